@@ -1,0 +1,70 @@
+"""The errors a person can meet, in three families.
+
+    ContainerError
+    ├── UserError        yours to fix: settings, data, labels, a model folder     exit code 2
+    │   └── RequestError     the same over HTTP: an answer of 4xx
+    └── PlatformError    the environment's: disk, mounts, memory, other hosts     exit code 3
+    any other exception  our bug: its traceback goes to the log                   exit code 1
+"""
+
+FAILURE_LIMIT = 1024  # SageMaker keeps this many characters of /opt/ml/output/failure
+
+
+class ContainerError(Exception):
+    """An error that is told to a person as one cause and one remedy, never as a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(f"{cause} {remedy}".strip())
+        self.cause = cause
+        self.remedy = remedy
+
+
+class UserError(ContainerError):
+    """Something the user can put right: a setting, the data, the labels, a model folder."""
+
+    exit_code = 2
+
+
+class RequestError(UserError):
+    """A request that cannot be answered as sent.
+
+    Args:
+        status: HTTP status, 400-499 or 503/504.
+        code: stable machine-readable word for the `code` field of the answer.
+        cause: one sentence; never quotes the request's text.
+    """
+
+    def __init__(self, status: int, code: str, cause: str, remedy: str = "") -> None:
+        super().__init__(cause, remedy)
+        self.status = status
+        self.code = code
+
+
+class PlatformError(ContainerError):
+    """Something around the program failed: a disk, a mount, memory, another host."""
+
+    exit_code = 3
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the documented exit code of an exception."""
+    return error.exit_code if isinstance(error, ContainerError) else 1
+
+
+def failure_text(error: BaseException) -> str:
+    """Return the text for the failure file: family, cause, remedy; at most FAILURE_LIMIT characters.
+
+    A cause that is too long is cut, so that the remedy always survives.
+    """
+    if not isinstance(error, ContainerError):
+        cause = f"InternalError: {type(error).__name__}: {error}".rstrip(": ")
+        remedy = "This is a bug of the program: please report it with the log of this job."
+    else:
+        family = "UserError" if isinstance(error, UserError) else "PlatformError"
+        cause, remedy = f"{family}: {error.cause}", error.remedy
+    room = FAILURE_LIMIT - len(remedy) - 1
+    if len(cause) > room:
+        cause = cause[: max(0, room - 2)] + " …"
+    return f"{cause} {remedy}".strip()[:FAILURE_LIMIT]

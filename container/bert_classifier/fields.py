@@ -1,0 +1,168 @@
+"""Settings as data: a dataclass field that knows its type, range and help, and one strict parser.
+
+SageMaker hands every value over as a string, plain (`0.1`, `True`) or JSON-quoted (`"0.1"`, `true`),
+depending on how the job was started; both spellings are read.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bert_classifier.errors import UserError
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LONGEST_ECHO = 60  # a wrong value is quoted in the message, a book-length one only in part
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What a setting accepts: `parse` turns a plain string into a value or raises ValueError."""
+
+    parse: Callable[[str], Any]
+    accepts: str
+    help: str
+
+
+def integer(default: int | None, low: int, high: int, help: str) -> Any:
+    """Return a dataclass field for a whole number in [low, high]; a default of None means unset."""
+
+    def parse(text: str) -> int:
+        value = int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else None
+        if value is None or not low <= value <= high:
+            raise ValueError
+        return value
+
+    return _field(default, Spec(parse, f"a whole number from {low} to {high}", help))
+
+
+def number(default: float, low: float, high: float, help: str, *, above: bool = False) -> Any:
+    """Return a dataclass field for a finite number in [low, high], or in (low, high] if `above`."""
+
+    def parse(text: str) -> float:
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        if not low <= value <= high or (above and value == low):
+            raise ValueError
+        return value
+
+    start = f"above {low:g} and at most" if above else f"from {low:g} to"
+    return _field(default, Spec(parse, f"a number {start} {high:g}", help))
+
+
+def boolean(default: bool, help: str) -> Any:
+    """Return a dataclass field for true or false, in Python's, JSON's or 0/1 spelling."""
+    spellings = {"true": True, "1": True, "false": False, "0": False}
+
+    def parse(text: str) -> bool:
+        if text.lower() not in spellings:
+            raise ValueError
+        return spellings[text.lower()]
+
+    return _field(default, Spec(parse, "true or false", help))
+
+
+def choice(default: str, options: Sequence[str], help: str) -> Any:
+    """Return a dataclass field for one of `options`."""
+
+    def parse(text: str) -> str:
+        if text not in options:
+            raise ValueError
+        return text
+
+    return _field(default, Spec(parse, "one of " + ", ".join(options), help))
+
+
+def string(default: str, help: str) -> Any:
+    """Return a dataclass field for a text of 1 to 256 printable characters."""
+
+    def parse(text: str) -> str:
+        if not text.strip() or len(text) > 256 or not text.isprintable():
+            raise ValueError
+        return text
+
+    return _field(default, Spec(parse, "1 to 256 printable characters", help))
+
+
+def _field(default: Any, spec: Spec) -> Any:
+    return dataclasses.field(default=default, metadata={"spec": spec})
+
+
+def specs(cls: type) -> dict[str, Spec]:
+    """Return the specification of each setting of a dataclass, by name."""
+    return {f.name: f.metadata["spec"] for f in dataclasses.fields(cls) if "spec" in f.metadata}
+
+
+def unquote(value: object) -> str | None:
+    """Return a raw value as a plain string, JSON quotes removed; None if it says "not given".
+
+    Raises:
+        ValueError: for a list or an object.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        raise ValueError
+    text = value.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = _json_string(text)
+    return None if text in {"None", "null"} else text
+
+
+def _json_string(text: str) -> str:
+    try:
+        decoded = json.loads(text)
+    except ValueError:
+        return text
+    return decoded if isinstance(decoded, str) else text
+
+
+def parse_values(
+    cls: type, raw: Mapping[str, object], what: str, spelling: Callable[[str], str] = str
+) -> tuple[dict[str, Any], list[str]]:
+    """Parse the raw values of `cls`' settings.
+
+    Args:
+        what: how a message calls a setting, such as "hyperparameter".
+        spelling: turns a setting's name into the one its user wrote.
+    Returns:
+        the values by name, and one sentence for each mistake.
+    """
+    known = specs(cls)
+    values: dict[str, Any] = {}
+    mistakes = []
+    for name, value in raw.items():
+        if name not in known:
+            mistakes.append(f"unknown {what} {shown(name)}{nearest(name, known)}")
+            continue
+        try:
+            text = unquote(value)
+            if text is not None:
+                values[name] = known[name].parse(text)
+        except ValueError:
+            mistakes.append(f"{what} {spelling(name)}={shown(value)} is not {known[name].accepts}")
+    return values, mistakes
+
+
+def nearest(name: str, known: Mapping[str, object]) -> str:
+    """Return a hint at the valid name most like `name`."""
+    match = difflib.get_close_matches(name.lower().replace("-", "_")[:100], list(known), n=1, cutoff=0.5)
+    return f", did you mean {match[0]}?" if match else ""
+
+
+def shown(value: object) -> str:
+    """Return a wrong value as a message may quote it: short and printable."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if len(text) > _LONGEST_ECHO:
+        text = text[:_LONGEST_ECHO] + "…"
+    return "'" + "".join(c if c.isprintable() else "�" for c in text) + "'"
+
+
+def refuse(mistakes: Sequence[str], remedy: str) -> None:
+    """Raise one UserError that names every mistake, or do nothing when there is none."""
+    if mistakes:
+        listed = "; ".join(mistakes)
+        raise UserError(listed[0].upper() + listed[1:] + ("" if listed[-1] in "?." else "."), remedy)

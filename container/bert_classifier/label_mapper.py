@@ -1,0 +1,58 @@
+"""Labels as they stand in the data, and the class indices the model learns: the base class users subclass."""
+
+from abc import ABC, abstractmethod
+
+from bert_classifier.errors import UserError
+
+
+class LabelMapperBase(ABC):
+    """Maps raw labels to the indices 0 … num_classes-1 and back.
+
+    A subclass that misses a method cannot be constructed, so the mistake shows before training.
+    """
+
+    @abstractmethod
+    def map(self, label: str) -> int:
+        """Return the index of a raw label.
+
+        Raises:
+            ValueError: when there is no such label; the message says which there are.
+        """
+
+    @abstractmethod
+    def reverse_map(self, index: int) -> str:
+        """Return the name of the class with this index: what the endpoint answers."""
+
+    @property
+    @abstractmethod
+    def num_classes(self) -> int:
+        """The number of classes."""
+
+    @property
+    def positive_label(self) -> str | None:
+        """The raw label whose F1 decides which weights are best; None: accuracy over all classes does."""
+        return None
+
+    @property
+    def positive_label_index(self) -> int | None:
+        """The index of the positive label, if there is one."""
+        return None if self.positive_label is None else self.map(self.positive_label)
+
+
+def class_names(mapper: LabelMapperBase) -> list[str]:
+    """Return the class names in the order of their indices, after checking the mapper.
+
+    Raises:
+        UserError: when there are fewer than two classes, or a name is empty or stands for two classes.
+    """
+    names = [mapper.reverse_map(index) for index in range(mapper.num_classes)]
+    owner = type(mapper).__name__
+    if len(names) < 2:
+        raise UserError(f"{owner} knows {len(names)} class(es).", "A classifier needs at least two.")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise UserError(f"{owner}.reverse_map({index}) gives {name!r}.", "Each class needs a printable name.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"{owner} gives several classes the name {twice[0]!r}.", "Make the names distinct.")
+    return names
