@@ -49,15 +49,23 @@ class TrainConfig:
     )
     max_seq_length: int = integer(256, 8, 8192, "Tokens kept of a text, [CLS] and [SEP] counted.")
     truncation: str = choice(
-        "head", ("head", "head_tail"), "What is kept of a longer text: its head, or its first quarter and its end."
+        "head",
+        ("head", "head_tail"),
+        "What is kept of a longer text: its head, or its first quarter and its end.",
     )
     num_train_epochs: int = integer(3, 1, 10_000, "Passes over the training data.")
     learning_rate: float = number(5e-5, 0, 1, "Peak learning rate of AdamW.", above=True)
     warmup_ratio: float = number(0.1, 0, 1, "Share of the steps over which the learning rate rises from 0.")
     weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
-    max_grad_norm: float = number(1.0, 0, 1e9, "Gradients longer than this are scaled down to it; 0 turns it off.")
+    max_grad_norm: float = number(
+        1.0, 0, 1e9, "Gradients longer than this are scaled down to it; 0 turns it off."
+    )
     layer_decay: float = number(
-        1.0, 0, 1, "Learning rate of each encoder layer relative to the one above it; 1 = all alike.", above=True
+        1.0,
+        0,
+        1,
+        "Learning rate of each encoder layer relative to the one above it; 1 = all alike.",
+        above=True,
     )
     global_batch_size: int | None = integer(
         None, 1, 1_000_000, "Texts an optimizer step, over all GPUs of all instances; default 32."
@@ -69,19 +77,24 @@ class TrainConfig:
         None, 1, 100_000, "With per_device_batch_size: micro-batches a device and optimizer step; default 1."
     )
     max_tokens_per_micro_batch: int | None = integer(
-        None, 8, 100_000_000, "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 1024 on CPU."
+        None,
+        8,
+        100_000_000,
+        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 1024 on CPU.",
     )
     precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU."
     )
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
-    class_weights: str = choice("none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
+    class_weights: str = choice(
+        "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss."
+    )
     early_stopping_patience: int = integer(
         0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
     )
     eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
     validation_split: float = number(
-        0.1, 0, 0.5, "Share of the training data held out, class by class, when there is no validation channel.",
+        0.1, 0, 0.5, "Share of the training data held out, class by class, without a validation channel.",
         above=True,
     )  # fmt: skip
     seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
@@ -97,7 +110,8 @@ class TrainConfig:
             UserError: naming every unknown name, wrong value and contradiction at once.
         """
         own, mistakes = _translate_aliases(raw)
-        values, wrong = parse_values(cls, own, "hyperparameter")
+        written = {_current_name(name, raw): name for name in raw}
+        values, wrong = parse_values(cls, own, "hyperparameter", written.__getitem__, ALIASES)
         mistakes += wrong + _contradictions(values)
         refuse(mistakes, "Correct the hyperparameters of the job.")
         return cls(**values)
@@ -157,9 +171,13 @@ class ServeConfig:
     """The settings of the server, from its environment variables (the dataclass' names in capitals)."""
 
     sagemaker_bind_to_port: int = integer(8080, 1, 65535, "Port to listen on.")
-    sagemaker_model_server_timeout: int = integer(60, 1, 3600, "Seconds within which an answer is given, else 504.")
+    sagemaker_model_server_timeout: int = integer(
+        60, 1, 3600, "Seconds within which an answer is given, else 504."
+    )
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
-    serving_max_batch_tokens: int = integer(4096, 64, 10_000_000, "Most tokens, padding counted, in a forward pass.")
+    serving_max_batch_tokens: int = integer(
+        4096, 64, 10_000_000, "Most tokens, padding counted, in a forward pass."
+    )
     serving_max_concurrent_requests: int = integer(
         64, 1, 4096, "Requests answered at the same time; a further one gets 429."
     )
@@ -182,4 +200,3 @@ class ServeConfig:
     def max_body_bytes(self) -> int:
         """Largest request body in bytes."""
         return (self.sagemaker_max_payload_in_mb or 100) * 1024 * 1024
-

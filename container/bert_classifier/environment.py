@@ -40,12 +40,19 @@ class Channel:
             only: name of the single file wanted, relative to the folder.
         Raises:
             UserError: when there is none, naming what there is instead.
+            PlatformError: when the folder cannot be read.
         """
-        visible = self._visible_files()
-        if only:
-            chosen = [p for p in visible if p == self.path / only]
-        else:
-            chosen = [p for p in visible if p.suffix.lower() in DATA_SUFFIXES and p.stat().st_size]
+        try:
+            visible = self._visible_files()
+            if only:
+                chosen = [p for p in visible if p == self.path / only]
+            else:
+                chosen = [p for p in visible if p.suffix.lower() in DATA_SUFFIXES and p.stat().st_size]
+        except OSError as error:
+            raise PlatformError(
+                f"Channel {self.name} cannot be read: {error.filename}: {error.strerror}.",
+                "Check the mount, and the permissions of the user the container runs as.",
+            ) from error
         if not chosen:
             raise self._nothing_found(only, visible)
         return chosen
@@ -53,17 +60,21 @@ class Channel:
     def find(self, name: str) -> Path | None:
         """Return the file called `name` in the channel's folder, if there is one."""
         path = self.path / name
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except OSError:  # a name longer than any file's
+            return None
 
     def _visible_files(self) -> list[Path]:
         found = []
-        for folder, folders, names in os.walk(self.path):  # does not follow links to folders
+        for folder, folders, names in os.walk(self.path, onerror=_raise):  # follows no links to folders
             folders[:] = [f for f in folders if not f.startswith(".")]
             found += [Path(folder, n) for n in names if not n.startswith(".")]
         fifo = next((p for p in found if _is_fifo(p)), None)
         if fifo:
             raise UserError(
-                f"Channel {self.name} holds the pipe {fifo}.", "Start the job with input mode File or FastFile."
+                f"Channel {self.name} holds the pipe {fifo}.",
+                "Start the job with input mode File or FastFile.",
             )
         return sorted((p for p in found if p.is_file()), key=lambda p: str(p.relative_to(self.path)))
 
@@ -75,6 +86,10 @@ class Channel:
             f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
             "Give the channel's S3 prefix of the data: CSV (plain, not packed) or JSON Lines.",
         )
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_fifo(path: Path) -> bool:
@@ -119,7 +134,7 @@ class Environment:
         if not (root / "input").is_dir():
             raise UserError(
                 f"There is no folder {root / 'input'}.",
-                "Start the container as a SageMaker training job, or set ML_ROOT to a folder laid out as /opt/ml.",
+                "Start the container as a training job, or set ML_ROOT to a folder laid out as /opt/ml.",
             )
         return cls(
             root=root,
@@ -181,14 +196,19 @@ class Environment:
                 ) from error
 
 
+def ml_root(environ: Mapping[str, str]) -> Path:
+    """Return the folder that SageMaker's tree hangs from: ML_ROOT, or else /opt/ml."""
+    return Path(environ.get("ML_ROOT") or "/opt/ml")
+
+
 def write_failure(root: Path, text: str) -> None:
     """Write the reason of a failure where SageMaker looks for it; a disk that refuses is only logged."""
     path = root / "output" / "failure"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="replace")  # a name may hold half a surrogate pair
     except OSError as error:
-        logger.error("cannot write %s: %s", path, error)
+        logger.error("cannot write %s: %s", path, error)  # noqa: TRY400 - one sentence, no traceback
 
 
 def clear_failure(root: Path) -> None:
@@ -200,7 +220,7 @@ def clear_failure(root: Path) -> None:
 def _read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file; an absent file counts as an empty one."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -208,9 +228,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}.", 'It must hold an object, such as {"seed": "1"}.') from error
+        raise UserError(
+            f"{path} is not valid JSON: {error}.", 'It must hold an object, such as {"seed": "1"}.'
+        ) from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds a JSON {type(value).__name__}.", 'It must hold an object: {"name": value, …}.')
+        raise UserError(
+            f"{path} holds a JSON {type(value).__name__}.", 'It must hold an object: {"name": value, …}.'
+        )
     return value
 
 
@@ -223,7 +247,9 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
         settings = declared.get(name)
         mode = settings.get("TrainingInputMode", "File") if isinstance(settings, dict) else "File"
         if mode == "Pipe":
-            raise UserError(f"Channel {name} has input mode Pipe.", "Start the job with input mode File or FastFile.")
+            raise UserError(
+                f"Channel {name} has input mode Pipe.", "Start the job with input mode File or FastFile."
+            )
         if name not in present:
             raise UserError(
                 f"Channel {name} is declared, but {data_dir / name} is not a folder.",
@@ -231,7 +257,9 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
             )
         own_name = _CHANNEL_ALIASES.get(name, name)
         if own_name in channels:
-            raise UserError(f"Channels {channels[own_name].path.name} and {name} mean the same.", "Give one of them.")
+            raise UserError(
+                f"Channels {channels[own_name].path.name} and {name} mean the same.", "Give one of them."
+            )
         channels[own_name] = Channel(own_name, data_dir / name, mode)
     return channels
 
@@ -239,14 +267,18 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
 def _read_hosts(path: Path) -> dict[str, Any]:
     """Return the cluster's fields of Environment; an absent file means one host."""
     raw = _read_object(path)
-    if not raw:
-        return {}
-    hosts = raw.get("hosts") or [raw.get("current_host")]
+    hosts = raw.get("hosts") or [raw.get("current_host") or "localhost"]
     if not isinstance(hosts, list) or not all(isinstance(h, str) and h for h in hosts):
-        raise UserError(f"{path}: hosts must be a list of names.", 'Such as {"current_host": "algo-1", "hosts": ["algo-1"]}.')
+        raise UserError(
+            f"{path}: hosts must be a list of names.",
+            'Such as {"current_host": "algo-1", "hosts": ["algo-1"]}.',
+        )
     current = raw.get("current_host") or (hosts[0] if len(hosts) == 1 else None)
     if current not in hosts:
-        raise UserError(f"{path}: current_host {current!r} is not among hosts {hosts}.", "Name this host as it is in hosts.")
+        raise UserError(
+            f"{path}: current_host {current!r} is not among hosts {hosts}.",
+            "Name this host as it is in hosts.",
+        )
     return {
         "hosts": tuple(sorted(set(hosts))),
         "current_host": current,

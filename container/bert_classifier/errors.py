@@ -1,10 +1,10 @@
 """The errors a person can meet, in three families.
 
-    ContainerError
-    ├── UserError        yours to fix: settings, data, labels, a model folder     exit code 2
-    │   └── RequestError     the same over HTTP: an answer of 4xx
-    └── PlatformError    the environment's: disk, mounts, memory, other hosts     exit code 3
-    any other exception  our bug: its traceback goes to the log                   exit code 1
+ContainerError
+├── UserError        yours to fix: settings, data, labels, a model folder     exit code 2
+│   └── RequestError     the same over HTTP: an answer of 4xx
+└── PlatformError    the environment's: disk, mounts, memory, other hosts     exit code 3
+any other exception  our bug: its traceback goes to the log                   exit code 1
 """
 
 FAILURE_LIMIT = 1024  # SageMaker keeps this many characters of /opt/ml/output/failure

@@ -9,13 +9,14 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from bert_classifier.errors import UserError
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST_ECHO = 60  # a wrong value is quoted in the message, a book-length one only in part
 
 
@@ -105,7 +106,7 @@ def unquote(value: object) -> str | None:
     if value is None or isinstance(value, bool | int | float):
         value = json.dumps(value)
     if not isinstance(value, str):
-        raise ValueError
+        raise ValueError  # noqa: TRY004 - one kind of error for every value that does not fit
     text = value.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = _json_string(text)
@@ -121,13 +122,18 @@ def _json_string(text: str) -> str:
 
 
 def parse_values(
-    cls: type, raw: Mapping[str, object], what: str, spelling: Callable[[str], str] = str
+    cls: type,
+    raw: Mapping[str, object],
+    what: str,
+    spelling: Callable[[str], str] = str,
+    aliases: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, Any], list[str]]:
     """Parse the raw values of `cls`' settings.
 
     Args:
         what: how a message calls a setting, such as "hyperparameter".
         spelling: turns a setting's name into the one its user wrote.
+        aliases: older names and the settings they stand for, so that a misspelt one gets its hint too.
     Returns:
         the values by name, and one sentence for each mistake.
     """
@@ -136,7 +142,7 @@ def parse_values(
     mistakes = []
     for name, value in raw.items():
         if name not in known:
-            mistakes.append(f"unknown {what} {shown(name)}{nearest(name, known)}")
+            mistakes.append(f"unknown {what} {shown(name)}{_hint(name, known, aliases)}")
             continue
         try:
             text = unquote(value)
@@ -147,18 +153,32 @@ def parse_values(
     return values, mistakes
 
 
-def nearest(name: str, known: Mapping[str, object]) -> str:
-    """Return a hint at the valid name most like `name`."""
-    match = difflib.get_close_matches(name.lower().replace("-", "_")[:100], list(known), n=1, cutoff=0.5)
-    return f", did you mean {match[0]}?" if match else ""
+def _hint(name: str, known: Iterable[str], aliases: Mapping[str, str]) -> str:
+    match = nearest(name, [*known, *aliases])
+    return f", did you mean {aliases.get(match, match)}?" if match else ""
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name most like `name`: alike letter by letter, or else one that contains it."""
+    wanted = name.strip().lower().replace("-", "_")[:100]
+    alike = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    holding = [candidate for candidate in known if len(wanted) > 2 and wanted in candidate]
+    return next(iter(alike), None) or min(holding, key=len, default=None)
 
 
 def shown(value: object) -> str:
     """Return a wrong value as a message may quote it: short and printable."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = value if isinstance(value, str) else _as_json(value)
     if len(text) > _LONGEST_ECHO:
         text = text[:_LONGEST_ECHO] + "…"
     return "'" + "".join(c if c.isprintable() else "�" for c in text) + "'"
+
+
+def _as_json(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError):  # no JSON, a number of 5,000 digits, very deep nesting
+        return f"a value of type {type(value).__name__}"
 
 
 def refuse(mistakes: Sequence[str], remedy: str) -> None:

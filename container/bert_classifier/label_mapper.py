@@ -51,7 +51,9 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
         raise UserError(f"{owner} knows {len(names)} class(es).", "A classifier needs at least two.")
     for index, name in enumerate(names):
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise UserError(f"{owner}.reverse_map({index}) gives {name!r}.", "Each class needs a printable name.")
+            raise UserError(
+                f"{owner}.reverse_map({index}) gives {name!r}.", "Each class needs a printable name."
+            )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{owner} gives several classes the name {twice[0]!r}.", "Make the names distinct.")

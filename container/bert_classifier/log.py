@@ -3,16 +3,24 @@
 import logging
 import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# Controls of terminals, line and text direction, and half surrogate pairs, which no stream can encode.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Formatter(logging.Formatter):
-    """One line a record; control characters of data or file names never reach the terminal."""
+    """One line a record, save for a traceback; control characters of data or file names are spelt out."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", super().format(record))
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the standard library's name
+        return _printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the standard library's name
+        return "\n".join(_printable(line) for line in super().formatException(ei).split("\n"))
+
+
+def _printable(text: str) -> str:
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:

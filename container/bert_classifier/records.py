@@ -14,7 +14,8 @@ from bert_classifier.errors import UserError
 
 MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell is a quoting mistake, not a text
 MAX_JSON_DEPTH = 32
-_JSON_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_JSON_STRING = re.compile(r'"[^"]*"?')
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 class CsvRow(NamedTuple):
@@ -52,8 +53,7 @@ def read_csv_rows(lines: Iterable[str]) -> Iterator[CsvRow]:
     physical = _LineTap(lines)
     reader = csv.reader(physical, strict=True)
     while True:
-        start = physical.count + 1
-        physical.quoted = False
+        start = physical.begin_row()
         try:
             cells = next(reader)
         except StopIteration:
@@ -71,8 +71,14 @@ class _LineTap:
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
         self.count = 0
+        self._starts_row = True
         self.quoted = False
         self.has_nul = False
+
+    def begin_row(self) -> int:
+        """Return the number of the line on which the next row starts."""
+        self._starts_row = True
+        return self.count + 1
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -80,19 +86,29 @@ class _LineTap:
     def __next__(self) -> str:
         line = next(self._lines)
         self.count += 1
-        self.quoted = self.quoted or '"' in line
+        if self._starts_row:  # the cells before the first quoted one are all on this line
+            self.quoted = line.startswith('"') or ',"' in line
+            self._starts_row = False
         self.has_nul = self.has_nul or "\0" in line
         return line
 
 
 def _csv_error(line: int, message: str) -> RowError:
     if "unexpected end of data" in message:
-        return RowError(line, "a quote opened in this row is never closed", 'Close it, or double a quote inside a text: "".')
+        return RowError(
+            line,
+            "a quote opened in this row is never closed",
+            'Close it, or double a quote inside a text: "".',
+        )
     if "field larger" in message:
         return RowError(
-            line, f"a cell is longer than {MAX_FIELD_CHARS:,} characters", "Most likely a quote is not closed: look there."
+            line,
+            f"a cell is longer than {MAX_FIELD_CHARS:,} characters",
+            "Most likely a quote is not closed: look there.",
         )
-    return RowError(line, f"it is not valid CSV ({message})", 'Quote the whole cell, and double a quote inside it: "".')
+    return RowError(
+        line, f"it is not valid CSV ({message})", 'Quote the whole cell, and double a quote inside it: "".'
+    )
 
 
 def read_json_rows(lines: Iterable[str]) -> Iterator[JsonRow | RowError]:
@@ -119,12 +135,10 @@ def _check_depth(text: str) -> None:
     """Refuse deep nesting before the recursive parser meets it; brackets inside strings do not count."""
     if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
         return
+    unescaped = text.replace("\\\\", "").replace('\\"', "")
     depth = 0
-    for match in _JSON_STRING_OR_BRACKET.finditer(text):
-        if match[0] in "[{":
-            depth += 1
-        elif match[0] in "]}":
-            depth -= 1
+    for bracket in _BRACKET.finditer(_JSON_STRING.sub("", unescaped)):
+        depth += 1 if bracket[0] in "[{" else -1
         if depth > MAX_JSON_DEPTH:
             raise ValueError(f"nested deeper than {MAX_JSON_DEPTH} levels")
 
@@ -152,7 +166,9 @@ def read_lines(path: Path) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise _encoding_error(path) from error
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.", "Check the file and its permissions.") from error
+        raise UserError(
+            f"Cannot read {path}: {error.strerror or error}.", "Check the file and its permissions."
+        ) from error
 
 
 def _encoding_error(path: Path) -> UserError:

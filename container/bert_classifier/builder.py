@@ -1,0 +1,122 @@
+"""The one place to swap: which Dataset reads the files, which label mapper knows the classes.
+
+For data of your own, change the two functions marked ← (and import your classes here); nothing else names them.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.config import TrainConfig
+from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
+from bert_classifier.environment import Environment
+from bert_classifier.errors import UserError
+from bert_classifier.examples import Examples, read_examples, stratified_split
+from bert_classifier.label_mapper import LabelMapperBase, class_names
+from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.records import read_lines
+
+logger = logging.getLogger(__name__)
+
+
+def build_dataset(files: Sequence[Path]) -> Any:
+    """Return a Dataset whose items are (text, raw label).  ← your Dataset here."""
+    return DbpediaDataset(files)
+
+
+def build_label_mapper(names: Sequence[str] | None, dataset: Any) -> LabelMapperBase:
+    """Return the label mapper.  ← your LabelMapperBase subclass here.
+
+    Args:
+        names: the lines of classes.txt; None when the job has no such file.
+        dataset: the training data, for mappers that learn their labels from it.
+    """
+    if names is not None:
+        return DbpediaLabelMapper(names)
+    return DbpediaLabelMapper.from_labels(label for _, label in (dataset[i] for i in range(len(dataset))))
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Everything a job learns and is judged by; `test` is None without a test channel."""
+
+    mapper: LabelMapperBase
+    labels: Sequence[str]
+    train: Examples
+    validation: Examples
+    test: Examples | None
+
+
+def build_data(config: TrainConfig, environment: Environment) -> Data:
+    """Read and check the channels.
+
+    Raises:
+        UserError: for a channel, file, row or label that cannot be used.
+    """
+    dataset = build_dataset(environment.required_channel("train").files(config.train_file))
+    mapper = build_label_mapper(_class_list(config, environment), dataset)
+    labels = class_names(mapper)
+    train = _examples(dataset, mapper, "train")
+    validation = _optional(environment, mapper, "validation", config.validation_file)
+    if validation is None:
+        train, validation = stratified_split(train, config.validation_split, config.seed)
+        logger.info("no validation channel: %d rows of train are held out, class by class", len(validation))
+    _warn_of_gaps(train, labels)
+    return Data(mapper, labels, train, validation, _optional(environment, mapper, "test", ""))
+
+
+def build_model(config: TrainConfig, environment: Environment, labels: Sequence[str]) -> tuple[Any, Any]:
+    """Return the model and its tokenizer, from the `model` channel or else by model_name.
+
+    Raises:
+        UserError: when they cannot be loaded or do not fit together.
+    """
+    channel = environment.channels.get("model")
+    source = str(channel.path) if channel else config.model_name
+    tokenizer = load_tokenizer(source)
+    model = load_pretrained(source, labels, tokenizer, config.max_seq_length)
+    if config.freeze_encoder:
+        freeze_encoder(model)
+    return model, tokenizer
+
+
+def _examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
+    examples = read_examples(dataset, mapper, channel)
+    empty = getattr(dataset, "num_empty", 0)
+    if empty:
+        logger.warning("channel %s: %d row(s) without a text are left out", channel, empty)
+    return examples
+
+
+def _optional(environment: Environment, mapper: LabelMapperBase, name: str, only: str) -> Examples | None:
+    if name not in environment.channels:
+        return None
+    return _examples(build_dataset(environment.channels[name].files(only)), mapper, name)
+
+
+def _class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
+    """Return the lines of the class file: in channel `class`, or beside the training data."""
+    for name in ("class", "train"):
+        channel = environment.channels.get(name)
+        path = channel.find(config.class_file) if channel else None
+        if path:
+            names = [line.strip() for line in read_lines(path)]
+            while names and not names[-1]:
+                names.pop()
+            if "" in names:
+                raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class a line.")
+            return names
+    if "class" in environment.channels:
+        raise UserError(f"Channel class has no file {config.class_file}.", "Name the file classes.txt or set class_file.")
+    return None
+
+
+def _warn_of_gaps(train: Examples, labels: Sequence[str]) -> None:
+    present = set(train.targets.tolist())
+    missing = [label for index, label in enumerate(labels) if index not in present]
+    if len(present) < 2:
+        raise UserError("The training data hold one class only.", "Give rows of at least two classes.")
+    if missing:
+        logger.warning("%d class(es) have no training row: %s", len(missing), ", ".join(missing[:10]))

@@ -1,0 +1,188 @@
+"""The worked example: DBpedia-14 as a dataset and its labels. The file to copy for data of your own.
+
+Reads rows of CSV, `class_index, title, abstract` without a header (or `label, text`), or any order of columns
+with a header row; and JSON Lines with the same names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from bert_classifier.errors import UserError
+from bert_classifier.label_mapper import LabelMapperBase
+from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
+
+LABEL_COLUMNS = ("label", "class_index", "class", "category", "target")
+TEXT_COLUMNS = ("text", "abstract", "content", "sentence")
+TITLE_COLUMN = "title"
+_HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
+MOST_ROWS_NAMED = 20
+
+
+class DbpediaDataset(Dataset[tuple[str, str]]):
+    """Labelled texts: item i is (text, raw label), both as they stand in the files.
+
+    The text is the abstract; where that is empty, the title. Rows with neither are left out and counted.
+
+    Args:
+        files: CSV and JSON Lines files, in the order in which their rows count.
+    Raises:
+        UserError: naming file, line and reason of the first MOST_ROWS_NAMED rows that cannot be used.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._items: list[tuple[str, str]] = []
+        self._places: list[tuple[int, int]] = []  # (file, line) of each item
+        self._files = list(files)
+        self.num_empty = 0
+        wrong: list[str] = []
+        for number, path in enumerate(self._files):
+            for line, row in _rows_of(path):
+                reason = row if isinstance(row, str) else self._add(row, (number, line))
+                if reason:
+                    wrong.append(f"{path.name} line {line}: {reason}")
+        refuse_rows(wrong)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> tuple[str, str]:
+        return self._items[index]
+
+    def place_of(self, index: int) -> str:
+        """Return where item `index` stands, for messages."""
+        file, line = self._places[index]
+        return f"{self._files[file].name} line {line}"
+
+    def _add(self, row: Mapping[str, str], place: tuple[int, int]) -> str | None:
+        """Take a row in, or return what is wrong with it."""
+        label = row["label"].strip()
+        if not label:
+            return "the label is empty"
+        text = row["text"] if row["text"].strip() else row.get(TITLE_COLUMN, "")
+        if not text.strip():
+            self.num_empty += 1
+            return None
+        self._items.append((text, label))
+        self._places.append(place)
+        return text_problem(text)
+
+
+def refuse_rows(wrong: Sequence[str]) -> None:
+    """Raise one UserError that names the wrong rows, or do nothing when there is none."""
+    if wrong:
+        listed = "; ".join(wrong[:MOST_ROWS_NAMED]) + ("; …" if len(wrong) > MOST_ROWS_NAMED else "")
+        raise UserError(f"{len(wrong)} row(s) of the data cannot be used: {listed}.", "Correct or remove these rows.")
+
+
+def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Yield (line, the row by column name) or (line, what is wrong with it)."""
+    if path.suffix.lower() == ".jsonl":
+        yield from _json_rows(path)
+        return
+    try:
+        yield from _csv_rows(path)
+    except RowError as error:
+        raise UserError(f"{path.name} line {error.line}: {error.cause}.", error.remedy) from error
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
+    columns: tuple[str, ...] | None = None
+    for line, cells, _ in read_csv_rows(read_lines(path)):
+        if not cells:
+            continue
+        if columns is None:
+            columns, is_header = _columns_of(path, line, cells)
+            if is_header:
+                continue
+        if len(cells) != len(columns):
+            yield line, f"it has {len(cells)} cells instead of {len(columns)}"
+        else:
+            yield line, dict(zip(columns, cells, strict=True))
+
+
+def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """Return the columns' names by the first row, and whether that row is a header."""
+    names = [cell.strip().lower() for cell in cells]
+    if not {*names} & {*LABEL_COLUMNS, *TEXT_COLUMNS, TITLE_COLUMN} or not all(n.isidentifier() for n in names):
+        if len(cells) in _HEADERLESS:
+            return _HEADERLESS[len(cells)], False
+        raise UserError(
+            f"{path.name} line {line}: {len(cells)} column(s) and no header row.",
+            "Without a header, columns are class_index,title,abstract or label,text; else name them in the first row.",
+        )
+    columns = tuple(_canonical(name) for name in names)
+    for wanted, known in (("label", LABEL_COLUMNS), ("text", TEXT_COLUMNS)):
+        if columns.count(wanted) != 1:
+            raise UserError(
+                f"{path.name} line {line}: the header has {columns.count(wanted)} columns for the {wanted}.",
+                f"Name exactly one column {' or '.join(known)}.",
+            )
+    return columns, True
+
+
+def _canonical(name: str) -> str:
+    return "label" if name in LABEL_COLUMNS else "text" if name in TEXT_COLUMNS else name
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
+    for row in read_json_rows(read_lines(path)):
+        if isinstance(row, RowError):
+            yield row.line, row.cause
+        else:
+            yield row.line, _object_row(row.value)
+
+
+def _object_row(value: Any) -> dict[str, str] | str:
+    """Return the fields of a JSON object by column name, or what is wrong with it."""
+    if not isinstance(value, dict):
+        return "it is not a JSON object"
+    row = {_canonical(name.strip().lower()): field for name, field in value.items()}
+    row.setdefault("text", "")
+    label = row.get("label")
+    if isinstance(label, int) and not isinstance(label, bool):
+        row["label"] = str(label)
+    for name in ("label", "text", TITLE_COLUMN):
+        if not isinstance(row.get(name, ""), str) or (name == "label" and name not in row):
+            return f"its {name} is missing or not a string"
+    return row
+
+
+class DbpediaLabelMapper(LabelMapperBase):
+    """Maps labels that are class names, or numbers that count the classes from 1.
+
+    Args:
+        names: the classes in order, as classes.txt lists them.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._index = {name: index for index, name in enumerate(self._names)}
+
+    @classmethod
+    def from_labels(cls, labels: Iterable[str]) -> "DbpediaLabelMapper":
+        """Return the mapper for data without classes.txt: its labels sorted, numbers by size."""
+        found = set(labels)
+        if all(_is_number(label) for label in found):
+            return cls(sorted(found, key=int))
+        return cls(sorted(found))
+
+    def map(self, label: str) -> int:
+        if label in self._index:
+            return self._index[label]
+        if _is_number(label) and 1 <= int(label) <= len(self._names):
+            return int(label) - 1
+        raise ValueError(f"label {label[:60]!r} is neither a class name nor a number from 1 to {len(self._names)}")
+
+    def reverse_map(self, index: int) -> str:
+        return self._names[index]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self._names)
+
+
+def _is_number(label: str) -> bool:
+    return label.isascii() and label.isdigit() and len(label) < 10

@@ -1,0 +1,89 @@
+"""Labelled texts as training sees them: texts and class indices, checked, split and fingerprinted."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bert_classifier.dbpedia import refuse_rows
+from bert_classifier.errors import UserError
+from bert_classifier.label_mapper import LabelMapperBase
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """n texts and the index of each one's class, int64 (n,)."""
+
+    texts: Sequence[str]
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def subset(self, rows: np.ndarray) -> "Examples":
+        """Return the examples at these rows, in this order."""
+        return Examples([self.texts[row] for row in rows], self.targets[rows])
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over all texts and targets, in order."""
+        digest = hashlib.sha256(self.targets.tobytes())
+        for text in self.texts:
+            raw = text.encode("utf-8")
+            digest.update(len(raw).to_bytes(8, "little"))
+            digest.update(raw)
+        return digest.hexdigest()
+
+
+def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
+    """Read every item (text, raw label) of a dataset.
+
+    Args:
+        dataset: has __len__ and __getitem__; `place_of(index)`, if it has one, names an item in messages.
+    Raises:
+        UserError: when there is no item, an item is no text, or a label is not in the mapper.
+    """
+    if len(dataset) == 0:
+        raise UserError(f"The {channel} channel has no usable row.", "Give it rows with a label and a text.")
+    texts: list[str] = []
+    targets = np.zeros(len(dataset), dtype=np.int64)
+    wrong: list[str] = []
+    place_of = getattr(dataset, "place_of", lambda index: f"item {index}")
+    for index in range(len(dataset)):
+        text, label = dataset[index]
+        try:
+            targets[index] = _checked_target(mapper, label)
+        except (ValueError, KeyError) as error:
+            wrong.append(f"{place_of(index)}: {error.args[0] if error.args else label!r}")
+        if not isinstance(text, str):
+            wrong.append(f"{place_of(index)}: the text is a {type(text).__name__}, not a string")
+        texts.append(text)
+    refuse_rows(wrong)
+    return Examples(texts, targets)
+
+
+def _checked_target(mapper: LabelMapperBase, label: str) -> int:
+    target = mapper.map(label)
+    if not 0 <= target < mapper.num_classes:
+        raise ValueError(f"{type(mapper).__name__}.map gives {target}, not an index below {mapper.num_classes}")
+    return target
+
+
+def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    """Split off `share` of each class, drawn with `seed`; a class of one text stays whole in the first part.
+
+    Returns:
+        the larger part and the part split off, both in the original order.
+    Raises:
+        UserError: when every class has one text only.
+    """
+    draw = np.random.Generator(np.random.Philox(seed))
+    held_out = np.zeros(len(examples), dtype=bool)
+    for target in np.unique(examples.targets):
+        rows = draw.permutation(np.flatnonzero(examples.targets == target))
+        if len(rows) > 1:
+            held_out[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
+    if not held_out.any():
+        raise UserError("No class has two texts, so no validation part can be split off.", "Give a validation channel.")
+    return examples.subset(np.flatnonzero(~held_out)), examples.subset(np.flatnonzero(held_out))

@@ -1,0 +1,145 @@
+"""Texts to token ids, cut to the model's length at a cost that a giant text cannot inflate.
+
+Tokenizer libraries truncate after they have tokenised everything; a 10 MB text would cost a minute for 256 tokens.
+Here a prefix of the text is tokenised, ended where no token can span the cut, and grown until it suffices.
+"""
+
+import dataclasses
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tokenizers import Tokenizer
+
+_CHARS_PER_TOKEN = 8  # first guess; English takes 4 to 5
+_MAX_CHARS_PER_TOKEN = 250  # a text that yields fewer tokens than this is cut as if it were that long
+_BLANKS = " \n\t\r"  # separators for every tokenizer, unlike rarer ones that some delete
+_SEARCH = 2000  # characters back from a limit in which a place to cut is looked for
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedTexts:
+    """Token ids of n texts in one flat array, special tokens included.
+
+    Attributes:
+        ids: int32 (tokens of all texts,).
+        offsets: int64 (n + 1,); text i is ids[offsets[i]:offsets[i + 1]].
+        truncated: bool (n,); whether tokens of the text were left out.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    truncated: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each text, int64 (n,)."""
+        return np.diff(self.offsets)
+
+
+class TextEncoder:
+    """Encodes texts as one model wants them.
+
+    Args:
+        tokenizer: the fast tokenizer; a copy is taken, its own truncation and padding do not count.
+        pad_id: the id that pads.
+        max_length: most tokens of a text, special ones included.
+        truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first quarter and its end
+            (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, section 5.3.1: 128 of 510 and 382).
+    """
+
+    def __init__(self, tokenizer: Tokenizer, pad_id: int, max_length: int, truncation: str = "head") -> None:
+        self.pad_id = pad_id
+        self.max_length = max_length
+        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._prefix, self._suffix = _special_ids(self._tokenizer)
+        self._room = max_length - len(self._prefix) - len(self._suffix)
+        self._tail = self._room - self._room // 4 if truncation == "head_tail" else 0
+
+    def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
+        """Encode n texts, each a string without lone surrogates."""
+        heads = [self._limited(text, _prefix_of) for text in texts]
+        encoded = self._tokenize([head for head, _ in heads])
+        truncated = np.zeros(len(texts), dtype=bool)
+        for index, (head, whole) in enumerate(heads):
+            if len(encoded[index]) <= self._room and not whole:
+                encoded[index], whole = self._grow(texts[index], _prefix_of)
+            truncated[index] = len(encoded[index]) > self._room or not whole
+        if self._tail:
+            self._keep_tails(texts, encoded, truncated)
+        framed = [[*self._prefix, *ids[: self._room], *self._suffix] for ids in encoded]
+        lengths = np.fromiter(map(len, framed), dtype=np.int64, count=len(framed))
+        flat = np.fromiter((i for ids in framed for i in ids), dtype=np.int32, count=int(lengths.sum()))
+        return EncodedTexts(flat, np.concatenate([[0], np.cumsum(lengths)]), truncated)
+
+    def _keep_tails(self, texts: Sequence[str], encoded: list[list[int]], truncated: np.ndarray) -> None:
+        """Replace the later part of each truncated text by the text's end."""
+        head = self._room - self._tail
+        for index in np.flatnonzero(truncated):
+            ids, _ = self._grow(texts[index], _suffix_of)
+            encoded[index] = [*encoded[index][:head], *ids[-self._tail :]]
+
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return [e.ids for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def _limited(self, text: str, part_of: "_Part", factor: int = 1) -> tuple[str, bool]:
+        return part_of(text, factor * _CHARS_PER_TOKEN * self.max_length)
+
+    def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
+        """Return at least room + 1 tokens of one end of a text, or all there are; and whether that is all."""
+        text = text.strip()
+        most = _MAX_CHARS_PER_TOKEN * self.max_length
+        within = text if len(text) <= most else (text[:most] if part_of is _prefix_of else text[-most:])
+        factor = 2
+        while True:
+            part, whole = self._limited(within, part_of, factor)
+            ids = self._tokenize([part])[0]
+            if whole or len(ids) > self._room:
+                return ids, whole and len(within) == len(text)
+            factor *= 2
+
+
+_Part = Callable[[str, int], tuple[str, bool]]  # (text, limit) → (an end of it about that long, is it all of it)
+
+
+def _prefix_of(text: str, limit: int) -> tuple[str, bool]:
+    """Return the text up to the last separator before `limit` characters, or an empty start if there is none."""
+    if len(text) <= limit:
+        return text, True
+    for cut in range(limit, max(0, limit - _SEARCH), -1):
+        if _is_safe_cut(text, cut):
+            return text[:cut], False
+    return "", False
+
+
+def _suffix_of(text: str, limit: int) -> tuple[str, bool]:
+    """Return the text from the first separator within its last `limit` characters, or an empty end."""
+    if len(text) <= limit:
+        return text, True
+    start = len(text) - limit
+    for cut in range(start, min(len(text) - 1, start + _SEARCH)):
+        if _is_safe_cut(text, cut):
+            return text[cut:], False
+    return "", False
+
+
+def _is_safe_cut(text: str, cut: int) -> bool:
+    """Say whether one lone separator stands at `cut`, so that no token reaches across it."""
+    return (
+        text[cut] in _BLANKS
+        and not text[cut - 1].isspace()
+        and not text[cut + 1 : cut + 2].isspace()
+        and not unicodedata.combining(text[cut + 1 : cut + 2] or " ")
+    )
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the ids that the model wants before and after a text, such as [CLS] and [SEP]."""
+    encoded = tokenizer.encode("a", add_special_tokens=True)
+    inner = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
+    return encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]

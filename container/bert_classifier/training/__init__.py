@@ -1,0 +1,1 @@
+"""The `train` half: launch → worker → trainer."""

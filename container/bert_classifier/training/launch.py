@@ -1,0 +1,62 @@
+"""The `train` program: checks the job before anything heavy is imported, runs it, and reports how it ended."""
+
+import errno
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from bert_classifier import log
+from bert_classifier.config import TrainConfig
+from bert_classifier.environment import Environment, clear_failure, ml_root, write_failure
+from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
+
+logger = logging.getLogger(__name__)
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Run the training job that /opt/ml describes.
+
+    Args:
+        environ: the process' environment; ML_ROOT moves /opt/ml elsewhere.
+    Returns:
+        the exit code: 0 done, 1 a bug, 2 yours to fix, 3 the platform's.
+    """
+    log.configure()
+    root = ml_root(environ)
+    clear_failure(root)
+    try:
+        _train(root, environ)
+    except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes a code and a text
+        return _report_failure(root, error)
+    return 0
+
+
+def _train(root: Path, environ: Mapping[str, str]) -> None:
+    environment = Environment.read(root, environ)
+    config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+    environment.prepare_outputs()
+    from bert_classifier.training.worker import run  # imports torch: not before the job is known to be sound
+
+    run(config, environment)
+
+
+def _report_failure(root: Path, error: Exception) -> int:
+    """Log a failure and write it where SageMaker looks for it; return the exit code."""
+    told = _in_families(error)
+    text = failure_text(told)
+    if isinstance(told, ContainerError):
+        logger.error("%s", text)
+    else:
+        logger.error("%s", text, exc_info=told)
+    write_failure(root, text)
+    return exit_code_of(told)
+
+
+def _in_families(error: Exception) -> Exception:
+    """Return the error as one of ours where its cause is the machine, not the program."""
+    if isinstance(error, MemoryError):
+        return PlatformError("The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts.")
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = f" at {error.filename}" if error.filename else ""
+        return PlatformError(f"The disk is full{where}.", "Give the job a larger volume (volume_size).")
+    return error

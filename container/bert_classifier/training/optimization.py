@@ -1,0 +1,62 @@
+"""AdamW's parameter groups, the schedule of the learning rate, and the weights of classes."""
+
+import re
+from typing import Any
+
+import numpy as np
+import torch
+
+_LAYER = re.compile(r"\.layer\.(\d+)\.")
+_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
+
+
+def build_optimizer(
+    model: torch.nn.Module, learning_rate: float, weight_decay: float, layer_decay: float
+) -> torch.optim.AdamW:
+    """Return AdamW over the parameters that learn.
+
+    Biases and LayerNorm weights (all vectors) do not decay. With `layer_decay` d < 1, encoder layer i of L learns at
+    d^(L-1-i) and the embeddings at d^L of the learning rate (Sun et al. 2019, section 5.4.2); the head learns at it.
+    Each group carries its factor as `lr_scale`.
+    """
+    num_layers = 1 + max((_layer_of(name) for name, _ in model.named_parameters()), default=-1)
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            scale = layer_decay ** _depth_below_top(name, num_layers)
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((scale, decay), []).append(parameter)
+    settings: list[dict[str, Any]] = [
+        {"params": parameters, "lr_scale": scale, "weight_decay": decay}
+        for (scale, decay), parameters in groups.items()
+    ]
+    return torch.optim.AdamW(settings, lr=learning_rate, fused=True)
+
+
+def _layer_of(name: str) -> int:
+    match = _LAYER.search(name)
+    return int(match[1]) if match else -1
+
+
+def _depth_below_top(name: str, num_layers: int) -> int:
+    if _EMBEDDINGS.search(name):
+        return num_layers
+    layer = _layer_of(name)
+    return num_layers - 1 - layer if layer >= 0 else 0
+
+
+def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> float:
+    """Return the share of the peak learning rate at a step (from 0): a linear rise, then linear decay to 0."""
+    warmup_steps = round(total_steps * warmup_ratio)
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return (total_steps - step) / max(1, total_steps - warmup_steps)
+
+
+def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tensor:
+    """Return float32 (classes,): n / (classes that occur × count of the class) (King and Zeng 2001); 0 if it is absent."""
+    counts = np.bincount(targets, minlength=num_classes)
+    present = counts > 0
+    weights = np.zeros(num_classes)
+    weights[present] = len(targets) / (present.sum() * counts[present])
+    return torch.tensor(weights, dtype=torch.float32)

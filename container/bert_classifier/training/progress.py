@@ -1,0 +1,85 @@
+"""What a person sees of a run: one metric line an interval, and a bar where there is a terminal."""
+
+import dataclasses
+import logging
+import sys
+import time
+
+from tqdm import tqdm
+
+from bert_classifier.training.metrics import metric_line
+
+logger = logging.getLogger(__name__)
+
+LOG_INTERVAL_SECONDS = 10.0
+
+
+@dataclasses.dataclass
+class StepReport:
+    """What one optimizer step did: its loss, the gradient's norm before clipping, and how much it computed."""
+
+    loss: float
+    grad_norm: float
+    learning_rate: float
+    examples: int
+    tokens: int
+    padded_tokens: int
+
+
+class Progress:
+    """Collects step reports and logs them.
+
+    Args:
+        total_steps: of the whole run.
+        first_step: where this life of the run starts; the rest of the time is estimated from there.
+        bar: whether to draw a progress bar; only where a terminal shows it.
+    """
+
+    def __init__(self, total_steps: int, steps_per_epoch: int, first_step: int = 0, *, bar: bool) -> None:
+        self._total = total_steps
+        self._per_epoch = steps_per_epoch
+        self._bar = tqdm(total=total_steps, initial=first_step, unit="step", leave=False) if bar else None
+        self._pending: list[StepReport] = []
+        self._started = self._logged = time.monotonic()
+        self._first = first_step
+
+    def update(self, step: int, report: StepReport) -> None:
+        """Take in optimizer step number `step` (counted from 1); log when it is time."""
+        self._pending.append(report)
+        if self._bar is not None:
+            self._bar.update()
+        is_last = step == self._total or step == self._first + 1
+        if is_last or time.monotonic() - self._logged >= LOG_INTERVAL_SECONDS:
+            self._log(step)
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _log(self, step: int) -> None:
+        now = time.monotonic()
+        seconds = max(now - self._logged, 1e-9)
+        reports, self._pending, self._logged = self._pending, [], now
+        examples, tokens, padded = (
+            sum(getattr(report, name) for report in reports) for name in ("examples", "tokens", "padded_tokens")
+        )
+        rest = (now - self._started) / (step - self._first) * (self._total - step)
+        values = {
+            "step": step,
+            "total_steps": self._total,
+            "epoch": step / self._per_epoch,
+            "train_loss": sum(r.loss * r.examples for r in reports) / examples,
+            "grad_norm": reports[-1].grad_norm,
+            "learning_rate": reports[-1].learning_rate,
+            "examples_per_second": examples / seconds,
+            "tokens_per_second": tokens / seconds,
+            "padding_share": 1 - tokens / padded,
+            "eta_seconds": int(rest),
+        }
+        logger.info("%s", metric_line(values))
+
+
+def wants_bar(job_name: str) -> bool:
+    """Say whether a bar would be seen: on a terminal, and not in a SageMaker job whose log it would flood."""
+    return not job_name and sys.stderr.isatty()
