@@ -1,0 +1,67 @@
+"""The README says what the code does: settings, commands, files."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from bert_classifier.config import ALIASES, IGNORED, ServeConfig, TrainConfig
+from bert_classifier.fields import specs
+
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def settings_table(cls: type, heading: str, *, capitals: bool) -> str:
+    """Return the table that documents a dataclass of settings."""
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    rows = [f"| {heading} | accepts | default | |", "|---|---|---|---|"]
+    for name, spec in specs(cls).items():
+        default = str(defaults[name]).lower() if isinstance(defaults[name], bool) else defaults[name]
+        told = "" if default in {None, ""} else f"`{default}`"
+        rows.append(f"| `{name.upper() if capitals else name}` | {spec.accepts} | {told} | {spec.help} |")
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("marker", "table"),
+    [
+        ("hyperparameters", settings_table(TrainConfig, "hyperparameter", capitals=False)),
+        ("serving", settings_table(ServeConfig, "variable", capitals=True)),
+    ],
+)
+def test_every_setting_is_documented_as_it_is(marker: str, table: str) -> None:
+    """The tables are the code's: name, range, default and help of every setting."""
+    found = re.search(rf"<!-- {marker}:.*?-->\n(.*?)\n<!-- end -->", README, re.DOTALL)
+    assert found is not None
+    assert found[1] == table
+
+
+def test_every_older_name_is_documented() -> None:
+    """Each accepted alias is named in the README."""
+    for name in (*ALIASES, *IGNORED):
+        if name != "log-level":
+            assert re.search(rf"\b{name}\b", README), name
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    """Each `make target` that the README names is a target of the Makefile."""
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`?make ([a-z]+(?:-[a-z]+)*)", README)) - {"alone"}:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_module_is_in_the_file_tree() -> None:
+    """The tree of the README names each module of the package's top level, and no other."""
+    package = REPOSITORY / "container" / "bert_classifier"
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    tree = README.split("  bert_classifier/\n")[1].split("local_test/")[0]
+    named = set(re.findall(r"^    ([a-z_]+)/? ", tree, re.MULTILINE))
+    assert named - {"training", "serving"} == modules
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    """Each path in back quotes that looks like a file of the repository is one."""
+    for name in re.findall(r"`((?:container|tests|local_test|docker)/[\w./]+\.\w+)`", README):
+        assert (REPOSITORY / name).exists(), name
