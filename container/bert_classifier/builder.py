@@ -1,6 +1,6 @@
 """The one place to swap: which Dataset reads the files, which label mapper knows the classes.
 
-For data of your own, change the two functions marked ← (and import your classes here); nothing else names them.
+For data of your own, change the two functions marked ← and import your classes here; nothing else names them.
 """
 
 import dataclasses
@@ -108,8 +108,11 @@ def _class_list(config: TrainConfig, environment: Environment) -> list[str] | No
             if "" in names:
                 raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class a line.")
             return names
-    if "class" in environment.channels:
-        raise UserError(f"Channel class has no file {config.class_file}.", "Name the file classes.txt or set class_file.")
+    if "class" in environment.channels or config.class_file != TrainConfig.class_file:
+        raise UserError(
+            f"No channel, class or train, has the file {config.class_file}.",
+            "Put it there, or set class_file to its name.",
+        )
     return None
 
 

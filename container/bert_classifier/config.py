@@ -93,6 +93,15 @@ class TrainConfig:
         0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
     )
     eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
+    checkpoint_interval_seconds: int = integer(
+        300,
+        1,
+        86_400,
+        "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.",
+    )
+    logging_steps: int = integer(
+        0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds."
+    )
     validation_split: float = number(
         0.1, 0, 0.5, "Share of the training data held out, class by class, without a validation channel.",
         above=True,
@@ -171,6 +180,7 @@ class ServeConfig:
     """The settings of the server, from its environment variables (the dataclass' names in capitals)."""
 
     sagemaker_bind_to_port: int = integer(8080, 1, 65535, "Port to listen on.")
+    serving_host: str = string("0.0.0.0", "Address to listen on; 127.0.0.1 = only this machine.")  # noqa: S104
     sagemaker_model_server_timeout: int = integer(
         60, 1, 3600, "Seconds within which an answer is given, else 504."
     )

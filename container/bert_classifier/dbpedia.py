@@ -11,6 +11,8 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from bert_classifier.errors import UserError
+from bert_classifier.examples import refuse_rows
+from bert_classifier.fields import shown
 from bert_classifier.label_mapper import LabelMapperBase
 from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
 
@@ -18,7 +20,6 @@ LABEL_COLUMNS = ("label", "class_index", "class", "category", "target")
 TEXT_COLUMNS = ("text", "abstract", "content", "sentence")
 TITLE_COLUMN = "title"
 _HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
-MOST_ROWS_NAMED = 20
 
 
 class DbpediaDataset(Dataset[tuple[str, str]]):
@@ -29,7 +30,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
     Args:
         files: CSV and JSON Lines files, in the order in which their rows count.
     Raises:
-        UserError: naming file, line and reason of the first MOST_ROWS_NAMED rows that cannot be used.
+        UserError: naming file, line and reason of the first rows that cannot be used.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -70,13 +71,6 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         return text_problem(text)
 
 
-def refuse_rows(wrong: Sequence[str]) -> None:
-    """Raise one UserError that names the wrong rows, or do nothing when there is none."""
-    if wrong:
-        listed = "; ".join(wrong[:MOST_ROWS_NAMED]) + ("; …" if len(wrong) > MOST_ROWS_NAMED else "")
-        raise UserError(f"{len(wrong)} row(s) of the data cannot be used: {listed}.", "Correct or remove these rows.")
-
-
 def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
     """Yield (line, the row by column name) or (line, what is wrong with it)."""
     if path.suffix.lower() == ".jsonl":
@@ -105,15 +99,14 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """Return the columns' names by the first row, and whether that row is a header."""
-    names = [cell.strip().lower() for cell in cells]
-    if not {*names} & {*LABEL_COLUMNS, *TEXT_COLUMNS, TITLE_COLUMN} or not all(n.isidentifier() for n in names):
+    columns = tuple(_canonical(cell) for cell in cells)
+    if not _is_header(columns):
         if len(cells) in _HEADERLESS:
             return _HEADERLESS[len(cells)], False
         raise UserError(
             f"{path.name} line {line}: {len(cells)} column(s) and no header row.",
-            "Without a header, columns are class_index,title,abstract or label,text; else name them in the first row.",
+            "Name the columns in the first row, or give class_index,title,abstract or label,text.",
         )
-    columns = tuple(_canonical(name) for name in names)
     for wanted, known in (("label", LABEL_COLUMNS), ("text", TEXT_COLUMNS)):
         if columns.count(wanted) != 1:
             raise UserError(
@@ -123,7 +116,14 @@ def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str,
     return columns, True
 
 
+def _is_header(columns: Sequence[str]) -> bool:
+    """Say whether a first row names columns: both needed ones, or one among words that could be names."""
+    known = {*columns} & {"label", "text", TITLE_COLUMN}
+    return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in columns))
+
+
 def _canonical(name: str) -> str:
+    name = name.strip().lower().replace(" ", "_").replace("-", "_")
     return "label" if name in LABEL_COLUMNS else "text" if name in TEXT_COLUMNS else name
 
 
@@ -139,7 +139,9 @@ def _object_row(value: Any) -> dict[str, str] | str:
     """Return the fields of a JSON object by column name, or what is wrong with it."""
     if not isinstance(value, dict):
         return "it is not a JSON object"
-    row = {_canonical(name.strip().lower()): field for name, field in value.items()}
+    row = {_canonical(name): field for name, field in value.items()}
+    if len(row) < len(value):
+        return "two of its names mean the same"
     row.setdefault("text", "")
     label = row.get("label")
     if isinstance(label, int) and not isinstance(label, bool):
@@ -160,6 +162,8 @@ class DbpediaLabelMapper(LabelMapperBase):
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self._index = {name: index for index, name in enumerate(self._names)}
+        # Where all names are numbers, a label is a name: 3 among the classes 0, 1 and 2 is a mistake.
+        self._counts_from_1 = not all(_is_number(name) for name in self._names)
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "DbpediaLabelMapper":
@@ -172,9 +176,12 @@ class DbpediaLabelMapper(LabelMapperBase):
     def map(self, label: str) -> int:
         if label in self._index:
             return self._index[label]
-        if _is_number(label) and 1 <= int(label) <= len(self._names):
+        if self._counts_from_1 and _is_number(label) and 1 <= int(label) <= len(self._names):
             return int(label) - 1
-        raise ValueError(f"label {label[:60]!r} is neither a class name nor a number from 1 to {len(self._names)}")
+        or_number = f" nor a number from 1 to {len(self._names)}" if self._counts_from_1 else ""
+        raise ValueError(
+            f"label {shown(label)} is {'neither' if or_number else 'not'} a class name{or_number}"
+        )
 
     def reverse_map(self, index: int) -> str:
         return self._names[index]

@@ -160,6 +160,13 @@ class Environment:
         return self.root / "output" / "data"
 
     @property
+    def checkpoint_dir(self) -> Path | None:
+        """Where checkpoints go; None when the job has no checkpoint configuration, so that nobody would keep them."""
+        told = _read_object(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
+        folder = Path(told) if isinstance(told, str) and told else self.root / "checkpoints"
+        return folder if folder.is_dir() else None
+
+    @property
     def failure_file(self) -> Path:
         """Where the reason of a failure goes."""
         return self.root / "output" / "failure"

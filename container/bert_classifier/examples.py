@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.dbpedia import refuse_rows
 from bert_classifier.errors import UserError
+from bert_classifier.fields import shown
 from bert_classifier.label_mapper import LabelMapperBase
+from bert_classifier.records import text_problem
+
+MOST_ROWS_NAMED = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +57,13 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
         text, label = dataset[index]
         try:
             targets[index] = _checked_target(mapper, label)
-        except (ValueError, KeyError) as error:
-            wrong.append(f"{place_of(index)}: {error.args[0] if error.args else label!r}")
-        if not isinstance(text, str):
-            wrong.append(f"{place_of(index)}: the text is a {type(text).__name__}, not a string")
+        except KeyError:
+            wrong.append(f"{place_of(index)}: {type(mapper).__name__} does not know the label {shown(label)}")
+        except ValueError as error:
+            wrong.append(f"{place_of(index)}: {error}")
+        problem = text_problem(text)
+        if problem:
+            wrong.append(f"{place_of(index)}: {problem}")
         texts.append(text)
     refuse_rows(wrong)
     return Examples(texts, targets)
@@ -65,9 +71,19 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
 
 def _checked_target(mapper: LabelMapperBase, label: str) -> int:
     target = mapper.map(label)
-    if not 0 <= target < mapper.num_classes:
-        raise ValueError(f"{type(mapper).__name__}.map gives {target}, not an index below {mapper.num_classes}")
-    return target
+    if not isinstance(target, int | np.integer) or not 0 <= target < mapper.num_classes:
+        owner = type(mapper).__name__
+        raise ValueError(f"{owner}.map gives {target!r}, not an index below {mapper.num_classes}")
+    return int(target)
+
+
+def refuse_rows(wrong: Sequence[str]) -> None:
+    """Raise one UserError that names the first wrong rows, or do nothing when there is none."""
+    if wrong:
+        listed = "; ".join(wrong[:MOST_ROWS_NAMED]) + ("; …" if len(wrong) > MOST_ROWS_NAMED else "")
+        raise UserError(
+            f"{len(wrong)} row(s) of the data cannot be used: {listed}.", "Correct or remove these rows."
+        )
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
@@ -85,5 +101,7 @@ def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examp
         if len(rows) > 1:
             held_out[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
     if not held_out.any():
-        raise UserError("No class has two texts, so no validation part can be split off.", "Give a validation channel.")
+        raise UserError(
+            "No class has two texts, so no validation part can be split off.", "Give a validation channel."
+        )
     return examples.subset(np.flatnonzero(~held_out)), examples.subset(np.flatnonzero(held_out))

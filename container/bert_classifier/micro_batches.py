@@ -13,8 +13,9 @@ def plan_micro_batches(lengths: np.ndarray, max_tokens: int, max_rows: int | Non
     """Cut n texts into the micro-batches that cost least.
 
     The texts are put in order of length; among all cuts of that row in which no micro-batch has more than
-    `max_tokens` tokens (rows × longest) or `max_rows` rows, the one with the fewest padded tokens plus a fixed
-    cost a micro-batch is found by dynamic programming. A text longer than the budget is a micro-batch of its own.
+    `max_tokens` tokens (rows × longest) or `max_rows` rows, the one with the fewest padded tokens plus a
+    fixed cost a micro-batch is found by dynamic programming. A text longer than the budget is a micro-batch
+    of its own.
 
     Args:
         lengths: int (n,), tokens of each text.
@@ -48,8 +49,8 @@ def pad(encoded: EncodedTexts, rows: np.ndarray, pad_id: int) -> tuple[torch.Ten
     Args:
         rows: which texts, int (b,).
     Returns:
-        input_ids int64 (b, longest), and attention_mask of the same shape (1 = token, 0 = padding) or None when
-        nothing is padded: attention without a mask is faster.
+        input_ids int64 (b, longest), and attention_mask of the same shape (1 = token, 0 = padding) or None
+        when nothing is padded: attention without a mask is faster.
     """
     starts, lengths = encoded.offsets[rows], encoded.lengths[rows]
     longest = int(lengths.max())

@@ -1,7 +1,7 @@
 """Texts to token ids, cut to the model's length at a cost that a giant text cannot inflate.
 
-Tokenizer libraries truncate after they have tokenised everything; a 10 MB text would cost a minute for 256 tokens.
-Here a prefix of the text is tokenised, ended where no token can span the cut, and grown until it suffices.
+Tokenizer libraries truncate after they have tokenised everything: a text of 10 MB would cost a minute. Here a
+prefix of the text is tokenised, ended where no token can span the cut, and grown until it suffices.
 """
 
 import dataclasses
@@ -47,8 +47,8 @@ class TextEncoder:
         tokenizer: the fast tokenizer; a copy is taken, its own truncation and padding do not count.
         pad_id: the id that pads.
         max_length: most tokens of a text, special ones included.
-        truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first quarter and its end
-            (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, section 5.3.1: 128 of 510 and 382).
+        truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first quarter and its
+            end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: 128 of 510 and 382).
     """
 
     def __init__(self, tokenizer: Tokenizer, pad_id: int, max_length: int, truncation: str = "head") -> None:
@@ -58,6 +58,7 @@ class TextEncoder:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._prefix, self._suffix = _special_ids(self._tokenizer)
+        self._ignores_blanks = self._tokenize([" \t\xa0\u3000a\u3000\xa0\n "]) == self._tokenize(["a"])
         self._room = max_length - len(self._prefix) - len(self._suffix)
         self._tail = self._room - self._room // 4 if truncation == "head_tail" else 0
 
@@ -66,10 +67,11 @@ class TextEncoder:
         heads = [self._limited(text, _prefix_of) for text in texts]
         encoded = self._tokenize([head for head, _ in heads])
         truncated = np.zeros(len(texts), dtype=bool)
-        for index, (head, whole) in enumerate(heads):
-            if len(encoded[index]) <= self._room and not whole:
-                encoded[index], whole = self._grow(texts[index], _prefix_of)
-            truncated[index] = len(encoded[index]) > self._room or not whole
+        for index, (_, is_whole) in enumerate(heads):
+            if len(encoded[index]) <= self._room and not is_whole:
+                encoded[index], truncated[index] = self._grow(texts[index], _prefix_of)
+            else:
+                truncated[index] = len(encoded[index]) > self._room
         if self._tail:
             self._keep_tails(texts, encoded, truncated)
         framed = [[*self._prefix, *ids[: self._room], *self._suffix] for ids in encoded]
@@ -80,7 +82,7 @@ class TextEncoder:
     def _keep_tails(self, texts: Sequence[str], encoded: list[list[int]], truncated: np.ndarray) -> None:
         """Replace the later part of each truncated text by the text's end."""
         head = self._room - self._tail
-        for index in np.flatnonzero(truncated):
+        for index in np.flatnonzero(truncated).tolist():
             ids, _ = self._grow(texts[index], _suffix_of)
             encoded[index] = [*encoded[index][:head], *ids[-self._tail :]]
 
@@ -91,8 +93,8 @@ class TextEncoder:
         return part_of(text, factor * _CHARS_PER_TOKEN * self.max_length)
 
     def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
-        """Return at least room + 1 tokens of one end of a text, or all there are; and whether that is all."""
-        text = text.strip()
+        """Return room + 1 or more tokens of one end of a text, or all there are, and whether some must go."""
+        text = text.strip() if self._ignores_blanks else text
         most = _MAX_CHARS_PER_TOKEN * self.max_length
         within = text if len(text) <= most else (text[:most] if part_of is _prefix_of else text[-most:])
         factor = 2
@@ -100,15 +102,16 @@ class TextEncoder:
             part, whole = self._limited(within, part_of, factor)
             ids = self._tokenize([part])[0]
             if whole or len(ids) > self._room:
-                return ids, whole and len(within) == len(text)
+                return ids, len(ids) > self._room or len(within) < len(text)
             factor *= 2
 
 
-_Part = Callable[[str, int], tuple[str, bool]]  # (text, limit) → (an end of it about that long, is it all of it)
+# (text, limit) → (an end of the text about that long, whether it is all of it)
+_Part = Callable[[str, int], tuple[str, bool]]
 
 
 def _prefix_of(text: str, limit: int) -> tuple[str, bool]:
-    """Return the text up to the last separator before `limit` characters, or an empty start if there is none."""
+    """Return the text up to the last separator before `limit` characters, or an empty start without one."""
     if len(text) <= limit:
         return text, True
     for cut in range(limit, max(0, limit - _SEARCH), -1):

@@ -19,10 +19,17 @@ def choose_device() -> torch.device:
 
 
 def pin_threads() -> int:
-    """Use the cores this process may run on, no more; return their number."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(cores)
-    return cores
+    """Use the cores this process may run on, or fewer where OMP_NUM_THREADS says so; return their number."""
+    threads = min(len(os.sched_getaffinity(0)), torch.get_num_threads())
+    torch.set_num_threads(threads)
+    return threads
+
+
+def use_threads(wanted: int, available: int) -> int:
+    """Compute with as many threads as an earlier life of the run, if there are cores for them; return their number."""
+    threads = wanted if wanted <= available else available
+    torch.set_num_threads(threads)
+    return threads
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:

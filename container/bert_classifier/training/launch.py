@@ -9,6 +9,7 @@ from bert_classifier import log
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment, clear_failure, ml_root, write_failure
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
+from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal
 
 logger = logging.getLogger(__name__)
 
@@ -19,25 +20,30 @@ def main(environ: Mapping[str, str]) -> int:
     Args:
         environ: the process' environment; ML_ROOT moves /opt/ml elsewhere.
     Returns:
-        the exit code: 0 done, 1 a bug, 2 yours to fix, 3 the platform's.
+        the exit code: 0 done, 1 a bug, 2 yours to fix, 3 the platform's, 143 told to stop.
     """
     log.configure()
+    stop = StopSignal()
+    stop.listen()
     root = ml_root(environ)
     clear_failure(root)
     try:
-        _train(root, environ)
+        _train(root, environ, stop)
+    except Stopped as stopped:
+        logger.info("stopped by %s", stopped)
+        return STOPPED_EXIT_CODE
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes a code and a text
         return _report_failure(root, error)
     return 0
 
 
-def _train(root: Path, environ: Mapping[str, str]) -> None:
+def _train(root: Path, environ: Mapping[str, str], stop: StopSignal) -> None:
     environment = Environment.read(root, environ)
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
     environment.prepare_outputs()
     from bert_classifier.training.worker import run  # imports torch: not before the job is known to be sound
 
-    run(config, environment)
+    run(config, environment, stop)
 
 
 def _report_failure(root: Path, error: Exception) -> int:
@@ -55,7 +61,9 @@ def _report_failure(root: Path, error: Exception) -> int:
 def _in_families(error: Exception) -> Exception:
     """Return the error as one of ours where its cause is the machine, not the program."""
     if isinstance(error, MemoryError):
-        return PlatformError("The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts.")
+        return PlatformError(
+            "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
+        )
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         where = f" at {error.filename}" if error.filename else ""
         return PlatformError(f"The disk is full{where}.", "Give the job a larger volume (volume_size).")

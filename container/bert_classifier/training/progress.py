@@ -32,10 +32,14 @@ class Progress:
     Args:
         total_steps: of the whole run.
         first_step: where this life of the run starts; the rest of the time is estimated from there.
+        log_every: steps between lines; 0 = by time.
         bar: whether to draw a progress bar; only where a terminal shows it.
     """
 
-    def __init__(self, total_steps: int, steps_per_epoch: int, first_step: int = 0, *, bar: bool) -> None:
+    def __init__(
+        self, total_steps: int, steps_per_epoch: int, first_step: int = 0, *, log_every: int = 0, bar: bool = False
+    ) -> None:
+        self._log_every = log_every
         self._total = total_steps
         self._per_epoch = steps_per_epoch
         self._bar = tqdm(total=total_steps, initial=first_step, unit="step", leave=False) if bar else None
@@ -48,9 +52,17 @@ class Progress:
         self._pending.append(report)
         if self._bar is not None:
             self._bar.update()
-        is_last = step == self._total or step == self._first + 1
-        if is_last or time.monotonic() - self._logged >= LOG_INTERVAL_SECONDS:
+        if step == self._total or step == self._first + 1 or self._is_time(step):
             self._log(step)
+
+    def _is_time(self, step: int) -> bool:
+        if self._log_every:
+            return step % self._log_every == 0
+        return time.monotonic() - self._logged >= LOG_INTERVAL_SECONDS
+
+    def leave_out(self, seconds: float) -> None:
+        """Take time that was not spent on steps, such as an evaluation, out of the rates of this interval."""
+        self._logged += seconds
 
     def close(self) -> None:
         """Take the bar off the terminal."""
@@ -62,7 +74,8 @@ class Progress:
         seconds = max(now - self._logged, 1e-9)
         reports, self._pending, self._logged = self._pending, [], now
         examples, tokens, padded = (
-            sum(getattr(report, name) for report in reports) for name in ("examples", "tokens", "padded_tokens")
+            sum(getattr(report, name) for report in reports)
+            for name in ("examples", "tokens", "padded_tokens")
         )
         rest = (now - self._started) / (step - self._first) * (self._total - step)
         values = {

@@ -32,7 +32,8 @@ def model_quality(channel: str, labels: Sequence[str], result: Evaluation) -> di
         "loss": result.loss,
     }
     confusion = {
-        label: dict(zip(labels, row, strict=True)) for label, row in zip(labels, result.confusion.tolist(), strict=True)
+        label: dict(zip(labels, row, strict=True))
+        for label, row in zip(labels, result.confusion.tolist(), strict=True)
     }
     metrics = {name: {"value": value, "standard_deviation": "NaN"} for name, value in scores.items()}
     return {

@@ -3,6 +3,8 @@
 import dataclasses
 import logging
 import math
+import time
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,10 +16,17 @@ from bert_classifier.micro_batches import pad, plan_micro_batches
 from bert_classifier.model import logits_of
 from bert_classifier.tokenization import EncodedTexts
 from bert_classifier.training.batching import EpochOrder, derive_seed
+from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.device import autocast, default_token_budget, resolve_precision
 from bert_classifier.training.metrics import Evaluation, count_confusion, metric_line
-from bert_classifier.training.optimization import balanced_class_weights, build_optimizer, learning_rate_factor
+from bert_classifier.training.optimization import (
+    balanced_class_weights,
+    build_optimizer,
+    learning_rate_factor,
+)
 from bert_classifier.training.progress import Progress, StepReport
+from bert_classifier.training.saving import Checkpointer
+from bert_classifier.training.signals import StopSignal
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +44,10 @@ class TrainState:
     """Where a run stands, besides weights and optimizer: all that decides what happens next."""
 
     step: int = 0
+    evaluated_step: int = 0
     best_step: int = 0
-    best_score: float = -math.inf
-    best_loss: float = math.inf
+    best_score: float | None = None
+    best_loss: float | None = None
     evaluations_since_best: int = 0
 
 
@@ -48,6 +58,7 @@ class Trainer:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
         positive: index of the class whose F1 is the score, or None: accuracy is.
         show_bar: draw a progress bar.
+        stop: asked between steps and while evaluating.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class Trainer:
         device: torch.device,
         positive: int | None = None,
         show_bar: bool = False,
+        stop: StopSignal | None = None,
     ) -> None:
         self.model = model.to(device)
         self.config = config
@@ -72,6 +84,7 @@ class Trainer:
         self.device = device
         self.positive = positive
         self.show_bar = show_bar
+        self.stop = stop or StopSignal()
         self.precision = resolve_precision(config.precision, device)
         self.token_budget = config.max_tokens_per_micro_batch or default_token_budget(device)
         self.optimizer = build_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
@@ -82,21 +95,37 @@ class Trainer:
         self.state = TrainState()
         self.best_weights: dict[str, torch.Tensor] = {}
 
-    def fit(self) -> TrainState:
-        """Train to the end, or until early stopping; the model is left with the best weights."""
-        steps = self.order.steps_per_epoch
-        progress = Progress(self.total_steps, steps, self.state.step, bar=self.show_bar)
+    def fit(self, checkpointer: Checkpointer | None = None) -> TrainState:
+        """Train from where the state stands to the end, or until early stopping.
+
+        Raises:
+            Stopped: when the program was told to stop; the state is then one to save and go on from.
+        """
+        progress = Progress(
+            self.total_steps,
+            self.order.steps_per_epoch,
+            self.state.step,
+            log_every=self.config.logging_steps,
+            bar=self.show_bar,
+        )
         try:
-            while self.state.step < self.total_steps and not self.is_out_of_patience:
+            self._evaluate_if_due(progress)
+            while not self.is_finished:
+                self.stop.check()
                 report = self.train_step(self.state.step)
                 self.state.step += 1
                 progress.update(self.state.step, report)
-                if self._is_evaluation_due():
-                    self._evaluate_and_keep_best()
+                has_evaluated = self._evaluate_if_due(progress)
+                if checkpointer is not None:
+                    checkpointer.save_if_due(is_milestone=has_evaluated)
         finally:
             progress.close()
-        self.model.load_state_dict(self.best_weights)
         return self.state
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do: the last step is done and evaluated, or early stopping has struck."""
+        return self.state.evaluated_step >= self.total_steps or self.is_out_of_patience
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -141,7 +170,9 @@ class Trainer:
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         padded = 0
         max_rows = self.config.per_device_batch_size
-        for piece, part in enumerate(plan_micro_batches(self.train.encoded.lengths[rows], self.token_budget, max_rows)):
+        for piece, part in enumerate(
+            plan_micro_batches(self.train.encoded.lengths[rows], self.token_budget, max_rows)
+        ):
             torch.manual_seed(derive_seed(self.config.seed, "dropout", step, piece))
             logits = self._forward(self.train.encoded, rows[part])
             loss = functional.cross_entropy(logits, targets[part], weight=self.class_weights, reduction="sum")
@@ -157,6 +188,7 @@ class Trainer:
         losses = np.zeros(len(split.targets), dtype=np.float64)
         with torch.inference_mode():
             for part in plan_micro_batches(split.encoded.lengths, self.token_budget):
+                self.stop.check()
                 logits = self._forward(split.encoded, part).double()
                 targets = torch.from_numpy(split.targets[part]).to(self.device)
                 losses[part] = functional.cross_entropy(logits, targets, reduction="none").cpu().numpy()
@@ -186,18 +218,26 @@ class Trainer:
             f"Lower learning_rate (it is {self.config.learning_rate:g}), raise warmup_ratio, or use precision=fp32.",
         )
 
-    def _is_evaluation_due(self) -> bool:
+    def _evaluate_if_due(self, progress: Progress) -> bool:
+        """Evaluate where the present step asks for it and that was not done yet; say whether it was done now."""
         interval = self.config.eval_steps or self.order.steps_per_epoch
-        return self.state.step % interval == 0 or self.state.step == self.total_steps
+        step = self.state.step
+        if step == self.state.evaluated_step or (step % interval and step != self.total_steps):
+            return False
+        started = time.monotonic()
+        self._note_evaluation(self.evaluate(self.validation))
+        progress.leave_out(time.monotonic() - started)
+        return True
 
-    def _evaluate_and_keep_best(self) -> None:
-        result = self.evaluate(self.validation)
+    def _note_evaluation(self, result: Evaluation) -> None:
+        """Keep the weights if they are the best so far, and count the evaluations since."""
         score, state = result.score(self.positive), self.state
+        state.evaluated_step = state.step
         state.evaluations_since_best += 1
-        if (score, -result.loss) > (state.best_score, -state.best_loss):
+        if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step
             state.evaluations_since_best = 0
-            self.best_weights = {k: v.detach().to("cpu", copy=True) for k, v in self.model.state_dict().items()}
+            self.best_weights = _copies(self.model.state_dict())
         values = {
             "step": state.step,
             "eval_loss": result.loss,
@@ -209,7 +249,47 @@ class Trainer:
         if self.is_out_of_patience:
             logger.info("no better for %d evaluation(s): training stops early", state.evaluations_since_best)
 
+    def use_best_weights(self) -> None:
+        """Give the model the weights of the best evaluation so far, if there was one."""
+        if self.best_weights:
+            self.model.load_state_dict(self.best_weights)
+
+    def snapshot(self) -> Checkpoint:
+        """Return a copy of all that decides how the run goes on; random draws need none of it."""
+        tensors = {f"model.{name}": copy for name, copy in _copies(self.model.state_dict()).items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{key}.{name}"] = value.detach().to("cpu", copy=True)
+        if self.state.best_step != self.state.step:
+            tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
+        state = {"train": dataclasses.asdict(self.state), "scaler": self.scaler.state_dict()}
+        return Checkpoint(self.state.step, state, tensors)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up the state of a snapshot of the same run."""
+        parts = {kind: _below(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best")}
+        self.model.load_state_dict(parts["model"])
+        for name, parameter in self.model.named_parameters():
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                value = parts["optimizer"].get(f"{key}.{name}")
+                if value is not None:
+                    # AdamW keeps its step on the CPU unless it is fused on a GPU, where it follows the parameter.
+                    self.optimizer.state[parameter][key] = value.to(parameter.device)
+        self.state = TrainState(**checkpoint.state["train"])
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(checkpoint.state["scaler"])
+        if self.state.best_score is not None:
+            self.best_weights = parts["best"] or _copies(self.model.state_dict())
+
     def _class_weights(self) -> torch.Tensor:
         if self.config.class_weights == "balanced":
             return balanced_class_weights(self.train.targets, self.num_classes)
         return torch.ones(self.num_classes)
+
+
+def _copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""One rank's work: read, tokenise, build, train, evaluate, save."""
+"""One rank's work: read, tokenise, build, resume, train, evaluate, save."""
 
 import dataclasses
 import logging
@@ -22,9 +22,12 @@ from bert_classifier.model import load_artifact, logits_of, quiet_transformers, 
 from bert_classifier.tokenization import TextEncoder
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
+from bert_classifier.training.identity import run_identity
 from bert_classifier.training.metrics import Evaluation, metric_line
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import write_reports
+from bert_classifier.training.resume import Resume
+from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.trainer import Split, Trainer
 
 logger = logging.getLogger(__name__)
@@ -32,27 +35,26 @@ logger = logging.getLogger(__name__)
 _PROBES = 8  # texts on which the saved artifact must answer as the model in memory
 
 
-def run(config: TrainConfig, environment: Environment) -> None:
+def run(config: TrainConfig, environment: Environment, stop: StopSignal) -> None:
     """Train one model as the job describes and leave the artifact and the reports.
 
     Raises:
         UserError: for data, settings or a checkpoint that cannot be used.
         PlatformError: when the artifact cannot be written or read back.
+        Stopped: when the program was told to stop; a checkpoint and the best model so far are then saved.
     """
     started = time.monotonic()
+    stop.check()  # importing took seconds
     quiet_transformers()
     threads = pin_threads()
     data = build_data(config, environment)
+    stop.check()
     torch.manual_seed(derive_seed(config.seed, "head"))
     model, tokenizer = build_model(config, environment, data.labels)
     encoder = TextEncoder(
         tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation
     )
-    splits = {
-        name: _encode(encoder, examples, name)
-        for name, examples in (("train", data.train), ("validation", data.validation), ("test", data.test))
-        if examples is not None
-    }
+    splits = {name: _encode(encoder, examples, name, stop) for name, examples in _named(data).items()}
     trainer = Trainer(
         model,
         config,
@@ -63,23 +65,37 @@ def run(config: TrainConfig, environment: Environment) -> None:
         device=choose_device(),
         positive=data.mapper.positive_label_index,
         show_bar=wants_bar(environment.job_name),
+        stop=stop,
     )
-    _announce(trainer, threads)
-    trainer.fit()
-    results = {name: trainer.evaluate(split) for name, split in splits.items() if name != "train"}
-    model.to("cpu")
-    save_artifact(environment.model_dir, model, tokenizer, data.labels, _training_info(config, data, trainer, results))
-    _prove_artifact(environment, model, splits["validation"], encoder.pad_id)
+    identity = run_identity(trainer, data.labels, tokenizer, data.train, data.validation)
+    resume = Resume(environment, trainer, identity, threads)
+    _announce(trainer, resume.threads)
+    results: dict[str, Evaluation] = {}
+    try:
+        resume.fit()
+        results |= {name: trainer.evaluate(split) for name, split in splits.items() if name != "train"}
+    except Stopped:
+        resume.save()
+        trainer.use_best_weights()
+        _export(environment, config, data, trainer, tokenizer, results, resume)
+        raise
+    _export(environment, config, data, trainer, tokenizer, results, resume)
+    _prove_artifact(environment, trainer, splits["validation"])
     _report(environment, data, results)
     logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
 
 
-def _encode(encoder: TextEncoder, examples: Examples, channel: str) -> Split:
+def _named(data: Data) -> dict[str, Examples]:
+    named = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {name: examples for name, examples in named.items() if examples is not None}
+
+
+def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSignal) -> Split:
+    stop.check()
     encoded = encoder.encode_batch(examples.texts)
-    lengths = encoded.lengths
     logger.info(
         "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
-        channel, len(examples), lengths.mean(), 100 * encoded.truncated.mean(), encoder.max_length,
+        channel, len(examples), encoded.lengths.mean(), 100 * encoded.truncated.mean(), encoder.max_length,
     )  # fmt: skip
     return Split(encoded, examples.targets)
 
@@ -93,20 +109,27 @@ def _announce(trainer: Trainer, threads: int) -> None:
     )  # fmt: skip
 
 
-def _training_info(
-    config: TrainConfig, data: Data, trainer: Trainer, results: Mapping[str, Evaluation]
-) -> dict[str, Any]:
-    """Return what training.json says of this run."""
-    return {
+def _export(
+    environment: Environment,
+    config: TrainConfig,
+    data: Data,
+    trainer: Trainer,
+    tokenizer: Any,
+    results: Mapping[str, Evaluation],
+    resume: Resume,
+) -> None:
+    """Save the model as it is now, with what training.json says of the run."""
+    info = {
         "max_seq_length": config.max_seq_length,
         "truncation": config.truncation,
         "temperature": 1.0,
+        "is_complete": trainer.is_finished,
+        "steps": trainer.state.step,
+        "best_step": trainer.state.best_step,
         "metrics": {
             name: {"texts": r.count, "accuracy": r.accuracy, "macro_f1": r.macro_f1, "loss": r.loss}
             for name, r in results.items()
         },
-        "steps": trainer.state.step,
-        "best_step": trainer.state.best_step,
         "precision": trainer.precision,
         "hyperparameters": dataclasses.asdict(config),
         "data": {
@@ -114,6 +137,7 @@ def _training_info(
             "train_sha256": data.train.fingerprint(),
             "validation_sha256": data.validation.fingerprint(),
         },
+        "lives": resume.lives,
         "versions": {
             "bert_classifier": __version__,
             "python": platform.python_version(),
@@ -121,20 +145,22 @@ def _training_info(
             "transformers": transformers.__version__,
         },
     }
+    trainer.model.to("cpu")
+    save_artifact(environment.model_dir, trainer.model, tokenizer, data.labels, info)
 
 
-def _prove_artifact(environment: Environment, model: torch.nn.Module, split: Split, pad_id: int) -> None:
+def _prove_artifact(environment: Environment, trainer: Trainer, split: Split) -> None:
     """Load what was saved and compare its answers with those of the model in memory.
 
     Raises:
         PlatformError: when they differ: the disk did not keep what was written.
     """
     rows = np.arange(min(_PROBES, len(split.targets)))
-    input_ids, mask = pad(split.encoded, rows, pad_id)
+    input_ids, mask = pad(split.encoded, rows, trainer.pad_id)
     saved = load_artifact(environment.model_dir).model
     with torch.inference_mode():
-        same = torch.equal(logits_of(saved, input_ids, mask), logits_of(model.eval(), input_ids, mask))
-    if not same:
+        ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (trainer.model, saved))
+    if not torch.equal(ours, theirs):
         raise PlatformError(
             f"The model read back from {environment.model_dir} answers otherwise than the one that was trained.",
             "Start the job again, on another instance if it happens twice.",
@@ -143,7 +169,12 @@ def _prove_artifact(environment: Environment, model: torch.nn.Module, split: Spl
 
 def _report(environment: Environment, data: Data, results: Mapping[str, Evaluation]) -> None:
     for name, result in results.items():
-        values = {"accuracy": result.accuracy, "macro_f1": result.macro_f1, "loss": result.loss, "texts": result.count}
+        values = {
+            "accuracy": result.accuracy,
+            "macro_f1": result.macro_f1,
+            "loss": result.loss,
+            "texts": result.count,
+        }
         logger.info("%s", metric_line({f"{name}_{key}": value for key, value in values.items()}))
     channel = "test" if "test" in results else "validation"
     write_reports(environment.output_dir, channel, data.labels, results[channel])

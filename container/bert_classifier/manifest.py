@@ -1,0 +1,90 @@
+"""The files of an artifact: put in place so that none is ever there by half, checked before they are read."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.durable import copy_durably
+from bert_classifier.errors import UserError
+
+MANIFEST = "manifest.json"
+_RESTORE = "Restore the folder from the model.tar.gz that training wrote."
+
+
+def put_files(staged: Path, folder: Path) -> None:
+    """Move the files of `staged` into `folder`, which may be on another disk, and list them in its manifest.
+
+    The manifest goes first and comes back last: interrupted at any moment, the folder is refused by `verify`.
+
+    Raises:
+        OSError: when the folder cannot take them.
+    """
+    names = sorted(path.name for path in staged.iterdir() if path.is_file())
+    write_json(staged / MANIFEST, {"files": {name: _described(staged / name) for name in names}})
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (*names, MANIFEST):
+        copy_durably(staged / name, folder / name)
+
+
+def find_artifact(folder: Path) -> Path:
+    """Return where the artifact lies: in the folder, or one level below where an archive had a top folder.
+
+    Raises:
+        UserError: when there is none.
+    """
+    if (folder / MANIFEST).is_file():
+        return folder
+    below = sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
+    if len(below) == 1:
+        return below[0]
+    raise UserError(
+        f"{folder} holds no trained model: there is no {MANIFEST}.",
+        "Serve the model.tar.gz (or the model folder) that `train` wrote.",
+    )
+
+
+def verify(folder: Path, required: Set[str]) -> None:
+    """Compare every file with the manifest, before any of them is interpreted.
+
+    Raises:
+        UserError: naming the first file that is missing, a link, or not what was written.
+    """
+    files = read_object(folder / MANIFEST, _RESTORE).get("files")
+    if not isinstance(files, dict) or not required <= set(files):
+        raise UserError(f"{folder / MANIFEST} does not list an artifact's files.", _RESTORE)
+    for name, told in files.items():
+        path = folder / name
+        if os.sep in name or path.is_symlink() or not path.is_file():
+            raise UserError(f"{path} of the trained model is missing, or not a file of its own.", _RESTORE)
+        if _described(path) != told:
+            raise UserError(f"{path} is not what training wrote (its digest differs).", _RESTORE)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object for people and programs alike."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_object(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        UserError: with this remedy, when there is none.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"Cannot read {path}: {error}.", remedy) from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is not a JSON object.", remedy)
+    return value

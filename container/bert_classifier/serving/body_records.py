@@ -1,0 +1,130 @@
+"""One record of a request at a time: a JSON value, a line of JSON Lines, a row of CSV, a line of plain text.
+
+Lines end at \\n or \\r\\n only. A line that cannot be read, such as one that is not UTF-8, costs itself and
+not its neighbours.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bert_classifier.records import RowError, parse_json, read_csv_rows, text_problem
+
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape keeps a byte that is not UTF-8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordError:
+    """Why one record of a request has no prediction."""
+
+    error: str
+    code: str = "bad_record"
+
+
+Record = str | RecordError
+
+
+def of_json_value(value: Any) -> Record:
+    """Return the record that a JSON value stands for."""
+    if isinstance(value, dict):
+        names = [name for name in ("text", "inputs") if name in value]
+        if len(names) != 1:
+            return RecordError('the object must have either "text" or "inputs"')
+        if "parameters" in value:
+            return RecordError(
+                '"parameters" hold for a whole request: they belong beside "inputs" in application/json'
+            )
+        value = value[names[0]]
+    return _checked(value)
+
+
+def _checked(value: Any) -> Record:
+    problem = text_problem(value)
+    return value if problem is None else RecordError(problem)
+
+
+class _Lines:
+    """The lines of a text with their ends, split at \\n only; reading can go on from any `position`.
+
+    `start` is where the line begins that was read last.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._text = body.decode("utf-8-sig", "surrogateescape")
+        self.position = 0
+        self.start = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self.position == len(self._text):
+            raise StopIteration
+        self.start = self.position
+        self.position = self._text.find("\n", self.start) + 1 or len(self._text)
+        return self._text[self.start : self.position]
+
+
+def _without_end(line: str) -> str:
+    return line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
+
+
+def of_json_lines(body: bytes) -> Iterator[Record]:
+    """Yield one record a line."""
+    return map(_json_line, _Lines(body))
+
+
+def _json_line(line: str) -> Record:
+    if not line.strip():
+        return RecordError("the line is empty")
+    if _ESCAPED_BYTE.search(line):
+        return RecordError("the line is not UTF-8")
+    try:
+        return of_json_value(parse_json(line))
+    except ValueError as error:
+        return RecordError(f"the line is not valid JSON ({error})")
+
+
+def of_plain_text(body: bytes) -> Iterator[Record]:
+    """Yield one record a line."""
+    return (_text_line(_without_end(line)) for line in _Lines(body))
+
+
+def _text_line(text: str) -> Record:
+    return RecordError("the text is not UTF-8") if _ESCAPED_BYTE.search(text) else _checked(text)
+
+
+def of_csv(body: bytes) -> Iterator[Record]:
+    """Yield one record a row.
+
+    Of a row that cannot be read the first line counts as one, and reading goes on after that line. A row in
+    which no cell is quoted as a whole is one text, commas included.
+    """
+    lines = _Lines(body)
+    single_until = (
+        0  # lines before this lay in a row that failed: each is tried alone, so that time stays linear
+    )
+    for line in lines:
+        start, behind = lines.start, lines.position
+        if '"' not in line:
+            yield _text_line(_without_end(line))
+            continue
+        is_single = start < single_until
+        lines.position = behind if is_single else start
+        try:
+            cells = next(read_csv_rows([line] if is_single else lines)).cells
+        except RowError as error:
+            single_until = max(single_until, lines.start)
+            lines.position = behind
+            yield RecordError(error.cause)
+        else:
+            yield _text_of_cells(cells, _without_end(line))
+
+
+def _text_of_cells(cells: list[str], line: str) -> Record:
+    """Return the text of a row with a quote somewhere in it."""
+    text = ",".join(cells)
+    if len(cells) > 1 and text != line:
+        return RecordError(f"the row has {len(cells)} cells, some quoted: quote one text as a whole")
+    return _text_line(text)

@@ -1,0 +1,204 @@
+"""The process behind `serve`: gunicorn with one worker whose many threads share one model.
+
+The parent only holds the socket and watches the worker; the worker loads the model after the socket answers.
+"""
+
+import logging
+import mmap
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.workers.base import Worker
+
+from bert_classifier import log
+from bert_classifier.config import ServeConfig
+from bert_classifier.environment import ml_root
+from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
+from bert_classifier.serving.app import create_app
+from bert_classifier.serving.service import ModelService
+
+if TYPE_CHECKING:
+    from bert_classifier.serving.predictor import Predictor
+
+logger = logging.getLogger(__name__)
+
+SPARE_THREADS = 16  # beyond the admitted requests: for pings, and for answering 429 at once
+GRACEFUL_TIMEOUT_S = 20  # SageMaker kills 30 s after SIGTERM
+CLOSE_TIMEOUT_S = 1  # for the batcher, which has nothing left to do when all requests have ended
+HANG_TIMEOUT_S = 120  # a worker whose main loop says nothing for so long is replaced
+KEEPALIVE_S = 65  # longer than the caller keeps an idle connection, so that it is the one to close
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Serve the model folder until SIGTERM and return the exit code: 0, or that of errors.exit_code_of.
+
+    Args:
+        environ: the process' environment: ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
+    """
+    log.configure()
+    for number in (signal.SIGTERM, signal.SIGINT):  # until gunicorn sets its own: PID 1 would ignore them
+        signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        config = ServeConfig.from_environ(environ)
+        _check_address(config)
+        return _serve(_Server(config, ml_root(environ) / "model"))
+    except ContainerError as error:
+        logger.error("%s", failure_text(error))  # noqa: TRY400 - told in one sentence
+        return exit_code_of(error)
+
+
+def _check_address(config: ServeConfig) -> None:
+    address = (config.serving_host, config.sagemaker_bind_to_port)
+    try:
+        socket.create_server(address).close()
+    except OSError as error:
+        raise PlatformError(
+            f"Cannot listen on {address[0]}:{address[1]}: {error.strerror or error}.",
+            "Set SAGEMAKER_BIND_TO_PORT to a free port and SERVING_HOST to an address of this machine.",
+        ) from error
+
+
+def _writable_dir() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError as error:
+        raise PlatformError(
+            "There is no folder for temporary files.", "Make /tmp writable, or set TMPDIR."
+        ) from error
+
+
+def _serve(server: "_Server") -> int:
+    """Run gunicorn, which leaves by SystemExit in the parent and in the worker alike."""
+    parent = os.getpid()
+    try:
+        server.run()
+    except SystemExit as stop:
+        if os.getpid() != parent:
+            raise
+        return server.outcome.exit_code or (stop.code if isinstance(stop.code, int) else 1)
+    return 0
+
+
+class _Outcome:
+    """What the worker tells its parent in shared memory: a failure's exit code; that a model was ready."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 2)  # anonymous: needs neither /dev/shm nor a file
+
+    @property
+    def exit_code(self) -> int:
+        return self._memory[0]
+
+    @exit_code.setter
+    def exit_code(self, code: int) -> None:
+        self._memory[0] = code
+
+    @property
+    def was_ready(self) -> bool:
+        return bool(self._memory[1])
+
+    def note_ready(self) -> None:
+        self._memory[1] = 1
+
+
+class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
+    """gunicorn, set up for one model. The hooks run in the parent or in the worker, as each says."""
+
+    def __init__(self, config: ServeConfig, model_dir: Path) -> None:
+        self.outcome = _Outcome()
+        self._config = config
+        self._model_dir = model_dir
+        self._parent = os.getpid()
+        self._service = ModelService(
+            self._load_model,
+            self._stop_all,
+            max_batch_tokens=config.serving_max_batch_tokens,
+            max_waiting=config.serving_max_concurrent_requests,
+        )
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Give gunicorn its settings."""
+        for name, value in self._settings().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Return the application; in the worker."""
+        return create_app(self._service, self._config)
+
+    def _settings(self) -> dict[str, Any]:
+        threads = self._config.serving_max_concurrent_requests + SPARE_THREADS
+        return {
+            "bind": f"{self._config.serving_host}:{self._config.sagemaker_bind_to_port}",
+            "backlog": 2048,
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": threads,
+            "worker_connections": threads + 1000,
+            "worker_tmp_dir": _writable_dir(),
+            "timeout": HANG_TIMEOUT_S,
+            "graceful_timeout": GRACEFUL_TIMEOUT_S,
+            "keepalive": KEEPALIVE_S,
+            "control_socket_disable": True,
+            "accesslog": None,
+            "loglevel": "warning",
+            "proc_name": "bert-classifier",
+            "post_worker_init": self._start_model,
+            "worker_exit": self._end_worker,
+            "child_exit": self._note_dead_worker,
+        }
+
+    def _start_model(self, _worker: Worker) -> None:
+        """In the worker: begin to load."""
+        self._service.start()
+
+    def _load_model(self) -> "Predictor":
+        """In the worker's loading thread: return the model once it has classified a text."""
+        # Importing torch takes seconds: only now, when the socket answers already.
+        from bert_classifier.serving.predictor import Predictor
+
+        predictor = Predictor.load(
+            self._model_dir, self._config.serving_max_batch_tokens, self._config.serving_threads
+        )
+        self.outcome.note_ready()
+        return predictor
+
+    def _stop_all(self, error: Exception) -> None:
+        """In the worker's loading thread: say why there is no model, and end the parent too."""
+        stack = None if isinstance(error, ContainerError) else error
+        logger.error("%s", failure_text(error), exc_info=stack)
+        self.outcome.exit_code = exit_code_of(error)
+        if os.getppid() == self._parent:
+            os.kill(self._parent, signal.SIGTERM)
+
+    def _end_worker(self, _arbiter: Arbiter, worker: Worker) -> None:
+        """In the worker, last of all: answer what waits, and leave without taking the interpreter apart.
+
+        With torch loaded that takes seconds, and it would crash if a thread were still inside torch.
+        """
+        if os.getpid() == worker.pid and worker.booted:
+            self._service.close(timeout=CLOSE_TIMEOUT_S)
+            logging.shutdown()
+            os._exit(0)
+
+    def _note_dead_worker(self, arbiter: Arbiter, _worker: Worker) -> None:
+        """In the parent: do not start worker after worker when none ever gets as far as a model."""
+        is_stopping = not arbiter.LISTENERS
+        if self.outcome.was_ready or self.outcome.exit_code or is_stopping:
+            return
+        error = PlatformError(
+            "The worker died while it loaded the model.",
+            "Most likely memory ran out: choose a larger instance.",
+        )
+        logger.error("%s", failure_text(error))
+        raise HaltServer(error.cause, error.exit_code)

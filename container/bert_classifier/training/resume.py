@@ -1,0 +1,99 @@
+"""One life of a run: where the run stands when it begins, and saving so that the next life can go on."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from bert_classifier.environment import Environment
+from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
+from bert_classifier.training.device import use_threads
+from bert_classifier.training.saving import Checkpointer, require_space
+from bert_classifier.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+class Resume:
+    """Takes a run up where its newest sound checkpoint left it; nothing but the folder's content says so.
+
+    Args:
+        trainer: at its start.
+        identity: of the run.
+        threads: that this machine offers.
+    """
+
+    def __init__(
+        self, environment: Environment, trainer: Trainer, identity: Mapping[str, Any], threads: int
+    ) -> None:
+        self._trainer = trainer
+        self.threads = threads
+        self.lives: list[dict[str, Any]] = []
+        store = self._open_store(environment, identity)
+        self._checkpointer = Checkpointer(store, trainer.config.checkpoint_interval_seconds, self._snapshot)
+        checkpoint = store.load_newest() if store else None
+        if checkpoint is not None:
+            self._take_up(checkpoint)
+        if not trainer.is_finished:
+            self.lives.append(self._this_life(environment))
+            self._warn_of_other_bits()
+
+    def fit(self) -> None:
+        """Train to the end and save the finished state, so that a restart only exports; leave the best weights."""
+        if not self._trainer.is_finished:
+            try:
+                self._trainer.fit(self._checkpointer)
+            finally:
+                self._checkpointer.close()
+            self._checkpointer.save_now(self._trainer.state.step)
+        self._trainer.use_best_weights()
+
+    def save(self) -> None:
+        """Save where the run stands, and wait until it is on disk."""
+        if self._trainer.state.step and not self._trainer.is_finished:
+            self._checkpointer.save_now(self._trainer.state.step)
+
+    def _open_store(self, environment: Environment, identity: Mapping[str, Any]) -> CheckpointStore | None:
+        folder = environment.checkpoint_dir
+        if folder is None:
+            logger.info(
+                "no checkpoint folder: an interruption loses the run (give the job a checkpoint_s3_uri)"
+            )
+            return None
+        store = CheckpointStore(folder, identity)
+        store.remove_leftovers()
+        weights = sum(p.numel() * p.element_size() for p in self._trainer.model.parameters())
+        require_space(folder, 4 * weights)  # weights, two moments of AdamW, the best weights
+        return store
+
+    def _take_up(self, checkpoint: Checkpoint) -> None:
+        self._trainer.restore(checkpoint)
+        self.lives = list(checkpoint.state["lives"])
+        self.threads = use_threads(self.lives[-1]["threads"], self.threads)
+        if self._trainer.is_finished:
+            logger.info("this run was finished at step %d: its model is only exported again", checkpoint.step)
+        else:
+            logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
+
+    def _this_life(self, environment: Environment) -> dict[str, Any]:
+        return {
+            "from_step": self._trainer.state.step,
+            "threads": self.threads,
+            "torch": torch.__version__,
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "device": str(self._trainer.device.type),
+            "instance_type": environment.instance_type,
+        }
+
+    def _warn_of_other_bits(self) -> None:
+        """Say when this life computes otherwise than the first: the same run, but not the same bits."""
+        fields = [f for f in ("threads", "torch", "cpu", "device") if self.lives[-1][f] != self.lives[0][f]]
+        if fields:
+            logger.warning(
+                "resumed with other %s: same data and order, but rounding may differ", ", ".join(fields)
+            )
+
+    def _snapshot(self) -> Checkpoint:
+        taken = self._trainer.snapshot()
+        return Checkpoint(taken.step, {**taken.state, "lives": self.lives}, taken.tensors)

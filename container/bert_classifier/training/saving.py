@@ -1,0 +1,131 @@
+"""When a run saves its state: by time, at evaluations and when told to stop, from a copy and in the background."""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bert_classifier.errors import PlatformError
+from bert_classifier.training.checkpoint import KEEP, Checkpoint, CheckpointStore
+
+logger = logging.getLogger(__name__)
+
+_MOST_FAILURES = 3  # saves in a row that may fail before the run gives up
+_MOST_OVERHEAD = 0.02  # share of the time that saving may take before it becomes rarer
+
+
+class Checkpointer:
+    """Saves checkpoints without holding up training: a copy in memory is written by a thread.
+
+    Args:
+        store: where they go; None = nowhere, every call does nothing.
+        interval: seconds between two saves.
+        take: returns a copy of the run's state that later steps do not change.
+    """
+
+    def __init__(
+        self, store: CheckpointStore | None, interval: float, take: Callable[[], Checkpoint]
+    ) -> None:
+        self._store = store
+        self._interval = interval
+        self._take = take
+        self._thread: threading.Thread | None = None
+        self._saved_at = time.monotonic()
+        self._cost = 0.0  # seconds that the last save took from training
+        self._failures: list[Exception] = []  # of the saves since the last good one
+        self._saved_step = -1
+
+    def save_if_due(self, *, is_milestone: bool = False) -> None:
+        """Save in the background if it is time and no save is under way.
+
+        Args:
+            is_milestone: a good moment, such as after an evaluation, at which the interval need not have passed.
+        Raises:
+            PlatformError: when saving has failed too often.
+        """
+        if self._store is None or (self._thread is not None and self._thread.is_alive()):
+            return
+        if len(self._failures) >= _MOST_FAILURES:
+            raise self._given_up()
+        cheapest = self._cost / _MOST_OVERHEAD
+        if time.monotonic() - self._saved_at >= (cheapest if is_milestone else max(self._interval, cheapest)):
+            self._start()
+
+    def save_now(self, step: int) -> None:
+        """Save the state, which is that of `step`, and wait until it is on disk.
+
+        Raises:
+            PlatformError: when the disk does not take it.
+        """
+        if self._store is None:
+            return
+        self.close()
+        if self._saved_step == step:
+            return
+        self._start()
+        self.close()
+        if self._failures:
+            raise self._given_up()
+
+    def close(self) -> None:
+        """Wait for a save under way."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _start(self) -> None:
+        started = time.monotonic()
+        checkpoint = self._take()
+        blocked = time.monotonic() - started
+        self._saved_at = started
+        self._thread = threading.Thread(target=self._write, args=(checkpoint, blocked), name="checkpoint")
+        self._thread.start()
+
+    def _write(self, checkpoint: Checkpoint, blocked: float) -> None:
+        """In the thread: write, and note what it cost or why it failed."""
+        assert self._store is not None
+        started, worked = time.monotonic(), time.thread_time()
+        try:
+            path = self._store.save(checkpoint)
+        except Exception as error:  # noqa: BLE001 - raised again in the training thread, where it is told
+            self._failures.append(error)
+            logger.warning(
+                "checkpoint_failures=%d: at step %d: %s", len(self._failures), checkpoint.step, error
+            )
+            return
+        self._failures.clear()
+        self._saved_step = checkpoint.step
+        self._cost = blocked + time.thread_time() - worked
+        logger.info(
+            "checkpoint at step %d: %.1f MB in %.1f s, of which training waited %.2f s; an interruption costs at most"
+            " the next %.0f s",
+            checkpoint.step, path.stat().st_size / 1e6, time.monotonic() - started, blocked,
+            max(self._interval, self._cost / _MOST_OVERHEAD),
+        )  # fmt: skip
+
+    def _given_up(self) -> Exception:
+        error = self._failures[-1]
+        if not isinstance(error, OSError):
+            return error
+        return PlatformError(
+            f"Checkpoints cannot be saved: {error}.",
+            "Give the job a larger volume (volume_size), or check the mount of /opt/ml/checkpoints.",
+        )
+
+
+def require_space(folder: Path, checkpoint_bytes: int) -> None:
+    """Refuse to begin a run whose checkpoints will not fit.
+
+    Args:
+        checkpoint_bytes: size of one.
+    Raises:
+        PlatformError: naming what is needed and what is free.
+    """
+    needed, free = (KEEP + 1) * checkpoint_bytes, shutil.disk_usage(folder).free
+    if free < needed:
+        raise PlatformError(
+            f"{folder} has {free / 1e6:,.0f} MB free, {KEEP + 1} checkpoints need {needed / 1e6:,.0f} MB.",
+            "Give the job a larger volume (volume_size).",
+        )

@@ -1,0 +1,112 @@
+"""Plays what SageMaker does with a checkpoint folder: files go to S3 one by one, deletions too, nothing is in order.
+
+Worse than the real thing on purpose: the order is random, an upload can be cut off, and times are lost.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import threading
+import time
+from pathlib import Path
+
+IGNORED_SUFFIX = ".sagemaker-ignore"
+MARKERS = (".sagemaker-uploading", ".sagemaker-uploaded")
+_CHUNK = 256 * 1024
+
+
+class CheckpointMirror:
+    """Copies a folder to a bucket, in the background, until it is frozen.
+
+    Args:
+        local: the instance's checkpoint folder.
+        bucket: a folder that stands for the S3 prefix.
+        rng: decides order and pace.
+        bytes_per_second: of an upload.
+        mark: whether to leave SageMaker's marker files beside what was uploaded.
+    """
+
+    def __init__(
+        self, local: Path, bucket: Path, rng: random.Random, *, bytes_per_second: float = 50e6, mark: bool = True
+    ) -> None:
+        self._local = local
+        self._bucket = bucket
+        self._rng = rng
+        self._pause = _CHUNK / bytes_per_second
+        self._mark = mark
+        self._frozen = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+
+    def restore(self) -> None:
+        """Fill the folder from the bucket, as a new instance finds it: in any order, with meaningless times."""
+        self._local.mkdir(parents=True, exist_ok=True)
+        objects = sorted(path for path in self._bucket.iterdir() if path.is_file())
+        self._rng.shuffle(objects)
+        for path in objects:
+            copy = Path(shutil.copyfile(path, self._local / path.name))
+            when = self._rng.uniform(1e9, 2e9)
+            os.utime(copy, (when, when))
+
+    def start(self) -> None:
+        """Begin to upload."""
+        self._thread.start()
+
+    def freeze(self) -> None:
+        """Stop at once, in the middle of a file if need be: the instance is gone."""
+        self._frozen.set()
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Bring everything over, as SageMaker does when a job ends in order."""
+        self.freeze()
+        self._frozen.clear()
+        while self._step():
+            pass
+
+    def _run(self) -> None:
+        while not self._frozen.is_set():
+            if not self._step():
+                time.sleep(0.02)
+
+    def _step(self) -> bool:
+        """Do one thing that is to be done, chosen at random; say whether there was any."""
+        local, bucket = _stamps(self._local), _stamps(self._bucket)
+        changed = [name for name, stamp in local.items() if bucket.get(name, (0, 0))[0] != stamp[0]]
+        gone = [name for name in bucket if name not in local]
+        if not changed and not gone:
+            return False
+        name = self._rng.choice(changed + gone)
+        with contextlib.suppress(FileNotFoundError):  # the program may delete a file at any moment
+            if name in gone:
+                (self._bucket / name).unlink()
+            else:
+                self._upload(name)
+        return True
+
+    def _upload(self, name: str) -> None:
+        source = self._local / name
+        uploading, uploaded = (self._local / (name + suffix) for suffix in MARKERS)
+        if self._mark:
+            uploading.touch()
+        with source.open("rb") as file, (self._bucket / name).open("wb") as target:
+            while chunk := file.read(_CHUNK):
+                target.write(chunk)
+                time.sleep(self._pause)
+                if self._frozen.is_set():
+                    return
+        if self._mark:
+            uploaded.touch()
+            uploading.unlink(missing_ok=True)
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return (size, time) of each file that counts."""
+    stamps = {}
+    for path in folder.iterdir():
+        if path.name.endswith((IGNORED_SUFFIX, *MARKERS)):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            stamps[path.name] = (status.st_size, status.st_mtime_ns)
+    return stamps

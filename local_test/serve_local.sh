@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Serves the model of a folder laid out as /opt/ml on 127.0.0.1, in the foreground.
+# Usage: [ENGINE=auto|docker|process] [PORT=8080] serve_local.sh [TEST_DIR]
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+repository="$(dirname "$here")"
+test_dir="${1:-$here/test_dir}"
+port="${PORT:-8080}"
+
+if [[ ! -f "$test_dir/model/model.safetensors" ]]; then
+    echo "There is no trained model in $test_dir/model: run make train-local first." >&2
+    exit 2
+fi
+test_dir="$(cd "$test_dir" && pwd)"
+engine="$("$here/engine.sh")"
+if [[ "$engine" == process && ! -x "$repository/.venv/bin/python" ]]; then
+    echo "There is no $repository/.venv: run make setup first." >&2
+    exit 2
+fi
+echo "serving $test_dir/model on http://127.0.0.1:$port (Ctrl-C ends it)"
+
+if [[ "$engine" == docker ]]; then
+    exec docker run --rm --user "$(id -u):$(id -g)" --env HOME=/tmp --publish "127.0.0.1:$port:8080" \
+        --volume "$test_dir/model:/opt/ml/model:ro" "${IMAGE:-bert-classifier}:${TAG:-cpu}" serve
+fi
+exec env "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" HF_HUB_OFFLINE=1 \
+    SERVING_HOST=127.0.0.1 "SAGEMAKER_BIND_TO_PORT=$port" \
+    "$repository/.venv/bin/python" "$repository/container/serve"

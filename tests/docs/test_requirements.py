@@ -1,0 +1,85 @@
+"""The dependencies: all locked with hashes, torch kept apart, and the same ones in every file."""
+
+import importlib.metadata
+import re
+import tomllib
+
+import pytest
+
+from source_tree import CONTAINER
+
+LOCKS = sorted(CONTAINER.glob("requirements*.txt"))
+REQUIREMENT = re.compile(r"(?m)^([A-Za-z0-9][\w.-]*)==([\w.+!]+)")
+
+
+def normalised(name: str) -> str:
+    """Return a distribution's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def names_in(file_name: str) -> set[str]:
+    """Return the names of the distributions in a requirements file or its input."""
+    text = re.sub(r"\\\n", " ", (CONTAINER / file_name).read_text(encoding="utf-8"))
+    words = (re.match(r"[A-Za-z0-9][\w.-]*", line) for line in text.splitlines())
+    return {normalised(word[0]) for word in words if word}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.name))
+def test_every_requirement_is_pinned_with_a_hash(lock: object) -> None:
+    """Each requirement names one version and at least one sha256, so a changed file is never installed."""
+    text = re.sub(r"\\\n", " ", lock.read_text(encoding="utf-8"))  # type: ignore[attr-defined]
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert lines
+    for line in lines:
+        assert REQUIREMENT.match(line), line
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", line), line
+
+
+def test_torch_is_only_in_its_own_file() -> None:
+    """No other lock brings torch or a CUDA package along: it comes from an index of its own."""
+    assert names_in("requirements-torch.txt") == {"torch"}
+    for lock in LOCKS:
+        if lock.name != "requirements-torch.txt":
+            assert not {
+                name for name in names_in(lock.name) if re.match(r"(torch|triton|nvidia|cuda)\b", name)
+            }
+
+
+def test_what_torch_needs_is_locked() -> None:
+    """Torch is installed without its dependencies, so the lock must name all of them."""
+    needed = [entry for entry in importlib.metadata.requires("torch") or [] if "extra ==" not in entry]
+    on_cpu = {
+        normalised(re.split(r"[ <>=!;\[]", entry)[0]) for entry in needed if "platform_system" not in entry
+    }
+    assert on_cpu
+    assert on_cpu <= names_in("requirements.txt")
+
+
+def test_the_package_declares_what_the_lock_is_made_from() -> None:
+    """pyproject.toml names the packages of requirements.in and torch, each with an upper bound."""
+    project = tomllib.loads((CONTAINER / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {normalised(re.split(r"[<>=]", entry)[0]) for entry in project["dependencies"]}
+    direct = (CONTAINER / "requirements.in").read_text(encoding="utf-8").split("\n\n")[0]
+    written = {
+        normalised(re.split("==", line)[0]) for line in direct.splitlines() if not line.startswith("#")
+    }
+    assert declared == written | {"torch"}
+    assert all(",<" in entry for entry in project["dependencies"])
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_the_lock_holds_everything_asked_for(name: str) -> None:
+    """Nobody edits a .in file without compiling it."""
+    assert names_in(f"{name}.in") <= names_in(f"{name}.txt")
+    asked = dict(REQUIREMENT.findall((CONTAINER / f"{name}.in").read_text(encoding="utf-8")))
+    locked = dict(REQUIREMENT.findall((CONTAINER / f"{name}.txt").read_text(encoding="utf-8")))
+    assert asked.items() <= locked.items()
+
+
+def test_shared_packages_have_one_version() -> None:
+    """What both locks name has the same version in both, so that the tests run what the image runs."""
+    runtime, dev = (
+        dict(REQUIREMENT.findall((CONTAINER / name).read_text(encoding="utf-8")))
+        for name in ("requirements.txt", "requirements-dev.txt")
+    )
+    assert {name: dev[name] for name in dev.keys() & runtime.keys()}.items() <= runtime.items()

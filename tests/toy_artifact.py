@@ -1,0 +1,24 @@
+"""A tiny served model: what `train` would leave behind, in a second and untrained."""
+
+from pathlib import Path
+
+from fakes import CLASS_NAMES, make_pretrained
+
+MAX_LENGTH = 32
+
+
+def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5) -> Path:
+    """Save a random classifier over the first CLASS_NAMES that reads MAX_LENGTH tokens; return the folder."""
+    import torch
+
+    from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers, save_artifact
+
+    quiet_transformers()
+    source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"))
+    tokenizer = load_tokenizer(str(source))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = load_pretrained(str(source), CLASS_NAMES[:classes], tokenizer, MAX_LENGTH)
+    info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature}
+    save_artifact(folder, model, tokenizer, CLASS_NAMES[:classes], info)
+    return folder

@@ -1,0 +1,46 @@
+"""One tiny model for all tests of the serving half, as a folder, a predictor and a service."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bert_classifier.serving.predictor import Predictor
+from bert_classifier.serving.service import ModelService
+from toy_artifact import make_artifact
+
+
+@pytest.fixture(scope="session")
+def artifact_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny artifact, shared: do not write to it."""
+    return make_artifact(tmp_path_factory.mktemp("artifact") / "model")
+
+
+@pytest.fixture(scope="session")
+def predictor(artifact_dir: Path) -> Predictor:
+    """Return a predictor whose forward passes are small enough that a few texts need several."""
+    return Predictor.load(artifact_dir, max_batch_tokens=128, threads=1)
+
+
+@pytest.fixture
+def make_service() -> Iterator[Callable[..., ModelService]]:
+    """Return a function that starts a service around a predictor and waits until it is ready."""
+    services: list[ModelService] = []
+
+    def make(predictor: Any, *, max_waiting: int = 64) -> ModelService:
+        service = ModelService(lambda: predictor, _raise, max_batch_tokens=128, max_waiting=max_waiting)
+        services.append(service)
+        service.start()
+        while not service.is_ready:
+            time.sleep(0.001)
+        return service
+
+    yield make
+    for service in services:
+        assert service.close(timeout=10)
+
+
+def _raise(error: Exception) -> None:
+    raise error

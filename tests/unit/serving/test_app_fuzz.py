@@ -1,0 +1,75 @@
+"""Hostile requests to the app around a real tiny model: never a crash, never HTML, never an echo."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bert_classifier.config import ServeConfig
+from bert_classifier.serving.app import create_app
+from bert_classifier.serving.media_types import JSON, READ, WRITTEN
+from bert_classifier.serving.predictor import Predictor
+from bert_classifier.serving.service import ModelService
+
+CONTENT_TYPES = st.sampled_from([*READ, "text/csv; charset=UTF-8", "text/html"]) | st.text(max_size=30)
+ACCEPTS = st.sampled_from(["*/*", *WRITTEN]) | st.text(max_size=30)
+NAMES = st.sampled_from(["inputs", "instances", "text", "parameters", "top_k", "x"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = (
+    st.binary(max_size=200)
+    | VALUES.map(lambda value: json.dumps(value).encode())
+    | st.lists(VALUES, max_size=4).map(lambda values: "\n".join(map(json.dumps, values)).encode())
+    | st.text('apple river",\r\n\0\u2028é{}[]:', max_size=200).map(str.encode)
+)
+
+
+@pytest.fixture(scope="module")
+def client(predictor: Predictor) -> Iterator[FlaskClient]:
+    """Return a client whose app lives as long as the module: hypothesis calls a test many times."""
+    failures: list[Exception] = []
+    service = ModelService(lambda: predictor, failures.append, max_batch_tokens=128, max_waiting=8)
+    service.start()
+    while not service.is_ready:
+        assert not failures
+    yield create_app(service, ServeConfig(serving_max_records=20)).test_client()
+    assert service.close(timeout=10)
+
+
+def _header(value: str) -> str:
+    return "".join(c for c in value if " " <= c <= "~")
+
+
+@settings(max_examples=400, deadline=None)
+@given(body=BODIES, content_type=CONTENT_TYPES, accept=ACCEPTS)
+def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
+    """Whatever comes in, the status is 200 or names the caller's mistake, and the body is of a known form."""
+    headers = {"Accept": _header(accept), "Content-Type": _header(content_type)}
+    response = client.post("/invocations", data=body, headers=headers)
+    assert response.status_code in (200, 400, 406, 413, 415)
+    if response.status_code == 200:
+        assert response.mimetype in WRITTEN
+    else:
+        assert response.mimetype == JSON
+        assert set(response.json) == {"error", "code"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=BODIES, content_type=st.sampled_from([t for t in READ if t != JSON]))
+def test_lines_in_are_lines_out(client, body, content_type):
+    """A body of lines is answered with lines, and a line put before it adds just its own to the answer."""
+    first = client.post("/invocations", data=body, content_type=content_type)
+    if first.status_code != 200:
+        assert first.json["code"] == "too_many_records"
+        return
+    lines = first.text.split("\n") if first.text else []
+    body = b"apple\n" + body.removeprefix(b"\xef\xbb\xbf")
+    again = client.post("/invocations", data=body, content_type=content_type)
+    if again.status_code == 200:
+        assert again.text.split("\n")[1:] == lines

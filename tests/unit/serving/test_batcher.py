@@ -1,0 +1,208 @@
+"""The batcher: who shares a pass with whom, who pays for a failure, and that nobody waits for ever."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+import pytest
+
+from bert_classifier.errors import RequestError
+from bert_classifier.serving.batcher import MicroBatcher
+
+LATER = 1e12  # a deadline that does not come
+
+
+class Gate:
+    """A predictor that says which texts it got together, and can be made to wait, to fail or to miscount."""
+
+    def __init__(self) -> None:
+        self.passes: list[list[str]] = []
+        self.is_busy = threading.Event()
+        self.may_go = threading.Event()
+        self.may_go.set()
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        self.passes.append(list(texts))
+        self.is_busy.set()
+        assert self.may_go.wait(30)
+        if "poison" in texts:
+            raise ValueError("poison")
+        if "exit" in texts:
+            raise SystemExit
+        return [text.upper() for text in texts if text != "lost"]
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def batcher(gate: Gate) -> Iterator[MicroBatcher[str]]:
+    made = _make(gate)
+    yield made
+    gate.may_go.set()
+    made.close(30)
+
+
+def _make(gate: Gate, **settings: Any) -> MicroBatcher[str]:
+    return MicroBatcher(gate.predict, **{"cost_of": len, "max_cost": 100, "max_waiting": 8, **settings})
+
+
+def _while_busy(batcher: MicroBatcher[str], gate: Gate) -> "Future[list[str]]":
+    """Submit one request and return when its pass has begun and is held."""
+    gate.may_go.clear()
+    gate.is_busy.clear()
+    first = batcher.submit(["first"], LATER)
+    assert gate.is_busy.wait(30)
+    return first
+
+
+def test_results_come_in_the_order_of_the_texts(batcher):
+    """A request gets one result a text, in order."""
+    assert batcher.submit(["a", "b", "c"], LATER).result(30) == ["A", "B", "C"]
+
+
+def test_what_has_queued_shares_the_next_pass(batcher, gate):
+    """Requests that came while a pass ran are predicted together, and each gets its own results."""
+    first = _while_busy(batcher, gate)
+    others = [batcher.submit([f"x{i}", f"y{i}"], LATER) for i in range(3)]
+    gate.may_go.set()
+    assert first.result(30) == ["FIRST"]
+    assert [other.result(30) for other in others] == [[f"X{i}", f"Y{i}"] for i in range(3)]
+    assert gate.passes == [["first"], ["x0", "y0", "x1", "y1", "x2", "y2"]]
+
+
+def test_a_large_request_leaves_room_for_a_small_one(gate):
+    """A pass is bounded, and a small request does not wait for all of a large one."""
+    batcher = _make(gate, max_cost=10)
+    gate.may_go.clear()
+    large = batcher.submit(["aaaaa"] * 10, LATER)
+    assert gate.is_busy.wait(30)
+    small = batcher.submit(["b"], LATER)
+    gate.may_go.set()
+    assert small.result(30) == ["B"]
+    assert large.result(30) == ["AAAAA"] * 10
+    assert gate.passes[:2] == [["aaaaa", "aaaaa"], ["aaaaa", "b"]]
+    assert batcher.close(30)
+
+
+def test_a_text_dearer_than_a_pass_is_predicted_all_the_same(gate):
+    """A text that costs more than a pass may is taken alone."""
+    batcher = _make(gate, max_cost=2)
+    assert batcher.submit(["a", "long text", "b"], LATER).result(30) == ["A", "LONG TEXT", "B"]
+    assert gate.passes == [["a"], ["long text"], ["b"]]
+    assert batcher.close(30)
+
+
+def test_only_the_culprit_fails(batcher, gate):
+    """When a pass fails, each request is tried alone; the others get their results."""
+    first = _while_busy(batcher, gate)
+    good, bad, also_good = (batcher.submit([text], LATER) for text in ("good", "poison", "fine"))
+    gate.may_go.set()
+    assert first.result(30) == ["FIRST"]
+    assert good.result(30) == ["GOOD"]
+    assert also_good.result(30) == ["FINE"]
+    with pytest.raises(ValueError, match="poison"):
+        bad.result(30)
+    assert batcher.is_alive
+    assert batcher.submit(["next"], LATER).result(30) == ["NEXT"]
+
+
+def test_a_result_too_few_is_a_failure_and_not_a_shift(batcher, gate):
+    """When the numbers of texts and results differ, no request gets a neighbour's result."""
+    first = _while_busy(batcher, gate)
+    short, whole = batcher.submit(["lost", "b"], LATER), batcher.submit(["c", "d"], LATER)
+    gate.may_go.set()
+    first.result(30)
+    assert whole.result(30) == ["C", "D"]
+    with pytest.raises(RuntimeError, match="1 results for 2 texts"):
+        short.result(30)
+
+
+def test_nobody_is_predicted_for_who_has_left(batcher, gate):
+    """Texts of a cancelled request never reach the model."""
+    first = _while_busy(batcher, gate)
+    left, stays = batcher.submit(["left"], LATER), batcher.submit(["stays"], LATER)
+    assert left.cancel()
+    gate.may_go.set()
+    assert (first.result(30), stays.result(30)) == (["FIRST"], ["STAYS"])
+    assert gate.passes == [["first"], ["stays"]]
+    with pytest.raises(CancelledError):
+        left.result(30)
+
+
+def test_nothing_is_begun_after_the_deadline(batcher, gate):
+    """A request whose time is up gets 504, and its texts never reach the model."""
+    first = _while_busy(batcher, gate)
+    late = batcher.submit(["late"], time.monotonic())
+    gate.may_go.set()
+    first.result(30)
+    with pytest.raises(RequestError) as caught:
+        late.result(30)
+    assert caught.value.status == 504
+    assert gate.passes == [["first"]]
+
+
+def test_a_request_too_many_is_refused_at_once(gate):
+    """More requests than may wait are refused with 429 while the model is busy, and served afterwards."""
+    batcher = _make(gate, max_waiting=2)
+    first = _while_busy(batcher, gate)
+    second = batcher.submit(["second"], LATER)
+    with pytest.raises(RequestError) as caught:
+        batcher.submit(["third"], LATER)
+    assert caught.value.status == 429
+    gate.may_go.set()
+    assert (first.result(30), second.result(30)) == (["FIRST"], ["SECOND"])
+    assert batcher.submit(["third"], LATER).result(30) == ["THIRD"]
+    assert batcher.close(30)
+
+
+def test_closing_answers_what_waits(gate):
+    """close() lets the requests that are in finish, and refuses new ones with 503."""
+    batcher = _make(gate)
+    first = _while_busy(batcher, gate)
+    second = batcher.submit(["second"], LATER)
+    assert not batcher.close(timeout=0)
+    assert not batcher.is_alive
+    with pytest.raises(RequestError) as caught:
+        batcher.submit(["third"], LATER)
+    assert caught.value.status == 503
+    gate.may_go.set()
+    assert batcher.close(timeout=30)
+    assert (first.result(0), second.result(0)) == (["FIRST"], ["SECOND"])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # its death is the point
+def test_a_dead_thread_is_seen_and_nobody_waits_for_it(batcher, gate):
+    """When the thread ends for whatever reason, waiting requests get 503 and is_alive turns false."""
+    first = _while_busy(batcher, gate)
+    fatal, other = batcher.submit(["exit"], LATER), batcher.submit(["other"], LATER)
+    gate.may_go.set()
+    assert first.result(30) == ["FIRST"]
+    for future in (fatal, other):
+        with pytest.raises(RequestError) as caught:
+            future.result(30)
+        assert caught.value.status == 503
+    assert not batcher.is_alive
+
+
+def test_many_threads_get_their_own_results(batcher):
+    """Under concurrent use every request gets the results of its own texts."""
+    texts = [[f"t{i}-{j}" for j in range(i % 5 + 1)] for i in range(200)]
+    wrong: list[Any] = []
+
+    def ask(mine: Sequence[list[str]]) -> None:
+        for own in mine:
+            result = batcher.submit(own, LATER).result(30)
+            if result != [text.upper() for text in own]:
+                wrong.append((own, result))
+
+    threads = [threading.Thread(target=ask, args=(texts[i::8],)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong

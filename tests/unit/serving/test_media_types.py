@@ -1,0 +1,90 @@
+"""Content negotiation: which form a request is in, and which its answer takes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bert_classifier.errors import RequestError
+from bert_classifier.serving import media_types
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("application/json", "application/json"),
+        ("Application/JSON; charset=UTF-8", "application/json"),
+        ('text/csv; header=absent; charset="utf-8"', "text/csv"),
+        ("text/plain;charset=us-ascii", "text/plain"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("application/jsonl", "application/jsonl"),
+    ],
+)
+def test_content_types_that_are_read(header, expected):
+    """The type counts, not its letters' case nor parameters other than a charset."""
+    assert media_types.of_content_type(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "unsupported_media_type"),
+        ("", "unsupported_media_type"),
+        (";", "unsupported_media_type"),
+        ("application/octet-stream", "unsupported_media_type"),
+        ("multipart/form-data; boundary=x", "unsupported_media_type"),
+        ("application/json; charset=latin-1", "unsupported_charset"),
+        ("text/csv; charset=utf-16", "unsupported_charset"),
+    ],
+)
+def test_content_types_that_are_not_read(header, code):
+    """Everything else is 415, with a sentence that names what is read."""
+    with pytest.raises(RequestError) as caught:
+        media_types.of_content_type(header)
+    assert (caught.value.status, caught.value.code) == (415, code)
+    assert "application/json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("accept", "asked_in", "expected"),
+    [
+        (None, "application/json", "application/json"),
+        ("", "application/json", "application/json"),
+        ("*/*", "text/csv", "text/csv"),
+        ("*/*", "application/x-ndjson", "application/x-ndjson"),
+        (None, "text/plain", "application/jsonlines"),
+        ("application/*", "text/csv", "application/jsonlines"),
+        ("application/*", "application/json", "application/json"),
+        ("text/*", "application/json", "text/csv"),
+        ("text/csv;q=0.5, application/json;q=0.9", "text/csv", "application/json"),
+        ("text/csv, application/json", "application/json", "application/json"),
+        ("application/json; charset=utf-8", "text/csv", "application/json"),
+        ("*/*;q=0.1, text/csv", "application/json", "text/csv"),
+        ("application/json;q=0, */*", "application/json", "application/jsonlines"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json", "application/json"),
+        ("nonsense, text/csv;q=high, application/json;q=0.3", "text/csv", "application/json"),
+    ],
+)
+def test_the_answer_takes_the_form_the_client_likes_best(accept, asked_in, expected):
+    """Qualities decide, specific ranges win over wildcards, and the form that came in breaks a tie."""
+    assert media_types.of_answer(accept, asked_in) == expected
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/json;q=0", "image/*;q=1", "nonsense", "*/*;q=2"]
+)
+def test_an_accept_header_that_allows_nothing(accept):
+    """When no form is allowed the answer is 406, with a sentence that names the forms."""
+    with pytest.raises(RequestError) as caught:
+        media_types.of_answer(accept, "application/json")
+    assert (caught.value.status, caught.value.code) == (406, "not_acceptable")
+    assert "text/csv" in str(caught.value)
+
+
+@given(accept=st.text(max_size=60), asked_in=st.sampled_from(media_types.READ))
+def test_any_accept_header_is_answered(accept, asked_in):
+    """Whatever the header holds, the outcome is a form that is written here, or 406."""
+    try:
+        outcome: object = media_types.of_answer(accept, asked_in)
+    except RequestError as error:
+        outcome = error.status
+    assert outcome in (*media_types.WRITTEN, 406)

@@ -1,0 +1,86 @@
+"""The predictor: order, budgets, calibration, truncation, and what it does with numbers that are none."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bert_classifier.errors import UserError
+from bert_classifier.model import load_artifact
+from bert_classifier.serving.predictor import Predictor
+from fakes import CLASS_NAMES, toy_rows
+from toy_artifact import MAX_LENGTH
+
+TEXTS = [text for _, text in toy_rows(24)]
+
+
+def _scores(predictor: Predictor, texts: list[str]) -> np.ndarray:
+    return np.stack([prediction.scores for prediction in predictor.predict(texts)])
+
+
+def test_scores_are_probabilities_over_the_labels_of_the_artifact(predictor):
+    """Each text gets one probability a class, and they sum to one."""
+    scores = _scores(predictor, TEXTS)
+    assert predictor.labels == CLASS_NAMES[:3]
+    assert scores.shape == (len(TEXTS), 3)
+    assert (scores > 0).all()
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-12)
+
+
+def test_a_text_scores_the_same_alone_and_in_any_company(predictor):
+    """Batching, sorting and padding change no score by more than rounding, and keep the order."""
+    alone = np.concatenate([_scores(predictor, [text]) for text in TEXTS])
+    assert len({row.tobytes() for row in alone}) > 12, "the toy model must tell texts apart"
+    np.testing.assert_allclose(_scores(predictor, TEXTS), alone, atol=1e-6)
+    np.testing.assert_allclose(_scores(predictor, TEXTS[::-1]), alone[::-1], atol=1e-6)
+
+
+def test_a_forward_pass_stays_within_the_token_budget(artifact_dir):
+    """No forward pass sees more tokens, padding counted, than it may."""
+    artifact = load_artifact(artifact_dir)
+    seen: list[int] = []
+    artifact.model.register_forward_pre_hook(
+        lambda _module, _args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    Predictor(artifact, max_batch_tokens=96).predict(TEXTS)
+    assert len(seen) > 1
+    assert max(seen) <= 96
+
+
+def test_temperature_softens_the_scores(artifact_dir):
+    """Logits are divided by the artifact's temperature: a higher one gives flatter scores, same order."""
+    artifact = load_artifact(artifact_dir)
+    sharp = _scores(Predictor(dataclasses.replace(artifact, temperature=0.5), 128), TEXTS)
+    flat = _scores(Predictor(dataclasses.replace(artifact, temperature=5.0), 128), TEXTS)
+    np.testing.assert_array_equal(sharp.argmax(axis=1), flat.argmax(axis=1))
+    np.testing.assert_allclose(np.diff(np.log(sharp)) / 10, np.diff(np.log(flat)), atol=1e-9)
+
+
+def test_truncation_is_told(predictor):
+    """Only a text of more tokens than the model reads is marked as truncated."""
+    fits, too_long = predictor.predict(["apple " * (MAX_LENGTH - 2), "apple " * (MAX_LENGTH - 1)])
+    assert (fits.truncated, too_long.truncated) == (False, True)
+    np.testing.assert_allclose(fits.scores, too_long.scores, atol=1e-6)
+
+
+def test_a_number_that_is_not_finite_is_an_error(artifact_dir):
+    """A model that computes NaN is reported, and never hands it on as a score."""
+    artifact = load_artifact(artifact_dir)
+    predictor = Predictor(artifact, 128)
+    with torch.no_grad():
+        next(artifact.model.parameters()).fill_(float("nan"))
+    with pytest.raises(ArithmeticError, match="not finite"):
+        predictor.predict(["apple"])
+
+
+def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path):
+    """A folder without a trained model gives one sentence, not a server that cannot answer."""
+    with pytest.raises(UserError, match="no trained model"):
+        Predictor.load(tmp_path, 128, threads=1)
+
+
+def test_the_cost_of_a_text_never_exceeds_what_the_model_reads(predictor):
+    """A giant text counts as much as the model reads of it, a short one less."""
+    assert predictor.cost_of("apple") < MAX_LENGTH == predictor.cost_of("apple" * 10_000)

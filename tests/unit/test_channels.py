@@ -1,0 +1,198 @@
+"""Input channels: which folders count, which files in them, and what is said when there are none."""
+
+import json
+import os
+
+import pytest
+
+from bert_classifier.environment import Channel, Environment
+from bert_classifier.errors import PlatformError, UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return the empty folder of a train channel."""
+    path = tmp_path / "input" / "data" / "train"
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
+def channel(folder):
+    """Return a train channel without files."""
+    return Channel("train", folder)
+
+
+def fill(folder, *names, content="1,a,b\n"):
+    """Put files into a folder, making folders on the way."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def read(root, **declared):
+    """Read the channels of a tree, of which some are declared."""
+    config = root / "input" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "inputdataconfig.json").write_text(json.dumps(declared))
+    return Environment.read(root, {}).channels
+
+
+def names(channel, **options):
+    """Return the data files of a channel, relative to its folder."""
+    return [str(path.relative_to(channel.path)) for path in channel.files(**options)]
+
+
+def refusal(channel, **options):
+    """Return the whole sentence that a channel without data is refused with."""
+    with pytest.raises(UserError) as caught:
+        channel.files(**options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "own"), [("training", "train"), ("val", "validation"), ("train", "train")])
+def test_channel_names_and_their_aliases(tmp_path, given, own):
+    """The SDK's `training` and the older sample's `val` mean train and validation."""
+    (tmp_path / "input" / "data" / given).mkdir(parents=True)
+    channels = read(tmp_path, **{given: {"TrainingInputMode": "FastFile"}})
+    assert channels == {own: Channel(own, tmp_path / "input" / "data" / given, "FastFile")}
+
+
+@pytest.mark.parametrize(("first", "second"), [("train", "training"), ("val", "validation")])
+def test_channel_and_its_alias_together_are_refused(tmp_path, first, second):
+    """Two folders for one channel leave open which is meant."""
+    fill(tmp_path / "input" / "data", f"{first}/a.csv", f"{second}/a.csv")
+    with pytest.raises(UserError, match=f"Channels {first} and {second} mean the same"):
+        read(tmp_path)
+
+
+def test_folders_count_without_being_declared(tmp_path):
+    """On a laptop a folder is a channel by being there; hidden ones and files beside them are not."""
+    fill(tmp_path / "input" / "data", "train/a.csv", "test/a.csv", ".cache/a.csv", "notes.csv")
+    assert sorted(read(tmp_path)) == ["test", "train"]
+
+
+def test_declared_channel_without_folder_is_refused(tmp_path, folder):
+    """A channel that the job declares but that did not arrive is named with its place."""
+    with pytest.raises(UserError, match=r"Channel test is declared, but .*/input/data/test is not a folder"):
+        read(tmp_path, train={}, test={"TrainingInputMode": "File"})
+
+
+@pytest.mark.parametrize(
+    "declared", [{}, None, "text", {"ContentType": "text/csv"}, {"TrainingInputMode": "File"}]
+)
+def test_incomplete_declaration_means_file_mode(tmp_path, folder, declared):
+    """A declaration may leave out everything, as the local mode of the SDK does."""
+    assert read(tmp_path, train=declared)["train"].input_mode == "File"
+
+
+def test_pipe_mode_is_refused(tmp_path):
+    """Pipe mode is refused by name, with the modes that work, even though no folder is there."""
+    with pytest.raises(UserError, match="Channel train has input mode Pipe") as caught:
+        read(tmp_path, train={"TrainingInputMode": "Pipe"})
+    assert "FastFile" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "nul\0", "\ud800", ".", "x" * 300])
+def test_impossible_channel_name_is_refused(tmp_path, folder, name):
+    """A declared name that is no folder's name is refused like one that did not arrive."""
+    with pytest.raises(UserError, match="is declared, but"):
+        read(tmp_path, **{name: {}})
+
+
+def test_missing_required_channel_lists_those_there_are(tmp_path, folder):
+    """A job without its channel is told which it has, and how to add one."""
+    environment = Environment.read(tmp_path, {})
+    assert environment.required_channel("train").path == folder
+    with pytest.raises(UserError, match=r"no validation channel \(channels: train\)") as caught:
+        environment.required_channel("validation")
+    assert "fit({'validation': 's3://" in caught.value.remedy
+
+
+def test_no_channels_at_all(tmp_path):
+    """Without any channel the message says none."""
+    (tmp_path / "input").mkdir()
+    with pytest.raises(UserError, match=r"no train channel \(channels: none\)"):
+        Environment.read(tmp_path, {}).required_channel("train")
+
+
+def test_files_are_found_recursively_and_in_a_fixed_order(folder, channel):
+    """CSV and JSON Lines files count at any depth, in any case of suffix, sorted by their path."""
+    fill(folder, "b.csv", "a.jsonl", "deep/er/c.CSV", "deep/a.csv")
+    assert names(channel) == ["a.jsonl", "b.csv", "deep/a.csv", "deep/er/c.CSV"]
+
+
+def test_hidden_files_and_markers_do_not_count(folder, channel):
+    """Hidden files and folders, S3 consoles' empty markers and other kinds of files are passed over."""
+    fill(
+        folder, "a.csv", ".hidden.csv", ".ipynb_checkpoints/a.csv", "classes.txt", "a.csv.gz", "manifest.json"
+    )
+    fill(folder, "empty.csv", "deep_$folder$", "sub/empty.jsonl", content="")
+    assert names(channel) == ["a.csv"]
+
+
+def test_links_to_files_count_and_loops_do_not_hang(folder, channel, tmp_path):
+    """A link to a file is a file; links to folders, to nothing and to themselves are passed over."""
+    fill(tmp_path, "elsewhere/real.csv")
+    (folder / "link.csv").symlink_to(tmp_path / "elsewhere" / "real.csv")
+    (folder / "loop").symlink_to(folder)
+    (folder / "self.csv").symlink_to(folder / "self.csv")
+    (folder / "gone.csv").symlink_to(folder / "nothing")
+    assert names(channel) == ["link.csv"]
+
+
+@pytest.mark.parametrize(
+    ("present", "told"),
+    [
+        ([], "it is empty"),
+        ([".hidden.csv"], "it is empty"),
+        (["train.csv.gz"], "it holds train.csv.gz"),
+        (["part-0.parquet", "part-1.parquet"], "it holds part-0.parquet, part-1.parquet"),
+        (["deep/a.txt"], "it holds deep/a.txt"),
+        ([f"{n}.tsv" for n in range(7)], "it holds 0.tsv, 1.tsv, 2.tsv, 3.tsv, 4.tsv …"),
+    ],
+)
+def test_channel_without_data_says_what_it_holds(folder, channel, present, told):
+    """A channel without usable files is named with its path, what is there and what is wanted."""
+    fill(folder, *present)
+    sentence = refusal(channel)
+    assert f"Channel train ({folder}) has no *.csv or *.jsonl file with content: {told}." in sentence
+    assert "CSV (plain, not packed) or JSON Lines" in sentence
+
+
+def test_one_file_can_be_picked(folder, channel):
+    """With a file's name only that file counts, also one without the usual suffix or in a folder."""
+    fill(folder, "a.csv", "b.csv", "deep/c.txt")
+    assert names(channel, only="b.csv") == ["b.csv"]
+    assert names(channel, only="deep/c.txt") == ["deep/c.txt"]
+
+
+@pytest.mark.parametrize("only", ["missing.csv", "../outside.csv", ".hidden.csv", "x" * 256])
+def test_picked_file_that_is_not_there_is_refused(folder, channel, only):
+    """A name that is not among the visible files of the channel is refused, listing what is there."""
+    fill(folder, "a.csv", "../outside.csv", ".hidden.csv")
+    assert f"has no file {only}: it holds a.csv." in refusal(channel, only=only)
+
+
+def test_pipe_in_a_channel_is_refused(folder, channel):
+    """A FIFO is refused by name instead of waiting for ever for its writer."""
+    fill(folder, "a.csv")
+    os.mkfifo(folder / "train_0")
+    assert "holds the pipe" in refusal(channel)
+    assert "train_0" in refusal(channel)
+
+
+def test_find_returns_a_file_or_none(folder, channel):
+    """A single file is found by name; a folder, nothing, and an impossible name are none."""
+    fill(folder, "classes.txt", "folder/x")
+    assert channel.find("classes.txt") == folder / "classes.txt"
+    for name in ("folder", "missing.txt", "x" * 256):
+        assert channel.find(name) is None
+
+
+def test_channel_that_vanishes_is_the_platforms_fault(tmp_path):
+    """A folder that is gone when it is read is reported as a mount to check, not as missing data."""
+    with pytest.raises(PlatformError, match=r"Channel train cannot be read: .*gone") as caught:
+        Channel("train", tmp_path / "gone").files()
+    assert "mount" in caught.value.remedy

@@ -1,0 +1,34 @@
+"""The base is standard library only: a bad job fails before a second is spent on loading torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+CONTAINER = Path(__file__).parents[2] / "container"
+BASE = ("errors", "log", "fields", "config", "environment", "records", "label_mapper")
+
+
+def test_base_modules_load_nothing_but_the_standard_library():
+    """Importing the base in a fresh interpreter loads no module from outside the standard library."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(CONTAINER)!r}); before = set(sys.modules)\n"
+        + "".join(f"import bert_classifier.{name}\n" for name in BASE)
+        + "tops = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(*sorted(tops - set(sys.stdlib_module_names)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["bert_classifier"]
+
+
+def test_bad_hyperparameter_is_refused_without_torch():
+    """The way from a raw hyperparameter to its refusal loads neither torch nor transformers nor numpy."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(CONTAINER)!r})\n"
+        "from bert_classifier.config import TrainConfig\n"
+        "try:\n    TrainConfig.from_hyperparameters({'epoch': '3'})\n"
+        "except Exception as error:\n    print(error)\n"
+        "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "did you mean num_train_epochs?" in result.stdout
+    assert result.stdout.endswith("[]\n")

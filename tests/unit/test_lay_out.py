@@ -1,0 +1,200 @@
+"""local_test/lay_out.py: a folder laid out as /opt/ml from files of the user's own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lay_out
+from bert_classifier.environment import Environment
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Path:
+    """Return a data file of the user's, under a name of the user's."""
+    path = tmp_path / "my texts.csv"
+    path.write_text('label,text\na,"one, two"\nb,three\n')
+    return path
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    """Return a folder that looks like a pretrained encoder, with a file that does not belong to one."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+def run(*arguments: object) -> int:
+    """Run the command as `make` does."""
+    return lay_out.main([str(argument) for argument in arguments])
+
+
+def config_of(folder: Path, name: str) -> Any:
+    """Return a file of input/config."""
+    return json.loads((folder / "input" / "config" / f"{name}.json").read_text())
+
+
+def test_a_new_folder_is_a_complete_picture_of_opt_ml(tmp_path: Path, csv_file: Path) -> None:
+    """Every file given lands in its channel, and the training's own reader finds all of it."""
+    folder = tmp_path / "new" / "run"
+    classes = tmp_path / "names.txt"
+    classes.write_text("a\nb\n")
+    lines = tmp_path / "held.jsonl"
+    lines.write_text('{"label": "a", "text": "x"}\n')
+    status = run(folder, "--train", csv_file, "--validation", lines, "--test", csv_file, "--classes", classes,
+                 "--hyperparameters", "num_train_epochs=2 learning_rate=1e-4")  # fmt: skip
+    assert status == 0
+    environment = Environment.read(folder, {})
+    assert sorted(environment.channels) == ["class", "test", "train", "validation"]
+    assert [p.name for p in environment.channels["validation"].files()] == ["validation.jsonl"]
+    assert environment.channels["train"].files()[0].read_bytes() == csv_file.read_bytes()
+    assert environment.channels["class"].find("classes.txt")
+    assert environment.hyperparameters == {"learning_rate": "1e-4", "num_train_epochs": "2"}
+    assert environment.hosts == ("algo-1",)
+    assert config_of(folder, "inputdataconfig")["validation"]["ContentType"] == "application/jsonlines"
+
+
+def test_hyperparameters_are_kept_updated_and_taken_out(tmp_path: Path, csv_file: Path) -> None:
+    """A later call changes the named values only; an empty value removes one."""
+    run(tmp_path / "ml", "--train", csv_file, "--hyperparameters", "seed=1 num_train_epochs=2")
+    assert run(tmp_path / "ml", "--hyperparameters", "seed=7 num_train_epochs= weight_decay=0") == 0
+    assert config_of(tmp_path / "ml", "hyperparameters") == {"seed": "7", "weight_decay": "0"}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "told"),
+    [
+        ("num_train_epoch=2", "did you mean num_train_epochs?"),
+        ("seed=many", "seed='many'"),
+        ("seed", "seed is not name=value"),
+        ('seed="1', "cannot be read"),
+        ("seed=1 model_name=x global_batch_size=8 per_device_batch_size=2", "give one of the two forms"),
+    ],
+)
+def test_wrong_hyperparameters_are_never_written(
+    tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str], assignments: str, told: str
+) -> None:
+    """A mistake is told in one line, and the folder stays as it was, so that the next call starts clean."""
+    run(tmp_path / "ml", "--train", csv_file, "--hyperparameters", "seed=3")
+    capsys.readouterr()
+    assert run(tmp_path / "ml", "--hyperparameters", assignments) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert config_of(tmp_path / "ml", "hyperparameters") == {"seed": "3"}
+
+
+def test_a_second_run_replaces_the_file_of_the_first(tmp_path: Path, csv_file: Path) -> None:
+    """The channel holds the new rows only: they are never mixed with those of an earlier run."""
+    run(tmp_path / "ml", "--train", csv_file)
+    csv_file.write_text("label,text\nc,four\n")
+    assert run(tmp_path / "ml", "--train", csv_file) == 0
+    channel = tmp_path / "ml" / "input" / "data" / "train"
+    assert [p.read_text() for p in channel.iterdir()] == ["label,text\nc,four\n"]
+
+
+def test_files_of_the_users_own_are_not_mixed_with_new_ones(
+    tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A channel that holds another file is refused by name, and nothing is written anywhere."""
+    channel = tmp_path / "ml" / "input" / "data" / "validation"
+    channel.mkdir(parents=True)
+    (channel / "mine.csv").write_text("a,b\n")
+    assert run(tmp_path / "ml", "--train", csv_file, "--validation", csv_file) == 2
+    assert "already holds mine.csv" in capsys.readouterr().err
+    assert not (tmp_path / "ml" / "input" / "data" / "train").exists()
+    assert not (tmp_path / "ml" / "input" / "config").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("absent.csv", "There is no file"), ("texts.xlsx", "neither .csv nor .jsonl"), ("", "There is no file")],
+)
+def test_a_file_that_cannot_be_data_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
+) -> None:
+    """A missing file, a spreadsheet and a folder each get one sentence."""
+    (tmp_path / "texts.xlsx").write_text("x")
+    assert run(tmp_path / "ml", "--train", tmp_path / name) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_folder_without_training_data_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped TEST_DIR says what to give and makes nothing."""
+    assert run(tmp_path / "typo") == 2
+    assert "TRAIN=my.csv" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_the_bundled_sample_is_not_overwritten(csv_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Own data without a TEST_DIR of its own would replace files of the project: it is refused."""
+    before = (lay_out.SAMPLE / "input" / "data" / "train" / "train.csv").read_bytes()
+    assert run(lay_out.SAMPLE, "--train", csv_file) == 2
+    assert "bundled sample" in capsys.readouterr().err
+    assert (lay_out.SAMPLE / "input" / "data" / "train" / "train.csv").read_bytes() == before
+
+
+def test_a_folder_with_nothing_to_change_is_not_touched() -> None:
+    """Laying the sample out again writes no file, so that a repository stays clean."""
+    files = sorted((lay_out.SAMPLE / "input" / "config").iterdir())
+    before = [(path.name, path.stat().st_mtime_ns) for path in files]
+    assert run(lay_out.SAMPLE) == 0
+    files = sorted((lay_out.SAMPLE / "input" / "config").iterdir())
+    assert [(path.name, path.stat().st_mtime_ns) for path in files] == before
+
+
+def test_an_encoder_becomes_the_model_channel(tmp_path: Path, csv_file: Path, encoder: Path) -> None:
+    """The encoder's own files are copied, others are not, and the data file needs no second copy."""
+    assert run(tmp_path / "ml", "--train", csv_file, "--model", encoder) == 0
+    names = sorted(p.name for p in (tmp_path / "ml" / "input" / "data" / "model").iterdir())
+    assert names == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert not list((tmp_path / "ml" / "input" / "data").glob(".*"))
+
+
+def test_an_interrupted_copy_leaves_no_channel_behind(tmp_path: Path, csv_file: Path, encoder: Path) -> None:
+    """What an interrupted copy left is invisible to the training, and the next call completes it."""
+    run(tmp_path / "ml", "--train", csv_file)
+    data = tmp_path / "ml" / "input" / "data"
+    (data / ".model.part").mkdir()
+    (data / ".model.part" / "model.safetensors").write_text("half")
+    assert "model" not in Environment.read(tmp_path / "ml", {}).channels
+    assert run(tmp_path / "ml", "--model", encoder) == 0
+    assert (data / "model" / "model.safetensors").read_text() == "{}"
+
+
+def test_a_folder_that_is_no_encoder_is_refused(
+    tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without weights is named before any file is copied."""
+    assert run(tmp_path / "ml", "--train", csv_file, "--model", tmp_path) == 2
+    assert "is not a pretrained model" in capsys.readouterr().err
+    assert not (tmp_path / "ml").exists()
+
+
+def test_a_model_name_is_not_silently_overruled(
+    tmp_path: Path, csv_file: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a model channel there, asking for a model of the hub is refused instead of ignored."""
+    run(tmp_path / "ml", "--train", csv_file, "--model", encoder)
+    assert run(tmp_path / "ml", "--hyperparameters", "model_name=bert-large-uncased") == 2
+    assert "instead of model_name" in capsys.readouterr().err
+    assert config_of(tmp_path / "ml", "hyperparameters") == {}
+
+
+def test_a_broken_configuration_is_told(
+    tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hyperparameters.json that is no JSON object is named and left alone."""
+    run(tmp_path / "ml", "--train", csv_file)
+    path = tmp_path / "ml" / "input" / "config" / "hyperparameters.json"
+    for content in ("{", "[]"):
+        path.write_text(content)
+        assert run(tmp_path / "ml", "--hyperparameters", "seed=1") == 2
+        assert "hyperparameters.json" in capsys.readouterr().err
+        assert path.read_text() == content

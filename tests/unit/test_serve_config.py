@@ -1,0 +1,40 @@
+"""ServeConfig: the server's settings from its environment variables."""
+
+import dataclasses
+
+import pytest
+
+from bert_classifier.config import ServeConfig
+from bert_classifier.errors import UserError
+from bert_classifier.fields import specs
+
+
+def test_serve_defaults():
+    """An empty environment serves on 8080 with 25 MB bodies."""
+    config = ServeConfig.from_environ({})
+    assert config == ServeConfig()
+    assert (config.sagemaker_bind_to_port, config.max_body_bytes) == (8080, 25 * 1024 * 1024)
+
+
+def test_serve_settings_come_from_capitals_only():
+    """A setting is read from the variable of its name in capitals; an empty one counts as unset."""
+    for name in specs(ServeConfig):
+        config = ServeConfig.from_environ({name.upper(): "70", name: "80", "PATH": "/bin"})
+        assert str(getattr(config, name)) == "70"
+        assert dataclasses.replace(config, **{name: getattr(ServeConfig(), name)}) == ServeConfig()
+        assert ServeConfig.from_environ({name.upper(): ""}) == ServeConfig()
+
+
+def test_serve_body_limit_zero_means_the_platform_limit():
+    """SageMaker's 0 for the payload means no limit of one's own: 100 MB."""
+    assert ServeConfig.from_environ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}).max_body_bytes == 100 * 1024 * 1024
+
+
+def test_serve_names_every_wrong_variable_as_it_is_set():
+    """Wrong variables are told all at once, under the names they have in the model's environment."""
+    with pytest.raises(UserError) as caught:
+        ServeConfig.from_environ({"SAGEMAKER_BIND_TO_PORT": "70000", "SERVING_THREADS": "all"})
+    assert caught.value.cause == (
+        "Environment variable SAGEMAKER_BIND_TO_PORT='70000' is not a whole number from 1 to 65535; "
+        "environment variable SERVING_THREADS='all' is not a whole number from 1 to 256."
+    )

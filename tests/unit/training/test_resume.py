@@ -1,0 +1,169 @@
+"""A run that was interrupted and resumed is the run that was not, bit for bit."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bert_classifier.errors import PlatformError
+from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
+from bert_classifier.training.saving import Checkpointer, require_space
+from bert_classifier.training.signals import Stopped
+from bert_classifier.training.trainer import Trainer
+from toy_trainer import make_trainer
+
+SETTINGS: dict[str, Any] = {
+    "rows": 20, "global_batch_size": 8, "num_train_epochs": 3, "learning_rate": 1e-3, "eval_steps": 2,
+    "early_stopping_patience": 4, "class_weights": "balanced", "max_tokens_per_micro_batch": 200,
+}  # fmt: skip
+
+
+def assert_same_run(one: Trainer, other: Trainer) -> None:
+    """Weights, best weights, optimizer and counters are equal in every bit."""
+    a, b = one.snapshot(), other.snapshot()
+    assert a.state == b.state
+    assert a.tensors.keys() == b.tensors.keys()
+    assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
+    assert one.best_weights.keys() == other.best_weights.keys()
+    assert all(torch.equal(one.best_weights[name], other.best_weights[name]) for name in one.best_weights)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
+    """Return a checkpoint folder and a trainer that ran through; dropout is on."""
+    folder = tmp_path_factory.mktemp("encoder")
+    trainer = make_trainer(folder, **SETTINGS)
+    trainer.fit()
+    return folder, trainer
+
+
+@pytest.mark.parametrize("stop_at", range(1, 9))
+def test_resuming_at_any_step_gives_the_same_bits(
+    undisturbed: tuple[Path, Trainer], tmp_path: Path, stop_at: int
+) -> None:
+    """Interrupted after any step, saved, loaded into a fresh process' trainer: the end is the same."""
+    folder, expected = undisturbed
+    first = make_trainer(folder, **SETTINGS)
+    while first.state.step < min(stop_at, expected.state.step):
+        first.train_step(first.state.step)
+        first.state.step += 1
+        if first.state.step < stop_at and first.state.step % 2 == 0:
+            first._note_evaluation(first.evaluate(first.validation))
+    store = CheckpointStore(tmp_path, {"run": 1})
+    store.save(first.snapshot())
+    second = make_trainer(folder, **SETTINGS)
+    checkpoint = store.load_newest()
+    assert checkpoint is not None
+    second.restore(checkpoint)
+    second.fit()
+    assert_same_run(second, expected)
+
+
+def test_a_stop_while_evaluating_repeats_the_evaluation(undisturbed: tuple[Path, Trainer]) -> None:
+    """Told to stop in an evaluation, the run leaves at once; the next life evaluates that step again."""
+    folder, expected = undisturbed
+    first = make_trainer(folder, **SETTINGS)
+    first.train_step(0)
+    first.train_step(1)
+    first.state.step = 2
+    first.stop.received = "SIGTERM"
+    with pytest.raises(Stopped):
+        first.fit()
+    assert first.state.evaluated_step == 0
+    second = make_trainer(folder, **SETTINGS)
+    second.restore(first.snapshot())
+    second.fit()
+    assert_same_run(second, expected)
+
+
+def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:
+    """The copy that the background thread writes is a copy."""
+    trainer = make_trainer(undisturbed[0], **SETTINGS)
+    trainer.train_step(0)
+    taken = trainer.snapshot()
+    before = {name: tensor.clone() for name, tensor in taken.tensors.items()}
+    trainer.train_step(1)
+    assert all(torch.equal(before[name], tensor) for name, tensor in taken.tensors.items())
+
+
+class FailingStore(CheckpointStore):
+    """A store whose disk is full until it is told otherwise, and that can be held up."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, {"run": 1})
+        self.is_full = True
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def save(self, checkpoint: Checkpoint) -> Path:
+        self.gate.wait(10)
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return super().save(checkpoint)
+
+
+def small_checkpoint() -> Checkpoint:
+    """Return a checkpoint with one tensor."""
+    return Checkpoint(1, {}, {"model.weight": torch.ones(3)})
+
+
+def test_training_survives_failing_saves_but_not_for_ever(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk is a warning twice; the third time in a row the run stops with the cause."""
+    checkpointer = Checkpointer(FailingStore(tmp_path), 0, small_checkpoint)
+    for _ in range(3):
+        checkpointer.save_if_due()
+        checkpointer.close()
+    assert "checkpoint_failures=3" in caplog.text
+    with pytest.raises(PlatformError, match="No space left on device"):
+        checkpointer.save_if_due()
+
+
+def test_a_good_save_forgives_earlier_failures(tmp_path: Path) -> None:
+    """Once the disk takes a checkpoint again, counting starts anew."""
+    store = FailingStore(tmp_path)
+    checkpointer = Checkpointer(store, 0, small_checkpoint)
+    for is_full in (True, True, False, True, True):
+        store.is_full = is_full
+        checkpointer.save_if_due(is_milestone=True)
+        checkpointer.close()
+        checkpointer._cost = 0.0
+    checkpointer.save_if_due()
+    checkpointer.close()
+
+
+def test_a_save_that_must_succeed_tells_when_it_does_not(tmp_path: Path) -> None:
+    """The last save of a life raises instead of pretending."""
+    with pytest.raises(PlatformError, match="Checkpoints cannot be saved"):
+        Checkpointer(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
+
+
+def test_no_second_save_begins_while_one_is_under_way(tmp_path: Path) -> None:
+    """A slow disk makes checkpoints rarer; training does not wait and memory does not fill up."""
+    store = FailingStore(tmp_path)
+    store.is_full = False
+    store.gate.clear()
+    taken: list[int] = []
+    checkpointer = Checkpointer(store, 0, lambda: taken.append(1) or small_checkpoint())  # type: ignore[func-returns-value]
+    for _ in range(5):
+        checkpointer.save_if_due()
+    assert len(taken) == 1
+    store.gate.set()
+    checkpointer.close()
+    assert store.load_newest() is not None
+
+
+def test_without_a_folder_nothing_is_saved() -> None:
+    """A job without checkpoint configuration trains all the same."""
+    checkpointer = Checkpointer(None, 0, small_checkpoint)
+    checkpointer.save_if_due()
+    checkpointer.save_now(1)
+    checkpointer.close()
+
+
+def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
+    """A run whose checkpoints cannot fit stops before it has cost anything."""
+    with pytest.raises(PlatformError, match=r"MB free, 4 checkpoints need"):
+        require_space(tmp_path, 10**15)
+    require_space(tmp_path, 1)
