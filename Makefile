@@ -23,6 +23,8 @@ TEST :=
 CLASSES :=
 MODEL :=
 HP :=
+KILLS := 20
+SEED := 0
 ARGS :=
 
 VENV := .venv
@@ -51,17 +53,23 @@ setup: $(VENV)/.dev ## install everything into .venv (the other commands do so w
 train-local: lay-out ## train on TEST_DIR, in the image or as a process
 	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
 	  || $(MAKE) model-channel
-	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) $(VENV)/.runtime; \
+	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
 	  exec local_test/train_local.sh "$(TEST_DIR)"
 
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
-	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) $(VENV)/.runtime; \
+	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
 	  exec local_test/serve_local.sh "$(TEST_DIR)"
 
 .PHONY: predict-local
 predict-local: ## send every local_test/payload.* to the server on PORT
 	@local_test/predict.sh
+
+.PHONY: spot-drill
+spot-drill: lay-out ## train in peace and through KILLS interruptions, and compare the models
+	@[ -e "$(TEST_DIR)/input/data/model" ] || $(MAKE) model-channel
+	@$(MAKE) -s $(VENV)/.runtime
+	@$(RUN) local_test/spot_drill.py "$(TEST_DIR)" --kills $(KILLS) --seed $(SEED)
 
 .PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP

@@ -161,7 +161,7 @@ class Environment:
 
     @property
     def checkpoint_dir(self) -> Path | None:
-        """Where checkpoints go; None when the job has no checkpoint configuration, so that nobody would keep them."""
+        """Where checkpoints go; None when the job has no checkpoint configuration: nobody would keep them."""
         told = _read_object(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
         folder = Path(told) if isinstance(told, str) and told else self.root / "checkpoints"
         return folder if folder.is_dir() else None

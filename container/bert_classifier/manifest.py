@@ -9,6 +9,7 @@ from typing import Any
 
 from bert_classifier.durable import copy_durably
 from bert_classifier.errors import UserError
+from bert_classifier.fields import shown
 
 MANIFEST = "manifest.json"
 _RESTORE = "Restore the folder from the model.tar.gz that training wrote."
@@ -59,9 +60,11 @@ def verify(folder: Path, required: Set[str]) -> None:
     for name, told in files.items():
         path = folder / name
         if os.sep in name or path.is_symlink() or not path.is_file():
-            raise UserError(f"{path} of the trained model is missing, or not a file of its own.", _RESTORE)
+            raise UserError(
+                f"{shown(name)} of the model in {folder} is missing, or not a file of its own.", _RESTORE
+            )
         if _described(path) != told:
-            raise UserError(f"{path} is not what training wrote (its digest differs).", _RESTORE)
+            raise UserError(f"{shown(name)} of the model in {folder} is not what training wrote.", _RESTORE)
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ No pickle is opened and no code of a model folder is imported, neither here nor 
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from bert_classifier.tokenization import TextEncoder
 logger = logging.getLogger(__name__)
 
 TRAINING_INFO = "training.json"
-_INFO_TYPES = {
-    "labels": list,
-    "max_seq_length": int,
-    "truncation": str,
-    "pad_token_id": int,
-    "temperature": (int, float),
+# What training.json must say for an artifact to be used.
+_NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
+    "labels": lambda value: isinstance(value, list),
+    "max_seq_length": lambda value: isinstance(value, int),
+    "truncation": lambda value: value in ("head", "head_tail"),
+    "pad_token_id": lambda value: isinstance(value, int),
+    "temperature": lambda value: isinstance(value, int | float) and value > 0,
 }
 _RETRAIN = "Train again with this version, or restore the folder."
 # How the configurations of the supported families call attention dropout.
@@ -219,10 +220,9 @@ def load_artifact(folder: Path) -> Artifact:
 def _read_info(folder: Path) -> dict[str, Any]:
     """Return training.json, which another version may have written."""
     info = {"temperature": 1.0, **read_object(folder / TRAINING_INFO, _RETRAIN)}
-    unusable = [name for name, kind in _INFO_TYPES.items() if not isinstance(info.get(name), kind)]
-    if unusable or not info["temperature"] > 0:
-        name = next(iter(unusable), "temperature")
-        raise UserError(f"{folder / TRAINING_INFO} says nothing usable of {name}.", _RETRAIN)
+    for name, is_usable in _NEEDED_INFO.items():
+        if not is_usable(info.get(name)):
+            raise UserError(f"{folder / TRAINING_INFO} says nothing usable of {name}.", _RETRAIN)
     return info
 
 

@@ -161,7 +161,10 @@ def read_lines(path: Path) -> Iterator[str]:
         UserError: at the first byte that is not UTF-8, naming its offset.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = file.readline().removeprefix("\ufeff")
+            if first:
+                yield first
             yield from file
     except UnicodeDecodeError as error:
         raise _encoding_error(path) from error

@@ -1,8 +1,12 @@
-"""Unit tests compute on one thread: where other programs keep the cores busy, a second one only waits."""
+"""Unit tests compute on one thread and have no deadline: on busy cores both would only measure the others."""
 
 import sys
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -30,6 +30,8 @@ EXAMPLES = {
     "class_weights": "balanced",
     "early_stopping_patience": 2,
     "eval_steps": 100,
+    "checkpoint_interval_seconds": 60,
+    "logging_steps": 10,
     "validation_split": 0.2,
     "seed": 0,
     "train_file": "part-1.csv",

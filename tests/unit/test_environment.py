@@ -79,6 +79,19 @@ def test_ml_root_comes_from_the_environment_or_is_opt_ml(tmp_path):
     assert str(ml_root({})) == str(ml_root({"ML_ROOT": ""})) == "/opt/ml"
 
 
+def test_checkpoint_folder_is_the_one_that_somebody_keeps(root):
+    """Checkpoints go to the job's local path or its default, and nowhere when neither is mounted."""
+    environment = Environment.read(root, {})
+    assert environment.checkpoint_dir is None
+    (root / "checkpoints").mkdir()
+    assert environment.checkpoint_dir == root / "checkpoints"
+    (root / "kept").mkdir()
+    describe(root, "checkpointconfig", {"LocalPath": str(root / "kept")})
+    assert environment.checkpoint_dir == root / "kept"
+    describe(root, "checkpointconfig", {"LocalPath": str(root / "not-mounted")})
+    assert environment.checkpoint_dir is None
+
+
 @pytest.mark.parametrize("name", ["hyperparameters", "inputdataconfig", "resourceconfig"])
 @pytest.mark.parametrize(
     ("content", "told"),

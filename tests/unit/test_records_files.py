@@ -49,8 +49,17 @@ def test_empty_file_has_no_lines(path):
 
 @pytest.mark.parametrize(
     "bad",
-    [b"\xff", b"\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe9t\xe9", b"\xe2\x82"],
-    ids=["never", "continuation", "overlong", "surrogate", "too-high", "latin-1", "cut-short"],
+    [
+        b"\xff",
+        b"\x80",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xe9t\xe9",
+        b"\xe2\x82",
+        b"\xef\xbb",
+    ],
+    ids=["never", "continuation", "overlong", "surrogate", "too-high", "latin-1", "cut-short", "half-a-mark"],
 )
 @pytest.mark.parametrize("before", [b"", b"1,ok\r\n2,", "\ufeff1,ä北🚀\n".encode(), b"1,abc\n" * 50_000])
 def test_byte_that_is_not_utf8_is_found(path, before, bad):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
+_LARGE_TABLE = 4096  # rows; position and type tables are smaller
 _EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
 
 
@@ -60,3 +61,20 @@ def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tenso
     weights = np.zeros(num_classes)
     weights[present] = len(targets) / (present.sum() * counts[present])
     return torch.tensor(weights, dtype=torch.float32)
+
+
+def use_sparse_embedding_gradients(model: torch.nn.Module) -> None:
+    """Let the backward pass of each micro-batch touch only the rows of large embedding tables that it used.
+
+    Otherwise every micro-batch fills and adds a gradient of the whole vocabulary, on a CPU 8 % of the time.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding) and module.num_embeddings >= _LARGE_TABLE:
+            module.sparse = True
+
+
+def densify_gradients(model: torch.nn.Module) -> None:
+    """Sum sparse gradients into dense ones, as the optimizer wants them: once a batch instead of once a micro-batch."""
+    for parameter in model.parameters():
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.to_dense()

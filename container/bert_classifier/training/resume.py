@@ -10,6 +10,7 @@ from bert_classifier.environment import Environment
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
 from bert_classifier.training.device import use_threads
 from bert_classifier.training.saving import Checkpointer, require_space
+from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Resume:
         return store
 
     def _take_up(self, checkpoint: Checkpoint) -> None:
-        self._trainer.restore(checkpoint)
+        restore(self._trainer, checkpoint)
         self.lives = list(checkpoint.state["lives"])
         self.threads = use_threads(self.lives[-1]["threads"], self.threads)
         if self._trainer.is_finished:
@@ -95,5 +96,5 @@ class Resume:
             )
 
     def _snapshot(self) -> Checkpoint:
-        taken = self._trainer.snapshot()
+        taken = take_snapshot(self._trainer)
         return Checkpoint(taken.step, {**taken.state, "lives": self.lives}, taken.tensors)

@@ -16,14 +16,16 @@ from bert_classifier.micro_batches import pad, plan_micro_batches
 from bert_classifier.model import logits_of
 from bert_classifier.tokenization import EncodedTexts
 from bert_classifier.training.batching import EpochOrder, derive_seed
-from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.device import autocast, default_token_budget, resolve_precision
 from bert_classifier.training.metrics import Evaluation, count_confusion, metric_line
 from bert_classifier.training.optimization import (
     balanced_class_weights,
     build_optimizer,
+    densify_gradients,
     learning_rate_factor,
+    use_sparse_embedding_gradients,
 )
+
 from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.saving import Checkpointer
 from bert_classifier.training.signals import StopSignal
@@ -87,6 +89,8 @@ class Trainer:
         self.stop = stop or StopSignal()
         self.precision = resolve_precision(config.precision, device)
         self.token_budget = config.max_tokens_per_micro_batch or default_token_budget(device)
+        if device.type == "cpu":
+            use_sparse_embedding_gradients(self.model)
         self.optimizer = build_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.order = EpochOrder(len(train.targets), config.resolve_global_batch_size(1), config.seed)
@@ -179,6 +183,7 @@ class Trainer:
             self.scaler.scale(loss / total_weight).backward()
             loss_sum += loss.detach()
             padded += len(part) * int(self.train.encoded.lengths[rows[part]].max())
+        densify_gradients(self.model)
         return float(loss_sum / total_weight), padded
 
     def evaluate(self, split: Split) -> Evaluation:
@@ -237,7 +242,7 @@ class Trainer:
         if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step
             state.evaluations_since_best = 0
-            self.best_weights = _copies(self.model.state_dict())
+            self.best_weights = copies(self.model.state_dict())
         values = {
             "step": state.step,
             "eval_loss": result.loss,
@@ -254,42 +259,12 @@ class Trainer:
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
 
-    def snapshot(self) -> Checkpoint:
-        """Return a copy of all that decides how the run goes on; random draws need none of it."""
-        tensors = {f"model.{name}": copy for name, copy in _copies(self.model.state_dict()).items()}
-        for name, parameter in self.model.named_parameters():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{key}.{name}"] = value.detach().to("cpu", copy=True)
-        if self.state.best_step != self.state.step:
-            tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
-        state = {"train": dataclasses.asdict(self.state), "scaler": self.scaler.state_dict()}
-        return Checkpoint(self.state.step, state, tensors)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up the state of a snapshot of the same run."""
-        parts = {kind: _below(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best")}
-        self.model.load_state_dict(parts["model"])
-        for name, parameter in self.model.named_parameters():
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                value = parts["optimizer"].get(f"{key}.{name}")
-                if value is not None:
-                    # AdamW keeps its step on the CPU unless it is fused on a GPU, where it follows the parameter.
-                    self.optimizer.state[parameter][key] = value.to(parameter.device)
-        self.state = TrainState(**checkpoint.state["train"])
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(checkpoint.state["scaler"])
-        if self.state.best_score is not None:
-            self.best_weights = parts["best"] or _copies(self.model.state_dict())
-
     def _class_weights(self) -> torch.Tensor:
         if self.config.class_weights == "balanced":
             return balanced_class_weights(self.train.targets, self.num_classes)
         return torch.ones(self.num_classes)
 
 
-def _copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return copies on the CPU that later steps do not change."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
-
-
-def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

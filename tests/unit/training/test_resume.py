@@ -11,6 +11,7 @@ from bert_classifier.errors import PlatformError
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
 from bert_classifier.training.saving import Checkpointer, require_space
 from bert_classifier.training.signals import Stopped
+from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from toy_trainer import make_trainer
 
@@ -22,7 +23,7 @@ SETTINGS: dict[str, Any] = {
 
 def assert_same_run(one: Trainer, other: Trainer) -> None:
     """Weights, best weights, optimizer and counters are equal in every bit."""
-    a, b = one.snapshot(), other.snapshot()
+    a, b = take_snapshot(one), take_snapshot(other)
     assert a.state == b.state
     assert a.tensors.keys() == b.tensors.keys()
     assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
@@ -52,11 +53,11 @@ def test_resuming_at_any_step_gives_the_same_bits(
         if first.state.step < stop_at and first.state.step % 2 == 0:
             first._note_evaluation(first.evaluate(first.validation))
     store = CheckpointStore(tmp_path, {"run": 1})
-    store.save(first.snapshot())
+    store.save(take_snapshot(first))
     second = make_trainer(folder, **SETTINGS)
     checkpoint = store.load_newest()
     assert checkpoint is not None
-    second.restore(checkpoint)
+    restore(second, checkpoint)
     second.fit()
     assert_same_run(second, expected)
 
@@ -73,7 +74,7 @@ def test_a_stop_while_evaluating_repeats_the_evaluation(undisturbed: tuple[Path,
         first.fit()
     assert first.state.evaluated_step == 0
     second = make_trainer(folder, **SETTINGS)
-    second.restore(first.snapshot())
+    restore(second, take_snapshot(first))
     second.fit()
     assert_same_run(second, expected)
 
@@ -82,7 +83,7 @@ def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Train
     """The copy that the background thread writes is a copy."""
     trainer = make_trainer(undisturbed[0], **SETTINGS)
     trainer.train_step(0)
-    taken = trainer.snapshot()
+    taken = take_snapshot(trainer)
     before = {name: tensor.clone() for name, tensor in taken.tensors.items()}
     trainer.train_step(1)
     assert all(torch.equal(before[name], tensor) for name, tensor in taken.tensors.items())

@@ -1,0 +1,40 @@
+"""A trainer's state as a checkpoint, and back: all that decides how a run goes on."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import torch
+
+from bert_classifier.training.checkpoint import Checkpoint
+from bert_classifier.training.trainer import Trainer, TrainState, copies
+
+
+def take_snapshot(trainer: Trainer) -> Checkpoint:
+    """Return a copy of weights, optimizer, best weights and counters; random draws are functions of the step."""
+    tensors = {f"model.{name}": copy for name, copy in copies(trainer.model.state_dict()).items()}
+    for name, parameter in trainer.model.named_parameters():
+        for key, value in copies(trainer.optimizer.state.get(parameter, {})).items():
+            tensors[f"optimizer.{key}.{name}"] = value
+    if trainer.state.best_step != trainer.state.step:
+        tensors |= {f"best.{name}": value for name, value in trainer.best_weights.items()}
+    state = {"train": dataclasses.asdict(trainer.state), "scaler": trainer.scaler.state_dict()}
+    return Checkpoint(trainer.state.step, state, tensors)
+
+
+def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Give a trainer at its start the state of a snapshot of the same run."""
+    model, optimizer, best = (_below(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best"))
+    trainer.model.load_state_dict(model)
+    for name, parameter in trainer.model.named_parameters():
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            if f"{key}.{name}" in optimizer:
+                trainer.optimizer.state[parameter][key] = optimizer[f"{key}.{name}"].to(parameter.device)
+    trainer.state = TrainState(**checkpoint.state["train"])
+    if trainer.scaler.is_enabled():
+        trainer.scaler.load_state_dict(checkpoint.state["scaler"])
+    if trainer.state.best_score is not None:
+        trainer.best_weights = best or copies(trainer.model.state_dict())
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

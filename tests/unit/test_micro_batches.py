@@ -1,0 +1,138 @@
+"""The cut into micro-batches: nothing lost, within the budgets, and no cut is cheaper."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bert_classifier.micro_batches import pad, plan_micro_batches
+from bert_classifier.tokenization import EncodedTexts
+
+PIECE_COST = 32  # what a micro-batch costs besides its tokens; fixed, so that plans stay what they are
+
+LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=80).map(np.array)
+BUDGETS = st.integers(1, 2000)
+MOST_ROWS = st.none() | st.integers(1, 20)
+
+
+def cost_of(lengths: np.ndarray, pieces: list[np.ndarray]) -> int:
+    """Return the padded tokens of a plan plus the fixed cost of each piece."""
+    return sum(len(piece) * int(lengths[piece].max()) + PIECE_COST for piece in pieces)
+
+
+def fits(lengths: np.ndarray, piece: np.ndarray, max_tokens: int, max_rows: int | None) -> bool:
+    """Say whether a piece keeps both budgets; a lone text always does."""
+    within = len(piece) * int(lengths[piece].max()) <= max_tokens and len(piece) <= (max_rows or len(piece))
+    return within or len(piece) == 1
+
+
+def partitions(rows: list[int]) -> Iterator[list[list[int]]]:
+    """Yield every way to put rows into groups, whatever their order."""
+    if not rows:
+        yield []
+        return
+    for rest in partitions(rows[1:]):
+        yield [[rows[0]], *rest]
+        for index, group in enumerate(rest):
+            yield [*rest[:index], [rows[0], *group], *rest[index + 1 :]]
+
+
+@given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
+def test_every_text_is_in_one_piece(lengths, max_tokens, max_rows):
+    """The pieces are a partition of all rows, whatever the budgets."""
+    pieces = plan_micro_batches(lengths, max_tokens, max_rows)
+    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(lengths)))
+    assert all(piece.dtype == np.int64 for piece in pieces)
+
+
+@given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
+def test_budgets_hold(lengths, max_tokens, max_rows):
+    """Rows × longest is within the budget, and so is the number of rows; only a lone text may be longer."""
+    for piece in plan_micro_batches(lengths, max_tokens, max_rows):
+        assert fits(lengths, piece, max_tokens, max_rows)
+
+
+@given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
+def test_texts_of_like_length_are_together(lengths, max_tokens, max_rows):
+    """Read from the first piece to the last, lengths only rise, and texts of one length keep their order."""
+    order = np.concatenate(plan_micro_batches(lengths, max_tokens, max_rows))
+    assert order.tolist() == sorted(range(len(lengths)), key=lambda row: lengths[row])
+
+
+@given(
+    lengths=st.lists(st.integers(1, 120), min_size=1, max_size=6).map(np.array),
+    max_tokens=st.integers(1, 500),
+    max_rows=st.none() | st.integers(1, 6),
+)
+def test_no_grouping_is_cheaper(lengths, max_tokens, max_rows):
+    """Of all ways to group the texts within the budgets, sorted or not, none costs less."""
+    plans = ([np.array(group) for group in groups] for groups in partitions(list(range(len(lengths)))))
+    allowed = (p for p in plans if all(fits(lengths, piece, max_tokens, max_rows) for piece in p))
+    best = min(cost_of(lengths, pieces) for pieces in allowed)
+    assert cost_of(lengths, plan_micro_batches(lengths, max_tokens, max_rows)) == best
+
+
+def test_one_row_a_piece():
+    """A budget of one row, or of one token, computes the texts one by one."""
+    lengths = np.array([5, 3, 9])
+    for pieces in (plan_micro_batches(lengths, 10_000, 1), plan_micro_batches(lengths, 1)):
+        assert [piece.tolist() for piece in pieces] == [[1], [0], [2]]
+
+
+def test_texts_of_one_length_fill_the_budget():
+    """Equal texts are cut into as few pieces as the budget allows."""
+    pieces = plan_micro_batches(np.full(100, 10), 300)
+    assert sorted(map(len, pieces)) == [10, 30, 30, 30]
+
+
+def test_a_long_text_is_not_padded_to():
+    """One text of 500 tokens does not blow up 40 texts of 10."""
+    pieces = plan_micro_batches(np.array([10] * 20 + [500] + [10] * 20), 100_000)
+    assert [len(piece) for piece in pieces] == [40, 1]
+
+
+def test_plan_is_always_the_same():
+    """The same lengths give the same plan: a resumed run computes the pieces of the first."""
+    lengths = np.random.default_rng(0).integers(2, 200, size=500)
+    plans = [[piece.tolist() for piece in plan_micro_batches(lengths, 2000)] for _ in range(2)]
+    assert plans[0] == plans[1]
+
+
+def test_no_texts_are_no_pieces():
+    """Nothing to compute is an empty plan."""
+    assert plan_micro_batches(np.zeros(0, dtype=np.int64), 100) == []
+
+
+def encoded_of(texts: list[list[int]]) -> EncodedTexts:
+    """Return token ids as the encoder would."""
+    offsets = np.cumsum([0, *map(len, texts)])
+    flat = np.array([token for text in texts for token in text], dtype=np.int32)
+    return EncodedTexts(flat, offsets, np.zeros(len(texts), dtype=bool))
+
+
+TEXTS = st.lists(st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+@given(texts=TEXTS, pad_id=st.integers(0, 3), data=st.data())
+def test_padding_can_be_undone(texts, pad_id, data):
+    """Each row holds its text's tokens, then only padding, and the mask tells the two apart."""
+    rows = data.draw(st.lists(st.integers(0, len(texts) - 1), min_size=1, max_size=8))
+    ids, mask = pad(encoded_of(texts), np.array(rows), pad_id)
+    assert ids.shape == (len(rows), max(len(texts[row]) for row in rows))
+    for row, line in zip(rows, ids.tolist(), strict=True):
+        assert line == texts[row] + [pad_id] * (len(line) - len(texts[row]))
+    if mask is not None:
+        assert mask.shape == ids.shape
+        assert mask.tolist() == [[int(i < len(texts[r])) for i in range(ids.shape[1])] for r in rows]
+    assert (mask is None) == (len({len(texts[row]) for row in rows}) == 1)
+
+
+@pytest.mark.parametrize("texts", [[[4, 5], [6]], [[4, 5], [6, 7]]])
+def test_tensors_are_what_models_take(texts):
+    """Ids and mask are int64, as embeddings and masks of transformers want them."""
+    ids, mask = pad(encoded_of(texts), np.array([0, 1]), 0)
+    assert ids.dtype == torch.int64
+    assert mask is None or mask.dtype == torch.int64
