@@ -38,6 +38,7 @@ fi
 "${command[@]}" &
 training=$!
 trap 'kill -TERM "$training" 2>/dev/null || true' INT TERM
+declare -A hint=([SIGKILL]=", which mostly means that the memory ran out")
 status=0
 wait "$training" || status=$?
 while kill -0 "$training" 2>/dev/null; do
@@ -49,7 +50,8 @@ if ((status != 0)); then
     if [[ -s "$failure" ]]; then
         echo "The training failed with exit code $status; its reason is also in $failure." >&2
     elif ((status > 128)); then
-        echo "The training was ended by SIG$(kill -l "$status") (SIGKILL: often for lack of memory)." >&2
+        name="SIG$(kill -l "$status")"
+        echo "The training was ended by $name${hint[$name]:-}." >&2
     else
         echo "The training ended with exit code $status and left no reason." >&2
     fi

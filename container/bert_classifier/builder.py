@@ -13,7 +13,7 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.environment import Environment
 from bert_classifier.errors import UserError
-from bert_classifier.examples import Examples, read_examples, stratified_split
+from bert_classifier.examples import Examples, read_examples, require_rows, stratified_split
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer
 from bert_classifier.records import read_lines
@@ -56,6 +56,7 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
         UserError: for a channel, file, row or label that cannot be used.
     """
     dataset = build_dataset(environment.required_channel("train").files(config.train_file))
+    require_rows(dataset, "train")
     mapper = build_label_mapper(_class_list(config, environment), dataset)
     labels = class_names(mapper)
     train = _examples(dataset, mapper, "train")

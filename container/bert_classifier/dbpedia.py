@@ -19,6 +19,7 @@ from bert_classifier.records import RowError, read_csv_rows, read_json_rows, rea
 LABEL_COLUMNS = ("label", "class_index", "class", "category", "target")
 TEXT_COLUMNS = ("text", "abstract", "content", "sentence")
 TITLE_COLUMN = "title"
+_COLUMNS = ("label", "text", TITLE_COLUMN)
 _HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
 
 
@@ -118,7 +119,7 @@ def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str,
 
 def _is_header(columns: Sequence[str]) -> bool:
     """Say whether a first row names columns: both needed ones, or one among words that could be names."""
-    known = {*columns} & {"label", "text", TITLE_COLUMN}
+    known = {*columns} & {*_COLUMNS}
     return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in columns))
 
 
@@ -139,17 +140,16 @@ def _object_row(value: Any) -> dict[str, str] | str:
     """Return the fields of a JSON object by column name, or what is wrong with it."""
     if not isinstance(value, dict):
         return "it is not a JSON object"
-    row = {_canonical(name): field for name, field in value.items()}
-    if len(row) < len(value):
-        return "two of its names mean the same"
-    row.setdefault("text", "")
+    names = [_canonical(name) for name in value]
+    for column in _COLUMNS:
+        if names.count(column) > 1:
+            return f"it has {names.count(column)} fields for the {column}"
+    row = {"text": "", TITLE_COLUMN: "", **dict(zip(names, value.values(), strict=True))}
     label = row.get("label")
     if isinstance(label, int) and not isinstance(label, bool):
         row["label"] = str(label)
-    for name in ("label", "text", TITLE_COLUMN):
-        if not isinstance(row.get(name, ""), str) or (name == "label" and name not in row):
-            return f"its {name} is missing or not a string"
-    return row
+    wrong = [column for column in _COLUMNS if not isinstance(row.get(column), str)]
+    return f"its {wrong[0]} is missing or not a string" if wrong else row
 
 
 class DbpediaLabelMapper(LabelMapperBase):

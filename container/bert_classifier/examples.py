@@ -39,6 +39,16 @@ class Examples:
         return digest.hexdigest()
 
 
+def require_rows(dataset: Any, channel: str) -> None:
+    """Refuse a dataset without an item.
+
+    Raises:
+        UserError: naming the channel.
+    """
+    if len(dataset) == 0:
+        raise UserError(f"The {channel} channel has no usable row.", "Give it rows with a label and a text.")
+
+
 def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
     """Read every item (text, raw label) of a dataset.
 
@@ -47,8 +57,7 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
     Raises:
         UserError: when there is no item, an item is no text, or a label is not in the mapper.
     """
-    if len(dataset) == 0:
-        raise UserError(f"The {channel} channel has no usable row.", "Give it rows with a label and a text.")
+    require_rows(dataset, channel)
     texts: list[str] = []
     targets = np.zeros(len(dataset), dtype=np.int64)
     wrong: list[str] = []

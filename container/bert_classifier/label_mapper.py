@@ -45,8 +45,8 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
     Raises:
         UserError: when there are fewer than two classes, or a name is empty or stands for two classes.
     """
-    names = [mapper.reverse_map(index) for index in range(mapper.num_classes)]
     owner = type(mapper).__name__
+    names = [_name_of(mapper, index) for index in range(mapper.num_classes)]
     if len(names) < 2:
         raise UserError(f"{owner} knows {len(names)} class(es).", "A classifier needs at least two.")
     for index, name in enumerate(names):
@@ -58,3 +58,13 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
     if twice:
         raise UserError(f"{owner} gives several classes the name {twice[0]!r}.", "Make the names distinct.")
     return names
+
+
+def _name_of(mapper: LabelMapperBase, index: int) -> str:
+    try:
+        return mapper.reverse_map(index)
+    except Exception as error:  # noqa: BLE001 - the user's own code: say which call failed, whatever it raised
+        raise UserError(
+            f"{type(mapper).__name__}.reverse_map({index}) fails: {type(error).__name__}: {error}.",
+            f"It must name each class from 0 to num_classes-1 = {mapper.num_classes - 1}.",
+        ) from error

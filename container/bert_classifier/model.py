@@ -61,7 +61,7 @@ class Artifact:
 def quiet_transformers() -> None:
     """Silence the progress bars and load reports of transformers: what matters is logged here."""
     transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()
 
 
 def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:

@@ -82,6 +82,13 @@ def test_long_cause_is_cut_and_the_remedy_kept(length):
     assert text.endswith(f" {REMEDY}")
 
 
+def test_remedy_longer_than_the_limit_is_cut():
+    """Even a book-length remedy makes no longer text than SageMaker keeps."""
+    text = failure_text(PlatformError("x" * 5000, "y" * 5000))
+    assert len(text) == FAILURE_LIMIT
+    assert "yyy" in text
+
+
 def test_cause_that_just_fits_is_not_cut():
     """A text of exactly the limit is passed on whole; one character more is cut and says so."""
     cause = "x" * (FAILURE_LIMIT - len(f"UserError:  {REMEDY}"))

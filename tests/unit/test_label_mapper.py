@@ -84,3 +84,15 @@ def test_names_may_be_in_any_language():
     """Printable names of any script and with spaces are fine, and are not changed."""
     names = ["Größe", "北京", "мир", "Mean Of Transportation", "🚀"]
     assert class_names(ListMapper(names)) == names
+
+
+def test_reverse_map_that_fails_is_named_with_its_call():
+    """A mapper that promises more classes than it can name is the user's to mend: the failing call is told."""
+
+    class Promising(ListMapper):
+        @property
+        def num_classes(self):
+            return 3
+
+    with pytest.raises(UserError, match=r"Promising\.reverse_map\(2\) fails: IndexError"):
+        class_names(Promising(["no", "yes"]))

@@ -104,6 +104,8 @@ def test_deep_nesting_is_refused(depth, opening, closing):
 def test_deepest_nesting_allowed_is_read():
     """The limit itself is allowed, and many values side by side are not deep."""
     assert depth_of(parse_json("[" * MAX_JSON_DEPTH + "]" * MAX_JSON_DEPTH)) == MAX_JSON_DEPTH
+    inner = "[" * (MAX_JSON_DEPTH - 1) + "]" * (MAX_JSON_DEPTH - 1)
+    assert depth_of(parse_json(f"[[], {inner}, {{}}]")) == MAX_JSON_DEPTH
     assert parse_json("[" + "[]," * 1000 + "{}]") == [[]] * 1000 + [{}]
 
 

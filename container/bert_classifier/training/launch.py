@@ -1,4 +1,4 @@
-"""The `train` program: checks the job before anything heavy is imported, runs it, and reports how it ended."""
+"""The `train` program: checks the job before anything heavy is imported, runs it, reports how it ended."""
 
 import errno
 import logging
@@ -12,6 +12,9 @@ from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, 
 from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal
 
 logger = logging.getLogger(__name__)
+
+# Torch has no type of error for this on the CPU, and importing it for the one on a GPU takes seconds.
+_TORCH_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -60,11 +63,15 @@ def _report_failure(root: Path, error: Exception) -> int:
 
 def _in_families(error: Exception) -> Exception:
     """Return the error as one of ours where its cause is the machine, not the program."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _TORCH_OUT_OF_MEMORY):
         return PlatformError(
             "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
         )
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        where = f" at {error.filename}" if error.filename else ""
+    if not isinstance(error, OSError):
+        return error
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return PlatformError(f"The disk is full{where}.", "Give the job a larger volume (volume_size).")
+    if error.errno in {errno.EROFS, errno.EIO, errno.ESTALE}:
+        return PlatformError(f"A disk fails{where}: {error.strerror}.", "Check the mounts and start again.")
     return error

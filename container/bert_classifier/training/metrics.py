@@ -59,7 +59,8 @@ class Evaluation:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0)
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0)
+    return ratio
 
 
 def count_confusion(targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:

@@ -1,0 +1,215 @@
+"""The builder: which files become which part of the data, and what is said of jobs whose parts do not fit."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from bert_classifier.builder import build_data, build_model
+from bert_classifier.config import TrainConfig
+from bert_classifier.environment import Channel, Environment
+from bert_classifier.errors import UserError
+from clear_text import assert_clear
+
+ROWS = "1,apple\n2,river\n1,cherry\n2,ocean\n1,lemon\n"
+
+
+def environment_of(folder: Path, **channels: dict[str, str]) -> Environment:
+    """Return a job with these channels; each is a dict of file names and contents."""
+    for name, files in channels.items():
+        (folder / name).mkdir(parents=True)
+        for file, content in files.items():
+            (folder / name / file).write_text(content, encoding="utf-8", newline="")
+    found = {name: Channel(name, folder / name) for name in channels}
+    return Environment(root=folder, hyperparameters={}, channels=found)
+
+
+def test_channels_become_parts_of_the_data(tmp_path):
+    """Train, validation and test are read apart, with the classes of classes.txt in its order."""
+    environment = environment_of(
+        tmp_path,
+        train={"a.csv": ROWS, "b.jsonl": '{"label": "Water", "text": "lake"}\n'},
+        validation={"v.csv": "Water,sea\n"},
+        test={"t.csv": "1,pear\n2,pond\n"},
+        **{"class": {"classes.txt": "Fruit\nWater\n"}},
+    )
+    data = build_data(TrainConfig(), environment)
+    assert list(data.labels) == ["Fruit", "Water"]
+    assert list(data.train.texts) == ["apple", "river", "cherry", "ocean", "lemon", "lake"]
+    assert data.train.targets.tolist() == [0, 1, 0, 1, 0, 1]
+    assert (list(data.validation.texts), data.validation.targets.tolist()) == (["sea"], [1])
+    assert data.test is not None
+    assert (list(data.test.texts), data.test.targets.tolist()) == (["pear", "pond"], [0, 1])
+
+
+def test_one_file_of_a_channel_can_be_named(tmp_path):
+    """train_file and validation_file pick one file where a channel holds several."""
+    environment = environment_of(
+        tmp_path,
+        train={"a.csv": ROWS, "b.csv": "1,only\n2,these\n"},
+        validation={"x.csv": "9,wrong\n", "y.csv": "1,right\n"},
+    )
+    data = build_data(TrainConfig(train_file="b.csv", validation_file="y.csv"), environment)
+    assert list(data.train.texts) == ["only", "these"]
+    assert list(data.validation.texts) == ["right"]
+
+
+def test_without_validation_a_part_of_train_is_held_out(tmp_path, caplog):
+    """The split has the share and the seed of the settings, and the log says that it was made."""
+    environment = environment_of(tmp_path, train={"a.csv": ROWS * 4})
+    parts = []
+    for seed in (1, 1, 2):
+        with caplog.at_level(logging.INFO, logger="bert_classifier"):
+            data = build_data(TrainConfig(validation_split=0.25, seed=seed), environment)
+        assert (len(data.train), len(data.validation), data.test) == (15, 5, None)
+        parts.append((data.train.fingerprint(), data.validation.fingerprint()))
+    assert parts[0] == parts[1] != parts[2]
+    assert "no validation channel: 5 rows of train are held out" in caplog.text
+
+
+def test_labels_are_learnt_without_a_class_file(tmp_path):
+    """Where nobody lists the classes, the labels of the training data are the classes, numbers by size."""
+    environment = environment_of(tmp_path, train={"a.csv": "10,a\n9,b\n10,c\n9,d\n"})
+    data = build_data(TrainConfig(), environment)
+    assert list(data.labels) == ["9", "10"]
+
+
+def test_class_file_may_lie_beside_the_training_data(tmp_path):
+    """classes.txt in the train channel does; that of the class channel comes first."""
+    beside = {"a.csv": ROWS, "classes.txt": "\ufeffFruit \r\nWater\r\n\r\n"}
+    environment = environment_of(tmp_path / "one", train=beside)
+    assert list(build_data(TrainConfig(), environment).labels) == ["Fruit", "Water"]
+    environment = environment_of(tmp_path / "two", train=beside, **{"class": {"classes.txt": "A\nB\n"}})
+    assert list(build_data(TrainConfig(), environment).labels) == ["A", "B"]
+
+
+def test_class_file_of_another_name(tmp_path):
+    """class_file names it."""
+    environment = environment_of(tmp_path, train={"a.csv": ROWS}, **{"class": {"names": "A\nB"}})
+    assert list(build_data(TrainConfig(class_file="names"), environment).labels) == ["A", "B"]
+
+
+BAD_JOBS = {
+    "no train channel": ({"validation": {"v.csv": ROWS}}, {}, "The job has no train channel"),
+    "empty train channel": (
+        {"train": {}},
+        {},
+        r"Channel train .* has no \*\.csv or \*\.jsonl .*: it is empty",
+    ),
+    "packed data": ({"train": {"a.csv.gz": "x"}}, {}, r"Channel train .*: it holds a\.csv\.gz"),
+    "Parquet": ({"train": {"a.parquet": "PAR1"}}, {}, r"Channel train .*: it holds a\.parquet"),
+    "train_file not there": ({"train": {"a.csv": ROWS}}, {"train_file": "b.csv"}, r"has no file b\.csv"),
+    "header only": ({"train": {"a.csv": "label,text\n"}}, {}, "The train channel has no usable row"),
+    "texts all empty": ({"train": {"a.csv": "1,\n2,\n"}}, {}, "The train channel has no usable row"),
+    "one class only": ({"train": {"a.csv": "1,a\n1,b\n"}}, {}, r"DbpediaLabelMapper knows 1 class"),
+    "one class of two": (
+        {"train": {"a.csv": "1,a\n1,b\n"}, "class": {"classes.txt": "A\nB\n"}},
+        {},
+        "The training data hold one class only",
+    ),
+    "class channel without its file": (
+        {"train": {"a.csv": ROWS}, "class": {"names.txt": "A\nB\n"}},
+        {},
+        r"No channel, class or train, has the file classes\.txt",
+    ),
+    "class_file not there": (
+        {"train": {"a.csv": ROWS}},
+        {"class_file": "names.txt"},
+        r"No channel, class or train, has the file names\.txt",
+    ),
+    "blank line among the classes": (
+        {"train": {"a.csv": ROWS}, "class": {"classes.txt": "A\n \nB\n"}},
+        {},
+        r"classes\.txt line 2 is empty",
+    ),
+    "no class listed": (
+        {"train": {"a.csv": ROWS}, "class": {"classes.txt": "\n\n"}},
+        {},
+        r"DbpediaLabelMapper knows 0 class",
+    ),
+    "a class listed twice": (
+        {"train": {"a.csv": ROWS}, "class": {"classes.txt": "A\nB\nA\n"}},
+        {},
+        "gives several classes the name 'A'",
+    ),
+    "class file not UTF-8": (
+        {"train": {"a.csv": ROWS, "classes.txt": "A\nB\n"}, "class": {"classes.txt": "A\n\x00\n"}},
+        {},
+        r"reverse_map\(1\) gives",
+    ),
+    "label beyond the classes": (
+        {"train": {"a.csv": ROWS + "3,x\n"}, "class": {"classes.txt": "A\nB\n"}},
+        {},
+        r"a\.csv line 6: label '3' is neither a class name nor a number from 1 to 2",
+    ),
+    "label of validation only": (
+        {"train": {"a.csv": ROWS}, "validation": {"v.csv": "1,a\n0,b\n"}},
+        {},
+        r"v\.csv line 2: label '0' is not a class name",
+    ),
+    "label of test only": (
+        {"train": {"a.csv": "a,x\nb,y\na,x\nb,y\n"}, "test": {"t.csv": "c,z\n"}},
+        {},
+        r"t\.csv line 1: label 'c' is neither a class name nor a number from 1 to 2",
+    ),
+    "too few rows to split": ({"train": {"a.csv": "1,a\n2,b\n"}}, {}, "No class has two texts"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_JOBS)
+def test_bad_job_is_refused(tmp_path, name):
+    """Before a model is loaded, the message names channel, file and line, and what to do."""
+    channels, settings, expected = BAD_JOBS[name]
+    environment = environment_of(tmp_path, **channels)
+    with pytest.raises(UserError, match=expected) as caught:
+        build_data(TrainConfig(**settings), environment)
+    assert_clear(caught.value)
+
+
+def test_class_without_a_training_row_is_warned_of(tmp_path, caplog):
+    """A class that nothing can be learnt of is named in the log; the job goes on."""
+    classes = "".join(f"Class {number}\n" for number in range(1, 15))
+    environment = environment_of(tmp_path, train={"a.csv": ROWS}, **{"class": {"classes.txt": classes}})
+    with caplog.at_level(logging.WARNING, logger="bert_classifier"):
+        build_data(TrainConfig(), environment)
+    assert "12 class(es) have no training row: Class 3, Class 4, " in caplog.text
+    assert "Class 12" in caplog.text
+    assert "Class 13" not in caplog.text
+
+
+def test_rows_without_text_are_warned_of(tmp_path, caplog):
+    """Rows that are left out are counted in the log, by channel."""
+    environment = environment_of(tmp_path, train={"a.csv": ROWS + "1,\n2,\n"}, validation={"v.csv": "1,a\n"})
+    with caplog.at_level(logging.WARNING, logger="bert_classifier"):
+        build_data(TrainConfig(), environment)
+    assert caplog.messages == ["channel train: 2 row(s) without a text are left out"]
+
+
+def test_model_channel_comes_before_the_name(pretrained):
+    """With a model channel nothing is looked up by name, and freeze_encoder is obeyed."""
+    environment = Environment(
+        root=pretrained, hyperparameters={}, channels={"model": Channel("model", pretrained)}
+    )
+    config = TrainConfig(model_name="no/such-model", max_seq_length=32, freeze_encoder=True)
+    model, tokenizer = build_model(config, environment, ["a", "b", "c", "d"])
+    assert model.config.id2label == {0: "a", 1: "b", 2: "c", 3: "d"}
+    assert len(tokenizer) <= model.config.vocab_size
+    assert not model.bert.embeddings.word_embeddings.weight.requires_grad
+    assert model.classifier.weight.requires_grad
+
+
+def test_model_name_may_be_a_folder(pretrained, tmp_path):
+    """Without a model channel, model_name is a folder or a name on the hub."""
+    environment = Environment(root=tmp_path, hyperparameters={}, channels={})
+    config = TrainConfig(model_name=str(pretrained), max_seq_length=32)
+    model, _ = build_model(config, environment, ["a", "b"])
+    assert model.num_labels == 2
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_model_that_is_not_there_is_refused(tmp_path):
+    """A model that neither a folder nor the hub has is refused with the way around the network."""
+    environment = Environment(root=tmp_path, hyperparameters={}, channels={})
+    with pytest.raises(UserError, match=r"There is no folder \./missing") as caught:
+        build_model(TrainConfig(model_name="./missing"), environment, ["a", "b"])
+    assert_clear(caught.value)
