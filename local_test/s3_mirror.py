@@ -28,7 +28,13 @@ class CheckpointMirror:
     """
 
     def __init__(
-        self, local: Path, bucket: Path, rng: random.Random, *, bytes_per_second: float = 50e6, mark: bool = True
+        self,
+        local: Path,
+        bucket: Path,
+        rng: random.Random,
+        *,
+        bytes_per_second: float = 50e6,
+        mark: bool = True,
     ) -> None:
         self._local = local
         self._bucket = bucket

@@ -2,9 +2,10 @@
 
     make spot-drill [KILLS=20] [SEED=0] [TEST_DIR=…]
 
-Each life of the interrupted run is the real `train` program on a fresh folder that gets nothing from the life before
-but what had reached the stand-in for S3. It ends by SIGKILL, or by SIGTERM as when SageMaker stops a job, at a random
-moment: while importing, training, evaluating, saving or exporting. At the end both models must be the same, bit for bit.
+Each life of the interrupted run is the real `train` program on a fresh folder that gets nothing from the life
+before but what had reached the stand-in for S3. It ends by SIGKILL, or by SIGTERM as when SageMaker stops a job,
+at a random moment: while importing, training, evaluating, saving or exporting. At the end both models must be the
+same, bit for bit.
 """
 
 import argparse
@@ -20,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from s3_mirror import CheckpointMirror
 
@@ -65,16 +67,47 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("test_dir", type=Path, help="folder laid out as /opt/ml; only its input/ is read")
     parser.add_argument("--kills", type=int, default=20, help="interruptions (default: 20)")
-    parser.add_argument("--seed", type=int, default=0, help="decides when and how; a failing drill can be repeated")
-    parser.add_argument("--work-dir", type=Path, help="where the lives' folders are made and removed (default: /tmp)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="decides when and how; a failing drill can be repeated"
+    )
+    parser.add_argument(
+        "--work-dir", type=Path, help="where the lives' folders are made and removed (default: /tmp)"
+    )
     return parser
 
 
 class DrillError(Exception):
     """A run did not end as it should, so that there is nothing to compare."""
+
+
+class Process(Protocol):
+    """What the drill asks of a running program; subprocess.Popen is one."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code; raise subprocess.TimeoutExpired when it takes longer."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal."""
+
+
+def launch_program(root: Path, log: Path) -> Process:
+    """Start `train` on a folder that stands for /opt/ml."""
+    places = {"ML_ROOT": str(root), "PYTHONPATH": str(REPOSITORY / "container"), "HF_HUB_OFFLINE": "1"}
+    with log.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(REPOSITORY / "container" / "train")],
+            env={**os.environ, **places},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
 
 class Drill:
@@ -83,9 +116,18 @@ class Drill:
     Args:
         test_dir: whose input/ every life sees.
         work_dir: for the lives' own folders; holds a few checkpoints at a time.
+        launch: starts the program on (root, log).
     """
 
-    def __init__(self, test_dir: Path, work_dir: Path, kills: int, seed: int) -> None:
+    def __init__(
+        self,
+        test_dir: Path,
+        work_dir: Path,
+        kills: int,
+        seed: int,
+        launch: Callable[[Path, Path], Process] = launch_program,
+    ) -> None:
+        self._launch = launch
         self._test_dir = test_dir
         self._work_dir = work_dir
         self._kills = kills
@@ -98,17 +140,25 @@ class Drill:
         if not (self._test_dir / "input" / "data").is_dir():
             raise DrillError(f"There is no folder {self._test_dir}/input/data: run make train-local first.")
         print("the undisturbed run …", flush=True)
-        peace, expected = self._undisturbed()
+        peace, expected = self.undisturbed()
         print(f"{peace.total_steps} steps in {peace.seconds:.0f} s; now with {self._kills} interruptions", flush=True)
         print("life  ended by  exit  resumed from  reached  steps lost  seconds", flush=True)
+        lives, found = self.interrupted(peace)
+        return _verdict(lives, expected, found)
+
+    def interrupted(self, peace: Life) -> tuple[list[Life], str]:
+        """Train through interruptions; return the lives and the digest of the model at the end."""
         lives: list[Life] = []
         while len(lives) < self._kills:
             lives.append(self._life(len(lives), self._moment(peace), lives))
         lives.append(self._life(len(lives), None, lives))
-        found = _digest(self._work_dir / f"life-{len(lives) - 1}" / "model")
-        return self._verdict(lives, expected, found)
+        root = self._work_dir / f"life-{len(lives) - 1}"
+        digest = _digest(root / "model")
+        shutil.rmtree(root)
+        return lives, digest
 
-    def _undisturbed(self) -> tuple[Life, str]:
+    def undisturbed(self) -> tuple[Life, str]:
+        """Train in peace; return how that went and the digest of the model."""
         root = self._make_root("undisturbed")
         life = self._start(root, None)
         if life.exit_code:
@@ -121,7 +171,9 @@ class Drill:
         """Choose when a life is interrupted: at times while it starts, mostly once it trains."""
         if self._rng.random() < 0.2:
             return Moment(self._rng.uniform(0, 0.3) * peace.seconds, after_first_step=False)
-        share = 3 / max(self._kills, 3)  # so that the interrupted run comes to its end about when the kills do
+        share = 3 / max(
+            self._kills, 3
+        )  # so that the interrupted run comes to its end about when the kills do
         return Moment(self._rng.uniform(0, share) * peace.seconds, after_first_step=True)
 
     def _life(self, number: int, moment: Moment | None, before: Sequence[Life]) -> Life:
@@ -131,7 +183,11 @@ class Drill:
         mirror = CheckpointMirror(root / "checkpoints", self._bucket, self._rng, bytes_per_second=200e6)
         mirror.restore()
         mirror.start()
-        life = self._start(root, moment)
+        try:
+            life = self._start(root, moment)
+        except BaseException:
+            mirror.freeze()
+            raise
         # After SIGKILL the instance is gone at once; after SIGTERM SageMaker still brings over what is there.
         (mirror.freeze if life.ended_by == "SIGKILL" else mirror.finish)()
         allowed = {"SIGKILL": {-signal.SIGKILL, 0}, "SIGTERM": {STOPPED, 0, -signal.SIGTERM}, "–": {0}}
@@ -157,30 +213,27 @@ class Drill:
             shutil.copy(path, root / "input" / "config")
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-        values |= {"checkpoint_interval_seconds": "1", "logging_steps": "1"}  # neither changes what is computed
+        values |= {
+            "checkpoint_interval_seconds": "1",
+            "logging_steps": "1",
+        }  # neither changes what is computed
         settings.write_text(json.dumps(values), encoding="utf-8")
         return root
 
     def _start(self, root: Path, moment: Moment | None) -> Life:
         """Run the program, interrupt it if told so, and wait for its end."""
         started = time.monotonic()
-        with (root / "log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, str(REPOSITORY / "container" / "train")],
-                env={**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(REPOSITORY / "container"), "HF_HUB_OFFLINE": "1"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            ended_by = self._interrupt(process, moment, root / "log")
-            try:
-                process.wait(timeout=None if moment is None else GRACE_SECONDS)
-            except subprocess.TimeoutExpired as error:
-                process.kill()
-                process.wait()
-                raise DrillError(f"No end within {GRACE_SECONDS} s of {ended_by}:\n{_tail(root)}") from error
-        return _read_log(root, ended_by, process.returncode, time.monotonic() - started)
+        process = self._launch(root, root / "log")
+        ended_by = self._interrupt(process, moment, root / "log")
+        try:
+            exit_code = process.wait(timeout=None if moment is None else GRACE_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise DrillError(f"No end within {GRACE_SECONDS} s of {ended_by}:\n{_tail(root)}") from error
+        return _read_log(root, ended_by, exit_code, time.monotonic() - started)
 
-    def _interrupt(self, process: "subprocess.Popen[bytes]", moment: Moment | None, log: Path) -> str:
+    def _interrupt(self, process: Process, moment: Moment | None, log: Path) -> str:
         if moment is None:
             return "–"
         while moment.after_first_step and process.poll() is None and not _TRAINS.search(log.read_bytes()):
@@ -192,12 +245,13 @@ class Drill:
             process.send_signal(number)
         return number.name
 
-    def _verdict(self, lives: Sequence[Life], expected: str, found: str) -> int:
-        kills = sum(life.ended_by == "SIGKILL" for life in lives)
-        print(f"{len(lives)} lives: {kills} SIGKILL, {len(lives) - kills - 1} SIGTERM")
-        print(f"undisturbed  {expected}\ninterrupted  {found}")
-        print("the same model, bit for bit" if expected == found else "THE MODELS DIFFER")
-        return 0 if expected == found else 1
+
+def _verdict(lives: Sequence[Life], expected: str, found: str) -> int:
+    kills = sum(life.ended_by == "SIGKILL" for life in lives)
+    print(f"{len(lives)} lives: {kills} SIGKILL, {len(lives) - kills - 1} SIGTERM")
+    print(f"undisturbed  {expected}\ninterrupted  {found}")
+    print("the same model, bit for bit" if expected == found else "THE MODELS DIFFER")
+    return 0 if expected == found else 1
 
 
 def _read_log(root: Path, ended_by: str, exit_code: int, seconds: float) -> Life:

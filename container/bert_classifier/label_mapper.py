@@ -63,7 +63,7 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
 def _name_of(mapper: LabelMapperBase, index: int) -> str:
     try:
         return mapper.reverse_map(index)
-    except Exception as error:  # noqa: BLE001 - the user's own code: say which call failed, whatever it raised
+    except Exception as error:
         raise UserError(
             f"{type(mapper).__name__}.reverse_map({index}) fails: {type(error).__name__}: {error}.",
             f"It must name each class from 0 to num_classes-1 = {mapper.num_classes - 1}.",

@@ -20,9 +20,7 @@ TOP_LEVEL = {
     "tests",
 }
 MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work|root|opt/wheels|opt/pypi)\b(?!-)")
-REGISTRY_HOST = re.compile(
-    r"\b(?:files\.pythonhosted\.org|pypi\.org|registry\.npmjs|deb\.debian\.org)\b"
-)
+REGISTRY_HOST = re.compile(r"\b(?:files\.pythonhosted\.org|pypi\.org|registry\.npmjs|deb\.debian\.org)\b")
 INDEX_ADDRESS = re.compile(r"https?://[\w.:@-]+(?:/[\w.-]+)*/(?:simple|whl)\b")
 LARGEST_FILE = 1_000_000  # bytes; weights and data sets are not part of the project
 

@@ -25,7 +25,12 @@ def ml_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start_training(root: Path, log: Path) -> "subprocess.Popen[bytes]":
     """Start the program on a folder that stands for /opt/ml."""
-    environ = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(REPOSITORY / "container"), "OMP_NUM_THREADS": "1"}
+    environ = {
+        **os.environ,
+        "ML_ROOT": str(root),
+        "PYTHONPATH": str(REPOSITORY / "container"),
+        "OMP_NUM_THREADS": "1",
+    }
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, str(REPOSITORY / "container" / "train")],
@@ -43,7 +48,9 @@ def wait_for(log: Path, text: bytes, process: "subprocess.Popen[bytes]") -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_the_job_with_checkpoint_and_model(ml_root: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_the_job_with_checkpoint_and_model(
+    ml_root: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     """Told to stop, the job exits with 143, without a failure file, and leaves a checkpoint and a loadable model."""
     root = tmp_path / "ml"
     (root / "checkpoints").mkdir(parents=True)
@@ -71,7 +78,9 @@ def test_a_signal_while_importing_ends_the_job_at_once(ml_root: Path, tmp_path: 
     assert b"step=" not in (tmp_path / "log").read_bytes()
 
 
-def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(ml_root: Path, tmp_path: Path) -> None:
+def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(
+    ml_root: Path, tmp_path: Path
+) -> None:
     """A job without checkpoint configuration is trained, and nothing appears in /opt/ml/checkpoints."""
     root = tmp_path / "ml"
     root.mkdir()
@@ -103,7 +112,15 @@ def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path
 def test_the_drill_ends_with_the_same_model(ml_root: Path) -> None:
     """Through SIGKILLs and SIGTERMs at random moments, the model is that of the undisturbed run, bit for bit."""
     drill = subprocess.run(
-        [sys.executable, str(REPOSITORY / "local_test" / "spot_drill.py"), str(ml_root), "--kills", "5", "--seed", "3"],
+        [
+            sys.executable,
+            str(REPOSITORY / "local_test" / "spot_drill.py"),
+            str(ml_root),
+            "--kills",
+            "5",
+            "--seed",
+            "3",
+        ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_class_file_of_another_name(tmp_path):
     assert list(build_data(TrainConfig(class_file="names"), environment).labels) == ["A", "B"]
 
 
-BAD_JOBS = {
+BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no train channel": ({"validation": {"v.csv": ROWS}}, {}, "The job has no train channel"),
     "empty train channel": (
         {"train": {}},

@@ -187,12 +187,12 @@ def test_checkpoint_without_a_pooler_is_taken(tmp_path, pretrained):
     tokenizer = load_tokenizer(str(pretrained))
     tokenizer.save_pretrained(tmp_path)
     model = load_pretrained(str(tmp_path), LABELS, tokenizer, LENGTH)
-    assert model.bert.pooler.dense.weight.std() > 0
+    assert model.get_parameter("bert.pooler.dense.weight").std() > 0
 
 
 def test_checkpoint_in_half_precision_becomes_float32(tmp_path, pretrained):
     """However a checkpoint is stored, training starts in float32."""
-    transformers.BertModel.from_pretrained(pretrained).to(torch.bfloat16).save_pretrained(tmp_path)
+    transformers.BertModel.from_pretrained(pretrained, dtype=torch.bfloat16).save_pretrained(tmp_path)
     tokenizer = load_tokenizer(str(pretrained))
     tokenizer.save_pretrained(tmp_path)
     model = load_pretrained(str(tmp_path), LABELS, tokenizer, LENGTH)

@@ -207,11 +207,12 @@ GIANTS = {
 
 
 class CountingTokenizer:
-    """Counts the characters that the real tokenizer is given."""
+    """Counts the characters that an encoder gives to its tokenizer, the seam to the library."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._tokenizer = encoder._tokenizer
         self.characters = 0
+        encoder._tokenizer = self  # type: ignore[assignment]
 
     def encode_batch_fast(self, texts: list[str], **options: bool) -> list:
         self.characters += sum(map(len, texts))
@@ -224,7 +225,7 @@ def test_giant_text_costs_little(tokenizer, filler, truncation):
     """Of 6 MB the tokenizer sees less than 5 caps, and memory grows by less than one copy of the text."""
     text = "apple " + GIANTS[filler] * (GIANT // len(GIANTS[filler].encode())) + " river"
     encoder = TextEncoder(tokenizer, 0, LENGTH, truncation)
-    encoder._tokenizer = counting = CountingTokenizer(encoder._tokenizer)  # the seam to the library
+    counting = CountingTokenizer(encoder)
     tracemalloc.start()
     encoded = encoder.encode_batch([text])
     growth = tracemalloc.get_traced_memory()[1]
@@ -239,7 +240,7 @@ def test_giant_text_costs_little(tokenizer, filler, truncation):
 def test_long_words_cost_no_more_than_their_head(tokenizer):
     """Of ordinary words only the first few hundred characters are looked at, not the cap."""
     encoder = TextEncoder(tokenizer, 0, LENGTH)
-    encoder._tokenizer = counting = CountingTokenizer(encoder._tokenizer)
+    counting = CountingTokenizer(encoder)
     encoder.encode_batch(["apple river " * 100_000])
     assert counting.characters <= 8 * LENGTH
 

@@ -48,7 +48,6 @@ class Service(Protocol):
 def create_app(service: Service, config: ServeConfig) -> Flask:
     """Return the WSGI application that answers for `service`."""
     app = Flask(__name__, static_folder=None)
-    app.url_map.merge_slashes = False
     invocations = _Invocations(service, config)
     routes = (
         ("/ping", lambda: _ping(service), ["GET", "POST"]),
@@ -115,8 +114,7 @@ class _Invocations:
         future = self._service.submit(texts, deadline)
         try:
             return future.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            future.cancel()
+        except TimeoutError:  # the batcher knows the deadline too, and does no more for this request
             raise timeout_error() from None
 
 

@@ -6,6 +6,7 @@ absent in S3 as well, where files arrive one by one in no order. Nothing else to
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import re
@@ -156,7 +157,8 @@ def _serialized(
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     digest = hashlib.sha256()
-    for piece in (len(text).to_bytes(8, "little"), text, *(tensor_bytes(tensor) for _, tensor in ordered)):
+    start = [memoryview(len(text).to_bytes(8, "little")), memoryview(text)]
+    for piece in itertools.chain(start, (tensor_bytes(tensor) for _, tensor in ordered)):
         digest.update(piece)
         yield piece
     yield digest.digest()
@@ -164,7 +166,7 @@ def _serialized(
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     """Return the bytes of a tensor on the CPU, without a copy where it is contiguous."""
-    return memoryview(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _load(path: Path, step: int) -> Checkpoint:

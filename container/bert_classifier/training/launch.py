@@ -61,9 +61,13 @@ def _report_failure(root: Path, error: Exception) -> int:
     return exit_code_of(told)
 
 
+def _is_torch_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH_OUT_OF_MEMORY)
+
+
 def _in_families(error: Exception) -> Exception:
     """Return the error as one of ours where its cause is the machine, not the program."""
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _TORCH_OUT_OF_MEMORY):
+    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
         return PlatformError(
             "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
         )

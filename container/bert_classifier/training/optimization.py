@@ -55,7 +55,10 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
 
 
 def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tensor:
-    """Return float32 (classes,): n / (classes that occur × count of the class) (King and Zeng 2001); 0 if it is absent."""
+    """Return float32 (classes,): n ÷ (classes that occur × count of the class), 0 for an absent one.
+
+    Source: King and Zeng 2001, Logistic Regression in Rare Events Data.
+    """
     counts = np.bincount(targets, minlength=num_classes)
     present = counts > 0
     weights = np.zeros(num_classes)

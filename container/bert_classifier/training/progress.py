@@ -37,7 +37,13 @@ class Progress:
     """
 
     def __init__(
-        self, total_steps: int, steps_per_epoch: int, first_step: int = 0, *, log_every: int = 0, bar: bool = False
+        self,
+        total_steps: int,
+        steps_per_epoch: int,
+        first_step: int = 0,
+        *,
+        log_every: int = 0,
+        bar: bool = False,
     ) -> None:
         self._log_every = log_every
         self._total = total_steps

@@ -23,7 +23,9 @@ def take_snapshot(trainer: Trainer) -> Checkpoint:
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Give a trainer at its start the state of a snapshot of the same run."""
-    model, optimizer, best = (_below(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best"))
+    model, optimizer, best = (
+        _below(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best")
+    )
     trainer.model.load_state_dict(model)
     for name, parameter in trainer.model.named_parameters():
         for key in ("step", "exp_avg", "exp_avg_sq"):

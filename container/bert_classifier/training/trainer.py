@@ -25,7 +25,6 @@ from bert_classifier.training.optimization import (
     learning_rate_factor,
     use_sparse_embedding_gradients,
 )
-
 from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.saving import Checkpointer
 from bert_classifier.training.signals import StopSignal

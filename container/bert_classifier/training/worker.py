@@ -35,6 +35,83 @@ logger = logging.getLogger(__name__)
 _PROBES = 8  # texts on which the saved artifact must answer as the model in memory
 
 
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """The parts of one training job, and what it leaves behind."""
+
+    config: TrainConfig
+    environment: Environment
+    data: Data
+    splits: Mapping[str, Split]
+    model: transformers.PreTrainedModel
+    tokenizer: Any
+    trainer: Trainer
+    resume: Resume
+
+    def export(self, results: Mapping[str, Evaluation]) -> None:
+        """Save the model as it is now as the artifact, with what training.json says of the run."""
+        state, config = self.trainer.state, self.config
+        info = {
+            "max_seq_length": config.max_seq_length,
+            "truncation": config.truncation,
+            "temperature": 1.0,
+            "is_complete": self.trainer.is_finished,
+            "steps": state.step,
+            "best_step": state.best_step,
+            "metrics": {name: _scores(result) for name, result in results.items()},
+            "precision": self.trainer.precision,
+            "hyperparameters": dataclasses.asdict(config),
+            "data": {
+                "train_texts": len(self.data.train),
+                "train_sha256": self.data.train.fingerprint(),
+                "validation_sha256": self.data.validation.fingerprint(),
+            },
+            "lives": self.resume.lives,
+            "versions": {
+                "bert_classifier": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
+        }
+        self.trainer.model.to("cpu")
+        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.data.labels, info)
+
+    def prove_artifact(self) -> None:
+        """Load what was saved and compare its answers with those of the model in memory.
+
+        Raises:
+            PlatformError: when they differ: the disk did not keep what was written.
+        """
+        split, folder = self.splits["validation"], self.environment.model_dir
+        rows = np.arange(min(_PROBES, len(split.targets)))
+        input_ids, mask = pad(split.encoded, rows, self.trainer.pad_id)
+        saved = load_artifact(folder).model
+        with torch.inference_mode():
+            ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (self.model, saved))
+        if not torch.equal(ours, theirs):
+            raise PlatformError(
+                f"The model read back from {folder} answers otherwise than the one that was trained.",
+                "Start the job again, on another instance if it happens twice.",
+            )
+
+    def report(self, results: Mapping[str, Evaluation]) -> None:
+        """Log the scores, and write the reports of the test channel or else of the validation channel."""
+        for name, result in results.items():
+            logger.info("%s", metric_line({f"{name}_{key}": value for key, value in _scores(result).items()}))
+        channel = "test" if "test" in results else "validation"
+        write_reports(self.environment.output_dir, channel, self.data.labels, results[channel])
+
+
+def _scores(result: Evaluation) -> dict[str, float | int]:
+    return {
+        "texts": result.count,
+        "accuracy": result.accuracy,
+        "macro_f1": result.macro_f1,
+        "loss": result.loss,
+    }
+
+
 def run(config: TrainConfig, environment: Environment, stop: StopSignal) -> None:
     """Train one model as the job describes and leave the artifact and the reports.
 
@@ -44,6 +121,23 @@ def run(config: TrainConfig, environment: Environment, stop: StopSignal) -> None
         Stopped: when the program was told to stop; a checkpoint and the best model so far are then saved.
     """
     started = time.monotonic()
+    job = _build(config, environment, stop)
+    try:
+        job.resume.fit()
+        results = {name: job.trainer.evaluate(split) for name, split in job.splits.items() if name != "train"}
+    except Stopped:
+        job.resume.save()
+        job.trainer.use_best_weights()
+        job.export({})
+        raise
+    job.export(results)
+    job.prove_artifact()
+    job.report(results)
+    logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
+
+
+def _build(config: TrainConfig, environment: Environment, stop: StopSignal) -> "Job":
+    """Read, tokenise and build everything, and take the run up where it stands."""
     stop.check()  # importing took seconds
     quiet_transformers()
     threads = pin_threads()
@@ -70,19 +164,7 @@ def run(config: TrainConfig, environment: Environment, stop: StopSignal) -> None
     identity = run_identity(trainer, data.labels, tokenizer, data.train, data.validation)
     resume = Resume(environment, trainer, identity, threads)
     _announce(trainer, resume.threads)
-    results: dict[str, Evaluation] = {}
-    try:
-        resume.fit()
-        results |= {name: trainer.evaluate(split) for name, split in splits.items() if name != "train"}
-    except Stopped:
-        resume.save()
-        trainer.use_best_weights()
-        _export(environment, config, data, trainer, tokenizer, results, resume)
-        raise
-    _export(environment, config, data, trainer, tokenizer, results, resume)
-    _prove_artifact(environment, trainer, splits["validation"])
-    _report(environment, data, results)
-    logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
+    return Job(config, environment, data, splits, model, tokenizer, trainer, resume)
 
 
 def _named(data: Data) -> dict[str, Examples]:
@@ -107,74 +189,3 @@ def _announce(trainer: Trainer, threads: int) -> None:
         learning / 1e6, trainer.device, threads, trainer.precision, trainer.total_steps,
         trainer.config.resolve_global_batch_size(1), trainer.token_budget,
     )  # fmt: skip
-
-
-def _export(
-    environment: Environment,
-    config: TrainConfig,
-    data: Data,
-    trainer: Trainer,
-    tokenizer: Any,
-    results: Mapping[str, Evaluation],
-    resume: Resume,
-) -> None:
-    """Save the model as it is now, with what training.json says of the run."""
-    info = {
-        "max_seq_length": config.max_seq_length,
-        "truncation": config.truncation,
-        "temperature": 1.0,
-        "is_complete": trainer.is_finished,
-        "steps": trainer.state.step,
-        "best_step": trainer.state.best_step,
-        "metrics": {
-            name: {"texts": r.count, "accuracy": r.accuracy, "macro_f1": r.macro_f1, "loss": r.loss}
-            for name, r in results.items()
-        },
-        "precision": trainer.precision,
-        "hyperparameters": dataclasses.asdict(config),
-        "data": {
-            "train_texts": len(data.train),
-            "train_sha256": data.train.fingerprint(),
-            "validation_sha256": data.validation.fingerprint(),
-        },
-        "lives": resume.lives,
-        "versions": {
-            "bert_classifier": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-    }
-    trainer.model.to("cpu")
-    save_artifact(environment.model_dir, trainer.model, tokenizer, data.labels, info)
-
-
-def _prove_artifact(environment: Environment, trainer: Trainer, split: Split) -> None:
-    """Load what was saved and compare its answers with those of the model in memory.
-
-    Raises:
-        PlatformError: when they differ: the disk did not keep what was written.
-    """
-    rows = np.arange(min(_PROBES, len(split.targets)))
-    input_ids, mask = pad(split.encoded, rows, trainer.pad_id)
-    saved = load_artifact(environment.model_dir).model
-    with torch.inference_mode():
-        ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (trainer.model, saved))
-    if not torch.equal(ours, theirs):
-        raise PlatformError(
-            f"The model read back from {environment.model_dir} answers otherwise than the one that was trained.",
-            "Start the job again, on another instance if it happens twice.",
-        )
-
-
-def _report(environment: Environment, data: Data, results: Mapping[str, Evaluation]) -> None:
-    for name, result in results.items():
-        values = {
-            "accuracy": result.accuracy,
-            "macro_f1": result.macro_f1,
-            "loss": result.loss,
-            "texts": result.count,
-        }
-        logger.info("%s", metric_line({f"{name}_{key}": value for key, value in values.items()}))
-    channel = "test" if "test" in results else "validation"
-    write_reports(environment.output_dir, channel, data.labels, results[channel])

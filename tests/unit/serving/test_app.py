@@ -144,7 +144,6 @@ def test_requests_that_cannot_be_answered(client, body, content_type, headers, e
     ("method", "path", "status", "allow"),
     [
         ("GET", "/nothing", 404, None),
-        ("GET", "//ping", 404, None),
         ("GET", "/invocations/../ping", 404, None),
         ("GET", "/invocations", 405, "POST"),
         ("OPTIONS", "/invocations", 405, "POST"),
@@ -167,10 +166,17 @@ def test_execution_parameters(client):
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_that_is_too_large(make_service, toy, chunked):
     """A body over the limit is 413, whether its length is declared or not; one of just the limit is read."""
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size <= 2**20 + chunked, "what is known to be too large is not even read"
+            return super().read(size)
+
     app = create_app(make_service(toy), ServeConfig(sagemaker_max_payload_in_mb=1))
     for size, status in ((2**20, 200), (2**20 + 1, 413)):
         body = b"x" * size
-        environ = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": str(size)}
+        environ = {"wsgi.input": Body(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": str(size)}
         if chunked:
             environ |= {"HTTP_TRANSFER_ENCODING": "chunked"}
         response = app.test_client().post("/invocations", content_type=PLAIN, environ_overrides=environ)

@@ -12,6 +12,7 @@ from bert_classifier.training import checkpoint as module
 from bert_classifier.training.checkpoint import KEEP, CheckpointStore
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
+
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     """State and tensors come back bit for bit, and any safetensors reader opens the file."""
     store = CheckpointStore(tmp_path, IDENTITY)
@@ -63,7 +64,9 @@ def test_every_truncation_is_noticed(tmp_path: Path, kept: int) -> None:
     assert_same(store.load_newest(), make_checkpoint(1))
 
 
-@pytest.mark.parametrize("damage", ["zero page", "appended", "another step's content", "folder", "link", "unreadable"])
+@pytest.mark.parametrize(
+    "damage", ["zero page", "appended", "another step's content", "folder", "link", "unreadable"]
+)
 def test_other_damage_is_noticed(tmp_path: Path, damage: str) -> None:
     """Whatever stands under the newest name, the one before is used."""
     store = CheckpointStore(tmp_path, IDENTITY)

@@ -28,7 +28,7 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def die_at(number: int, work: Callable[[], None]) -> Callable[[], None]:
+def die_at(number: int, work: Callable[[], object]) -> Callable[[], None]:
     """Return `work` so that SIGKILL hits its process before file operation `number`."""
 
     def doomed() -> None:
@@ -50,7 +50,7 @@ def die_at(number: int, work: Callable[[], None]) -> Callable[[], None]:
 
 
 def test_a_kill_at_every_file_operation_of_a_save_leaves_the_old_or_the_new(tmp_path: Path) -> None:
-    """Killed before each operation in turn, rename and deletion of the oldest included, the next start finds one of the two."""
+    """Killed before each operation in turn, rename and deletion included, the next start finds one of the two."""
     new = make_checkpoint(KEEP + 1)
     killed = 0
     while True:

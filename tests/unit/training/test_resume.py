@@ -110,7 +110,9 @@ def small_checkpoint() -> Checkpoint:
     return Checkpoint(1, {}, {"model.weight": torch.ones(3)})
 
 
-def test_training_survives_failing_saves_but_not_for_ever(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_survives_failing_saves_but_not_for_ever(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A full disk is a warning twice; the third time in a row the run stops with the cause."""
     checkpointer = Checkpointer(FailingStore(tmp_path), 0, small_checkpoint)
     for _ in range(3):

@@ -1,0 +1,111 @@
+"""Many interruption drills in a row on a tiny model: does every one end with the same model?
+
+    PYTHONPATH=container:tests:local_test OMP_NUM_THREADS=1 python tests/benchmarks/kill_campaign.py --kills 200
+
+Each life is forked from a process that has imported everything, so that an interruption costs two seconds, not ten;
+what is forked then runs the whole `train` program.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import torch._dynamo  # noqa: F401 - AdamW imports it at its first step otherwise, in every life anew
+
+import bert_classifier.training.worker  # noqa: F401 - the point of forking is that this is done
+from bert_classifier.training.launch import main as train
+from fakes import make_ml_root
+from spot_drill import Drill, DrillError
+
+
+class Forked:
+    """A forked `train` program, with the methods of subprocess.Popen that the drill uses."""
+
+    def __init__(self, root: Path, log: Path) -> None:
+        self._exit_code: int | None = None
+        log.touch()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._become_program(root, log)
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+        if self._exit_code is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            self._exit_code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._exit_code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code; raise when it takes longer than `timeout` seconds."""
+        deadline = time.monotonic() + (timeout if timeout is not None else 3600)
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("train", timeout or 0)
+            time.sleep(0.005)
+        return code
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self._pid, sig)
+
+    def _become_program(self, root: Path, log: Path) -> None:
+        code = 99
+        try:
+            descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
+            code = train({"ML_ROOT": str(root)})
+        finally:
+            os._exit(code)
+
+
+def main() -> int:
+    """Run drills until enough interruptions have happened; print the sums."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills-a-run", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    started, done, mismatches, failures, resumed, lost = time.monotonic(), 0, 0, 0, 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"num_train_epochs": "5", "eval_steps": "50"}
+        job = make_ml_root(Path(folder) / "job", hyperparameters=settings, rows=960)
+        peace, expected = _drill(job, Path(folder), 0, given).undisturbed()
+        seed = given.seed
+        while done < given.kills:
+            seed += 1
+            try:
+                with contextlib.redirect_stdout(io.StringIO()) as table:
+                    lives, found = _drill(job, Path(folder), seed, given).interrupted(peace)
+            except DrillError as error:
+                failures += 1
+                print(f"seed {seed}: {error}", flush=True)
+                continue
+            finally:
+                done += given.kills_a_run
+            mismatches += found != expected
+            resumed += sum(life.resumed_from > 0 for life in lives)
+            lost += sum(max(0, a.reached - b.resumed_from) for a, b in zip(lives, lives[1:], strict=False))
+            if found != expected:
+                print(f"seed {seed}: THE MODELS DIFFER\n{table.getvalue()}", flush=True)
+    print(
+        f"{done} interruptions of runs of {peace.total_steps} steps: {mismatches} mismatches, {failures} failures or"
+        f" hangs; {resumed} lives resumed, {lost} steps done twice; {time.monotonic() - started:.0f} s"
+    )
+    return 1 if mismatches or failures else 0
+
+
+def _drill(job: Path, folder: Path, seed: int, given: argparse.Namespace) -> Drill:
+    work_dir = folder / f"drill-{seed}"
+    work_dir.mkdir()
+    return Drill(job, work_dir, given.kills_a_run, seed, Forked)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,153 @@
+"""Metric lines of a run: when they come, and that their numbers are those of the steps since the last one."""
+
+import logging
+import re
+import sys
+
+import pytest
+
+from bert_classifier.training import progress as progress_module
+from bert_classifier.training.progress import Progress, StepReport, wants_bar
+
+NAMES = [
+    "step", "total_steps", "epoch", "train_loss", "grad_norm", "learning_rate",
+    "examples_per_second", "tokens_per_second", "padding_share", "eta_seconds",
+]  # fmt: skip
+
+
+def report(loss: float = 0.5, examples: int = 8, rate: float = 2e-5) -> StepReport:
+    """Return what one step did."""
+    return StepReport(loss, 1.5, rate, examples, tokens=30 * examples, padded_tokens=40 * examples)
+
+
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, float]]:
+    """Return the logged metric lines, read as a metric service would."""
+    return [
+        {name: float(value) for name, value in re.findall(r"(\w+)=(-?[0-9.]+)(?=\s|$)", message)}
+        for message in caplog.messages
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _log_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="bert_classifier")
+
+
+def test_first_and_last_step_are_always_told(caplog):
+    """Between them a line comes when its interval has passed: none in a run of moments."""
+    progress = Progress(20, 5)
+    for step in range(1, 21):
+        progress.update(step, report())
+    assert [line["step"] for line in lines_of(caplog)] == [1, 20]
+
+
+def test_lines_by_steps(caplog):
+    """log_every counts steps of the run, not of this life."""
+    progress = Progress(20, 5, first_step=6, log_every=4)
+    for step in range(7, 21):
+        progress.update(step, report())
+    assert [line["step"] for line in lines_of(caplog)] == [7, 8, 12, 16, 20]
+
+
+def test_a_line_sums_the_steps_since_the_last(caplog):
+    """Loss is the mean over texts, not over steps; learning rate and norm are the last step's."""
+    progress = Progress(4, 2, log_every=3)
+    progress.update(1, report(loss=9.0))
+    progress.update(2, report(loss=1.0, examples=30))
+    progress.update(3, report(loss=4.0, examples=10, rate=1e-5))
+    line = lines_of(caplog)[1]
+    assert list(line) == NAMES
+    assert line["train_loss"] == pytest.approx((30 * 1.0 + 10 * 4.0) / 40)
+    assert line["learning_rate"] == pytest.approx(1e-5)
+    assert line["grad_norm"] == 1.5
+    assert line["epoch"] == 1.5
+    assert line["padding_share"] == pytest.approx(0.25)
+    assert line["examples_per_second"] > 0
+    assert line["tokens_per_second"] == pytest.approx(30 * line["examples_per_second"], rel=0.01)
+
+
+class Clock:
+    """Stands for the module time: moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let progress read a clock of the test's own."""
+    clock = Clock()
+    monkeypatch.setattr(progress_module, "time", clock)
+    return clock
+
+
+def test_lines_by_time(caplog, clock):
+    """Without log_every a line comes every ten seconds."""
+    progress = Progress(20, 5)
+    for step in range(1, 21):
+        clock.now += 3
+        progress.update(step, report())
+    assert [line["step"] for line in lines_of(caplog)] == [1, 5, 9, 13, 17, 20]
+
+
+def test_rates_and_remaining_time(caplog, clock):
+    """Four seconds a step of eight texts are two texts a second; the rest is expected to go on like that."""
+    progress = Progress(10, 5, first_step=4, log_every=2)
+    for step in range(5, 11):
+        clock.now += 4
+        progress.update(step, report())
+    lines = lines_of(caplog)
+    assert [line["examples_per_second"] for line in lines] == [2.0] * 4
+    assert [line["tokens_per_second"] for line in lines] == [60.0] * 4
+    assert [(line["step"], line["eta_seconds"]) for line in lines] == [(5, 20), (6, 16), (8, 8), (10, 0)]
+
+
+def test_time_left_out_does_not_count(caplog, clock):
+    """An evaluation of an hour between two steps does not lower the rates, though it counts for the rest."""
+    progress = Progress(3, 3, log_every=1)
+    clock.now += 2
+    progress.update(1, report())
+    clock.now += 3600
+    progress.leave_out(3600)
+    clock.now += 2
+    progress.update(2, report())
+    first, second = lines_of(caplog)
+    assert first["examples_per_second"] == second["examples_per_second"] == 4.0
+    assert second["eta_seconds"] == 1802
+
+
+def test_no_line_holds_an_exponent(caplog):
+    """Regexes of metric services cut an exponent off, and 2e-05 would be 2."""
+    Progress(1, 1).update(1, report(loss=1e-9, rate=3e-7))
+    assert not re.search(r"\d[eE][+-]?\d", caplog.text)
+    assert lines_of(caplog)[0]["learning_rate"] == pytest.approx(3e-7)
+
+
+def test_bar_is_drawn_and_taken_off(capsys):
+    """Where it is wanted, the bar goes to standard error, and standard output stays the log's."""
+    progress = Progress(3, 3, bar=True)
+    progress.update(1, report())
+    progress.close()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "step" in captured.err
+
+
+def test_without_a_bar_nothing_is_drawn(capsys):
+    """In a job the log holds lines, nothing else."""
+    progress = Progress(3, 3)
+    progress.update(1, report())
+    progress.close()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("job", "terminal", "wanted"), [("", True, True), ("", False, False), ("job-1", True, False)]
+)
+def test_bar_is_for_people(monkeypatch, job, terminal, wanted):
+    """A bar is drawn on a terminal only, and never in a SageMaker job."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert wants_bar(job) is wanted
