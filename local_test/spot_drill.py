@@ -141,7 +141,10 @@ class Drill:
             raise DrillError(f"There is no folder {self._test_dir}/input/data: run make train-local first.")
         print("the undisturbed run …", flush=True)
         peace, expected = self.undisturbed()
-        print(f"{peace.total_steps} steps in {peace.seconds:.0f} s; now with {self._kills} interruptions", flush=True)
+        print(
+            f"{peace.total_steps} steps in {peace.seconds:.0f} s; now with {self._kills} interruptions",
+            flush=True,
+        )
         print("life  ended by  exit  resumed from  reached  steps lost  seconds", flush=True)
         lives, found = self.interrupted(peace)
         return _verdict(lives, expected, found)

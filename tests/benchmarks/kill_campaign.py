@@ -9,6 +9,7 @@ what is forked then runs the whole `train` program.
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import subprocess
 import tempfile
@@ -67,7 +68,9 @@ class Forked:
 
 def main() -> int:
     """Run drills until enough interruptions have happened; print the sums."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--kills-a-run", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -91,7 +94,7 @@ def main() -> int:
                 done += given.kills_a_run
             mismatches += found != expected
             resumed += sum(life.resumed_from > 0 for life in lives)
-            lost += sum(max(0, a.reached - b.resumed_from) for a, b in zip(lives, lives[1:], strict=False))
+            lost += sum(max(0, a.reached - b.resumed_from) for a, b in itertools.pairwise(lives))
             if found != expected:
                 print(f"seed {seed}: THE MODELS DIFFER\n{table.getvalue()}", flush=True)
     print(

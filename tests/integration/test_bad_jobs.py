@@ -84,10 +84,10 @@ def unwritable(name: str) -> Damage:
 
 MODEL = "input/data/model/"
 BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
-    # T30: quoting
+    # quoting
     "open quote": (append(TRAIN, '"1","t","never closed\n'), 2, "train.csv line 13: a quote opened"),
     "text behind a quote": (append(TRAIN, '1,t,"a" b\n'), 2, "train.csv line 13: it is not valid CSV"),
-    # T31: labels
+    # labels
     "unknown label": (
         append(TRAIN, "4,t,text\n"),
         2,
@@ -105,7 +105,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         2,
         "test.csv line 7: label '0'",
     ),
-    # T33: encodings
+    # encodings
     "Latin-1": (append(TRAIN, "1,t,Größe\n".encode("latin-1")), 2, "is not UTF-8 at byte"),
     "UTF-16": (write(TRAIN, "1,t,text\n".encode("utf-16")), 2, "it may be UTF-16"),
     "overlong": (append(TRAIN, b"1,t,\xc0\xaf\n"), 2, "is not UTF-8 at byte"),
@@ -114,14 +114,14 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         2,
         "train.jsonl line 1: the text holds half of a surrogate pair",
     ),
-    # T34: control characters
+    # control characters
     "NUL": (append(TRAIN, "1,t,a\0b\n"), 2, "train.csv line 13: it holds a NUL"),
     "classes with a control character": (
         write("input/data/class/classes.txt", "Alpha\nBe\x0bta\nGamma\n"),
         2,
         "reverse_map(1) gives 'Be\\x0bta'",
     ),
-    # T36: channels and files
+    # channels and files
     "no train channel": (no_channel("train"), 2, "The job has no train channel"),
     "train channel declared but absent": (
         lambda root: shutil.rmtree(root / "input/data/train"),
@@ -152,9 +152,9 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         "has the file classes.txt",
     ),
     "one class": (replace_train("train.csv", b"1,a,b\n" * 9), 2, "The training data hold one class only"),
-    # T37: pipes
+    # pipes
     "pipe": (pipe, 2, "Channel train holds the pipe"),
-    # T38: hyperparameters
+    # hyperparameters
     "misspelt": (settings(learning_rat="1e-5"), 2, "did you mean learning_rate?"),
     "out of range": (settings(warmup_ratio="2"), 2, "warmup_ratio='2' is not a number from 0 to 1"),
     "not a number": (settings(learning_rate="nan"), 2, "learning_rate='nan' is not a number"),
@@ -164,7 +164,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
     "longer than the model": (settings(max_seq_length="1024"), 2, "max_seq_length=1024 is more than the 512"),
     "fp16 without a GPU": (settings(precision="fp16"), 2, "precision=fp16 needs a GPU"),
     "train_file elsewhere": (settings(train_file="other.csv"), 2, "has no file other.csv"),
-    # T39: the job's description
+    # the job's description
     "hyperparameters malformed": (
         write(HYPERPARAMETERS, '{"seed": '),
         2,
@@ -179,10 +179,10 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         "current_host 'algo-3' is not among hosts",
     ),
     "no input": (lambda root: shutil.rmtree(root / "input"), 2, "There is no folder"),
-    # T40: mounts
+    # mounts
     "model folder a file": (write("model", "x"), 3, "Cannot write to"),
     "model folder read-only": (unwritable("model"), 3, "Cannot write to"),
-    # T44: the pretrained model
+    # the pretrained model
     "model channel empty": (
         lambda root: [path.unlink() for path in (root / MODEL).iterdir()],
         2,

@@ -37,7 +37,7 @@ LAYOUTS = {
     "names of the Hugging Face copy": "label,title,content\n1,Apple,An apple.\n2,River,A river.\n",
     "swapped": "text,label\nAn apple.,1\nA river.,2\n",
     "foreign columns between": "id,text,source,label\n7,An apple.,x,1\n8,A river.,y,2\n",
-    "a column that is no word": "label,created at,text\n1,2024,An apple.\n2,2025,A river.\n",
+    "a column that is no word": "label,created (UTC),text\n1,2024,An apple.\n2,2025,A river.\n",
     "capitals and blanks": " Class Index ,\tSentence \n1,An apple.\n2,A river.\n",
     "byte order mark": "\ufefflabel,text\n1,An apple.\n2,A river.\n",
     "byte order mark, no header": "\ufeff1,An apple.\n2,A river.\n",
