@@ -97,6 +97,7 @@ class Trainer:
         self.class_weights = self._class_weights().to(device)
         self.state = TrainState()
         self.best_weights: dict[str, torch.Tensor] = {}
+        self.best_result: Evaluation | None = None  # only if this life of the run has seen it
 
     def fit(self, checkpointer: Checkpointer | None = None) -> TrainState:
         """Train from where the state stands to the end, or until early stopping.
@@ -242,6 +243,7 @@ class Trainer:
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step
             state.evaluations_since_best = 0
             self.best_weights = copies(self.model.state_dict())
+            self.best_result = result
         values = {
             "step": state.step,
             "eval_loss": result.loss,

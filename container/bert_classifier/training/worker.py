@@ -48,6 +48,15 @@ class Job:
     trainer: Trainer
     resume: Resume
 
+    def evaluate(self) -> dict[str, Evaluation]:
+        """Return how well the best weights, which the model has by now, do on validation and test."""
+        known = {"validation": self.trainer.best_result}
+        return {
+            name: known.get(name) or self.trainer.evaluate(split)
+            for name, split in self.splits.items()
+            if name != "train"
+        }
+
     def export(self, results: Mapping[str, Evaluation]) -> None:
         """Save the model as it is now as the artifact, with what training.json says of the run."""
         state, config = self.trainer.state, self.config
@@ -124,7 +133,7 @@ def run(config: TrainConfig, environment: Environment, stop: StopSignal) -> None
     job = _build(config, environment, stop)
     try:
         job.resume.fit()
-        results = {name: job.trainer.evaluate(split) for name, split in job.splits.items() if name != "train"}
+        results = job.evaluate()
     except Stopped:
         job.resume.save()
         job.trainer.use_best_weights()
