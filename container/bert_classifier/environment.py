@@ -191,7 +191,7 @@ class Environment:
         Raises:
             PlatformError: naming the folder that cannot be written.
         """
-        for folder in (self.model_dir, self.output_dir):
+        for folder in filter(None, (self.model_dir, self.output_dir, self.checkpoint_dir)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:

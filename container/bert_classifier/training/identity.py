@@ -30,7 +30,7 @@ def run_identity(
         "global_batch": trainer.config.resolve_global_batch_size(1),
         "token_budget": trainer.token_budget,
         "rows_per_micro_batch": trainer.config.per_device_batch_size,
-        "initial_weights": _digest_of_weights(trainer),
+        "pretrained_weights": _digest_of_encoder(trainer),
         "labels": _digest("\n".join(labels)),
         "tokenizer": _digest(tokenizer.backend_tokenizer.to_str()),
         "train_data": train.fingerprint(),
@@ -46,9 +46,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digest_of_weights(trainer: Trainer) -> str:
+def _digest_of_encoder(trainer: Trainer) -> str:
+    """Digest what was pretrained; the head follows from the seed, but in other bits with another library."""
     digest = hashlib.sha256()
-    for name, tensor in trainer.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor_bytes(tensor.cpu()))
+    encoder = getattr(trainer.model, "base_model", trainer.model)
+    for name, tensor in encoder.state_dict().items():
+        if "pooler" not in name:
+            digest.update(name.encode())
+            digest.update(tensor_bytes(tensor.cpu()))
     return digest.hexdigest()

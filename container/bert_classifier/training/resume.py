@@ -71,7 +71,7 @@ class Resume:
     def _take_up(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)
         self.lives = list(checkpoint.state["lives"])
-        self.threads = use_threads(self.lives[-1]["threads"], self.threads)
+        self.threads = use_threads(self.lives[0]["threads"], self.threads)
         if self._trainer.is_finished:
             logger.info("this run was finished at step %d: its model is only exported again", checkpoint.step)
         else:

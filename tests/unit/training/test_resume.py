@@ -1,18 +1,25 @@
 """A run that was interrupted and resumed is the run that was not, bit for bit."""
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from bert_classifier.errors import PlatformError
+from bert_classifier.examples import Examples
+from bert_classifier.model import load_tokenizer
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
+from bert_classifier.training.identity import run_identity
 from bert_classifier.training.saving import Checkpointer, require_space
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
+from fakes import CLASS_NAMES, make_pretrained
 from toy_trainer import make_trainer
 
 SETTINGS: dict[str, Any] = {
@@ -170,3 +177,50 @@ def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match=r"MB free, 4 checkpoints need"):
         require_space(tmp_path, 10**15)
     require_space(tmp_path, 1)
+
+
+def test_settings_that_change_the_result_change_the_identity(tmp_path: Path) -> None:
+    """Each setting either makes another run of it or is known not to matter; batch forms that agree are one run."""
+    base = identity_of(tmp_path)
+    other: dict[str, Any] = {
+        "learning_rate": 1e-4, "seed": 1, "num_train_epochs": 4, "truncation": "head_tail", "layer_decay": 0.9,
+        "max_tokens_per_micro_batch": 512, "global_batch_size": 16, "class_weights": "balanced",
+        "early_stopping_patience": 1, "eval_steps": 3, "precision": "bf16",
+    }  # fmt: skip
+    for name, value in other.items():
+        assert identity_of(tmp_path, settings={name: value}) != base, name
+    for name, value in {
+        "logging_steps": 5,
+        "checkpoint_interval_seconds": 9,
+        "global_batch_size": 32,
+    }.items():
+        assert identity_of(tmp_path, settings={name: value}) == base, name
+
+
+def test_other_data_labels_or_weights_change_the_identity(tmp_path: Path) -> None:
+    """What a run learns from and starts with is part of what it is; its randomly made head follows from the seed."""
+    base = identity_of(tmp_path)
+    assert identity_of(tmp_path, labels=("a", "b", "c")) != base
+    assert identity_of(tmp_path, texts=("x", "z")) != base
+    assert identity_of(tmp_path / "other weights", encoder_seed=1) != base
+    assert identity_of(tmp_path, head_seed=99) == base
+
+
+def identity_of(
+    folder: Path,
+    *,
+    labels: tuple[str, ...] = CLASS_NAMES[:3],
+    texts: tuple[str, ...] = ("x", "y"),
+    encoder_seed: int = 0,
+    head_seed: int = 0,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the identity of a toy run."""
+    if not (folder / "config.json").exists():
+        make_pretrained(folder, seed=encoder_seed)
+    trainer = make_trainer(folder, **settings)
+    torch.manual_seed(head_seed)
+    classifier = trainer.model.get_submodule("classifier")
+    torch.nn.init.normal_(classifier.get_parameter("weight"))
+    examples = Examples(texts, np.zeros(len(texts), dtype=np.int64))
+    return run_identity(trainer, labels, load_tokenizer(str(folder)), examples, examples)
