@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
@@ -55,15 +56,15 @@ def make_trainer() -> Trainer:
     ids = np.random.default_rng(0).integers(1000, 20_000, texts * length).astype(np.int32)
     encoded = EncodedTexts(ids, np.arange(texts + 1) * length, np.zeros(texts, dtype=bool))
     split = Split(encoded, np.arange(texts) % 14)
-    model = BertForSequenceClassification(BertConfig(num_labels=14))
-    config = TrainConfig(global_batch_size=4, num_train_epochs=100)
-    return Trainer(model, config, split, split, num_classes=14, pad_id=0, device=choose_device())
+    config = BertConfig()
+    config.num_labels = 14
+    model = BertForSequenceClassification(config)
+    settings = TrainConfig(global_batch_size=4, num_train_epochs=100)
+    return Trainer(model, settings, split, split, num_classes=14, pad_id=0, device=choose_device())
 
 
 def measure(trainer: Trainer, store: CheckpointStore) -> tuple[float, float, float]:
     """Return seconds that training waits, that writing takes, and that steps take longer meanwhile."""
-    from threading import Thread
-
     plain = timed_steps(trainer, 3) / 3
     started = time.monotonic()
     snapshot = take_snapshot(trainer)
