@@ -12,6 +12,7 @@ import io
 import itertools
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -61,6 +62,7 @@ class Forked:
             descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
+            sys.stdout = os.fdopen(1, "w", closefd=False)  # not the parent's, which collects its table
             code = train({"ML_ROOT": str(root)})
         finally:
             os._exit(code)

@@ -32,8 +32,8 @@ def main(environ: MutableMapping[str, str]) -> int:
     clear_failure(root)
     try:
         _train(root, environ, stop)
-    except (Stopped, KeyboardInterrupt):
-        logger.info("stopped by %s", stop.received)
+    except (Stopped, KeyboardInterrupt) as stopped:
+        logger.info("stopped by %s", str(stopped) or stop.received)
         return STOPPED_EXIT_CODE
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes a code and a text
         return _report_failure(root, error)
