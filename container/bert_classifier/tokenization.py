@@ -5,6 +5,7 @@ prefix of the text is tokenised, ended where no token can span the cut, and grow
 """
 
 import dataclasses
+import functools
 import unicodedata
 from collections.abc import Callable, Sequence
 
@@ -34,7 +35,7 @@ class EncodedTexts:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @functools.cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each text, int64 (n,)."""
         return np.diff(self.offsets)

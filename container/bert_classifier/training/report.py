@@ -1,18 +1,17 @@
 """What a job leaves in output/data: evaluation.json in SageMaker's model-quality form, and the confusion matrix."""
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bert_classifier.manifest import write_json
 from bert_classifier.training.metrics import Evaluation
 
 
 def write_reports(folder: Path, channel: str, labels: Sequence[str], result: Evaluation) -> None:
     """Write evaluation.json and confusion_matrix.csv of one channel's evaluation."""
-    text = json.dumps(model_quality(channel, labels, result), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "evaluation.json", model_quality(channel, labels, result))
     with (folder / "confusion_matrix.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["true \\ predicted", *labels])

@@ -46,6 +46,7 @@ class Job:
     model: transformers.PreTrainedModel
     tokenizer: Any
     trainer: Trainer
+    identity: Mapping[str, Any]
     resume: Resume
 
     def evaluate(self) -> dict[str, Evaluation]:
@@ -72,8 +73,8 @@ class Job:
             "hyperparameters": dataclasses.asdict(config),
             "data": {
                 "train_texts": len(self.data.train),
-                "train_sha256": self.data.train.fingerprint(),
-                "validation_sha256": self.data.validation.fingerprint(),
+                "train_sha256": self.identity["train_data"],
+                "validation_sha256": self.identity["validation_data"],
             },
             "lives": self.resume.lives,
             "versions": {
@@ -173,7 +174,7 @@ def _build(config: TrainConfig, environment: Environment, stop: StopSignal) -> "
     identity = run_identity(trainer, data.labels, tokenizer, data.train, data.validation)
     resume = Resume(environment, trainer, identity, threads)
     _announce(trainer, resume.threads)
-    return Job(config, environment, data, splits, model, tokenizer, trainer, resume)
+    return Job(config, environment, data, splits, model, tokenizer, trainer, identity, resume)
 
 
 def _named(data: Data) -> dict[str, Examples]:
