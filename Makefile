@@ -25,6 +25,7 @@ MODEL :=
 HP :=
 KILLS := 20
 SEED := 0
+RANKS := 1
 ARGS :=
 
 VENV := .venv
@@ -69,7 +70,7 @@ predict-local: ## send every local_test/payload.* to the server on PORT
 spot-drill: lay-out ## train in peace and through KILLS interruptions, and compare the models
 	@[ -e "$(TEST_DIR)/input/data/model" ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
-	@$(RUN) local_test/spot_drill.py "$(TEST_DIR)" --kills $(KILLS) --seed $(SEED)
+	@$(RUN) local_test/spot_drill.py "$(TEST_DIR)" --kills $(KILLS) --seed $(SEED) --ranks $(RANKS)
 
 .PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP

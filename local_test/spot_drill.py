@@ -1,11 +1,11 @@
 """The interruption rehearsal: trains once in peace and once through interruptions, and compares the results.
 
-    make spot-drill [KILLS=20] [SEED=0] [TEST_DIR=…]
+    make spot-drill [KILLS=20] [SEED=0] [RANKS=1] [TEST_DIR=…]
 
 Each life of the interrupted run is the real `train` program on a fresh folder that gets nothing from the life
 before but what had reached the stand-in for S3. It ends by SIGKILL, or by SIGTERM as when SageMaker stops a job,
 at a random moment: while importing, training, evaluating, saving or exporting. At the end both models must be the
-same, bit for bit.
+same, bit for bit. With RANKS=2 two processes train together; with RANKS=1,2,4 each life has another number of them.
 """
 
 import argparse
@@ -50,6 +50,7 @@ class Life:
     ended_by: str
     exit_code: int
     seconds: float
+    ranks: int
     resumed_from: int
     reached: int
     total_steps: int
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="spot-drill-", dir=given.work_dir) as folder:
         try:
-            return Drill(given.test_dir.resolve(), Path(folder), given.kills, given.seed).run()
+            drill = Drill(given.test_dir.resolve(), Path(folder), given.kills, given.seed, ranks=given.ranks)
+            return drill.run()
         except DrillError as error:
             print(error, file=sys.stderr)
             return 2
@@ -76,9 +78,19 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, help="decides when and how; a failing drill can be repeated"
     )
     parser.add_argument(
+        "--ranks",
+        type=_numbers,
+        default=(1,),
+        help="processes that train together (default: 1); several numbers, with commas: drawn for every life",
+    )
+    parser.add_argument(
         "--work-dir", type=Path, help="where the lives' folders are made and removed (default: /tmp)"
     )
     return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 class DrillError(Exception):
@@ -117,6 +129,7 @@ class Drill:
         test_dir: whose input/ every life sees.
         work_dir: for the lives' own folders; holds a few checkpoints at a time.
         launch: starts the program on (root, log).
+        ranks: processes that train together; of several numbers, one is drawn for every life.
     """
 
     def __init__(
@@ -126,7 +139,9 @@ class Drill:
         kills: int,
         seed: int,
         launch: Callable[[Path, Path], Process] = launch_program,
+        ranks: Sequence[int] = (1,),
     ) -> None:
+        self._ranks = tuple(ranks)
         self._launch = launch
         self._test_dir = test_dir
         self._work_dir = work_dir
@@ -145,7 +160,7 @@ class Drill:
             f"{peace.total_steps} steps in {peace.seconds:.0f} s; now with {self._kills} interruptions",
             flush=True,
         )
-        print("life  ended by  exit  resumed from  reached  steps lost  seconds", flush=True)
+        print("life  ended by  exit  ranks  resumed from  reached  steps lost  seconds", flush=True)
         lives, found = self.interrupted(peace)
         return _verdict(lives, expected, found)
 
@@ -162,8 +177,8 @@ class Drill:
 
     def undisturbed(self) -> tuple[Life, str]:
         """Train in peace; return how that went and the digest of the model."""
-        root = self._make_root("undisturbed")
-        life = self._start(root, None)
+        root = self._make_root("undisturbed", self._ranks[0])
+        life = self._start(root, None, self._ranks[0])
         if life.exit_code:
             raise DrillError(f"The undisturbed run failed:\n{_tail(root)}")
         digest = _digest(root / "model")
@@ -181,13 +196,14 @@ class Drill:
 
     def _life(self, number: int, moment: Moment | None, before: Sequence[Life]) -> Life:
         """Run one life on a fresh folder; without a moment it is the last and must end by itself."""
-        root = self._make_root(f"life-{number}")
+        ranks = self._rng.choice(self._ranks)
+        root = self._make_root(f"life-{number}", ranks)
         # Throttled, so that interruptions meet uploads half done.
         mirror = CheckpointMirror(root / "checkpoints", self._bucket, self._rng, bytes_per_second=200e6)
         mirror.restore()
         mirror.start()
         try:
-            life = self._start(root, moment)
+            life = self._start(root, moment, ranks)
         except BaseException:
             mirror.freeze()
             raise
@@ -198,7 +214,7 @@ class Drill:
             raise DrillError(f"Life {number} ended with exit code {life.exit_code}:\n{_tail(root)}")
         lost = max(0, before[-1].reached - life.resumed_from) if before else 0
         print(
-            f"{number:4}  {life.ended_by:8}  {life.exit_code:4}  {life.resumed_from:12}  {life.reached:7}  "
+            f"{number:4}  {life.ended_by:8}  {life.exit_code:4}  {ranks:5}  {life.resumed_from:12}  {life.reached:7}  "
             f"{lost:10}  {life.seconds:7.1f}",
             flush=True,
         )
@@ -206,7 +222,7 @@ class Drill:
             shutil.rmtree(root)
         return life
 
-    def _make_root(self, name: str) -> Path:
+    def _make_root(self, name: str, ranks: int) -> Path:
         """Return a folder laid out as /opt/ml, with the job's input and nothing else."""
         root = self._work_dir / name
         (root / "input" / "config").mkdir(parents=True)
@@ -216,14 +232,14 @@ class Drill:
             shutil.copy(path, root / "input" / "config")
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-        values |= {
-            "checkpoint_interval_seconds": "1",
-            "logging_steps": "1",
-        }  # neither changes what is computed
+        # None of these changes what is computed, save for the shards, which all lives have alike.
+        values |= {"checkpoint_interval_seconds": "1", "logging_steps": "1"}
+        if max(self._ranks) > 1:
+            values |= {"processes_per_host": str(ranks), "gradient_shards": str(max(self._ranks))}
         settings.write_text(json.dumps(values), encoding="utf-8")
         return root
 
-    def _start(self, root: Path, moment: Moment | None) -> Life:
+    def _start(self, root: Path, moment: Moment | None, ranks: int) -> Life:
         """Run the program, interrupt it if told so, and wait for its end."""
         started = time.monotonic()
         process = self._launch(root, root / "log")
@@ -234,7 +250,7 @@ class Drill:
             process.send_signal(signal.SIGKILL)
             process.wait()
             raise DrillError(f"No end within {GRACE_SECONDS} s of {ended_by}:\n{_tail(root)}") from error
-        return _read_log(root, ended_by, exit_code, time.monotonic() - started)
+        return _read_log(root, ended_by, exit_code, time.monotonic() - started, ranks)
 
     def _interrupt(self, process: Process, moment: Moment | None, log: Path) -> str:
         if moment is None:
@@ -257,13 +273,13 @@ def _verdict(lives: Sequence[Life], expected: str, found: str) -> int:
     return 0 if expected == found else 1
 
 
-def _read_log(root: Path, ended_by: str, exit_code: int, seconds: float) -> Life:
+def _read_log(root: Path, ended_by: str, exit_code: int, seconds: float, ranks: int) -> Life:
     text = (root / "log").read_text(encoding="utf-8", errors="replace")
     resumed = _RESUMED.search(text)
     first = int(resumed[1] or resumed[2]) if resumed else 0
     steps = _STEP.findall(text)
     reached, total = map(int, steps[-1]) if steps else (first, 0)
-    return Life(ended_by, exit_code, seconds, first, reached, total)
+    return Life(ended_by, exit_code, seconds, ranks, first, reached, total)
 
 
 def _digest(model_dir: Path) -> str:

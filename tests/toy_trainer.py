@@ -9,7 +9,8 @@ import torch
 from bert_classifier.config import TrainConfig
 from bert_classifier.model import load_pretrained, load_tokenizer
 from bert_classifier.tokenization import TextEncoder
-from bert_classifier.training.trainer import Split, Trainer
+from bert_classifier.training.batching import Split
+from bert_classifier.training.trainer import Trainer
 from fakes import CLASS_NAMES, make_pretrained, toy_rows
 
 CLASSES = 3

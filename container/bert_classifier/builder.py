@@ -74,13 +74,25 @@ def build_model(config: TrainConfig, environment: Environment, labels: Sequence[
     Raises:
         UserError: when they cannot be loaded or do not fit together.
     """
-    channel = environment.channels.get("model")
-    source = str(channel.path) if channel else config.model_name
-    tokenizer = load_tokenizer(source)
-    model = load_pretrained(source, labels, tokenizer, config.max_seq_length)
+    tokenizer = build_tokenizer(config, environment)
+    model = load_pretrained(_model_source(config, environment), labels, tokenizer, config.max_seq_length)
     if config.freeze_encoder:
         freeze_encoder(model)
     return model, tokenizer
+
+
+def build_tokenizer(config: TrainConfig, environment: Environment) -> Any:
+    """Return the tokenizer that belongs to the model.
+
+    Raises:
+        UserError: when it cannot be loaded.
+    """
+    return load_tokenizer(_model_source(config, environment))
+
+
+def _model_source(config: TrainConfig, environment: Environment) -> str:
+    channel = environment.channels.get("model")
+    return str(channel.path) if channel else config.model_name
 
 
 def _examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:

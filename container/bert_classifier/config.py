@@ -99,6 +99,12 @@ class TrainConfig:
         86_400,
         "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.",
     )
+    max_run_seconds: int = integer(
+        0,
+        0,
+        2_419_200,
+        "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.",
+    )
     logging_steps: int = integer(
         0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds."
     )
@@ -106,6 +112,17 @@ class TrainConfig:
         0.1, 0, 0.5, "Share of the training data held out, class by class, without a validation channel.",
         above=True,
     )  # fmt: skip
+    processes_per_host: int | None = integer(
+        None, 1, 64, "Processes (ranks) on each instance; default: one a GPU, or one without a GPU."
+    )
+    gradient_shards: int | None = integer(
+        None, 1, 4096,
+        "Parts that each batch is dealt into; a run has the same bits on any number of processes up to this one. "
+        "Default: the processes that the run began with.",
+    )  # fmt: skip
+    peer_timeout_seconds: int = integer(
+        120, 2, 3600, "Seconds without an answer after which another process counts as lost."
+    )
     seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
     train_file: str = string("", "Only this file of the train channel; default: all.")
     validation_file: str = string("", "Only this file of the validation channel; default: all.")

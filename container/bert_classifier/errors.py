@@ -14,6 +14,7 @@ class ContainerError(Exception):
     """An error that is told to a person as one cause and one remedy, never as a traceback."""
 
     exit_code = 1
+    family = "InternalError"
 
     def __init__(self, cause: str, remedy: str = "") -> None:
         super().__init__(f"{cause} {remedy}".strip())
@@ -25,6 +26,7 @@ class UserError(ContainerError):
     """Something the user can put right: a setting, the data, the labels, a model folder."""
 
     exit_code = 2
+    family = "UserError"
 
 
 class RequestError(UserError):
@@ -46,6 +48,7 @@ class PlatformError(ContainerError):
     """Something around the program failed: a disk, a mount, memory, another host."""
 
     exit_code = 3
+    family = "PlatformError"
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -62,8 +65,7 @@ def failure_text(error: BaseException) -> str:
         cause = f"InternalError: {type(error).__name__}: {error}".rstrip(": ")
         remedy = "This is a bug of the program: please report it with the log of this job."
     else:
-        family = "UserError" if isinstance(error, UserError) else "PlatformError"
-        cause, remedy = f"{family}: {error.cause}", error.remedy
+        cause, remedy = f"{error.family}: {error.cause}", error.remedy
     room = FAILURE_LIMIT - len(remedy) - 1
     if len(cause) > room:
         cause = cause[: max(0, room - 2)] + " …"

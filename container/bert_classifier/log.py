@@ -23,10 +23,10 @@ def _printable(text: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send the package's log to `stream` (default: standard output) at `level`."""
+def configure(level: str = "INFO", stream: TextIO | None = None, prefix: str = "") -> None:
+    """Send the package's log to `stream` (default: standard output) at `level`, `prefix` before each message."""
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    handler.setFormatter(_Formatter(f"%(asctime)s %(levelname)s {prefix}%(message)s", "%Y-%m-%dT%H:%M:%S"))
     logger = logging.getLogger("bert_classifier")
     logger.handlers[:] = [handler]
     logger.setLevel(level)

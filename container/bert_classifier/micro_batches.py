@@ -1,5 +1,7 @@
 """A batch of texts cut into micro-batches of like length, each within a budget of tokens."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -41,6 +43,58 @@ def plan_micro_batches(lengths: np.ndarray, max_tokens: int, max_rows: int | Non
         pieces.append(order[start[end] : end])
         end = int(start[end])
     return pieces[::-1]
+
+
+def plan_shards(
+    lengths: np.ndarray, max_tokens: int, num_shards: int, max_rows: int | None = None
+) -> list[np.ndarray]:
+    """Cut n texts into micro-batches that shards of equal cost can be made of.
+
+    For one shard that is the cheapest cut. For more, their number is rounded up to a multiple of `num_shards`, and
+    of the cuts into at most so many the one is taken whose largest micro-batch is smallest.
+
+    Returns:
+        indices into `lengths`, one int64 array a micro-batch.
+    """
+    cheapest = plan_micro_batches(lengths, max_tokens, max_rows)
+    if num_shards == 1:
+        return cheapest
+    most_pieces = -(-len(cheapest) // num_shards) * num_shards
+    order = np.argsort(lengths, kind="stable")
+    ordered = lengths[order].tolist()
+    low, high = ordered[-1], max(max_tokens, ordered[-1])
+    while low < high:
+        middle = (low + high) // 2
+        if len(_begins(ordered, middle, max_rows)) <= most_pieces:
+            high = middle
+        else:
+            low = middle + 1
+    return np.split(order, _begins(ordered, low, max_rows)[-2::-1])
+
+
+def _begins(ordered: list[int], max_tokens: int, max_rows: int | None) -> list[int]:
+    """Cut texts, ordered by length, into full micro-batches from the longest down; return where each begins."""
+    begins = [len(ordered)]
+    while begins[-1]:
+        end = begins[-1]
+        rows = max(1, min(end, max_tokens // ordered[end - 1], max_rows or end))
+        begins.append(end - rows)
+    return begins[1:]
+
+
+def deal(costs: Sequence[int], num_shards: int) -> list[list[int]]:
+    """Deal micro-batches to shards so that the dearest shard costs little: the dearest first, to whoever has least.
+
+    Returns:
+        positions in `costs`, in increasing order, one list a shard.
+    """
+    shards: list[list[int]] = [[] for _ in range(num_shards)]
+    totals = [0] * num_shards
+    for piece in sorted(range(len(costs)), key=lambda piece: -costs[piece]):
+        least = totals.index(min(totals))
+        shards[least].append(piece)
+        totals[least] += costs[piece]
+    return [sorted(shard) for shard in shards]
 
 
 def pad(encoded: EncodedTexts, rows: np.ndarray, pad_id: int) -> tuple[torch.Tensor, torch.Tensor | None]:

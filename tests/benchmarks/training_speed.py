@@ -25,8 +25,9 @@ from bert_classifier.examples import Examples, read_examples
 from bert_classifier.label_mapper import class_names
 from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers
 from bert_classifier.tokenization import TextEncoder
+from bert_classifier.training.batching import Split
 from bert_classifier.training.device import choose_device, pin_threads
-from bert_classifier.training.trainer import Split, Trainer
+from bert_classifier.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[2]
 BATCH = 32

@@ -1,9 +1,20 @@
 """Which texts make up which global batch: a pure function of seed and step, so that a resumed run needs no replay."""
 
+import dataclasses
 import hashlib
 
 import numpy as np
 import torch
+
+from bert_classifier.tokenization import EncodedTexts
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Encoded texts and the class index of each, int64 (n,)."""
+
+    encoded: EncodedTexts
+    targets: np.ndarray
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:

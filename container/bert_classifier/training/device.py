@@ -13,21 +13,41 @@ logger = logging.getLogger(__name__)
 _DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 1024}
 
 
-def choose_device() -> torch.device:
-    """Return the first GPU, or the CPU where there is none."""
-    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+def choose_device(local_rank: int = 0) -> torch.device:
+    """Return this rank's GPU, or the CPU where there is none.
+
+    Raises:
+        UserError: when the host has GPUs, but fewer than processes.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise UserError(
+            f"This instance has {torch.cuda.device_count()} GPU(s), too few for its processes.",
+            "Leave processes_per_host out: it is then the number of GPUs.",
+        )
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)
 
 
-def pin_threads() -> int:
-    """Use the cores this process may run on, or fewer where OMP_NUM_THREADS says so; return their number."""
-    threads = min(len(os.sched_getaffinity(0)), torch.get_num_threads())
+def pin_threads(processes: int = 1) -> int:
+    """Use this process' part of the cores it may run on, or fewer where OMP_NUM_THREADS says so; return their number.
+
+    Args:
+        processes: that share the cores.
+    """
+    threads = max(1, min(len(os.sched_getaffinity(0)) // processes, torch.get_num_threads()))
     torch.set_num_threads(threads)
     return threads
 
 
 def use_threads(wanted: int, available: int) -> int:
-    """Compute with as many threads as an earlier life of the run, if there are cores for them; return their number."""
-    threads = wanted if wanted <= available else available
+    """Compute with as many threads as an earlier life of the run, if there are cores for them; return their number.
+
+    Args:
+        available: what this rank took; cores that it shares with other ranks count too: equal bits are worth more.
+    """
+    threads = wanted if wanted <= max(available, len(os.sched_getaffinity(0))) else available
     torch.set_num_threads(threads)
     return threads
 

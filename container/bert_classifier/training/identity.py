@@ -2,12 +2,14 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.config import TrainConfig
-from bert_classifier.examples import Examples
+from bert_classifier.errors import UserError
 from bert_classifier.training.checkpoint import tensor_bytes
+from bert_classifier.training.distributed import World
+from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.trainer import Trainer
 
 # Settings that name things whose content is in the identity, or that do not change what is computed.
@@ -15,27 +17,42 @@ _WITHOUT_EFFECT = frozenset(
     {
         "model_name", "train_file", "validation_file", "class_file", "validation_split", "precision",
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
-        "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "logging_steps",
+        "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
+        "processes_per_host", "peer_timeout_seconds",
     }
 )  # fmt: skip
 
 
-def run_identity(
-    trainer: Trainer, labels: Sequence[str], tokenizer: Any, train: Examples, validation: Examples
-) -> dict[str, Any]:
+def run_identity(trainer: Trainer, prepared: Prepared, tokenizer: Any) -> dict[str, Any]:
     """Return the identity of a run, by field, before its first step; JSON values."""
     return {
         **_settings(trainer.config),
         "precision": trainer.precision,
-        "global_batch": trainer.config.resolve_global_batch_size(1),
-        "token_budget": trainer.token_budget,
+        "global_batch": trainer.config.resolve_global_batch_size(trainer.world.size),
+        "token_budget": trainer.state.token_budget,
         "rows_per_micro_batch": trainer.config.per_device_batch_size,
         "pretrained_weights": _digest_of_encoder(trainer),
-        "labels": _digest("\n".join(labels)),
+        "labels": _digest("\n".join(prepared.labels)),
         "tokenizer": _digest(tokenizer.backend_tokenizer.to_str()),
-        "train_data": train.fingerprint(),
-        "validation_data": validation.fingerprint(),
+        "train_data": prepared.fingerprints["train"],
+        "validation_data": prepared.fingerprints["validation"],
     }
+
+
+def require_same_run(world: World, identity: Mapping[str, Any], host: str) -> None:
+    """Refuse to train when the ranks do not have the same data, model and settings.
+
+    Raises:
+        UserError: on all ranks, naming the first host that differs and in what.
+    """
+    told = world.gather({"host": host, "identity": dict(identity)})
+    for other in told[1:]:
+        fields = sorted(name for name in identity if other["identity"].get(name) != told[0]["identity"][name])
+        if fields:
+            raise UserError(
+                f"Host {other['host']} differs from host {told[0]['host']} in: {', '.join(fields)}.",
+                "Give every channel the S3 distribution FullyReplicated, so that all instances have the same data.",
+            )
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:

@@ -16,7 +16,10 @@ LOG_INTERVAL_SECONDS = 10.0
 
 @dataclasses.dataclass
 class StepReport:
-    """What one optimizer step did: its loss, the gradient's norm before clipping, and how much it computed."""
+    """What one optimizer step did: its loss, the gradient's norm before clipping, and how much it computed.
+
+    `sync_seconds` went into waiting for other ranks and exchanging gradients.
+    """
 
     loss: float
     grad_norm: float
@@ -24,6 +27,7 @@ class StepReport:
     examples: int
     tokens: int
     padded_tokens: int
+    sync_seconds: float = 0.0
 
 
 class Progress:
@@ -94,6 +98,7 @@ class Progress:
             "examples_per_second": examples / seconds,
             "tokens_per_second": tokens / seconds,
             "padding_share": 1 - tokens / padded,
+            "sync_share": sum(report.sync_seconds for report in reports) / seconds,
             "eta_seconds": int(rest),
         }
         logger.info("%s", metric_line(values))

@@ -10,7 +10,7 @@ from bert_classifier.environment import Environment
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
 from bert_classifier.training.device import use_threads
 from bert_classifier.training.saving import Checkpointer, require_space
-from bert_classifier.training.snapshot import restore, take_snapshot
+from bert_classifier.training.snapshot import restore, share, take_snapshot
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -20,20 +20,28 @@ class Resume:
     """Takes a run up where its newest sound checkpoint left it; nothing but the folder's content says so.
 
     Args:
-        trainer: at its start.
+        trainer: at its start, on every rank; the first one reads and writes the folder.
         identity: of the run.
         threads: that this machine offers.
+        deadline: time.monotonic() at which the job's time is up, if known.
     """
 
     def __init__(
-        self, environment: Environment, trainer: Trainer, identity: Mapping[str, Any], threads: int
+        self,
+        environment: Environment,
+        trainer: Trainer,
+        identity: Mapping[str, Any],
+        threads: int,
+        deadline: float | None = None,
     ) -> None:
         self._trainer = trainer
         self.threads = threads
         self.lives: list[dict[str, Any]] = []
         store = self._open_store(environment, identity)
-        self._checkpointer = Checkpointer(store, trainer.config.checkpoint_interval_seconds, self._snapshot)
-        checkpoint = store.load_newest() if store else None
+        self._checkpointer = Checkpointer(
+            store, trainer.config.checkpoint_interval_seconds, self._snapshot, deadline
+        )
+        checkpoint = share(trainer.world, store.load_newest() if store else None)
         if checkpoint is not None:
             self._take_up(checkpoint)
         if not trainer.is_finished:
@@ -49,6 +57,7 @@ class Resume:
                 self._checkpointer.close()
             self._checkpointer.save_now(self._trainer.state.step)
         self._trainer.use_best_weights()
+        self._trainer.world.take_from_first(list(self._trainer.model.state_dict().values()))
 
     def save(self) -> None:
         """Save where the run stands, and wait until it is on disk."""
@@ -57,6 +66,8 @@ class Resume:
 
     def _open_store(self, environment: Environment, identity: Mapping[str, Any]) -> CheckpointStore | None:
         folder = environment.checkpoint_dir
+        if not self._trainer.world.is_first:
+            return None
         if folder is None:
             logger.info(
                 "no checkpoint folder: an interruption loses the run (give the job a checkpoint_s3_uri)"
@@ -72,14 +83,23 @@ class Resume:
         restore(self._trainer, checkpoint)
         self.lives = list(checkpoint.state["lives"])
         self.threads = use_threads(self.lives[0]["threads"], self.threads)
+        self._use_all_ranks()
         if self._trainer.is_finished:
             logger.info("this run was finished at step %d: its model is only exported again", checkpoint.step)
         else:
             logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
 
+    def _use_all_ranks(self) -> None:
+        """Deal batches into more shards when this life has more ranks than the run had, unless the bits must stay."""
+        state, world = self._trainer.state, self._trainer.world
+        if self._trainer.config.gradient_shards is None and state.num_shards < world.size:
+            state.num_shards = world.size
+
     def _this_life(self, environment: Environment) -> dict[str, Any]:
         return {
             "from_step": self._trainer.state.step,
+            "ranks": self._trainer.world.size,
+            "shards": self._trainer.state.num_shards,
             "threads": self.threads,
             "torch": torch.__version__,
             "cpu": torch.backends.cpu.get_cpu_capability(),
@@ -89,7 +109,11 @@ class Resume:
 
     def _warn_of_other_bits(self) -> None:
         """Say when this life computes otherwise than the first: the same run, but not the same bits."""
-        fields = [f for f in ("threads", "torch", "cpu", "device") if self.lives[-1][f] != self.lives[0][f]]
+        fields = [
+            f
+            for f in ("shards", "threads", "torch", "cpu", "device")
+            if self.lives[-1][f] != self.lives[0][f]
+        ]
         if fields:
             logger.warning(
                 "resumed with other %s: same data and order, but rounding may differ", ", ".join(fields)

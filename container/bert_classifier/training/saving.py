@@ -1,6 +1,7 @@
 """When a run saves its state: by time, at evaluations and when told to stop, from a copy and in the background."""
 
 import logging
+import math
 import shutil
 import threading
 import time
@@ -13,6 +14,7 @@ from bert_classifier.training.checkpoint import KEEP, Checkpoint, CheckpointStor
 logger = logging.getLogger(__name__)
 
 _MOST_FAILURES = 3  # saves in a row that may fail before the run gives up
+_LEAD_SECONDS = 120  # before the job's time is up: as long again as the platform then grants
 _MOST_OVERHEAD = 0.02  # share of the time that saving may take before it becomes rarer
 
 
@@ -23,14 +25,20 @@ class Checkpointer:
         store: where they go; None = nowhere, every call does nothing.
         interval: seconds between two saves.
         take: returns a copy of the run's state that later steps do not change.
+        deadline: time.monotonic() at which the job's time is up; one checkpoint is saved shortly before.
     """
 
     def __init__(
-        self, store: CheckpointStore | None, interval: float, take: Callable[[], Checkpoint]
+        self,
+        store: CheckpointStore | None,
+        interval: float,
+        take: Callable[[], Checkpoint],
+        deadline: float | None = None,
     ) -> None:
         self._store = store
         self._interval = interval
         self._take = take
+        self._last_call = math.inf if deadline is None else deadline - _LEAD_SECONDS
         self._thread: threading.Thread | None = None
         self._saved_at = time.monotonic()
         self._cost = 0.0  # seconds that the last save took from training
@@ -50,7 +58,12 @@ class Checkpointer:
         if len(self._failures) >= _MOST_FAILURES:
             raise self._given_up()
         cheapest = self._cost / _MOST_OVERHEAD
-        if time.monotonic() - self._saved_at >= (cheapest if is_milestone else max(self._interval, cheapest)):
+        now = time.monotonic()
+        is_last_call = now >= self._last_call
+        if is_last_call or now - self._saved_at >= (
+            cheapest if is_milestone else max(self._interval, cheapest)
+        ):
+            self._last_call = math.inf if is_last_call else self._last_call
             self._start()
 
     def save_now(self, step: int) -> None:

@@ -1,10 +1,8 @@
 """Being told to stop: the handler only notes it, the loop asks, and whoever asks leaves at a safe place."""
 
-import logging
 import signal
+from collections.abc import Collection
 from types import FrameType
-
-logger = logging.getLogger(__name__)
 
 # Not 0: an interrupted job must never be recorded as completed with a half-trained model.
 STOPPED_EXIT_CODE = 143
@@ -16,14 +14,14 @@ class Stopped(Exception):  # noqa: N818 - not an error
 
 
 class StopSignal:
-    """Whether SIGTERM, SIGINT or SIGHUP has come."""
+    """Which of SIGTERM, SIGINT and SIGHUP has come, as a number; 0 = none."""
 
     def __init__(self) -> None:
-        self.received = ""
+        self.number = 0
 
-    def listen(self) -> None:
+    def listen(self, signals: Collection[signal.Signals] = _SIGNALS) -> None:
         """Take the signals over. As process 1 the program would otherwise not even notice SIGTERM."""
-        for number in _SIGNALS:
+        for number in signals:
             signal.signal(number, self._note)
 
     def check(self) -> None:
@@ -32,10 +30,15 @@ class StopSignal:
         Raises:
             Stopped: when a signal has come.
         """
-        if self.received:
-            raise Stopped(self.received)
+        if self.number:
+            raise Stopped(signal_name(self.number))
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
+        if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt  # a second Ctrl-C: now, not at a safe place
-        self.received = signal.Signals(number).name
+        self.number = number
+
+
+def signal_name(number: int) -> str:
+    """Return such as SIGTERM."""
+    return signal.Signals(number).name

@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from bert_classifier.training.checkpoint import Checkpoint
+from bert_classifier.training.distributed import World
 from bert_classifier.training.trainer import Trainer, TrainState, copies
 
 
@@ -34,8 +36,31 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     trainer.state = TrainState(**checkpoint.state["train"])
     if trainer.scaler.is_enabled():
         trainer.scaler.load_state_dict(checkpoint.state["scaler"])
-    if trainer.state.best_score is not None:
+    if trainer.state.best_score is not None and trainer.world.is_first:
         trainer.best_weights = best or copies(trainer.model.state_dict())
+
+
+def share(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:
+    """Return the first rank's checkpoint on every rank; the best weights stay with the first, which exports them."""
+    told = world.gather(None if checkpoint is None else _description(checkpoint))[0]
+    if told is None:
+        return None
+    if checkpoint is None:
+        tensors = {
+            name: torch.empty(shape, dtype=getattr(torch, kind)) for name, shape, kind in told["tensors"]
+        }
+        checkpoint = Checkpoint(told["step"], told["state"], tensors)
+    world.take_from_first([checkpoint.tensors[name] for name, _, _ in told["tensors"]])
+    return checkpoint
+
+
+def _description(checkpoint: Checkpoint) -> dict[str, Any]:
+    tensors = [
+        (name, list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        for name, tensor in checkpoint.tensors.items()
+        if not name.startswith("best.")
+    ]
+    return {"step": checkpoint.step, "state": checkpoint.state, "tensors": tensors}
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -12,16 +12,16 @@ from torch.nn import functional
 
 from bert_classifier.config import TrainConfig
 from bert_classifier.errors import UserError
-from bert_classifier.micro_batches import pad, plan_micro_batches
-from bert_classifier.model import logits_of
-from bert_classifier.tokenization import EncodedTexts
-from bert_classifier.training.batching import EpochOrder, derive_seed
-from bert_classifier.training.device import autocast, default_token_budget, resolve_precision
+from bert_classifier.micro_batches import deal, plan_micro_batches
+from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
+from bert_classifier.training.batching import EpochOrder, Split
+from bert_classifier.training.device import default_token_budget, resolve_precision
+from bert_classifier.training.distributed import World
+from bert_classifier.training.forward import Forward
 from bert_classifier.training.metrics import Evaluation, count_confusion, metric_line
 from bert_classifier.training.optimization import (
     balanced_class_weights,
     build_optimizer,
-    densify_gradients,
     learning_rate_factor,
     use_sparse_embedding_gradients,
 )
@@ -32,18 +32,17 @@ from bert_classifier.training.signals import StopSignal
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """Encoded texts and the class index of each, int64 (n,)."""
-
-    encoded: EncodedTexts
-    targets: np.ndarray
-
-
 @dataclasses.dataclass
 class TrainState:
-    """Where a run stands, besides weights and optimizer: all that decides what happens next."""
+    """Where a run stands, besides weights and optimizer: all that decides what happens next.
 
+    Attributes:
+        token_budget: most tokens of a micro-batch, padding counted; falls when a GPU's memory does not suffice.
+        num_shards: parts that every batch is dealt into, whatever the number of ranks.
+    """
+
+    token_budget: int
+    num_shards: int
     step: int = 0
     evaluated_step: int = 0
     best_step: int = 0
@@ -60,6 +59,7 @@ class Trainer:
         positive: index of the class whose F1 is the score, or None: accuracy is.
         show_bar: draw a progress bar.
         stop: asked between steps and while evaluating.
+        world: the ranks that train together.
     """
 
     def __init__(
@@ -75,27 +75,42 @@ class Trainer:
         positive: int | None = None,
         show_bar: bool = False,
         stop: StopSignal | None = None,
+        world: World | None = None,
     ) -> None:
         self.model = model.to(device)
         self.config = config
         self.train = train
         self.validation = validation
         self.num_classes = num_classes
-        self.pad_id = pad_id
         self.device = device
         self.positive = positive
         self.show_bar = show_bar
         self.stop = stop or StopSignal()
+        self.world = world or World()
         self.precision = resolve_precision(config.precision, device)
-        self.token_budget = config.max_tokens_per_micro_batch or default_token_budget(device)
+        self.forward = Forward(self.model, pad_id, device, self.precision)
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)
         self.optimizer = build_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.order = EpochOrder(len(train.targets), config.resolve_global_batch_size(1), config.seed)
+        self.order = EpochOrder(
+            len(train.targets), config.resolve_global_batch_size(self.world.size), config.seed
+        )
         self.total_steps = self.order.steps_per_epoch * config.num_train_epochs
         self.class_weights = self._class_weights().to(device)
-        self.state = TrainState()
+        self.accumulator = GradientAccumulator(
+            self.forward,
+            train,
+            class_weights=self.class_weights,
+            max_rows=config.per_device_batch_size,
+            seed=config.seed,
+            scaler=self.scaler,
+            world=self.world,
+        )
+        self.state = TrainState(
+            token_budget=config.max_tokens_per_micro_batch or default_token_budget(device),
+            num_shards=config.gradient_shards or self.world.size,
+        )
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_result: Evaluation | None = None  # only if this life of the run has seen it
 
@@ -115,7 +130,7 @@ class Trainer:
         try:
             self._evaluate_if_due(progress)
             while not self.is_finished:
-                self.stop.check()
+                self.world.check(self.stop)
                 report = self.train_step(self.state.step)
                 self.state.step += 1
                 progress.update(self.state.step, report)
@@ -147,65 +162,53 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * factor * group["lr_scale"]
         rows = self.order.batch(step)
-        loss, padded = self.accumulate_gradients(rows, step)
+        batch = self.accumulate_gradients(rows, step)
         grad_norm = self._clip_gradients()
-        self._require_finite(step, loss, grad_norm)
+        self._require_finite(step, batch.loss, grad_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        tokens = int(self.train.encoded.lengths[rows].sum())
-        return StepReport(loss, grad_norm, self.config.learning_rate * factor, len(rows), tokens, padded)
+        return StepReport(
+            loss=batch.loss,
+            grad_norm=grad_norm,
+            learning_rate=self.config.learning_rate * factor,
+            examples=len(rows),
+            tokens=int(self.train.encoded.lengths[rows].sum()),
+            padded_tokens=batch.padded_tokens,
+            sync_seconds=batch.sync_seconds,
+        )
 
-    def accumulate_gradients(self, rows: np.ndarray, step: int) -> tuple[float, int]:
-        """Set the gradients to those of the mean loss over a whole global batch, one micro-batch at a time.
-
-        The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch: each micro-batch contributes its sum, divided by the
-        weight of the whole batch, so that neither the cut nor a smaller last batch changes the result.
-
-        Args:
-            rows: the examples of the batch.
-            step: of the run; with the micro-batch's number it seeds dropout.
-        Returns:
-            the loss, and the tokens computed, padding counted.
-        """
-        self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        targets = torch.from_numpy(self.train.targets[rows]).to(self.device)
-        total_weight = self.class_weights[targets].sum()
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        padded = 0
-        max_rows = self.config.per_device_batch_size
-        for piece, part in enumerate(
-            plan_micro_batches(self.train.encoded.lengths[rows], self.token_budget, max_rows)
-        ):
-            torch.manual_seed(derive_seed(self.config.seed, "dropout", step, piece))
-            logits = self._forward(self.train.encoded, rows[part])
-            loss = functional.cross_entropy(logits, targets[part], weight=self.class_weights, reduction="sum")
-            self.scaler.scale(loss / total_weight).backward()
-            loss_sum += loss.detach()
-            padded += len(part) * int(self.train.encoded.lengths[rows[part]].max())
-        densify_gradients(self.model)
-        return float(loss_sum / total_weight), padded
+    def accumulate_gradients(self, rows: np.ndarray, step: int) -> BatchReport:
+        """Set the gradients to those of the mean loss over the examples `rows`, the batch of a step."""
+        batch = self.accumulator.accumulate(rows, step, self.state.token_budget, self.state.num_shards)
+        self.state.token_budget = batch.token_budget
+        return batch
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return how well the present weights do on labelled texts."""
-        self.model.eval()
         predicted = np.zeros(len(split.targets), dtype=np.int64)
         losses = np.zeros(len(split.targets), dtype=np.float64)
+        pieces = plan_micro_batches(split.encoded.lengths, self.state.token_budget)
+        costs = [len(piece) * int(split.encoded.lengths[piece].max()) for piece in pieces]
+        dealt = deal(costs, self.world.size)
+        own = dealt[self.world.rank]
+        self.model.eval()
         with torch.inference_mode():
-            for part in plan_micro_batches(split.encoded.lengths, self.token_budget):
-                self.stop.check()
-                logits = self._forward(split.encoded, part).double()
-                targets = torch.from_numpy(split.targets[part]).to(self.device)
-                losses[part] = functional.cross_entropy(logits, targets, reduction="none").cpu().numpy()
-                predicted[part] = logits.argmax(dim=-1).cpu().numpy()
+            for turn in range(max(map(len, dealt))):
+                self.world.check(self.stop)
+                if turn < len(own):
+                    rows = pieces[own[turn]]
+                    predicted[rows], losses[rows] = self._judge(split, rows)
+        self.world.add_up(predicted)  # zero, save on the rank that had the text: exact
+        self.world.add_up(losses)
         confusion = count_confusion(split.targets, predicted, self.num_classes)
         return Evaluation(confusion, float(losses.mean()))
 
-    def _forward(self, encoded: EncodedTexts, rows: np.ndarray) -> torch.Tensor:
-        input_ids, mask = pad(encoded, rows, self.pad_id)
-        mask = None if mask is None else mask.to(self.device)
-        with autocast(self.precision, self.device):
-            return logits_of(self.model, input_ids.to(self.device), mask)
+    def _judge(self, split: Split, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the predicted class, int64 (b,), and the cross-entropy, float64 (b,), of b texts."""
+        logits = self.forward(split.encoded, rows).double()
+        targets = torch.from_numpy(split.targets[rows]).to(self.device)
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        return logits.argmax(dim=-1).cpu().numpy(), losses.cpu().numpy()
 
     def _clip_gradients(self) -> float:
         """Scale the gradient down to max_grad_norm if it is longer; return its norm before."""
@@ -242,7 +245,8 @@ class Trainer:
         if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step
             state.evaluations_since_best = 0
-            self.best_weights = copies(self.model.state_dict())
+            if self.world.is_first:
+                self.best_weights = copies(self.model.state_dict())
             self.best_result = result
         values = {
             "step": state.step,
@@ -256,7 +260,7 @@ class Trainer:
             logger.info("no better for %d evaluation(s): training stops early", state.evaluations_since_best)
 
     def use_best_weights(self) -> None:
-        """Give the model the weights of the best evaluation so far, if there was one."""
+        """Give the model the weights of the best evaluation so far, if there was one; only the first rank has them."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
 

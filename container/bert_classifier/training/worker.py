@@ -12,23 +12,23 @@ import torch
 import transformers
 
 from bert_classifier import __version__
-from bert_classifier.builder import Data, build_data, build_model
+from bert_classifier.builder import build_model
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
-from bert_classifier.examples import Examples
 from bert_classifier.micro_batches import pad
 from bert_classifier.model import load_artifact, logits_of, quiet_transformers, save_artifact
-from bert_classifier.tokenization import TextEncoder
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
-from bert_classifier.training.identity import run_identity
+from bert_classifier.training.distributed import World
+from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.metrics import Evaluation, metric_line
+from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import write_reports
 from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped, StopSignal
-from bert_classifier.training.trainer import Split, Trainer
+from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +41,10 @@ class Job:
 
     config: TrainConfig
     environment: Environment
-    data: Data
-    splits: Mapping[str, Split]
+    prepared: Prepared
     model: transformers.PreTrainedModel
     tokenizer: Any
     trainer: Trainer
-    identity: Mapping[str, Any]
     resume: Resume
 
     def evaluate(self) -> dict[str, Evaluation]:
@@ -54,7 +52,7 @@ class Job:
         known = {"validation": self.trainer.best_result}
         return {
             name: known.get(name) or self.trainer.evaluate(split)
-            for name, split in self.splits.items()
+            for name, split in self.prepared.splits.items()
             if name != "train"
         }
 
@@ -72,9 +70,9 @@ class Job:
             "precision": self.trainer.precision,
             "hyperparameters": dataclasses.asdict(config),
             "data": {
-                "train_texts": len(self.data.train),
-                "train_sha256": self.identity["train_data"],
-                "validation_sha256": self.identity["validation_data"],
+                "train_texts": len(self.prepared.splits["train"].targets),
+                "train_sha256": self.prepared.fingerprints["train"],
+                "validation_sha256": self.prepared.fingerprints["validation"],
             },
             "lives": self.resume.lives,
             "versions": {
@@ -85,7 +83,7 @@ class Job:
             },
         }
         self.trainer.model.to("cpu")
-        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.data.labels, info)
+        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
@@ -93,9 +91,9 @@ class Job:
         Raises:
             PlatformError: when they differ: the disk did not keep what was written.
         """
-        split, folder = self.splits["validation"], self.environment.model_dir
+        split, folder = self.prepared.splits["validation"], self.environment.model_dir
         rows = np.arange(min(_PROBES, len(split.targets)))
-        input_ids, mask = pad(split.encoded, rows, self.trainer.pad_id)
+        input_ids, mask = pad(split.encoded, rows, self.trainer.forward.pad_id)
         saved = load_artifact(folder).model
         with torch.inference_mode():
             ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (self.model, saved))
@@ -110,7 +108,7 @@ class Job:
         for name, result in results.items():
             logger.info("%s", metric_line({f"{name}_{key}": value for key, value in _scores(result).items()}))
         channel = "test" if "test" in results else "validation"
-        write_reports(self.environment.output_dir, channel, self.data.labels, results[channel])
+        write_reports(self.environment.output_dir, channel, self.prepared.labels, results[channel])
 
 
 def _scores(result: Evaluation) -> dict[str, float | int]:
@@ -122,80 +120,81 @@ def _scores(result: Evaluation) -> dict[str, float | int]:
     }
 
 
-def run(config: TrainConfig, environment: Environment, stop: StopSignal) -> None:
-    """Train one model as the job describes and leave the artifact and the reports.
+def run(
+    config: TrainConfig,
+    environment: Environment,
+    prepared: Prepared,
+    stop: StopSignal,
+    world: World,
+    started: float,
+) -> None:
+    """Train one model as the job describes, on all ranks; the first one leaves the artifact and the reports.
 
+    Args:
+        started: time.monotonic() at which the program began.
     Raises:
         UserError: for data, settings or a checkpoint that cannot be used.
-        PlatformError: when the artifact cannot be written or read back.
+        PlatformError: when the artifact cannot be written or read back, or another rank is lost.
         Stopped: when the program was told to stop; a checkpoint and the best model so far are then saved.
     """
-    started = time.monotonic()
-    job = _build(config, environment, stop)
+    quiet_transformers()
+    job = _build(config, environment, prepared, stop, world, started)
     try:
         job.resume.fit()
         results = job.evaluate()
     except Stopped:
-        job.resume.save()
-        job.trainer.use_best_weights()
-        job.export({})
+        if world.is_first:
+            job.resume.save()
+            job.trainer.use_best_weights()
+            job.export({})
         raise
-    job.export(results)
-    job.prove_artifact()
-    job.report(results)
-    logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
+    if world.is_first:
+        job.export(results)
+        job.prove_artifact()
+        job.report(results)
+        logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
+    world.leave()
 
 
-def _build(config: TrainConfig, environment: Environment, stop: StopSignal) -> "Job":
-    """Read, tokenise and build everything, and take the run up where it stands."""
-    stop.check()  # importing took seconds
-    quiet_transformers()
-    threads = pin_threads()
-    data = build_data(config, environment)
-    stop.check()
+def _build(
+    config: TrainConfig,
+    environment: Environment,
+    prepared: Prepared,
+    stop: StopSignal,
+    world: World,
+    started: float,
+) -> "Job":
+    """Build model and trainer, and take the run up where it stands."""
+    threads = pin_threads(world.local_size)
     torch.manual_seed(derive_seed(config.seed, "head"))
-    model, tokenizer = build_model(config, environment, data.labels)
-    encoder = TextEncoder(
-        tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation
-    )
-    splits = {name: _encode(encoder, examples, name, stop) for name, examples in _named(data).items()}
+    model, tokenizer = build_model(config, environment, prepared.labels)
     trainer = Trainer(
         model,
         config,
-        splits["train"],
-        splits["validation"],
-        num_classes=len(data.labels),
-        pad_id=encoder.pad_id,
-        device=choose_device(),
-        positive=data.mapper.positive_label_index,
-        show_bar=wants_bar(environment.job_name),
+        prepared.splits["train"],
+        prepared.splits["validation"],
+        num_classes=len(prepared.labels),
+        pad_id=tokenizer.pad_token_id,
+        device=choose_device(world.local_rank),
+        positive=prepared.positive,
+        show_bar=world.is_first and wants_bar(environment.job_name),
         stop=stop,
+        world=world,
     )
-    identity = run_identity(trainer, data.labels, tokenizer, data.train, data.validation)
-    resume = Resume(environment, trainer, identity, threads)
+    identity = run_identity(trainer, prepared, tokenizer)
+    require_same_run(world, identity, environment.current_host)
+    deadline = started + config.max_run_seconds if config.max_run_seconds else None
+    resume = Resume(environment, trainer, identity, threads, deadline)
     _announce(trainer, resume.threads)
-    return Job(config, environment, data, splits, model, tokenizer, trainer, identity, resume)
-
-
-def _named(data: Data) -> dict[str, Examples]:
-    named = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {name: examples for name, examples in named.items() if examples is not None}
-
-
-def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSignal) -> Split:
-    stop.check()
-    encoded = encoder.encode_batch(examples.texts)
-    logger.info(
-        "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
-        channel, len(examples), encoded.lengths.mean(), 100 * encoded.truncated.mean(), encoder.max_length,
-    )  # fmt: skip
-    return Split(encoded, examples.targets)
+    return Job(config, environment, prepared, model, tokenizer, trainer, resume)
 
 
 def _announce(trainer: Trainer, threads: int) -> None:
     learning = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     logger.info(
-        "training %.1f M parameters on %s (%d threads, %s): %d steps of %d texts, micro-batches of at most %d tokens",
-        learning / 1e6, trainer.device, threads, trainer.precision, trainer.total_steps,
-        trainer.config.resolve_global_batch_size(1), trainer.token_budget,
+        "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d shard(s), micro-batches of"
+        " at most %d tokens",
+        learning / 1e6, trainer.world.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
+        trainer.config.resolve_global_batch_size(trainer.world.size), trainer.state.num_shards,
+        trainer.state.token_budget,
     )  # fmt: skip

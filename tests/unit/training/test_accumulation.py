@@ -21,7 +21,7 @@ ROWS = 20  # so that the second batch of an epoch is ragged: 8 texts
 def full_batch_gradient(trainer: Trainer, rows: np.ndarray) -> list[torch.Tensor]:
     """Return the float64 gradient of the weighted mean loss over one forward pass of the whole batch."""
     model = copy.deepcopy(trainer.model).double().train()
-    input_ids, mask = pad(trainer.train.encoded, rows, trainer.pad_id)
+    input_ids, mask = pad(trainer.train.encoded, rows, trainer.forward.pad_id)
     targets = torch.from_numpy(trainer.train.targets[rows])
     weights = trainer.class_weights.double()
     logits = model(input_ids=input_ids, attention_mask=mask).logits
@@ -56,7 +56,7 @@ def test_accumulated_gradient_is_the_full_batch_gradient(
     assert len(rows) == (BATCH if step == 0 else ROWS - BATCH)
     reference = full_batch_gradient(trainer, rows)
     for budget in (1, 64, 200, 100_000):
-        trainer.token_budget = budget
+        trainer.state.token_budget = budget
         trainer.accumulate_gradients(rows, step)
         assert relative_error(trainer, reference) < 1e-6
 
@@ -80,8 +80,8 @@ def test_loss_is_the_weighted_mean_over_the_batch(tmp_path: Path) -> None:
     rows = trainer.order.batch(0)
     losses = []
     for budget in (1, 100_000):
-        trainer.token_budget = budget
-        losses.append(trainer.accumulate_gradients(rows, 0)[0])
+        trainer.state.token_budget = budget
+        losses.append(trainer.accumulate_gradients(rows, 0).loss)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 

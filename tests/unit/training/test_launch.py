@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bert_classifier.errors import ContainerError, PlatformError, RequestError, UserError
-from bert_classifier.training import worker
+from bert_classifier.training import prepare, worker
 from bert_classifier.training.signals import Stopped
 from clear_text import assert_clear_text
 from train_process import CONTAINER, Outcome, train_in_process
@@ -32,12 +32,13 @@ def run_that_raises(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Outcome:
-    """Run the program with a worker that ends so."""
+    """Run the program with data that need no reading and a worker that ends so."""
 
     def run(*_: object) -> None:
         if error is not None:
             raise error
 
+    monkeypatch.setattr(prepare, "prepare", lambda *_: None)
     monkeypatch.setattr(worker, "run", run)
     return train_in_process(root, capsys)
 

@@ -1,5 +1,6 @@
 """A run that was interrupted and resumed is the run that was not, bit for bit."""
 
+import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from bert_classifier.examples import Examples
 from bert_classifier.model import load_tokenizer
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
 from bert_classifier.training.identity import run_identity
+from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.saving import Checkpointer, require_space
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.snapshot import restore, take_snapshot
@@ -76,7 +78,7 @@ def test_a_stop_while_evaluating_repeats_the_evaluation(undisturbed: tuple[Path,
     first.train_step(0)
     first.train_step(1)
     first.state.step = 2
-    first.stop.received = "SIGTERM"
+    first.stop.number = signal.SIGTERM
     with pytest.raises(Stopped):
         first.fit()
     assert first.state.evaluated_step == 0
@@ -186,12 +188,16 @@ def test_settings_that_change_the_result_change_the_identity(tmp_path: Path) -> 
         "learning_rate": 1e-4, "seed": 1, "num_train_epochs": 4, "truncation": "head_tail", "layer_decay": 0.9,
         "max_tokens_per_micro_batch": 512, "global_batch_size": 16, "class_weights": "balanced",
         "early_stopping_patience": 1, "eval_steps": 3, "precision": "bf16",
+        "gradient_shards": 2,
     }  # fmt: skip
     for name, value in other.items():
         assert identity_of(tmp_path, settings={name: value}) != base, name
     for name, value in {
         "logging_steps": 5,
         "checkpoint_interval_seconds": 9,
+        "max_run_seconds": 9,
+        "processes_per_host": 2,
+        "peer_timeout_seconds": 9,
         "global_batch_size": 32,
     }.items():
         assert identity_of(tmp_path, settings={name: value}) == base, name
@@ -223,4 +229,5 @@ def identity_of(
     classifier = trainer.model.get_submodule("classifier")
     torch.nn.init.normal_(classifier.get_parameter("weight"))
     examples = Examples(texts, np.zeros(len(texts), dtype=np.int64))
-    return run_identity(trainer, labels, load_tokenizer(str(folder)), examples, examples)
+    prints = {"train": examples.fingerprint(), "validation": examples.fingerprint()}
+    return run_identity(trainer, Prepared(labels, None, {}, prints), load_tokenizer(str(folder)))

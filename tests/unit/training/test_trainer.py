@@ -85,7 +85,7 @@ def test_dropout_differs_by_step_and_by_piece(encoder):
     assert torch.equal(first, again)
     assert not torch.allclose(first, later)
     double = np.concatenate([rows[:1]] * 4)
-    trainer.token_budget = 1  # four pieces of one and the same text
+    trainer.state.token_budget = 1  # four pieces of one and the same text
     pieces = gradient_of(trainer, 0, double)
     assert not torch.allclose(pieces, gradient_of(trainer, 0, rows[:1]))
 
@@ -179,7 +179,7 @@ def test_evaluation_does_not_depend_on_the_token_budget(encoder, budget):
     """Cut into any micro-batches, the predictions are the same and the loss is within 1e-6."""
     trainer = trainer_of(encoder)
     reference = trainer.evaluate(trainer.validation)
-    trainer.token_budget = budget
+    trainer.state.token_budget = budget
     result = trainer.evaluate(trainer.validation)
     assert result.confusion.tolist() == reference.confusion.tolist()
     assert result.loss == pytest.approx(reference.loss, abs=1e-6)

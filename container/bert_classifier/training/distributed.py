@@ -1,0 +1,175 @@
+"""The ranks of a job and what they tell each other; a job of one rank takes the same path and says nothing.
+
+A rank is one process, with a GPU of its own where there are GPUs. Everything that decides how the run goes on is
+either computed alike on all ranks or told by one of these calls, which all ranks make in the same order.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from bert_classifier.errors import PlatformError
+from bert_classifier.training.signals import Stopped, StopSignal, signal_name
+
+logger = logging.getLogger(__name__)
+
+JOIN_SECONDS = 900  # for hosts to start, load the model and, at the end, wait for the first rank's export
+
+
+class PeerLostError(PlatformError):
+    """Another rank is gone or silent: the consequence of a failure that is told elsewhere."""
+
+
+class World:
+    """The ranks of a job, seen from one of them.
+
+    Args:
+        rank: this process' number among `size`.
+        local_rank: its number on its host, among `local_size`; that of its GPU.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, local_size: int = 1) -> None:
+        self.rank = rank
+        self.size = size
+        self.local_rank = local_rank
+        self.local_size = local_size
+        self._peers: dist.ProcessGroup | None = None  # for training: short timeout
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank is the one that saves, logs and exports."""
+        return self.rank == 0
+
+    def join(self, timeout_seconds: float) -> None:
+        """Meet the other ranks at MASTER_ADDR:MASTER_PORT.
+
+        Args:
+            timeout_seconds: without an answer, after which a rank counts as lost once training has begun.
+        Raises:
+            PeerLostError: when not all have come within JOIN_SECONDS.
+        """
+        if self.size == 1:
+            return
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        with _told_apart("not all ranks of the job have started"):
+            dist.init_process_group(
+                backend, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
+            )
+            self._peers = dist.new_group(timeout=timedelta(seconds=timeout_seconds))
+
+    def leave(self) -> None:
+        """Wait until all ranks are done, so that all hosts end together."""
+        if self.size > 1:
+            with _told_apart("another rank ended before this one"):
+                dist.barrier()
+
+    def agree(self, value: int) -> int:
+        """Return the largest `value` (≥ 0) of any rank."""
+        if self.size == 1:
+            return value
+        told = torch.tensor([value], dtype=torch.int64)
+        with _told_apart():
+            dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self._peers)
+        return int(told)
+
+    def check(self, stop: StopSignal) -> None:
+        """Go on, or leave on all ranks at once.
+
+        Raises:
+            Stopped: when any rank was told to stop.
+        """
+        number = self.agree(stop.number)
+        if number:
+            raise Stopped(signal_name(number))
+
+    def add_up(self, array: np.ndarray) -> None:
+        """Add the arrays of all ranks up, in place; exact where at most one rank has other than zero."""
+        if self.size > 1:
+            with _told_apart():
+                dist.all_reduce(torch.from_numpy(array), group=self._peers)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the JSON value of every rank, by rank; waits long, for ranks that are still loading."""
+        if self.size == 1:
+            return [value]
+        text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
+        sizes = np.zeros(self.size, dtype=np.int64)
+        sizes[self.rank] = len(text)
+        with _told_apart():
+            dist.all_reduce(torch.from_numpy(sizes))
+            padded = np.zeros((self.size, int(sizes.max())), dtype=np.uint8)
+            padded[self.rank, : len(text)] = text
+            dist.all_reduce(torch.from_numpy(padded))
+        return [json.loads(row[:size].tobytes()) for row, size in zip(padded, sizes, strict=True)]
+
+    def take_from_first(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Give these tensors the content that they have on the first rank, in place."""
+        if self.size > 1:
+            with _told_apart():
+                for tensor in tensors:
+                    dist.broadcast(tensor, src=0)
+
+    def own_shards(self, num_shards: int) -> range:
+        """Return which of the shards of every batch this rank computes: neighbours, none where ranks are too many."""
+        return _shards_of(self.rank, self.size, num_shards)
+
+    def fold(self, shards: Mapping[int, torch.Tensor], num_shards: int, like: torch.Tensor) -> torch.Tensor:
+        """Return the sum of all shards, added in the order of their numbers on whatever ranks they are.
+
+        Each rank receives its slice of every shard, adds them up in order and shares the sum: as many bytes as an
+        all-reduce moves where each rank has one shard, but with the same bits on any number of ranks.
+
+        Args:
+            shards: this rank's, by number: vectors of one length, which `self.size` divides.
+            like: a vector of that length, for ranks that have none.
+        """
+        if self.size == 1:
+            return _in_order([shards[number] for number in range(num_shards)])
+        own = self.own_shards(num_shards)
+        owners = [_shards_of(rank, self.size, num_shards) for rank in range(self.size)]
+        slices: dict[int, torch.Tensor] = {}
+        with _told_apart():
+            for turn in range(max(map(len, owners))):
+                sent = shards[own[turn]] if turn < len(own) else torch.zeros_like(like)
+                received = torch.empty_like(sent)
+                dist.all_to_all_single(received, sent, group=self._peers)
+                for owned, part in zip(owners, received.chunk(self.size), strict=True):
+                    if turn < len(owned):
+                        slices[owned[turn]] = part
+            total = torch.empty_like(like)
+            dist.all_gather_single(
+                total, _in_order([slices[number] for number in range(num_shards)]), group=self._peers
+            )
+        return total
+
+
+def _shards_of(rank: int, size: int, num_shards: int) -> range:
+    first, last = (-(-number * num_shards // size) for number in (rank, rank + 1))
+    return range(first, last)
+
+
+def _in_order(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    total = parts[0].clone()
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+@contextlib.contextmanager
+def _told_apart(what: str = "another rank is gone, or gave no answer in time") -> Iterator[None]:
+    """Tell a failure between ranks from one of this rank's own; only calls to other ranks stand inside."""
+    try:
+        yield
+    except RuntimeError as error:
+        logger.debug("%s", error)
+        raise PeerLostError(
+            f"Contact with the other processes of the job is lost: {what} ({str(error).splitlines()[0][:200]}).",
+            "Look for the first failure in the logs of all hosts; a restarted job resumes from its last checkpoint.",
+        ) from error

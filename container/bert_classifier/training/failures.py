@@ -1,0 +1,89 @@
+"""How a process of a job ended, told to people, to SageMaker and to the process that started it."""
+
+import dataclasses
+import errno
+import json
+import logging
+from pathlib import Path
+from typing import Self
+
+from bert_classifier.errors import ContainerError, PlatformError, UserError, failure_text
+
+logger = logging.getLogger(__name__)
+
+BUG_REMEDY = "This is a bug of the program: please report it with the log of this job."
+
+# Torch has no type of error for this on the CPU, and importing it for the one on a GPU takes seconds.
+_TORCH_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
+
+
+def in_families(error: Exception) -> Exception:
+    """Return the error as one of ours where its cause is the machine, not the program."""
+    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+        return PlatformError(
+            "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
+        )
+    if not isinstance(error, OSError):
+        return error
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return PlatformError(f"The disk is full{where}.", "Give the job a larger volume (volume_size).")
+    if error.errno in {errno.EROFS, errno.EIO, errno.ESTALE}:
+        return PlatformError(f"A disk fails{where}: {error.strerror}.", "Check the mounts and start again.")
+    return error
+
+
+def _is_torch_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH_OUT_OF_MEMORY)
+
+
+def log_failure(error: Exception) -> None:
+    """Log one sentence for an error that a person can act on, and the traceback of a bug."""
+    if isinstance(error, ContainerError):
+        logger.error("%s", failure_text(error))
+    else:
+        logger.error("%s", failure_text(error), exc_info=error)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How one rank ended, as it tells the launcher through a file.
+
+    Attributes:
+        stopped: name of the signal on which it stopped; empty when it did not.
+        family: of the error on which it failed; empty when it did not.
+        is_consequence: whether it failed only because another rank was lost.
+    """
+
+    stopped: str = ""
+    family: str = ""
+    cause: str = ""
+    remedy: str = ""
+    is_consequence: bool = False
+
+    @classmethod
+    def of_failure(cls, error: Exception, *, is_consequence: bool) -> Self:
+        """Return the outcome of a rank that ended with this error."""
+        if isinstance(error, ContainerError):
+            return cls("", error.family, error.cause, error.remedy, is_consequence)
+        return cls("", ContainerError.family, f"{type(error).__name__}: {error}", BUG_REMEDY)
+
+    def save(self, path: Path) -> None:
+        """Write it; a disk that refuses must not hide the failure itself."""
+        try:
+            path.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
+        except OSError as error:
+            logger.error("cannot write %s: %s", path, error)  # noqa: TRY400 - one sentence, no traceback
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Return what a rank has left; None when it could not."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def error(self, who: str) -> ContainerError:
+        """Return the failure as an error of its family, with the rank's name before the cause."""
+        kinds = {kind.family: kind for kind in (UserError, PlatformError)}
+        return kinds.get(self.family, ContainerError)(f"{who}: {self.cause}", self.remedy)

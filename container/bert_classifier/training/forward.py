@@ -1,0 +1,34 @@
+"""One forward pass over texts of a split, on this rank's device and in the run's precision."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from bert_classifier.micro_batches import pad
+from bert_classifier.model import logits_of
+from bert_classifier.tokenization import EncodedTexts
+from bert_classifier.training.device import autocast
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """Computes logits of rows of encoded texts.
+
+    Attributes:
+        model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
+        pad_id: the token id that pads.
+        precision: fp32, bf16 or fp16.
+    """
+
+    model: torch.nn.Module
+    pad_id: int
+    device: torch.device
+    precision: str
+
+    def __call__(self, encoded: EncodedTexts, rows: np.ndarray) -> torch.Tensor:
+        """Return logits (b, classes) of these b rows."""
+        input_ids, mask = pad(encoded, rows, self.pad_id)
+        mask = None if mask is None else mask.to(self.device)
+        with autocast(self.precision, self.device):
+            return logits_of(self.model, input_ids.to(self.device), mask)

@@ -1,0 +1,109 @@
+"""The data of a job as its ranks need them: read, checked and tokenised once a host, shared by memory map."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bert_classifier.builder import Data, build_data, build_tokenizer
+from bert_classifier.config import TrainConfig
+from bert_classifier.environment import Environment
+from bert_classifier.examples import Examples
+from bert_classifier.model import quiet_transformers
+from bert_classifier.tokenization import EncodedTexts, TextEncoder
+from bert_classifier.training.batching import Split
+from bert_classifier.training.signals import StopSignal
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = "prepared.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Everything of the data that training needs.
+
+    Attributes:
+        labels: name of each class, by index.
+        positive: index of the class whose F1 is the score, or None.
+        splits: train, validation and, if there is one, test.
+        fingerprints: SHA-256 of each split's texts and targets.
+    """
+
+    labels: Sequence[str]
+    positive: int | None
+    splits: Mapping[str, Split]
+    fingerprints: Mapping[str, str]
+
+    def save(self, folder: Path) -> None:
+        """Write everything into a folder, for other processes of this host."""
+        for name, split in self.splits.items():
+            for field, array in _arrays(split).items():
+                np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
+        description = {"labels": list(self.labels), "positive": self.positive, "splits": list(self.splits)}
+        text = json.dumps({**description, "fingerprints": dict(self.fingerprints)})
+        (folder / _DESCRIPTION).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return what another process saved; the arrays are mapped, so that all processes share one copy."""
+        described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        splits = {name: _mapped(folder, name) for name in described["splits"]}
+        return cls(described["labels"], described["positive"], splits, described["fingerprints"])
+
+
+def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> Prepared:
+    """Read, check and tokenise the channels.
+
+    Raises:
+        UserError: for a channel, row, label or tokenizer that cannot be used.
+        Stopped: when the program was told to stop.
+    """
+    stop.check()  # importing took seconds
+    quiet_transformers()
+    data = build_data(config, environment)
+    stop.check()
+    tokenizer = build_tokenizer(config, environment)
+    encoder = TextEncoder(
+        tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation
+    )
+    named = _named(data)
+    return Prepared(
+        data.labels,
+        data.mapper.positive_label_index,
+        {name: _encode(encoder, examples, name, stop) for name, examples in named.items()},
+        {name: examples.fingerprint() for name, examples in named.items()},
+    )
+
+
+def _named(data: Data) -> dict[str, Examples]:
+    named = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {name: examples for name, examples in named.items() if examples is not None}
+
+
+def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSignal) -> Split:
+    stop.check()
+    encoded = encoder.encode_batch(examples.texts)
+    logger.info(
+        "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
+        channel, len(examples), encoded.lengths.mean(), 100 * encoded.truncated.mean(), encoder.max_length,
+    )  # fmt: skip
+    return Split(encoded, examples.targets)
+
+
+def _arrays(split: Split) -> dict[str, np.ndarray]:
+    encoded = split.encoded
+    arrays = {"ids": encoded.ids, "offsets": encoded.offsets, "truncated": encoded.truncated}
+    return {**arrays, "targets": split.targets}
+
+
+def _mapped(folder: Path, name: str) -> Split:
+    def array(field: str) -> np.ndarray:
+        mapped: np.ndarray = np.load(folder / f"{name}-{field}.npy", mmap_mode="r", allow_pickle=False)
+        return mapped
+
+    return Split(EncodedTexts(array("ids"), array("offsets"), array("truncated")), array("targets"))

@@ -1,0 +1,77 @@
+"""The program of one rank: `python -m bert_classifier.training.rank FOLDER STARTED LAUNCHER`, started by `ranks`."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from bert_classifier import log
+from bert_classifier.config import TrainConfig
+from bert_classifier.environment import Environment, ml_root
+from bert_classifier.errors import exit_code_of
+from bert_classifier.training.distributed import PeerLostError, World
+from bert_classifier.training.failures import Outcome, in_families, log_failure
+from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.signals import Stopped, StopSignal
+from bert_classifier.training.worker import run
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> NoReturn:
+    """Be one rank."""
+    status = run_rank(os.environ, sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(status)  # destructors of process groups may wait for ranks that are gone
+
+
+def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
+    """Run one rank of the job that /opt/ml describes; leave its outcome in FOLDER.
+
+    Args:
+        environ: with RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
+        arguments: FOLDER, which holds the prepared data; STARTED, time.monotonic() at which the job began; and
+            LAUNCHER, the process that this one must not outlive.
+    Returns:
+        0 when the job is done or was told to stop, else the exit code of the failure.
+    """
+    folder, started = Path(arguments[0]), float(arguments[1])
+    world = World(*(int(environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    log.configure(
+        "INFO" if world.is_first else "ERROR", prefix="" if world.is_first else f"[rank {world.rank}] "
+    )
+    stop = _listen(int(arguments[2]))
+    outcome, code = Outcome(), 0
+    try:
+        environment = Environment.read(ml_root(environ), environ)
+        config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+        world.join(config.peer_timeout_seconds)
+        run(config, environment, Prepared.load(folder), stop, world, started)
+    except Stopped as stopped:
+        outcome = Outcome(stopped=str(stopped))
+    except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes an outcome
+        told = in_families(error)
+        outcome = Outcome.of_failure(told, is_consequence=isinstance(told, PeerLostError))
+        code = exit_code_of(told)
+        if not outcome.is_consequence:
+            log_failure(told)
+    outcome.save(folder / f"outcome-{world.local_rank}.json")
+    return code
+
+
+def _listen(launcher: int) -> StopSignal:
+    """Heed SIGTERM, which was kept back until now, and end with the launcher even if that is killed."""
+    stop = StopSignal()
+    stop.listen([signal.SIGTERM])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != launcher:
+        os._exit(1)
+    return stop
+
+
+if __name__ == "__main__":
+    main()
