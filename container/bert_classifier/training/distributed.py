@@ -6,7 +6,7 @@ either computed alike on all ranks or told by one of these calls, which all rank
 
 import contextlib
 import json
-import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,16 +15,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from bert_classifier.errors import PlatformError
+from bert_classifier.training.failures import PeerLostError
 from bert_classifier.training.signals import Stopped, StopSignal, signal_name
 
-logger = logging.getLogger(__name__)
-
+_SOURCE = re.compile(r"^\[[^\]]*\] ")  # where in the library's source an error was raised
 JOIN_SECONDS = 900  # for hosts to start, load the model and, at the end, wait for the first rank's export
-
-
-class PeerLostError(PlatformError):
-    """Another rank is gone or silent: the consequence of a failure that is told elsewhere."""
 
 
 class World:
@@ -58,7 +53,7 @@ class World:
         if self.size == 1:
             return
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with _told_apart("not all ranks of the job have started"):
+        with _told_apart():
             dist.init_process_group(
                 backend, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
             )
@@ -67,7 +62,7 @@ class World:
     def leave(self) -> None:
         """Wait until all ranks are done, so that all hosts end together."""
         if self.size > 1:
-            with _told_apart("another rank ended before this one"):
+            with _told_apart():
                 dist.barrier()
 
     def agree(self, value: int) -> int:
@@ -163,13 +158,16 @@ def _in_order(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def _told_apart(what: str = "another rank is gone, or gave no answer in time") -> Iterator[None]:
+def _told_apart() -> Iterator[None]:
     """Tell a failure between ranks from one of this rank's own; only calls to other ranks stand inside."""
     try:
         yield
     except RuntimeError as error:
-        logger.debug("%s", error)
+        words = _SOURCE.sub("", str(error).splitlines()[0]).split(". ")[0][:200]
+        is_silence = "timed out" in words.lower() or "timeout" in words.lower()
+        what = "another rank gave no answer in time" if is_silence else "another rank has ended"
         raise PeerLostError(
-            f"Contact with the other processes of the job is lost: {what} ({str(error).splitlines()[0][:200]}).",
+            f"Contact with the other processes of the job is lost: {what} ({words}).",
             "Look for the first failure in the logs of all hosts; a restarted job resumes from its last checkpoint.",
+            is_silence=is_silence,
         ) from error

@@ -17,6 +17,18 @@ BUG_REMEDY = "This is a bug of the program: please report it with the log of thi
 _TORCH_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
+class PeerLostError(PlatformError):
+    """Another rank is gone, or silent: the consequence of a failure that is told elsewhere.
+
+    Attributes:
+        is_silence: whether the other rank gave no answer in time, as when it is frozen, rather than ended.
+    """
+
+    def __init__(self, cause: str, remedy: str, *, is_silence: bool) -> None:
+        super().__init__(cause, remedy)
+        self.is_silence = is_silence
+
+
 def in_families(error: Exception) -> Exception:
     """Return the error as one of ours where its cause is the machine, not the program."""
     if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
@@ -52,7 +64,8 @@ class Outcome:
     Attributes:
         stopped: name of the signal on which it stopped; empty when it did not.
         family: of the error on which it failed; empty when it did not.
-        is_consequence: whether it failed only because another rank was lost.
+        is_consequence: whether it failed only because another rank was lost,
+        met_silence: and that because the other gave no answer.
     """
 
     stopped: str = ""
@@ -60,13 +73,16 @@ class Outcome:
     cause: str = ""
     remedy: str = ""
     is_consequence: bool = False
+    met_silence: bool = False
 
     @classmethod
-    def of_failure(cls, error: Exception, *, is_consequence: bool) -> Self:
+    def of_failure(cls, error: Exception) -> Self:
         """Return the outcome of a rank that ended with this error."""
-        if isinstance(error, ContainerError):
-            return cls("", error.family, error.cause, error.remedy, is_consequence)
-        return cls("", ContainerError.family, f"{type(error).__name__}: {error}", BUG_REMEDY)
+        if not isinstance(error, ContainerError):
+            return cls("", ContainerError.family, f"{type(error).__name__}: {error}", BUG_REMEDY)
+        is_consequence = isinstance(error, PeerLostError)
+        met_silence = isinstance(error, PeerLostError) and error.is_silence
+        return cls("", error.family, error.cause, error.remedy, is_consequence, met_silence)
 
     def save(self, path: Path) -> None:
         """Write it; a disk that refuses must not hide the failure itself."""

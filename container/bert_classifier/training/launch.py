@@ -52,9 +52,10 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
         # core makes training ten times slower. Read when torch is loaded.
         environ.setdefault("GOMP_SPINCOUNT", "1000")
     # These import torch: not before the job is known to be sound.
+    from bert_classifier.training.cluster import RankPlan
     from bert_classifier.training.distributed import World
     from bert_classifier.training.prepare import prepare
-    from bert_classifier.training.ranks import RankPlan, run_ranks
+    from bert_classifier.training.ranks import run_ranks
     from bert_classifier.training.worker import run
 
     plan = RankPlan.of(config, environment, environ)

@@ -12,7 +12,7 @@ from bert_classifier import log
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment, ml_root
 from bert_classifier.errors import exit_code_of
-from bert_classifier.training.distributed import PeerLostError, World
+from bert_classifier.training.distributed import World
 from bert_classifier.training.failures import Outcome, in_families, log_failure
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.signals import Stopped, StopSignal
@@ -54,7 +54,7 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
         outcome = Outcome(stopped=str(stopped))
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes an outcome
         told = in_families(error)
-        outcome = Outcome.of_failure(told, is_consequence=isinstance(told, PeerLostError))
+        outcome = Outcome.of_failure(told)
         code = exit_code_of(told)
         if not outcome.is_consequence:
             log_failure(told)

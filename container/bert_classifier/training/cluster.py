@@ -1,0 +1,127 @@
+"""Which ranks run on which host, and how they find each other."""
+
+import dataclasses
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import torch
+
+from bert_classifier.config import TrainConfig
+from bert_classifier.environment import Environment
+from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.training.signals import StopSignal
+
+MASTER_PORT = 7777
+_NAMES_SECONDS = 900  # for the other hosts' names to be known
+
+
+@dataclasses.dataclass(frozen=True)
+class RankPlan:
+    """Which ranks run where.
+
+    Attributes:
+        hosts: of the job; the first is the master.
+        host_rank: position of this host.
+        per_host: ranks on each host.
+        port: of the master, by which the ranks meet.
+        interface: network interface between hosts; empty = the libraries choose.
+    """
+
+    hosts: Sequence[str]
+    host_rank: int
+    per_host: int
+    port: int
+    interface: str
+
+    @classmethod
+    def of(cls, config: TrainConfig, environment: Environment, environ: Mapping[str, str]) -> Self:
+        """Return one rank a GPU, or one a host without GPUs, unless the job asks for another number.
+
+        Raises:
+            UserError: when gradient_shards would leave ranks without work.
+        """
+        per_host = config.processes_per_host or max(1, torch.cuda.device_count())
+        is_alone = len(environment.hosts) == 1
+        port = environ.get("MASTER_PORT") or (_free_port() if is_alone else MASTER_PORT)
+        names = [name for _, name in socket.if_nameindex()]
+        interface = environment.network_interface if environment.network_interface in names else ""
+        plan = cls(
+            environment.hosts, environment.host_rank, per_host, int(port), "lo" if is_alone else interface
+        )
+        if config.gradient_shards is not None and config.gradient_shards < plan.size:
+            raise UserError(
+                f"gradient_shards={config.gradient_shards} leaves some of the {plan.size} processes without work.",
+                "Set it to the largest number of processes that the run is to have, or leave it out.",
+            )
+        return plan
+
+    @property
+    def size(self) -> int:
+        """Ranks of the whole job."""
+        return len(self.hosts) * self.per_host
+
+    def environ(self, local_rank: int) -> dict[str, str]:
+        """Return the variables by which a rank finds its place; torchrun's names."""
+        interface = {"GLOO_SOCKET_IFNAME": self.interface, "NCCL_SOCKET_IFNAME": self.interface}
+        return {
+            "RANK": str(self.host_rank * self.per_host + local_rank),
+            "WORLD_SIZE": str(self.size),
+            "LOCAL_RANK": str(local_rank),
+            "LOCAL_WORLD_SIZE": str(self.per_host),
+            "MASTER_ADDR": "127.0.0.1" if len(self.hosts) == 1 else self.hosts[0],
+            "MASTER_PORT": str(self.port),
+            **(interface if self.interface else {}),
+        }
+
+    def name(self, local_rank: int) -> str:
+        """Return what a person calls a rank of this host."""
+        return f"Rank {self.host_rank * self.per_host + local_rank} on {self.hosts[self.host_rank]}"
+
+    def describe(self) -> str:
+        """Return the process map in one line."""
+        first = self.host_rank * self.per_host
+        gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return (
+            f"{len(self.hosts)} host(s) × {self.per_host} process(es) = {self.size} ranks; "
+            f"{self.hosts[self.host_rank]} runs ranks {first} to {first + self.per_host - 1} on "
+            f"{gpus[0] if gpus else 'CPU'}; they meet at {self.hosts[0]}:{self.port}"
+            f"{' over ' + self.interface if self.interface else ''}"
+        )
+
+
+def wait_for_hosts(hosts: Sequence[str], stop: StopSignal, most_seconds: float = _NAMES_SECONDS) -> None:
+    """Wait until every host's name is known: instances of one job do not start at the same moment.
+
+    Raises:
+        PlatformError: naming the host that stays unknown.
+        Stopped: when the program was told to stop.
+    """
+    if len(hosts) == 1:
+        return
+    deadline, pause = time.monotonic() + most_seconds, 0.1
+    for host in hosts:
+        while not _is_known(host):
+            stop.check()
+            if time.monotonic() > deadline:
+                raise PlatformError(
+                    f"The name of host {host} is still unknown after {most_seconds:.0f} s.",
+                    "Start the job again; in a VPC, let its security group allow traffic among its own members.",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+
+def _is_known(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
