@@ -1,9 +1,10 @@
 """Many interruption drills in a row on a tiny model: does every one end with the same model?
 
     PYTHONPATH=container:tests:local_test OMP_NUM_THREADS=1 python tests/benchmarks/kill_campaign.py --kills 200
+        [--ranks 2 | --ranks 1,2,4]
 
 Each life is forked from a process that has imported everything, so that an interruption costs two seconds, not ten;
-what is forked then runs the whole `train` program.
+what is forked then runs the whole `train` program, and its ranks are forked from it.
 """
 
 import argparse
@@ -11,16 +12,21 @@ import contextlib
 import io
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch._dynamo  # noqa: F401 - AdamW imports it at its first step otherwise, in every life anew
+from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
 import bert_classifier.training.worker  # noqa: F401 - the point of forking is that this is done
 from bert_classifier.training.launch import main as train
+from bert_classifier.training.rank import run_rank
 from fakes import make_ml_root
 from spot_drill import Drill, DrillError
 
@@ -63,9 +69,61 @@ class Forked:
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
             sys.stdout = os.fdopen(1, "w", closefd=False)  # not the parent's, which collects its table
-            code = train({"ML_ROOT": str(root)})
+            os.environ["ML_ROOT"] = str(root)
+            code = train(os.environ)
         finally:
             os._exit(code)
+
+
+class ForkedRank:
+    """A forked rank, with what torch's launcher uses of its own handler and that of subprocess.Popen."""
+
+    def __init__(self, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
+        launcher = os.getpid()
+        self.proc = self
+        self.pid = os.fork()
+        self._exit_code: int | None = None
+        if self.pid == 0:
+            code = 99
+            try:
+                os.setsid()
+                os.environ.update(environ)
+                code = run_rank(environ, [*arguments[3:5], str(launcher)])
+            finally:
+                sys.stdout.flush()
+                os._exit(code)
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+        if self._exit_code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._exit_code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._exit_code
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit code; raise when it takes longer than `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("rank", timeout)
+            time.sleep(0.005)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def close(self, death_sig: signal.Signals) -> None:
+        """End it."""
+        os.killpg(self.pid, death_sig)
+
+
+def fork_ranks(self: Any) -> None:
+    """Stand in for SubprocessContext._start: fork, where the launcher would start programs."""
+    self.subprocess_handlers = {
+        rank: ForkedRank(self.envs[rank], [str(part) for part in self.args[rank]])
+        for rank in range(self.nprocs)
+    }
 
 
 def main() -> int:
@@ -76,7 +134,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--kills-a-run", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ranks", default="1")
     given = parser.parse_args()
+    SubprocessContext._start = fork_ranks  # type: ignore[method-assign]
     started, done, mismatches, failures, resumed, lost = time.monotonic(), 0, 0, 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         settings = {"num_train_epochs": "5", "eval_steps": "50"}
@@ -109,7 +169,9 @@ def main() -> int:
 def _drill(job: Path, folder: Path, seed: int, given: argparse.Namespace) -> Drill:
     work_dir = folder / f"drill-{seed}"
     work_dir.mkdir()
-    return Drill(job, work_dir, given.kills_a_run, seed, Forked)
+    return Drill(
+        job, work_dir, given.kills_a_run, seed, Forked, [int(part) for part in given.ranks.split(",")]
+    )
 
 
 if __name__ == "__main__":
