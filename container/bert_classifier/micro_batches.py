@@ -7,11 +7,13 @@ import torch
 
 from bert_classifier.tokenization import EncodedTexts
 
-# What starting one more forward pass costs, in tokens' worth of time: keeps the cut from ending in crumbs.
-_PIECE_COST_TOKENS = 32
+# What starting one more forward pass costs on a CPU, in tokens' worth of time: keeps the cut from ending in crumbs.
+PIECE_COST_TOKENS = 32
 
 
-def plan_micro_batches(lengths: np.ndarray, max_tokens: int, max_rows: int | None = None) -> list[np.ndarray]:
+def plan_micro_batches(
+    lengths: np.ndarray, max_tokens: int, max_rows: int | None = None, piece_cost: int = PIECE_COST_TOKENS
+) -> list[np.ndarray]:
     """Cut n texts into the micro-batches that cost least.
 
     The texts are put in order of length; among all cuts of that row in which no micro-batch has more than
@@ -21,6 +23,7 @@ def plan_micro_batches(lengths: np.ndarray, max_tokens: int, max_rows: int | Non
 
     Args:
         lengths: int (n,), tokens of each text.
+        piece_cost: what a micro-batch costs besides its tokens, in tokens.
     Returns:
         indices into `lengths`, one int64 array a micro-batch, shortest texts first.
     """
@@ -35,7 +38,7 @@ def plan_micro_batches(lengths: np.ndarray, max_tokens: int, max_rows: int | Non
         sizes = np.arange(rows, 0, -1)
         candidates = cost[end - rows : end] + sizes * longest
         best = int(np.argmin(candidates))
-        cost[end] = candidates[best] + _PIECE_COST_TOKENS
+        cost[end] = candidates[best] + piece_cost
         start[end] = end - rows + best
     pieces: list[np.ndarray] = []
     end = count
@@ -46,7 +49,11 @@ def plan_micro_batches(lengths: np.ndarray, max_tokens: int, max_rows: int | Non
 
 
 def plan_shards(
-    lengths: np.ndarray, max_tokens: int, num_shards: int, max_rows: int | None = None
+    lengths: np.ndarray,
+    max_tokens: int,
+    num_shards: int,
+    max_rows: int | None = None,
+    piece_cost: int = PIECE_COST_TOKENS,
 ) -> list[np.ndarray]:
     """Cut n texts into micro-batches that shards of equal cost can be made of.
 
@@ -56,7 +63,7 @@ def plan_shards(
     Returns:
         indices into `lengths`, one int64 array a micro-batch.
     """
-    cheapest = plan_micro_batches(lengths, max_tokens, max_rows)
+    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, piece_cost)
     if num_shards == 1:
         return cheapest
     most_pieces = -(-len(cheapest) // num_shards) * num_shards

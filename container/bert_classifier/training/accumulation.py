@@ -44,6 +44,7 @@ class GradientAccumulator:
         split: what is learned from.
         class_weights: float32 (classes,), on the device.
         max_rows: most texts in a micro-batch.
+        piece_cost: what a micro-batch costs besides its tokens, in tokens.
         seed: the run's; with step and micro-batch it seeds dropout.
         scaler: multiplies the loss where the precision needs it.
     """
@@ -55,6 +56,7 @@ class GradientAccumulator:
         *,
         class_weights: torch.Tensor,
         max_rows: int | None,
+        piece_cost: int,
         seed: int,
         scaler: torch.amp.GradScaler,
         world: World,
@@ -63,6 +65,7 @@ class GradientAccumulator:
         self._split = split
         self._class_weights = class_weights
         self._max_rows = max_rows
+        self._piece_cost = piece_cost
         self._seed = seed
         self._scaler = scaler
         self._world = world
@@ -85,7 +88,7 @@ class GradientAccumulator:
         """
         lengths = self._split.encoded.lengths[rows]
         while True:
-            pieces = plan_shards(lengths, token_budget, num_shards, self._max_rows)
+            pieces = plan_shards(lengths, token_budget, num_shards, self._max_rows, self._piece_cost)
             costs = [len(piece) * int(lengths[piece].max()) for piece in pieces]
             computed = self._compute(rows, step, pieces, deal(costs, num_shards))
             if not self._world.agree(int(computed is None)):

@@ -7,10 +7,14 @@ import os
 import torch
 
 from bert_classifier.errors import UserError
+from bert_classifier.micro_batches import PIECE_COST_TOKENS
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 1024}
+# What starting one more micro-batch costs, in tokens' worth of time. On a GPU, launching the kernels of a pass takes
+# as long as computing some thousand tokens; a CPU rather computes twice than one padding token too many.
+_PIECE_COST = {"cuda": 4096, "cpu": PIECE_COST_TOKENS}
 
 
 def choose_device(local_rank: int = 0) -> torch.device:
@@ -77,3 +81,8 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
 def default_token_budget(device: torch.device) -> int:
     """Return the most tokens of a micro-batch when the job does not say: what measured fastest."""
     return _DEFAULT_TOKENS[device.type]
+
+
+def piece_cost_tokens(device: torch.device) -> int:
+    """Return what a micro-batch costs besides its tokens, in tokens' worth of time."""
+    return _PIECE_COST[device.type]

@@ -15,9 +15,8 @@ from bert_classifier.errors import UserError
 from bert_classifier.micro_batches import deal, plan_micro_batches
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
-from bert_classifier.training.device import default_token_budget, resolve_precision
+from bert_classifier.training.device import default_token_budget, piece_cost_tokens, resolve_precision
 from bert_classifier.training.distributed import World
-from bert_classifier.training.forward import Forward
 from bert_classifier.training.metrics import Evaluation, count_confusion, metric_line
 from bert_classifier.training.optimization import (
     balanced_class_weights,
@@ -25,6 +24,7 @@ from bert_classifier.training.optimization import (
     learning_rate_factor,
     use_sparse_embedding_gradients,
 )
+from bert_classifier.training.packing import choose_forward
 from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.saving import Checkpointer
 from bert_classifier.training.signals import StopSignal
@@ -88,7 +88,8 @@ class Trainer:
         self.stop = stop or StopSignal()
         self.world = world or World()
         self.precision = resolve_precision(config.precision, device)
-        self.forward = Forward(self.model, pad_id, device, self.precision)
+        self.forward = choose_forward(self.model, pad_id, device, self.precision, train.encoded)
+        self.piece_cost = piece_cost_tokens(device)
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)
         self.optimizer = build_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
@@ -103,6 +104,7 @@ class Trainer:
             train,
             class_weights=self.class_weights,
             max_rows=config.per_device_batch_size,
+            piece_cost=self.piece_cost,
             seed=config.seed,
             scaler=self.scaler,
             world=self.world,
@@ -187,7 +189,9 @@ class Trainer:
         """Return how well the present weights do on labelled texts."""
         predicted = np.zeros(len(split.targets), dtype=np.int64)
         losses = np.zeros(len(split.targets), dtype=np.float64)
-        pieces = plan_micro_batches(split.encoded.lengths, self.state.token_budget)
+        pieces = plan_micro_batches(
+            split.encoded.lengths, self.state.token_budget, piece_cost=self.piece_cost
+        )
         costs = [len(piece) * int(split.encoded.lengths[piece].max()) for piece in pieces]
         dealt = deal(costs, self.world.size)
         own = dealt[self.world.rank]

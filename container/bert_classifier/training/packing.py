@@ -1,0 +1,163 @@
+"""The padding-free forward pass: the texts of a micro-batch as one row of tokens, each attending to its own text.
+
+The attention kernel works on GPUs only. Everything around it is the encoder's own code: transformers' attention
+interface takes the kernel in, explicit positions restart with every text, and behind the last layer the first token
+of each text is put where classification heads look for it.
+"""
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.attention.varlen import varlen_attn
+from transformers import AttentionInterface, PreTrainedModel
+
+from bert_classifier.tokenization import EncodedTexts
+from bert_classifier.training.device import autocast
+from bert_classifier.training.forward import Forward
+
+logger = logging.getLogger(__name__)
+
+_ATTENTION = "packed"
+_FIRST_POSITION: dict[
+    str, Callable[[Any], int]
+] = {  # by model type; other encoders are computed with padding
+    "bert": lambda config: 0,
+    "electra": lambda config: 0,
+    "distilbert": lambda config: 0,
+    "roberta": lambda config: int(config.pad_token_id) + 1,
+}
+_PROBES = 8  # texts on which both ways are compared
+_TOLERANCE = 0.05  # relative; bf16 has 8 bits, and the two ways add up in different order
+
+# (query, key, value, cu_seqlens, cu_seqlens, longest, longest, scale=) → output; vectors are (tokens, heads, size)
+Kernel = Callable[..., Any]
+
+
+class PackedForward(Forward):
+    """Computes logits without padding; takes the place of Forward.
+
+    Args:
+        kernel: computes attention within texts of a packed row, as torch's varlen_attn does.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        pad_id: int,
+        device: torch.device,
+        precision: str,
+        kernel: Kernel = varlen_attn,
+    ) -> None:
+        super().__init__(model, pad_id, device, precision)
+        self._config = model.config
+        self._first_position = _FIRST_POSITION[model.config.model_type](model.config)
+        self._encoder = model.base_model.get_submodule(
+            "transformer" if model.config.model_type == "distilbert" else "encoder"
+        )
+        AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
+
+    def __call__(self, encoded: EncodedTexts, rows: np.ndarray) -> torch.Tensor:
+        """Return logits (b, classes) of these b rows."""
+        ids, positions, ends = pack(encoded, rows)
+        cu_seqlens = torch.from_numpy(ends).to(self.device)
+        with self._packed(cu_seqlens), autocast(self.precision, self.device):
+            logits: torch.Tensor = self.model(
+                input_ids=torch.from_numpy(ids).to(self.device),
+                position_ids=torch.from_numpy(positions + self._first_position).to(self.device),
+                cu_seq_lens_q=cu_seqlens,
+                max_length_q=int(np.diff(ends).max()),
+            ).logits.float()
+        return logits
+
+    @contextlib.contextmanager
+    def _packed(self, cu_seqlens: torch.Tensor) -> Iterator[None]:
+        """Let the model attend within texts, and gather their first tokens behind the last layer."""
+        usual = self._config._attn_implementation
+        hook = self._encoder.register_forward_hook(functools.partial(_gather_first, cu_seqlens))
+        self._config._attn_implementation = _ATTENTION
+        try:
+            yield
+        finally:
+            self._config._attn_implementation = usual
+            hook.remove()
+
+
+def pack(encoded: EncodedTexts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the tokens of b texts in one row.
+
+    Returns:
+        ids int64 (1, tokens), positions within each text int64 (1, tokens), and where each text begins and the last
+        one ends, int32 (b + 1,).
+    """
+    lengths = encoded.lengths[rows]
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    positions = np.arange(ends[-1]) - np.repeat(ends[:-1], lengths)
+    ids = encoded.ids[positions + np.repeat(encoded.offsets[rows], lengths)]
+    return ids.astype(np.int64)[None], positions.astype(np.int64)[None], ends.astype(np.int32)
+
+
+def choose_forward(
+    model: torch.nn.Module, pad_id: int, device: torch.device, precision: str, sample: EncodedTexts
+) -> Forward:
+    """Return the padding-free way on GPUs that have it, where it gives the same logits as the padded one.
+
+    Args:
+        sample: texts to compare the two ways on.
+    """
+    padded = Forward(model, pad_id, device, precision)
+    if device.type != "cuda" or precision != "bf16" or not isinstance(model, PreTrainedModel):
+        return padded
+    if model.config.model_type not in _FIRST_POSITION:
+        logger.info("micro-batches are padded: %s has no padding-free path", model.config.model_type)
+        return padded
+    packed = PackedForward(model, pad_id, device, precision)
+    try:
+        difference = relative_difference(packed, padded, sample)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        logger.warning("micro-batches are padded: the padding-free path fails here (%s)", error)
+        return padded
+    if not difference <= _TOLERANCE:
+        logger.warning("micro-batches are padded: the padding-free path is off by %.3g", difference)
+        return padded
+    logger.info("micro-batches are not padded (difference of the two ways: %.2g)", difference)
+    return packed
+
+
+def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:
+    """Return how far apart two ways of computing logits are, relative to the length of the second's."""
+    rows = np.arange(min(_PROBES, len(sample)))
+    was_training = one.model.training
+    one.model.eval()
+    try:
+        with torch.inference_mode():
+            ours, theirs = one(sample, rows).float(), other(sample, rows).float()
+    finally:
+        one.model.train(was_training)
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def _attend(
+    kernel: Kernel,
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **told: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend within texts; an attention interface of transformers: vectors come as (1, heads, tokens, size)."""
+    ends, longest = told["cu_seq_lens_q"], told["max_length_q"]
+    row = [vectors[0].transpose(0, 1) for vectors in (query, key, value)]
+    return kernel(*row, ends, ends, longest, longest, scale=scaling)[None], None
+
+
+def _gather_first(cu_seqlens: torch.Tensor, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
+    """Turn the last hidden states (1, tokens, size) into (b, 1, size): the first token of each text."""
+    output.last_hidden_state = output.last_hidden_state[0, cu_seqlens[:-1].long()].unsqueeze(1)
+    return output

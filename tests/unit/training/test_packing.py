@@ -1,0 +1,157 @@
+"""The padding-free forward pass: the same logits and gradients as with padding, for every encoder that has it.
+
+The GPU's kernel is stood in for by plain attention within each text; everything around it is what runs on a GPU.
+"""
+
+import copy
+import itertools
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from bert_classifier.training import packing
+from bert_classifier.training.forward import Forward
+from bert_classifier.training.packing import PackedForward, choose_forward, pack, relative_difference
+from fakes import ARCHITECTURES
+from toy_trainer import make_trainer
+
+CPU = torch.device("cpu")
+
+
+def attend_text_by_text(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    begins: torch.Tensor,
+    _begins: torch.Tensor,
+    longest: int,
+    _longest: int,
+    *,
+    scale: float,
+) -> torch.Tensor:
+    """Compute what the GPU's kernel computes: attention of (tokens, heads, size) vectors within each text."""
+    ends = begins.tolist()
+    assert longest == max(b - a for a, b in itertools.pairwise(ends))
+    texts = []
+    for a, b in itertools.pairwise(ends):
+        q, k, v = (vectors[a:b].transpose(0, 1) for vectors in (query, key, value))
+        texts.append(functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1))
+    return torch.cat(texts)
+
+
+def both_ways(folder: Path, architecture: str) -> tuple[PackedForward, Forward, Any]:
+    """Return the two ways of computing logits of one model in float64, and the texts of its trainer."""
+    trainer = make_trainer(folder, architecture=architecture, dropout=0.0)
+    model: Any = copy.deepcopy(trainer.model).double()
+    packed = PackedForward(model, trainer.forward.pad_id, CPU, "fp32", attend_text_by_text)
+    return packed, Forward(model, trainer.forward.pad_id, CPU, "fp32"), trainer.train
+
+
+def gradient_of(forward: Forward, encoded: Any, rows: np.ndarray) -> torch.Tensor:
+    """Return the gradient of a function of the logits by all weights."""
+    forward.model.zero_grad()
+    (forward(encoded, rows) ** 2).sum().backward()
+    return torch.cat([p.grad.flatten().to_dense() for p in forward.model.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("rows", [[5], [3, 1, 7, 0, 12]], ids=["one text", "texts of several lengths"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_without_padding_logits_and_gradients_are_the_same(tmp_path, architecture, rows):
+    """Texts side by side in one row do not see each other, and count their positions from their own start."""
+    packed, padded, train = both_ways(tmp_path, architecture)
+    chosen = np.array(rows)
+    torch.testing.assert_close(
+        packed(train.encoded, chosen), padded(train.encoded, chosen), rtol=1e-6, atol=1e-7
+    )
+    ours, theirs = (gradient_of(way, train.encoded, chosen) for way in (packed, padded))
+    assert float((ours - theirs).norm() / theirs.norm()) < 1e-6
+
+
+def test_the_padded_way_is_untouched_by_the_other(tmp_path):
+    """Both ways share one model; after a packed pass, also a failed one, the model is as before."""
+    packed, padded, train = both_ways(tmp_path, "bert")
+    rows = np.arange(4)
+    before = padded(train.encoded, rows)
+    packed(train.encoded, rows)
+
+    def broken(*_: Any, **__: Any) -> torch.Tensor:
+        raise RuntimeError("no kernel")
+
+    with pytest.raises(RuntimeError, match="no kernel"):
+        PackedForward(padded.model, padded.pad_id, CPU, "fp32", broken)(train.encoded, rows)  # type: ignore[arg-type]
+    assert torch.equal(padded(train.encoded, rows), before)
+
+
+def test_pack_puts_texts_side_by_side(tmp_path):
+    """Tokens in the order of the rows, positions from 0 in every text, begins as the kernel wants them."""
+    encoded = make_trainer(tmp_path).train.encoded
+    rows = np.array([4, 2, 9])
+    ids, positions, ends = pack(encoded, rows)
+    texts = [encoded.ids[encoded.offsets[row] : encoded.offsets[row + 1]] for row in rows]
+    assert ids.tolist() == [np.concatenate(texts).tolist()]
+    assert positions.tolist() == [[position for text in texts for position in range(len(text))]]
+    assert ends.tolist() == [0, *np.cumsum([len(text) for text in texts]).tolist()]
+    assert (ids.dtype, positions.dtype, ends.dtype) == (np.int64, np.int64, np.int32)
+
+
+def test_a_model_with_texts_that_see_each_other_is_found_out(tmp_path):
+    """The comparison at the start notices a kernel that does not keep texts apart."""
+    packed, padded, train = both_ways(tmp_path, "bert")
+    assert relative_difference(packed, padded, train.encoded) < 1e-6
+
+    def mixes_texts(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, scale: float
+    ) -> Any:
+        q, k, v = (vectors.transpose(0, 1) for vectors in (query, key, value))
+        return functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1)
+
+    wrong = PackedForward(padded.model, padded.pad_id, CPU, "fp32", mixes_texts)  # type: ignore[arg-type]
+    assert relative_difference(wrong, padded, train.encoded) > packing._TOLERANCE
+
+
+class NoKernel(PackedForward):
+    """A padding-free way on a machine whose GPU lacks the kernel."""
+
+    def __call__(self, *_: Any) -> torch.Tensor:
+        """Fail as the library does."""
+        raise RuntimeError("FlashAttention only supports Ampere GPUs or newer.")
+
+
+class OffByMuch(PackedForward):
+    """A padding-free way that computes something else."""
+
+    def __call__(self, encoded: Any, rows: np.ndarray) -> torch.Tensor:
+        """Return other logits."""
+        return torch.ones(len(rows), 3)
+
+
+@pytest.mark.parametrize(
+    ("way", "words"), [(NoKernel, "fails here .FlashAttention"), (OffByMuch, "is off by")]
+)
+def test_where_the_padding_free_way_does_not_work_training_pads(tmp_path, monkeypatch, caplog, way, words):
+    """A GPU without the kernel, or one that computes something else, costs speed, not the run."""
+    trainer = make_trainer(tmp_path)
+    monkeypatch.setattr(packing, "PackedForward", way)
+    monkeypatch.setattr(
+        packing, "Forward", lambda model, pad_id, _device, _precision: Forward(model, pad_id, CPU, "fp32")
+    )
+    caplog.set_level(logging.INFO, logger="bert_classifier")
+    pad_id = trainer.forward.pad_id
+    chosen = choose_forward(trainer.model, pad_id, torch.device("cuda"), "bf16", trainer.train.encoded)
+    assert type(chosen) is Forward
+    assert caplog.records[-1].levelname == "WARNING"
+    assert words.split("(")[0].split(" .")[0] in caplog.text
+
+
+def test_cpu_and_single_precision_pad(tmp_path):
+    """The kernel is there for bf16 on GPUs only."""
+    trainer = make_trainer(tmp_path)
+    told = (trainer.model, trainer.forward.pad_id)
+    for device, precision in (("cpu", "bf16"), ("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "fp16")):
+        chosen = choose_forward(*told, torch.device(device), precision, trainer.train.encoded)
+        assert type(chosen) is Forward
