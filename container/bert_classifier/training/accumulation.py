@@ -23,12 +23,14 @@ logger = logging.getLogger(__name__)
 class BatchReport:
     """What one global batch was: its loss, the tokens computed, padding counted, and the budget that sufficed.
 
-    `sync_seconds` is what this rank spent waiting for other ranks and exchanging gradients with them.
+    Of this rank's time, `data_seconds` went into cutting the batch and laying its tokens out, `sync_seconds` into
+    waiting for other ranks and exchanging gradients with them.
     """
 
     loss: float
     padded_tokens: int
     token_budget: int
+    data_seconds: float
     sync_seconds: float
 
 
@@ -72,6 +74,7 @@ class GradientAccumulator:
         self._learning = [p for p in forward.model.parameters() if p.requires_grad]
         self._used = np.zeros(len(self._learning), dtype=np.int64)  # > 0 where backward leaves a gradient
         self._knows_used = False
+        self._data_seconds = 0.0
 
     def accumulate(self, rows: np.ndarray, step: int, token_budget: int, num_shards: int) -> BatchReport:
         """Compute the gradient of one global batch.
@@ -86,18 +89,22 @@ class GradientAccumulator:
         Raises:
             PlatformError: when a single text does not fit into the GPU's memory.
         """
+        started = time.monotonic()
         lengths = self._split.encoded.lengths[rows]
+        self._data_seconds = 0.0
         while True:
             pieces = plan_shards(lengths, token_budget, num_shards, self._max_rows, self._piece_cost)
-            costs = [len(piece) * int(lengths[piece].max()) for piece in pieces]
-            computed = self._compute(rows, step, pieces, deal(costs, num_shards))
+            costs = [self._forward.tokens_of(lengths[piece]) for piece in pieces]
+            shards = deal(costs, num_shards)
+            self._data_seconds += time.monotonic() - started
+            computed = self._compute(rows, step, pieces, shards)
             if not self._world.agree(int(computed is None)):
                 break
-            del computed
+            started = time.monotonic()
             token_budget = _halved(token_budget, max(costs), int(lengths.max()))
         assert computed is not None
         loss, sync_seconds = self._share(*computed)
-        return BatchReport(loss, sum(costs), token_budget, sync_seconds)
+        return BatchReport(loss, sum(costs), token_budget, self._data_seconds, sync_seconds)
 
     def _compute(
         self, rows: np.ndarray, step: int, pieces: Sequence[np.ndarray], shards: Sequence[Sequence[int]]
@@ -125,7 +132,10 @@ class GradientAccumulator:
 
     def _backward(self, rows: np.ndarray, weight: torch.Tensor) -> torch.Tensor:
         """Add the gradient of one micro-batch; return its share of the loss."""
-        logits = self._forward(self._split.encoded, rows)
+        started = time.monotonic()
+        inputs = self._forward.inputs(self._split.encoded, rows)
+        self._data_seconds += time.monotonic() - started
+        logits = self._forward.compute(inputs)
         loss = functional.cross_entropy(
             logits, self._targets(rows), weight=self._class_weights, reduction="sum"
         )

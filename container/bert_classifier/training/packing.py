@@ -18,7 +18,7 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from bert_classifier.tokenization import EncodedTexts
 from bert_classifier.training.device import autocast
-from bert_classifier.training.forward import Forward
+from bert_classifier.training.forward import Forward, Inputs
 
 logger = logging.getLogger(__name__)
 
@@ -61,17 +61,24 @@ class PackedForward(Forward):
         )
         AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
 
-    def __call__(self, encoded: EncodedTexts, rows: np.ndarray) -> torch.Tensor:
-        """Return logits (b, classes) of these b rows."""
+    def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
+        """Return what the model takes for these b rows, on the device."""
         ids, positions, ends = pack(encoded, rows)
-        cu_seqlens = torch.from_numpy(ends).to(self.device)
-        with self._packed(cu_seqlens), autocast(self.precision, self.device):
-            logits: torch.Tensor = self.model(
-                input_ids=torch.from_numpy(ids).to(self.device),
-                position_ids=torch.from_numpy(positions + self._first_position).to(self.device),
-                cu_seq_lens_q=cu_seqlens,
-                max_length_q=int(np.diff(ends).max()),
-            ).logits.float()
+        return {
+            "input_ids": torch.from_numpy(ids).to(self.device),
+            "position_ids": torch.from_numpy(positions + self._first_position).to(self.device),
+            "cu_seq_lens_q": torch.from_numpy(ends).to(self.device),
+            "max_length_q": int(np.diff(ends).max()),
+        }
+
+    def tokens_of(self, lengths: np.ndarray) -> int:
+        """Return the tokens that computing texts of these lengths in one pass takes: no others."""
+        return int(lengths.sum())
+
+    def compute(self, inputs: Inputs) -> torch.Tensor:
+        """Return logits (b, classes)."""
+        with self._packed(inputs["cu_seq_lens_q"]), autocast(self.precision, self.device):
+            logits: torch.Tensor = self.model(**inputs).logits.float()
         return logits
 
     @contextlib.contextmanager

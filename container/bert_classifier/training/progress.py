@@ -18,7 +18,7 @@ LOG_INTERVAL_SECONDS = 10.0
 class StepReport:
     """What one optimizer step did: its loss, the gradient's norm before clipping, and how much it computed.
 
-    `sync_seconds` went into waiting for other ranks and exchanging gradients.
+    `data_seconds` went into laying out the batch, `sync_seconds` into waiting for other ranks and exchanging gradients.
     """
 
     loss: float
@@ -27,6 +27,7 @@ class StepReport:
     examples: int
     tokens: int
     padded_tokens: int
+    data_seconds: float = 0.0
     sync_seconds: float = 0.0
 
 
@@ -98,6 +99,7 @@ class Progress:
             "examples_per_second": examples / seconds,
             "tokens_per_second": tokens / seconds,
             "padding_share": 1 - tokens / padded,
+            "data_share": sum(report.data_seconds for report in reports) / seconds,
             "sync_share": sum(report.sync_seconds for report in reports) / seconds,
             "eta_seconds": int(rest),
         }

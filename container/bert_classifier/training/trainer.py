@@ -176,6 +176,7 @@ class Trainer:
             examples=len(rows),
             tokens=int(self.train.encoded.lengths[rows].sum()),
             padded_tokens=batch.padded_tokens,
+            data_seconds=batch.data_seconds,
             sync_seconds=batch.sync_seconds,
         )
 
@@ -192,7 +193,7 @@ class Trainer:
         pieces = plan_micro_batches(
             split.encoded.lengths, self.state.token_budget, piece_cost=self.piece_cost
         )
-        costs = [len(piece) * int(split.encoded.lengths[piece].max()) for piece in pieces]
+        costs = [self.forward.tokens_of(split.encoded.lengths[piece]) for piece in pieces]
         dealt = deal(costs, self.world.size)
         own = dealt[self.world.rank]
         self.model.eval()

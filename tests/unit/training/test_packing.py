@@ -70,6 +70,9 @@ def test_without_padding_logits_and_gradients_are_the_same(tmp_path, architectur
     )
     ours, theirs = (gradient_of(way, train.encoded, chosen) for way in (packed, padded))
     assert float((ours - theirs).norm() / theirs.norm()) < 1e-6
+    lengths = train.encoded.lengths[chosen]
+    assert packed.tokens_of(lengths) == lengths.sum()
+    assert padded.tokens_of(lengths) == len(lengths) * lengths.max()
 
 
 def test_the_padded_way_is_untouched_by_the_other(tmp_path):
