@@ -11,10 +11,13 @@ PYTHON ?= python3.11
 TEST_DIR ?= local_test/test_dir
 ENGINE ?= auto
 IMAGE ?= bert-classifier
-TAG ?= cpu
 PORT ?= 8080
 TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
-export ENGINE IMAGE TAG PORT
+FLAVOUR ?= cpu
+TAG ?= $(FLAVOUR)
+# A folder of wheels to take torch from where its index cannot be reached; pip's own setting, if there is one.
+WHEELHOUSE ?= $(PIP_FIND_LINKS)
+export ENGINE IMAGE TAG PORT FLAVOUR TORCH_INDEX_URL WHEELHOUSE
 
 # Settings of the command line only, since an environment may use such short names for something else.
 TRAIN :=
@@ -32,12 +35,16 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
-SCRIPTS := $(wildcard local_test/*.sh) .ci/run
+SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
 TYPED := container/bert_classifier local_test tests $(wildcard docker/launcher)
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
   --overrides container/requirements-without-torch.in $(if $(UPGRADE),--upgrade)
+# The build for GPUs comes whole from PyPI, for the image's platform, with the versions that the other locks have.
+COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
+  --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
 .PHONY: help
 help: ## list the commands
@@ -57,6 +64,10 @@ train-local: lay-out ## train on TEST_DIR, in the image or as a process
 	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
 	  exec local_test/train_local.sh "$(TEST_DIR)"
 
+.PHONY: build
+build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
+	@docker/build.sh
+
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
@@ -70,7 +81,7 @@ predict-local: ## send every local_test/payload.* to the server on PORT
 spot-drill: lay-out ## train in peace and through KILLS interruptions, and compare the models
 	@[ -e "$(TEST_DIR)/input/data/model" ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
-	@$(RUN) local_test/spot_drill.py "$(TEST_DIR)" --kills $(KILLS) --seed $(SEED) --ranks $(RANKS)
+	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill.py "$(TEST_DIR)" --engine $$ENGINE --kills $(KILLS) --seed $(SEED) --ranks $(RANKS)
 
 .PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP
@@ -119,6 +130,7 @@ lock: $(VENV)/.made ## compile container/requirements*.txt from the .in files (U
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip --disable-pip-version-check -qq install $(UV)
 	@$(COMPILE) --output-file container/requirements.txt container/requirements.in
 	@$(COMPILE) --output-file container/requirements-dev.txt container/requirements-dev.in
+	@$(COMPILE_GPU) --output-file container/requirements-torch-gpu.txt container/requirements-torch-gpu.in
 
 .PHONY: clean
 clean: ## remove .venv, caches and the results in local_test/test_dir

@@ -1,6 +1,6 @@
 """The interruption rehearsal: trains once in peace and once through interruptions, and compares the results.
 
-    make spot-drill [KILLS=20] [SEED=0] [RANKS=1] [TEST_DIR=…]
+    make spot-drill [KILLS=20] [SEED=0] [RANKS=1] [ENGINE=process|docker] [TEST_DIR=…]
 
 Each life of the interrupted run is the real `train` program on a fresh folder that gets nothing from the life
 before but what had reached the stand-in for S3. It ends by SIGKILL, or by SIGTERM as when SageMaker stops a job,
@@ -12,7 +12,6 @@ import argparse
 import dataclasses
 import hashlib
 import json
-import os
 import random
 import re
 import shutil
@@ -23,11 +22,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from drill_engines import Process, launch_container, launch_program
 from s3_mirror import CheckpointMirror
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 GRACE_SECONDS = 120  # what SageMaker grants after SIGTERM
 STOPPED = 143
 _STEP = re.compile(r" step=(\d+) total_steps=(\d+) ")
@@ -61,8 +59,10 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="spot-drill-", dir=given.work_dir) as folder:
         try:
-            drill = Drill(given.test_dir.resolve(), Path(folder), given.kills, given.seed, ranks=given.ranks)
-            return drill.run()
+            launch = launch_container if given.engine == "docker" else launch_program
+            return Drill(
+                given.test_dir.resolve(), Path(folder), given.kills, given.seed, launch, given.ranks
+            ).run()
         except DrillError as error:
             print(error, file=sys.stderr)
             return 2
@@ -84,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that train together (default: 1); several numbers, with commas: drawn for every life",
     )
     parser.add_argument(
+        "--engine",
+        choices=("process", "docker"),
+        default="process",
+        help="where a life runs (default: process)",
+    )
+    parser.add_argument(
         "--work-dir", type=Path, help="where the lives' folders are made and removed (default: /tmp)"
     )
     return parser
@@ -95,31 +101,6 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 class DrillError(Exception):
     """A run did not end as it should, so that there is nothing to compare."""
-
-
-class Process(Protocol):
-    """What the drill asks of a running program; subprocess.Popen is one."""
-
-    def poll(self) -> int | None:
-        """Return the exit code, negative for a signal; None while it runs."""
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Return the exit code; raise subprocess.TimeoutExpired when it takes longer."""
-
-    def send_signal(self, sig: int, /) -> None:
-        """Send a signal."""
-
-
-def launch_program(root: Path, log: Path) -> Process:
-    """Start `train` on a folder that stands for /opt/ml."""
-    places = {"ML_ROOT": str(root), "PYTHONPATH": str(REPOSITORY / "container"), "HF_HUB_OFFLINE": "1"}
-    with log.open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(REPOSITORY / "container" / "train")],
-            env={**os.environ, **places},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
 
 
 class Drill:

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds the image IMAGE:TAG. Settings, all with defaults: FLAVOUR=cpu|gpu, BASE (image to build on), TORCH_INDEX_URL,
+# WHEELHOUSE (a folder of wheels to take torch from where its index cannot be reached).
+set -euo pipefail
+
+repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+flavour="${FLAVOUR:-cpu}"
+image="${IMAGE:-bert-classifier}:${TAG:-$flavour}"
+
+say() { echo "$*" >&2; }
+
+case "$flavour" in
+    cpu | gpu) ;;
+    *) say "FLAVOUR=$flavour is not one of cpu, gpu."; exit 2 ;;
+esac
+if ! command -v docker >/dev/null || ! timeout 10 docker version >/dev/null 2>&1; then
+    say "No Docker engine answers: install and start one."
+    exit 3
+fi
+
+options=(--build-arg "FLAVOUR=$flavour" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}")
+revision="$(git -C "$repository" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
+options+=(--build-arg "REVISION=$revision")
+if [[ -n "${BASE:-}" ]]; then
+    options+=(--build-arg "BASE=$BASE")
+fi
+
+# Docker's context may not reach outside the repository, so the wheels come in as an image.
+if [[ "$flavour" == cpu && -n "${WHEELHOUSE:-}" ]] && compgen -G "$WHEELHOUSE/torch-*.whl" >/dev/null; then
+    say "torch comes from $WHEELHOUSE"
+    printf 'FROM scratch\nCOPY torch-*.whl /\n' | docker build --quiet --tag bert-classifier-wheels -f - "$WHEELHOUSE" >/dev/null
+    options+=(--build-arg WHEELS=bert-classifier-wheels)
+fi
+
+# SageMaker takes one plain image: no index with attestations beside it, which some of its parts cannot read.
+DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --platform linux/amd64 "${options[@]}" \
+    --tag "$image" --file "$repository/docker/Dockerfile" "$repository"
+size="$(docker image inspect --format '{{.Size}}' "$image")"
+say "built $image ($((size / 1000000)) MB, revision $revision)"

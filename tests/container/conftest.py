@@ -1,0 +1,65 @@
+"""The image under test: built once, from what lies here."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from containers import REPOSITORY, Container, container, docker, engine_problem
+from fakes import make_ml_root
+
+_IMAGE = "bert-classifier:under-test"
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Build the image and return its name; skip where no engine answers."""
+    problem = engine_problem()
+    if problem:
+        pytest.skip(problem)
+    environ = {**os.environ, "IMAGE": _IMAGE.split(":")[0], "TAG": _IMAGE.split(":")[1], "FLAVOUR": "cpu"}
+    wheelhouse = os.environ.get("WHEELHOUSE", os.environ.get("PIP_FIND_LINKS", ""))
+    built = subprocess.run(
+        [str(REPOSITORY / "docker" / "build.sh")],
+        env={**environ, "WHEELHOUSE": wheelhouse},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout[-3000:]
+    return _IMAGE
+
+
+@pytest.fixture
+def make_job(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that lays a toy job out, with a checkpoint folder."""
+
+    def make(name: str = "ml", **hyperparameters: str) -> Path:
+        settings = {"num_train_epochs": "2", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
+        root = make_ml_root(tmp_path / name, hyperparameters={**settings, **hyperparameters}, rows=60)
+        (root / "checkpoints").mkdir()
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return /opt/ml of a job that has run in the image; do not write to it."""
+    root = make_ml_root(tmp_path_factory.mktemp("trained") / "ml", rows=60)
+    with container(image, "train", f"--user={os.getuid()}:{os.getgid()}", root=root) as training:
+        assert training.wait() == 0, training.log()
+    return root
+
+
+@pytest.fixture
+def server(image: str, trained: Path) -> Iterator[tuple[Container, str]]:
+    """Return a serving container as SageMaker runs it, and its address on this machine."""
+    options = ("--publish=127.0.0.1::8080", f"--volume={trained / 'model'}:/opt/ml/model:ro")
+    with container(image, "serve", *options) as serving:
+        port = docker("port", serving.name, "8080").stdout.strip().rsplit(":", 1)[1]
+        yield serving, f"http://127.0.0.1:{port}"

@@ -1,0 +1,59 @@
+"""What is in the image, and what is not."""
+
+import json
+
+from containers import docker
+
+
+def output_of(image: str, script: str, *options: str) -> str:
+    """Return what a shell script prints in the image."""
+    return docker("run", "--rm", *options, image, "sh", "-c", script).stdout
+
+
+def test_it_is_what_sagemaker_starts(image):
+    """amd64, no entry point that would swallow the words train and serve, root, the port's label."""
+    (told,) = json.loads(docker("image", "inspect", image).stdout)
+    config = told["Config"]
+    assert (told["Architecture"], told["Os"]) == ("amd64", "linux")
+    assert not config.get("Entrypoint")
+    assert config.get("User", "") in {"", "root", "0"}
+    assert config["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT-0"
+    assert "PYTHONUNBUFFERED=1" in config["Env"]
+
+
+def test_it_is_small(image):
+    """At most 1.0 GB, compiled bytecode included: every start of an instance pulls it."""
+    assert int(docker("image", "inspect", "--format", "{{.Size}}", image).stdout) <= 1_000_000_000
+
+
+def test_train_and_serve_are_programs_on_the_path(image):
+    """Executable by everybody, writable by root alone, without carriage returns."""
+    modes = "for p in train serve; do stat -L -c '%a %U' $(command -v $p); done"
+    assert output_of(image, modes).splitlines() == ["755 root", "755 root"]
+    assert "\r" not in output_of(image, "cat $(command -v train) $(command -v serve)")
+
+
+def test_nothing_lies_where_sagemaker_mounts(image):
+    """/opt/ml is the platform's; the driver is the host's; caches are not shipped."""
+    names = ("-path /opt/ml", "-name 'libcuda.so*'", "-path '/tmp/*'", "-path '/root/.cache'")
+    assert output_of(image, f"find / -xdev \\( {' -o '.join(names)} \\) 2>/dev/null") == ""
+
+
+def test_what_is_inside_can_be_looked_up(image):
+    """The inventory names every locked package with its version."""
+    packages = json.loads(output_of(image, "cat /opt/program/packages.json"))["installed"]
+    versions = {package["metadata"]["name"].lower(): package["metadata"]["version"] for package in packages}
+    assert versions["torch"].startswith("2.13.0")
+    assert {"transformers", "flask", "gunicorn", "safetensors"} <= versions.keys()
+
+
+def test_development_tools_are_not_shipped(image):
+    """No test runner, no compiler, no tests of torch."""
+    for probe in (
+        "python -c 'import pytest'",
+        "command -v gcc",
+        "command -v git",
+        "python -c 'import torch.test'",
+    ):
+        assert docker("run", "--rm", image, "sh", "-c", probe, check=False).returncode != 0, probe
