@@ -36,10 +36,17 @@ def test_every_requirement_is_pinned_with_a_hash(lock: object) -> None:
 
 
 def test_torch_is_only_in_its_own_file() -> None:
-    """No other lock brings torch or a CUDA package along: it comes from an index of its own."""
+    """No other lock brings torch or a CUDA package along: each flavour has its own, of the same release."""
     assert names_in("requirements-torch.txt") == {"torch"}
+    releases = {
+        re.split(r"[+ ]", line)[0]
+        for name in ("requirements-torch.txt", "requirements-torch-gpu.txt")
+        for line in (CONTAINER / name).read_text(encoding="utf-8").splitlines()
+        if line.startswith("torch==")
+    }
+    assert len(releases) == 1
     for lock in LOCKS:
-        if lock.name != "requirements-torch.txt":
+        if not lock.name.startswith("requirements-torch"):
             assert not {
                 name for name in names_in(lock.name) if re.match(r"(torch|triton|nvidia|cuda)\b", name)
             }
@@ -67,7 +74,7 @@ def test_the_package_declares_what_the_lock_is_made_from() -> None:
     assert all(",<" in entry for entry in project["dependencies"])
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-torch-gpu"])
 def test_the_lock_holds_everything_asked_for(name: str) -> None:
     """Nobody edits a .in file without compiling it."""
     assert names_in(f"{name}.in") <= names_in(f"{name}.txt")
@@ -83,3 +90,7 @@ def test_shared_packages_have_one_version() -> None:
         for name in ("requirements.txt", "requirements-dev.txt")
     )
     assert {name: dev[name] for name in dev.keys() & runtime.keys()}.items() <= runtime.items()
+    gpu = dict(
+        REQUIREMENT.findall((CONTAINER / "requirements-torch-gpu.txt").read_text(encoding="utf-8"))
+    )
+    assert {name: gpu[name] for name in gpu.keys() & runtime.keys()}.items() <= runtime.items()
