@@ -72,6 +72,8 @@ class ServingProcess:
         """Process id of the worker."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         while not (found := children.read_text().split()):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server has ended, log: {self.log}")
             time.sleep(0.01)
         return int(found[0])
 

@@ -192,6 +192,10 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     return found
 
 
+# A mini-batch of 6 MB of short lines is one request there, and the caller's own timeout decides.
+_IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeConfig:
     """The settings of the server, from its environment variables (the dataclass' names in capitals)."""
@@ -199,7 +203,10 @@ class ServeConfig:
     sagemaker_bind_to_port: int = integer(8080, 1, 65535, "Port to listen on.")
     serving_host: str = string("0.0.0.0", "Address to listen on; 127.0.0.1 = only this machine.")  # noqa: S104
     sagemaker_model_server_timeout: int = integer(
-        60, 1, 3600, "Seconds within which an answer is given, else 504."
+        60, 1, 3600, "Seconds within which an answer is given, else 504; in batch transform 3600."
+    )
+    sagemaker_model_server_workers: int | None = integer(
+        None, 1, 64, "Model threads; default: one for each GPU, one on CPU."
     )
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
     serving_max_batch_tokens: int = integer(
@@ -208,8 +215,24 @@ class ServeConfig:
     serving_max_concurrent_requests: int = integer(
         64, 1, 4096, "Requests answered at the same time; a further one gets 429."
     )
-    serving_max_records: int = integer(10_000, 1, 1_000_000, "Most texts in one request, else 413.")
-    serving_threads: int | None = integer(None, 1, 256, "Threads of the model; default: the cores available.")
+    serving_max_records: int = integer(
+        10_000, 1, 10_000_000, "Most texts in one request, else 413; in batch transform 1000000."
+    )
+    serving_max_waiting_tokens: int = integer(
+        1_000_000, 1, 1_000_000_000, "Most tokens, roughly counted, that wait; a request beyond it gets 429."
+    )
+    serving_threads: int | None = integer(
+        None, 1, 256, "Threads of each model; default: the cores available, shared among the models."
+    )
+    serving_precision: str = choice(
+        "auto", ("auto", "fp32", "bf16"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
+    )
+    serving_stall_timeout: int = integer(
+        60, 1, 3600, "Seconds after which a model that gives no answer counts as stuck and is replaced."
+    )
+    serving_access_log: bool = boolean(True, "One JSON line a request, without anything of its text.")
+    sagemaker_batch: bool = boolean(False, "Set by batch transform: its defaults apply.")
+    sagemaker_multi_model: bool = boolean(False, "Set by multi-model endpoints, which are refused.")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -220,8 +243,10 @@ class ServeConfig:
         """
         raw = {name: environ[name.upper()] for name in specs(cls) if environ.get(name.upper())}
         values, mistakes = parse_values(cls, raw, "environment variable", spelling=str.upper)
+        if values.get("sagemaker_multi_model"):
+            mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model an endpoint")
         refuse(mistakes, "Correct the model's environment.")
-        return cls(**values)
+        return cls(**{**(_IN_BATCH_TRANSFORM if values.get("sagemaker_batch") else {}), **values})
 
     @property
     def max_body_bytes(self) -> int:

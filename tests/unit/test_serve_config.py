@@ -18,9 +18,11 @@ def test_serve_defaults():
 
 def test_serve_settings_come_from_capitals_only():
     """A setting is read from the variable of its name in capitals; an empty one counts as unset."""
-    for name in specs(ServeConfig):
-        config = ServeConfig.from_environ({name.upper(): "70", name: "80", "PATH": "/bin"})
-        assert str(getattr(config, name)) == "70"
+    words = {"serving_precision": "bf16", "serving_access_log": "false"}
+    for name in set(specs(ServeConfig)) - {"sagemaker_batch", "sagemaker_multi_model"}:
+        value = words.get(name, "64")
+        config = ServeConfig.from_environ({name.upper(): value, name: "80", "PATH": "/bin"})
+        assert str(getattr(config, name)).lower() == value
         assert dataclasses.replace(config, **{name: getattr(ServeConfig(), name)}) == ServeConfig()
         assert ServeConfig.from_environ({name.upper(): ""}) == ServeConfig()
 
@@ -38,3 +40,20 @@ def test_serve_names_every_wrong_variable_as_it_is_set():
         "Environment variable SAGEMAKER_BIND_TO_PORT='70000' is not a whole number from 1 to 65535; "
         "environment variable SERVING_THREADS='all' is not a whole number from 1 to 256."
     )
+
+
+@pytest.mark.parametrize("spelling", ["true", "True"])
+def test_serve_in_batch_transform(spelling):
+    """SAGEMAKER_BATCH, in either spelling in use, gives a mini-batch's defaults; what is set still counts."""
+    config = ServeConfig.from_environ({"SAGEMAKER_BATCH": spelling})
+    assert (config.serving_max_records, config.sagemaker_model_server_timeout) == (1_000_000, 3600)
+    chosen = {"SAGEMAKER_BATCH": spelling, "SERVING_MAX_RECORDS": "5", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "7"}
+    config = ServeConfig.from_environ(chosen)
+    assert (config.serving_max_records, config.sagemaker_model_server_timeout) == (5, 7)
+    assert ServeConfig.from_environ({"SAGEMAKER_BATCH": "false"}) == ServeConfig()
+
+
+def test_serve_refuses_a_multi_model_endpoint():
+    """A multi-model endpoint, whose calls nothing here answers, is refused at the start with the reason."""
+    with pytest.raises(UserError, match="SAGEMAKER_MULTI_MODEL"):
+        ServeConfig.from_environ({"SAGEMAKER_MULTI_MODEL": "true"})

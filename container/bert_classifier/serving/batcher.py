@@ -1,29 +1,38 @@
-"""Micro-batching: one thread that predicts for several requests at once, and never lets one spoil another."""
+"""Micro-batching: model threads that predict for several requests at once, and never let one spoil another."""
 
 import contextlib
-import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from bert_classifier.errors import RequestError
+from bert_classifier.serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+PROBE = "A plain text that a sound model can always predict."
+
 T = TypeVar("T")
+Predict = Callable[[Sequence[str]], Sequence[T]]
 
 
 class _Job(Generic[T]):
-    """One request: its texts, the results so far, and the future that its sender waits on."""
+    """One request: its texts, how many of them passes have taken, and the future that its sender waits on."""
 
-    def __init__(self, texts: Sequence[str], deadline: float) -> None:
+    def __init__(self, texts: Sequence[str], costs: Sequence[int], deadline: float) -> None:
         self.texts = texts
+        self.costs = costs
         self.deadline = deadline
-        self.results: list[T] = []
-        self.future: Future[list[T]] = Future()
+        self.came = time.monotonic()
+        self.taken = 0
+        self.waiting_cost = sum(costs)  # of what no pass has taken
+        self.future: Future[list[T | Exception]] = Future()
+        self._results: dict[int, list[T | Exception]] = {}
+        self._missing = len(texts)
+        self._lock = threading.Lock()
 
     def is_over(self) -> bool:
         """Say whether nobody needs (more of) this job: done, cancelled by its sender, or too late."""
@@ -31,22 +40,43 @@ class _Job(Generic[T]):
             self.fail(timeout_error())
         return self.future.done()
 
-    def add(self, results: Sequence[T]) -> None:
-        self.results += results
-        if len(self.results) == len(self.texts):
-            with contextlib.suppress(InvalidStateError):  # cancelled in this moment
-                self.future.set_result(self.results)
+    def take(self, share: int) -> "_Slice[T]":
+        """Return the next texts whose costs are within `share`, at least one."""
+        start, cost = self.taken, 0
+        while self.taken < len(self.texts):
+            cost += self.costs[self.taken]
+            if cost > share and self.taken > start:
+                break
+            self.waiting_cost -= self.costs[self.taken]
+            self.taken += 1
+        return _Slice(self, start, self.texts[start : self.taken])
+
+    def put(self, start: int, results: list[T | Exception]) -> None:
+        """Add the results of a slice; slices may come back in any order."""
+        with self._lock:
+            self._results[start] = results
+            self._missing -= len(results)
+            is_complete = not self._missing
+        if is_complete:
+            self._finish([result for start in sorted(self._results) for result in self._results[start]])
+
+    def _finish(self, results: list[T | Exception]) -> None:
+        if all(isinstance(result, Exception) for result in results):
+            self.fail(next(result for result in results if isinstance(result, Exception)))
+            return
+        with contextlib.suppress(InvalidStateError):  # cancelled in this moment
+            self.future.set_result(results)
 
     def fail(self, error: Exception) -> None:
         with contextlib.suppress(InvalidStateError):
             self.future.set_exception(error)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Slice(Generic[T]):
-    """What one pass takes of a job: its next texts."""
+class _Slice(NamedTuple, Generic[T]):
+    """What one pass takes of a job: the texts from number `start` on."""
 
     job: _Job[T]
+    start: int
     texts: Sequence[str]
 
 
@@ -64,121 +94,172 @@ class MicroBatcher(Generic[T]):
     is bounded, so that a request with thousands of texts does not hold up its neighbours: it gets its share.
 
     Args:
-        predict: one result for each text, in order. Called from one thread only.
+        predicts: one function for each model thread: one result for each text, in order.
         cost_of: what a text adds to a pass, such as its tokens.
         max_cost: of a pass; one text of each request is always taken.
-        max_waiting: requests at the same time; a further one is refused.
+        max_waiting_cost: of what no pass has taken yet; a request beyond it is refused, unless nothing waits.
     """
 
     def __init__(
         self,
-        predict: Callable[[Sequence[str]], Sequence[T]],
+        predicts: Sequence[Predict[T]],
         *,
         cost_of: Callable[[str], int],
         max_cost: int,
-        max_waiting: int,
+        max_waiting_cost: int,
+        metrics: Metrics,
     ) -> None:
-        self._predict = predict
         self._cost_of = cost_of
         self._max_cost = max_cost
-        self._max_waiting = max_waiting
-        self._waiting: list[_Job[T]] = []
+        self._max_waiting_cost = max_waiting_cost
+        self._metrics = metrics
+        self._waiting: list[_Job[T]] = []  # whose texts are not all taken
+        self._unfinished: dict[_Job[T], None] = {}
+        self._waiting_cost = 0
+        self._busy_since: dict[int, float] = {}  # by number of the model thread
+        self._problem: str | None = None
         self._is_closed = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, args=item, name=f"model-{item[0]}", daemon=True)
+            for item in enumerate(predicts)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def is_alive(self) -> bool:
         """Whether requests are taken and answered."""
-        return self._thread.is_alive() and not self._is_closed
+        return not self._is_closed and self._problem is None
 
-    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[T]]":
+    def problem(self, longest_pass_s: float) -> str | None:
+        """Return why no answer can be expected any more, if so: a dead, stuck or unsound model."""
+        now = time.monotonic()
+        if any(now - since > longest_pass_s for since in list(self._busy_since.values())):
+            return f"a forward pass has taken more than {longest_pass_s:g} s"
+        return self._problem
+
+    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[T | Exception]]":
         """Queue one request and return the future of its results; cancel it when nobody waits any more.
+
+        Where some texts fail, an exception stands in their places; where all do, the future raises the first.
 
         Args:
             texts: at least one.
             deadline: on time.monotonic's clock; no work is begun for the request after it.
         Raises:
-            RequestError: 429 when too many wait, 503 when the batcher has ended. The future may hold 503
-                and 504 too, or what `predict` raised for this request alone.
+            RequestError: 429 when too much waits, 503 when the batcher has ended. The future may hold 503
+                and 504 too.
         """
-        job: _Job[T] = _Job(texts, deadline)
+        job: _Job[T] = _Job(texts, [self._cost_of(text) for text in texts], deadline)
         with self._changed:
             if not self.is_alive:
                 raise _ended_error()
-            if len(self._waiting) >= self._max_waiting:
-                raise RequestError(
-                    429, "overloaded", "Too many requests are waiting.", "Try again in a moment."
-                )
+            if self._waiting and self._waiting_cost + job.waiting_cost > self._max_waiting_cost:
+                raise RequestError(429, "overloaded", "Too many texts are waiting.", "Try again in a moment.")
             self._waiting.append(job)
+            self._waiting_cost += job.waiting_cost
+            self._unfinished[job] = None
             self._changed.notify()
+        job.future.add_done_callback(lambda _: self._forget(job))
         return job.future
+
+    def _forget(self, job: _Job[T]) -> None:
+        with self._changed:
+            self._unfinished.pop(job, None)
+
+    def abandon(self) -> None:
+        """Tell every request that waits that it will not be answered."""
+        with self._changed:
+            for job in list(self._unfinished):
+                job.fail(_ended_error())
 
     def close(self, timeout: float) -> bool:
         """Take no more requests, answer those that wait, and say whether `timeout` seconds sufficed."""
+        until = time.monotonic() + timeout
         with self._changed:
             self._is_closed = True
-            self._changed.notify()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self) -> None:
+    def _run(self, number: int, predict: Predict[T]) -> None:
+        def timed(texts: Sequence[str]) -> Sequence[T]:
+            self._busy_since[number] = time.monotonic()
+            try:
+                return predict(texts)
+            finally:
+                del self._busy_since[number]
+
         try:
             while slices := self._next_pass():
-                self._answer(slices)
+                self._answer(slices, timed)
         finally:
             with self._changed:
                 if not self._is_closed:
-                    logger.critical("the batcher has died: no request can be answered any more")
-                self._is_closed = True
-                for job in self._waiting:
-                    job.fail(_ended_error())
+                    logger.critical("a model thread has died: no request can be answered any more")
+                    self._problem = "a model thread has died"
+                    self.abandon()
 
     def _next_pass(self) -> list[_Slice[T]]:
-        """Wait for requests and return a slice of each; none once closed and all are answered."""
+        """Wait for requests and return a slice of each; none once closed and all are taken."""
         with self._changed:
             while True:
-                self._waiting = [job for job in self._waiting if not job.is_over()]
+                self._drop_those_over()
                 if self._waiting:
-                    share = self._max_cost // len(self._waiting)
-                    return [self._slice_of(job, share) for job in self._waiting]
+                    return self._take_of_each()
                 if self._is_closed:
                     return []
                 self._changed.wait()
 
-    def _slice_of(self, job: _Job[T], share: int) -> _Slice[T]:
-        start = len(job.results)
-        stop, cost = start, 0
-        while stop < len(job.texts):
-            cost += self._cost_of(job.texts[stop])
-            if cost > share and stop > start:
-                break
-            stop += 1
-        return _Slice(job, job.texts[start:stop])
+    def _drop_those_over(self) -> None:
+        over = {job for job in self._waiting if job.is_over()}
+        self._waiting_cost -= sum(job.waiting_cost for job in over)
+        self._waiting = [job for job in self._waiting if job not in over]
 
-    def _answer(self, slices: Sequence[_Slice[T]]) -> None:
-        """Predict for all slices together; if that fails, for each alone, so that only the culprit fails."""
-        texts = [text for piece in slices for text in piece.texts]
-        try:
-            results = self._predict(texts)
-            if len(results) != len(texts):
-                raise RuntimeError(f"{len(results)} results for {len(texts)} texts")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must reach the request and not end the thread
-            self._answer_apart(slices, error)
-            return
+    def _take_of_each(self) -> list[_Slice[T]]:
+        share, now = self._max_cost // len(self._waiting), time.monotonic()
+        for job in self._waiting:
+            if not job.taken:
+                self._metrics.observe_stage("queue", now - job.came)
+        before = sum(job.waiting_cost for job in self._waiting)
+        slices = [job.take(share) for job in self._waiting]
+        self._waiting_cost -= before - sum(job.waiting_cost for job in self._waiting)
+        self._waiting = [job for job in self._waiting if job.taken < len(job.texts)]
+        if self._waiting:
+            self._changed.notify()  # another model thread may sleep
+        return slices
+
+    def _answer(self, slices: Sequence[_Slice[T]], predict: Predict[T]) -> None:
+        results = self._predict_each([text for piece in slices for text in piece.texts], predict)
         for piece in slices:
-            piece.job.add(results[: len(piece.texts)])
+            piece.job.put(piece.start, results[: len(piece.texts)])
             results = results[len(piece.texts) :]
 
-    def _answer_apart(self, slices: Sequence[_Slice[T]], error: Exception) -> None:
-        if len(slices) == 1:
-            slices[0].job.fail(error)
+    def _predict_each(self, texts: Sequence[str], predict: Predict[T]) -> list[T | Exception]:
+        """Predict for all texts together; if that fails, for each half, so that only the culprits fail."""
+        try:
+            results = predict(texts)
+            if len(results) != len(texts):
+                raise RuntimeError(f"{len(results)} results for {len(texts)} texts")
+            return list(results)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must reach the request and not end the thread
+            if len(texts) == 1 or self._problem is not None:
+                self._check_model(predict)
+                return [error] * len(texts)
+            logger.warning("%s in a pass of %d texts: its halves are tried", type(error).__name__, len(texts))
+        half = len(texts) // 2
+        return self._predict_each(texts[:half], predict) + self._predict_each(texts[half:], predict)
+
+    def _check_model(self, predict: Predict[T]) -> None:
+        """After a failure, find out whether it is the text's or the model's, such as a broken GPU."""
+        if self._problem is not None:
             return
-        logger.warning("%s in a batch of %d requests: each is tried alone", type(error).__name__, len(slices))
-        for piece in slices:
-            if not piece.job.is_over():
-                self._answer([piece])
+        try:
+            predict([PROBE])
+        except Exception as error:  # noqa: BLE001 - as above
+            self._problem = f"the model fails on a plain text as well ({type(error).__name__})"
 
 
 def _ended_error() -> RequestError:

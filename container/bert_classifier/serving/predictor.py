@@ -1,17 +1,21 @@
 """Texts to class probabilities with one loaded artifact. No HTTP, no threads of its own."""
 
+import copy
 import dataclasses
 import logging
-import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
 
 from bert_classifier.micro_batches import pad, plan_micro_batches
 from bert_classifier.model import Artifact, load_artifact, logits_of, quiet_transformers
+from bert_classifier.serving.batcher import PROBE
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.plan import Plan
+from bert_classifier.serving.precision import convert, resolve_precision
 
 logger = logging.getLogger(__name__)
 
@@ -29,33 +33,48 @@ class Prediction:
     truncated: bool
 
 
+def load_predictors(
+    folder: Path, plan: Plan, *, max_batch_tokens: int, precision: str, metrics: Metrics
+) -> list["Predictor"]:
+    """Return a predictor for each model thread of the plan, after each has classified a first text.
+
+    Each GPU has a model of its own; on the CPU all threads compute with the same weights.
+
+    Args:
+        precision: as ServeConfig.serving_precision.
+    Raises:
+        UserError: when the folder holds no sound artifact, or the precision cannot be had or changes answers.
+    """
+    torch.set_num_threads(plan.threads)
+    quiet_transformers()
+    artifact = load_artifact(folder)
+    on_device = {name: _placed(artifact, torch.device(name), precision) for name in plan.devices}
+    predictors = [Predictor(on_device[name], max_batch_tokens, metrics) for name in plan.devices]
+    for predictor in predictors:
+        predictor.predict([PROBE])  # so that no request meets a cold model
+    logger.info("model ready: classes=%d threads=%d", len(artifact.labels), torch.get_num_threads())
+    return predictors
+
+
+def _placed(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
+    """Return the artifact with its model on a device, in the precision that the setting means there."""
+    precision = resolve_precision(setting, device)
+    model = artifact.model if precision == "fp32" and device.type == "cpu" else copy.deepcopy(artifact.model)
+    return dataclasses.replace(artifact, model=convert(model, precision, device))
+
+
 class Predictor:
-    """Classifies texts.
+    """Classifies texts, on the device where the artifact's model is.
 
     Args:
         max_batch_tokens: most tokens, padding counted, in one forward pass.
     """
 
-    def __init__(self, artifact: Artifact, max_batch_tokens: int) -> None:
+    def __init__(self, artifact: Artifact, max_batch_tokens: int, metrics: Metrics | None = None) -> None:
         self.labels = artifact.labels
         self._artifact = artifact
         self._max_batch_tokens = max_batch_tokens
-
-    @classmethod
-    def load(cls, folder: Path, max_batch_tokens: int, threads: int | None = None) -> Self:
-        """Return a predictor for the artifact in a folder, after it has classified a first text.
-
-        Args:
-            threads: of the model, for the whole process; default: the cores this process may use.
-        Raises:
-            UserError: when the folder holds no sound artifact.
-        """
-        torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-        quiet_transformers()
-        predictor = cls(load_artifact(folder), max_batch_tokens)
-        predictor.predict(["A first text, so that no request meets a cold model."])
-        logger.info("model ready: classes=%d threads=%d", len(predictor.labels), torch.get_num_threads())
-        return predictor
+        self._metrics = metrics or Metrics()
 
     def cost_of(self, text: str) -> int:
         """Return about how many tokens a text takes, without tokenising it."""
@@ -69,16 +88,25 @@ class Predictor:
         Raises:
             ArithmeticError: when the model gives a number that is not finite.
         """
+        began = time.monotonic()
         encoded = self._artifact.encoder.encode_batch(texts)
+        tokenised = time.monotonic()
         scores = np.empty((len(texts), len(self.labels)), dtype=np.float64)
+        pieces = plan_micro_batches(encoded.lengths, self._max_batch_tokens)
         with torch.inference_mode():
-            for rows in plan_micro_batches(encoded.lengths, self._max_batch_tokens):
+            for rows in pieces:
                 input_ids, attention_mask = pad(encoded, rows, self._artifact.encoder.pad_id)
                 scores[rows] = self._probabilities(input_ids, attention_mask)
+        self._metrics.observe_stage("tokenise", tokenised - began)
+        self._metrics.observe_stage("model", time.monotonic() - tokenised)
+        padded = sum(len(rows) * int(encoded.lengths[rows].max()) for rows in pieces)
+        self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
         return [Prediction(row, bool(cut)) for row, cut in zip(scores, encoded.truncated, strict=True)]
 
     def _probabilities(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> np.ndarray:
-        logits = logits_of(self._artifact.model, input_ids, attention_mask)
-        return torch.softmax(logits.double() / self._artifact.temperature, dim=1).numpy()
+        device = self._artifact.model.device
+        mask = None if attention_mask is None else attention_mask.to(device)
+        logits = logits_of(self._artifact.model, input_ids.to(device), mask)
+        return torch.softmax(logits.double() / self._artifact.temperature, dim=1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""The process behind `serve`: gunicorn with one worker whose many threads share one model.
+"""The process behind `serve`: gunicorn with one worker whose many threads share the models.
 
 The parent only holds the socket and watches the worker; the worker loads the model after the socket answers.
 """
@@ -10,6 +10,9 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,25 +21,27 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
-from gunicorn.workers.base import Worker
 
 from bert_classifier import log
 from bert_classifier.config import ServeConfig
 from bert_classifier.environment import ml_root
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
+from bert_classifier.serving import access_log
 from bert_classifier.serving.app import create_app
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.plan import SPARE_THREADS, available_cores, make_plan
 from bert_classifier.serving.service import ModelService
+from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
 
 if TYPE_CHECKING:
     from bert_classifier.serving.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
-SPARE_THREADS = 16  # beyond the admitted requests: for pings, and for answering 429 at once
-GRACEFUL_TIMEOUT_S = 20  # SageMaker kills 30 s after SIGTERM
-CLOSE_TIMEOUT_S = 1  # for the batcher, which has nothing left to do when all requests have ended
-HANG_TIMEOUT_S = 120  # a worker whose main loop says nothing for so long is replaced
-KEEPALIVE_S = 65  # longer than the caller keeps an idle connection, so that it is the one to close
+CLOSE_TIMEOUT_S = 1  # for the model threads, which have nothing left to do when all requests have ended
+HANG_TIMEOUT_S = 60  # a worker whose main loop says nothing for so long is replaced
+REPLACE_ME = 70  # exit code of a worker that ends itself; 3 and 4 would end gunicorn's parent too
+LAST_ANSWERS_S = 0.5  # for the 503s of a worker that ends itself
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -46,6 +51,7 @@ def main(environ: Mapping[str, str]) -> int:
         environ: the process' environment: ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
     """
     log.configure()
+    access_log.configure()
     for number in (signal.SIGTERM, signal.SIGINT):  # until gunicorn sets its own: PID 1 would ignore them
         signal.signal(number, lambda *_: sys.exit(0))
     try:
@@ -107,8 +113,22 @@ class _Outcome:
     def was_ready(self) -> bool:
         return bool(self._memory[1])
 
-    def note_ready(self) -> None:
-        self._memory[1] = 1
+    @was_ready.setter
+    def was_ready(self, is_ready: bool) -> None:
+        self._memory[1] = is_ready
+
+
+class _Parent(Arbiter):  # type: ignore[misc] # gunicorn has no type information
+    """gunicorn's parent process, which here starts and stops, and does nothing else by signal.
+
+    What it would do on others (another model beside the first, more workers, another program in its place)
+    needs memory and a port that a container does not have twice.
+    """
+
+    def _ignore(self) -> None:
+        logger.info("a signal that has no meaning here is ignored; SIGTERM stops the server")
+
+    handle_hup = handle_usr2 = handle_ttin = handle_ttou = handle_winch = _ignore
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
@@ -119,12 +139,8 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self._config = config
         self._model_dir = model_dir
         self._parent = os.getpid()
-        self._service = ModelService(
-            self._load_model,
-            self._stop_all,
-            max_batch_tokens=config.serving_max_batch_tokens,
-            max_waiting=config.serving_max_concurrent_requests,
-        )
+        self._metrics = Metrics()
+        self._service = ModelService(self._load_model, self._stop_all, config, self._metrics)
         super().__init__()
 
     def load_config(self) -> None:
@@ -134,7 +150,30 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
 
     def load(self) -> Flask:
         """Return the application; in the worker."""
-        return create_app(self._service, self._config)
+        return create_app(self._service, self._config, self._metrics)
+
+    def run(self) -> None:
+        """Start the parent process' loop; it ends by SystemExit."""
+        _Parent(self).run()
+
+    def supervise(self) -> None:
+        """In the worker, every second: end it when its model will answer no more; the parent starts another."""
+        problem = self._service.problem()
+        if problem is None:
+            return
+        logger.critical("%s: this worker ends and is replaced", problem)
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        for ident, frame in sys._current_frames().items():
+            stack = "".join(traceback.format_stack(frame))
+            logger.critical("thread %s\n%s", names.get(ident, ident), stack)
+        self.abandon()
+        time.sleep(LAST_ANSWERS_S)
+        logging.shutdown()
+        os._exit(REPLACE_ME)
+
+    def abandon(self) -> None:
+        """In the worker: tell every request that waits that it will not be answered."""
+        self._service.abandon()
 
     def _settings(self) -> dict[str, Any]:
         threads = self._config.serving_max_concurrent_requests + SPARE_THREADS
@@ -142,36 +181,56 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "bind": f"{self._config.serving_host}:{self._config.sagemaker_bind_to_port}",
             "backlog": 2048,
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": threads,
             "worker_connections": threads + 1000,
             "worker_tmp_dir": _writable_dir(),
             "timeout": HANG_TIMEOUT_S,
-            "graceful_timeout": GRACEFUL_TIMEOUT_S,
-            "keepalive": KEEPALIVE_S,
+            "graceful_timeout": int(STOP_S + LAST_WORDS_S + CLOSE_TIMEOUT_S),
+            "keepalive": int(FIRST_BYTE_S),
             "control_socket_disable": True,
             "accesslog": None,
             "loglevel": "warning",
             "proc_name": "bert-classifier",
+            "pre_fork": self._note_new_worker,
             "post_worker_init": self._start_model,
             "worker_exit": self._end_worker,
             "child_exit": self._note_dead_worker,
         }
 
+    def _note_new_worker(self, _arbiter: Arbiter, _worker: Worker) -> None:
+        """In the parent: each worker has to prove anew that it gets as far as a model."""
+        self.outcome.was_ready = False
+
     def _start_model(self, _worker: Worker) -> None:
         """In the worker: begin to load."""
         self._service.start()
 
-    def _load_model(self) -> "Predictor":
-        """In the worker's loading thread: return the model once it has classified a text."""
+    def _load_model(self) -> "list[Predictor]":
+        """In the worker's loading thread: return the models once each has classified a text."""
         # Importing torch takes seconds: only now, when the socket answers already.
-        from bert_classifier.serving.predictor import Predictor
+        import torch
 
-        predictor = Predictor.load(
-            self._model_dir, self._config.serving_max_batch_tokens, self._config.serving_threads
+        from bert_classifier.serving.predictor import load_predictors
+
+        config = self._config
+        plan = make_plan(
+            cores=available_cores(),
+            gpus=torch.cuda.device_count(),
+            models=config.sagemaker_model_server_workers,
+            threads=config.serving_threads,
+            requests=config.serving_max_concurrent_requests,
         )
-        self.outcome.note_ready()
-        return predictor
+        logger.info("%s", plan)
+        predictors = load_predictors(
+            self._model_dir,
+            plan,
+            max_batch_tokens=config.serving_max_batch_tokens,
+            precision=config.serving_precision,
+            metrics=self._metrics,
+        )
+        self.outcome.was_ready = True
+        return predictors
 
     def _stop_all(self, error: Exception) -> None:
         """In the worker's loading thread: say why there is no model, and end the parent too."""

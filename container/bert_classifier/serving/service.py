@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.batcher import MicroBatcher
+from bert_classifier.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     from bert_classifier.serving.predictor import Prediction, Predictor  # it loads torch
@@ -23,24 +25,21 @@ class ModelService:
     """One model, loaded in the background so that the socket answers meanwhile.
 
     Args:
-        load: returns the predictor once it has proved to work.
+        load: returns the predictors, one for each model thread, once they have proved to work.
         on_failure: told, in the loading thread, what `load` raised.
-        max_batch_tokens: most tokens, padding counted, in one forward pass.
-        max_waiting: requests at the same time.
     """
 
     def __init__(
         self,
-        load: "Callable[[], Predictor]",
+        load: "Callable[[], Sequence[Predictor]]",
         on_failure: Callable[[Exception], None],
-        *,
-        max_batch_tokens: int,
-        max_waiting: int,
+        config: ServeConfig,
+        metrics: Metrics,
     ) -> None:
         self._load = load
         self._on_failure = on_failure
-        self._max_cost = PASS_BUDGETS * max_batch_tokens
-        self._max_waiting = max_waiting
+        self._config = config
+        self._metrics = metrics
         self._batcher: MicroBatcher[Prediction] | None = None
         self._loader = threading.Thread(target=self._start_model, name="loader", daemon=True)
         self.labels: Sequence[str] = ()
@@ -51,18 +50,28 @@ class ModelService:
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests are answered: the model is loaded and its thread lives."""
-        return self._batcher is not None and self._batcher.is_alive
+        """Whether requests are answered: the model is loaded, its threads live and get on."""
+        return self._batcher is not None and self._batcher.is_alive and self.problem() is None
 
-    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[Prediction]]":
+    def problem(self) -> str | None:
+        """Return why a loaded model will answer no more, if so."""
+        limit = self._config.serving_stall_timeout
+        return None if self._batcher is None else self._batcher.problem(limit)
+
+    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[Prediction | Exception]]":
         """Queue texts for classification; see MicroBatcher.submit.
 
         Raises:
-            RequestError: 503 while the model is not ready, 429 when too many requests wait.
+            RequestError: 503 while the model is not ready, 429 when too much waits.
         """
         if self._batcher is None:
             raise RequestError(503, "not_ready", "The model is still being loaded.", "Try again in a moment.")
         return self._batcher.submit(texts, deadline)
+
+    def abandon(self) -> None:
+        """Tell every request that waits that it will not be answered."""
+        if self._batcher is not None:
+            self._batcher.abandon()
 
     def close(self, timeout: float) -> bool:
         """Answer what waits and stop; say whether no thread is left after at most `timeout` seconds."""
@@ -71,14 +80,15 @@ class ModelService:
 
     def _start_model(self) -> None:
         try:
-            predictor = self._load()
+            predictors = self._load()
         except Exception as error:  # noqa: BLE001 - whatever it is, a server without a model must not live on
             self._on_failure(error)
             return
-        self.labels = predictor.labels
+        self.labels = predictors[0].labels
         self._batcher = MicroBatcher(
-            predictor.predict,
-            cost_of=predictor.cost_of,
-            max_cost=self._max_cost,
-            max_waiting=self._max_waiting,
+            [predictor.predict for predictor in predictors],
+            cost_of=predictors[0].cost_of,
+            max_cost=PASS_BUDGETS * self._config.serving_max_batch_tokens,
+            max_waiting_cost=self._config.serving_max_waiting_tokens,
+            metrics=self._metrics,
         )

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from bert_classifier.serving.predictor import Predictor
+from bert_classifier.config import ServeConfig
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.plan import make_plan
+from bert_classifier.serving.predictor import Predictor, load_predictors
 from bert_classifier.serving.service import ModelService
 from toy_artifact import make_artifact
 
@@ -21,7 +24,9 @@ def artifact_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def predictor(artifact_dir: Path) -> Predictor:
     """Return a predictor whose forward passes are small enough that a few texts need several."""
-    return Predictor.load(artifact_dir, max_batch_tokens=128, threads=1)
+    plan = make_plan(cores=1, gpus=0, models=None, threads=None, requests=1)
+    (loaded,) = load_predictors(artifact_dir, plan, max_batch_tokens=128, precision="auto", metrics=Metrics())
+    return loaded
 
 
 @pytest.fixture
@@ -29,8 +34,9 @@ def make_service() -> Iterator[Callable[..., ModelService]]:
     """Return a function that starts a service around a predictor and waits until it is ready."""
     services: list[ModelService] = []
 
-    def make(predictor: Any, *, max_waiting: int = 64) -> ModelService:
-        service = ModelService(lambda: predictor, _raise, max_batch_tokens=128, max_waiting=max_waiting)
+    def make(*predictors: Any, **settings: Any) -> ModelService:
+        config = ServeConfig(serving_max_batch_tokens=128, **settings)
+        service = ModelService(lambda: predictors, _raise, config, Metrics())
         services.append(service)
         service.start()
         while not service.is_ready:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from bert_classifier.config import ServeConfig
 from bert_classifier.serving.app import create_app
+from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.predictor import Prediction, Predictor
 from bert_classifier.serving.service import ModelService
 
@@ -67,7 +68,7 @@ def toy_client(make_service: Callable[..., ModelService], toy: ToyPredictor) -> 
 def _ask(client: FlaskClient, body: Any, content_type: str | None = JSON, **headers: str) -> Any:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     data = json.dumps(body) if isinstance(body, list | dict) else body
-    return client.post("/invocations", data=data, content_type=content_type, headers=names)
+    return client.post("/invocations", data=data, content_type=content_type, headers=names, buffered=True)
 
 
 def _code(response: Any) -> tuple[int, str]:
@@ -160,7 +161,7 @@ def test_paths_and_methods_that_are_not_there(client, method, path, status, allo
 def test_execution_parameters(client):
     """Batch transform is told two numbers whose product SageMaker accepts, and no batch strategy."""
     parameters = client.get("/execution-parameters").json
-    assert parameters == {"MaxConcurrentTransforms": 4, "MaxPayloadInMB": 25}
+    assert parameters == {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 6}
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -179,7 +180,9 @@ def test_a_body_that_is_too_large(make_service, toy, chunked):
         environ = {"wsgi.input": Body(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": str(size)}
         if chunked:
             environ |= {"HTTP_TRANSFER_ENCODING": "chunked"}
-        response = app.test_client().post("/invocations", content_type=PLAIN, environ_overrides=environ)
+        response = app.test_client().post(
+            "/invocations", content_type=PLAIN, environ_overrides=environ, buffered=True
+        )
         assert response.status_code == status
     assert _code(response) == (413, "body_too_large")
 
@@ -187,7 +190,7 @@ def test_a_body_that_is_too_large(make_service, toy, chunked):
 def test_a_body_that_is_cut_short(toy_client):
     """A body shorter than its Content-Length is 400, and nothing of it is classified."""
     short = {"wsgi.input": io.BytesIO(b"ap"), "CONTENT_LENGTH": "5"}
-    response = toy_client.post("/invocations", content_type=PLAIN, environ_overrides=short)
+    response = toy_client.post("/invocations", content_type=PLAIN, environ_overrides=short, buffered=True)
     assert _code(response) == (400, "broken_body")
 
 
@@ -206,7 +209,9 @@ def test_custom_attributes(client, attributes, is_echoed):
     """The caller's own header comes back as sent, on errors too, if SageMaker allows it; else not at all."""
     name = "X-Amzn-SageMaker-Custom-Attributes"
     for body in ('["a"]', "{"):
-        response = client.post("/invocations", data=body, content_type=JSON, headers={name: attributes})
+        response = client.post(
+            "/invocations", data=body, content_type=JSON, headers={name: attributes}, buffered=True
+        )
         assert response.headers.get(name) == (attributes if is_echoed else None)
 
 
@@ -218,7 +223,7 @@ def test_while_the_model_is_loaded():
         may_fail.wait(30)
         raise ValueError("no model")
 
-    service = ModelService(load, failures.append, max_batch_tokens=64, max_waiting=8)
+    service = ModelService(load, failures.append, ServeConfig(), Metrics())
     client = create_app(service, ServeConfig()).test_client()
     service.start()
     for _ in range(2):
@@ -258,7 +263,7 @@ def test_an_answer_that_takes_too_long(toy_client, toy):
 
 def test_a_bug_is_told_by_an_id_only(toy_client, caplog):
     """A bug is 500 with an id that the log has too; neither holds the error's message or the text."""
-    logger = logging.getLogger("bert_classifier.serving.app")
+    logger = logging.getLogger("bert_classifier.serving.answers")
     logger.addHandler(caplog.handler)
     response = _ask(toy_client, ["poison secret-7"])
     logger.removeHandler(caplog.handler)

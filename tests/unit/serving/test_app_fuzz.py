@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bert_classifier.config import ServeConfig
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.media_types import JSON, READ, WRITTEN
+from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.predictor import Predictor
 from bert_classifier.serving.service import ModelService
 
@@ -35,7 +36,8 @@ BODIES = (
 def client(predictor: Predictor) -> Iterator[FlaskClient]:
     """Return a client whose app lives as long as the module: hypothesis calls a test many times."""
     failures: list[Exception] = []
-    service = ModelService(lambda: predictor, failures.append, max_batch_tokens=128, max_waiting=8)
+    config = ServeConfig(serving_max_batch_tokens=128)
+    service = ModelService(lambda: [predictor], failures.append, config, Metrics())
     service.start()
     while not service.is_ready:
         assert not failures
@@ -52,7 +54,7 @@ def _header(value: str) -> str:
 def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
     """Whatever comes in, the status is 200 or names the caller's mistake, and the body is of a known form."""
     headers = {"Accept": _header(accept), "Content-Type": _header(content_type)}
-    response = client.post("/invocations", data=body, headers=headers)
+    response = client.post("/invocations", data=body, headers=headers, buffered=True)
     assert response.status_code in (200, 400, 406, 413, 415)
     if response.status_code == 200:
         assert response.mimetype in WRITTEN
@@ -65,13 +67,13 @@ def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
 @given(body=BODIES, content_type=st.sampled_from([t for t in READ if t != JSON]))
 def test_lines_in_are_lines_out(client, body, content_type):
     """A body of lines is answered with lines, and a line put before it adds just its own to the answer."""
-    first = client.post("/invocations", data=body, content_type=content_type)
+    first = client.post("/invocations", data=body, content_type=content_type, buffered=True)
     if first.status_code != 200:
         assert first.json["code"] == "too_many_records"
         return
     lines = first.text.split("\n") if first.text else []
     body = b"apple\n" + body.removeprefix(b"\xef\xbb\xbf")
-    again = client.post("/invocations", data=body, content_type=content_type)
+    again = client.post("/invocations", data=body, content_type=content_type, buffered=True)
     if again.status_code == 200:
         _assert_same_answers(again.text.split("\n")[1:], lines)
 

@@ -10,6 +10,7 @@ import pytest
 
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.batcher import MicroBatcher
+from bert_classifier.serving.metrics import Metrics
 
 LATER = 1e12  # a deadline that does not come
 
@@ -19,6 +20,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.passes: list[list[str]] = []
+        self.is_broken = False
         self.is_busy = threading.Event()
         self.may_go = threading.Event()
         self.may_go.set()
@@ -27,6 +29,8 @@ class Gate:
         self.passes.append(list(texts))
         self.is_busy.set()
         assert self.may_go.wait(30)
+        if self.is_broken:
+            raise OSError("the device is gone")
         if "poison" in texts:
             raise ValueError("poison")
         if "exit" in texts:
@@ -48,10 +52,11 @@ def batcher(gate: Gate) -> Iterator[MicroBatcher[str]]:
 
 
 def _make(gate: Gate, **settings: Any) -> MicroBatcher[str]:
-    return MicroBatcher(gate.predict, **{"cost_of": len, "max_cost": 100, "max_waiting": 8, **settings})
+    chosen = {"cost_of": len, "max_cost": 100, "max_waiting_cost": 1000, **settings}
+    return MicroBatcher([gate.predict], metrics=Metrics(), **chosen)
 
 
-def _while_busy(batcher: MicroBatcher[str], gate: Gate) -> "Future[list[str]]":
+def _while_busy(batcher: MicroBatcher[str], gate: Gate) -> "Future[list[str | Exception]]":
     """Submit one request and return when its pass has begun and is held."""
     gate.may_go.clear()
     gate.is_busy.clear()
@@ -98,28 +103,84 @@ def test_a_text_dearer_than_a_pass_is_predicted_all_the_same(gate):
 
 
 def test_only_the_culprit_fails(batcher, gate):
-    """When a pass fails, each request is tried alone; the others get their results."""
+    """When a pass fails, its halves are tried: other requests, and other texts of the same, get their results."""
     first = _while_busy(batcher, gate)
-    good, bad, also_good = (batcher.submit([text], LATER) for text in ("good", "poison", "fine"))
+    good, bad = batcher.submit(["good"], LATER), batcher.submit(["poison"], LATER)
+    mixed = batcher.submit(["a", "b", "poison", "c"], LATER)
     gate.may_go.set()
     assert first.result(30) == ["FIRST"]
     assert good.result(30) == ["GOOD"]
-    assert also_good.result(30) == ["FINE"]
     with pytest.raises(ValueError, match="poison"):
         bad.result(30)
+    *others, failure, last = mixed.result(30)
+    assert [*others, last] == ["A", "B", "C"]
+    assert isinstance(failure, ValueError)
     assert batcher.is_alive
     assert batcher.submit(["next"], LATER).result(30) == ["NEXT"]
 
 
 def test_a_result_too_few_is_a_failure_and_not_a_shift(batcher, gate):
-    """When the numbers of texts and results differ, no request gets a neighbour's result."""
+    """When the numbers of texts and results differ, no text gets a neighbour's result."""
     first = _while_busy(batcher, gate)
     short, whole = batcher.submit(["lost", "b"], LATER), batcher.submit(["c", "d"], LATER)
     gate.may_go.set()
     first.result(30)
     assert whole.result(30) == ["C", "D"]
-    with pytest.raises(RuntimeError, match="1 results for 2 texts"):
-        short.result(30)
+    lost, found = short.result(30)
+    assert found == "B"
+    assert str(lost) == "0 results for 1 texts"
+
+
+def test_a_model_that_fails_on_a_plain_text_is_given_up(batcher, gate):
+    """A failure that is not the text's, such as a broken device, is seen: nobody is served wrongly or waits."""
+    assert batcher.problem(60) is None
+    gate.is_broken = True
+    with pytest.raises(OSError, match="device"):
+        batcher.submit(["a"], LATER).result(30)
+    assert "OSError" in batcher.problem(60)
+    assert not batcher.is_alive
+    with pytest.raises(RequestError) as caught:
+        batcher.submit(["b"], LATER)
+    assert caught.value.status == 503
+
+
+def test_a_pass_that_does_not_end_is_seen(batcher, gate):
+    """A model that says nothing for longer than allowed is a problem while it lasts."""
+    first = _while_busy(batcher, gate)
+    assert batcher.problem(60) is None
+    while batcher.problem(0.01) is None:
+        time.sleep(0.001)
+    assert "0.01 s" in batcher.problem(0.01)
+    gate.may_go.set()
+    first.result(30)
+    while batcher.problem(0.0) is not None:
+        time.sleep(0.001)
+
+
+def test_abandoned_requests_are_told(batcher, gate):
+    """abandon() answers what is in the model and what waits for it with 503."""
+    jobs = [_while_busy(batcher, gate), batcher.submit(["second"], LATER)]
+    batcher.abandon()
+    for job in jobs:
+        with pytest.raises(RequestError) as caught:
+            job.result(0)
+        assert caught.value.status == 503
+    gate.may_go.set()
+
+
+def test_two_models_share_the_work():
+    """With two model threads two passes run at once, and a request's results are in order all the same."""
+    both = threading.Barrier(2, timeout=30)
+
+    def predict(texts: Sequence[str]) -> list[str]:
+        both.wait()
+        return [text.upper() for text in texts]
+
+    chosen: dict[str, Any] = {"cost_of": len, "max_cost": 2, "max_waiting_cost": 1000}
+    batcher = MicroBatcher([predict, predict], metrics=Metrics(), **chosen)
+    texts = [chr(97 + i) for i in range(16)]
+    assert batcher.submit(texts, LATER).result(30) == [text.upper() for text in texts]
+    assert batcher.close(30)
 
 
 def test_nobody_is_predicted_for_who_has_left(batcher, gate):
@@ -147,16 +208,23 @@ def test_nothing_is_begun_after_the_deadline(batcher, gate):
 
 
 def test_a_request_too_many_is_refused_at_once(gate):
-    """More requests than may wait are refused with 429 while the model is busy, and served afterwards."""
-    batcher = _make(gate, max_waiting=2)
+    """More than may wait is refused with 429 while the model is busy, and served afterwards."""
+    batcher = _make(gate, max_waiting_cost=8)
     first = _while_busy(batcher, gate)
-    second = batcher.submit(["second"], LATER)
+    second = batcher.submit(["second", "too"], LATER)  # costs 9: where nothing waits anything is taken
     with pytest.raises(RequestError) as caught:
-        batcher.submit(["third"], LATER)
+        batcher.submit(["x"], LATER)
     assert caught.value.status == 429
+    assert second.cancel()
     gate.may_go.set()
-    assert (first.result(30), second.result(30)) == (["FIRST"], ["SECOND"])
-    assert batcher.submit(["third"], LATER).result(30) == ["THIRD"]
+    assert first.result(30) == ["FIRST"]
+    while True:
+        try:
+            assert batcher.submit(["third"], LATER).result(30) == ["THIRD"]
+            break
+        except RequestError:  # the model has not looked at the cancelled one yet
+            time.sleep(0.001)
+    assert gate.passes == [["first"], ["third"]]
     assert batcher.close(30)
 
 
@@ -177,7 +245,7 @@ def test_closing_answers_what_waits(gate):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # its death is the point
 def test_a_dead_thread_is_seen_and_nobody_waits_for_it(batcher, gate):
-    """When the thread ends for whatever reason, waiting requests get 503 and is_alive turns false."""
+    """When a thread ends for whatever reason, waiting requests get 503 and is_alive turns false."""
     first = _while_busy(batcher, gate)
     fatal, other = batcher.submit(["exit"], LATER), batcher.submit(["other"], LATER)
     gate.may_go.set()

@@ -9,10 +9,13 @@ import torch
 
 from bert_classifier.errors import UserError
 from bert_classifier.model import load_artifact
-from bert_classifier.serving.predictor import Predictor
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.plan import make_plan
+from bert_classifier.serving.predictor import Predictor, load_predictors
 from fakes import CLASS_NAMES, toy_rows
 from toy_artifact import MAX_LENGTH
 
+PLAN = make_plan(cores=1, gpus=0, models=None, threads=None, requests=1)
 TEXTS = [text for _, text in toy_rows(24)]
 
 
@@ -78,7 +81,7 @@ def test_a_number_that_is_not_finite_is_an_error(artifact_dir):
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path):
     """A folder without a trained model gives one sentence, not a server that cannot answer."""
     with pytest.raises(UserError, match="no trained model"):
-        Predictor.load(tmp_path, 128, threads=1)
+        load_predictors(tmp_path, PLAN, max_batch_tokens=128, precision="auto", metrics=Metrics())
 
 
 def test_the_cost_of_a_text_never_exceeds_what_the_model_reads(predictor):

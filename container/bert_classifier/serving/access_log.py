@@ -1,0 +1,67 @@
+"""One JSON object a line for each request: what was asked for and how it went, nothing of what it held."""
+
+import dataclasses
+import datetime
+import json
+import logging
+import sys
+import time
+from typing import Self, TextIO
+
+from flask import Response, g, request
+
+logger = logging.getLogger(__name__)
+
+_QUIET_PATHS = ("/ping", "/metrics")  # asked every few seconds; what makes them fail has lines of its own
+
+
+def is_wanted() -> bool:
+    """Say whether Flask's current request is worth a line."""
+    return request.path not in _QUIET_PATHS
+
+
+def configure(stream: TextIO | None = None) -> None:
+    """Send the access log to `stream` (default: standard output), each line bare."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+@dataclasses.dataclass
+class Entry:
+    """A line of the log. `path` is "-" for one that is not served here: whoever asks can write there what he likes."""
+
+    time: str
+    method: str
+    path: str
+    status: int
+    bytes_in: int | None
+    bytes_out: int | None
+    milliseconds: float
+    began: dataclasses.InitVar[float]
+
+    def __post_init__(self, began: float) -> None:
+        """Keep the moment that write() measures from."""
+        self._began = began
+
+    @classmethod
+    def of_current_request(cls, response: Response) -> Self:
+        """Return the entry for Flask's current request and its answer."""
+        rule = request.url_rule
+        return cls(
+            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            method=request.method if rule is not None else "-",
+            path=rule.rule if rule is not None else "-",
+            status=response.status_code,
+            bytes_in=request.content_length,
+            bytes_out=response.content_length,
+            milliseconds=0.0,
+            began=g.began,
+        )
+
+    def write(self) -> None:
+        """Log the entry, now that the answer has been written or has failed to be."""
+        self.milliseconds = round((time.monotonic() - self._began) * 1000, 2)
+        logger.info("%s", json.dumps(dataclasses.asdict(self)))

@@ -1,0 +1,190 @@
+"""POST /invocations: admit, read, decode, classify, encode."""
+
+import contextlib
+import select
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask import Response, request
+from gunicorn.http.errors import ParseException
+
+from bert_classifier.config import ServeConfig
+from bert_classifier.errors import RequestError
+from bert_classifier.serving import answers, codec, media_types
+from bert_classifier.serving.admission import Admission, Budget
+from bert_classifier.serving.batcher import timeout_error
+from bert_classifier.serving.body_records import Record, RecordError
+from bert_classifier.serving.connection import BODY_S, BYTES_PER_S, TooSlowError
+from bert_classifier.serving.metrics import Metrics
+
+if TYPE_CHECKING:
+    from bert_classifier.serving.predictor import Prediction  # it loads torch
+
+LEAST_BODIES_BYTES = 128 * 2**20  # of all bodies under way; more only where a single one may be larger
+_PIECE = 2**20
+_LOOK_AFTER_CALLER_S = 0.25
+# Where nothing can have been half closed: a caller that has shut down its sending side has left.
+_HAS_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
+
+
+class Service(Protocol):
+    """What the HTTP side asks of the model's side; ModelService is the one."""
+
+    labels: Sequence[str]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are answered."""
+
+    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[Prediction | Exception]]":
+        """Queue texts for classification."""
+
+
+class Invocations:
+    """Classifies the records of a request, for as many requests and bytes at a time as are admitted."""
+
+    def __init__(self, service: Service, config: ServeConfig, metrics: Metrics) -> None:
+        self._service = service
+        self._config = config
+        self._metrics = metrics
+        self._requests = Budget(config.serving_max_concurrent_requests)
+        self._body_bytes = Budget(max(LEAST_BODIES_BYTES, config.max_body_bytes))
+
+    def answer(self) -> Response:
+        """Answer the current request of Flask.
+
+        Its place among the admitted is free again when the answer has been written, so that clients that do
+        not read cannot take more threads than are admitted.
+        """
+        deadline = time.monotonic() + self._config.sagemaker_model_server_timeout
+        _refuse_encoded_body()
+        asked_in = media_types.of_content_type(request.headers.get("Content-Type"))
+        answered_in = media_types.of_answer(request.headers.get("Accept"), asked_in)
+        self.refuse_if_not_ready()
+        admission = Admission(self._requests, self._body_bytes).enter()
+        self._metrics.note_in_flight(1)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self._leave, admission)
+            body = _read_body(self._config.max_body_bytes, deadline, admission)
+            query = codec.decode(asked_in, body, self._config.serving_max_records)
+            del body
+            results = self._classify(query.records, deadline)
+            began = time.monotonic()
+            text = codec.encode(results, self._service.labels, answered_in, query.top_k)
+            self._metrics.observe_stage("encode", time.monotonic() - began)
+            response = Response(text, content_type=f"{answered_in}; charset=utf-8")
+            response.call_on_close(on_failure.pop_all().close)
+        return response
+
+    def _leave(self, admission: Admission) -> None:
+        admission.release()
+        self._metrics.note_in_flight(-1)
+
+    def refuse_if_not_ready(self) -> None:
+        """Raise 503 unless the model is ready."""
+        if not self._service.is_ready:
+            raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
+
+    def _classify(self, records: Sequence[Record], deadline: float) -> "list[Prediction | RecordError]":
+        """Return what becomes of each record, waiting for the model until `deadline` at most."""
+        texts = [record for record in records if isinstance(record, str)]
+        predictions = iter(self._predictions(texts, deadline) if texts else ())
+        self._metrics.note_records("refused", len(records) - len(texts))
+        return [next(predictions) if isinstance(record, str) else record for record in records]
+
+    def _predictions(self, texts: Sequence[str], deadline: float) -> "list[Prediction | RecordError]":
+        results = _wait_for(self._service.submit(texts, deadline), deadline)
+        failures = [result for result in results if isinstance(result, Exception)]
+        self._metrics.note_records("failed", len(failures))
+        self._metrics.note_records("classified", len(results) - len(failures))
+        if not failures:
+            return results
+        told = RecordError(
+            f"the model failed on this text (id {answers.log_bug(failures[0])})", "internal_error"
+        )
+        return [told if isinstance(result, Exception) else result for result in results]
+
+
+def _wait_for(future: "Future[Any]", deadline: float) -> "list[Any]":
+    """Return the future's results; give up when time is up or the caller has left."""
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return future.result(max(0.0, min(left, _LOOK_AFTER_CALLER_S)))  # type: ignore[no-any-return]
+        except TimeoutError:
+            if left <= 0:  # the batcher knows the deadline too, and does no more for this request
+                raise timeout_error() from None
+            if _caller_has_left():
+                future.cancel()
+                raise RequestError(499, "caller_left", "The caller has closed the connection.") from None
+
+
+def _caller_has_left() -> bool:
+    sock = request.environ.get("gunicorn.socket")
+    if sock is None:  # another server, or a test's client
+        return False
+    poll = select.poll()
+    poll.register(sock, _HAS_LEFT)
+    return bool(poll.poll(0))
+
+
+def _refuse_encoded_body() -> None:
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise RequestError(
+            415,
+            "unsupported_encoding",
+            "The body is compressed.",
+            "Send it as it is, without Content-Encoding.",
+        )
+
+
+def _read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
+    """Return the whole body, having read at most `max_bytes` of it and one more.
+
+    Raises:
+        RequestError: 413 when it is longer; 400 when it is not whole or its chunks are broken; 408 when it
+            comes too slowly; 429 when there is no room for it.
+    """
+    declared = request.content_length
+    if declared is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    if declared is not None and declared > max_bytes:
+        raise _too_large(max_bytes)
+    if declared is not None:
+        admission.take_bytes(declared)
+    body = _read_pieces(max_bytes + 1 if declared is None else declared, deadline, declared, admission)
+    if declared is not None and len(body) < declared:
+        raise RequestError(400, "broken_body", "The body is shorter than its Content-Length.")
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+def _too_large(max_bytes: int) -> RequestError:
+    return RequestError(
+        413, "body_too_large", f"The body is larger than {max_bytes // 2**20} MB.", "Split the request."
+    )
+
+
+def _read_pieces(most: int, deadline: float, declared: int | None, admission: Admission) -> bytes:
+    """Return what comes, up to `most` bytes; memory for a body of unknown length is taken piece by piece."""
+    stream, sock = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
+    began, pieces, length = time.monotonic(), [], 0
+    try:
+        while length < most:
+            if sock is not None:
+                sock.read_until = min(deadline, began + BODY_S + length / BYTES_PER_S)
+            if declared is None:
+                admission.take_bytes(min(_PIECE, most - length))
+            piece = stream.read(min(_PIECE, most - length))
+            if not piece:
+                break
+            pieces.append(piece)
+            length += len(piece)
+    except TooSlowError:
+        raise RequestError(408, "body_too_slow", "The body came too slowly.", "Try again.") from None
+    except (OSError, ParseException) as error:
+        raise RequestError(400, "broken_body", "The body could not be read to its end.") from error
+    return b"".join(pieces)

@@ -1,0 +1,41 @@
+"""GET /: a page to try texts in a browser, in one file that loads nothing from elsewhere."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+from flask import Response
+
+_FILE = Path(__file__).with_name("page.html")
+_INLINE = {name: re.compile(rf"<{name}>(.*?)</{name}>", re.DOTALL) for name in ("script", "style")}
+
+
+class Page:
+    """The page with the headers that let it do no more than it does."""
+
+    def __init__(self) -> None:
+        self._html = _FILE.read_text(encoding="utf-8")
+        self._policy = _policy(self._html)
+
+    def answer(self) -> Response:
+        """Return the page."""
+        response = Response(self._html, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = self._policy
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+def _policy(html: str) -> str:
+    """Allow this page's own script and style, known by their digests, requests to this server, and nothing else."""
+    allowed = "; ".join(
+        f"{name}-src {' '.join(_digest(part) for part in parts.findall(html))}"
+        for name, parts in _INLINE.items()
+    )
+    nothing_else = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return f"{nothing_else}; connect-src 'self'; img-src data:; {allowed}"
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

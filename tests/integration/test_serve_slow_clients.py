@@ -1,0 +1,141 @@
+"""Clients that are slow, silent, greedy or gone: the real server stays healthy and serves the others."""
+
+import json
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from serving_process import ServingProcess
+from toy_artifact import make_artifact
+
+SLOW_CLIENTS = 200
+PING_LIMIT_S = 2  # SageMaker's
+HEAD = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"
+KINDS = {
+    "silent": b"",
+    "in the head": b"POST /invocations HTTP/1.1\r\nHo",
+    "in the body": HEAD + b"Content-Length: 1000\r\n\r\na",
+    "in a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n3e8\r\na",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]:
+    folder = tmp_path_factory.mktemp("slow")
+    make_artifact(folder / "model")
+    with ServingProcess(folder, folder / "log", sagemaker_max_payload_in_mb=1) as process:
+        process.wait_until_ready()
+        yield process
+
+
+@pytest.fixture
+def connect(server: ServingProcess) -> Iterator[Callable[[bytes], socket.socket]]:
+    """Return a function that connects and sends; all connections are closed after the test."""
+    made: list[socket.socket] = []
+
+    def connect(data: bytes) -> socket.socket:
+        connection = socket.socket()
+        made.append(connection)
+        connection.settimeout(60)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(data)
+        return connection
+
+    yield connect
+    for connection in made:
+        connection.close()
+
+
+def _slowest_ping(server: ServingProcess, connections: list[socket.socket], seconds: float) -> float:
+    """Ping for some seconds, while each connection gets a byte a second, and return the longest wait."""
+    slowest, until, next_byte = 0.0, time.monotonic() + seconds, 0.0
+    while time.monotonic() < until:
+        if time.monotonic() > next_byte:
+            next_byte = time.monotonic() + 1
+            for connection in connections:
+                try:
+                    connection.send(b"a")
+                except OSError:  # cut off, as it should be
+                    connection.close()
+                    connections.remove(connection)
+        began = time.monotonic()
+        assert server.ping() == 200
+        slowest = max(slowest, time.monotonic() - began)
+    return slowest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slow_senders_take_nothing_from_others(server, connect, kind):
+    """While 200 clients trickle, pings are answered in time; the clients are cut off, and others are served."""
+    connections = [connect(KINDS[kind]) for _ in range(SLOW_CLIENTS)]
+    assert _slowest_ping(server, connections, 7 if kind != "silent" else 2) < PING_LIMIT_S
+    assert kind == "silent" or len(connections) < SLOW_CLIENTS
+    assert server.invoke('["apple"]')[0] == 200
+
+
+def test_a_body_that_trickles_is_told(server, connect):
+    """A body that is not there in time gets 408, and the connection ends."""
+    connection = connect(KINDS["in the body"])
+    answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["code"] == "body_too_slow"
+
+
+def test_slow_readers_take_nothing_from_others(server, connect):
+    """Clients that do not read their answers hold no more threads than are admitted, and no ping waits."""
+    body = "\n".join(["a"] * 2_000).encode()
+    request = HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    connections = [connect(request) for _ in range(SLOW_CLIENTS // 2)]
+    assert _slowest_ping(server, [], 3) < PING_LIMIT_S
+    for connection in connections:
+        connection.close()
+    until = time.monotonic() + 60
+    while server.invoke('["apple"]')[0] != 200:
+        assert time.monotonic() < until
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 2000000", b"Content-Length: 99999999999"])
+def test_a_declared_body_that_is_too_large_is_not_waited_for(server, connect, framing):
+    """413 comes at once, and nothing that follows on the connection is taken for a request."""
+    connection = connect(HEAD + framing + b"\r\n\r\n" + b"GET /ping HTTP/1.1\r\n\r\n")
+    answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_an_endless_body_is_cut_off_at_the_limit(server, connect):
+    """A chunked body without end gets 413 when the limit is passed."""
+    connection = connect(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+    sent = 0
+    while not select.select([connection], [], [], 0)[0]:
+        connection.sendall(chunk)
+        sent += len(chunk)
+        assert sent < 20_000_000, "nobody says that it is too much"
+    assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_caller_that_has_left_is_not_worked_for(server, connect):
+    """Requests whose callers have gone are dropped, so that the next one does not wait for them."""
+    body = "\n".join(["apple river ocean " * 20] * 10_000).encode()
+    for _ in range(10):
+        connect(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body).close()
+    assert server.invoke('["apple"]')[0] == 200
+    until = time.monotonic() + 60
+    while b'bert_requests_total{code="499"}' not in server.ask("GET", "/metrics")[1]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert "Traceback" not in server.log
+
+
+def test_a_client_that_floods_connections_keeps_nobody_out(server, connect):
+    """Thousands of idle connections make room for one that asks."""
+    for _ in range(1500):
+        connect(b"")
+    assert server.ping() == 200
+    assert server.invoke('["apple"]')[0] == 200

@@ -1,0 +1,178 @@
+"""Stopping the real server: under load, with slow clients, in the middle of things; and being replaced."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving_process import CONTAINER, ServingProcess
+from toy_artifact import make_artifact
+
+STOPS_WITHIN_S = 25  # SageMaker kills after 30
+ROUNDS = 3
+FAULTY_MODEL = Path(__file__).parents[1] / "faulty_model"
+
+
+@pytest.fixture(scope="module")
+def ml_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an /opt/ml with a tiny model."""
+    root = tmp_path_factory.mktemp("ml")
+    make_artifact(root / "model")
+    return root
+
+
+@pytest.fixture
+def server(ml_root: Path, tmp_path: Path) -> Iterator[ServingProcess]:
+    with ServingProcess(ml_root, tmp_path / "log") as process:
+        process.wait_until_ready()
+        yield process
+
+
+class Caller(threading.Thread):
+    """A client that asks until its connection is refused, and notes what became of each request."""
+
+    def __init__(self, port: int, *, keeps_connections: bool) -> None:
+        super().__init__()
+        self._port = port
+        self._keeps = keeps_connections
+        self.answered = 0
+        self.lost: list[str] = []
+
+    def run(self) -> None:
+        connection = None
+        while True:
+            if connection is None:
+                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+                try:
+                    connection.connect()
+                except OSError:
+                    return
+            if not self._ask(connection):
+                connection.close()
+                connection = None
+
+    def _ask(self, connection: http.client.HTTPConnection) -> bool:
+        """Send one request, and say whether the connection can be used again."""
+        try:
+            connection.request("POST", "/invocations", '"apple river"', {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.lost.append(repr(error))
+            return False
+        if response.status != 200:
+            self.lost.append(str(response.status))
+        self.answered += 1
+        return self._keeps and response.headers["Connection"] != "close"
+
+
+@pytest.mark.parametrize("_round", range(ROUNDS))
+def test_no_request_is_lost_at_a_stop(server, _round):
+    """At SIGTERM under load every request that was sent is answered, on new and on kept connections."""
+    callers = [Caller(server.port, keeps_connections=bool(number % 2)) for number in range(16)]
+    for caller in callers:
+        caller.start()
+    while min(caller.answered for caller in callers) < 3:
+        time.sleep(0.01)
+    server.signal(signal.SIGTERM)
+    assert server.exit_code(STOPS_WITHIN_S) == 0
+    for caller in callers:
+        caller.join(60)
+    assert [loss for caller in callers for loss in caller.lost] == []
+    assert "Traceback" not in server.log
+
+
+def test_a_quiet_server_stops_at_once(server):
+    """Without requests a stop does not wait for the end of the time that it may take."""
+    idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    idle.request("GET", "/ping")
+    idle.getresponse().read()
+    began = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert server.exit_code(STOPS_WITHIN_S) == 0
+    assert time.monotonic() - began < 10
+    idle.close()
+
+
+def test_slow_clients_do_not_hold_up_a_stop(server):
+    """Clients that trickle or do nothing are cut off in time for the stop."""
+    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
+    for connection in slow[:4]:
+        connection.sendall(
+            b"POST /invocations HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\na"
+        )
+    server.signal(signal.SIGTERM)
+    server.signal(signal.SIGTERM)
+    assert server.exit_code(STOPS_WITHIN_S) == 0
+    for connection in slow:
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_an_impatient_stop(server, number):
+    """SIGINT, as from a terminal, ends the server at once and without an error."""
+    server.signal(number)
+    assert server.exit_code(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGWINCH])
+def test_a_signal_without_meaning_changes_nothing(server, number):
+    """Signals that would make gunicorn start another model or program are ignored."""
+    worker = server.worker
+    server.signal(number)
+    while "ignored" not in server.log:
+        time.sleep(0.01)
+    assert (server.worker, server.ping()) == (worker, 200)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"), [("hang", "a forward pass has taken more than 2 s"), ("die", "a model thread has died")]
+)
+def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, told):
+    """The waiting request gets 503, the reason and all stacks are logged, and another worker takes over."""
+    path = f"{FAULTY_MODEL}:{CONTAINER}"
+    with ServingProcess(ml_root, tmp_path / "log", pythonpath=path, serving_stall_timeout=2) as process:
+        process.wait_until_ready()
+        worker = process.worker
+        assert process.invoke(f'["{word}"]')[0] == 503
+        while process.worker == worker:
+            time.sleep(0.01)
+        process.wait_until_ready()
+        assert process.invoke('["apple"]')[0] == 200
+        assert f"{told}: this worker ends and is replaced" in process.log
+        assert "predict_or_fail" in process.log or word == "die", "the stacks"
+
+
+def test_a_text_that_fails_in_the_model_fails_alone(ml_root, tmp_path):
+    """Its neighbours are answered, and what it was is neither told nor logged."""
+    path = f"{FAULTY_MODEL}:{CONTAINER}"
+    with ServingProcess(ml_root, tmp_path / "log", pythonpath=path) as process:
+        process.wait_until_ready()
+        status, body = process.invoke('["apple", "fail canary", "river"]')
+        assert status == 200
+        good, bad, also_good = json.loads(body)
+        assert set(good) == set(also_good) == {"label", "score"}
+        assert bad["code"] == "internal_error"
+        status, body = process.invoke('["fail canary"]')
+        assert (status, json.loads(body)["code"]) == (500, "internal_error")
+        assert json.loads(body)["id"] in process.log
+        assert "canary" not in process.log
+        assert process.ping() == 200
+
+
+def test_a_replacement_that_cannot_load_ends_the_server(tmp_path):
+    """When the model folder has gone bad meanwhile, the container ends, so that it is replaced as a whole."""
+    make_artifact(tmp_path / "model")
+    with ServingProcess(tmp_path, tmp_path / "log") as process:
+        process.wait_until_ready()
+        (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+        os.kill(process.worker, signal.SIGKILL)
+        assert process.exit_code(60) == 2
+        assert "UserError: 'model.safetensors' of the model" in process.log
