@@ -10,6 +10,7 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.model import load_pretrained, load_tokenizer
 from bert_classifier.tokenization import TextEncoder
 from bert_classifier.training.batching import Split
+from bert_classifier.training.distributed import World
 from bert_classifier.training.trainer import Trainer
 from fakes import CLASS_NAMES, make_pretrained, toy_rows
 
@@ -25,7 +26,9 @@ def make_split(folder: Path, rows: int, seed: int = 0) -> Split:
     return Split(encoder.encode_batch([text for _, text in labelled]), targets)
 
 
-def make_trainer(folder: Path, *, rows: int = 20, architecture: str = "bert", **settings: Any) -> Trainer:
+def make_trainer(
+    folder: Path, *, rows: int = 20, architecture: str = "bert", world: World | None = None, **settings: Any
+) -> Trainer:
     """Return a trainer for a tiny encoder; `settings` are hyperparameters, and `dropout=0.0` turns dropout off."""
     dropout = settings.pop("dropout", None)
     if not (folder / "config.json").exists():
@@ -45,4 +48,5 @@ def make_trainer(folder: Path, *, rows: int = 20, architecture: str = "bert", **
         num_classes=CLASSES,
         pad_id=tokenizer.pad_token_id,
         device=torch.device("cpu"),
+        world=world,
     )

@@ -1,0 +1,155 @@
+"""What ranks tell each other: agreed flags, exact sums, equal bits in any number, and the loss of one of them."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bert_classifier.training.distributed import World
+from bert_classifier.training.failures import PeerLostError
+from bert_classifier.training.signals import Stopped, StopSignal
+from gloo_ranks import Raised, on_ranks
+
+
+def shard(number: int, length: int = 24) -> torch.Tensor:
+    """Return the vector of one shard, of numbers whose sum depends on the order of addition."""
+    draw = torch.Generator().manual_seed(number)
+    return torch.randn(length, generator=draw) * 10.0 ** (number % 4)
+
+
+def fold(world: World, num_shards: int) -> bytes:
+    """Return the bits of the sum of all shards."""
+    own = {number: shard(number) for number in world.own_shards(num_shards)}
+    return world.fold(own, num_shards, like=shard(0)).numpy().tobytes()
+
+
+@pytest.mark.parametrize("num_shards", [1, 2, 3, 4, 8])
+def test_a_sum_has_the_same_bits_on_any_number_of_ranks(tmp_path: Path, num_shards: int) -> None:
+    """Whoever computes the shards, and though there are more ranks than shards, they are added up in their order."""
+    expected = shard(0).clone()
+    for number in range(1, num_shards):
+        expected += shard(number)
+    assert fold(World(), num_shards) == expected.numpy().tobytes()
+    for size in (2, 3, 4):
+        assert (
+            on_ranks(size, lambda world: fold(world, num_shards), tmp_path)
+            == [expected.numpy().tobytes()] * size
+        )
+
+
+def test_the_order_of_addition_would_show() -> None:
+    """The numbers of the test above are such that another order gives other bits."""
+    backwards = shard(7).clone()
+    for number in range(6, -1, -1):
+        backwards += shard(number)
+    assert backwards.numpy().tobytes() != fold(World(), 8)
+
+
+@given(size=st.integers(1, 70), num_shards=st.integers(1, 70))
+def test_every_shard_has_one_owner(size: int, num_shards: int) -> None:
+    """Neighbouring shards go to neighbouring ranks, and no rank has two more than another."""
+    owned = [World(rank, size).own_shards(num_shards) for rank in range(size)]
+    assert [number for shards in owned for number in shards] == list(range(num_shards))
+    assert max(map(len, owned)) - min(map(len, owned)) <= 1
+
+
+def test_a_world_of_one_says_nothing() -> None:
+    """Without other ranks every call returns what it was given, without a process group."""
+    world = World()
+    array = np.arange(3)
+    world.join(1)
+    world.add_up(array)
+    world.take_from_first([torch.zeros(1)])
+    world.check(StopSignal())
+    assert (world.agree(3), world.gather({"a": 1}), array.tolist()) == (3, [{"a": 1}], [0, 1, 2])
+    world.leave()
+
+
+def test_ranks_agree_on_the_largest_flag(tmp_path: Path) -> None:
+    """A flag that one rank raises is seen by all."""
+    assert on_ranks(3, lambda world: [world.agree(0), world.agree(world.rank)], tmp_path) == [[0, 2]] * 3
+
+
+def test_told_to_stop_one_rank_stops_all(tmp_path: Path) -> None:
+    """All leave from the same call, with the signal's name, though one alone has received it."""
+
+    def work(world: World) -> None:
+        stop = StopSignal()
+        world.check(stop)
+        if world.rank == 1:
+            stop.number = signal.SIGTERM
+        world.check(stop)
+
+    results = on_ranks(3, work, tmp_path)
+    assert results == [Raised(Stopped, "SIGTERM", is_silence=False)] * 3
+
+
+def test_arrays_add_up_and_values_of_any_size_are_gathered(tmp_path: Path) -> None:
+    """Each rank's rows arrive on all ranks as they are; JSON values come back in the order of the ranks."""
+
+    def work(world: World) -> Any:
+        losses, counts = np.zeros(3), np.zeros(3, dtype=np.int64)
+        losses[world.rank], counts[world.rank] = 0.1 + world.rank, 2**53 + world.rank
+        world.add_up(losses)
+        world.add_up(counts)
+        return losses.tolist(), counts.tolist(), world.gather({"rank": world.rank, "text": "ü" * world.rank})
+
+    told = [{"rank": rank, "text": "ü" * rank} for rank in range(3)]
+    expected = ([0.1, 1.1, 2.1], [2**53, 2**53 + 1, 2**53 + 2], told)
+    assert on_ranks(3, work, tmp_path) == [expected] * 3
+
+
+def test_tensors_of_the_first_rank_reach_all(tmp_path: Path) -> None:
+    """Whatever their type and shape, a single number included."""
+    first = [torch.tensor(7.0), torch.arange(6, dtype=torch.int64).view(2, 3), torch.tensor([True, False])]
+
+    def work(world: World) -> bool:
+        tensors = [tensor.clone() if world.is_first else torch.zeros_like(tensor) for tensor in first]
+        world.take_from_first(tensors)
+        return all(torch.equal(a, b) for a, b in zip(tensors, first, strict=True))
+
+    assert on_ranks(2, work, tmp_path) == [True, True]
+
+
+@pytest.mark.parametrize("how", ["killed", "left"])
+def test_a_rank_that_is_gone_is_noticed_at_once(tmp_path: Path, how: str) -> None:
+    """The others get an error of their own within seconds, though they would wait much longer for an answer."""
+
+    def work(world: World) -> None:
+        world.agree(0)
+        if world.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL) if how == "killed" else os._exit(0)
+        world.agree(0)
+
+    started = time.monotonic()
+    results = on_ranks(3, work, tmp_path, answer_seconds=60)
+    assert time.monotonic() - started < 30
+    assert results[1] is None
+    for rank in (0, 2):
+        assert results[rank].kind is PeerLostError, results[rank]
+        assert not results[rank].is_silence
+        assert "another rank has ended" in results[rank].text
+
+
+def test_a_frozen_rank_counts_as_lost_after_the_timeout(tmp_path: Path) -> None:
+    """A process that is stopped neither ends nor answers; the others wait as long as they were told, no longer."""
+
+    def work(world: World) -> None:
+        world.agree(0)
+        if world.rank == 1:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        world.agree(0)
+
+    started = time.monotonic()
+    results = on_ranks(2, work, tmp_path, answer_seconds=2)
+    assert 2 <= time.monotonic() - started < 20
+    assert results[0].kind is PeerLostError, results[0]
+    assert results[0].is_silence
+    assert "gave no answer in time" in results[0].text

@@ -1,0 +1,227 @@
+"""Several ranks train as one: the gradient of the whole batch, the same scores, the same bits, errors on all alike."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.model import freeze_encoder
+from bert_classifier.training.distributed import World
+from bert_classifier.training.snapshot import share, take_snapshot
+from bert_classifier.training.trainer import Trainer
+from fakes import ARCHITECTURES
+from gloo_ranks import Raised, on_ranks
+from toy_trainer import make_trainer
+
+# Batches of 12, the last one of 8.
+SETTINGS: dict[str, Any] = {
+    "rows": 20, "global_batch_size": 12, "num_train_epochs": 2, "learning_rate": 2e-3, "class_weights": "balanced",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an encoder, made before ranks are forked."""
+    folder = tmp_path_factory.mktemp("encoder")
+    make_trainer(folder)
+    return folder
+
+
+def gradient_of(trainer: Trainer) -> np.ndarray:
+    """Return the gradient of all weights as one vector."""
+    parts = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
+    return torch.cat(parts).numpy()
+
+
+def digest_of(trainer: Trainer) -> str:
+    """Return a digest of all weights."""
+    weights = [tensor.numpy().tobytes() for tensor in trainer.model.state_dict().values()]
+    return hashlib.sha256(b"".join(weights)).hexdigest()
+
+
+def batch_gradients(folder: Path, settings: dict[str, Any]) -> Callable[[World], list[np.ndarray]]:
+    """Return a rank's work: the gradients of a full and of a ragged batch."""
+
+    def work(world: World) -> list[np.ndarray]:
+        trainer = make_trainer(folder, world=world, dropout=0.0, **settings)
+        gradients = []
+        for step in (0, 1):
+            trainer.accumulate_gradients(trainer.order.batch(step), step)
+            gradients.append(gradient_of(trainer))
+        return gradients
+
+    return work
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_gradient_is_that_of_the_whole_batch(tmp_path: Path, architecture: str) -> None:
+    """On 2 and 4 ranks as on one: relative error below 1e-5, with class weights and a ragged batch."""
+    settings = {**SETTINGS, "architecture": architecture}
+    one = batch_gradients(tmp_path, {**settings, "max_tokens_per_micro_batch": 100_000})(World())
+    for size in (2, 4):
+        for rank in on_ranks(size, batch_gradients(tmp_path, settings), tmp_path):
+            assert not isinstance(rank, Raised), rank
+            for ours, theirs in zip(rank, one, strict=True):
+                assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 1e-5
+
+
+def test_a_batch_of_fewer_texts_than_ranks(encoder: Path, tmp_path: Path) -> None:
+    """Ranks without a text take part in the exchange and end with the same gradient."""
+    settings = {**SETTINGS, "rows": 5, "global_batch_size": 3}
+    one = batch_gradients(encoder, settings)(World())
+    for rank in on_ranks(4, batch_gradients(encoder, settings), tmp_path):
+        for ours, theirs in zip(rank, one, strict=True):
+            assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 1e-5
+
+
+def trained(folder: Path, **settings: Any) -> Callable[[World], Any]:
+    """Return a rank's work: to train to the end and tell digest, order, and scores."""
+
+    def work(world: World) -> Any:
+        trainer = make_trainer(folder, world=world, **{**SETTINGS, "gradient_shards": 4, **settings})
+        state = trainer.fit()
+        result = trainer.evaluate(trainer.validation)
+        order = [trainer.order.batch(step).tolist() for step in range(trainer.total_steps)]
+        return digest_of(trainer), order, result.confusion.tolist(), result.loss, state.best_score
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"max_tokens_per_micro_batch": 64}], ids=["few pieces", "many pieces"]
+)
+def test_weights_order_and_scores_do_not_depend_on_the_ranks(
+    encoder: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Dropout on: with 4 shards, 1, 2, 3 and 4 ranks end in the same bits and the same scores, on every rank."""
+    one = trained(encoder, **settings)(World())
+    for size in (2, 3, 4):
+        assert on_ranks(size, trained(encoder, **settings), tmp_path) == [one] * size
+
+
+def test_another_number_of_shards_is_the_same_run_in_other_bits(encoder: Path) -> None:
+    """What the test above holds constant does make a difference."""
+    four, one = trained(encoder)(World()), trained(encoder, gradient_shards=1)(World())
+    assert four[0] != one[0]
+    assert four[1] == one[1]
+
+
+def test_a_frozen_encoder_stays_frozen_on_all_ranks(encoder: Path, tmp_path: Path) -> None:
+    """Only the head has a gradient, and the same one on every rank."""
+
+    def work(world: World) -> Any:
+        trainer = make_trainer(encoder, world=world, **SETTINGS)
+        freeze_encoder(trainer.model)  # type: ignore[arg-type]
+        trainer.accumulator._learning = [p for p in trainer.model.parameters() if p.requires_grad]
+        trainer.accumulator._used = np.zeros(len(trainer.accumulator._learning), dtype=np.int64)
+        trainer.accumulate_gradients(trainer.order.batch(0), 0)
+        learning = [name for name, p in trainer.model.named_parameters() if p.grad is not None]
+        return learning, gradient_of(trainer).tolist()
+
+    results = on_ranks(2, work, tmp_path)
+    assert results[0] == results[1]
+    assert [name.split(".")[-2] for name in results[0][0]] == ["dense", "dense", "classifier", "classifier"]
+
+
+def out_of_memory_above(trainer: Trainer, tokens: int) -> None:
+    """Let the model's forward pass fail as on a GPU without room for more than so many tokens."""
+
+    def refuse(_: Any, _inputs: Any, named: dict[str, torch.Tensor]) -> None:
+        if named["input_ids"].numel() > tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    trainer.model.register_forward_pre_hook(refuse, with_kwargs=True)
+
+
+def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_pieces(
+    encoder: Path, tmp_path: Path
+) -> None:
+    """One rank's GPU has less room: the gradient stays that of the batch, and the smaller budget is kept and saved."""
+
+    def work(world: World) -> Any:
+        trainer = make_trainer(encoder, world=world, dropout=0.0, **SETTINGS)
+        trainer.accumulator._piece_cost = 10_000  # as on a GPU: as few pieces as fit
+        before = trainer.state.token_budget
+        if world.rank == 1:
+            out_of_memory_above(trainer, 100)
+        report = trainer.accumulate_gradients(trainer.order.batch(0), 0)
+        saved = take_snapshot(trainer).state["train"]["token_budget"]
+        return before, trainer.state.token_budget, report.token_budget, saved, gradient_of(trainer)
+
+    (whole,) = batch_gradients(encoder, SETTINGS)(World())[:1]
+    for before, after, told, saved, gradient in on_ranks(2, work, tmp_path):
+        assert after == told == saved
+        assert after <= 100 < before
+        assert np.linalg.norm(gradient - whole) / np.linalg.norm(whole) < 1e-5
+
+
+def test_one_text_that_does_not_fit_ends_the_job_with_a_sentence(encoder: Path) -> None:
+    """Nothing is left to halve: the user is told what would help."""
+    trainer = make_trainer(encoder, **SETTINGS)
+    out_of_memory_above(trainer, 3)
+    with pytest.raises(
+        PlatformError, match=r"does not hold the training of one text of \d+ tokens.*max_seq_length"
+    ):
+        trainer.accumulate_gradients(trainer.order.batch(0), 0)
+
+
+def test_a_rank_that_diverges_ends_all_with_the_same_words(encoder: Path, tmp_path: Path) -> None:
+    """A loss that is not finite on one rank is not finite on any, and no rank's weights have changed."""
+
+    def work(world: World) -> Any:
+        trainer = make_trainer(encoder, world=world, **SETTINGS)
+        before = digest_of(trainer)
+        if world.rank == 1:
+            trainer.model.register_forward_hook(lambda _module, _inputs, output: _spoil(output))
+        try:
+            trainer.train_step(0)
+        except UserError as error:
+            return str(error), digest_of(trainer) == before
+        return None
+
+    results = on_ranks(2, work, tmp_path)
+    assert results[0] == results[1]
+    assert results[0][0].startswith("Training diverged: at step 1 the loss is nan")
+    assert results[0][1]
+
+
+def _spoil(output: Any) -> Any:
+    output.logits = output.logits * float("nan")
+    return output
+
+
+def test_a_checkpoint_of_the_first_rank_reaches_all(encoder: Path, tmp_path: Path) -> None:
+    """Every tensor and the state arrive; the best weights stay with the rank that exports them."""
+
+    def work(world: World) -> Any:
+        checkpoint = None
+        if world.is_first:
+            trainer = make_trainer(encoder, **SETTINGS)
+            trainer.fit()
+            trainer.state.step += 1  # so that the best weights are not the present ones
+            checkpoint = take_snapshot(trainer)
+        shared = share(world, checkpoint)
+        assert shared is not None
+        names = {name for name in shared.tensors if not name.startswith("best.")}
+        content = b"".join(shared.tensors[name].numpy().tobytes() for name in sorted(names))
+        return (
+            shared.step,
+            dict(shared.state),
+            hashlib.sha256(content).hexdigest(),
+            len(shared.tensors) - len(names),
+        )
+
+    first, second = on_ranks(2, work, tmp_path)
+    assert first[:3] == second[:3]
+    assert first[3] > 0
+    assert second[3] == 0
+
+
+def test_without_a_checkpoint_all_begin_anew(tmp_path: Path) -> None:
+    """Nothing to share is told too."""
+    assert on_ranks(2, lambda world: share(world, None), tmp_path) == [None, None]
