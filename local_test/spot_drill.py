@@ -96,7 +96,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    parts = text.split(",")
+    if not all(part.isdecimal() and 0 < int(part) <= 64 for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number from 1 to 64, or several with commas: 1,2,4"
+        )
+    return tuple(map(int, parts))
 
 
 class DrillError(Exception):

@@ -109,23 +109,30 @@ def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path
     assert json.loads(folders[0]["training.json"])["is_complete"] is True
 
 
-def test_the_drill_ends_with_the_same_model(ml_root: Path) -> None:
-    """Through SIGKILLs and SIGTERMs at random moments, the model is that of the undisturbed run, bit for bit."""
-    drill = subprocess.run(
-        [
-            sys.executable,
-            str(REPOSITORY / "local_test" / "spot_drill.py"),
-            str(ml_root),
-            "--kills",
-            "5",
-            "--seed",
-            "3",
-        ],
+def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run the interruption drill on a toy job."""
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / "local_test" / "spot_drill.py"), str(ml_root), *options],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert drill.returncode == 0, drill.stdout + drill.stderr
-    assert "the same model, bit for bit" in drill.stdout
-    assert "6 lives" in drill.stdout
+
+
+@pytest.mark.parametrize("ranks", ["1", "2,1,3"])
+def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
+    """Through SIGKILLs and SIGTERMs, each life on another number of processes, the model is the undisturbed run's."""
+    ended = drill(ml_root, "--kills", "4", "--seed", "3", "--ranks", ranks)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "the same model, bit for bit" in ended.stdout
+    assert "5 lives" in ended.stdout
+
+
+@pytest.mark.parametrize("ranks", ["0", "x", "1,,2", "-1", "65"])
+def test_the_drill_refuses_numbers_of_ranks_that_are_none(ml_root: Path, ranks: str) -> None:
+    """One sentence, before anything runs."""
+    ended = drill(ml_root, f"--ranks={ranks}")
+    assert ended.returncode == 2
+    assert f"{ranks!r} is not a number from 1 to 64" in ended.stderr
+    assert "Traceback" not in ended.stderr

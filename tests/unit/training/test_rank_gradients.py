@@ -156,7 +156,7 @@ def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_pieces(
     (whole,) = batch_gradients(encoder, SETTINGS)(World())[:1]
     for before, after, told, saved, gradient in on_ranks(2, work, tmp_path):
         assert after == told == saved
-        assert after <= 100 < before
+        assert after < 200 < before
         assert np.linalg.norm(gradient - whole) / np.linalg.norm(whole) < 1e-5
 
 

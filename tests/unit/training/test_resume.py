@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from bert_classifier.errors import PlatformError
+from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.examples import Examples
 from bert_classifier.model import load_tokenizer
+from bert_classifier.training import saving
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
-from bert_classifier.training.identity import run_identity
+from bert_classifier.training.distributed import World
+from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.saving import Checkpointer, require_space
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
+from clear_text import assert_clear
 from fakes import CLASS_NAMES, make_pretrained
 from toy_trainer import make_trainer
 
@@ -231,3 +234,42 @@ def identity_of(
     examples = Examples(texts, np.zeros(len(texts), dtype=np.int64))
     prints = {"train": examples.fingerprint(), "validation": examples.fingerprint()}
     return run_identity(trainer, Prepared(labels, None, {}, prints), load_tokenizer(str(folder)))
+
+
+def test_one_checkpoint_is_saved_shortly_before_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told when the job's time ends, it saves once two minutes before, though the interval is longer than the job."""
+    now = [1000.0]
+    monkeypatch.setattr(saving.time, "monotonic", lambda: now[0])
+    store = FailingStore(tmp_path)
+    store.is_full = False
+    taken: list[float] = []
+
+    def take() -> Checkpoint:
+        taken.append(now[0])
+        return small_checkpoint()
+
+    checkpointer = Checkpointer(store, 86_400, take, deadline=1000.0 + 600)
+    for now[0] in (1100.0, 1479.0, 1480.0, 1481.0, 1599.0):
+        checkpointer.save_if_due()
+        checkpointer.close()
+    assert taken == [1480.0]
+
+
+def test_ranks_with_other_data_are_named() -> None:
+    """All ranks raise the same sentence: which host differs, in what, and how to mend it."""
+    ours = {"seed": 1, "train_data": "abc", "labels": "x"}
+
+    class TwoHosts(World):
+        """A world whose second rank has other data."""
+
+        def gather(self, value: Any) -> list[Any]:
+            return [value, {"host": "algo-2", "identity": {**ours, "train_data": "other", "labels": "y"}}]
+
+    with pytest.raises(
+        UserError, match="Host algo-2 differs from host algo-1 in: labels, train_data"
+    ) as caught:
+        require_same_run(TwoHosts(), ours, "algo-1")
+    assert_clear(caught.value)
+    require_same_run(World(), ours, "algo-1")

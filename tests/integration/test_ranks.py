@@ -1,0 +1,213 @@
+"""The real `train` program on several processes and hosts: one model, and an end when any of them is lost."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bert_classifier.model import load_artifact
+from fakes import make_ml_root
+from train_process import CONTAINER, failure_of
+
+SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
+HOSTS = ("127.0.0.1", "127.0.0.2")  # two names of one machine
+
+
+@dataclasses.dataclass
+class Host:
+    """One host's `train`, its /opt/ml and its log."""
+
+    root: Path
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def ranks(self) -> list[int]:
+        """Return the processes that it has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text(encoding="utf-8").split()]
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has logged `text`."""
+        while text not in self.log.read_text(encoding="utf-8"):
+            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a toy job; its input is shared by all roots of this module."""
+    return make_ml_root(tmp_path_factory.mktemp("job") / "ml", rows=60)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the digest of the model that one process trains with 4 shards."""
+    root = make_root(job, tmp_path_factory.mktemp("alone") / "ml", gradient_shards="4")
+    with started([root]) as (host,):
+        assert host.process.wait(60) == 0, host.log.read_text()
+    return digest_of(root)
+
+
+def make_root(job: Path, root: Path, host: str = "", hosts: Sequence[str] = (), **settings: str) -> Path:
+    """Return a root of its own for a job's data, on a host if one is named."""
+    (root / "input" / "config").mkdir(parents=True)
+    (root / "checkpoints").mkdir()
+    (root / "input" / "data").symlink_to(job / "input" / "data")
+    config = root / "input" / "config"
+    told = json.loads((job / "input" / "config" / "hyperparameters.json").read_text())
+    (config / "hyperparameters.json").write_text(json.dumps({**told, **SETTINGS, **settings}))
+    if host:
+        cluster = {"current_host": host, "hosts": list(hosts), "network_interface_name": "lo"}
+        (config / "resourceconfig.json").write_text(json.dumps(cluster))
+    return root
+
+
+@contextlib.contextmanager
+def started(roots: Sequence[Path]) -> Iterator[list[Host]]:
+    """Start `train` on each root as a host of one cluster, and leave no process behind."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port)}
+    hosts = []
+    try:
+        for root in roots:
+            log = root / "log"
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [sys.executable, str(CONTAINER / "train")],
+                    env={**environ, "ML_ROOT": str(root)},
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            hosts.append(Host(root, process, log))
+        yield hosts
+    finally:
+        for host in hosts:
+            host.process.kill()
+            host.process.wait()
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there and has not ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def digest_of(root: Path) -> str:
+    """Return a digest of the trained weights."""
+    return hashlib.sha256((root / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_two_hosts_of_two_processes_train_the_model_of_one(job, tmp_path, undisturbed):
+    """The same bits, one artifact: the second host's model folder stays empty."""
+    told = {"processes_per_host": "2", "gradient_shards": "4"}
+    roots = [make_root(job, tmp_path / host, host, HOSTS, **told) for host in HOSTS]
+    with started(roots) as (first, second):
+        assert (first.process.wait(60), second.process.wait(60)) == (0, 0), first.log.read_text()
+    assert digest_of(roots[0]) == undisturbed
+    assert list((roots[1] / "model").iterdir()) == list((roots[1] / "checkpoints").iterdir()) == []
+    log = first.log.read_text()
+    assert "2 host(s) × 2 process(es) = 4 ranks; 127.0.0.1 runs ranks 0 to 1 on CPU" in log
+    assert log.count(" step=1 ") == 1
+    assert "done: the model is with 127.0.0.1" in second.log.read_text()
+
+
+def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbed):
+    """Stopped on 2, stopped on 4, finished on 1: the model of the run that nobody disturbed."""
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    for number, ranks in enumerate(("2", "4", "1")):
+        told = {"processes_per_host": ranks, "gradient_shards": "4"}
+        root = make_root(job, tmp_path / str(number), **told)
+        shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
+        with started([root]) as (host,):
+            if ranks != "1":
+                host.wait_for(f" step={4 + 8 * number} ")
+                host.process.send_signal(signal.SIGTERM)
+            assert host.process.wait(60) == (0 if ranks == "1" else 143), host.log.read_text()
+            assert ("resuming from step" in host.log.read_text()) == (number > 0)
+        shutil.copytree(root / "checkpoints", checkpoints, dirs_exist_ok=True)
+    assert digest_of(root) == undisturbed
+    lives = load_artifact(root / "model").info["lives"]
+    assert [(life["ranks"], life["shards"]) for life in lives] == [(2, 4), (4, 4), (1, 4)]
+
+
+@pytest.fixture
+def two_hosts(job: Path, tmp_path: Path) -> Iterator[list[Host]]:
+    """Return two hosts of two ranks that train and would for a long time."""
+    told = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
+    with started([make_root(job, tmp_path / host, host, HOSTS, **told) for host in HOSTS]) as hosts:
+        hosts[0].wait_for(" step=3 ")
+        yield hosts
+
+
+@pytest.mark.parametrize("host", [0, 1])
+def test_a_killed_rank_ends_all_hosts_and_is_named(two_hosts, host):
+    """Within seconds; its host says which rank and how, the other that it lost contact."""
+    os.kill(two_hosts[host].ranks()[1], signal.SIGKILL)
+    killed = time.monotonic()
+    assert [h.process.wait(30) for h in two_hosts] == [3, 3]
+    assert time.monotonic() - killed < 10  # 1.3 s on a machine to itself
+    rank = 2 * host + 1
+    assert failure_of(two_hosts[host].root).startswith(
+        f"PlatformError: Rank {rank} on {HOSTS[host]} was ended by SIGKILL"
+    )
+    assert "Contact with the other processes of the job is lost" in failure_of(two_hosts[1 - host].root)
+
+
+def test_a_killed_host_ends_the_other(two_hosts):
+    """The launcher is gone without a word: its ranks end with it, and the other host's notice."""
+    ranks = two_hosts[1].ranks()
+    two_hosts[1].process.kill()
+    assert two_hosts[0].process.wait(15) == 3
+    assert failure_of(two_hosts[0].root).startswith("PlatformError: Rank 0 on 127.0.0.1: Contact with")
+    assert not [pid for pid in ranks if is_running(pid)]
+
+
+def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):
+    """It neither ends nor answers: the others wait as long as peer_timeout_seconds, and its own host ends it."""
+    os.kill(two_hosts[1].ranks()[0], signal.SIGSTOP)
+    assert [host.process.wait(40) for host in two_hosts] == [3, 3]
+    assert "gave no answer in time" in failure_of(two_hosts[0].root)
+    assert failure_of(two_hosts[1].root).startswith(
+        "PlatformError: Rank 2 on 127.0.0.2 gave no answer and had to be ended"
+    )
+
+
+def test_told_to_stop_one_host_stops_both_after_the_same_step(two_hosts):
+    """Though the signal reached the second host alone, the first saves checkpoint and model, and both exit with 143."""
+    two_hosts[1].process.send_signal(signal.SIGTERM)
+    assert [host.process.wait(30) for host in two_hosts] == [143, 143]
+    root = two_hosts[0].root
+    assert load_artifact(root / "model").info["is_complete"] is False
+    assert list((root / "checkpoints").glob("checkpoint-*.safetensors"))
+    assert [failure_of(host.root) for host in two_hosts] == ["", ""]
+
+
+def test_hosts_with_other_data_are_refused(job, tmp_path):
+    """Sharded by S3 key, every host would learn and judge something else; both say so, and which host differs."""
+    roots = [make_root(job, tmp_path / host, host, HOSTS) for host in HOSTS]
+    data = roots[1] / "input" / "data"
+    data.unlink()
+    shutil.copytree(job / "input" / "data", data)
+    (file,) = (data / "train").glob("*.csv")
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:-3]), encoding="utf-8")
+    with started(roots) as hosts:
+        assert [host.process.wait(60) for host in hosts] == [2, 2]
+    for host in hosts:
+        told = failure_of(host.root)
+        assert "Host 127.0.0.2 differs from host 127.0.0.1 in: train_data" in told
+        assert "FullyReplicated" in told

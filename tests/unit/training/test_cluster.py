@@ -1,0 +1,124 @@
+"""Which ranks run where: from the hosts, the GPUs and what the job asks for."""
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bert_classifier.config import TrainConfig
+from bert_classifier.environment import Environment
+from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.training.cluster import RankPlan, wait_for_hosts
+from bert_classifier.training.signals import Stopped, StopSignal
+from clear_text import assert_clear
+
+HOSTS = ("algo-1", "algo-10", "algo-2")
+
+
+def plan(
+    hosts: tuple[str, ...] = HOSTS,
+    current: str = "",
+    environ: Any = None,
+    interface: str = "lo",
+    **settings: Any,
+) -> RankPlan:
+    """Return the plan of a job on these hosts, seen from one of them."""
+    environment = Environment(
+        Path("/nowhere"), {}, {}, hosts=hosts, current_host=current or hosts[0], network_interface=interface
+    )
+    return RankPlan.of(TrainConfig(**settings), environment, environ or {})
+
+
+def test_without_gpus_there_is_one_rank_a_host():
+    """The usual job on CPU instances."""
+    assert (plan().per_host, plan().size) == (1, 3)
+
+
+def test_with_gpus_there_is_one_rank_a_gpu(monkeypatch):
+    """Nothing to configure; a number that the job gives goes first."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
+    assert plan().size == 12
+    assert plan(processes_per_host=2).size == 6
+    assert "algo-10 runs ranks 4 to 7 on GPU 0" in plan(current="algo-10").describe()
+
+
+def test_ranks_are_numbered_host_by_host():
+    """In the order of the hosts' names; the first host is where they meet, over the job's interface."""
+    second = plan(current="algo-10", processes_per_host=2, gradient_shards=8)
+    assert second.environ(1) == {
+        "RANK": "3", "WORLD_SIZE": "6", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "algo-1",
+        "MASTER_PORT": "7777", "GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo",
+    }  # fmt: skip
+    assert second.name(1) == "Rank 3 on algo-10"
+    assert "3 host(s) × 2 process(es) = 6 ranks" in second.describe()
+
+
+def test_one_host_needs_no_network():
+    """Its ranks meet over loopback, at a port that is free."""
+    alone = plan(("algo-1",), processes_per_host=2, interface="eth7")
+    told = alone.environ(0)
+    assert (told["MASTER_ADDR"], told["GLOO_SOCKET_IFNAME"]) == ("127.0.0.1", "lo")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", int(told["MASTER_PORT"])))
+
+
+def test_an_interface_that_is_not_there_is_left_to_the_libraries():
+    """Local rehearsals name interfaces that only SageMaker's machines have."""
+    assert "GLOO_SOCKET_IFNAME" not in plan(interface="ethwe").environ(0)
+
+
+def test_the_port_can_be_set():
+    """MASTER_PORT, as torchrun's users know it."""
+    assert plan(environ={"MASTER_PORT": "29500"}).environ(0)["MASTER_PORT"] == "29500"
+
+
+def test_fewer_shards_than_ranks_are_refused():
+    """Some ranks would cost money and compute nothing."""
+    with pytest.raises(
+        UserError, match=r"gradient_shards=2 leaves some of the 3 processes without work"
+    ) as caught:
+        plan(gradient_shards=2)
+    assert_clear(caught.value)
+    assert plan(gradient_shards=3).size == 3
+
+
+def test_names_are_waited_for(monkeypatch):
+    """A host that starts a little later is no failure."""
+    failures = [OSError("not yet"), OSError("not yet")]
+
+    def look_up(_host: str, _port: None) -> list[Any]:
+        if failures:
+            raise failures.pop()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    wait_for_hosts(HOSTS, StopSignal())
+    assert not failures
+
+
+def test_a_name_that_stays_unknown_is_named(monkeypatch):
+    """The job ends with a sentence instead of hanging until its time is up."""
+
+    def unknown(host: str, _port: None) -> list[Any]:
+        if host == "algo-2":
+            raise OSError("Name or service not known")
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(PlatformError, match="The name of host algo-2 is still unknown") as caught:
+        wait_for_hosts(HOSTS, StopSignal(), most_seconds=0.2)
+    assert_clear(caught.value)
+    stop = StopSignal()
+    stop.number = signal.SIGTERM
+    with pytest.raises(Stopped):
+        wait_for_hosts(HOSTS, stop)
+
+
+def test_one_host_waits_for_nobody(monkeypatch):
+    """No name is looked up where there is no network."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("looked up"))
+    wait_for_hosts(("algo-1",), StopSignal())
