@@ -14,7 +14,6 @@ import torch
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.examples import Examples
 from bert_classifier.model import load_tokenizer
-from bert_classifier.training import saving
 from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
 from bert_classifier.training.distributed import World
 from bert_classifier.training.identity import require_same_run, run_identity
@@ -241,7 +240,7 @@ def test_one_checkpoint_is_saved_shortly_before_the_time_is_up(
 ) -> None:
     """Told when the job's time ends, it saves once two minutes before, though the interval is longer than the job."""
     now = [1000.0]
-    monkeypatch.setattr(saving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("bert_classifier.training.saving.time.monotonic", lambda: now[0])
     store = FailingStore(tmp_path)
     store.is_full = False
     taken: list[float] = []
