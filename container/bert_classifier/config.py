@@ -208,7 +208,7 @@ class ServeConfig:
         None, 1, 256, "Threads of each model; default: the cores available, shared among the models."
     )
     serving_precision: str = choice(
-        "auto", ("auto", "fp32", "bf16"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
+        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
     )
     serving_stall_timeout: int = integer(
         60, 1, 3600, "Seconds after which a model that gives no answer counts as stuck and is replaced."
