@@ -225,10 +225,10 @@ class ServeConfig:
         None, 1, 256, "Threads of each model; default: the cores available, shared among the models."
     )
     serving_precision: str = choice(
-        "auto", ("auto", "fp32", "bf16"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
+        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
     )
     serving_stall_timeout: int = integer(
-        60, 1, 3600, "Seconds after which a model that gives no answer counts as stuck and is replaced."
+        300, 1, 3600, "Seconds after which a pass of the model counts as stuck, and its process is replaced."
     )
     serving_access_log: bool = boolean(True, "One JSON line a request, without anything of its text.")
     sagemaker_batch: bool = boolean(False, "Set by batch transform: its defaults apply.")

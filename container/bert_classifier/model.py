@@ -32,6 +32,22 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "pad_token_id": lambda value: isinstance(value, int),
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
 }
+# What training answers these texts is kept in the artifact, so that serving can tell whether a faster arithmetic
+# answers alike. They are nobody's data, on purpose: an artifact must not carry texts of the training data along.
+PROBE_TEXTS = (
+    "The river rises in the hills and flows through a wide valley to the sea.",
+    "The company makes bearings for railway carriages in three factories.",
+    "She played as a goalkeeper for eleven seasons and was twice player of the year.",
+    "The album is the band's second and was recorded in a single week.",
+    "A small brown bird that nests on cliffs and feeds on insects.",
+    "The novel tells of a lighthouse keeper and his daughter.",
+    "The school was founded by a local teacher and has six hundred pupils.",
+    "Please send the invoice again; the amount on the first one is wrong.",
+    "I like it very much and would buy it again.",
+    "It broke after two days and nobody answers my letters.",
+    "yes",
+    "12 May, 3 p.m., room 4: budget, staff, any other business.",
+)
 _RETRAIN = "Train again with this version, or restore the folder."
 # How the configurations of the supported families call attention dropout.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
@@ -165,6 +181,23 @@ def logits_of(
     return logits.float()
 
 
+def probe_logits(
+    model: transformers.PreTrainedModel, encoder: TextEncoder, texts: Sequence[str]
+) -> list[list[float]]:
+    """Return the model's logits of each text alone, to four decimals: other hardware computes these alike."""
+    was_training = model.training
+    model.eval()
+    rows = []
+    with torch.inference_mode():
+        for text in texts:
+            ids = torch.from_numpy(encoder.encode_batch([text]).ids.astype("int64"))[None]
+            rows.append(
+                [round(value, 4) for value in logits_of(model, ids.to(model.device), None)[0].tolist()]
+            )
+    model.train(was_training)
+    return rows
+
+
 def save_artifact(
     folder: Path,
     model: transformers.PreTrainedModel,
@@ -184,7 +217,14 @@ def save_artifact(
             staged = Path(scratch)
             model.save_pretrained(staged, safe_serialization=True)
             tokenizer.save_pretrained(staged)
+            encoder = TextEncoder(
+                tokenizer.backend_tokenizer,
+                tokenizer.pad_token_id,
+                info["max_seq_length"],
+                info["truncation"],
+            )
             told = {**info, "labels": list(labels), "pad_token_id": tokenizer.pad_token_id}
+            told["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
             write_json(staged / TRAINING_INFO, told)
             put_files(staged, folder)
     except (OSError, SafetensorError) as error:

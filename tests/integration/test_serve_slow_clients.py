@@ -17,6 +17,7 @@ HEAD = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"
 KINDS = {
     "silent": b"",
     "in the head": b"POST /invocations HTTP/1.1\r\nHo",
+    "in a giant head": b"GET /ping HTTP/1.1\r\n" + b"X: aaaaaaaa\r\n" * 6_000,
     "in the body": HEAD + b"Content-Length: 1000\r\n\r\na",
     "in a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n3e8\r\na",
 }

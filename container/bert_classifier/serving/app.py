@@ -22,6 +22,7 @@ MULTI_MODEL_PATHS = ("/models", "/models/<path:_name>")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _VISIBLE = re.compile(r"[\x20-\x7e]{1,1024}")
 _MOST_TO_DISCARD = 64 * 1024
+_DISCARD_S = 0.005
 
 
 def create_app(service: Service, config: ServeConfig, metrics: Metrics | None = None) -> Flask:
@@ -91,7 +92,7 @@ def _end_connection_if_body_is_unread(response: Response) -> Response:
     stream = request.environ["wsgi.input"]
     if not hasattr(stream, "force_close"):  # not under our worker
         return response
-    request.environ["gunicorn.socket"].read_until = time.monotonic()
+    request.environ["gunicorn.socket"].read_until = time.monotonic() + _DISCARD_S
     try:
         is_unread = stream.failed or len(stream.read(_MOST_TO_DISCARD)) == _MOST_TO_DISCARD
     except (OSError, ParseException):  # it is broken, or not here yet

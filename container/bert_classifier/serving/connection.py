@@ -14,9 +14,8 @@ HEAD_S = 5.0  # from a request's first byte to the end of its head
 BODY_S = 5.0  # for a body, and one more second for each megabyte of it
 ANSWER_S = 10.0  # for the client to take the answer, likewise
 BYTES_PER_S = 1_000_000  # slower than this, over the seconds above, and a client is cut off
-LONGEST_HEAD = 128 * 1024  # more than gunicorn's parser accepts, so that it is the one to refuse
+LONGEST_HEAD = 64 * 1024
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # bare line feeds too: the parser refuses them at once
-_SHORTEST_WAIT_S = 0.001  # 0 would mean "do not block", which is another error
 _LINGER_STEP = 256 * 1024
 
 
@@ -47,9 +46,12 @@ class TimedSocket(socket.socket):
         """Read, blocking until read_until at most.
 
         Raises:
-            TooSlowError: when nothing has come by then.
+            TooSlowError: when nothing has come by then, or it is past.
         """
-        self.settimeout(max(_SHORTEST_WAIT_S, self.read_until - time.monotonic()))
+        left = self.read_until - time.monotonic()
+        if left <= 0:  # even if something is there: else a steady trickle would go on for ever
+            raise TooSlowError
+        self.settimeout(left)
         try:
             return super().recv(size, flags)
         except TimeoutError as error:
@@ -126,8 +128,11 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no type informatio
         return len(self._received) > LONGEST_HEAD or bool(_END_OF_HEAD.search(self._received))
 
     def hand_over(self) -> None:
-        """Give what has been read to the parser, which a thread then runs."""
-        self.sock.read_until = time.monotonic() + HEAD_S
+        """Give what has been read to the parser, which a thread then runs.
+
+        It is not to wait for more: the head is whole, or so long that it is not waited for.
+        """
+        self.sock.read_until = time.monotonic()
         self.parser.unreader.unread(bytes(self._received))
         self._received.clear()
 

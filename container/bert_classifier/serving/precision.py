@@ -1,28 +1,85 @@
-"""The arithmetic a served model computes in."""
+"""The arithmetic a served model computes in, and the proof that a faster one answers like training did."""
 
+import copy
+import dataclasses
+import logging
+import warnings
 from typing import Any
 
 import torch
 
 from bert_classifier.errors import UserError
+from bert_classifier.model import Artifact, probe_logits
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+logger = logging.getLogger(__name__)
+
+_USE_FP32 = "Set SERVING_PRECISION=fp32."
 
 
-def resolve_precision(setting: str, device: torch.device) -> str:
-    """Return fp32 or bf16 for ServeConfig.serving_precision on a device.
+def place(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
+    """Return the artifact with its model on a device, in the precision that the setting means there.
 
+    `auto` is bf16 on a GPU that has it, if that gives the probe texts the labels that training gave them.
+
+    Args:
+        setting: as ServeConfig.serving_precision.
     Raises:
-        UserError: for bf16 on a GPU without it.
+        UserError: when a precision that was asked for by name cannot be had here, or changes a label.
     """
-    has_bf16 = device.type == "cpu" or torch.cuda.get_device_capability(device) >= (8, 0)
-    if setting == "bf16" and not has_bf16:
-        raise UserError("This GPU does not compute in bf16.", "Set SERVING_PRECISION=fp32, or auto.")
-    if setting != "auto":
-        return setting
-    return "bf16" if device.type == "cuda" and has_bf16 else "fp32"
+    if setting == "auto":
+        return _placed_by_auto(artifact, device)
+    if setting == "bf16" and not _has_bf16(device):
+        raise UserError("This GPU does not compute in bf16.", _USE_FP32)
+    if setting == "int8" and device.type != "cpu":
+        raise UserError("SERVING_PRECISION=int8 is for CPUs.", "Set SERVING_PRECISION=auto on a GPU.")
+    placed = _converted(artifact, device, setting)
+    if setting != "fp32" and (problem := _disagreement(artifact, placed)):
+        raise UserError(f"In {setting} this model answers otherwise: {problem}.", _USE_FP32)
+    return placed
 
 
-def convert(model: torch.nn.Module, precision: str, device: torch.device) -> Any:
-    """Return the model with its weights in a precision, on a device."""
-    return model.to(device, _DTYPES[precision])
+def _placed_by_auto(artifact: Artifact, device: torch.device) -> Artifact:
+    if device.type == "cuda" and _has_bf16(device):
+        placed = _converted(artifact, device, "bf16")
+        problem = _disagreement(artifact, placed)
+        if problem is None:
+            return placed
+        logger.warning("served in fp32 and not in bf16: %s", problem)
+    return _converted(artifact, device, "fp32")
+
+
+def _has_bf16(device: torch.device) -> bool:
+    return device.type == "cpu" or torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def _converted(artifact: Artifact, device: torch.device, precision: str) -> Artifact:
+    if precision == "fp32" and device.type == "cpu":  # as loaded: all threads may share it
+        return artifact
+    model: Any = copy.deepcopy(artifact.model)
+    if precision == "int8":
+        model = _quantised(model)
+    elif precision == "bf16":
+        model = model.to(device, torch.bfloat16)
+    else:
+        model = model.to(device)
+    return dataclasses.replace(artifact, model=model)
+
+
+def _quantised(model: Any) -> Any:
+    """Return the model with its linear layers in int8: weights once, activations by their range in each pass."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will move to a package of its own; the pinned torch has it
+        from torch.ao.quantization import quantize_dynamic
+
+        return quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def _disagreement(reference: Artifact, placed: Artifact) -> str | None:
+    """Return what a converted model answers otherwise than training did on the artifact's probe texts, if so."""
+    probes = reference.info.get("probes")
+    if not probes:
+        return "the artifact has no probe texts to prove it, so an older version has written it"
+    wanted = torch.tensor(probes["logits"]).argmax(dim=1)
+    found = torch.tensor(probe_logits(placed.model, placed.encoder, probes["texts"])).argmax(dim=1)
+    wrong = int((wanted != found).sum())
+    return f"{wrong} of {len(wanted)} probe texts get another label" if wrong else None

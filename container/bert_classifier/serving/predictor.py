@@ -1,6 +1,5 @@
 """Texts to class probabilities with one loaded artifact. No HTTP, no threads of its own."""
 
-import copy
 import dataclasses
 import logging
 import time
@@ -15,7 +14,7 @@ from bert_classifier.model import Artifact, load_artifact, logits_of, quiet_tran
 from bert_classifier.serving.batcher import PROBE
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import Plan
-from bert_classifier.serving.precision import convert, resolve_precision
+from bert_classifier.serving.precision import place
 
 logger = logging.getLogger(__name__)
 
@@ -48,19 +47,12 @@ def load_predictors(
     torch.set_num_threads(plan.threads)
     quiet_transformers()
     artifact = load_artifact(folder)
-    on_device = {name: _placed(artifact, torch.device(name), precision) for name in plan.devices}
+    on_device = {name: place(artifact, torch.device(name), precision) for name in plan.devices}
     predictors = [Predictor(on_device[name], max_batch_tokens, metrics) for name in plan.devices]
     for predictor in predictors:
         predictor.predict([PROBE])  # so that no request meets a cold model
     logger.info("model ready: classes=%d threads=%d", len(artifact.labels), torch.get_num_threads())
     return predictors
-
-
-def _placed(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
-    """Return the artifact with its model on a device, in the precision that the setting means there."""
-    precision = resolve_precision(setting, device)
-    model = artifact.model if precision == "fp32" and device.type == "cpu" else copy.deepcopy(artifact.model)
-    return dataclasses.replace(artifact, model=convert(model, precision, device))
 
 
 class Predictor:

@@ -6,6 +6,7 @@ The parent only holds the socket and watches the worker; the worker loads the mo
 import logging
 import mmap
 import os
+import resource
 import signal
 import socket
 import sys
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +39,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+IDLE_CONNECTIONS = 1000  # beyond one for each thread
+OWN_DESCRIPTORS = 40  # files, pipes and sockets that are no client's
 CLOSE_TIMEOUT_S = 1  # for the model threads, which have nothing left to do when all requests have ended
 HANG_TIMEOUT_S = 60  # a worker whose main loop says nothing for so long is replaced
 REPLACE_ME = 70  # exit code of a worker that ends itself; 3 and 4 would end gunicorn's parent too
 LAST_ANSWERS_S = 0.5  # for the 503s of a worker that ends itself
 
 
-def main(environ: Mapping[str, str]) -> int:
+def main(environ: MutableMapping[str, str]) -> int:
     """Serve the model folder until SIGTERM and return the exit code: 0, or that of errors.exit_code_of.
 
     Args:
         environ: the process' environment: ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
     """
+    # OpenMP's waiting threads spin for milliseconds unless told otherwise, on cores that the requests need.
+    environ.setdefault("GOMP_SPINCOUNT", "1000")
     log.configure()
     access_log.configure()
     for number in (signal.SIGTERM, signal.SIGINT):  # until gunicorn sets its own: PID 1 would ignore them
@@ -81,6 +86,12 @@ def _writable_dir() -> str:
         raise PlatformError(
             "There is no folder for temporary files.", "Make /tmp writable, or set TMPDIR."
         ) from error
+
+
+def _most_connections(threads: int) -> int:
+    """Return how many connections a worker may hold: idle ones must not take the descriptors that work needs."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, min(threads + IDLE_CONNECTIONS, descriptors - OWN_DESCRIPTORS))
 
 
 def _serve(server: "_Server") -> int:
@@ -183,7 +194,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "workers": 1,
             "worker_class": Worker,
             "threads": threads,
-            "worker_connections": threads + 1000,
+            "worker_connections": _most_connections(threads),
             "worker_tmp_dir": _writable_dir(),
             "timeout": HANG_TIMEOUT_S,
             "graceful_timeout": int(STOP_S + LAST_WORDS_S + CLOSE_TIMEOUT_S),

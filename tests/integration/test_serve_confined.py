@@ -1,0 +1,95 @@
+"""Serving where little is allowed: no network, a read-only disk, no shared memory, few cores, few descriptors."""
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving_process import CONTAINER, ServingProcess
+from toy_artifact import make_artifact
+
+TESTS = Path(__file__).parents[1]
+NEW_NAMESPACES = ["unshare", "--net", "--mount"]
+
+
+@pytest.fixture(scope="module")
+def ml_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an /opt/ml with a tiny model."""
+    root = tmp_path_factory.mktemp("ml")
+    make_artifact(root / "model")
+    return root
+
+
+def _may_make_namespaces() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    probe = [*NEW_NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_make_namespaces(), reason="this user may not make namespaces (unshare)")
+def test_without_network_disk_and_shared_memory(ml_root, tmp_path):
+    """It serves and stops with no interface but loopback, a read-only root, 64 kB of /dev/shm and no HOME."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [
+        *NEW_NAMESPACES,
+        sys.executable,
+        str(TESTS / "confined_serving.py"),
+        str(ml_root),
+        str(scratch),
+    ]
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{CONTAINER}:{TESTS}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("served\n")
+
+
+def test_nothing_is_put_into_the_home_folder(ml_root, tmp_path):
+    """gunicorn's control socket, which would lie there, is off."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with ServingProcess(ml_root, tmp_path / "log", home=home) as process:
+        process.wait_until_ready()
+        assert list(home.rglob("*")) == []
+
+
+def test_on_one_core(ml_root, tmp_path):
+    """The plan follows the cores this process may use."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        with ServingProcess(ml_root, tmp_path / "log") as process:
+            process.wait_until_ready()
+            assert "plan: cores=1 model_threads=1 on cpu threads_each=1 " in process.log
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_with_few_descriptors(ml_root, tmp_path):
+    """More connections than file descriptors cost idle ones, never the worker; then all is as before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        process = ServingProcess(ml_root, tmp_path / "log")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with process:
+        process.wait_until_ready()
+        worker = process.worker
+        idle = [socket.create_connection(("127.0.0.1", process.port)) for _ in range(200)]
+        assert process.ping() == 200
+        assert process.invoke('["apple"]')[0] == 200
+        for connection in idle:
+            connection.close()
+        assert process.invoke('["apple"]')[0] == 200
+        assert (process.worker, "Traceback" in process.log) == (worker, False)

@@ -1,0 +1,103 @@
+"""Twenty thousand hostile requests to the real server, and the classic ways to smuggle one past a front."""
+
+import concurrent.futures
+import json
+import random
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from hostile_requests import CANARY, hostile_request
+from serving_process import ServingProcess
+from toy_artifact import make_artifact
+
+REQUESTS = 20_000
+CLIENTS = 8
+SEED = 20261124
+HEAD = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]:
+    folder = tmp_path_factory.mktemp("hostile")
+    make_artifact(folder / "model")
+    with ServingProcess(
+        folder, folder / "log", sagemaker_max_payload_in_mb=1, serving_max_records=8
+    ) as process:
+        process.wait_until_ready()
+        yield process
+
+
+def _exchange(server: ServingProcess, request: bytes) -> bytes:
+    """Send bytes and no more, and return all that comes back."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        try:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except ConnectionError:  # cut off while still sending
+            return b""
+
+
+def _attack(server: ServingProcess, number: int) -> Counter[int]:
+    statuses: Counter[int] = Counter()
+    random_ = random.Random(f"{SEED}-{number}")
+    for _ in range(REQUESTS // CLIENTS):
+        request = hostile_request(random_)
+        answer = _exchange(server, request)
+        for status in re.findall(rb"(?m)^HTTP/1\.[01] (\d{3}) ", answer):
+            statuses[int(status)] += 1
+            assert int(status) < 500 or int(status) == 501, (request, answer)
+        assert answer.startswith(b"HTTP/1.") or not answer, (request, answer)
+    return statuses
+
+
+def test_twenty_thousand_hostile_requests(server):
+    """No answer is a server's error, no worker dies, none of it is logged, and the next caller is served."""
+    worker = server.worker
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        statuses = sum(pool.map(lambda number: _attack(server, number), range(CLIENTS)), Counter())
+    assert {200, 400, 404, 405, 406, 413, 415} <= set(statuses), "the grammar must reach everything"
+    assert server.worker == worker
+    assert server.ping() == 200
+    assert server.invoke('["apple"]')[0] == 200
+    log = server.log
+    assert CANARY not in log.lower()
+    assert "Traceback" not in log
+    assert " ERROR " not in log
+    for line in log.splitlines():
+        assert line.isprintable()
+        if line.startswith("{"):
+            json.loads(line)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+        HEAD + b"Content-Length: 0\r\nContent-Length: 40\r\n\r\n" + SMUGGLED,
+        HEAD + b"Content-Length: 0, 40\r\n\r\n" + SMUGGLED,
+        HEAD + b"Content-Length: +0\r\n\r\n" + SMUGGLED,
+        HEAD + b"Content-Length: -1\r\n\r\n" + SMUGGLED,
+        HEAD + b"Content-Length : 0\r\n\r\n" + SMUGGLED,
+        HEAD + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding: xchunked\r\n\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\naXX" + SMUGGLED,
+        HEAD.replace(b"\r\n", b"\n") + b"Content-Length: 0\n\n" + SMUGGLED,
+        HEAD + b"Host: b\r\nContent-Length: 0\r\n\r\n" + SMUGGLED,
+        HEAD + b"X: a\0b\r\nContent-Length: 0\r\n\r\n" + SMUGGLED,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SMUGGLED,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + SMUGGLED,
+    ],
+)
+def test_what_fronts_read_otherwise_is_refused(server, request_):
+    """A request that two servers could cut differently is refused, and what follows it is not executed."""
+    answer = _exchange(server, request_)
+    assert re.match(rb"HTTP/1\.[01] (400|501) |$", answer)
+    assert b" 404 " not in answer
+    assert answer.count(b"HTTP/1.") <= 1

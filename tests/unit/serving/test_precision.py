@@ -1,0 +1,131 @@
+"""Precisions and devices: what the setting means where, and that no faster arithmetic changes a label unseen."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bert_classifier.errors import UserError
+from bert_classifier.model import PROBE_TEXTS, load_artifact
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.plan import make_plan
+from bert_classifier.serving.precision import place
+from bert_classifier.serving.predictor import Predictor, load_predictors
+from clear_text import assert_clear
+from fakes import toy_rows
+
+CPU = torch.device("cpu")
+TEXTS = [text for _, text in toy_rows(40)]
+
+
+@pytest.fixture(scope="module")
+def artifact(artifact_dir):
+    return load_artifact(artifact_dir)
+
+
+def _scores(artifact):
+    return np.stack([prediction.scores for prediction in Predictor(artifact, 512).predict(TEXTS)])
+
+
+def _with_other_answers(artifact):
+    """Return the artifact as if training had given every probe text another label."""
+    logits = np.roll(artifact.info["probes"]["logits"], 1, axis=1).tolist()
+    probes = {**artifact.info["probes"], "logits": logits}
+    return dataclasses.replace(artifact, info={**artifact.info, "probes": probes})
+
+
+def test_the_artifact_holds_probes_that_are_nobodys_data(artifact):
+    """The texts are the program's own, each with one logit a class, and the loaded model still gives these."""
+    probes = artifact.info["probes"]
+    assert probes["texts"] == list(PROBE_TEXTS)
+    predictions = Predictor(artifact, 512).predict(PROBE_TEXTS)
+    logits = torch.tensor(probes["logits"], dtype=torch.float64) / artifact.temperature
+    np.testing.assert_allclose([p.scores for p in predictions], torch.softmax(logits, dim=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("setting", ["auto", "fp32"])
+def test_on_a_cpu_the_model_is_served_as_it_is(artifact, setting):
+    """auto is fp32 there, and nothing is copied."""
+    assert place(artifact, CPU, setting) is artifact
+
+
+@pytest.mark.parametrize(("setting", "tolerance"), [("bf16", 0.02), ("int8", 0.03)])
+def test_a_faster_arithmetic_answers_nearly_alike(artifact, setting, tolerance):
+    """Scores differ by little, labels where they were clear do not, and the loaded model stays as it is."""
+    placed = place(artifact, CPU, setting)
+    exact, fast = _scores(artifact), _scores(placed)
+    assert not np.array_equal(exact, fast), "another arithmetic gives other digits"
+    np.testing.assert_allclose(fast, exact, atol=tolerance)
+    assert {p.dtype for p in artifact.model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("setting", ["bf16", "int8"])
+def test_labels_that_change_are_refused(artifact, setting):
+    """A precision that gives the probe texts other labels than training did is refused in one sentence."""
+    with pytest.raises(UserError, match=f"{len(PROBE_TEXTS)} of {len(PROBE_TEXTS)} probe texts") as caught:
+        place(_with_other_answers(artifact), CPU, setting)
+    assert_clear(caught.value)
+
+
+def test_an_artifact_without_probes_is_served_in_fp32_only(artifact):
+    """What an older version wrote cannot prove anything: int8 is refused, auto serves it exactly."""
+    info = {name: value for name, value in artifact.info.items() if name != "probes"}
+    older = dataclasses.replace(artifact, info=info)
+    assert place(older, CPU, "auto") is older
+    with pytest.raises(UserError, match="older version"):
+        place(older, CPU, "int8")
+
+
+class _Moved:
+    """Stands in for a model on a device that this machine has not: notes where it was sent."""
+
+    training = False
+
+    def __init__(self) -> None:
+        self.to_calls: list[tuple[Any, ...]] = []
+
+    def to(self, *arguments: Any) -> "_Moved":
+        self.to_calls.append(arguments)
+        return self
+
+
+@pytest.mark.parametrize(
+    ("capability", "setting", "agrees", "expected"),
+    [
+        ((8, 0), "auto", True, torch.bfloat16),
+        ((9, 0), "auto", False, None),
+        ((7, 5), "auto", True, None),
+        ((9, 0), "fp32", True, None),
+        ((8, 6), "bf16", True, torch.bfloat16),
+    ],
+)
+def test_what_a_gpu_computes_in(artifact, monkeypatch, capability, setting, agrees, expected):
+    """bf16 where the GPU has it and the probes agree, else fp32; decided without a GPU here."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    source = artifact if agrees else _with_other_answers(artifact)
+    monkeypatch.setattr(
+        "bert_classifier.serving.precision.probe_logits", lambda *_: artifact.info["probes"]["logits"]
+    )
+    device = torch.device("cuda:1")
+    placed: Any = place(dataclasses.replace(source, model=_Moved()), device, setting)  # type: ignore[arg-type]
+    assert placed.model.to_calls == [(device,) if expected is None else (device, expected)]
+
+
+def test_what_a_gpu_cannot_do_is_refused(artifact, monkeypatch):
+    """bf16 by name on an old GPU, and int8 on any, are the user's mistakes."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 0))
+    for setting in ("bf16", "int8"):
+        with pytest.raises(UserError) as caught:
+            place(artifact, torch.device("cuda:0"), setting)
+        assert_clear(caught.value)
+
+
+def test_cpu_models_share_their_weights(artifact_dir):
+    """Several model threads on a CPU cost the memory of one model."""
+    plan = make_plan(cores=2, gpus=0, models=2, threads=None, requests=1)
+    settings: dict[str, Any] = {"max_batch_tokens": 128, "precision": "auto", "metrics": Metrics()}
+    one, other = load_predictors(artifact_dir, plan, **settings)
+    assert one is not other
+    assert one._artifact.model is other._artifact.model
