@@ -81,12 +81,13 @@ class RankPlan:
 
     def describe(self) -> str:
         """Return the process map in one line."""
-        first = self.host_rank * self.per_host
-        gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        first, last = self.host_rank * self.per_host, (self.host_rank + 1) * self.per_host - 1
+        ranks = f"rank {first}" if first == last else f"ranks {first} to {last}"
+        # Naming the GPUs would claim memory on one of them for this process.
+        place = "a GPU each" if torch.cuda.device_count() else "CPU"
         return (
             f"{len(self.hosts)} host(s) × {self.per_host} process(es) = {self.size} ranks; "
-            f"{self.hosts[self.host_rank]} runs ranks {first} to {first + self.per_host - 1} on "
-            f"{gpus[0] if gpus else 'CPU'}; they meet at {self.hosts[0]}:{self.port}"
+            f"{self.hosts[self.host_rank]} runs {ranks} on {place}; they meet at {self.hosts[0]}:{self.port}"
             f"{' over ' + self.interface if self.interface else ''}"
         )
 

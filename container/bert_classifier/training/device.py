@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+from pathlib import Path
 
 import torch
 
@@ -24,6 +25,11 @@ def choose_device(local_rank: int = 0) -> torch.device:
         UserError: when the host has GPUs, but fewer than processes.
     """
     if not torch.cuda.is_available():
+        if Path("/dev/nvidia0").exists():
+            logger.warning(
+                "this machine has a GPU that torch cannot use: training on the CPU (it takes the image's gpu flavour,"
+                " and a driver as new as its CUDA)"
+            )
         return torch.device("cpu")
     if local_rank >= torch.cuda.device_count():
         raise UserError(
