@@ -58,7 +58,7 @@ def test_every_module_is_in_the_file_tree() -> None:
     modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
     tree = README.split("  bert_classifier/\n")[1].split("local_test/")[0]
     named = set(re.findall(r"^    ([a-z_]+)/? ", tree, re.MULTILINE))
-    assert named - {"training", "serving"} == modules
+    assert named - {"evaluation", "training", "serving"} == modules
 
 
 def test_files_that_the_readme_names_exist() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.manifest import write_json
-from bert_classifier.training.metrics import Evaluation
 
 
 def write_reports(folder: Path, channel: str, labels: Sequence[str], result: Evaluation) -> None:

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from bert_classifier.config import TrainConfig
 from bert_classifier.errors import UserError
+from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.micro_batches import deal, plan_micro_batches
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.device import default_token_budget, piece_cost_tokens, resolve_precision
 from bert_classifier.training.distributed import World
-from bert_classifier.training.metrics import Evaluation, count_confusion, metric_line
+from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.optimization import (
     balanced_class_weights,
     build_optimizer,
@@ -188,8 +188,7 @@ class Trainer:
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return how well the present weights do on labelled texts."""
-        predicted = np.zeros(len(split.targets), dtype=np.int64)
-        losses = np.zeros(len(split.targets), dtype=np.float64)
+        logits = np.zeros((len(split.targets), self.num_classes), dtype=np.float32)
         pieces = plan_micro_batches(
             split.encoded.lengths, self.state.token_budget, piece_cost=self.piece_cost
         )
@@ -202,18 +201,9 @@ class Trainer:
                 self.world.check(self.stop)
                 if turn < len(own):
                     rows = pieces[own[turn]]
-                    predicted[rows], losses[rows] = self._judge(split, rows)
-        self.world.add_up(predicted)  # zero, save on the rank that had the text: exact
-        self.world.add_up(losses)
-        confusion = count_confusion(split.targets, predicted, self.num_classes)
-        return Evaluation(confusion, float(losses.mean()))
-
-    def _judge(self, split: Split, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the predicted class, int64 (b,), and the cross-entropy, float64 (b,), of b texts."""
-        logits = self.forward(split.encoded, rows).double()
-        targets = torch.from_numpy(split.targets[rows]).to(self.device)
-        losses = functional.cross_entropy(logits, targets, reduction="none")
-        return logits.argmax(dim=-1).cpu().numpy(), losses.cpu().numpy()
+                    logits[rows] = self.forward(split.encoded, rows).cpu().numpy()
+        self.world.add_up(logits)  # zero, save on the rank that had the text: exact
+        return Evaluation(logits, np.array(split.targets))
 
     def _clip_gradients(self) -> float:
         """Scale the gradient down to max_grad_norm if it is longer; return its norm before."""

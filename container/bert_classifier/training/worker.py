@@ -16,13 +16,14 @@ from bert_classifier.builder import build_model
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
+from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.micro_batches import pad
 from bert_classifier.model import load_artifact, logits_of, quiet_transformers, save_artifact
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import World
 from bert_classifier.training.identity import require_same_run, run_identity
-from bert_classifier.training.metrics import Evaluation, metric_line
+from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import write_reports

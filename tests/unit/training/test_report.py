@@ -2,16 +2,16 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from bert_classifier.training.metrics import Evaluation
 from bert_classifier.training.report import model_quality, write_reports
+from evaluations import evaluation_of
 
 LABELS = ("Größe", 'a "quoted", name', "never")
-RESULT = Evaluation(np.array([[3, 1, 0], [2, 4, 0], [0, 0, 0]]), 0.25)
+RESULT = evaluation_of([(0, 0)] * 3 + [(0, 1)] + [(1, 0)] * 2 + [(1, 1)] * 4, classes=3)
 
 
 def test_evaluation_json_holds_the_scores_worked_out_by_hand(tmp_path):
@@ -29,7 +29,7 @@ def test_evaluation_json_holds_the_scores_worked_out_by_hand(tmp_path):
         "weighted_f1": 0.4 * f1[0] + 0.6 * f1[1],
         "weighted_f2": 0.4 * f2[0] + 0.6 * f2[1],
         "macro_f1": sum(f1) / 2,
-        "loss": 0.25,
+        "loss": RESULT.loss,
     }
     assert {name: scores[name]["value"] for name in expected} == pytest.approx(expected)
     assert {scores[name]["standard_deviation"] for name in expected} == {"NaN"}
@@ -68,4 +68,4 @@ def test_evaluation_json_is_strict(tmp_path: Path):
     json.loads(text, parse_constant=refuse)
     assert "Größe" in text
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_reports(tmp_path, "validation", LABELS, Evaluation(RESULT.confusion, float("nan")))
+        write_reports(tmp_path, "validation", LABELS, evaluation_of([(0, 1)], classes=3, margin=math.nan))

@@ -1,0 +1,96 @@
+"""What an evaluation says: the logits of labelled texts, and the scores that follow from them."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The answers to n labelled texts.
+
+    Attributes:
+        logits: float32 (n, classes), in the order of the texts.
+        targets: int64 (n,), the true class of each.
+    """
+
+    logits: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Texts evaluated."""
+        return len(self.targets)
+
+    @functools.cached_property
+    def predicted(self) -> np.ndarray:
+        """The class predicted for each text, int64 (n,)."""
+        predicted: np.ndarray = self.logits.argmax(axis=1)
+        return predicted
+
+    @functools.cached_property
+    def confusion(self) -> np.ndarray:
+        """Texts by class, int64 (classes, classes); row = true class, column = predicted class."""
+        return count_confusion(self.targets, self.predicted, self.logits.shape[1])
+
+    @functools.cached_property
+    def loss(self) -> float:
+        """Mean cross-entropy a text."""
+        return float(cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
+
+    @property
+    def accuracy(self) -> float:
+        """Share of texts whose class was predicted."""
+        return float(np.trace(self.confusion) / max(1, self.count))
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the classes that occur, as a true or a predicted class."""
+        occurring = (self.confusion.sum(axis=0) + self.confusion.sum(axis=1)) > 0
+        return float(self.f_score(1.0)[occurring].mean()) if occurring.any() else 0.0
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Precision of each class, float64 (classes,); 0 where it was never predicted."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Recall of each class, float64 (classes,); 0 where it does not occur."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    def f_score(self, beta: float) -> np.ndarray:
+        """Return F-beta of each class, float64 (classes,) (van Rijsbergen 1979): beta > 1 favours recall."""
+        precision, recall = self.precision, self.recall
+        return _ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
+
+    def weighted(self, scores: np.ndarray) -> float:
+        """Return the mean of per-class scores, weighted by how often each class truly occurs."""
+        support = self.confusion.sum(axis=1)
+        return float((scores * support).sum() / max(1, support.sum()))
+
+    def score(self, positive: int | None) -> float:
+        """Return what decides which weights are best: F1 of the positive class, else accuracy."""
+        return self.accuracy if positive is None else float(self.f_score(1.0)[positive])
+
+
+def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return -log softmax(logits) at the target of each text, float64 (n,)."""
+    wide = logits.astype(np.float64)
+    largest = wide.max(axis=1)
+    with np.errstate(invalid="ignore"):  # a logit that is not finite gives a loss that is not
+        log_sums = largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1))
+    losses: np.ndarray = log_sums - wide[np.arange(len(targets)), targets]
+    return losses
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0)
+    return ratio
+
+
+def count_confusion(targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the confusion matrix, int64 (classes, classes), of two int arrays (n,)."""
+    flat = np.bincount(targets * num_classes + predicted, minlength=num_classes**2)
+    return flat.reshape(num_classes, num_classes)
