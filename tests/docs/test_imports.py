@@ -122,8 +122,16 @@ def test_a_program_knows_only_its_own_side(program: str, area: str) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docker").rglob("*.py")), ids=str)
 def test_the_host_side_needs_no_torch(path: Path) -> None:
-    """The launcher imports nothing of the package but the settings and their errors."""
-    assert own_imports_of(path) <= {"config", "errors"}
+    """The launcher imports nothing of the package but settings, records and their errors: the standard library."""
+    allowed = {"config", "errors", "fields", "records"}
+    assert own_imports_of(path) <= allowed <= set(BASE)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docker").rglob("*.py")), ids=str)
+def test_the_sdk_has_its_place(path: Path) -> None:
+    """Only what trains and what deploys imports SageMaker's SDK; the rest speaks to AWS itself."""
+    names = {name.split(".")[0] for name in imports_of(path)}
+    assert "sagemaker" not in names or path.stem in ("estimator", "endpoint")
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"environment"}))

@@ -1,0 +1,14 @@
+"""`python docker/launcher COMMAND …`, from any folder."""
+
+import os
+import sys
+from pathlib import Path
+
+_HERE = Path(__file__).resolve()
+# In the place of this folder: the one that the package `launcher` lies in, and the image's own settings.
+sys.path[0:1] = [str(_HERE.parents[1]), str(_HERE.parents[2] / "container")]
+
+from launcher.main import main  # noqa: E402 - found only now
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

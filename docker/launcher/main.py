@@ -1,0 +1,69 @@
+"""The command line: one parser, one boundary where every error becomes a sentence and an exit code."""
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bert_classifier.errors import ContainerError, exit_code_of
+from bert_classifier.fields import specs
+from launcher.account import Account, explain
+from launcher.commands import Command, say
+from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
+
+# Modules of launcher with a list COMMANDS, in the order of the help.
+MODULES = ("status",)
+REPOSITORY = Path(__file__).resolve().parents[2]
+INTERRUPTED = 130  # as a shell counts SIGINT
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command; return its exit status: 0 done, 2 yours to fix, 3 the platform's, 1 a bug."""
+    commands = all_commands()
+    given = make_parser(commands).parse_args(arguments)
+    command = commands[given.command]
+    try:
+        file = Path(environ.get(FILE_VARIABLE) or REPOSITORY / FILE_NAME)
+        sources = Sources(flags_of(given, command.positional), environ, file)
+        settings: AccountSettings = sources.read(command.settings, all_settings(commands))
+        return command.run(settings, Account(settings))
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the boundary of the program
+        return _tell(error)
+
+
+def all_commands() -> dict[str, Command]:
+    """Return every command by name."""
+    modules = [importlib.import_module(f"launcher.{name}") for name in MODULES]
+    return {command.name: command for module in modules for command in module.COMMANDS}
+
+
+def all_settings(commands: Mapping[str, Command]) -> list[str]:
+    """Return the names of the settings of all commands, each once."""
+    return list(dict.fromkeys(name for command in commands.values() for name in specs(command.settings)))
+
+
+def make_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """Return the parser; its values are strings, which `Sources` reads together with environment and file."""
+    parser = argparse.ArgumentParser(prog="launcher", description="Runs the image on Amazon SageMaker.")
+    inner = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in commands.values():
+        own = inner.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
+        add_flags(own, command.settings, command.positional)
+    return parser
+
+
+def _tell(error: Exception) -> int:
+    told = error if isinstance(error, ContainerError) else explain(error)
+    if told is None:
+        traceback.print_exception(error, file=sys.stderr)
+        say(
+            f"InternalError: {type(error).__name__}: {error}. This is a bug of the launcher: please report it."
+        )
+        return 1
+    say(f"{told.family}: {told}")
+    return exit_code_of(told)

@@ -1,0 +1,156 @@
+"""What a command can be told: by flag, by environment variable LAUNCHER_…, or in `.launcher.toml`, in this order.
+
+`make COMMAND NAME=value` hands NAME over as LAUNCHER_NAME.
+"""
+
+import argparse
+import dataclasses
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bert_classifier.errors import UserError
+from bert_classifier.fields import Spec, boolean, parse_values, refuse, specs
+
+PREFIX = "LAUNCHER_"
+FILE_NAME = ".launcher.toml"
+FILE_VARIABLE = PREFIX + "SETTINGS_FILE"  # another file than that
+T = TypeVar("T", bound="AccountSettings")
+
+
+def text(default: str, accepts: str, help: str, pattern: str = r".+", longest: int = 1024) -> Any:
+    """Return a dataclass field for a printable text that matches `pattern` as a whole; "" means unset."""
+
+    def parse(value: str) -> str:
+        if len(value) > longest or not value.isprintable() or not re.fullmatch(pattern, value):
+            raise ValueError
+        return value
+
+    return _field(default, parse, accepts, help)
+
+
+def s3_uri(default: str, help: str) -> Any:
+    """Return a dataclass field for s3://bucket or s3://bucket/prefix."""
+    return text(default, "s3://bucket/prefix", help, r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?")
+
+
+def names(accepts: str, help: str, pattern: str, most: int) -> Any:
+    """Return a dataclass field for a tuple of names, written with commas or blanks between them."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        found = tuple(value.replace(",", " ").split())
+        if not 0 < len(found) <= most or not all(re.fullmatch(pattern, name) for name in found):
+            raise ValueError
+        return found
+
+    return _field((), parse, accepts, help)
+
+
+def pairs(help: str, *, most: int, name: str = r".+", longest: int = 256) -> Any:
+    """Return a dataclass field for a tuple of (name, value), written as a shell writes assignments."""
+
+    def parse(value: str) -> tuple[tuple[str, str], ...]:
+        words = [word.partition("=") for word in shlex.split(value)]
+        fit = all(equals and re.fullmatch(name, key) and len(told) <= longest for key, equals, told in words)
+        if not fit or len({key for key, *_ in words}) < len(words) or len(words) > most:
+            raise ValueError
+        return tuple((key, told) for key, _, told in words)
+
+    return _field((), parse, '"name=value name=value", each name once', help)
+
+
+def _field(default: object, parse: Callable[[str], Any], accepts: str, help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"spec": Spec(parse, accepts, help)})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """What every command can be told."""
+
+    region: str = text(
+        "",
+        "an AWS region, such as eu-west-1",
+        "Region of everything; default: that of your AWS configuration.",
+        r"[a-z]{2}(-[a-z]+)+-\d",
+    )
+    profile: str = text(
+        "", "the name of a profile", "Profile of your AWS configuration; default: its default.", longest=256
+    )
+    dry_run: bool = boolean(False, "Check everything, print the exact requests, and send none of them.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Where settings come from.
+
+    Attributes:
+        flags: by name, as given on the command line.
+        environ: the process' environment.
+        file: the settings file; one that is not there is empty.
+    """
+
+    flags: Mapping[str, str]
+    environ: Mapping[str, str]
+    file: Path
+
+    def read(self, cls: type[T], known: Sequence[str]) -> T:
+        """Return the settings of one command.
+
+        Args:
+            known: the settings of all commands: one of another command is no mistake in environment or file.
+        Raises:
+            UserError: naming every unknown name and wrong value, and where it stands.
+        """
+        told = {**self._of_file(), **self._of_environ()}
+        raw = {name: told[name] for name in told if name in specs(cls) or name not in known}
+        spelling = {name: f"{name} in {self.file.name}" for name in self._of_file()}
+        spelling |= {name: name.upper() for name in self._of_environ()}
+        spelling |= {name: flag_of(name) for name in self.flags}
+        values, mistakes = parse_values(cls, {**raw, **self.flags}, "setting", spelling.__getitem__)
+        refuse(mistakes, f"Correct it on the command line, in the environment or in {self.file.name}.")
+        return cls(**values)
+
+    def _of_environ(self) -> dict[str, str]:
+        given = {n: v for n, v in self.environ.items() if n.startswith(PREFIX) and v and n != FILE_VARIABLE}
+        return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+
+    def _of_file(self) -> dict[str, object]:
+        try:
+            return tomllib.loads(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"Cannot read {self.file}: {error}.",
+                'It holds lines such as: instance_type = "ml.g5.xlarge".',
+            ) from error
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type, positional: str = "") -> None:
+    """Give a parser the flags of a command's settings; their values stay strings for now."""
+    for name, spec in specs(cls).items():
+        told = f"{spec.help} ({spec.accepts})".replace("%", "%%")
+        if name == positional:
+            parser.add_argument(f"{name}_", nargs="?", metavar=name.upper(), help=told)
+        if spec.accepts == "true or false":
+            parser.add_argument(flag_of(name), dest=name, action="store_const", const="true", help=told)
+            no = flag_of(f"no_{name}")
+            parser.add_argument(no, dest=name, action="store_const", const="false", help=argparse.SUPPRESS)
+        else:
+            parser.add_argument(flag_of(name), dest=name, metavar="VALUE", help=told)
+
+
+def flags_of(given: argparse.Namespace, positional: str = "") -> dict[str, str]:
+    """Return the settings that the command line gave, by name."""
+    told = {name: value for name, value in vars(given).items() if value is not None and name != "command"}
+    if positional and f"{positional}_" in told:
+        told[positional] = told.pop(f"{positional}_")
+    return told

@@ -1,0 +1,175 @@
+"""AWS on this machine: moto's server on a free loopback port, and the requests that it was sent.
+
+What moto does not do, or answers at once, is answered by `overrides`: a small server before it.
+"""
+
+import base64
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
+REGION = "us-east-1"
+ACCOUNT = "123456789012"  # moto's
+BUCKET = "a-bucket"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/sagemaker-job"
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a command ended: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Aws:
+    """An account of one test's own, with a bucket and a role.
+
+    Attributes:
+        url: address of every service.
+        environ: what a program needs to speak to it, and to nothing else.
+    """
+
+    url: str
+    environ: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client."""
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+    def launch(self, *arguments: str, timeout: float = 120, **environ: str) -> Ended:
+        """Run a command of the launcher as its user does; skip where the SDK is not installed."""
+        if not HOST_PYTHON.exists():
+            pytest.skip("the SDK is not installed: `make test` does that")
+        ended = subprocess.run(
+            [str(HOST_PYTHON), str(REPOSITORY / "docker" / "launcher"), *arguments],
+            env={**self.environ, **environ},
+            cwd=environ.get("PWD", REPOSITORY),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    def requests(self, operation: str) -> list[dict[str, Any]]:
+        """Return the bodies of all requests of an operation of a JSON service so far, such as CreateTrainingJob."""
+        recorded = _ask(f"{self.url}/moto-api/recorder/download-recording").decode().splitlines()
+        return [_body(sent) for sent in map(json.loads, recorded) if _operation(sent) == operation]
+
+    def operations(self) -> list[str]:
+        """Return the names of all operations of JSON services that were called, in order."""
+        recorded = _ask(f"{self.url}/moto-api/recorder/download-recording").decode().splitlines()
+        return [name for sent in map(json.loads, recorded) if (name := _operation(sent))]
+
+
+def _operation(sent: dict[str, Any]) -> str:
+    return str(dict(sent["headers"]).get("X-Amz-Target", "")).rpartition(".")[2]
+
+
+def _body(sent: dict[str, Any]) -> dict[str, Any]:
+    raw = sent["body"] or "{}"
+    body: dict[str, Any] = json.loads(base64.b64decode(raw) if sent.get("body_encoded") else raw)
+    return body
+
+
+def _ask(url: str, method: str = "GET") -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start moto's server with its recorder; return its address."""
+    folder, port = tmp_path_factory.mktemp("moto"), free_port()
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            env={**os.environ, "MOTO_RECORDER_FILEPATH": str(folder / "requests")},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_up(url, server, folder / "log")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            _ask(f"{url}/moto-api/data.json")
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture
+def aws(aws_server: str, tmp_path: Path) -> Aws:
+    """Return an empty account with BUCKET and ROLE; its requests are recorded from here on."""
+    _ask(f"{aws_server}/moto-api/reset", "POST")
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAUNCHER_"))
+    }
+    environ |= {
+        "AWS_ENDPOINT_URL": aws_server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": str(tmp_path / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(tmp_path),
+        "LAUNCHER_SETTINGS_FILE": str(tmp_path / "launcher.toml"),
+    }
+    account = Aws(aws_server, environ)
+    account.client("s3").create_bucket(Bucket=BUCKET)
+    account.client("iam").create_role(RoleName="sagemaker-job", AssumeRolePolicyDocument=json.dumps(_TRUST))
+    _ask(f"{aws_server}/moto-api/recorder/reset-recording", "POST")
+    _ask(f"{aws_server}/moto-api/recorder/start-recording", "POST")
+    return account

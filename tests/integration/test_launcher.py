@@ -1,0 +1,42 @@
+"""The launcher as a program: what it says of wrong words, wrong accounts and an AWS that does not answer."""
+
+import pytest
+
+from aws import free_port
+
+
+def test_it_lists_its_commands(aws):
+    """Each with a line of help."""
+    ended = aws.launch("--help")
+    assert ended.code == 0
+    assert "tell how a training job stands" in ended.out
+
+
+def test_mistakes_of_settings_end_it_with_one_sentence(aws):
+    """All of them, exit code 2, no traceback."""
+    ended = aws.launch("status", "no_job", "--region=Frankfurt")
+    assert ended.code == 2
+    assert ended.err.startswith("UserError: Setting --")
+    assert "--job='no_job' is not the name of a training job" in ended.err
+    assert "--region='Frankfurt' is not an AWS region" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "told"),
+    [
+        ({"AWS_DEFAULT_REGION": ""}, 2, "No AWS region is set. Give one: REGION="),
+        ({"LAUNCHER_REGION": "eu-wset-1"}, 2, "no region eu-wset-1. Did you mean eu-west-1?"),
+        ({"LAUNCHER_PROFILE": "another"}, 2, "has no profile another. It has: none."),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 2, "There are no AWS credentials. Log in"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:{port}"}, 3, "PlatformError: AWS cannot be reached"),
+    ],
+    ids=["no region", "no such region", "no profile", "no credentials", "no network"],
+)
+def test_an_account_that_cannot_be_used_is_told(aws, environ, code, told):
+    """Cause and remedy, and the family's exit code."""
+    told_environ = {name: value.format(port=free_port()) for name, value in environ.items()}
+    ended = aws.launch("status", "a-job", **told_environ)
+    assert ended.code == code
+    assert told in ended.err
+    assert "Traceback" not in ended.err

@@ -1,0 +1,90 @@
+"""Settings of the launcher: where they come from, and what is told of wrong ones."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bert_classifier.errors import UserError
+from bert_classifier.fields import integer
+from launcher.settings import AccountSettings, Sources, names, pairs, s3_uri, text
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Some(AccountSettings):
+    """Settings of a made-up command."""
+
+    role: str = text("", "a role", "The role.", r"arn:.+")
+    data: str = s3_uri("", "Where the data is.")
+    count: int = integer(1, 1, 4, "How many.")
+    subnets: tuple[str, ...] = names("subnets", "Subnets.", r"subnet-\w+", 16)
+    tags: tuple[tuple[str, str], ...] = pairs("Tags.", most=50)
+
+
+KNOWN = ["region", "profile", "dry_run", "role", "data", "count", "subnets", "tags", "of_another_command"]
+
+
+def read(tmp_path: Path, file: str = "", environ: dict[str, str] | None = None, **flags: str) -> Some:
+    """Return the settings read from three places."""
+    path = tmp_path / ".launcher.toml"
+    if file:
+        path.write_text(file, encoding="utf-8")
+    return Sources(flags, environ or {}, path).read(Some, KNOWN)
+
+
+def test_a_flag_counts_before_the_environment_and_that_before_the_file(tmp_path):
+    """The nearer to the person who types, the stronger."""
+    file = 'count = 2\nrole = "arn:file"\ndata = "s3://from-file"'
+    got = read(tmp_path, file, {"LAUNCHER_COUNT": "3", "LAUNCHER_ROLE": "arn:environ"}, count="4")
+    assert (got.count, got.role, got.data) == (4, "arn:environ", "s3://from-file")
+
+
+def test_without_anything_defaults_hold(tmp_path):
+    """No file, no variable, no flag; an empty variable counts as none."""
+    assert read(tmp_path, environ={"LAUNCHER_COUNT": "", "ROLE": "of something else"}) == Some()
+
+
+def test_all_mistakes_are_told_at_once_with_their_places(tmp_path):
+    """Each as its user wrote it."""
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, 'rol = "x"\ncount = 9', {"LAUNCHER_DATA": "/no/uri"}, subnets="net")
+    told = str(caught.value)
+    assert "unknown setting 'rol', did you mean role?" in told.lower()
+    assert "setting count in .launcher.toml='9' is not a whole number from 1 to 4" in told
+    assert "setting DATA='/no/uri' is not s3://bucket/prefix" in told
+    assert "setting --subnets='net' is not subnets" in told
+
+
+def test_settings_of_other_commands_are_no_mistake_except_as_flags(tmp_path):
+    """One file and one environment serve all commands."""
+    file = 'of_another_command = "x"'
+    assert read(tmp_path, file, {"LAUNCHER_OF_ANOTHER_COMMAND": "y"}) == Some()
+
+
+@pytest.mark.parametrize("content", ["count = ", "\xff"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+    """Not TOML, or not UTF-8."""
+    (tmp_path / ".launcher.toml").write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError, match=r"Cannot read .*\.launcher\.toml"):
+        read(tmp_path)
+
+
+def test_lists_and_pairs_are_read_as_people_write_them(tmp_path):
+    """Commas or blanks between names; a shell's quotes around values."""
+    got = read(tmp_path, subnets="subnet-1,subnet-2 subnet-3", tags="team='the a team' empty=")
+    assert got.subnets == ("subnet-1", "subnet-2", "subnet-3")
+    assert got.tags == (("team", "the a team"), ("empty", ""))
+
+
+@pytest.mark.parametrize("tags", ["team", "a=1 a=2", "=1", "a='1"])
+def test_pairs_that_are_none_are_refused(tmp_path, tags):
+    """No `=`, one name twice, no name, an open quote."""
+    with pytest.raises(UserError, match="each name once"):
+        read(tmp_path, tags=tags)
+
+
+@pytest.mark.parametrize("uri", ["s3:/bucket", "s3://B", "s3://bucket/a b", "https://bucket", "s3://a"])
+def test_what_is_no_s3_uri_is_refused(tmp_path, uri):
+    """Buckets have 3 to 63 lower-case characters."""
+    with pytest.raises(UserError, match="is not s3://bucket/prefix"):
+        read(tmp_path, data=uri)
