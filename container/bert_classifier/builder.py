@@ -15,7 +15,7 @@ from bert_classifier.environment import Environment
 from bert_classifier.errors import UserError
 from bert_classifier.examples import Examples, read_examples, require_rows, stratified_split
 from bert_classifier.label_mapper import LabelMapperBase, class_names
-from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer, longest_input
 from bert_classifier.records import read_lines
 
 logger = logging.getLogger(__name__)
@@ -40,13 +40,26 @@ def build_label_mapper(names: Sequence[str] | None, dataset: Any) -> LabelMapper
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Everything a job learns and is judged by; `test` is None without a test channel."""
+    """Everything a job learns and is judged by.
+
+    Attributes:
+        labels: class names in the order of their indices.
+        test: None without a test channel.
+        is_held_out: whether validation was split off the train channel.
+    """
 
     mapper: LabelMapperBase
     labels: Sequence[str]
     train: Examples
     validation: Examples
     test: Examples | None
+    is_held_out: bool
+
+    @property
+    def channels(self) -> dict[str, Examples]:
+        """The examples by channel: train, validation and, if there is one, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: examples for name, examples in named.items() if examples is not None}
 
 
 def build_data(config: TrainConfig, environment: Environment) -> Data:
@@ -59,13 +72,15 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     require_rows(dataset, "train")
     mapper = build_label_mapper(_class_list(config, environment), dataset)
     labels = class_names(mapper)
-    train = _examples(dataset, mapper, "train")
+    train = read_examples(dataset, mapper, "train")
     validation = _optional(environment, mapper, "validation", config.validation_file)
+    is_held_out = validation is None
     if validation is None:
         train, validation = stratified_split(train, config.validation_split, config.seed)
         logger.info("no validation channel: %d rows of train are held out, class by class", len(validation))
-    _warn_of_gaps(train, labels)
-    return Data(mapper, labels, train, validation, _optional(environment, mapper, "test", ""))
+    if len(set(train.targets.tolist())) < 2:
+        raise UserError("The training data hold one class only.", "Give rows of at least two classes.")
+    return Data(mapper, labels, train, validation, _optional(environment, mapper, "test", ""), is_held_out)
 
 
 def build_model(config: TrainConfig, environment: Environment, labels: Sequence[str]) -> tuple[Any, Any]:
@@ -90,23 +105,24 @@ def build_tokenizer(config: TrainConfig, environment: Environment) -> Any:
     return load_tokenizer(_model_source(config, environment))
 
 
+def longest_text(config: TrainConfig, environment: Environment) -> int | None:
+    """Return the most tokens that the model can take; None when it knows no limit.
+
+    Raises:
+        UserError: when its configuration cannot be read.
+    """
+    return longest_input(_model_source(config, environment))
+
+
 def _model_source(config: TrainConfig, environment: Environment) -> str:
     channel = environment.channels.get("model")
     return str(channel.path) if channel else config.model_name
 
 
-def _examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
-    examples = read_examples(dataset, mapper, channel)
-    empty = getattr(dataset, "num_empty", 0)
-    if empty:
-        logger.warning("channel %s: %d row(s) without a text are left out", channel, empty)
-    return examples
-
-
 def _optional(environment: Environment, mapper: LabelMapperBase, name: str, only: str) -> Examples | None:
     if name not in environment.channels:
         return None
-    return _examples(build_dataset(environment.channels[name].files(only)), mapper, name)
+    return read_examples(build_dataset(environment.channels[name].files(only)), mapper, name)
 
 
 def _class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
@@ -127,12 +143,3 @@ def _class_list(config: TrainConfig, environment: Environment) -> list[str] | No
             "Put it there, or set class_file to its name.",
         )
     return None
-
-
-def _warn_of_gaps(train: Examples, labels: Sequence[str]) -> None:
-    present = set(train.targets.tolist())
-    missing = [label for index, label in enumerate(labels) if index not in present]
-    if len(present) < 2:
-        raise UserError("The training data hold one class only.", "Give rows of at least two classes.")
-    if missing:
-        logger.warning("%d class(es) have no training row: %s", len(missing), ", ".join(missing[:10]))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,25 @@ MOST_ROWS_NAMED = 20
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """n texts and the index of each one's class, int64 (n,)."""
+    """n texts and the index of each one's class, int64 (n,).
+
+    Attributes:
+        place_of: names an example in messages, by its index.
+        num_empty: rows without a text, which are left out.
+    """
 
     texts: Sequence[str]
     targets: np.ndarray
+    place_of: Callable[[int], str] = "item {}".format
+    num_empty: int = 0
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def subset(self, rows: np.ndarray) -> "Examples":
         """Return the examples at these rows, in this order."""
-        return Examples([self.texts[row] for row in rows], self.targets[rows])
+        texts = [self.texts[row] for row in rows]
+        return Examples(texts, self.targets[rows], lambda index: self.place_of(int(rows[index])))
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over all texts and targets, in order."""
@@ -61,7 +69,7 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
     texts: list[str] = []
     targets = np.zeros(len(dataset), dtype=np.int64)
     wrong: list[str] = []
-    place_of = getattr(dataset, "place_of", lambda index: f"item {index}")
+    place_of = getattr(dataset, "place_of", Examples.place_of)
     for index in range(len(dataset)):
         text, label = dataset[index]
         try:
@@ -75,7 +83,7 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
             wrong.append(f"{place_of(index)}: {problem}")
         texts.append(text)
     refuse_rows(wrong)
-    return Examples(texts, targets)
+    return Examples(texts, targets, place_of, getattr(dataset, "num_empty", 0))
 
 
 def _checked_target(mapper: LabelMapperBase, label: str) -> int:
@@ -113,4 +121,5 @@ def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examp
         raise UserError(
             "No class has two texts, so no validation part can be split off.", "Give a validation channel."
         )
-    return examples.subset(np.flatnonzero(~held_out)), examples.subset(np.flatnonzero(held_out))
+    rest, part = (examples.subset(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
+    return dataclasses.replace(rest, num_empty=examples.num_empty), part

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.manifest import find_artifact, put_files, read_object, verify, write_json
-from bert_classifier.model_folder import cannot_load, check_config, check_folder
+from bert_classifier.model_folder import cannot_load, check_config, check_folder, positions_of
 from bert_classifier.tokenization import TextEncoder
 
 logger = logging.getLogger(__name__)
@@ -165,6 +165,15 @@ def _load_config(source: str) -> Any:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # the library raises anything on a bad folder
         raise cannot_load("model", source, error) from error
+
+
+def longest_input(source: str) -> int | None:
+    """Return the most tokens that a checkpoint can take; None when it knows no limit.
+
+    Raises:
+        UserError: when it has no configuration that can be read.
+    """
+    return positions_of(_load_config(source))
 
 
 def freeze_encoder(model: transformers.PreTrainedModel) -> None:

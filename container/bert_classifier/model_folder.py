@@ -67,7 +67,7 @@ def check_config(config: Any, source: str, vocabulary: int, max_seq_length: int)
             f"The tokenizer of {source} knows {vocabulary} tokens, the model only {config.vocab_size}.",
             "Give the tokenizer that the model was trained with.",
         )
-    positions = _positions(config)
+    positions = positions_of(config)
     if positions is not None and max_seq_length > positions:
         raise UserError(
             f"max_seq_length={max_seq_length} is more than the {positions} tokens that {source} can take.",
@@ -81,7 +81,8 @@ def _is_encoder(config: Any) -> bool:
     return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
 
 
-def _positions(config: Any) -> int | None:
+def positions_of(config: Any) -> int | None:
+    """Return the most tokens that a model can take, special ones included; None when it knows no limit."""
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None or config.model_type not in {"roberta", "xlm-roberta", "camembert"}:
         return positions

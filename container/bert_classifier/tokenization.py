@@ -80,6 +80,11 @@ class TextEncoder:
         flat = np.fromiter((i for ids in framed for i in ids), dtype=np.int32, count=int(lengths.sum()))
         return EncodedTexts(flat, np.concatenate([[0], np.cumsum(lengths)]), truncated)
 
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the tokens of n whole texts, special ones included, int64 (n,); long texts take their time."""
+        special = len(self._prefix) + len(self._suffix)
+        return np.array([len(ids) + special for ids in self._tokenize(texts)], dtype=np.int64)
+
     def _keep_tails(self, texts: Sequence[str], encoded: list[list[int]], truncated: np.ndarray) -> None:
         """Replace the later part of each truncated text by the text's end."""
         head = self._room - self._tail

@@ -27,6 +27,7 @@ LEVELS = {
     "examples": 3,
     "manifest": 3,
     "model_folder": 3,
+    "data_doctor": 4,
     "model": 4,
     "builder": 5,
     "evaluation": 6,
@@ -88,7 +89,15 @@ def test_training_and_serving_share_only_the_artifact(module: str) -> None:
     if module.startswith("training"):
         assert "serving" not in areas
     if module.startswith("serving"):
-        assert not areas & {"training", "evaluation", "builder", "dbpedia", "examples", "label_mapper"}
+        assert not areas & {
+            "training",
+            "evaluation",
+            "builder",
+            "data_doctor",
+            "dbpedia",
+            "examples",
+            "label_mapper",
+        }
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

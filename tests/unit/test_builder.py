@@ -167,25 +167,6 @@ def test_bad_job_is_refused(tmp_path, name):
     assert_clear(caught.value)
 
 
-def test_class_without_a_training_row_is_warned_of(tmp_path, caplog):
-    """A class that nothing can be learnt of is named in the log; the job goes on."""
-    classes = "".join(f"Class {number}\n" for number in range(1, 15))
-    environment = environment_of(tmp_path, train={"a.csv": ROWS}, **{"class": {"classes.txt": classes}})
-    with caplog.at_level(logging.WARNING, logger="bert_classifier"):
-        build_data(TrainConfig(), environment)
-    assert "12 class(es) have no training row: Class 3, Class 4, " in caplog.text
-    assert "Class 12" in caplog.text
-    assert "Class 13" not in caplog.text
-
-
-def test_rows_without_text_are_warned_of(tmp_path, caplog):
-    """Rows that are left out are counted in the log, by channel."""
-    environment = environment_of(tmp_path, train={"a.csv": ROWS + "1,\n2,\n"}, validation={"v.csv": "1,a\n"})
-    with caplog.at_level(logging.WARNING, logger="bert_classifier"):
-        build_data(TrainConfig(), environment)
-    assert caplog.messages == ["channel train: 2 row(s) without a text are left out"]
-
-
 def test_model_channel_comes_before_the_name(pretrained):
     """With a model channel nothing is looked up by name, and freeze_encoder is obeyed."""
     environment = Environment(

@@ -5,14 +5,18 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from bert_classifier.builder import Data, build_data, build_tokenizer
+from bert_classifier.builder import build_data, build_tokenizer, longest_text
 from bert_classifier.config import TrainConfig
+from bert_classifier.data_doctor.doctor import REPORT_FILE, examine, tell
+from bert_classifier.data_doctor.report import DataReport
+from bert_classifier.data_doctor.survey import Survey
 from bert_classifier.environment import Environment
 from bert_classifier.examples import Examples
+from bert_classifier.manifest import write_json
 from bert_classifier.model import quiet_transformers
 from bert_classifier.tokenization import EncodedTexts, TextEncoder
 from bert_classifier.training.batching import Split
@@ -32,12 +36,14 @@ class Prepared:
         positive: index of the class whose F1 is the score, or None.
         splits: train, validation and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
+        data_report: what the data doctor found, as in data_report.json; empty where it was not asked.
     """
 
     labels: Sequence[str]
     positive: int | None
     splits: Mapping[str, Split]
     fingerprints: Mapping[str, str]
+    data_report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, for other processes of this host."""
@@ -45,7 +51,8 @@ class Prepared:
             for field, array in _arrays(split).items():
                 np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
         description = {"labels": list(self.labels), "positive": self.positive, "splits": list(self.splits)}
-        text = json.dumps({**description, "fingerprints": dict(self.fingerprints)})
+        digests = {"fingerprints": dict(self.fingerprints), "data_report": dict(self.data_report)}
+        text = json.dumps({**description, **digests})
         (folder / _DESCRIPTION).write_text(text, encoding="utf-8")
 
     @classmethod
@@ -53,14 +60,15 @@ class Prepared:
         """Return what another process saved; the arrays are mapped, so that all processes share one copy."""
         described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         splits = {name: _mapped(folder, name) for name in described["splits"]}
-        return cls(described["labels"], described["positive"], splits, described["fingerprints"])
+        told = (described[name] for name in ("fingerprints", "data_report"))
+        return cls(described["labels"], described["positive"], splits, *told)
 
 
 def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> Prepared:
-    """Read, check and tokenise the channels.
+    """Read, check, tokenise and examine the channels; the first host writes down what the data doctor found.
 
     Raises:
-        UserError: for a channel, row, label or tokenizer that cannot be used.
+        UserError: for a channel, row, label or tokenizer that cannot be used, or data that would waste the run.
         Stopped: when the program was told to stop.
     """
     stop.check()  # importing took seconds
@@ -71,18 +79,23 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> 
     encoder = TextEncoder(
         tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation
     )
-    named = _named(data)
-    return Prepared(
-        data.labels,
-        data.mapper.positive_label_index,
-        {name: _encode(encoder, examples, name, stop) for name, examples in named.items()},
-        {name: examples.fingerprint() for name, examples in named.items()},
-    )
+    splits, surveys = {}, {}
+    for name, examples in data.channels.items():
+        splits[name] = _encode(encoder, examples, name, stop)
+        surveys[name] = Survey.of(name, examples, encoder, splits[name].encoded, tokenizer.unk_token_id)
+    longest = longest_text(config, environment)
+    report = examine(config, surveys, data.labels, longest=longest, is_held_out=data.is_held_out)
+    if environment.host_rank == 0:
+        _write(environment, report)
+    tell(report)
+    fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
+    return Prepared(data.labels, data.mapper.positive_label_index, splits, fingerprints, report.as_json())
 
 
-def _named(data: Data) -> dict[str, Examples]:
-    named = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {name: examples for name, examples in named.items() if examples is not None}
+def _write(environment: Environment, report: DataReport) -> None:
+    environment.output_dir.mkdir(parents=True, exist_ok=True)
+    write_json(environment.output_dir / REPORT_FILE, report.as_json())
+    logger.info("data: %d finding(s), in %s", len(report.findings), environment.output_dir / REPORT_FILE)
 
 
 def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSignal) -> Split:

@@ -1,0 +1,70 @@
+"""The examination as a whole: surveys and rules in, the report out; told in the log and refused if hopeless."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bert_classifier.config import TrainConfig
+from bert_classifier.data_doctor.findings import Case, findings_of
+from bert_classifier.data_doctor.report import DataReport
+from bert_classifier.data_doctor.survey import Survey
+from bert_classifier.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+REPORT_FILE = "data_report.json"
+_STEP = 16  # recommended lengths are multiples of it
+_LONGEST = 8192  # tokens, where the model knows no limit: max_seq_length's own
+
+
+def examine(
+    config: TrainConfig,
+    surveys: Mapping[str, Survey],
+    labels: Sequence[str],
+    *,
+    longest: int | None,
+    is_held_out: bool,
+) -> DataReport:
+    """Judge the data of a job.
+
+    Args:
+        surveys: of train, validation and, if there is one, test.
+        labels: class names in the order of their indices.
+        longest: most tokens that the model takes; None when it knows no limit.
+        is_held_out: whether validation was split off train.
+    """
+    recommended = _recommended(surveys["train"].lengths, longest or _LONGEST)
+    case = Case(
+        surveys, labels, is_held_out, config.max_seq_length, recommended, config.class_weights == "balanced"
+    )
+    return DataReport(
+        channels={name: survey.report(labels) for name, survey in surveys.items()},
+        leakage={name: len(rows) for name, (rows, _) in case.leaks.items()},
+        max_seq_length=config.max_seq_length,
+        recommended_max_seq_length=recommended,
+        findings=findings_of(case),
+    )
+
+
+def _recommended(lengths: np.ndarray, longest: int) -> int:
+    enough = int(np.percentile(lengths, 99, method="higher"))
+    return min(-(-enough // _STEP) * _STEP, longest)
+
+
+def tell(report: DataReport) -> None:
+    """Log one line for each warning, with the first places, and nothing of any text.
+
+    Raises:
+        UserError: for the first finding that would waste the run.
+    """
+    for finding in report.findings:
+        if finding.severity == "warning":
+            logger.warning("data: %s %s%s", finding.message, finding.remedy, _such_as(finding.places))
+    for finding in report.findings:
+        if finding.severity == "error":
+            raise UserError(finding.message, finding.remedy + _such_as(finding.places))
+
+
+def _such_as(places: Sequence[str]) -> str:
+    return f" ({'; '.join(places[:3])}{' …' if len(places) > 3 else ''})" if places else ""

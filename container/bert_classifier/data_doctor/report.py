@@ -1,0 +1,113 @@
+"""What the data doctor found, as data: frozen, and one JSON object when written."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+MOST_PLACES = 10
+_BINS = 24
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing worth knowing of the data.
+
+    Attributes:
+        code: stable name, such as "leakage".
+        severity: "info", "warning", or "error" for what would waste the run.
+        places: up to MOST_PLACES rows that it is about, by file and line; never their text.
+    """
+
+    code: str
+    severity: str
+    message: str
+    remedy: str
+    places: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Histogram:
+    """Counts of bin i, which holds edges[i] ≤ length < edges[i + 1]; the last bin holds all that is longer."""
+
+    edges: Sequence[int]
+    counts: Sequence[int]
+
+    @classmethod
+    def of(cls, lengths: np.ndarray) -> "Histogram":
+        """Return the histogram of lengths, int64 (n,), in bins of one width that suits 99 % of them."""
+        width = 4
+        while width * _BINS <= np.percentile(lengths, 99):
+            width *= 2
+        last = int(min(np.percentile(lengths, 99), lengths.max()) // width) + 1
+        edges = [*range(0, width * last + 1, width)]
+        if lengths.max() >= edges[-1]:
+            edges.append(int(lengths.max()) + 1)
+        counts, _ = np.histogram(lengths, edges)
+        return cls(edges, counts.tolist())
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenCounts:
+    """Tokens of the texts of a channel, special tokens counted.
+
+    Attributes:
+        truncated_share: of the texts that are longer than max_seq_length, from 0 to 1.
+    """
+
+    mean: float
+    p50: int
+    p90: int
+    p99: int
+    max: int
+    histogram: Histogram
+    truncated_share: float
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, truncated: np.ndarray) -> "TokenCounts":
+        """Summarise the lengths, int64 (n,), and whether each text is cut, bool (n,)."""
+        p50, p90, p99 = (int(np.percentile(lengths, p, method="higher")) for p in (50, 90, 99))
+        share = float(truncated.mean())
+        return cls(float(lengths.mean()), p50, p90, p99, int(lengths.max()), Histogram.of(lengths), share)
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelReport:
+    """One channel in numbers.
+
+    Attributes:
+        texts: with a label and some text; `empty` ones are left out of everything else.
+        classes: texts by class name, those without any included.
+        duplicates: texts that repeat an earlier one under the same label, but for case, blanks or Unicode spelling.
+        conflicting: different texts that stand there under more than one label.
+        encoding: texts that were damaged when they were saved.
+    """
+
+    texts: int
+    empty: int
+    classes: Mapping[str, int]
+    duplicates: int
+    conflicting: int
+    encoding: int
+    tokens: TokenCounts
+
+
+@dataclasses.dataclass(frozen=True)
+class DataReport:
+    """All channels, and what to do about them.
+
+    Attributes:
+        leakage: texts of validation and test that stand in train as well, by channel.
+        recommended_max_seq_length: the least that leaves 99 % of the training texts whole, if the model can.
+    """
+
+    channels: Mapping[str, ChannelReport]
+    leakage: Mapping[str, int]
+    max_seq_length: int
+    recommended_max_seq_length: int
+    findings: Sequence[Finding]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return dataclasses.asdict(self)
