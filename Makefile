@@ -41,7 +41,7 @@ TYPED := container/bert_classifier local_test tests $(wildcard docker/launcher)
 OF_MAKE := ARGS PYTHON VENV ENGINE PORT WHEELHOUSE TORCH_INDEX_URL BASE UPGRADE KILLS SEED RANKS TEST_DIR
 GIVEN = $(foreach name,$(filter-out $(OF_MAKE),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))), \
   LAUNCHER_$(name)='$(subst ','\'',$($(name)))'))
-LAUNCH = env $(GIVEN) $(VENV)/host/bin/python docker/launcher
+LAUNCH = env $(GIVEN) $(VENV)/host/bin/python docker/launcher $@
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
@@ -73,9 +73,13 @@ train-local: lay-out ## train on TEST_DIR, in the image or as a process
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh
 
+.PHONY: push
+push: $(VENV)/.host ## push the image IMAGE:TAG to ECR under its git revision, and print its address
+	@$(LAUNCH) --image "$(IMAGE)" --tag "$(TAG)" $(ARGS)
+
 .PHONY: status
 status: $(VENV)/.host ## tell how the training job JOB stands, and what it costs so far
-	@$(LAUNCH) $@ $(ARGS)
+	@$(LAUNCH) $(ARGS)
 
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground

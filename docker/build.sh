@@ -19,7 +19,7 @@ if ! command -v docker >/dev/null || ! timeout 10 docker version >/dev/null 2>&1
 fi
 
 options=(--build-arg "FLAVOUR=$flavour" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}")
-revision="$(git -C "$repository" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
+revision="$(git -C "$repository" describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)"
 options+=(--build-arg "REVISION=$revision")
 if [[ -n "${BASE:-}" ]]; then
     options+=(--build-arg "BASE=$BASE")

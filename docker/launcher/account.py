@@ -1,6 +1,8 @@
 """The AWS account that a command speaks to, and what its refusals mean in plain words."""
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -27,10 +29,15 @@ _LOG_IN = "Log in: `aws configure`, `aws sso login`, or AWS_ACCESS_KEY_ID and AW
 
 
 class Account:
-    """Clients of one account and region, made when first used."""
+    """Clients of one account and region, made when first used.
 
-    def __init__(self, settings: AccountSettings) -> None:
+    Args:
+        environ: the process' environment, for the programs that a command starts.
+    """
+
+    def __init__(self, settings: AccountSettings, environ: Mapping[str, str] = MappingProxyType({})) -> None:
         self._settings = settings
+        self.environ = environ
 
     @functools.cached_property
     def session(self) -> boto3.Session:

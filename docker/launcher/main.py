@@ -14,7 +14,10 @@ from launcher.commands import Command, say
 from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
 # Modules of launcher with a list COMMANDS, in the order of the help.
-MODULES = ("status",)
+MODULES = (
+    "push",
+    "status",
+)
 REPOSITORY = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130  # as a shell counts SIGINT
 
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         file = Path(environ.get(FILE_VARIABLE) or REPOSITORY / FILE_NAME)
         sources = Sources(flags_of(given, command.positional), environ, file)
         settings: AccountSettings = sources.read(command.settings, all_settings(commands))
-        return command.run(settings, Account(settings))
+        return command.run(settings, Account(settings, environ))
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
