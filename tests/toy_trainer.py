@@ -15,12 +15,16 @@ from bert_classifier.training.trainer import Trainer
 from fakes import CLASS_NAMES, make_pretrained, toy_rows
 
 CLASSES = 3
+USUAL = TrainConfig(max_seq_length=64)
 
 
-def make_split(folder: Path, rows: int, seed: int = 0) -> Split:
-    """Return `rows` toy texts, encoded with the tokenizer of a checkpoint folder."""
+def make_split(folder: Path, rows: int, seed: int = 0, config: TrainConfig = USUAL) -> Split:
+    """Return `rows` toy texts, encoded with the tokenizer of a checkpoint folder as a configuration says."""
     tokenizer = load_tokenizer(str(folder))
-    encoder = TextEncoder(tokenizer.backend_tokenizer, tokenizer.pad_token_id, 64)
+    encoder = TextEncoder(
+        tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation,
+        config.max_windows, config.window_overlap,
+    )  # fmt: skip
     labelled = toy_rows(rows, CLASSES, seed)
     targets = np.array([CLASS_NAMES.index(label) for label, _ in labelled], dtype=np.int64)
     return Split(encoder.encode_batch([text for _, text in labelled]), targets)
@@ -31,6 +35,7 @@ def make_trainer(
 ) -> Trainer:
     """Return a trainer for a tiny encoder; `settings` are hyperparameters, and `dropout=0.0` turns dropout off."""
     dropout = settings.pop("dropout", None)
+    config = TrainConfig(**{"max_seq_length": USUAL.max_seq_length, **settings})
     if not (folder / "config.json").exists():
         make_pretrained(folder, architecture)
     tokenizer = load_tokenizer(str(folder))
@@ -42,9 +47,9 @@ def make_trainer(
                 module.p = dropout
     return Trainer(
         model,
-        TrainConfig(**settings),
-        make_split(folder, rows),
-        make_split(folder, rows, seed=1),
+        config,
+        make_split(folder, rows, config=config),
+        make_split(folder, rows, seed=1, config=config),
         num_classes=CLASSES,
         pad_id=tokenizer.pad_token_id,
         device=torch.device("cpu"),

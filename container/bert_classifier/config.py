@@ -47,11 +47,19 @@ class TrainConfig:
         "bert-base-uncased",
         "Pretrained encoder on the model hub; not used when a `model` channel is given.",
     )
-    max_seq_length: int = integer(256, 8, 8192, "Tokens kept of a text, [CLS] and [SEP] counted.")
+    max_seq_length: int = integer(
+        256, 8, 8192, "Tokens kept of a text, or of each of its windows, [CLS] and [SEP] counted."
+    )
     truncation: str = choice(
         "head",
-        ("head", "head_tail"),
-        "What is kept of a longer text: its head, or its first quarter and its end.",
+        ("head", "head_tail", "windows"),
+        "What is kept of a longer text: its head, its first quarter and its end, or all of it, in windows.",
+    )
+    window_overlap: float = number(
+        0.2, 0, 0.9, "With truncation=windows: share of a window that the next one repeats."
+    )
+    max_windows: int = integer(
+        16, 1, 1024, "With truncation=windows: most windows of a text; what comes after them is left out."
     )
     num_train_epochs: int = integer(3, 1, 10_000, "Passes over the training data.")
     learning_rate: float = number(5e-5, 0, 1, "Peak learning rate of AdamW.", above=True)
@@ -189,6 +197,9 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length", 256)
     if isinstance(budget, int) and isinstance(length, int) and budget < length:
         found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
+    alone = [n for n in ("window_overlap", "max_windows") if n in values]
+    if alone and values.get("truncation") != "windows":
+        found.append(f"{alone[0]} needs truncation=windows")
     return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from safetensors import SafetensorError
@@ -28,10 +29,13 @@ TRAINING_INFO = "training.json"
 _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "labels": lambda value: isinstance(value, list),
     "max_seq_length": lambda value: isinstance(value, int),
-    "truncation": lambda value: value in ("head", "head_tail"),
+    "truncation": lambda value: value in ("head", "head_tail", "windows"),
+    "max_windows": lambda value: isinstance(value, int) and value > 0,
+    "window_overlap": lambda value: isinstance(value, int | float) and 0 <= value < 1,
     "pad_token_id": lambda value: isinstance(value, int),
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
 }
+_WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # where training.json does not speak of them
 # What training answers these texts is kept in the artifact, so that serving can tell whether a faster arithmetic
 # answers alike. They are nobody's data, on purpose: an artifact must not carry texts of the training data along.
 PROBE_TEXTS = (
@@ -193,16 +197,20 @@ def logits_of(
 def probe_logits(
     model: transformers.PreTrainedModel, encoder: TextEncoder, texts: Sequence[str]
 ) -> list[list[float]]:
-    """Return the model's logits of each text alone, to four decimals: other hardware computes these alike."""
+    """Return the model's logits of each text alone, to four decimals: other hardware computes these alike.
+
+    A text of several windows has the mean of their logits, as everywhere.
+    """
     was_training = model.training
     model.eval()
     rows = []
     with torch.inference_mode():
         for text in texts:
-            ids = torch.from_numpy(encoder.encode_batch([text]).ids.astype("int64"))[None]
-            rows.append(
-                [round(value, 4) for value in logits_of(model, ids.to(model.device), None)[0].tolist()]
-            )
+            encoded = encoder.encode_batch([text])
+            windows = np.split(encoded.ids.astype("int64"), encoded.offsets[1:-1])
+            inputs = [torch.from_numpy(ids)[None].to(model.device) for ids in windows]
+            logits = torch.stack([logits_of(model, ids, None)[0] for ids in inputs]).mean(dim=0)
+            rows.append([round(value, 4) for value in logits.tolist()])
     model.train(was_training)
     return rows
 
@@ -217,7 +225,8 @@ def save_artifact(
     """Write a trained classifier so that it is never there by half.
 
     Args:
-        info: what training.json says; `max_seq_length` and `truncation` decide how served texts are cut.
+        info: what training.json says; `max_seq_length`, `truncation` and the settings of windows decide how served
+            texts are cut.
     Raises:
         PlatformError: when a disk cannot take it; `folder` then holds no artifact, or the old one unharmed.
     """
@@ -226,13 +235,13 @@ def save_artifact(
             staged = Path(scratch)
             model.save_pretrained(staged, safe_serialization=True)
             tokenizer.save_pretrained(staged)
-            encoder = TextEncoder(
-                tokenizer.backend_tokenizer,
-                tokenizer.pad_token_id,
-                info["max_seq_length"],
-                info["truncation"],
-            )
-            told = {**info, "labels": list(labels), "pad_token_id": tokenizer.pad_token_id}
+            told = {
+                **_WITHOUT_WINDOWS,
+                **info,
+                "labels": list(labels),
+                "pad_token_id": tokenizer.pad_token_id,
+            }
+            encoder = _encoder(tokenizer.backend_tokenizer, told)
             told["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
             write_json(staged / TRAINING_INFO, told)
             put_files(staged, folder)
@@ -262,13 +271,25 @@ def load_artifact(folder: Path) -> Artifact:
     if _incomplete_keys(report):
         gap = _incomplete_keys(report)[0]
         raise UserError(f"{folder}: model.safetensors does not fit config.json at {gap}.", _RETRAIN)
-    encoder = TextEncoder(tokenizer, info["pad_token_id"], info["max_seq_length"], info["truncation"])
+    encoder = _encoder(tokenizer, info)
     return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info)
+
+
+def _encoder(tokenizer: Tokenizer, info: Mapping[str, Any]) -> TextEncoder:
+    """Return the encoder that cuts texts as training.json says."""
+    return TextEncoder(
+        tokenizer,
+        info["pad_token_id"],
+        info["max_seq_length"],
+        info["truncation"],
+        info["max_windows"],
+        info["window_overlap"],
+    )
 
 
 def _read_info(folder: Path) -> dict[str, Any]:
     """Return training.json, which another version may have written."""
-    info = {"temperature": 1.0, **read_object(folder / TRAINING_INFO, _RETRAIN)}
+    info = {"temperature": 1.0, **_WITHOUT_WINDOWS, **read_object(folder / TRAINING_INFO, _RETRAIN)}
     for name, is_usable in _NEEDED_INFO.items():
         if not is_usable(info.get(name)):
             raise UserError(f"{folder / TRAINING_INFO} says nothing usable of {name}.", _RETRAIN)

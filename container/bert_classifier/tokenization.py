@@ -1,4 +1,4 @@
-"""Texts to token ids, cut to the model's length at a cost that a giant text cannot inflate.
+"""Texts to token ids, cut to the model's length, or into windows of it, at a cost that a giant text cannot inflate.
 
 Tokenizer libraries truncate after they have tokenised everything: a text of 10 MB would cost a minute. Here a
 prefix of the text is tokenised, ended where no token can span the cut, and grown until it suffices.
@@ -20,25 +20,56 @@ _SEARCH = 2000  # characters back from a limit in which a place to cut is looked
 
 @dataclasses.dataclass(frozen=True)
 class EncodedTexts:
-    """Token ids of n texts in one flat array, special tokens included.
+    """Token ids of n texts in m windows, in one flat array, special tokens included; mostly a window is a text.
 
     Attributes:
-        ids: int32 (tokens of all texts,).
-        offsets: int64 (n + 1,); text i is ids[offsets[i]:offsets[i + 1]].
+        ids: int32 (tokens of all windows,).
+        offsets: int64 (m + 1,); window i is ids[offsets[i]:offsets[i + 1]].
         truncated: bool (n,); whether tokens of the text were left out.
+        bounds: int64 (n + 1,); text i is windows bounds[i] to bounds[i + 1], in order. None = a window each.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     truncated: np.ndarray
+    bounds: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.truncated)
 
     @functools.cached_property
     def lengths(self) -> np.ndarray:
-        """Tokens of each text, int64 (n,)."""
+        """Tokens of each window, int64 (m,)."""
         return np.diff(self.offsets)
+
+    @functools.cached_property
+    def text_lengths(self) -> np.ndarray:
+        """Tokens of each text, those of all its windows, int64 (n,)."""
+        return self.lengths if self.bounds is None else np.diff(self.offsets[self.bounds])
+
+    def windows_of(self, texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the windows of some texts, text by text.
+
+        Args:
+            texts: int (b,).
+        Returns:
+            the windows, int64 (w,), and the number of windows of each text, int64 (b,).
+        """
+        if self.bounds is None:
+            return texts, np.ones(len(texts), dtype=np.int64)
+        counts = self.bounds[texts + 1] - self.bounds[texts]
+        starts = np.cumsum(counts) - counts
+        windows = np.arange(counts.sum()) + np.repeat(self.bounds[texts] - starts, counts)
+        return windows, counts
+
+    def mean_by_text(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean over each text's windows, (n, …), of values by window, float (m, …)."""
+        if self.bounds is None or not len(self):
+            return values
+        counts = np.diff(self.bounds).reshape(-1, *[1] * (values.ndim - 1))
+        sums = np.add.reduceat(values, self.bounds[:-1], axis=0, dtype=np.float64)
+        means: np.ndarray = (sums / counts).astype(values.dtype)
+        return means
 
 
 class TextEncoder:
@@ -47,12 +78,27 @@ class TextEncoder:
     Args:
         tokenizer: the fast tokenizer; a copy is taken, its own truncation and padding do not count.
         pad_id: the id that pads.
-        max_length: most tokens of a text, special ones included.
+        max_length: most tokens of a window, special ones included.
         truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first quarter and its
-            end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: 128 of 510 and 382).
+            end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: 128 of 510 and 382);
+            "windows" makes several windows of it (5.3.2 there), which overlap, all full; the last one ends with
+            the text.
+        max_windows: of a text, when it is cut into windows; the rest is left out.
+        window_overlap: share of a window that the next one repeats.
+
+    Attributes:
+        most_tokens: that are kept of a text, special ones counted once and repeated ones not at all.
     """
 
-    def __init__(self, tokenizer: Tokenizer, pad_id: int, max_length: int, truncation: str = "head") -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        pad_id: int,
+        max_length: int,
+        truncation: str = "head",
+        max_windows: int = 1,
+        window_overlap: float = 0.0,
+    ) -> None:
         self.pad_id = pad_id
         self.max_length = max_length
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
@@ -60,8 +106,12 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._prefix, self._suffix = _special_ids(self._tokenizer)
         self._ignores_blanks = self._tokenize([" \t\xa0\u3000a\u3000\xa0\n "]) == self._tokenize(["a"])
-        self._room = max_length - len(self._prefix) - len(self._suffix)
-        self._tail = self._room - self._room // 4 if truncation == "head_tail" else 0
+        self._window = max_length - len(self._prefix) - len(self._suffix)
+        self._tail = self._window - self._window // 4 if truncation == "head_tail" else 0
+        self._max_windows = max_windows if truncation == "windows" else 1
+        self._step = max(1, round(self._window * (1 - window_overlap)))
+        self._room = self._window + (self._max_windows - 1) * self._step  # tokens kept of a text
+        self.most_tokens = self._room + max_length - self._window
 
     def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
         """Encode n texts, each a string without lone surrogates."""
@@ -75,10 +125,35 @@ class TextEncoder:
                 truncated[index] = len(encoded[index]) > self._room
         if self._tail:
             self._keep_tails(texts, encoded, truncated)
-        framed = [[*self._prefix, *ids[: self._room], *self._suffix] for ids in encoded]
-        lengths = np.fromiter(map(len, framed), dtype=np.int64, count=len(framed))
-        flat = np.fromiter((i for ids in framed for i in ids), dtype=np.int32, count=int(lengths.sum()))
-        return EncodedTexts(flat, np.concatenate([[0], np.cumsum(lengths)]), truncated)
+        return self._framed(encoded, truncated)
+
+    def cost_of(self, text: str) -> int:
+        """Return about how many tokens a text takes in all its windows, without tokenising it."""
+        tokens = 2 + len(text) // 4
+        if tokens <= self.max_length:
+            return tokens
+        windows = min(self._max_windows, 1 + -(-(tokens - self.max_length) // self._step))
+        return windows * self.max_length
+
+    def _framed(self, encoded: Sequence[list[int]], truncated: np.ndarray) -> EncodedTexts:
+        """Cut the tokens of each text into windows, and put special tokens around every window."""
+        windows, bounds = [], [0]
+        for ids in encoded:
+            windows += [
+                [*self._prefix, *ids[start : start + self._window], *self._suffix]
+                for start in self._starts(ids)
+            ]
+            bounds.append(len(windows))
+        lengths = np.fromiter(map(len, windows), dtype=np.int64, count=len(windows))
+        flat = np.fromiter((i for ids in windows for i in ids), dtype=np.int32, count=int(lengths.sum()))
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        is_plain = len(windows) == len(encoded)
+        return EncodedTexts(flat, offsets, truncated, None if is_plain else np.array(bounds, dtype=np.int64))
+
+    def _starts(self, ids: Sequence[int]) -> list[int]:
+        """Return where the windows of a text's tokens begin."""
+        last = min(len(ids), self._room) - self._window
+        return [*range(0, last, self._step), last] if last > 0 else [0]
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
         """Return the tokens of n whole texts, special ones included, int64 (n,); long texts take their time."""
@@ -96,12 +171,12 @@ class TextEncoder:
         return [e.ids for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def _limited(self, text: str, part_of: "_Part", factor: int = 1) -> tuple[str, bool]:
-        return part_of(text, factor * _CHARS_PER_TOKEN * self.max_length)
+        return part_of(text, factor * _CHARS_PER_TOKEN * self.most_tokens)
 
     def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
         """Return room + 1 or more tokens of one end of a text, or all there are, and whether some must go."""
         text = text.strip() if self._ignores_blanks else text
-        most = _MAX_CHARS_PER_TOKEN * self.max_length
+        most = _MAX_CHARS_PER_TOKEN * self.most_tokens
         within = text if len(text) <= most else (text[:most] if part_of is _prefix_of else text[-most:])
         factor = 2
         while True:

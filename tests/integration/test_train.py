@@ -112,12 +112,15 @@ def test_log_tells_what_launchers_look_for(job):
     assert re.search(r"train: 96 texts, \d+ tokens on average, \d+\.\d % cut at 64 tokens", job.outcome.log)
 
 
-@pytest.mark.parametrize("architecture", ["roberta", "distilbert", "electra"])
-def test_other_encoders_train_too(tmp_path, architecture, capsys):
-    """The same job on another family of encoders, with a split of the training data and a frozen encoder."""
+@pytest.mark.parametrize(
+    ("architecture", "truncation"),
+    [("roberta", "windows"), ("distilbert", "head_tail"), ("electra", "windows")],
+)
+def test_other_encoders_train_too(tmp_path, architecture, truncation, capsys):
+    """The same job on another family of encoders, texts cut otherwise, with a split of the data, encoder frozen."""
     settings = {
         "num_train_epochs": "1",
-        "truncation": "head_tail",
+        "truncation": truncation,
         "max_seq_length": "16",
         "freeze_encoder": "true",
     }
@@ -130,7 +133,8 @@ def test_other_encoders_train_too(tmp_path, architecture, capsys):
     assert (outcome.code, outcome.failure) == (0, ""), outcome.log
     artifact = load_artifact(root / "model")
     assert artifact.model.config.model_type == architecture
-    assert artifact.info["truncation"] == "head_tail"
+    assert artifact.info["truncation"] == truncation
+    assert ("windows of at most 16 tokens" in outcome.log) == (truncation == "windows")
     told = json.loads((root / "output" / "data" / "evaluation.json").read_text())
     assert told["dataset"] == {"item_count": 3, "channel": "validation"}
 

@@ -15,6 +15,8 @@ EXAMPLES = {
     "model_name": "google/electra-small-discriminator",
     "max_seq_length": 128,
     "truncation": "head_tail",
+    "window_overlap": 0.5,
+    "max_windows": 4,
     "num_train_epochs": 5,
     "learning_rate": 2e-5,
     "max_run_seconds": 86_400,
@@ -58,6 +60,8 @@ def cause_of(raw):
 
 def needed_with(name):
     """Return what a setting cannot be given without."""
+    if name in ("window_overlap", "max_windows"):
+        return {"truncation": "windows"}
     return {"per_device_batch_size": "2"} if name == "gradient_accumulation_steps" else {}
 
 
@@ -254,6 +258,15 @@ def test_both_forms_of_the_batch_are_refused(other):
 def test_accumulation_alone_is_refused():
     """Accumulation steps without the batch they multiply say nothing."""
     assert "needs per_device_batch_size" in cause_of({"gradient_accumulation_steps": "2"})
+
+
+@pytest.mark.parametrize("name", ["window_overlap", "max_windows"])
+def test_settings_of_windows_need_windows(name):
+    """Where texts are not cut into windows, such a setting would silently do nothing."""
+    assert (
+        f"{name} needs truncation=windows"
+        in cause_of({name: "0.5" if name == "window_overlap" else "4"}).lower()
+    )
 
 
 def test_token_budget_below_the_sequence_length_is_refused():

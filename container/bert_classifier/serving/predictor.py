@@ -69,8 +69,8 @@ class Predictor:
         self._metrics = metrics or Metrics()
 
     def cost_of(self, text: str) -> int:
-        """Return about how many tokens a text takes, without tokenising it."""
-        return min(self._artifact.encoder.max_length, 2 + len(text) // 4)
+        """Return about how many tokens a text takes, in all its windows, without tokenising it."""
+        return self._artifact.encoder.cost_of(text)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Return a prediction for each text, in order; a text's neighbours change it by rounding at most.
@@ -83,12 +83,13 @@ class Predictor:
         began = time.monotonic()
         encoded = self._artifact.encoder.encode_batch(texts)
         tokenised = time.monotonic()
-        scores = np.empty((len(texts), len(self.labels)), dtype=np.float64)
+        logits = np.empty((len(encoded.lengths), len(self.labels)), dtype=np.float64)
         pieces = plan_micro_batches(encoded.lengths, self._max_batch_tokens)
         with torch.inference_mode():
             for rows in pieces:
                 input_ids, attention_mask = pad(encoded, rows, self._artifact.encoder.pad_id)
-                scores[rows] = self._probabilities(input_ids, attention_mask)
+                logits[rows] = self._logits(input_ids, attention_mask)
+        scores = self._probabilities(encoded.mean_by_text(logits))
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
         padded = sum(len(rows) * int(encoded.lengths[rows].max()) for rows in pieces)
@@ -97,8 +98,11 @@ class Predictor:
             raise ArithmeticError("the model gave a number that is not finite")
         return [Prediction(row, bool(cut)) for row, cut in zip(scores, encoded.truncated, strict=True)]
 
-    def _probabilities(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> np.ndarray:
+    def _logits(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> np.ndarray:
         device = self._artifact.model.device
         mask = None if attention_mask is None else attention_mask.to(device)
-        logits = logits_of(self._artifact.model, input_ids.to(device), mask)
-        return torch.softmax(logits.double() / self._artifact.temperature, dim=1).cpu().numpy()
+        return logits_of(self._artifact.model, input_ids.to(device), mask).cpu().numpy()
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities of logits, both float64 (n, classes)."""
+        return torch.softmax(torch.from_numpy(logits) / self._artifact.temperature, dim=1).numpy()

@@ -24,7 +24,7 @@ class BatchReport:
     """What one global batch was: its loss, the tokens computed, padding counted, and the budget that sufficed.
 
     Of this rank's time, `data_seconds` went into cutting the batch and laying its tokens out, `sync_seconds` into
-    waiting for other ranks and exchanging gradients with them.
+    waiting for other ranks and exchanging gradients with them; `mean_sync_seconds` is the mean of that over all ranks.
     """
 
     loss: float
@@ -32,20 +32,38 @@ class BatchReport:
     token_budget: int
     data_seconds: float
     sync_seconds: float
+    mean_sync_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Batch:
+    """A global batch, window by window.
+
+    Attributes:
+        windows: of the split's texts, int64 (w,).
+        lengths: tokens of each, int64 (w,).
+        targets: class of each one's text, int64 (w,).
+        shares: how much each one's cross-entropy counts in the loss, float32 (w,); together 1.
+    """
+
+    windows: np.ndarray
+    lengths: np.ndarray
+    targets: np.ndarray
+    shares: np.ndarray
 
 
 class GradientAccumulator:
     """Sets the gradients of a model to those of the mean loss over a whole global batch.
 
-    The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch: each micro-batch contributes its sum, divided by the weight of
-    the whole batch, so that neither the cut nor a smaller last batch changes the result. The batch is dealt into
-    shards; a rank computes whole shards, and their sums are added in the order of the shards: the bits depend on
-    the number of shards, not on the number of ranks.
+    The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch, CEᵢ the mean over the windows of text i: each window's
+    cross-entropy counts with its share of the whole batch, so that neither the cut nor a smaller last batch changes
+    the result. The batch is dealt into shards; a rank computes whole shards, and their sums are added in the order of
+    the shards: the bits depend on the number of shards, not on the number of ranks.
 
     Args:
         split: what is learned from.
         class_weights: float32 (classes,), on the device.
-        max_rows: most texts in a micro-batch.
+        max_rows: most windows in a micro-batch.
         piece_cost: what a micro-batch costs besides its tokens, in tokens.
         seed: the run's; with step and micro-batch it seeds dropout.
         scaler: multiplies the loss where the precision needs it.
@@ -65,7 +83,8 @@ class GradientAccumulator:
     ) -> None:
         self._forward = forward
         self._split = split
-        self._class_weights = class_weights
+        self._class_weights = class_weights.cpu().double().numpy()
+        self._device = class_weights.device
         self._max_rows = max_rows
         self._piece_cost = piece_cost
         self._seed = seed
@@ -74,7 +93,7 @@ class GradientAccumulator:
         self._learning = [p for p in forward.model.parameters() if p.requires_grad]
         self._used = np.zeros(len(self._learning), dtype=np.int64)  # > 0 where backward leaves a gradient
         self._knows_used = False
-        self._data_seconds = 0.0
+        self._data_seconds = self._sync_seconds = 0.0
 
     def accumulate(self, rows: np.ndarray, step: int, token_budget: int, num_shards: int) -> BatchReport:
         """Compute the gradient of one global batch.
@@ -83,43 +102,51 @@ class GradientAccumulator:
         gradient does not.
 
         Args:
-            rows: the examples of the batch.
+            rows: the texts of the batch.
             step: of the run.
             token_budget: most tokens of a micro-batch, padding counted.
         Raises:
-            PlatformError: when a single text does not fit into the GPU's memory.
+            PlatformError: when a single window does not fit into the GPU's memory.
         """
         started = time.monotonic()
-        lengths = self._split.encoded.lengths[rows]
-        self._data_seconds = 0.0
+        batch = self._lay_out(rows)
+        self._data_seconds = self._sync_seconds = 0.0
         while True:
-            pieces = plan_shards(lengths, token_budget, num_shards, self._max_rows, self._piece_cost)
-            costs = [self._forward.tokens_of(lengths[piece]) for piece in pieces]
+            pieces = plan_shards(batch.lengths, token_budget, num_shards, self._max_rows, self._piece_cost)
+            costs = [self._forward.tokens_of(batch.lengths[piece]) for piece in pieces]
             shards = deal(costs, num_shards)
             self._data_seconds += time.monotonic() - started
-            computed = self._compute(rows, step, pieces, shards)
-            if not self._world.agree(int(computed is None)):
+            computed = self._compute(batch, step, pieces, shards)
+            if not self._any_failed(computed is None):
                 break
             started = time.monotonic()
-            token_budget = _halved(token_budget, max(costs), int(lengths.max()))
+            token_budget = _halved(token_budget, max(costs), int(batch.lengths.max()))
         assert computed is not None
-        loss, sync_seconds = self._share(*computed)
-        return BatchReport(loss, sum(costs), token_budget, self._data_seconds, sync_seconds)
+        loss, mean_sync_seconds = self._share(*computed)
+        return BatchReport(
+            loss, sum(costs), token_budget, self._data_seconds, self._sync_seconds, mean_sync_seconds
+        )
+
+    def _lay_out(self, rows: np.ndarray) -> _Batch:
+        windows, counts = self._split.encoded.windows_of(rows)
+        targets = self._split.targets[rows]
+        weights = self._class_weights[targets]
+        shares = np.repeat(weights / counts / weights.sum(), counts).astype(np.float32)
+        return _Batch(windows, self._split.encoded.lengths[windows], np.repeat(targets, counts), shares)
 
     def _compute(
-        self, rows: np.ndarray, step: int, pieces: Sequence[np.ndarray], shards: Sequence[Sequence[int]]
+        self, batch: _Batch, step: int, pieces: Sequence[np.ndarray], shards: Sequence[Sequence[int]]
     ) -> tuple[torch.Tensor, dict[int, torch.Tensor]] | None:
         """Compute this rank's shards; return each one's loss and gradient, or None when the memory did not suffice."""
         self._forward.model.train()
-        weight = self._class_weights[self._targets(rows)].sum()
-        losses = torch.zeros(len(shards), dtype=torch.float64, device=weight.device)
+        losses = torch.zeros(len(shards), dtype=torch.float64, device=self._device)
         gradients: dict[int, torch.Tensor] = {}
         try:
             for shard in self._world.own_shards(len(shards)):
                 self._forward.model.zero_grad(set_to_none=True)
                 for piece in shards[shard]:
                     torch.manual_seed(derive_seed(self._seed, "dropout", step, piece))
-                    losses[shard] += self._backward(rows[pieces[piece]], weight)
+                    losses[shard] += self._backward(batch, pieces[piece])
                 densify_gradients(self._forward.model)
                 if self._is_shared(len(shards)):
                     gradients[shard] = self._flattened()
@@ -130,35 +157,41 @@ class GradientAccumulator:
             return None
         return losses, gradients
 
-    def _backward(self, rows: np.ndarray, weight: torch.Tensor) -> torch.Tensor:
+    def _backward(self, batch: _Batch, piece: np.ndarray) -> torch.Tensor:
         """Add the gradient of one micro-batch; return its share of the loss."""
         started = time.monotonic()
-        inputs = self._forward.inputs(self._split.encoded, rows)
+        inputs = self._forward.inputs(self._split.encoded, batch.windows[piece])
+        targets, shares = (torch.from_numpy(a[piece]).to(self._device) for a in (batch.targets, batch.shares))
         self._data_seconds += time.monotonic() - started
         logits = self._forward.compute(inputs)
-        loss = functional.cross_entropy(
-            logits, self._targets(rows), weight=self._class_weights, reduction="sum"
-        )
-        self._scaler.scale(loss / weight).backward()
-        return loss.detach().double() / weight
+        loss = (functional.cross_entropy(logits, targets, reduction="none") * shares).sum()
+        self._scaler.scale(loss).backward()
+        return loss.detach().double()
 
-    def _targets(self, rows: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(self._split.targets[rows]).to(self._class_weights.device)
+    def _any_failed(self, has_failed: bool) -> bool:
+        """Wait for all ranks; say whether the memory of any of them did not suffice."""
+        if self._device.type == "cuda" and self._world.size > 1:
+            torch.cuda.synchronize()  # so that computing does not count as waiting
+        started = time.monotonic()
+        any_failed = self._world.agree(int(has_failed))
+        self._sync_seconds += time.monotonic() - started
+        return bool(any_failed)
 
     def _is_shared(self, num_shards: int) -> bool:
         return num_shards > 1 or self._world.size > 1
 
     def _share(self, losses: torch.Tensor, gradients: dict[int, torch.Tensor]) -> tuple[float, float]:
-        """Give all ranks the sums over all shards; return the loss and the seconds that took."""
-        if losses.is_cuda and self._world.size > 1:
-            torch.cuda.synchronize()  # so that computing does not count as waiting
+        """Give all ranks the sums over all shards; return the loss, and the mean of the ranks' seconds for that."""
         started = time.monotonic()
         if self._is_shared(len(losses)):
             like = next(iter(gradients.values())) if gradients else self._flattened()
             self._spread(self._world.fold(gradients, len(losses), like))
-        by_shard = losses.cpu().numpy()
-        self._world.add_up(by_shard)
-        return float(by_shard.sum()), time.monotonic() - started
+            if losses.is_cuda and self._world.size > 1:
+                torch.cuda.synchronize()  # so that the exchange does not count as computing
+        self._sync_seconds += time.monotonic() - started
+        told = np.append(losses.cpu().numpy(), self._sync_seconds)  # in one message
+        self._world.add_up(told)
+        return float(told[:-1].sum()), float(told[-1]) / self._world.size
 
     def _flattened(self) -> torch.Tensor:
         """Return all gradients as one float32 vector, as long as a multiple of the number of ranks."""

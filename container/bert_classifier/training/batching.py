@@ -11,7 +11,7 @@ from bert_classifier.tokenization import EncodedTexts
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Encoded texts and the class index of each, int64 (n,)."""
+    """n encoded texts and the class index of each, int64 (n,)."""
 
     encoded: EncodedTexts
     targets: np.ndarray

@@ -77,7 +77,12 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> 
     stop.check()
     tokenizer = build_tokenizer(config, environment)
     encoder = TextEncoder(
-        tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation
+        tokenizer.backend_tokenizer,
+        tokenizer.pad_token_id,
+        config.max_seq_length,
+        config.truncation,
+        config.max_windows,
+        config.window_overlap,
     )
     splits, surveys = {}, {}
     for name, examples in data.channels.items():
@@ -103,15 +108,18 @@ def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSi
     encoded = encoder.encode_batch(examples.texts)
     logger.info(
         "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
-        channel, len(examples), encoded.lengths.mean(), 100 * encoded.truncated.mean(), encoder.max_length,
+        channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
     )  # fmt: skip
+    if encoded.bounds is not None:
+        logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)
     return Split(encoded, examples.targets)
 
 
 def _arrays(split: Split) -> dict[str, np.ndarray]:
     encoded = split.encoded
     arrays = {"ids": encoded.ids, "offsets": encoded.offsets, "truncated": encoded.truncated}
-    return {**arrays, "targets": split.targets}
+    bounds = {} if encoded.bounds is None else {"bounds": encoded.bounds}
+    return {**arrays, **bounds, "targets": split.targets}
 
 
 def _mapped(folder: Path, name: str) -> Split:
@@ -119,4 +127,5 @@ def _mapped(folder: Path, name: str) -> Split:
         mapped: np.ndarray = np.load(folder / f"{name}-{field}.npy", mmap_mode="r", allow_pickle=False)
         return mapped
 
-    return Split(EncodedTexts(array("ids"), array("offsets"), array("truncated")), array("targets"))
+    bounds = array("bounds") if (folder / f"{name}-bounds.npy").exists() else None
+    return Split(EncodedTexts(array("ids"), array("offsets"), array("truncated"), bounds), array("targets"))

@@ -18,7 +18,8 @@ LOG_INTERVAL_SECONDS = 10.0
 class StepReport:
     """What one optimizer step did: its loss, the gradient's norm before clipping, and how much it computed.
 
-    `data_seconds` went into laying out the batch, `sync_seconds` into waiting for other ranks and exchanging gradients.
+    `data_seconds` went into laying out the batch, `sync_seconds` into waiting for other ranks and exchanging gradients;
+    `mean_sync_seconds` is the mean of the latter over all ranks.
     """
 
     loss: float
@@ -29,6 +30,7 @@ class StepReport:
     padded_tokens: int
     data_seconds: float = 0.0
     sync_seconds: float = 0.0
+    mean_sync_seconds: float = 0.0
 
 
 class Progress:
@@ -101,6 +103,7 @@ class Progress:
             "padding_share": 1 - tokens / padded,
             "data_share": sum(report.data_seconds for report in reports) / seconds,
             "sync_share": sum(report.sync_seconds for report in reports) / seconds,
+            "scaling": 1 - sum(report.mean_sync_seconds for report in reports) / seconds,
             "eta_seconds": int(rest),
         }
         logger.info("%s", metric_line(values))

@@ -174,10 +174,11 @@ class Trainer:
             grad_norm=grad_norm,
             learning_rate=self.config.learning_rate * factor,
             examples=len(rows),
-            tokens=int(self.train.encoded.lengths[rows].sum()),
+            tokens=int(self.train.encoded.text_lengths[rows].sum()),
             padded_tokens=batch.padded_tokens,
             data_seconds=batch.data_seconds,
             sync_seconds=batch.sync_seconds,
+            mean_sync_seconds=batch.mean_sync_seconds,
         )
 
     def accumulate_gradients(self, rows: np.ndarray, step: int) -> BatchReport:
@@ -187,8 +188,8 @@ class Trainer:
         return batch
 
     def evaluate(self, split: Split) -> Evaluation:
-        """Return how well the present weights do on labelled texts."""
-        logits = np.zeros((len(split.targets), self.num_classes), dtype=np.float32)
+        """Return how well the present weights do on labelled texts; a text's logits are the mean of its windows'."""
+        logits = np.zeros((len(split.encoded.lengths), self.num_classes), dtype=np.float32)
         pieces = plan_micro_batches(
             split.encoded.lengths, self.state.token_budget, piece_cost=self.piece_cost
         )
@@ -202,8 +203,8 @@ class Trainer:
                 if turn < len(own):
                     rows = pieces[own[turn]]
                     logits[rows] = self.forward(split.encoded, rows).cpu().numpy()
-        self.world.add_up(logits)  # zero, save on the rank that had the text: exact
-        return Evaluation(logits, np.array(split.targets))
+        self.world.add_up(logits)  # zero, save on the rank that had the window: exact
+        return Evaluation(split.encoded.mean_by_text(logits), np.array(split.targets))
 
     def _clip_gradients(self) -> float:
         """Scale the gradient down to max_grad_norm if it is longer; return its norm before."""

@@ -63,6 +63,8 @@ class Job:
         info = {
             "max_seq_length": config.max_seq_length,
             "truncation": config.truncation,
+            "max_windows": config.max_windows,
+            "window_overlap": config.window_overlap,
             "temperature": 1.0,
             "is_complete": self.trainer.is_finished,
             "steps": state.step,
@@ -93,7 +95,7 @@ class Job:
             PlatformError: when they differ: the disk did not keep what was written.
         """
         split, folder = self.prepared.splits["validation"], self.environment.model_dir
-        rows = np.arange(min(_PROBES, len(split.targets)))
+        rows = np.arange(min(_PROBES, len(split.targets)))  # windows, of which there are no fewer than texts
         input_ids, mask = pad(split.encoded, rows, self.trainer.forward.pad_id)
         saved = load_artifact(folder).model
         with torch.inference_mode():

@@ -4,7 +4,6 @@ The GPU's kernel is stood in for by plain attention within each text; everything
 """
 
 import copy
-import itertools
 import logging
 from pathlib import Path
 from typing import Any
@@ -18,30 +17,10 @@ from bert_classifier.training import packing
 from bert_classifier.training.forward import Forward
 from bert_classifier.training.packing import PackedForward, choose_forward, pack, relative_difference
 from fakes import ARCHITECTURES
+from kernels import attend_text_by_text
 from toy_trainer import make_trainer
 
 CPU = torch.device("cpu")
-
-
-def attend_text_by_text(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    begins: torch.Tensor,
-    _begins: torch.Tensor,
-    longest: int,
-    _longest: int,
-    *,
-    scale: float,
-) -> torch.Tensor:
-    """Compute what the GPU's kernel computes: attention of (tokens, heads, size) vectors within each text."""
-    ends = begins.tolist()
-    assert longest == max(b - a for a, b in itertools.pairwise(ends))
-    texts = []
-    for a, b in itertools.pairwise(ends):
-        q, k, v = (vectors[a:b].transpose(0, 1) for vectors in (query, key, value))
-        texts.append(functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1))
-    return torch.cat(texts)
 
 
 def both_ways(folder: Path, architecture: str) -> tuple[PackedForward, Forward, Any]:

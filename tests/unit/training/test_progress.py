@@ -11,7 +11,7 @@ from bert_classifier.training.progress import Progress, StepReport, wants_bar
 
 NAMES = [
     "step", "total_steps", "epoch", "train_loss", "grad_norm", "learning_rate",
-    "examples_per_second", "tokens_per_second", "padding_share", "data_share", "sync_share", "eta_seconds",
+    "examples_per_second", "tokens_per_second", "padding_share", "data_share", "sync_share", "scaling", "eta_seconds",
 ]  # fmt: skip
 
 
