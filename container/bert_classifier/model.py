@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 from safetensors import SafetensorError
@@ -18,6 +17,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.logits import PROBE_TEXTS, probe_logits
 from bert_classifier.manifest import find_artifact, put_files, read_object, verify, write_json
 from bert_classifier.model_folder import cannot_load, check_config, check_folder, positions_of
 from bert_classifier.tokenization import TextEncoder
@@ -36,22 +36,6 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
 }
 _WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # where training.json does not speak of them
-# What training answers these texts is kept in the artifact, so that serving can tell whether a faster arithmetic
-# answers alike. They are nobody's data, on purpose: an artifact must not carry texts of the training data along.
-PROBE_TEXTS = (
-    "The river rises in the hills and flows through a wide valley to the sea.",
-    "The company makes bearings for railway carriages in three factories.",
-    "She played as a goalkeeper for eleven seasons and was twice player of the year.",
-    "The album is the band's second and was recorded in a single week.",
-    "A small brown bird that nests on cliffs and feeds on insects.",
-    "The novel tells of a lighthouse keeper and his daughter.",
-    "The school was founded by a local teacher and has six hundred pupils.",
-    "Please send the invoice again; the amount on the first one is wrong.",
-    "I like it very much and would buy it again.",
-    "It broke after two days and nobody answers my letters.",
-    "yes",
-    "12 May, 3 p.m., room 4: budget, staff, any other business.",
-)
 _RETRAIN = "Train again with this version, or restore the folder."
 # How the configurations of the supported families call attention dropout.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
@@ -184,35 +168,6 @@ def freeze_encoder(model: transformers.PreTrainedModel) -> None:
     """Let only the classification head learn, a pooler included."""
     for name, parameter in model.base_model.named_parameters():
         parameter.requires_grad = any(part in name for part in _HEAD_PARTS)
-
-
-def logits_of(
-    model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
-) -> torch.Tensor:
-    """Return the logits, float32 (b, classes), of token ids (b, length)."""
-    logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
-    return logits.float()
-
-
-def probe_logits(
-    model: transformers.PreTrainedModel, encoder: TextEncoder, texts: Sequence[str]
-) -> list[list[float]]:
-    """Return the model's logits of each text alone, to four decimals: other hardware computes these alike.
-
-    A text of several windows has the mean of their logits, as everywhere.
-    """
-    was_training = model.training
-    model.eval()
-    rows = []
-    with torch.inference_mode():
-        for text in texts:
-            encoded = encoder.encode_batch([text])
-            windows = np.split(encoded.ids.astype("int64"), encoded.offsets[1:-1])
-            inputs = [torch.from_numpy(ids)[None].to(model.device) for ids in windows]
-            logits = torch.stack([logits_of(model, ids, None)[0] for ids in inputs]).mean(dim=0)
-            rows.append([round(value, 4) for value in logits.tolist()])
-    model.train(was_training)
-    return rows
 
 
 def save_artifact(

@@ -23,6 +23,7 @@ LEVELS = {
     "config": 2,
     "tokenization": 3,
     "micro_batches": 3,
+    "logits": 3,
     "dbpedia": 3,
     "examples": 3,
     "manifest": 3,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
-from bert_classifier.model import load_artifact, logits_of
+from bert_classifier.model import load_artifact
 from fakes import CLASS_NAMES, make_ml_root, toy_rows
 from train_process import Outcome, train_as_process, train_in_process
 

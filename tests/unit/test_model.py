@@ -11,13 +11,13 @@ import pytest
 import torch
 import transformers
 
+from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
 from bert_classifier.model import (
     freeze_encoder,
     load_artifact,
     load_pretrained,
     load_tokenizer,
-    logits_of,
     save_artifact,
 )
 from bert_classifier.tokenization import EncodedTexts, TextEncoder

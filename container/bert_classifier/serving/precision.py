@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from bert_classifier.errors import UserError
-from bert_classifier.model import Artifact, probe_logits
+from bert_classifier.logits import probe_logits
+from bert_classifier.model import Artifact
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad, plan_micro_batches
-from bert_classifier.model import Artifact, load_artifact, logits_of, quiet_transformers
+from bert_classifier.model import Artifact, load_artifact, quiet_transformers
 from bert_classifier.serving.batcher import PROBE
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import Plan

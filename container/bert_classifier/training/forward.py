@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
-from bert_classifier.model import logits_of
 from bert_classifier.tokenization import EncodedTexts
 from bert_classifier.training.device import autocast
 

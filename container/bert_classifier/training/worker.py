@@ -17,8 +17,9 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
 from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
-from bert_classifier.model import load_artifact, logits_of, quiet_transformers, save_artifact
+from bert_classifier.model import load_artifact, quiet_transformers, save_artifact
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import World
