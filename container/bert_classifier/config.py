@@ -101,6 +101,15 @@ class TrainConfig:
         0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
     )
     eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
+    abstain_below: float = number(
+        0.0, 0, 1, "Answers whose score is lower are given without a label; 0 = every text gets one."
+    )
+    target_accuracy: float = number(
+        0.0,
+        0,
+        1,
+        "Instead of abstain_below: the least score is taken from which on this share of validation's answers is right.",
+    )
     checkpoint_interval_seconds: int = integer(
         300,
         1,
@@ -194,6 +203,8 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
         found.append(
             "gradient_accumulation_steps needs per_device_batch_size (global_batch_size alone needs neither)"
         )
+    if "abstain_below" in values and "target_accuracy" in values:
+        found.append("abstain_below and target_accuracy both say when to abstain: give one of the two")
     budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length", 256)
     if isinstance(budget, int) and isinstance(length, int) and budget < length:
         found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
@@ -237,6 +248,9 @@ class ServeConfig:
     )
     serving_precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
+    )
+    serving_abstain_below: float | None = number(
+        None, 0, 1, "Answers whose score is lower get no label; 0 = never. Default: what training has set."
     )
     serving_stall_timeout: int = integer(
         300, 1, 3600, "Seconds after which a pass of the model counts as stuck, and its process is replaced."

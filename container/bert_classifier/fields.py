@@ -41,8 +41,8 @@ def integer(default: int | None, low: int, high: int, help: str) -> Any:
     return _field(default, Spec(parse, f"a whole number from {low} to {high}", help))
 
 
-def number(default: float, low: float, high: float, help: str, *, above: bool = False) -> Any:
-    """Return a dataclass field for a finite number in [low, high], or in (low, high] if `above`."""
+def number(default: float | None, low: float, high: float, help: str, *, above: bool = False) -> Any:
+    """Return a dataclass field for a finite number in [low, high], or in (low, high] if `above`; None means unset."""
 
     def parse(text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan

@@ -34,6 +34,7 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "window_overlap": lambda value: isinstance(value, int | float) and 0 <= value < 1,
     "pad_token_id": lambda value: isinstance(value, int),
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
+    "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
 }
 _WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # where training.json does not speak of them
 _RETRAIN = "Train again with this version, or restore the folder."
@@ -52,6 +53,7 @@ class Artifact:
         encoder: cuts and encodes texts as in training.
         labels: class names in the order of the logits.
         temperature: what logits are divided by before softmax (1 = not calibrated).
+        abstain_below: the score below which a text gets no label (0 = never).
         info: the content of training.json.
     """
 
@@ -59,6 +61,7 @@ class Artifact:
     encoder: TextEncoder
     labels: tuple[str, ...]
     temperature: float
+    abstain_below: float
     info: dict[str, Any]
 
 
@@ -227,7 +230,7 @@ def load_artifact(folder: Path) -> Artifact:
         gap = _incomplete_keys(report)[0]
         raise UserError(f"{folder}: model.safetensors does not fit config.json at {gap}.", _RETRAIN)
     encoder = _encoder(tokenizer, info)
-    return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info)
+    return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
 
 
 def _encoder(tokenizer: Tokenizer, info: Mapping[str, Any]) -> TextEncoder:
@@ -244,7 +247,8 @@ def _encoder(tokenizer: Tokenizer, info: Mapping[str, Any]) -> TextEncoder:
 
 def _read_info(folder: Path) -> dict[str, Any]:
     """Return training.json, which another version may have written."""
-    info = {"temperature": 1.0, **_WITHOUT_WINDOWS, **read_object(folder / TRAINING_INFO, _RETRAIN)}
+    defaults = {"temperature": 1.0, "abstain_below": 0.0, **_WITHOUT_WINDOWS}
+    info = {**defaults, **read_object(folder / TRAINING_INFO, _RETRAIN)}
     for name, is_usable in _NEEDED_INFO.items():
         if not is_usable(info.get(name)):
             raise UserError(f"{folder / TRAINING_INFO} says nothing usable of {name}.", _RETRAIN)

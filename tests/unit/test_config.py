@@ -19,6 +19,8 @@ EXAMPLES = {
     "max_windows": 4,
     "num_train_epochs": 5,
     "learning_rate": 2e-5,
+    "abstain_below": 0.75,
+    "target_accuracy": 0.98,
     "max_run_seconds": 86_400,
     "processes_per_host": 2,
     "gradient_shards": 8,

@@ -18,7 +18,7 @@ def test_serve_defaults():
 
 def test_serve_settings_come_from_capitals_only():
     """A setting is read from the variable of its name in capitals; an empty one counts as unset."""
-    words = {"serving_precision": "bf16", "serving_access_log": "false"}
+    words = {"serving_precision": "bf16", "serving_access_log": "false", "serving_abstain_below": "0.64"}
     for name in set(specs(ServeConfig)) - {"sagemaker_batch", "sagemaker_multi_model"}:
         value = words.get(name, "64")
         config = ServeConfig.from_environ({name.upper(): value, name: "80", "PATH": "/bin"})

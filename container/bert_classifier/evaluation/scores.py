@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 
@@ -73,6 +74,19 @@ class Evaluation:
     def score(self, positive: int | None) -> float:
         """Return what decides which weights are best: F1 of the positive class, else accuracy."""
         return self.accuracy if positive is None else float(self.f_score(1.0)[positive])
+
+
+def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the interval that holds a true share with 95 % confidence (Wilson 1927), from `right` of `count`.
+
+    Unlike the usual ± it is not empty at 0 % or 100 %, and stays between them.
+    """
+    if not count:
+        return 0.0, 1.0
+    share, square = right / count, z * z / count
+    middle = share + square / 2
+    half = z * math.sqrt(share * (1 - share) / count + square / (4 * count))
+    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -146,54 +146,69 @@ _DECODERS: dict[str, _Decoder] = {
 }
 
 
-def encode(
-    answers: "Sequence[Prediction | RecordError]",
-    labels: Sequence[str],
-    media_type: str,
-    top_k: int | None = None,
-) -> str:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Naming:
+    """How predictions are put into words.
+
+    Attributes:
+        labels: class names in the order of a prediction's scores.
+        top_k: classes to name for each record, most likely first; None: the best one, not in a list.
+        abstain_below: the score of the best class below which a record counts as unsure.
+    """
+
+    labels: Sequence[str]
+    top_k: int | None = None
+    abstain_below: float = 0.0
+
+
+def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
+    """Say whether no class has a score that is answered with a label."""
+    return bool(prediction.scores.max() < abstain_below)
+
+
+def encode(answers: "Sequence[Prediction | RecordError]", naming: Naming, media_type: str) -> str:
     """Return the body that answers a request.
 
     JSON: a list of `{"label", "score"}`, with `"truncated": true` for a text that was cut; with top_k a list
     of such lists; `{"error", "code"}` for a wrong record. JSON Lines: one of these a line. CSV:
-    `label,score` a line, with top_k as many pairs; `,,message` for a wrong record. Lines are in order, one a
-    record, and the last has no line end: SageMaker's batch transform relies on it (with AssembleWith=Line).
+    `label,score` a line, with top_k as many pairs; `,,message` for a wrong record. Of an unsure record the
+    label is null, in CSV empty; with top_k all classes keep their names, and `"unsure": true` marks them. Lines are
+    in order, one a record, and the last has no line end: SageMaker's batch transform relies on it (with
+    AssembleWith=Line).
 
     Args:
         answers: one for each record, in order.
-        labels: class names in the order of a prediction's scores.
         media_type: one of media_types.WRITTEN.
-        top_k: classes to name for each record, most likely first; None: the best one, not in a list.
     Raises:
         ValueError: when a score is not finite.
     """
-    rows = [
-        answer if isinstance(answer, RecordError) else _named(answer, labels, top_k) for answer in answers
-    ]
-    return _ENCODERS[media_type](rows, top_k is None)
+    rows = [answer if isinstance(answer, RecordError) else _named(answer, naming) for answer in answers]
+    return _ENCODERS[media_type](rows, naming.top_k is None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Named:
-    """A prediction in words: (label, score) pairs, most likely first."""
+    """A prediction in words: (label, score) pairs, most likely first, and what the answer is marked with."""
 
-    pairs: list[tuple[str, float]]
-    truncated: bool
+    pairs: list[tuple[str | None, float]]
+    marks: dict[str, bool]
 
 
-def _named(prediction: "Prediction", labels: Sequence[str], top_k: int | None) -> _Named:
+def _named(prediction: "Prediction", naming: Naming) -> _Named:
     if not np.isfinite(prediction.scores).all():
         raise ValueError("a score is not finite")
-    order = np.argsort(-prediction.scores, kind="stable")[: top_k or 1]
-    pairs = [(labels[i], float(f"{prediction.scores[i]:.6g}")) for i in order]
-    return _Named(pairs, prediction.truncated)
+    order = np.argsort(-prediction.scores, kind="stable")[: naming.top_k or 1]
+    unsure = is_unsure(prediction, naming.abstain_below)
+    is_silent = unsure and naming.top_k is None
+    pairs = [(None if is_silent else naming.labels[i], float(f"{prediction.scores[i]:.6g}")) for i in order]
+    marks = {"truncated": prediction.truncated, "unsure": unsure and not is_silent}
+    return _Named(pairs, {name: True for name, is_set in marks.items() if is_set})
 
 
 def _json_value(row: _Named | RecordError, only_best: bool) -> Any:
     if isinstance(row, RecordError):
         return dataclasses.asdict(row)
-    mark = {"truncated": True} if row.truncated else {}
-    entries = [{"label": label, "score": score, **mark} for label, score in row.pairs]
+    entries = [{"label": label, "score": score, **row.marks} for label, score in row.pairs]
     return entries[0] if only_best else entries
 
 

@@ -33,6 +33,7 @@ class Service(Protocol):
     """What the HTTP side asks of the model's side; ModelService is the one."""
 
     labels: Sequence[str]
+    abstain_below: float
 
     @property
     def is_ready(self) -> bool:
@@ -72,7 +73,8 @@ class Invocations:
             del body
             results = self._classify(query.records, deadline)
             began = time.monotonic()
-            text = codec.encode(results, self._service.labels, answered_in, query.top_k)
+            naming = codec.Naming(self._service.labels, query.top_k, self._service.abstain_below)
+            text = codec.encode(results, naming, answered_in)
             self._metrics.observe_stage("encode", time.monotonic() - began)
             response = Response(text, content_type=f"{answered_in}; charset=utf-8")
             response.call_on_close(on_failure.pop_all().close)
@@ -98,13 +100,18 @@ class Invocations:
         results = _wait_for(self._service.submit(texts, deadline), deadline)
         failures = [result for result in results if isinstance(result, Exception)]
         self._metrics.note_records("failed", len(failures))
-        self._metrics.note_records("classified", len(results) - len(failures))
+        unsure = sum(self._is_unsure(result) for result in results)
+        self._metrics.note_records("abstained", unsure)
+        self._metrics.note_records("classified", len(results) - len(failures) - unsure)
         if not failures:
             return results
         told = RecordError(
             f"the model failed on this text (id {answers.log_bug(failures[0])})", "internal_error"
         )
         return [told if isinstance(result, Exception) else result for result in results]
+
+    def _is_unsure(self, result: "Prediction | Exception") -> bool:
+        return not isinstance(result, Exception) and codec.is_unsure(result, self._service.abstain_below)
 
 
 def _wait_for(future: "Future[Any]", deadline: float) -> "list[Any]":

@@ -29,7 +29,7 @@ class Metrics:
         self._in_flight = Gauge("requests_in_flight", "Requests to /invocations under way.", **own)
         for stage in STAGES:
             self._seconds.labels(stage)
-        for outcome in ("classified", "refused", "failed"):
+        for outcome in ("classified", "abstained", "refused", "failed"):
             self._records.labels(outcome)
         for kind in ("text", "padding"):
             self._tokens.labels(kind)
@@ -49,7 +49,7 @@ class Metrics:
         self._requests.labels(str(status)).inc()
 
     def note_records(self, outcome: str, count: int) -> None:
-        """Count records that were classified, refused as wrong, or failed in the model."""
+        """Count records that were classified, abstained from, refused as wrong, or failed in the model."""
         self._records.labels(outcome).inc(count)
 
     def note_in_flight(self, change: int) -> None:

@@ -65,6 +65,7 @@ class Predictor:
 
     def __init__(self, artifact: Artifact, max_batch_tokens: int, metrics: Metrics | None = None) -> None:
         self.labels = artifact.labels
+        self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._max_batch_tokens = max_batch_tokens
         self._metrics = metrics or Metrics()

@@ -43,6 +43,7 @@ class ModelService:
         self._batcher: MicroBatcher[Prediction] | None = None
         self._loader = threading.Thread(target=self._start_model, name="loader", daemon=True)
         self.labels: Sequence[str] = ()
+        self.abstain_below = 0.0
 
     def start(self) -> None:
         """Begin to load the model and return at once."""
@@ -85,6 +86,10 @@ class ModelService:
             self._on_failure(error)
             return
         self.labels = predictors[0].labels
+        own = self._config.serving_abstain_below
+        self.abstain_below = predictors[0].abstain_below if own is None else own
+        if self.abstain_below:
+            logger.info("answers with a score below %g get no label", self.abstain_below)
         self._batcher = MicroBatcher(
             [predictor.predict for predictor in predictors],
             cost_of=predictors[0].cost_of,

@@ -1,5 +1,6 @@
 """A trainer's state as a checkpoint, and back: all that decides how a run goes on."""
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 
 from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.distributed import World
+from bert_classifier.training.history import History
 from bert_classifier.training.trainer import Trainer, TrainState, copies
 
 
@@ -20,6 +22,7 @@ def take_snapshot(trainer: Trainer) -> Checkpoint:
     if trainer.state.best_step != trainer.state.step:
         tensors |= {f"best.{name}": value for name, value in trainer.best_weights.items()}
     state = {"train": dataclasses.asdict(trainer.state), "scaler": trainer.scaler.state_dict()}
+    state["history"] = dataclasses.asdict(trainer.history)
     return Checkpoint(trainer.state.step, state, tensors)
 
 
@@ -34,6 +37,8 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
             if f"{key}.{name}" in optimizer:
                 trainer.optimizer.state[parameter][key] = optimizer[f"{key}.{name}"].to(parameter.device)
     trainer.state = TrainState(**checkpoint.state["train"])
+    told = checkpoint.state.get("history", {"start": checkpoint.step})
+    trainer.history = History(**copy.deepcopy(told))
     if trainer.scaler.is_enabled():
         trainer.scaler.load_state_dict(checkpoint.state["scaler"])
     if trainer.state.best_score is not None and trainer.world.is_first:

@@ -17,6 +17,7 @@ from bert_classifier.training.accumulation import BatchReport, GradientAccumulat
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.device import default_token_budget, piece_cost_tokens, resolve_precision
 from bert_classifier.training.distributed import World
+from bert_classifier.training.history import History
 from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.optimization import (
     balanced_class_weights,
@@ -113,6 +114,7 @@ class Trainer:
             token_budget=config.max_tokens_per_micro_batch or default_token_budget(device),
             num_shards=config.gradient_shards or self.world.size,
         )
+        self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_result: Evaluation | None = None  # only if this life of the run has seen it
 
@@ -133,10 +135,12 @@ class Trainer:
             self._evaluate_if_due(progress)
             while not self.is_finished:
                 self.world.check(self.stop)
+                started = time.monotonic()
                 report = self.train_step(self.state.step)
                 self.state.step += 1
                 progress.update(self.state.step, report)
                 has_evaluated = self._evaluate_if_due(progress)
+                self.history.seconds += time.monotonic() - started
                 if checkpointer is not None:
                     checkpointer.save_if_due(is_milestone=has_evaluated)
         finally:
@@ -169,6 +173,7 @@ class Trainer:
         self._require_finite(step, batch.loss, grad_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self.history.note_step(batch.loss)
         return StepReport(
             loss=batch.loss,
             grad_norm=grad_norm,
@@ -237,6 +242,7 @@ class Trainer:
         """Keep the weights if they are the best so far, and count the evaluations since."""
         score, state = result.score(self.positive), self.state
         state.evaluated_step = state.step
+        self.history.note_evaluation(state.step, result.loss, result.accuracy, result.macro_f1)
         state.evaluations_since_best += 1
         if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step

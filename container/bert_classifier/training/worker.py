@@ -16,6 +16,7 @@ from bert_classifier.builder import build_model
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
+from bert_classifier.evaluation.assessment import Assessment, assess
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
@@ -58,7 +59,12 @@ class Job:
             if name != "train"
         }
 
-    def export(self, results: Mapping[str, Evaluation]) -> None:
+    def assess(self, results: Mapping[str, Evaluation]) -> Assessment:
+        """Return what the best weights are worth, calibrated on validation."""
+        config = self.config
+        return assess(results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy)
+
+    def export(self, assessment: Assessment | None = None) -> None:
         """Save the model as it is now as the artifact, with what training.json says of the run."""
         state, config = self.trainer.state, self.config
         info = {
@@ -66,11 +72,12 @@ class Job:
             "truncation": config.truncation,
             "max_windows": config.max_windows,
             "window_overlap": config.window_overlap,
-            "temperature": 1.0,
+            "temperature": assessment.temperature.value if assessment else 1.0,
+            "abstain_below": assessment.abstain_below if assessment else config.abstain_below,
             "is_complete": self.trainer.is_finished,
             "steps": state.step,
             "best_step": state.best_step,
-            "metrics": {name: _scores(result) for name, result in results.items()},
+            "metrics": assessment.summaries if assessment else {},
             "precision": self.trainer.precision,
             "hyperparameters": dataclasses.asdict(config),
             "data": {
@@ -107,21 +114,12 @@ class Job:
                 "Start the job again, on another instance if it happens twice.",
             )
 
-    def report(self, results: Mapping[str, Evaluation]) -> None:
+    def report(self, assessment: Assessment) -> None:
         """Log the scores, and write the reports of the test channel or else of the validation channel."""
-        for name, result in results.items():
-            logger.info("%s", metric_line({f"{name}_{key}": value for key, value in _scores(result).items()}))
-        channel = "test" if "test" in results else "validation"
-        write_reports(self.environment.output_dir, channel, self.prepared.labels, results[channel])
-
-
-def _scores(result: Evaluation) -> dict[str, float | int]:
-    return {
-        "texts": result.count,
-        "accuracy": result.accuracy,
-        "macro_f1": result.macro_f1,
-        "loss": result.loss,
-    }
+        for name, scores in assessment.summaries.items():
+            logger.info("%s", metric_line({f"{name}_{key}": value for key, value in scores.items()}))
+        channel = assessment.channel
+        write_reports(self.environment.output_dir, channel, self.prepared.labels, assessment.results[channel])
 
 
 def run(
@@ -150,12 +148,13 @@ def run(
         if world.is_first:
             job.resume.save()
             job.trainer.use_best_weights()
-            job.export({})
+            job.export()
         raise
     if world.is_first:
-        job.export(results)
+        assessment = job.assess(results)
+        job.export(assessment)
         job.prove_artifact()
-        job.report(results)
+        job.report(assessment)
         logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
     world.leave()
 

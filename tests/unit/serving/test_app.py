@@ -30,6 +30,7 @@ class ToyPredictor:
     """Answers each text with the same scores, after `may_go`; a text that begins with "poison" raises."""
 
     labels = ("no", "yes")
+    abstain_below = 0.0
 
     def __init__(self) -> None:
         self.may_go = threading.Event()

@@ -222,9 +222,14 @@ ANSWERS: list[Prediction | RecordError] = [
 ]
 
 
+def encoded(answers, media_type, top_k=None):
+    """Return the body of an answer."""
+    return codec.encode(answers, codec.Naming(LABELS, top_k), media_type)
+
+
 def test_json_answers():
     """One object a record in order, errors in their place, and `truncated` only where it holds."""
-    assert json.loads(codec.encode(ANSWERS, LABELS, JSON)) == [
+    assert json.loads(encoded(ANSWERS, JSON)) == [
         {"label": 'Sci, "Tech"', "score": 0.7},
         {"error": "the text is empty", "code": "bad_record"},
         {"label": "Süd", "score": 0.5, "truncated": True},
@@ -233,30 +238,30 @@ def test_json_answers():
 
 def test_json_answers_with_several_classes():
     """With top_k each record gets a list, most likely first, equal scores in the labels' order."""
-    first, error, last = json.loads(codec.encode(ANSWERS, LABELS, JSON, top_k=9))
+    first, error, last = json.loads(encoded(ANSWERS, JSON, top_k=9))
     assert [entry["label"] for entry in first] == ['Sci, "Tech"', "Süd", "World"]
     assert error == {"error": "the text is empty", "code": "bad_record"}
     assert [entry["label"] for entry in last] == ["Süd", "World", 'Sci, "Tech"']
-    assert [len(entries) for entries in json.loads(codec.encode(ANSWERS[:1], LABELS, JSON, top_k=1))] == [1]
+    assert [len(entries) for entries in json.loads(encoded(ANSWERS[:1], JSON, top_k=1))] == [1]
 
 
 @pytest.mark.parametrize("top_k", [None, 2])
 def test_json_lines_answers(top_k):
     """JSON Lines hold what the JSON list holds, one element a line, without a line end at the end."""
-    lines = codec.encode(ANSWERS, LABELS, LINES, top_k).split("\n")
-    assert [json.loads(line) for line in lines] == json.loads(codec.encode(ANSWERS, LABELS, JSON, top_k))
+    lines = encoded(ANSWERS, LINES, top_k).split("\n")
+    assert [json.loads(line) for line in lines] == json.loads(encoded(ANSWERS, JSON, top_k))
 
 
 def test_csv_answers():
     """CSV holds label and score, or a message in a third cell, quoted where needed, and no last line end."""
-    assert codec.encode(ANSWERS, LABELS, CSV) == '"Sci, ""Tech""",0.7\n,,the text is empty\nSüd,0.5'
-    assert codec.encode(ANSWERS[:1], LABELS, CSV, top_k=2) == '"Sci, ""Tech""",0.7,Süd,0.2'
+    assert encoded(ANSWERS, CSV) == '"Sci, ""Tech""",0.7\n,,the text is empty\nSüd,0.5'
+    assert encoded(ANSWERS[:1], CSV, top_k=2) == '"Sci, ""Tech""",0.7,Süd,0.2'
 
 
 @pytest.mark.parametrize(("media_type", "expected"), [(JSON, "[]"), (LINES, ""), (CSV, "")])
 def test_no_answers(media_type, expected):
     """No records are answered with nothing, in the form's own way."""
-    assert codec.encode([], LABELS, media_type) == expected
+    assert encoded([], media_type) == expected
 
 
 @pytest.mark.parametrize("media_type", [JSON, LINES, CSV])
@@ -264,10 +269,10 @@ def test_no_answers(media_type, expected):
 def test_a_score_that_is_no_number_never_leaves(media_type, score):
     """NaN and infinity are an error in every form, even for a class that is not named."""
     with pytest.raises(ValueError, match="not finite"):
-        codec.encode([_prediction(0.5, score, 0.5)], LABELS, media_type)
+        encoded([_prediction(0.5, score, 0.5)], media_type)
 
 
 def test_scores_are_short_and_small_ones_are_kept():
     """A score has six significant digits, so that a tiny probability does not become zero."""
-    body = codec.encode([_prediction(1 / 3, 2 / 3, 1.23456789e-9)], LABELS, JSON, top_k=3)
+    body = encoded([_prediction(1 / 3, 2 / 3, 1.23456789e-9)], JSON, top_k=3)
     assert [entry["score"] for entry in json.loads(body)[0]] == [0.666667, 0.333333, 1.23457e-09]

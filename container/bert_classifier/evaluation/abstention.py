@@ -1,0 +1,64 @@
+"""What abstaining below a score costs in texts and gains in accuracy."""
+
+import dataclasses
+
+import numpy as np
+
+_DIGITS = 6  # of a threshold
+
+
+@dataclasses.dataclass(frozen=True)
+class CoverageCurve:
+    """Accuracy of the texts that are answered, by the least score that is answered, from strict to lenient.
+
+    Attributes:
+        thresholds: float64 (k,), falling; the distinct scores that occur.
+        accepted: int64 (k,), texts with at least that score.
+        right: int64 (k,), those of them that are right.
+    """
+
+    thresholds: np.ndarray
+    accepted: np.ndarray
+    right: np.ndarray
+
+    @property
+    def coverage(self) -> np.ndarray:
+        """Share of all texts that is answered, float64 (k,)."""
+        share: np.ndarray = self.accepted / max(1, self.accepted[-1] if len(self.accepted) else 0)
+        return share
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of the answered texts that is right, float64 (k,)."""
+        share: np.ndarray = self.right / self.accepted
+        return share
+
+    def at(self, threshold: float) -> tuple[int, int]:
+        """Return how many texts have at least this score, and how many of these are right."""
+        reached = int((self.thresholds >= threshold).sum())
+        return (int(self.accepted[reached - 1]), int(self.right[reached - 1])) if reached else (0, 0)
+
+    def threshold_for(self, target: float) -> float | None:
+        """Return the least score from which on the answered texts reach an accuracy; None if there is none.
+
+        It lies half-way to the next lower score, so that rounding moves no text across it; 0 when all texts are
+        answered.
+        """
+        reached = np.flatnonzero(self.right >= target * self.accepted)
+        if not len(reached):
+            return None
+        last = int(reached[-1])
+        if last == len(self.thresholds) - 1:
+            return 0.0
+        upper, lower = float(self.thresholds[last]), float(self.thresholds[last + 1])
+        short = float(f"{(upper + lower) / 2:.{_DIGITS}g}")
+        return short if lower < short <= upper else upper
+
+
+def coverage_curve(scores: np.ndarray, are_right: np.ndarray) -> CoverageCurve:
+    """Return the curve of n texts with scores, float (n,), of which some are right, bool (n,)."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(scores) else order
+    right = np.cumsum(are_right[order])
+    return CoverageCurve(ordered[ends], ends + 1, right[ends])

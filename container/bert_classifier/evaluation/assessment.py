@@ -1,0 +1,88 @@
+"""What a run, or an artifact on a file, is found to be worth: scores by channel, and what was fitted on validation."""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Mapping
+
+from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
+from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
+from bert_classifier.evaluation.scores import Evaluation, wilson_interval
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Assessment:
+    """Evaluations by channel, with what turns logits into answers.
+
+    Attributes:
+        temperature: what logits are divided by.
+        abstain_below: the score below which no label is given; 0 = never.
+    """
+
+    results: Mapping[str, Evaluation]
+    temperature: Temperature
+    abstain_below: float
+
+    @property
+    def channel(self) -> str:
+        """The channel that reports are about: test if there is one, else validation, else the first."""
+        return next(
+            (name for name in ("test", "validation") if name in self.results), next(iter(self.results))
+        )
+
+    @functools.cached_property
+    def summaries(self) -> dict[str, dict[str, float | int]]:
+        """The headline numbers of each channel, by name, for the log and training.json."""
+        return {channel: self.summary(channel) for channel in self.results}
+
+    def summary(self, channel: str) -> dict[str, float | int]:
+        """Return the headline numbers of a channel."""
+        result = self.results[channel]
+        low, high = wilson_interval(int(result.confusion.trace()), result.count)
+        before, after = (calibration_scores(result, t) for t in (1.0, self.temperature.value))
+        accepted, right = self.curve(channel).at(self.abstain_below)
+        return {
+            "texts": result.count,
+            "accuracy": result.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "macro_f1": result.macro_f1,
+            "weighted_f1": result.weighted(result.f_score(1.0)),
+            "loss": result.loss,
+            "nll": after["nll"],
+            "brier": after["brier"],
+            "ece": after["ece"],
+            "ece_uncalibrated": before["ece"],
+            "coverage": accepted / max(1, result.count),
+            "accuracy_of_answered": right / max(1, accepted),
+        }
+
+    def curve(self, channel: str) -> CoverageCurve:
+        """Return what abstaining would cost and gain on a channel."""
+        result = self.results[channel]
+        scores = softmax(result.logits, self.temperature.value).max(axis=1, initial=0.0)
+        return coverage_curve(scores, result.predicted == result.targets)
+
+
+def assess(results: Mapping[str, Evaluation], *, abstain_below: float, target_accuracy: float) -> Assessment:
+    """Return the assessment of a run: temperature and threshold are fitted on its validation channel.
+
+    Args:
+        abstain_below: the threshold, where target_accuracy is 0.
+        target_accuracy: what the answered texts of validation shall reach; 0 = no such wish.
+    """
+    temperature = fit_temperature(results["validation"])
+    if temperature.reason:
+        logger.info("scores are not calibrated: %s", temperature.reason)
+    assessment = Assessment(results, temperature, abstain_below)
+    if not target_accuracy:
+        return assessment
+    threshold = assessment.curve("validation").threshold_for(target_accuracy)
+    if threshold is None:
+        logger.warning(
+            "target_accuracy=%g is not reached on validation by any score: every text gets a label",
+            target_accuracy,
+        )
+    return dataclasses.replace(assessment, abstain_below=threshold or 0.0)

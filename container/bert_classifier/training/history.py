@@ -1,0 +1,51 @@
+"""How a run went, kept small enough for every checkpoint: losses in buckets of steps, and the evaluations."""
+
+import dataclasses
+
+_MOST_BUCKETS = 256
+_MOST_EVALUATIONS = 512
+
+
+@dataclasses.dataclass
+class History:
+    """The learning curve of a run, the same whether it was interrupted or not; JSON values only.
+
+    Attributes:
+        width: steps whose losses a bucket adds up.
+        buckets: sums of the losses of `width` steps each; the last may have fewer so far.
+        steps: trained so far.
+        evaluations: [step, loss, accuracy, macro F1] of evaluations on validation; of very many, every second goes.
+        start: step from which on it is known; other than 0 where a checkpoint of before had none.
+        seconds: spent training and evaluating, over all lives; what an interruption has lost is not counted.
+    """
+
+    width: int = 1
+    buckets: list[float] = dataclasses.field(default_factory=list)
+    steps: int = 0
+    start: int = 0
+    evaluations: list[list[float]] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+    def note_step(self, loss: float) -> None:
+        """Note the loss of the next step."""
+        if self.steps % self.width == 0:
+            if len(self.buckets) == _MOST_BUCKETS:
+                self.buckets = [a + b for a, b in zip(self.buckets[::2], self.buckets[1::2], strict=True)]
+                self.width *= 2
+            self.buckets.append(0.0)
+        self.buckets[-1] += loss
+        self.steps += 1
+
+    def note_evaluation(self, step: int, loss: float, accuracy: float, macro_f1: float) -> None:
+        """Note an evaluation on validation."""
+        if len(self.evaluations) == _MOST_EVALUATIONS:
+            del self.evaluations[::2]
+        self.evaluations.append([step, loss, accuracy, macro_f1])
+
+    def training_losses(self) -> list[tuple[float, float]]:
+        """Return (step in the middle of a bucket, mean loss a step) of each bucket."""
+        counts = [min(self.width, self.steps - start) for start in range(0, self.steps, self.width)]
+        return [
+            (self.start + number * self.width + count / 2, total / count)
+            for number, (total, count) in enumerate(zip(self.buckets, counts, strict=True))
+        ]

@@ -1,0 +1,137 @@
+"""Calibration against numbers worked out by hand, brute force, and torch."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from bert_classifier.evaluation.calibration import (
+    LEAST_TEXTS,
+    brier_score,
+    calibration_scores,
+    fit_temperature,
+    reliability,
+    softmax,
+)
+from bert_classifier.evaluation.scores import Evaluation
+from evaluations import evaluation_of
+
+
+def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> Evaluation:
+    """Return texts whose classes are drawn by softmax(z), told with the logits sharpness·z: T = sharpness is true."""
+    rng = np.random.default_rng(seed)
+    honest = 2 * rng.standard_normal((count, classes))
+    draws = rng.random((count, 1))
+    targets = (softmax(honest, 1.0).cumsum(axis=1) < draws).sum(axis=1)
+    return Evaluation((sharpness * honest).astype(np.float32), targets.clip(max=classes - 1))
+
+
+def test_calibration_error_worked_out_by_hand():
+    """Two bins are hit: |2/3 - 0.95| over 3 texts and |1 - 0.55| over 1 text, of 4."""
+    told = reliability(np.array([0.94, 0.95, 0.96, 0.55]), np.array([True, True, False, True]), bins=10)
+    assert told.counts.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 3]
+    assert told.error == pytest.approx((3 * (0.95 - 2 / 3) + 1 * (1 - 0.55)) / 4)
+
+
+def test_bins_are_closed_above():
+    """As in the paper: a score of exactly 2/15 belongs to the second bin, one of 1 to the last, 0 to the first."""
+    told = reliability(np.array([0.0, 2 / 16, 3 / 16, 1.0]), np.ones(4, dtype=bool), bins=16)
+    assert np.flatnonzero(told.counts).tolist() == [0, 1, 2, 15]
+
+
+@given(
+    scores=st.lists(st.floats(0, 1), min_size=1, max_size=50),
+    seed=st.integers(0, 9),
+    bins=st.integers(1, 20),
+)
+def test_calibration_error_is_that_of_the_definition(scores, seed, bins):
+    """Bin by bin, with loops."""
+    are_right = np.random.default_rng(seed).random(len(scores)) < 0.5
+    expected = 0.0
+    for number in range(bins):
+        inside = [i for i, s in enumerate(scores) if min(max(math.ceil(s * bins), 1), bins) == number + 1]
+        if inside:
+            accuracy = sum(bool(are_right[i]) for i in inside) / len(inside)
+            confidence = sum(scores[i] for i in inside) / len(inside)
+            expected += len(inside) / len(scores) * abs(accuracy - confidence)
+    assert reliability(np.array(scores), are_right, bins).error == pytest.approx(expected, abs=1e-12)
+
+
+def test_brier_score_worked_out_by_hand():
+    """(0.7-1)²+0.2²+0.1² = 0.14 and 0.5²+(0.25-1)²+0.25² = 0.875; their mean."""
+    told = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
+    assert brier_score(told, np.array([0, 1])) == pytest.approx((0.14 + 0.875) / 2)
+
+
+def test_scores_at_a_temperature_are_torchs():
+    """Negative log-likelihood of the scaled logits, as torch computes it."""
+    result = drawn(100, 5, 3.0)
+    expected = functional.cross_entropy(
+        torch.from_numpy(result.logits).double() / 2.5, torch.from_numpy(result.targets)
+    )
+    assert calibration_scores(result, 2.5)["nll"] == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("classes", [2, 5, 40])
+@pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
+def test_the_temperature_is_where_the_likelihood_is_highest(classes, sharpness):
+    """No temperature of a fine grid does better, and the true one is found to within the sample's error."""
+    result = drawn(3000, classes, sharpness)
+    found = fit_temperature(result)
+    assert not found.reason
+    best = calibration_scores(result, found.value)["nll"]
+    for factor in (0.5, 0.9, 0.99, 0.999, 1.001, 1.01, 1.1, 2):
+        assert calibration_scores(result, found.value * factor)["nll"] >= best - 1e-12
+    assert found.value == pytest.approx(sharpness, rel=0.15)
+
+
+def test_calibration_lowers_the_error():
+    """Scores four times too sharp are off by a lot, and by little once divided."""
+    result = drawn(4000, 5, 4.0)
+    fitted = fit_temperature(result).value
+    assert calibration_scores(result, 1.0)["ece"] > 0.1
+    assert calibration_scores(result, fitted)["ece"] < 0.02
+
+
+def test_the_temperature_is_the_same_again_and_whatever_the_last_bits():
+    """A resumed run, or one whose logits differ in rounding, carries the same number."""
+    result = drawn(500, 4, 2.0)
+    noise = np.random.default_rng(1).standard_normal(result.logits.shape).astype(np.float32)
+    nearly = Evaluation(result.logits + 1e-7 * noise, result.targets)
+    assert fit_temperature(result) == fit_temperature(result) == fit_temperature(nearly)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (drawn(LEAST_TEXTS - 1, 3, 2.0), "too few"),
+        (evaluation_of([(0, 0), (1, 1)] * 50, classes=2), "too well"),
+        (evaluation_of([(0, 1), (1, 0)] * 50, classes=2), "nothing about the classes"),
+        (evaluation_of([(0, 0), (1, 0)] * 50, classes=2, margin=0.0), "nothing about the classes"),
+        (evaluation_of([(0, 1)] * 50, classes=2, margin=math.nan), "not finite"),
+        (evaluation_of([], classes=2), "too few"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_left_as_it_is(result, reason):
+    """Tiny, separable, useless and broken cases keep temperature 1 and say why."""
+    found = fit_temperature(result)
+    assert found.value == 1.0
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_a_temperature_beyond_its_bounds_is_not_used(scale):
+    """Logits a thousand times too large or too small are no matter of calibration."""
+    result = drawn(500, 3, 1.0)
+    assert fit_temperature(Evaluation(scale * result.logits, result.targets)).reason
+
+
+def test_softmax_takes_any_finite_logits():
+    """Large ones do not overflow, and rows add up to 1."""
+    told = softmax(np.array([[1e4, 0, -1e4], [3e38, 3e38, 0]], dtype=np.float32), 0.1)
+    assert told.sum(axis=1) == pytest.approx([1, 1])
+    assert told[1].tolist() == [0.5, 0.5, 0.0]

@@ -1,0 +1,72 @@
+"""Answers without a label: where the model is not sure enough, by the artifact's threshold or the server's own."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from bert_classifier.config import ServeConfig
+from bert_classifier.serving import codec
+from bert_classifier.serving.app import create_app
+from bert_classifier.serving.media_types import CSV, JSON, JSON_LINES
+from bert_classifier.serving.predictor import Prediction, Predictor
+
+LINES = JSON_LINES[0]
+LABELS = ("World", "Sports")
+ANSWERS = [Prediction(np.array(pair), cut) for pair, cut in (((0.6, 0.4), True), ((0.2, 0.8), False))]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        (JSON, '[{"label": null, "score": 0.6, "truncated": true}, {"label": "Sports", "score": 0.8}]'),
+        (LINES, '{"label": null, "score": 0.6, "truncated": true}\n{"label": "Sports", "score": 0.8}'),
+        (CSV, ",0.6\nSports,0.8"),
+    ],
+)
+def test_an_unsure_text_has_a_score_and_no_label(media_type, body):
+    """null, or an empty cell; its neighbour is sure, and named."""
+    assert codec.encode(ANSWERS, codec.Naming(LABELS, abstain_below=0.7), media_type) == body
+
+
+def test_a_score_at_the_threshold_is_answered():
+    """Only what is below it is not."""
+    assert codec.encode(ANSWERS[1:], codec.Naming(LABELS, abstain_below=0.8), CSV) == "Sports,0.8"
+    assert codec.encode(ANSWERS[1:], codec.Naming(LABELS, abstain_below=0.8001), CSV) == ",0.8"
+
+
+def test_who_asks_for_several_classes_gets_them_marked():
+    """With top_k the classes keep their names, for a person to choose from."""
+    naming = codec.Naming(LABELS, top_k=2, abstain_below=0.7)
+    unsure, sure = json.loads(codec.encode(ANSWERS, naming, JSON))
+    assert unsure == [
+        {"label": "World", "score": 0.6, "truncated": True, "unsure": True},
+        {"label": "Sports", "score": 0.4, "truncated": True, "unsure": True},
+    ]
+    assert sure == [{"label": "Sports", "score": 0.8}, {"label": "World", "score": 0.2}]
+    assert codec.encode(ANSWERS[:1], naming, CSV) == "World,0.6,Sports,0.4"
+
+
+@pytest.mark.parametrize(
+    ("of_artifact", "of_server", "is_silent"),
+    [(0.0, None, False), (0.999, None, True), (0.999, 0.0, False), (0.0, 0.999, True)],
+)
+def test_the_servers_setting_goes_before_the_artifacts(
+    make_service, predictor, of_artifact, of_server, is_silent
+):
+    """SERVING_ABSTAIN_BELOW replaces what training has set; 0 turns it off; metrics count what was left open."""
+    artifact = dataclasses.replace(predictor._artifact, abstain_below=of_artifact)
+    service = make_service(Predictor(artifact, 128), serving_abstain_below=of_server)
+    client = create_app(service, ServeConfig()).test_client()
+    answer = json.loads(client.post("/invocations", json=["apple"], buffered=True).data)[0]
+    assert (answer["label"] is None) == is_silent
+    assert 0 < answer["score"] < 0.999
+    outcome = "abstained" if is_silent else "classified"
+    assert f'bert_records_total{{outcome="{outcome}"}} 1.0' in client.get("/metrics").text
+
+
+def test_the_setting_comes_from_the_environment():
+    """A number from 0 to 1; unset by default."""
+    assert ServeConfig.from_environ({}).serving_abstain_below is None
+    assert ServeConfig.from_environ({"SERVING_ABSTAIN_BELOW": "0.75"}).serving_abstain_below == 0.75
