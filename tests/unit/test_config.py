@@ -12,40 +12,16 @@ from bert_classifier.fields import specs
 
 # One legal value other than the default for each setting, as its author's Python job script holds it.
 EXAMPLES = {
-    "model_name": "google/electra-small-discriminator",
-    "max_seq_length": 128,
-    "truncation": "head_tail",
-    "window_overlap": 0.5,
-    "max_windows": 4,
-    "num_train_epochs": 5,
-    "learning_rate": 2e-5,
-    "abstain_below": 0.75,
-    "target_accuracy": 0.98,
-    "max_run_seconds": 86_400,
-    "processes_per_host": 2,
-    "gradient_shards": 8,
-    "peer_timeout_seconds": 60,
-    "warmup_ratio": 0.25,
-    "weight_decay": 0.0,
-    "max_grad_norm": 0.5,
-    "layer_decay": 0.9,
-    "global_batch_size": 64,
-    "per_device_batch_size": 8,
-    "gradient_accumulation_steps": 4,
-    "max_tokens_per_micro_batch": 4096,
-    "precision": "bf16",
-    "freeze_encoder": True,
-    "class_weights": "balanced",
-    "early_stopping_patience": 2,
-    "eval_steps": 100,
-    "checkpoint_interval_seconds": 60,
-    "logging_steps": 10,
-    "validation_split": 0.2,
-    "seed": 0,
-    "train_file": "part-1.csv",
-    "validation_file": "dev.csv",
-    "class_file": "labels.txt",
-}
+    "model_name": "google/electra-small-discriminator", "max_seq_length": 128, "truncation": "head_tail",
+    "window_overlap": 0.5, "max_windows": 4, "num_train_epochs": 5, "learning_rate": 2e-5,
+    "abstain_below": 0.75, "target_accuracy": 0.98, "max_run_seconds": 86_400, "processes_per_host": 2,
+    "gradient_shards": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25, "weight_decay": 0.0,
+    "max_grad_norm": 0.5, "layer_decay": 0.9, "global_batch_size": 64, "per_device_batch_size": 8,
+    "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16",
+    "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,
+    "checkpoint_interval_seconds": 60, "logging_steps": 10, "validation_split": 0.2, "seed": 0,
+    "train_file": "part-1.csv", "validation_file": "dev.csv", "class_file": "labels.txt",
+}  # fmt: skip
 
 
 def parse(raw):
@@ -255,6 +231,12 @@ def test_both_forms_of_the_batch_are_refused(other):
     """The batch is set by its total or by its parts, never by both."""
     cause = cause_of({"global_batch_size": "32", other: "2"})
     assert cause == f"Global_batch_size and {other} both set the batch: give one of the two forms."
+
+
+def test_both_ways_to_abstain_are_refused():
+    """The threshold is given, or follows from the accuracy that is wanted."""
+    cause = cause_of({"abstain_below": "0.5", "target_accuracy": "0.9"})
+    assert cause.startswith("Abstain_below and target_accuracy both say when to abstain")
 
 
 def test_accumulation_alone_is_refused():
