@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bert_classifier.config import TrainConfig
-from bert_classifier.data_doctor.findings import Case, findings_of
-from bert_classifier.data_doctor.report import DataReport
+from bert_classifier.data_doctor import class_rules, text_rules
+from bert_classifier.data_doctor.case import Case
+from bert_classifier.data_doctor.report import DataReport, Finding
 from bert_classifier.data_doctor.survey import Survey
 from bert_classifier.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+_RULES = (
+    text_rules.empty, text_rules.contents, text_rules.language, class_rules.missing_classes, class_rules.class_sizes,
+    text_rules.leakage, text_rules.conflicts, text_rules.duplicates, text_rules.encoding, text_rules.truncation,
+    class_rules.sizes,
+)  # fmt: skip
 REPORT_FILE = "data_report.json"
 _STEP = 16  # recommended lengths are multiples of it
 _LONGEST = 8192  # tokens, where the model knows no limit: max_seq_length's own
@@ -35,16 +41,19 @@ def examine(
         is_held_out: whether validation was split off train.
     """
     recommended = _recommended(surveys["train"].lengths, longest or _LONGEST)
-    case = Case(
-        surveys, labels, is_held_out, config.max_seq_length, recommended, config.class_weights == "balanced"
-    )
+    case = Case(surveys, labels, config, recommended, is_held_out)
     return DataReport(
         channels={name: survey.report(labels) for name, survey in surveys.items()},
         leakage={name: len(rows) for name, (rows, _) in case.leaks.items()},
         max_seq_length=config.max_seq_length,
         recommended_max_seq_length=recommended,
-        findings=findings_of(case),
+        findings=_findings(case),
     )
+
+
+def _findings(case: Case) -> list[Finding]:
+    found = [finding for rule in _RULES for finding in rule(case)]
+    return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity))
 
 
 def _recommended(lengths: np.ndarray, longest: int) -> int:
@@ -60,11 +69,14 @@ def tell(report: DataReport) -> None:
     """
     for finding in report.findings:
         if finding.severity == "warning":
-            logger.warning("data: %s %s%s", finding.message, finding.remedy, _such_as(finding.places))
+            logger.warning("data: %s %s", _with_places(finding), finding.remedy)
     for finding in report.findings:
         if finding.severity == "error":
-            raise UserError(finding.message, finding.remedy + _such_as(finding.places))
+            raise UserError(_with_places(finding), finding.remedy)
 
 
-def _such_as(places: Sequence[str]) -> str:
-    return f" ({'; '.join(places[:3])}{' …' if len(places) > 3 else ''})" if places else ""
+def _with_places(finding: Finding) -> str:
+    if not finding.places:
+        return finding.message
+    more = "; …" if len(finding.places) > 3 else ""
+    return f"{finding.message.rstrip('.')} ({'; '.join(finding.places[:3])}{more})."

@@ -11,13 +11,14 @@ _MOST_CHARS_OF_ONE = 20_000
 
 
 def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTexts) -> np.ndarray:
-    """Return the tokens of each text as if none had been cut, int64 (n,), special tokens counted.
+    """Return the tokens of each text as one whole, int64 (n,), special tokens counted.
 
-    Texts that were cut are counted if all of them together are short enough; of more, an even sample gives the
-    tokens a character, and the others are estimated by that.
+    Texts that were cut, or lie in several windows, are counted if all of them together are short enough; of
+    more, an even sample gives the tokens a character, and the others are estimated by that.
     """
-    lengths = encoded.lengths.copy()
-    cut = np.flatnonzero(encoded.truncated).tolist()
+    lengths = encoded.text_lengths.copy()
+    is_cut = encoded.truncated | (lengths > encoder.max_length)
+    cut = np.flatnonzero(is_cut).tolist()
     if not cut:
         return lengths
     chars = np.array([len(texts[row]) for row in cut])
@@ -25,7 +26,8 @@ def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTe
     parts = [texts[row][:_MOST_CHARS_OF_ONE] for row in cut[::step]]
     counted = encoder.count_tokens(parts)
     rate = counted.sum() / sum(map(len, parts))
-    estimated = np.maximum(np.rint(chars * rate).astype(np.int64), encoder.max_length + 1)
+    least = np.where(encoded.truncated[cut], encoder.most_tokens, encoder.max_length) + 1
+    estimated = np.maximum(np.rint(chars * rate).astype(np.int64), least)
     is_whole = chars[::step] <= _MOST_CHARS_OF_ONE
     estimated[::step][is_whole] = counted[is_whole]
     lengths[cut] = estimated

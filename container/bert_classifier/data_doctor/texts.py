@@ -4,19 +4,24 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from html.entities import html5
 
 import numpy as np
 
-# UTF-8 read as Latin-1 or Windows-1252: a first byte of two, three or four as a letter, the others as signs.
-_SIGNS = "\u0080-\u00bfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™"
-# These end words in good texts too (MAÇÃ”), so after one of them a letter must follow.
-_ENDS = "\u0085\u0091-\u0097\u00bb–—‘’“”•…"
+# UTF-8 read as Latin-1 or Windows-1252 shows its first bytes as letters and the others as these signs.
+_SIGN = "[\u0080-\u00bfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]"
+# Good texts have some of those signs behind such a letter too (MAÇÃ”, 2 Å wide): these do not count.
 _MOJIBAKE = re.compile(
-    f"[ÂÃ](?:(?![{_ENDS}])[{_SIGNS}]|[{_ENDS}](?=\\w))"
-    f"|[â-ï][{_SIGNS}]{{2}}|ð[{_SIGNS}]{{3}}|(?:[ÐÑ][{_SIGNS}]){{2}}"
+    f"[ÂÃ](?![\u00bb–—‘’“”•…](?:\\W|$)){_SIGN}|[ÄÅ](?![\u00a0\u00bb–—‘’“”•…]){_SIGN}"
+    f"|(?:[ÎÏÐÑ]{_SIGN}){{2}}"  # Greek and Cyrillic come in runs,
+    f"|(?:[ã-ï]{_SIGN}{{2}}){{2}}"  # other scripts too;
+    f"|â[€„‚†‡ˆ‰Šœ™š\u0080-\u009f]{_SIGN}|ï»¿|ï¿½|ð[Ÿ\u009f]{_SIGN}{{2}}"  # punctuation, marks, emoji do not
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_ENTITY = re.compile(r"&(?:[a-z]{2,8}|#[0-9]{2,6}|#x[0-9a-f]{2,6});|(?<!\w)#[0-9]{2,5};", re.IGNORECASE)
+# The last form is what is left of an entity whose & was lost: #39; for an apostrophe.
+_ENTITY = re.compile(
+    r"&([a-zA-Z]{2,8};)|&#(?:[0-9]{2,6}|[xX][0-9a-fA-F]{2,6});|(?<![\w&])#(?:3[4-9]|60|62|8[0-9]{3});"
+)
 _ID = re.compile(r"(?=\S*[0-9])[\w.:/-]{3,}")
 
 KINDS = ("mojibake", "replacement", "control", "bom", "entity")
@@ -47,7 +52,7 @@ def trouble_in(text: str) -> list[str]:
     if not text.isprintable():  # quicker than to search, and true of most texts
         found += ["control"] if _CONTROL.search(text) else []
         found += ["bom"] if "\ufeff" in text else []
-    if ";" in text and _ENTITY.search(text):
+    if ";" in text and any(match[1] is None or match[1] in html5 for match in _ENTITY.finditer(text)):
         found.append("entity")
     return found
 
