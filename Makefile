@@ -77,6 +77,14 @@ build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 push: $(VENV)/.host ## push the image IMAGE:TAG to ECR under its git revision, and print its address
 	@$(LAUNCH) --image "$(IMAGE)" --tag "$(TAG)" $(ARGS)
 
+.PHONY: train-spot
+train-spot: $(VENV)/.host ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
+	@$(LAUNCH) $(ARGS)
+
+.PHONY: train
+train: $(VENV)/.host ## the same on instances at full price, which are never taken back
+	@$(LAUNCH) $(ARGS)
+
 .PHONY: status
 status: $(VENV)/.host ## tell how the training job JOB stands, and what it costs so far
 	@$(LAUNCH) $(ARGS)

@@ -25,6 +25,8 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"  # moto's
 BUCKET = "a-bucket"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sagemaker-job"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+_DIGEST = "sha256:" + "0" * 64
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -80,6 +82,36 @@ class Aws:
             check=False,
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    def put_image(self, repository: str, tag: str, media_type: str = DOCKER_MANIFEST) -> None:
+        """Make a repository with an image, as far as ECR describes one."""
+        config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": _DIGEST}
+        manifest = {"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []}
+        self.client("ecr").create_repository(repositoryName=repository)
+        self.client("ecr").put_image(
+            repositoryName=repository,
+            imageManifest=json.dumps(manifest),
+            imageManifestMediaType=media_type,
+            imageTag=tag,
+        )
+
+    def put_log(self, job: str, line: str) -> None:
+        """Let a training job have logged a line."""
+        group, stream = "/aws/sagemaker/TrainingJobs", f"{job}/algo-1-1"
+        logs = self.client("logs")
+        logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        event = {"timestamp": int(time.time() * 1000), "message": line}
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+
+    def put(self, key: str, content: str) -> None:
+        """Store an object in BUCKET."""
+        self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=content.encode())
+
+    def stored(self) -> list[str]:
+        """Return the keys of all objects in BUCKET."""
+        found = self.client("s3").list_objects_v2(Bucket=BUCKET)
+        return [item["Key"] for item in found.get("Contents", ())]
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
         """Return the bodies of all requests of an operation of a JSON service so far, such as CreateTrainingJob."""

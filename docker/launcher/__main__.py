@@ -8,6 +8,9 @@ _HERE = Path(__file__).resolve()
 # In the place of this folder: the one that the package `launcher` lies in, and the image's own settings.
 sys.path[0:1] = [str(_HERE.parents[1]), str(_HERE.parents[2] / "container")]
 
+# The SDK tells at every class that a version 3 exists; this project needs the Estimator, which only version 2 has.
+os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
+
 from launcher.main import main  # noqa: E402 - found only now
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import botocore.config
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError
 from bert_classifier.fields import nearest
@@ -25,6 +26,7 @@ _WRONG_KEYS = {
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure"}
+AWS_ERRORS = (aws.ClientError, aws.BotoCoreError, ResponseParserError)  # what a call of AWS may raise
 _LOG_IN = "Log in: `aws configure`, `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 
 
@@ -86,14 +88,19 @@ class Account:
         return self.identity["Account"]
 
     @functools.cache  # noqa: B019 - one account lives as long as the process
-    def client(self, service: str) -> Any:
-        """Return the client of a service."""
-        return self.session.client(service, region_name=self.region, config=_CONFIG)
+    def client(self, service: str, region: str = "") -> Any:
+        """Return the client of a service, in the account's region unless told otherwise."""
+        return self.session.client(service, region_name=region or self.region, config=_CONFIG)
 
 
 def code_of(error: aws.ClientError) -> str:
     """Return the code of a refusal, such as ValidationException."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_denied(error: aws.ClientError) -> bool:
+    """Say whether a refusal is for want of a permission."""
+    return code_of(error) in _DENIED
 
 
 def explain(error: Exception) -> ContainerError | None:
@@ -106,7 +113,7 @@ def explain(error: Exception) -> ContainerError | None:
         return UserError(f"The login has ended: {error}.", "Log in again: `aws sso login`.")
     if isinstance(error, aws.ParamValidationError):
         return UserError(f"AWS takes no such request: {error}.", "Correct the setting that it names.")
-    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError | ResponseParserError):
         return PlatformError(f"AWS cannot be reached: {error}.", "Check network, proxy and REGION.")
     return UserError(f"{error}.", _LOG_IN) if isinstance(error, aws.BotoCoreError) else None
 

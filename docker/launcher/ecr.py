@@ -79,3 +79,15 @@ def describe_image(account: Account, image: ImageName) -> dict[str, Any] | None:
             return None
         raise
     return next(iter(found["imageDetails"]), None)
+
+
+def newest_tag(account: Account, repository: str, flavour: str) -> str:
+    """Return the tag of a flavour that was pushed last; "" when there is none, or it may not be asked for."""
+    try:
+        pages = account.client("ecr").get_paginator("describe_images").paginate(repositoryName=repository)
+        found = [image for page in pages for image in page["imageDetails"]]
+    except ClientError:
+        return ""
+    tags = {tag: image["imagePushedAt"] for image in found for tag in image.get("imageTags", ())}
+    own = [tag for tag in tags if tag.startswith(f"{flavour}-")]
+    return max(own, key=tags.__getitem__, default="")

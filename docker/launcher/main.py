@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,16 +15,16 @@ from launcher.commands import Command, say
 from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
 # Modules of launcher with a list COMMANDS, in the order of the help.
-MODULES = (
-    "push",
-    "status",
-)
+MODULES = ("push", "train", "status")
 REPOSITORY = Path(__file__).resolve().parents[2]
+_TALKATIVE = ("sagemaker", "sagemaker.config", "botocore")  # they would set themselves to INFO
 INTERRUPTED = 130  # as a shell counts SIGINT
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command; return its exit status: 0 done, 2 yours to fix, 3 the platform's, 1 a bug."""
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.ERROR)
     commands = all_commands()
     given = make_parser(commands).parse_args(arguments)
     command = commands[given.command]

@@ -15,6 +15,7 @@ from launcher.engine import Engine
 from launcher.registry import DOCKER_MANIFEST, Manifest, Registry
 from launcher.settings import AccountSettings, text
 
+REPOSITORY_FOLDER = Path(__file__).resolve().parents[2]
 REPOSITORY = r"[a-z0-9]+([._/-][a-z0-9]+)*"
 _REVISION = re.compile(r"[0-9a-f]{7,40}(-dirty)?")
 _LABELS = "org.opencontainers.image."
@@ -44,7 +45,7 @@ def run(settings: PushSettings, account: Account) -> int:
     """Push the image, unless it is there; print its address in ECR."""
     with Engine(account.environ) as engine:
         local = engine.inspect(f"{settings.image}:{settings.tag}")
-        remote_tag = tag_of(local, settings.allow_dirty, head_of(Path(__file__).parents[2]))
+        remote_tag = tag_of(local, settings.allow_dirty, head_of(REPOSITORY_FOLDER))
         repository = _repository(settings, account)
         uri = f"{repository['repositoryUri']}:{remote_tag}"
         if settings.dry_run:

@@ -37,6 +37,17 @@ def s3_uri(default: str, help: str) -> Any:
     return text(default, "s3://bucket/prefix", help, r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?")
 
 
+def number_or_unset(low: float, high: float, help: str) -> Any:
+    """Return a dataclass field for a number in (low, high]; None means unset."""
+
+    def parse(value: str) -> float:
+        if not (re.fullmatch(r"\d+(\.\d*)?", value) and low < float(value) <= high):
+            raise ValueError
+        return float(value)
+
+    return _field(None, parse, f"a number above {low:g} and at most {high:g}", help)
+
+
 def names(accepts: str, help: str, pattern: str, most: int) -> Any:
     """Return a dataclass field for a tuple of names, written with commas or blanks between them."""
 

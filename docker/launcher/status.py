@@ -2,11 +2,15 @@
 
 import dataclasses
 
-from launcher.account import Account
-from launcher.commands import Command, say
-from launcher.settings import AccountSettings, text
+from botocore.exceptions import ClientError
 
-JOB_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+from bert_classifier.errors import UserError
+from launcher import job_report
+from launcher.account import Account, code_of
+from launcher.commands import Command
+from launcher.prices import hourly_price
+from launcher.settings import AccountSettings, number_or_unset, text
+from launcher.training_settings import JOB_NAME
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,12 +18,29 @@ class StatusSettings(AccountSettings):
     """What `status` can be told."""
 
     job: str = text("", "the name of a training job", "The training job.", JOB_NAME)
+    hourly_price: float | None = number_or_unset(
+        0, 1000, "Price of an instance hour, for the cost; default: asked of AWS' price list."
+    )
 
 
 def run(settings: StatusSettings, account: Account) -> int:
-    """Tell how a job stands; return 0 whatever its state."""
-    job = account.client("sagemaker").describe_training_job(TrainingJobName=settings.job)
-    say(f"{job['TrainingJobName']}: {job['TrainingJobStatus']} ({job.get('SecondaryStatus', '')})")
+    """Tell how a job stands; return 0 whatever its state.
+
+    Raises:
+        UserError: when there is no such job.
+    """
+    if not settings.job:
+        raise UserError("No job is named.", "Give its name: make status JOB=name.")
+    try:
+        job = account.client("sagemaker").describe_training_job(TrainingJobName=settings.job)
+    except ClientError as error:
+        if code_of(error) in ("ResourceNotFound", "ValidationException"):
+            raise UserError(
+                f"There is no training job {settings.job} in {account.region}.", "Correct JOB or REGION."
+            ) from error
+        raise
+    price = settings.hourly_price or hourly_price(account, job["ResourceConfig"].get("InstanceType", ""))
+    print("\n".join(job_report.lines(job, price)))
     return 0
 
 

@@ -1,0 +1,178 @@
+"""What only AWS can tell about a job: credentials, image, role, buckets."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from launcher import ecr
+from launcher.account import AWS_ERRORS, Account, code_of, is_denied
+from launcher.findings import Finding, fail, ok, warn
+from launcher.registry import DOCKER_MANIFEST
+from launcher.s3 import Location
+
+_SERVICE = "sagemaker.amazonaws.com"
+_TIMEOUT_S = 30
+_BUCKET_ACTIONS = ("s3:GetObject", "s3:PutObject")
+
+
+def check_identity(account: Account) -> Iterator[Finding]:
+    """Yield who is asking, and in which region."""
+    yield ok("credentials", account.identity["Arn"])
+    yield ok("region", account.region)
+
+
+def check_image(account: Account, uri: str) -> Iterator[Finding]:
+    """Yield whether the image is there, in this region, and of a kind that SageMaker starts."""
+    image = ecr.ImageName.of(uri)
+    if image is None:
+        yield fail(
+            "image", f"{uri} is no address in ECR with a tag or digest",
+            "Write ACCOUNT.dkr.ecr.REGION.amazonaws.com/repository:tag.",
+        )  # fmt: skip
+        return
+    if image.region != account.region:
+        yield fail(
+            "image", f"it is in {image.region}, the job would run in {account.region}",
+            f"Push it there: make push REGION={account.region}.",
+        )  # fmt: skip
+        return
+    found = ecr.describe_image(account, image)
+    if found is None:
+        yield fail("image", f"{uri} is not there", _what_is_there(account, image))
+        return
+    yield from _check_form(account, image, uri, found)
+
+
+def _check_form(account: Account, image: ecr.ImageName, uri: str, found: dict[str, Any]) -> Iterator[Finding]:
+    media_type = found.get("imageManifestMediaType", "")
+    if media_type and media_type != DOCKER_MANIFEST:
+        yield fail(
+            "image", f"{uri} is stored as {media_type}, not {DOCKER_MANIFEST}", "Build and push it again."
+        )
+        return
+    try:
+        config = _config_of(account, image)
+    except (*AWS_ERRORS, OSError, ValueError):
+        config = {}
+    platform = f"{config['os']}/{config['architecture']}" if "architecture" in config else ""
+    if platform and platform != "linux/amd64":
+        yield fail("image", f"{uri} is for {platform}", "Build it for linux/amd64: make build.")
+        return
+    megabytes = found.get("imageSizeInBytes", 0) / 1e6
+    yield ok("image", f"{uri} ({megabytes:.0f} MB packed, {platform or 'architecture not looked at'})")
+
+
+def _config_of(account: Account, image: ecr.ImageName) -> dict[str, Any]:
+    """Return the image's configuration, by its manifest and the address that ECR hands out for a layer."""
+    client, where = account.client("ecr"), {"registryId": image.account, "repositoryName": image.repository}
+    answer = client.batch_get_image(**where, imageIds=[image.image_id], acceptedMediaTypes=[DOCKER_MANIFEST])
+    digest = json.loads(answer["images"][0]["imageManifest"])["config"]["digest"]
+    url = client.get_download_url_for_layer(**where, layerDigest=digest)["downloadUrl"]
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as content:  # noqa: S310 - ECR's own address
+        config: dict[str, Any] = json.load(content)
+    return config
+
+
+def _what_is_there(account: Account, image: ecr.ImageName) -> str:
+    """Return what to do about an image that is not there."""
+    flavour = image.tag.partition("-")[0]
+    hint = f"Push it: make push TAG={flavour}." if flavour in ("cpu", "gpu") else "Push it: make push."
+    newest = ecr.newest_tag(account, image.repository, flavour)
+    return f"{hint} The newest one there: IMAGE_TAG={newest}." if newest else hint
+
+
+def check_role(account: Account, role: str, places: list[Location]) -> Iterator[Finding]:
+    """Yield whether the role exists, SageMaker may take it on, and it may use the buckets.
+
+    Args:
+        role: its ARN or name; "" when none is given.
+        places: where the job reads and writes.
+    """
+    if not role:
+        yield fail(
+            "role", "none is given", "Give one: ROLE=arn:aws:iam::…:role/…, with docker/'s training policy."
+        )
+        return
+    name = role.rpartition("/")[2]
+    try:
+        found = account.client("iam").get_role(RoleName=name)["Role"]
+    except ClientError as error:
+        if code_of(error) == "NoSuchEntity":
+            yield fail(
+                "role", f"there is no role {name} in account {account.number}", "Correct ROLE, or make it."
+            )
+            return
+        raise
+    if role.startswith("arn:") and found["Arn"] != role:
+        yield fail("role", f"{name} is {found['Arn']}, not {role}", "Correct ROLE.")
+        return
+    if not _trusts_sagemaker(found["AssumeRolePolicyDocument"]):
+        yield fail(
+            "role", f"{name} does not trust {_SERVICE}", "Add it to the role's trust policy (sts:AssumeRole)."
+        )
+        return
+    yield ok("role", found["Arn"])
+    yield from _simulate(account, found["Arn"], places)
+
+
+def _trusts_sagemaker(policy: dict[str, Any]) -> bool:
+    statements = policy.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", {})
+        services = principal.get("Service", []) if isinstance(principal, dict) else [_SERVICE]
+        if statement.get("Effect") == "Allow" and _SERVICE in (
+            [services] if isinstance(services, str) else services
+        ):
+            return True
+    return False
+
+
+def _simulate(account: Account, arn: str, places: list[Location]) -> Iterator[Finding]:
+    """Yield what the role may not do, as IAM works it out; only its own policies count there, not the bucket's."""
+    resources = sorted({f"arn:{arn.split(':')[1]}:s3:::{place.bucket}/{place.key}*" for place in places})
+    try:
+        answer = account.client("iam").simulate_principal_policy(
+            PolicySourceArn=arn, ActionNames=list(_BUCKET_ACTIONS), ResourceArns=resources
+        )
+    except AWS_ERRORS as error:
+        denied = isinstance(error, ClientError) and is_denied(error)
+        reason = "you may not call SimulatePrincipalPolicy" if denied else "IAM does not say"
+        yield warn("role", f"whether it may use the buckets could not be checked: {reason}")
+        return
+    refused = [r for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
+    for result in refused:
+        yield warn(
+            "role", f"it may not {result['EvalActionName']} {result.get('EvalResourceName', '')}",
+            "Give it docker/'s training policy, unless the bucket's own policy lets it in.",
+        )  # fmt: skip
+    if not refused:
+        yield ok("role", f"may read and write {', '.join(sorted({place.bucket for place in places}))}")
+
+
+def check_bucket(account: Account, name: str) -> Iterator[Finding]:
+    """Yield whether a bucket is there, open to you, and in the job's region."""
+    subject = f"bucket {name}"
+    try:
+        headers = account.client("s3").head_bucket(Bucket=name)["ResponseMetadata"]["HTTPHeaders"]
+    except ClientError as error:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if code_of(error) in ("404", "NoSuchBucket"):
+            yield fail(subject, "there is none", f"Make it: aws s3 mb s3://{name} --region {account.region}.")
+            return
+        if code_of(error) in ("403", "AccessDenied"):
+            yield fail(
+                subject, "you may not look into it", "Correct S3_PREFIX, or ask its owner for s3:ListBucket."
+            )
+            return
+        if code_of(error) not in ("301", "400", "PermanentRedirect"):
+            raise
+    region = headers.get("x-amz-bucket-region", account.region)
+    if region != account.region:
+        yield fail(
+            subject, f"it is in {region}, the job would run in {account.region}", "Use one of that region."
+        )
+    else:
+        yield ok(subject, f"open to you, in {region}")

@@ -1,0 +1,76 @@
+"""Training through the SageMaker SDK's generic Estimator: the only module that knows it for training."""
+
+import contextlib
+from typing import Any
+
+import sagemaker
+from sagemaker.estimator import Estimator
+from sagemaker.exceptions import UnexpectedStatusException
+from sagemaker.inputs import TrainingInput
+
+from launcher.account import Account
+from launcher.metrics import metric_definitions
+from launcher.preflight import Job
+from launcher.sdk import make_session, told_to_the_person
+
+_POLL_SECONDS = 10
+
+
+def start(job: Job, role: str, account: Account) -> None:
+    """Request the job and return at once.
+
+    Args:
+        role: the ARN.
+    """
+    inputs = {channel.name: _input(job, job.place_of(channel).uri) for channel in job.channels}
+    with told_to_the_person():
+        _estimator(job, role, make_session(account)).fit(inputs, wait=False, job_name=job.name)
+
+
+def _input(job: Job, uri: str) -> TrainingInput:
+    return TrainingInput(uri, distribution="FullyReplicated", input_mode=job.settings.input_mode)
+
+
+def _estimator(job: Job, role: str, session: sagemaker.Session) -> Estimator:
+    settings = job.settings
+    waiting = {"use_spot_instances": True, "max_wait": settings.longest_wait} if job.spot else {}
+    return Estimator(
+        image_uri=job.image_uri,
+        role=role,
+        instance_count=settings.instance_count,
+        instance_type=settings.instance_type,
+        volume_size=settings.volume_size,
+        volume_kms_key=settings.volume_kms_key or None,
+        max_run=settings.max_run,
+        input_mode=settings.input_mode,
+        output_path=job.output.uri,
+        output_kms_key=settings.output_kms_key or None,
+        base_job_name=settings.base_job_name,
+        sagemaker_session=session,
+        hyperparameters=settings.hyperparameters,
+        tags=[{"Key": name, "Value": value} for name, value in settings.tags] or None,
+        subnets=list(settings.subnets) or None,
+        security_group_ids=list(settings.security_group_ids) or None,
+        metric_definitions=metric_definitions(),
+        encrypt_inter_container_traffic=settings.encrypt_traffic,
+        checkpoint_s3_uri=job.checkpoints.uri,
+        enable_network_isolation=settings.network_isolation,
+        debugger_hook_config=False,  # both would write into the container and the bucket what nobody reads here
+        disable_profiler=True,
+        environment=dict(settings.environment) or None,
+        max_retry_attempts=settings.max_retry_attempts or None,
+        **waiting,
+    )
+
+
+def follow(name: str, account: Account) -> None:
+    """Show a job's log on standard error until the job ends, in whatever way."""
+    # How it ended is asked for afterwards: the SDK raises for a failure, and only logs that a job was stopped.
+    with contextlib.suppress(UnexpectedStatusException), told_to_the_person():
+        make_session(account).logs_for_job(name, wait=True, poll=_POLL_SECONDS)
+
+
+def describe(name: str, account: Account) -> dict[str, Any]:
+    """Return SageMaker's description of a training job."""
+    found: dict[str, Any] = account.client("sagemaker").describe_training_job(TrainingJobName=name)
+    return found

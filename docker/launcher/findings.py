@@ -1,0 +1,82 @@
+"""What checks find: each finding good, doubtful or wrong, with a remedy."""
+
+import dataclasses
+import enum
+from collections.abc import Callable, Iterable, Sequence
+
+from botocore.exceptions import ClientError
+
+from bert_classifier.errors import ContainerError, UserError
+from launcher.account import AWS_ERRORS, explain, is_denied
+
+
+class Level(enum.StrEnum):
+    """How a finding counts."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One finding about a subject, such as the role."""
+
+    level: Level
+    subject: str
+    told: str
+    remedy: str = ""
+
+
+def ok(subject: str, told: str) -> Finding:
+    """Return a good finding."""
+    return Finding(Level.OK, subject, told)
+
+
+def warn(subject: str, told: str, remedy: str = "") -> Finding:
+    """Return a doubtful finding: it stops nothing."""
+    return Finding(Level.WARN, subject, told, remedy)
+
+
+def fail(subject: str, told: str, remedy: str) -> Finding:
+    """Return a wrong finding: nothing is started with it."""
+    return Finding(Level.FAIL, subject, told, remedy)
+
+
+def examine(subject: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Return what a check finds; what it may not ask is doubtful, what it is told to be wrong is wrong."""
+    try:
+        return list(check())
+    except ContainerError as error:
+        return [fail(subject, error.cause, error.remedy)]
+    except AWS_ERRORS as error:
+        if isinstance(error, ClientError) and is_denied(error):
+            return [warn(subject, f"could not be checked: you may not call {error.operation_name}")]
+        told = explain(error)
+        if told is None:
+            raise
+        return [fail(subject, told.cause, told.remedy)]
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """Return the findings a line each, the remedy below what is not in order."""
+    width = max((len(finding.subject) for finding in findings), default=0)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.level:<5} {finding.subject:<{width}}  {finding.told}")
+        if finding.remedy:
+            lines.append(f"{'':<5} {'':<{width}}  → {finding.remedy}")
+    return "\n".join(lines)
+
+
+def refuse_failures(findings: Sequence[Finding]) -> None:
+    """Raise one UserError with everything that is wrong, each with its remedy; nothing is said when nothing is.
+
+    Raises:
+        UserError: when a finding is FAIL.
+    """
+    wrong = [finding for finding in findings if finding.level is Level.FAIL]
+    if wrong:
+        listed = [f"{f.subject}: {f.told.rstrip('.')}. {f.remedy}".strip() for f in wrong]
+        count = "One thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
+        raise UserError("\n  ".join([f"{count} not in order, so nothing was started:", *listed]))

@@ -1,0 +1,91 @@
+"""What can be told about a training job without asking AWS: settings that contradict each other or the service."""
+
+from collections.abc import Iterator, Sequence
+
+from bert_classifier.config import TrainConfig
+from bert_classifier.fields import nearest, shown
+from launcher.findings import Finding, fail, ok, warn
+from launcher.training_settings import TrainSettings
+
+_LONGEST_VALUE = 256  # the service's documentation says so; its machine-readable limit is higher
+
+
+def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
+    """Yield whether the image will take the hyperparameters: the check that the job itself begins with."""
+    told = dict(settings.hp)
+    if "max_run_seconds" in told:
+        yield fail("hyperparameters", "max_run_seconds is what MAX_RUN sets", "Give MAX_RUN instead.")
+        return
+    long = [name for name, value in told.items() if len(value) > _LONGEST_VALUE]
+    if long:
+        yield fail("hyperparameters", f"{long[0]} is longer than {_LONGEST_VALUE} characters", "Shorten it.")
+    config = TrainConfig.from_hyperparameters(settings.hyperparameters)
+    batch = config.resolve_global_batch_size(settings.instance_count)
+    yield ok("hyperparameters", f"{len(told)} given; {config.num_train_epochs} epoch(s), batch {batch}")
+
+
+def check_instance(settings: TrainSettings, known: Sequence[str]) -> Iterator[Finding]:
+    """Yield whether the instance type exists and the image runs on it.
+
+    Args:
+        known: the types that this version of the API names.
+    """
+    name = settings.instance_type
+    if name not in known:
+        close = nearest(name, known)
+        remedy = f"Did you mean {close}?" if close else "Give one that SageMaker trains on."
+        yield fail("instance", f"SageMaker trains on no {shown(name)}", remedy)
+    elif name.startswith(("ml.trn", "ml.inf")):
+        yield fail(
+            "instance",
+            f"{name} has Neuron cores, which the image has no software for",
+            "Give ml.g… or ml.p….",
+        )
+    elif settings.image_flavour == "cpu" and settings.wants_gpu:
+        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", "Give FLAVOUR=gpu.")
+    else:
+        yield ok("instance", f"{settings.instance_count} × {name}")
+    if settings.instance_count > 1 and not settings.wants_gpu:
+        yield warn(
+            "instance", "several instances without GPUs mostly wait for each other", "Try a larger one first."
+        )
+
+
+def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:
+    """Yield whether the job has time to wait for spot capacity, and to save before its time is up."""
+    if spot and settings.longest_wait <= settings.max_run:
+        yield fail(
+            "time",
+            f"MAX_WAIT={settings.longest_wait} is not above MAX_RUN={settings.max_run}",
+            "It counts waiting and running together: give more.",
+        )
+    elif not spot and settings.max_wait:
+        yield fail("time", "MAX_WAIT is for spot instances only", "Leave it out, or use train-spot.")
+    else:
+        waits = f", {settings.longest_wait} s with waiting for spot capacity" if spot else ""
+        yield ok("time", f"at most {settings.max_run} s of running{waits}")
+
+
+def check_network(settings: TrainSettings, channels: Sequence[str]) -> Iterator[Finding]:
+    """Yield whether VPC, isolation and encoder go together."""
+    if bool(settings.subnets) != bool(settings.security_group_ids):
+        yield fail("network", "SUBNETS and SECURITY_GROUP_IDS go together", "Give both, or neither.")
+    if settings.network_isolation and "model" not in channels:
+        yield fail(
+            "network", "an isolated job cannot fetch its encoder from the model hub",
+            "Give it: MODEL=folder, or NETWORK_ISOLATION=false.",
+        )  # fmt: skip
+    if settings.subnets and "model" not in channels:
+        yield warn(
+            "network", "the encoder comes from the model hub, so the VPC needs a way to it",
+            "Without one give MODEL=folder.",
+        )  # fmt: skip
+    if settings.encrypt_traffic and settings.instance_count == 1:
+        yield warn("network", "ENCRYPT_TRAFFIC does nothing for one instance")
+
+
+def check_tags(settings: TrainSettings) -> Iterator[Finding]:
+    """Yield whether AWS will take the tags."""
+    reserved = [name for name, _ in settings.tags if name.lower().startswith("aws:")]
+    if reserved:
+        yield fail("tags", f"{reserved[0]} begins with aws:, which AWS keeps to itself", "Name it otherwise.")

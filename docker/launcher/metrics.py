@@ -1,0 +1,24 @@
+"""The numbers that SageMaker picks out of a job's log: CloudWatch shows their course, `status` the last of each."""
+
+# Names of `name=value` pairs in the lines of training; every value is a plain decimal, but an exponent is read as well.
+NAMES = (
+    "epoch",
+    "train_loss",
+    "grad_norm",
+    "learning_rate",
+    "examples_per_second",
+    "tokens_per_second",
+    "padding_share",
+    "eval_loss",
+    "eval_accuracy",
+    "eval_macro_f1",
+    "test_loss",
+    "test_accuracy",
+    "test_macro_f1",
+)
+_NUMBER = r"([+-]?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?)"
+
+
+def metric_definitions() -> list[dict[str, str]]:
+    """Return Name and Regex of each metric; the blank before a name keeps `loss` out of `eval_loss`."""
+    return [{"Name": name, "Regex": f" {name}={_NUMBER}"} for name in NAMES]

@@ -1,0 +1,118 @@
+"""`train-spot` and `train`: check everything, upload, request the job, show its log, tell what came out."""
+
+from botocore.exceptions import ClientError
+
+from bert_classifier.errors import PlatformError, UserError
+from launcher import job_report
+from launcher.account import Account, code_of
+from launcher.channels import LocalChannel
+from launcher.commands import Command, say
+from launcher.dry_run import HeldRequests
+from launcher.findings import refuse_failures, table
+from launcher.preflight import Job, doubts, plan
+from launcher.prices import hourly_price
+from launcher.s3 import upload
+from launcher.training_settings import TrainSettings
+
+
+def run_spot(settings: TrainSettings, account: Account) -> int:
+    """Train on spot instances; return 0 once the model is there, or the job runs and nobody waits for it."""
+    return _run(settings, account, spot=True)
+
+
+def run_on_demand(settings: TrainSettings, account: Account) -> int:
+    """Train on instances at full price, which are not taken back; else as `run_spot`."""
+    return _run(settings, account, spot=False)
+
+
+def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
+    held = HeldRequests(account.session) if settings.dry_run else None
+    job, findings = plan(settings, account, spot=spot)
+    refuse_failures(findings)
+    if doubts(findings):
+        say(table(doubts(findings)))
+    if not settings.dry_run:
+        _upload(job, account)
+    _start(job, account)
+    if held is not None:
+        print(held)
+        return 0
+    say(f"started {job.name}; checkpoints: {job.checkpoints.uri}")
+    if not settings.wait:
+        say(f"how it stands: make status JOB={job.name}")
+        print(job.name)
+        return 0
+    return _see_through(job, account)
+
+
+def _upload(job: Job, account: Account) -> None:
+    for channel in job.channels:
+        if isinstance(channel, LocalChannel):
+            upload(account, channel.files, job.place_of(channel), job.settings.output_kms_key)
+
+
+def _start(job: Job, account: Account) -> None:
+    from launcher import (
+        estimator,
+    )  # the SDK takes seconds to import, and a wrong setting should not wait for it
+
+    try:
+        estimator.start(job, _role_arn(job.settings.role, account), account)
+    except ClientError as error:
+        if code_of(error) == "ResourceLimitExceeded":
+            kind = "spot training job usage" if job.spot else "training job usage"
+            raise UserError(
+                f"Your quota does not allow it: {error.response['Error']['Message'].rstrip('.')}.",
+                f'Ask for more of "{job.settings.instance_type} for {kind}" in Service Quotas, '
+                "or take another INSTANCE_TYPE.",
+            ) from error
+        if code_of(error) == "ResourceInUse":
+            raise UserError(
+                f"There is a job {job.name} already.", "Give another JOB_NAME, or none."
+            ) from error
+        raise
+
+
+def _role_arn(role: str, account: Account) -> str:
+    return (
+        role if role.startswith("arn:") else str(account.client("iam").get_role(RoleName=role)["Role"]["Arn"])
+    )
+
+
+def _see_through(job: Job, account: Account) -> int:
+    """Show the log until the job ends; tell the outcome.
+
+    Raises:
+        UserError: when it failed for a reason that is the user's to mend.
+        PlatformError: when it failed for another, or was stopped.
+    """
+    from launcher import estimator
+
+    try:
+        estimator.follow(job.name, account)
+    except KeyboardInterrupt:
+        say(f"\nThe job goes on without you. How it stands: make status JOB={job.name}")
+        say(
+            f"To end it, with its model so far saved: aws sagemaker stop-training-job --training-job-name {job.name}"
+        )
+        raise
+    described = estimator.describe(job.name, account)
+    price = job.settings.hourly_price or hourly_price(account, job.settings.instance_type)
+    say("\n".join(job_report.lines(described, price)))
+    if described["TrainingJobStatus"] == "Completed":
+        print(described["ModelArtifacts"]["S3ModelArtifacts"])
+        return 0
+    raise _outcome(job, job_report.reason_of(described))
+
+
+def _outcome(job: Job, reason: str) -> UserError | PlatformError:
+    """Return the error that a job's end is: with the family that the image itself gave its failure, if it did."""
+    again = f"To go on from its checkpoints: CHECKPOINT_S3_URI={job.checkpoints.uri}"
+    family = UserError if "UserError" in reason else PlatformError
+    return family(f"{job.name} {reason or 'has not completed'}".rstrip(".") + ".", again)
+
+
+COMMANDS = (
+    Command("train-spot", "train on spot instances: checks, upload, log, artifact", TrainSettings, run_spot),
+    Command("train", "the same on instances at full price", TrainSettings, run_on_demand),
+)

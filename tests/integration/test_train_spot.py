@@ -1,0 +1,164 @@
+"""`train-spot` and `train` against moto: the requests that reach AWS, field by field, and what is refused before."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from fakes import toy_rows
+from launcher.metrics import metric_definitions
+
+TAG = "gpu-0123456789ab"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier:{TAG}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a CSV of labelled texts."""
+    path = tmp_path / "my texts.csv"
+    path.write_text("\n".join(f'{label},"{text}"' for label, text in toy_rows(30)) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def train(aws: Aws, data: Path) -> Callable[..., Ended]:
+    """Return a function that starts a job with an image that is there, and does not wait for it."""
+    aws.put_image("bert-classifier", TAG)
+    always = ("--role", ROLE, "--s3-prefix", f"s3://{BUCKET}/mine", "--image-tag", TAG, "--no-wait")
+
+    def run(*arguments: str, command: str = "train-spot") -> Ended:
+        return aws.launch(command, *always, f"--train={data}", *arguments)
+
+    return run
+
+
+def test_the_request_of_a_spot_job_is_exactly_this(train, aws, data):
+    """Every field that SageMaker is sent, and no other: no debugger, no profiler, a slash after each folder."""
+    ended = train("--job-name=a-job", "--hp=num_train_epochs=2 learning_rate=1e-4", "--max-run=3600")
+    assert (ended.code, ended.out) == (0, "a-job\n"), ended.err
+    (request,) = aws.requests("CreateTrainingJob")
+    (stored,) = [key for key in aws.stored() if key.endswith("my texts.csv")]
+    assert request == {
+        "TrainingJobName": "a-job",
+        "AlgorithmSpecification": {
+            "TrainingImage": IMAGE,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": metric_definitions(),
+        },
+        "RoleArn": ROLE,
+        "InputDataConfig": [
+            {
+                "ChannelName": "train",
+                "DataSource": {
+                    "S3DataSource": {
+                        "S3DataType": "S3Prefix",
+                        "S3Uri": f"s3://{BUCKET}/{stored.removesuffix('my texts.csv')}",
+                        "S3DataDistributionType": "FullyReplicated",
+                    }
+                },
+                "InputMode": "File",
+            }
+        ],
+        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/mine/jobs/"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.g5.xlarge", "VolumeSizeInGB": 30},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200},
+        "EnableManagedSpotTraining": True,
+        "CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/mine/checkpoints/a-job/"},
+        "HyperParameters": {"num_train_epochs": "2", "learning_rate": "1e-4", "max_run_seconds": "3600"},
+        "ProfilerConfig": {"DisableProfiler": True},
+        "RetryStrategy": {"MaximumRetryAttempts": 2},
+    }
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key=stored)["Body"].read() == data.read_bytes()
+
+
+def test_every_option_reaches_the_request_of_a_job_at_full_price(train, aws):
+    """VPC, keys, isolation, tags, environment, an own place for checkpoints; no wait for spot capacity."""
+    aws.put(f"texts/validation/part-1.{'csv'}", "Alpha,a text\n")
+    aws.put("texts/model/model.safetensors", "weights")
+    ended = train(
+        "--instance-type=ml.p4d.24xlarge", "--instance-count=2", "--volume-size=100", f"--s3-data=s3://{BUCKET}/texts",
+        "--input-mode=FastFile", f"--checkpoint-s3-uri=s3://{BUCKET}/earlier", "--environment=A=1 B='two words'",
+        "--tags=team=nlp", "--subnets=subnet-1,subnet-2", "--security-group-ids=sg-1", "--volume-kms-key=key-1",
+        "--output-kms-key=key-2", "--network-isolation", "--encrypt-traffic", "--max-retry-attempts=0",
+        "--base-job-name=mine", command="train",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (request,) = aws.requests("CreateTrainingJob")
+    assert request["TrainingJobName"].startswith("mine-2")
+    assert ended.out.strip() == request["TrainingJobName"]
+    assert {name: request.get(name) for name in (
+        "EnableManagedSpotTraining", "RetryStrategy", "StoppingCondition", "ResourceConfig", "OutputDataConfig",
+        "CheckpointConfig", "Environment", "Tags", "VpcConfig", "EnableNetworkIsolation",
+        "EnableInterContainerTrafficEncryption", "DebugHookConfig",
+    )} == {
+        "EnableManagedSpotTraining": None,
+        "RetryStrategy": None,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
+        "ResourceConfig": {
+            "InstanceCount": 2, "InstanceType": "ml.p4d.24xlarge", "VolumeSizeInGB": 100, "VolumeKmsKeyId": "key-1",
+        },
+        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/mine/jobs/", "KmsKeyId": "key-2"},
+        "CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/earlier/"},
+        "Environment": {"A": "1", "B": "two words"},
+        "Tags": [{"Key": "team", "Value": "nlp"}],
+        "VpcConfig": {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]},
+        "EnableNetworkIsolation": True,
+        "EnableInterContainerTrafficEncryption": True,
+        "DebugHookConfig": None,
+    }  # fmt: skip
+    uris = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in request["InputDataConfig"]}
+    assert uris.keys() == {"train", "validation", "model"}
+    assert uris["validation"] == f"s3://{BUCKET}/texts/validation/"
+    assert {channel["InputMode"] for channel in request["InputDataConfig"]} == {"FastFile"}
+
+
+def test_a_dry_run_prints_the_request_that_would_be_sent(train, aws):
+    """On standard output nothing but JSON; nothing is uploaded, nothing is created."""
+    ended = train("--dry-run", "--job-name=a-job")
+    assert ended.code == 0, ended.err
+    (printed,) = json.loads(ended.out)
+    assert train("--job-name=a-job").code == 0
+    assert printed == {"CreateTrainingJob": aws.requests("CreateTrainingJob")[0]}
+    assert len(aws.requests("CreateTrainingJob")) == 1
+
+
+def test_what_is_in_s3_already_is_not_sent_again(train, aws, data):
+    """The folder's name is made of the contents, so other contents go elsewhere."""
+    assert train("--job-name=first").code == 0
+    assert "is there already" in train("--job-name=second").err
+    data.write_text("Alpha,another\nBeta,text\n", encoding="utf-8")
+    assert "uploaded 1 file(s)" in train("--job-name=third").err
+    assert len([key for key in aws.stored() if key.endswith("my texts.csv")]) == 2
+
+
+def test_a_job_is_seen_through_to_its_artifact(train, aws):
+    """Its log is shown, then how it went, and last, alone on standard output, where the model is."""
+    aws.put_log("a-job", " step=1 train_loss=0.5")
+    ended = train("--job-name=a-job", "--wait")
+    assert ended.code == 0, ended.err
+    assert ended.out == f"s3://{BUCKET}/mine/jobs/a-job/output/model.tar.gz\n"
+    assert " step=1 train_loss=0.5" in ended.err
+    assert "a-job: Completed" in ended.err
+
+
+def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):
+    """Hyperparameters, instance, times, image, role, bucket, data: each with its remedy."""
+    ended = train(
+        "--hp=learning_rat=1 num_train_epochs=0", "--instance-type=ml.g5.xlarg", "--max-wait=60", "--role=nobody",
+        "--image-tag=gpu-ffffffffffff", "--s3-prefix=s3://no-such-bucket", "--validation=README.md",
+    )  # fmt: skip
+    assert (ended.code, ended.out) == (2, "")
+    for told in (
+        "did you mean learning_rate?; hyperparameter num_train_epochs='0' is not a whole number",
+        "SageMaker trains on no 'ml.g5.xlarg'. Did you mean ml.g5.xlarge?",
+        "MAX_WAIT=60 is not above MAX_RUN=86400",
+        f"Push it: make push TAG=gpu. The newest one there: IMAGE_TAG={TAG}.",
+        f"there is no role nobody in account {ACCOUNT}",
+        "bucket no-such-bucket: there is none. Make it: aws s3 mb s3://no-such-bucket",
+        "README.md cannot be validation. Give CSV or JSON Lines.",
+    ):
+        assert told in ended.err
+    assert aws.requests("CreateTrainingJob") == []
+    assert aws.stored() == []
