@@ -89,6 +89,10 @@ train: $(VENV)/.host ## the same on instances at full price, which are never tak
 status: $(VENV)/.host ## tell how the training job JOB stands, and what it costs so far
 	@$(LAUNCH) $(ARGS)
 
+.PHONY: doctor
+doctor: $(VENV)/.host ## look at everything that a job on AWS rests on: OK, WARN or FAIL, with remedies
+	@$(LAUNCH) $(ARGS)
+
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \

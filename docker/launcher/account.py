@@ -27,6 +27,7 @@ _WRONG_KEYS = {
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure"}
 AWS_ERRORS = (aws.ClientError, aws.BotoCoreError, ResponseParserError)  # what a call of AWS may raise
+_LONGEST_MESSAGE = 300  # a proxy may answer with a page
 _LOG_IN = "Log in: `aws configure`, `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 
 
@@ -120,7 +121,8 @@ def explain(error: Exception) -> ContainerError | None:
 
 def _explain_refusal(error: aws.ClientError) -> ContainerError:
     code, operation = code_of(error), error.operation_name
-    message = str(error.response.get("Error", {}).get("Message", "") or code).rstrip(".")
+    told = str(error.response.get("Error", {}).get("Message", "") or code)
+    message = " ".join(told.split())[:_LONGEST_MESSAGE].rstrip(".")
     if code in _EXPIRED:
         return UserError("The AWS credentials have expired.", "Log in again, such as with `aws sso login`.")
     if code in _WRONG_KEYS:

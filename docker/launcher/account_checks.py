@@ -154,13 +154,14 @@ def _simulate(account: Account, arn: str, places: list[Location]) -> Iterator[Fi
 
 def check_bucket(account: Account, name: str) -> Iterator[Finding]:
     """Yield whether a bucket is there, open to you, and in the job's region."""
-    subject = f"bucket {name}"
     try:
         headers = account.client("s3").head_bucket(Bucket=name)["ResponseMetadata"]["HTTPHeaders"]
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         if code_of(error) in ("404", "NoSuchBucket"):
-            yield fail(subject, "there is none", f"Make it: aws s3 mb s3://{name} --region {account.region}.")
+            yield fail(
+                "bucket", f"there is no {name}", f"Make it: aws s3 mb s3://{name} --region {account.region}."
+            )
             return
         if code_of(error) in ("403", "AccessDenied"):
             yield fail(
@@ -175,4 +176,4 @@ def check_bucket(account: Account, name: str) -> Iterator[Finding]:
             subject, f"it is in {region}, the job would run in {account.region}", "Use one of that region."
         )
     else:
-        yield ok(subject, f"open to you, in {region}")
+        yield ok("bucket", f"{name}, open to you, in {region}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from botocore.exceptions import ClientError
 
-from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.errors import ContainerError, PlatformError, UserError
 from launcher.account import AWS_ERRORS, explain, is_denied
 
 
@@ -44,7 +44,7 @@ def fail(subject: str, told: str, remedy: str) -> Finding:
 
 
 def examine(subject: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Return what a check finds; what it may not ask is doubtful, what it is told to be wrong is wrong."""
+    """Return what a check finds; what nobody answers or permits is doubtful, what AWS refuses otherwise is wrong."""
     try:
         return list(check())
     except ContainerError as error:
@@ -55,6 +55,8 @@ def examine(subject: str, check: Callable[[], Iterable[Finding]]) -> list[Findin
         told = explain(error)
         if told is None:
             raise
+        if isinstance(told, PlatformError):
+            return [warn(subject, f"could not be checked: {told.cause}", told.remedy)]
         return [fail(subject, told.cause, told.remedy)]
 
 

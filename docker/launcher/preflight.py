@@ -94,7 +94,7 @@ def check_account(job: Job, account: Account) -> list[Finding]:
         *examine("role", lambda: account_checks.check_role(account, job.settings.role, places)),
     ]
     for bucket in dict.fromkeys(place.bucket for place in places):
-        findings += examine(f"bucket {bucket}", partial(account_checks.check_bucket, account, bucket))
+        findings += examine("bucket", partial(account_checks.check_bucket, account, bucket))
     return findings
 
 

@@ -156,7 +156,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):
         "MAX_WAIT=60 is not above MAX_RUN=86400",
         f"Push it: make push TAG=gpu. The newest one there: IMAGE_TAG={TAG}.",
         f"there is no role nobody in account {ACCOUNT}",
-        "bucket no-such-bucket: there is none. Make it: aws s3 mb s3://no-such-bucket",
+        "bucket: there is no no-such-bucket. Make it: aws s3 mb s3://no-such-bucket",
         "README.md cannot be validation. Give CSV or JSON Lines.",
     ):
         assert told in ended.err

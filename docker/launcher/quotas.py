@@ -1,0 +1,32 @@
+"""Whether the account may run that many instances: new accounts often may run none of the larger types."""
+
+from collections.abc import Iterator
+
+from launcher.account import Account
+from launcher.findings import Finding, fail, ok, warn
+from launcher.training_settings import TrainSettings
+
+
+def check_quotas(account: Account, settings: TrainSettings) -> Iterator[Finding]:
+    """Yield what the account's quotas say about the instances, as spot instances and at full price."""
+    wanted = {
+        "spot": f"{settings.instance_type} for spot training job usage",
+        "full price": f"{settings.instance_type} for training job usage",
+    }
+    found: dict[str, float] = {}
+    for page in (
+        account.client("service-quotas")
+        .get_paginator("list_service_quotas")
+        .paginate(ServiceCode="sagemaker")
+    ):
+        found |= {quota["QuotaName"]: quota["Value"] for quota in page["Quotas"]}
+        if found.keys() >= set(wanted.values()):
+            break
+    for kind, name in wanted.items():
+        if name not in found:
+            yield warn("quota", f"Service Quotas does not list “{name}”")
+        elif found[name] < settings.instance_count:
+            told = f"{kind}: {found[name]:.0f} of {settings.instance_count} × {settings.instance_type}"
+            yield fail("quota", told, f"Ask for more of “{name}” in Service Quotas (SageMaker).")
+        else:
+            yield ok("quota", f"{kind}: {found[name]:.0f} × {settings.instance_type}")
