@@ -93,6 +93,11 @@ class TrainConfig:
     precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU."
     )
+    compile: str = choice(
+        "false",
+        ("false", "true", "graphs"),
+        "On a GPU with bf16: compile the model by torch.compile, or with CUDA graphs too; costs a minute or more.",
+    )
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss."

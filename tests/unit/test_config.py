@@ -17,7 +17,7 @@ EXAMPLES = {
     "abstain_below": 0.75, "target_accuracy": 0.98, "max_run_seconds": 86_400, "processes_per_host": 2,
     "gradient_shards": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25, "weight_decay": 0.0,
     "max_grad_norm": 0.5, "layer_decay": 0.9, "global_batch_size": 64, "per_device_batch_size": 8,
-    "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16",
+    "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16", "compile": "graphs",
     "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,
     "checkpoint_interval_seconds": 60, "logging_steps": 10, "validation_split": 0.2, "seed": 0,
     "train_file": "part-1.csv", "validation_file": "dev.csv", "class_file": "labels.txt",

@@ -59,6 +59,8 @@ class PackedForward(Forward):
         self._encoder = model.base_model.get_submodule(
             "transformer" if model.config.model_type == "distilbert" else "encoder"
         )
+        if _gather_first not in self._encoder._forward_hooks.values():
+            self._encoder.register_forward_hook(_gather_first, with_kwargs=True)
         AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
 
     def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
@@ -77,21 +79,22 @@ class PackedForward(Forward):
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
-        with self._packed(inputs["cu_seq_lens_q"]), autocast(self.precision, self.device):
-            logits: torch.Tensor = self.model(**inputs).logits.float()
+        with self._packed(), autocast(self.precision, self.device):
+            return self._logits(**inputs)
+
+    def _logits(self, **inputs: Any) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**inputs).logits.float()
         return logits
 
     @contextlib.contextmanager
-    def _packed(self, cu_seqlens: torch.Tensor) -> Iterator[None]:
-        """Let the model attend within texts, and gather their first tokens behind the last layer."""
+    def _packed(self) -> Iterator[None]:
+        """Let the model attend within texts."""
         usual = self._config._attn_implementation
-        hook = self._encoder.register_forward_hook(functools.partial(_gather_first, cu_seqlens))
         self._config._attn_implementation = _ATTENTION
         try:
             yield
         finally:
             self._config._attn_implementation = usual
-            hook.remove()
 
 
 def pack(encoded: EncodedTexts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,7 +111,7 @@ def pack(encoded: EncodedTexts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return ids.astype(np.int64)[None], positions.astype(np.int64)[None], ends.astype(np.int32)
 
 
-def choose_forward(
+def packed_or_padded(
     model: torch.nn.Module, pad_id: int, device: torch.device, precision: str, sample: EncodedTexts
 ) -> Forward:
     """Return the padding-free way on GPUs that have it, where it gives the same logits as the padded one.
@@ -164,7 +167,14 @@ def _attend(
     return kernel(*row, ends, ends, longest, longest, scale=scaling)[None], None
 
 
-def _gather_first(cu_seqlens: torch.Tensor, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
-    """Turn the last hidden states (1, tokens, size) into (b, 1, size): the first token of each text."""
-    output.last_hidden_state = output.last_hidden_state[0, cu_seqlens[:-1].long()].unsqueeze(1)
+def _gather_first(module: torch.nn.Module, inputs: Any, named: dict[str, Any], output: Any) -> Any:
+    """Turn an encoder's packed last hidden states (1, tokens, size) into (b, 1, size): the first token of each text."""
+    cu_seqlens = named.get("cu_seq_lens_q")
+    if cu_seqlens is None:
+        return output
+    hidden = output.last_hidden_state[0]
+    begins = (
+        cu_seqlens[:-1].long().clamp(max=hidden.shape[0] - 1)
+    )  # behind the last token there may be empty texts
+    output.last_hidden_state = hidden[begins].unsqueeze(1)
     return output

@@ -15,6 +15,7 @@ from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.micro_batches import deal, plan_micro_batches
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
+from bert_classifier.training.compiling import choose_forward
 from bert_classifier.training.device import default_token_budget, piece_cost_tokens, resolve_precision
 from bert_classifier.training.distributed import World
 from bert_classifier.training.history import History
@@ -25,7 +26,6 @@ from bert_classifier.training.optimization import (
     learning_rate_factor,
     use_sparse_embedding_gradients,
 )
-from bert_classifier.training.packing import choose_forward
 from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.saving import Checkpointer
 from bert_classifier.training.signals import StopSignal
@@ -89,7 +89,15 @@ class Trainer:
         self.stop = stop or StopSignal()
         self.world = world or World()
         self.precision = resolve_precision(config.precision, device)
-        self.forward = choose_forward(self.model, pad_id, device, self.precision, train.encoded)
+        self.forward = choose_forward(
+            self.model,
+            pad_id,
+            device,
+            self.precision,
+            train.encoded,
+            longest=config.max_seq_length,
+            setting=config.compile,
+        )
         self.piece_cost = piece_cost_tokens(device)
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from bert_classifier.training import packing
 from bert_classifier.training.forward import Forward
-from bert_classifier.training.packing import PackedForward, choose_forward, pack, relative_difference
+from bert_classifier.training.packing import PackedForward, pack, packed_or_padded, relative_difference
 from fakes import ARCHITECTURES
 from kernels import attend_text_by_text
 from toy_trainer import make_trainer
@@ -124,7 +124,7 @@ def test_where_the_padding_free_way_does_not_work_training_pads(tmp_path, monkey
     )
     caplog.set_level(logging.INFO, logger="bert_classifier")
     pad_id = trainer.forward.pad_id
-    chosen = choose_forward(trainer.model, pad_id, torch.device("cuda"), "bf16", trainer.train.encoded)
+    chosen = packed_or_padded(trainer.model, pad_id, torch.device("cuda"), "bf16", trainer.train.encoded)
     assert type(chosen) is Forward
     assert caplog.records[-1].levelname == "WARNING"
     assert words.split("(")[0].split(" .")[0] in caplog.text
@@ -135,5 +135,5 @@ def test_cpu_and_single_precision_pad(tmp_path):
     trainer = make_trainer(tmp_path)
     told = (trainer.model, trainer.forward.pad_id)
     for device, precision in (("cpu", "bf16"), ("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "fp16")):
-        chosen = choose_forward(*told, torch.device(device), precision, trainer.train.encoded)
+        chosen = packed_or_padded(*told, torch.device(device), precision, trainer.train.encoded)
         assert type(chosen) is Forward
