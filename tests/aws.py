@@ -1,23 +1,28 @@
 """AWS on this machine: moto's server on a free loopback port, and the requests that it was sent.
 
-What moto does not do, or answers at once, is answered by `overrides`: a small server before it.
+What moto does not do, or answers otherwise than AWS, a small server before it can answer: `Aws.answering`.
 """
 
 import base64
+import contextlib
 import dataclasses
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from aws_stand_in import Answer, handler
 
 REPOSITORY = Path(__file__).parents[1]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
@@ -112,6 +117,20 @@ class Aws:
         """Return the keys of all objects in BUCKET."""
         found = self.client("s3").list_objects_v2(Bucket=BUCKET)
         return [item["Key"] for item in found.get("Contents", ())]
+
+    @contextlib.contextmanager
+    def answering(self, **answers: Answer) -> Iterator["Aws"]:
+        """Answer some operations otherwise than moto does, as long as the context lasts."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self.url, answers))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield dataclasses.replace(self, environ={**self.environ, "AWS_ENDPOINT_URL": address})
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
         """Return the bodies of all requests of an operation of a JSON service so far, such as CreateTrainingJob."""

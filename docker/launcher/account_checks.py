@@ -165,7 +165,9 @@ def check_bucket(account: Account, name: str) -> Iterator[Finding]:
             return
         if code_of(error) in ("403", "AccessDenied"):
             yield fail(
-                subject, "you may not look into it", "Correct S3_PREFIX, or ask its owner for s3:ListBucket."
+                "bucket",
+                f"you may not look into {name}",
+                "Correct S3_PREFIX, or ask its owner for s3:ListBucket.",
             )
             return
         if code_of(error) not in ("301", "400", "PermanentRedirect"):
@@ -173,7 +175,9 @@ def check_bucket(account: Account, name: str) -> Iterator[Finding]:
     region = headers.get("x-amz-bucket-region", account.region)
     if region != account.region:
         yield fail(
-            subject, f"it is in {region}, the job would run in {account.region}", "Use one of that region."
+            "bucket",
+            f"{name} is in {region}, the job would run in {account.region}",
+            "Use one of that region.",
         )
     else:
         yield ok("bucket", f"{name}, open to you, in {region}")
