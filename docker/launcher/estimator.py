@@ -1,7 +1,6 @@
 """Training through the SageMaker SDK's generic Estimator: the only module that knows it for training."""
 
 import contextlib
-from typing import Any
 
 import sagemaker
 from sagemaker.estimator import Estimator
@@ -68,9 +67,3 @@ def follow(name: str, account: Account) -> None:
     # How it ended is asked for afterwards: the SDK raises for a failure, and only logs that a job was stopped.
     with contextlib.suppress(UnexpectedStatusException), told_to_the_person():
         make_session(account).logs_for_job(name, wait=True, poll=_POLL_SECONDS)
-
-
-def describe(name: str, account: Account) -> dict[str, Any]:
-    """Return SageMaker's description of a training job."""
-    found: dict[str, Any] = account.client("sagemaker").describe_training_job(TrainingJobName=name)
-    return found

@@ -1,10 +1,12 @@
 """`train-spot` and `train`: check everything, upload, request the job, show its log, tell what came out."""
 
-from botocore.exceptions import ClientError
+import contextlib
+
+from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import PlatformError, UserError
 from launcher import job_report
-from launcher.account import Account, code_of
+from launcher.account import AWS_ERRORS, Account, code_of, explain
 from launcher.channels import LocalChannel
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
@@ -13,6 +15,8 @@ from launcher.preflight import Job, doubts, plan
 from launcher.prices import hourly_price
 from launcher.s3 import upload
 from launcher.training_settings import TrainSettings
+
+_MOST_POLLS = 1_000_000  # a job's own times bound it
 
 
 def run_spot(settings: TrainSettings, account: Account) -> int:
@@ -63,7 +67,7 @@ def _start(job: Job, account: Account) -> None:
             kind = "spot training job usage" if job.spot else "training job usage"
             raise UserError(
                 f"Your quota does not allow it: {error.response['Error']['Message'].rstrip('.')}.",
-                f'Ask for more of "{job.settings.instance_type} for {kind}" in Service Quotas, '
+                f"Ask for more of “{job.settings.instance_type} for {kind}” in Service Quotas, "
                 "or take another INSTANCE_TYPE.",
             ) from error
         if code_of(error) == "ResourceInUse":
@@ -86,23 +90,33 @@ def _see_through(job: Job, account: Account) -> int:
         UserError: when it failed for a reason that is the user's to mend.
         PlatformError: when it failed for another, or was stopped.
     """
-    from launcher import estimator
-
     try:
-        estimator.follow(job.name, account)
+        _follow(job, account)
     except KeyboardInterrupt:
         say(f"\nThe job goes on without you. How it stands: make status JOB={job.name}")
         say(
             f"To end it, with its model so far saved: aws sagemaker stop-training-job --training-job-name {job.name}"
         )
         raise
-    described = estimator.describe(job.name, account)
+    described = account.client("sagemaker").describe_training_job(TrainingJobName=job.name)
     price = job.settings.hourly_price or hourly_price(account, job.settings.instance_type)
     say("\n".join(job_report.lines(described, price)))
     if described["TrainingJobStatus"] == "Completed":
         print(described["ModelArtifacts"]["S3ModelArtifacts"])
         return 0
     raise _outcome(job, job_report.reason_of(described))
+
+
+def _follow(job: Job, account: Account) -> None:
+    from launcher import estimator
+
+    try:
+        estimator.follow(job.name, account)
+    except AWS_ERRORS as error:
+        say(f"The log cannot be shown, the job goes on: {explain(error) or error}")
+        waiter = account.client("sagemaker").get_waiter("training_job_completed_or_stopped")
+        with contextlib.suppress(WaiterError):  # which it raises for a failure, told below
+            waiter.wait(TrainingJobName=job.name, WaiterConfig={"Delay": 30, "MaxAttempts": _MOST_POLLS})
 
 
 def _outcome(job: Job, reason: str) -> UserError | PlatformError:

@@ -8,6 +8,7 @@ import pytest
 
 from bert_classifier.config import ALIASES, IGNORED, ServeConfig, TrainConfig
 from bert_classifier.fields import specs
+from launcher.training_settings import TrainSettings
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -19,7 +20,7 @@ def settings_table(cls: type, heading: str, *, capitals: bool) -> str:
     rows = [f"| {heading} | accepts | default | |", "|---|---|---|---|"]
     for name, spec in specs(cls).items():
         default = str(defaults[name]).lower() if isinstance(defaults[name], bool) else defaults[name]
-        told = "" if default in {None, ""} else f"`{default}`"
+        told = "" if default in {None, "", ()} else f"`{default}`"
         rows.append(f"| `{name.upper() if capitals else name}` | {spec.accepts} | {told} | {spec.help} |")
     return "\n".join(rows)
 
@@ -29,6 +30,7 @@ def settings_table(cls: type, heading: str, *, capitals: bool) -> str:
     [
         ("hyperparameters", settings_table(TrainConfig, "hyperparameter", capitals=False)),
         ("serving", settings_table(ServeConfig, "variable", capitals=True)),
+        ("launcher", settings_table(TrainSettings, "setting", capitals=True)),
     ],
 )
 def test_every_setting_is_documented_as_it_is(marker: str, table: str) -> None:
