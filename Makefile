@@ -69,6 +69,14 @@ train-local: lay-out ## train on TEST_DIR, in the image or as a process
 	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
 	  exec local_test/train_local.sh "$(TEST_DIR)"
 
+.PHONY: doctor-data
+doctor-data: lay-out ## examine the data of TEST_DIR without training on them
+	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
+	  || $(MAKE) model-channel
+	@$(MAKE) -s $(VENV)/.runtime
+	@[ ! -e "$(TEST_DIR)/input/data/model" ] || export HF_HUB_OFFLINE=1; \
+	  PYTHONPATH=container $(RUN) local_test/doctor_data.py "$(TEST_DIR)"
+
 .PHONY: build
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh

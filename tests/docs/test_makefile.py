@@ -12,7 +12,7 @@ TARGETS = re.findall(r"(?m)^([A-Za-z][\w-]*):(?!=)", MAKEFILE)
 HELP = dict(re.findall(r"(?m)^([a-z][\w-]*):(?!=).*?## (.+)$", MAKEFILE))
 PHONY = re.findall(r"(?m)^\.PHONY: (.+)$", MAKEFILE)
 PROMISED = {
-    "setup", "train-local", "serve-local", "predict-local", "test", "test-integration", "lint", "format",
+    "setup", "doctor-data", "train-local", "serve-local", "predict-local", "test", "test-integration", "lint", "format",
     "typecheck", "check", "bench", "lock", "clean",
 }  # fmt: skip
 

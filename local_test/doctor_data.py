@@ -1,0 +1,136 @@
+"""Examines the data of a folder laid out as /opt/ml, as a training would at its start, and prints what it finds."""
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MOST_CLASSES = 20
+BAR = 40  # characters
+WIDTH = 110
+_COLUMNS = (
+    "texts",
+    "empty",
+    "duplicates",
+    "conflicting",
+    "damaged",
+    "in train",
+    "mean",
+    "99 %",
+    "longest",
+    "cut",
+)
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Examine the folder that the command line names; return the exit status of a training's start."""
+    if len(arguments) != 1:
+        print("Usage: doctor_data.py TEST_DIR", file=sys.stderr)
+        return 2
+    from bert_classifier import log
+    from bert_classifier.errors import ContainerError, failure_text
+
+    log.configure("ERROR")
+    folder = Path(arguments[0])
+    written = folder / "output" / "data" / "data_report.json"
+    written.unlink(missing_ok=True)
+    status, reason = 0, ""
+    try:
+        _examine(folder, environ)
+    except ContainerError as error:
+        status, reason = error.exit_code, failure_text(error)
+    except OSError as error:
+        status, reason = 3, f"Cannot examine {folder}: {error}."
+    if written.exists():
+        report = json.loads(written.read_text(encoding="utf-8"))
+        print("\n".join(lines_of(report)))
+        print(f"\ndetails: {written}")
+    if reason:
+        print(f"\nA training would stop: {reason}" if written.exists() else reason, file=sys.stderr)
+    return status
+
+
+def _examine(folder: Path, environ: Mapping[str, str]) -> None:
+    from bert_classifier.config import TrainConfig
+    from bert_classifier.environment import Environment
+
+    environment = Environment.read(folder, environ)
+    config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+    from bert_classifier.training.prepare import prepare
+    from bert_classifier.training.signals import StopSignal
+
+    prepare(config, environment, StopSignal())
+
+
+def lines_of(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a data report as lines for a terminal."""
+    yield from _channels(report)
+    yield from _classes(report["channels"])
+    yield from _lengths(report)
+    yield from _findings(report["findings"])
+
+
+def _channels(report: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield f"{'':12}{'':61}tokens of a text"
+    yield f"{'channel':12}" + "".join(f"{name:>{max(7, len(name) + 2)}}" for name in _COLUMNS)
+    for name, channel in report["channels"].items():
+        tokens = channel["tokens"]
+        cells = [
+            *(channel[field] for field in ("texts", "empty", "duplicates", "conflicting", "encoding")),
+            report["leakage"].get(name, "–"),
+            f"{tokens['mean']:.0f}",
+            tokens["p99"],
+            tokens["max"],
+            f"{100 * tokens['truncated_share']:.1f} %",
+        ]
+        pairs = zip(_COLUMNS, cells, strict=True)
+        yield f"{name:12}" + "".join(f"{cell:>{max(7, len(column) + 2)}}" for column, cell in pairs)
+
+
+def _classes(channels: Mapping[str, Any]) -> Iterator[str]:
+    sizes = channels["train"]["classes"]
+    by_size = sorted(sizes, key=lambda label: -sizes[label])
+    yield ""
+    yield f"texts of each class, largest first: {' / '.join(channels)}"
+    half = MOST_CLASSES // 2
+    shown = by_size if len(by_size) <= MOST_CLASSES else [*by_size[:half], "", *by_size[-half:]]
+    for label in shown:
+        if label:
+            counts = " / ".join(str(channel["classes"][label]) for channel in channels.values())
+            yield f"  {textwrap.shorten(label, 40, placeholder=' …'):40} {counts}"
+        else:
+            yield f"  … {len(by_size) - MOST_CLASSES} more"
+
+
+def _lengths(report: Mapping[str, Any]) -> Iterator[str]:
+    histogram = report["channels"]["train"]["tokens"]["histogram"]
+    edges, counts = histogram["edges"], histogram["counts"]
+    yield ""
+    yield (
+        f"tokens of the train texts: max_seq_length={report['max_seq_length']}; "
+        f"{report['recommended_max_seq_length']} would be enough for 99 % of them, or is all that the model takes"
+    )
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        bar = "█" * round(BAR * count / max(counts))
+        yield f"  {low:6}–{high - 1:<6} {count:9} {bar}".rstrip()
+
+
+def _findings(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield ""
+    yield "findings:" if findings else "findings: none"
+    for finding in findings:
+        said = f"{finding['message']} {finding['remedy']}"
+        yield textwrap.fill(
+            said, WIDTH, initial_indent=f"  {finding['severity']:8} ", subsequent_indent=" " * 11
+        )
+        yield from (f"{'':13}{place}" for place in finding["places"][:3])
+        if len(finding["places"]) > 3:
+            yield f"{'':13}…"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

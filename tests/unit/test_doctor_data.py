@@ -1,0 +1,78 @@
+"""`make doctor-data`: the data of a folder examined and told on a terminal, without a training."""
+
+import json
+import re
+
+import pytest
+
+import doctor_data
+from fakes import toy_rows, write_csv
+
+
+def test_report_is_printed_and_written(ml_root, capsys):
+    """Channels, classes, lengths and findings stand on the terminal, and all of it in data_report.json."""
+    assert doctor_data.main([str(ml_root)], {}) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((ml_root / "output" / "data" / "data_report.json").read_text())
+    assert re.search(r"(?m)^train +48 +0 +\d+ +0 +0 +– ", printed)
+    assert re.search(r"(?m)^  Alpha +16 / 8 / 8$", printed)
+    for finding in report["findings"]:
+        assert finding["message"] in " ".join(printed.split())
+    assert "number of" not in printed
+    assert max(map(len, printed.splitlines())) < 120
+    assert not (ml_root / "model").exists()
+
+
+def test_hopeless_data_end_with_2(ml_root, capsys):
+    """What would stop a training is told as such, after the report."""
+    train = ml_root / "input" / "data" / "train" / "train.csv"
+    (ml_root / "input" / "data" / "validation" / "validation.csv").write_bytes(train.read_bytes())
+    assert doctor_data.main([str(ml_root)], {}) == 2
+    captured = capsys.readouterr()
+    assert "  error    48 of 48 validation texts (100.0 %) stand in train too" in captured.out
+    assert captured.err.startswith("\nA training would stop: UserError: 48 of 48 validation texts")
+
+
+def test_data_that_cannot_be_read_end_with_2(ml_root, capsys):
+    """A row that cannot be used is named; a report of an earlier run does not stay."""
+    assert doctor_data.main([str(ml_root)], {}) == 0
+    (ml_root / "input" / "data" / "train" / "train.csv").write_text("1,a,b\n1,two\n")
+    capsys.readouterr()
+    assert doctor_data.main([str(ml_root)], {}) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("UserError: 1 row(s) of the data cannot be used: train.csv line 2")
+    assert captured.out == ""
+    assert not (ml_root / "output" / "data" / "data_report.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["one", "two"]])
+def test_wrong_use_is_told(arguments, capsys):
+    """One folder, and no other argument."""
+    assert doctor_data.main(arguments, {}) == 2
+    assert capsys.readouterr().err == "Usage: doctor_data.py TEST_DIR\n"
+
+
+def test_many_classes_are_shortened(ml_root, capsys):
+    """Of more than twenty classes the largest and the smallest are shown."""
+    names = [f"Class {number}" for number in range(40)]
+    data = ml_root / "input" / "data"
+    (data / "class" / "classes.txt").write_text("\n".join(names))
+    for channel in ("train", "validation", "test"):
+        (data / channel / f"{channel}.csv").write_text(
+            "".join(f"{1 + n % 40},{channel} text {n}\n" for n in range(440))
+        )
+    assert doctor_data.main([str(ml_root)], {}) == 0
+    printed = capsys.readouterr().out
+    assert "  … 20 more\n" in printed
+    assert len(re.findall(r"(?m)^  Class \d+ +11 / 11 / 11$", printed)) == 20
+
+
+def test_no_validation_channel(tmp_path, ml_root, capsys):
+    """Without a validation channel the part that would be split off is shown."""
+    for channel in ("validation", "test"):
+        (ml_root / "input" / "data" / channel / f"{channel}.csv").unlink()
+        (ml_root / "input" / "data" / channel).rmdir()
+    (ml_root / "input" / "config" / "inputdataconfig.json").write_text("{}")
+    write_csv(ml_root / "input" / "data" / "train" / "train.csv", toy_rows(300))
+    assert doctor_data.main([str(ml_root)], {}) == 0
+    assert re.search(r"(?m)^validation +30 ", capsys.readouterr().out)
