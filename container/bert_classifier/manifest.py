@@ -56,13 +56,11 @@ def verify(folder: Path, required: Set[str]) -> None:
     """
     files = read_object(folder / MANIFEST, _RESTORE).get("files")
     if not isinstance(files, dict) or not required <= set(files):
-        raise UserError(f"{folder / MANIFEST} does not list an artifact's files.", _RESTORE)
+        raise UserError(f"{folder / MANIFEST} does not list the files of a model.", _RESTORE)
     for name, told in files.items():
         path = folder / name
         if os.sep in name or path.is_symlink() or not path.is_file():
-            raise UserError(
-                f"{shown(name)} of the model in {folder} is missing, or not a file of its own.", _RESTORE
-            )
+            raise UserError(f"{shown(name)} of the model in {folder} is missing or a link.", _RESTORE)
         if _described(path) != told:
             raise UserError(f"{shown(name)} of the model in {folder} is not what training wrote.", _RESTORE)
 

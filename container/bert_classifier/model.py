@@ -84,8 +84,8 @@ def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
         raise cannot_load("tokenizer", source, error) from error
     if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
         raise UserError(
-            f"The tokenizer of {source} is not a fast one with a padding token.",
-            "Save one as tokenizer.json.",
+            f"The tokenizer of {source} has no tokenizer.json, or no padding token.",
+            "Save it anew with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
         )
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # as made up for want of a file
         raise UserError(
@@ -251,7 +251,7 @@ def _read_info(folder: Path) -> dict[str, Any]:
     info = {**defaults, **read_object(folder / TRAINING_INFO, _RETRAIN)}
     for name, is_usable in _NEEDED_INFO.items():
         if not is_usable(info.get(name)):
-            raise UserError(f"{folder / TRAINING_INFO} says nothing usable of {name}.", _RETRAIN)
+            raise UserError(f"{folder / TRAINING_INFO} has no usable {name}.", _RETRAIN)
     return info
 
 

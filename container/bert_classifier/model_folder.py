@@ -46,7 +46,8 @@ def check_folder(source: str) -> None:
 
 def _runs_code(source: str) -> UserError:
     return UserError(
-        f"The config.json of {source} asks to run code of the checkpoint (auto_map).", "Use a model without."
+        f"The config.json of {source} asks to run code of the checkpoint (auto_map).",
+        "Use a model of a supported family.",
     )
 
 

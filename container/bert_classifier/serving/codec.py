@@ -78,9 +78,13 @@ def _decode_json(body: bytes, max_records: int) -> tuple[Iterable[Record], int |
             )
         value = parse_json(text)
     except UnicodeDecodeError as error:
-        raise RequestError(400, "bad_encoding", f"The body is not UTF-8 at byte {error.start}.") from error
+        raise RequestError(
+            400, "bad_encoding", f"The body is not UTF-8 at byte {error.start}.", "Send UTF-8."
+        ) from error
     except ValueError as error:
-        raise RequestError(400, "bad_json", f"The body is not valid JSON ({error}).") from error
+        raise RequestError(
+            400, "bad_json", f"The body is not valid JSON ({error}).", "Correct it, or send text/plain."
+        ) from error
     top_k = None
     if isinstance(value, dict):
         value, top_k = _open_envelope(value)
@@ -110,24 +114,35 @@ def _open_envelope(envelope: dict[str, Any]) -> tuple[Any, int | None]:
         raise RequestError(
             400,
             "bad_request",
-            'The object must have "inputs" or "instances", may have "parameters", and nothing else.',
+            "The object has other fields than inputs or instances, and parameters.",
+            'Send {"inputs": ["first text", "second text"]}.',
         )
     value = envelope[names[0]]
     if names == ["instances"] and not isinstance(value, list):
-        raise RequestError(400, "bad_request", '"instances" must be a list.')
+        raise RequestError(
+            400,
+            "bad_request",
+            '"instances" is not a list.',
+            'Send {"instances": ["first text", "second text"]}.',
+        )
     return value, _top_k_of(envelope.get("parameters", {}))
 
 
 def _top_k_of(parameters: Any) -> int | None:
     if not isinstance(parameters, dict) or not set(parameters) <= {"top_k"}:
         raise RequestError(
-            400, "bad_parameters", '"parameters" must be an object; the only one known is "top_k".'
+            400,
+            "bad_parameters",
+            '"parameters" is not an object with the one field "top_k".',
+            'Send {"top_k": 3} or none.',
         )
     if not parameters:
         return None
     top_k = parameters["top_k"]
     if type(top_k) is not int or top_k < 1:
-        raise RequestError(400, "bad_parameters", '"top_k" must be a whole number from 1 on.')
+        raise RequestError(
+            400, "bad_parameters", '"top_k" is not a whole number from 1 on.', 'Send {"top_k": 3} or none.'
+        )
     return top_k
 
 

@@ -163,7 +163,9 @@ def _read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
         admission.take_bytes(declared)
     body = _read_pieces(max_bytes + 1 if declared is None else declared, deadline, declared, admission)
     if declared is not None and len(body) < declared:
-        raise RequestError(400, "broken_body", "The body is shorter than its Content-Length.")
+        raise RequestError(
+            400, "broken_body", "The body is shorter than its Content-Length.", "Send it whole."
+        )
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     return body
@@ -193,5 +195,7 @@ def _read_pieces(most: int, deadline: float, declared: int | None, admission: Ad
     except TooSlowError:
         raise RequestError(408, "body_too_slow", "The body came too slowly.", "Try again.") from None
     except (OSError, ParseException) as error:
-        raise RequestError(400, "broken_body", "The body could not be read to its end.") from error
+        raise RequestError(
+            400, "broken_body", "The body could not be read to its end.", "Send it again."
+        ) from error
     return b"".join(pieces)

@@ -35,7 +35,7 @@ def place(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
         raise UserError("SERVING_PRECISION=int8 is for CPUs.", "Set SERVING_PRECISION=auto on a GPU.")
     placed = _converted(artifact, device, setting)
     if setting != "fp32" and (problem := _disagreement(artifact, placed)):
-        raise UserError(f"In {setting} this model answers otherwise: {problem}.", _USE_FP32)
+        raise UserError(f"In {setting} this model gives other labels than in float32: {problem}.", _USE_FP32)
     return placed
 
 
