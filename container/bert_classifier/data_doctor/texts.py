@@ -45,16 +45,16 @@ def keys_of(texts: Sequence[str]) -> np.ndarray:
 
 def trouble_in(text: str) -> list[str]:
     """Return which of KINDS a text shows, most telling first."""
-    found = []
+    kinds = []
     if not text.isascii():
-        found += ["mojibake"] if _MOJIBAKE.search(text) else []
-        found += ["replacement"] if "\ufffd" in text else []
+        kinds += ["mojibake"] if _MOJIBAKE.search(text) else []
+        kinds += ["replacement"] if "\ufffd" in text else []
     if not text.isprintable():  # quicker than to search, and true of most texts
-        found += ["control"] if _CONTROL.search(text) else []
-        found += ["bom"] if "\ufeff" in text else []
+        kinds += ["control"] if _CONTROL.search(text) else []
+        kinds += ["bom"] if "\ufeff" in text else []
     if ";" in text and any(match[1] is None or match[1] in html5 for match in _ENTITY.finditer(text)):
-        found.append("entity")
-    return found
+        kinds.append("entity")
+    return kinds
 
 
 def is_bare(text: str) -> bool:
