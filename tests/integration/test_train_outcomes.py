@@ -1,7 +1,7 @@
 """How a training job ends, and what AWS refuses: told in one sentence, with the launcher's exit codes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def price_list() -> Answer:
 
 
 @pytest.fixture
-def train(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
+def train(aws: Aws, tmp_path: Path) -> Callable[..., Ended]:
     """Return a function that trains with some of AWS' answers given."""
     aws.put_image("bert-classifier", TAG)
     data = tmp_path / "texts.csv"
