@@ -159,11 +159,12 @@ typecheck: $(VENV)/.dev ## check the types
 check: lint typecheck test ## everything that CI runs
 
 .PHONY: lock
-lock: $(VENV)/.made ## compile container/requirements*.txt from the .in files (UPGRADE=1 for newer versions)
+lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRADE=1 for newer versions)
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip --disable-pip-version-check -qq install $(UV)
 	@$(COMPILE) --output-file container/requirements.txt container/requirements.in
 	@$(COMPILE) --output-file container/requirements-dev.txt container/requirements-dev.in
 	@$(COMPILE) --output-file docker/requirements.txt docker/requirements.in
+	@$(COMPILE) --output-file docker/requirements-sbom.txt docker/requirements-sbom.in
 	@$(COMPILE_GPU) --output-file container/requirements-torch-gpu.txt container/requirements-torch-gpu.in
 
 .PHONY: clean

@@ -7,8 +7,6 @@ from bert_classifier.fields import nearest, shown
 from launcher.findings import Finding, fail, ok, warn
 from launcher.training_settings import TrainSettings
 
-_LONGEST_VALUE = 256  # the service's documentation says so; its machine-readable limit is higher
-
 
 def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
     """Yield whether the image will take the hyperparameters: the check that the job itself begins with."""
@@ -16,9 +14,6 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
     if "max_run_seconds" in told:
         yield fail("hyperparameters", "max_run_seconds is what MAX_RUN sets", "Give MAX_RUN instead.")
         return
-    long = [name for name, value in told.items() if len(value) > _LONGEST_VALUE]
-    if long:
-        yield fail("hyperparameters", f"{long[0]} is longer than {_LONGEST_VALUE} characters", "Shorten it.")
     config = TrainConfig.from_hyperparameters(settings.hyperparameters)
     batch = config.resolve_global_batch_size(settings.instance_count)
     yield ok("hyperparameters", f"{len(told)} given; {config.num_train_epochs} epoch(s), batch {batch}")

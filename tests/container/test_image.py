@@ -48,6 +48,16 @@ def test_what_is_inside_can_be_looked_up(image):
     assert {"transformers", "flask", "gunicorn", "safetensors"} <= versions.keys()
 
 
+def test_it_carries_its_bill_of_materials(image):
+    """CycloneDX, with torch and flask and their package addresses; the tool that made it is not in the image."""
+    bill = json.loads(output_of(image, "cat /opt/program/sbom.cdx.json"))
+    assert bill["bomFormat"] == "CycloneDX"
+    addresses = {part["name"].lower(): part.get("purl", "") for part in bill["components"]}
+    assert addresses["torch"].startswith("pkg:pypi/torch@2.13.0")
+    assert addresses["flask"].startswith("pkg:pypi/flask@")
+    assert "cyclonedx-bom" not in addresses
+
+
 def test_development_tools_are_not_shipped(image):
     """No test runner, no compiler, no tests of torch."""
     for probe in (

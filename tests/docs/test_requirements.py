@@ -8,7 +8,8 @@ import pytest
 
 from source_tree import CONTAINER
 
-LOCKS = sorted([*CONTAINER.glob("requirements*.txt"), CONTAINER.parent / "docker" / "requirements.txt"])
+HOST_SIDE = CONTAINER.parent / "docker"
+LOCKS = sorted([*CONTAINER.glob("requirements*.txt"), *HOST_SIDE.glob("requirements*.txt")])
 REQUIREMENT = re.compile(r"(?m)^([A-Za-z0-9][\w.-]*)==([\w.+!]+)")
 
 

@@ -1,0 +1,110 @@
+"""What is told of a training job without asking AWS."""
+
+import pytest
+
+from bert_classifier.errors import UserError
+from launcher import job_checks
+from launcher.findings import Level, examine, fail, ok, refuse_failures, table, warn
+from launcher.training_settings import TrainSettings
+
+KNOWN = ["ml.g5.xlarge", "ml.m5.xlarge", "ml.trn1.2xlarge"]
+
+
+def worst(findings):
+    """Return the sentence of the first finding that is not in order, or nothing."""
+    return next((finding.told for finding in findings if finding.level is not Level.OK), "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ""),
+        ({"instance_type": "ml.m5.xlarge"}, ""),
+        ({"instance_type": "ml.g5.xlarg"}, "SageMaker trains on no 'ml.g5.xlarg'"),
+        ({"instance_type": "ml.trn1.2xlarge"}, "Neuron cores"),
+        ({"flavour": "cpu"}, "GPUs, which the flavour cpu leaves idle"),
+        ({"instance_type": "ml.m5.xlarge", "instance_count": 2}, "mostly wait for each other"),
+    ],
+)
+def test_an_instance_type_is_checked_against_the_image(settings, told):
+    """Spelling, kind of accelerator, flavour."""
+    assert told in worst(job_checks.check_instance(TrainSettings(**settings), KNOWN))
+    assert bool(told) == bool(worst(job_checks.check_instance(TrainSettings(**settings), KNOWN)))
+
+
+@pytest.mark.parametrize(
+    ("max_wait", "spot", "is_wrong"),
+    [
+        (None, True, False),
+        (101, True, False),
+        (100, True, True),
+        (99, True, True),
+        (None, False, False),
+        (200, False, True),
+    ],
+)
+def test_waiting_takes_longer_than_running(max_wait, spot, is_wrong):
+    """MAX_WAIT counts both, for spot instances only; SageMaker's own documents differ on equal values."""
+    settings = TrainSettings(max_run=100, max_wait=max_wait)
+    assert bool(worst(job_checks.check_times(settings, spot=spot))) == is_wrong
+
+
+@pytest.mark.parametrize(
+    ("settings", "channels", "told"),
+    [
+        ({}, [], ""),
+        ({"subnets": ("subnet-1",)}, ["model"], "go together"),
+        ({"network_isolation": True}, ["train"], "cannot fetch its encoder"),
+        ({"network_isolation": True}, ["train", "model"], ""),
+        ({"subnets": ("subnet-1",), "security_group_ids": ("sg-1",)}, ["train"], "the VPC needs a way to it"),
+        ({"encrypt_traffic": True}, [], "does nothing for one instance"),
+    ],
+)
+def test_network_settings_that_contradict_each_other_are_told(settings, channels, told):
+    """VPC, isolation, encoder, encryption."""
+    found = worst(job_checks.check_network(TrainSettings(**settings), channels))
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("hp", "told"),
+    [
+        ((), ""),
+        ((("seed", "1"),), ""),
+        ((("max_run_seconds", "1"),), "is what MAX_RUN sets"),
+        ((("sed", "1"),), "did you mean seed?"),
+    ],
+)
+def test_hyperparameters_are_checked_as_the_job_checks_them(hp, told):
+    """With the image's own parser."""
+    settings = TrainSettings(hp=hp)
+    found = worst(examine("hyperparameters", lambda: job_checks.check_hyperparameters(settings)))
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+def test_the_job_is_told_how_long_it_has():
+    """So that it saves in time."""
+    assert TrainSettings(max_run=600).hyperparameters == {"max_run_seconds": "600"}
+
+
+def test_reserved_tags_are_told():
+    """AWS keeps aws: to itself."""
+    assert "aws:x" in worst(job_checks.check_tags(TrainSettings(tags=(("aws:x", "1"),))))
+
+
+def test_failures_are_told_together_and_the_rest_stops_nothing():
+    """One error for all that is wrong; doubts alone pass."""
+    refuse_failures([ok("a", "fine"), warn("b", "odd")])
+    with pytest.raises(UserError) as caught:
+        refuse_failures(
+            [fail("a", "is bad", "Mend it."), warn("b", "odd"), fail("c", "is worse", "Leave it.")]
+        )
+    assert "2 things are not in order" in str(caught.value)
+    assert "a: is bad. Mend it." in str(caught.value)
+    assert "odd" not in str(caught.value)
+    assert (
+        table([ok("a", "fine"), warn("bb", "odd", "Look.")])
+        == "OK    a   fine\nWARN  bb  odd\n          → Look."
+    )
