@@ -38,7 +38,7 @@ LOCKED := install --require-hashes --only-binary :all:
 SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
 TYPED := container/bert_classifier local_test tests $(wildcard docker/launcher)
 # What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name.
-OF_MAKE := ARGS PYTHON VENV ENGINE PORT WHEELHOUSE TORCH_INDEX_URL BASE UPGRADE KILLS SEED RANKS TEST_DIR
+OF_MAKE := AWS_% ARGS PYTHON VENV ENGINE PORT WHEELHOUSE TORCH_INDEX_URL BASE UPGRADE KILLS SEED RANKS TEST_DIR
 GIVEN = $(foreach name,$(filter-out $(OF_MAKE),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))), \
   LAUNCHER_$(name)='$(subst ','\'',$($(name)))'))
 LAUNCH = env $(GIVEN) $(VENV)/host/bin/python docker/launcher $@
