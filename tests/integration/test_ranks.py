@@ -1,47 +1,19 @@
 """The real `train` program on several processes and hosts: one model, and an end when any of them is lost."""
 
-import contextlib
-import dataclasses
 import hashlib
-import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bert_classifier.model import load_artifact
 from fakes import make_ml_root
-from train_process import CONTAINER, failure_of
-
-SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
-HOSTS = ("127.0.0.1", "127.0.0.2")  # two names of one machine
-
-
-@dataclasses.dataclass
-class Host:
-    """One host's `train`, its /opt/ml and its log."""
-
-    root: Path
-    process: "subprocess.Popen[bytes]"
-    log: Path
-
-    def ranks(self) -> list[int]:
-        """Return the processes that it has started."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text(encoding="utf-8").split()]
-
-    def wait_for(self, text: str) -> None:
-        """Wait until it has logged `text`."""
-        while text not in self.log.read_text(encoding="utf-8"):
-            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-            time.sleep(0.02)
+from train_cluster import HOSTS, Host, is_running, make_root, started
+from train_process import failure_of
 
 
 @pytest.fixture(scope="module")
@@ -57,52 +29,6 @@ def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     with started([root]) as (host,):
         assert host.process.wait(60) == 0, host.log.read_text()
     return digest_of(root)
-
-
-def make_root(job: Path, root: Path, host: str = "", hosts: Sequence[str] = (), **settings: str) -> Path:
-    """Return a root of its own for a job's data, on a host if one is named."""
-    (root / "input" / "config").mkdir(parents=True)
-    (root / "checkpoints").mkdir()
-    (root / "input" / "data").symlink_to(job / "input" / "data")
-    config = root / "input" / "config"
-    told = json.loads((job / "input" / "config" / "hyperparameters.json").read_text())
-    (config / "hyperparameters.json").write_text(json.dumps({**told, **SETTINGS, **settings}))
-    if host:
-        cluster = {"current_host": host, "hosts": list(hosts), "network_interface_name": "lo"}
-        (config / "resourceconfig.json").write_text(json.dumps(cluster))
-    return root
-
-
-@contextlib.contextmanager
-def started(roots: Sequence[Path]) -> Iterator[list[Host]]:
-    """Start `train` on each root as a host of one cluster, and leave no process behind."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port)}
-    hosts = []
-    try:
-        for root in roots:
-            log = root / "log"
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [sys.executable, str(CONTAINER / "train")],
-                    env={**environ, "ML_ROOT": str(root)},
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                )
-            hosts.append(Host(root, process, log))
-        yield hosts
-    finally:
-        for host in hosts:
-            host.process.kill()
-            host.process.wait()
-
-
-def is_running(pid: int) -> bool:
-    """Say whether a process is there and has not ended."""
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def digest_of(root: Path) -> str:

@@ -1,6 +1,7 @@
 """Which ranks run on which host, and how they find each other."""
 
 import dataclasses
+import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.training.signals import StopSignal
+
+logger = logging.getLogger(__name__)
 
 MASTER_PORT = 7777
 _NAMES_SECONDS = 900  # for the other hosts' names to be known
@@ -103,7 +106,11 @@ def wait_for_hosts(hosts: Sequence[str], stop: StopSignal, most_seconds: float =
         return
     deadline, pause = time.monotonic() + most_seconds, 0.1
     for host in hosts:
+        is_told = False
         while not _is_known(host):
+            if not is_told:
+                logger.info("waiting for host %s: its name is not known yet", host)
+            is_told = True
             stop.check()
             if time.monotonic() > deadline:
                 raise PlatformError(

@@ -1,0 +1,78 @@
+"""The real `train` program when one rank or host does wrong: all end, and the failure file has the reason."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from fakes import make_ml_root
+from train_cluster import HOSTS, is_running, make_root, started
+from train_process import CONTAINER, failure_of
+
+FAULTS = Path(__file__).parents[1] / "faulty_rank"
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a toy job; its input is shared by all roots of this module."""
+    return make_ml_root(tmp_path_factory.mktemp("job") / "ml", rows=60)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        ("leaves", 3, "PlatformError: Rank 1 on localhost ended with exit code 0 and gave no reason"),
+        ("memory", 3, "PlatformError: Rank 1 on localhost: The instance ran out of memory"),
+        ("nan", 2, "UserError: Rank 0 on localhost: Training diverged: at step 3 the loss is nan"),
+    ],
+)
+def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, code, words):
+    """A rank leaves as if it were done, runs out of memory, or computes no number: the job fails, soon and by name."""
+    root = make_root(job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000")
+    path = os.pathsep.join((str(CONTAINER), str(FAULTS)))
+    told = {"FAULT": fault, "FAULTY_RANK": "1", "PYTHONPATH": path}
+    with started([root], environ=told) as (host,):
+        assert host.process.wait(240) == code, host.log.read_text()
+        assert not list((root / "model").glob("*"))
+    assert failure_of(root).startswith(words), host.log.read_text()
+    assert "Traceback" not in host.log.read_text()
+    log = host.log.read_text()
+    assert " step=2 " in log
+    assert " step=3 " not in log  # the step that failed has changed nothing
+    for checkpoint in (root / "checkpoints").glob("*.safetensors"):
+        tensors = load_file(checkpoint)
+        assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
+
+
+def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
+    """All of a host's processes answer no more, and no connection is closed: the other waits its time and says so."""
+    told = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
+    with started([make_root(job, tmp_path / host, host, HOSTS, **told) for host in HOSTS]) as (first, second):
+        first.wait_for(" step=3 ")
+        ranks = second.ranks()
+        for pid in (second.process.pid, *ranks):
+            os.kill(pid, signal.SIGSTOP)
+        assert first.process.wait(90) == 3
+        assert "gave no answer in time" in failure_of(first.root)
+    assert not [pid for pid in ranks if is_running(pid)]  # they end with their launcher
+
+
+def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
+    """Instances of one job do not start at the same moment; both hosts end well."""
+    roots = [make_root(job, tmp_path / host, host, HOSTS, num_train_epochs="1") for host in HOSTS]
+    with started(roots, apart=10) as hosts:
+        assert [host.process.wait(240) for host in hosts] == [0, 0], hosts[0].log.read_text()
+    assert json.loads((roots[0] / "model" / "training.json").read_text())["is_complete"]
+
+
+def test_told_to_stop_while_it_waits_for_a_host_it_leaves(job, tmp_path):
+    """The wait for a name that is not known is told in the log, and a signal ends it at once."""
+    root = make_root(job, tmp_path / "ml", "127.0.0.1", ("127.0.0.1", "algo-2.invalid"))
+    with started([root]) as (host,):
+        host.wait_for("waiting for host algo-2.invalid: its name is not known yet")
+        host.process.send_signal(signal.SIGTERM)
+        assert host.process.wait(30) == 143
+    assert failure_of(root) == ""

@@ -1,0 +1,91 @@
+"""The real `train` program on several hosts, which here are several roots and names of one machine."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from train_process import CONTAINER
+
+SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
+HOSTS = ("127.0.0.1", "127.0.0.2")  # two names of one machine
+
+
+@dataclasses.dataclass
+class Host:
+    """One host's `train`, its /opt/ml and its log."""
+
+    root: Path
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def ranks(self) -> list[int]:
+        """Return the processes that it has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text(encoding="utf-8").split()]
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has logged `text`."""
+        while text not in self.log.read_text(encoding="utf-8"):
+            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+            time.sleep(0.02)
+
+
+def make_root(job: Path, root: Path, host: str = "", hosts: Sequence[str] = (), **settings: str) -> Path:
+    """Return a root of its own for a job's data, on a host if one is named."""
+    (root / "input" / "config").mkdir(parents=True)
+    (root / "checkpoints").mkdir()
+    (root / "input" / "data").symlink_to(job / "input" / "data")
+    config = root / "input" / "config"
+    told = json.loads((job / "input" / "config" / "hyperparameters.json").read_text())
+    (config / "hyperparameters.json").write_text(json.dumps({**told, **SETTINGS, **settings}))
+    if host:
+        cluster = {"current_host": host, "hosts": list(hosts), "network_interface_name": "lo"}
+        (config / "resourceconfig.json").write_text(json.dumps(cluster))
+    return root
+
+
+@contextlib.contextmanager
+def started(
+    roots: Sequence[Path], *, apart: float = 0.0, environ: Mapping[str, str] | None = None
+) -> Iterator[list[Host]]:
+    """Start `train` on each root as a host of one cluster, and leave no process behind.
+
+    Args:
+        apart: seconds between the starts of two hosts.
+        environ: variables that the programs get besides.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    told = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port)}
+    hosts = []
+    try:
+        for number, root in enumerate(roots):
+            time.sleep(apart if number else 0)
+            log = root / "log"
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [sys.executable, str(CONTAINER / "train")],
+                    env={**told, **(environ or {}), "ML_ROOT": str(root)},
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            hosts.append(Host(root, process, log))
+        yield hosts
+    finally:
+        for host in hosts:
+            host.process.kill()
+            host.process.wait()
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there and has not ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
