@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 import pytest
-
 from bert_classifier.training.report import model_quality, write_reports
+
 from evaluations import evaluation_of
 
 LABELS = ("Größe", 'a "quoted", name', "never")
