@@ -32,17 +32,25 @@ def joined(parts: Iterable[object], between: str = "") -> Markup:
     return Markup(between.join(map(escaped, parts)))
 
 
-def table(header: Sequence[object], rows: Iterable[Sequence[object]], class_: str = "") -> Markup:
-    """Return a table in a box of its own that scrolls; numbers stand to the right."""
-    head = element("thead", element("tr", *(element("th", cell, scope="col") for cell in header)))
-    body = element("tbody", *(element("tr", *map(_cell, row)) for row in rows))
-    return element("div", element("table", head, body, class_=class_), class_="scroll")
+def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
+    """Return a table in a box of its own that scrolls; numbers and their heads stand to the right."""
+    cells = [list(map(_cell, row)) for row in rows]
+    of_numbers = (
+        [cell.startswith('<td class="number') for cell in cells[0]] if cells else [False] * len(header)
+    )
+    heads = (
+        element("th", words, scope="col", class_="number" if is_number else "words")
+        for words, is_number in zip(header, of_numbers, strict=True)
+    )
+    head = element("thead", element("tr", *heads))
+    body = element("tbody", *(element("tr", *row) for row in cells))
+    return element("div", element("table", head, body), class_="scroll")
 
 
 def _cell(value: object) -> Markup:
     if isinstance(value, Markup) and value.startswith("<td"):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         return element("td", number(value), class_="number")
     return element("td", value)
 

@@ -102,6 +102,7 @@ def reliability_diagram(before: Reliability, after: Reliability) -> str:
         right.stairs(after.counts, edges, color=_FIRST, fill=True, alpha=0.45, label="after calibration")
         right.set(xlabel="score", xlim=(0, 1))
         right.set_yscale("symlog", linthresh=1)
+        right.set_ylim(0, 20 * max(before.counts.max(), after.counts.max(), 1))  # room for the legend
         right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         right.legend(loc="upper left")
 

@@ -1,4 +1,4 @@
-"""subject.html: what a training, or a model on a file, came to, in one file that loads nothing from elsewhere."""
+"""report.html: what a training, or a model on a file, came to, in one file that loads nothing from elsewhere."""
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,12 +59,11 @@ def _parts(subject: Subject) -> Iterator[html.Markup]:
 def _lead(subject: Subject) -> html.Markup:
     result = subject.result
     right = int(result.confusion.trace())
+    commonest = float(result.confusion.sum(axis=1).max() / max(1, result.count))
     return html.element(
         "p",
         f"{right:,} of {result.count:,} texts of {subject.channel} are right, over {len(subject.labels)} classes. ",
-        "The best class would be right by chance in "
-        + html.percent(float(result.confusion.sum(axis=1).max() / max(1, result.count)))
-        + ".",
+        f"Always answering the commonest class would be right in {html.percent(commonest)}.",
         class_="lead",
     )
 
@@ -183,10 +182,10 @@ def _calibration_section(subject: Subject) -> html.Markup:
         for t in (1.0, assessment.temperature.value)
     )
     scores = subject.scores
-    why = f" It is not fitted: {assessment.temperature.reason}." if assessment.temperature.reason else ""
+    why = f" (not fitted: {assessment.temperature.reason})" if assessment.temperature.reason else ""
     told = html.facts(
         {
-            "temperature": f"{assessment.temperature.value:g}.{why}",
+            "temperature": f"{assessment.temperature.value:g}{why}",
             "expected calibration error": f"{scores['ece_uncalibrated']:.4f} before, {scores['ece']:.4f} after",
             "negative log-likelihood": f"{scores['loss']:.4f} before, {scores['nll']:.4f} after",
             "Brier score": f"{scores['brier']:.4f} after",
@@ -236,8 +235,9 @@ def _suspect_section(
     if not suspects:
         return html.section(title, html.element("p", otherwise))
     rows = [
-        (subject.rows.places[s.index], subject.labels[s.label], subject.labels[s.answer], html.percent(s.answer_score),
-         html.percent(s.label_score), shortened(subject.rows.texts[s.index], _LONGEST_TEXT))
+        (html.element("td", subject.rows.places[s.index], class_="place"), subject.labels[s.label],
+         subject.labels[s.answer], html.percent(s.answer_score), html.percent(s.label_score),
+         html.element("td", shortened(subject.rows.texts[s.index], _LONGEST_TEXT), class_="text"))
         for s in suspects[:_MOST_SUSPECTS]
     ]  # fmt: skip
     shown = f" The first {len(rows)} of {len(suspects):,}." if len(suspects) > len(rows) else ""
