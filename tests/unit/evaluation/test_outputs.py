@@ -35,7 +35,8 @@ DATA = {
     "max_seq_length": 16,
     "recommended_max_seq_length": 32,
     "findings": [
-        {"code": "leakage", "severity": "warning", "message": "<b>3</b> texts", "remedy": "Remove.", "places": ["a.csv line 1"]}
+        {"code": "leakage", "severity": "warning", "message": "<b>3</b> texts",
+         "remedy": "Remove.", "places": ["a.csv line 1"]}
     ],
 }  # fmt: skip
 
@@ -158,13 +159,9 @@ def test_the_report_is_one_file_without_a_script(folder):
     text = (folder / "report.html").read_text(encoding="utf-8")
     outside = re.findall(r"(?:https?:)?//[\w.]+", text)
     assert set(outside) <= {"http://www.w3.org"}  # the names of SVG's own vocabularies
-    for shown in (
-        "&lt;i&gt;Report&lt;/i&gt;",
-        "&lt;script&gt;alert(1)&lt;/script&gt;",
-        "${body}",
-        "&lt;b&gt;3&lt;/b&gt; texts",
-    ):
-        assert shown in text
+    for shown in ("<i>Report</i>", "<script>alert(1)</script>", "<b>3</b> texts"):
+        assert shown.replace("<", "&lt;").replace(">", "&gt;") in text
+    assert "${body}" in text
 
 
 def test_the_same_subject_gives_the_same_bytes(folder, tmp_path):
