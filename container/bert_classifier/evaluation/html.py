@@ -82,6 +82,11 @@ def section(title: str, *parts: object) -> Markup:
     return element("section", element("h2", title), *parts)
 
 
+def note(words: str) -> Markup:
+    """Return a remark in small print."""
+    return element("p", words, class_="note")
+
+
 def confusion_table(labels: Sequence[str], confusion: np.ndarray) -> Markup:
     """Return a confusion matrix as a table, each cell as dark as its share of the true class."""
     totals = np.maximum(1, confusion.sum(axis=1))

@@ -1,8 +1,6 @@
 """report.html: what a training, or a model on a file, came to, in one file that loads nothing from elsewhere."""
 
-import string
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +8,11 @@ import numpy as np
 from bert_classifier.evaluation import html, plots
 from bert_classifier.evaluation.calibration import reliability, softmax
 from bert_classifier.evaluation.data_section import data_section
+from bert_classifier.evaluation.page import page
 from bert_classifier.evaluation.subject import LearningCurve, Subject
 from bert_classifier.evaluation.suspects import Suspect
 from bert_classifier.evaluation.tables import shortened
 
-TEMPLATE = string.Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
 _MOST_CELLS = 30  # classes up to which the confusion matrix is a table of numbers
 _MOST_PAIRS = 15
 _MOST_SUSPECTS = 25
@@ -23,7 +21,7 @@ _LONGEST_TEXT = 280  # characters
 
 def render(subject: Subject) -> str:
     """Return the report as one HTML page."""
-    return TEMPLATE.substitute(title=html.escaped(subject.title), body=html.joined(_parts(subject), "\n"))
+    return page(subject.title, _parts(subject))
 
 
 def _parts(subject: Subject) -> Iterator[html.Markup]:
@@ -108,10 +106,6 @@ def _headline(subject: Subject) -> html.Markup:
     )
 
 
-def _note(words: str) -> html.Markup:
-    return html.element("p", words, class_="note")
-
-
 def _plot(svg: str, caption: str) -> html.Markup:
     return html.element("figure", html.Markup(svg), html.element("figcaption", caption), class_="plot")
 
@@ -128,7 +122,7 @@ def _curve_section(curve: LearningCurve) -> html.Markup:
 
 def _confusion_section(subject: Subject) -> html.Markup:
     confusion = subject.result.confusion
-    parts: list[object] = [_note("Rows are the true classes, columns what the model says.")]
+    parts: list[object] = [html.note("Rows are the true classes, columns what the model says.")]
     if len(subject.labels) <= _MOST_CELLS:
         parts.append(html.confusion_table(subject.labels, confusion))
     else:
@@ -168,7 +162,7 @@ def _class_section(subject: Subject) -> html.Markup:
     ]  # fmt: skip
     return html.section(
         "Class by class",
-        _note("The weakest first; classes that do not occur stand at the end."),
+        html.note("The weakest first; classes that do not occur stand at the end."),
         html.table(("no.", "class", "F1", "precision", "recall", "texts", "predicted"), rows),
     )
 
@@ -242,7 +236,7 @@ def _suspect_section(
     ]  # fmt: skip
     shown = f" The first {len(rows)} of {len(suspects):,}." if len(suspects) > len(rows) else ""
     header = ("place", "label", "model says", "its score", "label's score", "text")
-    return html.section(title, _note(note + shown), html.table(header, rows))
+    return html.section(title, html.note(note + shown), html.table(header, rows))
 
 
 def _fact_groups(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[html.Markup]:
