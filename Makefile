@@ -26,6 +26,9 @@ TEST :=
 CLASSES :=
 MODEL :=
 HP :=
+DATA :=
+OTHER :=
+OUTPUT :=
 KILLS := 20
 SEED := 0
 RANKS := 1
@@ -76,6 +79,18 @@ doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 	@$(MAKE) -s $(VENV)/.runtime
 	@[ ! -e "$(TEST_DIR)/input/data/model" ] || export HF_HUB_OFFLINE=1; \
 	  PYTHONPATH=container $(RUN) local_test/doctor_data.py "$(TEST_DIR)"
+
+# In the image or as a process: MODEL and OTHER are folders that training wrote, DATA a labelled file.
+JUDGE = @ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
+  exec local_test/evaluate.sh "$(MODEL)" "$(DATA)" "$(OUTPUT)"
+
+.PHONY: evaluate
+evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
+	$(JUDGE)
+
+.PHONY: compare
+compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled file DATA
+	$(JUDGE) "$(or $(OTHER),name-one-with-OTHER=)"
 
 .PHONY: build
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
@@ -170,7 +185,7 @@ lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRAD
 .PHONY: clean
 clean: ## remove .venv, caches and the results in local_test/test_dir
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@rm -rf local_test/test_dir/{model,output,checkpoints,input/data/model}
+	@rm -rf local_test/test_dir/{model,output,checkpoints,evaluation-*,comparison-*,input/data/model}
 	@find container docker local_test tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Files that say what .venv holds, so that a second run starts at once.

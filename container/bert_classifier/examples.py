@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -45,6 +47,28 @@ class Examples:
             digest.update(len(raw).to_bytes(8, "little"))
             digest.update(raw)
         return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The texts of a channel and where each stands, in the order of its examples."""
+
+    places: Sequence[str]
+    texts: Sequence[str]
+
+    @classmethod
+    def of(cls, examples: Examples) -> Self:
+        """Return the rows of examples."""
+        return cls([examples.place_of(index) for index in range(len(examples))], examples.texts)
+
+    def save(self, path: Path) -> None:
+        """Write the rows into a file, for other processes of this host."""
+        path.write_text(json.dumps([list(self.places), list(self.texts)]), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return what `save` wrote."""
+        return cls(*json.loads(path.read_text(encoding="utf-8")))
 
 
 def require_rows(dataset: Any, channel: str) -> None:

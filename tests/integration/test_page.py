@@ -61,6 +61,20 @@ def test_an_example_shows_its_classes(page, tmp_path):
 
 
 @needs_browser
+def test_a_text_the_model_is_not_sure_of(tmp_path):
+    """The classes are shown all the same, none stands out, and a remark says that there would be no label."""
+    make_artifact(tmp_path / "model")
+    with ServingProcess(tmp_path, tmp_path / "log", serving_abstain_below=1) as unsure:
+        unsure.wait_until_ready()
+        with Browser(width=390) as page:
+            page.open(f"http://127.0.0.1:{unsure.port}/")
+            page.evaluate("document.querySelector('[data-text]').click()")
+            page.wait_for("document.querySelector('#classes.unsure li')")
+            assert "not sure enough" in page.evaluate("document.getElementById('note').textContent")
+            assert len(page.evaluate(ROWS)) == 3
+
+
+@needs_browser
 def test_with_the_keyboard_alone(page):
     """Tab and Enter suffice: type a text, go to the button, press it."""
     page.press("Tab", 9)

@@ -32,3 +32,14 @@ def test_bad_hyperparameter_is_refused_without_torch():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "did you mean num_train_epochs?" in result.stdout
     assert result.stdout.endswith("[]\n")
+
+
+def test_plots_are_loaded_only_for_the_report():
+    """Neither a rank nor the server loads matplotlib when it starts: it takes a second."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(CONTAINER)!r})\n"
+        "import bert_classifier.training.rank, bert_classifier.serving.server, bert_classifier.serving.predictor\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"

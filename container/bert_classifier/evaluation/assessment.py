@@ -5,6 +5,8 @@ import functools
 import logging
 from collections.abc import Mapping
 
+import numpy as np
+
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
 from bert_classifier.evaluation.scores import Evaluation, wilson_interval
@@ -66,6 +68,16 @@ class Assessment:
         return coverage_curve(scores, result.predicted == result.targets)
 
 
+def _finite(channel: str, result: Evaluation) -> Evaluation:
+    """Return an evaluation with numbers only: what is none would spoil every mean."""
+    is_finite = np.isfinite(result.logits)
+    if is_finite.all():
+        return result
+    spoilt = int((~is_finite).any(axis=1).sum())
+    logger.warning("the model gives numbers that are not finite for %d text(s) of %s", spoilt, channel)
+    return Evaluation(np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4), result.targets)
+
+
 def assess(results: Mapping[str, Evaluation], *, abstain_below: float, target_accuracy: float) -> Assessment:
     """Return the assessment of a run: temperature and threshold are fitted on its validation channel.
 
@@ -73,6 +85,7 @@ def assess(results: Mapping[str, Evaluation], *, abstain_below: float, target_ac
         abstain_below: the threshold, where target_accuracy is 0.
         target_accuracy: what the answered texts of validation shall reach; 0 = no such wish.
     """
+    results = {name: _finite(name, result) for name, result in results.items()}
     temperature = fit_temperature(results["validation"])
     if temperature.reason:
         logger.info("scores are not calibrated: %s", temperature.reason)

@@ -95,8 +95,6 @@ def fit_temperature(result: Evaluation) -> Temperature:
     """
     if result.count < LEAST_TEXTS:
         return Temperature(1.0, f"{result.count} texts are too few to fit it (at least {LEAST_TEXTS})")
-    if not np.isfinite(result.logits).all():
-        return Temperature(1.0, "the model gives numbers that are not finite")
     low, high = 1 / HOTTEST, 1 / COLDEST
     if _slope(result, low)[0] >= 0:
         return Temperature(1.0, "the model's scores say nothing about the classes")

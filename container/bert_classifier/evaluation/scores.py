@@ -1,5 +1,6 @@
 """What an evaluation says: the logits of labelled texts, and the scores that follow from them."""
 
+import abc
 import dataclasses
 import functools
 import math
@@ -7,38 +8,18 @@ import math
 import numpy as np
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Evaluation:
-    """The answers to n labelled texts.
+class Scores(abc.ABC):
+    """The scores that follow from a confusion matrix."""
 
-    Attributes:
-        logits: float32 (n, classes), in the order of the texts.
-        targets: int64 (n,), the true class of each.
-    """
-
-    logits: np.ndarray
-    targets: np.ndarray
+    @property
+    @abc.abstractmethod
+    def confusion(self) -> np.ndarray:
+        """Texts by class, int64 (classes, classes); row = true class, column = predicted class."""
 
     @property
     def count(self) -> int:
         """Texts evaluated."""
-        return len(self.targets)
-
-    @functools.cached_property
-    def predicted(self) -> np.ndarray:
-        """The class predicted for each text, int64 (n,)."""
-        predicted: np.ndarray = self.logits.argmax(axis=1)
-        return predicted
-
-    @functools.cached_property
-    def confusion(self) -> np.ndarray:
-        """Texts by class, int64 (classes, classes); row = true class, column = predicted class."""
-        return count_confusion(self.targets, self.predicted, self.logits.shape[1])
-
-    @functools.cached_property
-    def loss(self) -> float:
-        """Mean cross-entropy a text."""
-        return float(cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
+        return int(self.confusion.sum())
 
     @property
     def accuracy(self) -> float:
@@ -74,6 +55,47 @@ class Evaluation:
     def score(self, positive: int | None) -> float:
         """Return what decides which weights are best: F1 of the positive class, else accuracy."""
         return self.accuracy if positive is None else float(self.f_score(1.0)[positive])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tally(Scores):
+    """A confusion matrix alone, int64 (classes, classes)."""
+
+    counts: np.ndarray
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """The matrix."""
+        return self.counts
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation(Scores):
+    """The answers to n labelled texts.
+
+    Attributes:
+        logits: float32 (n, classes), in the order of the texts.
+        targets: int64 (n,), the true class of each.
+    """
+
+    logits: np.ndarray
+    targets: np.ndarray
+
+    @functools.cached_property
+    def predicted(self) -> np.ndarray:
+        """The class predicted for each text, int64 (n,)."""
+        predicted: np.ndarray = self.logits.argmax(axis=1)
+        return predicted
+
+    @functools.cached_property
+    def confusion(self) -> np.ndarray:
+        """The confusion matrix of the predicted classes."""
+        return count_confusion(self.targets, self.predicted, self.logits.shape[1])
+
+    @functools.cached_property
+    def loss(self) -> float:
+        """Mean cross-entropy a text."""
+        return float(cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
 
 
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:

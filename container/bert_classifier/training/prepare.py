@@ -1,9 +1,10 @@
 """The data of a job as its ranks need them: read, checked and tokenised once a host, shared by memory map."""
 
 import dataclasses
+import functools
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from bert_classifier.data_doctor.doctor import REPORT_FILE, examine, tell
 from bert_classifier.data_doctor.report import DataReport
 from bert_classifier.data_doctor.survey import Survey
 from bert_classifier.environment import Environment
-from bert_classifier.examples import Examples
+from bert_classifier.examples import Examples, Rows
 from bert_classifier.manifest import write_json
 from bert_classifier.model import quiet_transformers
 from bert_classifier.tokenization import EncodedTexts, TextEncoder
@@ -37,6 +38,7 @@ class Prepared:
         splits: train, validation and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
         data_report: what the data doctor found, as in data_report.json; empty where it was not asked.
+        rows: returns the texts of a channel that is judged, and where each stands; read when they are asked for.
     """
 
     labels: Sequence[str]
@@ -44,12 +46,15 @@ class Prepared:
     splits: Mapping[str, Split]
     fingerprints: Mapping[str, str]
     data_report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    rows: Mapping[str, Callable[[], Rows]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, for other processes of this host."""
         for name, split in self.splits.items():
             for field, array in _arrays(split).items():
                 np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
+        for name, rows_of in self.rows.items():
+            rows_of().save(_rows_file(folder, name))
         description = {"labels": list(self.labels), "positive": self.positive, "splits": list(self.splits)}
         digests = {"fingerprints": dict(self.fingerprints), "data_report": dict(self.data_report)}
         text = json.dumps({**description, **digests})
@@ -60,8 +65,10 @@ class Prepared:
         """Return what another process saved; the arrays are mapped, so that all processes share one copy."""
         described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         splits = {name: _mapped(folder, name) for name in described["splits"]}
-        told = (described[name] for name in ("fingerprints", "data_report"))
-        return cls(described["labels"], described["positive"], splits, *told)
+        fingerprints, data_report = described["fingerprints"], described["data_report"]
+        files = {name: _rows_file(folder, name) for name in splits}
+        rows = {name: functools.partial(Rows.load, path) for name, path in files.items() if path.exists()}
+        return cls(described["labels"], described["positive"], splits, fingerprints, data_report, rows)
 
 
 def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> Prepared:
@@ -94,7 +101,9 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> 
         _write(environment, report)
     tell(report)
     fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
-    return Prepared(data.labels, data.mapper.positive_label_index, splits, fingerprints, report.as_json())
+    rows = {name: functools.partial(Rows.of, data.channels[name]) for name in splits if name != "train"}
+    positive = data.mapper.positive_label_index
+    return Prepared(data.labels, positive, splits, fingerprints, report.as_json(), rows)
 
 
 def _write(environment: Environment, report: DataReport) -> None:
@@ -113,6 +122,10 @@ def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSi
     if encoded.bounds is not None:
         logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)
     return Split(encoded, examples.targets)
+
+
+def _rows_file(folder: Path, channel: str) -> Path:
+    return folder / f"{channel}-rows.json"
 
 
 def _arrays(split: Split) -> dict[str, np.ndarray]:

@@ -1,42 +1,78 @@
-"""What a job leaves in output/data: evaluation.json in SageMaker's model-quality form, and the confusion matrix."""
+"""The reports of a run: what is known of it by its end, written beside the artifact."""
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
+import logging
+from collections.abc import Mapping
 from typing import Any
 
-from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.manifest import write_json
+from bert_classifier.environment import Environment
+from bert_classifier.evaluation.assessment import Assessment
+from bert_classifier.evaluation.outputs import write_outputs
+from bert_classifier.evaluation.subject import LearningCurve, Subject
+from bert_classifier.training.metrics import metric_line
+from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
 
 
-def write_reports(folder: Path, channel: str, labels: Sequence[str], result: Evaluation) -> None:
-    """Write evaluation.json and confusion_matrix.csv of one channel's evaluation."""
-    write_json(folder / "evaluation.json", model_quality(channel, labels, result))
-    with (folder / "confusion_matrix.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["true \\ predicted", *labels])
-        writer.writerows([label, *row] for label, row in zip(labels, result.confusion.tolist(), strict=True))
+def log_scores(assessment: Assessment) -> None:
+    """Log the headline numbers of each channel, on a line of its own."""
+    for name, scores in assessment.summaries.items():
+        logger.info("%s", metric_line({f"{name}_{key}": value for key, value in scores.items()}))
 
 
-def model_quality(channel: str, labels: Sequence[str], result: Evaluation) -> dict[str, Any]:
-    """Return an evaluation in the layout of SageMaker Model Monitor's multiclass model quality."""
-    scores = {
-        "accuracy": result.accuracy,
-        "weighted_precision": result.weighted(result.precision),
-        "weighted_recall": result.weighted(result.recall),
-        "weighted_f0_5": result.weighted(result.f_score(0.5)),
-        "weighted_f1": result.weighted(result.f_score(1.0)),
-        "weighted_f2": result.weighted(result.f_score(2.0)),
-        "macro_f1": result.macro_f1,
-        "loss": result.loss,
+def write_reports(
+    environment: Environment,
+    prepared: Prepared,
+    trainer: Trainer,
+    assessment: Assessment,
+    info: Mapping[str, Any],
+) -> None:
+    """Write evaluation.json, the tables and report.html of the test channel, or else of the validation channel.
+
+    Whatever goes wrong is told as a warning: the model is trained and saved by now, and a job that fails would lose it.
+
+    Args:
+        info: what training.json says of the run.
+    """
+    try:
+        subject = Subject(
+            title=environment.job_name or "Training report",
+            labels=prepared.labels,
+            positive=prepared.positive,
+            assessment=assessment,
+            rows=prepared.rows[assessment.channel](),
+            curve=_curve(trainer),
+            data=prepared.data_report,
+            facts=_facts(trainer, info),
+        )
+        write_outputs(environment.output_dir, subject)
+    except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
+        logger.warning(
+            "the reports in %s are not complete (%s: %s); the model is saved all the same",
+            environment.output_dir,
+            type(error).__name__,
+            error,
+        )
+
+
+def _curve(trainer: Trainer) -> LearningCurve:
+    history = trainer.history
+    return LearningCurve(history.training_losses(), history.evaluations, trainer.state.best_step)
+
+
+def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    lives = info["lives"]
+    seconds = trainer.history.seconds
+    run = {
+        "steps": f"{info['steps']} of {trainer.total_steps}",
+        "time spent training": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
+        "interruptions": max(0, len(lives) - 1),
+        **{
+            f"life {number}": f"from step {life['from_step']}, {life['ranks']} × {life['device']}"
+            f" ({life['instance_type'] or 'no instance type'}), {life['threads']} thread(s)"
+            for number, life in enumerate(lives, start=1)
+        },
     }
-    confusion = {
-        label: dict(zip(labels, row, strict=True))
-        for label, row in zip(labels, result.confusion.tolist(), strict=True)
-    }
-    metrics = {name: {"value": value, "standard_deviation": "NaN"} for name, value in scores.items()}
-    return {
-        "version": 0.0,
-        "dataset": {"item_count": result.count, "channel": channel},
-        "multiclass_classification_metrics": {"confusion_matrix": confusion, **metrics},
-    }
+    settings = {name: value for name, value in info["hyperparameters"].items() if value not in (None, "")}
+    return {"Course": run, "Settings": settings, "Data": info["data"], "Versions": info["versions"]}

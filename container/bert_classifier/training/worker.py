@@ -25,10 +25,9 @@ from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import World
 from bert_classifier.training.identity import require_same_run, run_identity
-from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.progress import wants_bar
-from bert_classifier.training.report import write_reports
+from bert_classifier.training.report import log_scores, write_reports
 from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.trainer import Trainer
@@ -66,8 +65,14 @@ class Job:
 
     def export(self, assessment: Assessment | None = None) -> None:
         """Save the model as it is now as the artifact, with what training.json says of the run."""
+        info = self.describe(assessment)
+        self.trainer.model.to("cpu")
+        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
+
+    def describe(self, assessment: Assessment | None) -> dict[str, Any]:
+        """Return what training.json says of the run."""
         state, config = self.trainer.state, self.config
-        info = {
+        return {
             "max_seq_length": config.max_seq_length,
             "truncation": config.truncation,
             "max_windows": config.max_windows,
@@ -93,8 +98,6 @@ class Job:
                 "transformers": transformers.__version__,
             },
         }
-        self.trainer.model.to("cpu")
-        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
@@ -115,11 +118,10 @@ class Job:
             )
 
     def report(self, assessment: Assessment) -> None:
-        """Log the scores, and write the reports of the test channel or else of the validation channel."""
-        for name, scores in assessment.summaries.items():
-            logger.info("%s", metric_line({f"{name}_{key}": value for key, value in scores.items()}))
-        channel = assessment.channel
-        write_reports(self.environment.output_dir, channel, self.prepared.labels, assessment.results[channel])
+        """Log the scores and write the reports."""
+        log_scores(assessment)
+        info = self.describe(assessment)
+        write_reports(self.environment, self.prepared, self.trainer, assessment, info)
 
 
 def run(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.evaluation.assessment import assess
+from bert_classifier.evaluation.assessment import Assessment, assess
+from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.scores import Evaluation, wilson_interval
 from evaluations import evaluation_of
 
@@ -78,14 +79,22 @@ def test_a_threshold_of_ones_own_is_kept():
     assert assessment.summaries["validation"]["coverage"] == 0.8
 
 
+def test_numbers_that_are_none_spoil_no_mean(caplog):
+    """A text with such a logit is told of, and takes part with a number; all scores stay finite."""
+    logits = MIXED.logits.copy()
+    logits[0], logits[1, 2] = math.nan, math.inf
+    with caplog.at_level(logging.WARNING, "bert_classifier"):
+        assessment = assess(
+            {"validation": Evaluation(logits, MIXED.targets)}, abstain_below=0.0, target_accuracy=0.0
+        )
+    assert all(map(math.isfinite, assessment.summaries["validation"].values()))
+    assert "not finite for 2 text(s) of validation" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("channels", "reported"),
     [(("validation", "test"), "test"), (("validation",), "validation"), (("holdout.csv",), "holdout.csv")],
 )
 def test_the_reported_channel_is_test_or_else_validation(channels, reported):
     """What was not looked at while training comes first."""
-    results = {"validation": MIXED, **dict.fromkeys(channels, MIXED)}
-    assessment = assess(results, abstain_below=0.0, target_accuracy=0.0)
-    if "validation" not in channels:
-        del results["validation"]
-    assert assessment.channel == reported
+    assert Assessment(dict.fromkeys(channels, MIXED), Temperature(1.0), 0.0).channel == reported

@@ -34,6 +34,18 @@ def test_what_was_saved_is_what_is_mapped(prepared, tmp_path):
         assert np.array_equal(mapped.splits[name].targets, split.targets)
 
 
+def test_rows_of_what_is_judged_come_along(prepared, tmp_path):
+    """Texts and places of validation and test, in order, for the reports; those of train stay where they are."""
+    prepared.save(tmp_path)
+    mapped = Prepared.load(tmp_path)
+    assert list(mapped.rows) == list(prepared.rows) == ["validation", "test"]
+    for name in mapped.rows:
+        rows = mapped.rows[name]()
+        assert rows == prepared.rows[name]()
+        assert len(rows.texts) == len(mapped.splits[name].targets)
+        assert rows.places[3] == f"{name}.csv line 4"
+
+
 def test_training_from_the_map_is_the_same(tmp_path):
     """A trainer does not notice where its arrays lie."""
     trainer = make_trainer(tmp_path, global_batch_size=8)

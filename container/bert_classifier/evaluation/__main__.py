@@ -1,0 +1,131 @@
+"""`python -m bert_classifier.evaluation evaluate | compare`: trained models on a labelled file of one's own."""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bert_classifier import log
+from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
+from bert_classifier.evaluation.answers import assessed, read_labelled
+from bert_classifier.evaluation.comparison_report import Pair, verdict, write_comparison
+from bert_classifier.evaluation.outputs import write_outputs
+from bert_classifier.evaluation.subject import Subject
+from bert_classifier.evaluation.tables import write_predictions
+from bert_classifier.examples import Rows
+from bert_classifier.model import Artifact, load_artifact, quiet_transformers
+
+logger = logging.getLogger("bert_classifier.evaluation")
+
+
+def main() -> int:
+    """Do what the command line says; return the exit code, as documented for training."""
+    log.configure("INFO")
+    with tempfile.TemporaryDirectory(prefix="plots-") as cache:
+        os.environ.setdefault("MPLCONFIGDIR", cache)  # the plots write a cache: not into a home
+        return run(sys.argv[1:])
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; what goes wrong is logged as one sentence."""
+    options = _parser().parse_args(arguments)
+    quiet_transformers()
+    try:
+        options.run(options)
+    except ContainerError as error:
+        return _failed(error)
+    except OSError as error:
+        cause = f"The results cannot be written to {options.output}: {error}."
+        return _failed(PlatformError(cause, "Name another OUTPUT."))
+    return 0
+
+
+def _failed(error: ContainerError) -> int:
+    logger.error("%s", failure_text(error))
+    return exit_code_of(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bert_classifier.evaluation", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, command, words in (
+        ("evaluate", _evaluate, "score a model on a labelled file"),
+        ("compare", _compare, "put two models side by side"),
+    ):
+        added = commands.add_parser(name, help=words, description=words)
+        added.set_defaults(run=command)
+        added.add_argument("--model", type=Path, required=True, help="folder that training wrote")
+        if name == "compare":
+            added.add_argument("--other", type=Path, required=True, help="the folder of the second model")
+        added.add_argument("--data", type=Path, required=True, help="CSV or JSON Lines file, as for training")
+        added.add_argument("--output", type=Path, required=True, help="folder for the results")
+        added.add_argument("--names", nargs="*", default=[], help="what to call the models in the report")
+    return parser
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    artifact = load_artifact(options.model)
+    examples, positive = read_labelled(options.data, artifact.labels)
+    assessment = assessed(artifact, examples, options.data.name, artifact.labels)
+    rows = Rows.of(examples)
+    (name,) = _names(options, options.model)
+    subject = Subject(
+        title=f"{name} on {options.data.name}",
+        labels=artifact.labels,
+        positive=positive,
+        assessment=assessment,
+        rows=rows,
+        facts={"Model": _facts(artifact, name), "Versions": artifact.info.get("versions", {})},
+    )
+    write_outputs(options.output, subject)
+    write_predictions(
+        options.output / "predictions.csv", artifact.labels, subject.result, artifact.temperature, rows.places
+    )
+    scores = subject.scores
+    logger.info(
+        "%d of %d texts are right: accuracy %.4f (95 %%: %.4f to %.4f), macro F1 %.4f, calibration error %.4f",
+        subject.result.confusion.trace(), subject.result.count, scores["accuracy"], scores["accuracy_low"],
+        scores["accuracy_high"], scores["macro_f1"], scores["ece"],
+    )  # fmt: skip
+
+
+def _compare(options: argparse.Namespace) -> None:
+    first, second = load_artifact(options.model), load_artifact(options.other)
+    if sorted(first.labels) != sorted(second.labels):
+        differing = sorted(set(first.labels) ^ set(second.labels))
+        raise UserError(
+            f"The two models do not have the same classes: {', '.join(differing[:10])}.",
+            "Compare models of the same classes.",
+        )
+    examples, _ = read_labelled(options.data, first.labels)
+    told = [assessed(artifact, examples, options.data.name, first.labels) for artifact in (first, second)]
+    names = _names(options, options.model, options.other)
+    pair = Pair((names[0], names[1]), first.labels, (told[0], told[1]), Rows.of(examples))
+    write_comparison(options.output, pair)
+    logger.info("first: %s, second: %s", *names)
+    logger.info("%s", verdict(pair))
+
+
+def _names(options: argparse.Namespace, *folders: Path) -> list[str]:
+    """Return what the models are called: as told, or by their folders."""
+    return list(options.names) if len(options.names) == len(folders) else [str(folder) for folder in folders]
+
+
+def _facts(artifact: Artifact, name: str) -> dict[str, object]:
+    known = ("max_seq_length", "truncation", "precision", "steps", "best_step", "is_complete")
+    data = artifact.info.get("data", {})
+    return {
+        "folder": name,
+        "classes": len(artifact.labels),
+        "temperature": artifact.temperature,
+        "abstains below": artifact.abstain_below,
+        **{key: artifact.info[key] for key in known if key in artifact.info},
+        **{key: data[key] for key in ("train_texts", "train_sha256") if key in data},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

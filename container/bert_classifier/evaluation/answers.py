@@ -1,0 +1,72 @@
+"""A trained artifact's answers to the texts of a labelled file."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bert_classifier.builder import build_dataset, build_label_mapper
+from bert_classifier.errors import UserError
+from bert_classifier.evaluation.assessment import Assessment
+from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.examples import Examples, read_examples
+from bert_classifier.label_mapper import class_names
+from bert_classifier.logits import logits_of
+from bert_classifier.micro_batches import pad, plan_micro_batches
+from bert_classifier.model import Artifact
+
+logger = logging.getLogger(__name__)
+
+_MOST_TOKENS = 4096  # of a forward pass, padding counted
+
+
+def read_labelled(path: Path, labels: Sequence[str]) -> tuple[Examples, int | None]:
+    """Return the texts of a file, as training reads it, with their classes numbered as in an artifact.
+
+    The index of the class that matters most comes along, if the label mapper knows one.
+
+    Args:
+        labels: the artifact's.
+    Raises:
+        UserError: when the file is missing or a row cannot be used, or its labels are not the artifact's.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.", "Name a CSV or JSON Lines file with labels and texts.")
+    dataset = build_dataset([path])
+    mapper = build_label_mapper(labels, dataset)
+    if list(class_names(mapper)) != list(labels):
+        raise UserError(
+            f"The classes of builder.py are not those of the model: {', '.join(labels[:10])}.",
+            "Use the builder.py that the model was trained with.",
+        )
+    return read_examples(dataset, mapper, path.name), mapper.positive_label_index
+
+
+def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
+    """Return the logits of n texts, float32 (n, classes), computed on a GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = artifact.model.to(device)  # type: ignore[arg-type]
+    encoded = artifact.encoder.encode_batch(texts)
+    logits = np.zeros((len(encoded.lengths), len(artifact.labels)), dtype=np.float32)
+    pieces = plan_micro_batches(encoded.lengths, _MOST_TOKENS)
+    with torch.inference_mode():
+        for rows in pieces:
+            ids, mask = pad(encoded, rows, artifact.encoder.pad_id)
+            given = logits_of(model, ids.to(device), None if mask is None else mask.to(device))
+            logits[rows] = given.cpu().numpy()
+    return encoded.mean_by_text(logits)
+
+
+def assessed(artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]) -> Assessment:
+    """Return what an artifact, as it is served, is worth on labelled texts.
+
+    Args:
+        name: of the texts, in place of a channel's.
+        labels: the order in which `examples` number the classes; the artifact may have another.
+    """
+    order = [artifact.labels.index(label) for label in labels]
+    result = Evaluation(logits_for(artifact, examples.texts)[:, order], examples.targets)
+    return Assessment({name: result}, Temperature(artifact.temperature), artifact.abstain_below)

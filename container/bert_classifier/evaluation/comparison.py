@@ -1,0 +1,77 @@
+"""Two models on the same texts: who is right where, and whether that could be chance."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from bert_classifier.evaluation.scores import Evaluation
+
+_Z = 1.959964  # of 95 %
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Texts by which of two models is right, and the paired tests that follow.
+
+    Attributes:
+        only_first, only_second: texts that one of the two alone answers rightly.
+        count: texts compared.
+    """
+
+    only_first: int
+    only_second: int
+    count: int
+
+    @property
+    def difference(self) -> float:
+        """Accuracy of the second model minus that of the first."""
+        return (self.only_second - self.only_first) / max(1, self.count)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the difference (Bonett and Price 2012, for paired shares)."""
+        first, second = ((only + 1) / (self.count + 2) for only in (self.only_first, self.only_second))
+        half = _Z * math.sqrt((first + second - (second - first) ** 2) / (self.count + 2))
+        return max(-1.0, second - first - half), min(1.0, second - first + half)
+
+    @property
+    def exact_p(self) -> float:
+        """The exact McNemar test: how likely chance alone gives a difference so large or larger, two-sided."""
+        return min(1.0, 2 * self._tail())
+
+    @property
+    def mid_p(self) -> float:
+        """The mid-p McNemar test, less cautious than the exact one and still valid in practice.
+
+        Fagerland, Lydersen and Laake 2013, The McNemar test for binary matched-pairs data: mid-p and asymptotic are
+        better than exact conditional.
+        """
+        at = self._probability(self.only_first)
+        if self.only_first == self.only_second:
+            return 1 - at / 2 if self.only_first else 1.0
+        return 2 * self._tail() - at
+
+    def _tail(self) -> float:
+        return math.fsum(map(self._probability, range(min(self.only_first, self.only_second) + 1)))
+
+    def _probability(self, hits: int) -> float:
+        """Return the probability of `hits` heads in as many tosses as there are texts on which the models differ."""
+        tosses = self.only_first + self.only_second
+        ways = math.lgamma(tosses + 1) - math.lgamma(hits + 1) - math.lgamma(tosses - hits + 1)
+        return math.exp(ways - tosses * math.log(2))
+
+
+def compare(first: Evaluation, second: Evaluation) -> Comparison:
+    """Return the comparison of two evaluations of the same texts."""
+    rights = [result.predicted == result.targets for result in (first, second)]
+    return Comparison(int((rights[0] & ~rights[1]).sum()), int((~rights[0] & rights[1]).sum()), first.count)
+
+
+def changed_texts(first: Evaluation, second: Evaluation) -> np.ndarray:
+    """Return the texts that get another label from the second model, int64 (k,): broken, mended, then the others."""
+    rights = [result.predicted == result.targets for result in (first, second)]
+    kind = np.where(rights[0], 0, np.where(rights[1], 1, 2))
+    changed = np.flatnonzero(first.predicted != second.predicted)
+    ordered: np.ndarray = changed[np.argsort(kind[changed], kind="stable")]
+    return ordered

@@ -1,0 +1,245 @@
+"""report.html: what a training, or a model on a file, came to, in one file that loads nothing from elsewhere."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bert_classifier.evaluation import html, plots
+from bert_classifier.evaluation.calibration import reliability, softmax
+from bert_classifier.evaluation.data_section import data_section
+from bert_classifier.evaluation.page import page
+from bert_classifier.evaluation.subject import LearningCurve, Subject
+from bert_classifier.evaluation.suspects import Suspect
+from bert_classifier.evaluation.tables import shortened
+
+_MOST_CELLS = 30  # classes up to which the confusion matrix is a table of numbers
+_MOST_PAIRS = 15
+_MOST_SUSPECTS = 25
+_LONGEST_TEXT = 280  # characters
+
+
+def render(subject: Subject) -> str:
+    """Return the report as one HTML page."""
+    return page(subject.title, _parts(subject))
+
+
+def _parts(subject: Subject) -> Iterator[html.Markup]:
+    yield html.element("h1", subject.title)
+    yield _lead(subject)
+    yield _headline(subject)
+    if subject.curve is not None and subject.curve.evaluations:
+        yield _curve_section(subject.curve)
+    yield _confusion_section(subject)
+    yield _class_section(subject)
+    yield _calibration_section(subject)
+    yield _coverage_section(subject)
+    if subject.data:
+        yield data_section(subject.data)
+    yield _suspect_section(
+        "Worst mistakes",
+        "The surest of the wrong answers.",
+        "No text was answered wrongly.",
+        subject,
+        subject.mistakes,
+    )
+    yield _suspect_section(
+        "Likely label errors",
+        "Texts that look more like another class than most of that class do (confident learning, Northcutt et al."
+        " 2021). Look at them: where the label is wrong, correct it, and train again.",
+        "No label stands out.",
+        subject,
+        subject.label_errors,
+    )
+    yield html.section("Run", *_fact_groups(subject.facts))
+
+
+def _lead(subject: Subject) -> html.Markup:
+    result = subject.result
+    right = int(result.confusion.trace())
+    commonest = float(result.confusion.sum(axis=1).max() / max(1, result.count))
+    return html.element(
+        "p",
+        f"{right:,} of {result.count:,} texts of {subject.channel} are right, over {len(subject.labels)} classes. ",
+        f"Always answering the commonest class would be right in {html.percent(commonest)}.",
+        class_="lead",
+    )
+
+
+def _headline(subject: Subject) -> html.Markup:
+    scores = subject.scores
+    low, high = html.percent(scores["accuracy_low"]), html.percent(scores["accuracy_high"])
+    weighted = html.percent(scores["weighted_f1"], 2)
+    boxes = [
+        ("Accuracy", html.percent(scores["accuracy"], 2), f"95 % interval: {low} to {high}"),
+        (
+            "Macro F1",
+            html.percent(scores["macro_f1"], 2),
+            f"weighted by texts: {weighted}",
+        ),
+        (
+            "Calibration error",
+            f"{scores['ece']:.4f}",
+            f"before calibration: {scores['ece_uncalibrated']:.4f}",
+        ),
+    ]
+    if subject.assessment.abstain_below:
+        boxes.append(
+            ("Right where answered", html.percent(scores["accuracy_of_answered"], 2),
+             f"{html.percent(scores['coverage'])} of the texts get a label")
+        )  # fmt: skip
+    others = [name for name in subject.assessment.results if name != subject.channel]
+    boxes += [
+        (f"Accuracy on {name}", html.percent(subject.assessment.summaries[name]["accuracy"], 2),
+         f"{subject.assessment.results[name].count:,} texts")
+        for name in others
+    ]  # fmt: skip
+    return html.element(
+        "div",
+        *(
+            html.element(
+                "div", html.element("span", name), html.element("b", value), html.element("span", note)
+            )
+            for name, value, note in boxes
+        ),
+        class_="numbers",
+    )
+
+
+def _plot(svg: str, caption: str) -> html.Markup:
+    return html.element("figure", html.Markup(svg), html.element("figcaption", caption), class_="plot")
+
+
+def _curve_section(curve: LearningCurve) -> html.Markup:
+    best = next((e for e in curve.evaluations if e[0] == curve.best_step), None)
+    kept = f" The weights kept are those of step {curve.best_step}" if best else ""
+    score = f", with an accuracy of {html.percent(best[2], 2)} on validation." if best else ""
+    return html.section(
+        "How training went",
+        _plot(plots.learning_curve(curve), f"Loss and scores by optimizer step.{kept}{score}"),
+    )
+
+
+def _confusion_section(subject: Subject) -> html.Markup:
+    confusion = subject.result.confusion
+    parts: list[object] = [html.note("Rows are the true classes, columns what the model says.")]
+    if len(subject.labels) <= _MOST_CELLS:
+        parts.append(html.confusion_table(subject.labels, confusion))
+    else:
+        note = "Classes by number, as in the table below; dark = a large share of the true class."
+        parts.append(_plot(plots.confusion_map(confusion), note))
+    pairs = _confused_pairs(confusion)
+    if pairs:
+        parts.append(html.element("h3", "Taken for each other most often"))
+        totals = confusion.sum(axis=1)
+        rows = [
+            (subject.labels[true], subject.labels[said], int(confusion[true, said]),
+             html.bar(confusion[true, said] / totals[true]))
+            for true, said in pairs
+        ]  # fmt: skip
+        parts.append(html.table(("true class", "taken for", "texts", "of the class"), rows))
+    return html.section("What is taken for what", *parts)
+
+
+def _confused_pairs(confusion: np.ndarray) -> list[tuple[int, int]]:
+    """Return the (true, predicted) pairs with most mistakes, at most _MOST_PAIRS."""
+    wrong = confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_PAIRS]
+    pairs = [divmod(int(flat), len(wrong)) for flat in order]
+    return [(true, said) for true, said in pairs if wrong[true, said]]
+
+
+def _class_section(subject: Subject) -> html.Markup:
+    result = subject.result
+    texts, said = result.confusion.sum(axis=1), result.confusion.sum(axis=0)
+    f1, precision, recall = result.f_score(1.0), result.precision, result.recall
+    occurs = (texts + said) > 0
+    rows = [
+        (index + 1, subject.labels[index], *(html.bar(float(score[index])) for score in (f1, precision, recall)),
+         int(texts[index]), int(said[index]))
+        for index in np.lexsort((f1, ~occurs)).tolist()
+    ]  # fmt: skip
+    return html.section(
+        "Class by class",
+        html.note("The weakest first; classes that do not occur stand at the end."),
+        html.table(("no.", "class", "F1", "precision", "recall", "texts", "predicted"), rows),
+    )
+
+
+def _calibration_section(subject: Subject) -> html.Markup:
+    assessment = subject.assessment
+    result = subject.result
+    are_right = result.predicted == result.targets
+    before, after = (
+        reliability(softmax(result.logits, t).max(axis=1, initial=0.0), are_right)
+        for t in (1.0, assessment.temperature.value)
+    )
+    scores = subject.scores
+    why = f" (not fitted: {assessment.temperature.reason})" if assessment.temperature.reason else ""
+    told = html.facts(
+        {
+            "temperature": f"{assessment.temperature.value:g}{why}",
+            "expected calibration error": f"{scores['ece_uncalibrated']:.4f} before, {scores['ece']:.4f} after",
+            "negative log-likelihood": f"{scores['loss']:.4f} before, {scores['nll']:.4f} after",
+            "Brier score": f"{scores['brier']:.4f} after",
+        }
+    )
+    caption = (
+        "On the dashed line a score of 0.9 is right in nine of ten cases. The temperature is fitted on validation and"
+        " divides the logits (Guo et al. 2017, 15 bins of equal width); it changes scores, never labels."
+    )
+    return html.section(
+        "Are the scores honest?", _plot(plots.reliability_diagram(before, after), caption), told
+    )
+
+
+def _coverage_section(subject: Subject) -> html.Markup:
+    assessment = subject.assessment
+    curve = assessment.curve(subject.channel)
+    rows = []
+    for target in (0.95, 0.98, 0.99, 0.995, 0.999):
+        threshold = curve.threshold_for(target)
+        answered = (
+            html.bar(curve.at(threshold)[0] / max(1, curve.accepted[-1])) if threshold is not None else "–"
+        )
+        rows.append(
+            (html.percent(target), "not reached" if threshold is None else f"{threshold:.4g}", answered)
+        )
+    below = assessment.abstain_below
+    now = f"Texts with a score below {below:g} get no label." if below else "Every text gets a label."
+    return html.section(
+        "What abstaining would gain",
+        _plot(
+            plots.coverage_plot(curve, below),
+            f"Accuracy of the texts that get a label, by how many do. {now}",
+        ),
+        html.table(("to be right in", "abstain below", "texts that get a label"), rows),
+        html.element(
+            "p",
+            "Set with target_accuracy or abstain_below, or SERVING_ABSTAIN_BELOW when serving.",
+            class_="note",
+        ),
+    )
+
+
+def _suspect_section(
+    title: str, note: str, otherwise: str, subject: Subject, suspects: Sequence[Suspect]
+) -> html.Markup:
+    if not suspects:
+        return html.section(title, html.element("p", otherwise))
+    rows = [
+        (html.element("td", subject.rows.places[s.index], class_="place"), subject.labels[s.label],
+         subject.labels[s.answer], html.percent(s.answer_score), html.percent(s.label_score),
+         html.element("td", shortened(subject.rows.texts[s.index], _LONGEST_TEXT), class_="text"))
+        for s in suspects[:_MOST_SUSPECTS]
+    ]  # fmt: skip
+    shown = f" The first {len(rows)} of {len(suspects):,}." if len(suspects) > len(rows) else ""
+    header = ("place", "label", "model says", "its score", "label's score", "text")
+    return html.section(title, html.note(note + shown), html.table(header, rows))
+
+
+def _fact_groups(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[html.Markup]:
+    for name, told in facts.items():
+        yield html.element("h3", name)
+        yield html.facts(told)

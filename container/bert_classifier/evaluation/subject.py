@@ -1,0 +1,82 @@
+"""What is reported on: a model's answers to a channel's texts, and what is known besides."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bert_classifier.evaluation.assessment import Assessment
+from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.suspects import Suspect, likely_label_errors, worst_mistakes
+from bert_classifier.examples import Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningCurve:
+    """Losses and scores by optimizer step.
+
+    Attributes:
+        training: (step, mean loss of the steps around it).
+        evaluations: (step, loss, accuracy, macro F1) on validation.
+        best_step: whose weights were kept; 0 = none.
+    """
+
+    training: Sequence[tuple[float, float]]
+    evaluations: Sequence[Sequence[float]]
+    best_step: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """Everything a report tells.
+
+    Attributes:
+        labels: class names in the order of the logits.
+        positive: index of the class that matters most, or None.
+        rows: texts and places of the reported channel.
+        curve: how training went; None where nothing was trained.
+        data: the data doctor's report; empty where there is none.
+        facts: what was run, and with what, in groups; all that the reports of two equal runs may differ in.
+    """
+
+    title: str
+    labels: Sequence[str]
+    positive: int | None
+    assessment: Assessment
+    rows: Rows
+    curve: LearningCurve | None = None
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def channel(self) -> str:
+        """The channel that is reported on."""
+        return self.assessment.channel
+
+    @property
+    def result(self) -> Evaluation:
+        """Its evaluation."""
+        return self.assessment.results[self.channel]
+
+    @property
+    def scores(self) -> Mapping[str, float | int]:
+        """Its headline numbers."""
+        return self.assessment.summaries[self.channel]
+
+    @functools.cached_property
+    def probabilities(self) -> np.ndarray:
+        """Calibrated probabilities of its texts, float64 (n, classes)."""
+        return softmax(self.result.logits, self.assessment.temperature.value)
+
+    @functools.cached_property
+    def mistakes(self) -> list[Suspect]:
+        """Its wrong answers, the surest first."""
+        return worst_mistakes(self.probabilities, self.result.targets)
+
+    @functools.cached_property
+    def label_errors(self) -> list[Suspect]:
+        """Its labels that are likely wrong, the likeliest first."""
+        return likely_label_errors(self.probabilities, self.result.targets)

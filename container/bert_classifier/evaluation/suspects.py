@@ -1,0 +1,71 @@
+"""Texts worth a second look: the worst mistakes, and those whose label is likely wrong."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Suspect:
+    """A text that is not answered with its label.
+
+    Attributes:
+        index: of the text in its channel.
+        label: the class it is said to be of.
+        answer: the class that the model takes it for.
+        label_score: the model's score for the label, from 0 to 1.
+        answer_score: its score for the answer.
+    """
+
+    index: int
+    label: int
+    answer: int
+    label_score: float
+    answer_score: float
+
+
+def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[Suspect]:
+    """Return all texts that are answered wrongly, those answered most surely first.
+
+    Args:
+        probabilities: float64 (n, classes).
+        targets: int64 (n,).
+    """
+    answers = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(answers != targets)
+    order = wrong[np.argsort(-probabilities[wrong, answers[wrong]], kind="stable")]
+    return [_suspect(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
+
+
+def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[Suspect]:
+    """Return the texts that confident learning takes for wrongly labelled, the likeliest first.
+
+    A text counts as confidently of class j when its score for j is at least the mean score for j of the texts
+    labelled j; of several such classes the one with the highest score. It is a suspect when that is not its label:
+    it stands off the diagonal of the confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning:
+    Estimating Uncertainty in Dataset Labels, equations 1 and 2), and is ranked by how much the answer's score
+    exceeds the label's. The scores must come from a model that has not learned these texts.
+
+    Args:
+        probabilities: float64 (n, classes).
+        targets: int64 (n,), the labels as given.
+    """
+    if not len(targets):
+        return []
+    num_classes = probabilities.shape[1]
+    at_label = probabilities[np.arange(len(targets)), targets]
+    counts = np.bincount(targets, minlength=num_classes)
+    sums = np.bincount(targets, weights=at_label, minlength=num_classes)
+    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    answers = confident.argmax(axis=1)
+    found = np.flatnonzero((confident.max(axis=1) >= 0) & (answers != targets))
+    margins = probabilities[found, answers[found]] - at_label[found]
+    order = found[np.argsort(-margins, kind="stable")]
+    return [_suspect(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
+
+
+def _suspect(probabilities: np.ndarray, targets: np.ndarray, index: int, answer: int) -> Suspect:
+    label = int(targets[index])
+    row = probabilities[index]
+    return Suspect(index, label, answer, float(row[label]), float(row[answer]))

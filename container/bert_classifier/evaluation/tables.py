@@ -1,0 +1,85 @@
+"""The tables of an evaluation as CSV, safe to open in a spreadsheet."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.suspects import Suspect
+from bert_classifier.examples import Rows
+
+MOST_ROWS = 10_000  # of mistakes and label errors; the worst are kept
+_LONGEST_TEXT = 1000  # characters
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> None:
+    """Write a table; a cell of words that a spreadsheet would take for a formula begins with an apostrophe."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(_harmless, header))
+        writer.writerows([_harmless(cell) for cell in row] for row in rows)
+
+
+def _harmless(cell: str | float) -> str | int | float:
+    """Guard words, and shorten numbers to six significant digits."""
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def write_confusion(path: Path, labels: Sequence[str], result: Evaluation) -> None:
+    """Write the confusion matrix: a row for each true class."""
+    rows = zip(labels, result.confusion.tolist(), strict=True)
+    write_csv(path, ["true \\ predicted", *labels], ([label, *counts] for label, counts in rows))
+
+
+def write_per_class(path: Path, labels: Sequence[str], result: Evaluation) -> None:
+    """Write precision, recall and F1 of each class, how often it occurs and how often it was predicted."""
+    columns = (result.precision, result.recall, result.f_score(1.0), *_supports(result))
+    rows = zip(labels, *(column.tolist() for column in columns), strict=True)
+    write_csv(path, ["class", "precision", "recall", "f1", "texts", "predicted"], rows)
+
+
+def _supports(result: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    return result.confusion.sum(axis=1), result.confusion.sum(axis=0)
+
+
+def write_suspects(
+    path: Path, words: tuple[str, str], labels: Sequence[str], suspects: Sequence[Suspect], rows: Rows
+) -> None:
+    """Write texts worth a second look, at most MOST_ROWS.
+
+    Args:
+        words: what a suspect's label and answer are called in the header.
+    """
+    header = ["place", *words, f"{words[0]}_score", f"{words[1]}_score", "text"]
+    write_csv(
+        path,
+        header,
+        (
+            [
+                rows.places[s.index], labels[s.label], labels[s.answer], s.label_score, s.answer_score,
+                shortened(rows.texts[s.index], _LONGEST_TEXT),
+            ]
+            for s in suspects[:MOST_ROWS]
+        ),
+    )  # fmt: skip
+
+
+def write_predictions(
+    path: Path, labels: Sequence[str], result: Evaluation, temperature: float, places: Sequence[str]
+) -> None:
+    """Write what is answered to every text: its place, true and predicted class, and the score."""
+    scores = softmax(result.logits, temperature).max(axis=1, initial=0.0)
+    answers = zip(places, result.targets.tolist(), result.predicted.tolist(), scores.tolist(), strict=True)
+    rows = ([place, labels[target], labels[answer], score] for place, target, answer, score in answers)
+    write_csv(path, ["place", "true", "predicted", "score"], rows)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters, with … where it was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

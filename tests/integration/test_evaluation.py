@@ -1,0 +1,169 @@
+"""`python -m bert_classifier.evaluation` and its script, on artifacts of tiny models and files as people have them."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from bert_classifier.evaluation.__main__ import run
+from bert_classifier.model import load_artifact, save_artifact
+from bert_classifier.serving.predictor import Predictor
+from fakes import CLASS_NAMES, toy_rows, write_csv
+from toy_artifact import make_artifact
+
+SCRIPT = Path(__file__).parents[2] / "local_test" / "evaluate.sh"
+ROWS = toy_rows(40)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an artifact."""
+    return make_artifact(tmp_path_factory.mktemp("one") / "model")
+
+
+@pytest.fixture(scope="module")
+def other(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of another model, whose classes stand in another order."""
+    folder = tmp_path_factory.mktemp("two")
+    artifact = load_artifact(model)
+    labels = (CLASS_NAMES[2], CLASS_NAMES[0], CLASS_NAMES[1])
+    artifact.model.config.id2label = dict(enumerate(labels))
+    artifact.model.config.label2id = {label: index for index, label in enumerate(labels)}
+    save_artifact(
+        folder / "model", artifact.model, AutoTokenizer.from_pretrained(model), labels, artifact.info
+    )
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a labelled file."""
+    return write_csv(tmp_path_factory.mktemp("data") / "mine.csv", ROWS)
+
+
+def served(folder: Path) -> tuple[np.ndarray, list[str]]:
+    """Return what serving answers: scores of each text, and labels in their order."""
+    predictor = Predictor(load_artifact(folder), 4096)
+    told = predictor.predict([text for _, text in ROWS])
+    return np.stack([prediction.scores for prediction in told]), list(predictor.labels)
+
+
+def test_a_model_is_scored_as_it_is_served(model, data, tmp_path, caplog):
+    """Labels and scores are those of the server, calibration included; the log holds numbers and no text."""
+    with caplog.at_level("INFO", "bert_classifier"):
+        assert run(["evaluate", "--model", str(model), "--data", str(data), "--output", str(tmp_path)]) == 0
+    scores, labels = served(model)
+    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["place", "true", "predicted", "score"]
+    assert [row[1] for row in rows] == [label for label, _ in ROWS]
+    assert [row[2] for row in rows] == [labels[index] for index in scores.argmax(axis=1)]
+    assert [float(row[3]) for row in rows] == pytest.approx(scores.max(axis=1).tolist(), rel=1e-4)
+    told = json.loads((tmp_path / "evaluation.json").read_text())
+    hits = sum(row[1] == row[2] for row in rows)
+    assert told["multiclass_classification_metrics"]["accuracy"]["value"] == pytest.approx(hits / 40)
+    assert told["dataset"] == {"item_count": 40, "channel": "mine.csv"}
+    assert f"{hits} of 40 texts are right" in caplog.text
+    assert not any(text in caplog.text for _, text in ROWS)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mine.csv" in page
+    assert "How training went" not in page
+
+
+def test_the_classes_may_stand_in_another_order(model, other, data, tmp_path):
+    """A model that names the same outputs otherwise is compared by names: every answer changes."""
+    arguments = ["--model", str(model), "--other", str(other), "--data", str(data), "--output", str(tmp_path)]
+    assert run(["compare", *arguments]) == 0
+    ours, _ = served(model)
+    named = served(other)
+    theirs = [named[1][index] for index in named[0].argmax(axis=1)]
+    with (tmp_path / "changed.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["place"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 40
+    for index, (label, _) in enumerate(ROWS):
+        row = rows[f"mine.csv line {index + 1}"]
+        first = CLASS_NAMES[ours[index].argmax()]
+        assert (row["true"], row["first"], row["second"]) == (label, first, theirs[index])
+
+
+def test_a_model_compared_with_itself_changes_nothing(model, data, tmp_path):
+    """No text gets another answer."""
+    arguments = ["--model", str(model), "--other", str(model), "--data", str(data), "--output", str(tmp_path)]
+    assert run(["compare", *arguments]) == 0
+    told = json.loads((tmp_path / "comparison.json").read_text())
+    assert told["mcnemar_mid_p"] == 1
+    assert told["first"]["nll"] == told["second"]["nll"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("label,text\nOmega,some words\n", "label 'Omega' is neither a class name"),
+        ("", "has no usable row"),
+        ("a,b,c,d\n1,2,3,4\n", "4 column"),
+        (None, "There is no file"),
+    ],
+)
+def test_what_cannot_be_scored_is_told_in_a_sentence(model, tmp_path, caplog, content, words):
+    """A wrong label, an empty or foreign file, none at all: exit code 2 and the reason."""
+    path = tmp_path / "bad.csv"
+    if content is not None:
+        path.write_text(content)
+    assert (
+        run(["evaluate", "--model", str(model), "--data", str(path), "--output", str(tmp_path / "out")]) == 2
+    )
+    assert words in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_models_of_other_classes_are_not_compared(model, data, tmp_path, caplog):
+    """The classes that only one of them knows are named."""
+    wider = make_artifact(tmp_path / "wider", classes=4)
+    arguments = ["--model", str(model), "--other", str(wider), "--data", str(data), "--output", str(tmp_path)]
+    assert run(["compare", *arguments]) == 2
+    assert f"do not have the same classes: {CLASS_NAMES[3]}" in caplog.text
+
+
+def test_a_folder_that_is_no_model_or_takes_no_file(model, data, tmp_path, caplog):
+    """Exit code 2 for the one, 3 for the other, as everywhere."""
+    arguments = ["--data", str(data), "--output", str(tmp_path / "out")]
+    assert run(["evaluate", "--model", str(tmp_path), *arguments]) == 2
+    (tmp_path / "out").write_text("in the way")
+    assert run(["evaluate", "--model", str(model), *arguments]) == 3
+    assert "cannot be written" in caplog.text
+
+
+def script(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run the script as `make evaluate` and `make compare` do, as a process."""
+    environ = {**os.environ, "ENGINE": "process", "OMP_NUM_THREADS": "1"}
+    command = [str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240)
+
+
+@pytest.mark.skipif(not (SCRIPT.parents[1] / ".venv" / "bin" / "python").exists(), reason="needs the .venv")
+def test_the_script_writes_beside_the_model(model, other, data, tmp_path):
+    """Without OUTPUT each data file has a folder of its own there; with OTHER it is a comparison."""
+    shutil.copytree(model, tmp_path / "run" / "model")
+    result = script(tmp_path / "run" / "model", data)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "evaluation-mine" / "report.html").is_file()
+    assert re.search(r"written: \S+/run/evaluation-mine/report.html\n$", result.stdout)
+    result = script(tmp_path / "run" / "model", data, "", other)
+    assert result.returncode == 0, result.stderr
+    assert "may well be chance" in result.stdout or "model is better" in result.stdout
+    assert (tmp_path / "run" / "comparison-mine" / "comparison.html").is_file()
+
+
+def test_the_script_names_what_is_missing(model, tmp_path):
+    """A model or a file that is not there is told before anything is started."""
+    assert "There is no model folder ''" in script("", "x.csv").stderr
+    assert "There is no file 'x.csv'" in script(model, "x.csv").stderr
+    assert "There is no model folder 'none'" in script(model, SCRIPT, "", "none").stderr
+    assert script("", "x.csv").returncode == 2

@@ -1,0 +1,109 @@
+"""The reports of real trainings: the same after an interruption, and never worth more than the model."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fakes import make_ml_root
+from train_process import CONTAINER, train_as_process
+
+SETTINGS = {
+    "num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1", "eval_steps": "10",
+    "target_accuracy": "0.9",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a job that ran through."""
+    root = make_ml_root(tmp_path_factory.mktemp("job") / "ml", hyperparameters=SETTINGS, rows=120)
+    (root / "checkpoints").mkdir()
+    outcome = train_as_process(root)
+    assert outcome.code == 0, outcome.log
+    assert "WARNING the reports" not in outcome.log
+    return root
+
+
+def kill_after(root: Path, step: int) -> None:
+    """Start the job on one core and end all of its processes with SIGKILL after a checkpoint of `step` or later."""
+    log = root / "log"
+    environ = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(CONTAINER), "HF_HUB_OFFLINE": "1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), sys.executable, str(CONTAINER / "train")],
+            env=environ, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    while not any(int(n) >= step for n in re.findall(rb"checkpoint at step (\d+)", log.read_bytes())):
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def without_the_run(page: str) -> str:
+    """Return a report without its last section, which tells of times and interruptions."""
+    kept, _, rest = page.rpartition("<section><h2>Run</h2>")
+    assert "interruptions" in rest
+    return kept
+
+
+def test_an_interruption_leaves_no_trace_in_the_reports(undisturbed, tmp_path):
+    """Killed and resumed: the same files, the same calibration, the same learning curve; only the run's facts tell."""
+    root = tmp_path / "ml"
+    (root / "checkpoints").mkdir(parents=True)
+    (root / "input").symlink_to(undisturbed / "input")
+    kill_after(root, 20)
+    outcome = train_as_process(root)
+    assert outcome.code == 0, outcome.log
+    assert "resuming from step" in outcome.log
+    ours, theirs = (folder / "output" / "data" for folder in (root, undisturbed))
+    assert {path.name for path in ours.iterdir()} == {path.name for path in theirs.iterdir()}
+    for path in ours.iterdir():
+        if path.name != "report.html":
+            assert path.read_bytes() == (theirs / path.name).read_bytes(), path.name
+    pages = [(folder / "report.html").read_text(encoding="utf-8") for folder in (ours, theirs)]
+    assert without_the_run(pages[0]) == without_the_run(pages[1])
+    assert "<dt>interruptions</dt><dd>1</dd>" in pages[0]
+    infos = [json.loads((folder / "model" / "training.json").read_text()) for folder in (root, undisturbed)]
+    assert [len(info.pop("lives")) for info in infos] == [2, 1]
+    assert infos[0] == infos[1]
+    assert infos[0]["temperature"] > 0
+
+
+def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
+    """Something stands where a file should go: the job succeeds with its model, and a warning says what is missing."""
+    root = tmp_path / "ml"
+    (root / "output" / "data" / "report.html").mkdir(parents=True)
+    for name in ("input", "checkpoints"):
+        (root / name).symlink_to(undisturbed / name)
+    outcome = train_as_process(root)
+    assert (outcome.code, outcome.failure) == (0, "")
+    assert "WARNING the reports in" in outcome.log
+    assert "are not complete" in outcome.log
+    assert (root / "model" / "manifest.json").is_file()
+    assert (root / "output" / "data" / "evaluation.json").is_file()
+
+
+def test_a_new_threshold_needs_no_new_training(undisturbed, tmp_path):
+    """What decides only how scores are answered can be changed afterwards: the finished run is exported again."""
+    root = tmp_path / "ml"
+    (root / "input" / "config").mkdir(parents=True)
+    (root / "input" / "data").symlink_to(undisturbed / "input" / "data")
+    (root / "checkpoints").symlink_to(undisturbed / "checkpoints")
+    settings = json.loads((undisturbed / "input" / "config" / "hyperparameters.json").read_text())
+    del settings["target_accuracy"]
+    settings["abstain_below"] = "0.75"
+    for path in (undisturbed / "input" / "config").iterdir():
+        (root / "input" / "config" / path.name).write_bytes(path.read_bytes())
+    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings))
+    outcome = train_as_process(root)
+    assert outcome.code == 0, outcome.log
+    assert "this run was finished" in outcome.log
+    assert json.loads((root / "model" / "training.json").read_text())["abstain_below"] == 0.75

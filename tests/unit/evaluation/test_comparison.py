@@ -1,0 +1,129 @@
+"""Two models side by side: paired tests against exact fractions and published numbers."""
+
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bert_classifier.evaluation.assessment import Assessment
+from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
+from bert_classifier.evaluation.comparison_report import Pair, verdict, write_comparison
+from bert_classifier.examples import Rows
+from evaluations import evaluation_of
+
+COUNTS = st.integers(0, 60)
+
+
+def exact(first: int, second: int) -> tuple[Fraction, Fraction]:
+    """Return the two-sided exact and mid-p McNemar p-values, by adding up binomial coefficients."""
+    tosses = first + second
+    at = Fraction(math.comb(tosses, first), 2**tosses)
+    tail = sum((Fraction(math.comb(tosses, k), 2**tosses) for k in range(min(first, second) + 1)), Fraction())
+    return min(Fraction(1), 2 * tail), (1 - at / 2 if first == second else 2 * tail - at)
+
+
+@given(first=COUNTS, second=COUNTS)
+def test_the_p_values_are_exact(first, second):
+    """Both agree with exact fractions; without a text on which the models differ there is nothing to test."""
+    told = Comparison(first, second, 1000)
+    if first + second == 0:
+        assert (told.exact_p, told.mid_p) == (1, 1)
+    else:
+        assert (told.exact_p, told.mid_p) == pytest.approx(tuple(map(float, exact(first, second))), rel=1e-9)
+
+
+def test_the_published_example():
+    """Fagerland et al. 2013, table 3: of 21 pairs 1 and 7 are discordant; exact p 0.070, mid-p 0.039."""
+    told = Comparison(1, 7, 21)
+    assert told.exact_p == pytest.approx(0.0703, abs=5e-5)
+    assert told.mid_p == pytest.approx(0.0391, abs=5e-5)
+
+
+def test_large_counts_do_not_overflow():
+    """A hundred thousand differing texts are no trouble, and give what the normal approximation does."""
+    told = Comparison(50_000, 50_700, 1_000_000)
+    z = 700 / math.sqrt(100_700)
+    assert told.mid_p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.01)
+
+
+@given(first=COUNTS, second=COUNTS, alike=st.integers(0, 500))
+def test_the_interval_holds_the_difference_and_turns_around(first, second, alike):
+    """It lies within -1 and 1, is that of the models exchanged with other signs, and shrinks with more texts."""
+    told = Comparison(first, second, first + second + alike)
+    low, high = told.interval
+    assert -1 <= low < high <= 1
+    turned = Comparison(second, first, told.count).interval
+    assert turned == pytest.approx((-high, -low))
+    more = Comparison(10 * first, 10 * second, 10 * told.count).interval
+    assert more[1] - more[0] < high - low + 1e-12
+
+
+def test_the_interval_worked_out_by_hand():
+    """Bonett and Price for 1 and 7 of 21: shares 2/23 and 8/23, ± 1.96·√((10/23 - (6/23)²)/23)."""
+    half = 1.959964 * math.sqrt((10 / 23 - (6 / 23) ** 2) / 23)
+    assert Comparison(1, 7, 21).interval == pytest.approx((6 / 23 - half, 6 / 23 + half))
+
+
+# (true, first says, second says): three alike, one broken, two mended, one wrong in another way.
+TRIPLES = [(0, 0, 0), (1, 1, 1), (2, 0, 0), (1, 1, 2), (0, 2, 0), (1, 0, 1), (2, 0, 1)]
+
+
+def pair_of(triples: list[tuple[int, int, int]]) -> Pair:
+    """Return two models with these answers."""
+    results = [evaluation_of([(t[0], t[side]) for t in triples], classes=3, margin=3.0) for side in (1, 2)]
+    told = [Assessment({"d.csv": result}, Temperature(1.0), 0.0) for result in results]
+    rows = Rows(
+        [f"d.csv line {n}" for n in range(len(triples))], [f"<b>{n}</b>" for n in range(len(triples))]
+    )
+    return Pair(("one", "two"), ("a", "b", "c"), (told[0], told[1]), rows)
+
+
+def test_texts_are_counted_by_who_is_right():
+    """Only texts that one model alone has right decide."""
+    pair = pair_of(TRIPLES)
+    assert compare(*pair.results) == Comparison(1, 2, 7)
+    assert changed_texts(*pair.results).tolist() == [3, 4, 5, 6]
+
+
+def test_what_changes_is_written_for_programs_and_for_people(tmp_path):
+    """Numbers in JSON, the texts in CSV and on a page where nothing is unescaped."""
+    write_comparison(tmp_path, pair_of(TRIPLES))
+    told = json.loads((tmp_path / "comparison.json").read_text())
+    assert (told["only_first_right"], told["only_second_right"], told["texts"]) == (1, 2, 7)
+    assert told["accuracy_difference"] == pytest.approx(1 / 7)
+    assert told["first"]["accuracy"] == pytest.approx(3 / 7)
+    lines = (tmp_path / "changed.csv").read_text().splitlines()
+    assert lines[0] == "place,true,first,second,first_score,second_score,text"
+    assert lines[1].startswith("d.csv line 3,b,b,c,0.9")
+    assert len(lines) == 5
+    page = (tmp_path / "comparison.html").read_text()
+    assert "&lt;b&gt;3&lt;/b&gt;" in page
+    assert "<b>3</b>" not in page
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended", "words"),
+    [
+        (0, 40, "The second model is better"),
+        (40, 1, "The first model is better"),
+        (5, 6, "may well be chance"),
+    ],
+)
+def test_the_verdict_says_what_may_be_concluded(broken, mended, words):
+    """Better only where chance is an unlikely reason."""
+    triples = [(0, 0, 1)] * broken + [(0, 1, 0)] * mended + [(2, 2, 2)] * 100
+    assert words in verdict(pair_of(triples))
+
+
+def test_a_model_is_not_better_than_itself():
+    """No text changes, and nothing is claimed."""
+    pair = pair_of([(0, 0, 0), (1, 2, 2)])
+    assert pair.comparison.mid_p == 1
+    assert len(changed_texts(*pair.results)) == 0
+    assert "chance" in verdict(pair)
+    assert np.isfinite(pair.comparison.interval).all()

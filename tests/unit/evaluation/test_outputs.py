@@ -1,0 +1,200 @@
+"""The files of an evaluation: tables safe to open, a report in one file, everything escaped, the same each time."""
+
+import csv
+import dataclasses
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bert_classifier.evaluation.assessment import Assessment
+from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.outputs import write_outputs
+from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.subject import LearningCurve, Subject
+from bert_classifier.examples import Rows
+from evaluations import evaluation_of
+
+HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')
+DATA = {
+    "channels": {
+        name: {
+            "texts": 40, "empty": 1, "duplicates": 2, "conflicting": 0, "encoding": 0,
+            "classes": dict.fromkeys(HOSTILE, 10),
+            "tokens": {
+                "mean": 12.5, "p50": 12, "p90": 20, "p99": 30, "max": 90, "truncated_share": 0.02,
+                "histogram": {"edges": [0, 8, 16, 24, 91], "counts": [3, 20, 15, 2]},
+            },
+        }
+        for name in ("train", "validation")
+    },
+    "leakage": {"validation": 3},
+    "max_seq_length": 16,
+    "recommended_max_seq_length": 32,
+    "findings": [
+        {"code": "leakage", "severity": "warning", "message": "<b>3</b> texts",
+         "remedy": "Remove.", "places": ["a.csv line 1"]}
+    ],
+}  # fmt: skip
+
+
+def subject_of(classes: int = 3, count: int = 60, **changes: object) -> Subject:
+    """Return a subject with random answers, hostile names and hostile texts."""
+    rng = np.random.default_rng(0)
+    result = Evaluation(
+        rng.standard_normal((count, classes)).astype(np.float32), rng.integers(0, classes, count)
+    )
+    labels = (HOSTILE + tuple(f"class-{number}" for number in range(classes)))[:classes]
+    rows = Rows(
+        [f"=cmd.csv line {n}" for n in range(count)],
+        [f"</td><img src=x onerror=1> {n} \u2028" for n in range(count)],
+    )
+    subject = Subject(
+        title="<i>Report</i>",
+        labels=labels,
+        positive=None,
+        assessment=Assessment({"validation": result}, Temperature(1.5), 0.4),
+        rows=rows,
+        curve=LearningCurve([(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2),
+        data=DATA,
+        facts={"Run": {"seed": 1, "job": "<u>"}},
+    )
+    return dataclasses.replace(subject, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the outputs of a hostile subject."""
+    made = tmp_path_factory.mktemp("outputs") / "data"
+    write_outputs(made, subject_of())
+    return made
+
+
+class Parser(html.parser.HTMLParser):
+    """Collects the tags of a page, and what refers to something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+
+def parsed(path: Path) -> Parser:
+    """Return the parsed page."""
+    parser = Parser()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return parser
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_all_files_are_there(folder):
+    """Those for programs and those for people, and nothing else."""
+    assert {path.name for path in folder.iterdir()} == {
+        "evaluation.json", "confusion_matrix.csv", "per_class.csv", "errors.csv", "label_errors.csv", "report.html",
+    }  # fmt: skip
+
+
+def test_no_cell_is_a_formula(folder):
+    """A cell of words that a spreadsheet would compute begins with an apostrophe; numbers stay numbers."""
+    for path in folder.glob("*.csv"):
+        for row in rows_of(path):
+            assert not [cell for cell in row if cell.startswith(("=", "+", "@"))], path.name
+    header, first, *_ = rows_of(folder / "errors.csv")
+    assert header == ["place", "true", "predicted", "true_score", "predicted_score", "text"]
+    assert first[0].startswith("'=cmd.csv line ")
+    assert 0 < float(first[3]) < float(first[4]) < 1
+
+
+def test_the_confusion_matrix_can_be_read_back(folder):
+    """One row a true class, one column a predicted one; lines end plainly."""
+    assert b"\r" not in (folder / "confusion_matrix.csv").read_bytes()
+    header, *rows = rows_of(folder / "confusion_matrix.csv")
+    assert header[1:] == ["'=HYPERLINK(A1)", *HOSTILE[1:]]
+    counts = [[int(cell) for cell in row[1:]] for row in rows]
+    assert counts == subject_of().result.confusion.tolist()
+
+
+def test_the_table_of_classes_is_that_of_the_evaluation(folder):
+    """Precision, recall, F1 and counts of each class, to six digits."""
+    _, *rows = rows_of(folder / "per_class.csv")
+    result = subject_of().result
+    told = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    assert told[:, 0] == pytest.approx(result.precision, rel=1e-5)
+    assert told[:, 1] == pytest.approx(result.recall, rel=1e-5)
+    assert told[:, 2] == pytest.approx(result.f_score(1.0), rel=1e-5)
+    assert told[:, 3:].T.tolist() == [
+        result.confusion.sum(axis=1).tolist(),
+        result.confusion.sum(axis=0).tolist(),
+    ]
+
+
+def test_mistakes_are_listed_by_place_and_text(folder):
+    """Every wrong answer, the surest first, where it stands."""
+    _, *rows = rows_of(folder / "errors.csv")
+    subject = subject_of()
+    assert len(rows) == int((subject.result.predicted != subject.result.targets).sum())
+    for row, suspect in zip(rows, subject.mistakes, strict=True):
+        assert row[0] == f"'=cmd.csv line {suspect.index}"
+        assert row[5] == subject.rows.texts[suspect.index]
+
+
+def test_the_report_is_one_file_without_a_script(folder):
+    """Nothing of labels, texts or titles becomes an element, and nothing is loaded from elsewhere."""
+    page = parsed(folder / "report.html")
+    assert not {"script", "iframe", "i", "u", "img"} & set(page.tags)
+    assert page.tags.count("svg") == 4
+    assert all(reference.startswith(("#", "data:")) for reference in page.references)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    outside = re.findall(r"(?:https?:)?//[\w.]+", text)
+    assert set(outside) <= {"http://www.w3.org"}  # the names of SVG's own vocabularies
+    for shown in ("<i>Report</i>", "<script>alert(1)</script>", "<b>3</b> texts"):
+        assert shown.replace("<", "&lt;").replace(">", "&gt;") in text
+    assert "${body}" in text
+
+
+def test_the_same_subject_gives_the_same_bytes(folder, tmp_path):
+    """Nothing of time, place or chance is in the files."""
+    write_outputs(tmp_path, subject_of())
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
+
+
+def test_two_hundred_classes_fit(tmp_path):
+    """The matrix becomes a picture, the table a list, and the file stays below a megabyte."""
+    write_outputs(tmp_path, subject_of(classes=200, count=2000))
+    page = parsed(tmp_path / "report.html")
+    assert page.tags.count("svg") == 5
+    assert (tmp_path / "report.html").stat().st_size < 1_000_000
+    assert len(rows_of(tmp_path / "per_class.csv")) == 201
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        evaluation_of([(0, 0), (1, 1)], classes=2),
+        evaluation_of([(0, 1)], classes=2),
+        evaluation_of([(0, 0)] * 100 + [(1, 1)] * 100, classes=2, margin=50.0),
+    ],
+    ids=["all right", "one text, wrong", "sure and right"],
+)
+def test_extreme_results_have_a_report(tmp_path, result):
+    """Without mistakes, curve or data the sections say so or are left out."""
+    rows = Rows(["x"] * result.count, ["y"] * result.count)
+    assessment = Assessment({"my.csv": result}, Temperature(1.0, "too few"), 0.0)
+    subject = subject_of(2, labels=("a", "b"), assessment=assessment, rows=rows, curve=None, data={})
+    write_outputs(tmp_path, subject)
+    told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert told["dataset"] == {"item_count": result.count, "channel": "my.csv"}
+    assert "not fitted: too few" in (tmp_path / "report.html").read_text(encoding="utf-8")
