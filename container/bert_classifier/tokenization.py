@@ -79,8 +79,9 @@ class TextEncoder:
         tokenizer: the fast tokenizer; a copy is taken, its own truncation and padding do not count.
         pad_id: the id that pads.
         max_length: most tokens of a window, special ones included.
-        truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first quarter and its
-            end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: 128 of 510 and 382);
+        truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first max_length // 4
+            tokens and its end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: of 512 tokens
+            the first 128 and the last 382, beside [CLS] and [SEP]);
             "windows" makes several windows of it (5.3.2 there), which overlap, all full; the last one ends with
             the text.
         max_windows: of a text, when it is cut into windows; the rest is left out.
@@ -107,7 +108,7 @@ class TextEncoder:
         self._prefix, self._suffix = _special_ids(self._tokenizer)
         self._ignores_blanks = self._tokenize([" \t\xa0\u3000a\u3000\xa0\n "]) == self._tokenize(["a"])
         self._window = max_length - len(self._prefix) - len(self._suffix)
-        self._tail = self._window - self._window // 4 if truncation == "head_tail" else 0
+        self._tail = self._window - max_length // 4 if truncation == "head_tail" else 0
         self._max_windows = max_windows if truncation == "windows" else 1
         self._step = max(1, round(self._window * (1 - window_overlap)))
         self._room = self._window + (self._max_windows - 1) * self._step  # tokens kept of a text

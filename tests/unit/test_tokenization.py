@@ -127,7 +127,7 @@ def test_head_is_the_tokenizers_own_truncation(tokenizers_by_kind, texts):
 @settings(max_examples=250, deadline=None)
 @given(text=LONG_TEXTS)
 def test_head_tail_is_first_quarter_and_tail(tokenizers_by_kind, text):
-    """A longer text keeps the first quarter of its tokens and as many of its last as there is room for."""
+    """A longer text keeps a quarter of the length from its beginning, and of its end as much as there is room for."""
     for tokenizer in tokenizers_by_kind.values():
         encoded = encoder_of(tokenizer, "head_tail").encode_batch([text])
         full = own_ids(tokenizer, text)
@@ -139,7 +139,7 @@ def test_head_tail_is_first_quarter_and_tail(tokenizers_by_kind, text):
         else:
             room = LENGTH - 2
             inner = full[1:-1]
-            kept = inner[: room // 4] + inner[-(room - room // 4) :]
+            kept = inner[: LENGTH // 4] + inner[-(room - LENGTH // 4) :]
             assert ids_of(encoded) == [full[0], *kept, full[-1]]
 
 
