@@ -107,13 +107,12 @@ def _classes(channels: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _lengths(report: Mapping[str, Any]) -> Iterator[str]:
-    histogram = report["channels"]["train"]["tokens"]["histogram"]
-    edges, counts = histogram["edges"], histogram["counts"]
+    tokens, enough = report["channels"]["train"]["tokens"], report["recommended_max_seq_length"]
+    edges, counts = tokens["histogram"]["edges"], tokens["histogram"]["counts"]
+    is_whole = enough >= tokens["p99"]  # else the model's own limit is below
+    told = "would be enough for 99 % of them" if is_whole else "is all that the model takes"
     yield ""
-    yield (
-        f"tokens of the train texts: max_seq_length={report['max_seq_length']}; "
-        f"{report['recommended_max_seq_length']} would be enough for 99 % of them, or is all that the model takes"
-    )
+    yield f"tokens of the train texts: max_seq_length={report['max_seq_length']}; {enough} {told}"
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         bar = "█" * round(BAR * count / max(counts))
         yield f"  {low:6}–{high - 1:<6} {count:9} {bar}".rstrip()
