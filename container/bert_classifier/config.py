@@ -233,7 +233,7 @@ class ServeConfig:
         60, 1, 3600, "Seconds within which an answer is given, else 504; in batch transform 3600."
     )
     sagemaker_model_server_workers: int | None = integer(
-        None, 1, 64, "Model threads; default: one for each GPU, one on CPU."
+        None, 1, 64, "Model threads; default: one for each GPU; on a CPU up to four that share it."
     )
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
     serving_max_batch_tokens: int = integer(
@@ -249,7 +249,7 @@ class ServeConfig:
         1_000_000, 1, 1_000_000_000, "Most tokens, roughly counted, that wait; a request beyond it gets 429."
     )
     serving_threads: int | None = integer(
-        None, 1, 256, "Threads of each model; default: the cores available, shared among the models."
+        None, 1, 256, "Threads of a forward pass; default on a CPU: all cores for a lone pass, else its part."
     )
     serving_precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."

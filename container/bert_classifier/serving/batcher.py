@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -49,7 +50,8 @@ class _Job(Generic[T]):
                 break
             self.waiting_cost -= self.costs[self.taken]
             self.taken += 1
-        return _Slice(self, start, self.texts[start : self.taken])
+        stop = self.taken
+        return _Slice(self, start, self.texts[start:stop], sum(self.costs[start:stop]))
 
     def put(self, start: int, results: list[T | Exception]) -> None:
         """Add the results of a slice; slices may come back in any order."""
@@ -78,6 +80,7 @@ class _Slice(NamedTuple, Generic[T]):
     job: _Job[T]
     start: int
     texts: Sequence[str]
+    cost: int
 
 
 def timeout_error() -> RequestError:
@@ -88,15 +91,17 @@ def timeout_error() -> RequestError:
 
 
 class MicroBatcher(Generic[T]):
-    """Answers requests in passes, each of which takes something of every waiting request.
+    """Answers requests in passes, each of which takes something of the requests that wait longest.
 
     There is no timer: a lone request is predicted at once, and while a pass runs the next ones gather. A pass
-    is bounded, so that a request with thousands of texts does not hold up its neighbours: it gets its share.
+    is bounded, so that a request with thousands of texts does not hold up its neighbours: it gets its share,
+    and then the others come first. Several model threads share what is there: none takes more than its part of
+    all work under way, or callers that wait for each other's pass would leave the other threads idle.
 
     Args:
         predicts: one function for each model thread: one result for each text, in order.
         cost_of: what a text adds to a pass, such as its tokens.
-        max_cost: of a pass; one text of each request is always taken.
+        max_cost: of a pass; a single text may exceed it.
         max_waiting_cost: of what no pass has taken yet; a request beyond it is refused, unless nothing waits.
     """
 
@@ -116,6 +121,7 @@ class MicroBatcher(Generic[T]):
         self._waiting: list[_Job[T]] = []  # whose texts are not all taken
         self._unfinished: dict[_Job[T], None] = {}
         self._waiting_cost = 0
+        self._running_cost: dict[int, int] = {}  # of what is in a pass, by number of the model thread
         self._busy_since: dict[int, float] = {}  # by number of the model thread
         self._problem: str | None = None
         self._is_closed = False
@@ -193,7 +199,7 @@ class MicroBatcher(Generic[T]):
                 del self._busy_since[number]
 
         try:
-            while slices := self._next_pass():
+            while slices := self._next_pass(number):
                 self._answer(slices, timed)
         finally:
             with self._changed:
@@ -202,13 +208,14 @@ class MicroBatcher(Generic[T]):
                     self._problem = "a model thread has died"
                     self.abandon()
 
-    def _next_pass(self) -> list[_Slice[T]]:
-        """Wait for requests and return a slice of each; none once closed and all are taken."""
+    def _next_pass(self, number: int) -> list[_Slice[T]]:
+        """Wait for requests and return slices of them; none once closed and all are taken."""
         with self._changed:
+            self._running_cost[number] = 0
             while True:
                 self._drop_those_over()
                 if self._waiting:
-                    return self._take_of_each()
+                    return self._take_share(number)
                 if self._is_closed:
                     return []
                 self._changed.wait()
@@ -218,18 +225,32 @@ class MicroBatcher(Generic[T]):
         self._waiting_cost -= sum(job.waiting_cost for job in over)
         self._waiting = [job for job in self._waiting if job not in over]
 
-    def _take_of_each(self) -> list[_Slice[T]]:
-        share, now = self._max_cost // len(self._waiting), time.monotonic()
+    def _take_share(self, number: int) -> list[_Slice[T]]:
+        """Take the next pass from the longest-waiting requests; those not yet done with go to the end."""
+        now = time.monotonic()
+        budget = self._budget()
+        share, left = budget // len(self._waiting), budget
+        slices: list[_Slice[T]] = []
         for job in self._waiting:
+            if left <= 0:
+                break
             if not job.taken:
                 self._metrics.observe_stage("queue", now - job.came)
-        before = sum(job.waiting_cost for job in self._waiting)
-        slices = [job.take(share) for job in self._waiting]
-        self._waiting_cost -= before - sum(job.waiting_cost for job in self._waiting)
-        self._waiting = [job for job in self._waiting if job.taken < len(job.texts)]
+            slices.append(job.take(share))
+            left -= slices[-1].cost
+        touched = self._waiting[: len(slices)]
+        unfinished = [job for job in touched if job.taken < len(job.texts)]
+        self._waiting = self._waiting[len(slices) :] + unfinished
+        self._running_cost[number] = budget - left
+        self._waiting_cost -= budget - left
         if self._waiting:
             self._changed.notify()  # another model thread may sleep
         return slices
+
+    def _budget(self) -> int:
+        """Return what the next pass may cost: its part of what waits and what is in passes, at most max_cost."""
+        under_way = self._waiting_cost + sum(self._running_cost.values())
+        return max(1, min(self._max_cost, math.ceil(under_way / len(self._threads))))
 
     def _answer(self, slices: Sequence[_Slice[T]], predict: Predict[T]) -> None:
         results = self._predict_each([text for piece in slices for text in piece.texts], predict)

@@ -1,5 +1,6 @@
 """Texts to class probabilities with one loaded artifact. No HTTP, no threads of its own."""
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -13,6 +14,7 @@ from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad, plan_micro_batches
 from bert_classifier.model import Artifact, load_artifact, quiet_transformers
 from bert_classifier.serving.batcher import PROBE
+from bert_classifier.serving.cores import Cores
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import Plan
 from bert_classifier.serving.precision import place
@@ -45,14 +47,14 @@ def load_predictors(
     Raises:
         UserError: when the folder holds no sound artifact, or the precision cannot be had or changes answers.
     """
-    torch.set_num_threads(plan.threads)
     quiet_transformers()
     artifact = load_artifact(folder)
     on_device = {name: place(artifact, torch.device(name), precision) for name in plan.devices}
-    predictors = [Predictor(on_device[name], max_batch_tokens, metrics) for name in plan.devices]
+    cores = Cores(plan)
+    predictors = [Predictor(on_device[name], max_batch_tokens, metrics, cores) for name in plan.devices]
     for predictor in predictors:
         predictor.predict([PROBE])  # so that no request meets a cold model
-    logger.info("model ready: classes=%d threads=%d", len(artifact.labels), torch.get_num_threads())
+    logger.info("model ready: classes=%d", len(artifact.labels))
     return predictors
 
 
@@ -61,14 +63,22 @@ class Predictor:
 
     Args:
         max_batch_tokens: most tokens, padding counted, in one forward pass.
+        cores: shared with the other predictors of the process; by default as many threads as torch takes.
     """
 
-    def __init__(self, artifact: Artifact, max_batch_tokens: int, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        max_batch_tokens: int,
+        metrics: Metrics | None = None,
+        cores: Cores | None = None,
+    ) -> None:
         self.labels = artifact.labels
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._max_batch_tokens = max_batch_tokens
         self._metrics = metrics or Metrics()
+        self._share = cores.for_a_pass if cores else contextlib.nullcontext
 
     def cost_of(self, text: str) -> int:
         """Return about how many tokens a text takes, in all its windows, without tokenising it."""
@@ -87,7 +97,7 @@ class Predictor:
         tokenised = time.monotonic()
         logits = np.empty((len(encoded.lengths), len(self.labels)), dtype=np.float64)
         pieces = plan_micro_batches(encoded.lengths, self._max_batch_tokens)
-        with torch.inference_mode():
+        with self._share(), torch.inference_mode():
             for rows in pieces:
                 input_ids, attention_mask = pad(encoded, rows, self._artifact.encoder.pad_id)
                 logits[rows] = self._logits(input_ids, attention_mask)

@@ -1,0 +1,61 @@
+"""The cores' shares: what a pass computes with, alone and beside others, and that each gets what it was dealt."""
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from bert_classifier.serving.cores import Cores
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.plan import make_plan
+from bert_classifier.serving.predictor import load_predictors
+from fakes import toy_rows
+
+TEXTS = [text for _, text in toy_rows(24)]
+
+
+def _threads_of_passes(cores: Cores, passes: int) -> list[int]:
+    """Return what each of several passes computes with that begin one after the other and go on together."""
+    have_begun = threading.Barrier(passes)
+    one_at_a_time = threading.Lock()
+
+    def compute() -> int:
+        with contextlib.ExitStack() as stack:
+            with one_at_a_time:
+                stack.enter_context(cores.for_a_pass())
+            have_begun.wait(30)
+            return torch.get_num_threads()
+
+    with ThreadPoolExecutor(passes) as pool:
+        return sorted(future.result() for future in [pool.submit(compute) for _ in range(passes)])
+
+
+def test_a_lone_pass_has_all_cores_and_others_their_part():
+    """The first to begin gets all cores, the next what is its part, never less than all together can have."""
+    cores = Cores(make_plan(cores=8, gpus=0, models=None, threads=None, requests=1))
+    assert _threads_of_passes(cores, 1) == [8]
+    assert _threads_of_passes(cores, 4) == [2, 2, 4, 8]
+    assert _threads_of_passes(cores, 1) == [8], "what has ended takes no part"
+
+
+def test_a_number_that_was_asked_for_is_kept():
+    """SERVING_THREADS holds for each pass, whoever else computes."""
+    cores = Cores(make_plan(cores=8, gpus=0, models=3, threads=3, requests=1))
+    assert _threads_of_passes(cores, 3) == [3, 3, 3]
+
+
+def test_scores_do_not_depend_on_who_computes_beside(artifact_dir):
+    """A text scores the same from several model threads at once as from one alone, within rounding."""
+    plan = make_plan(cores=2, gpus=0, models=2, threads=None, requests=1)
+    one, other = load_predictors(
+        artifact_dir, plan, max_batch_tokens=256, precision="fp32", metrics=Metrics()
+    )
+    alone = np.stack([one.predict([text])[0].scores for text in TEXTS])
+    with ThreadPoolExecutor(2) as pool:
+        halves = [(one, TEXTS[::2]), (other, TEXTS[1::2])] * 5
+        results = [pool.submit(predictor.predict, texts) for predictor, texts in halves]
+        for number, result in enumerate(results):
+            scores = np.stack([prediction.scores for prediction in result.result()])
+            np.testing.assert_allclose(scores, alone[number % 2 :: 2], rtol=0, atol=1e-6)
