@@ -47,10 +47,12 @@ class CheckpointMirror:
     def restore(self) -> None:
         """Fill the folder from the bucket, as a new instance finds it: in any order, with meaningless times."""
         self._local.mkdir(parents=True, exist_ok=True)
-        objects = sorted(path for path in self._bucket.iterdir() if path.is_file())
+        objects = sorted(path for path in self._bucket.rglob("*") if path.is_file())
         self._rng.shuffle(objects)
         for path in objects:
-            copy = Path(shutil.copyfile(path, self._local / path.name))
+            copy = self._local / path.relative_to(self._bucket)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
             when = self._rng.uniform(1e9, 2e9)
             os.utime(copy, (when, when))
 
@@ -95,6 +97,7 @@ class CheckpointMirror:
         uploading, uploaded = (self._local / (name + suffix) for suffix in MARKERS)
         if self._mark:
             uploading.touch()
+        (self._bucket / name).parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as file, (self._bucket / name).open("wb") as target:
             while chunk := file.read(_CHUNK):
                 target.write(chunk)
@@ -107,12 +110,11 @@ class CheckpointMirror:
 
 
 def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return (size, time) of each file that counts."""
+    """Return (size, time) of each file that counts, by its path below the folder: the key of its object."""
     stamps = {}
-    for path in folder.iterdir():
-        if path.name.endswith((IGNORED_SUFFIX, *MARKERS)):
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            status = path.stat()
-            stamps[path.name] = (status.st_size, status.st_mtime_ns)
+    for place, _, names in os.walk(folder):  # a folder may go while it is looked at
+        for path in (Path(place, name) for name in names if not name.endswith((IGNORED_SUFFIX, *MARKERS))):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                stamps[str(path.relative_to(folder))] = (status.st_size, status.st_mtime_ns)
     return stamps

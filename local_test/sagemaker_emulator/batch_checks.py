@@ -1,0 +1,158 @@
+"""Batch transform: a file is cut into records, these are packed into requests, the answers are joined."""
+
+import json
+from collections.abc import Iterable
+
+from sagemaker_emulator.client import Answer, Server
+from sagemaker_emulator.hosting import serving
+from sagemaker_emulator.job import Payload
+from sagemaker_emulator.rehearsal import Rehearsal
+from sagemaker_emulator.splitting import are_alike, assemble, lines_of, requests_of, split_lines
+
+BATCH_CHECKS = tuple(
+    f"batch.{name}"
+    for name in (
+        "starts", "execution-parameters", "single-record", "multi-record", "last-line", "bad-record", "line-ends",
+    )
+)  # fmt: skip
+_FILE_RECORDS = 60
+_REQUEST_RECORDS = 7  # about as many fit: far below the platform's megabytes, so that a short file makes many
+_LARGEST_PRODUCT = 100  # concurrent transforms × megabytes
+
+
+class TransformError(Exception):
+    """A request failed, and with it the file."""
+
+
+def check_batch(rehearsal: Rehearsal) -> None:
+    """Run a transform job in memory, with both strategies."""
+    report, model = rehearsal.report, rehearsal.model_dir()
+    if model is None:
+        _skip_rest(rehearsal, "there is no model")
+        return
+    variables = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}
+    with serving(rehearsal, model, variables=variables) as server:
+        is_ready, told = server.wait_until_ready(rehearsal.limits.start)
+        report.judge("batch.starts", is_ready, told)
+        if not is_ready:
+            _skip_rest(rehearsal, "the server did not start")
+            return
+        answer = server.ask("GET", "/execution-parameters")
+        fault = execution_parameters_fault(answer.status, answer.body)
+        report.judge("batch.execution-parameters", not fault, fault or answer.told())
+        if rehearsal.job.records is None:
+            _skip_rest(rehearsal, "no file of records is known: name one with --records TYPE=FILE")
+            return
+        _check_transforms(rehearsal, _Transform(server, rehearsal.job.records.content_type))
+
+
+def _skip_rest(rehearsal: Rehearsal, reason: str) -> None:
+    for name in BATCH_CHECKS:
+        if not rehearsal.report.has(name):
+            rehearsal.report.skip(name, reason)
+
+
+def execution_parameters_fault(status: int, body: bytes) -> str:
+    """Return what is wrong with an answer of /execution-parameters; empty when nothing is, or when it is absent."""
+    if status in {404, 405}:
+        return ""
+    if status != 200:
+        return f"status {status or 'missing'}"
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return "the answer is not JSON"
+    if not isinstance(told, dict):
+        return "the answer is not a JSON object"
+    concurrency, payload = told.get("MaxConcurrentTransforms", 1), told.get("MaxPayloadInMB", 6)
+    if not all(isinstance(value, int) and value >= 0 for value in (concurrency, payload)) or concurrency < 1:
+        return f"MaxConcurrentTransforms {concurrency!r} and MaxPayloadInMB {payload!r} must be whole numbers"
+    if concurrency * payload > _LARGEST_PRODUCT:
+        return f"{concurrency} transforms of {payload} MB are more than {_LARGEST_PRODUCT} MB"
+    if "BatchStrategy" in told:
+        return f"BatchStrategy {told['BatchStrategy']!r}: service and SDK spell it differently, one of them fails"
+    return ""
+
+
+class _Transform:
+    """Sends the records of a file to a server, and keeps the answers."""
+
+    def __init__(self, server: Server, content_type: str) -> None:
+        self._server = server
+        self._content_type = content_type
+        self.has_line_ends = False
+
+    def run(self, content: bytes, strategy: str, max_payload: int) -> list[bytes]:
+        """Return the lines of the output file.
+
+        Raises:
+            TransformError: when a request is not answered with 200.
+        """
+        bodies = requests_of(split_lines(content), strategy, max_payload)
+        return lines_of(assemble(map(self._send, bodies), "Line"))
+
+    def _send(self, body: bytes) -> bytes:
+        answer: Answer = self._server.invoke(Payload(self._content_type, body))
+        if answer.status != 200:
+            raise TransformError(f"a request was answered with {answer.told()}")
+        self.has_line_ends = self.has_line_ends or answer.body.endswith(b"\n")
+        return answer.body
+
+
+def _check_transforms(rehearsal: Rehearsal, transform: _Transform) -> None:
+    report, lines = rehearsal.report, rehearsal.job.record_lines()
+    longest = max(map(len, lines)) + 1
+    try:
+        alone = transform.run(b"\n".join(lines), "SingleRecord", longest)
+    except TransformError as error:
+        report.judge("batch.single-record", False, str(error))
+        _skip_rest(rehearsal, "single records are not answered")
+        return
+    report.judge(
+        "batch.single-record", len(alone) == len(lines), f"{len(alone)} lines for {len(lines)} records"
+    )
+    if len(alone) != len(lines):
+        _skip_rest(rehearsal, "a single record is not answered with a single line")
+        return
+    many = [lines[index % len(lines)] for index in range(_FILE_RECORDS)]
+    expected = [alone[index % len(lines)] for index in range(_FILE_RECORDS)]
+    size = max(longest, sum(map(len, many)) * _REQUEST_RECORDS // _FILE_RECORDS)
+    note = "" if any(not are_alike(alone[0], line) for line in alone) else "; all answers alike: order unseen"
+    for name, content in {"multi-record": b"\n".join(many), "last-line": b"\n".join(many) + b"\n"}.items():
+        _judge(rehearsal, f"batch.{name}", transform, content, size, expected, note)
+    bad = [lines[0], rehearsal.job.bad_record, lines[-1]]
+    content = b"\n".join(bad)
+    _judge(rehearsal, "batch.bad-record", transform, content, len(content), [alone[0], None, alone[-1]], "")
+    told = "answers end with a line end" if transform.has_line_ends else "no answer ends with one"
+    report.judge("batch.line-ends", not transform.has_line_ends, told)
+
+
+def _judge(
+    rehearsal: Rehearsal,
+    name: str,
+    transform: _Transform,
+    content: bytes,
+    max_payload: int,
+    expected: list[bytes] | list[bytes | None],
+    note: str,
+) -> None:
+    try:
+        found = transform.run(content, "MultiRecord", max_payload)
+    except TransformError as error:
+        rehearsal.report.judge(name, False, str(error))
+        return
+    fault = difference(found, expected)
+    rehearsal.report.judge(
+        name, not fault, fault or f"{len(found)} lines, each as for the record alone{note}"
+    )
+
+
+def difference(found: list[bytes], expected: Iterable[bytes | None]) -> str:
+    """Return how an output differs from what the records got alone; None stands for any line."""
+    wanted = list(expected)
+    if len(found) != len(wanted):
+        return f"{len(found)} lines for {len(wanted)} records"
+    for number, (line, alone) in enumerate(zip(found, wanted, strict=True), start=1):
+        if alone is not None and not are_alike(line, alone):
+            return f"line {number} is {line[:60]!r}, for the record alone it was {alone[:60]!r}"
+    return ""

@@ -1,0 +1,108 @@
+"""The platform's side of a connection: plain HTTP to the container's own address, by no proxy."""
+
+import http.client
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sagemaker_emulator.engine import Container
+from sagemaker_emulator.job import Payload
+
+PING_TIMEOUT = 2.0  # seconds
+ANSWER_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request came to.
+
+    Attributes:
+        status: 0 when there was no answer; `body` then says why.
+        seconds: from the first byte sent to the last one received.
+        sent_at: when the request had been sent as a whole, by time.monotonic(); 0 when it was not.
+        ended_at: when the answer was there, or was given up, by the same clock.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    seconds: float
+    sent_at: float
+    ended_at: float
+
+    def told(self) -> str:
+        """Return status and the beginning of the body, for people."""
+        text = self.body.decode("utf-8", "replace").strip()[:120]
+        return f"{self.status or 'no answer'}: {text}" if text else str(self.status or "no answer")
+
+
+class Server:
+    """A container that serves."""
+
+    def __init__(self, container: Container, port: int) -> None:
+        self.container = container
+        self._port = port
+        self._address: tuple[str, int] | None = None
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> Answer:
+        """Send one request on a connection of its own; never raises for what the server does."""
+        began = time.monotonic()
+        sent_at = 0.0
+        try:
+            connection = http.client.HTTPConnection(*self._where(), timeout=timeout)
+            try:
+                try:
+                    connection.request(method, path, body, dict(headers or {}))
+                except (BrokenPipeError, ConnectionResetError):
+                    pass  # a server may refuse a body before it has read all of it
+                else:
+                    sent_at = time.monotonic()
+                response = connection.getresponse()
+                content = response.read()
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            ended = time.monotonic()
+            return Answer(0, _reason(error).encode(), {}, ended - began, sent_at, ended)
+        ended = time.monotonic()
+        back = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, content, back, ended - began, sent_at, ended)
+
+    def ping(self, method: str = "GET") -> Answer:
+        """Send a health check, with the platform's patience."""
+        return self.ask(method, "/ping", timeout=PING_TIMEOUT)
+
+    def invoke(self, payload: Payload, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request of a content type."""
+        own = {"Content-Type": payload.content_type, **(headers or {})}
+        return self.ask("POST", "/invocations", payload.body, own)
+
+    def wait_until_ready(self, timeout: float) -> tuple[bool, str]:
+        """Wait for the first 200 of /ping; return whether it came, and how long it took or what came instead."""
+        began = time.monotonic()
+        last = self.ping()
+        while last.status != 200:
+            waited = time.monotonic() - began
+            if not self.container.is_running():
+                return False, f"it ended after {waited:.0f} s: {self.container.last_words()}"
+            if waited > timeout:
+                return False, f"no 200 within {timeout:.0f} s; the last ping came to {last.told()}"
+            time.sleep(0.1)
+            last = self.ping()
+        return True, f"200 after {time.monotonic() - began:.1f} s"
+
+    def _where(self) -> tuple[str, int]:
+        if self._address is None:
+            self._address = self.container.address(self._port)
+        return self._address
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,191 @@
+"""An endpoint as SageMaker hosts it: health checks, requests of every kind, and the end."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sagemaker_emulator.client import PING_TIMEOUT, Answer, Server
+from sagemaker_emulator.engine import KILLED
+from sagemaker_emulator.hosting import serving
+from sagemaker_emulator.job import Payload
+from sagemaker_emulator.rehearsal import Rehearsal
+from sagemaker_emulator.training_checks import strays
+
+ENDPOINT_CHECKS = tuple(
+    f"serve.{name}"
+    for name in (
+        "starts", "read-only-model", "no-network", "ping-truth", "ping-time", "ping-load", "ping-methods", "payloads",
+        "wrong-type", "garbage", "6mb", "25mb", "custom-attributes", "writes", "stop",
+    )
+)  # fmt: skip
+_LOAD_SECONDS = 3.0
+_LOAD_THREADS = 8
+_LARGE_BODIES = {"serve.6mb": 6 * 1024 * 1024, "serve.25mb": 25 * 1024 * 1024}
+_HEADERS = {
+    "X-Amzn-SageMaker-Custom-Attributes": "trace=1;tenant=a",
+    "X-Amzn-Nobody-Knows": "1",
+    "Accept": "*/*",
+}
+
+
+def check_endpoint(rehearsal: Rehearsal) -> None:
+    """Serve the model and judge everything that one server can show."""
+    report, model = rehearsal.report, rehearsal.model_dir()
+    if model is None:
+        _skip_rest(rehearsal, "there is no model: the training failed, and none was given with --model")
+        return
+    with serving(rehearsal, model) as server:
+        is_ready, told = server.wait_until_ready(rehearsal.limits.start)
+        report.judge("serve.starts", is_ready, told)
+        if is_ready:
+            report.judge("serve.read-only-model", True, "served from it")
+            _judge_network(rehearsal)
+            _check_requests(rehearsal, server)
+            stray = strays(server.container.written(), ("/opt/ml/model",))
+            report.judge("serve.writes", not stray, ", ".join(stray[:4]) or "nothing elsewhere")
+            _check_stop(rehearsal, server)
+            return
+    _find_help(rehearsal, model)
+    _skip_rest(rehearsal, "the server did not start")
+
+
+def _judge_network(rehearsal: Rehearsal) -> None:
+    if rehearsal.engine.reaches_containers:
+        rehearsal.report.judge("serve.no-network", True, "served without a way out")
+    else:
+        rehearsal.report.skip(
+            "serve.no-network", "this engine cannot be reached without a network that leads out"
+        )
+
+
+def _skip_rest(rehearsal: Rehearsal, reason: str) -> None:
+    for name in ENDPOINT_CHECKS:
+        if not rehearsal.report.has(name):
+            rehearsal.report.skip(name, reason)
+
+
+def _find_help(rehearsal: Rehearsal, model: Path) -> None:
+    """Lift restrictions one by one, to find the one that the server cannot bear."""
+    for name, help_ in {
+        "serve.read-only-model": "a writable model folder",
+        "serve.no-network": "a network",
+    }.items():
+        with serving(
+            rehearsal,
+            model,
+            is_model_writable=name == "serve.read-only-model",
+            is_network_open=name == "serve.no-network",
+        ) as server:
+            if server.wait_until_ready(rehearsal.limits.start)[0]:
+                rehearsal.report.judge(name, False, f"it starts only with {help_}")
+                return
+
+
+def _check_requests(rehearsal: Rehearsal, server: Server) -> None:
+    report, payloads = rehearsal.report, rehearsal.job.payloads
+    if not payloads:
+        for name in ("ping-truth", "payloads", "wrong-type", "garbage", "6mb", "25mb", "custom-attributes"):
+            report.skip(f"serve.{name}", "no request is known: name one with --payload TYPE=FILE")
+    else:
+        first = server.invoke(payloads[0])
+        report.judge(
+            "serve.ping-truth", first.status == 200, f"the first request was answered with {first.status}"
+        )
+        _check_payloads(rehearsal, server)
+    _check_pings(rehearsal, server)
+
+
+def _check_payloads(rehearsal: Rehearsal, server: Server) -> None:
+    report, payloads = rehearsal.report, rehearsal.job.payloads
+    answers = {payload.content_type: server.invoke(payload) for payload in payloads}
+    bad = [
+        f"{kind}: {answer.told()}"
+        for kind, answer in answers.items()
+        if answer.status != 200 or not answer.body
+    ]
+    report.judge("serve.payloads", not bad, "; ".join(bad) or f"200 for {', '.join(answers)}")
+    wrong = server.invoke(Payload("application/x-nobody-knows", payloads[0].body))
+    report.judge("serve.wrong-type", 400 <= wrong.status < 500, wrong.told())
+    garbage = {kind: server.invoke(Payload(kind, b"\x00\xff\xfe{[\x80")) for kind in answers}
+    bad = [f"{kind}: {answer.told()}" for kind, answer in garbage.items() if not 200 <= answer.status < 500]
+    statuses = sorted({answer.status for answer in garbage.values()})
+    report.judge("serve.garbage", not bad, "; ".join(bad) or f"answered with {', '.join(map(str, statuses))}")
+    for name, size in _LARGE_BODIES.items():
+        large = server.invoke(grown(rehearsal, size))
+        report.judge(name, large.status in {200, 413}, f"{large.told()[:60]} after {large.seconds:.1f} s")
+    known = server.invoke(payloads[0], _HEADERS)
+    back = known.headers.get("x-amzn-sagemaker-custom-attributes")
+    told = f"{known.status}, {'given back' if back else 'not given back'}"
+    report.judge("serve.custom-attributes", known.status == 200, told)
+
+
+def grown(rehearsal: Rehearsal, size: int) -> Payload:
+    """Return a request of about `size` bytes, not more: records again and again, or a payload with blanks behind it."""
+    job = rehearsal.job
+    if job.records:
+        block = b"\n".join(job.record_lines()) + b"\n"
+        return Payload(job.records.content_type, block * (size // len(block)))
+    return Payload(job.payloads[0].content_type, job.payloads[0].body.ljust(size))
+
+
+def _check_pings(rehearsal: Rehearsal, server: Server) -> None:
+    report = rehearsal.report
+    pings = [server.ping() for _ in range(10)]
+    report.judge("serve.ping-time", *_judge_pings(pings))
+    others = {method: server.ping(method).status for method in ("HEAD", "POST")}
+    told = ", ".join(f"{method}: {status or 'no answer'}" for method, status in others.items())
+    report.judge("serve.ping-methods", set(others.values()) == {200}, told)
+    if not rehearsal.job.payloads:
+        report.skip("serve.ping-load", "no request is known: name one with --payload TYPE=FILE")
+        return
+    until = time.monotonic() + _LOAD_SECONDS
+
+    def load(number: int) -> None:
+        while time.monotonic() < until:
+            server.invoke(rehearsal.job.payloads[number % len(rehearsal.job.payloads)])
+
+    with ThreadPoolExecutor(_LOAD_THREADS) as pool:
+        busy = [pool.submit(load, number) for number in range(_LOAD_THREADS)]
+        pings = []
+        while time.monotonic() < until:
+            pings.append(server.ping())
+            time.sleep(0.2)
+        for thread in busy:
+            thread.result()
+    report.judge("serve.ping-load", *_judge_pings(pings))
+
+
+def _judge_pings(pings: list[Answer]) -> tuple[bool, str]:
+    bad = [ping for ping in pings if ping.status != 200 or ping.seconds > PING_TIMEOUT]
+    if bad:
+        return False, f"{len(bad)} of {len(pings)}: {bad[0].told()}"
+    return True, f"{len(pings)} pings, the slowest {max(ping.seconds for ping in pings):.2f} s"
+
+
+def _check_stop(rehearsal: Rehearsal, server: Server) -> None:
+    """Send SIGTERM while requests are under way; those sent before it must be answered."""
+    answers: list[Answer] = []
+    is_told = threading.Event()
+
+    def load(number: int) -> None:
+        while not is_told.is_set():
+            answers.append(server.invoke(rehearsal.job.payloads[number % len(rehearsal.job.payloads)]))
+
+    with ThreadPoolExecutor(_LOAD_THREADS) as pool:
+        busy = [pool.submit(load, number) for number in range(_LOAD_THREADS if rehearsal.job.payloads else 0)]
+        time.sleep(0.5)
+        told_at = time.monotonic()
+        timer = threading.Timer(
+            0.2, is_told.set
+        )  # some requests come after the signal, as from a load balancer
+        timer.start()
+        code, seconds = server.container.stop(rehearsal.limits.drain)
+        timer.join()
+        for thread in busy:
+            thread.result()
+    under_way = [answer for answer in answers if 0 < answer.sent_at < told_at <= answer.ended_at]
+    lost = [answer for answer in under_way if not answer.status]
+    ended = "ended by SIGKILL" if code == KILLED else f"exit code {code}"
+    told = f"{ended} after {seconds:.1f} s; {len(lost)} of {len(under_way)} requests under way were lost"
+    rehearsal.report.judge("serve.stop", code == 0 and not lost, told)

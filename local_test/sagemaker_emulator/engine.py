@@ -1,0 +1,232 @@
+"""The Docker engine, through its command line: containers and networks that are gone when the rehearsal ends."""
+
+import contextlib
+import io
+import itertools
+import json
+import platform
+import shutil
+import subprocess
+import tarfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+KILLED = 137  # exit code of a first process that SIGKILL has ended
+_PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
+
+
+class EngineError(Exception):
+    """The engine does not answer, or refused a command; the message is a sentence for people."""
+
+
+def docker(*arguments: str, timeout: float = _PATIENCE, given: bytes | None = None) -> bytes:
+    """Run one docker command and return what it prints.
+
+    Raises:
+        EngineError: when it fails, with docker's own reason.
+        subprocess.TimeoutExpired: when it takes longer than `timeout` seconds.
+    """
+    ended = subprocess.run(  # noqa: S603 - the words are this package's own
+        ["docker", *arguments],  # noqa: S607
+        input=given,
+        capture_output=True,
+        check=False,
+        timeout=timeout,
+    )
+    if ended.returncode:
+        reason = ended.stderr.decode("utf-8", "replace").strip() or f"exit code {ended.returncode}"
+        raise EngineError(f"docker {arguments[0]}: {reason[-400:]}")
+    return ended.stdout
+
+
+def inspect(name: str) -> dict[str, Any]:
+    """Return what the engine knows about an image or a container."""
+    (told,) = json.loads(docker("inspect", name))
+    return dict(told)
+
+
+class Container:
+    """A container that was started, or only made."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def wait(self, timeout: float) -> int | None:
+        """Return the exit code of the first process; None when it still runs after `timeout` seconds."""
+        try:
+            return int(docker("wait", self.name, timeout=timeout))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def is_running(self) -> bool:
+        """Say whether the first process is still there."""
+        return bool(inspect(self.name)["State"]["Running"])
+
+    def log(self) -> bytes:
+        """Return everything written so far, both streams."""
+        ended = subprocess.run(  # noqa: S603
+            ["docker", "logs", self.name],  # noqa: S607
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=_PATIENCE,
+        )
+        return ended.stdout
+
+    def last_words(self) -> str:
+        """Return the last line of the log that says something, shortened."""
+        lines = [line.strip() for line in self.log().decode("utf-8", "replace").splitlines() if line.strip()]
+        return lines[-1][-160:] if lines else "nothing in the log"
+
+    def wait_until(self, holds: Callable[[], bool], timeout: float) -> bool:
+        """Wait for a condition while the container runs; say whether it came."""
+        deadline = time.monotonic() + timeout
+        while not holds():
+            if not self.is_running() or time.monotonic() > deadline:
+                return holds()
+            time.sleep(0.15)
+        return True
+
+    def kill(self, signal_name: str = "KILL") -> None:
+        """Send a signal to the first process; one that has ended already is left alone."""
+        with contextlib.suppress(EngineError):
+            docker("kill", "--signal", signal_name, self.name)
+
+    def stop(self, grace: int) -> tuple[int, float]:
+        """Do what SageMaker does: SIGTERM, and SIGKILL after `grace` seconds; return exit code and seconds taken."""
+        began = time.monotonic()
+        docker("stop", "--time", str(grace), self.name, timeout=grace + _PATIENCE)
+        return int(inspect(self.name)["State"]["ExitCode"]), time.monotonic() - began
+
+    def written(self) -> list[str]:
+        """Return what was added or changed in the container's own file system, mounts apart."""
+        lines = docker("diff", self.name).decode("utf-8", "replace").splitlines()
+        return [line[2:] for line in lines if line[0] in "AC"]
+
+    def read(self, path: str) -> list[tuple[tarfile.TarInfo, bytes]]:
+        """Return what lies at a path of the container, links followed; empty when nothing does."""
+        try:
+            packed = docker("cp", "--follow-link", f"{self.name}:{path}", "-")
+        except EngineError:
+            return []
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            return [(member, _content(archive, member)) for member in archive]
+
+    def address(self, port: int) -> tuple[str, int]:
+        """Return where the host reaches a port of the container."""
+        told = inspect(self.name)["NetworkSettings"]
+        published = (told["Ports"] or {}).get(f"{port}/tcp")
+        if published:
+            return "127.0.0.1", int(published[0]["HostPort"])
+        return str(next(iter(told["Networks"].values()))["IPAddress"]), port
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member) if member.isfile() else None
+    return file.read() if file else b""
+
+
+class Engine:
+    """What one rehearsal makes in the engine, all under one label, so that nothing stays behind.
+
+    Attributes:
+        reaches_containers: whether this machine has a route to a network without a way out. Docker's desktop
+            versions have none: there a port is published, and the container keeps its way out.
+    """
+
+    def __init__(self) -> None:
+        self.run_id = uuid.uuid4().hex[:8]
+        self._label = f"sagemaker-emulator={self.run_id}"
+        self._numbers = itertools.count(1)
+        self._closed = threading.Event()
+        told = self._probe()
+        is_remote = "Desktop" in str(told["OperatingSystem"]) or "rootless" in str(told["SecurityOptions"])
+        self.reaches_containers = platform.system() == "Linux" and not is_remote
+        self.has_containerd_store = "containerd.snapshotter" in str(told["DriverStatus"])
+
+    def _probe(self) -> dict[str, Any]:
+        if shutil.which("docker") is None:
+            raise EngineError("This machine has no docker command: install Docker.")
+        try:
+            told = dict(json.loads(docker("info", "--format", "{{json .}}", timeout=20)))
+        except (EngineError, ValueError, subprocess.TimeoutExpired) as error:
+            raise EngineError("No Docker engine answers: start one (docker info tells more).") from error
+        if "OperatingSystem" not in told or told.get("ServerErrors"):
+            raise EngineError("No Docker engine answers: start one (docker info tells more).")
+        return told
+
+    def image(self, name: str) -> dict[str, Any]:
+        """Return what the engine knows about an image.
+
+        Raises:
+            EngineError: when this machine does not have it.
+        """
+        try:
+            (told,) = json.loads(docker("image", "inspect", name))
+        except EngineError as error:
+            raise EngineError(
+                f"This machine has no image {name}: build it or pull it, and check the spelling."
+            ) from error
+        return dict(told)
+
+    def start(self, image: str, words: Sequence[str], options: Sequence[str]) -> Container:
+        """Start a container in the background."""
+        name = self._next_name()
+        docker("run", "--detach", f"--name={name}", f"--label={self._label}", *options, image, *words)
+        return Container(name)
+
+    @contextlib.contextmanager
+    def made(self, image: str) -> Iterator[Container]:
+        """Make a container without starting it, for a look at its files."""
+        name = self._next_name()
+        docker("create", f"--name={name}", f"--label={self._label}", image, "train")
+        try:
+            yield Container(name)
+        finally:
+            self.remove(Container(name))
+
+    @contextlib.contextmanager
+    def running(self, image: str, words: Sequence[str], options: Sequence[str]) -> Iterator[Container]:
+        """Start a container in the background and remove it in the end."""
+        container = self.start(image, words, options)
+        try:
+            yield container
+        finally:
+            self.remove(container)
+
+    def remove(self, container: Container) -> None:
+        """Remove a container, ending it if it still runs."""
+        with contextlib.suppress(EngineError):
+            docker("rm", "--force", "--volumes", container.name)
+
+    @contextlib.contextmanager
+    def network(self, *, is_open: bool = False) -> Iterator[str]:
+        """Make a network without a way out (unless `is_open`), on which containers know each other by name."""
+        name = self._next_name()
+        way = [] if is_open else ["--internal"]
+        docker("network", "create", *way, f"--label={self._label}", name)
+        try:
+            yield name
+        finally:
+            with contextlib.suppress(EngineError):
+                docker("network", "rm", name)
+
+    def close(self) -> None:
+        """End and remove everything that is still there, and refuse to make anything more."""
+        self._closed.set()
+        left = docker("ps", "--all", "--quiet", "--filter", f"label={self._label}").decode().split()
+        if left:
+            docker("rm", "--force", "--volumes", *left)
+        for network in (
+            docker("network", "ls", "--quiet", "--filter", f"label={self._label}").decode().split()
+        ):
+            with contextlib.suppress(EngineError):
+                docker("network", "rm", network)
+
+    def _next_name(self) -> str:
+        if self._closed.is_set():
+            raise EngineError("The rehearsal was ended.")
+        return f"sagemaker-emulator-{self.run_id}-{next(self._numbers)}"

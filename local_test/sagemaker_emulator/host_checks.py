@@ -1,0 +1,69 @@
+"""A training job on two instances."""
+
+import time
+from pathlib import Path
+
+from sagemaker_emulator.instance import files_of
+from sagemaker_emulator.interruption_checks import wait_until_training
+from sagemaker_emulator.rehearsal import Rehearsal
+from sagemaker_emulator.training_checks import describe_end
+
+HOST_CHECKS = ("hosts.both-end", "hosts.one-artifact", "hosts.lost-peer")
+_HOSTS = ("algo-2", "algo-1")  # in the order in which instance groups were seen to list them
+
+
+def check_two_hosts(rehearsal: Rehearsal) -> None:
+    """Train on two hosts to the end, and once more until one of them is gone."""
+    report = rehearsal.report
+    instances = [rehearsal.new_instance(host, host=host, hosts=_HOSTS) for host in sorted(_HOSTS)]
+    began = time.monotonic()
+    with (
+        rehearsal.engine.network() as network,
+        rehearsal.training(instances[0], network=network) as first,
+        rehearsal.training(instances[1], network=network) as second,
+    ):
+        codes, told = [], []
+        for container, instance in zip((first, second), instances, strict=True):
+            codes.append(container.wait(max(1.0, began + rehearsal.limits.training - time.monotonic())))
+            end = describe_end(container, instance, codes[-1], time.monotonic() - began)
+            told.append(f"{instance.host}: {end}")
+    report.judge("hosts.both-end", codes == [0, 0], "; ".join(told))
+    if codes == [0, 0]:
+        report.judge("hosts.one-artifact", *judge_merge([instance.model_dir for instance in instances]))
+    else:
+        report.skip("hosts.one-artifact", "the job did not complete")
+    _check_lost_peer(rehearsal)
+
+
+def judge_merge(model_dirs: list[Path]) -> tuple[bool, str]:
+    """Judge what comes of merging the hosts' model folders: something, and no file that two hosts wrote."""
+    counts = [files_of(folder) for folder in model_dirs]
+    clashes = sorted(set(counts[0]).intersection(*counts[1:]))
+    if clashes:
+        return False, f"every host wrote {', '.join(map(str, clashes[:3]))}"
+    return any(counts), " + ".join(f"{len(names)}" for names in counts) + " files"
+
+
+def _check_lost_peer(rehearsal: Rehearsal) -> None:
+    report, limit = rehearsal.report, rehearsal.limits.lost_peer
+    settings = rehearsal.job.profile.long_hyperparameters
+    survivor, lost = (
+        rehearsal.new_instance(f"{host}-long", hyperparameters=settings, host=host, hosts=_HOSTS)
+        for host in sorted(_HOSTS)
+    )
+    with (
+        rehearsal.engine.network() as network,
+        rehearsal.training(survivor, network=network) as remaining,
+        rehearsal.training(lost, network=network) as killed,
+    ):
+        trains = wait_until_training(rehearsal, remaining, survivor)
+        if not trains or not killed.is_running():
+            report.skip(
+                "hosts.lost-peer", "a host ended before the other was taken away: --long makes a job longer"
+            )
+            return
+        killed.kill()
+        began = time.monotonic()
+        code = remaining.wait(limit)
+        told = describe_end(remaining, survivor, code, time.monotonic() - began)
+        report.judge("hosts.lost-peer", code not in {0, None}, told)

@@ -1,0 +1,141 @@
+"""Starts `serve` as SageMaker does, and judges starts that differ: confined, as another user, without a model."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sagemaker_emulator.client import Server
+from sagemaker_emulator.instance import files_of
+from sagemaker_emulator.rehearsal import Rehearsal
+
+VARIANT_CHECKS = ("serve.bind-port", "serve.read-only-root", "serve.small-shm", "serve.unknown-user")
+MODEL_CHECKS = ("serve.empty-model", "serve.broken-model", "serve.multi-models")
+_PORT, _OTHER_PORT = 8080, 9123
+_LABELS = "com.amazonaws.sagemaker.capabilities."
+_VARIANTS = {
+    "serve.bind-port": (f"--env=SAGEMAKER_BIND_TO_PORT={_OTHER_PORT}",),
+    "serve.read-only-root": ("--read-only", "--tmpfs=/tmp"),
+    "serve.small-shm": ("--shm-size=1m",),
+    "serve.unknown-user": ("--user=12345:12345",),
+}
+
+
+@contextlib.contextmanager
+def serving(
+    rehearsal: Rehearsal,
+    model_dir: Path,
+    *options: str,
+    port: int = _PORT,
+    variables: Mapping[str, str] | None = None,
+    is_model_writable: bool = False,
+    is_network_open: bool = False,
+) -> Iterator[Server]:
+    """Run `serve` on a model, read-only and on a network without a way out unless told otherwise."""
+    engine = rehearsal.engine
+    is_open = is_network_open or not engine.reaches_containers
+    mode = "" if is_model_writable else ":ro"
+    with engine.network(is_open=is_open) as network:
+        own = [
+            f"--network={network}",
+            f"--volume={model_dir.resolve()}:/opt/ml/model{mode}",
+            *([] if engine.reaches_containers else [f"--publish=127.0.0.1::{port}"]),
+            *rehearsal.environment(variables or {}),
+            *options,
+        ]
+        with engine.running(rehearsal.image, ["serve"], own) as container:
+            yield Server(container, port)
+
+
+def check_variants(rehearsal: Rehearsal) -> None:
+    """Start a server with everything taken away that can be; where it fails, once for each thing."""
+    report, model = rehearsal.report, rehearsal.model_dir()
+    if model is None:
+        for name in VARIANT_CHECKS:
+            report.skip(name, "there is no model")
+        return
+    everything = [option for options in _VARIANTS.values() for option in options]
+    holds, told = _answers(rehearsal, model, everything, _OTHER_PORT)
+    for name, options in _VARIANTS.items():
+        port = _OTHER_PORT if name == "serve.bind-port" else _PORT
+        if not holds:
+            alone, told = _answers(rehearsal, model, options, port)
+        if name == "serve.bind-port":
+            _judge_port(rehearsal, told, is_honoured=holds or alone)
+        else:
+            report.judge(name, holds or alone, told)
+
+
+def _answers(rehearsal: Rehearsal, model: Path, options: Sequence[str], port: int) -> tuple[bool, str]:
+    with serving(rehearsal, model, *options, port=port) as server:
+        is_ready, told = server.wait_until_ready(rehearsal.limits.start)
+        if not is_ready or not rehearsal.job.payloads:
+            return is_ready, told
+        answer = server.invoke(rehearsal.job.payloads[0])
+        return answer.status == 200, f"{told}, then {answer.told()[:60]}"
+
+
+def _judge_port(rehearsal: Rehearsal, told: str, *, is_honoured: bool) -> None:
+    if _has_label(rehearsal, "accept-bind-to-port"):
+        rehearsal.report.judge(
+            "serve.bind-port", is_honoured, told if is_honoured else f"the label lies: {told}"
+        )
+    elif is_honoured:
+        rehearsal.report.judge(
+            "serve.bind-port", True, f"{told}; but without the label pipelines do not use it"
+        )
+    else:
+        rehearsal.report.skip(
+            "serve.bind-port", "not honoured, and no label promises it: no use in pipelines"
+        )
+
+
+def _has_label(rehearsal: Rehearsal, name: str) -> bool:
+    labels = (rehearsal.engine.image(rehearsal.image).get("Config") or {}).get("Labels") or {}
+    return str(labels.get(_LABELS + name, "")).lower() == "true"
+
+
+def check_models(rehearsal: Rehearsal) -> None:
+    """Serve an empty folder and one whose files are cut in half: both must end with a reason."""
+    report, model = rehearsal.report, rehearsal.model_dir()
+    empty = rehearsal.new_folder("empty-model")
+    empty.mkdir()
+    report.judge("serve.empty-model", *_refuses(rehearsal, empty))
+    if model is None:
+        report.skip("serve.broken-model", "there is no model")
+    else:
+        report.judge("serve.broken-model", *_refuses(rehearsal, _broken_copy(rehearsal, model)))
+    if not _has_label(rehearsal, "multi-models"):
+        report.judge("serve.multi-models", True, "the image has no such label")
+        return
+    with serving(rehearsal, empty, variables={"SAGEMAKER_MULTI_MODEL": "true"}) as server:
+        server.wait_until_ready(rehearsal.limits.refusal)
+        answer = server.ask("GET", "/models")
+        report.judge("serve.multi-models", answer.status == 200, f"GET /models: {answer.told()}")
+
+
+def _broken_copy(rehearsal: Rehearsal, model: Path) -> Path:
+    """Return a copy of a model whose every file has lost its second half, as after a failed transfer."""
+    broken = rehearsal.new_folder("broken-model")
+    for name in files_of(model):
+        (broken / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model / name, broken / name)
+        with (broken / name).open("r+b") as file:
+            file.truncate((model / name).stat().st_size // 2)
+    return broken
+
+
+def _refuses(rehearsal: Rehearsal, model: Path) -> tuple[bool, str]:
+    """Say whether a server ends by itself, with a code other than 0 and a word in the log."""
+    began = time.monotonic()
+    with serving(rehearsal, model) as server:
+        while server.container.is_running():
+            if server.ping().status == 200:
+                return False, "it says 200 to /ping all the same"
+            if time.monotonic() - began > rehearsal.limits.refusal:
+                return False, f"it still runs after {rehearsal.limits.refusal} s, and is not healthy"
+            time.sleep(0.2)
+        code = server.container.wait(rehearsal.limits.refusal)
+        has_reason = bool(server.container.log().strip())
+        return code != 0 and has_reason, f"exit code {code}: {server.container.last_words()}"

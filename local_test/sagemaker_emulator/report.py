@@ -1,0 +1,132 @@
+"""What was found: one row for each check, as a table for people and as JSON for programs."""
+
+import enum
+import json
+import shutil
+import sys
+import textwrap
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sagemaker_emulator.checks import CHECKS, GROUPS, Check
+
+
+class Outcome(enum.StrEnum):
+    """How a check ended; only FAIL counts against the image."""
+
+    PASS = "PASS"  # noqa: S105 - no password
+    FAIL = "FAIL"
+    WARN = "WARN"
+    SKIP = "SKIP"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the table."""
+
+    check: Check
+    outcome: Outcome
+    seen: str
+
+
+class Report:
+    """Collects findings from all threads.
+
+    Args:
+        groups: whose checks are wanted; findings of others are dropped.
+        is_talkative: whether each finding is told on stderr as it comes.
+    """
+
+    def __init__(self, groups: Iterable[str] = GROUPS, *, is_talkative: bool = False) -> None:
+        self._wanted = [check for check in CHECKS.values() if check.group in set(groups)]
+        self._found: dict[str, Finding] = {}
+        self._lock = threading.Lock()
+        self._is_talkative = is_talkative
+
+    def judge(self, name: str, holds: bool, seen: str) -> None:
+        """Record whether a check holds, and what was seen."""
+        check = CHECKS[name]
+        failed = Outcome.FAIL if check.is_required else Outcome.WARN
+        self._add(Finding(check, Outcome.PASS if holds else failed, seen))
+
+    def skip(self, name: str, reason: str) -> None:
+        """Record that a check could not be made here."""
+        self._add(Finding(CHECKS[name], Outcome.SKIP, reason))
+
+    def close(self, names: Iterable[str], reason: str) -> None:
+        """Record a failure for those of `names` that nothing was recorded for."""
+        for name in names:
+            if name not in self._found:
+                self._add(Finding(CHECKS[name], Outcome.FAIL, reason))
+
+    def has(self, name: str) -> bool:
+        """Say whether something was recorded for a check."""
+        return name in self._found
+
+    def findings(self) -> list[Finding]:
+        """Return a row for each wanted check, in the catalogue's order."""
+        missing = "not reached: the rehearsal was ended before"
+        return [self._found.get(c.name, Finding(c, Outcome.FAIL, missing)) for c in self._wanted]
+
+    def is_conformant(self) -> bool:
+        """Say whether nothing failed."""
+        return all(finding.outcome is not Outcome.FAIL for finding in self.findings())
+
+    def _add(self, finding: Finding) -> None:
+        with self._lock:
+            self._found[finding.check.name] = finding
+            if self._is_talkative and finding.check in self._wanted:
+                print(f"  {finding.outcome}  {finding.check.name}", file=sys.stderr, flush=True)
+
+
+def as_table(findings: Iterable[Finding], width: int | None = None) -> str:
+    """Return the table: verdict, check, what SageMaker does, what was seen; a remedy below what did not hold."""
+    width = width or shutil.get_terminal_size((120, 24)).columns
+    name_width = max(len(name) for name in CHECKS)
+    rest = max(width - 6 - name_width - 4, 40)
+    left = rest // 2
+    lines = [f"{'':4}  {'check':{name_width}}  {'SageMaker …':{left}}  seen"]
+    indent = " " * (8 + name_width)
+    rows = list(findings)
+    for row in rows:
+        lines += _row(row, name_width, left, rest - left)
+        if row.outcome in (Outcome.FAIL, Outcome.WARN):
+            lines += textwrap.wrap(
+                f"→ {row.check.remedy}", rest, initial_indent=indent, subsequent_indent=indent + "  "
+            )
+    return "\n".join([*lines, "", summary(rows)])
+
+
+def _row(row: Finding, name_width: int, left: int, right: int) -> list[str]:
+    told = textwrap.wrap(row.check.platform, left)
+    seen = textwrap.wrap(row.seen, right) or [""]
+    height = max(len(told), len(seen))
+    told += [""] * (height - len(told))
+    seen += [""] * (height - len(seen))
+    heads = [f"{row.outcome:4}  {row.check.name:{name_width}}"] + [" " * (6 + name_width)] * (height - 1)
+    return [f"{head}  {a:{left}}  {b}".rstrip() for head, a, b in zip(heads, told, seen, strict=True)]
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """Return the counts in one line."""
+    outcomes = [finding.outcome for finding in findings]
+    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome)
+
+
+def as_json(image: str, findings: Iterable[Finding]) -> str:
+    """Return the findings as a JSON document."""
+    rows = [
+        {
+            "check": row.check.name,
+            "outcome": row.outcome,
+            "required": row.check.is_required,
+            "sagemaker": row.check.platform,
+            "seen": row.seen,
+            "remedy": row.check.remedy,
+        }
+        for row in findings
+    ]
+    is_conformant = all(row["outcome"] != Outcome.FAIL for row in rows)
+    told = {"image": image, "conformant": is_conformant, "checks": rows}
+    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"

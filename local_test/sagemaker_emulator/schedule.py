@@ -1,0 +1,73 @@
+"""Which parts of the rehearsal there are, and how they are run beside one another."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sagemaker_emulator import (
+    batch_checks,
+    endpoint_checks,
+    host_checks,
+    hosting,
+    image_checks,
+    interruption_checks,
+    training_checks,
+)
+from sagemaker_emulator.checks import CHECKS
+from sagemaker_emulator.rehearsal import Rehearsal
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of the rehearsal with containers of its own.
+
+    Attributes:
+        run: does it.
+        checks: names of those it decides.
+        uses_training: whether it needs the undisturbed training.
+    """
+
+    run: Callable[[Rehearsal], None]
+    checks: tuple[str, ...]
+    uses_training: bool = False
+
+    def is_wanted(self, groups: Collection[str]) -> bool:
+        """Say whether any of its checks is in the groups."""
+        return any(CHECKS[name].group in groups for name in self.checks)
+
+
+BASE = Part(training_checks.run_base, training_checks.BASE_CHECKS)
+# The longest first, so that none is left to run alone in the end; those that need the training come last.
+PARTS = (
+    Part(image_checks.check_image, image_checks.CHECKS),
+    Part(training_checks.check_refusals, training_checks.REFUSAL_CHECKS),
+    Part(host_checks.check_two_hosts, host_checks.HOST_CHECKS),
+    Part(training_checks.check_encodings, training_checks.ENCODING_CHECKS),
+    Part(interruption_checks.check_stop, interruption_checks.STOP_CHECKS),
+    Part(interruption_checks.check_spot, interruption_checks.SPOT_CHECKS, uses_training=True),
+    Part(endpoint_checks.check_endpoint, endpoint_checks.ENDPOINT_CHECKS, uses_training=True),
+    Part(hosting.check_variants, hosting.VARIANT_CHECKS, uses_training=True),
+    Part(batch_checks.check_batch, batch_checks.BATCH_CHECKS, uses_training=True),
+    Part(hosting.check_models, hosting.MODEL_CHECKS, uses_training=True),
+)
+
+
+def run_parts(rehearsal: Rehearsal, groups: Collection[str], workers: int) -> None:
+    """Run the wanted parts, `workers` at a time; one that breaks fails its checks and no others."""
+    wanted = [part for part in PARTS if part.is_wanted(groups)]
+    needs_training = any(part.uses_training for part in wanted) and not (
+        rehearsal.given_model and not {"train", "spot"} & set(groups)
+    )
+    if BASE.is_wanted(groups) or needs_training:
+        wanted.insert(0, BASE)  # before all that wait for it, or they would keep it from starting
+    with ThreadPoolExecutor(workers, thread_name_prefix="part") as pool:
+        running: dict[Part, Future[None]] = {part: pool.submit(part.run, rehearsal) for part in wanted}
+        try:
+            for part, future in running.items():
+                error = future.exception()
+                reason = f"the check broke: {type(error).__name__}: {error}" if error else "not reached"
+                rehearsal.report.close(part.checks, reason[:300])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            rehearsal.engine.close()
+            raise

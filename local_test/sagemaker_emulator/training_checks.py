@@ -1,0 +1,208 @@
+"""A training job on one instance: what it reads, what it leaves, and how it fails."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+
+from sagemaker_emulator.engine import Container
+from sagemaker_emulator.instance import Instance, artifact_faults, files_of
+from sagemaker_emulator.rehearsal import BaseRun, Rehearsal
+
+MOST_FAILURE = 1024  # characters of the failure file that SageMaker shows
+BASE_CHECKS = tuple(
+    f"train.{name}"
+    for name in (
+        "completes", "read-only-channels", "no-network", "small-shm", "artifact", "ballast", "writes", "log",
+    )
+)  # fmt: skip
+ENCODING_CHECKS = ("train.encodings", "train.unknown-user")
+REFUSAL_CHECKS = (
+    "train.missing-channel",
+    "train.empty-channel",
+    "train.bad-hyperparameter",
+    "train.failure-file",
+)
+# What SageMaker withholds in the first run, and the check that is at fault when the run needs it.
+_WITHHELD = {
+    "train.read-only-channels": "writable channels",
+    "train.no-network": "a network",
+    "train.small-shm": "a large /dev/shm",
+}
+_UNKNOWN_USER = "--user=12345:12345"
+_BALLAST = ("optimizer", "scheduler", "checkpoint", ".ckpt", "rng_state", "trainer_state")
+_SCRATCH = ("/tmp", "/var/tmp", "/dev", "/run", "/proc", "/sys")  # noqa: S108 - names of places, nothing is put there
+_MOUNTS = ("/opt/ml/input", "/opt/ml/model", "/opt/ml/output", "/opt/ml/checkpoints")
+
+
+def run_base(rehearsal: Rehearsal) -> None:
+    """Train undisturbed, withholding what SageMaker withholds, and judge what is left; hands on the model."""
+    try:
+        run = _first_run(rehearsal)
+    except BaseException as error:
+        rehearsal.base.set_exception(error)
+        raise
+    rehearsal.base.set_result(run)
+
+
+def _first_run(rehearsal: Rehearsal) -> BaseRun:
+    report = rehearsal.report
+    run, written, told = _train(rehearsal)
+    report.judge("train.completes", run.instance is not None, told)
+    if run.instance is None:
+        run, written = _with_help(rehearsal, run)
+    else:
+        for name in _WITHHELD:
+            report.judge(name, True, "trained with it")
+    if run.instance is None:
+        for name in BASE_CHECKS:
+            if not report.has(name):
+                report.skip(name, "the job did not complete")
+        return run
+    _judge_results(rehearsal, run, run.instance, written)
+    return run
+
+
+def _train(rehearsal: Rehearsal, granted: Sequence[str] = ()) -> tuple[BaseRun, list[str], str]:
+    """Train; return the run, what it wrote outside its mounts, and what was seen.
+
+    Args:
+        granted: checks of _WITHHELD whose restriction is lifted.
+    """
+    instance = rehearsal.new_instance("training")
+    shm = "1g" if "train.small-shm" in granted else "64m"
+    began = time.monotonic()
+    with (
+        rehearsal.engine.network(is_open="train.no-network" in granted) as network,
+        rehearsal.training(
+            instance,
+            f"--shm-size={shm}",
+            network=network,
+            are_channels_writable="train.read-only-channels" in granted,
+        ) as container,
+    ):
+        code = container.wait(rehearsal.limits.training)
+        seconds = time.monotonic() - began
+        told = describe_end(container, instance, code, seconds)
+        is_done = code == 0 and bool(files_of(instance.model_dir))
+        if code == 0 and not is_done:
+            told += ", but /opt/ml/model is empty"
+        return BaseRun(instance if is_done else None, seconds, container.log()), container.written(), told
+
+
+def _with_help(rehearsal: Rehearsal, failed: BaseRun) -> tuple[BaseRun, list[str]]:
+    """Lift the restrictions, all and then one by one, to find the one that the job cannot bear."""
+    run, written, _ = _train(rehearsal, list(_WITHHELD))
+    if run.instance is None:
+        return failed, []
+    for name, help_ in _WITHHELD.items():
+        alone, _, _ = _train(rehearsal, [name])
+        if alone.instance is not None:
+            rehearsal.report.judge(name, False, f"the job completes only with {help_}")
+        else:
+            rehearsal.report.skip(name, "the job fails for another reason, or for more than one")
+    return run, written
+
+
+def _judge_results(rehearsal: Rehearsal, run: BaseRun, instance: Instance, written: Sequence[str]) -> None:
+    report = rehearsal.report
+    names = files_of(instance.model_dir)
+    faults = artifact_faults(instance.model_dir)
+    report.judge("train.artifact", not faults, "; ".join(faults[:4]) or f"{len(names)} regular files")
+    ballast = [str(name) for name in names if any(word in str(name).lower() for word in _BALLAST)]
+    report.judge("train.ballast", not ballast, ", ".join(ballast[:4]) or "no such file in it")
+    stray = strays(written)
+    report.judge("train.writes", not stray, ", ".join(stray[:4]) or "nothing elsewhere")
+    report.judge("train.log", *_judge_log(run.log))
+
+
+def strays(written: Sequence[str], mounts: Sequence[str] = _MOUNTS) -> list[str]:
+    """Return what a container wrote where it should not; parents of mounts, scratch and bytecode do not count."""
+    found = []
+    for path in written:
+        is_parent = any(mount == path or mount.startswith(f"{path}/") for mount in mounts)
+        is_below = path.startswith(tuple(f"{place}/" for place in (*_SCRATCH, *mounts))) or path in _SCRATCH
+        is_bytecode = "__pycache__" in path
+        # A folder is reported as changed along with what was put into it: the deepest path tells enough.
+        is_folder_of_other = any(other.startswith(f"{path}/") for other in written)
+        if not (is_parent or is_below or is_bytecode or is_folder_of_other):
+            found.append(path)
+    return found
+
+
+def _judge_log(log: bytes) -> tuple[bool, str]:
+    redrawn = [line for line in log.split(b"\n") if b"\r" in line.rstrip(b"\r")]
+    if redrawn:
+        return False, f"{len(redrawn)} lines are redrawn with carriage returns"
+    return bool(log.strip()), f"{len(log.splitlines())} lines"
+
+
+def describe_end(container: Container, instance: Instance, code: int | None, seconds: float) -> str:
+    """Return in a few words how a job ended, with its own reason when it failed."""
+    if code is None:
+        return f"still running after {seconds:.0f} s"
+    told = f"exit code {code} after {seconds:.0f} s"
+    reason = (instance.failure() or container.last_words()).strip()
+    return told if code == 0 else f"{told}: {reason[:200]}"
+
+
+def check_encodings(rehearsal: Rehearsal) -> None:
+    """Train with JSON-quoted hyperparameters and the platform's own, as a user that nobody knows."""
+    quoted = {name: json.dumps(text) for name, text in rehearsal.job.hyperparameters.items()}
+    extra = {
+        "sagemaker_container_log_level": "20",
+        "sagemaker_job_name": '"rehearsal"',
+        "sagemaker_region": '"us-east-1"',
+        "_tuning_objective_metric": "accuracy",
+    }
+    is_done, told = _completes(rehearsal, {**quoted, **extra}, _UNKNOWN_USER)
+    report = rehearsal.report
+    if is_done:
+        report.judge("train.encodings", True, told)
+        report.judge("train.unknown-user", True, f"user 12345: {told}")
+        return
+    report.judge("train.encodings", *_completes(rehearsal, {**quoted, **extra}))
+    is_done, told = _completes(rehearsal, {}, _UNKNOWN_USER)
+    report.judge("train.unknown-user", is_done, f"user 12345: {told}")
+
+
+def _completes(rehearsal: Rehearsal, hyperparameters: Mapping[str, str], *options: str) -> tuple[bool, str]:
+    instance = rehearsal.new_instance("encodings", hyperparameters=hyperparameters)
+    instance.open_to_all()
+    began = time.monotonic()
+    with rehearsal.training(instance, *options) as container:
+        code = container.wait(rehearsal.limits.training)
+        told = describe_end(container, instance, code, time.monotonic() - began)
+        has_model = bool(files_of(instance.model_dir))
+        return code == 0 and has_model, told if has_model or code else f"{told}, no model"
+
+
+def check_refusals(rehearsal: Rehearsal) -> None:
+    """Start jobs that cannot run; judge that each ends soon, not with 0, and says why."""
+    job, reasons = rehearsal.job, {}
+    channel = job.required_channel
+    jobs = {
+        "train.missing-channel": rehearsal.new_instance("missing-channel", without=channel),
+        "train.empty-channel": rehearsal.new_instance("empty-channel", empty=channel),
+    }
+    if job.bad_hyperparameters:
+        jobs["train.bad-hyperparameter"] = rehearsal.new_instance(
+            "bad-hyperparameter", hyperparameters=job.bad_hyperparameters
+        )
+    else:
+        rehearsal.report.skip("train.bad-hyperparameter", "name a bad value with --bad-hyperparameter")
+    for name, instance in jobs.items():
+        began = time.monotonic()
+        with rehearsal.training(instance) as container:
+            code = container.wait(rehearsal.limits.refusal)
+            told = describe_end(container, instance, code, time.monotonic() - began)
+            rehearsal.report.judge(name, code not in {0, None}, told)
+            reasons[name] = instance.failure()
+    rehearsal.report.judge("train.failure-file", *_judge_reasons(reasons))
+
+
+def _judge_reasons(reasons: Mapping[str, str]) -> tuple[bool, str]:
+    absent = [name.partition(".")[2] for name, text in reasons.items() if not text.strip()]
+    if absent:
+        return False, f"no reason for {', '.join(absent)}"
+    longest = max(map(len, reasons.values()))
+    return longest <= MOST_FAILURE, f"a reason each, of {longest} characters at most"

@@ -1,0 +1,193 @@
+"""The emulator against images that keep the contract, and against one that does not."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from containers import REPOSITORY, docker, engine_problem
+
+_EMULATOR = REPOSITORY / "local_test" / "sagemaker_emulator"
+_BASE = os.environ.get("BASE", "python:3.11-slim-bookworm")
+_GOOD = f"""FROM {_BASE}
+COPY good.py /usr/local/bin/train
+COPY good.py /usr/local/bin/serve
+RUN sed -i '1i #!/usr/bin/env python3' /usr/local/bin/train /usr/local/bin/serve \
+    && chmod 755 /usr/local/bin/train /usr/local/bin/serve
+"""
+# The shell is the first process: it keeps SIGTERM to itself, and its exit code is 0 whatever its child's was.
+_BAD = f"""FROM {_BASE}
+COPY bad.py /opt/program.py
+COPY bad.py /opt/ml/code/program.py
+LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
+LABEL com.amazonaws.sagemaker.capabilities.multi-models=true
+HEALTHCHECK CMD true
+USER 1000
+USER 0
+ENTRYPOINT python /opt/program.py $0; true
+"""
+_BAD_FAULTS = {
+    "image.entrypoint", "image.reserved-tree", "image.instructions",
+    "train.artifact", "train.ballast", "train.writes", "train.log", "train.encodings", "train.missing-channel",
+    "train.empty-channel", "train.bad-hyperparameter", "train.failure-file",
+    "stop.ends", "stop.saves", "spot.resumes", "hosts.one-artifact", "hosts.lost-peer",
+    "serve.ping-truth", "serve.ping-load", "serve.wrong-type", "serve.garbage", "serve.25mb", "serve.stop",
+    "serve.bind-port", "serve.multi-models", "serve.empty-model", "serve.broken-model",
+    "batch.execution-parameters", "batch.multi-record", "batch.last-line", "batch.bad-record",
+}  # fmt: skip
+_BAD_WARNINGS = {"train.unknown-user", "serve.ping-methods", "batch.line-ends"}
+
+
+def build(name: str, dockerfile: str) -> str:
+    """Build an image from what lies in tests/container/images; return its name."""
+    problem = engine_problem()
+    if problem:
+        pytest.skip(problem)
+    folder = Path(__file__).parent / "images"
+    command = ["docker", "build", "--quiet", "--tag", name, "--file", "-", str(folder)]
+    subprocess.run(command, input=dockerfile, text=True, check=True, capture_output=True, timeout=300)
+    return name
+
+
+@pytest.fixture(scope="module")
+def good() -> str:
+    """Return an image of a stranger's that keeps the contract."""
+    return build("sagemaker-emulator-test:good", _GOOD)
+
+
+@pytest.fixture(scope="module")
+def bad() -> str:
+    """Return an image with the usual faults."""
+    return build("sagemaker-emulator-test:bad", _BAD)
+
+
+@pytest.fixture
+def line_job(tmp_path: Path) -> Path:
+    """Return a job of a stranger's: rows of two numbers, and a profile."""
+    job = tmp_path / "job"
+    (job / "input" / "data" / "train").mkdir(parents=True)
+    rows = "".join(f"{x},{2 * x + 1}\n" for x in range(20))
+    (job / "input" / "data" / "train" / "rows.csv").write_text(rows)
+    (job / "payload.csv").write_text("3\n1\n4\n1.5\n9\n2.6")
+    profile = {
+        "hyperparameters": {"epochs": "20"},
+        "long_hyperparameters": {"epochs": "3000"},
+        "payloads": {"payload.csv": "text/csv"},
+        "records": {"payload.csv": "text/csv"},
+    }
+    (job / "conformance.json").write_text(json.dumps(profile))
+    return job
+
+
+@pytest.fixture
+def rehearse(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs the command and returns what it wrote with --json, and its exit code."""
+
+    def run(image: str, *options: object) -> dict[str, Any]:
+        file = tmp_path / "findings.json"
+        ended = subprocess.run(
+            [sys.executable, str(_EMULATOR), image, "--json", str(file), *map(str, options)],
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert file.exists(), ended.stdout + ended.stderr
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return {**told, "exit code": ended.returncode, "table": ended.stdout}
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(tmp_path: Path) -> Iterator[None]:
+    """Hold that every container and network of the emulator's is gone after each test."""
+    yield
+    if engine_problem():
+        return
+    of_runs = ("--quiet", "--filter", "label=sagemaker-emulator")
+    assert docker("ps", "--all", *of_runs).stdout == ""
+    assert docker("network", "ls", *of_runs).stdout == ""
+
+
+def with_outcome(told: dict[str, Any], outcome: str) -> dict[str, str]:
+    """Return what was seen by the checks of an outcome."""
+    return {row["check"]: row["seen"] for row in told["checks"] if row["outcome"] == outcome}
+
+
+def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
+    """Every check passes, the optional ones too: an interrupted job has the same bits, and none is skipped."""
+    job = tmp_path / "job"
+    made = [sys.executable, str(REPOSITORY / "local_test" / "tiny_job.py"), str(job)]
+    subprocess.run(made, check=True, capture_output=True, timeout=120)
+    told = rehearse(image, "--job", job, "--profile", REPOSITORY / "local_test" / "conformance.json")
+    others = {row["check"]: row for row in told["checks"] if row["outcome"] != "PASS"}
+    assert others == {}
+    assert (told["conformant"], told["exit code"]) == (True, 0)
+
+
+def test_a_strangers_image_keeps_it(good, line_job, rehearse):
+    """A program of another kind passes with what a profile says about it; one host alone trains, so none waits."""
+    told = rehearse(good, "--job", line_job, "--workers", 4)
+    assert with_outcome(told, "FAIL") == {}
+    assert with_outcome(told, "WARN") == {}
+    assert with_outcome(told, "SKIP").keys() == {"hosts.lost-peer"}
+    assert told["exit code"] == 0
+
+
+def test_the_faults_of_a_bad_image_are_found(bad, line_job, rehearse):
+    """Exactly the faults that were built in, each with a remedy in the table."""
+    limits = ("--stop-seconds", 4, "--drain-seconds", 4, "--refusal-seconds", 20, "--peer-seconds", 5)
+    told = rehearse(bad, "--job", line_job, "--workers", 4, *limits)
+    assert with_outcome(told, "FAIL").keys() == _BAD_FAULTS
+    assert with_outcome(told, "WARN").keys() == _BAD_WARNINGS
+    assert told["exit code"] == 1
+    assert told["table"].count("→") == len(_BAD_FAULTS | _BAD_WARNINGS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [("loopback", {"serve.starts"}), ("writes", {"serve.starts", "serve.read-only-model"})],
+)
+def test_a_server_that_nobody_reaches_is_told_apart(bad, tmp_path, rehearse, fault, found):
+    """Bound to loopback it is never healthy; a server that needs a writable model folder is named as such."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights.json").write_text("{}")
+    options = ("--only", "serve", "--model", model, "--env", f"FAULT={fault}")
+    told = rehearse(bad, *options, "--start-seconds", 5, "--refusal-seconds", 5, "--workers", 4)
+    failed = with_outcome(told, "FAIL")
+    about_starting = {"serve.starts", "serve.read-only-model", "serve.no-network"}
+    assert failed.keys() & about_starting == found
+
+
+def test_ended_by_a_signal_it_leaves_nothing(good, line_job, tmp_path):
+    """Ctrl-C and SIGTERM in the middle: exit code 130, one sentence, no container, network or folder."""
+    command = [sys.executable, str(_EMULATOR), good, "--job", str(line_job), "--work-dir", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "PASS" in line:
+                break
+        running.send_signal(2)
+        rest = running.stderr.read()
+        assert running.wait(60) == 130
+    assert "everything that was started is removed" in rest
+    assert "Traceback" not in rest
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]
+
+
+def test_what_cannot_be_rehearsed_is_told(line_job):
+    """An image that this machine does not have ends it at once, in one sentence."""
+    problem = engine_problem()
+    if problem:
+        pytest.skip(problem)
+    command = [sys.executable, str(_EMULATOR), "no-such-image:0", "--job", str(line_job)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "This machine has no image no-such-image:0" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

@@ -1,0 +1,240 @@
+"""What the emulator calls a fault: of files, instructions, places, merges; and of the profile it is given."""
+
+import json
+import os
+
+import pytest
+
+from sagemaker_emulator.checks import CHECKS, GROUPS
+from sagemaker_emulator.command import main
+from sagemaker_emulator.host_checks import judge_merge
+from sagemaker_emulator.image_checks import entrypoint_fault, trap_instructions
+from sagemaker_emulator.instance import Instance, artifact_faults, largest_digest
+from sagemaker_emulator.job import Job, JobError, Profile
+from sagemaker_emulator.report import Outcome, Report, as_json, as_table
+from sagemaker_emulator.schedule import BASE, PARTS
+from sagemaker_emulator.training_checks import strays
+
+
+@pytest.fixture
+def job_dir(tmp_path):
+    """Return a job's folder with one channel and two hyperparameters."""
+    (tmp_path / "input" / "data" / "train").mkdir(parents=True)
+    (tmp_path / "input" / "config").mkdir()
+    settings = {"name": "bert", "epochs": "3"}
+    (tmp_path / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings))
+    return tmp_path
+
+
+def test_every_check_is_decided_by_one_part():
+    """No check of the catalogue is forgotten, none is decided twice, each belongs to a group and has a remedy."""
+    decided = [name for part in (BASE, *PARTS) for name in part.checks]
+    assert sorted(decided) == sorted(CHECKS)
+    assert {check.group for check in CHECKS.values()} == set(GROUPS)
+    assert all(check.remedy.endswith(".") and check.platform for check in CHECKS.values())
+
+
+def test_a_sound_artifact_has_no_faults(tmp_path):
+    """Regular files that anybody may read."""
+    (tmp_path / "model.bin").write_bytes(b"1")
+    assert artifact_faults(tmp_path) == []
+
+
+def test_each_fault_of_an_artifact_is_named(tmp_path):
+    """Links, pipes, private files, files of a file manager, a folder more, nothing at all."""
+    assert artifact_faults(tmp_path) == ["the folder is empty"]
+    inner = tmp_path / "export"
+    inner.mkdir()
+    (inner / "a").symlink_to("b")
+    os.mkfifo(inner / "pipe")
+    (inner / "secret").write_bytes(b"1")
+    (inner / "secret").chmod(0o600)
+    (inner / "._b").write_bytes(b"1")
+    assert artifact_faults(tmp_path) == [
+        "export/._b belongs to a file manager",
+        "export/a is a link",
+        "export/pipe is not a regular file",
+        "export/secret has mode 600",
+        "everything lies in one folder more",
+    ]
+
+
+def test_the_weights_are_the_largest_file(tmp_path):
+    """What two trainings are compared by does not depend on small files that name times or machines."""
+    (tmp_path / "weights").write_bytes(b"0" * 100)
+    (tmp_path / "info.json").write_text("now")
+    before = largest_digest(tmp_path)
+    (tmp_path / "info.json").write_text("later")
+    assert largest_digest(tmp_path) == before
+    assert before[0] == "weights"
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "fault"),
+    [
+        ([], ""),
+        (["python", "/program.py"], ""),
+        (["/entry.sh"], ""),
+        (["/bin/sh", "-c", "python /program.py"], "shell form"),
+        (["/usr/bin/tini", "--"], "tini starts it"),
+    ],
+)
+def test_entrypoints_are_judged(entrypoint, fault):
+    """Shell form loses the words, an init program takes them for a program's name; exec form is fine."""
+    assert fault in entrypoint_fault(entrypoint)
+    assert bool(entrypoint_fault(entrypoint)) == bool(fault)
+
+
+def test_instructions_that_mean_something_else_are_named():
+    """VOLUME, HEALTHCHECK, STOPSIGNAL, ONBUILD; a check that was switched off and the usual signal do not count."""
+    harmless = {"Healthcheck": {"Test": ["NONE"]}, "StopSignal": "SIGTERM", "Volumes": None, "OnBuild": None}
+    assert trap_instructions(harmless) == []
+    harmful = {
+        "Healthcheck": {"Test": ["CMD", "true"]},
+        "StopSignal": "SIGINT",
+        "Volumes": {"/opt/ml/model": {}},
+        "OnBuild": ["RUN x"],
+    }
+    assert trap_instructions(harmful) == [
+        "VOLUME /opt/ml/model",
+        "HEALTHCHECK",
+        "STOPSIGNAL SIGINT",
+        "ONBUILD",
+    ]
+
+
+def test_only_writes_elsewhere_are_strays():
+    """Mounts, their parents, scratch and bytecode are fine; the deepest path of anything else is told."""
+    fine = [
+        "/opt",
+        "/opt/ml",
+        "/opt/ml/model",
+        "/opt/ml/output/data",
+        "/tmp",
+        "/tmp/x",
+        "/dev/shm/y",
+        "/a/__pycache__/b",
+    ]
+    assert strays(fine) == ["/a"] or strays(fine) == []
+    assert strays([*fine, "/opt/ml/cache", "/root", "/root/.cache", "/root/.cache/x"]) == [
+        "/opt/ml/cache",
+        "/root/.cache/x",
+    ]
+
+
+def test_hosts_may_not_write_the_same_file(tmp_path):
+    """One writer, or other names: fine; the same name twice, or nothing at all: not."""
+    folders = [tmp_path / host for host in ("algo-1", "algo-2")]
+    for folder in folders:
+        folder.mkdir()
+    assert judge_merge(folders)[0] is False
+    (folders[0] / "model").write_bytes(b"1")
+    assert judge_merge(folders) == (True, "1 + 0 files")
+    (folders[1] / "model").write_bytes(b"1")
+    assert judge_merge(folders) == (False, "every host wrote model")
+
+
+def test_an_instance_is_laid_out_as_sagemaker_does(tmp_path, job_dir):
+    """Strings only, no content type, no instance groups on one host; on two the hosts as given, with groups."""
+    job = Job.read(job_dir, Profile())
+    alone = Instance(tmp_path / "alone", job.channels, job.hyperparameters)
+    config = {path.name: json.loads(path.read_text()) for path in (tmp_path / "alone" / "config").iterdir()}
+    assert config["hyperparameters.json"] == {"name": "bert", "epochs": "3"}
+    assert "ContentType" not in config["inputdataconfig.json"]["train"]
+    assert "instance_groups" not in config["resourceconfig.json"]
+    assert f"--volume={job_dir}/input/data/train:/opt/ml/input/data/train:ro" in alone.volumes()
+    Instance(tmp_path / "second", job.channels, {}, "algo-2", ("algo-2", "algo-1"))
+    told = json.loads((tmp_path / "second" / "config" / "resourceconfig.json").read_text())
+    assert (told["current_host"], told["hosts"]) == ("algo-2", ["algo-2", "algo-1"])
+    assert told["instance_groups"][0]["hosts"] == ["algo-2", "algo-1"]
+
+
+def test_what_nobody_names_is_guessed(job_dir):
+    """The train channel, a number that becomes a word, a number after `epoch` or `step`."""
+    job = Job.read(job_dir, Profile())
+    assert job.required_channel == "train"
+    assert job.bad_hyperparameters == {"epochs": "not-a-number"}
+    assert job.progress_in(b"Epoch 3/10\nglobal_step: 17 loss 2\nsteps left 9") == [3, 17]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"payload": {}}', "did you mean payloads"),
+        ('{"nobody": {}}', "it knows hyperparameters"),
+        ('{"hyperparameters": {"a": 1}}', "must be strings"),
+        ('{"checkpoints": "no"}', "must be a JSON true or false"),
+        ("[]", "does not hold a JSON object"),
+        ("{", "is not valid JSON"),
+        ('{"progress": "step"}', "exactly one group"),
+        ('{"progress": "("}', "not a regular expression"),
+        ('{"required_channel": "test"}', "is not a channel"),
+        ('{"payloads": {"none.csv": "text/csv"}}', "Cannot read the payload"),
+    ],
+)
+def test_a_wrong_profile_is_told(job_dir, text, told):
+    """One sentence that names the entry and what is wrong with it."""
+    (job_dir / "profile.json").write_text(text)
+    with pytest.raises(JobError, match=told):
+        Job.read(job_dir, Profile.read(job_dir / "profile.json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "No job to train with"),
+        (["--job", "/nonexistent"], "There is no folder /nonexistent/input/data"),
+        (["--only", "serve", "--model", "/nonexistent"], "There is no folder /nonexistent"),
+        (["--job", ".", "--profile", "/nonexistent.json"], "Cannot read /nonexistent.json"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_told(arguments, told, capsys):
+    """Before any engine is asked: exit code 2 and one sentence."""
+    assert main(["some-image", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_without_an_engine_that_is_told(job_dir, monkeypatch, capsys):
+    """No docker command, or none that answers: exit code 2 and what to do."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert main(["some-image", "--job", str(job_dir)]) == 2
+    assert "This machine has no docker command" in capsys.readouterr().err
+
+
+def test_the_table_has_a_row_for_each_check_and_remedies_below_faults():
+    """Verdict, check, platform, seen; an optional check only warns; what was not reached counts as a failure."""
+    report = Report(["stop", "spot"])
+    report.judge("stop.ends", True, "exit code 0 after 1.0 s")
+    report.judge("stop.saves", False, "no model, " + "and a long story about it " * 5)
+    report.judge("spot.same-model", False, "other bits")
+    report.skip("spot.resumes", "no progress in the log")
+    findings = report.findings()
+    table = as_table(findings, 100)
+    assert max(map(len, table.splitlines())) <= 100
+    assert [
+        line.split()[:2] for line in table.splitlines() if line[:4].strip().isupper() and "." in line[:30]
+    ] == [
+        ["PASS", "stop.ends"],
+        ["FAIL", "stop.saves"],
+        ["FAIL", "spot.checkpoints"],
+        ["SKIP", "spot.resumes"],
+        ["FAIL", "spot.completes"],
+        ["WARN", "spot.same-model"],
+        ["FAIL", "spot.restart-completed"],
+    ]
+    assert table.count("→") == 5
+    assert table.endswith("1 PASS, 4 FAIL, 1 WARN, 1 SKIP")
+    assert not report.is_conformant()
+    told = json.loads(as_json("an-image:1", findings))
+    assert told["conformant"] is False
+    assert [row["check"] for row in told["checks"]] == [finding.check.name for finding in findings]
+
+
+def test_warnings_and_skips_do_not_count():
+    """Only a failure of what SageMaker asks of everybody makes an image fail."""
+    report = Report(["stop"])
+    report.judge("stop.ends", True, "")
+    report.skip("stop.saves", "")
+    assert report.is_conformant()
+    report.close(["stop.ends", "stop.saves"], "the check broke")
+    assert [finding.outcome for finding in report.findings()] == [Outcome.PASS, Outcome.SKIP]
