@@ -31,6 +31,7 @@ OTHER :=
 OUTPUT :=
 KILLS := 20
 SEED := 0
+JOB :=
 RANKS := 1
 ARGS :=
 
@@ -130,6 +131,12 @@ spot-drill: lay-out ## train in peace and through KILLS interruptions, and compa
 	@[ -e "$(TEST_DIR)/input/data/model" ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
 	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill.py "$(TEST_DIR)" --engine $$ENGINE --kills $(KILLS) --seed $(SEED) --ranks $(RANKS)
+
+.PHONY: conformance
+conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and print what holds (JOB=folder for others)
+	@[ -n "$(JOB)" ] || { $(MAKE) -s $(VENV)/.runtime; $(RUN) local_test/tiny_job.py $(VENV)/tiny-job 2>/dev/null; }
+	@$(RUN) local_test/sagemaker_emulator "$(IMAGE):$(TAG)" $(ARGS) \
+	  $(if $(JOB),--job "$(JOB)",--job $(VENV)/tiny-job --profile local_test/conformance.json)
 
 .PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sagemaker_emulator.engine import Container
 from sagemaker_emulator.job import Payload
 
+USUAL_PORT = 8080
 PING_TIMEOUT = 2.0  # seconds
 ANSWER_TIMEOUT = 60.0
 
@@ -92,11 +93,17 @@ class Server:
             waited = time.monotonic() - began
             if not self.container.is_running():
                 return False, f"it ended after {waited:.0f} s: {self.container.last_words()}"
+            if self._listens_elsewhere() and self.ping().status != 200:
+                return False, f"it answers on port {USUAL_PORT} instead of {self._port}"
             if waited > timeout:
                 return False, f"no 200 within {timeout:.0f} s; the last ping came to {last.told()}"
             time.sleep(0.1)
             last = self.ping()
         return True, f"200 after {time.monotonic() - began:.1f} s"
+
+    def _listens_elsewhere(self) -> bool:
+        """Say whether a server that was to take another port is healthy on the usual one."""
+        return self._port != USUAL_PORT and Server(self.container, USUAL_PORT).ping().status == 200
 
     def _where(self) -> tuple[str, int]:
         if self._address is None:

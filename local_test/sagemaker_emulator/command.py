@@ -27,7 +27,8 @@ _TRAINING_GROUPS = {"train", "stop", "spot", "hosts"}
 def main(arguments: Sequence[str]) -> int:
     """Rehearse; return 0 when nothing failed, 1 when a check did, 2 when nothing could be rehearsed."""
     given = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts what runs in the background without SIGINT
+    # SIGINT too: a shell starts what runs in the background without it.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
         return _rehearse(given)

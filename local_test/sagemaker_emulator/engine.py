@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 KILLED = 137  # exit code of a first process that SIGKILL has ended
+_CLOSING = 50  # looks at what is left, when everything is removed
 _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
 
 
@@ -98,7 +99,7 @@ class Container:
     def stop(self, grace: int) -> tuple[int, float]:
         """Do what SageMaker does: SIGTERM, and SIGKILL after `grace` seconds; return exit code and seconds taken."""
         began = time.monotonic()
-        docker("stop", "--time", str(grace), self.name, timeout=grace + _PATIENCE)
+        docker("stop", "-t", str(grace), self.name, timeout=grace + _PATIENCE)
         return int(inspect(self.name)["State"]["ExitCode"]), time.monotonic() - began
 
     def written(self) -> list[str]:
@@ -217,14 +218,21 @@ class Engine:
     def close(self) -> None:
         """End and remove everything that is still there, and refuse to make anything more."""
         self._closed.set()
-        left = docker("ps", "--all", "--quiet", "--filter", f"label={self._label}").decode().split()
-        if left:
-            docker("rm", "--force", "--volumes", *left)
-        for network in (
-            docker("network", "ls", "--quiet", "--filter", f"label={self._label}").decode().split()
-        ):
-            with contextlib.suppress(EngineError):
-                docker("network", "rm", network)
+        for _ in range(_CLOSING):
+            left = self._listed("ps", "--all")
+            networks = self._listed("network", "ls")
+            if not left and not networks:
+                return
+            with contextlib.suppress(EngineError):  # another thread may be removing the same
+                if left:
+                    docker("rm", "--force", "--volumes", *left)
+                if networks:
+                    docker("network", "rm", *networks)
+            time.sleep(0.2)
+
+    def _listed(self, *words: str) -> list[str]:
+        """Return the identifiers of what this rehearsal has made and not yet removed."""
+        return docker(*words, "--quiet", "--filter", f"label={self._label}").decode().split()
 
     def _next_name(self) -> str:
         if self._closed.is_set():

@@ -11,6 +11,8 @@ from sagemaker_emulator.training_checks import describe_end
 HOST_CHECKS = ("hosts.both-end", "hosts.one-artifact", "hosts.lost-peer")
 _HOSTS = ("algo-2", "algo-1")  # in the order in which instance groups were seen to list them
 
+_SETTLING = 5.0  # seconds in which a host that has nothing to do ends
+
 
 def check_two_hosts(rehearsal: Rehearsal) -> None:
     """Train on two hosts to the end, and once more until one of them is gone."""
@@ -57,7 +59,7 @@ def _check_lost_peer(rehearsal: Rehearsal) -> None:
         rehearsal.training(lost, network=network) as killed,
     ):
         trains = wait_until_training(rehearsal, remaining, survivor)
-        if not trains or not killed.is_running():
+        if not trains or killed.wait(_SETTLING) is not None:
             report.skip(
                 "hosts.lost-peer", "a host ended before the other was taken away: --long makes a job longer"
             )

@@ -1,18 +1,19 @@
 """Starts `serve` as SageMaker does, and judges starts that differ: confined, as another user, without a model."""
 
 import contextlib
+import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sagemaker_emulator.client import Server
+from sagemaker_emulator.client import USUAL_PORT, Server
 from sagemaker_emulator.instance import files_of
 from sagemaker_emulator.rehearsal import Rehearsal
 
 VARIANT_CHECKS = ("serve.bind-port", "serve.read-only-root", "serve.small-shm", "serve.unknown-user")
 MODEL_CHECKS = ("serve.empty-model", "serve.broken-model", "serve.multi-models")
-_PORT, _OTHER_PORT = 8080, 9123
+_OTHER_PORT = 9123
 _LABELS = "com.amazonaws.sagemaker.capabilities."
 _VARIANTS = {
     "serve.bind-port": (f"--env=SAGEMAKER_BIND_TO_PORT={_OTHER_PORT}",),
@@ -27,7 +28,7 @@ def serving(
     rehearsal: Rehearsal,
     model_dir: Path,
     *options: str,
-    port: int = _PORT,
+    port: int = USUAL_PORT,
     variables: Mapping[str, str] | None = None,
     is_model_writable: bool = False,
     is_network_open: bool = False,
@@ -40,12 +41,16 @@ def serving(
         own = [
             f"--network={network}",
             f"--volume={model_dir.resolve()}:/opt/ml/model{mode}",
-            *([] if engine.reaches_containers else [f"--publish=127.0.0.1::{port}"]),
+            *([] if engine.reaches_containers else _published({port, USUAL_PORT})),
             *rehearsal.environment(variables or {}),
             *options,
         ]
         with engine.running(rehearsal.image, ["serve"], own) as container:
             yield Server(container, port)
+
+
+def _published(ports: Collection[int]) -> list[str]:
+    return [f"--publish=127.0.0.1::{port}" for port in ports]
 
 
 def check_variants(rehearsal: Rehearsal) -> None:
@@ -58,7 +63,7 @@ def check_variants(rehearsal: Rehearsal) -> None:
     everything = [option for options in _VARIANTS.values() for option in options]
     holds, told = _answers(rehearsal, model, everything, _OTHER_PORT)
     for name, options in _VARIANTS.items():
-        port = _OTHER_PORT if name == "serve.bind-port" else _PORT
+        port = _OTHER_PORT if name == "serve.bind-port" else USUAL_PORT
         if not holds:
             alone, told = _answers(rehearsal, model, options, port)
         if name == "serve.bind-port":
@@ -72,6 +77,7 @@ def _answers(rehearsal: Rehearsal, model: Path, options: Sequence[str], port: in
         is_ready, told = server.wait_until_ready(rehearsal.limits.start)
         if not is_ready or not rehearsal.job.payloads:
             return is_ready, told
+        server.invoke(rehearsal.job.payloads[0])  # whether the first answer is good has a check of its own
         answer = server.invoke(rehearsal.job.payloads[0])
         return answer.status == 200, f"{told}, then {answer.told()[:60]}"
 
@@ -112,7 +118,20 @@ def check_models(rehearsal: Rehearsal) -> None:
     with serving(rehearsal, empty, variables={"SAGEMAKER_MULTI_MODEL": "true"}) as server:
         server.wait_until_ready(rehearsal.limits.refusal)
         answer = server.ask("GET", "/models")
-        report.judge("serve.multi-models", answer.status == 200, f"GET /models: {answer.told()}")
+        fault = models_fault(answer.status, answer.body)
+        report.judge("serve.multi-models", not fault, f"GET /models: {fault or answer.told()}")
+
+
+def models_fault(status: int, body: bytes) -> str:
+    """Return what is wrong with an answer of a multi-model server's GET /models; empty when nothing is."""
+    if status != 200:
+        return f"status {status or 'missing'}"
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return "the answer is not JSON"
+    is_list = isinstance(told, dict) and isinstance(told.get("models"), list)
+    return "" if is_list else "the answer has no list models"
 
 
 def _broken_copy(rehearsal: Rehearsal, model: Path) -> Path:

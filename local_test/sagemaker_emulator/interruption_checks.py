@@ -1,5 +1,6 @@
 """A job that is stopped, and one whose spot instances are taken away."""
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -28,13 +29,28 @@ def wait_until_training(rehearsal: Rehearsal, container: Container, instance: In
     job, began = rehearsal.job, time.monotonic()
 
     def trains() -> bool:
-        if any(path.stat().st_size for path in _present(instance.checkpoint_dir)):
+        if job.progress_in(container.log()) or any(
+            path.stat().st_size for path in _present(instance.checkpoint_dir)
+        ):
             return True
-        # A program that shows nothing is given as long as half of an undisturbed run.
-        is_late = rehearsal.base.done() and time.monotonic() - began > rehearsal.base.result().seconds / 2
-        return is_late or bool(job.progress_in(container.log()))
+        return time.monotonic() - began > _silent_seconds(rehearsal)
 
     return container.wait_until(trains, rehearsal.limits.training) and container.is_running()
+
+
+def _silent_seconds(rehearsal: Rehearsal) -> float:
+    """Return after how long a program that never shows anything is taken to train: half of an undisturbed run.
+
+    One that does show something is waited for, however long it takes to start: SIGTERM to a first process that has
+    not yet said what to do about it is lost.
+    """
+    if not rehearsal.base.done():
+        return math.inf
+    peace = rehearsal.base.result()
+    has_shown = rehearsal.job.progress_in(peace.log) or (
+        peace.instance and _present(peace.instance.checkpoint_dir)
+    )
+    return math.inf if has_shown else peace.seconds / 2
 
 
 def _present(folder: Path) -> list[Path]:

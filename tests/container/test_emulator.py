@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from containers import REPOSITORY, docker, engine_problem
 
 _EMULATOR = REPOSITORY / "local_test" / "sagemaker_emulator"
+_LONGEST = 280  # seconds of a rehearsal
 _BASE = os.environ.get("BASE", "python:3.11-slim-bookworm")
 _GOOD = f"""FROM {_BASE}
 COPY good.py /usr/local/bin/train
@@ -90,15 +92,17 @@ def rehearse(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
     def run(image: str, *options: object) -> dict[str, Any]:
         file = tmp_path / "findings.json"
-        ended = subprocess.run(
-            [sys.executable, str(_EMULATOR), image, "--json", str(file), *map(str, options)],
-            capture_output=True,
-            text=True,
-            timeout=280,
-        )
-        assert file.exists(), ended.stdout + ended.stderr
+        command = [sys.executable, str(_EMULATOR), image, "--json", str(file), *map(str, options)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            patience = threading.Timer(
+                _LONGEST, running.terminate
+            )  # unlike SIGKILL, that leaves nothing behind
+            patience.start()
+            table, told_so_far = running.communicate()
+            patience.cancel()
+        assert file.exists(), table + told_so_far
         told = json.loads(file.read_text(encoding="utf-8"))
-        return {**told, "exit code": ended.returncode, "table": ended.stdout}
+        return {**told, "exit code": running.returncode, "table": table}
 
     return run
 
@@ -132,7 +136,7 @@ def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
 
 def test_a_strangers_image_keeps_it(good, line_job, rehearse):
     """A program of another kind passes with what a profile says about it; one host alone trains, so none waits."""
-    told = rehearse(good, "--job", line_job, "--workers", 4)
+    told = rehearse(good, "--job", line_job, "--workers", 4, "--stop-seconds", 20, "--peer-seconds", 20)
     assert with_outcome(told, "FAIL") == {}
     assert with_outcome(told, "WARN") == {}
     assert with_outcome(told, "SKIP").keys() == {"hosts.lost-peer"}

@@ -8,6 +8,7 @@ import pytest
 from sagemaker_emulator.checks import CHECKS, GROUPS
 from sagemaker_emulator.command import main
 from sagemaker_emulator.host_checks import judge_merge
+from sagemaker_emulator.hosting import models_fault
 from sagemaker_emulator.image_checks import entrypoint_fault, trap_instructions
 from sagemaker_emulator.instance import Instance, artifact_faults, largest_digest
 from sagemaker_emulator.job import Job, JobError, Profile
@@ -105,21 +106,29 @@ def test_instructions_that_mean_something_else_are_named():
 
 def test_only_writes_elsewhere_are_strays():
     """Mounts, their parents, scratch and bytecode are fine; the deepest path of anything else is told."""
-    fine = [
-        "/opt",
-        "/opt/ml",
-        "/opt/ml/model",
-        "/opt/ml/output/data",
-        "/tmp",
-        "/tmp/x",
-        "/dev/shm/y",
-        "/a/__pycache__/b",
-    ]
-    assert strays(fine) == ["/a"] or strays(fine) == []
-    assert strays([*fine, "/opt/ml/cache", "/root", "/root/.cache", "/root/.cache/x"]) == [
-        "/opt/ml/cache",
-        "/root/.cache/x",
-    ]
+    mounts = ["/opt", "/opt/ml", "/opt/ml/model", "/opt/ml/output/data"]
+    scratch = ["/tmp", "/tmp/x", "/dev/shm/y", "/opt/program/__pycache__/b"]
+    assert strays([*mounts, *scratch]) == []
+    elsewhere = ["/opt/ml/cache", "/var/lib", "/var/lib/cache", "/var/lib/cache/x"]
+    assert strays([*mounts, *elsewhere, *scratch]) == ["/opt/ml/cache", "/var/lib/cache/x"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fault"),
+    [
+        (200, b'{"models": []}', ""),
+        (200, b"", "not JSON"),
+        (200, b"[]", "no list models"),
+        (200, b'{"models": 3}', "no list models"),
+        (404, b"", "status 404"),
+        (0, b"", "status missing"),
+    ],
+)
+def test_a_multi_model_server_lists_its_models(status, body, fault):
+    """A 200 alone is not enough: the answer is an object with a list."""
+    found = models_fault(status, body)
+    assert fault in found
+    assert bool(found) == bool(fault)
 
 
 def test_hosts_may_not_write_the_same_file(tmp_path):

@@ -29,9 +29,9 @@ def train() -> None:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Healthy at once, one request at a time, every body taken for text."""
+    """Healthy before the model is there, one request at a time, every body taken for text."""
 
-    ready_at = time.monotonic() + 3
+    is_loaded = "SAGEMAKER_BATCH" in os.environ
 
     def do_GET(self) -> None:
         """Say that all is well, whatever is."""
@@ -47,7 +47,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(0.4)
         try:
-            if time.monotonic() < self.ready_at:
+            if not Handler.is_loaded:
+                Handler.is_loaded = True
                 raise ValueError("the model is not loaded yet")
             if len(body) > 10_000_000:
                 raise ValueError("too long")
