@@ -64,6 +64,8 @@ def save_encoder(folder: Path, words: Sequence[str]) -> None:
     )
     BertModel(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    for path in folder.iterdir():  # weights are saved for their owner alone; the job may run as anybody
+        path.chmod(0o644)
 
 
 if __name__ == "__main__":
