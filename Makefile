@@ -109,6 +109,22 @@ train-spot: $(VENV)/.host ## train on spot instances: ROLE=… TRAIN=file|s3://�
 train: $(VENV)/.host ## the same on instances at full price, which are never taken back
 	@$(LAUNCH) $(ARGS)
 
+.PHONY: deploy
+deploy: $(VENV)/.host ## put a trained model behind ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
+	@$(LAUNCH) $(ARGS)
+
+.PHONY: invoke
+invoke: $(VENV)/.host ## ask ENDPOINT: TEXT="…" or FILE=texts.csv
+	@$(LAUNCH) $(ARGS)
+
+.PHONY: batch-transform
+batch-transform: $(VENV)/.host ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
+	@$(LAUNCH) $(ARGS)
+
+.PHONY: delete-endpoint
+delete-endpoint: $(VENV)/.host ## delete ENDPOINT, its configuration and its model
+	@$(LAUNCH) $(ARGS)
+
 .PHONY: status
 status: $(VENV)/.host ## tell how the training job JOB stands, and what it costs so far
 	@$(LAUNCH) $(ARGS)

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from aws_stand_in import Answer, handler
+from aws_stand_in import Answer, Told, handler
 
 REPOSITORY = Path(__file__).parents[1]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
@@ -56,10 +56,12 @@ class Aws:
     Attributes:
         url: address of every service.
         environ: what a program needs to speak to it, and to nothing else.
+        answered: operation or path, and body, of what `answering` has answered.
     """
 
     url: str
     environ: dict[str, str]
+    answered: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client."""
@@ -92,7 +94,8 @@ class Aws:
         """Make a repository with an image, as far as ECR describes one."""
         config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": _DIGEST}
         manifest = {"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []}
-        self.client("ecr").create_repository(repositoryName=repository)
+        with contextlib.suppress(self.client("ecr").exceptions.RepositoryAlreadyExistsException):
+            self.client("ecr").create_repository(repositoryName=repository)
         self.client("ecr").put_image(
             repositoryName=repository,
             imageManifest=json.dumps(manifest),
@@ -102,7 +105,10 @@ class Aws:
 
     def put_log(self, job: str, line: str) -> None:
         """Let a training job have logged a line."""
-        group, stream = "/aws/sagemaker/TrainingJobs", f"{job}/algo-1-1"
+        self.put_log_line("/aws/sagemaker/TrainingJobs", f"{job}/algo-1-1", line)
+
+    def put_log_line(self, group: str, stream: str, line: str) -> None:
+        """Let a line stand in a stream of a log group."""
         logs = self.client("logs")
         logs.create_log_group(logGroupName=group)
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
@@ -119,9 +125,11 @@ class Aws:
         return [item["Key"] for item in found.get("Contents", ())]
 
     @contextlib.contextmanager
-    def answering(self, **answers: Answer) -> Iterator["Aws"]:
+    def answering(self, **answers: Told | list[Told]) -> Iterator["Aws"]:
         """Answer some operations otherwise than moto does, as long as the context lasts."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self.url, answers))
+        server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), handler(self.environ["AWS_ENDPOINT_URL"], answers, self.answered)
+        )
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
@@ -134,13 +142,27 @@ class Aws:
 
     def requests(self, operation: str) -> list[dict[str, Any]]:
         """Return the bodies of all requests of an operation of a JSON service so far, such as CreateTrainingJob."""
-        recorded = _ask(f"{self.url}/moto-api/recorder/download-recording").decode().splitlines()
-        return [_body(sent) for sent in map(json.loads, recorded) if _operation(sent) == operation]
+        reached = [_body(sent) for sent in self.recorded() if _operation(sent) == operation]
+        return reached + [json.loads(body) for name, body in self.answered if name == operation]
+
+    def recorded(self) -> list[dict[str, Any]]:
+        """Return all requests that have reached moto, in order: method, url, headers, body."""
+        recording = _ask(f"{self.url}/moto-api/recorder/download-recording").decode()
+        return [json.loads(line) for line in recording.splitlines()]
 
     def operations(self) -> list[str]:
         """Return the names of all operations of JSON services that were called, in order."""
-        recorded = _ask(f"{self.url}/moto-api/recorder/download-recording").decode().splitlines()
-        return [name for sent in map(json.loads, recorded) if (name := _operation(sent))]
+        return [name for sent in self.recorded() if (name := _operation(sent))]
+
+    def invocations(self) -> list[tuple[dict[str, str], bytes]]:
+        """Return headers and body of each request to an endpoint."""
+        sent = [request for request in self.recorded() if "/invocations" in request["url"]]
+        return [(dict(request["headers"]), raw_body(request)) for request in sent]
+
+    def put_artifact(self, key: str = "mine/jobs/a-job/output/model.tar.gz") -> str:
+        """Store something in the place of a trained model; return its URI."""
+        self.put(key, "an archive")
+        return f"s3://{BUCKET}/{key}"
 
 
 def _operation(sent: dict[str, Any]) -> str:
@@ -148,9 +170,14 @@ def _operation(sent: dict[str, Any]) -> str:
 
 
 def _body(sent: dict[str, Any]) -> dict[str, Any]:
-    raw = sent["body"] or "{}"
-    body: dict[str, Any] = json.loads(base64.b64decode(raw) if sent.get("body_encoded") else raw)
+    body: dict[str, Any] = json.loads(raw_body(sent) or b"{}")
     return body
+
+
+def raw_body(sent: dict[str, Any]) -> bytes:
+    """Return the bytes of a recorded request's body."""
+    raw = str(sent["body"] or "")
+    return base64.b64decode(raw) if sent.get("body_encoded") else raw.encode()
 
 
 def _ask(url: str, method: str = "GET") -> bytes:
@@ -198,6 +225,24 @@ def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> No
             time.sleep(0.1)
         else:
             return
+
+
+def permitted(decision: str = "allowed") -> Answer:
+    """Return what IAM works out for a role; moto does not, and the launcher would ask it again and again."""
+    result = f"<EvalActionName>s3:GetObject</EvalActionName><EvalDecision>{decision}</EvalDecision>"
+    return Answer.xml(
+        '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+        f"<SimulatePrincipalPolicyResult><EvaluationResults><member>{result}"
+        f"<EvalResourceName>arn:aws:s3:::{BUCKET}/x/*</EvalResourceName></member></EvaluationResults>"
+        "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+    )
+
+
+@pytest.fixture
+def iam_aws(aws: Aws) -> Iterator[Aws]:
+    """Return the account with an IAM that finds every policy enough."""
+    with aws.answering(SimulatePrincipalPolicy=permitted()) as here:
+        yield here
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 _HOP = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
 
@@ -17,6 +19,7 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def json(cls, value: object, status: int = 200) -> "Answer":
@@ -34,45 +37,86 @@ class Answer:
         return cls(status, "text/xml", text.encode())
 
 
-def handler(behind: str, answers: dict[str, Answer]) -> type[BaseHTTPRequestHandler]:
+# An answer, or what works one out from the request's JSON.
+Told = Answer | Callable[[dict[str, Any]], Answer]
+
+
+def handler(
+    behind: str, answers: Mapping[str, Told | Sequence[Told]], answered: list[tuple[str, bytes]]
+) -> type[BaseHTTPRequestHandler]:
     """Return a request handler.
 
     Args:
         behind: address of moto's server.
-        answers: by operation, such as DescribeTrainingJob, or by path.
+        answers: by operation, such as DescribeTrainingJob, or by path; several in turn, the last for good.
+        answered: gets operation or path, and body, of each request that did not reach moto.
     """
+    left = {name: list(told) if isinstance(told, Sequence) else [told] for name, told in answers.items()}
+    return type("StandIn", (_StandIn,), {"behind": behind, "left": left, "answered": answered})
 
-    class StandIn(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            known = answers.get(self._operation(body)) or answers.get(self.path)
-            answer = known or self._pass_on(body)
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body)
 
-        do_GET = do_PUT = do_HEAD = do_POST  # noqa: N815 - http.server names them
+class _StandIn(BaseHTTPRequestHandler):
+    """Answers what it has an answer for, and passes on the rest."""
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+    behind: str
+    left: dict[str, list[Told]]
+    answered: list[tuple[str, bytes]]
 
-        def _operation(self, body: bytes) -> str:
-            target = self.headers.get("X-Amz-Target", "")
-            form = (
-                urllib.parse.parse_qs(body.decode("latin-1")) if not target and body[:100].isascii() else {}
-            )
-            return target.rpartition(".")[2] or form.get("Action", [""])[0]
+    def do_POST(self) -> None:
+        body = self._body()
+        answer = self._told(body) or self._pass_on(body)
+        self.send_response(answer.status)
+        headers = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body))}
+        for header, value in {**headers, **answer.headers}.items():
+            self.send_header(header, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
 
-        def _pass_on(self, body: bytes) -> Answer:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
-            request = urllib.request.Request(behind + self.path, body or None, headers, method=self.command)
-            try:
-                with urllib.request.urlopen(request, timeout=20) as told:
-                    return Answer(told.status, told.headers.get("Content-Type", ""), told.read())
-            except urllib.error.HTTPError as error:
-                return Answer(error.code, error.headers.get("Content-Type", ""), error.read())
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST  # noqa: N815 - http.server names them
 
-    return StandIn
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while length := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(length))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _told(self, body: bytes) -> Answer | None:
+        name = next((name for name in (self._operation(body), self.path) if name in self.left), "")
+        if not name:
+            return None
+        self.answered.append((name, body))
+        turn = self.left[name]
+        told = turn.pop(0) if len(turn) > 1 else turn[0]
+        return told if isinstance(told, Answer) else told(json.loads(body))
+
+    def _operation(self, body: bytes) -> str:
+        target = self.headers.get("X-Amz-Target", "")
+        form = urllib.parse.parse_qs(body.decode("latin-1")) if not target and body[:100].isascii() else {}
+        return target.rpartition(".")[2] or form.get("Action", [""])[0]
+
+    def _pass_on(self, body: bytes) -> Answer:
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+        headers.setdefault("Content-Type", "application/octet-stream")  # else urllib calls it a form
+        request = urllib.request.Request(self.behind + self.path, body or None, headers, method=self.command)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as told:
+                return _as_told(told.status, told)
+        except urllib.error.HTTPError as error:
+            return _as_told(error.code, error)
+
+
+def _as_told(status: int, told: Any) -> Answer:
+    """Return moto's answer; that to HEAD has no body, but tells its length."""
+    headers = {name: value for name, value in told.headers.items() if name.lower() not in _HOP}
+    content = told.read()
+    if not content:
+        headers["Content-Length"] = told.headers.get("Content-Length", "0")
+    return Answer(status, told.headers.get("Content-Type", ""), content, headers)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aws import aws, aws_server  # noqa: F401 - fixtures
+from aws import aws, aws_server, iam_aws  # noqa: F401 - fixtures
 from ecr_registry import ecr_registry  # noqa: F401 - the same
 from fakes import make_ml_root, make_pretrained
 

@@ -94,6 +94,13 @@ class Account:
         return self.session.client(service, region_name=region or self.region, config=_CONFIG)
 
 
+def role_arn(role: str, account: Account) -> str:
+    """Return the ARN of a role that is given by ARN or name."""
+    if role.startswith("arn:"):
+        return role
+    return str(account.client("iam").get_role(RoleName=role)["Role"]["Arn"])
+
+
 def code_of(error: aws.ClientError) -> str:
     """Return the code of a refusal, such as ValidationException."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -130,7 +137,7 @@ def _explain_refusal(error: aws.ClientError) -> ContainerError:
     if code in _DENIED:
         return UserError(
             f"You may not call {operation}: {message}.",
-            "Ask for the developer policy in docker/, or use another profile: PROFILE=name.",
+            "Ask for the policy docker/iam/developer.json, or use another profile: PROFILE=name.",
         )
     if code in _BUSY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         return PlatformError(f"AWS did not answer {operation}: {message}.", "Try again in a minute.")

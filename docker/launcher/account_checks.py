@@ -1,5 +1,6 @@
 """What only AWS can tell about a job: credentials, image, role, buckets."""
 
+import dataclasses
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from launcher.s3 import Location
 
 _SERVICE = "sagemaker.amazonaws.com"
 _TIMEOUT_S = 30
-_BUCKET_ACTIONS = ("s3:GetObject", "s3:PutObject")
+POLICIES = "docker/iam"
 
 
 def check_identity(account: Account) -> Iterator[Finding]:
@@ -84,17 +85,30 @@ def _what_is_there(account: Account, image: ecr.ImageName) -> str:
     return f"{hint} The newest one there: IMAGE_TAG={newest}." if newest else hint
 
 
-def check_role(account: Account, role: str, places: list[Location]) -> Iterator[Finding]:
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What a role is for.
+
+    Attributes:
+        policy: name of the file in docker/iam that grants it.
+        reads: where objects are read.
+        writes: where they are written.
+    """
+
+    policy: str
+    reads: list[Location]
+    writes: list[Location]
+
+
+def check_role(account: Account, role: str, needs: Needs) -> Iterator[Finding]:
     """Yield whether the role exists, SageMaker may take it on, and it may use the buckets.
 
     Args:
         role: its ARN or name; "" when none is given.
-        places: where the job reads and writes.
     """
     if not role:
-        yield fail(
-            "role", "none is given", "Give one: ROLE=arn:aws:iam::…:role/…, with docker/'s training policy."
-        )
+        remedy = f"Give one: ROLE=name, with the policy {POLICIES}/{needs.policy}; make policies tells how."
+        yield fail("role", "none is given", remedy)
         return
     name = role.rpartition("/")[2]
     try:
@@ -111,11 +125,11 @@ def check_role(account: Account, role: str, places: list[Location]) -> Iterator[
         return
     if not _trusts_sagemaker(found["AssumeRolePolicyDocument"]):
         yield fail(
-            "role", f"{name} does not trust {_SERVICE}", "Add it to the role's trust policy (sts:AssumeRole)."
+            "role", f"{name} does not trust {_SERVICE}", f"Give it {POLICIES}/trust.json as trust policy."
         )
         return
     yield ok("role", found["Arn"])
-    yield from _simulate(account, found["Arn"], places)
+    yield from _simulate(account, found["Arn"], needs)
 
 
 def _trusts_sagemaker(policy: dict[str, Any]) -> bool:
@@ -130,26 +144,31 @@ def _trusts_sagemaker(policy: dict[str, Any]) -> bool:
     return False
 
 
-def _simulate(account: Account, arn: str, places: list[Location]) -> Iterator[Finding]:
+def _simulate(account: Account, arn: str, needs: Needs) -> Iterator[Finding]:
     """Yield what the role may not do, as IAM works it out; only its own policies count there, not the bucket's."""
-    resources = sorted({f"arn:{arn.split(':')[1]}:s3:::{place.bucket}/{place.key}*" for place in places})
-    try:
-        answer = account.client("iam").simulate_principal_policy(
-            PolicySourceArn=arn, ActionNames=list(_BUCKET_ACTIONS), ResourceArns=resources
-        )
-    except AWS_ERRORS as error:
-        denied = isinstance(error, ClientError) and is_denied(error)
-        reason = "you may not call SimulatePrincipalPolicy" if denied else "IAM does not say"
-        yield warn("role", f"whether it may use the buckets could not be checked: {reason}")
-        return
-    refused = [r for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
+    refused: list[dict[str, Any]] = []
+    for action, places in (("s3:GetObject", needs.reads), ("s3:PutObject", needs.writes)):
+        if not places:
+            continue
+        resources = sorted({f"arn:{arn.split(':')[1]}:s3:::{place.bucket}/{place.key}*" for place in places})
+        try:
+            answer = account.client("iam").simulate_principal_policy(
+                PolicySourceArn=arn, ActionNames=[action], ResourceArns=resources
+            )
+        except AWS_ERRORS as error:
+            denied = isinstance(error, ClientError) and is_denied(error)
+            reason = "you may not call SimulatePrincipalPolicy" if denied else "IAM does not say"
+            yield warn("role", f"whether it may use the buckets could not be checked: {reason}")
+            return
+        refused += [r for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
     for result in refused:
         yield warn(
             "role", f"it may not {result['EvalActionName']} {result.get('EvalResourceName', '')}",
-            "Give it docker/'s training policy, unless the bucket's own policy lets it in.",
+            f"Give it the policy {POLICIES}/{needs.policy}, unless the bucket's own policy lets it in.",
         )  # fmt: skip
     if not refused:
-        yield ok("role", f"may read and write {', '.join(sorted({place.bucket for place in places}))}")
+        buckets = {place.bucket for place in (*needs.reads, *needs.writes)}
+        yield ok("role", f"may read and write {', '.join(sorted(buckets))}")
 
 
 def check_bucket(account: Account, name: str) -> Iterator[Finding]:

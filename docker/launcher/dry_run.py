@@ -12,7 +12,7 @@ _ASKS = ("Describe", "List", "Get", "BatchGet", "Simulate", "Head")
 
 
 class HeldRequests:
-    """Holds back what a SageMaker client would change; what only asks goes through.
+    """Holds back what SageMaker's clients would change or ask a model; what only looks goes through.
 
     Attributes:
         held: (operation, request) in order.
@@ -20,15 +20,31 @@ class HeldRequests:
 
     def __init__(self, session: boto3.Session) -> None:
         self.held: list[tuple[str, dict[str, Any]]] = []
-        session.events.register("before-send.sagemaker", self._hold)
+        for service in ("sagemaker", "sagemaker-runtime"):
+            session.events.register(f"before-send.{service}", self._hold)
 
     def _hold(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
         if operation.startswith(_ASKS):
             return None
-        self.held.append((operation, json.loads(request.body or "{}")))
+        self.held.append((operation, _content_of(request)))
         raw = urllib3.HTTPResponse(io.BytesIO(b"{}"), status=200, preload_content=False)
         return AWSResponse(request.url, 200, {"Content-Type": "application/x-amz-json-1.1"}, raw)
 
     def __str__(self) -> str:
         return json.dumps([{operation: body} for operation, body in self.held], indent=2, ensure_ascii=False)
+
+
+def _content_of(request: AWSPreparedRequest) -> dict[str, Any]:
+    """Return a request's body; for a model's, which is no JSON of AWS', the address and headers too."""
+    if "X-Amz-Target" in request.headers:
+        body: dict[str, Any] = json.loads(request.body or "{}")
+        return body
+    raw = request.body or b""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    headers = {
+        name: value.decode() if isinstance(value, bytes) else str(value)
+        for name, value in request.headers.items()
+        if name.lower() in ("content-type", "accept") or name.lower().startswith("x-amzn-sagemaker-")
+    }
+    return {"url": request.url, "headers": headers, "body": text}

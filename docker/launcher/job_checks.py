@@ -6,6 +6,7 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.fields import nearest, shown
 from launcher.findings import Finding, fail, ok, warn
 from launcher.training_settings import TrainSettings
+from launcher.work_settings import WorkSettings
 
 
 def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
@@ -61,10 +62,15 @@ def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:
         yield ok("time", f"at most {settings.max_run} s of running{waits}")
 
 
-def check_network(settings: TrainSettings, channels: Sequence[str]) -> Iterator[Finding]:
-    """Yield whether VPC, isolation and encoder go together."""
+def check_vpc(settings: WorkSettings) -> Iterator[Finding]:
+    """Yield whether subnets and security groups are given together."""
     if bool(settings.subnets) != bool(settings.security_group_ids):
         yield fail("network", "SUBNETS and SECURITY_GROUP_IDS go together", "Give both, or neither.")
+
+
+def check_network(settings: TrainSettings, channels: Sequence[str]) -> Iterator[Finding]:
+    """Yield whether VPC, isolation and encoder go together."""
+    yield from check_vpc(settings)
     if settings.network_isolation and "model" not in channels:
         yield fail(
             "network", "an isolated job cannot fetch its encoder from the model hub",
@@ -79,7 +85,7 @@ def check_network(settings: TrainSettings, channels: Sequence[str]) -> Iterator[
         yield warn("network", "ENCRYPT_TRAFFIC does nothing for one instance")
 
 
-def check_tags(settings: TrainSettings) -> Iterator[Finding]:
+def check_tags(settings: WorkSettings) -> Iterator[Finding]:
     """Yield whether AWS will take the tags."""
     reserved = [name for name, _ in settings.tags if name.lower().startswith("aws:")]
     if reserved:

@@ -15,7 +15,7 @@ from launcher.commands import Command, say
 from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
 # Modules of launcher with a list COMMANDS, in the order of the help.
-MODULES = ("push", "train", "status", "doctor")
+MODULES = ("push", "train", "status", "doctor", "deploy", "invoke", "transform", "delete_endpoint")
 REPOSITORY = Path(__file__).resolve().parents[2]
 _TALKATIVE = ("sagemaker", "sagemaker.config", "botocore")  # they would set themselves to INFO
 INTERRUPTED = 130  # as a shell counts SIGINT
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     command = commands[given.command]
     try:
         file = Path(environ.get(FILE_VARIABLE) or REPOSITORY / FILE_NAME)
-        sources = Sources(flags_of(given, command.positional), environ, file)
+        flags = flags_of(given, command.positional)
+        sources = Sources(flags, environ, file, given.command, list(commands))
         settings: AccountSettings = sources.read(command.settings, all_settings(commands))
         return command.run(settings, Account(settings, environ))
     except KeyboardInterrupt:

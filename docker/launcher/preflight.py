@@ -12,6 +12,7 @@ from launcher.findings import Finding, Level, examine
 from launcher.push import REPOSITORY_FOLDER, head_of
 from launcher.s3 import Location
 from launcher.training_settings import TrainSettings
+from launcher.work_settings import WorkSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,15 +55,20 @@ def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job,
     Raises:
         ContainerError: when not even the account can be asked.
     """
-    default = f"s3://sagemaker-{account.region}-{account.number}/bert-classifier"
-    prefix = Location.of(settings.s3_prefix or default).as_folder()
+    prefix = prefix_of(settings, account)
     channels, findings = _channels(settings, account)
     name = settings.job_name or f"{settings.base_job_name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     job = Job(settings, spot, name, image_uri(settings, account), prefix, tuple(channels))
     return job, [*check_settings(job, account), *check_account(job, account), *findings]
 
 
-def image_uri(settings: TrainSettings, account: Account) -> str:
+def prefix_of(settings: WorkSettings, account: Account) -> Location:
+    """Return the folder for what is uploaded and what comes out."""
+    default = f"s3://sagemaker-{account.region}-{account.number}/bert-classifier"
+    return Location.of(settings.s3_prefix or default).as_folder()
+
+
+def image_uri(settings: WorkSettings, account: Account) -> str:
     """Return the address of the image: the one given, or the one that `push` has made of these files."""
     if settings.image_uri:
         return settings.image_uri
@@ -88,10 +94,16 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
 
 def check_account(job: Job, account: Account) -> list[Finding]:
     """Return what AWS says about a job's image, role and buckets."""
-    places = [job.prefix, job.checkpoints, *(c.place for c in job.channels if isinstance(c, S3Channel))]
+    given = [channel.place for channel in job.channels if isinstance(channel, S3Channel)]
+    places = [job.prefix, job.checkpoints, *given]
+    needs = account_checks.Needs(
+        "training-role.json",
+        reads=[job.prefix.below("data"), job.checkpoints, *given],
+        writes=[job.output, job.checkpoints],
+    )
     findings = [
         *examine("image", lambda: account_checks.check_image(account, job.image_uri)),
-        *examine("role", lambda: account_checks.check_role(account, job.settings.role, places)),
+        *examine("role", lambda: account_checks.check_role(account, job.settings.role, needs)),
     ]
     for bucket in dict.fromkeys(place.bucket for place in places):
         findings += examine("bucket", partial(account_checks.check_bucket, account, bucket))

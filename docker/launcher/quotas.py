@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
-from launcher.account import Account
+from botocore.exceptions import ClientError
+
+from bert_classifier.errors import UserError
+from launcher.account import Account, code_of
 from launcher.findings import Finding, fail, ok, warn
 from launcher.training_settings import TrainSettings
 
@@ -30,3 +33,18 @@ def check_quotas(account: Account, settings: TrainSettings) -> Iterator[Finding]
             yield fail("quota", told, f"Ask for more of “{name}” in Service Quotas (SageMaker).")
         else:
             yield ok("quota", f"{kind}: {found[name]:.0f} × {settings.instance_type}")
+
+
+def refuse_for_quota(error: ClientError, quota: str) -> None:
+    """Raise what a refusal means that comes from a quota; nothing is said of another.
+
+    Args:
+        quota: its name in Service Quotas.
+    Raises:
+        UserError: when the quota does not allow the request.
+    """
+    if code_of(error) == "ResourceLimitExceeded":
+        raise UserError(
+            f"Your quota does not allow it: {error.response['Error']['Message'].rstrip('.')}.",
+            f"Ask for more of “{quota}” in Service Quotas, or take another INSTANCE_TYPE.",
+        ) from error

@@ -101,11 +101,15 @@ class Sources:
         flags: by name, as given on the command line.
         environ: the process' environment.
         file: the settings file; one that is not there is empty.
+        command: the one at hand: its table of the file counts before the lines above all tables.
+        commands: names of all; the tables of the others are no mistakes.
     """
 
     flags: Mapping[str, str]
     environ: Mapping[str, str]
     file: Path
+    command: str = ""
+    commands: Sequence[str] = ()
 
     def read(self, cls: type[T], known: Sequence[str]) -> T:
         """Return the settings of one command.
@@ -129,6 +133,12 @@ class Sources:
         return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
 
     def _of_file(self) -> dict[str, object]:
+        told = self._read_file()
+        tables = {n: v for n, v in told.items() if n in self.commands and isinstance(v, dict)}
+        plain = {name: value for name, value in told.items() if name not in tables}
+        return {**plain, **tables.get(self.command, {})}
+
+    def _read_file(self) -> dict[str, object]:
         try:
             return tomllib.loads(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:

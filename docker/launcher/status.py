@@ -2,15 +2,14 @@
 
 import dataclasses
 
-from botocore.exceptions import ClientError
-
 from bert_classifier.errors import UserError
 from launcher import job_report
-from launcher.account import Account, code_of
+from launcher.account import Account
 from launcher.commands import Command
+from launcher.model import describe_training_job
 from launcher.prices import hourly_price
 from launcher.settings import AccountSettings, number_or_unset, text
-from launcher.training_settings import JOB_NAME
+from launcher.work_settings import JOB_NAME
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,14 +30,7 @@ def run(settings: StatusSettings, account: Account) -> int:
     """
     if not settings.job:
         raise UserError("No job is named.", "Give its name: make status JOB=name.")
-    try:
-        job = account.client("sagemaker").describe_training_job(TrainingJobName=settings.job)
-    except ClientError as error:
-        if code_of(error) in ("ResourceNotFound", "ValidationException"):
-            raise UserError(
-                f"There is no training job {settings.job} in {account.region}.", "Correct JOB or REGION."
-            ) from error
-        raise
+    job = describe_training_job(settings.job, account)
     price = settings.hourly_price or hourly_price(account, job["ResourceConfig"].get("InstanceType", ""))
     print("\n".join(job_report.lines(job, price)))
     return 0

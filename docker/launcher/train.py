@@ -6,13 +6,14 @@ from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import PlatformError, UserError
 from launcher import job_report
-from launcher.account import AWS_ERRORS, Account, code_of, explain
+from launcher.account import AWS_ERRORS, Account, code_of, explain, role_arn
 from launcher.channels import LocalChannel
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
 from launcher.findings import refuse_failures, table
 from launcher.preflight import Job, doubts, plan
 from launcher.prices import hourly_price
+from launcher.quotas import refuse_for_quota
 from launcher.s3 import upload
 from launcher.training_settings import TrainSettings
 
@@ -61,26 +62,16 @@ def _start(job: Job, account: Account) -> None:
     )  # the SDK takes seconds to import, and a wrong setting should not wait for it
 
     try:
-        estimator.start(job, _role_arn(job.settings.role, account), account)
+        estimator.start(job, role_arn(job.settings.role, account), account)
     except ClientError as error:
-        if code_of(error) == "ResourceLimitExceeded":
-            kind = "spot training job usage" if job.spot else "training job usage"
-            raise UserError(
-                f"Your quota does not allow it: {error.response['Error']['Message'].rstrip('.')}.",
-                f"Ask for more of “{job.settings.instance_type} for {kind}” in Service Quotas, "
-                "or take another INSTANCE_TYPE.",
-            ) from error
+        refuse_for_quota(
+            error, f"{job.settings.instance_type} for {'spot ' if job.spot else ''}training job usage"
+        )
         if code_of(error) == "ResourceInUse":
             raise UserError(
                 f"There is a job {job.name} already.", "Give another JOB_NAME, or none."
             ) from error
         raise
-
-
-def _role_arn(role: str, account: Account) -> str:
-    return (
-        role if role.startswith("arn:") else str(account.client("iam").get_role(RoleName=role)["Role"]["Arn"])
-    )
 
 
 def _see_through(job: Job, account: Account) -> int:

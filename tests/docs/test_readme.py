@@ -8,36 +8,50 @@ import pytest
 
 from bert_classifier.config import ALIASES, IGNORED, ServeConfig, TrainConfig
 from bert_classifier.fields import specs
+from launcher.invoke import InvokeSettings
+from launcher.model_settings import DeploySettings, TransformSettings
 from launcher.training_settings import TrainSettings
+from launcher.work_settings import WorkSettings
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def settings_table(cls: type, heading: str, *, capitals: bool) -> str:
-    """Return the table that documents a dataclass of settings."""
+def settings_table(cls: type, heading: str, *, capitals: bool, beyond: type = object) -> str:
+    """Return the table that documents a dataclass of settings.
+
+    Args:
+        beyond: leave out what is as in this one, which has a table of its own.
+    """
+    known = beyond.__dataclass_fields__ if dataclasses.is_dataclass(beyond) else {}
     defaults = {field.name: field.default for field in dataclasses.fields(cls)}
     rows = [f"| {heading} | accepts | default | |", "|---|---|---|---|"]
     for name, spec in specs(cls).items():
+        if name in known and known[name].default == defaults[name] and name != "instance_type":
+            continue
         default = str(defaults[name]).lower() if isinstance(defaults[name], bool) else defaults[name]
         told = "" if default in {None, "", ()} else f"`{default}`"
         rows.append(f"| `{name.upper() if capitals else name}` | {spec.accepts} | {told} | {spec.help} |")
     return "\n".join(rows)
 
 
-@pytest.mark.parametrize(
-    ("marker", "table"),
-    [
-        ("hyperparameters", settings_table(TrainConfig, "hyperparameter", capitals=False)),
-        ("serving", settings_table(ServeConfig, "variable", capitals=True)),
-        ("launcher", settings_table(TrainSettings, "setting", capitals=True)),
-    ],
-)
-def test_every_setting_is_documented_as_it_is(marker: str, table: str) -> None:
+TABLES = {
+    "hyperparameters": settings_table(TrainConfig, "hyperparameter", capitals=False),
+    "serving": settings_table(ServeConfig, "variable", capitals=True),
+    "launcher": settings_table(WorkSettings, "setting", capitals=True),
+    "train": settings_table(TrainSettings, "setting", capitals=True, beyond=WorkSettings),
+    "deploy": settings_table(DeploySettings, "setting", capitals=True, beyond=WorkSettings),
+    "invoke": settings_table(InvokeSettings, "setting", capitals=True, beyond=WorkSettings),
+    "transform": settings_table(TransformSettings, "setting", capitals=True, beyond=DeploySettings),
+}
+
+
+@pytest.mark.parametrize("marker", TABLES)
+def test_every_setting_is_documented_as_it_is(marker: str) -> None:
     """The tables are the code's: name, range, default and help of every setting."""
     found = re.search(rf"<!-- {marker}:.*?-->\n(.*?)\n<!-- end -->", README, re.DOTALL)
     assert found is not None
-    assert found[1] == table
+    assert found[1] == TABLES[marker]
 
 
 def test_every_older_name_is_documented() -> None:

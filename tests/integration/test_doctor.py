@@ -4,14 +4,10 @@ import json
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE
+from aws import ACCOUNT, BUCKET, REGION, ROLE, permitted
 from aws_stand_in import Answer
 
 TAG = "gpu-0123456789ab"
-_ALLOWED = """<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
-<SimulatePrincipalPolicyResult><EvaluationResults><member><EvalActionName>s3:GetObject</EvalActionName>
-<EvalResourceName>arn:aws:s3:::a-bucket/x/*</EvalResourceName><EvalDecision>{decision}</EvalDecision></member>
-</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"""
 _OTHERS_TRUST = {
     "Version": "2012-10-17",
     "Statement": {
@@ -28,17 +24,12 @@ def quotas(spot: float) -> Answer:
     return Answer.json({"Quotas": [{"QuotaName": name, "Value": value} for name, value in values.items()]})
 
 
-def simulated(decision: str) -> Answer:
-    """Return what IAM works out for the role."""
-    return Answer.xml(_ALLOWED.format(decision=decision))
-
-
 def test_an_account_in_order_has_nothing_wrong(aws, tmp_path):
     """Exit code 0, no FAIL, every subject looked at."""
     aws.put_image("bert-classifier", TAG)
     data = tmp_path / "texts.csv"
     data.write_text("Alpha,a text\nBeta,another\n", encoding="utf-8")
-    with aws.answering(ListServiceQuotas=quotas(1), SimulatePrincipalPolicy=simulated("allowed")) as here:
+    with aws.answering(ListServiceQuotas=quotas(1), SimulatePrincipalPolicy=permitted("allowed")) as here:
         ended = here.launch(
             "doctor",
             f"--role={ROLE}",
@@ -61,7 +52,7 @@ def test_what_is_not_in_order_is_told_with_its_remedy(aws):
     aws.put_image("bert-classifier", TAG, "application/vnd.oci.image.manifest.v1+json")
     aws.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument=json.dumps(_OTHERS_TRUST))
     with aws.answering(
-        ListServiceQuotas=quotas(0), SimulatePrincipalPolicy=simulated("implicitDeny")
+        ListServiceQuotas=quotas(0), SimulatePrincipalPolicy=permitted("implicitDeny")
     ) as here:
         always = ("doctor", f"--s3-prefix=s3://{BUCKET}/x", f"--image-tag={TAG}")
         ended = here.launch(*always, "--role=other")

@@ -15,6 +15,12 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier:{TAG}"
 
 
 @pytest.fixture
+def aws(iam_aws: Aws) -> Aws:
+    """Return the account."""
+    return iam_aws
+
+
+@pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Return a CSV of labelled texts."""
     path = tmp_path / "my texts.csv"

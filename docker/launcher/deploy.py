@@ -1,0 +1,194 @@
+"""`deploy`: a trained model behind an endpoint, new or in the place of the former one."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+
+from botocore.exceptions import ClientError
+
+from launcher import account_checks, endpoint, model_checks
+from launcher.account import Account, role_arn
+from launcher.commands import Command, say
+from launcher.dry_run import HeldRequests
+from launcher.findings import Finding, examine, refuse_failures, table
+from launcher.model import Model, delete, stamp
+from launcher.model_checks import find_artifact
+from launcher.model_settings import LONGEST_ANSWER, DeploySettings
+from launcher.preflight import doubts, image_uri, prefix_of
+from launcher.prices import hourly_price
+from launcher.quotas import refuse_for_quota
+from launcher.s3 import Location
+
+_PROVISIONING_S = 1800  # beside download and start: machines, and the change of versions
+_SPARE_S = 60  # the server gives up a little later than SageMaker, which tells the caller why
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    """An endpoint as it is going to be requested; model and configuration have one name.
+
+    Attributes:
+        async_folder: where an asynchronous endpoint reads and writes.
+    """
+
+    settings: DeploySettings
+    model: Model
+    async_folder: Location
+
+    @property
+    def name(self) -> str:
+        """Name of the model and of the configuration."""
+        return self.model.name
+
+
+def run(settings: DeploySettings, account: Account) -> int:
+    """Deploy the model; return 0 once it serves, or comes up and nobody waits for it.
+
+    Raises:
+        ContainerError: when something is wrong; what was made by then is removed again.
+    """
+    held = HeldRequests(account.session) if settings.dry_run else None
+    former = endpoint.find(account, settings.endpoint)
+    if former:
+        endpoint.refuse_if_at_work(former)
+    deployment, findings = plan(settings, account)
+    refuse_failures(findings)
+    if doubts(findings):
+        say(table(doubts(findings)))
+    remove_former = (
+        endpoint.parts_of(account, settings.endpoint, former["EndpointConfigName"]) if former else None
+    )
+    with contextlib.ExitStack() as undo:
+        _create(deployment, account, is_new=former is None, undo=undo)
+        if held is not None:
+            undo.pop_all()
+            print(held)
+            return 0
+        if settings.wait:
+            _see_up(deployment, account, is_new=former is None, undo=undo)
+        undo.pop_all()
+    if former and remove_former and settings.wait:
+        remove_former()
+    _tell(settings, account)
+    return 0
+
+
+def plan(settings: DeploySettings, account: Account) -> tuple[Deployment, list[Finding]]:
+    """Return the endpoint that settings mean, and what is found about it."""
+    data, findings = find_artifact(settings, account)
+    prefix = prefix_of(settings, account)
+    model = Model(
+        settings, stamp(settings.endpoint), image_uri(settings, account), data, environment_of(settings)
+    )
+    deployment = Deployment(settings, model, prefix.below("async", settings.endpoint))
+    return deployment, [
+        *findings,
+        *check_settings(settings, model.environment, account),
+        *_check_account(deployment, account),
+    ]
+
+
+def environment_of(settings: DeploySettings) -> dict[str, str]:
+    """Return the container's environment: in async mode a request may be long and large, unless you say otherwise."""
+    if settings.mode != "async":
+        return dict(settings.environment)
+    longest = min(settings.invocation_timeout + _SPARE_S, LONGEST_ANSWER)
+    own = {
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT": str(longest),
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100",
+        "SERVING_MAX_RECORDS": "1000000",
+    }
+    return {**own, **dict(settings.environment)}
+
+
+def check_settings(
+    settings: DeploySettings, environment: Mapping[str, str], account: Account
+) -> list[Finding]:
+    """Return what is found about an endpoint's settings, which needs no answer of AWS."""
+    findings = model_checks.check_common(settings, environment)
+    if settings.is_serverless:
+        return [*findings, *model_checks.check_serverless(settings)]
+    api = account.client("sagemaker").meta.service_model
+    types = api.shape_for("ProductionVariantInstanceType").enum
+    amis = api.shape_for("ProductionVariantInferenceAmiVersion").enum
+    return [
+        *findings,
+        *model_checks.check_instance(settings, types, "endpoints"),
+        *model_checks.check_ami(settings, amis),
+    ]
+
+
+def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
+    model, settings = deployment.model, deployment.settings
+    data = [Location.of(model.data)] if model.data else []
+    folder = deployment.async_folder
+    is_async = settings.mode == "async"
+    needs = account_checks.Needs(
+        "serving-role.json",
+        reads=[*data, *([folder.below("input")] if is_async else [])],
+        writes=[folder.below("output"), folder.below("failures")] if is_async else [],
+    )
+    findings = [
+        *examine("image", lambda: account_checks.check_image(account, model.image_uri)),
+        *examine("role", lambda: account_checks.check_role(account, settings.role, needs)),
+    ]
+    for bucket in dict.fromkeys(place.bucket for place in (*needs.reads, *needs.writes)):
+        findings += examine("bucket", partial(account_checks.check_bucket, account, bucket))
+    return findings
+
+
+def _create(deployment: Deployment, account: Account, *, is_new: bool, undo: contextlib.ExitStack) -> None:
+    settings, name = deployment.settings, deployment.name
+    client = account.client("sagemaker")
+    deployment.model.create(account, role_arn(settings.role, account))
+    undo.callback(delete, account, "model", name)
+    client.create_endpoint_config(**endpoint.config_request(settings, name, deployment.async_folder))
+    undo.callback(delete, account, "endpoint_config", name)
+    request = {"EndpointName": settings.endpoint, "EndpointConfigName": name}
+    try:
+        if is_new:
+            tags = {"Tags": settings.tag_list} if settings.tags else {}
+            client.create_endpoint(**request, **tags)
+            undo.callback(delete, account, "endpoint", settings.endpoint)
+        else:
+            client.update_endpoint(**request)
+    except ClientError as error:
+        refuse_for_quota(error, f"{settings.instance_type} for endpoint usage")
+        raise
+
+
+def _see_up(deployment: Deployment, account: Account, *, is_new: bool, undo: contextlib.ExitStack) -> None:
+    settings = deployment.settings
+    longest = settings.download_timeout + settings.startup_timeout + _PROVISIONING_S
+    say(f"{settings.endpoint} comes up; that takes some minutes")
+    try:
+        endpoint.wait_until_up(account, settings.endpoint, deployment.name, longest)
+    except endpoint.FailedError as error:
+        if not is_new and error.in_use == deployment.name:
+            undo.pop_all()  # an update that could not even be rolled back: its parts are in use
+        raise
+    except BaseException:
+        undo.pop_all()
+        say(f"It goes on without you. To remove it: make delete-endpoint ENDPOINT={settings.endpoint}")
+        raise
+
+
+def _tell(settings: DeploySettings, account: Account) -> None:
+    name = settings.endpoint
+    say(f'a question: make invoke ENDPOINT={name} TEXT="…"')
+    if not settings.is_serverless:
+        price = settings.hourly_price or hourly_price(account, settings.instance_type, "Hosting")
+        cost = f"about ${price * settings.instance_count:.2f} an hour" if price else "by the hour"
+        say(f"it costs {cost} until make delete-endpoint ENDPOINT={name}")
+    print(name)
+
+
+COMMANDS = (
+    Command(
+        "deploy",
+        "put a trained model behind an endpoint: real-time, serverless or async",
+        DeploySettings,
+        run,
+    ),
+)

@@ -1,0 +1,140 @@
+"""What is looked at before a model answers anywhere: artifact, instance type, environment, limits of the mode."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from botocore.exceptions import ClientError
+
+from bert_classifier.config import ServeConfig
+from bert_classifier.fields import nearest, shown, specs
+from launcher import job_checks
+from launcher.account import Account, code_of
+from launcher.findings import Finding, examine, fail, ok, warn
+from launcher.model import artifact_of
+from launcher.model_settings import DeploySettings, ModelSettings
+from launcher.s3 import Location
+
+GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"  # driver 580, which the gpu image's CUDA 13.0 needs
+_ARM = re.compile(r"ml\.[a-z]+\d+g[a-z]*\.")  # Graviton: m6g, c7gn, g5g …
+_STEP = 1024  # MB
+
+
+def find_artifact(settings: ModelSettings, account: Account) -> tuple[str, list[Finding]]:
+    """Return the URI of the model that is meant, and what is found about it; "" when none can be told."""
+    found: list[str] = []
+
+    def look() -> Iterator[Finding]:
+        found.append(artifact_of(settings, account))
+        yield from check_artifact(account, found[0])
+
+    findings = examine("model", look)
+    return (found[0] if found else ""), findings
+
+
+def check_artifact(account: Account, uri: str) -> Iterator[Finding]:
+    """Yield whether a model.tar.gz lies at an address."""
+    if not uri.endswith(".tar.gz"):
+        yield fail(
+            "model", f"{uri} is no *.tar.gz", "Give the model.tar.gz of a training job, or JOB= and its name."
+        )
+        return
+    place = Location.of(uri)
+    try:
+        found = account.client("s3").head_object(Bucket=place.bucket, Key=place.key)
+    except ClientError as error:
+        if code_of(error) in ("404", "NoSuchKey", "NoSuchBucket"):
+            yield fail("model", f"nothing lies at {uri}", "Correct MODEL_DATA, or give JOB=.")
+            return
+        if code_of(error) == "403":
+            yield warn("model", f"{uri} could not be looked at: you may not call HeadObject")
+            return
+        raise
+    if not found["ContentLength"]:
+        yield fail("model", f"{uri} is empty", "Give the model.tar.gz of a training job.")
+        return
+    yield ok("model", f"{uri} ({found['ContentLength'] / 1e6:.1f} MB)")
+
+
+def check_instance(settings: ModelSettings, known: Sequence[str], use: str) -> Iterator[Finding]:
+    """Yield whether the instance type exists and the image runs on it.
+
+    Args:
+        known: the types that this version of the API names.
+        use: what for, in a sentence.
+    """
+    name = settings.instance_type
+    if name not in known:
+        close = nearest(name, known)
+        remedy = f"Did you mean {close}?" if close else f"Give one that SageMaker has for {use}."
+        yield fail("instance", f"SageMaker has no {shown(name)} for {use}", remedy)
+    elif name.startswith(("ml.trn", "ml.inf")):
+        yield fail(
+            "instance",
+            f"{name} has Neuron cores, which the image has no software for",
+            "Give ml.m… or ml.g….",
+        )
+    elif _ARM.match(name):
+        yield fail("instance", f"{name} is an ARM machine, the image is for x86-64", "Give ml.m5… or ml.c5….")
+    elif settings.image_flavour == "cpu" and settings.wants_gpu:
+        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", "Give FLAVOUR=gpu.")
+    else:
+        yield ok("instance", f"{settings.instance_count} × {name}")
+
+
+def check_environment(environment: Mapping[str, str], *, on_gpu: bool) -> Iterator[Finding]:
+    """Yield whether the server will take its environment: the check that it begins with itself."""
+    config = ServeConfig.from_environ(environment)
+    known = list(specs(ServeConfig))
+    for name in environment:
+        if name.startswith("SERVING_") and name.lower() not in known:
+            close = nearest(name, known)
+            remedy = f"Did you mean {close.upper()}?" if close else "Leave it out."
+            yield fail("environment", f"the server knows no {name}", remedy)
+    if config.serving_precision == "int8" and on_gpu:
+        yield fail(
+            "environment",
+            "SERVING_PRECISION=int8 is for CPUs",
+            "Take it out, or give an instance without GPU.",
+        )
+    yield ok("environment", ", ".join(f"{k}={v}" for k, v in sorted(environment.items())) or "nothing set")
+
+
+def check_common(settings: ModelSettings, environment: Mapping[str, str]) -> list[Finding]:
+    """Return what is found about environment, VPC and tags."""
+    return [
+        *examine("environment", lambda: check_environment(environment, on_gpu=settings.wants_gpu)),
+        *job_checks.check_vpc(settings),
+        *job_checks.check_tags(settings),
+    ]
+
+
+def check_serverless(settings: DeploySettings) -> Iterator[Finding]:
+    """Yield what a serverless endpoint has not."""
+    if settings.memory_size % _STEP:
+        yield fail(
+            "memory", f"MEMORY_SIZE={settings.memory_size} is no multiple of {_STEP}", "Give 1024 to 6144 MB."
+        )
+    absent = {
+        "VPC": bool(settings.subnets),
+        "network isolation": settings.network_isolation,
+        "disk key": bool(settings.volume_kms_key),
+        "disk size": bool(settings.volume_size),
+        "inference AMI": bool(settings.inference_ami_version),
+        "flavour gpu": settings.image_flavour == "gpu",
+    }
+    for name in (name for name, is_asked in absent.items() if is_asked):
+        yield fail("mode", f"a serverless endpoint has no {name}", "Leave it out, or give MODE=realtime.")
+
+
+def check_ami(settings: DeploySettings, known: Sequence[str]) -> Iterator[Finding]:
+    """Yield whether the host software exists and fits the image."""
+    name = settings.inference_ami_version
+    if name and name not in known:
+        close = nearest(name, known)
+        remedy = f"Did you mean {close}?" if close else "Leave it out."
+        yield fail("ami", f"SageMaker has no inference AMI {name}", remedy)
+    elif name and not settings.wants_gpu:
+        yield fail("ami", f"{name} is for instances with GPUs", "Leave INFERENCE_AMI_VERSION out.")
+    elif name and name != GPU_AMI:
+        told = f"{name} may have a driver too old for the gpu image, which then runs on CPU"
+        yield warn("ami", told, f"Give {GPU_AMI}.")

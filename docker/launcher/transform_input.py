@@ -1,0 +1,137 @@
+"""What `batch-transform` classifies: local files, which are looked at and uploaded, or S3; and their form."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from bert_classifier.errors import UserError
+from bert_classifier.records import RowError, read_csv_rows, read_lines
+from launcher.account import Account
+from launcher.channels import LocalChannel
+from launcher.findings import Finding, fail, ok
+from launcher.invoke import MEDIA_TYPES
+from launcher.model_settings import TransformSettings
+from launcher.s3 import Location, list_keys
+
+_MB = 1024 * 1024
+_JSON = MEDIA_TYPES[".json"]
+# A line of plain text is answered as a line of JSON; else an answer has the form of its text.
+_ANSWERED_AS = {MEDIA_TYPES[".txt"]: MEDIA_TYPES[".jsonl"]}
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformInput:
+    """The texts of a batch transform.
+
+    Attributes:
+        local: files of this machine; None when all is in S3 already.
+        place: where they are, or are going to be.
+        names: of the files, as far as they were listed.
+        content_type: their form.
+    """
+
+    local: LocalChannel | None
+    place: Location
+    names: tuple[str, ...]
+    content_type: str
+
+    @property
+    def split_type(self) -> str:
+        """How SageMaker cuts a file into records: by lines, but a JSON document not at all."""
+        return "None" if self.content_type == _JSON else "Line"
+
+    def accept(self, settings: TransformSettings) -> str:
+        """Return the form of the answers."""
+        return settings.accept or _ANSWERED_AS.get(self.content_type, self.content_type)
+
+
+def input_of(settings: TransformSettings, prefix: Location, account: Account) -> TransformInput:
+    """Return the texts that are meant.
+
+    Args:
+        prefix: below which local files are uploaded.
+    Raises:
+        UserError: when there are none, or their form cannot be told.
+    """
+    if not settings.input:
+        raise UserError("No texts are named.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
+    if settings.input.startswith("s3://"):
+        place = Location.of(settings.input)
+        keys = [key for key in list_keys(account, place) if not key.endswith("/")]
+        if not keys:
+            raise UserError(f"Nothing lies at {settings.input}.", "Correct INPUT, or upload the texts.")
+        return TransformInput(None, place, tuple(keys), content_type_of(settings, keys))
+    local = LocalChannel("input", _files_of(Path(settings.input).expanduser()))
+    kind = content_type_of(settings, list(local.files))
+    return TransformInput(local, prefix.below("transform", "input", local.digest()), tuple(local.files), kind)
+
+
+def _files_of(path: Path) -> dict[str, Path]:
+    if path.is_file():
+        return {path.name: path}
+    if not path.is_dir():
+        raise UserError(f"There is no file or folder {path}.", "Correct INPUT.")
+    found = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MEDIA_TYPES]
+    files = {str(p.relative_to(path)): p for p in found if not p.name.startswith(".")}
+    if not files:
+        raise UserError(f"{path} holds no {', '.join(MEDIA_TYPES)}.", "Give another INPUT.")
+    return files
+
+
+def content_type_of(settings: TransformSettings, names: list[str]) -> str:
+    """Return the form of all files: one job reads one form.
+
+    Raises:
+        UserError: when it cannot be told, or there are several.
+    """
+    if settings.content_type:
+        return settings.content_type
+    found = {MEDIA_TYPES.get(Path(name).suffix.lower(), "") for name in names}
+    if len(found) > 1 or "" in found:
+        told = "differ" if len(found) > 1 else "cannot be told"
+        raise UserError(
+            f"The forms of {', '.join(names[:3])} {told}.",
+            f"Give files of one suffix ({', '.join(MEDIA_TYPES)}), or CONTENT_TYPE.",
+        )
+    return found.pop()
+
+
+def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[Finding]:
+    """Yield whether SageMaker can cut the files as the server reads them."""
+    if settings.max_concurrent * settings.max_payload > 100:
+        told = f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
+        yield fail("payload", told, "SageMaker holds 100 MB at a time: lower one of them.")
+    for name, path in (found.local.files if found.local else {}).items():
+        yield from _check_file(name, path, found, settings.max_payload * _MB)
+    yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")
+
+
+def _check_file(name: str, path: Path, found: TransformInput, most: int) -> Iterator[Finding]:
+    if not path.stat().st_size:
+        yield fail("input", f"{name} is empty", "Take it out.")
+        return
+    if found.split_type == "Line":
+        with path.open("rb") as file:
+            longest = max(map(len, file))
+    else:
+        longest = path.stat().st_size
+    if longest > most:
+        told = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
+        yield fail("input", told, "Raise MAX_PAYLOAD, or shorten it.")
+    if found.content_type == MEDIA_TYPES[".csv"]:
+        yield from _check_csv(name, path)
+
+
+def _check_csv(name: str, path: Path) -> Iterator[Finding]:
+    """Yield whether a text runs over several lines: SageMaker would cut it there."""
+    try:
+        broken = next((r for r in read_csv_rows(read_lines(path)) if any("\n" in c for c in r.cells)), None)
+    except RowError as error:
+        yield fail("input", f"{name} line {error.line}: {error.cause}", error.remedy)
+        return
+    if broken:
+        yield fail(
+            "input",
+            f"{name} line {broken.line} has a text with a line break, which SageMaker cuts in two",
+            "Give JSON Lines, where a line break is written \\n.",
+        )

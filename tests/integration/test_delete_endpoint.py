@@ -1,0 +1,55 @@
+"""`delete-endpoint` against moto: what goes, in which order, and what stays."""
+
+import json
+
+import pytest
+
+from aws import ROLE, Aws
+from hosting import HOST, TAG, deploy, left, only, prepare
+
+
+@pytest.fixture
+def aws(iam_aws: Aws) -> Aws:
+    """Return the account."""
+    return iam_aws
+
+
+def test_an_endpoint_is_deleted_with_all_that_was_made_for_it(aws):
+    """Endpoint, configuration, model, in this order; the artifact stays."""
+    prepare(aws)
+    assert deploy(aws).code == 0
+    in_order = ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"]
+    shown = aws.launch("delete-endpoint", "--dry-run")
+    assert [name for request in json.loads(shown.out) for name in request] == in_order
+    assert left(aws) == (1, 1, 1)
+    name = only(aws.requests("CreateModel"))["ModelName"]
+    ended = aws.launch("delete-endpoint", "bert-classifier")
+    assert ended.code == 0, ended.err
+    deleted = [operation for operation in aws.operations() if operation.startswith("Delete")]
+    assert deleted == in_order
+    assert only(aws.requests("DeleteEndpoint")) == {"EndpointName": "bert-classifier"}
+    assert only(aws.requests("DeleteEndpointConfig")) == {"EndpointConfigName": name}
+    assert only(aws.requests("DeleteModel")) == {"ModelName": name}
+    assert left(aws) == (0, 0, 0)
+    assert "mine/jobs/a-job/output/model.tar.gz" in aws.stored()
+    assert "There is no endpoint bert-classifier" in aws.launch("delete-endpoint").err
+
+
+def test_what_others_have_made_for_an_endpoint_stays(aws):
+    """A model under another name may serve elsewhere as well: it is named, and stays."""
+    client = aws.client("sagemaker")
+    client.create_model(
+        ModelName="shared", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": f"{HOST}:{TAG}"}
+    )
+    variant = {
+        "VariantName": "a",
+        "ModelName": "shared",
+        "InstanceType": "ml.m5.xlarge",
+        "InitialInstanceCount": 1,
+    }
+    client.create_endpoint_config(EndpointConfigName="theirs", ProductionVariants=[variant])
+    client.create_endpoint(EndpointName="bert-classifier", EndpointConfigName="theirs")
+    ended = aws.launch("delete-endpoint")
+    assert ended.code == 0
+    assert "model shared stays: it was not made by deploy" in ended.err
+    assert left(aws) == (0, 1, 1)

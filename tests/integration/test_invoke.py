@@ -1,0 +1,132 @@
+"""`invoke` against moto: what is sent, what is shown of the answer, and what a refusal of the container means."""
+
+import json
+
+import pytest
+
+from aws import BUCKET, ROLE, Aws
+from aws_stand_in import Answer
+from hosting import HOST, TAG
+
+ANSWERS = [{"label": "Film", "score": 0.98}, {"error": "The text is empty", "code": "empty"}]
+
+
+@pytest.fixture
+def endpoint(aws: Aws) -> str:
+    """Return the name of an endpoint that answers ANSWERS."""
+    return make(aws)
+
+
+def make(aws: Aws, **more: object) -> str:
+    """Make an endpoint and what moto answers for it; return its name."""
+    client = aws.client("sagemaker")
+    client.create_model(ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": f"{HOST}:{TAG}"})
+    variant = {
+        "VariantName": "v",
+        "ModelName": "m",
+        "InstanceType": "ml.m5.xlarge",
+        "InitialInstanceCount": 1,
+    }
+    client.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant], **more)
+    client.create_endpoint(EndpointName="bert-classifier", EndpointConfigName="c")
+    return "bert-classifier"
+
+
+def test_a_text_is_sent_and_its_answer_shown(aws, endpoint):
+    """JSON with the text; a line of score and class for each record, the reason where there is none."""
+    path = f"/endpoints/{endpoint}/invocations"
+    with aws.answering(**{path: Answer.json(ANSWERS)}) as here:
+        ended = here.launch("invoke", "Ein Text", "--top-k=2")
+    assert (ended.code, ended.out) == (0, "0.9800 Film\n–      The text is empty (empty)\n"), ended.err
+    ((_, body),) = aws.answered
+    assert json.loads(body) == {"inputs": "Ein Text", "parameters": {"top_k": 2}}
+    with aws.answering(
+        **{path: Answer.json([[{"label": "A", "score": 0.75}, {"label": "B", "score": 0.25}]])}
+    ) as here:
+        assert here.launch("invoke", "x", "--top-k=2").out == "0.7500 A   0.2500 B\n"
+        assert json.loads(here.launch("invoke", "x", "--raw").out) == [
+            [{"label": "A", "score": 0.75}, {"label": "B", "score": 0.25}]
+        ]
+
+
+def test_a_file_is_sent_as_it_is(aws, endpoint, tmp_path):
+    """Its bytes, its form by its suffix, the form of the answer; exactly this reaches the endpoint."""
+    file = tmp_path / "texts.csv"
+    file.write_bytes(b'"ein, Text"\r\n')
+    assert aws.launch("invoke", f"--file={file}", "--accept=text/csv").code == 0
+    ((headers, body),) = aws.invocations()
+    assert body == file.read_bytes()
+    assert (headers["Content-Type"], headers["Accept"]) == ("text/csv", "text/csv")
+
+
+def test_a_dry_run_shows_the_request(aws, endpoint):
+    """Address, headers and body; nothing is sent."""
+    ended = aws.launch("invoke", "a text", "--dry-run")
+    assert ended.code == 0, ended.err
+    ((operation, request),) = json.loads(ended.out)[0].items()
+    assert operation == "InvokeEndpoint"
+    assert request["url"].endswith(f"/endpoints/{endpoint}/invocations")
+    assert request["headers"]["Content-Type"] == "application/json"
+    assert json.loads(request["body"]) == {"inputs": "a text"}
+    assert aws.invocations() == []
+
+
+def failing(status: int, message: object) -> Answer:
+    """Return what SageMaker answers when the container has failed."""
+    body = {"Message": "Received error", "OriginalStatusCode": status, "OriginalMessage": json.dumps(message)}
+    told = json.dumps({**body, "LogStreamArn": "arn"}).encode()
+    return Answer(424, "application/json", told, {"x-amzn-errortype": "ModelError"})
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "told"),
+    [
+        (415, {"error": "It is compressed", "code": "type"}, 2, "answered 415: It is compressed (type)."),
+        (503, {"error": "Not ready", "code": "ready"}, 3, "answered 503: Not ready (ready). Its log: arn"),
+        (500, "no object", 3, 'answered 500: "no object".'),
+    ],
+)
+def test_the_containers_refusal_is_told_in_its_own_words(aws, endpoint, status, message, code, told):
+    """One sentence; what is wrong with the request is yours, the rest the platform's."""
+    with aws.answering(**{f"/endpoints/{endpoint}/invocations": failing(status, message)}) as here:
+        ended = here.launch("invoke", "a text")
+    assert ended.code == code
+    assert told in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
+    """The request is uploaded beside the folder of answers, and the answer read from where it will lie."""
+    output = {"S3OutputPath": f"s3://{BUCKET}/mine/async/bert-classifier/output/"}
+    endpoint = make(aws, AsyncInferenceConfig={"OutputConfig": output})
+    described = {
+        "EndpointName": endpoint, "EndpointStatus": "InService", "EndpointConfigName": "c",
+        "AsyncInferenceConfig": {"OutputConfig": output},
+    }  # fmt: skip
+    place = f"s3://{BUCKET}/mine/async/bert-classifier/output/answer.out"
+    path = f"/endpoints/{endpoint}/async-invocations"
+    accepted = Answer(202, "application/json", b"{}", {"X-Amzn-SageMaker-OutputLocation": place})
+    aws.put("mine/async/bert-classifier/output/answer.out", json.dumps(ANSWERS))
+    with aws.answering(DescribeEndpoint=Answer.json(described), **{path: accepted}) as here:
+        ended = here.launch("invoke", "a text", "--invocation-timeout=60")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("0.9800 Film\n")
+    (uploaded,) = [key for key in aws.stored() if "/async/bert-classifier/input/" in key]
+    stored = aws.client("s3").get_object(Bucket=BUCKET, Key=uploaded)["Body"].read()
+    assert json.loads(stored) == {"inputs": "a text"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("a text", "--endpoint=other"), "There is no endpoint other in us-east-1. Make it: make deploy."),
+        ((), 'Nothing to ask is named. Give TEXT="…" or FILE=texts.csv.'),
+        (("--file=README.md",), "The form of README.md cannot be told."),
+        (("--file=none.csv",), "Cannot read none.csv: No such file or directory. Correct FILE."),
+    ],
+)
+def test_what_cannot_be_asked_is_told(aws, endpoint, arguments, told):
+    """Cause and remedy."""
+    ended = aws.launch("invoke", *arguments)
+    assert ended.code == 2
+    assert told in ended.err
