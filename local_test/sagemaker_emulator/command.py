@@ -75,7 +75,7 @@ def _rehearse(given: argparse.Namespace) -> int:
     print(f"SageMaker conformance of {given.image}\n\n{as_table(findings)}")
     if given.json:
         given.json.write_text(as_json(given.image, findings), encoding="utf-8")
-    return 0 if report.is_conformant() else FAULTS
+    return 0 if report.is_conformant(is_strict=given.strict) else FAULTS
 
 
 def _profile(given: argparse.Namespace) -> Profile:
@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", type=_groups, default=frozenset(GROUPS), metavar="GROUP,…",
                         help=f"of {', '.join(GROUPS)} (default: all)")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings there")
+    parser.add_argument("--strict", action="store_true", help="WARN and SKIP make the exit code 1 too")
     _add_profile(parser)
     _add_limits(parser)
     return parser

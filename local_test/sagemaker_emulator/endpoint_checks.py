@@ -21,6 +21,8 @@ ENDPOINT_CHECKS = tuple(
 )  # fmt: skip
 _LOAD_SECONDS = 3.0
 _LOAD_THREADS = 8
+# The fault is the image's when each round shows it: the other parts keep this machine busy too.
+_LOAD_ROUNDS = 3
 _LARGE_BODIES = {"serve.6mb": 6 * 1024 * 1024, "serve.25mb": 25 * 1024 * 1024}
 _HEADERS = {
     "X-Amzn-SageMaker-Custom-Attributes": "trace=1;tenant=a",
@@ -139,6 +141,15 @@ def _check_pings(rehearsal: Rehearsal, server: Server) -> None:
     if not rehearsal.job.payloads:
         report.skip("serve.ping-load", "no request is known: name one with --payload TYPE=FILE")
         return
+    for _ in range(_LOAD_ROUNDS):
+        holds, told = _judge_pings(_pings_under_load(rehearsal, server))
+        if holds:
+            break
+    report.judge("serve.ping-load", holds, told)
+
+
+def _pings_under_load(rehearsal: Rehearsal, server: Server) -> list[Answer]:
+    """Ping while other threads send one request after another."""
     until = time.monotonic() + _LOAD_SECONDS
 
     def load(number: int) -> None:
@@ -153,7 +164,7 @@ def _check_pings(rehearsal: Rehearsal, server: Server) -> None:
             time.sleep(0.2)
         for thread in busy:
             thread.result()
-    report.judge("serve.ping-load", *_judge_pings(pings))
+    return pings
 
 
 def _judge_pings(pings: list[Answer]) -> tuple[bool, str]:

@@ -159,6 +159,13 @@ class Job:
         kind = self.records.content_type if self.records else ""
         return _BAD_RECORDS.get(kind, b"not,a,record")
 
+    @property
+    def is_open_to_all(self) -> bool:
+        """Whether every user may read the channels' files; what lies in a person's home often is not."""
+        paths = (path for folder in self.channels.values() for path in (folder, *folder.rglob("*")))
+        wanted = ((path, 0o005 if path.is_dir() else 0o004) for path in paths if path.exists())
+        return all(path.stat().st_mode & bits == bits for path, bits in wanted)
+
     def progress_in(self, log: bytes) -> list[int]:
         """Return the numbers that tell how far a training has come, in the order of the log."""
         return [int(number) for number in re.findall(self.profile.progress, log.decode("utf-8", "replace"))]

@@ -154,8 +154,12 @@ def check_encodings(rehearsal: Rehearsal) -> None:
         "sagemaker_region": '"us-east-1"',
         "_tuning_objective_metric": "accuracy",
     }
-    is_done, told = _completes(rehearsal, {**quoted, **extra}, _UNKNOWN_USER)
     report = rehearsal.report
+    if not rehearsal.job.is_open_to_all:
+        report.skip("train.unknown-user", "only you may read the job's files: chmod -R a+rX lets others")
+        report.judge("train.encodings", *_completes(rehearsal, {**quoted, **extra}))
+        return
+    is_done, told = _completes(rehearsal, {**quoted, **extra}, _UNKNOWN_USER)
     if is_done:
         report.judge("train.encodings", True, told)
         report.judge("train.unknown-user", True, f"user 12345: {told}")

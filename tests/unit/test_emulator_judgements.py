@@ -158,6 +158,17 @@ def test_an_instance_is_laid_out_as_sagemaker_does(tmp_path, job_dir):
     assert told["instance_groups"][0]["hosts"] == ["algo-2", "algo-1"]
 
 
+def test_files_for_their_owner_alone_are_noticed(job_dir):
+    """Another user can read a job only when each of its files and folders is open to all."""
+    (job_dir / "input" / "data" / "train" / "rows.csv").write_text("1,2")
+    job = Job.read(job_dir, Profile())
+    (job_dir / "input" / "data" / "train" / "rows.csv").chmod(0o644)
+    (job_dir / "input" / "data" / "train").chmod(0o755)
+    assert job.is_open_to_all
+    (job_dir / "input" / "data" / "train" / "rows.csv").chmod(0o600)
+    assert not job.is_open_to_all
+
+
 def test_what_nobody_names_is_guessed(job_dir):
     """The train channel, a number that becomes a word, a number after `epoch` or `step`."""
     job = Job.read(job_dir, Profile())
@@ -245,5 +256,6 @@ def test_warnings_and_skips_do_not_count():
     report.judge("stop.ends", True, "")
     report.skip("stop.saves", "")
     assert report.is_conformant()
+    assert not report.is_conformant(is_strict=True)
     report.close(["stop.ends", "stop.saves"], "the check broke")
     assert [finding.outcome for finding in report.findings()] == [Outcome.PASS, Outcome.SKIP]
