@@ -1,23 +1,27 @@
-"""Serving speed beside other servers of the same model, and beside the bare model: one run, taking turns.
+"""Serving speed beside other servers of the same model, and beside the bare model, taking turns within one run.
 
-    PYTHONPATH=container:tests python tests/benchmarks/serving_speed.py --data FILE.csv [--peers PYTHON]
+    for peer in litserve infinity toolkit; do
+        python3.11 -m venv PEERS/$peer && PEERS/$peer/bin/pip install -r tests/benchmarks/serving_peers/$peer.txt; done
+    PYTHONPATH=container:tests python tests/benchmarks/serving_speed.py --data FILE.csv [--peers PEERS]
 
-PYTHON is the interpreter of an environment with the same torch and with litserve; without it only the Flask app
-is compared. What counts is the ratio: whatever else the machine does meets all alike.
+Without --peers only the Flask app is compared. All servers are up all the time; only one is asked at a time, and the
+bare model computes the same texts before and after it: what else the machine does meets both. The ratio counts.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
@@ -26,37 +30,58 @@ from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transfo
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import available_cores, make_plan
 from bert_classifier.serving.predictor import Predictor, load_predictors
-from serving_process import ServingProcess, free_port
+from serving_process import ServingProcess
 
 REPOSITORY = Path(__file__).parents[2]
 PEERS = Path(__file__).parent / "serving_peers"
 LABELS = [f"class {number}" for number in range(14)]
 CLIENTS = (1, 16, 64)
 BATCH = 16  # of peers that have such a setting
+START_S = 180
+BARE_TEXTS = 100
+ALONE_TEXTS = 60
+OURS = "this project"
 
-Port = int
-Server = Callable[[], Any]  # a context manager that gives the port
+
+class Peer(NamedTuple):
+    """Another server: how it is started, and asked."""
+
+    command: Sequence[str]  # {port} stands for its port
+    path: str = "/invocations"
+    body: str = '{"inputs": "TEXT"}'
+
+
+class Turn(NamedTuple):
+    """One server's turn beside the bare model's: rates in texts a second, times in milliseconds."""
+
+    rate: float
+    share: float
+    median_ms: float
+    extra_ms: float  # over a text alone in the bare model
+    p99_ms: float
+    failures: float
+    bare_rate: float
 
 
 def main() -> None:
     """Run the comparison and print one row a server."""
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
         root = Path(scratch)
         make_model(arguments.model, root / "model")
         texts = [build_dataset([arguments.data])[number][0] for number in range(arguments.texts)]
-        servers = servers_of(root, arguments.peers)
-        measured: dict[str, dict[int, list[dict[str, float]]]] = {
-            name: {n: [] for n in CLIENTS} for name in servers
-        }
-        bare: list[tuple[float, float]] = []
+        peers = peers_of(peers_model(root), arguments.peers)
+        ports = {OURS: running.enter_context(ours(root))}
+        ports |= {name: running.enter_context(started(peer, root)) for name, peer in peers.items()}
+        asked = {OURS: Peer(())} | peers
+        bare = bare_predictor(root / "model")
+        turns: dict[tuple[str, int], list[Turn]] = {}
         for _ in range(arguments.rounds):
-            bare.append(bare_model(root / "model", texts))
-            for name, start in servers.items():
-                with start() as port:
-                    for clients in CLIENTS:
-                        measured[name][clients].append(load(port, clients, arguments.seconds, texts))
-        print_report(measured, bare)
+            for clients in CLIENTS:
+                for name, peer in asked.items():
+                    turn = take_turn(bare, peer, ports[name], clients, arguments.seconds, texts)
+                    turns.setdefault((name, clients), []).append(turn)
+        print_report(turns)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -69,10 +94,10 @@ def parse_arguments() -> argparse.Namespace:
         "--data", type=Path, default=sample / "train" / "train.csv", help="CSV with the texts"
     )
     parser.add_argument("--model", default=str(sample / "model"), help="pretrained encoder folder")
-    parser.add_argument("--peers", help="Python interpreter that has the other servers")
+    parser.add_argument("--peers", type=Path, help="folder with the other servers' environments")
     parser.add_argument("--texts", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     return parser.parse_args()
 
 
@@ -84,118 +109,176 @@ def make_model(source: str, folder: Path) -> None:
     save_artifact(folder, model, tokenizer, LABELS, {"max_seq_length": 256, "truncation": "head"})
 
 
-def bare_model(folder: Path, texts: Sequence[str]) -> tuple[float, float]:
-    """Return texts a second when all are there at once, and the median milliseconds of one text alone."""
-    plan = make_plan(cores=available_cores(), gpus=0, models=None, threads=None, requests=1)
+def peers_model(root: Path) -> Path:
+    """Return a copy without the manifest, which multi-model-server takes for one of its own."""
+    copy = root / "peer" / "model"
+    shutil.copytree(root / "model", copy, ignore=shutil.ignore_patterns("manifest.json"))
+    return copy
+
+
+def bare_predictor(folder: Path) -> Predictor:
+    """Return the model without a server, computing with all cores."""
+    plan = make_plan(cores=available_cores(), gpus=0, models=1, threads=None, requests=1)
     (predictor,) = load_predictors(folder, plan, max_batch_tokens=4096, precision="fp32", metrics=Metrics())
+    return predictor
+
+
+def take_turn(
+    bare: Predictor, peer: Peer, port: int, clients: int, seconds: float, texts: Sequence[str]
+) -> Turn:
+    """Measure a server between two measurements of the bare model."""
+    before = offline_rate(bare, texts)
+    alone = median_alone_ms(bare, texts) if clients == 1 else 0.0
+    told = load(peer, port, clients, seconds, texts)
+    rate = (before + offline_rate(bare, texts)) / 2
+    if clients == 1:
+        alone = (alone + median_alone_ms(bare, texts)) / 2
+    return Turn(
+        rate=told["rate"],
+        share=told["rate"] / rate,
+        median_ms=told["median_ms"],
+        extra_ms=told["median_ms"] - alone,
+        p99_ms=told["p99_ms"],
+        failures=told["failures"],
+        bare_rate=rate,
+    )
+
+
+def offline_rate(bare: Predictor, texts: Sequence[str]) -> float:
+    """Return texts a second when all are there at once."""
     began = time.perf_counter()
-    predictor.predict(texts)
-    rate = len(texts) / (time.perf_counter() - began)
-    return rate, statistics.median(milliseconds_of(predictor, text) for text in texts[:100])
+    bare.predict(texts[:BARE_TEXTS])
+    return min(len(texts), BARE_TEXTS) / (time.perf_counter() - began)
 
 
-def milliseconds_of(predictor: Predictor, text: str) -> float:
-    """Return how long one text takes."""
-    began = time.perf_counter()
-    predictor.predict([text])
-    return (time.perf_counter() - began) * 1000
+def median_alone_ms(bare: Predictor, texts: Sequence[str]) -> float:
+    """Return the median milliseconds of one text alone."""
+    times = []
+    for text in texts[:ALONE_TEXTS]:
+        began = time.perf_counter()
+        bare.predict([text])
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
 
 
-def servers_of(root: Path, peers: str | None) -> dict[str, Server]:
-    """Return the servers to compare by name, this project's first."""
+def peers_of(model: Path, environments: Path | None) -> dict[str, Peer]:
+    """Return the servers to compare with, by name."""
     one_each = [
         sys.executable, "-m", "gunicorn", "--workers", str(available_cores()), "--no-control-socket",
         "--chdir", str(PEERS), "--bind", "127.0.0.1:{port}", "one_forward_each:app",
     ]  # fmt: skip
-    servers: dict[str, Server] = {
-        "this project": lambda: ours(root),
-        "Flask, one forward a request": lambda: peer(one_each, root),
+    peers = {"Flask, one forward a request": Peer(one_each)}
+    if environments is None:
+        return peers
+    litserve, infinity, toolkit = (
+        environments / name / "bin" for name in ("litserve", "infinity", "toolkit")
+    )
+    infinity_options = [
+        "--model-id", str(model), "--served-model-name", "model", "--host", "127.0.0.1", "--port", "{port}",
+        "--engine", "torch", "--device", "cpu", "--batch-size", str(BATCH), "--no-bettertransformer",
+    ]  # fmt: skip
+    return peers | {
+        "LitServe": Peer([str(litserve / "python"), str(PEERS / "litserve_app.py")]),
+        "infinity": Peer(
+            [str(infinity / "infinity_emb"), "v2", *infinity_options],
+            "/classify",
+            '{"model": "model", "input": ["TEXT"]}',
+        ),
+        "AWS Hugging Face toolkit": Peer([str(toolkit / "python"), str(PEERS / "toolkit_server.py")]),
     }
-    if peers:
-        litserve = [peers, str(PEERS / "litserve_app.py")]
-        servers["LitServe"] = lambda: peer(litserve, root)
-    return servers
 
 
-@contextmanager
-def ours(root: Path) -> Iterator[Port]:
-    """Run this project's server."""
+@contextlib.contextmanager
+def ours(root: Path) -> Iterator[int]:
+    """Run this project's server and give its port."""
     with ServingProcess(root, root / "log") as process:
         process.wait_until_ready()
         yield process.port
 
 
-@contextmanager
-def peer(command: Sequence[str], root: Path) -> Iterator[Port]:
-    """Run another server with its own log, and end it with all its processes."""
-    port = free_port()
-    environ = {**os.environ, "MODEL": str(root / "model"), "PORT": str(port), "BATCH": str(BATCH)}
-    with (root / "peer-log").open("ab") as log:
+@contextlib.contextmanager
+def started(peer: Peer, root: Path) -> Iterator[int]:
+    """Run another server with its own log and give its port; end it with all its processes."""
+    port = free_low_port()
+    environ = {**os.environ, "MODEL": str(root / "peer" / "model"), "PORT": str(port), "BATCH": str(BATCH)}
+    environ |= {"HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
+    log_file = root / f"log-{port}"
+    with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [part.format(port=port) for part in command],
+            [part.format(port=port) for part in peer.command],
             env=environ,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            cwd=root,
         )
     try:
-        while subprocess.run(
-            ["curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{port}/ping"], check=False
-        ).returncode:
-            if process.poll() is not None:
-                raise RuntimeError((root / "peer-log").read_text()[-2000:])
+        url = f"http://127.0.0.1:{port}{peer.path}"
+        ask = ["curl", "-sf", "-o", "/dev/null", "-H", "Content-Type: application/json", "-d", peer.body, url]
+        until = time.monotonic() + START_S
+        while subprocess.run(ask, check=False).returncode:  # some answer /ping before they have a model
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(log_file.read_text()[-3000:])
             time.sleep(0.1)
         yield port
     finally:
-        os.killpg(process.pid, 15)
-        try:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and all of its group."""
+    for number in (15, 9):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
 
 
-def load(port: Port, clients: int, seconds: float, texts: Sequence[str]) -> dict[str, float]:
+def free_low_port() -> int:
+    """Return a loopback port that multi-model-server takes: it holds those from 32768 on for invalid."""
+    for port in range(20000, 32768):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no free port")
+
+
+def load(peer: Peer, port: int, clients: int, seconds: float, texts: Sequence[str]) -> dict[str, float]:
     """Return what load.py measures."""
-    command = [
-        sys.executable,
-        str(PEERS / "load.py"),
-        str(port),
-        str(clients),
-        str(seconds),
-        "/invocations",
-        "inputs",
-    ]
-    result = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
+    arguments = [str(port), str(clients), str(seconds), peer.path, peer.body]
+    result = subprocess.run(
+        [sys.executable, str(PEERS / "load.py"), *arguments],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise RuntimeError(f"{peer.command}: {result.stderr}")
     told: dict[str, float] = json.loads(result.stdout)
     return told
 
 
-def print_report(
-    measured: dict[str, dict[int, list[dict[str, float]]]], bare: Sequence[tuple[float, float]]
-) -> None:
-    """Print medians over the rounds, each beside the bare model's of the same round."""
-    rates, alone = zip(*bare, strict=True)
-    print(
-        f"bare model, {torch.get_num_threads()} threads: {_spread(rates)} texts/s offline, "
-        f"{_spread(alone)} ms a text alone"
-    )
-    heads = [f"{clients} clients, texts/s | of offline | median ms" for clients in CLIENTS]
-    print("| server | " + " | ".join(heads) + " | failures |")
-    print("|---" * (2 + 3 * len(CLIENTS)) + "|")
-    for name, by_clients in measured.items():
-        cells = []
-        for turns in by_clients.values():
-            shares = [turn["rate"] / rate for turn, rate in zip(turns, rates, strict=True)]
-            speed, wait = ([turn[field] for turn in turns] for field in ("rate", "median_ms"))
-            cells.append(f"{_spread(speed)} | {statistics.median(shares):.0%} | {_spread(wait)}")
-        failures = sum(turn["failures"] for turns in by_clients.values() for turn in turns)
-        print(f"| {name} | " + " | ".join(cells) + f" | {failures:.0f} |")
+def print_report(turns: dict[tuple[str, int], list[Turn]]) -> None:
+    """Print medians over the rounds (least–most)."""
+    rates = [turn.bare_rate for of_server in turns.values() for turn in of_server]
+    print(f"bare model, {torch.get_num_threads()} threads: {_spread(rates)} texts/s offline")
+    print("| server | clients | texts/s | of the bare rate | median ms | over bare | p99 ms | failures |")
+    print("|---" * 8 + "|")
+    for (name, clients), of_server in turns.items():
+        columns = dict(zip(Turn._fields, zip(*of_server, strict=True), strict=True))
+        shares = [share * 100 for share in columns["share"]]
+        extra = _spread(columns["extra_ms"]) if clients == 1 else ""
+        print(
+            f"| {name} | {clients} | {_spread(columns['rate'])} | {_spread(shares, 0)} % "
+            f"| {_spread(columns['median_ms'])} | {extra} | {statistics.median(columns['p99_ms']):.0f} "
+            f"| {sum(columns['failures']):.0f} |"
+        )
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float], digits: int = 1) -> str:
     """Return the median of the rounds, and the least and the most."""
-    return f"{statistics.median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
+    least, most = min(values), max(values)
+    return f"{statistics.median(values):.{digits}f} ({least:.{digits}f}–{most:.{digits}f})"
 
 
 if __name__ == "__main__":
