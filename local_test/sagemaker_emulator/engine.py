@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 KILLED = 137  # exit code of a first process that SIGKILL has ended
+_WORDS = 160  # characters of a line of the log that are told
 _CLOSING = 50  # looks at what is left, when everything is removed
 _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
 
@@ -80,7 +81,9 @@ class Container:
     def last_words(self) -> str:
         """Return the last line of the log that says something, shortened."""
         lines = [line.strip() for line in self.log().decode("utf-8", "replace").splitlines() if line.strip()]
-        return lines[-1][-160:] if lines else "nothing in the log"
+        if not lines:
+            return "nothing in the log"
+        return lines[-1] if len(lines[-1]) <= _WORDS else f"…{lines[-1][-_WORDS:]}"
 
     def wait_until(self, holds: Callable[[], bool], timeout: float) -> bool:
         """Wait for a condition while the container runs; say whether it came."""
