@@ -117,6 +117,10 @@ deploy: $(VENV)/.host ## put a trained model behind ENDPOINT: JOB=… ROLE=… M
 invoke: $(VENV)/.host ## ask ENDPOINT: TEXT="…" or FILE=texts.csv
 	@$(LAUNCH) $(ARGS)
 
+.PHONY: policies
+policies: $(VENV)/.host ## write the IAM policies for your account into OUTPUT, and print how to use them
+	@$(LAUNCH) $(ARGS)
+
 .PHONY: batch-transform
 batch-transform: $(VENV)/.host ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
 	@$(LAUNCH) $(ARGS)

@@ -32,7 +32,7 @@ BUCKET = "a-bucket"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sagemaker-job"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _DIGEST = "sha256:" + "0" * 64
-_TRUST = {
+TRUST = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -150,6 +150,11 @@ class Aws:
         recording = _ask(f"{self.url}/moto-api/recorder/download-recording").decode()
         return [json.loads(line) for line in recording.splitlines()]
 
+    def start_recording(self) -> None:
+        """Forget what was recorded, and go on recording."""
+        _ask(f"{self.url}/moto-api/recorder/reset-recording", "POST")
+        _ask(f"{self.url}/moto-api/recorder/start-recording", "POST")
+
     def operations(self) -> list[str]:
         """Return the names of all operations of JSON services that were called, in order."""
         return [name for sent in self.recorded() if (name := _operation(sent))]
@@ -265,7 +270,7 @@ def aws(aws_server: str, tmp_path: Path) -> Aws:
     }
     account = Aws(aws_server, environ)
     account.client("s3").create_bucket(Bucket=BUCKET)
-    account.client("iam").create_role(RoleName="sagemaker-job", AssumeRolePolicyDocument=json.dumps(_TRUST))
+    account.client("iam").create_role(RoleName="sagemaker-job", AssumeRolePolicyDocument=json.dumps(TRUST))
     _ask(f"{aws_server}/moto-api/recorder/reset-recording", "POST")
     _ask(f"{aws_server}/moto-api/recorder/start-recording", "POST")
     return account

@@ -15,7 +15,17 @@ from launcher.commands import Command, say
 from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
 # Modules of launcher with a list COMMANDS, in the order of the help.
-MODULES = ("push", "train", "status", "doctor", "deploy", "invoke", "transform", "delete_endpoint")
+MODULES = (
+    "push",
+    "train",
+    "status",
+    "doctor",
+    "deploy",
+    "invoke",
+    "transform",
+    "delete_endpoint",
+    "policies",
+)
 REPOSITORY = Path(__file__).resolve().parents[2]
 _TALKATIVE = ("sagemaker", "sagemaker.config", "botocore")  # they would set themselves to INFO
 INTERRUPTED = 130  # as a shell counts SIGINT

@@ -28,6 +28,16 @@ TRAPS = {
     "test_every_option_reaches_the_request_of_a_job_at_full_price",
     "a model folder that is written to": "container/test_serving.py::test_confined_and_as_an_unknown_user_it_serves",
     "ping never 200": "container/test_serving.py::test_it_answers",
+    "artifact with a folder around it": "unit/test_model.py::test_artifact_is_found_one_level_below",
+    "answers that take too long": "unit/serving/test_app.py::test_an_answer_that_takes_too_long",
+    "bodies as large as the platform's": "unit/test_serve_config.py::"
+    "test_serve_body_limit_zero_means_the_platform_limit",
+    "asynchronous requests longer than the server waits": "integration/test_deploy.py::"
+    "test_an_asynchronous_endpoint_knows_where_to_write_and_its_server_has_the_time",
+    "host software older than the image's CUDA": "integration/test_deploy.py::test_every_option_reaches_the_requests",
+    "a batch job that fails for one bad line": "unit/serving/test_app_fuzz.py::test_lines_in_are_lines_out",
+    "line breaks inside the texts of a batch": "integration/test_batch_transform.py::"
+    "test_everything_wrong_is_told_at_once_and_nothing_is_sent",
     "driver in the image": "container/test_image.py::test_nothing_lies_where_sagemaker_mounts",
     "metrics that no expression finds": "integration/test_log_metrics.py::test_every_metric_is_found_with_its_value",
     "max_wait not above max_run": "unit/launcher/test_job_checks.py::test_waiting_takes_longer_than_running",

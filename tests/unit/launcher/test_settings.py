@@ -88,3 +88,13 @@ def test_what_is_no_s3_uri_is_refused(tmp_path, uri):
     """Buckets have 3 to 63 lower-case characters."""
     with pytest.raises(UserError, match="is not s3://bucket/prefix"):
         read(tmp_path, data=uri)
+
+
+def test_a_commands_table_counts_before_the_lines_above_it(tmp_path):
+    """And those of other commands are left alone; a table of no command is a mistake."""
+    path = tmp_path / ".launcher.toml"
+    path.write_text('count = 1\nrole = "arn:a"\n[deploy]\ncount = 3\n[other]\ncount = 4\n', encoding="utf-8")
+    got = Sources({}, {}, path, "deploy", ["deploy", "other"]).read(Some, KNOWN)
+    assert (got.count, got.role) == (3, "arn:a")
+    with pytest.raises(UserError, match="other"):
+        Sources({}, {}, path, "deploy", ["deploy"]).read(Some, KNOWN)

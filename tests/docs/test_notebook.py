@@ -1,0 +1,45 @@
+"""The notebook: nothing in it but the commands of the Makefile, and nothing of anybody's run."""
+
+import json
+import re
+
+from source_tree import ROOT
+
+NOTEBOOK = json.loads((ROOT / "BertTextClassification.ipynb").read_text(encoding="utf-8"))
+CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+COMMAND = re.compile(r"make ([a-z-]+)( |$)|cp local_test/payload\.jsonl ")
+
+
+def test_outputs_are_stripped():
+    """No output, no count of executions, no account's number."""
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in CODE)
+    assert not re.search(r"\d{12}", json.dumps(NOTEBOOK))
+
+
+def test_it_has_no_logic_of_its_own():
+    """After the settings every cell is a command of the Makefile, or the copy of a sample."""
+    targets = re.findall(r"(?m)^([a-z-]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    for cell in CODE[1:]:
+        first, *lines = "".join(cell["source"]).replace("\\\n", "").splitlines()
+        assert first == "%%bash"
+        for line in lines:
+            found = COMMAND.match(line)
+            assert found, line
+            assert found[1] is None or found[1] in targets
+
+
+def test_it_goes_the_whole_way():
+    """From the data to an endpoint and to its end."""
+    told = "\n".join("".join(cell["source"]) for cell in CODE)
+    order = [
+        "train-local",
+        "build",
+        "push",
+        "train-spot",
+        "deploy",
+        "invoke",
+        "batch-transform",
+        "delete-endpoint",
+    ]
+    places = [told.index(f"make {target} ") for target in order]
+    assert places == sorted(places)

@@ -1,0 +1,145 @@
+"""`batch-transform` against moto: the requests field by field, what is uploaded, what is refused before."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aws import BUCKET, ROLE, Aws, Ended
+from aws_stand_in import Answer
+from hosting import ARTIFACT, HOST, TAG, WITH_MODEL, left, only, prepare
+
+
+@pytest.fixture
+def aws(iam_aws: Aws) -> Aws:
+    """Return the account."""
+    return iam_aws
+
+
+@pytest.fixture
+def transform(aws: Aws) -> Callable[..., Ended]:
+    """Return a function that runs a batch transform with an artifact and an image that are there."""
+    prepare(aws)
+    always = (*WITH_MODEL, f"--s3-prefix=s3://{BUCKET}/mine")
+    return lambda *arguments, here=aws: here.launch("batch-transform", *always, *arguments)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """Return a CSV of texts."""
+    path = tmp_path / "texts.csv"
+    path.write_text('"a text"\n"another, with a comma"\n', encoding="utf-8")
+    return path
+
+
+def test_the_requests_are_exactly_these(transform, aws, texts):
+    """Lines in, lines out, in the form of the texts; the answers' folder alone on standard output; the model goes."""
+    ended = transform(f"--input={texts}", "--job-name=a-transform")
+    assert (ended.code, ended.out) == (0, f"s3://{BUCKET}/mine/transform/output/a-transform/\n"), ended.err
+    (uploaded,) = [key for key in aws.stored() if key.endswith("texts.csv")]
+    assert only(aws.requests("CreateTransformJob")) == {
+        "TransformJobName": "a-transform",
+        "ModelName": "a-transform",
+        "MaxConcurrentTransforms": 1,
+        "MaxPayloadInMB": 6,
+        "BatchStrategy": "MultiRecord",
+        "ModelClientConfig": {"InvocationsTimeoutInSeconds": 3600, "InvocationsMaxRetries": 3},
+        "TransformInput": {
+            "DataSource": {
+                "S3DataSource": {
+                    "S3DataType": "S3Prefix",
+                    "S3Uri": f"s3://{BUCKET}/{uploaded.removesuffix('texts.csv')}",
+                }
+            },
+            "ContentType": "text/csv",
+            "SplitType": "Line",
+        },
+        "TransformOutput": {
+            "S3OutputPath": f"s3://{BUCKET}/mine/transform/output/a-transform/",
+            "Accept": "text/csv",
+            "AssembleWith": "Line",
+        },
+        "TransformResources": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+    }
+    assert only(aws.requests("CreateModel")) == {
+        "ModelName": "a-transform",
+        "PrimaryContainer": {"Image": f"{HOST}:{TAG}", "ModelDataUrl": ARTIFACT, "Environment": {}},
+        "ExecutionRoleArn": ROLE,
+        "EnableNetworkIsolation": False,
+    }
+    assert only(aws.requests("DeleteModel")) == {"ModelName": "a-transform"}
+
+
+def test_every_option_reaches_the_requests(transform, aws):
+    """Texts in S3, another place for answers, size and strategy of requests, keys, tags; the server takes as much."""
+    aws.put("texts/part-1.jsonl", '"a text"\n')
+    ended = transform(
+        f"--input=s3://{BUCKET}/texts/", f"--output=s3://{BUCKET}/answers", "--instance-type=ml.c5.xlarge",
+        "--instance-count=2", "--strategy=SingleRecord", "--max-payload=50", "--max-concurrent=2",
+        "--output-kms-key=key-2", "--volume-kms-key=key-1", "--tags=team=nlp", "--accept=text/csv", "--no-wait",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    request = only(aws.requests("CreateTransformJob"))
+    assert ended.out.strip() == request["TransformJobName"]
+    assert request["TransformInput"]["ContentType"] == "application/jsonlines"
+    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://{BUCKET}/texts/"
+    assert request["TransformOutput"] == {
+        "S3OutputPath": f"s3://{BUCKET}/answers/", "Accept": "text/csv", "AssembleWith": "Line", "KmsKeyId": "key-2",
+    }  # fmt: skip
+    assert request["TransformResources"] == {
+        "InstanceType": "ml.c5.xlarge", "InstanceCount": 2, "VolumeKmsKeyId": "key-1",
+    }  # fmt: skip
+    assert (request["BatchStrategy"], request["MaxPayloadInMB"], request["MaxConcurrentTransforms"]) == (
+        "SingleRecord",
+        50,
+        2,
+    )
+    assert request["Tags"] == [{"Key": "team", "Value": "nlp"}]
+    container = only(aws.requests("CreateModel"))["PrimaryContainer"]
+    assert container["Environment"] == {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "50"}
+    assert left(aws)[2] == 1  # the job needs it still
+
+
+def test_a_dry_run_prints_both_requests_and_sends_none(transform, aws, texts):
+    """Nothing is uploaded either."""
+    ended = transform(f"--input={texts}", "--dry-run")
+    assert ended.code == 0, ended.err
+    assert [name for request in json.loads(ended.out) for name in request] == [
+        "CreateModel",
+        "CreateTransformJob",
+    ]
+    assert left(aws) == (0, 0, 0)
+    assert [key for key in aws.stored() if "transform" in key] == []
+
+
+def test_a_job_that_fails_or_is_refused_leaves_no_model(transform, aws, texts):
+    """SageMaker's reason and the answers so far are told; then the model goes."""
+    failed = {"TransformJobStatus": "Failed", "FailureReason": "ClientError: See job logs."}
+    with aws.answering(DescribeTransformJob=Answer.json(failed)) as here:
+        ended = transform(f"--input={texts}", here=here)
+    assert ended.code == 2
+    assert "is Failed: ClientError: See job logs. Its log: /aws/sagemaker/TransformJobs" in ended.err
+    refusal = Answer.refusal("ResourceLimitExceeded", "The limit is 0.")
+    with aws.answering(CreateTransformJob=refusal) as here:
+        ended = transform(f"--input={texts}", here=here)
+    assert "“ml.m5.xlarge for transform job usage”" in ended.err
+    assert left(aws) == (0, 0, 0)
+
+
+def test_everything_wrong_is_told_at_once_and_nothing_is_sent(transform, aws, tmp_path):
+    """A text over two lines, which SageMaker would cut; more than it holds; a machine that it has not."""
+    (tmp_path / "texts.csv").write_text('fine\n"a text\nover two lines"\n', encoding="utf-8")
+    ended = transform(
+        f"--input={tmp_path}", "--max-payload=60", "--max-concurrent=2", "--instance-type=ml.m9.xlarge"
+    )
+    assert ended.code == 2
+    for told in (
+        "texts.csv line 2 has a text with a line break, which SageMaker cuts in two",
+        "MAX_CONCURRENT=2 × MAX_PAYLOAD=60 is above 100",
+        "SageMaker has no 'ml.m9.xlarge' for batch transform",
+    ):
+        assert told in ended.err
+    assert "CreateModel" not in aws.operations()
+    assert "The forms of README.md cannot be told" in transform("--input=README.md").err
+    assert "No texts are named. Give INPUT=texts.csv" in transform().err

@@ -1,0 +1,65 @@
+"""The notebook, executed from its first to its last cell: a real rehearsal, and moto in the place of AWS."""
+
+import json
+import re
+
+import nbclient
+import nbformat
+import pytest
+
+from aws import BUCKET, HOST_PYTHON, REPOSITORY, TRUST
+from aws_stand_in import Answer
+from fakes import toy_rows
+from launcher.push import head_of
+
+QUOTAS = {"ml.m5.2xlarge for spot training job usage": 1.0, "ml.m5.2xlarge for training job usage": 1.0}
+
+
+def small(notebook: nbformat.NotebookNode, settings: dict[str, str]) -> None:
+    """Give the notebook other settings than its own; without the image, which has tests of its own."""
+    (parameters,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
+    assert set(re.findall(r'os\.environ\["(\w+)"\]', parameters.source)) == settings.keys()
+    parameters.source = f"import os\nos.environ.update({settings!r})"
+    notebook.cells = [cell for cell in notebook.cells if "docker" not in cell.metadata.get("tags", ())]
+
+
+@pytest.mark.timeout(600)
+def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
+    """Rehearsal, training, endpoint, question, whole files, clean-up: no cell fails, and nothing is left that costs."""
+    if not HOST_PYTHON.exists():
+        pytest.skip("the SDK is not installed: `make test` does that")
+    rows = list(toy_rows(60))
+    data, classes = tmp_path / "data.csv", tmp_path / "classes.txt"
+    data.write_text("\n".join(f'{label},"{text}"' for label, text in rows) + "\n", encoding="utf-8")
+    classes.write_text("\n".join(sorted({label for label, _ in rows})) + "\n", encoding="utf-8")
+    for use in ("training", "serving"):
+        role = {"RoleName": f"bert-classifier-{use}", "AssumeRolePolicyDocument": json.dumps(TRUST)}
+        iam_aws.client("iam").create_role(**role)
+    iam_aws.put_image("bert-classifier", f"cpu-{head_of(REPOSITORY)}")
+    iam_aws.put("mine/jobs/bert-classifier-1/output/model.tar.gz", "an archive")
+    notebook = nbformat.read(REPOSITORY / "BertTextClassification.ipynb", as_version=4)
+    small(notebook, {
+        "NAME": "bert-classifier", "DATA": str(data), "CLASSES_FILE": str(classes), "BUCKET_FOLDER": f"s3://{BUCKET}/mine",
+        "WHERE": "ml.m5.2xlarge", "FLAVOUR": "cpu", "SETTINGS": "num_train_epochs=1", "JOB_ID": "bert-classifier-1",
+        "REHEARSAL": f"MODEL={pretrained}", "REHEARSAL_FOLDER": str(tmp_path / "run"),
+        "POLICIES": str(tmp_path / "policies"),
+    })  # fmt: skip
+    quotas = {"Quotas": [{"QuotaName": name, "Value": value} for name, value in QUOTAS.items()]}
+    with iam_aws.answering(ListServiceQuotas=Answer.json(quotas)) as here:
+        for name, value in {**here.environ, "ENGINE": "process"}.items():
+            monkeypatch.setenv(name, value)
+        client = nbclient.NotebookClient(
+            notebook, timeout=300, resources={"metadata": {"path": str(REPOSITORY)}}
+        )
+        client.execute()
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+    assert _operations(iam_aws) == [
+        "CreateTrainingJob", "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateModel",
+        "CreateTransformJob", "DeleteModel", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel",
+    ]  # fmt: skip
+    assert len(iam_aws.invocations()) == 1
+    assert iam_aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+def _operations(aws) -> list[str]:
+    return [name for name in aws.operations() if name.startswith(("Create", "Delete")) and "Repo" not in name]

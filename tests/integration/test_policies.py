@@ -1,0 +1,171 @@
+"""The IAM policies against the calls that the launcher really makes: each is allowed, nothing more is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws
+from aws_stand_in import Answer
+from fakes import toy_rows
+from hosting import HOST, TAG, WITH_MODEL, deploy, prepare, updating
+from launcher import ecr
+from launcher.account import Account
+from launcher.settings import AccountSettings
+from policy import actions_of, allows, asked
+
+PREFIX = f"s3://{BUCKET}/mine"
+# What no request of the launcher's own shows, and why it is needed all the same.
+EXCEPTIONS = {
+    "iam:PassRole": "SageMaker asks for it when a request names a role",
+    "s3:AbortMultipartUpload": "an upload of a large file that breaks off",
+    "sagemaker:AddTags": "SageMaker asks for it when a request has tags",
+    "sagemaker:StopTrainingJob": "the command that an interrupted train-spot tells",
+    "sagemaker:StopTransformJob": "the command that an interrupted batch-transform tells",
+    "ecr:BatchCheckLayerAvailability": "docker push",
+    "ecr:InitiateLayerUpload": "docker push",
+    "ecr:UploadLayerPart": "docker push",
+    "ecr:CompleteLayerUpload": "docker push",
+    "ecr:PutImage": "docker push",
+}
+# Anyone may ask who they are.
+FREE = {"sts:GetCallerIdentity"}
+
+
+def policies(aws: Aws, folder: Path, *arguments: str) -> dict[str, dict]:
+    """Let the launcher fill the policies in; return them by name."""
+    ended = aws.launch("policies", f"--output={folder}", f"--s3-prefix={PREFIX}", *arguments)
+    assert ended.code == 0, ended.err
+    return {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
+
+
+def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Let the launcher do all that it can; return what it asked of AWS."""
+    data, texts = folder / "train.csv", folder / "texts.txt"
+    data.write_text("\n".join(f'{label},"{text}"' for label, text in toy_rows(30)), encoding="utf-8")
+    texts.write_text("a text\n", encoding="utf-8")
+    job = (
+        f"--role={ROLE}",
+        f"--s3-prefix={PREFIX}",
+        f"--train={data}",
+        f"--image-tag={TAG}",
+        "--flavour=cpu",
+    )
+    output = {"S3OutputPath": f"{PREFIX}/async/bert-classifier/output/"}
+    described = {"EndpointName": "bert-classifier", "EndpointStatus": "InService", "EndpointConfigName": "c"}
+    asynchronous = Answer.json({**described, "AsyncInferenceConfig": {"OutputConfig": output}})
+    prepare(aws)
+    aws.start_recording()
+    commands = [
+        ("train-spot", *job, "--instance-type=ml.m5.xlarge", "--job-name=bert-classifier-1"),
+        ("status", "bert-classifier-1"),
+        ("doctor", *job, "--role=sagemaker-job", "--instance-type=ml.m5.xlarge"),
+        ("invoke", "a text"),
+        ("batch-transform", *WITH_MODEL, f"--input={texts}", f"--s3-prefix={PREFIX}"),
+    ]
+    assert deploy(aws).code == 0
+    for command in commands:
+        ended = aws.launch(*command)
+        assert "Traceback" not in ended.err, ended.err
+    with aws.answering(UpdateEndpoint=updating(aws)) as here:
+        assert deploy(here).code == 0
+    with aws.answering(DescribeEndpoint=asynchronous) as here:
+        here.launch("invoke", "a text", "--invocation-timeout=1")
+    failed = [Answer.refusal("ValidationException"), Answer.json({**described, "EndpointStatus": "Failed"})]
+    aws.put_log_line("/aws/sagemaker/Endpoints/bert-classifier", "AllTraffic/i-1", "a line")
+    with aws.answering(DescribeEndpoint=failed, CreateEndpoint=Answer.json({"EndpointArn": "arn"})) as here:
+        deploy(here)
+    assert deploy(aws).code == 0
+    assert aws.launch("delete-endpoint").code == 0
+    _push(aws, monkeypatch)
+    answered = [(f"sagemaker:{name}", "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
+    simulated = [
+        ("iam:SimulatePrincipalPolicy", "*") for name, _ in aws.answered if name.startswith("Simulate")
+    ]
+    return [asked(sent) for sent in aws.recorded() if "/moto-api" not in sent["url"]] + answered + simulated
+
+
+def _push(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask ECR what `push` asks; the rest of it is the engine's work."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, aws.environ[name])
+    account = Account(AccountSettings())
+    assert ecr.find_repository(account, "another") is None
+    ecr.create_repository(account, "another")
+    ecr.log_in(account, HOST)
+
+
+def test_the_developer_may_do_all_that_the_launcher_does_and_nothing_else(iam_aws, tmp_path, monkeypatch):
+    """Every recorded request has its statement; every action is used, or has a reason."""
+    developer = policies(iam_aws, tmp_path / "policies")["developer"]
+    calls = {call for call in everything(iam_aws, tmp_path, monkeypatch) if call[0] not in FREE}
+    assert sorted({call for call in calls if not allows(developer, *call)}) == []
+    unused = actions_of(developer) - {action for action, _ in calls}
+    assert sorted(unused) == sorted(EXCEPTIONS)
+
+
+def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_them(iam_aws, tmp_path):
+    """No placeholder is left; VPC and key only with them; a role is lent to SageMaker alone."""
+    plain = policies(iam_aws, tmp_path / "plain")
+    assert plain.keys() == {"trust", "training-role", "serving-role", "developer"}
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    vpc = ("--subnets=subnet-1", "--security-group-ids=sg-1", f"--output-kms-key={key}")
+    assert policies(iam_aws, tmp_path / "all", *vpc).keys() == {*plain, "vpc", "kms"}
+    for path in tmp_path.rglob("*.json"):
+        assert "$" not in path.read_text(), path
+    everywhere = {
+        "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "pricing:GetProducts",
+        "servicequotas:ListServiceQuotas",
+    }  # fmt: skip
+    for name in ("training-role", "serving-role", "developer"):
+        for statement in plain[name]["Statement"]:
+            if statement["Resource"] == "*":
+                assert actions_of({"Statement": [statement]}) <= everywhere
+    (trust,) = plain["trust"]["Statement"]
+    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    (lend,) = [s for s in plain["developer"]["Statement"] if s["Action"] == "iam:PassRole"]
+    assert lend["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert all(f"{ACCOUNT}:role/bert-classifier-" in arn for arn in lend["Resource"])
+
+
+def test_the_roles_reach_what_job_and_endpoint_read_and_write(iam_aws, tmp_path):
+    """Where the launcher's requests lead them, and not into each other's places."""
+    filled = policies(iam_aws, tmp_path)
+    at = f"arn:aws:s3:::{BUCKET}/mine"
+    training, serving = filled["training-role"], filled["serving-role"]
+    for key in ("data/train/x/train.csv", "checkpoints/a/1"):
+        assert allows(training, "s3:GetObject", f"{at}/{key}"), key
+    for key in ("jobs/a/output/model.tar.gz", "checkpoints/a/1"):
+        assert allows(training, "s3:PutObject", f"{at}/{key}"), key
+    for key in ("jobs/a/output/model.tar.gz", "transform/input/x/t.csv", "async/e/input/x"):
+        assert allows(serving, "s3:GetObject", f"{at}/{key}"), key
+    for key in ("transform/output/a/t.csv.out", "async/e/output/x", "async/e/failures/x"):
+        assert allows(serving, "s3:PutObject", f"{at}/{key}"), key
+    assert not allows(training, "s3:PutObject", f"{at}/data/train/x/train.csv")
+    assert not allows(serving, "s3:PutObject", f"{at}/jobs/a/output/model.tar.gz")
+    assert not allows(serving, "s3:GetObject", f"{at}/data/train/x/train.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "No folder for the policies is named."),
+        (("--output=x", "--s3-prefix=s3://a-bucket"), "s3://a-bucket/ is a whole bucket."),
+        (("--output=x", "--output-kms-key=alias/a"), "alias/a is no ARN of a KMS key."),
+    ],
+)
+def test_what_cannot_be_filled_in_is_told(iam_aws, arguments, told):
+    """Cause and remedy, and nothing is written."""
+    ended = iam_aws.launch("policies", *arguments)
+    assert ended.code == 2
+    assert told in ended.err
+
+
+def test_it_tells_the_commands_that_make_the_roles(iam_aws, tmp_path):
+    """Two roles with trust and policy each, and the developer's policy; printed, not run."""
+    ended = iam_aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}", "--name=mine")
+    lines = ended.out.splitlines()
+    assert [line.split()[2] for line in lines] == ["create-role", "put-role-policy"] * 2 + ["create-policy"]
+    assert (
+        f"--role-name mine-serving --policy-name serving-role --policy-document file://{tmp_path}" in lines[3]
+    )

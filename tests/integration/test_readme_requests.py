@@ -1,0 +1,31 @@
+"""The README's request without the launcher is the launcher's."""
+
+import json
+import re
+
+import boto3
+
+from aws import BUCKET, REPOSITORY, ROLE
+
+TAG = "gpu-0123456789ab"
+
+
+def test_the_boto3_block_sends_what_train_spot_sends(iam_aws, monkeypatch):
+    """CreateTrainingJob, field by field."""
+    iam_aws.put_image("bert-classifier", TAG)
+    iam_aws.put("mine/texts/texts.csv", "Alpha,a text\nBeta,another\n")
+    ended = iam_aws.launch(
+        "train-spot", "--dry-run", f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}",
+        f"--train=s3://{BUCKET}/mine/texts/", "--job-name=a-job", "--hp=num_train_epochs=3", "--max-run=3600",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"(?s)<!-- boto3:.*?-->\n```python\n(.*?)```", readme)
+    assert block is not None
+    for name, value in iam_aws.environ.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    exec(compile(block[1], "README.md", "exec"), {})
+    (sent,) = iam_aws.requests("CreateTrainingJob")
+    assert json.loads(ended.out) == [{"CreateTrainingJob": sent}]

@@ -1,0 +1,88 @@
+"""What is told of a model's place and environment without asking AWS."""
+
+import pytest
+
+from launcher.findings import Level, examine
+from launcher.model_checks import GPU_AMI, check_ami, check_environment, check_instance, check_serverless
+from launcher.model_settings import DeploySettings
+
+KNOWN = ["ml.m5.xlarge", "ml.g5.xlarge", "ml.m6g.large", "ml.inf2.xlarge", "ml.g5g.xlarge"]
+
+
+def worst(findings) -> str:
+    """Return the sentences of what is not in order."""
+    return "; ".join(finding.told for finding in findings if finding.level is not Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ""),
+        ({"instance_type": "ml.g5.xlarge"}, ""),
+        ({"instance_type": "ml.m5.xlarg"}, "SageMaker has no 'ml.m5.xlarg' for endpoints"),
+        ({"instance_type": "ml.m6g.large"}, "ARM machine"),
+        ({"instance_type": "ml.g5g.xlarge"}, "ARM machine"),
+        ({"instance_type": "ml.inf2.xlarge"}, "Neuron cores"),
+        ({"instance_type": "ml.g5.xlarge", "flavour": "cpu"}, "leaves idle"),
+    ],
+)
+def test_an_instance_type_is_checked_against_the_image(settings, told):
+    """Spelling, processor, accelerator, flavour."""
+    found = worst(check_instance(DeploySettings(**settings), KNOWN, "endpoints"))
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("environment", "on_gpu", "told"),
+    [
+        ({}, False, ""),
+        ({"SERVING_PRECISION": "int8", "MY_OWN": "1"}, False, ""),
+        ({"SERVING_PRECISION": "int8"}, True, "int8 is for CPUs"),
+        ({"SERVING_THREDS": "1"}, False, "the server knows no SERVING_THREDS"),
+        ({"SERVING_THREADS": "no"}, False, "SERVING_THREADS='no' is not a whole number"),
+        ({"SAGEMAKER_MULTI_MODEL": "true"}, False, "one model an endpoint"),
+    ],
+)
+def test_the_environment_is_checked_as_the_server_checks_it(environment, on_gpu, told):
+    """With its own parser; variables of other names are none of its business."""
+    found = worst(examine("environment", lambda: check_environment(environment, on_gpu=on_gpu)))
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ""),
+        ({"instance_type": "ml.g5.xlarge"}, ""),
+        ({"memory_size": 1500}, "no multiple of 1024"),
+        ({"network_isolation": True}, "has no network isolation"),
+        ({"subnets": ("subnet-1",)}, "has no VPC"),
+        ({"flavour": "gpu"}, "has no flavour gpu"),
+        ({"volume_kms_key": "k"}, "has no disk key"),
+    ],
+)
+def test_what_a_serverless_endpoint_has_not_is_told(settings, told):
+    """Memory in its steps; no VPC, isolation, disk or GPU, whatever the instance type of other commands."""
+    found = worst(check_serverless(DeploySettings(mode="serverless", **settings)))
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("ami", "instance", "told"),
+    [
+        ("", "ml.g5.xlarge", ""),
+        (GPU_AMI, "ml.g5.xlarge", ""),
+        (GPU_AMI, "ml.m5.xlarge", "is for instances with GPUs"),
+        ("old", "ml.g5.xlarge", "too old"),
+        ("none", "ml.g5.xlarge", "no inference AMI none"),
+    ],
+)
+def test_the_host_software_has_the_driver_that_the_image_needs(ami, instance, told):
+    """The one with driver 580; none on CPUs."""
+    settings = DeploySettings(inference_ami_version=ami, instance_type=instance)
+    found = worst(check_ami(settings, [GPU_AMI, "old"]))
+    assert told in found
+    assert bool(told) == bool(found)
