@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ class Aws:
         return [item["Key"] for item in found.get("Contents", ())]
 
     @contextlib.contextmanager
-    def answering(self, **answers: Told | list[Told]) -> Iterator["Aws"]:
+    def answering(self, **answers: Told | Sequence[Told]) -> Iterator["Aws"]:
         """Answer some operations otherwise than moto does, as long as the context lasts."""
         server = ThreadingHTTPServer(
             ("127.0.0.1", 0), handler(self.environ["AWS_ENDPOINT_URL"], answers, self.answered)

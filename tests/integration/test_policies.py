@@ -55,6 +55,7 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     described = {"EndpointName": "bert-classifier", "EndpointStatus": "InService", "EndpointConfigName": "c"}
     asynchronous = Answer.json({**described, "AsyncInferenceConfig": {"OutputConfig": output}})
     prepare(aws)
+    aws.put_log_line("/aws/sagemaker/Endpoints/bert-classifier", "AllTraffic/i-1", "a line")
     aws.start_recording()
     commands = [
         ("train-spot", *job, "--instance-type=ml.m5.xlarge", "--job-name=bert-classifier-1"),
@@ -69,20 +70,21 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         assert "Traceback" not in ended.err, ended.err
     with aws.answering(UpdateEndpoint=updating(aws)) as here:
         assert deploy(here).code == 0
-    with aws.answering(DescribeEndpoint=asynchronous) as here:
+    path = "/endpoints/bert-classifier/async-invocations"
+    place = {"X-Amzn-SageMaker-OutputLocation": f"{PREFIX}/async/bert-classifier/output/a.out"}
+    accepted = Answer(202, "application/json", b"{}", place)
+    with aws.answering(DescribeEndpoint=asynchronous, **{path: accepted}) as here:
         here.launch("invoke", "a text", "--invocation-timeout=1")
     failed = [Answer.refusal("ValidationException"), Answer.json({**described, "EndpointStatus": "Failed"})]
-    aws.put_log_line("/aws/sagemaker/Endpoints/bert-classifier", "AllTraffic/i-1", "a line")
     with aws.answering(DescribeEndpoint=failed, CreateEndpoint=Answer.json({"EndpointArn": "arn"})) as here:
         deploy(here)
     assert deploy(aws).code == 0
     assert aws.launch("delete-endpoint").code == 0
     _push(aws, monkeypatch)
-    answered = [(f"sagemaker:{name}", "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
-    simulated = [
-        ("iam:SimulatePrincipalPolicy", "*") for name, _ in aws.answered if name.startswith("Simulate")
-    ]
-    return [asked(sent) for sent in aws.recorded() if "/moto-api" not in sent["url"]] + answered + simulated
+    stood_in = [("sagemaker:" + name, "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
+    stood_in += [("sagemaker:InvokeEndpointAsync", "*") for name, _ in aws.answered if name == path]
+    stood_in += [("iam:" + name, "*") for name, _ in aws.answered if name == "SimulatePrincipalPolicy"]
+    return [asked(sent) for sent in aws.recorded() if "/moto-api" not in sent["url"]] + stood_in
 
 
 def _push(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
