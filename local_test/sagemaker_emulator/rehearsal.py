@@ -145,9 +145,9 @@ class Rehearsal:
 
     def _remove_as_root(self) -> None:
         """Remove what containers have written as root, by a container; this command may run as anybody."""
-        helper = Engine()
+        cleaner = Engine()
         mount = f"--volume={self.work_dir}:/work-dir"
         words = ["-rf", *(f"/work-dir/{path.name}" for path in self.work_dir.iterdir())]
-        with helper.running(self.image, words, ["--user=0", "--entrypoint=rm", mount]) as container:
+        with cleaner.running(self.image, words, ["--user=0", "--entrypoint=rm", mount]) as container:
             container.wait(60)
         shutil.rmtree(self.work_dir, ignore_errors=True)
