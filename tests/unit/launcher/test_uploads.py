@@ -1,0 +1,128 @@
+"""Channels from local files and S3, and uploads of what is not there yet: against moto, in this process."""
+
+import pytest
+
+from aws import BUCKET
+from bert_classifier.errors import UserError
+from launcher import s3
+from launcher.account import Account
+from launcher.channels import LocalChannel, S3Channel, channels_of
+from launcher.findings import Level
+from launcher.s3 import Location
+from launcher.settings import AccountSettings
+from launcher.training_settings import TrainSettings
+
+CSV = "Alpha,a text\nBeta,another\n"
+
+
+@pytest.fixture
+def account(aws, monkeypatch):
+    """Return the account as the launcher sees it."""
+    for name, value in aws.environ.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    return Account(AccountSettings())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with data, and with what no job reads."""
+    for name, content in {
+        "a.csv": CSV,
+        "deep/b.jsonl": "{}",
+        "notes.md": "no",
+        ".c.csv": CSV,
+        "d.csv": "",
+    }.items():
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return tmp_path / "data"
+
+
+def test_only_what_is_missing_or_of_another_size_is_uploaded(account, aws, folder, capsys):
+    """The same name with the same size counts as there; a file that was cut off is sent again."""
+    place, files = Location(BUCKET, "x/"), {"a.csv": folder / "a.csv", "b.jsonl": folder / "deep" / "b.jsonl"}
+    aws.put("x/a.csv", CSV)
+    aws.put("x/b.jsonl", "{")
+    s3.upload(account, files, place)
+    assert "uploaded 1 file(s)" in capsys.readouterr().err
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key="x/b.jsonl")["Body"].read() == b"{}"
+    s3.upload(account, files, place)
+    assert capsys.readouterr().err == f"s3://{BUCKET}/x/ is there already\n"
+
+
+def test_an_upload_is_encrypted_with_the_key_that_is_given(account, aws, folder):
+    """KMS, and that key."""
+    key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    s3.upload(account, {"a.csv": folder / "a.csv"}, Location(BUCKET, "x/"), key)
+    found = aws.client("s3").head_object(Bucket=BUCKET, Key="x/a.csv")
+    assert (found["ServerSideEncryption"], found["SSEKMSKeyId"].rpartition("/")[2]) == ("aws:kms", key)
+
+
+def test_a_folder_becomes_a_channel_of_what_a_job_reads(account, folder):
+    """Data in any depth; nothing hidden, empty or of another form."""
+    (channel,) = channels_of(TrainSettings(train=str(folder)), account)
+    assert isinstance(channel, LocalChannel)
+    assert list(channel.files) == ["a.csv", "deep/b.jsonl"]
+    assert channel.size == len(CSV) + 2
+
+
+def test_the_digest_is_of_names_and_contents(folder):
+    """Another name or another byte is another place; the same again is the same."""
+    path = folder / "a.csv"
+    first = LocalChannel("train", {"a.csv": path}).digest()
+    assert first == LocalChannel("validation", {"a.csv": path}).digest()
+    assert first != LocalChannel("train", {"b.csv": path}).digest()
+    path.write_text(CSV.replace("Beta", "beta"), encoding="utf-8")
+    assert first != LocalChannel("train", {"a.csv": path}).digest()
+
+
+def test_a_prefix_in_s3_is_its_folder_or_its_object(account, aws):
+    """`train` never means `training` as well."""
+    aws.put("mine/train/a.csv", CSV)
+    aws.put("mine/training/b.csv", CSV)
+    channel = S3Channel.at("train", f"s3://{BUCKET}/mine/train", account)
+    assert (channel.place.key, channel.keys) == ("mine/train/", ("mine/train/a.csv",))
+    assert S3Channel.at("train", f"s3://{BUCKET}/mine/train/a.csv", account).place.key == "mine/train/a.csv"
+
+
+def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
+    """One given by itself counts before the one of the folder."""
+    for name in ("train", "validation", "other"):
+        aws.put(f"mine/{name}/a.csv", CSV)
+    settings = TrainSettings(s3_data=f"s3://{BUCKET}/mine", validation=str(folder / "a.csv"))
+    found = {channel.name: type(channel) for channel in channels_of(settings, account)}
+    assert found == {"validation": LocalChannel, "train": S3Channel}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "There is no training data."),
+        ({"train": "none.csv"}, "There is no file or folder none.csv for train."),
+        ({"train": "README.md"}, "README.md cannot be train. Give CSV or JSON Lines."),
+        (
+            {"train": "local_test/test_dir/input/data/train", "model": "docker"},
+            "docker holds no *.safetensors.",
+        ),
+        ({"train": "docker"}, "docker has no .csv or .jsonl for train"),
+    ],
+)
+def test_what_is_no_channel_is_told(account, settings, told):
+    """Cause and remedy."""
+    with pytest.raises(UserError) as caught:
+        channels_of(TrainSettings(**settings), account)
+    assert told in str(caught.value)
+
+
+def test_an_empty_place_in_s3_is_told(account, aws):
+    """Nothing there; or nothing that a job reads."""
+    aws.put("mine/a.parquet", "x")
+    for uri, told in (
+        (f"s3://{BUCKET}/none", "nothing lies at"),
+        (f"s3://{BUCKET}/mine", "has no *.csv or *.jsonl"),
+    ):
+        (finding,) = S3Channel.at("train", uri, account).findings()
+        assert finding.level is Level.FAIL
+        assert told in finding.told
