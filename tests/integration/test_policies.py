@@ -59,7 +59,6 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     aws.start_recording()
     commands = [
         ("train-spot", *job, "--instance-type=ml.m5.xlarge", "--job-name=bert-classifier-1"),
-        ("status", "bert-classifier-1"),
         ("doctor", *job, "--role=sagemaker-job", "--instance-type=ml.m5.xlarge"),
         ("invoke", "a text"),
         ("batch-transform", *WITH_MODEL, f"--input={texts}", f"--s3-prefix={PREFIX}"),
@@ -68,6 +67,8 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     for command in commands:
         ended = aws.launch(*command)
         assert "Traceback" not in ended.err, ended.err
+    with aws.answering(GetProducts=Answer.json({"PriceList": []})) as here:
+        assert here.launch("status", "bert-classifier-1").code == 0
     with aws.answering(UpdateEndpoint=updating(aws)) as here:
         assert deploy(here).code == 0
     path = "/endpoints/bert-classifier/async-invocations"
@@ -84,6 +85,7 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     stood_in = [("sagemaker:" + name, "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
     stood_in += [("sagemaker:InvokeEndpointAsync", "*") for name, _ in aws.answered if name == path]
     stood_in += [("iam:" + name, "*") for name, _ in aws.answered if name == "SimulatePrincipalPolicy"]
+    stood_in += [("pricing:" + name, "*") for name, _ in aws.answered if name == "GetProducts"]
     return [asked(sent) for sent in aws.recorded() if "/moto-api" not in sent["url"]] + stood_in
 
 
