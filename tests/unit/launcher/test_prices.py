@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,7 +17,7 @@ def product(price: str, component: str = "Training", unit: str = "Hrs") -> str:
     return json.dumps({"product": {"attributes": {"component": component}}, "terms": terms})
 
 
-def account_with(*products: str, error: Exception | None = None) -> SimpleNamespace:
+def account_with(*products: str, error: Exception | None = None) -> Any:
     """Return an account whose price list holds these products, or that may not be asked."""
 
     def get_products(**asked):

@@ -1,13 +1,13 @@
 """The files of a batch transform: their form, and whether SageMaker can cut them."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from bert_classifier.errors import UserError
+from launcher.account import Account
 from launcher.findings import Level
 from launcher.model_settings import TransformSettings
 from launcher.s3 import Location
+from launcher.settings import AccountSettings
 from launcher.transform_input import check_input, input_of
 
 PREFIX = Location("a-bucket", "mine/")
@@ -18,7 +18,7 @@ def found(tmp_path, files: dict[str, str], **settings):
     for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
     told = TransformSettings(input=str(tmp_path), **settings)
-    return told, input_of(told, PREFIX, SimpleNamespace())
+    return told, input_of(told, PREFIX, Account(AccountSettings()))
 
 
 @pytest.mark.parametrize(
