@@ -68,8 +68,11 @@ def run(settings: DeploySettings, account: Account) -> int:
         if settings.wait:
             _see_up(deployment, account, is_new=former is None, undo=undo)
         undo.pop_all()
-    if former and remove_former and settings.wait:
-        remove_former()
+    if former and remove_former:
+        if settings.wait:
+            remove_former()
+        else:
+            say(f"the former configuration {former['EndpointConfigName']} stays, with its model")
     _tell(settings, account)
     return 0
 

@@ -185,6 +185,8 @@ def test_an_endpoint_that_is_there_is_updated_and_the_former_model_goes(aws, dep
     assert only(aws.requests("DeleteEndpointConfig")) == {"EndpointConfigName": first}
     assert only(aws.requests("DeleteModel")) == {"ModelName": first}
     assert left(aws) == (1, 1, 1)
+    with aws.answering(UpdateEndpoint=updating(aws)) as here:
+        assert f"the former configuration {second} stays" in deploy("--no-wait", here=here).err
 
 
 def test_an_update_that_fails_leaves_the_endpoint_as_it_was(aws, deploy):
