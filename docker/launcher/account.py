@@ -14,8 +14,11 @@ from bert_classifier.errors import ContainerError, PlatformError, UserError
 from bert_classifier.fields import nearest
 from launcher.settings import AccountSettings
 
-# A laptop's connection is worth a few tries, a person's patience not more.
-_CONFIG = botocore.config.Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10)
+# A laptop's connection is worth a few tries, a person's patience not more. An endpoint may take 60 s for an answer:
+# to give up just then would ask it all over again.
+_CONFIG = botocore.config.Config(
+    retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, read_timeout=80
+)
 _NO_CREDENTIALS = (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError)
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _WRONG_KEYS = {
