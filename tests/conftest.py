@@ -1,5 +1,6 @@
 """What every test gets: no variables of SageMaker, sockets to loopback only, a marker by its folder."""
 
+import logging
 import os
 import re
 import socket
@@ -46,6 +47,15 @@ def _guarded_session() -> Iterator[None]:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove what an earlier test may have left in the environment."""
     _remove_foreign_variables(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured_log() -> Iterator[None]:
+    """Leave the package's logger as it was found: a program that runs within a test configures it."""
+    package = logging.getLogger("bert_classifier")
+    before = package.handlers[:], package.level, package.propagate
+    yield
+    package.handlers[:], package.level, package.propagate = before
 
 
 def _remove_foreign_variables(patch: pytest.MonkeyPatch) -> None:

@@ -13,15 +13,6 @@ from bert_classifier import log
 logger = logging.getLogger("bert_classifier.some.module")
 
 
-@pytest.fixture(autouse=True)
-def _unconfigured_afterwards():
-    """Leave the package's logger as it was found."""
-    package = logging.getLogger("bert_classifier")
-    before = package.handlers[:], package.level, package.propagate
-    yield
-    package.handlers[:], package.level, package.propagate = before
-
-
 @pytest.fixture
 def stream():
     """Return the text stream that the package's log goes to."""
