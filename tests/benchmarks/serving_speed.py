@@ -23,7 +23,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `serve` sets it; the bare model and all peers get the same
+os.environ.setdefault(
+    "GOMP_SPINCOUNT", "1000"
+)  # as `serve` sets it; the bare model and all peers get the same
 
 import torch
 
