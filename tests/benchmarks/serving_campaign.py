@@ -25,6 +25,7 @@ from serving_process import ServingProcess
 from toy_artifact import make_artifact
 
 CALLERS = 16
+REFUSED_PAUSE_S = 0.1
 SLOW_CLIENTS = 200
 OVERLOAD = 10  # times what the server can do
 PINGS_A_SECOND = 20
@@ -77,7 +78,7 @@ class Caller(threading.Thread):
                     connection = None
                     if self._goes_on is None:
                         return
-                    time.sleep(0.01)
+                    time.sleep(REFUSED_PAUSE_S)
                     continue
             if not self._ask(connection):
                 connection.close()
@@ -93,8 +94,7 @@ class Caller(threading.Thread):
             self.outcomes["lost"] += 1
             return False
         self.outcomes[str(response.status)] += 1
-        if response.status == 503:
-            time.sleep(0.05)  # as Retry-After would have it, only sooner
+        time.sleep(int(response.headers["Retry-After"] or 0))
         return self._keeps and response.headers["Connection"] != "close"
 
 
