@@ -85,7 +85,17 @@ def started(
             host.process.wait()
 
 
-def is_running(pid: int) -> bool:
-    """Say whether a process is there and has not ended."""
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+def await_end(pids: Sequence[int], seconds: float = 10.0) -> list[int]:
+    """Return those of the processes that have not ended after so many seconds: a killed one takes a moment."""
+    deadline = time.monotonic() + seconds
+    while (running := [pid for pid in pids if _is_running(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return running
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:  # gone, perhaps while it was read
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"

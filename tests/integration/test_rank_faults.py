@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 from fakes import make_ml_root
-from train_cluster import HOSTS, is_running, make_root, started
+from train_cluster import HOSTS, await_end, make_root, started
 from train_process import CONTAINER, failure_of
 
 FAULTS = Path(__file__).parents[1] / "faulty_rank"
@@ -57,7 +57,7 @@ def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
             os.kill(pid, signal.SIGSTOP)
         assert first.process.wait(90) == 3
         assert "gave no answer in time" in failure_of(first.root)
-    assert not [pid for pid in ranks if is_running(pid)]  # they end with their launcher
+    assert not await_end(ranks)  # they end with their launcher
 
 
 def test_a_host_that_starts_late_is_waited_for(job, tmp_path):

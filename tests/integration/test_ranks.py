@@ -12,7 +12,7 @@ import pytest
 
 from bert_classifier.model import load_artifact
 from fakes import make_ml_root
-from train_cluster import HOSTS, Host, is_running, make_root, started
+from train_cluster import HOSTS, Host, await_end, make_root, started
 from train_process import failure_of
 
 
@@ -99,7 +99,7 @@ def test_a_killed_host_ends_the_other(two_hosts):
     two_hosts[1].process.kill()
     assert two_hosts[0].process.wait(15) == 3
     assert failure_of(two_hosts[0].root).startswith("PlatformError: Rank 0 on 127.0.0.1: Contact with")
-    assert not [pid for pid in ranks if is_running(pid)]
+    assert not await_end(ranks)
 
 
 def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):

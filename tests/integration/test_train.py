@@ -16,6 +16,12 @@ from fakes import CLASS_NAMES, make_ml_root, toy_rows
 from train_process import Outcome, train_as_process, train_in_process
 
 CLASSES = 3
+SETTINGS = {
+    "num_train_epochs": "20",
+    "class_weights": "balanced",
+    "layer_decay": "0.95",
+    "max_seq_length": "80",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +37,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """Train long enough to learn the toy task; a failure file of an earlier run lies there."""
     root = make_ml_root(
         tmp_path_factory.mktemp("job") / "ml",
-        hyperparameters={"num_train_epochs": "20", "class_weights": "balanced", "layer_decay": "0.95"},
+        hyperparameters=SETTINGS,
         rows=96,
         classes=CLASSES,
     )
@@ -51,8 +57,7 @@ def test_job_succeeds(job):
 
 def test_inputs_are_only_read(job, tmp_path):
     """Nothing below input has changed or been added."""
-    settings = {"num_train_epochs": "20", "class_weights": "balanced", "layer_decay": "0.95"}
-    fresh = make_ml_root(tmp_path / "ml", hyperparameters=settings, rows=96, classes=CLASSES)
+    fresh = make_ml_root(tmp_path / "ml", hyperparameters=SETTINGS, rows=96, classes=CLASSES)
     assert contents_of(job.root / "input") == contents_of(fresh / "input")
 
 
@@ -100,7 +105,7 @@ def test_training_json_says_how_the_model_was_made(job):
     assert 0 < info["best_step"] <= info["steps"]
     assert info["data"]["train_texts"] == 96
     assert info["versions"]["torch"] == torch.__version__
-    assert info["max_seq_length"] == 64
+    assert info["max_seq_length"] == 80
 
 
 def test_log_tells_what_launchers_look_for(job):
@@ -110,7 +115,7 @@ def test_log_tells_what_launchers_look_for(job):
         float(pairs[name])
     assert int(pairs["step"]) == 240
     assert not re.search(r"=\S*\d[eE][+-]\d", job.outcome.log)
-    assert re.search(r"train: 96 texts, \d+ tokens on average, \d+\.\d % cut at 64 tokens", job.outcome.log)
+    assert re.search(r"train: 96 texts, \d+ tokens on average, \d+\.\d % cut at 80 tokens", job.outcome.log)
 
 
 @pytest.mark.parametrize(
