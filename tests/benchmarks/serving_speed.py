@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import selectors
 import shutil
 import socket
 import statistics
@@ -29,6 +30,7 @@ os.environ.setdefault(
 
 import torch
 
+from benchmarks.serving_peers.load import Client, requests_of
 from bert_classifier.builder import build_dataset
 from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers, save_artifact
 from bert_classifier.serving.metrics import Metrics
@@ -43,7 +45,6 @@ CLIENTS = (1, 16, 64)
 BATCH = 16  # of peers that have such a setting
 START_S = 180
 BARE_TEXTS = 60
-ALONE_TEXTS = 30
 OURS = "this project"
 
 
@@ -61,7 +62,7 @@ class Turn(NamedTuple):
     rate: float
     share: float
     median_ms: float
-    extra_ms: float  # over a text alone in the bare model
+    extra_ms: float  # over the bare model, of one client
     p99_ms: float
     failures: float
     bare_rate: float
@@ -131,18 +132,15 @@ def bare_predictor(folder: Path) -> Predictor:
 def take_turn(
     bare: Predictor, peer: Peer, port: int, clients: int, seconds: float, texts: Sequence[str]
 ) -> Turn:
-    """Measure a server between two measurements of the bare model."""
+    """Measure a server between two measurements of the bare model, and text by text in turn with it."""
     before = offline_rate(bare, texts)
-    alone = median_alone_ms(bare, texts) if clients == 1 else 0.0
     told = load(peer, port, clients, seconds, texts)
     rate = (before + offline_rate(bare, texts)) / 2
-    if clients == 1:
-        alone = (alone + median_alone_ms(bare, texts)) / 2
     return Turn(
         rate=told["rate"],
         share=told["rate"] / rate,
         median_ms=told["median_ms"],
-        extra_ms=told["median_ms"] - alone,
+        extra_ms=median_extra_ms(bare, peer, port, texts) if clients == 1 else 0.0,
         p99_ms=told["p99_ms"],
         failures=told["failures"],
         bare_rate=rate,
@@ -156,14 +154,20 @@ def offline_rate(bare: Predictor, texts: Sequence[str]) -> float:
     return min(len(texts), BARE_TEXTS) / (time.perf_counter() - began)
 
 
-def median_alone_ms(bare: Predictor, texts: Sequence[str]) -> float:
-    """Return the median milliseconds of one text alone."""
-    times = []
-    for text in texts[:ALONE_TEXTS]:
-        began = time.perf_counter()
-        bare.predict([text])
-        times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times)
+def median_extra_ms(bare: Predictor, peer: Peer, port: int, texts: Sequence[str]) -> float:
+    """Return the median milliseconds that a server takes longer than the bare model for the same text, in turn."""
+    differences = []
+    with selectors.DefaultSelector() as unused:
+        client = Client(port, unused)
+        for text, request in zip(texts, requests_of(texts, peer.path, peer.body), strict=True):
+            began = time.perf_counter()
+            bare.predict([text])
+            alone = time.perf_counter() - began
+            client.ask(request)
+            while (result := client.read()) is None:
+                pass
+            differences.append((result[0] - alone) * 1000)
+    return statistics.median(differences)
 
 
 def peers_of(model: Path, environments: Path | None) -> dict[str, Peer]:

@@ -36,6 +36,8 @@ def _sabotage(fault: str) -> None:
     def train_step(self: Any, step: int) -> Any:
         if step == _STEP and fault == "leaves":
             os._exit(0)
+        if step == _STEP and fault == "hangs":
+            sum(range(10**15))  # in C, and the interpreter's lock is held
         if step == _STEP and fault == "memory":
             _use_up_memory()
         if step == _STEP and fault == "nan":

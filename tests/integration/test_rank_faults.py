@@ -47,6 +47,25 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
         assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
 
 
+def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
+    """It computes for ever and holds the interpreter's lock: the log has its stack, down to the line that hangs."""
+    root = make_root(
+        job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000", peer_timeout_seconds="4"
+    )
+    path = os.pathsep.join((str(CONTAINER), str(FAULTS)))
+    with started([root], environ={"FAULT": "hangs", "FAULTY_RANK": "1", "PYTHONPATH": path}) as (host,):
+        assert host.process.wait(90) == 3
+    assert failure_of(root).startswith(
+        "PlatformError: Rank 1 on localhost gave no answer and had to be ended"
+    )
+    line = next(
+        n
+        for n, text in enumerate((FAULTS / "sitecustomize.py").read_text().splitlines(), 1)
+        if "sum(" in text
+    )
+    assert f'sitecustomize.py", line {line} in train_step' in host.log.read_text()
+
+
 def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
     """All of a host's processes answer no more, and no connection is closed: the other waits its time and says so."""
     told = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}

@@ -125,7 +125,9 @@ class MicroBatcher(Generic[T]):
         self._busy_since: dict[int, float] = {}  # by number of the model thread
         self._problem: str | None = None
         self._is_closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # a job that fails is forgotten at once
+        self._wakers = [threading.Condition(self._lock) for _ in predicts]
+        self._asleep: list[int] = []  # numbers of the model threads that wait for requests, the last one last
         self._threads = [
             threading.Thread(target=self._run, args=item, name=f"model-{item[0]}", daemon=True)
             for item in enumerate(predicts)
@@ -158,7 +160,7 @@ class MicroBatcher(Generic[T]):
                 and 504 too.
         """
         job: _Job[T] = _Job(texts, [self._cost_of(text) for text in texts], deadline)
-        with self._changed:
+        with self._lock:
             if not self.is_alive:
                 raise _ended_error()
             if self._waiting and self._waiting_cost + job.waiting_cost > self._max_waiting_cost:
@@ -166,26 +168,27 @@ class MicroBatcher(Generic[T]):
             self._waiting.append(job)
             self._waiting_cost += job.waiting_cost
             self._unfinished[job] = None
-            self._changed.notify()
+            self._wake_one()
         job.future.add_done_callback(lambda _: self._forget(job))
         return job.future
 
     def _forget(self, job: _Job[T]) -> None:
-        with self._changed:
+        with self._lock:
             self._unfinished.pop(job, None)
 
     def abandon(self) -> None:
         """Tell every request that waits that it will not be answered."""
-        with self._changed:
+        with self._lock:
             for job in list(self._unfinished):
                 job.fail(_ended_error())
 
     def close(self, timeout: float) -> bool:
         """Take no more requests, answer those that wait, and say whether `timeout` seconds sufficed."""
         until = time.monotonic() + timeout
-        with self._changed:
+        with self._lock:
             self._is_closed = True
-            self._changed.notify_all()
+            for waker in self._wakers:
+                waker.notify()
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
@@ -202,7 +205,7 @@ class MicroBatcher(Generic[T]):
             while slices := self._next_pass(number):
                 self._answer(slices, timed)
         finally:
-            with self._changed:
+            with self._lock:
                 if not self._is_closed:
                     logger.critical("a model thread has died: no request can be answered any more")
                     self._problem = "a model thread has died"
@@ -210,7 +213,7 @@ class MicroBatcher(Generic[T]):
 
     def _next_pass(self, number: int) -> list[_Slice[T]]:
         """Wait for requests and return slices of them; none once closed and all are taken."""
-        with self._changed:
+        with self._lock:
             self._running_cost[number] = 0
             while True:
                 self._drop_those_over()
@@ -218,7 +221,13 @@ class MicroBatcher(Generic[T]):
                     return self._take_share(number)
                 if self._is_closed:
                     return []
-                self._changed.wait()
+                self._asleep.append(number)
+                self._wakers[number].wait()
+
+    def _wake_one(self) -> None:
+        """Wake the model thread that fell asleep last, if any sleeps: what it needs is still in the cores' caches."""
+        if self._asleep:
+            self._wakers[self._asleep.pop()].notify()
 
     def _drop_those_over(self) -> None:
         over = {job for job in self._waiting if job.is_over()}
@@ -244,7 +253,7 @@ class MicroBatcher(Generic[T]):
         self._running_cost[number] = budget - left
         self._waiting_cost -= budget - left
         if self._waiting:
-            self._changed.notify()  # another model thread may sleep
+            self._wake_one()
         return slices
 
     def _budget(self) -> int:

@@ -103,3 +103,8 @@ class Outcome:
         """Return the failure as an error of its family, with the rank's name before the cause."""
         kinds = {kind.family: kind for kind in (UserError, PlatformError)}
         return kinds.get(self.family, ContainerError)(f"{who}: {self.cause}", self.remedy)
+
+
+def outcome_file(folder: Path, local_rank: int) -> Path:
+    """Return where a rank leaves its outcome for the launcher."""
+    return folder / f"outcome-{local_rank}.json"

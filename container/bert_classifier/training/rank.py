@@ -1,6 +1,7 @@
 """The program of one rank: `python -m bert_classifier.training.rank FOLDER STARTED LAUNCHER`, started by `ranks`."""
 
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -13,9 +14,9 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment, ml_root
 from bert_classifier.errors import exit_code_of
 from bert_classifier.training.distributed import World
-from bert_classifier.training.failures import Outcome, in_families, log_failure
+from bert_classifier.training.failures import Outcome, in_families, log_failure, outcome_file
 from bert_classifier.training.prepare import Prepared
-from bert_classifier.training.signals import Stopped, StopSignal
+from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal
 from bert_classifier.training.worker import run
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -59,14 +60,15 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
         code = exit_code_of(told)
         if not outcome.is_consequence:
             log_failure(told)
-    outcome.save(folder / f"outcome-{world.local_rank}.json")
+    outcome.save(outcome_file(folder, world.local_rank))
     return code
 
 
 def _listen(launcher: int) -> StopSignal:
-    """Heed SIGTERM, which was kept back until now, and end with the launcher even if that is killed."""
+    """Heed the launcher's signals (SIGTERM was kept back until now), and end with it even if it is killed."""
     stop = StopSignal()
     stop.listen([signal.SIGTERM])
+    faulthandler.register(DUMP_STACKS)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != launcher:

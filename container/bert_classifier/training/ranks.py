@@ -15,12 +15,13 @@ from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Subp
 
 from bert_classifier.errors import ContainerError, PlatformError
 from bert_classifier.training.cluster import RankPlan, wait_for_hosts
-from bert_classifier.training.failures import Outcome
-from bert_classifier.training.signals import Stopped, StopSignal, signal_name
+from bert_classifier.training.failures import Outcome, outcome_file
+from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal, signal_name
 
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 110  # for saving, when told to stop; SageMaker grants 120
+_DUMP_SECONDS = 0.5  # for a rank to write down where it is
 _END_SECONDS = 4  # for the other ranks to end, when one has failed
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 
@@ -70,6 +71,7 @@ class _RankProcesses(SubprocessContext):
             envs={rank: {**environ, "PYTHONPATH": path, **plan.environ(rank)} for rank in locals_},
             logs_specs=DefaultLogsSpecs(log_dir=str(folder)),
         )
+        self._folder = folder
         self._environ = environ
         self.failed_first: set[int] = set()  # local ranks
         self._is_closing = False
@@ -108,16 +110,27 @@ class _RankProcesses(SubprocessContext):
             self._is_closing = True
             self.failed_first = set(self._failures)
             self._ends = {rank: handler.proc.poll() for rank, handler in self.subprocess_handlers.items()}
+            self._dump_stacks_of_silent()
         if self._stopping_until is not None and death_sig is None:
             timeout = max(1, int(self._stopping_until - time.monotonic()))
         elif death_sig is None:
             timeout = _END_SECONDS
         super().close(death_sig, timeout)
 
+    def _dump_stacks_of_silent(self) -> None:
+        """Have the ranks that still run log where they are, if another has waited in vain for one of them."""
+        outcomes = [Outcome.load(outcome_file(self._folder, rank)) for rank in self.failed_first]
+        if not any(outcome and outcome.met_silence for outcome in outcomes):
+            return
+        for rank, code in self._ends.items():
+            if code is None:
+                self.subprocess_handlers[rank].proc.send_signal(DUMP_STACKS)
+        time.sleep(_DUMP_SECONDS)
+
 
 def _raise_outcome(plan: RankPlan, folder: Path, context: _RankProcesses, stop: StopSignal) -> None:
     """Raise what ended the ranks, unless they are done: rather a failure than its consequences on other ranks."""
-    outcomes = {rank: Outcome.load(folder / f"outcome-{rank}.json") for rank in range(plan.per_host)}
+    outcomes = {rank: Outcome.load(outcome_file(folder, rank)) for rank in range(plan.per_host)}
     told = {rank: outcome for rank, outcome in outcomes.items() if outcome is not None}
     own = {rank: outcome for rank, outcome in told.items() if outcome.family and not outcome.is_consequence}
     if own:

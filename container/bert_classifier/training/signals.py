@@ -6,6 +6,7 @@ from types import FrameType
 
 # Not 0: an interrupted job must never be recorded as completed with a half-trained model.
 STOPPED_EXIT_CODE = 143
+DUMP_STACKS = signal.SIGUSR1  # to a rank: log where you are
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

@@ -14,6 +14,7 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Sequence
 
 WARM_UP_S = 1.0
 PATIENCE_S = 60
@@ -72,7 +73,7 @@ class Client:
         self._socket = None
 
 
-def requests_of(texts: list[str], path: str, template: str) -> list[bytes]:
+def requests_of(texts: Sequence[str], path: str, template: str) -> list[bytes]:
     """Return one request a text."""
     requests = []
     for text in texts:

@@ -290,7 +290,7 @@ def test_no_thread_takes_more_than_its_part():
     )
     held = [batcher.submit([text], LATER) for text in "ab"]
     assert [future.result(30) for future in held] == [["a"], ["b"]]
-    with batcher._changed:  # so that all wait before a thread takes any
+    with batcher._lock:  # so that all wait before a thread takes any
         waiting = [batcher.submit([text], LATER) for text in "cdefghij"]
     assert [future.result(30) for future in waiting] == [[text] for text in "cdefghij"]
     assert passes[:2] == [1, 1]
