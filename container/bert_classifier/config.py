@@ -88,7 +88,7 @@ class TrainConfig:
         None,
         8,
         100_000_000,
-        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 1024 on CPU.",
+        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 2048 on CPU.",
     )
     precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU."

@@ -11,39 +11,72 @@ from bert_classifier.tokenization import EncodedTexts
 PIECE_COST_TOKENS = 32
 
 
+class _Texts:
+    """Texts in order of length, and the tokens that a run of them takes in one pass."""
+
+    def __init__(self, lengths: np.ndarray, is_padded: bool) -> None:
+        self.order = np.argsort(lengths, kind="stable")
+        self.lengths = lengths[self.order].astype(np.int64)
+        self._until = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._is_padded = is_padded
+
+    def tokens(self, begin: "int | np.ndarray", end: int) -> np.ndarray:
+        """Return the tokens of texts `begin` to `end`, int64, for one or several beginnings."""
+        if self._is_padded:
+            return np.asarray((end - begin) * self.lengths[end - 1])
+        return np.asarray(self._until[end] - self._until[begin])
+
+    def most_rows(self, end: int, max_tokens: int, max_rows: int | None) -> int:
+        """Return how many of the texts before `end` one pass can take, at least one."""
+        if self._is_padded:
+            rows = max_tokens // int(self.lengths[end - 1])
+        else:
+            rows = end - int(np.searchsorted(self._until, self._until[end] - max_tokens))
+        return max(1, min(end, rows, max_rows or end))
+
+    def begins(self, max_tokens: int, max_rows: int | None) -> list[int]:
+        """Cut into full micro-batches from the longest down; return where each begins."""
+        begins = [len(self.order)]
+        while begins[-1]:
+            begins.append(begins[-1] - self.most_rows(begins[-1], max_tokens, max_rows))
+        return begins[1:]
+
+
 def plan_micro_batches(
-    lengths: np.ndarray, max_tokens: int, max_rows: int | None = None, piece_cost: int = PIECE_COST_TOKENS
+    lengths: np.ndarray,
+    max_tokens: int,
+    max_rows: int | None = None,
+    piece_cost: int = PIECE_COST_TOKENS,
+    *,
+    is_padded: bool = True,
 ) -> list[np.ndarray]:
     """Cut n texts into the micro-batches that cost least.
 
     The texts are put in order of length; among all cuts of that row in which no micro-batch has more than
-    `max_tokens` tokens (rows × longest) or `max_rows` rows, the one with the fewest padded tokens plus a
-    fixed cost a micro-batch is found by dynamic programming. A text longer than the budget is a micro-batch
-    of its own.
+    `max_tokens` tokens or `max_rows` rows, the one with the fewest tokens plus a fixed cost a micro-batch is found
+    by dynamic programming. A text longer than the budget is a micro-batch of its own.
 
     Args:
         lengths: int (n,), tokens of each text.
         piece_cost: what a micro-batch costs besides its tokens, in tokens.
+        is_padded: a micro-batch has rows × longest tokens, else the sum of its texts'.
     Returns:
         indices into `lengths`, one int64 array a micro-batch, shortest texts first.
     """
-    order = np.argsort(lengths, kind="stable")
-    ordered = lengths[order].astype(np.int64)
-    count = len(order)
+    texts = _Texts(lengths, is_padded)
+    count = len(texts.order)
     cost = np.zeros(count + 1, dtype=np.int64)  # cost[j]: of the best cut of the first j texts
     start = np.zeros(count + 1, dtype=np.int64)  # start[j]: where its last micro-batch begins
     for end in range(1, count + 1):
-        longest = int(ordered[end - 1])
-        rows = max(1, min(end, max_tokens // longest, max_rows or count))
-        sizes = np.arange(rows, 0, -1)
-        candidates = cost[end - rows : end] + sizes * longest
+        begins = np.arange(end - texts.most_rows(end, max_tokens, max_rows), end)
+        candidates = cost[begins] + texts.tokens(begins, end)
         best = int(np.argmin(candidates))
         cost[end] = candidates[best] + piece_cost
-        start[end] = end - rows + best
+        start[end] = begins[best]
     pieces: list[np.ndarray] = []
     end = count
     while end:
-        pieces.append(order[start[end] : end])
+        pieces.append(texts.order[start[end] : end])
         end = int(start[end])
     return pieces[::-1]
 
@@ -54,39 +87,33 @@ def plan_shards(
     num_shards: int,
     max_rows: int | None = None,
     piece_cost: int = PIECE_COST_TOKENS,
+    *,
+    is_padded: bool = True,
 ) -> list[np.ndarray]:
     """Cut n texts into micro-batches that shards of equal cost can be made of.
 
     For one shard that is the cheapest cut. For more, their number is rounded up to a multiple of `num_shards`, and
     of the cuts into at most so many the one is taken whose largest micro-batch is smallest.
 
+    Args:
+        as plan_micro_batches'.
     Returns:
         indices into `lengths`, one int64 array a micro-batch.
     """
-    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, piece_cost)
+    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, piece_cost, is_padded=is_padded)
     if num_shards == 1:
         return cheapest
     most_pieces = -(-len(cheapest) // num_shards) * num_shards
-    order = np.argsort(lengths, kind="stable")
-    ordered = lengths[order].tolist()
-    low, high = ordered[-1], max(max_tokens, ordered[-1])
+    texts = _Texts(lengths, is_padded)
+    longest = int(texts.lengths[-1])
+    low, high = longest, max(max_tokens, longest)
     while low < high:
         middle = (low + high) // 2
-        if len(_begins(ordered, middle, max_rows)) <= most_pieces:
+        if len(texts.begins(middle, max_rows)) <= most_pieces:
             high = middle
         else:
             low = middle + 1
-    return np.split(order, _begins(ordered, low, max_rows)[-2::-1])
-
-
-def _begins(ordered: list[int], max_tokens: int, max_rows: int | None) -> list[int]:
-    """Cut texts, ordered by length, into full micro-batches from the longest down; return where each begins."""
-    begins = [len(ordered)]
-    while begins[-1]:
-        end = begins[-1]
-        rows = max(1, min(end, max_tokens // ordered[end - 1], max_rows or end))
-        begins.append(end - rows)
-    return begins[1:]
+    return np.split(texts.order, texts.begins(low, max_rows)[-2::-1])
 
 
 def deal(costs: Sequence[int], num_shards: int) -> list[list[int]]:

@@ -12,9 +12,9 @@ import torch
 
 from bert_classifier.config import TrainConfig
 from bert_classifier.model import load_pretrained, load_tokenizer
+from bert_classifier.packing import PackedForward
 from bert_classifier.training.compiling import CompiledForward
 from bert_classifier.training.device import choose_device
-from bert_classifier.training.packing import PackedForward
 from bert_classifier.training.trainer import Trainer
 from fakes import CLASS_NAMES, make_pretrained
 from toy_trainer import CLASSES, make_split

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.micro_batches import pad, plan_micro_batches
+from bert_classifier.micro_batches import pad, plan_micro_batches, plan_shards
 from bert_classifier.tokenization import EncodedTexts
 
 PIECE_COST = 32  # what a micro-batch costs besides its tokens; fixed, so that plans stay what they are
@@ -73,6 +73,37 @@ def test_no_grouping_is_cheaper(lengths, max_tokens, max_rows):
     allowed = (p for p in plans if all(fits(lengths, piece, max_tokens, max_rows) for piece in p))
     best = min(cost_of(lengths, pieces) for pieces in allowed)
     assert cost_of(lengths, plan_micro_batches(lengths, max_tokens, max_rows)) == best
+
+
+@given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
+def test_without_padding_a_piece_holds_the_sum_of_its_texts(lengths, max_tokens, max_rows):
+    """Every text is in one piece, all pieces are within the budgets, and there are no more than it takes."""
+    pieces = plan_micro_batches(lengths, max_tokens, max_rows, is_padded=False)
+    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(lengths)))
+    for piece in pieces:
+        most = len(piece) <= (max_rows or len(piece))
+        assert (lengths[piece].sum() <= max_tokens and most) or len(piece) == 1
+    fewest, rest = 0, sorted(lengths)
+    while rest:  # as many of the longest as fit: of cuts in order of length none has fewer
+        fewest, tokens, rows = fewest + 1, 0, 0
+        while rest and (not rows or (tokens + rest[-1] <= max_tokens and rows < (max_rows or len(lengths)))):
+            tokens, rows = tokens + rest.pop(), rows + 1
+    assert len(pieces) == fewest
+
+
+@given(
+    lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS, shards=st.integers(2, 4), is_padded=st.booleans()
+)
+def test_shards_get_as_many_pieces(lengths, max_tokens, max_rows, shards, is_padded):
+    """Nothing is lost, the budgets hold, and the pieces are at most the cheapest cut's, rounded up to the shards."""
+    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, is_padded=is_padded)
+    pieces = plan_shards(lengths, max_tokens, shards, max_rows, is_padded=is_padded)
+    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(lengths)))
+    assert len(pieces) <= -(-len(cheapest) // shards) * shards
+    for piece in pieces:
+        tokens = lengths[piece].sum() if not is_padded else len(piece) * lengths[piece].max()
+        assert tokens <= max(max_tokens, lengths.max())  # a text cannot be cut
+        assert len(piece) <= (max_rows or len(piece))
 
 
 def test_one_row_a_piece():

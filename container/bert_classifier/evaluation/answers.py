@@ -14,9 +14,9 @@ from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.examples import Examples, read_examples
 from bert_classifier.label_mapper import class_names
-from bert_classifier.logits import logits_of
-from bert_classifier.micro_batches import pad, plan_micro_batches
+from bert_classifier.micro_batches import plan_micro_batches
 from bert_classifier.model import Artifact
+from bert_classifier.packing import packed_or_padded
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +50,12 @@ def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = artifact.model.to(device)  # type: ignore[arg-type]
     encoded = artifact.encoder.encode_batch(texts)
+    forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)
     logits = np.zeros((len(encoded.lengths), len(artifact.labels)), dtype=np.float32)
-    pieces = plan_micro_batches(encoded.lengths, _MOST_TOKENS)
+    pieces = plan_micro_batches(encoded.lengths, _MOST_TOKENS, is_padded=forward.is_padded)
     with torch.inference_mode():
         for rows in pieces:
-            ids, mask = pad(encoded, rows, artifact.encoder.pad_id)
-            given = logits_of(model, ids.to(device), None if mask is None else mask.to(device))
-            logits[rows] = given.cpu().numpy()
+            logits[rows] = forward(encoded, rows).cpu().numpy()
     return encoded.mean_by_text(logits)
 
 

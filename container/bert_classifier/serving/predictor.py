@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bert_classifier.logits import logits_of
-from bert_classifier.micro_batches import pad, plan_micro_batches
+from bert_classifier.forward import Forward
+from bert_classifier.logits import PROBE_TEXTS
+from bert_classifier.micro_batches import plan_micro_batches
 from bert_classifier.model import Artifact, load_artifact, quiet_transformers
+from bert_classifier.packing import PackedForward, packed_or_padded
 from bert_classifier.serving.batcher import PROBE
 from bert_classifier.serving.cores import Cores
 from bert_classifier.serving.metrics import Metrics
@@ -51,7 +53,10 @@ def load_predictors(
     artifact = load_artifact(folder)
     on_device = {name: place(artifact, torch.device(name), precision) for name in plan.devices}
     cores = Cores(plan)
-    predictors = [Predictor(on_device[name], max_batch_tokens, metrics, cores) for name in plan.devices]
+    forwards = {name: _forward_of(placed) for name, placed in on_device.items()}
+    predictors = [
+        Predictor(on_device[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
+    ]
     for predictor in predictors:
         predictor.predict([PROBE])  # so that no request meets a cold model
     logger.info("model ready: classes=%d", len(artifact.labels))
@@ -64,6 +69,7 @@ class Predictor:
     Args:
         max_batch_tokens: most tokens, padding counted, in one forward pass.
         cores: shared with the other predictors of the process; by default as many threads as torch takes.
+        forward: computes with the artifact's model, perhaps in several predictors at the same time.
     """
 
     def __init__(
@@ -72,12 +78,14 @@ class Predictor:
         max_batch_tokens: int,
         metrics: Metrics | None = None,
         cores: Cores | None = None,
+        forward: Forward | None = None,
     ) -> None:
         self.labels = artifact.labels
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._max_batch_tokens = max_batch_tokens
         self._metrics = metrics or Metrics()
+        self._forward = forward or _forward_of(artifact)
         self._share = cores.for_a_pass if cores else contextlib.nullcontext
 
     def cost_of(self, text: str) -> int:
@@ -96,25 +104,31 @@ class Predictor:
         encoded = self._artifact.encoder.encode_batch(texts)
         tokenised = time.monotonic()
         logits = np.empty((len(encoded.lengths), len(self.labels)), dtype=np.float64)
-        pieces = plan_micro_batches(encoded.lengths, self._max_batch_tokens)
+        pieces = plan_micro_batches(
+            encoded.lengths, self._max_batch_tokens, is_padded=self._forward.is_padded
+        )
         with self._share(), torch.inference_mode():
             for rows in pieces:
-                input_ids, attention_mask = pad(encoded, rows, self._artifact.encoder.pad_id)
-                logits[rows] = self._logits(input_ids, attention_mask)
+                logits[rows] = self._forward(encoded, rows).cpu().numpy()
         scores = self._probabilities(encoded.mean_by_text(logits))
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
-        padded = sum(len(rows) * int(encoded.lengths[rows].max()) for rows in pieces)
+        padded = sum(self._forward.tokens_of(encoded.lengths[rows]) for rows in pieces)
         self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
         return [Prediction(row, bool(cut)) for row, cut in zip(scores, encoded.truncated, strict=True)]
 
-    def _logits(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> np.ndarray:
-        device = self._artifact.model.device
-        mask = None if attention_mask is None else attention_mask.to(device)
-        return logits_of(self._artifact.model, input_ids.to(device), mask).cpu().numpy()
-
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities of logits, both float64 (n, classes)."""
         return torch.softmax(torch.from_numpy(logits) / self._artifact.temperature, dim=1).numpy()
+
+
+def _forward_of(artifact: Artifact) -> Forward:
+    """Return how logits are computed: on a CPU without padding, where that gives the same as the padded way."""
+    model, encoder = artifact.model, artifact.encoder
+    if model.device.type != "cpu":
+        return Forward(model, encoder.pad_id, model.device, "fp32")
+    sample = encoder.encode_batch(PROBE_TEXTS)
+    forward = packed_or_padded(model, encoder.pad_id, model.device, "fp32", sample)
+    return forward.for_threads() if isinstance(forward, PackedForward) else forward

@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional
 
 from bert_classifier.errors import PlatformError
+from bert_classifier.forward import Forward
 from bert_classifier.micro_batches import deal, plan_shards
 from bert_classifier.training.batching import Split, derive_seed
 from bert_classifier.training.distributed import World
-from bert_classifier.training.forward import Forward
 from bert_classifier.training.optimization import densify_gradients
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,14 @@ class GradientAccumulator:
         batch = self._lay_out(rows)
         self._data_seconds = self._sync_seconds = 0.0
         while True:
-            pieces = plan_shards(batch.lengths, token_budget, num_shards, self._max_rows, self._piece_cost)
+            pieces = plan_shards(
+                batch.lengths,
+                token_budget,
+                num_shards,
+                self._max_rows,
+                self._piece_cost,
+                is_padded=self._forward.is_padded,
+            )
             costs = [self._forward.tokens_of(batch.lengths[piece]) for piece in pieces]
             shards = deal(costs, num_shards)
             self._data_seconds += time.monotonic() - started

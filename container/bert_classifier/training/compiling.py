@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch.nn.attention.varlen import varlen_attn
 
+from bert_classifier.forward import Forward, Inputs, autocast
+from bert_classifier.packing import Kernel, PackedForward, pack, packed_or_padded
 from bert_classifier.tokenization import EncodedTexts
-from bert_classifier.training.device import autocast
-from bert_classifier.training.forward import Forward, Inputs
-from bert_classifier.training.packing import Kernel, PackedForward, pack, packed_or_padded
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ def choose_forward(
     chosen = packed_or_padded(model, pad_id, device, precision, sample)
     if setting == "false":
         return chosen
-    if not isinstance(chosen, PackedForward):
+    if not isinstance(chosen, PackedForward) or device.type != "cuda":
         logger.warning("compile=%s has no effect: only the padding-free path on a GPU is compiled", setting)
         return chosen
     compiled = CompiledForward(chosen, longest, _COMPILERS[setting])

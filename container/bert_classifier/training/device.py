@@ -1,6 +1,5 @@
 """Where and in which arithmetic a rank computes; CPU threads pinned, since their number changes the bits."""
 
-import contextlib
 import logging
 import os
 from pathlib import Path
@@ -12,7 +11,7 @@ from bert_classifier.micro_batches import PIECE_COST_TOKENS
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 1024}
+_DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 2048}
 # What starting one more micro-batch costs, in tokens' worth of time. On a GPU, launching the kernels of a pass takes
 # as long as computing some thousand tokens; a CPU rather computes twice than one padding token too many.
 _PIECE_COST = {"cuda": 4096, "cpu": PIECE_COST_TOKENS}
@@ -75,13 +74,6 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if device.type != "cuda":
         return "fp32"
     return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
-
-
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Return the context in which a forward pass computes in this precision."""
-    if precision == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
 
 
 def default_token_budget(device: torch.device) -> int:

@@ -204,7 +204,10 @@ class Trainer:
         """Return how well the present weights do on labelled texts; a text's logits are the mean of its windows'."""
         logits = np.zeros((len(split.encoded.lengths), self.num_classes), dtype=np.float32)
         pieces = plan_micro_batches(
-            split.encoded.lengths, self.state.token_budget, piece_cost=self.piece_cost
+            split.encoded.lengths,
+            self.state.token_budget,
+            piece_cost=self.piece_cost,
+            is_padded=self.forward.is_padded,
         )
         costs = [self.forward.tokens_of(split.encoded.lengths[piece]) for piece in pieces]
         dealt = deal(costs, self.world.size)

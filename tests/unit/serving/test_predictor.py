@@ -42,12 +42,12 @@ def test_a_text_scores_the_same_alone_and_in_any_company(predictor):
 
 def test_a_forward_pass_stays_within_the_token_budget(artifact_dir):
     """No forward pass sees more tokens, padding counted, than it may."""
-    artifact = load_artifact(artifact_dir)
+    predictor = Predictor(load_artifact(artifact_dir), max_batch_tokens=96)
     seen: list[int] = []
-    artifact.model.register_forward_pre_hook(
+    predictor._forward.model.register_forward_pre_hook(
         lambda _module, _args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
-    Predictor(artifact, max_batch_tokens=96).predict(TEXTS)
+    predictor.predict(TEXTS)
     assert len(seen) > 1
     assert max(seen) <= 96
 

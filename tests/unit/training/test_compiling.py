@@ -14,9 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_classifier.packing import PackedForward
 from bert_classifier.training import compiling
 from bert_classifier.training.compiling import CompiledForward, choose_forward, proves_right
-from bert_classifier.training.packing import PackedForward
 from bert_classifier.training.trainer import Trainer
 from fakes import ARCHITECTURES, make_pretrained
 from kernels import attend_by_mask
@@ -161,7 +161,7 @@ def test_where_compiling_does_not_work_training_is_eager(tmp_path, monkeypatch, 
     )
     caplog.set_level(logging.INFO, logger="bert_classifier")
     sample = trainer.train.encoded
-    told = (trainer.model, 0, CPU, "bf16", sample)
+    told = (trainer.model, 0, torch.device("cuda"), "bf16", sample)
     assert choose_forward(*told, longest=LONGEST, setting="true") is packed
     (record,) = (record for record in caplog.records if record.name.startswith("bert_classifier"))
     assert record.levelname == "WARNING"
@@ -172,8 +172,8 @@ def test_where_compiling_does_not_work_training_is_eager(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("setting", ["false", "true", "graphs"])
 def test_on_a_cpu_nothing_is_compiled(tmp_path, caplog, setting):
-    """There the padded path computes; a job that asks for compiling is told that it has no effect."""
+    """A job that asks for it is told that it has no effect."""
     caplog.set_level(logging.INFO, logger="bert_classifier")
     trainer = make_trainer(tmp_path, compile=setting)
-    assert not isinstance(trainer.forward, PackedForward)
+    assert not isinstance(trainer.forward, CompiledForward)
     assert (f"compile={setting} has no effect" in caplog.text) == (setting != "false")

@@ -12,16 +12,15 @@ from torch.nn import functional
 
 from bert_classifier.micro_batches import pad
 from bert_classifier.model import load_artifact, load_tokenizer, save_artifact
+from bert_classifier.packing import PackedForward, attend_text_by_text
 from bert_classifier.serving.predictor import Predictor
 from bert_classifier.training.checkpoint import CheckpointStore
 from bert_classifier.training.distributed import World
-from bert_classifier.training.packing import PackedForward
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from fakes import CLASS_NAMES, toy_rows
 from gloo_ranks import Raised, on_ranks
-from kernels import attend_text_by_text
 from toy_trainer import CLASSES, make_trainer
 
 # Batches of 12 documents, the last one of 8; documents of 1 to 6 windows.

@@ -1,7 +1,8 @@
-"""One forward pass over texts of a split, on this rank's device and in the run's precision."""
+"""One forward pass over encoded texts, padded to the longest of them."""
 
+import contextlib
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ import torch
 from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
 from bert_classifier.tokenization import EncodedTexts
-from bert_classifier.training.device import autocast
 
 Inputs = dict[str, Any]  # by name of the model's argument
 
@@ -21,8 +21,11 @@ class Forward:
     Attributes:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
         pad_id: the token id that pads.
-        precision: fp32, bf16 or fp16.
+        precision: fp32, bf16 or fp16; fp32 = in the model's own.
+        is_padded: whether texts cost as much as the longest beside them.
     """
+
+    is_padded: ClassVar[bool] = True
 
     model: torch.nn.Module
     pad_id: int
@@ -49,3 +52,10 @@ class Forward:
         """Return logits (b, classes)."""
         with autocast(self.precision, self.device):
             return logits_of(self.model, **inputs)
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which a forward pass computes in this precision."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)

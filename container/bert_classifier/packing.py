@@ -1,24 +1,27 @@
 """The padding-free forward pass: the texts of a micro-batch as one row of tokens, each attending to its own text.
 
-The attention kernel works on GPUs only. Everything around it is the encoder's own code: transformers' attention
-interface takes the kernel in, explicit positions restart with every text, and behind the last layer the first token
-of each text is put where classification heads look for it.
+Nothing but attention looks at more than one token: on a GPU one kernel computes it for all texts of the row, on a CPU
+it is computed text by text. Everything around it is the encoder's own code: transformers' attention interface takes
+that in, explicit positions restart with every text, and behind the last layer the first token of each text is put where
+classification heads look for it.
 """
 
 import contextlib
+import copy
 import functools
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, PreTrainedModel
 
+from bert_classifier.forward import Forward, Inputs, autocast
 from bert_classifier.tokenization import EncodedTexts
-from bert_classifier.training.device import autocast
-from bert_classifier.training.forward import Forward, Inputs
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +35,31 @@ _FIRST_POSITION: dict[
     "roberta": lambda config: int(config.pad_token_id) + 1,
 }
 _PROBES = 8  # texts on which both ways are compared
-_TOLERANCE = 0.05  # relative; bf16 has 8 bits, and the two ways add up in different order
+# Relative: the two ways add up in different order, and bf16 has 8 bits.
+_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
 
 # (query, key, value, cu_seqlens, cu_seqlens, longest, longest, scale=) → output; vectors are (tokens, heads, size)
 Kernel = Callable[..., Any]
+
+
+def attend_text_by_text(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    begins: torch.Tensor,
+    _begins: torch.Tensor,
+    _longest: int,
+    _longest_key: int,
+    *,
+    scale: float | None,
+) -> torch.Tensor:
+    """Compute what varlen_attn computes, on any device: on a CPU a call a text costs little."""
+    lengths = [end - begin for begin, end in itertools.pairwise(begins.tolist())]
+    row = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
+    attended = [
+        functional.scaled_dot_product_attention(q, k, v, scale=scale) for q, k, v in zip(*row, strict=True)
+    ]
+    return torch.cat(attended, dim=2)[0].transpose(0, 1)
 
 
 class PackedForward(Forward):
@@ -44,6 +68,8 @@ class PackedForward(Forward):
     Args:
         kernel: computes attention within texts of a packed row, as torch's varlen_attn does.
     """
+
+    is_padded = False
 
     def __init__(
         self,
@@ -54,6 +80,7 @@ class PackedForward(Forward):
         kernel: Kernel = varlen_attn,
     ) -> None:
         super().__init__(model, pad_id, device, precision)
+        self._kernel = kernel
         self._config = model.config
         self._first_position = _FIRST_POSITION[model.config.model_type](model.config)
         self._encoder = model.base_model.get_submodule(
@@ -62,6 +89,13 @@ class PackedForward(Forward):
         if _gather_first not in self._encoder._forward_hooks.values():
             self._encoder.register_forward_hook(_gather_first, with_kwargs=True)
         AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
+
+    def for_threads(self) -> "PackedForward":
+        """Return this way for several threads at once: its model is another with the same weights, and always set."""
+        shared = {id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
+        model: PreTrainedModel = copy.deepcopy(self.model, memo=shared)  # type: ignore[assignment]
+        model.config._attn_implementation = _ATTENTION
+        return PackedForward(model, self.pad_id, self.device, self.precision, self._kernel)
 
     def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
         """Return what the model takes for these b rows, on the device."""
@@ -114,28 +148,38 @@ def pack(encoded: EncodedTexts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def packed_or_padded(
     model: torch.nn.Module, pad_id: int, device: torch.device, precision: str, sample: EncodedTexts
 ) -> Forward:
-    """Return the padding-free way on GPUs that have it, where it gives the same logits as the padded one.
+    """Return the padding-free way where the device has it and it gives the same logits as the padded one.
 
     Args:
+        precision: as Forward's.
         sample: texts to compare the two ways on.
     """
     padded = Forward(model, pad_id, device, precision)
-    if device.type != "cuda" or precision != "bf16" or not isinstance(model, PreTrainedModel):
+    dtype = torch.bfloat16 if precision == "bf16" else next(model.parameters()).dtype
+    kernel = _kernel_for(device, dtype, precision)
+    if kernel is None or not isinstance(model, PreTrainedModel):
         return padded
     if model.config.model_type not in _FIRST_POSITION:
         logger.info("micro-batches are padded: %s has no padding-free path", model.config.model_type)
         return padded
-    packed = PackedForward(model, pad_id, device, precision)
+    packed = PackedForward(model, pad_id, device, precision, kernel)
     try:
         difference = relative_difference(packed, padded, sample)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         logger.warning("micro-batches are padded: the padding-free path fails here (%s)", error)
         return padded
-    if not difference <= _TOLERANCE:
+    if not difference <= _TOLERANCE[dtype]:
         logger.warning("micro-batches are padded: the padding-free path is off by %.3g", difference)
         return padded
     logger.info("micro-batches are not padded (difference of the two ways: %.2g)", difference)
     return packed
+
+
+def _kernel_for(device: torch.device, dtype: torch.dtype, precision: str) -> Kernel | None:
+    """Return what computes attention within texts, None where padding is the better way or the only one."""
+    if device.type == "cpu":
+        return attend_text_by_text if dtype in _TOLERANCE else None
+    return varlen_attn if device.type == "cuda" and precision == "bf16" else None
 
 
 def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:
