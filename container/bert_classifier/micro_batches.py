@@ -41,6 +41,11 @@ class _Texts:
             begins.append(begins[-1] - self.most_rows(begins[-1], max_tokens, max_rows))
         return begins[1:]
 
+    def split(self, max_tokens: int, max_rows: int | None) -> list[np.ndarray]:
+        """Return the full micro-batches as indices into the lengths given."""
+        begins = self.begins(max_tokens, max_rows)
+        return np.split(self.order, begins[-2::-1]) if begins else []
+
 
 def plan_micro_batches(
     lengths: np.ndarray,
@@ -54,7 +59,8 @@ def plan_micro_batches(
 
     The texts are put in order of length; among all cuts of that row in which no micro-batch has more than
     `max_tokens` tokens or `max_rows` rows, the one with the fewest tokens plus a fixed cost a micro-batch is found
-    by dynamic programming. A text longer than the budget is a micro-batch of its own.
+    by dynamic programming; without padding that is the one with the fewest micro-batches. A text longer than the
+    budget is a micro-batch of its own.
 
     Args:
         lengths: int (n,), tokens of each text.
@@ -64,6 +70,8 @@ def plan_micro_batches(
         indices into `lengths`, one int64 array a micro-batch, shortest texts first.
     """
     texts = _Texts(lengths, is_padded)
+    if not is_padded:
+        return texts.split(max_tokens, max_rows)
     count = len(texts.order)
     cost = np.zeros(count + 1, dtype=np.int64)  # cost[j]: of the best cut of the first j texts
     start = np.zeros(count + 1, dtype=np.int64)  # start[j]: where its last micro-batch begins
@@ -113,7 +121,7 @@ def plan_shards(
             high = middle
         else:
             low = middle + 1
-    return np.split(texts.order, texts.begins(low, max_rows)[-2::-1])
+    return texts.split(low, max_rows)
 
 
 def deal(costs: Sequence[int], num_shards: int) -> list[list[int]]:

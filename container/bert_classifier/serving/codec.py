@@ -9,11 +9,10 @@ import dataclasses
 import io
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from bert_classifier.errors import RequestError
 from bert_classifier.records import parse_json
@@ -178,7 +177,7 @@ class Naming:
 
 def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
     """Say whether no class has a score that is answered with a label."""
-    return bool(prediction.scores.max() < abstain_below)
+    return prediction.scores[prediction.order[0]] < abstain_below
 
 
 def encode(answers: "Sequence[Prediction | RecordError]", naming: Naming, media_type: str) -> str:
@@ -210,9 +209,9 @@ class _Named:
 
 
 def _named(prediction: "Prediction", naming: Naming) -> _Named:
-    if not np.isfinite(prediction.scores).all():
+    if not all(map(math.isfinite, prediction.scores)):
         raise ValueError("a score is not finite")
-    order = np.argsort(-prediction.scores, kind="stable")[: naming.top_k or 1]
+    order = prediction.order[: naming.top_k or 1]
     unsure = is_unsure(prediction, naming.abstain_below)
     is_silent = unsure and naming.top_k is None
     pairs = [(None if is_silent else naming.labels[i], float(f"{prediction.scores[i]:.6g}")) for i in order]

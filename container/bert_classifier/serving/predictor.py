@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +29,22 @@ class Prediction:
     """What the model makes of one text.
 
     Attributes:
-        scores: calibrated probability of each class, float64 (classes,).
+        scores: calibrated probability of each class.
+        order: numbers of the classes, most likely first.
         truncated: whether the text was longer than the model reads.
     """
 
-    scores: np.ndarray
+    scores: list[float]
+    order: list[int]
     truncated: bool
+
+
+def predictions_of(scores: np.ndarray, truncated: Iterable[bool]) -> list[Prediction]:
+    """Return n predictions of scores (n, classes); all at once, since request threads would queue for each text's."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return [
+        Prediction(*row) for row in zip(scores.tolist(), order.tolist(), map(bool, truncated), strict=True)
+    ]
 
 
 def load_predictors(
@@ -117,7 +127,7 @@ class Predictor:
         self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
-        return [Prediction(row, bool(cut)) for row, cut in zip(scores, encoded.truncated, strict=True)]
+        return predictions_of(scores, encoded.truncated)
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities of logits, both float64 (n, classes)."""

@@ -1,5 +1,6 @@
 """The model as the HTTP side sees it: loading, ready or failed. Owns the loading thread and the batcher."""
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -85,6 +86,9 @@ class ModelService:
         except Exception as error:  # noqa: BLE001 - whatever it is, a server without a model must not live on
             self._on_failure(error)
             return
+        # What is loaded stays: the collector need not look through it again, with all threads waiting.
+        gc.collect()
+        gc.freeze()
         self.labels = predictors[0].labels
         own = self._config.serving_abstain_below
         self.abstain_below = predictors[0].abstain_below if own is None else own

@@ -10,11 +10,11 @@ from bert_classifier.config import ServeConfig
 from bert_classifier.serving import codec
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.media_types import CSV, JSON, JSON_LINES
-from bert_classifier.serving.predictor import Prediction, Predictor
+from bert_classifier.serving.predictor import Predictor, predictions_of
 
 LINES = JSON_LINES[0]
 LABELS = ("World", "Sports")
-ANSWERS = [Prediction(np.array(pair), cut) for pair, cut in (((0.6, 0.4), True), ((0.2, 0.8), False))]
+ANSWERS = predictions_of(np.array([[0.6, 0.4], [0.2, 0.8]]), [True, False])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -45,7 +44,7 @@ class ToyPredictor:
         assert self.may_go.wait(30)
         if any(text.startswith("poison") for text in texts):
             raise ValueError(f"cannot digest {texts}")
-        return [Prediction(np.array([0.25, 0.75]), truncated=False) for _ in texts]
+        return [Prediction([0.25, 0.75], [1, 0], truncated=False) for _ in texts]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bert_classifier.errors import RequestError
 from bert_classifier.serving import codec
 from bert_classifier.serving.body_records import RecordError
-from bert_classifier.serving.predictor import Prediction
+from bert_classifier.serving.predictor import Prediction, predictions_of
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
 LABELS = ("World", 'Sci, "Tech"', "Süd")
@@ -212,7 +212,7 @@ def test_every_line_is_one_record(body, media_type):
 
 
 def _prediction(*scores: float, truncated: bool = False) -> Prediction:
-    return Prediction(np.array(scores), truncated)
+    return predictions_of(np.array([scores]), [truncated])[0]
 
 
 ANSWERS: list[Prediction | RecordError] = [
