@@ -1,38 +1,36 @@
 """What a server must live through, many times over: stops under load, killed workers, overload, slow clients.
 
-    PYTHONPATH=container:tests python tests/benchmarks/serving_campaign.py [--stops 50] [--kills 50] [--seconds 30]
+    PYTHONPATH=container:tests python tests/benchmarks/serving_campaign.py [--stops 50] [--kills 50] …
 
 It runs the real `serve`, with a tiny model, but for the overload with a pretrained one, and prints one line for each.
 """
 
 import argparse
 import asyncio
-import http.client
 import json
 import multiprocessing
 import os
+import random
 import signal
 import socket
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.serving_speed import REPOSITORY, make_model
+from serving_callers import CALLERS, SMALL, outcomes_of, start_callers
 from serving_process import ServingProcess
 from toy_artifact import make_artifact
 
 MODEL = REPOSITORY / "local_test" / "test_dir" / "input" / "data" / "model"
-CALLERS = 16
-REFUSED_PAUSE_S = 0.1
 SLOW_CLIENTS = 200
 OVERLOAD = 10  # times what the server can do
 PINGS_A_SECOND = 20
-SMALL = json.dumps("apple river")
 LARGE = json.dumps(["apple river stone " * 5] * 16)  # so that 10 times the capacity is few connections
 
 
@@ -44,6 +42,7 @@ def main() -> None:
     parser.add_argument("--stops", type=int, default=50)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=30, help="of overload, and of slow clients")
+    parser.add_argument("--soak", type=int, default=100_000, help="requests that memory must not grow by")
     parser.add_argument("--side-by-side", type=int, default=2, help="servers that are stopped at a time")
     parser.add_argument("--model", default=str(MODEL), help="pretrained encoder folder, for the overload")
     arguments = parser.parse_args()
@@ -54,69 +53,12 @@ def main() -> None:
             print(stops(root, arguments.stops, arguments.side_by_side), flush=True)
         if arguments.kills:
             print(kills(root, arguments.kills), flush=True)
+        if arguments.soak:
+            print(soak(root, arguments.soak), flush=True)
         if arguments.seconds:
             print(slow_clients(root, arguments.seconds), flush=True)
             make_model(arguments.model, root / "real" / "model")
             print(asyncio.run(overload(root / "real", arguments.seconds)), flush=True)
-
-
-class Caller(threading.Thread):
-    """A client that asks until told to end, or until its connection is refused; it counts what became of it."""
-
-    def __init__(self, port: int, *, keeps_connections: bool, goes_on: Callable[[], bool] | None) -> None:
-        super().__init__(daemon=True)
-        self._port = port
-        self._keeps = keeps_connections
-        self._goes_on = goes_on  # None: until refused
-        self.outcomes: Counter[str] = Counter()  # a status, "lost" after being sent, or "refused"
-
-    def run(self) -> None:
-        """Ask."""
-        connection: http.client.HTTPConnection | None = None
-        while self._goes_on is None or self._goes_on():
-            if connection is None:
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-                try:
-                    connection.connect()
-                except OSError:
-                    self.outcomes["refused"] += 1
-                    connection = None
-                    if self._goes_on is None:
-                        return
-                    time.sleep(REFUSED_PAUSE_S)
-                    continue
-            if not self._ask(connection):
-                connection.close()
-                connection = None
-
-    def _ask(self, connection: http.client.HTTPConnection) -> bool:
-        """Send one request, and say whether the connection can be used again."""
-        try:
-            connection.request("POST", "/invocations", SMALL, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException):
-            self.outcomes["lost"] += 1
-            return False
-        self.outcomes[str(response.status)] += 1
-        time.sleep(int(response.headers["Retry-After"] or 0))
-        return self._keeps and response.headers["Connection"] != "close"
-
-
-def _callers(port: int, goes_on: Callable[[], bool] | None = None) -> list[Caller]:
-    """Start clients of both kinds and return when each has had answers."""
-    callers = [Caller(port, keeps_connections=bool(i % 2), goes_on=goes_on) for i in range(CALLERS)]
-    for caller in callers:
-        caller.start()
-    while min(caller.outcomes["200"] for caller in callers) < 3:
-        time.sleep(0.01)
-    return callers
-
-
-def _sum(callers: Sequence[Caller]) -> Counter[str]:
-    for caller in callers:
-        caller.join(60)
-    return sum((caller.outcomes for caller in callers), Counter())
 
 
 def stops(root: Path, count: int, side_by_side: int) -> str:
@@ -125,11 +67,11 @@ def stops(root: Path, count: int, side_by_side: int) -> str:
     def stop(number: int) -> tuple[Counter[str], int, float]:
         with ServingProcess(root, root / f"log-{number}") as server:
             server.wait_until_ready()
-            callers = _callers(server.port)
+            callers = start_callers(server.port)
             began = time.monotonic()
             server.signal(signal.SIGTERM)
             code = server.exit_code(60)
-            return _sum(callers), code, time.monotonic() - began
+            return outcomes_of(callers), code, time.monotonic() - began
 
     with ThreadPoolExecutor(side_by_side) as pool:
         results = list(pool.map(stop, range(count)))
@@ -145,7 +87,7 @@ def kills(root: Path, count: int) -> str:
     waits = []
     with ServingProcess(root, root / "log") as server:
         server.wait_until_ready()
-        callers = _callers(server.port, goes_on=lambda: not is_over.is_set())
+        callers = start_callers(server.port, goes_on=lambda: not is_over.is_set())
         for _ in range(count):
             os.kill(server.worker, signal.SIGKILL)
             began = time.monotonic()
@@ -154,11 +96,34 @@ def kills(root: Path, count: int) -> str:
                 time.sleep(0.01)
             waits.append(time.monotonic() - began)
         is_over.set()
-        outcomes = _sum(callers)
+        outcomes = outcomes_of(callers)
     lost = outcomes["lost"] / count
     return (
         f"{count} workers killed, {CALLERS} clients: {_told(outcomes)}; {lost:.1f} lost a kill; "
         f"until answers came again: median {sorted(waits)[count // 2]:.1f} s, most {max(waits):.1f} s"
+    )
+
+
+def soak(root: Path, count: int) -> str:
+    """Send many requests of several sizes, and return how the worker's memory went."""
+    sizes = random.Random(0)
+    bodies = [
+        json.dumps(["apple river stone " * sizes.randint(1, 60)] * sizes.randint(1, 12)) for _ in range(200)
+    ]
+    with ServingProcess(root, root / "log") as server:
+        server.wait_until_ready()
+
+        def ask(number: int) -> int:
+            return server.invoke(bodies[number % len(bodies)])[0]
+
+        rss, statuses = [], Counter[int]()
+        with ThreadPoolExecutor(CALLERS) as pool:
+            for tenth in range(10):
+                numbers = range(tenth * count // 10, (tenth + 1) * count // 10)
+                statuses.update(pool.map(ask, numbers))
+                rss.append(f"{_rss_mb(server.worker):.0f}")
+    return (
+        f"{count} requests of 1 to 12 texts: {dict(statuses)}; memory after each tenth, MB: {', '.join(rss)}"
     )
 
 
