@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -148,6 +149,21 @@ def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, told):
         assert process.invoke('["apple"]')[0] == 200
         assert f"{told}: this worker ends and is replaced" in process.log
         assert "predict_or_fail" in process.log or word == "die", "the stacks"
+
+
+def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
+    """What it cannot compute is answered with an error, its port stays open, and its replacement has memory again."""
+    with ServingProcess(ml_root, tmp_path / "log", serving_max_batch_tokens=1_000_000) as process:
+        process.wait_until_ready()
+        worker = process.worker
+        used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(worker, resource.RLIMIT_AS, (used, used))
+        assert process.invoke(json.dumps(["apple river " * 100] * 2000))[0] in {500, 503}
+        until = time.monotonic() + 60
+        while process.ping() != 200 or process.invoke('["apple"]')[0] != 200:
+            assert time.monotonic() < until, process.log
+            time.sleep(0.1)
+        assert "apple" not in process.log
 
 
 def test_a_text_that_fails_in_the_model_fails_alone(ml_root, tmp_path):
