@@ -24,6 +24,8 @@ LEVELS = {
     "tokenization": 3,
     "micro_batches": 3,
     "logits": 3,
+    "forward": 4,
+    "packing": 4,
     "dbpedia": 3,
     "examples": 3,
     "manifest": 3,
