@@ -74,6 +74,7 @@ class _RankProcesses(SubprocessContext):
         self._folder = folder
         self._environ = environ
         self.failed_first: set[int] = set()  # local ranks
+        self.disturbed: set[int] = set()  # local ranks that were told to dump their stacks
         self._is_closing = False
         self._ends: dict[int, int | None] = {}  # exit code by local rank, of those that ended by themselves
         self._stopping_until: float | None = None
@@ -124,6 +125,7 @@ class _RankProcesses(SubprocessContext):
             return
         for rank, code in self._ends.items():
             if code is None:
+                self.disturbed.add(rank)
                 self.subprocess_handlers[rank].proc.send_signal(DUMP_STACKS)
         time.sleep(_DUMP_SECONDS)
 
@@ -131,7 +133,9 @@ class _RankProcesses(SubprocessContext):
 def _raise_outcome(plan: RankPlan, folder: Path, context: _RankProcesses, stop: StopSignal) -> None:
     """Raise what ended the ranks, unless they are done: rather a failure than its consequences on other ranks."""
     outcomes = {rank: Outcome.load(outcome_file(folder, rank)) for rank in range(plan.per_host)}
-    told = {rank: outcome for rank, outcome in outcomes.items() if outcome is not None}
+    silent = [rank for rank, outcome in outcomes.items() if outcome is None]
+    # The signal to dump stacks may end a wait for other ranks with an error that tells nothing.
+    told = {rank: o for rank, o in outcomes.items() if o is not None and rank not in context.disturbed}
     own = {rank: outcome for rank, outcome in told.items() if outcome.family and not outcome.is_consequence}
     if own:
         rank = min(own, key=lambda rank: (rank not in context.failed_first, rank))
@@ -139,11 +143,12 @@ def _raise_outcome(plan: RankPlan, folder: Path, context: _RankProcesses, stop: 
     names = [outcome.stopped for outcome in told.values() if outcome.stopped]
     if names or stop.number:
         raise Stopped(names[0] if names else signal_name(stop.number))
-    for rank in set(outcomes) - set(told):
+    for rank in silent:
         # One that was ended from here was perhaps only busy, unless others have waited for it in vain.
         if context.own_end(rank) is not None or any(outcome.met_silence for outcome in told.values()):
             raise _silent_end(plan.name(rank), context.own_end(rank))
-    for rank, outcome in told.items():
+    # Who has waited in vain knows more than who saw that one leave.
+    for rank, outcome in sorted(told.items(), key=lambda item: not item[1].met_silence):
         if outcome.family:
             raise outcome.error(plan.name(rank))
 
