@@ -12,19 +12,13 @@ PIECE_COST_TOKENS = 32
 
 
 class _Texts:
-    """Texts in order of length, and the tokens that a run of them takes in one pass."""
+    """Texts in order of length, and how many of them one pass can take."""
 
     def __init__(self, lengths: np.ndarray, is_padded: bool) -> None:
         self.order = np.argsort(lengths, kind="stable")
         self.lengths = lengths[self.order].astype(np.int64)
         self._until = np.concatenate([[0], np.cumsum(self.lengths)])
         self._is_padded = is_padded
-
-    def tokens(self, begin: "int | np.ndarray", end: int) -> np.ndarray:
-        """Return the tokens of texts `begin` to `end`, int64, for one or several beginnings."""
-        if self._is_padded:
-            return np.asarray((end - begin) * self.lengths[end - 1])
-        return np.asarray(self._until[end] - self._until[begin])
 
     def most_rows(self, end: int, max_tokens: int, max_rows: int | None) -> int:
         """Return how many of the texts before `end` one pass can take, at least one."""
@@ -77,7 +71,7 @@ def plan_micro_batches(
     start = np.zeros(count + 1, dtype=np.int64)  # start[j]: where its last micro-batch begins
     for end in range(1, count + 1):
         begins = np.arange(end - texts.most_rows(end, max_tokens, max_rows), end)
-        candidates = cost[begins] + texts.tokens(begins, end)
+        candidates = cost[begins] + (end - begins) * texts.lengths[end - 1]
         best = int(np.argmin(candidates))
         cost[end] = candidates[best] + piece_cost
         start[end] = begins[best]

@@ -21,6 +21,12 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_ml_root(tmp_path_factory.mktemp("job") / "ml", rows=60)
 
 
+def faulty(fault: str) -> dict[str, str]:
+    """Return the variables that make rank 1 do wrong."""
+    path = os.pathsep.join((str(CONTAINER), str(FAULTS)))
+    return {"FAULT": fault, "FAULTY_RANK": "1", "PYTHONPATH": path}
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
     [
@@ -32,9 +38,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, code, words):
     """A rank leaves as if it were done, runs out of memory, or computes no number: the job fails, soon and by name."""
     root = make_root(job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000")
-    path = os.pathsep.join((str(CONTAINER), str(FAULTS)))
-    told = {"FAULT": fault, "FAULTY_RANK": "1", "PYTHONPATH": path}
-    with started([root], environ=told) as (host,):
+    with started([root], environ=faulty(fault)) as (host,):
         assert host.process.wait(240) == code, host.log.read_text()
         assert not list((root / "model").glob("*"))
     assert failure_of(root).startswith(words), host.log.read_text()
@@ -52,8 +56,7 @@ def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
     root = make_root(
         job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000", peer_timeout_seconds="4"
     )
-    path = os.pathsep.join((str(CONTAINER), str(FAULTS)))
-    with started([root], environ={"FAULT": "hangs", "FAULTY_RANK": "1", "PYTHONPATH": path}) as (host,):
+    with started([root], environ=faulty("hangs")) as (host,):
         assert host.process.wait(90) == 3
     assert failure_of(root).startswith(
         "PlatformError: Rank 1 on localhost gave no answer and had to be ended"
