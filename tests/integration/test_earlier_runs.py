@@ -1,0 +1,55 @@
+"""A run that an earlier version began is taken up by today's program, and ends as it would have ended."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from train_process import train_in_process
+from weights import digest_of_weights
+
+RUNS = Path(__file__).parents[1] / "earlier_runs"
+
+
+@pytest.mark.parametrize("version", ["85a7ef1"])
+def test_a_checkpoint_of_an_earlier_version_is_resumed(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on from the step it was stopped at, to the weights of the run that was not stopped, bit for bit."""
+    roots = {name: tmp_path / name for name in ("resumed", "whole")}
+    for root in roots.values():
+        shutil.copytree(RUNS / version / "input", root / "input")
+    shutil.copytree(RUNS / version / "checkpoints", roots["resumed"] / "checkpoints")
+    outcomes = {name: train_in_process(root, capsys) for name, root in roots.items()}
+    log = outcomes["resumed"].log
+    assert [outcome.code for outcome in outcomes.values()] == [0, 0], log
+    assert "resuming from step 13 of 30" in log
+    assert "another run" not in log
+    digests = {name: digest_of_weights(root / "model") for name, root in roots.items()}
+    info = json.loads((roots["resumed"] / "model" / "training.json").read_text())
+    ended = json.loads((RUNS / version / "ended.json").read_text())
+    assert [life["from_step"] for life in info["lives"]] == [0, 13]
+    assert (info["steps"], info["best_step"]) == (ended["steps"], ended["best_step"])
+    assert info["metrics"]["validation"]["loss"] == pytest.approx(ended["validation_loss"], rel=1e-3)
+    # The last bits are a matter of the processor and of torch's version.
+    if is_computed_alike(ended):
+        assert digests == dict.fromkeys(roots, ended["weights_sha256"])
+    elif info["lives"][0]["cpu"] == torch.backends.cpu.get_cpu_capability():
+        assert digests["resumed"] == digests["whole"]
+
+
+def is_computed_alike(ended: dict[str, str]) -> bool:
+    """Say whether this machine and this torch are those that the earlier version's run ended on."""
+    return {
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "processor": processor(),
+    } == {name: ended[name] for name in ("torch", "cpu", "processor")}
+
+
+def processor() -> str:
+    """Return the processor's name, as the kernel tells it."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
