@@ -41,7 +41,7 @@ _RETRAIN = "Train again with this version, or restore the folder."
 # How the configurations of the supported families call attention dropout.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 # The pooler belongs to the encoder's module but learns with the head.
-_HEAD_PARTS = ("pooler",)
+HEAD_PARTS = ("pooler",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ def load_pretrained(
     config.problem_type = "single_label_classification"
     model, report = _load_model(source, config)
     encoder = [key for key in _incomplete_keys(report) if key.startswith(model.base_model_prefix + ".")]
-    gaps = [key for key in encoder if not any(part in key for part in _HEAD_PARTS)]
+    gaps = [key for key in encoder if not any(part in key for part in HEAD_PARTS)]
     if gaps:
         raise UserError(
             f"The weights of {source} do not fit its config.json: {len(gaps)} encoder tensor(s) missing or of"
@@ -170,7 +170,7 @@ def longest_input(source: str) -> int | None:
 def freeze_encoder(model: transformers.PreTrainedModel) -> None:
     """Let only the classification head learn, a pooler included."""
     for name, parameter in model.base_model.named_parameters():
-        parameter.requires_grad = any(part in name for part in _HEAD_PARTS)
+        parameter.requires_grad = any(part in name for part in HEAD_PARTS)
 
 
 def save_artifact(

@@ -9,6 +9,7 @@ from bert_classifier.config import TrainConfig
 from bert_classifier.errors import UserError
 from bert_classifier.training.checkpoint import tensor_bytes
 from bert_classifier.training.distributed import World
+from bert_classifier.training.layer_depths import are_told_by_names
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.trainer import Trainer
 
@@ -27,6 +28,7 @@ def run_identity(trainer: Trainer, prepared: Prepared, tokenizer: Any) -> dict[s
     """Return the identity of a run, by field, before its first step; JSON values."""
     return {
         **_settings(trainer.config),
+        **_depths(trainer),
         "precision": trainer.precision,
         "global_batch": trainer.config.resolve_global_batch_size(trainer.world.size),
         "token_budget": trainer.state.token_budget,
@@ -57,6 +59,13 @@ def require_same_run(world: World, identity: Mapping[str, Any], host: str) -> No
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in _WITHOUT_EFFECT}
+
+
+def _depths(trainer: Trainer) -> dict[str, Any]:
+    """Return a field for a run with layer_decay that learns otherwise than one of a version that read names alone."""
+    if trainer.config.layer_decay == 1 or are_told_by_names(trainer.model):
+        return {}
+    return {"layer_depths": "by module"}
 
 
 def _digest(text: str) -> str:

@@ -1,14 +1,16 @@
 """AdamW's parameter groups, the schedule of the learning rate, and the weights of classes."""
 
-import re
+import logging
 from typing import Any
 
 import numpy as np
 import torch
 
-_LAYER = re.compile(r"\.layer\.(\d+)\.")
+from bert_classifier.training.layer_depths import layer_depths
+
+logger = logging.getLogger(__name__)
+
 _LARGE_TABLE = 4096  # rows; position and type tables are smaller
-_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
 
 
 def build_optimizer(
@@ -19,31 +21,24 @@ def build_optimizer(
     Biases and LayerNorm weights (all vectors) do not decay. With `layer_decay` d < 1, encoder layer i of L learns at
     d^(L-1-i) and the embeddings at d^L of the learning rate (Sun et al. 2019, section 5.4.2); the head learns at it.
     Each group carries its factor as `lr_scale`.
+
+    Raises:
+        UserError: when the model has no layers that `layer_decay` could tell apart.
     """
-    num_layers = 1 + max((_layer_of(name) for name, _ in model.named_parameters()), default=-1)
+    depths = layer_depths(model) if layer_decay < 1 else {}
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            scale = layer_decay ** _depth_below_top(name, num_layers)
+            scale = layer_decay ** depths.get(name, 0)
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((scale, decay), []).append(parameter)
+    if depths and all(scale == 1 for scale, _ in groups):
+        logger.warning("layer_decay=%g has no effect: no layer of the encoder learns", layer_decay)
     settings: list[dict[str, Any]] = [
         {"params": parameters, "lr_scale": scale, "weight_decay": decay}
         for (scale, decay), parameters in groups.items()
     ]
     return torch.optim.AdamW(settings, lr=learning_rate, fused=True)
-
-
-def _layer_of(name: str) -> int:
-    match = _LAYER.search(name)
-    return int(match[1]) if match else -1
-
-
-def _depth_below_top(name: str, num_layers: int) -> int:
-    if _EMBEDDINGS.search(name):
-        return num_layers
-    layer = _layer_of(name)
-    return num_layers - 1 - layer if layer >= 0 else 0
 
 
 def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> float:

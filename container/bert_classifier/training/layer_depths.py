@@ -1,0 +1,78 @@
+"""How deep below the head each parameter of an encoder lies, read from its modules: families name them differently."""
+
+import re
+from typing import Any
+
+from torch.nn import Embedding, Module, ModuleList
+
+from bert_classifier.errors import UserError
+from bert_classifier.model import HEAD_PARTS
+
+_NAMED_LAYER = re.compile(r"\.layer\.(\d+)\.")
+_NAMED_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
+
+
+def layer_depths(model: Any) -> dict[str, int]:
+    """Return, by parameter name, how many layers lie above it: 0 for head and top layer, L for the embeddings.
+
+    The layers are the L = num_hidden_layers blocks that the encoder holds in a list. What it registers before them
+    lies below them (embeddings and their norm), and so do tables that all layers look up (relative positions). A
+    pooler, a final norm and the head lie above.
+
+    Args:
+        model: a classifier of transformers.
+    Raises:
+        UserError: when there is no layer for each depth, as in ALBERT, whose layers share their weights.
+    """
+    encoder = model.base_model
+    count = model.config.get_text_config().num_hidden_layers
+    layers = _layers(encoder, count)
+    if not layers:
+        raise UserError(
+            f"layer_decay cannot be applied to an encoder of type {model.config.model_type}: it has no {count} layers"
+            " with weights of their own.",
+            "Leave layer_decay out, or use another encoder.",
+        )
+    low = tuple(f"{name}." for name, module in encoder.named_modules() if isinstance(module, Embedding))
+    depths: dict[int, int] = {}
+    depth = count
+    for name, parameter in encoder.named_parameters():
+        layer = next((number for block, number in layers.items() if name.startswith(block)), None)
+        if layer is not None:
+            depth = 0  # of what is registered after the layers
+            depths[id(parameter)] = count - 1 - layer
+        elif not any(part in name for part in HEAD_PARTS):
+            depths[id(parameter)] = count if name.startswith(low) else depth
+    return {name: depths.get(id(parameter), 0) for name, parameter in model.named_parameters()}
+
+
+def _layers(encoder: Module, count: int) -> dict[str, int]:
+    """Return the number of each layer by the beginning of its parameters' names; empty where they cannot be told.
+
+    A family may hold the parts of its layers in several lists (XLM), or its layers in a list of lists (Funnel).
+    """
+    found: dict[str, int] = {}
+    for name, module in encoder.named_modules():
+        if isinstance(module, ModuleList) and not name.startswith(tuple(found)):
+            blocks = _blocks(name, module)
+            if len(blocks) == len({id(block) for block in blocks.values()}) == count:
+                found |= {f"{block}.": number for number, block in enumerate(blocks)}
+    return found
+
+
+def _blocks(name: str, module: Module) -> dict[str, Module]:
+    if not isinstance(module, ModuleList):
+        return {name: module}
+    parts = (_blocks(f"{name}.{number}", part) for number, part in enumerate(module))
+    return {block: inner for part in parts for block, inner in part.items()}
+
+
+def are_told_by_names(model: Any) -> bool:
+    """Say whether `.layer.N.` and `embeddings.` in the names tell the same depths; once they were taken from these."""
+    names = [name for name, _ in model.named_parameters()]
+    numbers = {name: int(found[1]) for name in names if (found := _NAMED_LAYER.search(name))}
+    count = 1 + max(numbers.values(), default=-1)
+    told = {name: count - 1 - number for name, number in numbers.items()}
+    told |= {name: count for name in names if _NAMED_EMBEDDINGS.search(name)}
+    depths = layer_depths(model)
+    return all(depths[name] == told.get(name, 0) for name, p in model.named_parameters() if p.requires_grad)

@@ -1,0 +1,231 @@
+"""Depths of parameters below the head, for every family of encoders that transformers can classify with."""
+
+import re
+import types
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+)
+
+from bert_classifier.errors import UserError
+from bert_classifier.model import freeze_encoder, load_tokenizer
+from bert_classifier.training.identity import run_identity
+from bert_classifier.training.layer_depths import are_told_by_names, layer_depths
+from bert_classifier.training.optimization import build_optimizer
+from clear_text import assert_clear
+from fakes import make_pretrained, make_tokenizer
+from toy_trainer import make_trainer
+
+LAYERS = 3
+DECAY = 0.8
+# Their layers share weights (ALBERT), or they have none in the sense of the word (Perceiver).
+REFUSED = {"albert", "perceiver"}
+_MORE: dict[str, dict[str, Any]] = {"esm": {"vocab_size": 100}, "deberta-v2": {"relative_attention": True}}
+# Of a layer, in all families but Funnel.
+_NUMBER = re.compile(r"\.(?:layers?|attentions|layer_norm[12]|ffns)\.(\d+)\.")
+# What stands before the layers, or is looked up by all of them.
+_LOW = re.compile(
+    r"embeddings?[._]|embed_tokens|embed_positions|layer_norm_emb|embedding_hidden_mapping|relative_attention_bias"
+)
+
+
+def _families() -> list[str]:
+    both = [kind for kind in MODEL_FOR_MASKED_LM_MAPPING if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING]
+    texts = [kind for kind in both if not kind().is_encoder_decoder and not hasattr(kind(), "vision_config")]
+    return sorted({kind.model_type for kind in texts})
+
+
+FAMILIES = _families()
+
+
+def build(family: str, **settings: Any) -> Any:
+    """Return a classifier of a family, three layers deep, that takes no memory."""
+    shape = {} if family == "funnel" else {"num_hidden_layers": LAYERS}
+    config = AutoConfig.for_model(family, **{**shape, **_MORE.get(family, {}), **settings})
+    with torch.device("meta"):
+        return AutoModelForSequenceClassification.from_config(config)
+
+
+def learning_rates(model: Any) -> dict[str, float]:
+    """Return the factor of the learning rate by parameter, from the groups of the optimizer."""
+    groups = build_optimizer(model, 1e-3, 0.01, DECAY).param_groups
+    scales = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
+    return {name: scales[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+
+
+def expected_rate(name: str, prefix: str) -> float:
+    """Return what a parameter's name says to a person who knows the families."""
+    number = _NUMBER.search(f".{name}")
+    if number:
+        return DECAY ** (LAYERS - 1 - int(number[1]))
+    return DECAY**LAYERS if name.startswith(prefix) and _LOW.search(name) else 1.0
+
+
+@pytest.mark.parametrize("family", sorted({*FAMILIES} - REFUSED - {"funnel"}))
+def test_the_groups_of_every_family(family):
+    """Top layer, norms above it, pooler and head learn at the full rate, each layer at d times that of the next."""
+    model = build(family)
+    rates = learning_rates(model)
+    expected = {name: expected_rate(name, model.base_model_prefix) for name in rates}
+    assert rates == pytest.approx(expected)
+    assert {round(rate, 6) for rate in rates.values()} == {1.0, 0.8, 0.64, 0.512}
+
+
+def test_layers_in_blocks_count_on():
+    """Funnel holds its layers in lists within a list."""
+    depths = layer_depths(build("funnel", block_sizes=[2, 1]))
+    told = {
+        depths[f"funnel.encoder.blocks.{block}.attention.q_head.weight"] for block in ("0.0", "0.1", "1.0")
+    }
+    assert told == {0, 1, 2}
+    assert depths["funnel.encoder.blocks.0.0.attention.q_head.weight"] == 2
+    assert depths["funnel.embeddings.word_embeddings.weight"] == 3
+
+
+@pytest.mark.parametrize("family", sorted(REFUSED))
+def test_a_family_without_layers_of_their_own_is_refused(family):
+    """A setting that could do nothing is no setting to accept."""
+    model = build(family)
+    with pytest.raises(
+        UserError, match=f"layer_decay cannot be applied to an encoder of type {family}"
+    ) as caught:
+        build_optimizer(model, 1e-3, 0.01, DECAY)
+    assert_clear(caught.value)
+    assert [group["lr_scale"] for group in build_optimizer(model, 1e-3, 0.01, 1.0).param_groups] == [1.0, 1.0]
+
+
+def test_albert_with_a_group_for_each_layer_has_layers():
+    """Whether weights are shared is a matter of the checkpoint, not of the family's name."""
+    model = build("albert", num_hidden_groups=LAYERS)
+    assert set(layer_depths(model).values()) == {0, 1, 2, 3}
+
+
+def groups_by_names(model: Any) -> list[tuple[float, float, list[str]]]:
+    """Return the groups as they were when the depths were read from names: their order decides the bits."""
+    layers = {n: int(m[1]) for n, _ in model.named_parameters() if (m := re.search(r"\.layer\.(\d+)\.", n))}
+    groups: dict[tuple[float, float], list[str]] = {}
+    for name, parameter in model.named_parameters():
+        is_embedding = re.search(r"(^|\.)embeddings(_project)?\.", name)
+        depth = LAYERS if is_embedding else LAYERS - 1 - layers.get(name, LAYERS - 1)
+        groups.setdefault((DECAY**depth, 0.01 if parameter.ndim > 1 else 0.0), []).append(name)
+    return [(*key, names) for key, names in groups.items()]
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["bert", "roberta", "distilbert", "electra", "xlm-roberta", "camembert", "megatron-bert", "deberta-v2", "convbert",
+     "mobilebert", "fnet", "ernie", "big_bird", "longformer"],
+)  # fmt: skip
+def test_families_that_names_told_keep_their_groups(family):
+    """The same parameters in the same groups in the same order: their checkpoints go on, bit for bit."""
+    model = build(family, **({"relative_attention": False} if family == "deberta-v2" else {}))
+    assert are_told_by_names(model)
+    names = {id(p): name for name, p in model.named_parameters()}
+    groups = build_optimizer(model, 1e-3, 0.01, DECAY).param_groups
+    told = [(g["lr_scale"], g["weight_decay"], [names[id(p)] for p in g["params"]]) for g in groups]
+    assert told == groups_by_names(model)
+
+
+@pytest.mark.parametrize(
+    ("family", "is_told"), [("bert", True), ("roformer", True), ("modernbert", False), ("mpnet", False)]
+)
+def test_the_run_of_another_rule_is_another_run(family, is_told):
+    """What an earlier version trained at one rate for all layers is not gone on with at others."""
+    assert are_told_by_names(build(family)) == is_told
+
+
+def make_modernbert(folder: Path) -> Path:
+    """Save a tiny random ModernBERT with its tokenizer, and return the folder."""
+    tokenizer: Any = make_tokenizer()
+    config = transformers.ModernBertConfig(
+        vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, hidden_size=32, intermediate_size=64,
+        num_hidden_layers=LAYERS, num_attention_heads=2, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3,
+    )  # fmt: skip
+    transformers.ModernBertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "layer_decay", "field"),
+    [
+        (make_modernbert, 0.9, "by module"),
+        (make_modernbert, 1.0, None),
+        (make_pretrained, 0.9, None),
+        (make_pretrained, 1.0, None),
+    ],
+)
+def test_only_a_run_that_learns_otherwise_has_another_identity(tmp_path, make, layer_decay, field):
+    """A BERT's checkpoints go on whatever its layer_decay, a ModernBERT's where it has none."""
+    folder = make(tmp_path / "encoder")
+    trainer = make_trainer(folder, layer_decay=layer_decay)
+    data = {"train": "a", "validation": "b"}
+    prepared: Any = types.SimpleNamespace(labels=["a", "b", "c"], fingerprints=data)
+    assert run_identity(trainer, prepared, load_tokenizer(str(folder))).get("layer_depths") == field
+
+
+def test_a_modernbert_learns_layer_by_layer(tmp_path):
+    """A step of the real trainer moves the lower layers less: AdamW's first step is as long as its learning rate."""
+    trainer = make_trainer(
+        make_modernbert(tmp_path / "encoder"), layer_decay=0.5, weight_decay=0.0, learning_rate=1e-2
+    )
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.train_step(0)
+    moved = {
+        name: float((p.detach() - before[name]).abs().max()) for name, p in trainer.model.named_parameters()
+    }
+    top = moved["classifier.weight"]
+    told = [moved[f"model.layers.{number}.mlp.Wo.weight"] / top for number in range(LAYERS)]
+    assert told == pytest.approx([0.25, 0.5, 1.0], rel=0.02)
+    assert moved["model.embeddings.tok_embeddings.weight"] / top == pytest.approx(0.125, rel=0.02)
+
+
+def test_a_decay_over_frozen_layers_is_told(caplog):
+    """freeze_encoder leaves nothing for layer_decay to do."""
+    model = build("bert")
+    freeze_encoder(model)
+    build_optimizer(model, 1e-3, 0.01, DECAY)
+    assert "layer_decay=0.8 has no effect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "family", sorted({*FAMILIES} - {"perceiver"})
+)  # it has no tokenizer that is used here
+def test_freezing_leaves_the_head_and_no_layer(family):
+    """freeze_encoder reaches every family's encoder, and only that."""
+    model = build(family)
+    freeze_encoder(model)
+    learning = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert model.base_model is not model
+    assert learning
+    assert not [n for n in learning if n.startswith(f"{model.base_model_prefix}.") and ".pooler." not in n]
+
+
+# A convolution's bias and Funnel's are matrices; MPNet's is a table of learned positions.
+_DECAYING_ALL_THE_SAME = {
+    "convbert": "key_conv_attn_layer.bias",
+    "funnel": "_bias",
+    "mpnet": "relative_attention_bias",
+}
+
+
+@pytest.mark.parametrize(
+    "family", sorted({*FAMILIES} - {"roberta-prelayernorm"})
+)  # whose name reads as a norm
+def test_what_does_not_decay_is_what_transformers_exempts(family):
+    """Norms and biases, whatever a family calls them."""
+    model = build(family)
+    learning = {name for name, p in model.named_parameters() if p.requires_grad}
+    theirs = learning & {*transformers.Trainer.get_decay_parameter_names(cast(Any, None), model)}
+    groups = build_optimizer(model, 1e-3, 0.01, 1.0).param_groups
+    decaying = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
+    ours = {name for name, p in model.named_parameters() if id(p) in decaying}
+    assert not theirs - ours
+    assert all(_DECAYING_ALL_THE_SAME.get(family, "none") in name for name in ours - theirs)
