@@ -13,6 +13,7 @@ from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.examples import Examples, read_examples
+from bert_classifier.gpus import count_gpus, require_kernels
 from bert_classifier.label_mapper import class_names
 from bert_classifier.micro_batches import plan_micro_batches
 from bert_classifier.model import Artifact
@@ -45,9 +46,16 @@ def read_labelled(path: Path, labels: Sequence[str]) -> tuple[Examples, int | No
     return read_examples(dataset, mapper, path.name), mapper.positive_label_index
 
 
+def _device() -> torch.device:
+    if not count_gpus():
+        return torch.device("cpu")
+    require_kernels(0)
+    return torch.device("cuda")
+
+
 def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
     """Return the logits of n texts, float32 (n, classes), computed on a GPU where there is one."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device()
     model = artifact.model.to(device)  # type: ignore[arg-type]
     encoded = artifact.encoder.encode_batch(texts)
     forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)

@@ -220,14 +220,17 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
     def _load_model(self) -> "list[Predictor]":
         """In the worker's loading thread: return the models once each has classified a text."""
         # Importing torch takes seconds: only now, when the socket answers already.
-        import torch
-
+        from bert_classifier.gpus import count_gpus, require_kernels, why_no_gpu
         from bert_classifier.serving.predictor import load_predictors
 
-        config = self._config
+        config, gpus = self._config, count_gpus()
+        for number in range(gpus):
+            require_kernels(number)
+        if not gpus and (reason := why_no_gpu()):
+            logger.warning("this machine has a GPU, but its CPU answers: %s", reason)
         plan = make_plan(
             cores=available_cores(),
-            gpus=torch.cuda.device_count(),
+            gpus=gpus,
             models=config.sagemaker_model_server_workers,
             threads=config.serving_threads,
             requests=config.serving_max_concurrent_requests,

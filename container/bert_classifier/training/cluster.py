@@ -7,11 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-import torch
-
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.gpus import count_gpus
 from bert_classifier.training.signals import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class RankPlan:
         Raises:
             UserError: when gradient_shards would leave ranks without work.
         """
-        per_host = config.processes_per_host or max(1, torch.cuda.device_count())
+        per_host = config.processes_per_host or max(1, count_gpus())
         is_alone = len(environment.hosts) == 1
         port = environ.get("MASTER_PORT") or (_free_port() if is_alone else MASTER_PORT)
         names = [name for _, name in socket.if_nameindex()]
@@ -87,7 +86,7 @@ class RankPlan:
         first, last = self.host_rank * self.per_host, (self.host_rank + 1) * self.per_host - 1
         ranks = f"rank {first}" if first == last else f"ranks {first} to {last}"
         # Naming the GPUs would claim memory on one of them for this process.
-        place = "a GPU each" if torch.cuda.device_count() else "CPU"
+        place = "a GPU each" if count_gpus() else "CPU"
         return (
             f"{len(self.hosts)} host(s) × {self.per_host} process(es) = {self.size} ranks; "
             f"{self.hosts[self.host_rank]} runs {ranks} on {place}; they meet at {self.hosts[0]}:{self.port}"

@@ -2,11 +2,11 @@
 
 import logging
 import os
-from pathlib import Path
 
 import torch
 
 from bert_classifier.errors import UserError
+from bert_classifier.gpus import count_gpus, require_kernels, why_no_gpu
 from bert_classifier.micro_batches import PIECE_COST_TOKENS
 
 logger = logging.getLogger(__name__)
@@ -18,23 +18,22 @@ _PIECE_COST = {"cuda": 4096, "cpu": PIECE_COST_TOKENS}
 
 
 def choose_device(local_rank: int = 0) -> torch.device:
-    """Return this rank's GPU, or the CPU where there is none.
+    """Return this rank's GPU, or the CPU where there is none that torch can use.
 
     Raises:
-        UserError: when the host has GPUs, but fewer than processes.
+        UserError: when the host has GPUs, but fewer than processes, or such as torch has no kernels for.
     """
-    if not torch.cuda.is_available():
-        if Path("/dev/nvidia0").exists():
-            logger.warning(
-                "this machine has a GPU that torch cannot use: training on the CPU (it takes the image's gpu flavour,"
-                " and a driver as new as its CUDA)"
-            )
+    gpus = count_gpus()
+    if not gpus:
+        if local_rank == 0 and (reason := why_no_gpu()):
+            logger.warning("this machine has a GPU, but training goes on its CPU: %s", reason)
         return torch.device("cpu")
-    if local_rank >= torch.cuda.device_count():
+    if local_rank >= gpus:
         raise UserError(
-            f"This instance has {torch.cuda.device_count()} GPU(s), too few for its processes.",
+            f"This instance has {gpus} GPU(s), too few for its processes.",
             "Leave processes_per_host out: it is then the number of GPUs.",
         )
+    require_kernels(local_rank)
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 

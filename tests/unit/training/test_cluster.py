@@ -39,10 +39,19 @@ def test_without_gpus_there_is_one_rank_a_host():
 
 def test_with_gpus_there_is_one_rank_a_gpu(monkeypatch):
     """Nothing to configure; a number that the job gives goes first."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert plan().size == 12
     assert plan(processes_per_host=2).size == 6
     assert "algo-10 runs ranks 4 to 7 on a GPU each" in plan(current="algo-10").describe()
+
+
+def test_gpus_that_torch_cannot_use_get_no_ranks(monkeypatch):
+    """With a driver that is too old, the driver's management library counts GPUs all the same."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert plan().size == 3
+    assert "on CPU" in plan().describe()
 
 
 def test_ranks_are_numbered_host_by_host():
