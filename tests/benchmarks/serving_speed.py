@@ -32,9 +32,10 @@ import torch
 
 from benchmarks.serving_peers.load import Client, requests_of
 from bert_classifier.builder import build_dataset
+from bert_classifier.cpu_quota import available_cores
 from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers, save_artifact
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import available_cores, make_plan
+from bert_classifier.serving.plan import make_plan
 from bert_classifier.serving.predictor import Predictor, load_predictors
 from serving_process import ServingProcess
 

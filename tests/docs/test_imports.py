@@ -17,6 +17,7 @@ LEVELS = {
     "log": 1,
     "durable": 1,
     "fields": 1,
+    "cpu_quota": 1,
     "environment": 1,
     "records": 1,
     "cuda_kernels": 1,

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 CONTAINER = Path(__file__).parents[2] / "container"
-BASE = ("errors", "log", "fields", "config", "environment", "records", "label_mapper")
+BASE = ("errors", "log", "fields", "cpu_quota", "config", "environment", "records", "label_mapper")
 
 
 def test_base_modules_load_nothing_but_the_standard_library():

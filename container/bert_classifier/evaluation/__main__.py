@@ -8,7 +8,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from bert_classifier import log
+from bert_classifier.cpu_quota import available_cores
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.answers import assessed, read_labelled
 from bert_classifier.evaluation.comparison_report import Pair, verdict, write_comparison
@@ -24,6 +27,7 @@ logger = logging.getLogger("bert_classifier.evaluation")
 def main() -> int:
     """Do what the command line says; return the exit code, as documented for training."""
     log.configure("INFO")
+    torch.set_num_threads(min(available_cores(), torch.get_num_threads()))
     with tempfile.TemporaryDirectory(prefix="plots-") as cache:
         os.environ.setdefault("MPLCONFIGDIR", cache)  # the plots write a cache: not into a home
         return run(sys.argv[1:])

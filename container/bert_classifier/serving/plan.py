@@ -1,13 +1,9 @@
 """How many models and threads a machine gets: from the cores this container may truly use, and its GPUs."""
 
 import dataclasses
-import math
-import os
-from pathlib import Path
 
 SPARE_THREADS = 16  # beyond the admitted requests: for pings, and for answering 429 at once
 MOST_SIDE_BY_SIDE = 4  # passes on one CPU: the more, the fewer texts each has, and each reads all the weights
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,24 +57,3 @@ def side_by_side(cores: int) -> int:
     """Return how many passes share that many cores: at most MOST_SIDE_BY_SIDE, and few cores are left over."""
     counts = range(MOST_SIDE_BY_SIDE, 0, -1)
     return next(count for count in counts if cores // count * count >= 0.75 * cores)
-
-
-def available_cores(cgroup: Path = _CGROUP) -> int:
-    """Return how many cores this process can keep busy: its affinity, or less where a quota limits it."""
-    own = len(os.sched_getaffinity(0))
-    quota = _quota(cgroup)
-    return own if quota is None else max(1, min(own, math.floor(quota)))
-
-
-def _quota(cgroup: Path) -> float | None:
-    """Return the cores' worth of time that the control group grants (version 2, or 1), None if unlimited."""
-    try:
-        if (cgroup / "cpu.max").exists():
-            limit, period = (cgroup / "cpu.max").read_text().split()
-        else:
-            limit, period = (
-                (cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
-            )
-        return None if limit in ("max", "-1") else int(limit) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return None

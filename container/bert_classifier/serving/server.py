@@ -25,12 +25,13 @@ from gunicorn.errors import HaltServer
 
 from bert_classifier import log
 from bert_classifier.config import ServeConfig
+from bert_classifier.cpu_quota import available_cores
 from bert_classifier.environment import ml_root
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
 from bert_classifier.serving import access_log
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import SPARE_THREADS, available_cores, make_plan
+from bert_classifier.serving.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.service import ModelService
 from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
 

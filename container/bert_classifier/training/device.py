@@ -5,6 +5,7 @@ import os
 
 import torch
 
+from bert_classifier.cpu_quota import available_cores
 from bert_classifier.errors import UserError
 from bert_classifier.gpus import count_gpus, require_kernels, why_no_gpu
 from bert_classifier.micro_batches import PIECE_COST_TOKENS
@@ -39,12 +40,12 @@ def choose_device(local_rank: int = 0) -> torch.device:
 
 
 def pin_threads(processes: int = 1) -> int:
-    """Use this process' part of the cores it may run on, or fewer where OMP_NUM_THREADS says so; return their number.
+    """Use this process' part of the available cores, or fewer where OMP_NUM_THREADS says so; return their number.
 
     Args:
         processes: that share the cores.
     """
-    threads = max(1, min(len(os.sched_getaffinity(0)) // processes, torch.get_num_threads()))
+    threads = max(1, min(available_cores() // processes, torch.get_num_threads()))
     torch.set_num_threads(threads)
     return threads
 
@@ -53,7 +54,8 @@ def use_threads(wanted: int, available: int) -> int:
     """Compute with as many threads as an earlier life of the run, if there are cores for them; return their number.
 
     Args:
-        available: what this rank took; cores that it shares with other ranks count too: equal bits are worth more.
+        available: what this rank took; cores that it shares with other ranks count too, and those of which a quota
+            leaves it a part of the time: equal bits are worth more.
     """
     threads = wanted if wanted <= max(available, len(os.sched_getaffinity(0))) else available
     torch.set_num_threads(threads)
