@@ -121,6 +121,11 @@ class TrainConfig:
         86_400,
         "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.",
     )
+    damaged_checkpoints: str = choice(
+        "stop",
+        ("stop", "set_aside"),
+        "When this run has checkpoints and none can be used: stop, or give them other names and begin at step 0.",
+    )
     max_run_seconds: int = integer(
         0,
         0,

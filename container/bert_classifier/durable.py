@@ -4,6 +4,7 @@ Standard library only. Every file that must survive is written through here.
 """
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
         partial.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def prove_writable(folder: Path) -> None:
+    """Write a file into a folder and remove it again.
+
+    Raises:
+        OSError: when that cannot be done.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-", suffix=PARTIAL_SUFFIX) as probe:
+        probe.write(b"probe")
+
+
+def remove_partial_files(folder: Path, pattern: str = "*") -> None:
+    """Remove the files that an interrupted write has left half written in a folder."""
+    for path in folder.glob(pattern + PARTIAL_SUFFIX):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,11 +9,11 @@ import json
 import logging
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from bert_classifier.durable import prove_writable, remove_partial_files
 from bert_classifier.errors import PlatformError, UserError
 
 logger = logging.getLogger(__name__)
@@ -188,14 +188,17 @@ class Environment:
     def prepare_outputs(self) -> None:
         """Make the output folders and prove that they can be written, before any work is spent.
 
+        What an interrupted copy has left half written there is removed: it would become part of the results.
+
         Raises:
             PlatformError: naming the folder that cannot be written.
         """
         for folder in filter(None, (self.model_dir, self.output_dir, self.checkpoint_dir)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
-                    probe.write(b"probe")
+                prove_writable(folder)
+                if folder != self.checkpoint_dir:  # whose own manager removes what is its own
+                    remove_partial_files(folder)
             except OSError as error:
                 raise PlatformError(
                     f"Cannot write to {folder}: {error.strerror or error}.",

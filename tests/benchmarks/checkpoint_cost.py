@@ -19,7 +19,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from bert_classifier.config import TrainConfig
 from bert_classifier.tokenization import EncodedTexts
 from bert_classifier.training.batching import Split
-from bert_classifier.training.checkpoint import CheckpointStore
+from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.snapshot import take_snapshot
 from bert_classifier.training.trainer import Trainer

@@ -201,6 +201,17 @@ def test_outputs_of_an_earlier_run_survive_the_proof(root):
     assert (root / "model" / "config.json").read_text() == "{}"
 
 
+def test_what_an_interrupted_copy_has_left_is_removed(root):
+    """It would become part of the model's archive; in the checkpoint folder it may be another run's."""
+    environment = Environment.read(root, {})
+    for folder in (root / "checkpoints", environment.model_dir, environment.output_dir):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors.sagemaker-ignore").write_bytes(b"half")
+    environment.prepare_outputs()
+    assert [*environment.model_dir.iterdir(), *environment.output_dir.iterdir()] == []
+    assert len(list((root / "checkpoints").iterdir())) == 1
+
+
 @pytest.mark.parametrize("blocked", ["model", "output"])
 def test_output_that_cannot_be_a_folder_fails_at_the_start(root, blocked):
     """A file in an output folder's place is reported before any work, naming it, as the platform's fault."""

@@ -1,33 +1,25 @@
-"""The checkpoint folder: one self-verifying file a checkpoint, the newest that verifies, and which ones may go.
+"""One checkpoint, one file, which verifies itself.
 
-A checkpoint is a safetensors file that ends in the SHA-256 of all bytes before: as one file it is whole or
-absent in S3 as well, where files arrive one by one in no order. Nothing else touches the folder.
+It is a safetensors file that ends in the SHA-256 of all bytes before: as one file it is whole or absent in S3 as well,
+where files arrive one by one in no order.
 """
 
 import dataclasses
 import hashlib
 import itertools
 import json
-import logging
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bert_classifier.durable import PARTIAL_SUFFIX, write_durably
+from bert_classifier.durable import write_durably
 from bert_classifier.errors import UserError
 
-logger = logging.getLogger(__name__)
-
 FORMAT = 1
-KEEP = 3
-_NAME = re.compile(r"checkpoint-([0-9a-f]{12})-([0-9]{9})\.safetensors")
-_UPLOADED = ".sagemaker-uploaded"  # what the sync to S3 leaves beside a file that has arrived
-_UPLOADING = ".sagemaker-uploading"
+_HEADER = {"format", "step", "identity", "state"}
 _DIGEST = "~sha256"  # the last tensor: 32 bytes at the end of the file
 _DTYPES = {
     torch.float64: "F64", torch.int64: "I64", torch.float32: "F32", torch.int32: "I32",
@@ -48,94 +40,19 @@ class DamagedCheckpointError(Exception):
     """A file that is not, or no longer, what was written."""
 
 
-class CheckpointStore:
-    """The checkpoints of one run in a folder that other runs may share.
+def write_checkpoint(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that it is there whole or not at all.
 
-    Args:
-        folder: exists and can be written.
-        identity: what makes a run this run, by field; checkpoints of another identity are never loaded or deleted.
+    Raises:
+        OSError: when the disk does not take it.
     """
-
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        self._folder = folder
-        self._identity = dict(identity)
-        canonical = json.dumps(self._identity, sort_keys=True).encode()
-        self._run = hashlib.sha256(canonical).hexdigest()[:12]
-
-    def save(self, checkpoint: Checkpoint) -> Path:
-        """Write a checkpoint, then delete those that are no longer needed; return its path.
-
-        Raises:
-            OSError: when the disk does not take it; earlier checkpoints are then untouched.
-        """
-        path = self._folder / f"checkpoint-{self._run}-{checkpoint.step:09d}.safetensors"
-        described = {
-            "format": str(FORMAT),
-            "step": str(checkpoint.step),
-            "identity": json.dumps(self._identity, sort_keys=True),
-            "state": json.dumps(checkpoint.state),
-        }
-        write_durably(path, _serialized(checkpoint.tensors, described))
-        self._prune()
-        return path
-
-    def load_newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint of this run that verifies; None when there is none.
-
-        Raises:
-            UserError: when a checkpoint of this run was written in a later format than this program knows.
-        """
-        for step, path in self._own():
-            try:
-                return _load(path, step)
-            except (DamagedCheckpointError, OSError) as error:
-                # Left where it is: SageMaker would mirror its deletion to S3.
-                logger.warning("checkpoint %s cannot be used (%s): trying the one before", path.name, error)
-        self._tell_of_others()
-        return None
-
-    def remove_leftovers(self) -> None:
-        """Remove files that an interrupted save left half written."""
-        for path in self._folder.glob(f"checkpoint-*{PARTIAL_SUFFIX}"):
-            path.unlink(missing_ok=True)
-
-    def _own(self) -> list[tuple[int, Path]]:
-        """Return (step, path) of this run's checkpoints, newest first by step: times are lost on the way through S3."""
-        return sorted(((s, p) for run, s, p in self._all() if run == self._run), reverse=True)
-
-    def _all(self) -> list[tuple[str, int, Path]]:
-        matches = ((_NAME.fullmatch(path.name), path) for path in self._folder.iterdir())
-        return [(m[1], int(m[2]), p) for m, p in matches if m and p.is_file() and not p.is_symlink()]
-
-    def _prune(self) -> None:
-        """Delete what is older than the newest KEEP.
-
-        SageMaker mirrors deletions to S3: where it marks uploads, a file goes only after a newer one has arrived there.
-        """
-        own = self._own()
-        names = {path.name for path in self._folder.iterdir()}
-        are_marked = any(name.endswith((_UPLOADED, _UPLOADING)) for name in names)
-        for index, (_, path) in enumerate(own[KEEP:], start=KEEP):
-            if not are_marked or any(newer.name + _UPLOADED in names for _, newer in own[:index]):
-                path.unlink(missing_ok=True)
-
-    def _tell_of_others(self) -> None:
-        """Say in which fields the newest checkpoint of another run differs, so that a fresh start is no riddle."""
-        others = sorted((step, path) for _, step, path in self._all())
-        if not others:
-            return
-        try:
-            theirs = json.loads(_metadata(others[-1][1]).get("identity", "{}"))
-        except (DamagedCheckpointError, OSError, ValueError):
-            return
-        fields = sorted(
-            name for name in {*theirs, *self._identity} if theirs.get(name) != self._identity.get(name)
-        )
-        logger.warning(
-            "%d checkpoint(s) of another run are left alone; the newest differs in: %s",
-            len(others),
-            ", ".join(fields),
-        )
+    described = {
+        "format": str(FORMAT),
+        "step": str(checkpoint.step),
+        "identity": json.dumps(identity, sort_keys=True),
+        "state": json.dumps(checkpoint.state),
+    }
+    write_durably(path, _serialized(checkpoint.tensors, described))
 
 
 def _serialized(
@@ -169,10 +86,21 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def _load(path: Path, step: int) -> Checkpoint:
-    """Return the checkpoint in a file, every byte of it checked."""
+def load_checkpoint(path: Path, step: int, identity: Mapping[str, Any]) -> Checkpoint:
+    """Return the checkpoint in a file, every byte of it checked.
+
+    Args:
+        step: that the file's name tells.
+        identity: of the run that the name tells.
+    Raises:
+        DamagedCheckpointError: when the file is not what was written under this name.
+        OSError: when it cannot be read.
+        UserError: when a later version wrote it, in a format that this one does not know.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise DamagedCheckpointError("it is a link or no file")
     _verify_digest(path)
-    described = _metadata(path)
+    described = metadata_of(path)
     if int(described["format"]) > FORMAT:
         raise UserError(
             f"{path.name} is of format {described['format']}, this program reads up to {FORMAT}.",
@@ -180,6 +108,8 @@ def _load(path: Path, step: int) -> Checkpoint:
         )
     if int(described["step"]) != step:
         raise DamagedCheckpointError(f"it is of step {described['step']}")
+    if json.loads(described["identity"]) != json.loads(json.dumps(identity)):
+        raise DamagedCheckpointError("it is another run's under a changed name")
     tensors = load_file(path)
     del tensors[_DIGEST]
     return Checkpoint(step, json.loads(described["state"]), tensors)
@@ -202,14 +132,21 @@ def _verify_digest(path: Path) -> None:
             raise DamagedCheckpointError("its digest does not match: it is cut off or altered")
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file, without its tensors."""
+def metadata_of(path: Path) -> dict[str, str]:
+    """Return the metadata of a checkpoint, without its tensors and without checking them.
+
+    Raises:
+        DamagedCheckpointError: when it has none.
+        OSError: when it cannot be read.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > 100_000_000:
             raise DamagedCheckpointError("it is not a checkpoint")
         try:
-            header = json.loads(file.read(length))["__metadata__"]
-        except (ValueError, KeyError, TypeError, SafetensorError) as error:
+            header = dict(json.loads(file.read(length))["__metadata__"])
+        except (ValueError, KeyError, TypeError) as error:
             raise DamagedCheckpointError("its header cannot be read") from error
-    return dict(header)
+    if not header.keys() >= _HEADER:
+        raise DamagedCheckpointError("its header is incomplete")
+    return header

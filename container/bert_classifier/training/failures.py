@@ -42,6 +42,11 @@ def in_families(error: Exception) -> Exception:
         return PlatformError(f"The disk is full{where}.", "Give the job a larger volume (volume_size).")
     if error.errno in {errno.EROFS, errno.EIO, errno.ESTALE}:
         return PlatformError(f"A disk fails{where}: {error.strerror}.", "Check the mounts and start again.")
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return PlatformError(
+            f"Access is refused{where}: {error.strerror}.",
+            "Give the user the container runs as access to it; an earlier run may have been another user's.",
+        )
     return error
 
 

@@ -19,7 +19,7 @@ _WITHOUT_EFFECT = frozenset(
         "model_name", "train_file", "validation_file", "class_file", "validation_split", "precision",
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
-        "processes_per_host", "peer_timeout_seconds", "abstain_below", "target_accuracy",
+        "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
     }
 )  # fmt: skip
 

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from bert_classifier.environment import Environment
-from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
+from bert_classifier.training.checkpoint import Checkpoint
+from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.device import use_threads
-from bert_classifier.training.saving import Checkpointer, require_space
+from bert_classifier.training.saving import Checkpointer, require_space, require_space_for_model
 from bert_classifier.training.snapshot import restore, share, take_snapshot
 from bert_classifier.training.trainer import Trainer
 
@@ -41,12 +42,14 @@ class Resume:
         self._checkpointer = Checkpointer(
             store, trainer.config.checkpoint_interval_seconds, self._snapshot, deadline
         )
-        checkpoint = share(trainer.world, store.load_newest() if store else None)
+        checkpoint = share(trainer.world, self._load(store))
         if checkpoint is not None:
             self._take_up(checkpoint)
         if not trainer.is_finished:
             self.lives.append(self._this_life(environment))
             self._warn_of_other_bits()
+        if trainer.world.is_first:
+            self._require_space(environment, store)
 
     def fit(self) -> None:
         """Train to the end and save the finished state, so that a restart only exports; leave the best weights."""
@@ -75,9 +78,23 @@ class Resume:
             return None
         store = CheckpointStore(folder, identity)
         store.remove_leftovers()
-        weights = sum(p.numel() * p.element_size() for p in self._trainer.model.parameters())
-        require_space(folder, 4 * weights)  # weights, two moments of AdamW, the best weights
         return store
+
+    def _load(self, store: CheckpointStore | None) -> Checkpoint | None:
+        if store is None:
+            return None
+        return store.load_newest(sets_damaged_aside=self._trainer.config.damaged_checkpoints == "set_aside")
+
+    def _require_space(self, environment: Environment, store: CheckpointStore | None) -> None:
+        """Make sure that what this life will write fits beside what earlier ones have left."""
+        parameters = list(self._trainer.model.parameters())
+        weights = sum(p.numel() * p.element_size() for p in parameters)
+        learning = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
+        require_space_for_model(environment.model_dir, weights)
+        if store is not None and environment.checkpoint_dir is not None and not self._trainer.is_finished:
+            # Weights and the best weights, and two moments of AdamW.
+            one = 2 * weights + 2 * learning
+            require_space(environment.checkpoint_dir, one, store.sizes_kept(), store.bytes_of_others())
 
     def _take_up(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)

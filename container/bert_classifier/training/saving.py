@@ -3,13 +3,15 @@
 import logging
 import math
 import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.checkpoint import KEEP, Checkpoint, CheckpointStore
+from bert_classifier.training.checkpoint import Checkpoint
+from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
 
 logger = logging.getLogger(__name__)
 
@@ -98,23 +100,27 @@ class Checkpointer:
 
     def _write(self, checkpoint: Checkpoint, blocked: float) -> None:
         """In the thread: write, and note what it cost or why it failed."""
-        assert self._store is not None
-        started, worked = time.monotonic(), time.thread_time()
         try:
-            path = self._store.save(checkpoint)
+            self._write_timed(checkpoint, blocked)
         except Exception as error:  # noqa: BLE001 - raised again in the training thread, where it is told
             self._failures.append(error)
             logger.warning(
                 "checkpoint_failures=%d: at step %d: %s", len(self._failures), checkpoint.step, error
             )
-            return
-        self._failures.clear()
+        else:
+            self._failures.clear()
+
+    def _write_timed(self, checkpoint: Checkpoint, blocked: float) -> None:
+        assert self._store is not None
+        started, worked = time.monotonic(), time.thread_time()
+        path = self._store.save(checkpoint)
+        size = path.stat().st_size
         self._saved_step = checkpoint.step
         self._cost = blocked + time.thread_time() - worked
         logger.info(
             "checkpoint at step %d: %.1f MB in %.1f s, of which training waited %.2f s; an interruption costs at most"
             " the next %.0f s",
-            checkpoint.step, path.stat().st_size / 1e6, time.monotonic() - started, blocked,
+            checkpoint.step, size / 1e6, time.monotonic() - started, blocked,
             max(self._interval, self._cost / _MOST_OVERHEAD),
         )  # fmt: skip
 
@@ -128,17 +134,39 @@ class Checkpointer:
         )
 
 
-def require_space(folder: Path, checkpoint_bytes: int) -> None:
+def require_space(folder: Path, checkpoint_bytes: int, kept: Sequence[int] = (), others: int = 0) -> None:
     """Refuse to begin a run whose checkpoints will not fit.
 
     Args:
         checkpoint_bytes: size of one.
+        kept: sizes of this run's checkpoints that are there already and make room for new ones.
+        others: bytes of other runs' checkpoints, which stay.
     Raises:
         PlatformError: naming what is needed and what is free.
     """
+    there = sum(min(size, checkpoint_bytes) for size in kept[:KEEP])
     needed, free = (KEEP + 1) * checkpoint_bytes, shutil.disk_usage(folder).free
-    if free < needed:
+    if free < needed - there:
+        or_else = f", or remove the {others / 1e6:,.0f} MB of other runs' checkpoints there" if others else ""
         raise PlatformError(
-            f"{folder} has {free / 1e6:,.0f} MB free, {KEEP + 1} checkpoints need {needed / 1e6:,.0f} MB.",
-            "Give the job a larger volume (volume_size).",
+            f"{folder} has {free / 1e6:,.0f} MB free, {KEEP + 1} checkpoints need {needed / 1e6:,.0f} MB"
+            f" ({there / 1e6:,.0f} MB of them are there).",
+            f"Give the job a larger volume (volume_size){or_else}.",
         )
+
+
+def require_space_for_model(folder: Path, model_bytes: int) -> None:
+    """Refuse to begin a run whose model will not fit: it is put together in a scratch folder, then copied.
+
+    Raises:
+        PlatformError: naming what is needed and what is free.
+    """
+    scratch = Path(tempfile.gettempdir())
+    is_same_disk = scratch.stat().st_dev == folder.stat().st_dev
+    for place, needed in {scratch: model_bytes, folder: model_bytes * (2 if is_same_disk else 1)}.items():
+        free = shutil.disk_usage(place).free
+        if free < needed:
+            raise PlatformError(
+                f"{place} has {free / 1e6:,.0f} MB free, the model needs {needed / 1e6:,.0f} MB.",
+                "Give the job a larger volume (volume_size).",
+            )

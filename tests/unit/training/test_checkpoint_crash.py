@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.training.checkpoint import KEEP, Checkpoint, CheckpointStore
+from bert_classifier.training.checkpoint import Checkpoint
+from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
 _AUDITED = {"open", "os.rename", "os.remove", "os.listdir", "os.scandir"}

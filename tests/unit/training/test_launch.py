@@ -67,6 +67,11 @@ FAMILIES = [
     (OSError(errno.EFBIG, "Too large"), 3, "PlatformError: The disk is full."),
     (OSError(errno.EROFS, "Read-only file system", "/m"), 3, "PlatformError: A disk fails at /m: Read-only"),
     (OSError(errno.EIO, "Input/output error"), 3, "PlatformError: A disk fails: Input/output error."),
+    (
+        PermissionError(errno.EACCES, "Permission denied", "/m"),
+        3,
+        "PlatformError: Access is refused at /m: Per",
+    ),
     (ContainerError("Odd.", "Look."), 1, ""),
     (
         ZeroDivisionError("division by zero"),

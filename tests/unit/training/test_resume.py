@@ -1,7 +1,6 @@
 """A run that was interrupted and resumed is the run that was not, bit for bit."""
 
 import signal
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,14 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.errors import UserError
 from bert_classifier.examples import Examples
 from bert_classifier.model import load_tokenizer
-from bert_classifier.training.checkpoint import Checkpoint, CheckpointStore
+from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.distributed import World
 from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.prepare import Prepared
-from bert_classifier.training.saving import Checkpointer, require_space
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -102,89 +100,6 @@ def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Train
     assert all(torch.equal(before[name], tensor) for name, tensor in taken.tensors.items())
 
 
-class FailingStore(CheckpointStore):
-    """A store whose disk is full until it is told otherwise, and that can be held up."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, {"run": 1})
-        self.is_full = True
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def save(self, checkpoint: Checkpoint) -> Path:
-        self.gate.wait(10)
-        if self.is_full:
-            raise OSError(28, "No space left on device")
-        return super().save(checkpoint)
-
-
-def small_checkpoint() -> Checkpoint:
-    """Return a checkpoint with one tensor."""
-    return Checkpoint(1, {}, {"model.weight": torch.ones(3)})
-
-
-def test_training_survives_failing_saves_but_not_for_ever(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A full disk is a warning twice; the third time in a row the run stops with the cause."""
-    checkpointer = Checkpointer(FailingStore(tmp_path), 0, small_checkpoint)
-    for _ in range(3):
-        checkpointer.save_if_due()
-        checkpointer.close()
-    assert "checkpoint_failures=3" in caplog.text
-    with pytest.raises(PlatformError, match="No space left on device"):
-        checkpointer.save_if_due()
-
-
-def test_a_good_save_forgives_earlier_failures(tmp_path: Path) -> None:
-    """Once the disk takes a checkpoint again, counting starts anew."""
-    store = FailingStore(tmp_path)
-    checkpointer = Checkpointer(store, 0, small_checkpoint)
-    for is_full in (True, True, False, True, True):
-        store.is_full = is_full
-        checkpointer.save_if_due(is_milestone=True)
-        checkpointer.close()
-        checkpointer._cost = 0.0
-    checkpointer.save_if_due()
-    checkpointer.close()
-
-
-def test_a_save_that_must_succeed_tells_when_it_does_not(tmp_path: Path) -> None:
-    """The last save of a life raises instead of pretending."""
-    with pytest.raises(PlatformError, match="Checkpoints cannot be saved"):
-        Checkpointer(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
-
-
-def test_no_second_save_begins_while_one_is_under_way(tmp_path: Path) -> None:
-    """A slow disk makes checkpoints rarer; training does not wait and memory does not fill up."""
-    store = FailingStore(tmp_path)
-    store.is_full = False
-    store.gate.clear()
-    taken: list[int] = []
-    checkpointer = Checkpointer(store, 0, lambda: taken.append(1) or small_checkpoint())  # type: ignore[func-returns-value]
-    for _ in range(5):
-        checkpointer.save_if_due()
-    assert len(taken) == 1
-    store.gate.set()
-    checkpointer.close()
-    assert store.load_newest() is not None
-
-
-def test_without_a_folder_nothing_is_saved() -> None:
-    """A job without checkpoint configuration trains all the same."""
-    checkpointer = Checkpointer(None, 0, small_checkpoint)
-    checkpointer.save_if_due()
-    checkpointer.save_now(1)
-    checkpointer.close()
-
-
-def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
-    """A run whose checkpoints cannot fit stops before it has cost anything."""
-    with pytest.raises(PlatformError, match=r"MB free, 4 checkpoints need"):
-        require_space(tmp_path, 10**15)
-    require_space(tmp_path, 1)
-
-
 def test_settings_that_change_the_result_change_the_identity(tmp_path: Path) -> None:
     """Each setting either makes another run of it or is known not to matter; batch forms that agree are one run."""
     base = identity_of(tmp_path)
@@ -202,6 +117,7 @@ def test_settings_that_change_the_result_change_the_identity(tmp_path: Path) -> 
         "max_run_seconds": 9,
         "processes_per_host": 2,
         "peer_timeout_seconds": 9,
+        "damaged_checkpoints": "set_aside",
         "global_batch_size": 32,
     }.items():
         assert identity_of(tmp_path, settings={name: value}) == base, name
@@ -235,27 +151,6 @@ def identity_of(
     examples = Examples(texts, np.zeros(len(texts), dtype=np.int64))
     prints = {"train": examples.fingerprint(), "validation": examples.fingerprint()}
     return run_identity(trainer, Prepared(labels, None, {}, prints), load_tokenizer(str(folder)))
-
-
-def test_one_checkpoint_is_saved_shortly_before_the_time_is_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Told when the job's time ends, it saves once two minutes before, though the interval is longer than the job."""
-    now = [1000.0]
-    monkeypatch.setattr("bert_classifier.training.saving.time.monotonic", lambda: now[0])
-    store = FailingStore(tmp_path)
-    store.is_full = False
-    taken: list[float] = []
-
-    def take() -> Checkpoint:
-        taken.append(now[0])
-        return small_checkpoint()
-
-    checkpointer = Checkpointer(store, 86_400, take, deadline=1000.0 + 600)
-    for now[0] in (1100.0, 1479.0, 1480.0, 1481.0, 1599.0):
-        checkpointer.save_if_due()
-        checkpointer.close()
-    assert taken == [1480.0]
 
 
 def test_ranks_with_other_data_are_named() -> None:

@@ -14,7 +14,7 @@ from bert_classifier.micro_batches import pad
 from bert_classifier.model import load_artifact, load_tokenizer, save_artifact
 from bert_classifier.packing import PackedForward, attend_text_by_text
 from bert_classifier.serving.predictor import Predictor
-from bert_classifier.training.checkpoint import CheckpointStore
+from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.distributed import World
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.snapshot import restore, take_snapshot
