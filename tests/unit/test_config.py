@@ -19,7 +19,8 @@ EXAMPLES = {
     "max_grad_norm": 0.5, "layer_decay": 0.9, "global_batch_size": 64, "per_device_batch_size": 8,
     "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16", "compile": "graphs",
     "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,
-    "checkpoint_interval_seconds": 60, "logging_steps": 10, "validation_split": 0.2, "seed": 0,
+    "checkpoint_interval_seconds": 60, "damaged_checkpoints": "set_aside", "logging_steps": 10,
+    "validation_split": 0.2, "seed": 0,
     "train_file": "part-1.csv", "validation_file": "dev.csv", "class_file": "labels.txt",
 }  # fmt: skip
 
