@@ -10,16 +10,13 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from bert_classifier.columns import COLUMNS, LABEL_COLUMNS, TEXT_COLUMNS, TITLE_COLUMN, canonical, is_header
 from bert_classifier.errors import UserError
 from bert_classifier.examples import refuse_rows
 from bert_classifier.fields import shown
 from bert_classifier.label_mapper import LabelMapperBase
 from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
 
-LABEL_COLUMNS = ("label", "class_index", "class", "category", "target")
-TEXT_COLUMNS = ("text", "abstract", "content", "sentence")
-TITLE_COLUMN = "title"
-_COLUMNS = ("label", "text", TITLE_COLUMN)
 _HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
 
 
@@ -100,8 +97,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """Return the columns' names by the first row, and whether that row is a header."""
-    columns = tuple(_canonical(cell) for cell in cells)
-    if not _is_header(columns):
+    columns = tuple(canonical(cell) for cell in cells)
+    if not is_header(cells):
         if len(cells) in _HEADERLESS:
             return _HEADERLESS[len(cells)], False
         raise UserError(
@@ -117,17 +114,6 @@ def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str,
     return columns, True
 
 
-def _is_header(columns: Sequence[str]) -> bool:
-    """Say whether a first row names columns: both needed ones, or one among words that could be names."""
-    known = {*columns} & {*_COLUMNS}
-    return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in columns))
-
-
-def _canonical(name: str) -> str:
-    name = name.strip().lower().replace(" ", "_").replace("-", "_")
-    return "label" if name in LABEL_COLUMNS else "text" if name in TEXT_COLUMNS else name
-
-
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
     for row in read_json_rows(read_lines(path)):
         if isinstance(row, RowError):
@@ -140,15 +126,15 @@ def _object_row(value: Any) -> dict[str, str] | str:
     """Return the fields of a JSON object by column name, or what is wrong with it."""
     if not isinstance(value, dict):
         return "it is not a JSON object"
-    names = [_canonical(name) for name in value]
-    for column in _COLUMNS:
+    names = [canonical(name) for name in value]
+    for column in COLUMNS:
         if names.count(column) > 1:
             return f"it has {names.count(column)} fields for the {column}"
     row = {"text": "", TITLE_COLUMN: "", **dict(zip(names, value.values(), strict=True))}
     label = row.get("label")
     if isinstance(label, int) and not isinstance(label, bool):
         row["label"] = str(label)
-    wrong = [column for column in _COLUMNS if not isinstance(row.get(column), str)]
+    wrong = [column for column in COLUMNS if not isinstance(row.get(column), str)]
     return f"its {wrong[0]} is missing or not a string" if wrong else row
 
 

@@ -1,14 +1,16 @@
 """What `batch-transform` classifies: local files, which are looked at and uploaded, or S3; and their form."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from bert_classifier.columns import is_header
 from bert_classifier.errors import UserError
-from bert_classifier.records import RowError, read_csv_rows, read_lines
+from bert_classifier.records import CsvRow, RowError, read_csv_rows, read_lines
 from launcher.account import Account
 from launcher.channels import LocalChannel
-from launcher.findings import Finding, fail, ok
+from launcher.findings import Finding, fail, ok, warn
 from launcher.invoke import MEDIA_TYPES
 from launcher.model_settings import TransformSettings
 from launcher.s3 import Location, list_keys
@@ -36,13 +38,23 @@ class TransformInput:
     content_type: str
 
     @property
+    def media_type(self) -> str:
+        """Their form without its parameters, such as a charset."""
+        return self.content_type.split(";")[0].strip().lower()
+
+    @property
     def split_type(self) -> str:
         """How SageMaker cuts a file into records: by lines, but a JSON document not at all."""
-        return "None" if self.content_type == _JSON else "Line"
+        return "None" if self.media_type == _JSON else "Line"
 
     def accept(self, settings: TransformSettings) -> str:
         """Return the form of the answers."""
-        return settings.accept or _ANSWERED_AS.get(self.content_type, self.content_type)
+        return settings.accept or _ANSWERED_AS.get(self.media_type, self.media_type)
+
+    def says(self, parameter: str) -> bool:
+        """Whether the form has a parameter, such as header=absent."""
+        told = [part.strip().replace('"', "").lower() for part in self.content_type.split(";")[1:]]
+        return parameter in told
 
 
 def input_of(settings: TransformSettings, prefix: Location, account: Account) -> TransformInput:
@@ -118,20 +130,70 @@ def _check_file(name: str, path: Path, found: TransformInput, most: int) -> Iter
     if longest > most:
         told = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
         yield fail("input", told, "Raise MAX_PAYLOAD, or shorten it.")
-    if found.content_type == MEDIA_TYPES[".csv"]:
-        yield from _check_csv(name, path)
+    if found.media_type == MEDIA_TYPES[".csv"]:
+        yield from _check_csv(name, path, found)
 
 
-def _check_csv(name: str, path: Path) -> Iterator[Finding]:
-    """Yield whether a text runs over several lines: SageMaker would cut it there."""
+def _check_csv(name: str, path: Path, found: TransformInput) -> Iterator[Finding]:
+    """Yield what is no text: a header, labels, and the second half of a text that SageMaker would cut in two."""
+    looks = _CsvLooks()
     try:
-        broken = next((r for r in read_csv_rows(read_lines(path)) if any("\n" in c for c in r.cells)), None)
+        for row in read_csv_rows(read_lines(path)):
+            looks.add(row)
     except RowError as error:
         yield fail("input", f"{name} line {error.line}: {error.cause}", error.remedy)
         return
-    if broken:
+    if looks.broken_line:
         yield fail(
             "input",
-            f"{name} line {broken.line} has a text with a line break, which SageMaker cuts in two",
+            f"{name} line {looks.broken_line} has a text with a line break, which SageMaker cuts in two",
             "Give JSON Lines, where a line break is written \\n.",
         )
+    if found.says("header=present"):
+        yield fail(
+            "input", "header=present would cost every later part of a file its first row",
+            "Take the header row out of the files, and header=present out of CONTENT_TYPE.",
+        )  # fmt: skip
+    elif looks.has_header and not found.says("header=absent"):
+        yield fail(
+            "input", f"{name} begins with a header row, which the server takes for a text and refuses",
+            'Take the row out; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
+        )  # fmt: skip
+    if looks.have_labels:
+        yield warn(
+            "input", f"{name} looks like training data: every row has {looks.cells} cells, the first of few kinds",
+            "Give the texts alone: a label would be read as a part of the text.",
+        )  # fmt: skip
+
+
+class _CsvLooks:
+    """What the rows of a file have in common."""
+
+    def __init__(self) -> None:
+        self.broken_line = 0  # where a text with a line break begins
+        self.has_header = False
+        self.cells = 0  # of every row; 0 = they differ, or prose has commas there
+        self._first_cells: Counter[str] = Counter()
+        self._has_begun = False
+
+    def add(self, row: CsvRow) -> None:
+        """Look at a row."""
+        if not self.broken_line and any("\n" in cell for cell in row.cells):
+            self.broken_line = row.line
+        if not row.cells:
+            return
+        if not self._has_begun:
+            self._has_begun, self.has_header = True, is_header(row.cells)
+            self.cells = len(row.cells)
+            if self.has_header:
+                return
+        is_prose = any(cell[:1].isspace() for cell in row.cells[1:])
+        if len(row.cells) != self.cells or is_prose:
+            self.cells = 0
+        if self.cells:
+            self._first_cells[row.cells[0]] += 1
+
+    @property
+    def have_labels(self) -> bool:
+        """Whether every row seems to be a label and a text."""
+        return self.cells in (2, 3) and 2 * len(self._first_cells) <= self._first_cells.total()

@@ -7,10 +7,19 @@ not its neighbours.
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from bert_classifier.columns import TEXT_COLUMNS
+from bert_classifier.errors import RequestError
+from bert_classifier.fields import shown
 from bert_classifier.records import RowError, parse_json, read_csv_rows, text_problem
 
+# What clients call the second text of a pair, without its separators.
+_SECOND_TEXT = re.compile(
+    r"(text|sentence|input|question|query|sequence|passage|document)s?(pairs?|b|2|two)"
+    r"|(second|other)(text|sentence|input|sequence)|pair|hypothesis"
+)
+_SEPARATOR = re.compile(r"[ _-]")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape keeps a byte that is not UTF-8
 
 
@@ -26,8 +35,13 @@ Record = str | RecordError
 
 
 def of_json_value(value: Any) -> Record:
-    """Return the record that a JSON value stands for."""
+    """Return the record that a JSON value stands for.
+
+    Raises:
+        RequestError: 400 when it holds a second text: an answer to the first alone would be one to another question.
+    """
     if isinstance(value, dict):
+        _refuse_second_text(value)
         names = [name for name in ("text", "inputs") if name in value]
         if len(names) != 1:
             return RecordError('the object must have either "text" or "inputs"')
@@ -36,7 +50,25 @@ def of_json_value(value: Any) -> Record:
                 '"parameters" hold for a whole request: they belong beside "inputs" in application/json'
             )
         value = value[names[0]]
+    if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
+        raise _second_text_error("A record is a list of several texts.")
     return _checked(value)
+
+
+def _refuse_second_text(record: dict[str, Any]) -> None:
+    own = next((name for name in ("text", "inputs") if name in record), None)
+    for name in record if own else ():
+        if name == own:
+            continue
+        bare = _SEPARATOR.sub("", name).lower()
+        if bare in TEXT_COLUMNS or _SECOND_TEXT.fullmatch(bare):
+            raise _second_text_error(f"A record has {shown(name)} beside {shown(own)}.")
+
+
+def _second_text_error(cause: str) -> RequestError:
+    return RequestError(
+        400, "second_text", cause, 'The model reads one text: send {"text": "…"} for each record.'
+    )
 
 
 def _checked(value: Any) -> Record:
@@ -95,7 +127,14 @@ def _text_line(text: str) -> Record:
     return RecordError("the text is not UTF-8") if _ESCAPED_BYTE.search(text) else _checked(text)
 
 
-def of_csv(body: bytes) -> Iterator[Record]:
+class CsvRecord(NamedTuple):
+    """A row of CSV: its cells, none where it cannot be read, and the record it stands for as one text."""
+
+    cells: list[str]
+    record: Record
+
+
+def of_csv(body: bytes) -> Iterator[CsvRecord]:
     """Yield one record a row.
 
     Of a row that cannot be read the first line counts as one, and reading goes on after that line. A row in
@@ -108,7 +147,8 @@ def of_csv(body: bytes) -> Iterator[Record]:
     for line in lines:
         start, behind = lines.start, lines.position
         if '"' not in line:
-            yield _text_line(_without_end(line))
+            text = _without_end(line)
+            yield CsvRecord(text.split(","), _text_line(text))
             continue
         is_single = start < single_until
         lines.position = behind if is_single else start
@@ -117,9 +157,9 @@ def of_csv(body: bytes) -> Iterator[Record]:
         except RowError as error:
             single_until = max(single_until, lines.start)
             lines.position = behind
-            yield RecordError(error.cause)
+            yield CsvRecord([], RecordError(error.cause))
         else:
-            yield _text_of_cells(cells, _without_end(line))
+            yield CsvRecord(cells, _text_of_cells(cells, _without_end(line)))
 
 
 def _text_of_cells(cells: list[str], line: str) -> Record:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.errors import RequestError
+from bert_classifier.fields import nearest, shown
 from bert_classifier.records import parse_json
 from bert_classifier.serving.body_records import (
     Record,
@@ -24,12 +25,16 @@ from bert_classifier.serving.body_records import (
     of_json_value,
     of_plain_text,
 )
+from bert_classifier.serving.csv_form import CsvForm, records_of
 from bert_classifier.serving.media_types import CSV, JSON, JSON_LINES, PLAIN
 
 if TYPE_CHECKING:
     from bert_classifier.serving.predictor import Prediction  # it loads torch
 
 
+_ANY_CSV = CsvForm()
+_ENVELOPE = ("inputs", "instances", "parameters")
+_PARAMETERS = ("top_k",)
 _PARTS_PER_RECORD = 16  # a text, or an object with some fields that are not read
 _STRING_OR_PART = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 
@@ -42,19 +47,21 @@ class Query:
     top_k: int | None = None
 
 
-def decode(media_type: str, body: bytes, max_records: int) -> Query:
+def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _ANY_CSV) -> Query:
     """Return the records of a body.
 
     JSON: `{"inputs": "…" | […]}` or `{"instances": […]}`, either with `"parameters": {"top_k": n}`, a list,
     or a string. JSON Lines, CSV and plain text: one record a line; an empty body has none. A record is a
-    string, in JSON and JSON Lines also an object with `text` or `inputs`, whose other fields are ignored.
+    string, in JSON and JSON Lines also an object with `text` or `inputs`, whose other fields are ignored, as
+    training ignores other columns; but a second text is refused.
 
     Args:
         media_type: one of media_types.READ.
+        csv_form: what is known about a body of CSV.
     Raises:
         RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`.
     """
-    records, top_k = _DECODERS[media_type](body, max_records)
+    records, top_k = _DECODERS[media_type](body, max_records, csv_form)
     kept: list[Record] = []
     for record in records:
         if len(kept) == max_records:
@@ -68,7 +75,7 @@ def decode(media_type: str, body: bytes, max_records: int) -> Query:
     return Query(kept, top_k)
 
 
-def _decode_json(body: bytes, max_records: int) -> tuple[Iterable[Record], int | None]:
+def _decode_json(body: bytes, max_records: int, _form: CsvForm) -> tuple[Iterable[Record], int | None]:
     try:
         text = body.decode("utf-8-sig")
         if _has_more_parts(text, _PARTS_PER_RECORD * (max_records + 1)):
@@ -109,11 +116,12 @@ def _has_more_parts(text: str, limit: int) -> bool:
 
 def _open_envelope(envelope: dict[str, Any]) -> tuple[Any, int | None]:
     names = [name for name in ("inputs", "instances") if name in envelope]
-    if len(names) != 1 or not set(envelope) <= {*names, "parameters"}:
+    _refuse_unknown(envelope, _ENVELOPE, "bad_request", 'Send {"inputs": ["first text", "second text"]}.')
+    if len(names) != 1:
         raise RequestError(
             400,
             "bad_request",
-            "The object has other fields than inputs or instances, and parameters.",
+            "The object has both inputs and instances." if names else "The object has no inputs.",
             'Send {"inputs": ["first text", "second text"]}.',
         )
     value = envelope[names[0]]
@@ -127,14 +135,21 @@ def _open_envelope(envelope: dict[str, Any]) -> tuple[Any, int | None]:
     return value, _top_k_of(envelope.get("parameters", {}))
 
 
+def _refuse_unknown(given: dict[str, Any], known: Sequence[str], code: str, remedy: str) -> None:
+    """Raise for the first field that has no meaning here: whoever sends it expects something of it."""
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        close = nearest(unknown, known)
+        cause = f"The field {shown(unknown)} of the request is not known here."
+        raise RequestError(400, code, cause, f"Did you mean {close}?" if close else remedy)
+
+
 def _top_k_of(parameters: Any) -> int | None:
-    if not isinstance(parameters, dict) or not set(parameters) <= {"top_k"}:
+    if not isinstance(parameters, dict):
         raise RequestError(
-            400,
-            "bad_parameters",
-            '"parameters" is not an object with the one field "top_k".',
-            'Send {"top_k": 3} or none.',
+            400, "bad_parameters", '"parameters" is not an object.', 'Send {"top_k": 3} or none.'
         )
+    _refuse_unknown(parameters, _PARAMETERS, "bad_parameters", 'Send {"top_k": 3} or none.')
     if not parameters:
         return None
     top_k = parameters["top_k"]
@@ -145,17 +160,21 @@ def _top_k_of(parameters: Any) -> int | None:
     return top_k
 
 
-_Decoder = Callable[[bytes, int], tuple[Iterable[Record], int | None]]
+_Decoder = Callable[[bytes, int, CsvForm], tuple[Iterable[Record], int | None]]
 
 
-def _decode_lines(records_of: Callable[[bytes], Iterator[Record]]) -> _Decoder:
-    return lambda body, _max_records: (records_of(body), None)
+def _decode_lines(lines_of: Callable[[bytes], Iterator[Record]]) -> _Decoder:
+    return lambda body, _max_records, _form: (lines_of(body), None)
+
+
+def _decode_csv(body: bytes, _max_records: int, form: CsvForm) -> tuple[Iterable[Record], int | None]:
+    return records_of(of_csv(body), form), None
 
 
 _DECODERS: dict[str, _Decoder] = {
     JSON: _decode_json,
     **dict.fromkeys(JSON_LINES, _decode_lines(of_json_lines)),
-    CSV: _decode_lines(of_csv),
+    CSV: _decode_csv,
     PLAIN: _decode_lines(of_plain_text),
 }
 

@@ -17,6 +17,7 @@ from bert_classifier.serving.admission import Admission, Budget
 from bert_classifier.serving.batcher import timeout_error
 from bert_classifier.serving.body_records import Record, RecordError
 from bert_classifier.serving.connection import BODY_S, BYTES_PER_S, TooSlowError
+from bert_classifier.serving.csv_form import CsvForm
 from bert_classifier.serving.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -63,20 +64,23 @@ class Invocations:
         _refuse_encoded_body()
         asked_in = media_types.of_content_type(request.headers.get("Content-Type"))
         answered_in = media_types.of_answer(request.headers.get("Accept"), asked_in)
+        _refuse_query()
+        csv_header = media_types.csv_header_of(request.headers.get("Content-Type"))
         self.refuse_if_not_ready()
         admission = Admission(self._requests, self._body_bytes).enter()
         self._metrics.note_in_flight(1)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._leave, admission)
             body = _read_body(self._config.max_body_bytes, deadline, admission)
-            query = codec.decode(asked_in, body, self._config.serving_max_records)
+            form = CsvForm.of(csv_header, self._service.labels, is_part=self._config.sagemaker_batch)
+            query = codec.decode(asked_in, body, self._config.serving_max_records, form)
             del body
             results = self._classify(query.records, deadline)
             began = time.monotonic()
             naming = codec.Naming(self._service.labels, query.top_k, self._service.abstain_below)
             text = codec.encode(results, naming, answered_in)
             self._metrics.observe_stage("encode", time.monotonic() - began)
-            response = Response(text, content_type=f"{answered_in}; charset=utf-8")
+            response = Response(text, content_type=answered_in)  # bare: SDKs compare it as a whole
             response.call_on_close(on_failure.pop_all().close)
         return response
 
@@ -135,6 +139,16 @@ def _caller_has_left() -> bool:
     poll = select.poll()
     poll.register(sock, _HAS_LEFT)
     return bool(poll.poll(0))
+
+
+def _refuse_query() -> None:
+    if request.query_string:
+        raise RequestError(
+            400,
+            "bad_request",
+            "The address has a query string, which is not read here.",
+            'Put parameters into the body: {"inputs": "a text", "parameters": {"top_k": 3}}.',
+        )
 
 
 def _refuse_encoded_body() -> None:

@@ -39,6 +39,23 @@ def of_content_type(header: str | None) -> str:
     return media_type
 
 
+def csv_header_of(header: str | None) -> str:
+    """Return what a Content-Type says of a CSV's header row: "present", "absent", or "" where it says nothing.
+
+    Raises:
+        RequestError: 415 for a value that RFC 4180 does not have.
+    """
+    told = parse_options_header(header)[1].get("header", "").strip().lower()
+    if told not in ("", "present", "absent"):
+        raise RequestError(
+            415,
+            "unsupported_media_type",
+            "The header parameter of the Content-Type is neither present nor absent.",
+            "Send text/csv; header=absent, text/csv; header=present, or text/csv.",
+        )
+    return told
+
+
 def of_answer(accept: str | None, asked_in: str) -> str:
     """Return the one of WRITTEN that answers a request.
 

@@ -53,6 +53,12 @@ def test_files_of_several_forms_are_refused(tmp_path):
         ({"a.csv": "fine\n"}, {"max_concurrent": 10, "max_payload": 11}, "is above 100"),
         ({"a.csv": 'x\n"one\ntwo"\n'}, {}, "a.csv line 2 has a text with a line break"),
         ({"a.csv": 'x\n"one\n'}, {}, "a.csv line 2: "),
+        ({"a.csv": "text\nfine\n"}, {}, "a.csv begins with a header row"),
+        ({"a.csv": "label,text\n1,fine\n"}, {}, "a.csv begins with a header row"),
+        ({"a.csv": "fine\ntext\n"}, {}, ""),
+        ({"a.csv": "text\nfine\n"}, {"content_type": "text/csv; header=absent"}, ""),
+        ({"a.csv": "x\nfine\n"}, {"content_type": 'text/csv; Header="present"'}, "header=present would cost"),
+        ({"a.csv": 'x\n"one\ntwo"\n'}, {"content_type": "text/csv; charset=utf-8"}, "line 2 has a text with"),
         ({"a.txt": ""}, {}, "a.txt is empty"),
         (
             {"a.txt": "x" * 1_100_000},
@@ -69,3 +75,34 @@ def test_what_sagemaker_cannot_cut_is_told(tmp_path, files, settings, told):
     wrong = "; ".join(finding.told for finding in findings if finding.level is Level.FAIL)
     assert told in wrong
     assert bool(told) == bool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("7,one\n3,two\n7,three\n3,four\n", "every row has 2 cells, the first of few kinds"),
+        ("Film,t,one\nFilm,t,two\n", "every row has 3 cells"),
+        ("label,text\n7,one\n7,two\n", "every row has 2 cells"),
+        ("No, thanks\nNo, thanks\n", ""),
+        ("a,one\nb,two\nc,three\n", ""),
+        ("one\ntwo\none\n", ""),
+        ("a,one\na,two\nthree\n", ""),
+    ],
+)
+def test_training_data_are_told_apart(tmp_path, content, told):
+    """Rows that begin with one of a few words are doubtful: only the server knows the classes."""
+    findings = list(check_input(*found(tmp_path, {"a.csv": content})))
+    doubts = "; ".join(finding.told for finding in findings if finding.level is Level.WARN)
+    assert told in doubts
+    assert bool(told) == bool(doubts)
+
+
+def test_parameters_of_a_form_are_not_the_form(tmp_path):
+    """The answers' form is bare, whatever stands behind that of the texts."""
+    settings, texts = found(tmp_path, {"a.txt": "x"}, content_type="text/plain; charset=utf-8")
+    assert (texts.content_type, texts.accept(settings)) == (
+        "text/plain; charset=utf-8",
+        "application/jsonlines",
+    )
+    settings, texts = found(tmp_path, {"a.txt": "x"}, content_type="Application/JSON; charset=utf-8")
+    assert (texts.split_type, texts.accept(settings)) == ("None", "application/json")

@@ -69,7 +69,7 @@ def test_lines_in_are_lines_out(client, body, content_type):
     """A body of lines is answered with lines, and a line put before it adds just its own to the answer."""
     first = client.post("/invocations", data=body, content_type=content_type, buffered=True)
     if first.status_code != 200:
-        assert first.json["code"] == "too_many_records"
+        assert first.json["code"] in ("too_many_records", "second_text", "bad_csv")
         return
     lines = first.text.split("\n") if first.text else []
     body = b"apple\n" + body.removeprefix(b"\xef\xbb\xbf")

@@ -93,6 +93,7 @@ def test_a_wrong_record_does_not_fail_its_neighbours():
         ('{"instances": "a"}', "bad_request"),
         ('{"inputs": "a", "instances": ["b"]}', "bad_request"),
         ('{"inputs": "a", "options": {}}', "bad_request"),
+        ('{"inputs": "a", "text_pair": "b"}', "bad_request"),
         ('{"inputs": "a", "parameters": []}', "bad_parameters"),
         ('{"inputs": "a", "parameters": {"function_to_apply": "none"}}', "bad_parameters"),
         ('{"inputs": "a", "parameters": {"top_k": 0}}', "bad_parameters"),

@@ -1,0 +1,102 @@
+"""CSV bodies: a header row, or labels beside the texts, are refused and not answered as texts."""
+
+import dataclasses
+
+import pytest
+
+from bert_classifier.config import ServeConfig
+from bert_classifier.errors import RequestError
+from bert_classifier.serving import codec
+from bert_classifier.serving.app import create_app
+from bert_classifier.serving.csv_form import CsvForm
+
+FORM = CsvForm.of("", ("Film", "No", "Company"), is_part=False)
+
+
+def _csv(body: str, form: CsvForm = FORM) -> list[str | None]:
+    records = codec.decode("text/csv", body.encode(), 100, form).records
+    return [record if isinstance(record, str) else None for record in records]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["text", "Text", '"text"', "label,text", "class_index,title,abstract", "id,text", "text, created_at"],
+)
+def test_a_csv_header_is_not_a_text(header):
+    """A first row that training would take for a header is refused, unless the Content-Type says what it is."""
+    body = f"{header}\na plain text\n"
+    with pytest.raises(RequestError, match="looks like a header") as caught:
+        _csv(body)
+    assert (caught.value.status, caught.value.code) == (400, "bad_csv")
+    assert len(_csv(body, dataclasses.replace(FORM, header="absent"))) == 2
+    assert _csv(f"a plain text\n{header}\n")[0] == "a plain text"
+
+
+def test_a_csv_header_that_is_announced_is_left_out():
+    """Whatever its name; with several columns, or in parts of a file, it cannot be."""
+    form = dataclasses.replace(FORM, header="present")
+    assert _csv("utterance\na plain text\nanother, one\n", form) == ["a plain text", "another, one"]
+    assert _csv("utterance\n", form) == _csv("", form) == []
+    with pytest.raises(RequestError, match="names 2 columns"):
+        _csv("utterance,id\na plain text,1\n", form)
+    with pytest.raises(RequestError, match="first row"):
+        _csv("utterance\na plain text\n", dataclasses.replace(form, is_part=True))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Film,a plain text\nCompany,another\n",
+        "1,a plain text\n3,another\n",
+        '1,"a title","an abstract, quoted"\n2,"b title","b abstract"\n',
+        "\n2,a plain text\n1,2001 is a film\n",
+        "Film,a plain text",
+    ],
+)
+def test_labels_beside_the_texts_are_no_part_of_them(body):
+    """Rows that all begin with a class of the model, by name or number, are training data."""
+    with pytest.raises(RequestError, match="Every row begins with a class") as caught:
+        _csv(body)
+    assert (caught.value.status, caught.value.code) == (400, "bad_csv")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "No, I do not want it\n",
+        "1,000 people came\n",
+        "4,a number that is no class\n",
+        "Film,a plain text\na text, with a comma\n",
+        '"Film,a plain text"\n',
+        "Film\nCompany\n",
+        "film,in lower case\n",
+    ],
+)
+def test_texts_that_merely_begin_like_training_data_are_texts(body):
+    """Prose has a blank behind its commas, and a class is only suspect where every row begins with one."""
+    assert _csv(body) == [row.strip('"') for row in body.splitlines()]
+
+
+def test_where_all_classes_are_numbers_they_are_names():
+    """Then 1 is no class if there is none of that name, as in training."""
+    form = CsvForm.of("", ("0", "5"), is_part=False)
+    assert _csv("1,a text", form) == ["1,a text"]
+    with pytest.raises(RequestError, match="begins with a class"):
+        _csv("5,a text", form)
+
+
+def test_the_content_type_says_what_a_first_row_is(make_service, predictor):
+    """header=present leaves it out, header=absent makes it a text; in batch transform, each part would lose a row."""
+    service = make_service(predictor)
+    client = create_app(service, ServeConfig()).test_client()
+    in_batch = create_app(service, ServeConfig(sagemaker_batch=True)).test_client()
+
+    def ask(to, told):
+        return to.post(
+            "/invocations", data="text\napple", content_type=f"text/csv; header={told}", buffered=True
+        )
+
+    assert [ask(client, told).text.count("\n") + 1 for told in ("present", "absent")] == [1, 2]
+    assert ask(in_batch, "absent").status_code == 200
+    refused = ask(in_batch, "present")
+    assert (refused.status_code, refused.json["code"]) == (400, "bad_csv")
