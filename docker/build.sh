@@ -33,7 +33,25 @@ if [[ "$flavour" == cpu && -n "${WHEELHOUSE:-}" ]] && compgen -G "$WHEELHOUSE/to
 fi
 
 # SageMaker takes one plain image: no index with attestations beside it, which some of its parts cannot read.
-DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --platform linux/amd64 "${options[@]}" \
-    --tag "$image" --file "$repository/docker/Dockerfile" "$repository"
+build() {
+    DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --platform linux/amd64 "${options[@]}" "$@" \
+        --tag "$image" --file "$repository/docker/Dockerfile" "$repository"
+}
+build
+
+# For which CUDA and GPUs its torch is built, only the image itself knows: it is asked (torch wants no GPU for that), and
+# built again, from the cache, with the answer as labels, by which the launcher refuses instances that do not fit.
+if [[ "$flavour" == gpu ]]; then
+    ask='import torch; print(torch.version.cuda or ""); print(torch._C._cuda_getArchFlags() or "")'
+    if ! told="$(docker run --rm --network none --platform linux/amd64 --entrypoint python "$image" -c "$ask")" \
+        || ! { read -r cuda && read -r kernels; } <<<"$told"; then
+        say "The torch in $image does not say for which GPUs it is built: is it a build for CPUs?"
+        exit 1
+    fi
+    unlabelled="$(docker image inspect --format '{{.Id}}' "$image")"
+    build --quiet --label "bert-classifier.cuda-version=$cuda" --label "bert-classifier.cuda-architectures=$kernels" >/dev/null
+    docker rmi "$unlabelled" >/dev/null 2>&1 || true # it has lost its name, and shares its layers
+    say "torch for CUDA $cuda, with kernels for $kernels"
+fi
 size="$(docker image inspect --format '{{.Size}}' "$image")"
 say "built $image ($((size / 1000000)) MB, revision $revision)"

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,8 +11,10 @@ from botocore.exceptions import ClientError
 from launcher import ecr
 from launcher.account import AWS_ERRORS, Account, code_of, is_denied
 from launcher.findings import Finding, fail, ok, warn
+from launcher.image_fit import Driver, ImageFacts, check_fit
 from launcher.registry import DOCKER_MANIFEST
 from launcher.s3 import Location
+from launcher.work_settings import WorkSettings
 
 _SERVICE = "sagemaker.amazonaws.com"
 _TIMEOUT_S = 30
@@ -25,45 +27,50 @@ def check_identity(account: Account) -> Iterator[Finding]:
     yield ok("region", account.region)
 
 
-def check_image(account: Account, uri: str) -> Iterator[Finding]:
-    """Yield whether the image is there, in this region, and of a kind that SageMaker starts."""
+def check_image(
+    account: Account, uri: str, settings: WorkSettings, driver: Driver | None = None
+) -> Iterator[Finding]:
+    """Yield whether the image is there, in this region, of a kind that SageMaker starts, and fits the instances.
+
+    Args:
+        driver: what is known of the instances' NVIDIA driver.
+    """
+    facts = yield from _look_at(account, uri)
+    yield from check_fit(facts, settings, driver)
+
+
+def _look_at(account: Account, uri: str) -> Generator[Finding, None, ImageFacts]:
+    """Yield what ECR says about an image; return what the image says about itself."""
     image = ecr.ImageName.of(uri)
     if image is None:
         yield fail(
             "image", f"{uri} is no address in ECR with a tag or digest",
             "Write ACCOUNT.dkr.ecr.REGION.amazonaws.com/repository:tag.",
         )  # fmt: skip
-        return
+        return ImageFacts()
     if image.region != account.region:
         yield fail(
             "image", f"it is in {image.region}, the job would run in {account.region}",
             f"Push it there: make push REGION={account.region}.",
         )  # fmt: skip
-        return
+        return ImageFacts()
     found = ecr.describe_image(account, image)
     if found is None:
         yield fail("image", f"{uri} is not there", _what_is_there(account, image))
-        return
-    yield from _check_form(account, image, uri, found)
-
-
-def _check_form(account: Account, image: ecr.ImageName, uri: str, found: dict[str, Any]) -> Iterator[Finding]:
+        return ImageFacts()
     media_type = found.get("imageManifestMediaType", "")
     if media_type and media_type != DOCKER_MANIFEST:
         yield fail(
             "image", f"{uri} is stored as {media_type}, not {DOCKER_MANIFEST}", "Build and push it again."
         )
-        return
+        return ImageFacts()
     try:
-        config = _config_of(account, image)
+        facts = ImageFacts.of(_config_of(account, image))
     except (*AWS_ERRORS, OSError, ValueError):
-        config = {}
-    platform = f"{config['os']}/{config['architecture']}" if "architecture" in config else ""
-    if platform and platform != "linux/amd64":
-        yield fail("image", f"{uri} is for {platform}", "Build it for linux/amd64: make build.")
-        return
+        facts = ImageFacts()
     megabytes = found.get("imageSizeInBytes", 0) / 1e6
-    yield ok("image", f"{uri} ({megabytes:.0f} MB packed, {platform or 'architecture not looked at'})")
+    yield ok("image", f"{uri} ({megabytes:.0f} MB packed, {facts.platform or 'architecture not looked at'})")
+    return facts
 
 
 def _config_of(account: Account, image: ecr.ImageName) -> dict[str, Any]:

@@ -124,6 +124,7 @@ def check_settings(
 
 def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
     model, settings = deployment.model, deployment.settings
+    driver = model_checks.endpoint_driver(settings)
     data = [Location.of(model.data)] if model.data else []
     folder = deployment.async_folder
     is_async = settings.mode == "async"
@@ -133,7 +134,7 @@ def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
         writes=[folder.below("output"), folder.below("failures")] if is_async else [],
     )
     findings = [
-        *examine("image", lambda: account_checks.check_image(account, model.image_uri)),
+        *examine("image", partial(account_checks.check_image, account, model.image_uri, settings, driver)),
         *examine("role", lambda: account_checks.check_role(account, settings.role, needs)),
     ]
     for bucket in dict.fromkeys(place.bucket for place in (*needs.reads, *needs.writes)):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from bert_classifier.config import TrainConfig
 from bert_classifier.fields import nearest, shown
 from launcher.findings import Finding, fail, ok, warn
+from launcher.instances import AS_OF, host_of
 from launcher.training_settings import TrainSettings
 from launcher.work_settings import WorkSettings
 
@@ -31,20 +32,33 @@ def check_instance(settings: TrainSettings, known: Sequence[str]) -> Iterator[Fi
         close = nearest(name, known)
         remedy = f"Did you mean {close}?" if close else "Give one that SageMaker trains on."
         yield fail("instance", f"SageMaker trains on no {shown(name)}", remedy)
-    elif name.startswith(("ml.trn", "ml.inf")):
-        yield fail(
-            "instance",
-            f"{name} has Neuron cores, which the image has no software for",
-            "Give ml.g… or ml.p….",
-        )
-    elif settings.image_flavour == "cpu" and settings.wants_gpu:
-        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", "Give FLAVOUR=gpu.")
     else:
-        yield ok("instance", f"{settings.instance_count} × {name}")
+        yield from check_host(settings)
     if settings.instance_count > 1 and not settings.wants_gpu:
         yield warn(
             "instance", "several instances without GPUs mostly wait for each other", "Try a larger one first."
         )
+
+
+def check_host(settings: WorkSettings) -> Iterator[Finding]:
+    """Yield whether this project's images have software for what an instance type computes with."""
+    name, host = settings.instance_type, host_of(settings.instance_type)
+    if host is None:
+        yield warn(
+            "instance", f"{name} is of a family that this program does not know (its table is of {AS_OF}), so whether"
+            " the image runs on its processor and GPU was not checked",
+            "See that it is an x86-64 machine, with a GPU from Turing on or none; or give one that is known.",
+        )  # fmt: skip
+    elif host.accelerator:
+        told = f"{name} has {host.accelerator}, which the image has no software for"
+        yield fail("instance", told, "Give ml.g… with GPUs, or ml.m… or ml.c… without.")
+    elif host.architecture != "amd64" and not settings.image_uri:
+        remedy = "Give ml.g4dn… or ml.g5…." if host.gpu else "Give ml.m5… or ml.c5…."
+        yield fail("instance", f"{name} is an ARM machine, the image is for x86-64", remedy)
+    elif settings.flavour == "cpu" and host.gpu:
+        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", "Give FLAVOUR=gpu.")
+    else:
+        yield ok("instance", f"{settings.instance_count} × {name}")
 
 
 def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:

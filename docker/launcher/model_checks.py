@@ -1,6 +1,5 @@
 """What is looked at before a model answers anywhere: artifact, instance type, environment, limits of the mode."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from botocore.exceptions import ClientError
@@ -10,12 +9,22 @@ from bert_classifier.fields import nearest, shown, specs
 from launcher import job_checks
 from launcher.account import Account, code_of
 from launcher.findings import Finding, examine, fail, ok, warn
+from launcher.image_fit import Driver
 from launcher.model import artifact_of
-from launcher.model_settings import DeploySettings, ModelSettings
+from launcher.model_settings import DeploySettings, ModelSettings, TransformSettings
 from launcher.s3 import Location
 
 GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"  # driver 580, which the gpu image's CUDA 13.0 needs
-_ARM = re.compile(r"ml\.[a-z]+\d+g[a-z]*\.")  # Graviton: m6g, c7gn, g5g …
+# Line of the NVIDIA driver of SageMaker's host software: API reference, ProductionVariant and TransformResources.
+_DRIVER_LINES = {
+    "al2-ami-sagemaker-inference-gpu-2": 535,
+    "al2-ami-sagemaker-inference-gpu-2-1": 535,
+    "al2-ami-sagemaker-inference-gpu-3-1": 550,
+    GPU_AMI: 580,
+    "al2-ami-sagemaker-batch-gpu-470": 470,
+    "al2-ami-sagemaker-batch-gpu-535": 535,
+}
+_NEWEST_BATCH = 535
 _STEP = 1024  # MB
 
 
@@ -67,18 +76,8 @@ def check_instance(settings: ModelSettings, known: Sequence[str], use: str) -> I
         close = nearest(name, known)
         remedy = f"Did you mean {close}?" if close else f"Give one that SageMaker has for {use}."
         yield fail("instance", f"SageMaker has no {shown(name)} for {use}", remedy)
-    elif name.startswith(("ml.trn", "ml.inf")):
-        yield fail(
-            "instance",
-            f"{name} has Neuron cores, which the image has no software for",
-            "Give ml.m… or ml.g….",
-        )
-    elif _ARM.match(name):
-        yield fail("instance", f"{name} is an ARM machine, the image is for x86-64", "Give ml.m5… or ml.c5….")
-    elif settings.image_flavour == "cpu" and settings.wants_gpu:
-        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", "Give FLAVOUR=gpu.")
     else:
-        yield ok("instance", f"{settings.instance_count} × {name}")
+        yield from job_checks.check_host(settings)
 
 
 def check_environment(environment: Mapping[str, str], *, on_gpu: bool) -> Iterator[Finding]:
@@ -135,6 +134,26 @@ def check_ami(settings: DeploySettings, known: Sequence[str]) -> Iterator[Findin
         yield fail("ami", f"SageMaker has no inference AMI {name}", remedy)
     elif name and not settings.wants_gpu:
         yield fail("ami", f"{name} is for instances with GPUs", "Leave INFERENCE_AMI_VERSION out.")
-    elif name and name != GPU_AMI:
-        told = f"{name} may have a driver too old for the gpu image, which then runs on CPU"
-        yield warn("ami", told, f"Give {GPU_AMI}.")
+
+
+def endpoint_driver(settings: DeploySettings) -> Driver:
+    """Return what is known of the driver of an endpoint's hosts."""
+    ami = settings.inference_ami_version or ("" if settings.image_uri else GPU_AMI)
+    remedy = f"Give INFERENCE_AMI_VERSION={GPU_AMI}."
+    if not ami:
+        told = "SageMaker's default host software may have a driver too old for the image, which then runs on CPU"
+        return Driver(0, told, remedy)
+    if ami not in _DRIVER_LINES:
+        return Driver(0, f"{ami} may have a driver too old for the image, which then runs on CPU", remedy)
+    return Driver(_DRIVER_LINES[ami], f"{ami} has driver", remedy)
+
+
+def transform_driver(settings: TransformSettings) -> Driver:
+    """Return what is known of the driver of a batch transform's hosts."""
+    ami = settings.transform_ami_version
+    remedy = "Give an instance without GPU, such as INSTANCE_TYPE=ml.m5.xlarge; for GPUs deploy an endpoint."
+    if not ami:
+        return Driver(_NEWEST_BATCH, "batch transform has at most driver", remedy)
+    if ami not in _DRIVER_LINES:
+        return Driver(0, f"{ami} may have a driver too old for the image, which then runs on CPU", remedy)
+    return Driver(_DRIVER_LINES[ami], f"{ami} has driver", remedy)

@@ -102,7 +102,7 @@ def check_account(job: Job, account: Account) -> list[Finding]:
         writes=[job.output, job.checkpoints],
     )
     findings = [
-        *examine("image", lambda: account_checks.check_image(account, job.image_uri)),
+        *examine("image", lambda: account_checks.check_image(account, job.image_uri, job.settings)),
         *examine("role", lambda: account_checks.check_role(account, job.settings.role, needs)),
     ]
     for bucket in dict.fromkeys(place.bucket for place in places):

@@ -14,7 +14,7 @@ from launcher import account_checks, model_checks
 from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
-from launcher.findings import Finding, examine, refuse_failures, table, warn
+from launcher.findings import Finding, examine, refuse_failures, table
 from launcher.model import Model, delete, stamp, told
 from launcher.model_settings import LONGEST_ANSWER, TransformSettings
 from launcher.preflight import doubts, image_uri, prefix_of
@@ -136,27 +136,20 @@ def _check_settings(
     settings: TransformSettings, environment: Mapping[str, str], account: Account
 ) -> list[Finding]:
     types = account.client("sagemaker").meta.service_model.shape_for("TransformInstanceType").enum
-    findings = [
+    return [
         *model_checks.check_common(settings, environment),
         *model_checks.check_instance(settings, types, "batch transform"),
     ]
-    if settings.wants_gpu and not settings.transform_ami_version and not settings.image_uri:
-        findings.append(
-            warn(
-                "instance", "SageMaker documents drivers up to 535 for batch transform; the gpu image needs 580",
-                "Give an instance without GPU; the image works on the CPU of this one at worst.",
-            )
-        )  # fmt: skip
-    return findings
 
 
 def _check_account(transform: Transform, account: Account) -> list[Finding]:
     settings, model = transform.settings, transform.model
+    driver = model_checks.transform_driver(settings)
     reads = [Location.of(model.data)] if model.data else []
     reads += [transform.texts.place] if transform.texts else []
     needs = account_checks.Needs("serving-role.json", reads, [transform.output])
     findings = [
-        *examine("image", lambda: account_checks.check_image(account, model.image_uri)),
+        *examine("image", partial(account_checks.check_image, account, model.image_uri, settings, driver)),
         *examine("role", lambda: account_checks.check_role(account, settings.role, needs)),
     ]
     for bucket in dict.fromkeys(place.bucket for place in (*reads, transform.output)):

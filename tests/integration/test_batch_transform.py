@@ -71,6 +71,15 @@ def test_the_requests_are_exactly_these(transform, aws, texts):
     assert only(aws.requests("DeleteModel")) == {"ModelName": "a-transform"}
 
 
+def test_instances_with_gpus_are_refused_for_their_driver(transform, aws, texts):
+    """SageMaker documents 535 at most; before anything is uploaded or made, with what works instead."""
+    ended = transform(f"--input={texts}", "--instance-type=ml.g5.xlarge", "--image-tag=gpu-0123456789ab")
+    assert ended.code == 2
+    assert "batch transform has at most driver 535, the image's CUDA 13.0 needs 580" in ended.err
+    assert "INSTANCE_TYPE=ml.m5.xlarge" in ended.err
+    assert aws.requests("CreateModel") == []
+
+
 def test_every_option_reaches_the_requests(transform, aws):
     """Texts in S3, another place for answers, size and strategy of requests, keys, tags; the server takes as much."""
     aws.put("texts/part-1.jsonl", '"a text"\n')

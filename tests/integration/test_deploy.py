@@ -68,6 +68,30 @@ def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
     }
 
 
+@pytest.mark.parametrize(
+    ("instance", "told"),
+    [
+        (
+            "ml.p3.2xlarge",
+            "no kernels for the Tesla V100 (compute capability 7.0) of ml.p3.2xlarge: sm_75, sm_80",
+        ),
+        ("ml.g4dn.xlarge", ""),
+    ],
+)
+def test_a_gpu_that_the_image_has_no_kernels_for_is_refused(deploy, aws, instance, told):
+    """By the labels of the image in ECR, before anything is made."""
+    aws.put_image("bert-classifier", GPU_TAG)
+    labels = {
+        "bert_classifier__cuda_version": "13.0",
+        "bert_classifier__cuda_architectures": "sm_75 sm_80 sm_86 sm_90",
+    }
+    with aws.image_saying(**labels) as here:
+        ended = deploy(f"--instance-type={instance}", f"--image-tag={GPU_TAG}", here=here)
+        assert ended.code == (2 if told else 0), ended.err
+        assert told in ended.err
+        assert bool(aws.requests("CreateModel")) == (not told)
+
+
 def test_every_option_reaches_the_requests(deploy, aws):
     """GPU with the host software that the image needs, VPC, isolation, keys, tags, times, disk, count."""
     aws.put_image("bert-classifier", GPU_TAG)

@@ -34,8 +34,8 @@ def train(aws: Aws, data: Path) -> Callable[..., Ended]:
     aws.put_image("bert-classifier", TAG)
     always = ("--role", ROLE, "--s3-prefix", f"s3://{BUCKET}/mine", "--image-tag", TAG, "--no-wait")
 
-    def run(*arguments: str, command: str = "train-spot") -> Ended:
-        return aws.launch(command, *always, f"--train={data}", *arguments)
+    def run(*arguments: str, command: str = "train-spot", here: Aws = aws) -> Ended:
+        return here.launch(command, *always, f"--train={data}", *arguments)
 
     return run
 
@@ -147,6 +147,48 @@ def test_a_job_is_seen_through_to_its_artifact(train, aws):
     assert ended.out == f"s3://{BUCKET}/mine/jobs/a-job/output/model.tar.gz\n"
     assert " step=1 train_loss=0.5" in ended.err
     assert "a-job: Completed" in ended.err
+
+
+KERNELS = {
+    "bert_classifier__cuda_version": "13.0",
+    "bert_classifier__cuda_architectures": "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120",
+}
+
+
+@pytest.mark.parametrize(
+    ("instance", "told"),
+    [
+        (
+            "ml.p2.xlarge",
+            "no kernels for the Tesla K80 (compute capability 3.7) of ml.p2.xlarge: sm_75, sm_80",
+        ),
+        (
+            "ml.p3.8xlarge",
+            "no kernels for the Tesla V100 (compute capability 7.0) of ml.p3.8xlarge: sm_75, sm_80",
+        ),
+        ("ml.p6e-gb200.36xlarge", "ml.p6e-gb200.36xlarge is an ARM machine, the image is for x86-64"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "train-spot"])
+def test_an_instance_on_which_the_image_cannot_run_is_refused(train, aws, command, instance, told):
+    """By the labels of the image in ECR, before anything is uploaded; GPUs that fit are named."""
+    with aws.image_saying(**KERNELS) as here:
+        ended = train(f"--instance-type={instance}", command=command, here=here)
+        assert (ended.code, ended.out) == (2, "")
+        assert told in ended.err
+        assert aws.requests("CreateTrainingJob") == []
+        assert aws.stored() == ["image-config.json"]
+
+
+def test_a_gpu_that_fits_is_no_doubt_and_one_that_could_not_be_checked_is(train, aws):
+    """The label makes the difference; the job is started both times."""
+    with aws.image_saying(**KERNELS) as here:
+        ended = train(command="train", here=here)
+        assert ended.code == 0, ended.err
+        assert "WARN  gpu" not in ended.err
+    ended = train(command="train")
+    assert ended.code == 0, ended.err
+    assert "could not be checked: it has no label bert-classifier.cuda-architectures" in ended.err
 
 
 def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):

@@ -1,0 +1,69 @@
+"""What SageMaker's instance types are made of: processor, GPU and its compute capability. A table, as of 2026-11-28.
+
+Families: the enumerations TrainingInstanceType, ProductionVariantInstanceType and TransformInstanceType of botocore
+1.44.8. GPUs: docs.aws.amazon.com/ec2 "Accelerated computing instances"; g7: AWS' announcement of 2026-06-20. Compute
+capabilities: developer.nvidia.com/cuda-gpus. Processors: aws.amazon.com/ec2/graviton, and of p6e "Grace Blackwell".
+"""
+
+import dataclasses
+
+AS_OF = "2026-11-28"
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What an instance type computes with.
+
+    Attributes:
+        architecture: amd64 or arm64, as images name it.
+        gpu: model of its NVIDIA GPUs; "" without any.
+        capability: compute capability of these; (0, 0) without any.
+        accelerator: what it has that is no NVIDIA GPU, and for which the image has no software.
+    """
+
+    architecture: str = "amd64"
+    gpu: str = ""
+    capability: tuple[int, int] = (0, 0)
+    accelerator: str = ""
+
+
+_GPUS = {
+    "p2": Host(gpu="Tesla K80", capability=(3, 7)),
+    "p3": Host(gpu="Tesla V100", capability=(7, 0)),
+    "p3dn": Host(gpu="Tesla V100", capability=(7, 0)),
+    "p4d": Host(gpu="A100", capability=(8, 0)),
+    "p4de": Host(gpu="A100", capability=(8, 0)),
+    "p5": Host(gpu="H100", capability=(9, 0)),
+    "p5e": Host(gpu="H200", capability=(9, 0)),
+    "p5en": Host(gpu="H200", capability=(9, 0)),
+    "p6-b200": Host(gpu="B200", capability=(10, 0)),
+    "p6-b300": Host(gpu="B300", capability=(10, 3)),
+    "p6e-gb200": Host("arm64", gpu="GB200", capability=(10, 0)),
+    "g4dn": Host(gpu="T4", capability=(7, 5)),
+    "g5": Host(gpu="A10G", capability=(8, 6)),
+    "g5g": Host("arm64", gpu="T4G", capability=(7, 5)),
+    "g6": Host(gpu="L4", capability=(8, 9)),
+    "g6e": Host(gpu="L40S", capability=(8, 9)),
+    "g7": Host(gpu="RTX PRO 4500 Blackwell", capability=(12, 0)),
+    "g7e": Host(gpu="RTX PRO 6000 Blackwell", capability=(12, 0)),
+}
+_ACCELERATORS = {
+    **dict.fromkeys(("inf1", "inf2", "trn1", "trn1n", "trn2"), Host(accelerator="Neuron cores")),
+    "dl1": Host(accelerator="Gaudi accelerators"),
+}
+_X86 = (
+    "c4 c5 c5d c5n c6i c6in c7i c7i-flex c8i c8i-flex m4 m5 m5d m6i m7i m7i-flex m8i m8i-flex"
+    " r5 r5d r6i r7i r8i r8i-flex t2 t3"
+)
+_GRAVITON = "c6g c6gd c6gn c7g c8g m6g m6gd m8g r6g r6gd r7gd r8g"
+_HOSTS = {
+    **dict.fromkeys(_X86.split(), Host()),
+    **dict.fromkeys(_GRAVITON.split(), Host("arm64")),
+    **_ACCELERATORS,
+    **_GPUS,
+}
+
+
+def host_of(instance_type: str) -> Host | None:
+    """Return what an instance type is made of; None for a family that the table does not have."""
+    return _HOSTS.get(instance_type.removeprefix("ml.").partition(".")[0])
