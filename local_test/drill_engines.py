@@ -1,14 +1,16 @@
-"""Where a life of the interruption drill runs: the program itself, or a container of the image."""
+"""Where an attempt of the interruption drill runs: the program itself, or a container of the image."""
 
 import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Protocol
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+_PATIENCE_SECONDS = 60  # with an engine that makes a container
 
 
 class Process(Protocol):
@@ -76,15 +78,13 @@ class ContainerLife:
 
     def send_signal(self, sig: int, /) -> None:
         """Send a signal to the container's first process."""
-        name = signal.Signals(sig).name
-        # A container that is still being made, or has just ended, cannot be told: the client is, which passes it on.
-        told = subprocess.run(  # noqa: S603
-            ["docker", "kill", "--signal", name, self._name],  # noqa: S607
-            capture_output=True,
-            check=False,
-        )
-        if told.returncode and self._client.poll() is None:
-            self._client.send_signal(signal.SIGTERM)
+        command = ["docker", "kill", "--signal", signal.Signals(sig).name, self._name]
+        # A container that is still being made cannot be told yet; the client ends when the container has.
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._client.poll() is None and time.monotonic() < deadline:
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:  # noqa: S603
+                return
+            time.sleep(0.05)
 
 
 def _as_popen_tells(code: int) -> int:

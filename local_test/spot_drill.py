@@ -2,18 +2,21 @@
 
     make spot-drill [KILLS=20] [SEED=0] [RANKS=1] [ENGINE=process|docker] [TEST_DIR=…]
 
-Each life of the interrupted run is the real `train` program on a fresh folder that gets nothing from the life
-before but what had reached the stand-in for S3. It ends by SIGKILL, or by SIGTERM as when SageMaker stops a job,
-at a random moment: while importing, training, evaluating, saving or exporting. At the end both models must be the
-same, bit for bit. With RANKS=2 two processes train together; with RANKS=1,2,4 each life has another number of them.
+Each attempt of the interrupted run is the real `train` program on a fresh folder that gets nothing from the attempt
+before but what had reached the stand-in for S3. It is ended by SIGKILL, or by SIGTERM as when SageMaker stops a job:
+KILLS times while it trains, aimed at steps that its log reports, and besides while it starts, evaluates and exports.
+Only what ended a living program counts. At the end both models must be the same, bit for bit. With RANKS=2 two
+processes train together; with RANKS=1,2,4 each attempt has another number of them.
+
+Exit status: 0 the same model; 1 the models differ; 2 a run failed or cannot be drilled; 3 fewer interruptions than
+asked for hit training, or nothing was resumed.
 """
 
 import argparse
-import dataclasses
 import hashlib
+import itertools
 import json
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -23,39 +26,30 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from drill_aims import Aim, aim_at
+from drill_attempts import (
+    EVALUATION,
+    EXPORT,
+    HEAD,
+    START,
+    TRAINING,
+    Attempt,
+    Course,
+    LogReader,
+    hits_of,
+    shortfall,
+    summary,
+)
 from drill_engines import Process, launch_container, launch_program
 from s3_mirror import CheckpointMirror
 
 GRACE_SECONDS = 120  # what SageMaker grants after SIGTERM
-STOPPED = 143
-_STEP = re.compile(r" step=(\d+) total_steps=(\d+) ")
-_TRAINS = re.compile(rb"total_steps=|finished at step")
-_RESUMED = re.compile(r"resuming from step (\d+)|finished at step (\d+)")
-
-
-@dataclasses.dataclass(frozen=True)
-class Moment:
-    """When to interrupt: so many seconds after the start, or after the first step that the log shows."""
-
-    seconds: float
-    after_first_step: bool
-
-
-@dataclasses.dataclass
-class Life:
-    """One start of the program: how it ended, where it began and how far it came."""
-
-    ended_by: str
-    exit_code: int
-    seconds: float
-    ranks: int
-    resumed_from: int
-    reached: int
-    total_steps: int
+_POLL_SECONDS = 0.005
+_MISSES = 5  # aims at training that may go astray, such as into an evaluation, before the drill gives up
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the drill; return 0 when the models are the same, 1 when not, 2 when a run failed."""
+    """Run the drill; return its exit status."""
     given = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="spot-drill-", dir=given.work_dir) as folder:
         try:
@@ -73,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("test_dir", type=Path, help="folder laid out as /opt/ml; only its input/ is read")
-    parser.add_argument("--kills", type=int, default=20, help="interruptions (default: 20)")
+    parser.add_argument(
+        "--kills", type=_kills, default=20, help="interruptions that must hit training (default: 20)"
+    )
     parser.add_argument(
         "--seed", type=int, default=0, help="decides when and how; a failing drill can be repeated"
     )
@@ -81,18 +77,20 @@ def _parser() -> argparse.ArgumentParser:
         "--ranks",
         type=_numbers,
         default=(1,),
-        help="processes that train together (default: 1); several numbers, with commas: drawn for every life",
+        help="processes that train together (default: 1); several numbers, with commas: drawn for every attempt",
     )
+    engines, where = ("process", "docker"), "where an attempt runs (default: process)"
+    parser.add_argument("--engine", choices=engines, default="process", help=where)
     parser.add_argument(
-        "--engine",
-        choices=("process", "docker"),
-        default="process",
-        help="where a life runs (default: process)",
-    )
-    parser.add_argument(
-        "--work-dir", type=Path, help="where the lives' folders are made and removed (default: /tmp)"
+        "--work-dir", type=Path, help="where the attempts' folders are made and removed (default: /tmp)"
     )
     return parser
+
+
+def _kills(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10000")
+    return int(text)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -105,17 +103,18 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 class DrillError(Exception):
-    """A run did not end as it should, so that there is nothing to compare."""
+    """A run did not end as it should, or is no run that can be interrupted so often."""
 
 
 class Drill:
     """One rehearsal.
 
     Args:
-        test_dir: whose input/ every life sees.
-        work_dir: for the lives' own folders; holds a few checkpoints at a time.
+        test_dir: whose input/ every attempt sees.
+        work_dir: for the attempts' own folders; holds a few checkpoints at a time.
+        kills: interruptions that must hit training.
         launch: starts the program on (root, log).
-        ranks: processes that train together; of several numbers, one is drawn for every life.
+        ranks: processes that train together; of several numbers, one is drawn for every attempt.
     """
 
     def __init__(
@@ -133,6 +132,8 @@ class Drill:
         self._work_dir = work_dir
         self._kills = kills
         self._rng = random.Random(seed)  # noqa: S311 - decides when to interrupt, guards nothing
+        order = self._rng.choice((("SIGKILL", "SIGTERM", "SIGKILL"), ("SIGTERM", "SIGKILL", "SIGKILL")))
+        self._signals = itertools.cycle(order)
         self._bucket = work_dir / "s3"
         self._bucket.mkdir()
 
@@ -143,70 +144,78 @@ class Drill:
         print("the undisturbed run …", flush=True)
         peace, expected = self.undisturbed()
         print(
-            f"{peace.total_steps} steps in {peace.seconds:.0f} s; now with {self._kills} interruptions",
+            f"{peace.reached} steps in {peace.seconds:.0f} s; now with {self._kills} interruptions\n{HEAD}",
             flush=True,
         )
-        print("life  ended by  exit  ranks  resumed from  reached  steps lost  seconds", flush=True)
-        lives, found = self.interrupted(peace)
-        return _verdict(lives, expected, found)
+        attempts, found = self.interrupted(peace)
+        return _verdict(attempts, self._kills, peace, expected, found)
 
-    def interrupted(self, peace: Life) -> tuple[list[Life], str]:
-        """Train through interruptions; return the lives and the digest of the model at the end."""
-        lives: list[Life] = []
-        while len(lives) < self._kills:
-            lives.append(self._life(len(lives), self._moment(peace), lives))
-        lives.append(self._life(len(lives), None, lives))
-        root = self._work_dir / f"life-{len(lives) - 1}"
-        digest = _digest(root / "model")
-        shutil.rmtree(root)
-        return lives, digest
+    def undisturbed(self) -> tuple[Attempt, str]:
+        """Train in peace; return how that went and the digest of the model.
 
-    def undisturbed(self) -> tuple[Life, str]:
-        """Train in peace; return how that went and the digest of the model."""
+        Raises:
+            DrillError: when the run fails, or has fewer steps to interrupt than interruptions are asked for.
+        """
         root = self._make_root("undisturbed", self._ranks[0])
-        life = self._start(root, None, self._ranks[0])
-        if life.exit_code:
+        peace = self._start(root, self._ranks[0])
+        if peace.exit_code:
             raise DrillError(f"The undisturbed run failed:\n{_tail(root)}")
         digest = _digest(root / "model")
         shutil.rmtree(root)
-        return life, digest
+        possible = len(peace.course.targets())
+        if possible < self._kills:
+            raise DrillError(
+                f"The run has {peace.reached} step(s), of which {possible} can be interrupted before the next:"
+                f" too few for KILLS={self._kills}. Give it more (HP=num_train_epochs=…), or ask for fewer."
+            )
+        return peace, digest
 
-    def _moment(self, peace: Life) -> "Moment":
-        """Choose when a life is interrupted: at times while it starts, mostly once it trains."""
-        if self._rng.random() < 0.2:
-            return Moment(self._rng.uniform(0, 0.3) * peace.seconds, after_first_step=False)
-        share = 3 / max(
-            self._kills, 3
-        )  # so that the interrupted run comes to its end about when the kills do
-        return Moment(self._rng.uniform(0, share) * peace.seconds, after_first_step=True)
+    def interrupted(self, peace: Attempt) -> tuple[list[Attempt], str]:
+        """Train through interruptions; return the attempts and the digest of the model at the end."""
+        attempts: list[Attempt] = []
+        plan = self._plan()
+        while plan and (not attempts or attempts[-1].exit_code):
+            aim = plan.pop(0)
+            attempts.append(self._attempt(attempts, aim, peace))
+            goes_astray = aim == TRAINING and attempts[-1].phase != TRAINING
+            if goes_astray and len(attempts) - len(hits_of(attempts, [TRAINING])) < self._kills + _MISSES:
+                plan.insert(0, TRAINING)
+        if attempts[-1].exit_code:
+            attempts.append(self._attempt(attempts, None, peace))
+        root = self._work_dir / f"attempt-{len(attempts)}"
+        digest = _digest(root / "model")
+        shutil.rmtree(root)
+        return attempts, digest
 
-    def _life(self, number: int, moment: Moment | None, before: Sequence[Life]) -> Life:
-        """Run one life on a fresh folder; without a moment it is the last and must end by itself."""
-        ranks = self._rng.choice(self._ranks)
-        root = self._make_root(f"life-{number}", ranks)
+    def _plan(self) -> list[str]:
+        """Return the phases to aim at; what may end the training for good comes last."""
+        training = [TRAINING] * self._kills + [START] * max(1, self._kills // 5)
+        self._rng.shuffle(training)
+        return [*training, EVALUATION, EXPORT]
+
+    def _attempt(self, before: Sequence[Attempt], aim: str | None, peace: Attempt) -> Attempt:
+        """Run one attempt on a fresh folder; without an aim it is the last and must end by itself."""
+        number, ranks = len(before) + 1, self._rng.choice(self._ranks)
+        root = self._make_root(f"attempt-{number}", ranks)
         # Throttled, so that interruptions meet uploads half done.
         mirror = CheckpointMirror(root / "checkpoints", self._bucket, self._rng, bytes_per_second=200e6)
         mirror.restore()
         mirror.start()
         try:
-            life = self._start(root, moment, ranks)
+            left = self._kills - len(hits_of(before, [TRAINING]))
+            when = aim_at(aim, peace, left, self._rng) if aim else None
+            attempt = self._start(root, ranks, when, peace.course)
         except BaseException:
             mirror.freeze()
             raise
         # After SIGKILL the instance is gone at once; after SIGTERM SageMaker still brings over what is there.
-        (mirror.freeze if life.ended_by == "SIGKILL" else mirror.finish)()
-        allowed = {"SIGKILL": {-signal.SIGKILL, 0}, "SIGTERM": {STOPPED, 0, -signal.SIGTERM}, "–": {0}}
-        if life.exit_code not in allowed[life.ended_by]:
-            raise DrillError(f"Life {number} ended with exit code {life.exit_code}:\n{_tail(root)}")
-        lost = max(0, before[-1].reached - life.resumed_from) if before else 0
-        print(
-            f"{number:4}  {life.ended_by:8}  {life.exit_code:4}  {ranks:5}  {life.resumed_from:12}  {life.reached:7}  "
-            f"{lost:10}  {life.seconds:7.1f}",
-            flush=True,
-        )
-        if moment is not None:
+        (mirror.freeze if attempt.signal == "SIGKILL" else mirror.finish)()
+        if not attempt.is_sound:
+            raise DrillError(f"Attempt {number} ended with exit code {attempt.exit_code}:\n{_tail(root)}")
+        print(attempt.row(number, before), flush=True)
+        if attempt.exit_code:
             shutil.rmtree(root)
-        return life
+        return attempt
 
     def _make_root(self, name: str, ranks: int) -> Path:
         """Return a folder laid out as /opt/ml, with the job's input and nothing else."""
@@ -218,54 +227,60 @@ class Drill:
             shutil.copy(path, root / "input" / "config")
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-        # None of these changes what is computed, save for the shards, which all lives have alike.
+        # None of these changes what is computed, save for the shards, which all attempts have alike.
         values |= {"checkpoint_interval_seconds": "1", "logging_steps": "1"}
         if max(self._ranks) > 1:
             values |= {"processes_per_host": str(ranks), "gradient_shards": str(max(self._ranks))}
         settings.write_text(json.dumps(values), encoding="utf-8")
         return root
 
-    def _start(self, root: Path, moment: Moment | None, ranks: int) -> Life:
-        """Run the program, interrupt it if told so, and wait for its end."""
+    def _start(self, root: Path, ranks: int, aim: Aim | None = None, peace: Course | None = None) -> Attempt:
+        """Run the program, interrupt it when the aim says so, and wait for its end."""
         started = time.monotonic()
-        process = self._launch(root, root / "log")
-        ended_by = self._interrupt(process, moment, root / "log")
+        process, log = self._launch(root, root / "log"), LogReader(root / "log")
+        sent, first, last = "", 0.0, 0.0
+        while process.poll() is None and not sent:
+            step = log.course.step
+            course = log.read()
+            if course.has_trained and course.step != step:
+                last = time.monotonic() - started
+                first = first or last
+            if aim is not None and aim.is_due(course):
+                sent = self._send(process)
+            time.sleep(_POLL_SECONDS)
+        exit_code = self._end_of(process, sent, root)
+        course = log.read()
+        seconds = time.monotonic() - started
+        return Attempt(sent, exit_code, seconds, ranks, course.phase(peace or course), course, first, last)
+
+    def _send(self, process: Process) -> str:
+        """Send the next signal to a process; return its name, or "" when the process had ended."""
+        if process.poll() is not None:
+            return ""
+        name = next(self._signals)
+        process.send_signal(signal.Signals[name])
+        return name
+
+    def _end_of(self, process: Process, sent: str, root: Path) -> int:
+        """Return the exit code of a process that has ended, or that a signal was sent to."""
         try:
-            exit_code = process.wait(timeout=None if moment is None else GRACE_SECONDS)
+            return process.wait(timeout=GRACE_SECONDS)
         except subprocess.TimeoutExpired as error:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            raise DrillError(f"No end within {GRACE_SECONDS} s of {ended_by}:\n{_tail(root)}") from error
-        return _read_log(root, ended_by, exit_code, time.monotonic() - started, ranks)
-
-    def _interrupt(self, process: Process, moment: Moment | None, log: Path) -> str:
-        if moment is None:
-            return "–"
-        while moment.after_first_step and process.poll() is None and not _TRAINS.search(log.read_bytes()):
-            time.sleep(0.05)
-        number = self._rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
-        try:
-            process.wait(timeout=moment.seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-        return number.name
+            raise DrillError(f"No end within {GRACE_SECONDS} s of {sent}:\n{_tail(root)}") from error
 
 
-def _verdict(lives: Sequence[Life], expected: str, found: str) -> int:
-    kills = sum(life.ended_by == "SIGKILL" for life in lives)
-    print(f"{len(lives)} lives: {kills} SIGKILL, {len(lives) - kills - 1} SIGTERM")
+def _verdict(attempts: Sequence[Attempt], kills: int, peace: Attempt, expected: str, found: str) -> int:
+    """Print what was hit and whether the models are the same; return the exit status."""
+    print(summary(attempts, kills, peace.reached))
     print(f"undisturbed  {expected}\ninterrupted  {found}")
-    print("the same model, bit for bit" if expected == found else "THE MODELS DIFFER")
-    return 0 if expected == found else 1
-
-
-def _read_log(root: Path, ended_by: str, exit_code: int, seconds: float, ranks: int) -> Life:
-    text = (root / "log").read_text(encoding="utf-8", errors="replace")
-    resumed = _RESUMED.search(text)
-    first = int(resumed[1] or resumed[2]) if resumed else 0
-    steps = _STEP.findall(text)
-    reached, total = map(int, steps[-1]) if steps else (first, 0)
-    return Life(ended_by, exit_code, seconds, ranks, first, reached, total)
+    if expected != found:
+        print("THE MODELS DIFFER")
+        return 1
+    missing = shortfall(attempts, kills, peace.reached)
+    print(missing or "the same model, bit for bit")
+    return 3 if missing else 0
 
 
 def _digest(model_dir: Path) -> str:

@@ -3,7 +3,7 @@
     PYTHONPATH=container:tests:local_test OMP_NUM_THREADS=1 python tests/benchmarks/kill_campaign.py --kills 200
         [--ranks 2 | --ranks 1,2,4]
 
-Each life is forked from a process that has imported everything, so that an interruption costs two seconds, not ten;
+Each attempt is forked from a process that has imported everything, so that an interruption costs two seconds, not ten;
 what is forked then runs the whole `train` program, and its ranks are forked from it.
 """
 
@@ -17,18 +17,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch._dynamo  # noqa: F401 - AdamW imports it at its first step otherwise, in every life anew
+import torch._dynamo  # noqa: F401 - AdamW imports it at its first step otherwise, in every attempt anew
 from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
 import bert_classifier.training.worker  # noqa: F401 - the point of forking is that this is done
 from bert_classifier.training.launch import main as train
 from bert_classifier.training.rank import run_rank
+from drill_attempts import TRAINING, hits_of, resumed_of, shortfall
 from fakes import make_ml_root
 from spot_drill import Drill, DrillError
+
+MOST_FAILURES = 5  # then the campaign ends
 
 
 class Forked:
@@ -137,33 +141,38 @@ def main() -> int:
     parser.add_argument("--ranks", default="1")
     given = parser.parse_args()
     SubprocessContext._start = fork_ranks  # type: ignore[method-assign]
-    started, done, mismatches, failures, resumed, lost = time.monotonic(), 0, 0, 0, 0, 0
+    started, mismatches, failures, resumed, lost = time.monotonic(), 0, 0, 0, 0
+    hits: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"num_train_epochs": "5", "eval_steps": "50"}
         job = make_ml_root(Path(folder) / "job", hyperparameters=settings, rows=960)
         peace, expected = _drill(job, Path(folder), 0, given).undisturbed()
         seed = given.seed
-        while done < given.kills:
+        while hits[TRAINING] < given.kills and failures <= MOST_FAILURES:
             seed += 1
             try:
                 with contextlib.redirect_stdout(io.StringIO()) as table:
-                    lives, found = _drill(job, Path(folder), seed, given).interrupted(peace)
+                    attempts, found = _drill(job, Path(folder), seed, given).interrupted(peace)
             except DrillError as error:
                 failures += 1
                 print(f"seed {seed}: {error}", flush=True)
                 continue
-            finally:
-                done += given.kills_a_run
+            hits += Counter(attempt.phase for attempt in hits_of(attempts))
+            failures += bool(told := shortfall(attempts, given.kills_a_run, peace.reached))
+            if told:
+                print(f"seed {seed}: {told}\n{table.getvalue()}", flush=True)
             mismatches += found != expected
-            resumed += sum(life.resumed_from > 0 for life in lives)
-            lost += sum(max(0, a.reached - b.resumed_from) for a, b in itertools.pairwise(lives))
+            resumed += len(resumed_of(attempts, peace.reached))
+            begun = [attempt for attempt in attempts if attempt.has_begun]
+            lost += sum(max(0, a.reached - b.resumed_from) for a, b in itertools.pairwise(begun))
             if found != expected:
                 print(f"seed {seed}: THE MODELS DIFFER\n{table.getvalue()}", flush=True)
     print(
-        f"{done} interruptions of runs of {peace.total_steps} steps: {mismatches} mismatches, {failures} failures or"
-        f" hangs; {resumed} lives resumed, {lost} steps done twice; {time.monotonic() - started:.0f} s"
+        f"{hits.total()} interruptions of runs of {peace.reached} steps ({dict(hits)}): {mismatches} mismatches,"
+        f" {failures} failures or hangs; {resumed} attempts resumed training, {lost} steps done twice;"
+        f" {time.monotonic() - started:.0f} s"
     )
-    return 1 if mismatches or failures else 0
+    return 1 if mismatches or failures or not resumed else 0
 
 
 def _drill(job: Path, folder: Path, seed: int, given: argparse.Namespace) -> Drill:

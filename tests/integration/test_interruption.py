@@ -1,17 +1,24 @@
 """The real `train` program, interrupted: signals, the drill, and a restart after the end."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from bert_classifier.model import load_artifact
+from drill_engines import Process, launch_program
 from fakes import make_ml_root
+from spot_drill import Drill
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"num_train_epochs": "6", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -121,18 +128,104 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("ranks", ["1", "2,1,3"])
-def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
-    """Through SIGKILLs and SIGTERMs, each life on another number of processes, the model is the undisturbed run's."""
-    ended = drill(ml_root, "--kills", "4", "--seed", "3", "--ranks", ranks)
+def test_the_drill_hits_training_and_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
+    """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""
+    ended = drill(ml_root, "--kills", "3", "--seed", "3", "--ranks", ranks)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "the same model, bit for bit" in ended.stdout
-    assert "5 lives" in ended.stdout
+    rows = [line.split() for line in ended.stdout.splitlines() if re.match(r" +\d+  \S", line)]
+    hits = [row for row in rows if row[4] == "training"]
+    assert {(row[1], row[2]) for row in hits} <= {("SIGKILL", "-9"), ("SIGTERM", "143")}
+    assert len(hits) >= 3
+    assert all(0 < int(row[6]) < 90 for row in hits)
+    assert any(0 < int(row[5]) < 90 for row in rows if row[5] != "–")
+    assert "3 of 3 hit training" in ended.stdout
+    assert ended.stdout.endswith("the same model, bit for bit\n")
 
 
-@pytest.mark.parametrize("ranks", ["0", "x", "1,,2", "-1", "65"])
-def test_the_drill_refuses_numbers_of_ranks_that_are_none(ml_root: Path, ranks: str) -> None:
-    """One sentence, before anything runs."""
-    ended = drill(ml_root, f"--ranks={ranks}")
+def run_drill(ml_root: Path, work_dir: Path, launch: Callable[[Path, Path], Process], kills: int) -> int:
+    """Run the drill with another way to start the program; return its exit status."""
+    work_dir.mkdir()
+    return Drill(ml_root, work_dir, kills, 0, launch).run()
+
+
+def test_the_drill_tells_a_model_that_differs_by_a_bit(
+    ml_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that resumes from other numbers than were saved, in a checkpoint that verifies, is not called the same."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert run_drill(ml_root, tmp_path / "drill", launch_on_another_bit, kills=2) == 1
+    told = capsys.readouterr().out
+    assert "THE MODELS DIFFER" in told
+    assert "the same model" not in told
+
+
+def launch_on_another_bit(root: Path, log: Path) -> Process:
+    """Start the program after one bit of a weight has changed in each checkpoint, which verifies all the same."""
+    for path in (root / "checkpoints").glob("checkpoint-*.safetensors"):
+        tensors = load_file(path)
+        name = next(name for name in tensors if name.endswith("classifier.weight"))
+        tensors[name].view(torch.int32).view(-1)[0] ^= 1
+        content = bytearray(path.read_bytes())
+        size = int.from_bytes(content[:8], "little")
+        begin, end = json.loads(content[8 : 8 + size])[name]["data_offsets"]
+        content[8 + size + begin : 8 + size + end] = tensors[name].numpy().tobytes()
+        path.write_bytes(bytes(content[:-32]) + hashlib.sha256(content[:-32]).digest())
+    return launch_program(root, log)
+
+
+def launch_too_late(root: Path, log: Path) -> Process:
+    """Start the program and give it out only when it has ended: whoever sends a signal hits nothing."""
+    process = launch_program(root, log)
+    process.wait()
+    return process
+
+
+def launch_without_checkpoints(root: Path, log: Path) -> Process:
+    """Start the program on an empty checkpoint folder."""
+    for path in (root / "checkpoints").iterdir():
+        path.unlink()
+    return launch_program(root, log)
+
+
+@pytest.mark.parametrize(
+    ("launch", "told"),
+    [
+        (launch_too_late, "Only 0 of 2 interruptions hit training"),
+        (launch_without_checkpoints, "No attempt resumed from a checkpoint"),
+    ],
+)
+def test_the_drill_claims_nothing_that_it_has_not_shown(
+    ml_root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    launch: Callable[[Path, Path], Process],
+    told: str,
+) -> None:
+    """Signals that met no living program, and attempts that all began anew, are told; the drill has not passed."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert run_drill(ml_root, tmp_path / "drill", launch, kills=2) == 3
+    shown = capsys.readouterr().out
+    assert told in shown
+    assert "the same model" not in shown
+
+
+def test_a_run_too_short_for_the_interruptions_is_refused(tmp_path: Path) -> None:
+    """Three steps cannot be interrupted five times: that is told, with the remedy, before anything is interrupted."""
+    job = make_ml_root(tmp_path / "ml", hyperparameters={"num_train_epochs": "1"}, rows=24)
+    ended = drill(job, "--kills", "5")
     assert ended.returncode == 2
-    assert f"{ranks!r} is not a number from 1 to 64" in ended.stderr
+    assert "The run has 3 step(s), of which 2 can be interrupted" in ended.stderr
+    assert "num_train_epochs" in ended.stderr
+    assert "attempt" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "option", ["--ranks=0", "--ranks=x", "--ranks=1,,2", "--ranks=-1", "--ranks=65", "--kills=0"]
+)
+def test_the_drill_refuses_numbers_that_are_none(ml_root: Path, option: str) -> None:
+    """One sentence, before anything runs; a drill without an interruption would prove nothing."""
+    ended = drill(ml_root, option)
+    assert ended.returncode == 2
+    assert f"{option.partition('=')[2]!r} is not a number from 1 to" in ended.stderr
     assert "Traceback" not in ended.stderr

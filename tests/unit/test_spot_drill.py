@@ -1,0 +1,123 @@
+"""The interruption drill's reading of a log: which phase a signal met, and what counts as hit."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from drill_aims import aim_at
+from drill_attempts import EVALUATION, EXPORT, START, TRAINING, Attempt, Course, LogReader, shortfall, summary
+
+PEACE = Course(step=6, total_steps=6, evaluated=[3, 6], has_trained=True)
+
+
+def course(*lines: str) -> Course:
+    """Return what the drill makes of some lines of a log."""
+    found = Course()
+    for line in lines:
+        found.note(f"2026-01-31 12:00:00 INFO {line}")
+    return found
+
+
+def step(number: int) -> str:
+    """Return a metric line of the training."""
+    return f"step={number} total_steps=6 epoch=0.5 train_loss=1.0 grad_norm=1.0"
+
+
+def evaluation(number: int) -> str:
+    """Return a metric line of an evaluation."""
+    return f"step={number} eval_loss=1.0 eval_accuracy=0.5"
+
+
+@pytest.mark.parametrize(
+    ("lines", "phase"),
+    [
+        ([], START),
+        (["resuming from step 2 of 6"], START),
+        ([step(1)], TRAINING),
+        ([step(2), step(3)], EVALUATION),
+        ([step(3), evaluation(3)], TRAINING),
+        ([step(3), evaluation(3), step(4)], TRAINING),
+        ([step(6)], EVALUATION),
+        (["resuming from step 6 of 6"], EVALUATION),
+        ([step(6), evaluation(6)], EXPORT),
+        (["this run was finished at step 6: its model is only exported again"], EXPORT),
+    ],
+)
+def test_the_phase_follows_from_the_log(lines: list[str], phase: str) -> None:
+    """Between two steps is training; what comes before the first, after an evaluation's step or at the end is not."""
+    assert course(*lines).phase(PEACE) == phase
+
+
+def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
+    """Half a line counts once it is whole."""
+    path = tmp_path / "log"
+    path.write_text(f"INFO {step(1)}\nINFO {step(2)[:15]}")
+    reader = LogReader(path)
+    assert reader.read().step == 1
+    with path.open("a") as file:
+        file.write(f"{step(2)[15:]}\n")
+    assert reader.read().step == 2
+
+
+def attempt(signal: str, exit_code: int, *lines: str) -> Attempt:
+    """Return an attempt that a signal was sent to after some lines."""
+    found = course(*lines)
+    return Attempt(signal, exit_code, 1.0, 1, found.phase(PEACE), found)
+
+
+@pytest.mark.parametrize(
+    ("signal", "exit_code", "is_hit", "is_sound"),
+    [
+        ("SIGKILL", -9, True, True),
+        ("SIGTERM", 143, True, True),
+        ("SIGTERM", -15, True, True),
+        ("SIGKILL", 0, False, True),
+        ("SIGTERM", 0, False, True),
+        ("", 0, False, True),
+        ("", -9, False, False),
+        ("SIGTERM", 1, False, False),
+        ("SIGTERM", -9, False, False),
+    ],
+)
+def test_only_a_death_by_the_signal_is_a_hit(
+    signal: str, exit_code: int, is_hit: bool, is_sound: bool
+) -> None:
+    """A program that ended well all the same was not interrupted; one that ended otherwise has failed."""
+    ended = attempt(signal, exit_code, step(1))
+    assert (ended.is_hit, ended.is_sound) == (is_hit, is_sound)
+
+
+def test_what_hit_no_training_is_not_counted() -> None:
+    """Two of three signals met the start and an ended program: the drill has not done what it was asked for."""
+    attempts = [
+        attempt("SIGKILL", -9),
+        attempt("SIGTERM", 143, step(1), step(2)),
+        attempt("SIGKILL", 0, step(6)),
+    ]
+    assert summary(attempts, 3, 6).startswith("1 of 3 hit training; hits by phase: 1 start, 1 training")
+    assert shortfall(attempts, 3, 6).startswith("Only 1 of 3 interruptions hit training")
+
+
+def test_resuming_must_have_been_seen() -> None:
+    """Attempts that all begin anew, or only export, show nothing of resuming."""
+    hit = attempt("SIGKILL", -9, step(1))
+    exported = attempt("", 0, "this run was finished at step 6: …")
+    assert shortfall([hit, exported], 1, 6).startswith("No attempt resumed from a checkpoint")
+    assert shortfall([hit, attempt("", 0, "resuming from step 1 of 6", step(6))], 1, 6) == ""
+
+
+def test_targets_leave_steps_for_those_to_come() -> None:
+    """Whatever is drawn, the step is followed by another one, and enough of these are left."""
+    peace = Attempt("", 0, 10.0, 1, EXPORT, Course(step=12, evaluated=[6, 12], has_trained=True), 1.0, 2.0)
+    for seed in range(50):
+        aim = aim_at(TRAINING, peace, 3, random.Random(seed))
+        steps = [n for n in range(1, 13) if _is_reached(aim, n)]
+        assert steps[0] not in {6, 12}
+        assert len([n for n in peace.course.targets() if n > steps[0]]) >= 2
+
+
+def _is_reached(aim: object, number: int) -> bool:
+    """Say whether the aim has its step behind it; its pause within the step aside."""
+    aim.is_due(Course(step=number, has_trained=True))  # type: ignore[attr-defined]
+    return aim._due is not None  # type: ignore[attr-defined]
