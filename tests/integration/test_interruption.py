@@ -128,7 +128,7 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("ranks", ["1", "2,1,3"])
-def test_the_drill_hits_training_and_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
+def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
     """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""
     ended = drill(ml_root, "--kills", "3", "--seed", "3", "--ranks", ranks)
     assert ended.returncode == 0, ended.stdout + ended.stderr
