@@ -15,9 +15,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from aws_stand_in import Answer, Told, handler
 
 REPOSITORY = Path(__file__).parents[1]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
+LAUNCHER = REPOSITORY / "docker" / "launcher"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"  # moto's
 BUCKET = "a-bucket"
@@ -75,20 +77,29 @@ class Aws:
             aws_secret_access_key="testing",
         )
 
-    def launch(self, *arguments: str, timeout: float = 120, **environ: str) -> Ended:
+    def launch(
+        self, *arguments: str, timeout: float = 120, program: str = str(LAUNCHER), **environ: str
+    ) -> Ended:
         """Run a command of the launcher as its user does; skip where the SDK is not installed."""
+        process = self.start(*arguments, program=program, **environ)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
+        return Ended(process.returncode, out, err)
+
+    def start(self, *arguments: str, program: str = str(LAUNCHER), **environ: str) -> "subprocess.Popen[str]":
+        """Start a command of the launcher, or a program that runs it; skip where the SDK is not installed."""
         if not HOST_PYTHON.exists():
             pytest.skip("the SDK is not installed: `make test` does that")
-        ended = subprocess.run(
-            [str(HOST_PYTHON), str(REPOSITORY / "docker" / "launcher"), *arguments],
+        return subprocess.Popen(
+            [str(HOST_PYTHON), program, *arguments],
             env={**self.environ, **environ},
             cwd=environ.get("PWD", REPOSITORY),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
         )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     def put_image(self, repository: str, tag: str, media_type: str = DOCKER_MANIFEST) -> None:
         """Make a repository with an image, as far as ECR describes one."""
@@ -136,10 +147,16 @@ class Aws:
         return [item["Key"] for item in found.get("Contents", ())]
 
     @contextlib.contextmanager
-    def answering(self, **answers: Told | Sequence[Told]) -> Iterator["Aws"]:
-        """Answer some operations otherwise than moto does, as long as the context lasts."""
+    def answering(
+        self, owners: Mapping[str, str] = MappingProxyType({}), /, **answers: Told | Sequence[Told]
+    ) -> Iterator["Aws"]:
+        """Answer some operations otherwise than moto does, as long as the context lasts.
+
+        Args:
+            owners: accounts of buckets that are not this one's.
+        """
         server = ThreadingHTTPServer(
-            ("127.0.0.1", 0), handler(self.environ["AWS_ENDPOINT_URL"], answers, self.answered)
+            ("127.0.0.1", 0), handler(self.environ["AWS_ENDPOINT_URL"], answers, self.answered, owners)
         )
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
+from types import MappingProxyType
 from typing import Any
 
 _HOP = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
@@ -37,22 +38,36 @@ class Answer:
         return cls(status, "text/xml", text.encode())
 
 
-# An answer, or what works one out from the request's JSON.
-Told = Answer | Callable[[dict[str, Any]], Answer]
+# An answer, or what works one out from the request's JSON; None leaves it to moto.
+Told = Answer | Callable[[dict[str, Any]], Answer | None]
 
 
 def handler(
-    behind: str, answers: Mapping[str, Told | Sequence[Told]], answered: list[tuple[str, bytes]]
+    behind: str,
+    answers: Mapping[str, Told | Sequence[Told]],
+    answered: list[tuple[str, bytes]],
+    owners: Mapping[str, str] = MappingProxyType({}),
 ) -> type[BaseHTTPRequestHandler]:
     """Return a request handler.
 
     Args:
         behind: address of moto's server.
-        answers: by operation, such as DescribeTrainingJob, or by path; several in turn, the last for good.
+        answers: by operation, such as DescribeTrainingJob, by path, or by method and the path's beginning, such as
+            "PUT /a-bucket/"; several in turn, the last for good.
         answered: gets operation or path, and body, of each request that did not reach moto.
+        owners: accounts by bucket: S3 refuses a request that expects another one, which moto does not.
     """
     left = {name: list(told) if isinstance(told, Sequence) else [told] for name, told in answers.items()}
-    return type("StandIn", (_StandIn,), {"behind": behind, "left": left, "answered": answered})
+    told = {"behind": behind, "left": left, "answered": answered, "owners": owners}
+    return type("StandIn", (_StandIn,), told)
+
+
+def s3_error(code: str, status: int, message: str = "no", **more: str) -> Answer:
+    """Return a refusal of S3, as its own servers write it."""
+    fields = {"Code": code, "Message": message, **more, "RequestId": "1", "HostId": "2"}
+    body = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{body}</Error>'
+    return Answer(status, "application/xml", text.encode())
 
 
 class _StandIn(BaseHTTPRequestHandler):
@@ -61,6 +76,7 @@ class _StandIn(BaseHTTPRequestHandler):
     behind: str
     left: dict[str, list[Told]]
     answered: list[tuple[str, bytes]]
+    owners: Mapping[str, str]
 
     def do_POST(self) -> None:
         body = self._body()
@@ -89,13 +105,19 @@ class _StandIn(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _told(self, body: bytes) -> Answer | None:
-        name = next((name for name in (self._operation(body), self.path) if name in self.left), "")
+        bucket = self.path.strip("/").partition("/")[0].partition("?")[0]
+        expected = self.headers.get("x-amz-expected-bucket-owner", "")
+        if expected and self.owners.get(bucket, expected) != expected:
+            return s3_error("AccessDenied", 403, "Access Denied")
+        begins = [name for name in self.left if f"{self.command} {self.path}".startswith(name)]
+        names = (self._operation(body), self.path, *begins)
+        name = next((name for name in names if name in self.left), "")
         if not name:
             return None
         self.answered.append((name, body))
         turn = self.left[name]
         told = turn.pop(0) if len(turn) > 1 else turn[0]
-        return told if isinstance(told, Answer) else told(json.loads(body))
+        return told if isinstance(told, Answer) else told(json.loads(body) if body[:1] == b"{" else {})
 
     def _operation(self, body: bytes) -> str:
         target = self.headers.get("X-Amz-Target", "")

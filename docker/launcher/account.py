@@ -1,16 +1,17 @@
-"""The AWS account that a command speaks to, and what its refusals mean in plain words."""
+"""The AWS account that a command speaks to: who asks, where, and whose buckets it may use."""
 
 import functools
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import boto3
 import botocore.config
+import botocore.session
 from botocore import exceptions as aws
-from botocore.parsers import ResponseParserError
 
-from bert_classifier.errors import ContainerError, PlatformError, UserError
+from bert_classifier.errors import UserError
 from bert_classifier.fields import nearest
 from launcher.settings import AccountSettings
 
@@ -19,19 +20,9 @@ from launcher.settings import AccountSettings
 _CONFIG = botocore.config.Config(
     retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, read_timeout=80
 )
-_NO_CREDENTIALS = (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError)
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_WRONG_KEYS = {
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "InvalidAccessKeyId",
-}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
-_BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure"}
-AWS_ERRORS = (aws.ClientError, aws.BotoCoreError, ResponseParserError)  # what a call of AWS may raise
-_LONGEST_MESSAGE = 300  # a proxy may answer with a page
-_LOG_IN = "Log in: `aws configure`, `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+# The bucket that the SDK makes for an account, whose name everybody can work out.
+_DEFAULT_BUCKET = re.compile(r"sagemaker-[a-z]{2}(?:-[a-z]+)+-\d-(\d{12})")
+ANYBODY = ""  # as ExpectedBucketOwner: for a request that only asks whose a bucket is
 
 
 class Account:
@@ -48,16 +39,34 @@ class Account:
     @functools.cached_property
     def session(self) -> boto3.Session:
         """The session that all clients belong to."""
+        region, profile = self._settings.region or None, self._settings.profile or None
         try:
-            return boto3.Session(
-                region_name=self._settings.region or None, profile_name=self._settings.profile or None
-            )
+            session = boto3.Session(region_name=region, profile_name=profile)
+            session.events.register("provide-client-params.s3", self._name_owner)
         except aws.ProfileNotFound as error:
-            known = boto3.Session().available_profiles
+            known = botocore.session.Session(profile="default").available_profiles
             raise UserError(
-                f"Your AWS configuration has no profile {self._settings.profile}.",
+                f"Your AWS configuration has no profile {profile or self.environ.get('AWS_PROFILE', '')}.",
                 f"It has: {', '.join(known) or 'none'}.",
             ) from error
+        return session
+
+    def owner_of(self, bucket: str) -> str:
+        """Return the account that a bucket must belong to; "" when none is named for it."""
+        default = _DEFAULT_BUCKET.fullmatch(bucket)
+        if default and (default[1] == self.number or not self._settings.bucket_owner):
+            return default[1]
+        return self._settings.bucket_owner
+
+    def _name_owner(self, params: dict[str, Any], model: Any, **_: object) -> dict[str, Any] | None:
+        """Let every call of S3, the SDK's as well, fail where the bucket belongs to somebody else."""
+        if "ExpectedBucketOwner" not in model.input_shape.members:
+            return None
+        owner = params.get("ExpectedBucketOwner", self.owner_of(str(params.get("Bucket", ""))))
+        return {
+            **{name: value for name, value in params.items() if name != "ExpectedBucketOwner"},
+            **({"ExpectedBucketOwner": owner} if owner != ANYBODY else {}),
+        }
 
     @functools.cached_property
     def region(self) -> str:
@@ -102,46 +111,3 @@ def role_arn(role: str, account: Account) -> str:
     if role.startswith("arn:"):
         return role
     return str(account.client("iam").get_role(RoleName=role)["Role"]["Arn"])
-
-
-def code_of(error: aws.ClientError) -> str:
-    """Return the code of a refusal, such as ValidationException."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def is_denied(error: aws.ClientError) -> bool:
-    """Say whether a refusal is for want of a permission."""
-    return code_of(error) in _DENIED
-
-
-def explain(error: Exception) -> ContainerError | None:
-    """Return what an error of AWS' libraries means, as cause and remedy; None for an error of another kind."""
-    if isinstance(error, aws.ClientError):
-        return _explain_refusal(error)
-    if isinstance(error, _NO_CREDENTIALS):
-        return UserError("There are no AWS credentials.", _LOG_IN)
-    if isinstance(error, aws.TokenRetrievalError | aws.SSOTokenLoadError | aws.UnauthorizedSSOTokenError):
-        return UserError(f"The login has ended: {error}.", "Log in again: `aws sso login`.")
-    if isinstance(error, aws.ParamValidationError):
-        return UserError(f"AWS takes no such request: {error}.", "Correct the setting that it names.")
-    if isinstance(error, aws.HTTPClientError | aws.ConnectionError | ResponseParserError):
-        return PlatformError(f"AWS cannot be reached: {error}.", "Check network, proxy and REGION.")
-    return UserError(f"{error}.", _LOG_IN) if isinstance(error, aws.BotoCoreError) else None
-
-
-def _explain_refusal(error: aws.ClientError) -> ContainerError:
-    code, operation = code_of(error), error.operation_name
-    told = str(error.response.get("Error", {}).get("Message", "") or code)
-    message = " ".join(told.split())[:_LONGEST_MESSAGE].rstrip(".")
-    if code in _EXPIRED:
-        return UserError("The AWS credentials have expired.", "Log in again, such as with `aws sso login`.")
-    if code in _WRONG_KEYS:
-        return UserError(f"AWS does not know these credentials ({code}).", _LOG_IN)
-    if code in _DENIED:
-        return UserError(
-            f"You may not call {operation}: {message}.",
-            "Ask for the policy docker/iam/developer.json, or use another profile: PROFILE=name.",
-        )
-    if code in _BUSY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-        return PlatformError(f"AWS did not answer {operation}: {message}.", "Try again in a minute.")
-    return UserError(f"AWS refused {operation} ({code}): {message}.", "Correct what it names, and try again.")

@@ -1,6 +1,7 @@
 """What only AWS can tell about a job: credentials, image, role, buckets."""
 
 import dataclasses
+import http.client
 import json
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -9,9 +10,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from launcher import ecr
-from launcher.account import AWS_ERRORS, Account, code_of, is_denied
+from launcher.account import ANYBODY, Account
 from launcher.findings import Finding, fail, ok, warn
 from launcher.image_fit import Driver, ImageFacts, check_fit
+from launcher.refusals import AWS_ERRORS, code_of, is_denied
 from launcher.registry import DOCKER_MANIFEST
 from launcher.s3 import Location
 from launcher.work_settings import WorkSettings
@@ -66,7 +68,7 @@ def _look_at(account: Account, uri: str) -> Generator[Finding, None, ImageFacts]
         return ImageFacts()
     try:
         facts = ImageFacts.of(_config_of(account, image))
-    except (*AWS_ERRORS, OSError, ValueError):
+    except (*AWS_ERRORS, OSError, http.client.HTTPException, ValueError):
         facts = ImageFacts()
     megabytes = found.get("imageSizeInBytes", 0) / 1e6
     yield ok("image", f"{uri} ({megabytes:.0f} MB packed, {facts.platform or 'architecture not looked at'})")
@@ -154,20 +156,16 @@ def _trusts_sagemaker(policy: dict[str, Any]) -> bool:
 def _simulate(account: Account, arn: str, needs: Needs) -> Iterator[Finding]:
     """Yield what the role may not do, as IAM works it out; only its own policies count there, not the bucket's."""
     refused: list[dict[str, Any]] = []
-    for action, places in (("s3:GetObject", needs.reads), ("s3:PutObject", needs.writes)):
-        if not places:
-            continue
-        resources = sorted({f"arn:{arn.split(':')[1]}:s3:::{place.bucket}/{place.key}*" for place in places})
-        try:
-            answer = account.client("iam").simulate_principal_policy(
-                PolicySourceArn=arn, ActionNames=[action], ResourceArns=resources
-            )
-        except AWS_ERRORS as error:
-            denied = isinstance(error, ClientError) and is_denied(error)
-            reason = "you may not call SimulatePrincipalPolicy" if denied else "IAM does not say"
-            yield warn("role", f"whether it may use the buckets could not be checked: {reason}")
-            return
-        refused += [r for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
+    try:
+        for action, places in (("s3:GetObject", needs.reads), ("s3:PutObject", needs.writes)):
+            for owner in dict.fromkeys(_owner(account, place) for place in places):
+                own = [place for place in places if _owner(account, place) == owner]
+                refused += _refused(account, arn, action, own, owner)
+    except AWS_ERRORS as error:
+        denied = isinstance(error, ClientError) and is_denied(error)
+        reason = "you may not call SimulatePrincipalPolicy" if denied else "IAM does not say"
+        yield warn("role", f"whether it may use the buckets could not be checked: {reason}")
+        return
     for result in refused:
         yield warn(
             "role", f"it may not {result['EvalActionName']} {result.get('EvalResourceName', '')}",
@@ -178,32 +176,78 @@ def _simulate(account: Account, arn: str, needs: Needs) -> Iterator[Finding]:
         yield ok("role", f"may read and write {', '.join(sorted(buckets))}")
 
 
+def _owner(account: Account, place: Location) -> str:
+    return account.owner_of(place.bucket) or account.number
+
+
+def _refused(
+    account: Account, arn: str, action: str, places: list[Location], owner: str
+) -> list[dict[str, Any]]:
+    """Return what IAM says of a role at places of one owner, whose number the policies of docker/iam ask for."""
+    resources = sorted({f"arn:{arn.split(':')[1]}:s3:::{place.bucket}/{place.key}*" for place in places})
+    context = {
+        "ContextKeyName": "s3:ResourceAccount", "ContextKeyValues": [owner], "ContextKeyType": "string",
+    }  # fmt: skip
+    answer = account.client("iam").simulate_principal_policy(
+        PolicySourceArn=arn, ActionNames=[action], ResourceArns=resources, ContextEntries=[context]
+    )
+    return [result for result in answer["EvaluationResults"] if result["EvalDecision"] != "allowed"]
+
+
 def check_bucket(account: Account, name: str) -> Iterator[Finding]:
-    """Yield whether a bucket is there, open to you, and in the job's region."""
+    """Yield whether a bucket is there, whose it is, whether it is open to you, and in the job's region."""
     try:
-        headers = account.client("s3").head_bucket(Bucket=name)["ResponseMetadata"]["HTTPHeaders"]
+        headers = _head(account, name, account.owner_of(name) or account.number)
     except ClientError as error:
-        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        if code_of(error) in ("404", "NoSuchBucket"):
-            yield fail(
-                "bucket", f"there is no {name}", f"Make it: aws s3 mb s3://{name} --region {account.region}."
-            )
+        if not is_denied(error):
+            yield from _explain_absence(account, name, error)
             return
-        if code_of(error) in ("403", "AccessDenied"):
+        try:
+            headers = _head(account, name, ANYBODY)
+        except ClientError:
             yield fail(
                 "bucket",
                 f"you may not look into {name}",
                 "Correct S3_PREFIX, or ask its owner for s3:ListBucket.",
             )
             return
-        if code_of(error) not in ("301", "400", "PermanentRedirect"):
-            raise
-    region = headers.get("x-amz-bucket-region", account.region)
-    if region != account.region:
+        yield _foreign(account, name)
+    yield _check_region(account, name, headers.get("x-amz-bucket-region", account.region))
+
+
+def _head(account: Account, name: str, owner: str) -> dict[str, str]:
+    answer = account.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=owner)
+    headers: dict[str, str] = answer["ResponseMetadata"]["HTTPHeaders"]
+    return headers
+
+
+def _explain_absence(account: Account, name: str, error: ClientError) -> Iterator[Finding]:
+    if code_of(error) in ("404", "NoSuchBucket"):
         yield fail(
-            "bucket",
-            f"{name} is in {region}, the job would run in {account.region}",
-            "Use one of that region.",
+            "bucket", f"there is no {name}", f"Make it: aws s3 mb s3://{name} --region {account.region}."
         )
-    else:
-        yield ok("bucket", f"{name}, open to you, in {region}")
+        return
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if code_of(error) not in ("301", "400", "PermanentRedirect") or "x-amz-bucket-region" not in headers:
+        raise error
+    yield _check_region(account, name, headers["x-amz-bucket-region"])
+
+
+def _foreign(account: Account, name: str) -> Finding:
+    """Return what it means that a bucket belongs to another account than the expected one."""
+    owner = account.owner_of(name)
+    if not owner:
+        told = f"{name} belongs to another account than yours, {account.number}"
+        return warn("bucket", told, "If that is as it should be, name the account: BUCKET_OWNER=number.")
+    told = f"{name} does not belong to account {owner}: whoever owns it would get your data"
+    own = owner == account.number
+    return fail(
+        "bucket", told, f"{'Use a bucket of your own: S3_PREFIX' if own else 'Correct it, or BUCKET_OWNER'}."
+    )
+
+
+def _check_region(account: Account, name: str, region: str) -> Finding:
+    if region == account.region:
+        return ok("bucket", f"{name}, open to you, in {region}")
+    told = f"{name} is in {region}, the job would run in {account.region}"
+    return fail("bucket", told, "Use one of that region.")

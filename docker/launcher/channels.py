@@ -1,6 +1,7 @@
 """Where a job's channels come from: local files, which are looked at and uploaded, or S3."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 from bert_classifier.errors import UserError
 from launcher.account import Account
 from launcher.findings import Finding, fail, ok
-from launcher.s3 import Location, list_keys
+from launcher.s3 import Location, list_folders, resolve
 from launcher.table_check import check_table
 from launcher.training_settings import TrainSettings
+from launcher.upload import DigestedFile
 
 DATA_SUFFIXES = (".csv", ".jsonl")
 _ENCODER_SUFFIXES = (".safetensors", ".json", ".txt")  # no pickled weights: the image refuses them
@@ -22,7 +24,6 @@ _CHANNEL_OF = {
     "model": "model",
 }
 _TABLES = ("train", "validation", "val", "test")
-_BLOCK = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +37,17 @@ class LocalChannel:
     name: str
     files: dict[str, Path]
 
+    @functools.cached_property
+    def contents(self) -> dict[str, DigestedFile]:
+        """The files as they are read now, once: what is digested is what is uploaded."""
+        return {name: DigestedFile.of(path) for name, path in sorted(self.files.items())}
+
+    @property
     def digest(self) -> str:
-        """Return a digest of names and contents: the same files always go to the same place."""
+        """A digest of names and contents: the same files always go to the same place."""
         whole = hashlib.sha256()
-        for name, path in sorted(self.files.items()):
-            own = hashlib.sha256()
-            with path.open("rb") as file:
-                while block := file.read(_BLOCK):
-                    own.update(block)
-            whole.update(f"{name}\0{own.hexdigest()}\n".encode())
+        for name, file in self.contents.items():
+            whole.update(f"{name}\0{file.sha256}\n".encode())
         return whole.hexdigest()[:16]
 
     @property
@@ -76,11 +79,7 @@ class S3Channel:
     @classmethod
     def at(cls, name: str, uri: str, account: Account) -> "S3Channel":
         """Look at what lies at s3://bucket/key: the object of that key, or else the folder."""
-        place = Location.of(uri)
-        keys = list_keys(account, place)
-        if place.key not in keys:
-            place = place.as_folder()
-            keys = [key for key in keys if key.startswith(place.key)]
+        place, keys = resolve(account, uri)
         return cls(name, place, tuple(keys))
 
     def findings(self) -> Iterator[Finding]:
@@ -135,7 +134,7 @@ def _channel(name: str, value: str, account: Account) -> Channel:
 
 def _below(uri: str, account: Account, without: set[str]) -> list[Channel]:
     folder = Location.of(uri).as_folder()
-    names = {key.removeprefix(folder.key).partition("/")[0] for key in list_keys(account, folder)}
+    names = set(list_folders(account, folder))
     taken = without | ({"val"} if "validation" in without else set())
     known = {*_CHANNEL_OF.values(), "val"} - taken
     return [S3Channel.at(name, f"{folder.uri}{name}/", account) for name in sorted(names & known)]

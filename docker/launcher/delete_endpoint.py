@@ -34,7 +34,13 @@ def run(settings: DeleteSettings, account: Account) -> int:
     remove_parts = endpoint.parts_of(account, name, found["EndpointConfigName"])
     account.client("sagemaker").delete_endpoint(EndpointName=name)
     if held is None:
-        endpoint.wait_until_gone(account, name)
+        try:
+            endpoint.wait_until_gone(account, name)
+        except BaseException:
+            say(
+                f"{name} goes away by itself; its configuration {found['EndpointConfigName']} and its model stay"
+            )
+            raise
         say(f"removed endpoint {name}")
     remove_parts()
     if held is not None:

@@ -7,7 +7,7 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
-from launcher import account_checks, endpoint, model_checks
+from launcher import account_checks, endpoint, interrupts, model_checks
 from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
@@ -60,13 +60,14 @@ def run(settings: DeploySettings, account: Account) -> int:
         endpoint.parts_of(account, settings.endpoint, former["EndpointConfigName"]) if former else None
     )
     with contextlib.ExitStack() as undo:
-        _create(deployment, account, is_new=former is None, undo=undo)
+        with interrupts.held() as typed:
+            _create(deployment, account, typed, is_new=former is None, undo=undo)
         if held is not None:
             undo.pop_all()
             print(held)
             return 0
         if settings.wait:
-            _see_up(deployment, account, is_new=former is None, undo=undo)
+            _see_up(deployment, account, typed, is_new=former is None, undo=undo)
         undo.pop_all()
     if former and remove_former:
         if settings.wait:
@@ -142,13 +143,21 @@ def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
     return findings
 
 
-def _create(deployment: Deployment, account: Account, *, is_new: bool, undo: contextlib.ExitStack) -> None:
+def _create(
+    deployment: Deployment,
+    account: Account,
+    typed: interrupts.Interrupts,
+    *,
+    is_new: bool,
+    undo: contextlib.ExitStack,
+) -> None:
     settings, name = deployment.settings, deployment.name
     client = account.client("sagemaker")
     deployment.model.create(account, role_arn(settings.role, account))
     undo.callback(delete, account, "model", name)
     client.create_endpoint_config(**endpoint.config_request(settings, name, deployment.async_folder))
     undo.callback(delete, account, "endpoint_config", name)
+    typed.stop_here()
     request = {"EndpointName": settings.endpoint, "EndpointConfigName": name}
     try:
         if is_new:
@@ -162,11 +171,19 @@ def _create(deployment: Deployment, account: Account, *, is_new: bool, undo: con
         raise
 
 
-def _see_up(deployment: Deployment, account: Account, *, is_new: bool, undo: contextlib.ExitStack) -> None:
+def _see_up(
+    deployment: Deployment,
+    account: Account,
+    typed: interrupts.Interrupts,
+    *,
+    is_new: bool,
+    undo: contextlib.ExitStack,
+) -> None:
     settings = deployment.settings
     longest = settings.download_timeout + settings.startup_timeout + _PROVISIONING_S
     say(f"{settings.endpoint} comes up; that takes some minutes")
     try:
+        typed.stop_here()
         endpoint.wait_until_up(account, settings.endpoint, deployment.name, longest)
     except endpoint.FailedError as error:
         if not is_new and error.in_use == deployment.name:

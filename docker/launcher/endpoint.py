@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import PlatformError, UserError
 from launcher import model
-from launcher.account import AWS_ERRORS, Account, code_of
+from launcher.account import Account
 from launcher.commands import say
 from launcher.model_checks import GPU_AMI
 from launcher.model_settings import DeploySettings
+from launcher.refusals import AWS_ERRORS, code_of
 from launcher.s3 import Location
 
 VARIANT = "AllTraffic"

@@ -7,7 +7,9 @@ from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.inputs import TrainingInput
 
+from bert_classifier.errors import PlatformError
 from launcher.account import Account
+from launcher.interrupts import Interrupts
 from launcher.metrics import metric_definitions
 from launcher.preflight import Job
 from launcher.sdk import make_session, told_to_the_person
@@ -15,15 +17,51 @@ from launcher.sdk import make_session, told_to_the_person
 _POLL_SECONDS = 10
 
 
-def start(job: Job, role: str, account: Account) -> None:
-    """Request the job and return at once.
+def start(job: Job, role: str, account: Account, typed: Interrupts) -> None:
+    """Request the job and return once SageMaker has taken it.
 
     Args:
         role: the ARN.
+        typed: Ctrl-C, which the SDK would swallow.
+    Raises:
+        KeyboardInterrupt: when it was typed before the request was sent.
+        PlatformError: when it is not known whether SageMaker has taken it.
     """
     inputs = {channel.name: _input(job, job.place_of(channel).uri) for channel in job.channels}
+    request = _Request(account, typed)
     with told_to_the_person():
-        _estimator(job, role, make_session(account)).fit(inputs, wait=False, job_name=job.name)
+        estimator = _estimator(job, role, make_session(account))
+        with contextlib.suppress(
+            KeyboardInterrupt
+        ):  # the second one; what has happened by then is asked below
+            estimator.fit(inputs, wait=False, job_name=job.name)
+    if request.is_answered:
+        return
+    if request.is_sent:
+        raise PlatformError(
+            f"Whether {job.name} was started is not known: the answer was not waited for.",
+            f"Ask: make status JOB={job.name}.",
+        )
+    typed.stop_here()
+    raise RuntimeError("the SDK has sent no request")
+
+
+class _Request:
+    """What has become of the one request: the SDK's own function returns as well when it has sent none."""
+
+    def __init__(self, account: Account, typed: Interrupts) -> None:
+        self.is_sent = self.is_answered = False
+        self._typed = typed
+        events = account.client("sagemaker").meta.events
+        events.register("before-call.sagemaker.CreateTrainingJob", self._send)
+        events.register("after-call.sagemaker.CreateTrainingJob", self._take_answer)
+
+    def _send(self, **_: object) -> None:
+        self._typed.stop_here()
+        self.is_sent = True
+
+    def _take_answer(self, **_: object) -> None:
+        self.is_answered = True
 
 
 def _input(job: Job, uri: str) -> TrainingInput:

@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.fields import boolean, integer
 from launcher import endpoint
-from launcher.account import Account, code_of
+from launcher.account import Account
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
 from launcher.model_settings import DEFAULT_ENDPOINT, ENDPOINT_NAME, LONGEST_ANSWER
+from launcher.refusals import code_of
 from launcher.s3 import Location
 from launcher.settings import AccountSettings
 from launcher.settings import text as text_field

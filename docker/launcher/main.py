@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bert_classifier.errors import ContainerError, exit_code_of
 from bert_classifier.fields import specs
-from launcher.account import Account, explain
+from launcher.account import Account
 from launcher.commands import Command, say
+from launcher.refusals import explain
 from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
 # Modules of launcher with a list COMMANDS, in the order of the help.

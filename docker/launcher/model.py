@@ -7,9 +7,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
-from launcher.account import AWS_ERRORS, Account, code_of, explain
+from launcher.account import Account
 from launcher.commands import say
 from launcher.model_settings import ModelSettings
+from launcher.refusals import AWS_ERRORS, code_of, explain
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,12 @@ from botocore.exceptions import ClientError
 from bert_classifier.config import ServeConfig
 from bert_classifier.fields import nearest, shown, specs
 from launcher import job_checks
-from launcher.account import Account, code_of
+from launcher.account import Account
 from launcher.findings import Finding, examine, fail, ok, warn
 from launcher.image_fit import Driver
 from launcher.model import artifact_of
 from launcher.model_settings import DeploySettings, ModelSettings, TransformSettings
+from launcher.refusals import code_of
 from launcher.s3 import Location
 
 GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"  # driver 580, which the gpu image's CUDA 13.0 needs

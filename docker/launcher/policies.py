@@ -78,6 +78,7 @@ def values_of(settings: PolicySettings, account: Account) -> dict[str, str]:
         "PARTITION": account.identity["Arn"].split(":")[1],
         "REGION": account.region,
         "BUCKET": prefix.bucket,
+        "BUCKET_OWNER": account.owner_of(prefix.bucket) or account.number,
         "PREFIX": prefix.key.rstrip("/"),
         "REPOSITORY": settings.repository,
         "NAME": settings.name,

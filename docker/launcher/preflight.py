@@ -46,7 +46,7 @@ class Job:
         """Return where a channel is, or is going to be, in S3."""
         if isinstance(channel, S3Channel):
             return channel.place
-        return self.prefix.below("data", channel.name, channel.digest())
+        return self.prefix.below("data", channel.name, channel.digest)
 
 
 def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job, list[Finding]]:

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from launcher.account import AWS_ERRORS, Account
+from launcher.account import Account
+from launcher.refusals import AWS_ERRORS
 
 _HOME = "us-east-1"  # the price list is served from a few regions only
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
-from launcher.account import Account, code_of
+from launcher.account import Account
 from launcher.findings import Finding, fail, ok, warn
+from launcher.refusals import code_of
 from launcher.training_settings import TrainSettings
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -80,7 +81,7 @@ class Registry:
                 return answer.headers, answer.read()
         except urllib.error.HTTPError:
             raise
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise PlatformError(
                 f"The registry {self.host} cannot be reached: {error}.", "Check network and proxy."
             ) from error

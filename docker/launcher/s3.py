@@ -1,15 +1,12 @@
-"""S3: locations, what lies there, and uploads that send only what is not there yet."""
+"""S3: locations, and what lies there."""
 
 import dataclasses
 import itertools
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
-from tqdm import tqdm
-
+from bert_classifier.errors import UserError
 from launcher.account import Account
-from launcher.commands import say
 
 MOST_KEYS = 5000  # enough to see what a prefix holds
 
@@ -43,10 +40,7 @@ class Location:
 
 def list_sizes(account: Account, place: Location) -> dict[str, int]:
     """Return bytes by key of what lies at or below a place; empty markers of consoles do not count."""
-    pages = (
-        account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.key)
-    )
-    objects = itertools.chain.from_iterable(page.get("Contents", ()) for page in pages)
+    objects = (found for page in _pages(account, place) for found in page.get("Contents", ()))
     first = itertools.islice(objects, MOST_KEYS)
     return {found["Key"]: found["Size"] for found in first if not found["Key"].endswith("/")}
 
@@ -56,28 +50,42 @@ def list_keys(account: Account, place: Location) -> list[str]:
     return list(list_sizes(account, place))
 
 
-def upload(account: Account, files: Mapping[str, Path], folder: Location, kms_key: str = "") -> None:
-    """Upload files into a folder that belongs to their contents; what is there in full already is not sent again.
+def list_folders(account: Account, folder: Location) -> list[str]:
+    """Return the names of the folders right below a folder."""
+    pages = _pages(account, folder, Delimiter="/")
+    found = [part["Prefix"] for page in pages for part in page.get("CommonPrefixes", ())]
+    return [prefix.removeprefix(folder.key).rstrip("/") for prefix in found]
 
-    Args:
-        files: by their names in the folder.
+
+def _pages(account: Account, place: Location, **more: Any) -> Iterator[dict[str, Any]]:
+    paginator = account.client("s3").get_paginator("list_objects_v2")
+    return iter(paginator.paginate(Bucket=place.bucket, Prefix=place.key, **more))
+
+
+def resolve(account: Account, uri: str) -> tuple[Location, list[str]]:
+    """Return what an address means, and the keys there: the object of that key, or else the folder.
+
+    SageMaker takes every object whose key begins as it is told: what it is told must begin nothing else.
+
+    Raises:
+        UserError: when it cannot be told apart what is meant.
     """
-    there = list_sizes(account, folder)
-    missing = {
-        name: path for name, path in files.items() if there.get(folder.key + name) != path.stat().st_size
-    }
-    if not missing:
-        say(f"{folder.uri} is there already")
-        return
-    extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-    total = sum(path.stat().st_size for path in missing.values())
-    hidden = None if sys.stderr.isatty() else True
-    with tqdm(
-        total=total, unit="B", unit_scale=True, desc=folder.uri, file=sys.stderr, disable=hidden
-    ) as bar:
-        for name, path in missing.items():
-            key = folder.key + name
-            account.client("s3").upload_file(
-                str(path), folder.bucket, key, ExtraArgs=extra, Callback=bar.update
-            )
-    say(f"uploaded {len(missing)} file(s), {total / 1e6:.1f} MB, to {folder.uri}")
+    place = Location.of(uri)
+    folder = place.as_folder()
+    below = list_keys(account, folder)
+    if folder == place or not _is_object(account, place):
+        return folder, below
+    others = sorted({key for key in list_keys(account, place) if key != place.key} | set(below))
+    if others:
+        raise UserError(
+            f"{uri} is an object, and s3://{place.bucket}/{others[0]} begins with the same letters, so SageMaker "
+            "would take both.",
+            "Move one of them into a folder of its own, and name the folder.",
+        )
+    return place, [place.key]
+
+
+def _is_object(account: Account, place: Location) -> bool:
+    """Say whether an object has exactly this key; of all keys that begin so, it is listed first."""
+    keys = (found["Key"] for page in _pages(account, place) for found in page.get("Contents", ()))
+    return next(keys, None) == place.key

@@ -90,6 +90,12 @@ class AccountSettings:
     profile: str = text(
         "", "the name of a profile", "Profile of your AWS configuration; default: its default.", longest=256
     )
+    bucket_owner: str = text(
+        "",
+        "12 digits",
+        "Account that the buckets you name must belong to; the default bucket must always be your own.",
+        r"\d{12}",
+    )
     dry_run: bool = boolean(False, "Check everything, print the exact requests, and send none of them.")
 
 

@@ -5,8 +5,8 @@ import contextlib
 from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher import job_report
-from launcher.account import AWS_ERRORS, Account, code_of, explain, role_arn
+from launcher import interrupts, job_report
+from launcher.account import Account, role_arn
 from launcher.channels import LocalChannel
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
@@ -14,8 +14,9 @@ from launcher.findings import refuse_failures, table
 from launcher.preflight import Job, doubts, plan
 from launcher.prices import hourly_price
 from launcher.quotas import refuse_for_quota
-from launcher.s3 import upload
+from launcher.refusals import AWS_ERRORS, code_of, explain
 from launcher.training_settings import TrainSettings
+from launcher.upload import upload
 
 _MOST_POLLS = 1_000_000  # a job's own times bound it
 
@@ -36,9 +37,14 @@ def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
     refuse_failures(findings)
     if doubts(findings):
         say(table(doubts(findings)))
-    if not settings.dry_run:
-        _upload(job, account)
-    _start(job, account)
+    try:
+        if held is None:
+            _upload(job, account)
+        with interrupts.held() as typed:
+            _start(job, account, typed)
+    except KeyboardInterrupt:
+        say("Nothing was started; what is uploaded already is not sent again.")
+        raise
     if held is not None:
         print(held)
         return 0
@@ -47,22 +53,21 @@ def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
         say(f"how it stands: make status JOB={job.name}")
         print(job.name)
         return 0
-    return _see_through(job, account)
+    return _see_through(job, account, typed)
 
 
 def _upload(job: Job, account: Account) -> None:
     for channel in job.channels:
         if isinstance(channel, LocalChannel):
-            upload(account, channel.files, job.place_of(channel), job.settings.output_kms_key)
+            upload(account, channel.contents, job.place_of(channel), job.settings.output_kms_key)
 
 
-def _start(job: Job, account: Account) -> None:
-    from launcher import (
-        estimator,
-    )  # the SDK takes seconds to import, and a wrong setting should not wait for it
+def _start(job: Job, account: Account, typed: interrupts.Interrupts) -> None:
+    # The SDK takes seconds to import, and a wrong setting should not wait for it.
+    from launcher import estimator
 
     try:
-        estimator.start(job, role_arn(job.settings.role, account), account)
+        estimator.start(job, role_arn(job.settings.role, account), account, typed)
     except ClientError as error:
         refuse_for_quota(
             error, f"{job.settings.instance_type} for {'spot ' if job.spot else ''}training job usage"
@@ -74,7 +79,7 @@ def _start(job: Job, account: Account) -> None:
         raise
 
 
-def _see_through(job: Job, account: Account) -> int:
+def _see_through(job: Job, account: Account, typed: interrupts.Interrupts) -> int:
     """Show the log until the job ends; tell the outcome.
 
     Raises:
@@ -82,6 +87,7 @@ def _see_through(job: Job, account: Account) -> int:
         PlatformError: when it failed for another, or was stopped.
     """
     try:
+        typed.stop_here()
         _follow(job, account)
     except KeyboardInterrupt:
         say(f"\nThe job goes on without you. How it stands: make status JOB={job.name}")

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher import account_checks, model_checks
+from launcher import account_checks, interrupts, model_checks
 from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
@@ -20,8 +20,9 @@ from launcher.model_settings import LONGEST_ANSWER, TransformSettings
 from launcher.preflight import doubts, image_uri, prefix_of
 from launcher.prices import hourly_price
 from launcher.quotas import refuse_for_quota
-from launcher.s3 import Location, list_keys, upload
+from launcher.s3 import Location, list_keys
 from launcher.transform_input import TransformInput, check_input, input_of
+from launcher.upload import upload
 
 _POLL_S = 15.0
 _DEFAULT_BODY_MB = 25  # the server's own
@@ -88,10 +89,11 @@ def run(settings: TransformSettings, account: Account) -> int:
         say(table(doubts(findings)))
     texts = transform.texts
     if texts and texts.local and held is None:
-        upload(account, texts.local.files, texts.place, settings.output_kms_key)
+        upload(account, texts.local.contents, texts.place, settings.output_kms_key)
     name = transform.model.name
     with contextlib.ExitStack() as undo:
-        _create(transform, account, undo)
+        with interrupts.held() as typed:
+            _create(transform, account, typed, undo)
         if held is not None:
             undo.pop_all()
             print(held)
@@ -101,7 +103,7 @@ def run(settings: TransformSettings, account: Account) -> int:
             _say_it_goes_on(name)
             print(name)
             return 0
-        _see_through(transform, account, undo)
+        _see_through(transform, account, typed, undo)
     return 0
 
 
@@ -157,10 +159,13 @@ def _check_account(transform: Transform, account: Account) -> list[Finding]:
     return findings
 
 
-def _create(transform: Transform, account: Account, undo: contextlib.ExitStack) -> None:
+def _create(
+    transform: Transform, account: Account, typed: interrupts.Interrupts, undo: contextlib.ExitStack
+) -> None:
     settings = transform.settings
     transform.model.create(account, role_arn(settings.role, account))
     undo.callback(delete, account, "model", transform.model.name)
+    typed.stop_here()
     try:
         account.client("sagemaker").create_transform_job(**transform.request())
     except ClientError as error:
@@ -168,7 +173,9 @@ def _create(transform: Transform, account: Account, undo: contextlib.ExitStack) 
         raise
 
 
-def _see_through(transform: Transform, account: Account, undo: contextlib.ExitStack) -> None:
+def _see_through(
+    transform: Transform, account: Account, typed: interrupts.Interrupts, undo: contextlib.ExitStack
+) -> None:
     """Wait for the end; print where the answers lie.
 
     Raises:
@@ -178,6 +185,7 @@ def _see_through(transform: Transform, account: Account, undo: contextlib.ExitSt
     name = transform.model.name
     say(f"started {name}; that takes some minutes")
     try:
+        typed.stop_here()
         job = _wait(name, transform.settings.max_minutes * 60, account)
     except BaseException:
         undo.pop_all()

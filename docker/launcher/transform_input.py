@@ -13,7 +13,7 @@ from launcher.channels import LocalChannel
 from launcher.findings import Finding, fail, ok, warn
 from launcher.invoke import MEDIA_TYPES
 from launcher.model_settings import TransformSettings
-from launcher.s3 import Location, list_keys
+from launcher.s3 import Location, resolve
 
 _MB = 1024 * 1024
 _JSON = MEDIA_TYPES[".json"]
@@ -68,14 +68,13 @@ def input_of(settings: TransformSettings, prefix: Location, account: Account) ->
     if not settings.input:
         raise UserError("No texts are named.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
     if settings.input.startswith("s3://"):
-        place = Location.of(settings.input)
-        keys = [key for key in list_keys(account, place) if not key.endswith("/")]
+        place, keys = resolve(account, settings.input)
         if not keys:
             raise UserError(f"Nothing lies at {settings.input}.", "Correct INPUT, or upload the texts.")
         return TransformInput(None, place, tuple(keys), content_type_of(settings, keys))
     local = LocalChannel("input", _files_of(Path(settings.input).expanduser()))
     kind = content_type_of(settings, list(local.files))
-    return TransformInput(local, prefix.below("transform", "input", local.digest()), tuple(local.files), kind)
+    return TransformInput(local, prefix.below("transform", "input", local.digest), tuple(local.files), kind)
 
 
 def _files_of(path: Path) -> dict[str, Path]:

@@ -1,16 +1,18 @@
 """Channels from local files and S3, and uploads of what is not there yet: against moto, in this process."""
 
+from pathlib import Path
+
 import pytest
 
 from aws import BUCKET
 from bert_classifier.errors import UserError
-from launcher import s3
 from launcher.account import Account
 from launcher.channels import LocalChannel, S3Channel, channels_of
 from launcher.findings import Level
 from launcher.s3 import Location
 from launcher.settings import AccountSettings
 from launcher.training_settings import TrainSettings
+from launcher.upload import DigestedFile, upload
 
 CSV = "Alpha,a text\nBeta,another\n"
 
@@ -40,22 +42,28 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
+def digested(files: dict[str, Path]) -> dict[str, DigestedFile]:
+    """Return files as they are read once."""
+    return {name: DigestedFile.of(path) for name, path in files.items()}
+
+
 def test_only_what_is_missing_or_of_another_size_is_uploaded(account, aws, folder, capsys):
     """The same name with the same size counts as there; a file that was cut off is sent again."""
-    place, files = Location(BUCKET, "x/"), {"a.csv": folder / "a.csv", "b.jsonl": folder / "deep" / "b.jsonl"}
+    place = Location(BUCKET, "x/")
+    files = digested({"a.csv": folder / "a.csv", "b.jsonl": folder / "deep" / "b.jsonl"})
     aws.put("x/a.csv", CSV)
     aws.put("x/b.jsonl", "{")
-    s3.upload(account, files, place)
+    upload(account, files, place)
     assert "uploaded 1 file(s)" in capsys.readouterr().err
     assert aws.client("s3").get_object(Bucket=BUCKET, Key="x/b.jsonl")["Body"].read() == b"{}"
-    s3.upload(account, files, place)
+    upload(account, files, place)
     assert capsys.readouterr().err == f"s3://{BUCKET}/x/ is there already\n"
 
 
 def test_an_upload_is_encrypted_with_the_key_that_is_given(account, aws, folder):
     """KMS, and that key."""
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
-    s3.upload(account, {"a.csv": folder / "a.csv"}, Location(BUCKET, "x/"), key)
+    upload(account, digested({"a.csv": folder / "a.csv"}), Location(BUCKET, "x/"), key)
     found = aws.client("s3").head_object(Bucket=BUCKET, Key="x/a.csv")
     assert (found["ServerSideEncryption"], found["SSEKMSKeyId"].rpartition("/")[2]) == ("aws:kms", key)
 
@@ -71,11 +79,11 @@ def test_a_folder_becomes_a_channel_of_what_a_job_reads(account, folder):
 def test_the_digest_is_of_names_and_contents(folder):
     """Another name or another byte is another place; the same again is the same."""
     path = folder / "a.csv"
-    first = LocalChannel("train", {"a.csv": path}).digest()
-    assert first == LocalChannel("validation", {"a.csv": path}).digest()
-    assert first != LocalChannel("train", {"b.csv": path}).digest()
+    first = LocalChannel("train", {"a.csv": path}).digest
+    assert first == LocalChannel("validation", {"a.csv": path}).digest
+    assert first != LocalChannel("train", {"b.csv": path}).digest
     path.write_text(CSV.replace("Beta", "beta"), encoding="utf-8")
-    assert first != LocalChannel("train", {"a.csv": path}).digest()
+    assert first != LocalChannel("train", {"a.csv": path}).digest
 
 
 def test_a_prefix_in_s3_is_its_folder_or_its_object(account, aws):

@@ -1,0 +1,140 @@
+"""Ctrl-C at each stage of the launcher's commands: what it says of what was started is what was started."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aws import BUCKET, ROLE, Aws, Ended
+from fakes import toy_rows
+from hosting import GPU_TAG, WITH_MODEL, left, prepare
+
+# Sends the launcher the signal when it begins to make a request, before anything of it has left the process.
+BEFORE_REQUEST = """
+import os, runpy, signal, botocore.client
+call = botocore.client.BaseClient._make_api_call
+def interrupted(client, operation, parameters):
+    if operation == "CreateTrainingJob":
+        os.kill(os.getpid(), signal.SIGINT)
+    return call(client, operation, parameters)
+botocore.client.BaseClient._make_api_call = interrupted
+runpy.run_path("docker/launcher/__main__.py", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def aws(iam_aws: Aws) -> Aws:
+    """Return the account, with what every command needs."""
+    prepare(iam_aws)
+    iam_aws.put_image("bert-classifier", GPU_TAG)
+    return iam_aws
+
+
+class Typist:
+    """Types Ctrl-C when the launcher makes a request."""
+
+    def __init__(self) -> None:
+        self.pids: list[int] = []
+        self.count = 0
+
+    def __call__(self, _: object) -> None:
+        """Interrupt the launcher, and leave the answer to moto."""
+        if not self.count:
+            self.count += 1
+            os.kill(self.pids[0], signal.SIGINT)
+
+
+@pytest.fixture
+def run(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
+    """Return a function that runs a command and interrupts it at a request."""
+    data = tmp_path / "train.csv"
+    data.write_text("\n".join(f'{label},"{text}"' for label, text in toy_rows(30)), encoding="utf-8")
+    job = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={GPU_TAG}", "--job-name=a-job")
+    arguments = {
+        "train": (*job, f"--train={data}"),
+        "deploy": WITH_MODEL,
+        "batch-transform": (*WITH_MODEL, f"--input={data}", "--job-name=a-job", f"--s3-prefix=s3://{BUCKET}/mine"),
+    }  # fmt: skip
+    running: list[subprocess.Popen[str]] = []
+
+    def launch(command: str, at: str, *more: str) -> Ended:
+        typist = Typist()
+        with aws.answering(**{at: typist}) as here:
+            process = here.start(command, *arguments[command], *more)
+            running.append(process)
+            typist.pids.append(process.pid)
+            out, err = process.communicate(timeout=120)
+        assert typist.count == 1, err
+        return Ended(process.returncode, out, err)
+
+    yield launch
+    for process in running:
+        process.kill()
+
+
+def test_ctrl_c_during_the_upload_starts_nothing(run, aws):
+    """The command says so, and no job is requested."""
+    ended = run("train", f"PUT /{BUCKET}/mine/data/")
+    assert (ended.code, ended.out) == (130, ""), ended.err
+    assert "Nothing was started" in ended.err
+    assert aws.requests("CreateTrainingJob") == []
+
+
+def test_ctrl_c_between_upload_and_request_starts_nothing(run, aws, tmp_path):
+    """The SDK swallows it there; nothing is sent, and the command does not say that anything was started."""
+    (tmp_path / "interrupted.py").write_text(BEFORE_REQUEST, encoding="utf-8")
+    launcher = ("--role", ROLE, f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={GPU_TAG}", "--no-wait")
+    ended = aws.launch(
+        "train", *launcher, f"--train={tmp_path}/train.csv", program=str(tmp_path / "interrupted.py")
+    )
+    assert (ended.code, ended.out) == (130, ""), ended.err
+    assert "started " not in ended.err.replace("Nothing was started", "")
+    assert aws.requests("CreateTrainingJob") == []
+
+
+def test_ctrl_c_during_the_request_tells_that_the_job_runs(run, aws):
+    """SageMaker has taken it, so its name and how to end it are told."""
+    ended = run("train", "CreateTrainingJob")
+    assert ended.code == 130, ended.err
+    assert "started a-job" in ended.err
+    assert "stop-training-job --training-job-name a-job" in ended.err
+    assert len(aws.requests("CreateTrainingJob")) >= 1
+    assert aws.client("sagemaker").describe_training_job(TrainingJobName="a-job")
+
+
+def test_ctrl_c_while_waiting_leaves_the_job_running(run):
+    """As before: how it stands, and how to end it."""
+    ended = run("train", "DescribeTrainingJob")
+    assert ended.code == 130, ended.err
+    assert "The job goes on without you. How it stands: make status JOB=a-job" in ended.err
+
+
+def test_ctrl_c_before_the_endpoint_is_requested_leaves_nothing(run, aws):
+    """The model that was made by then goes."""
+    ended = run("deploy", "CreateModel")
+    assert ended.code == 130, ended.err
+    assert "removed model" in ended.err
+    assert left(aws) == (0, 0, 0)
+
+
+def test_ctrl_c_once_the_endpoint_is_requested_leaves_it_whole(run, aws):
+    """It comes up with its configuration and model, and how to remove it is told."""
+    ended = run("deploy", "CreateEndpoint")
+    assert ended.code == 130, ended.err
+    assert "It goes on without you. To remove it: make delete-endpoint" in ended.err
+    assert left(aws) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("at", "told", "models"),
+    [("CreateModel", "removed model a-job", 0), ("CreateTransformJob", "a-job goes on by itself", 1)],
+)
+def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, told, models):
+    """Nothing before the request; afterwards the job, and the model that it needs."""
+    ended = run("batch-transform", at, "--content-type=text/csv")
+    assert ended.code == 130, ended.err
+    assert told in ended.err
+    assert left(aws)[2] == models
