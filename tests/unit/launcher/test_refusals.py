@@ -31,9 +31,11 @@ def made(kind: type[Exception]) -> Exception:
         return kind(OSError("x"))
     if kind.__module__ != "botocore.exceptions":
         return kind(*["x"] * (kind.__init__.__code__.co_argcount - 1 if "__init__" in vars(kind) else 1))
-    names = {name: "x" for _, name, *_ in string.Formatter().parse(kind.fmt) if name}
-    needed = {"WaiterError": {"last_response": {}}, "HTTPClientError": {"error": "x"}}
-    return kind(**{**needed.get(kind.__name__, {}), **names})
+    form = vars(kind).get("fmt") or botocore.exceptions.BotoCoreError.fmt
+    named: dict[str, object] = {name: "x" for _, name, *_ in string.Formatter().parse(form) if name}
+    if kind.__name__ == "WaiterError":
+        named["last_response"] = {}
+    return kind(**named)
 
 
 def kinds() -> list[type[Exception]]:
