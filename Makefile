@@ -40,12 +40,14 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
 SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
-TYPED := container/bert_classifier local_test tests $(wildcard docker/launcher)
-# What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name.
-OF_MAKE := AWS_% ARGS PYTHON VENV ENGINE PORT WHEELHOUSE TORCH_INDEX_URL BASE UPGRADE KILLS SEED RANKS TEST_DIR
-GIVEN = $(foreach name,$(filter-out $(OF_MAKE),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))), \
-  LAUNCHER_$(name)='$(subst ','\'',$($(name)))'))
-LAUNCH = env $(GIVEN) $(VENV)/host/bin/python docker/launcher $@
+PACKAGES := container/bert_classifier local_test tests $(wildcard docker/launcher)
+# What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name, and its name
+# stands in LAUNCHER_TYPED, since a setting of another command is a mistake there, and none in the environment.
+OF_MAKE := AWS_% ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
+push: OF_MAKE += FLAVOUR
+TYPED = $(strip $(foreach name,$(filter-out $(OF_MAKE),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name))))
+GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)='$(subst ','\'',$($(name)))')
+LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/host/bin/python docker/launcher $@
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
@@ -195,7 +197,7 @@ format: $(VENV)/.dev ## format the code and apply the safe fixes
 
 .PHONY: typecheck
 typecheck: $(VENV)/.dev ## check the types
-	@$(RUN) -m mypy $(TYPED)
+	@$(RUN) -m mypy $(PACKAGES)
 
 .PHONY: check
 check: lint typecheck test ## everything that CI runs

@@ -45,7 +45,7 @@ def updating(aws: Aws) -> Any:
     def update(request: dict[str, Any]) -> Answer:
         client = aws.client("sagemaker")
         client.delete_endpoint(EndpointName=request["EndpointName"])
-        client.create_endpoint(**request)
+        client.create_endpoint(**{name: request[name] for name in ("EndpointName", "EndpointConfigName")})
         return Answer.json({"EndpointArn": "arn"})
 
     return update

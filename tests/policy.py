@@ -42,6 +42,8 @@ def _of_s3(method: str, path: str) -> tuple[str, str]:
 
 def _sagemaker(operation: str, body: dict[str, Any]) -> str:
     """Return the resource that a request is about: the one that its operation is named after."""
+    if operation in ("ListTags", "AddTags"):
+        return str(body["ResourceArn"])
     name = next((n for n in _NAMED_BY if n.removesuffix("Name") in operation and n in body), "")
     if operation.endswith("EndpointConfig"):
         name = "EndpointConfigName"

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -12,7 +13,9 @@ from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
 from launcher.findings import Finding, examine, refuse_failures, table
-from launcher.model import Model, delete, stamp
+from launcher.idle_settings import check_deploy_settings
+from launcher.live_endpoint import LiveEndpoint
+from launcher.model import Model, delete, stamp, told
 from launcher.model_checks import find_artifact
 from launcher.model_settings import LONGEST_ANSWER, DeploySettings
 from launcher.preflight import doubts, image_uri, prefix_of
@@ -30,11 +33,13 @@ class Deployment:
 
     Attributes:
         async_folder: where an asynchronous endpoint reads and writes.
+        live: the endpoint that is there already.
     """
 
     settings: DeploySettings
     model: Model
     async_folder: Location
+    live: LiveEndpoint | None = None
 
     @property
     def name(self) -> str:
@@ -52,16 +57,21 @@ def run(settings: DeploySettings, account: Account) -> int:
     former = endpoint.find(account, settings.endpoint)
     if former:
         endpoint.refuse_if_at_work(former)
-    deployment, findings = plan(settings, account)
+    live = LiveEndpoint.of(account, former) if former else None
+    settings = live.keep(settings) if live else settings
+    deployment, findings = plan(settings, account, live)
     refuse_failures(findings)
     if doubts(findings):
         say(table(doubts(findings)))
+    requests = _requests(deployment, account)
+    if live:
+        say(_changes(live, requests))
     remove_former = (
         endpoint.parts_of(account, settings.endpoint, former["EndpointConfigName"]) if former else None
     )
     with contextlib.ExitStack() as undo:
         with interrupts.held() as typed:
-            _create(deployment, account, typed, is_new=former is None, undo=undo)
+            _create(requests, deployment, account, typed, undo)
         if held is not None:
             undo.pop_all()
             print(held)
@@ -78,14 +88,17 @@ def run(settings: DeploySettings, account: Account) -> int:
     return 0
 
 
-def plan(settings: DeploySettings, account: Account) -> tuple[Deployment, list[Finding]]:
+def plan(
+    settings: DeploySettings, account: Account, live: LiveEndpoint | None = None
+) -> tuple[Deployment, list[Finding]]:
     """Return the endpoint that settings mean, and what is found about it."""
     data, findings = find_artifact(settings, account)
     prefix = prefix_of(settings, account)
     model = Model(
         settings, stamp(settings.endpoint), image_uri(settings, account), data, environment_of(settings)
     )
-    deployment = Deployment(settings, model, prefix.below("async", settings.endpoint))
+    folder = live.async_folder(settings) if live else None
+    deployment = Deployment(settings, model, folder or prefix.below("async", settings.endpoint), live)
     return deployment, [
         *findings,
         *check_settings(settings, model.environment, account),
@@ -110,7 +123,7 @@ def check_settings(
     settings: DeploySettings, environment: Mapping[str, str], account: Account
 ) -> list[Finding]:
     """Return what is found about an endpoint's settings, which needs no answer of AWS."""
-    findings = model_checks.check_common(settings, environment)
+    findings = [*check_deploy_settings(settings), *model_checks.check_common(settings, environment)]
     if settings.is_serverless:
         return [*findings, *model_checks.check_serverless(settings)]
     api = account.client("sagemaker").meta.service_model
@@ -143,32 +156,62 @@ def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
     return findings
 
 
+def _requests(deployment: Deployment, account: Account) -> dict[str, dict[str, Any]]:
+    """Return the requests by the client's methods, in order."""
+    settings, name, live = deployment.settings, deployment.name, deployment.live
+    model = deployment.model.request(role_arn(settings.role, account))
+    config = endpoint.config_request(settings, name, deployment.async_folder)
+    if live:
+        config = live.config_request(settings, config)
+        requests = {"create_model": model, "create_endpoint_config": config}
+        if "tags" in settings.given:
+            arn = live.endpoint["EndpointArn"]
+            requests["add_tags"] = {"ResourceArn": arn, "Tags": settings.tag_list}
+        return {**requests, "update_endpoint": live.update_request(settings, name)}
+    last = {"EndpointName": settings.endpoint, "EndpointConfigName": name, "Tags": settings.tag_list}
+    return {"create_model": model, "create_endpoint_config": config, "create_endpoint": told(last)}
+
+
+def _changes(live: LiveEndpoint, requests: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = live.changes(requests["create_model"], requests["create_endpoint_config"])
+    if not rows:
+        return f"{live.endpoint['EndpointName']} stays as it is"
+    rows = [("setting", "now", "new"), *rows]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows]
+    return "\n".join([f"{live.endpoint['EndpointName']} changes so, and stays as it is otherwise:", *lines])
+
+
 def _create(
+    requests: Mapping[str, Mapping[str, Any]],
     deployment: Deployment,
     account: Account,
     typed: interrupts.Interrupts,
-    *,
-    is_new: bool,
     undo: contextlib.ExitStack,
 ) -> None:
-    settings, name = deployment.settings, deployment.name
-    client = account.client("sagemaker")
-    deployment.model.create(account, role_arn(settings.role, account))
-    undo.callback(delete, account, "model", name)
-    client.create_endpoint_config(**endpoint.config_request(settings, name, deployment.async_folder))
-    undo.callback(delete, account, "endpoint_config", name)
-    typed.stop_here()
-    request = {"EndpointName": settings.endpoint, "EndpointConfigName": name}
-    try:
-        if is_new:
-            tags = {"Tags": settings.tag_list} if settings.tags else {}
-            client.create_endpoint(**request, **tags)
-            undo.callback(delete, account, "endpoint", settings.endpoint)
-        else:
-            client.update_endpoint(**request)
-    except ClientError as error:
-        refuse_for_quota(error, f"{settings.instance_type} for endpoint usage")
-        raise
+    settings, client = deployment.settings, account.client("sagemaker")
+    for method, request in requests.items():
+        typed.stop_here()
+        try:
+            getattr(client, method)(**request)
+        except ClientError as error:
+            refuse_for_quota(error, f"{settings.instance_type} for endpoint usage")
+            raise
+        except BaseException:
+            if method.endswith("_endpoint"):
+                undo.pop_all()
+                say(_unknown(settings.endpoint, deployment.name))
+            raise
+        kind = method.removeprefix("create_")
+        if kind != method:
+            undo.callback(delete, account, kind, settings.endpoint if kind == "endpoint" else deployment.name)
+
+
+def _unknown(name: str, parts: str) -> str:
+    return (
+        f"Whether SageMaker has taken the request is not known, so model and configuration {parts} stay: "
+        f"aws sagemaker describe-endpoint --endpoint-name {name}"
+    )
 
 
 def _see_up(

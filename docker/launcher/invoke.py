@@ -16,6 +16,8 @@ from launcher import endpoint
 from launcher.account import Account
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
+from launcher.findings import refuse_failures
+from launcher.idle_settings import check_idle
 from launcher.model_settings import DEFAULT_ENDPOINT, ENDPOINT_NAME, LONGEST_ANSWER
 from launcher.refusals import code_of
 from launcher.s3 import Location
@@ -77,6 +79,7 @@ def run(settings: InvokeSettings, account: Account) -> int:
             f"The endpoint {settings.endpoint} is {found['EndpointStatus']}.", "Wait until it is InService."
         )
     asynchronous = found.get("AsyncInferenceConfig")
+    refuse_failures(list(check_idle(settings, _idle(settings, bool(asynchronous)))))
     try:
         if asynchronous:
             answer = _ask_through_s3(settings, question, asynchronous["OutputConfig"], account)
@@ -93,6 +96,13 @@ def run(settings: InvokeSettings, account: Account) -> int:
     else:
         print("\n".join(lines_of(json.loads(answer))))
     return 0
+
+
+def _idle(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
+    """Return which settings do nothing for this question, and why."""
+    idle = {"top_k": "it is for TEXT; in a file it stands itself"} if settings.file else {}
+    idle |= {"content_type": "it is for FILE"} if settings.text else {}
+    return idle | ({} if asynchronous else {"invocation_timeout": "the endpoint is not asynchronous"})
 
 
 def question_of(settings: InvokeSettings) -> Question:

@@ -28,8 +28,8 @@ class Model:
     data: str
     environment: dict[str, str]
 
-    def create(self, account: Account, role_arn: str) -> None:
-        """Request it."""
+    def request(self, role_arn: str) -> dict[str, Any]:
+        """Return its request."""
         settings = self.settings
         container = {"Image": self.image_uri, "ModelDataUrl": self.data, "Environment": self.environment}
         request = {
@@ -40,7 +40,7 @@ class Model:
             "EnableNetworkIsolation": settings.network_isolation,
             "Tags": settings.tag_list,
         }
-        account.client("sagemaker").create_model(**told(request))
+        return told(request)
 
 
 def told(request: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from bert_classifier.config import ServeConfig
 from bert_classifier.fields import nearest, shown, specs
-from launcher import job_checks
+from launcher import idle_settings, job_checks
 from launcher.account import Account
 from launcher.findings import Finding, examine, fail, ok, warn
 from launcher.image_fit import Driver
@@ -102,6 +102,7 @@ def check_environment(environment: Mapping[str, str], *, on_gpu: bool) -> Iterat
 def check_common(settings: ModelSettings, environment: Mapping[str, str]) -> list[Finding]:
     """Return what is found about environment, VPC and tags."""
     return [
+        *idle_settings.check_image_settings(settings),
         *examine("environment", lambda: check_environment(environment, on_gpu=settings.wants_gpu)),
         *job_checks.check_vpc(settings),
         *job_checks.check_tags(settings),

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bert_classifier.errors import UserError
+from bert_classifier.fields import specs
 from launcher.account import Account
 from launcher.commands import Command, say
+from launcher.findings import refuse_failures
+from launcher.idle_settings import check_idle
 from launcher.preflight import prefix_of
-from launcher.settings import s3_uri, text
+from launcher.settings import AccountSettings, s3_uri, text
 from launcher.work_settings import WorkSettings
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "iam"
@@ -30,10 +33,19 @@ class PolicySettings(WorkSettings):
     s3_prefix: str = s3_uri("", "Where data, checkpoints and results go.")
 
 
+_USED = {"repository", "subnets", "security_group_ids", "volume_kms_key", "output_kms_key", "s3_prefix"}
+_IDLE = {
+    name: "no policy depends on it"
+    for name in specs(WorkSettings)
+    if name not in {*_USED, *specs(AccountSettings), "s3_prefix"}
+}
+
+
 def run(settings: PolicySettings, account: Account) -> int:
     """Write the policies; print the commands of the AWS command line that make roles of them."""
     if not settings.output:
         raise UserError("No folder for the policies is named.", "Give one: make policies OUTPUT=my-policies.")
+    refuse_failures(list(check_idle(settings, _IDLE)))
     values = values_of(settings, account)
     filled = {name: fill(name, values) for name in names_of(settings)}
     folder = Path(settings.output).expanduser()

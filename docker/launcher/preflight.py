@@ -9,6 +9,7 @@ from launcher import account_checks, job_checks
 from launcher.account import Account
 from launcher.channels import Channel, S3Channel, channels_of
 from launcher.findings import Finding, Level, examine
+from launcher.idle_settings import check_idle, check_image_settings
 from launcher.push import REPOSITORY_FOLDER, head_of
 from launcher.s3 import Location
 from launcher.training_settings import TrainSettings
@@ -84,6 +85,8 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
     known = account.client("sagemaker").meta.service_model.shape_for("TrainingInstanceType").enum
     names = [channel.name for channel in job.channels]
     return [
+        *check_image_settings(settings),
+        *check_idle(settings, {"base_job_name": "JOB_NAME names the job"} if settings.job_name else {}),
         *examine("hyperparameters", lambda: job_checks.check_hyperparameters(settings)),
         *job_checks.check_instance(settings, known),
         *job_checks.check_times(settings, spot=job.spot),

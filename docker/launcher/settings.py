@@ -1,6 +1,6 @@
 """What a command can be told: by flag, by environment variable LAUNCHER_…, or in `.launcher.toml`, in this order.
 
-`make COMMAND NAME=value` hands NAME over as LAUNCHER_NAME.
+`make COMMAND NAME=value` hands NAME over as LAUNCHER_NAME, and its name in LAUNCHER_TYPED.
 """
 
 import argparse
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import Spec, boolean, parse_values, refuse, specs
+from bert_classifier.fields import Spec, boolean, nearest, parse_values, refuse, specs
 
 PREFIX = "LAUNCHER_"
 FILE_NAME = ".launcher.toml"
 FILE_VARIABLE = PREFIX + "SETTINGS_FILE"  # another file than that
+TYPED_VARIABLE = PREFIX + "TYPED"  # names of the settings that make was given on its command line
 T = TypeVar("T", bound="AccountSettings")
 
 
@@ -79,7 +80,12 @@ def _field(default: object, parse: Callable[[str], Any], accepts: str, help: str
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AccountSettings:
-    """What every command can be told."""
+    """What every command can be told.
+
+    Attributes:
+        given: names of the settings that are not at their defaults because somebody said so, wherever.
+        typed: those of them that were said for this very command, on the command line.
+    """
 
     region: str = text(
         "",
@@ -97,6 +103,8 @@ class AccountSettings:
         r"\d{12}",
     )
     dry_run: bool = boolean(False, "Check everything, print the exact requests, and send none of them.")
+    given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False, repr=False)
+    typed: frozenset[str] = dataclasses.field(default=frozenset(), compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,22 +129,34 @@ class Sources:
         """Return the settings of one command.
 
         Args:
-            known: the settings of all commands: one of another command is no mistake in environment or file.
+            known: the settings of all commands: one of another command is no mistake in environment or file, which
+                serve all of them; on the command line it is.
         Raises:
             UserError: naming every unknown name and wrong value, and where it stands.
         """
-        told = {**self._of_file(), **self._of_environ()}
+        environ, typed = self._of_environ(), self._of_make()
+        told = {**self._of_file(), **{name: value for name, value in environ.items() if name not in typed}}
         raw = {name: told[name] for name in told if name in specs(cls) or name not in known}
+        of_make = {name: environ[name] for name in environ if name in typed}
+        others = [name for name in of_make if name not in specs(cls) and name in known]
         spelling = {name: f"{name} in {self.file.name}" for name in self._of_file()}
-        spelling |= {name: name.upper() for name in self._of_environ()}
+        spelling |= {name: name.upper() for name in environ}
         spelling |= {name: flag_of(name) for name in self.flags}
-        values, mistakes = parse_values(cls, {**raw, **self.flags}, "setting", spelling.__getitem__)
+        mine = {name: value for name, value in of_make.items() if name not in others}
+        values, mistakes = parse_values(cls, {**raw, **mine, **self.flags}, "setting", spelling.__getitem__)
+        mistakes += [_of_another_command(name, self.command, list(specs(cls))) for name in others]
         refuse(mistakes, f"Correct it on the command line, in the environment or in {self.file.name}.")
-        return cls(**values)
+        of_line = frozenset(values) & {*mine, *self.flags}
+        return cls(**values, given=frozenset(values), typed=of_line)
 
     def _of_environ(self) -> dict[str, str]:
-        given = {n: v for n, v in self.environ.items() if n.startswith(PREFIX) and v and n != FILE_VARIABLE}
+        ours = (FILE_VARIABLE, TYPED_VARIABLE)
+        given = {n: v for n, v in self.environ.items() if n.startswith(PREFIX) and v and n not in ours}
         return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+
+    def _of_make(self) -> set[str]:
+        """Return the names of those variables that stood on make's command line."""
+        return {name.lower() for name in self.environ.get(TYPED_VARIABLE, "").split()}
 
     def _of_file(self) -> dict[str, object]:
         told = self._read_file()
@@ -154,6 +174,12 @@ class Sources:
                 f"Cannot read {self.file}: {error}.",
                 'It holds lines such as: instance_type = "ml.g5.xlarge".',
             ) from error
+
+
+def _of_another_command(name: str, command: str, known: Sequence[str]) -> str:
+    close = nearest(name, known)
+    hint = f", did you mean {close.upper()}?" if close else ""
+    return f"{name.upper()} is a setting of another command, not of {command}{hint}"
 
 
 def flag_of(name: str) -> str:

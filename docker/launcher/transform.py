@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from launcher import account_checks, interrupts, model_checks
 from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
-from launcher.findings import Finding, examine, refuse_failures, table
+from launcher.findings import Finding, examine, fail, refuse_failures, table, warn
 from launcher.model import Model, delete, stamp, told
 from launcher.model_settings import LONGEST_ANSWER, TransformSettings
 from launcher.preflight import doubts, image_uri, prefix_of
@@ -124,7 +124,19 @@ def plan(settings: TransformSettings, account: Account) -> tuple[Transform, list
     output = given or prefix.below("transform", "output", name)
     transform = Transform(settings, model, found[0] if found else None, output)
     findings += _check_settings(settings, model.environment, account)
+    findings += examine("output", lambda: _check_output(transform, account))
     return transform, [*findings, *_check_account(transform, account)]
+
+
+def _check_output(transform: Transform, account: Account) -> Iterator[Finding]:
+    """Yield whether the answers have a folder of their own."""
+    texts, output = transform.texts, transform.output
+    if texts and output.bucket == texts.place.bucket and output.key.startswith(texts.place.key):
+        yield fail("output", f"{output.uri} lies in the folder of the texts", "Give another OUTPUT.")
+    there = len(list_keys(account, output)) if transform.settings.output else 0
+    if there:
+        told = f"{there} object(s) lie there already"
+        yield warn("output", told, "Answers of the same name will stand in their place.")
 
 
 def environment_of(settings: TransformSettings) -> dict[str, str]:
@@ -163,7 +175,7 @@ def _create(
     transform: Transform, account: Account, typed: interrupts.Interrupts, undo: contextlib.ExitStack
 ) -> None:
     settings = transform.settings
-    transform.model.create(account, role_arn(settings.role, account))
+    account.client("sagemaker").create_model(**transform.model.request(role_arn(settings.role, account)))
     undo.callback(delete, account, "model", transform.model.name)
     typed.stop_here()
     try:

@@ -11,6 +11,7 @@ from bert_classifier.records import CsvRow, RowError, read_csv_rows, read_lines
 from launcher.account import Account
 from launcher.channels import LocalChannel
 from launcher.findings import Finding, fail, ok, warn
+from launcher.idle_settings import check_idle
 from launcher.invoke import MEDIA_TYPES
 from launcher.model_settings import TransformSettings
 from launcher.s3 import Location, resolve
@@ -112,6 +113,8 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
     if settings.max_concurrent * settings.max_payload > 100:
         told = f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
         yield fail("payload", told, "SageMaker holds 100 MB at a time: lower one of them.")
+    if found.split_type == "None":
+        yield from check_idle(settings, {"strategy": "a JSON document is one request"})
     for name, path in (found.local.files if found.local else {}).items():
         yield from _check_file(name, path, found, settings.max_payload * _MB)
     yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")

@@ -110,6 +110,29 @@ def test_every_option_reaches_the_requests(transform, aws):
     assert left(aws)[2] == 1  # the job needs it still
 
 
+def test_a_prefix_takes_its_folder_and_no_other_that_begins_so(transform, aws):
+    """`in` means in/, not in-old/ as well."""
+    aws.put("in/part-1.txt", "a text\n")
+    aws.put("in-old/part-1.csv", "another\n")
+    ended = transform(f"--input=s3://{BUCKET}/in", "--no-wait")
+    assert ended.code == 0, ended.err
+    request = only(aws.requests("CreateTransformJob"))
+    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://{BUCKET}/in/"
+    assert request["TransformInput"]["ContentType"] == "text/plain"
+
+
+def test_answers_do_not_go_among_the_texts_or_over_others_unseen(transform, aws):
+    """A second run would read the first one's answers; what lies there already is told."""
+    aws.put("in/part-1.txt", "a text\n")
+    aws.put("answers/part-1.txt.out", "{}\n")
+    among = transform(f"--input=s3://{BUCKET}/in", f"--output=s3://{BUCKET}/in/out")
+    assert among.code == 2
+    assert "lies in the folder of the texts" in among.err
+    ended = transform(f"--input=s3://{BUCKET}/in", f"--output=s3://{BUCKET}/answers", "--no-wait")
+    assert ended.code == 0, ended.err
+    assert "1 object(s) lie there already" in ended.err
+
+
 def test_a_dry_run_prints_both_requests_and_sends_none(transform, aws, texts):
     """Nothing is uploaded either."""
     ended = transform(f"--input={texts}", "--dry-run")

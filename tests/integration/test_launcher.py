@@ -1,8 +1,10 @@
 """The launcher as a program: what it says of wrong words, wrong accounts and an AWS that does not answer."""
 
+import subprocess
+
 import pytest
 
-from aws import free_port
+from aws import HOST_PYTHON, REPOSITORY, free_port
 
 
 def test_it_lists_its_commands(aws):
@@ -40,3 +42,33 @@ def test_an_account_that_cannot_be_used_is_told(aws, environ, code, told):
     assert ended.code == code
     assert told in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("deploy", "IMAGE=mine"),
+            "IMAGE is a setting of another command, not of deploy, did you mean IMAGE_URI?",
+        ),
+        (("train-spot", "TEST_DIR=my_run"), "Unknown setting 'test_dir'"),
+        (("status", "MEMORY_SIZE=2048", "JOB=a-job"), "MEMORY_SIZE is a setting of another command"),
+        (("push", "FLAVOUR=gpu", "TAG=of-no-image", "ROLE=mine"), "ROLE is a setting of another command"),
+    ],
+)
+def test_what_make_is_given_for_another_command_is_refused(aws, arguments, told):
+    """Typed for this very command, it would be ignored in silence."""
+    if not HOST_PYTHON.exists():
+        pytest.skip("the SDK is not installed: `make test` does that")
+    ended = subprocess.run(
+        ["make", "-s", *arguments],
+        env=aws.environ,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert aws.operations() == []

@@ -31,7 +31,7 @@ def made(kind: type[Exception]) -> Exception:
         return kind(OSError("x"))
     if kind.__module__ != "botocore.exceptions":
         return kind(*["x"] * (kind.__init__.__code__.co_argcount - 1 if "__init__" in vars(kind) else 1))
-    form = vars(kind).get("fmt") or botocore.exceptions.BotoCoreError.fmt
+    form: str = getattr(kind, "fmt", "")
     named: dict[str, object] = {name: "x" for _, name, *_ in string.Formatter().parse(form) if name}
     if kind.__name__ == "WaiterError":
         named["last_response"] = {}

@@ -61,6 +61,21 @@ def test_settings_of_other_commands_are_no_mistake_except_as_flags(tmp_path):
     assert read(tmp_path, file, {"LAUNCHER_OF_ANOTHER_COMMAND": "y"}) == Some()
 
 
+def test_on_makes_command_line_a_setting_of_another_command_is_a_mistake(tmp_path):
+    """Nothing that was typed for this very command is ignored; what the environment holds otherwise may be."""
+    environ = {
+        "LAUNCHER_OF_ANOTHER_COMMAND": "y",
+        "LAUNCHER_TYPED": "OF_ANOTHER_COMMAND COUNT",
+        "LAUNCHER_COUNT": "2",
+    }
+    with pytest.raises(UserError, match="OF_ANOTHER_COMMAND is a setting of another command"):
+        read(tmp_path, environ=environ)
+    del environ["LAUNCHER_OF_ANOTHER_COMMAND"]
+    got = read(tmp_path, 'role = "arn:file"', {**environ, "LAUNCHER_DATA": "s3://bucket"}, tags="a=b")
+    assert got.given == {"role", "data", "count", "tags"}
+    assert got.typed == {"count", "tags"}
+
+
 @pytest.mark.parametrize("content", ["count = ", "\xff"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     """Not TOML, or not UTF-8."""

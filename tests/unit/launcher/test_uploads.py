@@ -9,7 +9,7 @@ from bert_classifier.errors import UserError
 from launcher.account import Account
 from launcher.channels import LocalChannel, S3Channel, channels_of
 from launcher.findings import Level
-from launcher.s3 import Location
+from launcher.s3 import Location, resolve
 from launcher.settings import AccountSettings
 from launcher.training_settings import TrainSettings
 from launcher.upload import DigestedFile, upload
@@ -134,3 +134,36 @@ def test_an_empty_place_in_s3_is_told(account, aws):
         (finding,) = S3Channel.at("train", uri, account).findings()
         assert finding.level is Level.FAIL
         assert told in finding.told
+
+
+def test_an_object_whose_name_begins_another_is_refused(account, aws):
+    """SageMaker takes all keys that begin as it is told: `in.csv` would bring `in.csv.old` along."""
+    aws.put("mine/in.csv", CSV)
+    aws.put("mine/in.csv.old", CSV)
+    with pytest.raises(
+        UserError, match=r"in\.csv\.old begins with the same letters, so SageMaker would take both"
+    ):
+        resolve(account, f"s3://{BUCKET}/mine/in.csv")
+    aws.put("mine/in.csv/a.csv", CSV)
+    assert resolve(account, f"s3://{BUCKET}/mine/in.csv/")[1] == ["mine/in.csv/a.csv"]
+
+
+def test_a_folder_is_found_behind_any_number_of_names_like_it(account, aws, monkeypatch):
+    """Its keys are asked for by themselves; the channels of a folder too, whatever else lies there."""
+    monkeypatch.setattr("launcher.s3.MOST_KEYS", 2)
+    for key in ("in-1/a.csv", "in-2/a.csv", "in-3/a.csv", "in/a.csv", "in/b/c.csv"):
+        aws.put(key, CSV)
+    assert resolve(account, f"s3://{BUCKET}/in")[1] == ["in/a.csv", "in/b/c.csv"]
+    for name in ("class", "model/deep", "model", "train"):
+        aws.put(f"all/{name}/a.csv", CSV)
+    assert [c.name for c in channels_of(TrainSettings(s3_data=f"s3://{BUCKET}/all"), account)] == [
+        "class",
+        "model",
+        "train",
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told(account, tmp_path):
+    """By its name; it is no bug of the launcher."""
+    with pytest.raises(UserError, match=r"Cannot read .*gone\.csv: No such file"):
+        DigestedFile.of(tmp_path / "gone.csv")

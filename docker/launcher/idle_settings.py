@@ -1,0 +1,50 @@
+"""Settings that somebody typed for a command and that it has no use for: none is ignored in silence.
+
+Only those of the command line: file and environment serve all commands and modes.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from launcher.findings import Finding, fail, warn
+from launcher.model_settings import DeploySettings
+from launcher.settings import AccountSettings
+from launcher.work_settings import WorkSettings
+
+_NO_INSTANCES = "a serverless endpoint has no instances of its own"
+_SERVERLESS = {
+    "instance_type": _NO_INSTANCES,
+    "instance_count": _NO_INSTANCES,
+    "startup_timeout": _NO_INSTANCES,
+    "download_timeout": _NO_INSTANCES,
+    "hourly_price": _NO_INSTANCES,
+}
+_FOR_SERVERLESS = dict.fromkeys(("memory_size", "max_concurrency"), "it is for MODE=serverless")
+_FOR_ASYNC = dict.fromkeys(("async_concurrency", "invocation_timeout"), "it is for MODE=async")
+_IN_S3 = dict.fromkeys(("s3_prefix", "output_kms_key"), "only MODE=async reads and writes in S3")
+
+
+def check_idle(settings: AccountSettings, reasons: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield every setting that was typed in vain.
+
+    Args:
+        reasons: why a setting does nothing here, by its name.
+    """
+    for name, reason in reasons.items():
+        if name in settings.typed:
+            yield fail("settings", f"{name.upper()} would do nothing: {reason}", "Leave it out.")
+
+
+def check_image_settings(settings: WorkSettings) -> Iterator[Finding]:
+    """Yield what is typed of the image beside its whole address."""
+    if settings.image_uri:
+        reason = "IMAGE_URI names the image"
+        yield from check_idle(settings, {"image_tag": reason, "repository": reason})
+
+
+def check_deploy_settings(settings: DeploySettings) -> Iterator[Finding]:
+    """Yield what is typed for another mode than that of the endpoint."""
+    yield from check_idle(settings, _SERVERLESS if settings.is_serverless else _FOR_SERVERLESS)
+    if settings.mode != "async":
+        yield from check_idle(settings, _FOR_ASYNC)
+        for name in settings.typed & _IN_S3.keys():
+            yield warn("settings", f"{name.upper()} does nothing: {_IN_S3[name]}")

@@ -1,0 +1,224 @@
+"""What an update keeps of an endpoint that is there: everything that nobody has said otherwise."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from aws import ROLE, Aws
+from aws_stand_in import Answer
+from bert_classifier.errors import UserError
+from launcher import endpoint
+from launcher.account import Account
+from launcher.live_endpoint import LiveEndpoint
+from launcher.model import Model
+from launcher.model_settings import DeploySettings
+from launcher.s3 import Location
+from launcher.settings import AccountSettings
+
+CAPTURE = {
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 20,
+    "DestinationS3Uri": "s3://a-bucket/captured",
+    "CaptureOptions": [{"CaptureMode": "Input"}],
+}
+VARIANT = {
+    "VariantName": "Blue",
+    "ModelName": "bert-classifier-2026-01-01-00-00-00",
+    "InitialInstanceCount": 2,
+    "InstanceType": "ml.c5.2xlarge",
+    "InitialVariantWeight": 0.5,
+    "VolumeSizeInGB": 50,
+    "RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"},
+    "EnableSSMAccess": True,
+}
+MODEL = {
+    "PrimaryContainer": {
+        "Image": "an-image", "ModelDataUrl": "s3://a-bucket/old.tar.gz", "Environment": {"SERVING_THREADS": "2"},
+    },
+    "ExecutionRoleArn": ROLE,
+    "VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+    "EnableNetworkIsolation": True,
+}  # fmt: skip
+
+
+def live(
+    config: dict[str, Any] | None = None, variant: dict[str, Any] | None = None, **more: Any
+) -> LiveEndpoint:
+    """Return an endpoint that operators have tuned."""
+    described = {
+        "EndpointConfigName": "old",
+        "EndpointConfigArn": "arn",
+        "ProductionVariants": [variant or VARIANT],
+        "DataCaptureConfig": CAPTURE,
+        "KmsKeyId": "key-1",
+        **(config or {}),
+    }
+    summary = {"VariantName": "Blue", "DesiredInstanceCount": 5}
+    told = {
+        "EndpointName": "bert-classifier",
+        "EndpointArn": "arn",
+        "ProductionVariants": [summary],
+        **more,
+    }
+    return LiveEndpoint(told, described, MODEL, {"team": "nlp"})
+
+
+def updated(there: LiveEndpoint, **said: Any) -> tuple[DeploySettings, dict[str, Any]]:
+    """Return settings and configuration of an update that is told some settings."""
+    settings = there.keep(DeploySettings(**said, given=frozenset(said)))
+    folder = there.async_folder(settings) or Location("a-bucket", "new/")
+    return settings, there.config_request(settings, endpoint.config_request(settings, "new", folder))
+
+
+def test_an_update_that_is_told_nothing_changes_the_model_alone():
+    """Instances as autoscaling has set them, weight, routing, capture, key, access: all of the configuration."""
+    settings, request = updated(live())
+    assert request == {
+        "EndpointConfigName": "new",
+        "ProductionVariants": [{**VARIANT, "ModelName": "new", "InitialInstanceCount": 5}],
+        "DataCaptureConfig": CAPTURE,
+        "KmsKeyId": "key-1",
+        "Tags": [{"Key": "team", "Value": "nlp"}],
+    }
+    assert (settings.role, settings.network_isolation) == (ROLE, True)
+    assert settings.vpc_config == MODEL["VpcConfig"]
+    assert dict(settings.environment) == {"SERVING_THREADS": "2"}
+    assert (settings.instance_type, settings.image_flavour) == ("ml.c5.2xlarge", "cpu")
+    assert live().update_request(settings, "new") == {
+        "EndpointName": "bert-classifier",
+        "EndpointConfigName": "new",
+        "RetainAllVariantProperties": True,
+    }
+
+
+def test_what_is_said_changes_and_nothing_else():
+    """Each setting its own field; a count that is said counts before the one of autoscaling."""
+    said = {
+        "instance_count": 1,
+        "instance_type": "ml.c5.xlarge",
+        "startup_timeout": 900,
+        "tags": (("a", "b"),),
+    }
+    settings, request = updated(live(LastDeploymentConfig={"x": 1}), **said)
+    assert request["ProductionVariants"] == [
+        {
+            **VARIANT, "ModelName": "new", "InitialInstanceCount": 1, "InstanceType": "ml.c5.xlarge",
+            "ContainerStartupHealthCheckTimeoutInSeconds": 900,
+        }
+    ]  # fmt: skip
+    assert settings.tags == (("team", "nlp"), ("a", "b"))
+    update = live(LastDeploymentConfig={"x": 1}).update_request(settings, "new")
+    assert update["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DesiredInstanceCount"}]
+    assert update["RetainDeploymentConfig"] is True
+
+
+def test_a_serverless_endpoint_stays_one():
+    """With its memory and its provisioned concurrency; it retains no instances."""
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 9, "ProvisionedConcurrency": 3}
+    there = live(
+        {"DataCaptureConfig": {}, "KmsKeyId": None}, {**only_names(), "ServerlessConfig": serverless}
+    )
+    settings, request = updated(there, max_concurrency=20)
+    (variant,) = request["ProductionVariants"]
+    assert settings.mode == "serverless"
+    assert variant["ServerlessConfig"] == {**serverless, "MaxConcurrency": 20}
+    assert "RetainAllVariantProperties" not in there.update_request(settings, "new")
+
+
+def only_names() -> dict[str, Any]:
+    """Return a variant without instances."""
+    return {"VariantName": "Blue", "ModelName": "m", "InitialVariantWeight": 1.0}
+
+
+def test_another_mode_is_another_endpoint_for_its_variant():
+    """What the new mode has not goes, and is in the table."""
+    there = live()
+    settings, request = updated(there, mode="serverless")
+    assert request["ProductionVariants"] == [
+        {
+            "VariantName": "Blue",
+            "ModelName": "new",
+            "ServerlessConfig": {"MemorySizeInMB": 4096, "MaxConcurrency": 5},
+        }
+    ]
+    assert "DataCaptureConfig" not in request
+    names = [name for name, *_ in there.changes(model_request(settings), request)]
+    assert {"InstanceType", "DataCaptureConfig.EnableCapture", "ServerlessConfig.MemorySizeInMB"} <= set(
+        names
+    )
+
+
+def test_an_asynchronous_endpoint_keeps_its_places_and_notifications():
+    """Only what is said of them changes."""
+    output = {"S3OutputPath": "s3://a-bucket/mine/output/", "NotificationConfig": {"ErrorTopic": "arn"}}
+    asynchronous = {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4}}
+    there = live({"AsyncInferenceConfig": asynchronous})
+    settings, request = updated(there)
+    assert settings.mode == "async"
+    assert there.async_folder(settings) == Location("a-bucket", "mine/")
+    assert request["AsyncInferenceConfig"] == asynchronous
+    _, request = updated(there, async_concurrency=2, output_kms_key="k", s3_prefix="s3://a-bucket/other")
+    assert request["AsyncInferenceConfig"]["ClientConfig"] == {"MaxConcurrentInvocationsPerInstance": 2}
+    assert request["AsyncInferenceConfig"]["OutputConfig"] == {
+        "S3OutputPath": "s3://a-bucket/new/output/",
+        "S3FailurePath": "s3://a-bucket/new/failures/",
+        "KmsKeyId": "k",
+        "NotificationConfig": {"ErrorTopic": "arn"},
+    }
+
+
+def test_the_host_software_of_another_machine_is_not_kept():
+    """It is chosen anew for the type that is said."""
+    there = live(variant={**VARIANT, "InstanceType": "ml.g4dn.xlarge", "InferenceAmiVersion": "al2-ami-x"})
+    assert updated(there)[1]["ProductionVariants"][0]["InferenceAmiVersion"] == "al2-ami-x"
+    assert (
+        "InferenceAmiVersion" not in updated(there, instance_type="ml.c5.xlarge")[1]["ProductionVariants"][0]
+    )
+
+
+def model_request(settings: DeploySettings, data: str = "s3://a-bucket/new.tar.gz") -> dict[str, Any]:
+    """Return the request of the next model."""
+    return Model(settings, "new", "an-image", data, dict(settings.environment)).request(settings.role)
+
+
+def test_the_table_has_what_changes_and_nothing_else():
+    """Setting, now, new; a value that is not set is a dash."""
+    there = live()
+    settings, request = updated(
+        there, instance_type="ml.c5.xlarge", environment=(("SERVING_THREADS", "4"), ("A", "b"))
+    )
+    assert there.changes(model_request(settings), request) == [
+        ("ModelDataUrl", "s3://a-bucket/old.tar.gz", "s3://a-bucket/new.tar.gz"),
+        ("Environment.SERVING_THREADS", "2", "4"),
+        ("InstanceType", "ml.c5.2xlarge", "ml.c5.xlarge"),
+        ("Environment.A", "–", "b"),
+    ]
+
+
+def test_a_model_that_is_gone_is_no_hindrance():
+    """The endpoint does not mind; role and environment are then those of the settings."""
+    there = dataclasses.replace(live(), model={})
+    assert there.keep(DeploySettings(role="mine", given=frozenset({"role"}))).role == "mine"
+
+
+@pytest.mark.parametrize(
+    ("variants", "told"),
+    [
+        (
+            [VARIANT, {**VARIANT, "VariantName": "Green"}],
+            "has variants Blue, Green, which deploy would not keep",
+        ),
+        ([{"VariantName": "Blue", "InstanceType": "ml.c5.xlarge"}], "has inference components"),
+    ],
+)
+def test_an_endpoint_of_another_form_is_left_alone(aws: Aws, monkeypatch, variants, told):
+    """An update would throw away what it does not know."""
+    config = {"EndpointConfigName": "c", "EndpointConfigArn": "arn", "ProductionVariants": variants}
+    with aws.answering(DescribeEndpointConfig=Answer.json(config)) as here:
+        for name, value in here.environ.items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)
+        described = {"EndpointName": "bert-classifier", "EndpointConfigName": "c"}
+        with pytest.raises(UserError, match=told):
+            LiveEndpoint.of(Account(AccountSettings()), described)
