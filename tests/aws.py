@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from aws_stand_in import Answer, Told, handler
+from aws_stand_in import Answer, Told, handler, permitted
 
 REPOSITORY = Path(__file__).parents[1]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
@@ -258,17 +258,6 @@ def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> No
             time.sleep(0.1)
         else:
             return
-
-
-def permitted(decision: str = "allowed") -> Answer:
-    """Return what IAM works out for a role; moto does not, and the launcher would ask it again and again."""
-    result = f"<EvalActionName>s3:GetObject</EvalActionName><EvalDecision>{decision}</EvalDecision>"
-    return Answer.xml(
-        '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
-        f"<SimulatePrincipalPolicyResult><EvaluationResults><member>{result}"
-        f"<EvalResourceName>arn:aws:s3:::{BUCKET}/x/*</EvalResourceName></member></EvaluationResults>"
-        "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
-    )
 
 
 @pytest.fixture

@@ -70,6 +70,17 @@ def s3_error(code: str, status: int, message: str = "no", **more: str) -> Answer
     return Answer(status, "application/xml", text.encode())
 
 
+def permitted(decision: str = "allowed") -> Answer:
+    """Return what IAM works out for a role; moto does not, and the launcher would ask it again and again."""
+    result = f"<EvalActionName>s3:GetObject</EvalActionName><EvalDecision>{decision}</EvalDecision>"
+    return Answer.xml(
+        '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+        f"<SimulatePrincipalPolicyResult><EvaluationResults><member>{result}"
+        "<EvalResourceName>arn:aws:s3:::a-bucket/x/*</EvalResourceName></member></EvaluationResults>"
+        "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+    )
+
+
 class _StandIn(BaseHTTPRequestHandler):
     """Answers what it has an answer for, and passes on the rest."""
 
