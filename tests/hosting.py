@@ -29,6 +29,12 @@ def only(requests: list[dict[str, Any]]) -> dict[str, Any]:
     return request
 
 
+def described(status: str, config: str, **more: object) -> Answer:
+    """Return SageMaker's description of the endpoint."""
+    told = {"EndpointName": "bert-classifier", "EndpointStatus": status, "EndpointConfigName": config}
+    return Answer.json({**told, **more})
+
+
 def left(aws: Aws) -> tuple[int, int, int]:
     """Return how many endpoints, configurations and models there are."""
     client = aws.client("sagemaker")
