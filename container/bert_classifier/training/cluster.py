@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from torch._C._distributed_c10d import TCPStore
+
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError, UserError
@@ -16,6 +18,8 @@ from bert_classifier.training.signals import StopSignal
 logger = logging.getLogger(__name__)
 
 MASTER_PORT = 7777
+_LAST_PORT = 65535
+_BACKLOG = 4096  # ranks that may call before the first of them is answered
 _NAMES_SECONDS = 900  # for the other hosts' names to be known
 
 
@@ -27,7 +31,7 @@ class RankPlan:
         hosts: of the job; the first is the master.
         host_rank: position of this host.
         per_host: ranks on each host.
-        port: of the master, by which the ranks meet.
+        port: of the master, by which the ranks meet; 0 = any that is free, for open_store to say.
         interface: network interface between hosts; empty = the libraries choose.
     """
 
@@ -42,16 +46,15 @@ class RankPlan:
         """Return one rank a GPU, or one a host without GPUs, unless the job asks for another number.
 
         Raises:
-            UserError: when gradient_shards would leave ranks without work.
+            UserError: when gradient_shards would leave ranks without work, or MASTER_PORT is no port.
         """
         per_host = config.processes_per_host or max(1, count_gpus())
         is_alone = len(environment.hosts) == 1
-        port = environ.get("MASTER_PORT") or (_free_port() if is_alone else MASTER_PORT)
+        told = environ.get("MASTER_PORT")
+        port = _port(told) if told else 0 if is_alone else MASTER_PORT
         names = [name for _, name in socket.if_nameindex()]
         interface = environment.network_interface if environment.network_interface in names else ""
-        plan = cls(
-            environment.hosts, environment.host_rank, per_host, int(port), "lo" if is_alone else interface
-        )
+        plan = cls(environment.hosts, environment.host_rank, per_host, port, "lo" if is_alone else interface)
         if config.gradient_shards is not None and config.gradient_shards < plan.size:
             raise UserError(
                 f"gradient_shards={config.gradient_shards} leaves some of the {plan.size} processes without work.",
@@ -74,6 +77,7 @@ class RankPlan:
             "LOCAL_WORLD_SIZE": str(self.per_host),
             "MASTER_ADDR": "127.0.0.1" if len(self.hosts) == 1 else self.hosts[0],
             "MASTER_PORT": str(self.port),
+            "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is the first host's launcher's: see open_store
             **(interface if self.interface else {}),
         }
 
@@ -92,6 +96,40 @@ class RankPlan:
             f"{self.hosts[self.host_rank]} runs {ranks} on {place}; they meet at {self.hosts[0]}:{self.port}"
             f"{' over ' + self.interface if self.interface else ''}"
         )
+
+
+def open_store(plan: RankPlan) -> tuple[RankPlan, TCPStore | None]:
+    """Open the store by which the ranks meet, on the first host, and return the plan with its port.
+
+    The launcher holds it, as torchrun's does, as long as it keeps the store: a port that a rank were to bind later
+    could be another program's by then. Alone, a host opens it to nobody else.
+
+    Raises:
+        PlatformError: when another program has the port.
+    """
+    if plan.host_rank:
+        return plan, None
+    try:
+        listener = _listen(plan.port, is_alone=len(plan.hosts) == 1)
+    except OSError as error:
+        raise PlatformError(
+            f"The ranks cannot meet at port {plan.port} of this host: {error.strerror}.",
+            "Set the environment variable MASTER_PORT to a port that is free, the same on all hosts.",
+        ) from error
+    port = listener.getsockname()[1]
+    store = TCPStore(
+        "127.0.0.1", port, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach()
+    )
+    return dataclasses.replace(plan, port=port), store
+
+
+def _listen(port: int, *, is_alone: bool) -> socket.socket:
+    if is_alone:
+        return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
+    if socket.has_dualstack_ipv6():
+        family = socket.AF_INET6
+        return socket.create_server(("", port), family=family, dualstack_ipv6=True, backlog=_BACKLOG)
+    return socket.create_server(("", port), backlog=_BACKLOG)
 
 
 def wait_for_hosts(hosts: Sequence[str], stop: StopSignal, most_seconds: float = _NAMES_SECONDS) -> None:
@@ -128,7 +166,9 @@ def _is_known(host: str) -> bool:
     return True
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _port(told: str) -> int:
+    if not (told.isdecimal() and 0 < int(told) <= _LAST_PORT):
+        raise UserError(
+            f"MASTER_PORT={told} is no port.", f"Set it to a number from 1 to {_LAST_PORT}, or not at all."
+        )
+    return int(told)

@@ -15,10 +15,21 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from bert_classifier.training.failures import PeerLostError
+from bert_classifier.training.failures import PeerLostError, is_shortage
 from bert_classifier.training.signals import Stopped, StopSignal, signal_name
 
 _SOURCE = re.compile(r"^\[[^\]]*\] ")  # where in the library's source an error was raised
+# How the libraries speak of a rank that does not answer, and of one whose connection has gone.
+_SILENCE = ("timed out", "timeout")
+_END = (
+    "closed",
+    "reset by peer",
+    "broken pipe",
+    "refused",
+    "got 0 bytes",
+    "remote process exited",
+    "ncclremoteerror",
+)
 JOIN_SECONDS = 900  # for hosts to start, load the model and, at the end, wait for the first rank's export
 
 
@@ -163,11 +174,27 @@ def _told_apart() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        words = _SOURCE.sub("", str(error).splitlines()[0]).split(". ")[0][:200]
-        is_silence = "timed out" in words.lower() or "timeout" in words.lower()
-        what = "another rank gave no answer in time" if is_silence else "another rank has ended"
+        if is_shortage(error):
+            raise
+        words = _words_of(error)
+        is_silence = any(sign in words.lower() for sign in _SILENCE)
+        what = (
+            "another rank gave no answer in time"
+            if is_silence
+            else "another rank has ended"
+            if any(sign in words.lower() for sign in _END)
+            else "an exchange with them failed"
+        )
         raise PeerLostError(
             f"Contact with the other processes of the job is lost: {what} ({words}).",
             "Look for the first failure in the logs of all hosts; a restarted job resumes from its last checkpoint.",
             is_silence=is_silence,
         ) from error
+
+
+def _words_of(error: RuntimeError) -> str:
+    """Return what a library says of a failed call in a few words: its first sentence, and NCCL's last error."""
+    text = _SOURCE.sub("", str(error))
+    first = text.splitlines()[0].split(". ")[0] if text else type(error).__name__
+    _, _, last = text.partition("Last error:\n")
+    return ": ".join(filter(None, (first[:200], last.strip().split("\n")[0][:200])))

@@ -13,8 +13,11 @@ logger = logging.getLogger(__name__)
 
 BUG_REMEDY = "This is a bug of the program: please report it with the log of this job."
 
-# Torch has no type of error for this on the CPU, and importing it for the one on a GPU takes seconds.
-_TORCH_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
+# What torch and the libraries below it say when memory runs out, as RuntimeErrors of many types: importing torch to
+# look at these takes seconds.
+_INSTANCE_MEMORY = ("can't allocate memory", "Cannot allocate memory")
+_GPU_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "Failed to CUDA ")
+_SHARED_MEMORY = "shared memory segment /dev/shm"
 
 
 class PeerLostError(PlatformError):
@@ -31,10 +34,8 @@ class PeerLostError(PlatformError):
 
 def in_families(error: Exception) -> Exception:
     """Return the error as one of ours where its cause is the machine, not the program."""
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
-        return PlatformError(
-            "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
-        )
+    if is_shortage(error):
+        return _shortage(error)
     if not isinstance(error, OSError):
         return error
     where = f" at {error.filename}" if error.filename else ""
@@ -50,8 +51,31 @@ def in_families(error: Exception) -> Exception:
     return error
 
 
-def _is_torch_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH_OUT_OF_MEMORY)
+def is_shortage(error: Exception) -> bool:
+    """Say whether memory has run out, on this machine or its GPU: a fault of this process, wherever it was met."""
+    return isinstance(error, MemoryError) or _speaks_of(
+        error, *_INSTANCE_MEMORY, *_GPU_MEMORY, _SHARED_MEMORY
+    )
+
+
+def _speaks_of(error: Exception, *words: str) -> bool:
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def _shortage(error: Exception) -> PlatformError:
+    if _speaks_of(error, _SHARED_MEMORY):
+        return PlatformError(
+            "The container's shared memory (/dev/shm) is too small for its GPUs to exchange gradients.",
+            "Start the container with more of it, such as docker run --shm-size=8g.",
+        )
+    if _speaks_of(error, *_GPU_MEMORY) and not _speaks_of(error, *_INSTANCE_MEMORY):
+        return PlatformError(
+            "The GPU ran out of memory.",
+            "Set a smaller max_tokens_per_micro_batch or max_seq_length, or use an instance whose GPU has more memory.",
+        )
+    return PlatformError(
+        "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
+    )
 
 
 def log_failure(error: Exception) -> None:

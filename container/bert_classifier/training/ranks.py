@@ -14,7 +14,7 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SubprocessContext
 
 from bert_classifier.errors import ContainerError, PlatformError
-from bert_classifier.training.cluster import RankPlan, wait_for_hosts
+from bert_classifier.training.cluster import RankPlan, open_store, wait_for_hosts
 from bert_classifier.training.failures import Outcome, outcome_file
 from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal, signal_name
 
@@ -40,6 +40,7 @@ def run_ranks(
         ContainerError: of the rank that failed first, naming it.
         Stopped: when the ranks were told to stop.
     """
+    plan, _store = open_store(plan)  # held until the ranks have ended
     logger.info("%s", plan.describe())
     wait_for_hosts(plan.hosts, stop)
     context = _RankProcesses(plan, folder, started, environ)

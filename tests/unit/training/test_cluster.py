@@ -11,7 +11,7 @@ import torch
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.training.cluster import RankPlan, wait_for_hosts
+from bert_classifier.training.cluster import RankPlan, open_store, wait_for_hosts
 from bert_classifier.training.signals import Stopped, StopSignal
 from clear_text import assert_clear
 
@@ -59,19 +59,75 @@ def test_ranks_are_numbered_host_by_host():
     second = plan(current="algo-10", processes_per_host=2, gradient_shards=8)
     assert second.environ(1) == {
         "RANK": "3", "WORLD_SIZE": "6", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "algo-1",
-        "MASTER_PORT": "7777", "GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo",
+        "MASTER_PORT": "7777", "TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "lo",
+        "NCCL_SOCKET_IFNAME": "lo",
     }  # fmt: skip
     assert second.name(1) == "Rank 3 on algo-10"
     assert "3 host(s) × 2 process(es) = 6 ranks" in second.describe()
 
 
 def test_one_host_needs_no_network():
-    """Its ranks meet over loopback, at a port that is free."""
-    alone = plan(("algo-1",), processes_per_host=2, interface="eth7")
+    """Its ranks meet over loopback, at a port that nobody else can take and only this machine can reach."""
+    alone, store = open_store(plan(("algo-1",), processes_per_host=2, interface="eth7"))
     told = alone.environ(0)
+    assert store is not None
     assert (told["MASTER_ADDR"], told["GLOO_SOCKET_IFNAME"]) == ("127.0.0.1", "lo")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", int(told["MASTER_PORT"])))
+    assert f"they meet at algo-1:{told['MASTER_PORT']} over lo" in alone.describe()
+    with pytest.raises(OSError, match="in use"), socket.socket() as other:
+        other.bind(("127.0.0.1", int(told["MASTER_PORT"])))
+    assert _listening_addresses(int(told["MASTER_PORT"])) == {"0100007F"}
+
+
+def _listening_addresses(port: int) -> set[str]:
+    """Return the local addresses, in the kernel's hexadecimal form, at which anything listens at a port."""
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {
+        fields[1].split(":")[0]
+        for fields in lines
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"
+    }
+
+
+def test_the_first_host_of_several_can_be_reached_by_all():
+    """It listens on every address, IPv4 and IPv6; the others open nothing."""
+    port = str(_free_port())
+    first, store = open_store(plan(environ={"MASTER_PORT": port}))
+    assert store is not None
+    assert first.environ(0)["MASTER_PORT"] == port
+    for address in ("127.0.0.1", "127.0.0.2"):
+        socket.create_connection((address, int(port)), timeout=5).close()
+    other = plan(current="algo-10", environ={"MASTER_PORT": port})
+    assert open_store(other) == (other, None)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("hosts", [HOSTS, ("algo-1",)])
+def test_a_port_that_another_program_has_is_told(hosts):
+    """Before any rank is started, and not as the loss of one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            PlatformError, match=f"cannot meet at port {port} of this host: Address .* in use"
+        ) as caught:
+            open_store(plan(hosts, environ={"MASTER_PORT": str(port)}))
+    assert_clear(caught.value)
+    assert "MASTER_PORT" in caught.value.remedy
+
+
+@pytest.mark.parametrize("told", ["http", "0", "65536", "-1", "7777.0"])
+def test_what_is_no_port_is_refused(told):
+    """A slip in the environment is the user's, not a bug of the program."""
+    with pytest.raises(UserError, match=f"MASTER_PORT={told} is no port") as caught:
+        plan(environ={"MASTER_PORT": told})
+    assert_clear(caught.value)
 
 
 def test_an_interface_that_is_not_there_is_left_to_the_libraries():

@@ -1,9 +1,15 @@
 """How a rank's end reaches the launcher, and through it the failure file."""
 
+from typing import Any
+
 import pytest
+import torch
+import torch.distributed as dist
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
-from bert_classifier.training.failures import Outcome, PeerLostError
+from bert_classifier.training.distributed import _told_apart
+from bert_classifier.training.failures import Outcome, PeerLostError, in_families
+from clear_text import assert_clear
 
 LOST = PeerLostError("Contact is lost.", "Look.", is_silence=True)
 
@@ -58,3 +64,114 @@ def test_an_outcome_that_cannot_be_written_does_not_hide_the_failure(tmp_path, c
     """A full disk is logged."""
     Outcome(stopped="SIGTERM").save(tmp_path / "missing" / "outcome")
     assert "cannot write" in caplog.text
+
+
+# As torch and NCCL word them: c10/cuda/CUDACachingAllocator.cpp, NCCLUtils.cpp (getNcclErrorDetailStr), and NCCL's
+# CUDACHECK and ncclCudaMalloc, whose last words come after "Last error:".
+_NCCL = (
+    "NCCL error in: ../torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp:3699, unhandled cuda error (run with"
+    " NCCL_DEBUG=INFO for details), NCCL version 2.27.3\nncclUnhandledCudaError: Call to CUDA function failed.\n"
+)
+SHORTAGES = {
+    "torch": (
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.56 GiB of which 1.81 GiB"
+            " is free."
+        ),
+        "The GPU ran out of memory.",
+    ),
+    "asynchronous": (
+        torch.AcceleratorError(
+            "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"
+        ),
+        "The GPU ran out of memory.",
+    ),
+    "cublas": (
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        "The GPU ran out of memory.",
+    ),
+    "nccl": (
+        dist.DistBackendError(f"{_NCCL}Last error:\nCuda failure 2 'out of memory'"),
+        "The GPU ran out of memory.",
+    ),
+    "nccl's buffers": (
+        dist.DistBackendError(f"{_NCCL}Last error:\nFailed to CUDA calloc async 4194304 bytes"),
+        "The GPU ran out of memory.",
+    ),
+    "shared memory": (
+        dist.DistBackendError(
+            "NCCL error in: ../torch/csrc/distributed/c10d/NCCLUtils.cpp:94, unhandled system error (run with"
+            " NCCL_DEBUG=INFO for details), NCCL version 2.27.3\nncclSystemError: System call (e.g. socket, malloc) or"
+            " external library call failed or device error. \nLast error:\nError while creating shared memory segment"
+            " /dev/shm/nccl-vO9gWq (size 9637888), error: No space left on device (28)"
+        ),
+        "The container's shared memory (/dev/shm) is too small",
+    ),
+    "this machine": (
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+            " allocate 4503599627370496 bytes. Error code 12 (Cannot allocate memory)"
+        ),
+        "The instance ran out of memory.",
+    ),
+}
+
+
+def raised_between_ranks(error: Exception) -> Exception:
+    """Return what an error becomes that a call to the other ranks raises, as the program's boundary tells it."""
+    with pytest.raises(Exception) as caught, _told_apart():
+        raise error
+    return in_families(caught.value)
+
+
+@pytest.mark.parametrize("name", SHORTAGES)
+def test_want_of_memory_between_ranks_is_no_lost_rank(name):
+    """It is this rank's own fault, the cause of the others' end, and told with what helps."""
+    error, cause = SHORTAGES[name]
+    told = raised_between_ranks(error)
+    assert isinstance(told, PlatformError)
+    assert not isinstance(told, PeerLostError)
+    assert told.cause.startswith(cause)
+    assert_clear(told)
+    assert not Outcome.of_failure(told).is_consequence
+
+
+def test_memory_that_truly_runs_out_between_ranks_is_told_as_such():
+    """The real allocator's words, on this machine."""
+    with pytest.raises(RuntimeError) as caught, _told_apart():
+        torch.empty(2**50)
+    assert in_families(caught.value).args[0].startswith("The instance ran out of memory.")
+
+
+NCCL_REMOTE = (
+    "NCCL error in: ../NCCLUtils.cpp:94, remote process exited or there was a network error, NCCL version 2.27.3\n"
+    "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.\n"
+    "Last error:\nsocketProgress: Connection closed by remote peer"
+)
+ENDED, SILENT = "another rank has ended", "another rank gave no answer in time"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("[..gloo/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4711"), ENDED),
+        (RuntimeError("[/g/pair.cc:534] Read error [127.0.0.1]:4711: Connection reset by peer"), ENDED),
+        (dist.DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed."), ENDED),
+        (dist.DistBackendError(NCCL_REMOTE), ENDED),
+        (RuntimeError("[/g/unbound_buffer.cc:81] Timed out waiting 5000ms for recv operation"), SILENT),
+        (dist.DistStoreError("wait timeout after 900000ms, keys: /default_pg/0//cpu//0"), SILENT),
+        (
+            dist.DistBackendError(f"{_NCCL}Last error:\nCuda failure 999 'unknown error'"),
+            "an exchange with them failed",
+        ),
+    ],
+)
+def test_what_is_said_of_another_rank_is_what_the_library_knows(error: Any, words: str):
+    """That it has ended or is silent is claimed only of what says so; the last words of NCCL are quoted."""
+    told = raised_between_ranks(error)
+    assert isinstance(told, PeerLostError)
+    assert words in told.cause
+    assert told.is_silence == ("in time" in words)
+    if "unknown" in str(error):
+        assert "has ended" not in told.cause
+        assert "Cuda failure 999 'unknown error'" in told.cause

@@ -51,7 +51,7 @@ FAMILIES = [
     (
         torch.OutOfMemoryError("CUDA out of memory. Tried"),
         3,
-        "PlatformError: The instance ran out of memory.",
+        "PlatformError: The GPU ran out of memory. Set a smaller max_tokens_per_micro_batch",
     ),
     (
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
