@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from bert_classifier.forward import Forward
 from bert_classifier.micro_batches import deal, plan_shards
 from bert_classifier.training.batching import Split, derive_seed
 from bert_classifier.training.distributed import World
+from bert_classifier.training.gradient_sum import GradientSum
 from bert_classifier.training.optimization import densify_gradients
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,20 @@ class _Batch:
     lengths: np.ndarray
     targets: np.ndarray
     shares: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cut:
+    """A global batch cut into micro-batches, which are dealt into shards.
+
+    Attributes:
+        pieces: the windows of each micro-batch, as positions in the batch.
+        shards: the micro-batches of each shard, as positions in `pieces`.
+    """
+
+    batch: _Batch
+    pieces: Sequence[np.ndarray]
+    shards: Sequence[Sequence[int]]
 
 
 class GradientAccumulator:
@@ -123,12 +138,12 @@ class GradientAccumulator:
             costs = [self._forward.tokens_of(batch.lengths[piece]) for piece in pieces]
             shards = deal(costs, num_shards)
             self._data_seconds += time.monotonic() - started
-            computed = self._compute(batch, step, pieces, shards)
-            if not self._any_failed(computed is None):
+            computed = self._compute(_Cut(batch, pieces, shards), step)
+            if computed is not None:
                 break
             started = time.monotonic()
+            self._free_memory()
             token_budget = _halved(token_budget, max(costs), int(batch.lengths.max()))
-        assert computed is not None
         loss, mean_sync_seconds = self._share(*computed)
         return BatchReport(
             loss, sum(costs), token_budget, self._data_seconds, self._sync_seconds, mean_sync_seconds
@@ -141,28 +156,50 @@ class GradientAccumulator:
         shares = np.repeat(weights / counts / weights.sum(), counts).astype(np.float32)
         return _Batch(windows, self._split.encoded.lengths[windows], np.repeat(targets, counts), shares)
 
-    def _compute(
-        self, batch: _Batch, step: int, pieces: Sequence[np.ndarray], shards: Sequence[Sequence[int]]
-    ) -> tuple[torch.Tensor, dict[int, torch.Tensor]] | None:
-        """Compute this rank's shards; return each one's loss and gradient, or None when the memory did not suffice."""
+    def _compute(self, cut: _Cut, step: int) -> tuple[torch.Tensor, GradientSum] | None:
+        """Compute this rank's shards; return each one's loss and the gradients' sum, or None for want of memory."""
         self._forward.model.train()
-        losses = torch.zeros(len(shards), dtype=torch.float64, device=self._device)
-        gradients: dict[int, torch.Tensor] = {}
-        try:
-            for shard in self._world.own_shards(len(shards)):
-                self._forward.model.zero_grad(set_to_none=True)
-                for piece in shards[shard]:
-                    torch.manual_seed(derive_seed(self._seed, "dropout", step, piece))
-                    losses[shard] += self._backward(batch, pieces[piece])
-                densify_gradients(self._forward.model)
-                if self._is_shared(len(shards)):
-                    gradients[shard] = self._flattened()
-                    self._used |= [p.grad is not None for p in self._learning]
-        except torch.OutOfMemoryError:
-            self._forward.model.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
-            return None
+        losses = torch.zeros(len(cut.shards), dtype=torch.float64, device=self._device)
+        gradients = GradientSum(self._world, self._learning, len(cut.shards))
+        for first in range(0, len(cut.shards), self._world.size):
+            loss = self._compute_shard(cut, step, first + self._world.rank, gradients)
+            if self._any_failed(loss is None) or loss is None:
+                return None
+            losses[first + self._world.rank : first + self._world.rank + 1] = loss  # nothing beyond the last
+            if self._is_shared(len(losses)):
+                self._timed(gradients.add_wave)
         return losses, gradients
+
+    def _compute_shard(self, cut: _Cut, step: int, shard: int, gradients: GradientSum) -> torch.Tensor | None:
+        """Compute a shard and hand its gradient over; return its loss, or None when the memory did not suffice.
+
+        Args:
+            shard: its number; beyond the last there is nothing to compute.
+        """
+        loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        try:
+            self._forward.model.zero_grad(set_to_none=True)
+            for piece in cut.shards[shard] if shard < len(cut.shards) else ():
+                torch.manual_seed(derive_seed(self._seed, "dropout", step, piece))
+                loss += self._backward(cut.batch, cut.pieces[piece])
+            densify_gradients(self._forward.model)
+            if self._is_shared(len(cut.shards)):
+                self._used |= [p.grad is not None for p in self._learning]
+                gradients.take()
+        except torch.OutOfMemoryError:
+            return None
+        return loss
+
+    def _free_memory(self) -> None:
+        self._forward.model.zero_grad(set_to_none=True)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _timed(self, exchange: Callable[[], None]) -> None:
+        """Do something with other ranks, and count its time as waiting for them."""
+        started = time.monotonic()
+        exchange()
+        self._sync_seconds += time.monotonic() - started
 
     def _backward(self, batch: _Batch, piece: np.ndarray) -> torch.Tensor:
         """Add the gradient of one micro-batch; return its share of the loss."""
@@ -187,36 +224,24 @@ class GradientAccumulator:
     def _is_shared(self, num_shards: int) -> bool:
         return num_shards > 1 or self._world.size > 1
 
-    def _share(self, losses: torch.Tensor, gradients: dict[int, torch.Tensor]) -> tuple[float, float]:
+    def _share(self, losses: torch.Tensor, gradients: GradientSum) -> tuple[float, float]:
         """Give all ranks the sums over all shards; return the loss, and the mean of the ranks' seconds for that."""
-        started = time.monotonic()
         if self._is_shared(len(losses)):
-            like = next(iter(gradients.values())) if gradients else self._flattened()
-            self._spread(self._world.fold(gradients, len(losses), like))
-            if losses.is_cuda and self._world.size > 1:
-                torch.cuda.synchronize()  # so that the exchange does not count as computing
-        self._sync_seconds += time.monotonic() - started
+            self._timed(lambda: self._spread(gradients))
         told = np.append(losses.cpu().numpy(), self._sync_seconds)  # in one message
         self._world.add_up(told)
         return float(told[:-1].sum()), float(told[-1]) / self._world.size
 
-    def _flattened(self) -> torch.Tensor:
-        """Return all gradients as one float32 vector, as long as a multiple of the number of ranks."""
-        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._learning]
-        length = sum(part.numel() for part in parts)
-        parts.append(parts[0].new_zeros(-length % self._world.size))
-        return torch.cat([part.reshape(-1) for part in parts])
-
-    def _spread(self, flat: torch.Tensor) -> None:
-        """Make the parts of a flat vector the gradients; parameters that backward never reaches have none."""
+    def _spread(self, gradients: GradientSum) -> None:
+        """Make the sum the parameters' gradients; parameters that backward never reaches have none."""
         if not self._knows_used:
             self._world.add_up(self._used)
             self._knows_used = True
-        offset = 0
-        for parameter, is_used in zip(self._learning, self._used, strict=True):
-            part = flat[offset : offset + parameter.numel()].view_as(parameter)
+        parts = gradients.parts_of(gradients.whole())
+        for (parameter, part), is_used in zip(parts, self._used, strict=True):
             parameter.grad = part if is_used else None
-            offset += parameter.numel()
+        if self._device.type == "cuda" and self._world.size > 1:
+            torch.cuda.synchronize()  # so that the exchange does not count as computing
 
 
 def _halved(token_budget: int, largest: int, longest: int) -> int:

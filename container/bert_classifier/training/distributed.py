@@ -7,7 +7,7 @@ either computed alike on all ranks or told by one of these calls, which all rank
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -122,50 +122,27 @@ class World:
                 for tensor in tensors:
                     dist.broadcast(tensor, src=0)
 
-    def own_shards(self, num_shards: int) -> range:
-        """Return which of the shards of every batch this rank computes: neighbours, none where ranks are too many."""
-        return _shards_of(self.rank, self.size, num_shards)
-
-    def fold(self, shards: Mapping[int, torch.Tensor], num_shards: int, like: torch.Tensor) -> torch.Tensor:
-        """Return the sum of all shards, added in the order of their numbers on whatever ranks they are.
-
-        Each rank receives its slice of every shard, adds them up in order and shares the sum: as many bytes as an
-        all-reduce moves where each rank has one shard, but with the same bits on any number of ranks.
+    def exchange_slices(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Return this rank's slice of the vector of each rank, by rank.
 
         Args:
-            shards: this rank's, by number: vectors of one length, which `self.size` divides.
-            like: a vector of that length, for ranks that have none.
+            vector: of one length on all ranks, which `self.size` divides.
         """
         if self.size == 1:
-            return _in_order([shards[number] for number in range(num_shards)])
-        own = self.own_shards(num_shards)
-        owners = [_shards_of(rank, self.size, num_shards) for rank in range(self.size)]
-        slices: dict[int, torch.Tensor] = {}
+            return [vector]
+        received = torch.empty_like(vector)
         with _told_apart():
-            for turn in range(max(map(len, owners))):
-                sent = shards[own[turn]] if turn < len(own) else torch.zeros_like(like)
-                received = torch.empty_like(sent)
-                dist.all_to_all_single(received, sent, group=self._peers)
-                for owned, part in zip(owners, received.chunk(self.size), strict=True):
-                    if turn < len(owned):
-                        slices[owned[turn]] = part
-            total = torch.empty_like(like)
-            dist.all_gather_single(
-                total, _in_order([slices[number] for number in range(num_shards)]), group=self._peers
-            )
-        return total
+            dist.all_to_all_single(received, vector, group=self._peers)
+        return received.chunk(self.size)
 
-
-def _shards_of(rank: int, size: int, num_shards: int) -> range:
-    first, last = (-(-number * num_shards // size) for number in (rank, rank + 1))
-    return range(first, last)
-
-
-def _in_order(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    total = parts[0].clone()
-    for part in parts[1:]:
-        total += part
-    return total
+    def join_slices(self, part: torch.Tensor) -> torch.Tensor:
+        """Return the vector of which each rank has its slice."""
+        if self.size == 1:
+            return part
+        whole = part.new_empty(self.size * part.numel())
+        with _told_apart():
+            dist.all_gather_single(whole, part, group=self._peers)
+        return whole
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from torch.nn import functional
 from bert_classifier.micro_batches import pad
 from bert_classifier.training.optimization import balanced_class_weights
 from bert_classifier.training.trainer import Trainer
-from fakes import ARCHITECTURES
+from fakes import ARCHITECTURES, make_pretrained
+from peak_memory import peak_growth
 from toy_trainer import CLASSES, make_trainer
 
 BATCH = 12
@@ -107,3 +108,18 @@ def test_balanced_class_weights_make_every_class_count_alike() -> None:
     weights = balanced_class_weights(targets, CLASSES).numpy()
     assert weights[1] == 0
     assert weights[0] * 4 == pytest.approx(weights[2] * 2) == pytest.approx(3.0)
+
+
+def test_memory_does_not_grow_with_the_number_of_shards(tmp_path: Path) -> None:
+    """Each shard's gradient goes into the sum as it comes: two are there at a time, not one for each shard."""
+    make_pretrained(tmp_path, hidden=256, layers=4)
+    trainer = make_trainer(tmp_path, rows=48, global_batch_size=48, max_tokens_per_micro_batch=64)
+    gradient = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
+    rows = trainer.order.batch(0)
+    peaks = {}
+    for shards in (2, 24):
+        trainer.state.num_shards = shards
+        trainer.accumulate_gradients(rows, 0)  # so that what is filled once is filled
+        trainer.model.zero_grad(set_to_none=True)
+        peaks[shards] = peak_growth(lambda: trainer.accumulate_gradients(rows, 0))
+    assert peaks[24] < peaks[2] + gradient

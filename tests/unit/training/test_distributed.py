@@ -9,25 +9,37 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bert_classifier.training.distributed import World
 from bert_classifier.training.failures import PeerLostError
+from bert_classifier.training.gradient_sum import GradientSum
 from bert_classifier.training.signals import Stopped, StopSignal
 from gloo_ranks import Raised, on_ranks
 
+LENGTH = 23
 
-def shard(number: int, length: int = 24) -> torch.Tensor:
+
+def shard(number: int, length: int = LENGTH) -> torch.Tensor:
     """Return the vector of one shard, of numbers whose sum depends on the order of addition."""
     draw = torch.Generator().manual_seed(number)
     return torch.randn(length, generator=draw) * 10.0 ** (number % 4)
 
 
-def fold(world: World, num_shards: int) -> bytes:
-    """Return the bits of the sum of all shards."""
-    own = {number: shard(number) for number in world.own_shards(num_shards)}
-    return world.fold(own, num_shards, like=shard(0)).numpy().tobytes()
+def total(world: World, num_shards: int) -> bytes:
+    """Return the bits of the sum of all shards, brought by the ranks wave by wave."""
+    parameters = [
+        torch.nn.Parameter(torch.zeros(4, 5)),
+        torch.nn.Parameter(torch.zeros(3)),
+    ]  # 23: no rank's multiple
+    gradients = GradientSum(world, parameters, num_shards)
+    for number in range(world.rank, -(-num_shards // world.size) * world.size, world.size):
+        if number < num_shards:
+            for parameter, part in gradients.parts_of(shard(number)):
+                parameter.grad = part.clone()
+        gradients.take()
+        assert all(parameter.grad is None for parameter in parameters)
+        gradients.add_wave()
+    return gradients.whole()[:LENGTH].numpy().tobytes()
 
 
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 4, 8])
@@ -36,10 +48,10 @@ def test_a_sum_has_the_same_bits_on_any_number_of_ranks(tmp_path: Path, num_shar
     expected = shard(0).clone()
     for number in range(1, num_shards):
         expected += shard(number)
-    assert fold(World(), num_shards) == expected.numpy().tobytes()
+    assert total(World(), num_shards) == expected.numpy().tobytes()
     for size in (2, 3, 4):
         assert (
-            on_ranks(size, lambda world: fold(world, num_shards), tmp_path)
+            on_ranks(size, lambda world: total(world, num_shards), tmp_path)
             == [expected.numpy().tobytes()] * size
         )
 
@@ -49,15 +61,19 @@ def test_the_order_of_addition_would_show() -> None:
     backwards = shard(7).clone()
     for number in range(6, -1, -1):
         backwards += shard(number)
-    assert backwards.numpy().tobytes() != fold(World(), 8)
+    assert backwards.numpy().tobytes() != total(World(), 8)
 
 
-@given(size=st.integers(1, 70), num_shards=st.integers(1, 70))
-def test_every_shard_has_one_owner(size: int, num_shards: int) -> None:
-    """Neighbouring shards go to neighbouring ranks, and no rank has two more than another."""
-    owned = [World(rank, size).own_shards(num_shards) for rank in range(size)]
-    assert [number for shards in owned for number in shards] == list(range(num_shards))
-    assert max(map(len, owned)) - min(map(len, owned)) <= 1
+def test_a_parameter_without_a_gradient_counts_as_zeros() -> None:
+    """Bit for bit, a zero's sign included: one shard may not use what another uses."""
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    for has_gradient in ((True, False), (False, True)):
+        gradients = GradientSum(World(), [parameter], 2)
+        for has_one in has_gradient:
+            parameter.grad = torch.tensor([-0.0, 1.5]) if has_one else None
+            gradients.take()
+            gradients.add_wave()
+        assert gradients.whole().numpy().tobytes() == torch.tensor([0.0, 1.5]).numpy().tobytes()
 
 
 def test_a_world_of_one_says_nothing() -> None:
