@@ -20,7 +20,8 @@ fi
 
 options=(--build-arg "FLAVOUR=$flavour" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}")
 revision="$(git -C "$repository" describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)"
-options+=(--build-arg "REVISION=$revision")
+digest="$("$repository/docker/program_digest.sh")"
+options+=(--build-arg "REVISION=$revision" --label "bert-classifier.program-digest=$digest")
 if [[ -n "${BASE:-}" ]]; then
     options+=(--build-arg "BASE=$BASE")
 fi
@@ -52,6 +53,10 @@ if [[ "$flavour" == gpu ]]; then
     build --quiet --label "bert-classifier.cuda-version=$cuda" --label "bert-classifier.cuda-architectures=$kernels" >/dev/null
     docker rmi "$unlabelled" >/dev/null 2>&1 || true # it has lost its name, and shares its layers
     say "torch for CUDA $cuda, with kernels for $kernels"
+fi
+if [[ "$("$repository/docker/program_digest.sh")" != "$digest" ]]; then
+    say "Files changed while $image was built, so it may hold either version: run make build again."
+    exit 2
 fi
 size="$(docker image inspect --format '{{.Size}}' "$image")"
 say "built $image ($((size / 1000000)) MB, revision $revision)"

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "local_test"
+REPOSITORY = Path(__file__).parents[2]
+SCRIPTS = REPOSITORY / "local_test"
 DOCKER = """#!/usr/bin/env bash
 case "$1 $2" in
     "version ") exit {engine} ;;
-    "image inspect") exit {image} ;;
+    "image inspect") [[ "$*" != *program-digest* ]] || echo "{label}"; exit {image} ;;
     *) printf '%s\\n' "$@" ;;
 esac
 """
@@ -33,10 +34,15 @@ def run(
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
 
-def fake_docker(folder: Path, *, engine: int = 0, image: int = 0) -> Path:
+def digest_of(repository: Path = REPOSITORY) -> str:
+    """Return the digest of the program's files in a repository."""
+    return run(repository / "docker" / "program_digest.sh").stdout.strip()
+
+
+def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "") -> Path:
     """Put a docker on a PATH: `version` and `image inspect` exit as told, `run` prints its arguments."""
     folder.mkdir()
-    (folder / "docker").write_text(DOCKER.format(engine=engine, image=image))
+    (folder / "docker").write_text(DOCKER.format(engine=engine, image=image, label=label))
     (folder / "docker").chmod(0o755)
     return folder
 
@@ -50,7 +56,7 @@ def fake_docker(folder: Path, *, engine: int = 0, image: int = 0) -> Path:
         ("process", 0, 0, "process", ""),
         ("docker", 0, 0, "docker", ""),
         ("docker", 1, 0, "", "No Docker engine answers: start one, or use ENGINE=process."),
-        ("docker", 0, 1, "", "This machine has no image mine:1"),
+        ("docker", 0, 1, "", "ENGINE=docker cannot be used: there is no image mine:1. Run make build"),
         ("podman", 0, 0, "", "ENGINE=podman is not one of auto, docker, process."),
     ],
 )
@@ -58,7 +64,7 @@ def test_the_engine_is_chosen_and_named(
     tmp_path: Path, asked: str, engine: int, image: int, chosen: str, told: str
 ) -> None:
     """`auto` needs an engine and the image and says what it took; what was asked for is taken or refused."""
-    path = fake_docker(tmp_path / "bin", engine=engine, image=image)
+    path = fake_docker(tmp_path / "bin", engine=engine, image=image, label=digest_of())
     result = run(SCRIPTS / "engine.sh", path=path, ENGINE=asked, IMAGE="mine", TAG="1")
     assert (result.stdout.strip(), result.returncode == 0) == (chosen, bool(chosen))
     assert told in result.stderr
@@ -69,8 +75,10 @@ def test_the_engine_is_chosen_and_named(
 def repository(tmp_path: Path) -> Path:
     """Return a repository with the real scripts and a `train` that does what the test writes."""
     root = tmp_path / "a repository"
-    (root / "container").mkdir(parents=True)
     (root / ".venv" / "bin").mkdir(parents=True)
+    for folder in ("container", "docker"):
+        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "LICENSE", root)
     (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (root / "ml" / "input" / "data" / "model").mkdir(parents=True)
     shutil.copytree(SCRIPTS, root / "local_test", ignore=shutil.ignore_patterns("test_dir"))
@@ -143,7 +151,7 @@ def test_an_interruption_reaches_the_training_and_is_waited_for(repository: Path
 
 def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> None:
     """With ENGINE=docker the folder is mounted as /opt/ml, for the user's own account, and `train` is run."""
-    path = fake_docker(tmp_path / "bin")
+    path = fake_docker(tmp_path / "bin", label=digest_of(repository))
     (repository / "ml" / "model").mkdir()
     (repository / "ml" / "model" / "model.safetensors").touch()
     scripts = repository / "local_test"
