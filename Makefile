@@ -57,6 +57,61 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
   --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
+# What a command takes on the command line; anything else is refused there, while the environment may hold what it likes.
+# tests/docs/test_makefile.py compares this with the rules. The launcher judges the settings of its own commands.
+INSTALLS := PYTHON TORCH_INDEX_URL
+CHECKS := $(INSTALLS) VENV
+LAYS_OUT := PYTHON TEST_DIR TRAIN VALIDATION TEST CLASSES MODEL HP
+ENGINES := ENGINE IMAGE TAG FLAVOUR
+TAKES.help := IMAGE TAG FLAVOUR PORT PYTHON
+TAKES.setup := $(CHECKS)
+TAKES.lay-out := $(LAYS_OUT)
+TAKES.model-channel := PYTHON TEST_DIR
+TAKES.train-local := $(LAYS_OUT) $(ENGINES) $(INSTALLS)
+TAKES.doctor-data := $(LAYS_OUT) $(INSTALLS)
+TAKES.spot-drill := $(LAYS_OUT) $(ENGINES) $(INSTALLS) KILLS SEED RANKS
+TAKES.serve-local := $(ENGINES) $(INSTALLS) TEST_DIR PORT SERVING_% SAGEMAKER_%
+TAKES.predict-local := PORT PATIENCE
+TAKES.evaluate := $(ENGINES) $(INSTALLS) MODEL DATA OUTPUT
+TAKES.compare := $(TAKES.evaluate) OTHER
+TAKES.conformance := $(INSTALLS) IMAGE TAG FLAVOUR JOB ARGS
+TAKES.build := FLAVOUR IMAGE TAG BASE TORCH_INDEX_URL WHEELHOUSE
+TAKES.test := $(CHECKS) ARGS WHEELHOUSE
+TAKES.test-integration := $(CHECKS) ARGS
+TAKES.bench := $(CHECKS) ARGS
+TAKES.lint := $(CHECKS)
+TAKES.format := $(CHECKS)
+TAKES.typecheck := $(CHECKS)
+TAKES.check := $(TAKES.test)
+TAKES.lock := PYTHON VENV UPGRADE
+TAKES.clean := VENV
+# Of other programs, which read them in the environment: make hands over what its command line sets.
+PASSED := AWS_% CUDA_% DOCKER_% HF_% MKL_% OMP_% PIP_% PYTEST_% PYTHON_% TORCH_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
+
+# A command that another one starts inherits its command line, which has been judged by then.
+ifeq ($(MAKELEVEL),0)
+ASKED := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+TAKEN := $(foreach command,$(ASKED),$(TAKES.$(command)))
+GIVEN_HERE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+NOT_TAKEN := $(if $(filter undefined,$(foreach command,$(ASKED),$(origin TAKES.$(command)))),, \
+  $(filter-out $(TAKEN) $(PASSED),$(GIVEN_HERE)))
+TAKERS = $(patsubst TAKES.%,%,$(sort $(foreach list,$(filter TAKES.%,$(.VARIABLES)),$(if $(filter $(1),$($(list))),$(list)))))
+NEAREST = $(shell PYTHONPATH=container $(or $(wildcard $(RUN)),$(PYTHON)) -c 'import sys; \
+  from bert_classifier.fields import nearest; print((nearest(sys.argv[1], sys.argv[2].lower().split()) or "").upper())' \
+  '$(1)' '$(TAKEN)' 2>/dev/null)
+COMMA := ,
+WHY_NOT = $(if $(call TAKERS,$(1)),(it is for $(subst $() $(),$(COMMA) ,$(call TAKERS,$(1)))),$(patsubst %,(did you mean %?),$(call NEAREST,$(1))))
+ifneq ($(strip $(NOT_TAKEN)),)
+$(error make $(ASKED) takes $(foreach name,$(NOT_TAKEN),no $(name) $(call WHY_NOT,$(name));) see make help)
+endif
+ifeq ($(filter TRAIN,$(GIVEN_HERE))$(TRAIN),TRAIN)
+$(error TRAIN= names no file: leave it out to train on the bundled sample)
+endif
+endif
+
+# A line of a rule that holds $(MAKE) is run by `make -n` too: what trains or serves stands in another one.
+RUNTIME_UNLESS_DOCKER = @[ "$(ENGINE)" = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
+
 .PHONY: help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -72,8 +127,8 @@ setup: $(VENV)/.dev ## install everything into .venv (the other commands do so w
 train-local: lay-out ## train on TEST_DIR, in the image or as a process
 	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
 	  || $(MAKE) model-channel
-	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
-	  exec local_test/train_local.sh "$(TEST_DIR)"
+	$(RUNTIME_UNLESS_DOCKER)
+	@exec local_test/train_local.sh "$(TEST_DIR)"
 
 .PHONY: doctor-data
 doctor-data: lay-out ## examine the data of TEST_DIR without training on them
@@ -84,15 +139,16 @@ doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 	  PYTHONPATH=container $(RUN) local_test/doctor_data.py "$(TEST_DIR)"
 
 # In the image or as a process: MODEL and OTHER are folders that training wrote, DATA a labelled file.
-JUDGE = @ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
-  exec local_test/evaluate.sh "$(MODEL)" "$(DATA)" "$(OUTPUT)"
+JUDGE = @exec local_test/evaluate.sh "$(MODEL)" "$(DATA)" "$(OUTPUT)"
 
 .PHONY: evaluate
 evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
+	$(RUNTIME_UNLESS_DOCKER)
 	$(JUDGE)
 
 .PHONY: compare
 compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled file DATA
+	$(RUNTIME_UNLESS_DOCKER)
 	$(JUDGE) "$(or $(OTHER),name-one-with-OTHER=)"
 
 .PHONY: build
@@ -141,8 +197,8 @@ doctor: $(VENV)/.host ## look at everything that a job on AWS rests on: OK, WARN
 
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
-	@ENGINE=$$(local_test/engine.sh); [ $$ENGINE = docker ] || $(MAKE) -s $(VENV)/.runtime; \
-	  exec local_test/serve_local.sh "$(TEST_DIR)"
+	$(RUNTIME_UNLESS_DOCKER)
+	@exec local_test/serve_local.sh "$(TEST_DIR)"
 
 .PHONY: predict-local
 predict-local: ## send every local_test/payload.* to the server on PORT
@@ -156,7 +212,8 @@ spot-drill: lay-out ## train in peace and through KILLS interruptions, and compa
 
 .PHONY: conformance
 conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and print what holds (JOB=folder for others)
-	@[ -n "$(JOB)" ] || { $(MAKE) -s $(VENV)/.runtime; $(RUN) local_test/tiny_job.py $(VENV)/tiny-job 2>/dev/null; }
+	@[ -n "$(JOB)" ] || $(MAKE) -s $(VENV)/.runtime
+	@[ -n "$(JOB)" ] || { ENGINE=docker local_test/engine.sh >/dev/null; $(RUN) local_test/tiny_job.py $(VENV)/tiny-job 2>/dev/null; }
 	@$(RUN) local_test/sagemaker_emulator "$(IMAGE):$(TAG)" $(ARGS) \
 	  $(if $(JOB),--job "$(JOB)",--job $(VENV)/tiny-job --profile local_test/conformance.json)
 

@@ -4,6 +4,7 @@ Files are copied, never moved; what lies in the folder already is kept, or the c
 """
 
 import argparse
+import filecmp
 import json
 import shlex
 import shutil
@@ -81,6 +82,7 @@ def lay_out(folder: Path, sources: Mapping[str, Path], model: Path | None, hyper
             f"The encoder in {data_dir / 'model'} would be used instead of model_name.",
             "Remove that folder first.",
         )
+    _tell_what_stays(folder, channels, settings, given=_assignments(hyperparameters))
     for name, files in channels.items():
         _fill(data_dir / name, files)
     _write_config(config_dir, settings, sources)
@@ -136,6 +138,27 @@ def _check_channel(channel: Path, files: Mapping[str, Path]) -> None:
         raise UserError(
             f"{channel} already holds {', '.join(others[:5])}.", "Remove it, or use another TEST_DIR."
         )
+
+
+def _tell_what_stays(
+    folder: Path,
+    channels: Mapping[str, Mapping[str, Path]],
+    settings: Mapping[str, str],
+    given: Mapping[str, str],
+) -> None:
+    """Say what an earlier run has left that training on new data will use as well."""
+    data_dir = folder / "input" / "data"
+    before = data_dir / "train"
+    new = channels.get("train", {}).items()
+    if not before.is_dir() or all(
+        (before / name).exists() and filecmp.cmp(before / name, path, shallow=False) for name, path in new
+    ):
+        return
+    present = sorted(path.name for path in data_dir.glob("[!.]*") if path.is_dir())
+    kept = [f"{data_dir / name}" for name in present if name not in channels]
+    kept += [f"{name}={value}" for name, value in settings.items() if name not in given]
+    if kept:
+        print(f"new training data, but from before: {', '.join(kept)} (remove what does not belong to them)")
 
 
 def _fill(channel: Path, files: Mapping[str, Path]) -> None:

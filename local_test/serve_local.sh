@@ -18,10 +18,17 @@ if [[ "$engine" == process && ! -x "$repository/.venv/bin/python" ]]; then
     echo "There is no $repository/.venv: run make setup first." >&2
     exit 2
 fi
+if [[ -s "$test_dir/output/failure" ]]; then
+    echo "The last training in $test_dir failed (output/failure says why): this is the model of an earlier one." >&2
+fi
 echo "serving $test_dir/model on http://127.0.0.1:$port (Ctrl-C ends it)"
 
 if [[ "$engine" == docker ]]; then
-    exec docker run --rm --user "$(id -u):$(id -g)" --env HOME=/tmp --publish "127.0.0.1:$port:8080" \
+    settings=() # those of the server, which a process would read in this environment
+    while IFS= read -r name; do
+        settings+=(--env "$name")
+    done < <(compgen -e SERVING_ || true)
+    exec docker run --rm --user "$(id -u):$(id -g)" --env HOME=/tmp "${settings[@]}" --publish "127.0.0.1:$port:8080" \
         --volume "$test_dir/model:/opt/ml/model:ro" "${IMAGE:-bert-classifier}:${TAG:-cpu}" serve
 fi
 exec env "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" HF_HUB_OFFLINE=1 \

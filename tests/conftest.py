@@ -20,7 +20,10 @@ _FOLDER_MARKERS = {
     "gpu": "gpu",
     "benchmarks": "benchmark",
 }
-_FOREIGN_VARIABLE = re.compile(r"(SAGEMAKER_|SM_|HF_|SERVING_|AWS_|LAUNCHER_).*|TRAINING_JOB_NAME|ML_ROOT")
+# What make hands on, such as ARGS of `make test`, would reach each make that a test calls.
+_FOREIGN_VARIABLE = re.compile(
+    r"(SAGEMAKER_|SM_|HF_|SERVING_|AWS_|LAUNCHER_).*|TRAINING_JOB_NAME|ML_ROOT|M(AKE)?FLAGS|MAKELEVEL|MAKEOVERRIDES"
+)
 _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localhost")
 
 

@@ -1,7 +1,10 @@
 """The Makefile: every command is documented, and the help is made from what is there."""
 
+import os
 import re
 import subprocess
+import sys
+from functools import cache
 
 import pytest
 
@@ -15,11 +18,17 @@ PROMISED = {
     "setup", "doctor-data", "train-local", "serve-local", "predict-local", "test", "test-integration", "lint", "format",
     "typecheck", "check", "bench", "lock", "clean",
 }  # fmt: skip
+VARIABLES = dict(re.findall(r"(?m)^([A-Z_]+) *[:?]?= *(.*(?:(?<=\\)\n.*)*)", MAKEFILE))
+RULES = dict(re.findall(r"(?m)^((?:\$\(VENV\)/)?[\w.-]+):(?!=)((?:.*)\n(?:\t.*\n)*)", MAKEFILE))
+TAKES = {target: set(names.split()) for target, names in re.findall(r"(?m)^TAKES\.(\S+) := (.*)$", MAKEFILE)}
+OF_RULES = re.findall(r"(?m)^([A-Z_]+) (?:\?|:)=", MAKEFILE.split("\nVENV :=")[0])
+SETTINGS = {*OF_RULES, "BASE", "UPGRADE", "PATIENCE", "VENV"}
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make at the top of the repository."""
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make at the top of the repository, with more in its environment."""
+    command, environ = ["make", *arguments], {**os.environ, **variables}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
 
 
 def test_the_promised_commands_are_there() -> None:
@@ -71,3 +80,121 @@ def test_own_data_does_not_replace_the_sample() -> None:
     result = make("--dry-run", "lay-out", "TRAIN=my texts.csv", "HP=seed=1 num_train_epochs=2")
     assert '"local_test/test_dir" --train "my texts.csv"' in result.stdout
     assert "--hyperparameters 'seed=1 num_train_epochs=2'" in result.stdout
+
+
+def expanded(names: str) -> set[str]:
+    """Return the names of a declaration, with those of the lists that it refers to."""
+    own = set(re.sub(r"\$\([\w.-]+\)", "", names).split())
+    for reference in re.findall(r"\$\(([\w.-]+)\)", names):
+        of_command = reference.removeprefix("TAKES.")
+        own |= declared(of_command) if of_command != reference else expanded(VARIABLES[reference])
+    return own
+
+
+def declared(target: str) -> set[str]:
+    """Return what the Makefile says that a command takes; what only its program reads, such as SERVING_%, aside."""
+    return {name for name in expanded(" ".join(TAKES[target])) if not name.endswith("%")}
+
+
+@cache
+def used(target: str) -> frozenset[str]:
+    """Return the settings that the rule of a target refers to, and those of all that it needs or starts."""
+    fixed = set(re.findall(r"\$\(MAKE\).* ([A-Z_]+)=", RULES[target]))
+    fixed |= set(re.findall(r"\b([A-Z_]+)=\w+ local_test/", RULES[target]))
+    found = in_text(RULES[target], frozenset())
+    for other in re.findall(r"(?:\$\(VENV\)/)?[\w.-]+", RULES[target].partition("##")[0].split("\n")[0]):
+        found |= used(other) if other in RULES else set()
+    for other in re.findall(r"\$\(MAKE\) (?:-s )?(\S+)", with_macros(RULES[target])):
+        found |= used(other.rstrip(";"))
+    return frozenset(found - fixed)
+
+
+def with_macros(text: str) -> str:
+    """Return the text of a rule, and of the variables in it that are no settings."""
+    names = set(re.findall(r"\$\(([A-Z_]+)\)", text)) - SETTINGS - {"MAKE"}
+    return text + "".join(with_macros(VARIABLES[name]) for name in sorted(names & VARIABLES.keys()))
+
+
+def in_text(text: str, seen: frozenset[str]) -> set[str]:
+    """Return the settings that a rule or a script refers to, and those of the scripts that it calls."""
+    text = re.sub(r"(?m)^ *#.*$", "", with_macros(text) if "$(" in text else text)
+    found = set(re.findall(r"[$][({]([A-Z_]+)\b|environ\.get\('([A-Z_]+)'", text.replace('"', "'")))
+    names = {name for pair in found for name in pair} & SETTINGS
+    names |= {"FLAVOUR"} if "TAG" in names else set()
+    scripts = set(re.findall(r"\b(engine|train_local|serve_local|evaluate|predict|build)\.sh", text))
+    scripts |= {"drill_engines"} if "spot_drill.py" in text else set()
+    for script in scripts - seen:
+        (path,) = [p for folder in ("local_test", "docker") for p in (ROOT / folder).glob(f"{script}.*")]
+        names |= in_text(path.read_text(encoding="utf-8"), seen | scripts)
+    return names
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_a_command_takes_is_what_its_rule_uses(target: str) -> None:
+    """The declaration follows from the rules: nothing is taken that does nothing; only the launcher's is its own."""
+    if "$(LAUNCH)" in RULES[target]:
+        assert target not in TAKES
+        return
+    of_tests = {"WHEELHOUSE"} if target in {"test", "check"} else set()  # tests/container builds the image
+    by_hand = {"help": {"FLAVOUR"}}  # TAG's default
+    assert declared(target) == (used(target) | of_tests | by_hand.get(target, set())) - hidden(target)
+
+
+def hidden(target: str) -> set[str]:
+    """Return what a rule refers to, but does not take: the scripts find .venv by themselves."""
+    return set() if {"VENV"} <= declared(target) else {"VENV"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("train-local", "TRIAN=my.csv"), "make train-local takes no TRIAN (did you mean TRAIN?)"),
+        (
+            ("doctor-data", "VALIDATON=my.csv"),
+            "make doctor-data takes no VALIDATON (did you mean VALIDATION?)",
+        ),
+        (("doctor-data", "KILLS=3"), "make doctor-data takes no KILLS (it is for spot-drill)"),
+        (("doctor-data", "ENGINE=docker"), "make doctor-data takes no ENGINE"),
+        (("serve-local", "TRAIN=x"), "make serve-local takes no TRAIN (it is for doctor-data, lay-out"),
+        (("clean", "TEST_DIR=my_run"), "make clean takes no TEST_DIR"),
+        (("TRAIN=my.csv",), "make help takes no TRAIN"),
+        (("train-local", "TRAIN="), "TRAIN= names no file"),
+        (("lint", "typecheck", "SEED=1"), "make lint typecheck takes no SEED"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(arguments: tuple[str, ...], told: str) -> None:
+    """A typo is told with the nearest name, a setting of another command with that; nothing is run."""
+    result = make(*arguments)
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
+    """Settings of the command, variables of other programs, and anything at all in the environment."""
+    taken = ("TEST_DIR=my_run", "TRAIN=a.csv", "HP=seed=1", "OMP_NUM_THREADS=1")
+    result = make("--dry-run", "lay-out", *taken, TRIAN="x", KILLS="3")
+    assert result.returncode == 0, result.stderr
+    assert '"my_run" --train "a.csv"' in result.stdout
+    assert make("--dry-run", "status", "JOB=a").returncode == 0
+
+
+def test_no_command_runs_in_a_dry_run(tmp_path) -> None:
+    """`make -n` prints what would train and serve, and does neither."""
+    result = make("--dry-run", "train-local", f"TEST_DIR={tmp_path}", "ENGINE=process")
+    assert "exec local_test/train_local.sh" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_settings_of_an_outer_make_do_not_reach_tests() -> None:
+    """`make test ARGS=…` hands ARGS to every make below through MAKEFLAGS: not to those that tests call."""
+    if "MAKELEVEL" in os.environ.get("PYTEST_OF_MAKE", ""):
+        assert "--nonsense" not in make("--dry-run", "policies").stdout
+        assert make("lint", "SEED=1").returncode == 2
+        return
+    outer = {"PYTEST_OF_MAKE": "MAKELEVEL", "MAKELEVEL": "1", "MAKEFLAGS": " -- ARGS=--nonsense"}
+    this = [__file__, "-k", "test_the_settings_of_an_outer_make", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *this]
+    ended = subprocess.run(command, env={**os.environ, **outer}, capture_output=True, text=True, cwd=ROOT)
+    assert ended.returncode == 0, ended.stdout
+    assert "1 passed" in ended.stdout

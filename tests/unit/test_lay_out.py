@@ -65,6 +65,24 @@ def test_hyperparameters_are_kept_updated_and_taken_out(tmp_path: Path, csv_file
     assert config_of(tmp_path / "ml", "hyperparameters") == {"seed": "7", "weight_decay": "0"}
 
 
+def test_what_other_data_left_is_named(
+    tmp_path: Path, csv_file: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other training data in a used folder: what is used with them from before is told; the same data are no news."""
+    folder, other = tmp_path / "ml", tmp_path / "other.csv"
+    other.write_text("label,text\nb,x\na,y\n")
+    first = ("--train", csv_file, "--validation", csv_file, "--hyperparameters", "seed=1 weight_decay=0")
+    assert run(folder, *first, "--model", encoder) == 0
+    assert run(folder, "--train", csv_file) == 0
+    assert "from before" not in capsys.readouterr().out
+    assert run(folder, "--train", other, "--hyperparameters", "seed=2") == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "from before" in line]
+    data = folder / "input" / "data"
+    assert told.startswith(
+        f"new training data, but from before: {data}/model, {data}/validation, weight_decay=0 ("
+    )
+
+
 @pytest.mark.parametrize(
     ("assignments", "told"),
     [

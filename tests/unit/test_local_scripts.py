@@ -163,11 +163,29 @@ def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> N
     assert "--env=HF_HUB_OFFLINE=1" in trained
     assert trained[trained.index("bert-classifier:cpu") + 1] == "train"
     served = run(
-        scripts / "serve_local.sh", repository / "ml", path=path, ENGINE="docker", PORT="8081"
+        scripts / "serve_local.sh",
+        repository / "ml",
+        path=path,
+        ENGINE="docker",
+        PORT="8081",
+        SERVING_PRECISION="fp32",
     ).stdout
+    assert served.splitlines()[served.splitlines().index("SERVING_PRECISION") - 1] == "--env"
     assert "127.0.0.1:8081:8080" in served.splitlines()
     assert f"{repository / 'ml' / 'model'}:/opt/ml/model:ro" in served.splitlines()
     assert served.splitlines()[-1] == "serve"
+
+
+def test_a_model_of_before_a_failed_training_is_named_as_such(repository: Path, tmp_path: Path) -> None:
+    """The model that a failed training has left in place is served, and it is said whose it is."""
+    path, folder = fake_docker(tmp_path / "bin", label=digest_of(repository)), repository / "ml"
+    for file in ("model/model.safetensors", "output/failure"):
+        (folder / file).parent.mkdir()
+        (folder / file).write_text("x")
+    script = repository / "local_test" / "serve_local.sh"
+    assert "this is the model of an earlier one" in run(script, folder, path=path, ENGINE="docker").stderr
+    (folder / "output" / "failure").unlink()
+    assert run(script, folder, path=path, ENGINE="docker").stderr == ""
 
 
 @pytest.mark.parametrize(
