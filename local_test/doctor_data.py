@@ -6,7 +6,10 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bert_classifier.training.signals import StopSignal
 
 MOST_CLASSES = 20
 BAR = 40  # characters
@@ -32,14 +35,20 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return 2
     from bert_classifier import log
     from bert_classifier.errors import ContainerError, failure_text
+    from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal
 
     log.configure("ERROR")
+    stop = StopSignal()
+    stop.listen()
     folder = Path(arguments[0])
     written = folder / "output" / "data" / "data_report.json"
     written.unlink(missing_ok=True)
     status, reason = 0, ""
     try:
-        _examine(folder, environ)
+        _examine(folder, environ, stop)
+    except (Stopped, KeyboardInterrupt) as stopped:
+        print(f"stopped by {str(stopped) or 'SIGINT'}", file=sys.stderr)
+        return STOPPED_EXIT_CODE
     except ContainerError as error:
         status, reason = error.exit_code, failure_text(error)
     except OSError as error:
@@ -53,16 +62,22 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return status
 
 
-def _examine(folder: Path, environ: Mapping[str, str]) -> None:
+def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> None:
     from bert_classifier.config import TrainConfig
+    from bert_classifier.durable import prove_writable
     from bert_classifier.environment import Environment
+    from bert_classifier.job_files import check_files
+    from bert_classifier.training.scratch import scratch_folder
 
     environment = Environment.read(folder, environ)
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+    environment.output_dir.mkdir(parents=True, exist_ok=True)
+    prove_writable(environment.output_dir)
+    check_files(config, environment)
     from bert_classifier.training.prepare import prepare
-    from bert_classifier.training.signals import StopSignal
 
-    prepare(config, environment, StopSignal())
+    with scratch_folder() as scratch:
+        prepare(config, environment, stop, scratch)
 
 
 def lines_of(report: Mapping[str, Any]) -> Iterator[str]:

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from bert_classifier.training.distributed import World
+from bert_classifier.training.signals import Stopped
 
 
 @dataclasses.dataclass(frozen=True)
 class Raised:
     """An exception of a rank."""
 
-    kind: type[Exception]
+    kind: type[BaseException]
     text: str
     is_silence: bool
 
@@ -68,7 +69,7 @@ def _fork(
             world.join(answer_seconds)
             result = work(world)
             world.leave()
-        except Exception as error:  # noqa: BLE001 - what the rank raised is its result
+        except (Exception, Stopped) as error:  # noqa: BLE001 - what the rank raised is its result
             result = Raised(type(error), str(error), getattr(error, "is_silence", False))
         partial = folder / f"partial-{port}-{rank}"
         partial.write_bytes(pickle.dumps(result))

@@ -5,7 +5,7 @@ For data of your own, change the two functions marked ← and import your classe
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.environment import Environment
 from bert_classifier.errors import UserError
 from bert_classifier.examples import Examples, read_examples, require_rows, stratified_split
-from bert_classifier.label_mapper import LabelMapperBase, class_names
+from bert_classifier.job_files import data_files, model_source, read_class_list
+from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
 from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer, longest_input
-from bert_classifier.records import read_lines
 
 logger = logging.getLogger(__name__)
 
@@ -68,19 +68,22 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     Raises:
         UserError: for a channel, file, row or label that cannot be used.
     """
-    dataset = build_dataset(environment.required_channel("train").files(config.train_file))
+    files = data_files(config, environment)
+    names = read_class_list(config, environment)
+    dataset = build_dataset(files["train"])
     require_rows(dataset, "train")
-    mapper = build_label_mapper(_class_list(config, environment), dataset)
+    mapper = build_label_mapper(names, dataset)
     labels = class_names(mapper)
+    positive_index(mapper)
     train = read_examples(dataset, mapper, "train")
-    validation = _optional(environment, mapper, "validation", config.validation_file)
+    validation = _optional(files, mapper, "validation")
     is_held_out = validation is None
     if validation is None:
         train, validation = stratified_split(train, config.validation_split, config.seed)
         logger.info("no validation channel: %d rows of train are held out, class by class", len(validation))
     if len(set(train.targets.tolist())) < 2:
         raise UserError("The training data hold one class only.", "Give rows of at least two classes.")
-    return Data(mapper, labels, train, validation, _optional(environment, mapper, "test", ""), is_held_out)
+    return Data(mapper, labels, train, validation, _optional(files, mapper, "test"), is_held_out)
 
 
 def build_model(config: TrainConfig, environment: Environment, labels: Sequence[str]) -> tuple[Any, Any]:
@@ -90,7 +93,7 @@ def build_model(config: TrainConfig, environment: Environment, labels: Sequence[
         UserError: when they cannot be loaded or do not fit together.
     """
     tokenizer = build_tokenizer(config, environment)
-    model = load_pretrained(_model_source(config, environment), labels, tokenizer, config.max_seq_length)
+    model = load_pretrained(model_source(config, environment), labels, tokenizer, config.max_seq_length)
     if config.freeze_encoder:
         freeze_encoder(model)
     return model, tokenizer
@@ -102,7 +105,7 @@ def build_tokenizer(config: TrainConfig, environment: Environment) -> Any:
     Raises:
         UserError: when it cannot be loaded.
     """
-    return load_tokenizer(_model_source(config, environment))
+    return load_tokenizer(model_source(config, environment))
 
 
 def longest_text(config: TrainConfig, environment: Environment) -> int | None:
@@ -111,35 +114,8 @@ def longest_text(config: TrainConfig, environment: Environment) -> int | None:
     Raises:
         UserError: when its configuration cannot be read.
     """
-    return longest_input(_model_source(config, environment))
+    return longest_input(model_source(config, environment))
 
 
-def _model_source(config: TrainConfig, environment: Environment) -> str:
-    channel = environment.channels.get("model")
-    return str(channel.path) if channel else config.model_name
-
-
-def _optional(environment: Environment, mapper: LabelMapperBase, name: str, only: str) -> Examples | None:
-    if name not in environment.channels:
-        return None
-    return read_examples(build_dataset(environment.channels[name].files(only)), mapper, name)
-
-
-def _class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
-    """Return the lines of the class file: in channel `class`, or beside the training data."""
-    for name in ("class", "train"):
-        channel = environment.channels.get(name)
-        path = channel.find(config.class_file) if channel else None
-        if path:
-            names = [line.strip() for line in read_lines(path)]
-            while names and not names[-1]:
-                names.pop()
-            if "" in names:
-                raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class a line.")
-            return names
-    if "class" in environment.channels or config.class_file != TrainConfig.class_file:
-        raise UserError(
-            f"No channel, class or train, has the file {config.class_file}.",
-            "Put it there, or set class_file to its name.",
-        )
-    return None
+def _optional(files: Mapping[str, Sequence[Path]], mapper: LabelMapperBase, name: str) -> Examples | None:
+    return read_examples(build_dataset(files[name]), mapper, name) if name in files else None

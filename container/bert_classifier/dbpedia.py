@@ -37,6 +37,10 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         self._files = list(files)
         self.num_empty = 0
         wrong: list[str] = []
+        for path in self._files[
+            1:
+        ]:  # what is wrong with a file as a whole is told before any is read to its end
+            next(_rows_of(path), None)
         for number, path in enumerate(self._files):
             for line, row in _rows_of(path):
                 reason = row if isinstance(row, str) else self._add(row, (number, line))

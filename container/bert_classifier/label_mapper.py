@@ -60,6 +60,21 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
     return names
 
 
+def positive_index(mapper: LabelMapperBase) -> int | None:
+    """Return the index of the mapper's positive label; None when it has none.
+
+    Raises:
+        UserError: when the mapper does not know the label itself.
+    """
+    try:
+        return mapper.positive_label_index
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{type(mapper).__name__} does not know its own positive_label {mapper.positive_label!r}.",
+            "Let positive_label return a raw label of the data, one that map() knows.",
+        ) from error
+
+
 def _name_of(mapper: LabelMapperBase, index: int) -> str:
     try:
         return mapper.reverse_map(index)

@@ -16,10 +16,11 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from bert_classifier.encoder_folder import positions_of
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.logits import PROBE_TEXTS, probe_logits
 from bert_classifier.manifest import find_artifact, put_files, read_object, verify, write_json
-from bert_classifier.model_folder import cannot_load, check_config, check_folder, positions_of
+from bert_classifier.model_folder import cannot_load, check_config, check_known
 from bert_classifier.tokenization import TextEncoder
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
     Raises:
         UserError: when there is none, or it has no padding token.
     """
-    check_folder(source)
+    check_known(source)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
     except Exception as error:  # the library raises anything on a bad folder
@@ -110,7 +111,7 @@ def load_pretrained(
             does not fit the tokenizer or the length.
     """
     config = _load_config(source)
-    check_config(config, source, len(tokenizer), max_seq_length)
+    check_config(config, source, max(tokenizer.get_vocab().values()), max_seq_length)
     for name in _ATTENTION_DROPOUT:
         if hasattr(config, name):
             setattr(config, name, 0.0)
@@ -151,7 +152,7 @@ def _incomplete_keys(report: Mapping[str, Any]) -> list[str]:
 
 
 def _load_config(source: str) -> Any:
-    check_folder(source)
+    check_known(source)
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # the library raises anything on a bad folder
@@ -164,7 +165,7 @@ def longest_input(source: str) -> int | None:
     Raises:
         UserError: when it has no configuration that can be read.
     """
-    return positions_of(_load_config(source))
+    return positions_of(_load_config(source).to_dict())
 
 
 def freeze_encoder(model: transformers.PreTrainedModel) -> None:
@@ -224,7 +225,7 @@ def load_artifact(folder: Path) -> Artifact:
     if [config.id2label.get(index) for index in range(max(len(labels), config.num_labels))] != labels:
         raise UserError(f"{folder}: the labels of config.json and {TRAINING_INFO} differ.", _RETRAIN)
     tokenizer = _read_tokenizer(folder)
-    check_config(config, str(folder), tokenizer.get_vocab_size(), info["max_seq_length"])
+    check_config(config, str(folder), max(tokenizer.get_vocab().values()), info["max_seq_length"])
     model, report = _load_model(str(folder), config)
     if _incomplete_keys(report):
         gap = _incomplete_keys(report)[0]

@@ -1,4 +1,4 @@
-"""What a model must be like to be used here, and the one sentence for one that is not."""
+"""What transformers knows of a model that comes in: whether it can be used here, and the sentence where it cannot."""
 
 from pathlib import Path
 from typing import Any
@@ -10,84 +10,52 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
 )
 
+from bert_classifier.encoder_folder import check_folder, check_length, positions_of, runs_code, unknown_type
 from bert_classifier.errors import UserError
-from bert_classifier.fields import shown
 from bert_classifier.manifest import read_object
 
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
 
 
-def check_folder(source: str) -> None:
-    """Refuse a folder that is no checkpoint, before the library guesses at what it might be.
+def check_known(source: str) -> None:
+    """Refuse a folder that is no checkpoint of a known family, before the library guesses at what it might be.
 
     Args:
         source: a folder, or a name on the model hub, of which nothing is known here.
     Raises:
-        UserError: when the folder lacks config.json or safetensors, or wants code of its own to be run.
+        UserError: saying what is wrong with its files.
     """
-    folder = Path(source)
-    if not folder.is_dir():
-        return
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no config.json.", "Put the checkpoint's files right into this folder.")
-    config = read_object(folder / "config.json", "Copy the checkpoint again.")
-    if config.get("auto_map"):
-        raise _runs_code(source)
-    if str(config.get("model_type")) not in CONFIG_MAPPING:
-        wrong = shown(config.get("model_type"))
-        raise UserError(f"The config.json of {folder} names no known model_type ({wrong}).", _ENCODERS)
-    if not any((folder / name).is_file() for name in _WEIGHTS):
-        raise UserError(
-            f"{folder} has no model.safetensors.",
-            "Pickled weights (.bin, .pt) are not opened: save them anew with transformers' save_pretrained.",
-        )
+    check_folder(source)
+    if Path(source).is_dir():
+        model_type = read_object(Path(source) / "config.json", "Copy the checkpoint again.")["model_type"]
+        if model_type not in CONFIG_MAPPING:
+            raise unknown_type(source, model_type)
 
 
-def _runs_code(source: str) -> UserError:
-    return UserError(
-        f"The config.json of {source} asks to run code of the checkpoint (auto_map).",
-        "Use a model of a supported family.",
-    )
-
-
-def check_config(config: Any, source: str, vocabulary: int, max_seq_length: int) -> None:
+def check_config(config: Any, source: str, highest_id: int, max_seq_length: int) -> None:
     """Refuse a model that cannot classify, or does not fit its tokenizer or the length asked for.
 
     Args:
-        vocabulary: tokens that the tokenizer knows.
+        highest_id: that the tokenizer may give.
     Raises:
         UserError: saying which.
     """
     if getattr(config, "auto_map", None):
-        raise _runs_code(source)
+        raise runs_code(source)
     if not _is_encoder(config):
         raise UserError(f"{source} is of type {config.model_type}, which is no encoder of texts.", _ENCODERS)
-    if vocabulary > config.vocab_size:
+    if highest_id >= config.vocab_size:
         raise UserError(
-            f"The tokenizer of {source} knows {vocabulary} tokens, the model only {config.vocab_size}.",
+            f"The tokenizer of {source} has ids up to {highest_id}, the model only those below {config.vocab_size}.",
             "Give the tokenizer that the model was trained with.",
         )
-    positions = positions_of(config)
-    if positions is not None and max_seq_length > positions:
-        raise UserError(
-            f"max_seq_length={max_seq_length} is more than the {positions} tokens that {source} can take.",
-            f"Set max_seq_length to {positions} or less.",
-        )
+    check_length(positions_of(config.to_dict()), source, max_seq_length)
 
 
 def _is_encoder(config: Any) -> bool:
     """Say whether a model reads a text in both directions and has a classification head."""
     known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
-
-
-def positions_of(config: Any) -> int | None:
-    """Return the most tokens that a model can take, special ones included; None when it knows no limit."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None or config.model_type not in {"roberta", "xlm-roberta", "camembert"}:
-        return positions
-    return int(positions) - int(config.pad_token_id) - 1  # RoBERTa counts positions from the padding id on
 
 
 def cannot_load(what: str, source: str, error: Exception) -> UserError:

@@ -6,6 +6,7 @@ prefix of the text is tokenised, ended where no token can span the cut, and grow
 
 import dataclasses
 import functools
+import itertools
 import unicodedata
 from collections.abc import Callable, Sequence
 
@@ -89,6 +90,7 @@ class TextEncoder:
 
     Attributes:
         most_tokens: that are kept of a text, special ones counted once and repeated ones not at all.
+        chars_looked_at: of a longer text, before it is known whether they yield so many tokens.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class TextEncoder:
         self._step = max(1, round(self._window * (1 - window_overlap)))
         self._room = self._window + (self._max_windows - 1) * self._step  # tokens kept of a text
         self.most_tokens = self._room + max_length - self._window
+        self.chars_looked_at = _CHARS_PER_TOKEN * self.most_tokens
 
     def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
         """Encode n texts, each a string without lone surrogates."""
@@ -146,7 +149,7 @@ class TextEncoder:
             ]
             bounds.append(len(windows))
         lengths = np.fromiter(map(len, windows), dtype=np.int64, count=len(windows))
-        flat = np.fromiter((i for ids in windows for i in ids), dtype=np.int32, count=int(lengths.sum()))
+        flat = np.fromiter(itertools.chain.from_iterable(windows), dtype=np.int32, count=int(lengths.sum()))
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         is_plain = len(windows) == len(encoded)
         return EncodedTexts(flat, offsets, truncated, None if is_plain else np.array(bounds, dtype=np.int64))
@@ -172,7 +175,7 @@ class TextEncoder:
         return [e.ids for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def _limited(self, text: str, part_of: "_Part", factor: int = 1) -> tuple[str, bool]:
-        return part_of(text, factor * _CHARS_PER_TOKEN * self.most_tokens)
+        return part_of(text, factor * self.chars_looked_at)
 
     def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
         """Return room + 1 or more tokens of one end of a text, or all there are, and whether some must go."""

@@ -1,10 +1,12 @@
 """What can be told about a training job without asking AWS: settings that contradict each other or the service."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from bert_classifier.config import TrainConfig
+from bert_classifier.encoder_folder import check_encoder
 from bert_classifier.fields import nearest, shown
-from launcher.findings import Finding, fail, ok, warn
+from launcher.findings import Finding, examine, fail, ok, warn
 from launcher.instances import AS_OF, host_of
 from launcher.training_settings import TrainSettings
 from launcher.work_settings import WorkSettings
@@ -19,6 +21,13 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
     config = TrainConfig.from_hyperparameters(settings.hyperparameters)
     batch = config.resolve_global_batch_size(settings.instance_count)
     yield ok("hyperparameters", f"{len(told)} given; {config.num_train_epochs} epoch(s), batch {batch}")
+    if settings.model and not settings.model.startswith("s3://"):
+        yield from examine("model", lambda: _check_encoder(settings.model, config.max_seq_length))
+
+
+def _check_encoder(folder: str, max_seq_length: int) -> Sequence[Finding]:
+    check_encoder(str(Path(folder).expanduser()), max_seq_length)
+    return ()  # the channel itself says what is uploaded
 
 
 def check_instance(settings: TrainSettings, known: Sequence[str]) -> Iterator[Finding]:

@@ -155,7 +155,10 @@ BAD_ARTIFACTS: dict[str, tuple[Damage, str]] = {
     "temperature 0": (edit("training.json", temperature=0), "has no usable temperature"),
     "unknown cut": (edit("training.json", truncation="middle"), "has no usable truncation"),
     "too long": (edit("training.json", max_seq_length=513), "max_seq_length=513 is more than the 512"),
-    "vocabulary too large": (edit("config.json", vocab_size=20), r"knows \d+ tokens, the model only 20"),
+    "vocabulary too large": (
+        edit("config.json", vocab_size=20),
+        r"has ids up to \d+, the model only those below 20",
+    ),
     "code of its own": (edit("config.json", auto_map={"AutoModel": "evil.M"}), "asks to run code"),
     "images": (edit("config.json", model_type="vit"), "is of type vit, which is no encoder"),
     "broken tokenizer": (signed(cut("tokenizer.json", 900)), "The tokenizer in .* is unusable"),

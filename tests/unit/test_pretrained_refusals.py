@@ -79,6 +79,12 @@ def index_without_shards(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
+def index_of_nothing(folder: Path) -> None:
+    """Leave an index that names no file."""
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text("{}")
+
+
 def dangling_link(folder: Path) -> None:
     """Make the weights a link to nowhere, as a copied hub cache has them."""
     (folder / "model.safetensors").unlink()
@@ -94,7 +100,14 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
     "no weights": (remove("model.safetensors"), r"has no model\.safetensors"),
     "pickled weights": (pickle_only, r"has no model\.safetensors.* Pickled weights .* are not opened"),
     "dangling link": (dangling_link, r"has no model\.safetensors"),
-    "index without shards": (index_without_shards, r"The model in .* is unusable"),
+    "index without shards": (
+        index_without_shards,
+        "is damaged: model-00001-of-00002.safetensors: No such file",
+    ),
+    "index of nothing": (
+        index_of_nothing,
+        r"is damaged: model\.safetensors\.index\.json: it names no weights",
+    ),
     "no tokenizer": (remove("tokenizer.json", "tokenizer_config.json"), "no tokenizer that knows a word"),
     "broken tokenizer": (cut("tokenizer.json", 700), "The tokenizer in .* is unusable"),
     "config not JSON": (write("config.json", "{"), r"Cannot read .*config\.json: "),
@@ -111,7 +124,14 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
     "odd heads": (edit(num_attention_heads=5), "hidden size .* is not a multiple"),
     "field of another type": (edit(hidden_size="x"), "hidden_size"),
     "giant": (edit(hidden_size=1_000_000), "The model in .* is unusable: .*allocate"),
-    "truncated weights": (cut("model.safetensors", 3000), "The model in .* is damaged"),
+    "truncated weights": (
+        cut("model.safetensors", 30_000),
+        r"is damaged: .* it has 30000 bytes instead of \d+",
+    ),
+    "truncated header": (
+        cut("model.safetensors", 3000),
+        "is damaged: .* its 3000 bytes are not those of weights",
+    ),
     "empty weights": (cut("model.safetensors", 0), "The model in .* is damaged"),
     "last byte missing": (
         lambda folder: os.truncate(
@@ -130,7 +150,7 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
         r"\d+ encoder tensor\(s\) missing",
     ),
     "config of a larger model": (edit(num_hidden_layers=4), r"encoder\.layer\.2\."),
-    "vocabulary too large": (edit(vocab_size=10), r"tokenizer of .* knows \d+ tokens, the model only 10"),
+    "vocabulary too large": (edit(vocab_size=10), r"tokenizer of .* has ids up to \d+, .* below 10"),
     "too few positions": (edit(max_position_embeddings=32), "max_seq_length=64 is more than the 32 tokens"),
 }
 

@@ -10,6 +10,7 @@ from bert_classifier.data_doctor.lengths import whole_lengths
 from bert_classifier.data_doctor.report import MOST_PLACES, ChannelReport, TokenCounts
 from bert_classifier.data_doctor.texts import KINDS, keys_of, trouble_in
 from bert_classifier.examples import Examples
+from bert_classifier.token_file import share_of_id
 from bert_classifier.tokenization import EncodedTexts, TextEncoder
 
 
@@ -61,7 +62,7 @@ class Survey:
             examples=examples,
             lengths=whole_lengths(encoder, examples.texts, encoded),
             truncated=encoded.truncated,
-            unknown_share=0.0 if unknown_id is None else float((encoded.ids == unknown_id).mean()),
+            unknown_share=0.0 if unknown_id is None else share_of_id(encoded.ids, unknown_id),
             keys=keys,
             trouble=_trouble(examples),
             repeats=repeats,

@@ -12,6 +12,7 @@ import torch
 
 from bert_classifier import log
 from bert_classifier.cpu_quota import available_cores
+from bert_classifier.durable import prove_writable
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.answers import assessed, read_labelled
 from bert_classifier.evaluation.comparison_report import Pair, verdict, write_comparison
@@ -38,6 +39,8 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     quiet_transformers()
     try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        prove_writable(options.output)
         options.run(options)
     except ContainerError as error:
         return _failed(error)

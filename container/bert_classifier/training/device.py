@@ -24,19 +24,38 @@ def choose_device(local_rank: int = 0) -> torch.device:
     Raises:
         UserError: when the host has GPUs, but fewer than processes, or such as torch has no kernels for.
     """
-    gpus = count_gpus()
-    if not gpus:
+    if not count_gpus():
         if local_rank == 0 and (reason := why_no_gpu()):
             logger.warning("this machine has a GPU, but training goes on its CPU: %s", reason)
         return torch.device("cpu")
-    if local_rank >= gpus:
+    _require_gpus(local_rank + 1)
+    require_kernels(local_rank)
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)
+
+
+def check_devices(precision: str, processes: int) -> None:
+    """Refuse what this host cannot compute before data are read, as far as that takes no GPU into use.
+
+    Args:
+        precision: the setting.
+        processes: of this host.
+    Raises:
+        UserError: for fewer GPUs than processes, or fp16 without any.
+    """
+    if count_gpus():
+        _require_gpus(processes)
+    else:
+        resolve_precision(precision, torch.device("cpu"))
+
+
+def _require_gpus(processes: int) -> None:
+    gpus = count_gpus()
+    if processes > gpus:
         raise UserError(
             f"This instance has {gpus} GPU(s), too few for its processes.",
             "Leave processes_per_host out: it is then the number of GPUs.",
         )
-    require_kernels(local_rank)
-    torch.cuda.set_device(local_rank)
-    return torch.device("cuda", local_rank)
 
 
 def pin_threads(processes: int = 1) -> int:

@@ -1,7 +1,6 @@
 """The `train` program: checks the job before anything heavy is imported, runs it, reports how it ended."""
 
 import logging
-import tempfile
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -10,7 +9,9 @@ from bert_classifier import log
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment, clear_failure, ml_root, write_failure
 from bert_classifier.errors import exit_code_of, failure_text
+from bert_classifier.job_files import check_files
 from bert_classifier.training.failures import in_families, log_failure
+from bert_classifier.training.scratch import scratch_folder
 from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal, signal_name
 
 logger = logging.getLogger(__name__)
@@ -47,23 +48,27 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     environment = Environment.read(root, environ)
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
     environment.prepare_outputs()
+    check_files(config, environment)
     if not environment.job_name:
         # On a machine that does other things too, threads that wait must sleep: while they spin, one busy
         # core makes training ten times slower. Read when torch is loaded.
         environ.setdefault("GOMP_SPINCOUNT", "1000")
     # These import torch: not before the job is known to be sound.
     from bert_classifier.training.cluster import RankPlan
+    from bert_classifier.training.device import check_devices
     from bert_classifier.training.distributed import World
     from bert_classifier.training.prepare import prepare
     from bert_classifier.training.ranks import run_ranks
     from bert_classifier.training.worker import run
 
     plan = RankPlan.of(config, environment, environ)
-    prepared = prepare(config, environment, stop)
-    if plan.size == 1:
-        run(config, environment, prepared, stop, World(), started)
-        return
-    with tempfile.TemporaryDirectory(prefix="train-") as folder:
-        prepared.save(Path(folder))
+    check_devices(config.precision, plan.per_host)
+    with scratch_folder() as folder:
+        prepared = prepare(config, environment, stop, folder)
+        if plan.size == 1:
+            run(config, environment, prepared, stop, World(), started)
+            return
+        with stop.at_once():
+            prepared.save(folder)
         del prepared  # the ranks map it
-        run_ranks(plan, Path(folder), started, environ, stop)
+        run_ranks(plan, folder, started, environ, stop)

@@ -10,17 +10,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from bert_classifier.builder import build_data, build_tokenizer, longest_text
+from bert_classifier.builder import Data, build_data, build_model, longest_text
 from bert_classifier.config import TrainConfig
 from bert_classifier.data_doctor.doctor import REPORT_FILE, examine, tell
 from bert_classifier.data_doctor.report import DataReport
 from bert_classifier.data_doctor.survey import Survey
 from bert_classifier.environment import Environment
+from bert_classifier.errors import PlatformError
 from bert_classifier.examples import Examples, Rows
+from bert_classifier.label_mapper import positive_index
 from bert_classifier.manifest import write_json
 from bert_classifier.model import quiet_transformers
+from bert_classifier.token_file import encode_to_file, map_ids, write_ids
 from bert_classifier.tokenization import EncodedTexts, TextEncoder
 from bert_classifier.training.batching import Split
+from bert_classifier.training.layer_depths import layer_depths
+from bert_classifier.training.progress import TextProgress, wants_bar
 from bert_classifier.training.signals import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -49,9 +54,10 @@ class Prepared:
     rows: Mapping[str, Callable[[], Rows]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write everything into a folder, for other processes of this host."""
+        """Write everything into a folder, for other processes of this host; ids that are mapped from there stay."""
         for name, split in self.splits.items():
-            for field, array in _arrays(split).items():
+            write_ids(split.encoded.ids, _ids_file(folder, name))
+            for field, array in _small_arrays(split).items():
                 np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
         for name, rows_of in self.rows.items():
             rows_of().save(_rows_file(folder, name))
@@ -71,39 +77,108 @@ class Prepared:
         return cls(described["labels"], described["positive"], splits, fingerprints, data_report, rows)
 
 
-def prepare(config: TrainConfig, environment: Environment, stop: StopSignal) -> Prepared:
+def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> Prepared:
     """Read, check, tokenise and examine the channels; the first host writes down what the data doctor found.
 
+    Args:
+        folder: takes the token ids, which are mapped from there for as long as they are used.
     Raises:
-        UserError: for a channel, row, label or tokenizer that cannot be used, or data that would waste the run.
-        Stopped: when the program was told to stop.
+        UserError: for a model, channel, row or label that cannot be used, or data that would waste the run.
+        PlatformError: when the disk does not take the token ids.
+        Stopped: when the program was told to stop, at once.
     """
-    stop.check()  # importing took seconds
     quiet_transformers()
-    data = build_data(config, environment)
-    stop.check()
-    tokenizer = build_tokenizer(config, environment)
-    encoder = TextEncoder(
-        tokenizer.backend_tokenizer,
-        tokenizer.pad_token_id,
-        config.max_seq_length,
-        config.truncation,
-        config.max_windows,
-        config.window_overlap,
-    )
-    splits, surveys = {}, {}
-    for name, examples in data.channels.items():
-        splits[name] = _encode(encoder, examples, name, stop)
-        surveys[name] = Survey.of(name, examples, encoder, splits[name].encoded, tokenizer.unk_token_id)
-    longest = longest_text(config, environment)
-    report = examine(config, surveys, data.labels, longest=longest, is_held_out=data.is_held_out)
+    with stop.at_once():  # nothing is lost by it
+        preparation = _Preparation(config, environment, stop, folder)
+        data = preparation.read()
+        splits = preparation.encode(data)
+        report = preparation.examine(data, splits)
+        fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
     if environment.host_rank == 0:
         _write(environment, report)
     tell(report)
-    fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
     rows = {name: functools.partial(Rows.of, data.channels[name]) for name in splits if name != "train"}
-    positive = data.mapper.positive_label_index
+    positive = positive_index(data.mapper)
     return Prepared(data.labels, positive, splits, fingerprints, report.as_json(), rows)
+
+
+class _Preparation:
+    """The steps of `prepare`, each announced: at a million texts, each takes a minute or more.
+
+    Args:
+        as prepare's.
+    """
+
+    def __init__(self, config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> None:
+        self._config = config
+        self._environment = environment
+        self._stop = stop
+        self._folder = folder
+        # Loaded for its mistakes alone, which would else be told after all data were read.
+        model, self._tokenizer = build_model(config, environment, ("any", "other"))
+        if config.layer_decay < 1:
+            layer_depths(model)
+        self._encoder = TextEncoder(
+            self._tokenizer.backend_tokenizer,
+            self._tokenizer.pad_token_id,
+            config.max_seq_length,
+            config.truncation,
+            config.max_windows,
+            config.window_overlap,
+        )
+
+    def read(self) -> Data:
+        """Return the texts and labels of all channels."""
+        logger.info("reading the data")
+        data = build_data(self._config, self._environment)
+        self._stop.check()
+        return data
+
+    def encode(self, data: Data) -> dict[str, Split]:
+        """Return the channels' token ids, which are put into the folder."""
+        sizes = ", ".join(f"{name} {len(examples)}" for name, examples in data.channels.items())
+        logger.info("tokenising the texts: %s", sizes)
+        return {name: self._encode(examples, name) for name, examples in data.channels.items()}
+
+    def examine(self, data: Data, splits: Mapping[str, Split]) -> DataReport:
+        """Return what the data doctor finds."""
+        logger.info("examining the data")
+        surveys = {}
+        for name, examples in data.channels.items():
+            encoded, unknown = splits[name].encoded, self._tokenizer.unk_token_id
+            surveys[name] = Survey.of(name, examples, self._encoder, encoded, unknown)
+            self._stop.check()
+        longest = longest_text(self._config, self._environment)
+        return examine(self._config, surveys, data.labels, longest=longest, is_held_out=data.is_held_out)
+
+    def _encode(self, examples: Examples, channel: str) -> Split:
+        path = _ids_file(self._folder, channel)
+        progress = TextProgress(channel, len(examples), bar=wants_bar(self._environment.job_name))
+
+        def on_chunk(done: int) -> None:
+            progress.update(done)
+            self._stop.check()
+
+        try:
+            encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
+        except OSError as error:
+            raise PlatformError(
+                f"The tokens of {channel} cannot be written to {path.parent}: {error.strerror or error}.",
+                "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
+            ) from error
+        finally:
+            progress.close()
+        _log_tokens(self._encoder, encoded, channel)
+        return Split(encoded, examples.targets)
+
+
+def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:
+    logger.info(
+        "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
+        channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
+    )  # fmt: skip
+    if encoded.bounds is not None:
+        logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)
 
 
 def _write(environment: Environment, report: DataReport) -> None:
@@ -112,25 +187,17 @@ def _write(environment: Environment, report: DataReport) -> None:
     logger.info("data: %d finding(s), in %s", len(report.findings), environment.output_dir / REPORT_FILE)
 
 
-def _encode(encoder: TextEncoder, examples: Examples, channel: str, stop: StopSignal) -> Split:
-    stop.check()
-    encoded = encoder.encode_batch(examples.texts)
-    logger.info(
-        "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
-        channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
-    )  # fmt: skip
-    if encoded.bounds is not None:
-        logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)
-    return Split(encoded, examples.targets)
-
-
 def _rows_file(folder: Path, channel: str) -> Path:
     return folder / f"{channel}-rows.json"
 
 
-def _arrays(split: Split) -> dict[str, np.ndarray]:
+def _ids_file(folder: Path, channel: str) -> Path:
+    return folder / f"{channel}.ids"
+
+
+def _small_arrays(split: Split) -> dict[str, np.ndarray]:
     encoded = split.encoded
-    arrays = {"ids": encoded.ids, "offsets": encoded.offsets, "truncated": encoded.truncated}
+    arrays = {"offsets": encoded.offsets, "truncated": encoded.truncated}
     bounds = {} if encoded.bounds is None else {"bounds": encoded.bounds}
     return {**arrays, **bounds, "targets": split.targets}
 
@@ -141,4 +208,5 @@ def _mapped(folder: Path, name: str) -> Split:
         return mapped
 
     bounds = array("bounds") if (folder / f"{name}-bounds.npy").exists() else None
-    return Split(EncodedTexts(array("ids"), array("offsets"), array("truncated"), bounds), array("targets"))
+    ids = map_ids(_ids_file(folder, name))
+    return Split(EncodedTexts(ids, array("offsets"), array("truncated"), bounds), array("targets"))

@@ -109,6 +109,38 @@ class Progress:
         logger.info("%s", metric_line(values))
 
 
+class TextProgress:
+    """Tells how far a channel's texts are tokenised: by a bar, or else by a line now and then.
+
+    Args:
+        total: texts of the channel.
+        bar: whether to draw a progress bar; only where a terminal shows it.
+    """
+
+    def __init__(self, channel: str, total: int, *, bar: bool = False) -> None:
+        self._channel = channel
+        self._total = total
+        self._bar = tqdm(total=total, desc=channel, unit="text", leave=False) if bar else None
+        self._started = self._logged = time.monotonic()
+
+    def update(self, done: int) -> None:
+        """Take in that `done` texts are tokenised; tell it when it is time."""
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+        elif now - self._logged >= LOG_INTERVAL_SECONDS:
+            rest = (now - self._started) / done * (self._total - done)
+            logger.info(
+                "%s: %d of %d texts tokenised, about %.0f s to go", self._channel, done, self._total, rest
+            )
+            self._logged = now
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+
+
 def wants_bar(job_name: str) -> bool:
     """Say whether a bar would be seen: on a terminal, and not in a SageMaker job whose log it would flood."""
     return not job_name and sys.stderr.isatty()

@@ -69,9 +69,10 @@ def planted(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(planted):
+def report(planted, tmp_path_factory):
     """Return what the start of a training says of it."""
-    return prepare(TrainConfig(), Environment.read(planted, {}), StopSignal()).data_report
+    scratch = tmp_path_factory.mktemp("scratch")
+    return prepare(TrainConfig(), Environment.read(planted, {}), StopSignal(), scratch).data_report
 
 
 def finding(report, code):
@@ -134,10 +135,10 @@ def test_report_is_a_file_without_any_text(planted, report):
     assert all(len(f["places"]) <= 10 for f in report["findings"])
 
 
-def test_log_has_a_line_for_each_warning(planted, caplog):
+def test_log_has_a_line_for_each_warning(planted, tmp_path, caplog):
     """A warning is one line with its remedy and the first places; what is only worth knowing stays in the file."""
     with caplog.at_level(logging.WARNING, logger="bert_classifier"):
-        report = prepare(TrainConfig(), Environment.read(planted, {}), StopSignal()).data_report
+        report = prepare(TrainConfig(), Environment.read(planted, {}), StopSignal(), tmp_path).data_report
     warnings = [f for f in report["findings"] if f["severity"] == "warning"]
     assert len(caplog.messages) == len(warnings) > 2
     for line, told in zip(caplog.messages, warnings, strict=True):

@@ -21,6 +21,7 @@ from train_process import CONTAINER, Outcome, train_in_process
 def root(tmp_path: Path) -> Path:
     """Return the least picture of /opt/ml that passes the first checks, with a failure file of an earlier run."""
     (tmp_path / "input" / "data" / "train").mkdir(parents=True)
+    (tmp_path / "input" / "data" / "train" / "train.csv").write_text("a,a text\nb,another\n")
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "failure").write_text("UserError: an earlier run's.")
     return tmp_path

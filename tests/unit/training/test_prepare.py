@@ -1,20 +1,29 @@
 """The data of a job, prepared by one process and mapped by others."""
 
+import logging
+import signal
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
+from bert_classifier import builder
 from bert_classifier.config import TrainConfig
+from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.environment import Environment
+from bert_classifier.errors import PlatformError
 from bert_classifier.training.prepare import Prepared, prepare
 from bert_classifier.training.signals import Stopped, StopSignal
+from clear_text import assert_clear
 from toy_trainer import make_trainer
 
 
 @pytest.fixture
-def prepared(ml_root):
+def prepared(ml_root, tmp_path_factory):
     """Return the data of a toy job."""
     environment = Environment.read(ml_root, {})
-    return prepare(TrainConfig(max_seq_length=64), environment, StopSignal())
+    scratch = tmp_path_factory.mktemp("scratch")
+    return prepare(TrainConfig(max_seq_length=64), environment, StopSignal(), scratch)
 
 
 def test_what_was_saved_is_what_is_mapped(prepared, tmp_path):
@@ -59,9 +68,86 @@ def test_training_from_the_map_is_the_same(tmp_path):
     assert trainer.evaluate(mapped).loss == trainer.evaluate(split).loss
 
 
-def test_told_to_stop_it_does_not_read_on(ml_root):
+class Killer(logging.Handler):
+    """Sends this process SIGTERM as soon as a message begins so."""
+
+    def __init__(self, beginning: str) -> None:
+        super().__init__()
+        self._beginning = beginning
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        if record.getMessage().startswith(self._beginning):
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def listening() -> Iterator[StopSignal]:
+    """Return a stop signal that hears SIGTERM; the test's own handler comes back."""
+    before = signal.getsignal(signal.SIGTERM)
+    stop = StopSignal()
+    stop.listen([signal.SIGTERM])
+    yield stop
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("phase", ["reading the data", "tokenising the texts", "examining the data"])
+def test_a_signal_in_any_phase_ends_it_there(ml_root, tmp_path, monkeypatch, listening, phase):
+    """Nothing of the next phase begins, and no report is left, not even by half."""
+    killer, logger = Killer(phase), logging.getLogger("bert_classifier")
+    monkeypatch.setattr(logger, "handlers", [killer])
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    with pytest.raises(Stopped, match="SIGTERM"):
+        prepare(TrainConfig(), Environment.read(ml_root, {}), listening, tmp_path)
+    assert killer.messages[-1].startswith(phase)
+    assert not (ml_root / "output" / "data" / "data_report.json").exists()
+
+
+def test_a_dataset_that_never_asks_is_left_too(ml_root, tmp_path, monkeypatch, listening):
+    """Own data may take an hour to read: the signal does not wait for its end."""
+    read = []
+
+    class Own(DbpediaDataset):
+        def __getitem__(self, index: int) -> tuple[str, str]:
+            read.append(index)
+            if len(read) == 3:
+                signal.raise_signal(signal.SIGTERM)
+            return super().__getitem__(index)
+
+    monkeypatch.setattr(builder, "build_dataset", Own)
+    with pytest.raises(Stopped, match="SIGTERM"):
+        prepare(TrainConfig(), Environment.read(ml_root, {}), listening, tmp_path)
+    assert read == [0, 1, 2]
+
+
+def test_a_disk_without_room_for_the_tokens_is_told(ml_root, tmp_path):
+    """The environment's fault, with the two settings that mend it."""
+    (tmp_path / "train.ids").symlink_to("/dev/full")
+    with pytest.raises(
+        PlatformError, match=r"tokens of train cannot be .*: No space left on device"
+    ) as caught:
+        prepare(TrainConfig(), Environment.read(ml_root, {}), StopSignal(), tmp_path)
+    assert_clear(caught.value)
+    assert "volume_size" in caught.value.remedy
+    assert "TMPDIR" in caught.value.remedy
+
+
+def test_ids_lie_on_the_disk_once(ml_root, tmp_path):
+    """They are mapped from the folder that other processes map them from, and saving does not write them again."""
+    prepared = prepare(TrainConfig(max_seq_length=64), Environment.read(ml_root, {}), StopSignal(), tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ids")}
+    prepared.save(tmp_path)
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.ids")}
+    assert before == after
+    assert set(before) == {"train.ids", "validation.ids", "test.ids"}
+    tokens = sum(len(split.encoded.ids) for split in prepared.splits.values())
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.ids")) == 4 * tokens
+
+
+def test_told_to_stop_it_does_not_read_on(ml_root, tmp_path):
     """A signal during the start is heeded between the steps of reading."""
     stop = StopSignal()
     stop.number = 15
     with pytest.raises(Stopped, match="SIGTERM"):
-        prepare(TrainConfig(), Environment.read(ml_root, {}), stop)
+        prepare(TrainConfig(), Environment.read(ml_root, {}), stop, tmp_path)

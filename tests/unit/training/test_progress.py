@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bert_classifier.training import progress as progress_module
-from bert_classifier.training.progress import Progress, StepReport, wants_bar
+from bert_classifier.training.progress import Progress, StepReport, TextProgress, wants_bar
 
 NAMES = [
     "step", "total_steps", "epoch", "train_loss", "grad_norm", "learning_rate",
@@ -142,6 +142,29 @@ def test_without_a_bar_nothing_is_drawn(capsys):
     progress.update(1, report())
     progress.close()
     assert capsys.readouterr().err == ""
+
+
+def test_texts_are_told_now_and_then_with_an_estimate(caplog, clock):
+    """A line when ten seconds have passed since the last: how far, of how much, and how long the rest takes."""
+    progress = TextProgress("train", 1000)
+    for done, seconds in ((100, 4), (200, 6), (300, 1), (400, 9)):
+        clock.now += seconds
+        progress.update(done)
+    progress.close()
+    assert caplog.messages == [
+        "train: 200 of 1000 texts tokenised, about 40 s to go",
+        "train: 400 of 1000 texts tokenised, about 30 s to go",
+    ]
+
+
+def test_texts_have_a_bar_where_it_is_seen(capsys, caplog):
+    """With the channel's name, on standard error; the log has no line then."""
+    progress = TextProgress("train", 10, bar=True)
+    progress.update(4)
+    progress.update(10)
+    progress.close()
+    assert "train" in capsys.readouterr().err
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Being told to stop: noted, or left at once where nothing can be lost."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from bert_classifier.training.signals import Stopped, StopSignal
+
+
+@pytest.fixture
+def stop() -> Iterator[StopSignal]:
+    """Return one that listens; the test's own handlers come back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    listening = StopSignal()
+    listening.listen()
+    yield listening
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_only_noted(stop):
+    """What runs goes on until it asks."""
+    signal.raise_signal(signal.SIGTERM)
+    assert stop.number == signal.SIGTERM
+    with pytest.raises(Stopped, match="SIGTERM"):
+        stop.check()
+
+
+def test_at_once_leaves_in_the_middle_even_of_code_that_survives_any_error(stop):
+    """A loop that never asks, and catches what it can, is left by the signal itself."""
+    turns = []
+
+    def read() -> None:
+        for turn in range(10):
+            try:
+                turns.append(turn)
+                if turn == 3:
+                    os.kill(os.getpid(), signal.SIGHUP)
+            except Exception:  # noqa: BLE001 - as a Dataset may
+                turns.append(-1)
+
+    with pytest.raises(Stopped, match="SIGHUP"), stop.at_once():
+        read()
+    assert turns == [0, 1, 2, 3]
+
+
+def test_at_once_heeds_what_came_before(stop):
+    """Nothing is begun."""
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped, match="SIGTERM"), stop.at_once():
+        pytest.fail("begun")
+
+
+def test_the_leaving_is_not_disturbed_by_another_signal(stop):
+    """What cleans up on the way out runs to its end."""
+    cleaned = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            cleaned.append(True)
+
+    with pytest.raises(Stopped, match="SIGTERM"), stop.at_once():
+        work()
+    assert cleaned == [True]
+
+
+def test_behind_it_signals_are_noted_again(stop):
+    """Only the block is left at once."""
+    with stop.at_once():
+        pass
+    signal.raise_signal(signal.SIGTERM)
+    assert stop.number == signal.SIGTERM
