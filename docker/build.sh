@@ -20,6 +20,11 @@ fi
 
 options=(--build-arg "FLAVOUR=$flavour" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}")
 revision="$(git -C "$repository" describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)"
+# A file that git does not know yet is in the image all the same.
+if [[ "$revision" != unknown && "$revision" != *-dirty ]] \
+    && [[ -n "$(git -C "$repository" ls-files --others --exclude-standard -- container)" ]]; then
+    revision+="-dirty"
+fi
 digest="$("$repository/docker/program_digest.sh")"
 options+=(--build-arg "REVISION=$revision" --label "bert-classifier.program-digest=$digest")
 if [[ -n "${BASE:-}" ]]; then

@@ -51,6 +51,11 @@ class Account:
             ) from error
         return session
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether requests are shown instead of sent."""
+        return self._settings.dry_run
+
     def owner_of(self, bucket: str) -> str:
         """Return the account that a bucket must belong to; "" when none is named for it."""
         default = _DEFAULT_BUCKET.fullmatch(bucket)

@@ -106,4 +106,4 @@ def delete(account: Account, kind: str, name: str) -> None:
     except AWS_ERRORS as error:
         say(f"{kind.replace('_', ' ')} {name} stays: {explain(error) or error}")
     else:
-        say(f"removed {kind.replace('_', ' ')} {name}")
+        say(f"{'would remove' if account.is_dry_run else 'removed'} {kind.replace('_', ' ')} {name}")

@@ -45,6 +45,8 @@ def run(settings: PolicySettings, account: Account) -> int:
     """Write the policies; print the commands of the AWS command line that make roles of them."""
     if not settings.output:
         raise UserError("No folder for the policies is named.", "Give one: make policies OUTPUT=my-policies.")
+    if Path(settings.output).expanduser().resolve() == TEMPLATES:
+        raise UserError(f"{settings.output} holds the templates of the policies.", "Name another OUTPUT.")
     refuse_failures(list(check_idle(settings, _IDLE)))
     values = values_of(settings, account)
     filled = {name: fill(name, values) for name in names_of(settings)}
@@ -53,12 +55,18 @@ def run(settings: PolicySettings, account: Account) -> int:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, policy in filled.items():
-                (folder / f"{name}.json").write_text(policy, encoding="utf-8")
+                _write(folder / f"{name}.json", policy)
         except OSError as error:
             raise UserError(f"Cannot write to {folder}: {error.strerror}.", "Name another OUTPUT.") from error
         say(f"wrote {', '.join(f'{name}.json' for name in filled)} to {folder}")
     print("\n".join(commands_of(settings, folder)))
     return 0
+
+
+def _write(path: Path, policy: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != policy:
+        say(f"{path} is replaced: it held something else")
+    path.write_text(policy, encoding="utf-8")
 
 
 def names_of(settings: PolicySettings) -> list[str]:

@@ -101,7 +101,14 @@ def tag_of(local: dict[str, Any], allow_dirty: bool, head: str) -> str:
 
 def head_of(folder: Path) -> str:
     """Return the git revision of a folder as build.sh writes it, with -dirty if need be; "" where there is none."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    revision = _git(folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    # A file that git does not know yet is in the image all the same.
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "--", "container") if revision else ""
+    return f"{revision}-dirty" if new and not revision.endswith("-dirty") else revision
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
@@ -126,7 +133,17 @@ def _repository(settings: PushSettings, account: Account) -> dict[str, Any]:
 
 
 def _say_it_is_there(uri: str, manifest: Manifest, local: dict[str, Any]) -> None:
+    """Say that nothing is pushed.
+
+    Raises:
+        UserError: when that would leave an older image of uncommitted files where the newer one is meant.
+    """
     same = local.get("Id") in (manifest.config_digest, manifest.digest)  # the latter in containerd's store
+    if not same and uri.endswith("-dirty"):
+        raise UserError(
+            f"{uri} holds another image of files that were not committed; its tag does not tell them apart.",
+            "Commit and `make build`: the new revision is another tag.",
+        )
     say(f"{uri} is there already: nothing to push")
     if not same:
         say("note: it holds another build of the same revision than the local image; the one in ECR stays")

@@ -89,13 +89,13 @@ def _see_through(job: Job, account: Account, typed: interrupts.Interrupts) -> in
     try:
         typed.stop_here()
         _follow(job, account)
-    except KeyboardInterrupt:
+        described = account.client("sagemaker").describe_training_job(TrainingJobName=job.name)
+    except (KeyboardInterrupt, *AWS_ERRORS):
         say(f"\nThe job goes on without you. How it stands: make status JOB={job.name}")
         say(
             f"To end it, with its model so far saved: aws sagemaker stop-training-job --training-job-name {job.name}"
         )
         raise
-    described = account.client("sagemaker").describe_training_job(TrainingJobName=job.name)
     price = job.settings.hourly_price or hourly_price(account, job.settings.instance_type)
     say("\n".join(job_report.lines(described, price)))
     if described["TrainingJobStatus"] == "Completed":

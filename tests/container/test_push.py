@@ -144,7 +144,11 @@ def test_the_revision_is_the_one_that_the_build_writes():
         text=True,
         check=True,
     ).stdout.strip()
-    assert head_of(REPOSITORY) == told
+    assert head_of(REPOSITORY).removesuffix("-dirty") == told.removesuffix("-dirty")
+    assert (
+        "ls-files --others --exclude-standard -- container"
+        in (REPOSITORY / "docker" / "build.sh").read_text()
+    )
     assert (
         "describe --always --dirty --abbrev=12 --exclude='*'"
         in (REPOSITORY / "docker" / "build.sh").read_text()

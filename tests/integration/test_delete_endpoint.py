@@ -35,6 +35,17 @@ def test_an_endpoint_is_deleted_with_all_that_was_made_for_it(aws):
     assert "There is no endpoint bert-classifier" in aws.launch("delete-endpoint").err
 
 
+def test_a_dry_run_says_what_it_would_remove(aws):
+    """And removes nothing."""
+    prepare(aws)
+    assert deploy(aws).code == 0
+    ended = aws.launch("delete-endpoint", "--dry-run")
+    assert ended.code == 0, ended.err
+    assert "would remove endpoint config" in ended.err
+    assert "removed" not in ended.err
+    assert left(aws) == (1, 1, 1)
+
+
 def test_what_others_have_made_for_an_endpoint_stays(aws):
     """A model under another name may serve elsewhere as well: it is named, and stays."""
     client = aws.client("sagemaker")

@@ -165,6 +165,16 @@ def test_what_cannot_be_filled_in_is_told(iam_aws, arguments, told):
     assert told in ended.err
 
 
+def test_no_file_is_replaced_unseen(iam_aws, tmp_path):
+    """Something else of the same name is told; the templates are never written over."""
+    (tmp_path / "trust.json").write_text("mine", encoding="utf-8")
+    ended = iam_aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}")
+    assert f"{tmp_path}/trust.json is replaced: it held something else" in ended.err
+    ended = iam_aws.launch("policies", "--output=docker/iam", f"--s3-prefix={PREFIX}")
+    assert ended.code == 2
+    assert "docker/iam holds the templates of the policies." in ended.err
+
+
 def test_it_tells_the_commands_that_make_the_roles(iam_aws, tmp_path):
     """Two roles with trust and policy each, and the developer's policy; printed, not run."""
     ended = iam_aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}", "--name=mine")

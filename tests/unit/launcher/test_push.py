@@ -1,0 +1,59 @@
+"""Which image `push` may push, and under which name: never an older one under a newer one's."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bert_classifier.errors import UserError
+from launcher.push import _say_it_is_there, head_of, tag_of
+from launcher.registry import DOCKER_MANIFEST, Manifest
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git with a name of its own."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a git repository with a committed program."""
+    (tmp_path / "container").mkdir()
+    (tmp_path / "container" / "builder.py").write_text("x = 1\n", encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    return tmp_path
+
+
+def test_a_file_that_git_does_not_know_makes_the_revision_dirty(repository):
+    """It is in the image all the same; elsewhere, or ignored, it is not."""
+    (repository / "notes.txt").write_text("x", encoding="utf-8")
+    clean = head_of(repository)
+    assert len(clean) == 12
+    (repository / "container" / "my_dataset.py").write_text("x = 2\n", encoding="utf-8")
+    assert head_of(repository) == f"{clean}-dirty"
+    (repository / ".gitignore").write_text("my_dataset.py\n", encoding="utf-8")
+    assert head_of(repository) == clean
+    (repository / "container" / "builder.py").write_text("x = 3\n", encoding="utf-8")
+    assert head_of(repository) == f"{clean}-dirty"
+    assert head_of(repository / "container") == f"{clean}-dirty"
+
+
+def test_another_image_of_uncommitted_files_is_not_taken_for_this_one():
+    """Their tag is the same, so “there already” would leave the older one in its place."""
+    manifest = Manifest(DOCKER_MANIFEST, "sha256:m", {"config": {"digest": "sha256:old"}})
+    _say_it_is_there("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:old"})
+    _say_it_is_there("host/mine:cpu-abc", manifest, {"Id": "sha256:new"})
+    with pytest.raises(UserError, match="holds another image of files that were not committed"):
+        _say_it_is_there("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:new"})
+
+
+def test_an_image_of_another_revision_is_refused():
+    """As before."""
+    labels = {"org.opencontainers.image.version": "cpu", "org.opencontainers.image.revision": "0123456789ab"}
+    local = {"Os": "linux", "Architecture": "amd64", "Config": {"Labels": labels}}
+    assert tag_of(local, False, "0123456789ab") == "cpu-0123456789ab"
+    with pytest.raises(UserError, match="built from 0123456789ab, the files here are at 0123456789ab-dirty"):
+        tag_of(local, False, "0123456789ab-dirty")
