@@ -23,6 +23,20 @@ _SETTING_OF = {
     "ModelDataDownloadTimeoutInSeconds": "download_timeout",
     "ContainerStartupHealthCheckTimeoutInSeconds": "startup_timeout",
 }
+# What the table calls fields that a setting stands for.
+_SHOWN = {
+    **{field: setting.upper() for field, setting in _SETTING_OF.items()},
+    "ModelDataUrl": "MODEL_DATA",
+    "Image": "IMAGE_URI",
+    "ExecutionRoleArn": "ROLE",
+    "VpcConfig.Subnets": "SUBNETS",
+    "VpcConfig.SecurityGroupIds": "SECURITY_GROUP_IDS",
+    "EnableNetworkIsolation": "NETWORK_ISOLATION",
+    "KmsKeyId": "VOLUME_KMS_KEY",
+    "InferenceAmiVersion": "INFERENCE_AMI_VERSION",
+    "ServerlessConfig.MemorySizeInMB": "MEMORY_SIZE",
+    "ServerlessConfig.MaxConcurrency": "MAX_CONCURRENCY",
+}
 _NOT_SERVERLESS = ("DataCaptureConfig", "KmsKeyId")  # a serverless endpoint has neither
 _FOR_ASYNC = ("SAGEMAKER_MODEL_SERVER_TIMEOUT", "SAGEMAKER_MAX_PAYLOAD_IN_MB", "SERVING_MAX_RECORDS")
 
@@ -203,7 +217,7 @@ class LiveEndpoint:
         before = dict(_flat({**_without_names(now), **self.config, "ProductionVariants": [self.variant]}))
         after = dict(_flat({**model["PrimaryContainer"], **_without_names(model), **config}))
         names = [name for name in {**before, **after} if before.get(name, "–") != after.get(name, "–")]
-        return [(name, before.get(name, "–"), after.get(name, "–")) for name in names]
+        return [(_SHOWN.get(name, name), before.get(name, "–"), after.get(name, "–")) for name in names]
 
 
 def _another_form(name: str, form: str) -> UserError:

@@ -124,7 +124,11 @@ def check_serverless(settings: DeploySettings) -> Iterator[Finding]:
         "flavour gpu": settings.image_flavour == "gpu",
     }
     for name in (name for name, is_asked in absent.items() if is_asked):
-        yield fail("mode", f"a serverless endpoint has no {name}", "Leave it out, or give MODE=realtime.")
+        yield fail(
+            "mode",
+            f"a serverless endpoint has no {name}",
+            "Leave it out, give MODE=realtime, or name another ENDPOINT than one that has it.",
+        )
 
 
 def check_ami(settings: DeploySettings, known: Sequence[str]) -> Iterator[Finding]:

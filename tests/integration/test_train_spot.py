@@ -130,6 +130,17 @@ def test_a_dry_run_prints_the_request_that_would_be_sent(train, aws):
     assert len(aws.requests("CreateTrainingJob")) == 1
 
 
+def test_a_broken_configuration_of_the_sdk_is_told(aws, train, data, tmp_path):
+    """As what it is, no bug of the launcher; nothing is started."""
+    broken = tmp_path / "config.yaml"
+    broken.write_text("just text", encoding="utf-8")
+    told = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}", f"--train={data}")
+    ended = aws.launch("train", *told, SAGEMAKER_USER_CONFIG_OVERRIDE=str(broken))
+    assert ended.code == 2, ended.err
+    assert "Your configuration of the SageMaker SDK cannot be used: 'just text' is not of type" in ended.err
+    assert aws.requests("CreateTrainingJob") == []
+
+
 def test_what_is_in_s3_already_is_not_sent_again(train, aws, data):
     """The folder's name is made of the contents, so other contents go elsewhere."""
     assert train("--job-name=first").code == 0

@@ -58,7 +58,7 @@ def test_an_update_keeps_what_operators_have_tuned_and_shows_what_changes(aws, d
     assert [line.split() for line in ended.err.splitlines() if line.startswith("  ")][:4] == [
         ["setting", "now", "new"],
         ["Environment.A", "1", "2"],
-        ["ContainerStartupHealthCheckTimeoutInSeconds", "600", "900"],
+        ["STARTUP_TIMEOUT", "600", "900"],
         ["Environment.B", "–", "3"],
     ]
 

@@ -144,9 +144,7 @@ def test_another_mode_is_another_endpoint_for_its_variant():
     ]
     assert "DataCaptureConfig" not in request
     names = [name for name, *_ in there.changes(model_request(settings), request)]
-    assert {"InstanceType", "DataCaptureConfig.EnableCapture", "ServerlessConfig.MemorySizeInMB"} <= set(
-        names
-    )
+    assert {"INSTANCE_TYPE", "DataCaptureConfig.EnableCapture", "MEMORY_SIZE"} <= set(names)
 
 
 def test_an_asynchronous_endpoint_keeps_its_places_and_notifications():
@@ -189,9 +187,9 @@ def test_the_table_has_what_changes_and_nothing_else():
         there, instance_type="ml.c5.xlarge", environment=(("SERVING_THREADS", "4"), ("A", "b"))
     )
     assert there.changes(model_request(settings), request) == [
-        ("ModelDataUrl", "s3://a-bucket/old.tar.gz", "s3://a-bucket/new.tar.gz"),
+        ("MODEL_DATA", "s3://a-bucket/old.tar.gz", "s3://a-bucket/new.tar.gz"),
         ("Environment.SERVING_THREADS", "2", "4"),
-        ("InstanceType", "ml.c5.2xlarge", "ml.c5.xlarge"),
+        ("INSTANCE_TYPE", "ml.c5.2xlarge", "ml.c5.xlarge"),
         ("Environment.A", "–", "b"),
     ]
 
