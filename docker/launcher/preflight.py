@@ -10,7 +10,7 @@ from launcher.account import Account
 from launcher.channels import Channel, S3Channel, channels_of
 from launcher.findings import Finding, Level, examine
 from launcher.idle_settings import check_idle, check_image_settings
-from launcher.push import REPOSITORY_FOLDER, head_of
+from launcher.push import tree_tag
 from launcher.s3 import Location
 from launcher.training_settings import TrainSettings
 from launcher.work_settings import WorkSettings
@@ -75,7 +75,7 @@ def image_uri(settings: WorkSettings, account: Account) -> str:
         return settings.image_uri
     suffix = ".cn" if account.region.startswith("cn-") else ""
     host = f"{account.number}.dkr.ecr.{account.region}.amazonaws.com{suffix}"
-    tag = settings.image_tag or f"{settings.image_flavour}-{head_of(REPOSITORY_FOLDER) or 'unknown'}"
+    tag = settings.image_tag or tree_tag(settings.image_flavour)
     return f"{host}/{settings.repository}:{tag}"
 
 

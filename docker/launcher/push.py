@@ -17,8 +17,10 @@ from launcher.settings import AccountSettings, text
 
 REPOSITORY_FOLDER = Path(__file__).resolve().parents[2]
 REPOSITORY = r"[a-z0-9]+([._/-][a-z0-9]+)*"
+_DIGITS = 12  # of a digest, in a tag
 _REVISION = re.compile(r"[0-9a-f]{7,40}(-dirty)?")
 _LABELS = "org.opencontainers.image."
+_DIGEST_LABEL = "bert-classifier.program-digest"  # of docker/build.sh
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ def run(settings: PushSettings, account: Account) -> int:
     """Push the image, unless it is there; print its address in ECR."""
     with Engine(account.environ) as engine:
         local = engine.inspect(f"{settings.image}:{settings.tag}")
-        remote_tag = tag_of(local, settings.allow_dirty, head_of(REPOSITORY_FOLDER))
+        remote_tag = tag_of(local, settings.allow_dirty, head_of(REPOSITORY_FOLDER), tree_digest())
         repository = _repository(settings, account)
         uri = f"{repository['repositoryUri']}:{remote_tag}"
         if settings.dry_run:
@@ -65,12 +67,13 @@ def run(settings: PushSettings, account: Account) -> int:
     return 0
 
 
-def tag_of(local: dict[str, Any], allow_dirty: bool, head: str) -> str:
+def tag_of(local: dict[str, Any], allow_dirty: bool, head: str, digest: str = "") -> str:
     """Return the tag that an image gets in ECR, `flavour-revision`, by the labels that `make build` gave it.
 
     Args:
         local: as `docker image inspect` describes it.
         head: the repository's revision now; "" when it is not known.
+        digest: of the program's files now; "" when it is not known.
     Raises:
         UserError: for another architecture, an image of something else, or one whose source is not committed.
     """
@@ -96,7 +99,34 @@ def tag_of(local: dict[str, Any], allow_dirty: bool, head: str) -> str:
             f"The image was built from {revision}, the files here are at {head}.",
             "Run `make build` again, or push it all the same with ALLOW_DIRTY=true.",
         )
-    return f"{flavour}-{revision}"
+    of_image = labels.get(_DIGEST_LABEL, "")
+    if revision == head and of_image and digest and of_image != digest:
+        raise UserError(
+            "The image was built before the files here were last changed.", "Run `make build` again."
+        )
+    return _tag(flavour, revision, of_image)
+
+
+def _tag(flavour: str, revision: str, digest: str) -> str:
+    """Return the tag of an image; of files that are not committed, the revision alone would name many."""
+    told = f"-{digest[:_DIGITS]}" if digest and revision.endswith("-dirty") else ""
+    return f"{flavour}-{revision}{told}"
+
+
+def tree_tag(flavour: str) -> str:
+    """Return the tag that `push` gives an image of the files here."""
+    head = head_of(REPOSITORY_FOLDER) or "unknown"
+    return _tag(flavour, head, tree_digest() if head.endswith("-dirty") else "")
+
+
+def tree_digest() -> str:
+    """Return the digest of the program's files here, as build.sh labels an image with it; "" if there is none."""
+    command = [str(REPOSITORY_FOLDER / "docker" / "program_digest.sh")]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return ended.stdout.strip()
 
 
 def head_of(folder: Path) -> str:

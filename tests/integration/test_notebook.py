@@ -10,7 +10,7 @@ import pytest
 from aws import BUCKET, HOST_PYTHON, REPOSITORY, TRUST
 from aws_stand_in import Answer
 from fakes import toy_rows
-from launcher.push import head_of
+from launcher.push import tree_tag
 
 QUOTAS = {"ml.m5.2xlarge for spot training job usage": 1.0, "ml.m5.2xlarge for training job usage": 1.0}
 
@@ -35,7 +35,7 @@ def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
     for use in ("training", "serving"):
         role = {"RoleName": f"bert-classifier-{use}", "AssumeRolePolicyDocument": json.dumps(TRUST)}
         iam_aws.client("iam").create_role(**role)
-    iam_aws.put_image("bert-classifier", f"cpu-{head_of(REPOSITORY)}")
+    iam_aws.put_image("bert-classifier", tree_tag("cpu"))
     iam_aws.put("mine/jobs/bert-classifier-1/output/model.tar.gz", "an archive")
     notebook = nbformat.read(REPOSITORY / "BertTextClassification.ipynb", as_version=4)
     small(notebook, {

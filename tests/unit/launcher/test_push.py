@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import UserError
-from launcher.push import _say_it_is_there, head_of, tag_of
+from launcher.push import REPOSITORY_FOLDER, _say_it_is_there, head_of, tag_of, tree_digest, tree_tag
 from launcher.registry import DOCKER_MANIFEST, Manifest
 
 
@@ -50,10 +50,40 @@ def test_another_image_of_uncommitted_files_is_not_taken_for_this_one():
         _say_it_is_there("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:new"})
 
 
+def image(revision: str = "0123456789ab", digest: str = "") -> dict[str, object]:
+    """Return an image as Docker describes it."""
+    labels = {"org.opencontainers.image.version": "cpu", "org.opencontainers.image.revision": revision}
+    labels |= {"bert-classifier.program-digest": digest} if digest else {}
+    return {"Os": "linux", "Architecture": "amd64", "Config": {"Labels": labels}}
+
+
+def test_an_image_that_was_built_before_the_last_change_is_refused():
+    """The revision alone does not tell: the files may have been changed, uncommitted, before and after the build."""
+    dirty = "0123456789ab-dirty"
+    now, before = "a" * 64, "b" * 64
+    assert tag_of(image(dirty, now), True, dirty, now) == f"cpu-{dirty}-{'a' * 12}"
+    for allowed in (True, False):
+        with pytest.raises(UserError, match=r"built before the files here were last changed|not committed"):
+            tag_of(image(dirty, before), allowed, dirty, now)
+    with pytest.raises(UserError, match="built before the files here were last changed"):
+        tag_of(image(digest=before), False, "0123456789ab", now)
+    assert tag_of(image("ba9876543210", before), True, "0123456789ab", now) == "cpu-ba9876543210"
+
+
+def test_the_digest_of_the_files_here_is_the_one_of_the_label():
+    """The tag of an image of uncommitted files has it; a job then never takes an older one."""
+    script = REPOSITORY_FOLDER / "docker" / "program_digest.sh"
+    assert (
+        tree_digest() == subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip()
+    )
+    head = head_of(REPOSITORY_FOLDER)
+    expected = f"cpu-{head}" + (f"-{tree_digest()[:12]}" if head.endswith("-dirty") else "")
+    assert tree_tag("cpu") == expected
+
+
 def test_an_image_of_another_revision_is_refused():
     """As before."""
-    labels = {"org.opencontainers.image.version": "cpu", "org.opencontainers.image.revision": "0123456789ab"}
-    local = {"Os": "linux", "Architecture": "amd64", "Config": {"Labels": labels}}
+    local = image()
     assert tag_of(local, False, "0123456789ab") == "cpu-0123456789ab"
     with pytest.raises(UserError, match="built from 0123456789ab, the files here are at 0123456789ab-dirty"):
         tag_of(local, False, "0123456789ab-dirty")
