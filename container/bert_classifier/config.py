@@ -61,8 +61,21 @@ class TrainConfig:
     max_windows: int = integer(
         16, 1, 1024, "With truncation=windows: most windows of a text; what comes after them is left out."
     )
-    num_train_epochs: int = integer(3, 1, 10_000, "Passes over the training data.")
-    learning_rate: float = number(5e-5, 0, 1, "Peak learning rate of AdamW.", above=True)
+    num_train_epochs: int | None = integer(
+        None,
+        1,
+        10_000,
+        "Passes over the training data; auto = about 120 steps, at least 3 passes.",
+        auto=True,
+    )
+    learning_rate: float | None = number(
+        None,
+        0,
+        1,
+        "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
+        above=True,
+        auto=True,
+    )
     warmup_ratio: float = number(0.1, 0, 1, "Share of the steps over which the learning rate rises from 0.")
     weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
     max_grad_norm: float = number(
@@ -76,7 +89,12 @@ class TrainConfig:
         above=True,
     )
     global_batch_size: int | None = integer(
-        None, 1, 1_000_000, "Texts an optimizer step, over all GPUs of all instances; default 32."
+        None,
+        1,
+        1_000_000,
+        "Texts an optimizer step, over all GPUs of all instances; auto = 8 below 200 training texts, 16 below 1,000, "
+        "else 32.",
+        auto=True,
     )
     per_device_batch_size: int | None = integer(
         None, 1, 1_000_000, "Instead of global_batch_size: texts a device and micro-batch."
@@ -104,6 +122,12 @@ class TrainConfig:
     )
     early_stopping_patience: int = integer(
         0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
+    )
+    keep_weights: str = choice(
+        "auto",
+        ("auto", "best", "last"),
+        "Weights to export: of the best evaluation or of the last step; auto = last where validation has fewer than "
+        "200 texts and early stopping is off, else best.",
     )
     eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
     abstain_below: float = number(
@@ -169,11 +193,11 @@ class TrainConfig:
         refuse(mistakes, "Correct the hyperparameters of the job.")
         return cls(**values)
 
-    def resolve_global_batch_size(self, world_size: int) -> int:
-        """Return the texts an optimizer step takes on `world_size` devices."""
+    def resolve_global_batch_size(self, world_size: int) -> int | None:
+        """Return the texts an optimizer step takes on `world_size` devices; None where that follows from the data."""
         if self.per_device_batch_size is not None:
             return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
-        return self.global_batch_size or 32
+        return self.global_batch_size
 
 
 def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:

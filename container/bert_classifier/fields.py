@@ -17,20 +17,29 @@ from bert_classifier.errors import UserError
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+AUTO = "auto"
 _LONGEST_ECHO = 60  # a wrong value is quoted in the message, a book-length one only in part
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """What a setting accepts: `parse` turns a plain string into a value or raises ValueError."""
+    """What a setting accepts: `parse` turns a plain string into a value or raises ValueError.
+
+    `auto`, where it is accepted, says the same as leaving the setting out: the program chooses.
+    """
 
     parse: Callable[[str], Any]
     accepts: str
     help: str
+    has_auto: bool = False
 
 
-def integer(default: int | None, low: int, high: int, help: str) -> Any:
-    """Return a dataclass field for a whole number in [low, high]; a default of None means unset."""
+def integer(default: int | None, low: int, high: int, help: str, *, auto: bool = False) -> Any:
+    """Return a dataclass field for a whole number in [low, high]; a default of None means unset.
+
+    Args:
+        auto: whether the string "auto" means unset too.
+    """
 
     def parse(text: str) -> int:
         value = int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else None
@@ -38,11 +47,17 @@ def integer(default: int | None, low: int, high: int, help: str) -> Any:
             raise ValueError
         return value
 
-    return _field(default, Spec(parse, f"a whole number from {low} to {high}", help))
+    return _field(default, _spec(parse, f"a whole number from {low} to {high}", help, auto=auto))
 
 
-def number(default: float | None, low: float, high: float, help: str, *, above: bool = False) -> Any:
-    """Return a dataclass field for a finite number in [low, high], or in (low, high] if `above`; None means unset."""
+def number(
+    default: float | None, low: float, high: float, help: str, *, above: bool = False, auto: bool = False
+) -> Any:
+    """Return a dataclass field for a finite number in [low, high], or in (low, high] if `above`; None means unset.
+
+    Args:
+        auto: whether the string "auto" means unset too.
+    """
 
     def parse(text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
@@ -51,7 +66,7 @@ def number(default: float | None, low: float, high: float, help: str, *, above: 
         return value
 
     start = f"above {low:g} and at most" if above else f"from {low:g} to"
-    return _field(default, Spec(parse, f"a number {start} {high:g}", help))
+    return _field(default, _spec(parse, f"a number {start} {high:g}", help, auto=auto))
 
 
 def boolean(default: bool, help: str) -> Any:
@@ -86,6 +101,10 @@ def string(default: str, help: str) -> Any:
         return text
 
     return _field(default, Spec(parse, "1 to 256 printable characters", help))
+
+
+def _spec(parse: Callable[[str], Any], accepts: str, help: str, *, auto: bool) -> Spec:
+    return Spec(parse, f"{AUTO}, or {accepts}" if auto else accepts, help, auto)
 
 
 def _field(default: Any, spec: Spec) -> Any:
@@ -146,7 +165,7 @@ def parse_values(
             continue
         try:
             text = unquote(value)
-            if text is not None:
+            if text is not None and not (text == AUTO and known[name].has_auto):
                 values[name] = known[name].parse(text)
         except ValueError:
             mistakes.append(f"{what} {spelling(name)}={shown(value)} is not {known[name].accepts}")

@@ -19,8 +19,7 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
         yield fail("hyperparameters", "max_run_seconds is what MAX_RUN sets", "Give MAX_RUN instead.")
         return
     config = TrainConfig.from_hyperparameters(settings.hyperparameters)
-    batch = config.resolve_global_batch_size(settings.instance_count)
-    yield ok("hyperparameters", f"{len(told)} given; {config.num_train_epochs} epoch(s), batch {batch}")
+    yield ok("hyperparameters", f"{len(told)} given; {_recipe(config)}")
     if settings.model and not settings.model.startswith("s3://"):
         yield from examine("model", lambda: _check_encoder(settings.model, config.max_seq_length))
 
@@ -28,6 +27,17 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
 def _check_encoder(folder: str, max_seq_length: int) -> Sequence[Finding]:
     check_encoder(str(Path(folder).expanduser()), max_seq_length)
     return ()  # the channel itself says what is uploaded
+
+
+def _recipe(config: TrainConfig) -> str:
+    """Say what is set of epochs, batch and learning rate; the job chooses the rest once it has read its data."""
+    per_device = config.per_device_batch_size
+    told = {
+        "epochs": config.num_train_epochs,
+        "batch": f"{per_device} a device" if per_device else config.global_batch_size,
+        "learning rate": config.learning_rate,
+    }
+    return ", ".join(f"{name} {'by the data' if value is None else value}" for name, value in told.items())
 
 
 def check_instance(settings: TrainSettings, known: Sequence[str]) -> Iterator[Finding]:

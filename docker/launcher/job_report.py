@@ -12,6 +12,8 @@ _REASON = {
     "Stopped": "somebody stopped it",
 }
 
+_OF_THE_MODEL = ("validation_", "test_")  # metrics of the weights that are exported, told at a job's end
+
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
@@ -66,12 +68,20 @@ def lines(job: Mapping[str, Any], hourly: float | None) -> Iterator[str]:
     for phase in job.get("SecondaryStatusTransitions", ()):
         yield f"  {_clock(phase['StartTime'])} {phase['Status']}: {phase.get('StatusMessage') or '–'}"
     metrics = {found["MetricName"]: found["Value"] for found in job.get("FinalMetricDataList", ())}
-    if metrics:
-        yield "  " + " ".join(f"{name}={value:.6g}" for name, value in metrics.items())
+    of_model = {name: value for name, value in metrics.items() if name.startswith(_OF_THE_MODEL)}
+    in_training = {name: value for name, value in metrics.items() if name not in of_model}
+    if in_training:
+        yield f"  {_pairs(in_training)}"
+    if of_model:
+        yield f"  the model: {_pairs(of_model)}"
     yield f"  {_cost_line(Cost.of(job), hourly)}"
     reason = reason_of(job)
     if reason:
         yield f"  {reason}"
+
+
+def _pairs(metrics: Mapping[str, float]) -> str:
+    return " ".join(f"{name}={value:.6g}" for name, value in metrics.items())
 
 
 def _clock(moment: datetime | str) -> str:

@@ -1,4 +1,8 @@
-"""The numbers that SageMaker picks out of a job's log: CloudWatch shows their course, `status` the last of each."""
+"""The numbers that SageMaker picks out of a job's log: CloudWatch shows their course, `status` the last of each.
+
+`validation_…` and `test_…` are of the model that the job leaves, and stand in the log once, at its end. The last value
+of `eval_…` is of that model too: a tuning job may take either for its objective.
+"""
 
 # Names of `name=value` pairs in the lines of training; every value is a plain decimal, but an exponent is read as well.
 NAMES = (
@@ -12,6 +16,9 @@ NAMES = (
     "eval_loss",
     "eval_accuracy",
     "eval_macro_f1",
+    "validation_loss",
+    "validation_accuracy",
+    "validation_macro_f1",
     "test_loss",
     "test_accuracy",
     "test_macro_f1",

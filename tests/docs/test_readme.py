@@ -30,6 +30,7 @@ def settings_table(cls: type, heading: str, *, capitals: bool, beyond: type = ob
         if name in known and known[name].default == defaults[name] and name != "instance_type":
             continue
         default = str(defaults[name]).lower() if isinstance(defaults[name], bool) else defaults[name]
+        default = "auto" if default is None and spec.has_auto else default
         told = "" if default in {None, "", ()} else f"`{default}`"
         rows.append(f"| `{name.upper() if capitals else name}` | {spec.accepts} | {told} | {spec.help} |")
     return "\n".join(rows)

@@ -21,6 +21,7 @@ EXAMPLES = {
     "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,
     "checkpoint_interval_seconds": 60, "damaged_checkpoints": "set_aside", "logging_steps": 10,
     "validation_split": 0.2, "seed": 0,
+    "keep_weights": "last",
     "train_file": "part-1.csv", "validation_file": "dev.csv", "class_file": "labels.txt",
 }  # fmt: skip
 
@@ -48,12 +49,19 @@ def test_no_hyperparameters_give_the_defaults():
     """An empty job description trains with the documented defaults."""
     config = parse({})
     assert config == TrainConfig()
-    assert (config.model_name, config.max_seq_length, config.num_train_epochs) == (
-        "bert-base-uncased",
-        256,
-        3,
-    )
-    assert config.resolve_global_batch_size(8) == 32
+    assert (config.model_name, config.max_seq_length) == ("bert-base-uncased", 256)
+
+
+@pytest.mark.parametrize("encode", [str, json.dumps])
+@pytest.mark.parametrize("name", ["num_train_epochs", "learning_rate", "global_batch_size"])
+def test_what_follows_from_the_data_is_open_until_they_are_read(name, encode):
+    """Left out, or said to be "auto" in either encoding; also beside the other form of the batch."""
+    assert parse({name: encode("auto")}) == parse({}) == TrainConfig()
+    assert getattr(TrainConfig(), name) is None
+    assert parse({name: encode("auto"), "per_device_batch_size": "4"}).resolve_global_batch_size(2) == 8
+    assert parse({}).resolve_global_batch_size(8) is None
+    accepted = "auto, or a whole number" if name != "learning_rate" else "auto, or a number above 0"
+    assert f"{name}='Auto' is not {accepted}" in cause_of({name: "Auto"})
 
 
 def test_every_setting_has_an_example_here():
@@ -157,7 +165,9 @@ def test_a_name_and_its_alias_together_are_refused():
 
 def test_message_uses_the_name_its_author_wrote():
     """A wrong value under an older name is reported under that name."""
-    assert cause_of({"lr": "fast"}) == "Hyperparameter lr='fast' is not a number above 0 and at most 1."
+    assert (
+        cause_of({"lr": "fast"}) == "Hyperparameter lr='fast' is not auto, or a number above 0 and at most 1."
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ class Sample:
     frozen: bool = boolean(False, "Frozen?")
     mode: str = choice("auto", ("auto", "fp32"), "Mode.")
     name: str = string("bert", "Name.")
+    epochs: int | None = integer(None, 1, 9, "Epochs.", auto=True)
     not_a_setting: int = 3
 
 
@@ -172,6 +173,16 @@ def test_no_value_leaves_the_default(nothing):
     assert parsed(steps=nothing, rate=nothing, frozen=nothing, mode=nothing, name=nothing) == {}
 
 
+@pytest.mark.parametrize("auto", ["auto", '"auto"', " auto "])
+def test_auto_is_not_given_where_it_is_accepted(auto):
+    """Where the program can choose, auto says so; elsewhere it is a value like any other."""
+    assert parsed(epochs=auto) == {}
+    assert parsed(epochs="3") == {"epochs": 3}
+    assert mistake(epochs="AUTO") == "setting epochs='AUTO' is not auto, or a whole number from 1 to 9"
+    assert mistake(steps="auto") == "setting steps='auto' is not a whole number from 1 to 1000"
+    assert parsed(mode="auto") == {"mode": "auto"}
+
+
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
@@ -199,7 +210,7 @@ def test_unquote_undoes_both_encodings(text):
 
 def test_only_fields_made_here_are_settings():
     """A plain dataclass field is no setting: nobody can set it from outside."""
-    assert list(specs(Sample)) == ["steps", "rate", "decay", "frozen", "mode", "name"]
+    assert list(specs(Sample)) == ["steps", "rate", "decay", "frozen", "mode", "name", "epochs"]
     assert "unknown setting 'not_a_setting'" in mistake(not_a_setting="1")
 
 

@@ -122,7 +122,7 @@ def _names(options: argparse.Namespace, *folders: Path) -> list[str]:
 
 
 def _facts(artifact: Artifact, name: str) -> dict[str, object]:
-    known = ("max_seq_length", "truncation", "precision", "steps", "best_step", "is_complete")
+    known = ("max_seq_length", "truncation", "precision", "steps", "best_step", "kept_step", "is_complete")
     data = artifact.info.get("data", {})
     return {
         "folder": name,

@@ -75,8 +75,8 @@ def learning_curve(curve: LearningCurve) -> str:
         for axes in (left, right):
             axes.set_xlabel("optimizer step")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if curve.best_step:
-                axes.axvline(curve.best_step, color=_LINE, lw=1, ls=":", label="weights kept")
+            if curve.kept_step:
+                axes.axvline(curve.kept_step, color=_LINE, lw=1, ls=":", label="weights kept")
             axes.legend()
 
     return _drawn(1, draw, columns=2)

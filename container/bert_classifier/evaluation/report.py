@@ -27,6 +27,10 @@ def render(subject: Subject) -> str:
 def _parts(subject: Subject) -> Iterator[html.Markup]:
     yield html.element("h1", subject.title)
     yield _lead(subject)
+    yield from (
+        html.element("div", html.element("p", sentence), class_="finding warning")
+        for sentence in subject.warnings
+    )
     yield _headline(subject)
     if subject.curve is not None and subject.curve.evaluations:
         yield _curve_section(subject.curve)
@@ -111,12 +115,15 @@ def _plot(svg: str, caption: str) -> html.Markup:
 
 
 def _curve_section(curve: LearningCurve) -> html.Markup:
-    best = next((e for e in curve.evaluations if e[0] == curve.best_step), None)
-    kept = f" The weights kept are those of step {curve.best_step}" if best else ""
-    score = f", with an accuracy of {html.percent(best[2], 2)} on validation." if best else ""
+    scores = next((e for e in curve.evaluations if e[0] == curve.kept_step), None)
+    kept = f" The weights kept are those of step {curve.kept_step}" if curve.kept_step else ""
+    score = f", with an accuracy of {html.percent(scores[2], 2)} on validation" if scores else ""
     return html.section(
         "How training went",
-        _plot(plots.learning_curve(curve), f"Loss and scores by optimizer step.{kept}{score}"),
+        _plot(
+            plots.learning_curve(curve),
+            f"Loss and scores by optimizer step.{kept}{score}{'.' if kept else ''}",
+        ),
     )
 
 

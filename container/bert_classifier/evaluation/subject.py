@@ -21,12 +21,12 @@ class LearningCurve:
     Attributes:
         training: (step, mean loss of the steps around it).
         evaluations: (step, loss, accuracy, macro F1) on validation.
-        best_step: whose weights were kept; 0 = none.
+        kept_step: whose weights were kept; 0 = none.
     """
 
     training: Sequence[tuple[float, float]]
     evaluations: Sequence[Sequence[float]]
-    best_step: int
+    kept_step: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Subject:
         rows: texts and places of the reported channel.
         curve: how training went; None where nothing was trained.
         data: the data doctor's report; empty where there is none.
+        warnings: what speaks against the model, in sentences.
         facts: what was run, and with what, in groups; all that the reports of two equal runs may differ in.
     """
 
@@ -50,6 +51,7 @@ class Subject:
     curve: LearningCurve | None = None
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @property
     def channel(self) -> str:

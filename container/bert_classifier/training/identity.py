@@ -20,6 +20,7 @@ _WITHOUT_EFFECT = frozenset(
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
+        "keep_weights",
     }
 )  # fmt: skip
 
@@ -29,8 +30,10 @@ def run_identity(trainer: Trainer, prepared: Prepared, tokenizer: Any) -> dict[s
     return {
         **_settings(trainer.config),
         **_depths(trainer),
+        "num_train_epochs": trainer.recipe.num_train_epochs,
+        "learning_rate": trainer.recipe.learning_rate,
         "precision": trainer.precision,
-        "global_batch": trainer.config.resolve_global_batch_size(trainer.world.size),
+        "global_batch": trainer.recipe.global_batch_size,
         "token_budget": trainer.state.token_budget,
         "rows_per_micro_batch": trainer.config.per_device_batch_size,
         "pretrained_weights": _digest_of_encoder(trainer),

@@ -8,6 +8,7 @@ from bert_classifier.environment import Environment
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.subject import LearningCurve, Subject
+from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.trainer import Trainer
@@ -45,6 +46,7 @@ def write_reports(
             curve=_curve(trainer),
             data=prepared.data_report,
             facts=_facts(trainer, info),
+            warnings=info["warnings"],
         )
         write_outputs(environment.output_dir, subject)
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
@@ -58,7 +60,7 @@ def write_reports(
 
 def _curve(trainer: Trainer) -> LearningCurve:
     history = trainer.history
-    return LearningCurve(history.training_losses(), history.evaluations, trainer.state.best_step)
+    return LearningCurve(history.training_losses(), history.evaluations, KeptWeights(trainer).step)
 
 
 def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -66,6 +68,7 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
     seconds = trainer.history.seconds
     run = {
         "steps": f"{info['steps']} of {trainer.total_steps}",
+        "weights kept": KeptWeights(trainer).description,
         "time spent training": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
         "interruptions": max(0, len(lives) - 1),
         **{
@@ -74,5 +77,10 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
             for number, life in enumerate(lives, start=1)
         },
     }
-    settings = {name: value for name, value in info["hyperparameters"].items() if value not in (None, "")}
+    automatic = info["automatic_hyperparameters"]
+    settings = {
+        name: f"{value} (automatic)" if name in automatic else value
+        for name, value in info["hyperparameters"].items()
+        if value not in (None, "")
+    }
     return {"Course": run, "Settings": settings, "Data": info["data"], "Versions": info["versions"]}

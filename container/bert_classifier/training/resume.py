@@ -10,6 +10,7 @@ from bert_classifier.environment import Environment
 from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.device import use_threads
+from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.saving import Checkpointer, require_space, require_space_for_model
 from bert_classifier.training.snapshot import restore, share, take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -52,14 +53,14 @@ class Resume:
             self._require_space(environment, store)
 
     def fit(self) -> None:
-        """Train to the end and save the finished state, so that a restart only exports; leave the best weights."""
+        """Train to the end and save the finished state, so that a restart only exports; leave the weights to export."""
         if not self._trainer.is_finished:
             try:
                 self._trainer.fit(self._checkpointer)
             finally:
                 self._checkpointer.close()
             self._checkpointer.save_now(self._trainer.state.step)
-        self._trainer.use_best_weights()
+        KeptWeights(self._trainer).use()
         self._trainer.world.take_from_first(list(self._trainer.model.state_dict().values()))
 
     def save(self) -> None:

@@ -27,6 +27,7 @@ from bert_classifier.training.optimization import (
     use_sparse_embedding_gradients,
 )
 from bert_classifier.training.progress import Progress, StepReport
+from bert_classifier.training.recipe import choose_recipe, encoder_width
 from bert_classifier.training.saving import Checkpointer
 from bert_classifier.training.signals import StopSignal
 
@@ -101,12 +102,14 @@ class Trainer:
         self.piece_cost = piece_cost_tokens(device)
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)
-        self.optimizer = build_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.order = EpochOrder(
-            len(train.targets), config.resolve_global_batch_size(self.world.size), config.seed
+        self.recipe = choose_recipe(
+            config, num_texts=len(train.targets), width=encoder_width(model), world_size=self.world.size
         )
-        self.total_steps = self.order.steps_per_epoch * config.num_train_epochs
+        rate = self.recipe.learning_rate
+        self.optimizer = build_optimizer(model, rate, config.weight_decay, config.layer_decay)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self.order = EpochOrder(len(train.targets), self.recipe.global_batch_size, config.seed)
+        self.total_steps = self.order.steps_per_epoch * self.recipe.num_train_epochs
         self.class_weights = self._class_weights().to(device)
         self.accumulator = GradientAccumulator(
             self.forward,
@@ -125,6 +128,7 @@ class Trainer:
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_result: Evaluation | None = None  # only if this life of the run has seen it
+        self.last_result: Evaluation | None = None
 
     def fit(self, checkpointer: Checkpointer | None = None) -> TrainState:
         """Train from where the state stands to the end, or until early stopping.
@@ -174,7 +178,7 @@ class Trainer:
         """
         factor = learning_rate_factor(step, self.total_steps, self.config.warmup_ratio)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * factor * group["lr_scale"]
+            group["lr"] = self.recipe.learning_rate * factor * group["lr_scale"]
         rows = self.order.batch(step)
         batch = self.accumulate_gradients(rows, step)
         grad_norm = self._clip_gradients()
@@ -185,7 +189,7 @@ class Trainer:
         return StepReport(
             loss=batch.loss,
             grad_norm=grad_norm,
-            learning_rate=self.config.learning_rate * factor,
+            learning_rate=self.recipe.learning_rate * factor,
             examples=len(rows),
             tokens=int(self.train.encoded.text_lengths[rows].sum()),
             padded_tokens=batch.padded_tokens,
@@ -235,7 +239,7 @@ class Trainer:
             return
         raise UserError(
             f"Training diverged: at step {step + 1} the loss is {loss} and the gradient's norm {grad_norm}.",
-            f"Lower learning_rate (it is {self.config.learning_rate:g}), raise warmup_ratio, or use precision=fp32.",
+            f"Lower learning_rate (it is {self.recipe.learning_rate:g}), raise warmup_ratio, or use precision=fp32.",
         )
 
     def _evaluate_if_due(self, progress: Progress) -> bool:
@@ -253,6 +257,7 @@ class Trainer:
         """Keep the weights if they are the best so far, and count the evaluations since."""
         score, state = result.score(self.positive), self.state
         state.evaluated_step = state.step
+        self.last_result = result
         self.history.note_evaluation(state.step, result.loss, result.accuracy, result.macro_f1)
         state.evaluations_since_best += 1
         if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):

@@ -24,7 +24,9 @@ from bert_classifier.model import load_artifact, quiet_transformers, save_artifa
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import World
+from bert_classifier.training.doubts import doubts_about
 from bert_classifier.training.identity import require_same_run, run_identity
+from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, write_reports
@@ -49,9 +51,14 @@ class Job:
     trainer: Trainer
     resume: Resume
 
+    @property
+    def kept(self) -> KeptWeights:
+        """The weights to export."""
+        return KeptWeights(self.trainer)
+
     def evaluate(self) -> dict[str, Evaluation]:
-        """Return how well the best weights, which the model has by now, do on validation and test."""
-        known = {"validation": self.trainer.best_result}
+        """Return how well the weights to export, which the model has by now, do on validation and test."""
+        known = {"validation": self.kept.result}
         return {
             name: known.get(name) or self.trainer.evaluate(split)
             for name, split in self.prepared.splits.items()
@@ -59,7 +66,7 @@ class Job:
         }
 
     def assess(self, results: Mapping[str, Evaluation]) -> Assessment:
-        """Return what the best weights are worth, calibrated on validation."""
+        """Return what the weights to export are worth, calibrated on validation."""
         config = self.config
         return assess(results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy)
 
@@ -82,9 +89,12 @@ class Job:
             "is_complete": self.trainer.is_finished,
             "steps": state.step,
             "best_step": state.best_step,
+            "kept_step": self.kept.step,
             "metrics": assessment.summaries if assessment else {},
             "precision": self.trainer.precision,
-            "hyperparameters": dataclasses.asdict(config),
+            "warnings": doubts_about(self.trainer, assessment.results["validation"]) if assessment else [],
+            "hyperparameters": self.hyperparameters,
+            "automatic_hyperparameters": list(self.trainer.recipe.automatic),
             "data": {
                 "train_texts": len(self.prepared.splits["train"].targets),
                 "train_sha256": self.prepared.fingerprints["train"],
@@ -98,6 +108,13 @@ class Job:
                 "transformers": transformers.__version__,
             },
         }
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The settings as they were used; a batch that was given per device stays so."""
+        recipe = self.trainer.recipe
+        chosen = {name: getattr(recipe, name) for name in recipe.automatic}
+        return {**dataclasses.asdict(self.config), **chosen}
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
@@ -118,9 +135,12 @@ class Job:
             )
 
     def report(self, assessment: Assessment) -> None:
-        """Log the scores and write the reports."""
+        """Log the scores, and what speaks against the model, and write the reports."""
+        self.kept.tell(assessment.results["validation"])
         log_scores(assessment)
         info = self.describe(assessment)
+        for sentence in info["warnings"]:
+            logger.warning("%s", sentence)
         write_reports(self.environment, self.prepared, self.trainer, assessment, info)
 
 
@@ -139,7 +159,7 @@ def run(
     Raises:
         UserError: for data, settings or a checkpoint that cannot be used.
         PlatformError: when the artifact cannot be written or read back, or another rank is lost.
-        Stopped: when the program was told to stop; a checkpoint and the best model so far are then saved.
+        Stopped: when the program was told to stop; a checkpoint and a model of what was learnt so far are then saved.
     """
     quiet_transformers()
     job = _build(config, environment, prepared, stop, world, started)
@@ -149,8 +169,9 @@ def run(
     except Stopped:
         if world.is_first:
             job.resume.save()
-            job.trainer.use_best_weights()
+            job.kept.use()
             job.export()
+            job.kept.tell()
         raise
     if world.is_first:
         assessment = job.assess(results)
@@ -200,6 +221,7 @@ def _announce(trainer: Trainer, threads: int) -> None:
         "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d shard(s), micro-batches of"
         " at most %d tokens",
         learning / 1e6, trainer.world.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
-        trainer.config.resolve_global_batch_size(trainer.world.size), trainer.state.num_shards,
-        trainer.state.token_budget,
+        trainer.recipe.global_batch_size, trainer.state.num_shards, trainer.state.token_budget,
     )  # fmt: skip
+    if trainer.recipe.automatic:
+        logger.info("%s", trainer.recipe.description(trainer.total_steps))

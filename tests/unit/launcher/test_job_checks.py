@@ -33,6 +33,30 @@ def test_an_instance_type_is_checked_against_the_image(settings, told):
 
 
 @pytest.mark.parametrize(
+    ("hp", "told"),
+    [
+        ((), "0 given; epochs by the data, batch by the data, learning rate by the data"),
+        (
+            (("lr", "1e-4"), ("epochs", "auto")),
+            "2 given; epochs by the data, batch by the data, learning rate 0.0001",
+        ),
+        (
+            (("per_device_batch_size", "8"),),
+            "1 given; epochs by the data, batch 8 a device, learning rate by the data",
+        ),
+        (
+            (("num_train_epochs", "2"), ("global_batch_size", "64")),
+            "epochs 2, batch 64, learning rate by the data",
+        ),
+    ],
+)
+def test_what_the_job_will_choose_is_not_guessed(hp, told):
+    """Epochs, batch and learning rate follow from data that only the job reads; how many GPUs it has is not known."""
+    (finding,) = job_checks.check_hyperparameters(TrainSettings(hp=hp, instance_count=2))
+    assert finding.told.endswith(told)
+
+
+@pytest.mark.parametrize(
     ("max_wait", "spot", "is_wrong"),
     [
         (None, True, False),

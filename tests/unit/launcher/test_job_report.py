@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher.job_report import Cost, reason_of
+from launcher.job_report import Cost, lines, reason_of
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,18 @@ def test_the_cost_counts_every_instance():
     """Billable seconds are wall-clock: each instance costs them."""
     assert Cost(7200, 3600, 2, True).price(1.5) == pytest.approx(3.0)
     assert Cost(None, None, 2, True).price(1.5) is None
+
+
+def test_scores_of_the_model_stand_apart_from_the_trainings():
+    """What the last step said, and what the exported model is worth, each on a line of its own."""
+    values = {"train_loss": 0.25, "validation_accuracy": 0.875, "eval_accuracy": 0.875, "test_accuracy": 0.9}
+    job = {
+        "TrainingJobName": "a-job", "TrainingJobStatus": "Completed", "ResourceConfig": {},
+        "FinalMetricDataList": [{"MetricName": name, "Value": value} for name, value in values.items()],
+    }  # fmt: skip
+    told = list(lines(job, None))
+    assert "  train_loss=0.25 eval_accuracy=0.875" in told
+    assert "  the model: validation_accuracy=0.875 test_accuracy=0.9" in told
 
 
 def test_the_reason_of_an_end_is_told():

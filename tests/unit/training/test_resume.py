@@ -118,7 +118,10 @@ def test_settings_that_change_the_result_change_the_identity(tmp_path: Path) -> 
         "processes_per_host": 2,
         "peer_timeout_seconds": 9,
         "damaged_checkpoints": "set_aside",
-        "global_batch_size": 32,
+        "keep_weights": "last",
+        "global_batch_size": 8,  # these three are what is chosen without them
+        "num_train_epochs": 48,
+        "learning_rate": 2e-4,
     }.items():
         assert identity_of(tmp_path, settings={name: value}) == base, name
 
