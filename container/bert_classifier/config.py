@@ -69,33 +69,22 @@ class TrainConfig:
         auto=True,
     )
     learning_rate: float | None = number(
-        None,
-        0,
-        1,
-        "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
-        above=True,
-        auto=True,
-    )
+        None, 0, 1, "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
+        above=True, auto=True,
+    )  # fmt: skip
     warmup_ratio: float = number(0.1, 0, 1, "Share of the steps over which the learning rate rises from 0.")
     weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
     max_grad_norm: float = number(
         1.0, 0, 1e9, "Gradients longer than this are scaled down to it; 0 turns it off."
     )
     layer_decay: float = number(
-        1.0,
-        0,
-        1,
-        "Learning rate of each encoder layer relative to the one above it; 1 = all alike.",
-        above=True,
-    )
+        1.0, 0, 1, "Learning rate of each encoder layer relative to the one above it; 1 = all alike.", above=True,
+    )  # fmt: skip
     global_batch_size: int | None = integer(
-        None,
-        1,
-        1_000_000,
-        "Texts an optimizer step, over all GPUs of all instances; auto = 8 below 200 training texts, 16 below 1,000, "
-        "else 32.",
-        auto=True,
-    )
+        None, 1, 1_000_000, auto=True,
+        help="Texts an optimizer step, over all GPUs of all instances; auto = 8 below 200 training texts, 16 below "
+        "1,000, else 32.",
+    )  # fmt: skip
     per_device_batch_size: int | None = integer(
         None, 1, 1_000_000, "Instead of global_batch_size: texts a device and micro-batch."
     )
@@ -103,19 +92,16 @@ class TrainConfig:
         None, 1, 100_000, "With per_device_batch_size: micro-batches a device and optimizer step; default 1."
     )
     max_tokens_per_micro_batch: int | None = integer(
-        None,
-        8,
-        100_000_000,
+        None, 8, 100_000_000,
         "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 2048 on CPU.",
-    )
+    )  # fmt: skip
     precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU."
     )
     compile: str = choice(
-        "false",
-        ("false", "true", "graphs"),
+        "false", ("false", "true", "graphs"),
         "On a GPU with bf16: compile the model by torch.compile, or with CUDA graphs too; costs a minute or more.",
-    )
+    )  # fmt: skip
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss."
@@ -124,38 +110,30 @@ class TrainConfig:
         0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
     )
     keep_weights: str = choice(
-        "auto",
-        ("auto", "best", "last"),
+        "auto", ("auto", "best", "last"),
         "Weights to export: of the best evaluation or of the last step; auto = last where validation has fewer than "
         "200 texts and early stopping is off, else best.",
-    )
+    )  # fmt: skip
     eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
     abstain_below: float = number(
         0.0, 0, 1, "Answers whose score is lower are given without a label; 0 = every text gets one."
     )
     target_accuracy: float = number(
-        0.0,
-        0,
-        1,
+        0.0, 0, 1,
         "Instead of abstain_below: the least score is taken from which on this share of validation's answers is right.",
-    )
+    )  # fmt: skip
     checkpoint_interval_seconds: int = integer(
-        300,
-        1,
-        86_400,
+        300, 1, 86_400,
         "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.",
-    )
+    )  # fmt: skip
     damaged_checkpoints: str = choice(
         "stop",
         ("stop", "set_aside"),
         "When this run has checkpoints and none can be used: stop, or give them other names and begin at step 0.",
     )
     max_run_seconds: int = integer(
-        0,
-        0,
-        2_419_200,
-        "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.",
-    )
+        0, 0, 2_419_200, "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.",
+    )  # fmt: skip
     logging_steps: int = integer(
         0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds."
     )
