@@ -18,6 +18,7 @@ from bert_classifier.fields import (
     specs,
     string,
 )
+from bert_classifier.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -276,10 +277,11 @@ class ServeConfig:
         """Read the settings.
 
         Raises:
-            UserError: naming every wrong value at once.
+            UserError: naming every wrong value, and every unknown SERVING_ name, at once.
         """
         raw = {name: environ[name.upper()] for name in specs(cls) if environ.get(name.upper())}
         values, mistakes = parse_values(cls, raw, "environment variable", spelling=str.upper)
+        mistakes += unknown_variables(environ, specs(cls))
         if values.get("sagemaker_multi_model"):
             mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model an endpoint")
         refuse(mistakes, "Correct the model's environment.")

@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from bert_classifier.config import ServeConfig
 from bert_classifier.fields import nearest, shown, specs
+from bert_classifier.variables import near_misses
 from launcher import idle_settings, job_checks
 from launcher.account import Account
 from launcher.findings import Finding, examine, fail, ok, warn
@@ -84,12 +85,8 @@ def check_instance(settings: ModelSettings, known: Sequence[str], use: str) -> I
 def check_environment(environment: Mapping[str, str], *, on_gpu: bool) -> Iterator[Finding]:
     """Yield whether the server will take its environment: the check that it begins with itself."""
     config = ServeConfig.from_environ(environment)
-    known = list(specs(ServeConfig))
-    for name in environment:
-        if name.startswith("SERVING_") and name.lower() not in known:
-            close = nearest(name, known)
-            remedy = f"Did you mean {close.upper()}?" if close else "Leave it out."
-            yield fail("environment", f"the server knows no {name}", remedy)
+    for doubt in near_misses(environment, specs(ServeConfig)):
+        yield warn("environment", doubt, "Correct its name, or leave it out.")
     if config.serving_precision == "int8" and on_gpu:
         yield fail(
             "environment",

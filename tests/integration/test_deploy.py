@@ -231,7 +231,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_made(deploy, aws):
     for told in (
         f"nothing lies at s3://{BUCKET}/none/model.tar.gz",
         "SageMaker has no 'ml.m5.xlarg' for endpoints. Did you mean ml.m5.xlarge?",
-        "the server knows no SERVING_THREDS. Did you mean SERVING_THREADS?",
+        "Unknown environment variable 'SERVING_THREDS', did you mean SERVING_THREADS?",
         f"there is no role nobody in account {ACCOUNT}",
         f"The newest one there: IMAGE_TAG={TAG}.",
         "SUBNETS and SECURITY_GROUP_IDS go together",

@@ -7,6 +7,7 @@ import pytest
 from bert_classifier.config import ServeConfig
 from bert_classifier.errors import UserError
 from bert_classifier.fields import specs
+from bert_classifier.variables import near_misses
 
 
 def test_serve_defaults():
@@ -21,7 +22,7 @@ def test_serve_settings_come_from_capitals_only():
     words = {"serving_precision": "bf16", "serving_access_log": "false", "serving_abstain_below": "0.64"}
     for name in set(specs(ServeConfig)) - {"sagemaker_batch", "sagemaker_multi_model"}:
         value = words.get(name, "64")
-        config = ServeConfig.from_environ({name.upper(): value, name: "80", "PATH": "/bin"})
+        config = ServeConfig.from_environ({name.upper(): value, "PATH": "/bin"})
         assert str(getattr(config, name)).lower() == value
         assert dataclasses.replace(config, **{name: getattr(ServeConfig(), name)}) == ServeConfig()
         assert ServeConfig.from_environ({name.upper(): ""}) == ServeConfig()
@@ -57,3 +58,50 @@ def test_serve_refuses_a_multi_model_endpoint():
     """A multi-model endpoint, whose calls nothing here answers, is refused at the start with the reason."""
     with pytest.raises(UserError, match="SAGEMAKER_MULTI_MODEL"):
         ServeConfig.from_environ({"SAGEMAKER_MULTI_MODEL": "true"})
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("SERVING_THREDS", "'SERVING_THREDS', did you mean SERVING_THREADS?"),
+        ("SERVING_MAX_RECORD", "'SERVING_MAX_RECORD', did you mean SERVING_MAX_RECORDS?"),
+        ("serving_threads", "'serving_threads', did you mean SERVING_THREADS?"),
+        ("Serving_Precision", "'Serving_Precision', did you mean SERVING_PRECISION?"),
+        ("SERVING_", "'SERVING_'"),
+    ],
+)
+def test_an_unknown_variable_of_ours_is_refused(name, told):
+    """A setting that is misspelt, or in small letters, would count for nothing; an empty one is unset anyway."""
+    with pytest.raises(UserError) as caught:
+        ServeConfig.from_environ({name: "1", "SERVING_THREADS": "2"})
+    assert caught.value.cause.startswith(f"Unknown environment variable {told}")
+    assert ServeConfig.from_environ({name: ""}) == ServeConfig()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("SAGEMAKER_MODEL_SERVER_TIMEOT", "SAGEMAKER_MODEL_SERVER_TIMEOUT"),
+        ("SAGEMAKER_MODEL_SERVER_WORKER", "SAGEMAKER_MODEL_SERVER_WORKERS"),
+        ("SAGEMAKER_MAX_PAYLOAD_MB", "SAGEMAKER_MAX_PAYLOAD_IN_MB"),
+        ("SAGEMAKER_BIND_PORT", "SAGEMAKER_BIND_TO_PORT"),
+        ("sagemaker_model_server_timeout", "SAGEMAKER_MODEL_SERVER_TIMEOUT"),
+    ],
+)
+def test_a_near_miss_under_sagemakers_prefix_is_doubted(name, near):
+    """It may be SageMaker's own, so it is told and not refused."""
+    assert ServeConfig.from_environ({name: "1"}) == ServeConfig()
+    assert near_misses({name: "1"}, specs(ServeConfig)) == [f"'{name}' sets nothing, did you mean {near}?"]
+
+
+def test_what_sagemaker_and_its_sdk_set_is_not_doubted():
+    """Variables that the platform, its SDK and its own containers set, and our own."""
+    platforms = (
+        "SAGEMAKER_REGION", "SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY", "SAGEMAKER_CONTAINER_LOG_LEVEL",
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "SAGEMAKER_SAFE_PORT_RANGE", "SAGEMAKER_BATCH_STRATEGY",
+        "SAGEMAKER_MODEL_SERVER_VMARGS", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "SAGEMAKER_MANAGED_MODEL",
+        "SAGEMAKER_MULTI_MODEL_UNIVERSAL_BUCKET", "SAGEMAKER_MAX_REQUEST_SIZE", "SAGEMAKER_MODEL_SERVER",
+        "SAGEMAKER_NUM_MODEL_WORKERS", "SAGEMAKER_BASE_DIR", "SAGEMAKER_ENV", "SAGEMAKER_TS_BATCH_SIZE",
+    )  # fmt: skip
+    own = [name.upper() for name in specs(ServeConfig)]
+    assert near_misses(dict.fromkeys([*platforms, *own], "1"), specs(ServeConfig)) == []

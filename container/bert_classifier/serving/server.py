@@ -28,12 +28,14 @@ from bert_classifier.config import ServeConfig
 from bert_classifier.cpu_quota import available_cores
 from bert_classifier.environment import ml_root
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
+from bert_classifier.fields import specs
 from bert_classifier.serving import access_log
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.service import ModelService
 from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
+from bert_classifier.variables import near_misses
 
 if TYPE_CHECKING:
     from bert_classifier.serving.predictor import Predictor
@@ -62,6 +64,8 @@ def main(environ: MutableMapping[str, str]) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         config = ServeConfig.from_environ(environ)
+        for doubt in near_misses(environ, specs(ServeConfig)):
+            logger.warning("environment variable %s", doubt)
         _check_address(config)
         return _serve(_Server(config, ml_root(environ) / "model"))
     except ContainerError as error:

@@ -39,7 +39,11 @@ def test_an_instance_type_is_checked_against_the_image(settings, told):
         ({}, False, ""),
         ({"SERVING_PRECISION": "int8", "MY_OWN": "1"}, False, ""),
         ({"SERVING_PRECISION": "int8"}, True, "int8 is for CPUs"),
-        ({"SERVING_THREDS": "1"}, False, "the server knows no SERVING_THREDS"),
+        (
+            {"SERVING_THREDS": "1"},
+            False,
+            "variable 'SERVING_THREDS', did you mean SERVING_THREADS?",
+        ),
         ({"SERVING_THREADS": "no"}, False, "SERVING_THREADS='no' is not a whole number"),
         ({"SAGEMAKER_MULTI_MODEL": "true"}, False, "one model an endpoint"),
     ],
