@@ -123,6 +123,17 @@ class ServingProcess:
         while not self.ping():
             time.sleep(0.02)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the parent process is gone."""
+        return self._process.poll() is not None
+
+    def catches(self, number: signal.Signals) -> bool:
+        """Say whether the parent process has a handler for a signal."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(mask, 16) >> (number - 1) & 1)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the parent process."""
         self._process.send_signal(number)

@@ -91,6 +91,7 @@ class TextEncoder:
     Attributes:
         most_tokens: that are kept of a text, special ones counted once and repeated ones not at all.
         chars_looked_at: of a longer text, before it is known whether they yield so many tokens.
+        num_special: special tokens of a window; a text that has no more has no token of its own.
     """
 
     def __init__(
@@ -109,7 +110,8 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._prefix, self._suffix = _special_ids(self._tokenizer)
         self._ignores_blanks = self._tokenize([" \t\xa0\u3000a\u3000\xa0\n "]) == self._tokenize(["a"])
-        self._window = max_length - len(self._prefix) - len(self._suffix)
+        self.num_special = len(self._prefix) + len(self._suffix)
+        self._window = max_length - self.num_special
         self._tail = self._window - max_length // 4 if truncation == "head_tail" else 0
         self._max_windows = max_windows if truncation == "windows" else 1
         self._step = max(1, round(self._window * (1 - window_overlap)))

@@ -207,12 +207,17 @@ def test_a_folder_without_a_model(tmp_path):
 
 def test_wrong_settings(tmp_path):
     """Wrong environment variables end the start at once, all named in one sentence, with exit code 2."""
-    settings: Any = {"serving_threads": "many", "sagemaker_max_payload_in_mb": "-1"}
+    settings: Any = {
+        "serving_threads": "many",
+        "sagemaker_max_payload_in_mb": "-1",
+        "serving_precison": "fp32",
+    }
     with ServingProcess(tmp_path, tmp_path / "log", **settings) as process:
         assert process.exit_code(60) == 2
         _assert_one_sentence(
-            process.log, "UserError", "SERVING_THREADS='many'", "SAGEMAKER_MAX_PAYLOAD_IN_MB"
-        )
+            process.log, "UserError", "SERVING_THREADS='many'", "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+            "unknown environment variable 'SERVING_PRECISON', did you mean SERVING_PRECISION?",
+        )  # fmt: skip
 
 
 def test_a_port_that_is_taken(tmp_path):

@@ -76,6 +76,42 @@ def test_twenty_thousand_hostile_requests(server):
 
 
 @pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"\x16\x03\x01\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n", 501),
+    ],
+)
+def test_what_the_parser_refuses_is_counted_and_logged(server, request_, status):
+    """As every other request: by its status in /metrics, and by a line of the access log."""
+    name = f'bert_requests_total{{code="{status}"}}'
+
+    def counted() -> float:
+        lines = server.ask("GET", "/metrics")[1].decode().splitlines()
+        return sum(float(line.split()[1]) for line in lines if line.startswith(name))
+
+    def logged() -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["status"] == status]
+
+    counts, lines = counted(), len(logged())
+    assert _exchange(server, request_).startswith(f"HTTP/1.1 {status} ".encode())
+    assert counted() == counts + 1
+    (line,) = logged()[lines:]
+    assert (line["method"], line["path"], line["bytes_in"]) == ("-", "-", None)
+
+
+def test_a_head_that_comes_too_slowly_is_counted(server):
+    """Its connection is closed without an answer, which no other counter shows."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as slow:
+        slow.sendall(b"POST /invoc")
+        assert slow.recv(1) == b""
+    assert 'bert_connections_cut_total{reason="slow_head"} 1.0' in server.ask("GET", "/metrics")[1].decode()
+
+
+@pytest.mark.parametrize(
     "request_",
     [
         HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,

@@ -1,6 +1,7 @@
 """Stopping the real server: under load, with slow clients, in the middle of things; and being replaced."""
 
 import http.client
+import itertools
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from toy_artifact import make_artifact
 STOPS_WITHIN_S = 25  # SageMaker kills after 30
 ROUNDS = 3
 FAULTY_MODEL = Path(__file__).parents[1] / "faulty_model"
+FAULTY_ANSWER = Path(__file__).parents[1] / "faulty_answer"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,33 @@ def test_an_impatient_stop(server, number):
     assert server.exit_code(10) == 0
 
 
+@pytest.mark.parametrize(
+    "numbers", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], [signal.SIGQUIT]]
+)
+def test_stops_that_are_repeated_to_the_end(server, numbers):
+    """Whoever repeats the signal until the process is gone does not turn its end into a death by signal."""
+    for number in itertools.cycle(numbers):
+        if server.has_ended:
+            break
+        server.signal(number)
+        time.sleep(0.002)
+    assert server.exit_code(1) == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.7])
+def test_a_stop_while_it_starts(ml_root, tmp_path, number, delay):
+    """From its first lines on, in the middle of its imports, a start ends with 0 when it is told to stop."""
+    with ServingProcess(ml_root, tmp_path / "log") as process:
+        while not process.catches(signal.SIGTERM):
+            time.sleep(0.001)
+        time.sleep(delay)  # another place of the start
+        process.signal(number)
+        assert process.exit_code(10) == 0
+        assert "Traceback" not in process.log
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGWINCH])
 def test_a_signal_without_meaning_changes_nothing(server, number):
     """Signals that would make gunicorn start another model or program are ignored."""
@@ -120,6 +149,31 @@ def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
             assert time.monotonic() < until, process.log
             time.sleep(0.1)
         assert "apple" not in process.log
+
+
+def test_an_answer_that_fails_behind_its_head_costs_its_connection_only(ml_root, tmp_path):
+    """The worker goes on; the client sees that the answer is cut off; the bug is logged under an id, and counted."""
+    path = f"{FAULTY_ANSWER}:{CONTAINER}"
+    with ServingProcess(ml_root, tmp_path / "log", pythonpath=path) as process:
+        process.wait_until_ready()
+        worker = process.worker
+        for place in ("iterator", "close"):
+            connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
+            connection.request("GET", "/ping", headers={"X-Fail": place})
+            response = connection.getresponse()
+            assert response.status == 200
+            if place == "iterator":
+                with pytest.raises(http.client.IncompleteRead):
+                    response.read()
+            else:
+                assert response.read() == b"whole"
+            connection.close()
+        assert process.ask("GET", "/ping", X_Fail="before")[0] == 500
+        assert process.invoke('["apple"]')[0] == 200
+        assert process.worker == worker
+        assert process.log.count("request failed: id=") == 2
+        assert "canary" not in process.log
+        assert 'bert_connections_cut_total{reason="bug"} 1.0' in process.ask("GET", "/metrics")[1].decode()
 
 
 def test_a_text_that_fails_in_the_model_fails_alone(ml_root, tmp_path):

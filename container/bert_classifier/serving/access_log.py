@@ -47,11 +47,20 @@ class Entry:
         self._began = began
 
     @classmethod
+    def of_refusal(cls, status: int, bytes_out: int, began: float) -> Self:
+        """Return the entry for a request that could not be parsed; of its bytes nothing can be told.
+
+        Args:
+            began: on time.monotonic's clock.
+        """
+        return cls(_now(), "-", "-", status, None, bytes_out, milliseconds=0.0, began=began)
+
+    @classmethod
     def of_current_request(cls, response: Response) -> Self:
         """Return the entry for Flask's current request and its answer."""
         rule = request.url_rule
         return cls(
-            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            time=_now(),
             method=request.method if rule is not None else "-",
             path=rule.rule if rule is not None else "-",
             status=response.status_code,
@@ -65,3 +74,7 @@ class Entry:
         """Log the entry, now that the answer has been written or has failed to be."""
         self.milliseconds = round((time.monotonic() - self._began) * 1000, 2)
         logger.info("%s", json.dumps(dataclasses.asdict(self)))
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bert_classifier.serving.predictor import Prediction  # it loads torch
 
 LEAST_BODIES_BYTES = 128 * 2**20  # of all bodies under way; more only where a single one may be larger
+_NO_TOKEN = RecordError("the text is empty: the tokenizer finds nothing in its characters")
 _PIECE = 2**20
 _LOOK_AFTER_CALLER_S = 0.25
 # Where nothing can have been half closed: a caller that has shut down its sending side has left.
@@ -103,19 +104,26 @@ class Invocations:
     def _predictions(self, texts: Sequence[str], deadline: float) -> "list[Prediction | RecordError]":
         results = _wait_for(self._service.submit(texts, deadline), deadline)
         failures = [result for result in results if isinstance(result, Exception)]
-        self._metrics.note_records("failed", len(failures))
+        empty = sum(_is_empty(result) for result in results)
         unsure = sum(self._is_unsure(result) for result in results)
+        self._metrics.note_records("failed", len(failures))
+        self._metrics.note_records("refused", empty)
         self._metrics.note_records("abstained", unsure)
-        self._metrics.note_records("classified", len(results) - len(failures) - unsure)
-        if not failures:
-            return results
-        told = RecordError(
-            f"the model failed on this text (id {answers.log_bug(failures[0])})", "internal_error"
-        )
-        return [told if isinstance(result, Exception) else result for result in results]
+        self._metrics.note_records("classified", len(results) - len(failures) - empty - unsure)
+        if failures:
+            cause = f"the model failed on this text (id {answers.log_bug(failures[0])})"
+            failed = RecordError(cause, "internal_error")
+            results = [failed if isinstance(result, Exception) else result for result in results]
+        return [_NO_TOKEN if _is_empty(result) else result for result in results]
 
     def _is_unsure(self, result: "Prediction | Exception") -> bool:
-        return not isinstance(result, Exception) and codec.is_unsure(result, self._service.abstain_below)
+        if isinstance(result, Exception) or result.is_empty:
+            return False
+        return codec.is_unsure(result, self._service.abstain_below)
+
+
+def _is_empty(result: "Prediction | RecordError | Exception") -> bool:
+    return not isinstance(result, RecordError | Exception) and result.is_empty
 
 
 def _wait_for(future: "Future[Any]", deadline: float) -> "list[Any]":

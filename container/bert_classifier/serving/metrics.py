@@ -7,6 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+CUTS = ("slow_head", "slow_answer", "bug")  # why a connection was closed in the middle
 STAGES = ("queue", "tokenise", "model", "encode")
 
 
@@ -27,6 +28,11 @@ class Metrics:
         self._texts = Histogram("pass_texts", "Texts predicted together.", buckets=_TEXTS, **own)
         self._tokens = Counter("tokens", "Tokens computed: of texts, or padding.", ["kind"], **own)
         self._in_flight = Gauge("requests_in_flight", "Requests to /invocations under way.", **own)
+        self._cut = Counter(
+            "connections_cut", "Connections closed amid request or answer.", ["reason"], **own
+        )
+        for reason in CUTS:
+            self._cut.labels(reason)
         for stage in STAGES:
             self._seconds.labels(stage)
         for outcome in ("classified", "abstained", "refused", "failed"):
@@ -51,6 +57,10 @@ class Metrics:
     def note_records(self, outcome: str, count: int) -> None:
         """Count records that were classified, abstained from, refused as wrong, or failed in the model."""
         self._records.labels(outcome).inc(count)
+
+    def note_cut(self, reason: str) -> None:
+        """Count a connection that was closed for one of CUTS."""
+        self._cut.labels(reason).inc()
 
     def note_in_flight(self, change: int) -> None:
         """Note that a request begins (1) or ends (-1)."""

@@ -32,11 +32,13 @@ class Prediction:
         scores: calibrated probability of each class.
         order: numbers of the classes, most likely first.
         truncated: whether the text was longer than the model reads.
+        is_empty: whether the tokenizer left nothing of the text: the scores are of no text at all.
     """
 
     scores: list[float]
     order: list[int]
     truncated: bool
+    is_empty: bool = False
 
 
 def predictions_of(scores: np.ndarray, truncated: Iterable[bool]) -> list[Prediction]:
@@ -127,7 +129,10 @@ class Predictor:
         self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
-        return predictions_of(scores, encoded.truncated)
+        predictions = predictions_of(scores, encoded.truncated)
+        for index in np.flatnonzero(encoded.text_lengths <= self._artifact.encoder.num_special).tolist():
+            predictions[index] = dataclasses.replace(predictions[index], is_empty=True)
+        return predictions
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities of logits, both float64 (n, classes)."""

@@ -34,6 +34,7 @@ from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.service import ModelService
+from bert_classifier.serving.stop_signals import end_at_stops, ignore_stops
 from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
 from bert_classifier.variables import near_misses
 
@@ -60,8 +61,7 @@ def main(environ: MutableMapping[str, str]) -> int:
     environ.setdefault("GOMP_SPINCOUNT", "1000")
     log.configure()
     access_log.configure()
-    for number in (signal.SIGTERM, signal.SIGINT):  # until gunicorn sets its own: PID 1 would ignore them
-        signal.signal(number, lambda *_: sys.exit(0))
+    end_at_stops()
     try:
         config = ServeConfig.from_environ(environ)
         for doubt in near_misses(environ, specs(ServeConfig)):
@@ -71,6 +71,8 @@ def main(environ: MutableMapping[str, str]) -> int:
     except ContainerError as error:
         logger.error("%s", failure_text(error))  # noqa: TRY400 - told in one sentence
         return exit_code_of(error)
+    finally:
+        ignore_stops()
 
 
 def _check_address(config: ServeConfig) -> None:
@@ -187,6 +189,16 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         logging.shutdown()
         os._exit(REPLACE_ME)
 
+    def note_refusal(self, status: int, bytes_out: int, began: float) -> None:
+        """In the worker: count and log what was answered without the application, since it was no HTTP."""
+        self._metrics.note_request(status)
+        if self._config.serving_access_log:
+            access_log.Entry.of_refusal(status, bytes_out, began).write()
+
+    def note_cut(self, reason: str) -> None:
+        """In the worker: count a connection that was closed in the middle of a request or an answer."""
+        self._metrics.note_cut(reason)
+
     def abandon(self) -> None:
         """In the worker: tell every request that waits that it will not be answered."""
         self._service.abandon()
@@ -209,6 +221,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "loglevel": "warning",
             "proc_name": "bert-classifier",
             "pre_fork": self._note_new_worker,
+            "post_fork": self._begin_worker,
             "post_worker_init": self._start_model,
             "worker_exit": self._end_worker,
             "child_exit": self._note_dead_worker,
@@ -217,6 +230,10 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
     def _note_new_worker(self, _arbiter: Arbiter, _worker: Worker) -> None:
         """In the parent: each worker has to prove anew that it gets as far as a model."""
         self.outcome.was_ready = False
+
+    def _begin_worker(self, _arbiter: Arbiter, _worker: Worker) -> None:
+        """In the worker, first of all: its parent's handlers, which it has inherited, would swallow a stop."""
+        end_at_stops()
 
     def _start_model(self, _worker: Worker) -> None:
         """In the worker: begin to load."""
@@ -265,6 +282,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         With torch loaded that takes seconds, and it would crash if a thread were still inside torch.
         """
         if os.getpid() == worker.pid and worker.booted:
+            ignore_stops()
             self._service.close(timeout=CLOSE_TIMEOUT_S)
             logging.shutdown()
             os._exit(0)

@@ -24,7 +24,8 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import ThreadWorker
 
-from bert_classifier.serving.connection import Connection
+from bert_classifier.serving.connection import Connection, TooSlowError
+from bert_classifier.serving.guarded_answer import BrokenAnswerError, GuardedAnswer
 from bert_classifier.serving.listening import refuse_new_connections
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ _STATUS_OF_PARSER: tuple[tuple[type[Exception], str], ...] = (
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type information
     """One process: an event loop in the main thread, and threads for requests whose head has come."""
+
+    wsgi: Any  # the application
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,6 +87,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         now = time.monotonic()
         for connections in (self._waiting, self._lingering):
             for connection in [c for c in connections if c.until <= now]:
+                if connections is self._waiting and not connection.is_idle:
+                    self.app.note_cut("slow_head")
                 self._drop(connection, connections)
         if now >= self._checked_at + _TURN_S:
             self._checked_at = now
@@ -206,6 +211,12 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     # Requests: in a thread, but for finish_request
 
+    def load_wsgi(self) -> None:
+        """Take the application, with answers whose failure ends nothing but their connection."""
+        super().load_wsgi()
+        application = self.wsgi
+        self.wsgi = lambda environ, start_response: GuardedAnswer(application(environ, start_response))
+
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Answer one request."""
         wants_close, decided = req.should_close, None
@@ -218,7 +229,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
         req.should_close = should_close
         req.body.force_close = req.force_close  # for an answer that is given before the body was read
-        return super().handle_request(req, conn)
+        try:
+            return super().handle_request(req, conn)
+        except BrokenAnswerError:
+            self.app.note_cut("bug")
+            raise
+        except TooSlowError:  # of the body the application makes an answer
+            self.app.note_cut("slow_answer")
+            raise
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         """Say whether another request may follow: not if a body that nobody read is still to come."""
@@ -227,13 +245,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Take a connection back from its thread; in the main thread."""
-        if not fs.cancelled() and fs.exception() is None and fs.result():
+        if conn.sock.fileno() < 0:  # closed in the thread: the loop could not wait for it
+            self.nr_conns -= 1
+        elif not fs.cancelled() and fs.exception() is None and fs.result():
             self._await_request(conn, self.cfg.keepalive if self._stopped_at is None else LINGER_S)
         else:
             self._linger(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer a request that is no HTTP; the log does not quote it."""
+        began = time.monotonic()
         status = next((text for kind, text in _STATUS_OF_PARSER if isinstance(exc, kind)), None)
         if status is None:
             status = "500 Internal Server Error"
@@ -247,6 +268,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         with contextlib.suppress(OSError):
             client.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+        self.app.note_refusal(int(status.split(" ", 1)[0]), len(body), began)
 
     def is_parent_alive(self) -> bool:
         """Say whether the process that started this one is there."""

@@ -63,6 +63,21 @@ def test_metrics_count_what_happens(client):
         assert found["bert_stage_seconds_count", stage] == 1
 
 
+@pytest.mark.parametrize("empty", ["\u200b", "\0", "\u0301"])
+def test_a_text_without_any_token_is_refused_like_an_empty_one(client, empty):
+    """In its place, alone and among others, and counted as refused."""
+    told = [
+        json.loads(client.post("/invocations", json=[empty, *more], buffered=True).text)
+        for more in ([], ["apple"])
+    ]
+    for answers in told:
+        assert answers[0]["code"] == "bad_record"
+        assert answers[0]["error"].startswith("the text is empty")
+    assert set(told[1][1]) == {"label", "score"}
+    found = _metrics(client)
+    assert (found["bert_records_total", "refused"], found["bert_records_total", "classified"]) == (2, 1)
+
+
 def test_the_access_log_is_json_without_a_word_of_the_callers(client, log):
     """One object a line; paths that are not served, queries, headers and bodies leave no trace."""
     headers = {"X-Amzn-SageMaker-Custom-Attributes": CANARY, "User-Agent": CANARY, "Accept": CANARY}

@@ -87,3 +87,10 @@ def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path):
 def test_the_cost_of_a_text_never_exceeds_what_the_model_reads(predictor):
     """A giant text counts as much as the model reads of it, a short one less."""
     assert predictor.cost_of("apple") < MAX_LENGTH == predictor.cost_of("apple" * 10_000)
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\0", "\u0301", " \u200d\ufeff ", "\x01\x02"])
+def test_a_text_without_any_token_is_empty(predictor, text):
+    """Characters that the tokenizer drops are no text; those beside a letter do no harm."""
+    sound, empty, mixed = predictor.predict(["apple", text, f"apple{text}"])
+    assert (sound.is_empty, empty.is_empty, mixed.is_empty) == (False, True, False)
