@@ -187,7 +187,7 @@ def _wait_for(account: Account, asked: dict[str, Any], settings: InvokeSettings)
         if time.monotonic() > deadline:
             raise PlatformError(
                 f"No answer came in {settings.invocation_timeout} s.",
-                f"It may still come, at {asked['OutputLocation']}; or raise INVOCATION_TIMEOUT.",
+                f"It may still come, at {asked['OutputLocation']}, if you may read there; or raise INVOCATION_TIMEOUT.",
             )
         time.sleep(_POLL_S)
 

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
 from launcher.account import Account
+from launcher.commands import say
 from launcher.model import told
 from launcher.model_settings import DeploySettings
 from launcher.refusals import code_of, is_denied
@@ -152,6 +153,12 @@ class LiveEndpoint:
         place = Location.of(output).as_folder()
         return Location(place.bucket, place.key.removesuffix("output/"))
 
+    @property
+    def _base(self) -> dict[str, Any]:
+        """Its configuration as a request could hold it: what is off needs no word."""
+        told = {name: value for name, value in self.config.items() if name not in _OF_DESCRIPTION}
+        return {name: value for name, value in told.items() if value is not False}
+
     def config_request(self, settings: DeploySettings, fresh: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request of its next configuration.
 
@@ -159,7 +166,7 @@ class LiveEndpoint:
             settings: as `keep` has returned them.
             fresh: the request that a new endpoint with these settings would get.
         """
-        base = {name: value for name, value in self.config.items() if name not in _OF_DESCRIPTION}
+        base = dict(self._base)
         for name in _NOT_SERVERLESS if settings.is_serverless else ():
             base.pop(name, None)
         request = {**base, **fresh, "ProductionVariants": [self._variant_request(settings, fresh)]}
@@ -214,7 +221,7 @@ class LiveEndpoint:
         """
         container = {"Image", "ModelDataUrl", "Environment"}
         now = {**{name: value for name, value in self.container.items() if name in container}, **self.model}
-        before = dict(_flat({**_without_names(now), **self.config, "ProductionVariants": [self.variant]}))
+        before = dict(_flat({**_without_names(now), **self._base, "ProductionVariants": [self.variant]}))
         after = dict(_flat({**model["PrimaryContainer"], **_without_names(model), **config}))
         names = [name for name in {**before, **after} if before.get(name, "–") != after.get(name, "–")]
         return [(_SHOWN.get(name, name), before.get(name, "–"), after.get(name, "–")) for name in names]
@@ -244,6 +251,9 @@ def _tags(account: Account, arn: str) -> dict[str, str]:
         found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     except ClientError as error:
         if is_denied(error):
+            say(
+                "its tags may not be read (sagemaker:ListTags), so the new configuration has only those of TAGS"
+            )
             return {}
         raise
     return {name: value for name, value in found.items() if not name.lower().startswith("aws:")}

@@ -52,6 +52,7 @@ def live(
         "ProductionVariants": [variant or VARIANT],
         "DataCaptureConfig": CAPTURE,
         "KmsKeyId": "key-1",
+        "EnableNetworkIsolation": False,  # as SageMaker describes it beside a model that is isolated
         **(config or {}),
     }
     summary = {"VariantName": "Blue", "DesiredInstanceCount": 5}

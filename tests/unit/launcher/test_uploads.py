@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from aws import BUCKET
+from aws import ACCOUNT, BUCKET
 from bert_classifier.errors import UserError
 from launcher.account import Account
+from launcher.account_checks import check_bucket
 from launcher.channels import LocalChannel, S3Channel, channels_of
 from launcher.findings import Level
 from launcher.s3 import Location, resolve
@@ -167,3 +168,29 @@ def test_a_file_that_cannot_be_read_is_told(account, tmp_path):
     """By its name; it is no bug of the launcher."""
     with pytest.raises(UserError, match=r"Cannot read .*gone\.csv: No such file"):
         DigestedFile.of(tmp_path / "gone.csv")
+
+
+def test_what_was_uploaded_without_the_key_is_uploaded_again_with_it(account, aws, folder, capsys):
+    """“There already” holds only for what is encrypted as it was asked for."""
+    key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    place, files = Location(BUCKET, "x/"), digested({"a.csv": folder / "a.csv"})
+    upload(account, files, place)
+    for told in ("uploaded 1 file(s)", "is there already"):
+        capsys.readouterr()
+        upload(account, files, place, key)
+        assert told in capsys.readouterr().err
+
+
+def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
+    """A doubt where no owner is named for it; where one is, it stops everything."""
+    with aws.answering({BUCKET: "999999999999"}) as here:
+        for name, value in here.environ.items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)
+        (doubt, place) = check_bucket(Account(AccountSettings()), BUCKET)
+        assert (doubt.level, place.level) == (Level.WARN, Level.OK)
+        assert f"{BUCKET} belongs to another account than yours, {ACCOUNT}" in doubt.told
+        (wrong, _) = check_bucket(Account(AccountSettings(bucket_owner=ACCOUNT)), BUCKET)
+        assert wrong.level is Level.FAIL
+        (fine,) = check_bucket(Account(AccountSettings(bucket_owner="999999999999")), BUCKET)
+        assert fine.level is Level.OK
