@@ -213,7 +213,7 @@ spot-drill: lay-out ## train in peace and through KILLS interruptions, and compa
 .PHONY: conformance
 conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and print what holds (JOB=folder for others)
 	@[ -n "$(JOB)" ] || $(MAKE) -s $(VENV)/.runtime
-	@[ -n "$(JOB)" ] || { ENGINE=docker local_test/engine.sh >/dev/null; $(RUN) local_test/tiny_job.py $(VENV)/tiny-job 2>/dev/null; }
+	@[ -n "$(JOB)" ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
 	@$(RUN) local_test/sagemaker_emulator "$(IMAGE):$(TAG)" $(ARGS) \
 	  $(if $(JOB),--job "$(JOB)",--job $(VENV)/tiny-job --profile local_test/conformance.json)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,17 @@ class Process(Protocol):
 
     def send_signal(self, sig: int, /) -> None:
         """Send a signal."""
+
+
+def threads_for(ranks: Sequence[int], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable by which attempts of any of these numbers of processes use as many threads each.
+
+    Only then are bits the same: a process alone would take all cores, and the first attempt decides for those after it.
+    """
+    told = environ.get("OMP_NUM_THREADS", "")
+    share = max(1, len(os.sched_getaffinity(0)) // max(ranks))
+    threads = min(share, int(told)) if told.isdecimal() and int(told) else share
+    return {"OMP_NUM_THREADS": str(threads)} if len(set(ranks)) > 1 else {}
 
 
 def launch_program(root: Path, log: Path) -> Process:

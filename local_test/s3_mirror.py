@@ -43,6 +43,7 @@ class CheckpointMirror:
         self._mark = mark
         self._frozen = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+        self._error: OSError | None = None
 
     def restore(self) -> None:
         """Fill the folder from the bucket, as a new instance finds it: in any order, with meaningless times."""
@@ -61,9 +62,15 @@ class CheckpointMirror:
         self._thread.start()
 
     def freeze(self) -> None:
-        """Stop at once, in the middle of a file if need be: the instance is gone."""
+        """Stop at once, in the middle of a file if need be: the instance is gone.
+
+        Raises:
+            OSError: that ended the copying before: the disk is full, say.
+        """
         self._frozen.set()
         self._thread.join()
+        if self._error is not None:
+            raise self._error
 
     def finish(self) -> None:
         """Bring everything over, as SageMaker does when a job ends in order."""
@@ -73,9 +80,12 @@ class CheckpointMirror:
             pass
 
     def _run(self) -> None:
-        while not self._frozen.is_set():
-            if not self._step():
-                time.sleep(0.02)
+        try:
+            while not self._frozen.is_set():
+                if not self._step():
+                    time.sleep(0.02)
+        except OSError as error:
+            self._error = error
 
     def _step(self) -> bool:
         """Do one thing that is to be done, chosen at random; say whether there was any."""

@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import os
 import random
 import shutil
 import signal
@@ -40,7 +41,7 @@ from drill_attempts import (
     shortfall,
     summary,
 )
-from drill_engines import Process, launch_container, launch_program
+from drill_engines import Process, launch_container, launch_program, threads_for
 from s3_mirror import CheckpointMirror
 
 GRACE_SECONDS = 120  # what SageMaker grants after SIGTERM
@@ -51,6 +52,7 @@ _MISSES = 5  # aims at training that may go astray, such as into an evaluation, 
 def main(arguments: Sequence[str]) -> int:
     """Run the drill; return its exit status."""
     given = _parser().parse_args(arguments)
+    os.environ |= threads_for(given.ranks, os.environ)
     with tempfile.TemporaryDirectory(prefix="spot-drill-", dir=given.work_dir) as folder:
         try:
             launch = launch_container if given.engine == "docker" else launch_program

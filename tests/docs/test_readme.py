@@ -65,7 +65,9 @@ def test_every_older_name_is_documented() -> None:
 def test_every_command_of_the_readme_exists() -> None:
     """Each `make target` that the README names is a target of the Makefile."""
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`?make ([a-z]+(?:-[a-z]+)*)", README)) - {"alone"}:
+    targets = set(re.findall(r"`?make ([a-z]+(?:-[a-z]+)*)", README)) - {"alone"}
+    assert len(targets) > 10
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
@@ -81,5 +83,7 @@ def test_every_module_is_in_the_file_tree() -> None:
 
 def test_files_that_the_readme_names_exist() -> None:
     """Each path in back quotes that looks like a file of the repository is one."""
-    for name in re.findall(r"`((?:container|tests|local_test|docker)/[\w./]+\.\w+)`", README):
+    names = re.findall(r"`((?:container|tests|local_test|docker)/[\w./]+\.\w+)`", README)
+    assert names
+    for name in names:
         assert (REPOSITORY / name).exists(), name

@@ -120,14 +120,14 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     """Run the interruption drill on a toy job."""
     return subprocess.run(
         [sys.executable, str(REPOSITORY / "local_test" / "spot_drill.py"), str(ml_root), *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-@pytest.mark.parametrize("ranks", ["1", "2,1,3"])
+@pytest.mark.parametrize("ranks", ["1", "1,3,2"])
 def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
     """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""
     ended = drill(ml_root, "--kills", "3", "--seed", "3", "--ranks", ranks)

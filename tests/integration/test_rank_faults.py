@@ -37,7 +37,8 @@ def faulty(fault: str) -> dict[str, str]:
 )
 def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, code, words):
     """A rank leaves as if it were done, runs out of memory, or computes no number: the job fails, soon and by name."""
-    root = make_root(job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000")
+    told = {"processes_per_host": "2", "num_train_epochs": "1000", "eval_steps": "2"}  # which saves step 2
+    root = make_root(job, tmp_path / "ml", **told)
     with started([root], environ=faulty(fault)) as (host,):
         assert host.process.wait(240) == code, host.log.read_text()
         assert not list((root / "model").glob("*"))
@@ -46,7 +47,9 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
     log = host.log.read_text()
     assert " step=2 " in log
     assert " step=3 " not in log  # the step that failed has changed nothing
-    for checkpoint in (root / "checkpoints").glob("*.safetensors"):
+    checkpoints = list((root / "checkpoints").glob("*.safetensors"))
+    assert checkpoints
+    for checkpoint in checkpoints:
         tensors = load_file(checkpoint)
         assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
 

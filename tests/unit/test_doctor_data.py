@@ -16,6 +16,7 @@ def test_report_is_printed_and_written(ml_root, capsys):
     report = json.loads((ml_root / "output" / "data" / "data_report.json").read_text())
     assert re.search(r"(?m)^train +48 +0 +\d+ +0 +0 +– ", printed)
     assert re.search(r"(?m)^  Alpha +16 / 8 / 8$", printed)
+    assert report["findings"]
     for finding in report["findings"]:
         assert finding["message"] in " ".join(printed.split())
     assert "number of" not in printed

@@ -1,5 +1,6 @@
 """A model folder is data: no pickle in it is opened, no code of it is run, and it is never there by half."""
 
+import itertools
 import json
 import os
 import shutil
@@ -7,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from bert_classifier.errors import UserError
 from bert_classifier.manifest import find_artifact, put_files, verify
 from bert_classifier.model import load_artifact
+from doomed import die_at, in_child
 from toy_artifact import make_artifact
 
 CONTAINER = Path(__file__).parents[2] / "container"
@@ -155,42 +156,22 @@ def test_save_that_fails_half_way_leaves_no_mixture(tmp_path):
     assert not [path for path in folder.iterdir() if "partial" in path.name or "ignore" in path.name]
 
 
-SAVE_FOR_EVER = """
-    import shutil, sys
-    from pathlib import Path
-
-    from bert_classifier.manifest import put_files
-
-    root = Path(sys.argv[1])
-    print("ready", flush=True)
-    while True:
-        for letter in "ab":
-            work = root / "work"
-            shutil.copytree(root / letter, work, dirs_exist_ok=True)
-            (work / "manifest.json").unlink(missing_ok=True)
-            put_files(work, root / "model")
-"""
-
-
 def test_killed_save_leaves_one_artifact_or_none(tmp_path):
-    """Killed at any moment between two artifacts, the folder is one of them as a whole or is refused."""
-    for letter in "ab":
-        staged_files(tmp_path / letter, letter)
-    environment = {**os.environ, "PYTHONPATH": str(CONTAINER)}
-    command = [sys.executable, "-c", textwrap.dedent(SAVE_FOR_EVER), str(tmp_path)]
-    outcomes = set()
-    for attempt in range(15):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            time.sleep(0.01 + 0.003 * attempt)
-            process.send_signal(signal.SIGKILL)
+    """Killed before each file operation of a save in turn, the folder is one of both as a whole or is refused."""
+    outcomes: list[str] = []
+    while not outcomes or outcomes[-1] != "b":
+        case = tmp_path / str(len(outcomes))
+        case.mkdir()
+        old, new, folder = staged_files(case / "a", "a"), staged_files(case / "b", "b"), case / "model"
+        put_files(old, folder)
+        status = in_child(die_at(len(outcomes), lambda: put_files(new, folder)))  # noqa: B023 - runs before the next
         try:
-            letters = letters_of(find_artifact(tmp_path / "model"))
+            letters = letters_of(find_artifact(folder))
         except UserError:
-            outcomes.add("refused")
+            outcomes.append("refused")
         else:
-            assert len(letters) == 1
-            outcomes |= letters
-    assert outcomes <= {"refused", "a", "b"}
-    assert outcomes
+            (letter,) = letters
+            outcomes.append(letter)
+        assert os.waitstatus_to_exitcode(status) in (-signal.SIGKILL, 0)
+        assert len(outcomes) < 200
+    assert [o for o, _ in itertools.groupby(outcomes)] == ["a", "refused", "b"]

@@ -1,12 +1,16 @@
 """The interruption drill's reading of a log: which phase a signal met, and what counts as hit."""
 
+import os
 import random
+import time
 from pathlib import Path
 
 import pytest
 
 from drill_aims import aim_at
 from drill_attempts import EVALUATION, EXPORT, START, TRAINING, Attempt, Course, LogReader, shortfall, summary
+from drill_engines import threads_for
+from s3_mirror import CheckpointMirror
 
 PEACE = Course(step=6, total_steps=6, evaluated=[3, 6], has_trained=True)
 
@@ -121,3 +125,25 @@ def _is_reached(aim: object, number: int) -> bool:
     """Say whether the aim has its step behind it; its pause within the step aside."""
     aim.is_due(Course(step=number, has_trained=True))  # type: ignore[attr-defined]
     return aim._due is not None  # type: ignore[attr-defined]
+
+
+def test_numbers_of_ranks_get_the_same_threads() -> None:
+    """A process alone does not take the cores that several would share; fewer are taken where that is asked for."""
+    cores = len(os.sched_getaffinity(0))
+    assert threads_for((1, cores), {}) == {"OMP_NUM_THREADS": "1"}
+    assert threads_for((1, 2 * cores), {"OMP_NUM_THREADS": "3"}) == {"OMP_NUM_THREADS": "1"}
+    assert threads_for((1,), {}) == threads_for((2, 2), {}) == {}
+
+
+def test_a_mirror_that_cannot_copy_says_so(tmp_path: Path) -> None:
+    """What ends the copying in the background is raised where the mirror is stopped, not lost."""
+    local, bucket = tmp_path / "checkpoints", tmp_path / "s3"
+    for folder in (local, bucket, bucket / "a"):
+        folder.mkdir()
+    mirror = CheckpointMirror(local, bucket, random.Random(0))
+    mirror.start()
+    (local / "a").write_text("a file, where the bucket has a folder")
+    while mirror._thread.is_alive():
+        time.sleep(0.01)
+    with pytest.raises(IsADirectoryError):
+        mirror.finish()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -260,20 +260,9 @@ def test_a_dead_thread_is_seen_and_nobody_waits_for_it(batcher, gate):
 def test_many_threads_get_their_own_results(batcher):
     """Under concurrent use every request gets the results of its own texts."""
     texts = [[f"t{i}-{j}" for j in range(i % 5 + 1)] for i in range(200)]
-    wrong: list[Any] = []
-
-    def ask(mine: Sequence[list[str]]) -> None:
-        for own in mine:
-            result = batcher.submit(own, LATER).result(30)
-            if result != [text.upper() for text in own]:
-                wrong.append((own, result))
-
-    threads = [threading.Thread(target=ask, args=(texts[i::8],)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not wrong
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda own: batcher.submit(own, LATER).result(30), texts))
+    assert answers == [[text.upper() for text in own] for own in texts]
 
 
 def test_no_thread_takes_more_than_its_part():

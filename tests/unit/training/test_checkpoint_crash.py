@@ -3,51 +3,14 @@
 import os
 import resource
 import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
+from doomed import die_at, in_child
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
-
-_AUDITED = {"open", "os.rename", "os.remove", "os.listdir", "os.scandir"}
-_PATCHED = ("fsync", "fchmod", "close")
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Run `work` in a forked process and return its wait status."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:  # noqa: BLE001 - a test's child must never come back into the test run
-            os._exit(9)
-    return os.waitpid(child, 0)[1]
-
-
-def die_at(number: int, work: Callable[[], object]) -> Callable[[], None]:
-    """Return `work` so that SIGKILL hits its process before file operation `number`."""
-
-    def doomed() -> None:
-        done = 0
-
-        def tick(*_: object) -> None:
-            nonlocal done
-            if done == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            done += 1
-
-        sys.addaudithook(lambda event, _: tick() if event in _AUDITED else None)
-        for name in _PATCHED:
-            original = getattr(os, name)
-            setattr(os, name, lambda *a, _original=original: (tick(), _original(*a))[1])
-        work()
-
-    return doomed
 
 
 def test_a_kill_at_every_file_operation_of_a_save_leaves_the_old_or_the_new(tmp_path: Path) -> None:
