@@ -21,7 +21,7 @@ _RULES = (
 )  # fmt: skip
 REPORT_FILE = "data_report.json"
 _STEP = 16  # recommended lengths are multiples of it
-_LONGEST = 8192  # tokens, where the model knows no limit: max_seq_length's own
+_LONGEST = 8192  # tokens that max_seq_length itself allows
 
 
 def examine(
@@ -40,13 +40,16 @@ def examine(
         longest: most tokens that the model takes; None when it knows no limit.
         is_held_out: whether validation was split off train.
     """
-    recommended = _recommended(surveys["train"].lengths, longest or _LONGEST)
-    case = Case(surveys, labels, config, recommended, is_held_out)
+    lengths, most = surveys["train"].lengths, min(longest or _LONGEST, _LONGEST)
+    recommended = _recommended(lengths, most)
+    case = Case(surveys, labels, config, recommended, most, is_held_out)
     return DataReport(
-        channels={name: survey.report(labels) for name, survey in surveys.items()},
+        channels={name: survey.report(labels, config.max_seq_length) for name, survey in surveys.items()},
         leakage={name: len(rows) for name, (rows, _) in case.leaks.items()},
         max_seq_length=config.max_seq_length,
         recommended_max_seq_length=recommended,
+        recommended_whole_share=float((lengths <= recommended).mean()),
+        longest_max_seq_length=most,
         findings=_findings(case),
     )
 

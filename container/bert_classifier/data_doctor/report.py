@@ -8,6 +8,7 @@ import numpy as np
 
 MOST_PLACES = 10
 _BINS = 24
+_MOST_BINS = 60  # where a limit is to be seen among them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +36,18 @@ class Histogram:
     counts: Sequence[int]
 
     @classmethod
-    def of(cls, lengths: np.ndarray) -> "Histogram":
-        """Return the histogram of lengths, int64 (n,), in bins of one width that suits 99 % of them."""
+    def of(cls, lengths: np.ndarray, limit: int = 0) -> "Histogram":
+        """Return the histogram of lengths, int64 (n,), in bins of one width that suits 99 % of them.
+
+        Args:
+            limit: from which on texts are cut; the last bin begins beyond it, unless that takes too many others.
+        """
         width = 4
         while width * _BINS <= np.percentile(lengths, 99):
             width *= 2
         last = int(min(np.percentile(lengths, 99), lengths.max()) // width) + 1
+        if lengths.max() > limit and limit <= _MOST_BINS * width:
+            last = max(last, -(-limit // width))
         edges = [*range(0, width * last + 1, width)]
         if lengths.max() >= edges[-1]:
             edges.append(int(lengths.max()) + 1)
@@ -65,11 +72,17 @@ class TokenCounts:
     truncated_share: float
 
     @classmethod
-    def of(cls, lengths: np.ndarray, truncated: np.ndarray) -> "TokenCounts":
-        """Summarise the lengths, int64 (n,), and whether each text is cut, bool (n,)."""
+    def of(cls, lengths: np.ndarray, truncated: np.ndarray, limit: int = 0) -> "TokenCounts":
+        """Summarise the lengths, int64 (n,), and whether each text is cut, bool (n,).
+
+        Args:
+            limit: max_seq_length.
+        """
         p50, p90, p99 = (int(np.percentile(lengths, p, method="higher")) for p in (50, 90, 99))
         share = float(truncated.mean())
-        return cls(float(lengths.mean()), p50, p90, p99, int(lengths.max()), Histogram.of(lengths), share)
+        return cls(
+            float(lengths.mean()), p50, p90, p99, int(lengths.max()), Histogram.of(lengths, limit), share
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,13 +112,17 @@ class DataReport:
 
     Attributes:
         leakage: texts of validation and test that stand in train as well, by channel.
-        recommended_max_seq_length: the least that leaves 99 % of the training texts whole, if the model can.
+        recommended_max_seq_length: the least that leaves 99 % of the training texts whole, or the model's limit.
+        recommended_whole_share: of the training texts that it leaves whole, from 0 to 1.
+        longest_max_seq_length: the most tokens that the model takes.
     """
 
     channels: Mapping[str, ChannelReport]
     leakage: Mapping[str, int]
     max_seq_length: int
     recommended_max_seq_length: int
+    recommended_whole_share: float
+    longest_max_seq_length: int
     findings: Sequence[Finding]
 
     def as_json(self) -> dict[str, Any]:

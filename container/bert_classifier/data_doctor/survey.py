@@ -79,8 +79,8 @@ class Survey:
         """Return the texts of each class, int64 (num_classes,)."""
         return np.bincount(self.examples.targets, minlength=num_classes)
 
-    def report(self, labels: Iterable[str]) -> ChannelReport:
-        """Return the channel in numbers."""
+    def report(self, labels: Iterable[str], limit: int) -> ChannelReport:
+        """Return the channel in numbers; `limit` is max_seq_length."""
         names = list(labels)
         return ChannelReport(
             texts=len(self.examples),
@@ -89,7 +89,7 @@ class Survey:
             duplicates=len(self.repeats),
             conflicting=len(self.conflicts),
             encoding=self.damaged,
-            tokens=TokenCounts.of(self.lengths, self.truncated),
+            tokens=TokenCounts.of(self.lengths, self.truncated, limit),
         )
 
     def place(self, row: int) -> str:

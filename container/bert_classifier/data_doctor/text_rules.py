@@ -113,16 +113,29 @@ def truncation(case: Case) -> Iterator[Finding]:
     kept = f"max_seq_length={config.max_seq_length}"
     if config.truncation == "windows":
         kept, remedy = f"max_windows={config.max_windows} windows with {kept}", "Raise max_windows."
-    elif case.recommended > config.max_seq_length:
-        remedy = f"Set max_seq_length={case.recommended}, or truncation=windows to read all of them."
     else:
-        remedy = "Set truncation=windows to read all of them."
+        remedy = _remedy_for_cuts(case)
     for survey in case.surveys.values():
         rows = np.flatnonzero(survey.truncated)
         if len(rows):
             message = f"{share_of(len(rows), survey)} are longer than {kept} and are cut."
             severity = severity_of(len(rows), survey)
             yield Finding("truncated_texts", severity, message, remedy, survey.places(rows))
+
+
+def _remedy_for_cuts(case: Case) -> str:
+    """Say what reads more of the texts: a longer max_seq_length as far as the model goes, else windows."""
+    config, wanted = case.config, case.recommended
+    whole = float((case.train.lengths <= wanted).mean())
+    in_windows = "truncation=windows to read all of them"
+    if config.truncation == "head":
+        in_windows += ", or truncation=head_tail to read their ends too"
+    if wanted <= config.max_seq_length:
+        return f"Set {in_windows}."
+    if whole >= 0.99:
+        return f"Set max_seq_length={wanted}, or {in_windows}."
+    limit = f"the most that this model takes, which leaves {100 * whole:.0f} % of the training texts whole"
+    return f"Set max_seq_length={wanted}, {limit}, or {in_windows}."
 
 
 def contents(case: Case) -> Iterator[Finding]:

@@ -97,11 +97,9 @@ def fit_temperature(result: Evaluation) -> Temperature:
         return Temperature(1.0, f"{result.count} texts are too few to fit it (at least {LEAST_TEXTS})")
     low, high = 1 / HOTTEST, 1 / COLDEST
     if _slope(result, low)[0] >= 0:
-        return Temperature(1.0, "the model's scores say nothing about the classes")
+        return Temperature(1.0, _why_too_sharp(result))
     if _slope(result, high)[0] <= 0:
-        return Temperature(
-            1.0, "the texts are told apart too well to fit it: any sharper scores would be better"
-        )
+        return Temperature(1.0, _why_too_flat(result))
     inverse = 1.0
     for _ in range(_ROUNDS):
         slope, curvature = _slope(result, inverse)
@@ -112,6 +110,23 @@ def fit_temperature(result: Evaluation) -> Temperature:
             break
         inverse = following
     return Temperature(float(f"{1 / inverse:.{_DIGITS}g}"))
+
+
+def _why_too_sharp(result: Evaluation) -> str:
+    """Say why even HOTTEST leaves the scores sharper than the answers deserve."""
+    if _slope(result, 1e-9)[0] >= 0:  # of scores that are all but equal
+        return "the model's scores say nothing about the classes"
+    return f"the scores are so far too sure that even a temperature of {HOTTEST:g} would leave them so"
+
+
+def _why_too_flat(result: Evaluation) -> str:
+    """Say why even COLDEST leaves the scores flatter than the answers deserve."""
+    if int(result.confusion.trace()) == result.count:
+        return f"all {result.count} texts are right: any sharper scores would fit better"
+    return (
+        f"the scores of the classes differ so little that even a temperature of {COLDEST:g} would leave them too"
+        " unsure; the model has perhaps learnt too little"
+    )
 
 
 def _slope(result: Evaluation, inverse: float) -> tuple[float, float]:

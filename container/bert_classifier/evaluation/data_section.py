@@ -31,14 +31,22 @@ def _parts(data: Mapping[str, Any]) -> Iterator[object]:
     ]
     yield html.table(header, rows)
     tokens = channels["train"]["tokens"]
-    length, wanted = data["max_seq_length"], data["recommended_max_seq_length"]
-    caption = (
-        f"Lengths of the training texts. max_seq_length is {length}; {wanted} would leave 99 % of them whole."
-    )
-    svg = plots.length_histogram(tokens, length)
+    svg = plots.length_histogram(tokens, data["max_seq_length"])
+    caption = _length_caption(data, tokens)
     yield html.element("figure", html.Markup(svg), html.element("figcaption", caption), class_="plot")
     yield html.element("h3", "Texts by class")
     yield _classes(channels)
+
+
+def _length_caption(data: Mapping[str, Any], tokens: Mapping[str, Any]) -> str:
+    """Return what is true of the lengths: how many texts are cut, and what would leave 99 % of them whole."""
+    length, wanted, most = (data[f"{name}max_seq_length"] for name in ("", "recommended_", "longest_"))
+    cut = html.percent(tokens["truncated_share"])
+    told = f"Lengths of the training texts. With max_seq_length={length}, {cut} of them are cut;"
+    if data["recommended_whole_share"] >= 0.99:
+        return f"{told} {wanted} would leave 99 % of them whole."
+    share = html.percent(data["recommended_whole_share"])
+    return f"{told} {most}, the most that the model takes, would leave {share} of them whole."
 
 
 def _finding(told: Mapping[str, Any]) -> html.Markup:

@@ -128,19 +128,21 @@ def coverage_plot(curve: CoverageCurve, threshold: float) -> str:
 
 
 def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> str:
-    """Draw how many training texts have how many tokens; the last bar holds all that are longer."""
+    """Draw how many training texts have how many tokens; a grey bar at the end holds all that are longer."""
     edges, counts = tokens["histogram"]["edges"], tokens["histogram"]["counts"]
     width = edges[1] - edges[0]
     lefts = np.array(edges[:-1])
+    has_rest = len(edges) > 2 and edges[-1] - edges[-2] > width
 
     def draw(axes: Axes) -> None:
-        is_rest = len(edges) > 2 and edges[-1] - edges[-2] > width
-        colours = [_FIRST] * (len(counts) - is_rest) + [_MUTE] * is_rest
+        colours = [_FIRST] * (len(counts) - has_rest) + [_MUTE] * has_rest
         axes.bar(lefts, counts, width=0.92 * width, align="edge", color=colours)
-        if max_seq_length <= lefts[-1] + width:
+        # Within the last bar, which holds all that is longer, no line could stand at its place.
+        if max_seq_length <= (edges[-2] if has_rest else edges[-1]):
             axes.axvline(max_seq_length, color=_SECOND, lw=1.2, ls="--", label="max_seq_length")
             axes.legend()
-        axes.set(xlabel="tokens of a text (the last bar: and more)", ylabel="texts")
+        rest = f" (grey: {edges[-2]} and more)" if has_rest else ""
+        axes.set(xlabel=f"tokens of a text{rest}", ylabel="texts")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     return _drawn(4, draw)

@@ -67,6 +67,17 @@ def test_histogram_counts_every_text(values):
     assert histogram.counts == expected
 
 
+@given(st.lists(st.integers(2, 600), min_size=1, max_size=200), st.integers(8, 512))
+def test_the_last_bin_begins_beyond_the_limit(values, limit):
+    """Where texts are cut, the bin of all that is longer holds none that is not, unless most texts are far shorter."""
+    histogram = Histogram.of(np.array(values), limit)
+    edges = histogram.edges
+    width = edges[1] - edges[0]
+    assert sum(histogram.counts) == len(values)
+    if max(values) > limit and edges[-1] - edges[-2] > width and limit <= 60 * width:
+        assert edges[-2] >= limit
+
+
 def test_counts_summarise_lengths():
     """Percentiles are lengths that occur; the share is that of the texts that are cut."""
     told = TokenCounts.of(np.arange(1, 101), np.arange(100) >= 75)

@@ -198,8 +198,20 @@ LONG = " ".join(["apple"] * 50)
 @pytest.mark.parametrize(
     ("settings", "longest", "message", "remedy"),
     [
-        ({}, 512, "max_seq_length=32 and are cut", "Set max_seq_length=64, or truncation=windows"),
-        ({}, 32, "max_seq_length=32 and are cut", "Set truncation=windows to read all of them."),
+        (
+            {},
+            512,
+            "max_seq_length=32 and are cut",
+            "Set max_seq_length=64, or truncation=windows to read all of them, or truncation=head_tail",
+        ),
+        (
+            {},
+            48,
+            "max_seq_length=32 and are cut",
+            "Set max_seq_length=48, the most that this model takes, which leaves 95 % of the training texts whole, or"
+            " truncation=windows",
+        ),
+        ({}, 32, "max_seq_length=32 and are cut", "Set truncation=windows to read all of them, or"),
         ({"truncation": "head_tail"}, 32, "max_seq_length=32 and are cut", "Set truncation=windows"),
         (
             {"truncation": "windows", "max_windows": 1},
@@ -219,6 +231,8 @@ def test_long_texts(examined, settings, longest, message, remedy):
     assert report.findings[0].remedy.startswith(remedy)
     assert report.channels["train"].tokens.truncated_share == pytest.approx(0.05)
     assert report.recommended_max_seq_length == min(64, longest)
+    assert report.recommended_whole_share == pytest.approx(1.0 if longest >= 64 else 0.95)
+    assert report.longest_max_seq_length == longest
 
 
 def test_windows_cut_nothing(examined):

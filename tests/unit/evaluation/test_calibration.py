@@ -109,7 +109,7 @@ def test_the_temperature_is_the_same_again_and_whatever_the_last_bits():
     ("result", "reason"),
     [
         (drawn(LEAST_TEXTS - 1, 3, 2.0), "too few"),
-        (evaluation_of([(0, 0), (1, 1)] * 50, classes=2), "too well"),
+        (evaluation_of([(0, 0), (1, 1)] * 50, classes=2), "all 100 texts are right"),
         (evaluation_of([(0, 1), (1, 0)] * 50, classes=2), "nothing about the classes"),
         (evaluation_of([(0, 0), (1, 0)] * 50, classes=2, margin=0.0), "nothing about the classes"),
         (evaluation_of([], classes=2), "too few"),
@@ -122,11 +122,14 @@ def test_what_cannot_be_calibrated_is_left_as_it_is(result, reason):
     assert reason in found.reason
 
 
-@pytest.mark.parametrize("scale", [1e-4, 1e4])
-def test_a_temperature_beyond_its_bounds_is_not_used(scale):
-    """Logits a thousand times too large or too small are no matter of calibration."""
+@pytest.mark.parametrize(("scale", "reason"), [(1e-4, "differ so little"), (1e4, "so far too sure")])
+def test_a_temperature_beyond_its_bounds_is_not_used(scale, reason):
+    """Logits a thousand times too large or too small are no matter of calibration, and neither are they all right."""
     result = drawn(500, 3, 1.0)
-    assert fit_temperature(Evaluation(scale * result.logits, result.targets)).reason
+    assert 0.4 < result.accuracy < 0.9
+    found = fit_temperature(Evaluation(scale * result.logits, result.targets))
+    assert found.value == 1.0
+    assert reason in found.reason
 
 
 def test_softmax_takes_any_finite_logits():

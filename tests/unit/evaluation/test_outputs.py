@@ -33,7 +33,7 @@ DATA = {
     },
     "leakage": {"validation": 3},
     "max_seq_length": 16,
-    "recommended_max_seq_length": 32,
+    "recommended_max_seq_length": 32, "recommended_whole_share": 0.99, "longest_max_seq_length": 512,
     "findings": [
         {"code": "leakage", "severity": "warning", "message": "<b>3</b> texts",
          "remedy": "Remove.", "places": ["a.csv line 1"]}
