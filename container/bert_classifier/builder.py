@@ -17,6 +17,7 @@ from bert_classifier.examples import Examples, read_examples, require_rows, stra
 from bert_classifier.job_files import data_files, model_source, read_class_list
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
 from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer, longest_input
+from bert_classifier.provenance import describe_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +116,14 @@ def longest_text(config: TrainConfig, environment: Environment) -> int | None:
         UserError: when its configuration cannot be read.
     """
     return longest_input(model_source(config, environment))
+
+
+def encoder_of(config: TrainConfig, environment: Environment, model: Any) -> dict[str, Any]:
+    """Return where the encoder that build_model has loaded comes from, for the artifact and the report."""
+    is_channel = "model" in environment.channels
+    if is_channel and config.model_name != TrainConfig.model_name:
+        logger.warning("model_name=%s is not used: the job has a model channel", config.model_name)
+    return describe_encoder(model_source(config, environment), model, is_channel=is_channel)
 
 
 def _optional(files: Mapping[str, Sequence[Path]], mapper: LabelMapperBase, name: str) -> Examples | None:

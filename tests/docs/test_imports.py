@@ -40,6 +40,7 @@ LEVELS = {
     "model_folder": 3,
     "data_doctor": 4,
     "model": 4,
+    "provenance": 4,
     "builder": 5,
     "evaluation": 6,
     "training": 7,

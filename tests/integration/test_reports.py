@@ -1,5 +1,6 @@
 """The reports of real trainings: the same after an interruption, and never worth more than the model."""
 
+import hashlib
 import json
 import os
 import re
@@ -75,6 +76,19 @@ def test_an_interruption_leaves_no_trace_in_the_reports(undisturbed, tmp_path):
     assert [len(info.pop("lives")) for info in infos] == [2, 1]
     assert infos[0] == infos[1]
     assert infos[0]["temperature"] > 0
+
+
+def test_the_encoder_is_named_by_what_is_known_of_it(undisturbed):
+    """With a model channel nobody says that a model of the hub was used: neither the artifact nor the report."""
+    info = json.loads((undisturbed / "model" / "training.json").read_text())
+    page = (undisturbed / "output" / "data" / "report.html").read_text(encoding="utf-8")
+    config = (undisturbed / "input" / "data" / "model" / "config.json").read_bytes()
+    assert "bert-base-uncased" not in json.dumps(info) + page
+    assert info["hyperparameters"]["model_name"] is None
+    assert info["encoder"]["source"] == "model channel"
+    assert info["encoder"]["config_sha256"] == hashlib.sha256(config).hexdigest()
+    assert f"<dd>{info['encoder']['config_sha256']}</dd>" in page
+    assert "<dt>encoder</dt><dd>from the model channel</dd>" in page
 
 
 def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from bert_classifier.evaluation.subject import Subject
 from bert_classifier.evaluation.tables import write_predictions
 from bert_classifier.examples import Rows
 from bert_classifier.model import Artifact, load_artifact, quiet_transformers
+from bert_classifier.provenance import encoder_facts
 
 logger = logging.getLogger("bert_classifier.evaluation")
 
@@ -85,7 +86,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         positive=positive,
         assessment=assessment,
         rows=rows,
-        facts={"Model": _facts(artifact, name), "Versions": artifact.info.get("versions", {})},
+        facts={
+            "Model": _facts(artifact, name),
+            **_encoder(artifact),
+            "Versions": artifact.info.get("versions", {}),
+        },
     )
     write_outputs(options.output, subject)
     write_predictions(
@@ -132,6 +137,11 @@ def _facts(artifact: Artifact, name: str) -> dict[str, object]:
         **{key: artifact.info[key] for key in known if key in artifact.info},
         **{key: data[key] for key in ("train_texts", "train_sha256") if key in data},
     }
+
+
+def _encoder(artifact: Artifact) -> dict[str, Mapping[str, object]]:
+    """Return where its encoder came from; nothing for an artifact of a version that did not say so."""
+    return {"Encoder": encoder_facts(artifact.info["encoder"])} if "encoder" in artifact.info else {}
 
 
 if __name__ == "__main__":

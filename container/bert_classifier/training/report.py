@@ -8,6 +8,7 @@ from bert_classifier.environment import Environment
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.subject import LearningCurve, Subject
+from bert_classifier.provenance import encoder_facts
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.prepare import Prepared
@@ -83,4 +84,11 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
         for name, value in info["hyperparameters"].items()
         if value not in (None, "")
     }
-    return {"Course": run, "Settings": settings, "Data": info["data"], "Versions": info["versions"]}
+    encoder = encoder_facts(info["encoder"])
+    return {
+        "Course": run,
+        "Encoder": encoder,
+        "Settings": settings,
+        "Data": info["data"],
+        "Versions": info["versions"],
+    }

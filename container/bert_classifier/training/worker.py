@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from bert_classifier import __version__
-from bert_classifier.builder import build_model
+from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.config import TrainConfig
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
@@ -21,6 +21,7 @@ from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
 from bert_classifier.model import load_artifact, quiet_transformers, save_artifact
+from bert_classifier.provenance import encoder_line, true_settings
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import World
@@ -50,6 +51,7 @@ class Job:
     tokenizer: Any
     trainer: Trainer
     resume: Resume
+    encoder: Mapping[str, Any]
 
     @property
     def kept(self) -> KeptWeights:
@@ -93,7 +95,8 @@ class Job:
             "metrics": assessment.summaries if assessment else {},
             "precision": self.trainer.precision,
             "warnings": doubts_about(self.trainer, assessment.results["validation"]) if assessment else [],
-            "hyperparameters": self.hyperparameters,
+            "encoder": dict(self.encoder),
+            "hyperparameters": true_settings(self.hyperparameters, self.encoder),
             "automatic_hyperparameters": list(self.trainer.recipe.automatic),
             "data": {
                 "train_texts": len(self.prepared.splits["train"].targets),
@@ -211,8 +214,10 @@ def _build(
     require_same_run(world, identity, environment.current_host)
     deadline = started + config.max_run_seconds if config.max_run_seconds else None
     resume = Resume(environment, trainer, identity, threads, deadline)
+    encoder = encoder_of(config, environment, model)
+    logger.info("%s", encoder_line(encoder))
     _announce(trainer, resume.threads)
-    return Job(config, environment, prepared, model, tokenizer, trainer, resume)
+    return Job(config, environment, prepared, model, tokenizer, trainer, resume, encoder)
 
 
 def _announce(trainer: Trainer, threads: int) -> None:
