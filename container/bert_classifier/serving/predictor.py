@@ -19,9 +19,11 @@ from bert_classifier.serving.batcher import PROBE
 from bert_classifier.serving.cores import Cores
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import Plan
-from bert_classifier.serving.precision import place
+from bert_classifier.serving.precision import is_quantised, place
 
 logger = logging.getLogger(__name__)
+
+_ALONE = 1  # a budget in tokens that no text is within, so that each is a pass of its own
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Predictor:
         self.labels = artifact.labels
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
-        self._max_batch_tokens = max_batch_tokens
+        self._max_batch_tokens = _ALONE if is_quantised(artifact.model) else max_batch_tokens
         self._metrics = metrics or Metrics()
         self._forward = forward or _forward_of(artifact)
         self._share = cores.for_a_pass if cores else contextlib.nullcontext
@@ -105,7 +107,7 @@ class Predictor:
         return self._artifact.encoder.cost_of(text)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Return a prediction for each text, in order; a text's neighbours change it by rounding at most.
+        """Return a prediction for each text, in order; a text's neighbours change it by rounding at most, in int8 too.
 
         Args:
             texts: such that records.text_problem finds none.
@@ -142,7 +144,7 @@ class Predictor:
 def _forward_of(artifact: Artifact) -> Forward:
     """Return how logits are computed: on a CPU without padding, where that gives the same as the padded way."""
     model, encoder = artifact.model, artifact.encoder
-    if model.device.type != "cpu":
+    if model.device.type != "cpu" or is_quantised(model):  # quantised, each text is alone in its pass
         return Forward(model, encoder.pad_id, model.device, "fp32")
     sample = encoder.encode_batch(PROBE_TEXTS)
     forward = packed_or_padded(model, encoder.pad_id, model.device, "fp32", sample)

@@ -70,6 +70,45 @@ def test_labels_that_change_are_refused(artifact, setting):
     assert_clear(caught.value)
 
 
+def _with_probe_logits(artifact, change):
+    """Return the artifact as if training had given its probe texts these logits (n, classes)."""
+    logits = change(np.array(artifact.info["probes"]["logits"])).tolist()
+    probes = {**artifact.info["probes"], "logits": logits}
+    return dataclasses.replace(artifact, info={**artifact.info, "probes": probes})
+
+
+def _runner_up_leads(rows, by):
+    """Return a change of logits that puts the second class of some rows ahead of the first."""
+
+    def change(logits):
+        first, second = np.argsort(-logits, axis=1)[:, :2].T
+        logits[rows, second[rows]] = logits[rows, first[rows]] + by
+        return logits
+
+    return change
+
+
+@pytest.mark.parametrize("setting", ["bf16", "int8"])
+@pytest.mark.parametrize(
+    ("rows", "by", "is_served"), [([4], 1e-4, True), ([4], 0.5, False), ([1, 4, 6], 1e-4, False)]
+)
+def test_a_tie_that_turns_over_is_no_other_label(artifact, setting, rows, by, is_served):
+    """Where training saw two classes as good as equal, either is right; a clear label, or several ties, are not."""
+    turned = _with_probe_logits(artifact, _runner_up_leads(rows, by))
+    if is_served:
+        assert place(turned, CPU, setting) is not turned
+        return
+    with pytest.raises(UserError, match=f"{len(rows)} of {len(PROBE_TEXTS)} probe texts"):
+        place(turned, CPU, setting)
+
+
+def test_neighbours_change_no_score_in_int8(artifact):
+    """Activations are quantised by their range in a pass, so each text has one of its own: to the last bit."""
+    predictor = Predictor(place(artifact, CPU, "int8"), 512)
+    together = [prediction.scores for prediction in predictor.predict(TEXTS)]
+    assert together == [predictor.predict([text])[0].scores for text in TEXTS]
+
+
 def test_an_artifact_without_probes_is_served_in_fp32_only(artifact):
     """What an older version wrote cannot prove anything: int8 is refused, auto serves it exactly."""
     info = {name: value for name, value in artifact.info.items() if name != "probes"}
