@@ -28,6 +28,7 @@ def check_batch(rehearsal: Rehearsal) -> None:
     """Run a transform job in memory, with both strategies."""
     report, model = rehearsal.report, rehearsal.model_dir()
     if model is None:
+        report.judge("batch.starts", False, "there is no model: the training failed")
         _skip_rest(rehearsal, "there is no model")
         return
     variables = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}

@@ -25,7 +25,7 @@ _TRAINING_GROUPS = {"train", "stop", "spot", "hosts"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Rehearse; return 0 when nothing failed, 1 when a check did, 2 when nothing could be rehearsed."""
+    """Rehearse; return 0 when all is well, 1 when a check failed, 2 when nothing could be rehearsed."""
     given = _parser().parse_args(arguments)
     # SIGINT too: a shell starts what runs in the background without it.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -75,6 +75,11 @@ def _rehearse(given: argparse.Namespace) -> int:
     print(f"SageMaker conformance of {given.image}\n\n{as_table(findings)}")
     if given.json:
         given.json.write_text(as_json(given.image, findings), encoding="utf-8")
+    if report.is_empty():
+        print(
+            "Nothing could be rehearsed: every check was skipped, for the reason beside it.", file=sys.stderr
+        )
+        return UNUSABLE
     return 0 if report.is_conformant(is_strict=given.strict) else FAULTS
 
 

@@ -2,11 +2,12 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sagemaker_emulator.client import PING_TIMEOUT, Answer, Server
-from sagemaker_emulator.engine import KILLED
+from sagemaker_emulator.engine import KILLED, Stop
 from sagemaker_emulator.hosting import serving
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.rehearsal import Rehearsal
@@ -35,26 +36,33 @@ def check_endpoint(rehearsal: Rehearsal) -> None:
     """Serve the model and judge everything that one server can show."""
     report, model = rehearsal.report, rehearsal.model_dir()
     if model is None:
-        _skip_rest(rehearsal, "there is no model: the training failed, and none was given with --model")
+        report.judge("serve.starts", False, "there is no model: the training failed")
+        _skip_rest(rehearsal, "there is no model")
         return
     with serving(rehearsal, model) as server:
         is_ready, told = server.wait_until_ready(rehearsal.limits.start)
         report.judge("serve.starts", is_ready, told)
         if is_ready:
-            report.judge("serve.read-only-model", True, "served from it")
-            _judge_network(rehearsal)
-            _check_requests(rehearsal, server)
+            has_answered = _check_requests(rehearsal, server)
+            report.judge("serve.read-only-model", *if_answered(has_answered, "served from it"))
+            _judge_network(rehearsal, has_answered=has_answered)
             stray = strays(server.container.written(), ("/opt/ml/model",))
-            report.judge("serve.writes", not stray, ", ".join(stray[:4]) or "nothing elsewhere")
+            nothing = if_answered(has_answered, "nothing elsewhere")
+            report.judge("serve.writes", *((False, ", ".join(stray[:4])) if stray else nothing))
             _check_stop(rehearsal, server)
             return
     _find_help(rehearsal, model)
     _skip_rest(rehearsal, "the server did not start")
 
 
-def _judge_network(rehearsal: Rehearsal) -> None:
+def if_answered(has_answered: bool, seen: str) -> tuple[bool | None, str]:
+    """Return that a check holds, or None: a server that has answered no request may not have loaded its model."""
+    return (True, seen) if has_answered else (None, "it is healthy, but has answered no request with 200")
+
+
+def _judge_network(rehearsal: Rehearsal, *, has_answered: bool) -> None:
     if rehearsal.engine.reaches_containers:
-        rehearsal.report.judge("serve.no-network", True, "served without a way out")
+        rehearsal.report.judge("serve.no-network", *if_answered(has_answered, "served without a way out"))
     else:
         rehearsal.report.skip(
             "serve.no-network", "this engine cannot be reached without a network that leads out"
@@ -84,7 +92,9 @@ def _find_help(rehearsal: Rehearsal, model: Path) -> None:
                 return
 
 
-def _check_requests(rehearsal: Rehearsal, server: Server) -> None:
+def _check_requests(rehearsal: Rehearsal, server: Server) -> bool:
+    """Judge what one server answers; say whether it has answered a request with 200."""
+    has_answered = False
     report, payloads = rehearsal.report, rehearsal.job.payloads
     if not payloads:
         for name in ("ping-truth", "payloads", "wrong-type", "garbage", "6mb", "25mb", "custom-attributes"):
@@ -94,25 +104,22 @@ def _check_requests(rehearsal: Rehearsal, server: Server) -> None:
         report.judge(
             "serve.ping-truth", first.status == 200, f"the first request was answered with {first.status}"
         )
-        _check_payloads(rehearsal, server)
+        has_answered = _check_payloads(rehearsal, server)
     _check_pings(rehearsal, server)
+    return has_answered
 
 
-def _check_payloads(rehearsal: Rehearsal, server: Server) -> None:
+def _check_payloads(rehearsal: Rehearsal, server: Server) -> bool:
+    """Judge the answers to requests of each kind; say whether one was 200."""
     report, payloads = rehearsal.report, rehearsal.job.payloads
-    answers = {payload.content_type: server.invoke(payload) for payload in payloads}
-    bad = [
-        f"{kind}: {answer.told()}"
-        for kind, answer in answers.items()
-        if answer.status != 200 or not answer.body
-    ]
-    report.judge("serve.payloads", not bad, "; ".join(bad) or f"200 for {', '.join(answers)}")
+    answers = [(payload.content_type, server.invoke(payload)) for payload in payloads]
+    report.judge("serve.payloads", *judge_payloads(answers))
+    has_answered = any(answer.status == 200 for _, answer in answers)
     wrong = server.invoke(Payload("application/x-nobody-knows", payloads[0].body))
-    report.judge("serve.wrong-type", 400 <= wrong.status < 500, wrong.told())
-    garbage = {kind: server.invoke(Payload(kind, b"\x00\xff\xfe{[\x80")) for kind in answers}
-    bad = [f"{kind}: {answer.told()}" for kind, answer in garbage.items() if not 200 <= answer.status < 500]
-    statuses = sorted({answer.status for answer in garbage.values()})
-    report.judge("serve.garbage", not bad, "; ".join(bad) or f"answered with {', '.join(map(str, statuses))}")
+    report.judge("serve.wrong-type", *judge_wrong([("", wrong)], range(400, 500), has_answered=has_answered))
+    kinds = dict.fromkeys(kind for kind, _ in answers)
+    garbage = [(kind, server.invoke(Payload(kind, b"\x00\xff\xfe{[\x80"))) for kind in kinds]
+    report.judge("serve.garbage", *judge_wrong(garbage, range(200, 500), has_answered=has_answered))
     for name, size in _LARGE_BODIES.items():
         large = server.invoke(grown(rehearsal, size))
         report.judge(name, large.status in {200, 413}, f"{large.told()[:60]} after {large.seconds:.1f} s")
@@ -120,6 +127,31 @@ def _check_payloads(rehearsal: Rehearsal, server: Server) -> None:
     back = known.headers.get("x-amzn-sagemaker-custom-attributes")
     told = f"{known.status}, {'given back' if back else 'not given back'}"
     report.judge("serve.custom-attributes", known.status == 200, told)
+    return has_answered
+
+
+Answers = Sequence[tuple[str, Answer]]  # content type and answer
+
+
+def judge_payloads(answers: Answers) -> tuple[bool, str]:
+    """Judge the answers to good requests, each of which must be answered with something."""
+    bad = [f"{kind}: {answer.told()}" for kind, answer in answers if answer.status != 200 or not answer.body]
+    kinds = ", ".join(dict.fromkeys(kind for kind, _ in answers))
+    return not bad, "; ".join(bad) or f"200 for {kinds}"
+
+
+def judge_wrong(answers: Answers, statuses: range, *, has_answered: bool) -> tuple[bool | None, str]:
+    """Judge the answers to wrong requests; a server that refuses the good ones as well has told nothing apart."""
+    bad = [
+        f"{kind}: {answer.told()}".removeprefix(": ")
+        for kind, answer in answers
+        if answer.status not in statuses
+    ]
+    if bad:
+        return False, "; ".join(bad)
+    if not has_answered:
+        return None, "no good request is answered with 200 either"
+    return True, f"answered with {', '.join(map(str, sorted({answer.status for _, answer in answers})))}"
 
 
 def grown(rehearsal: Rehearsal, size: int) -> Payload:
@@ -142,19 +174,29 @@ def _check_pings(rehearsal: Rehearsal, server: Server) -> None:
         report.skip("serve.ping-load", "no request is known: name one with --payload TYPE=FILE")
         return
     for _ in range(_LOAD_ROUNDS):
-        holds, told = _judge_pings(_pings_under_load(rehearsal, server))
+        holds, told = judge_load(*_pings_under_load(rehearsal, server))
         if holds:
             break
     report.judge("serve.ping-load", holds, told)
 
 
-def _pings_under_load(rehearsal: Rehearsal, server: Server) -> list[Answer]:
-    """Ping while other threads send one request after another."""
+def judge_load(pings: list[Answer], load: list[Answer]) -> tuple[bool | None, str]:
+    """Judge pings beside requests, some of which must have been computed for it to be a load."""
+    holds, told = _judge_pings(pings)
+    computed = sum(answer.status == 200 for answer in load)
+    if holds and not computed:
+        return None, f"{told}, but none of {len(load)} requests beside them was answered with 200"
+    return holds, f"{told}, beside {computed} requests answered with 200"
+
+
+def _pings_under_load(rehearsal: Rehearsal, server: Server) -> tuple[list[Answer], list[Answer]]:
+    """Ping while other threads send one request after another; return the answers to pings and to requests."""
     until = time.monotonic() + _LOAD_SECONDS
+    answers: list[Answer] = []
 
     def load(number: int) -> None:
         while time.monotonic() < until:
-            server.invoke(rehearsal.job.payloads[number % len(rehearsal.job.payloads)])
+            answers.append(server.invoke(rehearsal.job.payloads[number % len(rehearsal.job.payloads)]))
 
     with ThreadPoolExecutor(_LOAD_THREADS) as pool:
         busy = [pool.submit(load, number) for number in range(_LOAD_THREADS)]
@@ -164,10 +206,12 @@ def _pings_under_load(rehearsal: Rehearsal, server: Server) -> list[Answer]:
             time.sleep(0.2)
         for thread in busy:
             thread.result()
-    return pings
+    return pings, answers
 
 
 def _judge_pings(pings: list[Answer]) -> tuple[bool, str]:
+    if not pings:
+        return False, "no ping was sent"
     bad = [ping for ping in pings if ping.status != 200 or ping.seconds > PING_TIMEOUT]
     if bad:
         return False, f"{len(bad)} of {len(pings)}: {bad[0].told()}"
@@ -191,12 +235,27 @@ def _check_stop(rehearsal: Rehearsal, server: Server) -> None:
             0.2, is_told.set
         )  # some requests come after the signal, as from a load balancer
         timer.start()
-        code, seconds = server.container.stop(rehearsal.limits.drain)
+        stop = server.container.stop(rehearsal.limits.drain)
         timer.join()
         for thread in busy:
             thread.result()
+    rehearsal.report.judge("serve.stop", *judge_stop(stop, answers, told_at))
+
+
+def judge_stop(stop: Stop, answers: Sequence[Answer], told_at: float) -> tuple[bool | None, str]:
+    """Judge a stop by its exit code and by the requests that were under way at SIGTERM; without any it shows little.
+
+    Args:
+        told_at: when SIGTERM was sent, by time.monotonic().
+    """
     under_way = [answer for answer in answers if 0 < answer.sent_at < told_at <= answer.ended_at]
     lost = [answer for answer in under_way if not answer.status]
-    ended = "ended by SIGKILL" if code == KILLED else f"exit code {code}"
-    told = f"{ended} after {seconds:.1f} s; {len(lost)} of {len(under_way)} requests under way were lost"
-    rehearsal.report.judge("serve.stop", code == 0 and not lost, told)
+    ended = "ended by SIGKILL" if stop.code == KILLED else f"exit code {stop.code}"
+    if not stop.was_running:
+        return False, f"it had ended before it was told to: {ended}"
+    told = f"{ended} after {stop.seconds:.1f} s; {len(lost)} of {len(under_way)} requests under way were lost"
+    is_sound = stop.code == 0 and not lost
+    computed = any(answer.status == 200 for answer in under_way)
+    if is_sound and not computed:
+        return None, f"{told}, and none of them was answered with 200: that they are finished is not shown"
+    return is_sound, told

@@ -1,6 +1,7 @@
 """The Docker engine, through its command line: containers and networks that are gone when the rehearsal ends."""
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 KILLED = 137  # exit code of a first process that SIGKILL has ended
 _WORDS = 160  # characters of a line of the log that are told
+_ABSENT = ("could not find the file", "no such file or directory", "not a directory")  # of docker cp
 _CLOSING = 50  # looks at what is left, when everything is removed
 _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
 
@@ -48,6 +50,21 @@ def inspect(name: str) -> dict[str, Any]:
     """Return what the engine knows about an image or a container."""
     (told,) = json.loads(docker("inspect", name))
     return dict(told)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """How a container was stopped.
+
+    Attributes:
+        code: exit code of its first process.
+        seconds: from SIGTERM to its end.
+        was_running: whether SIGTERM met it.
+    """
+
+    code: int
+    seconds: float
+    was_running: bool
 
 
 class Container:
@@ -99,11 +116,20 @@ class Container:
         with contextlib.suppress(EngineError):
             docker("kill", "--signal", signal_name, self.name)
 
-    def stop(self, grace: int) -> tuple[int, float]:
-        """Do what SageMaker does: SIGTERM, and SIGKILL after `grace` seconds; return exit code and seconds taken."""
+    def stop(self, grace: int) -> "Stop":
+        """Do what SageMaker does: SIGTERM, and SIGKILL after `grace` seconds."""
         began = time.monotonic()
-        docker("stop", "-t", str(grace), self.name, timeout=grace + _PATIENCE)
-        return int(inspect(self.name)["State"]["ExitCode"]), time.monotonic() - began
+        try:
+            docker("kill", "--signal", "TERM", self.name)  # which fails when the first process has ended
+        except EngineError as error:
+            if "is not running" not in str(error):
+                raise
+            return Stop(int(inspect(self.name)["State"]["ExitCode"]), 0.0, was_running=False)
+        if self.wait(grace) is None:
+            self.kill("KILL")
+        docker("wait", self.name)
+        seconds = time.monotonic() - began
+        return Stop(int(inspect(self.name)["State"]["ExitCode"]), seconds, was_running=True)
 
     def written(self) -> list[str]:
         """Return what was added or changed in the container's own file system, mounts apart."""
@@ -111,11 +137,17 @@ class Container:
         return [line[2:] for line in lines if line[0] in "AC"]
 
     def read(self, path: str) -> list[tuple[tarfile.TarInfo, bytes]]:
-        """Return what lies at a path of the container, links followed; empty when nothing does."""
+        """Return what lies at a path of the container, links followed; empty when nothing does.
+
+        Raises:
+            EngineError: when the engine does not say.
+        """
         try:
             packed = docker("cp", "--follow-link", f"{self.name}:{path}", "-")
-        except EngineError:
-            return []
+        except EngineError as error:
+            if any(words in str(error).lower() for words in _ABSENT):
+                return []
+            raise
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             return [(member, _content(archive, member)) for member in archive]
 

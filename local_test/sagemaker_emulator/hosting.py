@@ -61,22 +61,26 @@ def check_variants(rehearsal: Rehearsal) -> None:
             report.skip(name, "there is no model")
         return
     everything = [option for options in _VARIANTS.values() for option in options]
-    holds, told = _answers(rehearsal, model, everything, _OTHER_PORT)
+    together, told = _answers(rehearsal, model, everything, _OTHER_PORT)
     for name, options in _VARIANTS.items():
         port = _OTHER_PORT if name == "serve.bind-port" else USUAL_PORT
-        if not holds:
-            alone, told = _answers(rehearsal, model, options, port)
-        if name == "serve.bind-port":
-            _judge_port(rehearsal, told, is_honoured=holds or alone)
+        holds = together
+        if together is False:
+            holds, told = _answers(rehearsal, model, options, port)
+        if name == "serve.bind-port" and holds is not None:
+            _judge_port(rehearsal, told, is_honoured=holds)
         else:
-            report.judge(name, holds or alone, told)
+            report.judge(name, holds, told)
 
 
-def _answers(rehearsal: Rehearsal, model: Path, options: Sequence[str], port: int) -> tuple[bool, str]:
+def _answers(rehearsal: Rehearsal, model: Path, options: Sequence[str], port: int) -> tuple[bool | None, str]:
+    """Say whether a server starts and answers so; None when it is healthy and nothing can be asked."""
     with serving(rehearsal, model, *options, port=port) as server:
         is_ready, told = server.wait_until_ready(rehearsal.limits.start)
-        if not is_ready or not rehearsal.job.payloads:
-            return is_ready, told
+        if not is_ready:
+            return False, told
+        if not rehearsal.job.payloads:
+            return None, f"{told}; whether it answers is not known: name a request with --payload TYPE=FILE"
         server.invoke(rehearsal.job.payloads[0])  # whether the first answer is good has a check of its own
         answer = server.invoke(rehearsal.job.payloads[0])
         return answer.status == 200, f"{told}, then {answer.told()[:60]}"
@@ -107,11 +111,14 @@ def check_models(rehearsal: Rehearsal) -> None:
     report, model = rehearsal.report, rehearsal.model_dir()
     empty = rehearsal.new_folder("empty-model")
     empty.mkdir()
-    report.judge("serve.empty-model", *_refuses(rehearsal, empty))
+    refused = {"serve.empty-model": _refuses(rehearsal, empty)}
     if model is None:
         report.skip("serve.broken-model", "there is no model")
     else:
-        report.judge("serve.broken-model", *_refuses(rehearsal, _broken_copy(rehearsal, model)))
+        refused["serve.broken-model"] = _refuses(rehearsal, _broken_copy(rehearsal, model))
+    starts = model is not None and any(holds for holds, _ in refused.values()) and _starts(rehearsal, model)
+    for name, (holds, told) in refused.items():
+        report.judge(name, *judge_refusal(holds, told, starts=starts))
     if not _has_label(rehearsal, "multi-models"):
         report.judge("serve.multi-models", True, "the image has no such label")
         return
@@ -120,6 +127,22 @@ def check_models(rehearsal: Rehearsal) -> None:
         answer = server.ask("GET", "/models")
         fault = models_fault(answer.status, answer.body)
         report.judge("serve.multi-models", not fault, f"GET /models: {fault or answer.told()}")
+
+
+def _starts(rehearsal: Rehearsal, model: Path) -> bool:
+    with serving(rehearsal, model) as server:
+        return server.wait_until_ready(rehearsal.limits.start)[0]
+
+
+def judge_refusal(refuses: bool, told: str, *, starts: bool) -> tuple[bool | None, str]:
+    """Judge whether a server refuses a model.
+
+    Args:
+        starts: whether it does with the whole model; one that never starts has refused nothing.
+    """
+    if refuses and not starts:
+        return None, f"{told}; but it was not seen to start with a whole model either"
+    return refuses, told
 
 
 def models_fault(status: int, body: bytes) -> str:

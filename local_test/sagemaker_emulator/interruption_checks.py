@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3_mirror import IGNORED_SUFFIX, MARKERS, CheckpointMirror
-from sagemaker_emulator.engine import KILLED, Container
+from sagemaker_emulator.engine import KILLED, Container, Stop
 from sagemaker_emulator.instance import Instance, files_of, largest_digest
+from sagemaker_emulator.job import Job
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import describe_end
 
@@ -20,6 +21,7 @@ SPOT_CHECKS = tuple(
 _SAYS_RESUMED = re.compile(
     rb"(?i)\bresum|\brestor|\bcontinu|from checkpoint|already (?:done|trained|finished)"
 )
+_NO_HIT = "the job ended before it was interrupted: give it more to do"
 _UPLOADED = MARKERS[1]
 _UPLOAD_RATE = 100e6  # bytes a second
 
@@ -47,9 +49,9 @@ def _silent_seconds(rehearsal: Rehearsal) -> float:
     if not rehearsal.base.done():
         return math.inf
     peace = rehearsal.base.result()
-    has_shown = rehearsal.job.progress_in(peace.log) or (
-        peace.instance and _present(peace.instance.checkpoint_dir)
-    )
+    if peace.instance is None:
+        return math.inf  # it fails undisturbed, too: nobody has seen it train
+    has_shown = rehearsal.job.progress_in(peace.log) or _present(peace.instance.checkpoint_dir)
     return math.inf if has_shown else peace.seconds / 2
 
 
@@ -69,29 +71,52 @@ def check_stop(rehearsal: Rehearsal) -> None:
                 )
             return
         said = len(container.log())
-        code, seconds = container.stop(grace)
-        told = f"exit code {code} after {seconds:.1f} s"
-        report.judge(
-            "stop.ends", code != KILLED, told if code != KILLED else f"ended by SIGKILL after {grace} s"
-        )
+        stop = container.stop(grace)
+        report.judge("stop.ends", *judge_stop(stop, grace))
+        if not stop.was_running:
+            report.skip("stop.saves", _NO_HIT)
+            return
         names = files_of(instance.model_dir)
         if names:
             report.judge("stop.saves", True, f"{len(names)} files in /opt/ml/model")
         else:
-            words = container.log()[said:].strip() or instance.failure().encode()
-            has_reason = bool(words) and code != KILLED
-            told = f"no model, and the log says: {words.decode('utf-8', 'replace')[-160:]}"
+            words = last_words(rehearsal.job, container.log()[said:]) or instance.failure().strip()
+            has_reason = bool(words) and stop.code != KILLED
+            told = f"no model, and the log says: {words[-160:]}"
             report.judge("stop.saves", has_reason, told if has_reason else "no model, and no word about it")
 
 
+def judge_stop(stop: Stop, grace: int) -> tuple[bool | None, str]:
+    """Judge how a job ended on SIGTERM; None when that met nothing."""
+    told = f"exit code {stop.code} after {stop.seconds:.1f} s"
+    if not stop.was_running:
+        return None, f"{_NO_HIT}; {told}"
+    return stop.code != KILLED, told if stop.code != KILLED else f"ended by SIGKILL after {grace} s"
+
+
+def last_words(job: Job, log: bytes) -> str:
+    """Return what a job has said after SIGTERM, without the progress that it went on to show."""
+    lines = [line for line in log.splitlines() if line.strip() and not job.progress_in(line)]
+    return b"\n".join(lines).decode("utf-8", "replace").strip()
+
+
 @dataclass
-class _Life:
-    """One start of the job on a fresh instance."""
+class Life:
+    """One start of the job on a fresh instance.
+
+    Attributes:
+        code: exit code; 137 when the instance was taken away; None when it did not end.
+    """
 
     instance: Instance
     code: int | None
     log: bytes
     told: str
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether SIGKILL met a job that was still at work."""
+        return self.code == KILLED
 
 
 def check_spot(rehearsal: Rehearsal) -> None:
@@ -112,22 +137,26 @@ def check_spot(rehearsal: Rehearsal) -> None:
                 report.skip(name, "no checkpoint reached S3")
         return
     pause = rehearsal.rng.uniform(0.2, 1.0) * max(rehearsal.base.result().seconds, 1.0)
-    later = [_live(rehearsal, bucket, seconds=pause), _live(rehearsal, bucket)]
-    _judge_resumption(rehearsal, first, later)
-    last = later[-1]
+    second = _live(rehearsal, bucket, seconds=pause)
+    last = _live(rehearsal, bucket)
+    hits = sum(life.was_interrupted for life in (first, second))
+    report.judge("spot.resumes", *judge_resumption(rehearsal.job, first, [second, last]))
     is_done = last.code == 0 and bool(files_of(last.instance.model_dir))
-    report.judge("spot.completes", is_done, f"after 2 interruptions {last.told}")
+    report.judge("spot.completes", *judge_completion(hits, last.told, is_done=is_done))
     if not is_done:
         report.skip("spot.same-model", "the interrupted job did not complete")
         report.skip("spot.restart-completed", "the interrupted job did not complete")
         return
-    _judge_model(rehearsal, last.instance)
+    if hits:
+        _judge_model(rehearsal, last.instance)
+    else:
+        report.skip("spot.same-model", _NO_HIT)
     again = _live(rehearsal, bucket)
     has_model = again.code == 0 and bool(files_of(again.instance.model_dir))
     report.judge("spot.restart-completed", has_model, again.told if has_model else f"{again.told}, no model")
 
 
-def _live(rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, seconds: float = 0.0) -> _Life:
+def _live(rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, seconds: float = 0.0) -> Life:
     """Run the job on a fresh instance with the checkpoints of the bucket, while these are copied back and forth.
 
     Args:
@@ -149,13 +178,13 @@ def _live(rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, s
                 code = container.wait(seconds or rehearsal.limits.training)
         finally:
             mirror.freeze()
-        if until_uploaded or seconds:
+        told = describe_end(container, instance, code, time.monotonic() - began)
+        if (until_uploaded or seconds) and code is None:
             container.kill("KILL")
+            code = container.wait(rehearsal.limits.refusal)  # that of its own, when it ended just before
         elif code == 0:
             mirror.finish()
-        return _Life(
-            instance, code, container.log(), describe_end(container, instance, code, time.monotonic() - began)
-        )
+        return Life(instance, code, container.log(), told)
 
 
 def _has_uploaded(instance: Instance) -> bool:
@@ -171,20 +200,32 @@ def _stored(bucket: Path) -> list[str]:
     return sorted(str(path.relative_to(bucket)) for path in _present(bucket) if path.stat().st_size)
 
 
-def _judge_resumption(rehearsal: Rehearsal, first: _Life, later: Sequence[_Life]) -> None:
-    """Compare where lives began, by the first number of progress in their logs, or by what they say."""
-    report, job = rehearsal.report, rehearsal.job
+def judge_completion(hits: int, told: str, *, is_done: bool) -> tuple[bool | None, str]:
+    """Judge whether a job that was interrupted so many times has come to its end."""
+    if is_done and not hits:
+        return None, f"{_NO_HIT}; {told}"
+    return is_done, f"after {hits} interruption{'' if hits == 1 else 's'} {told}"
+
+
+def judge_resumption(job: Job, first: Life, later: Sequence[Life]) -> tuple[bool | None, str]:
+    """Judge where lives began, by the first number of progress in their logs, or by what they alone say."""
+    if not first.was_interrupted:
+        return None, f"{_NO_HIT}; {first.told}"
     began = job.progress_in(first.log)[:1]
     starts = [job.progress_in(life.log)[:1] for life in later]
     if began and any(start and start > began for start in starts):
         numbers = ", then ".join(str(start[0]) for start in [began, *starts] if start)
-        report.judge("spot.resumes", True, f"the lives began at {numbers}")
-    elif any(_SAYS_RESUMED.search(life.log) for life in later):
-        report.judge("spot.resumes", True, "the log says so")
-    elif began and any(starts):
-        report.judge("spot.resumes", False, f"every life began at {began[0]}")
-    else:
-        report.skip("spot.resumes", "the log shows no progress: say how it does with --progress REGEX")
+        return True, f"the lives began at {numbers}"
+    if any(_sayings(life.log) - _sayings(first.log) for life in later):
+        return True, "the log says so"
+    if began and any(starts):
+        return False, f"every life began at {began[0]}"
+    return None, "the log shows no progress: say how it does with --progress REGEX"
+
+
+def _sayings(log: bytes) -> set[bytes]:
+    """Return the lines that speak of going on, whatever their numbers."""
+    return {re.sub(rb"\d+", b"#", line.strip()) for line in log.splitlines() if _SAYS_RESUMED.search(line)}
 
 
 def _judge_model(rehearsal: Rehearsal, instance: Instance) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sagemaker_emulator.checks import CHECKS, GROUPS, Check
@@ -44,8 +44,11 @@ class Report:
         self._lock = threading.Lock()
         self._is_talkative = is_talkative
 
-    def judge(self, name: str, holds: bool, seen: str) -> None:
-        """Record whether a check holds, and what was seen."""
+    def judge(self, name: str, holds: bool | None, seen: str) -> None:
+        """Record whether a check holds, and what was seen; None = what it is about did not happen."""
+        if holds is None:
+            self.skip(name, seen)
+            return
         check = CHECKS[name]
         failed = Outcome.FAIL if check.is_required else Outcome.WARN
         self._add(Finding(check, Outcome.PASS if holds else failed, seen))
@@ -70,15 +73,24 @@ class Report:
         return [self._found.get(c.name, Finding(c, Outcome.FAIL, missing)) for c in self._wanted]
 
     def is_conformant(self, *, is_strict: bool = False) -> bool:
-        """Say whether nothing failed; strictly, whether everything passed."""
+        """Say whether something passed and nothing failed; strictly, whether everything passed."""
         outcomes = {finding.outcome for finding in self.findings()}
-        return outcomes <= {Outcome.PASS} if is_strict else Outcome.FAIL not in outcomes
+        return outcomes == {Outcome.PASS} if is_strict else is_sound(outcomes)
+
+    def is_empty(self) -> bool:
+        """Say whether nothing was found out: every check was skipped."""
+        return {finding.outcome for finding in self.findings()} <= {Outcome.SKIP}
 
     def _add(self, finding: Finding) -> None:
         with self._lock:
             self._found[finding.check.name] = finding
             if self._is_talkative and finding.check in self._wanted:
                 print(f"  {finding.outcome}  {finding.check.name}", file=sys.stderr, flush=True)
+
+
+def is_sound(outcomes: Collection[Outcome]) -> bool:
+    """Say whether outcomes speak for an image: none failed, and not all were skipped."""
+    return Outcome.FAIL not in outcomes and Outcome.PASS in outcomes
 
 
 def as_table(findings: Iterable[Finding], width: int | None = None) -> str:
@@ -117,6 +129,7 @@ def summary(findings: Iterable[Finding]) -> str:
 
 def as_json(image: str, findings: Iterable[Finding]) -> str:
     """Return the findings as a JSON document."""
+    found = list(findings)
     rows = [
         {
             "check": row.check.name,
@@ -126,8 +139,8 @@ def as_json(image: str, findings: Iterable[Finding]) -> str:
             "seen": row.seen,
             "remedy": row.check.remedy,
         }
-        for row in findings
+        for row in found
     ]
-    is_conformant = all(row["outcome"] != Outcome.FAIL for row in rows)
+    is_conformant = is_sound([finding.outcome for finding in found])
     told = {"image": image, "conformant": is_conformant, "checks": rows}
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"

@@ -157,16 +157,23 @@ def check_encodings(rehearsal: Rehearsal) -> None:
     report = rehearsal.report
     if not rehearsal.job.is_open_to_all:
         report.skip("train.unknown-user", "only you may read the job's files: chmod -R a+rX lets others")
-        report.judge("train.encodings", *_completes(rehearsal, {**quoted, **extra}))
+        report.judge("train.encodings", *judge_encodings(quoted, *_completes(rehearsal, {**quoted, **extra})))
         return
     is_done, told = _completes(rehearsal, {**quoted, **extra}, _UNKNOWN_USER)
     if is_done:
-        report.judge("train.encodings", True, told)
+        report.judge("train.encodings", *judge_encodings(quoted, is_done, told))
         report.judge("train.unknown-user", True, f"user 12345: {told}")
         return
-    report.judge("train.encodings", *_completes(rehearsal, {**quoted, **extra}))
+    report.judge("train.encodings", *judge_encodings(quoted, *_completes(rehearsal, {**quoted, **extra})))
     is_done, told = _completes(rehearsal, {}, _UNKNOWN_USER)
     report.judge("train.unknown-user", is_done, f"user 12345: {told}")
+
+
+def judge_encodings(quoted: Mapping[str, str], is_done: bool, told: str) -> tuple[bool | None, str]:
+    """Judge a training with quoted hyperparameters; None when there were none to quote."""
+    if is_done and not quoted:
+        return None, f"{told}, with the platform's own names; but the job has no hyperparameter to quote"
+    return is_done, told
 
 
 def _completes(rehearsal: Rehearsal, hyperparameters: Mapping[str, str], *options: str) -> tuple[bool, str]:
@@ -183,6 +190,7 @@ def _completes(rehearsal: Rehearsal, hyperparameters: Mapping[str, str], *option
 def check_refusals(rehearsal: Rehearsal) -> None:
     """Start jobs that cannot run; judge that each ends soon, not with 0, and says why."""
     job, reasons = rehearsal.job, {}
+    ends: dict[str, tuple[int | None, str]] = {}
     channel = job.required_channel
     jobs = {
         "train.missing-channel": rehearsal.new_instance("missing-channel", without=channel),
@@ -198,10 +206,23 @@ def check_refusals(rehearsal: Rehearsal) -> None:
         began = time.monotonic()
         with rehearsal.training(instance) as container:
             code = container.wait(rehearsal.limits.refusal)
-            told = describe_end(container, instance, code, time.monotonic() - began)
-            rehearsal.report.judge(name, code not in {0, None}, told)
+            ends[name] = code, describe_end(container, instance, code, time.monotonic() - began)
             reasons[name] = instance.failure()
+    completes = rehearsal.base.result().instance is not None
+    for name, (code, told) in ends.items():
+        rehearsal.report.judge(name, *judge_refusal(code, told, completes=completes))
     rehearsal.report.judge("train.failure-file", *_judge_reasons(reasons))
+
+
+def judge_refusal(code: int | None, told: str, *, completes: bool) -> tuple[bool | None, str]:
+    """Judge the end of a job that cannot run.
+
+    Args:
+        completes: whether the job without the fault does; an image that fails anyway has refused nothing.
+    """
+    if code in {0, None}:
+        return False, told
+    return (True, told) if completes else (None, f"{told}; but the job fails without the fault, too")
 
 
 def _judge_reasons(reasons: Mapping[str, str]) -> tuple[bool, str]:

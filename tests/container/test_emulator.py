@@ -23,6 +23,7 @@ COPY good.py /usr/local/bin/serve
 RUN sed -i '1i #!/usr/bin/env python3' /usr/local/bin/train /usr/local/bin/serve \
     && chmod 755 /usr/local/bin/train /usr/local/bin/serve
 """
+_IDLE = _GOOD.replace("good.py", "idle.py")
 # The shell is the first process: it keeps SIGTERM to itself, and its exit code is 0 whatever its child's was.
 _BAD = f"""FROM {_BASE}
 COPY bad.py /opt/program.py
@@ -67,6 +68,12 @@ def good() -> str:
 def bad() -> str:
     """Return an image with the usual faults."""
     return build("sagemaker-emulator-test:bad", _BAD)
+
+
+@pytest.fixture(scope="module")
+def idle() -> str:
+    """Return an image whose programs do nothing."""
+    return build("sagemaker-emulator-test:idle", _IDLE)
 
 
 @pytest.fixture
@@ -153,6 +160,55 @@ def test_the_faults_of_a_bad_image_are_found(bad, line_job, rehearse):
     assert with_outcome(told, "WARN").keys() == _BAD_WARNINGS
     assert told["exit code"] == 1
     assert told["table"].count("→") == len(_BAD_FAULTS | _BAD_WARNINGS)
+
+
+# What is true of an image whose train writes a file at once, and whose serve says 200 to /ping and 404 to all else.
+_IDLE_TRUTHS = {
+    "train.completes", "train.read-only-channels", "train.no-network", "train.small-shm", "train.artifact",
+    "train.ballast", "train.writes", "train.log", "train.encodings", "train.unknown-user",
+    "hosts.both-end", "serve.starts", "serve.ping-time", "batch.starts", "batch.execution-parameters",
+    "serve.ping-methods", "serve.multi-models",
+}  # fmt: skip
+_QUICK = (
+    "--workers",
+    4,
+    "--stop-seconds",
+    4,
+    "--drain-seconds",
+    4,
+    "--refusal-seconds",
+    5,
+    "--peer-seconds",
+    5,
+)
+
+
+def passed(told: dict[str, Any]) -> set[str]:
+    """Return the checks that passed, those apart that look at the image alone."""
+    return {name for name in with_outcome(told, "PASS") if not name.startswith("image.")}
+
+
+def test_nothing_is_proved_by_an_image_that_does_nothing(idle, line_job, rehearse):
+    """No refusal, no resumption, no drained request, no restriction that was borne counts where none was met."""
+    told = rehearse(idle, "--job", line_job, *_QUICK)
+    # Whether SIGTERM meets a train that ends by itself after a moment is chance.
+    assert passed(told) - {"stop.ends", "stop.saves"} == _IDLE_TRUTHS
+    assert told["exit code"] == 1
+
+
+def test_an_image_that_only_fails_has_refused_nothing(idle, line_job, rehearse):
+    """A job without data fails, and so does every other; nothing of what is served can be seen."""
+    told = rehearse(idle, "--job", line_job, *_QUICK, "--env", "DEAD=1")
+    assert passed(told) == {"train.failure-file", "serve.multi-models"}
+    assert told["exit code"] == 1
+
+
+@pytest.mark.parametrize("group", ["serve", "batch"])
+def test_a_model_that_could_not_be_trained_is_a_failure_of_what_serves_it(idle, line_job, rehearse, group):
+    """With --only, too, where the failed training has no row of its own."""
+    told = rehearse(idle, "--job", line_job, *_QUICK, "--env", "DEAD=1", "--only", group)
+    assert (told["conformant"], told["exit code"]) == (False, 1)
+    assert with_outcome(told, "FAIL").keys() == {f"{group}.starts"}
 
 
 @pytest.mark.parametrize(
