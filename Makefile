@@ -239,7 +239,7 @@ test-integration: $(VENV)/.dev ## run only the tests that start real trainings a
 .PHONY: bench
 bench: $(VENV)/.dev ## run the benchmarks
 	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
-	@for script in tests/benchmarks/*.py; do PYTHONPATH=container:tests $(RUN) "$$script" $(ARGS); done
+	@for script in tests/benchmarks/*.py; do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done
 
 .PHONY: lint
 lint: $(VENV)/.dev ## check style, format and shell scripts

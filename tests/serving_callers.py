@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 CALLERS = 16
 REFUSED_PAUSE_S = 0.1
+START_S = 120  # until each client has had answers
 SMALL = json.dumps("apple river")
 
 
@@ -60,7 +61,9 @@ def start_callers(port: int, goes_on: Callable[[], bool] | None = None) -> list[
     callers = [Caller(port, keeps_connections=bool(i % 2), goes_on=goes_on) for i in range(CALLERS)]
     for caller in callers:
         caller.start()
+    deadline = time.monotonic() + START_S
     while min(caller.outcomes["200"] for caller in callers) < 3:
+        assert time.monotonic() < deadline, f"not every client is answered: {[c.outcomes for c in callers]}"
         time.sleep(0.01)
     return callers
 
@@ -68,5 +71,6 @@ def start_callers(port: int, goes_on: Callable[[], bool] | None = None) -> list[
 def outcomes_of(callers: Sequence[Caller]) -> Counter[str]:
     """Wait for the callers' end and return what became of all their requests."""
     for caller in callers:
-        caller.join(60)
+        caller.join(90)
+        assert not caller.is_alive(), "a client still waits: what becomes of its request is not known"
     return sum((caller.outcomes for caller in callers), Counter())

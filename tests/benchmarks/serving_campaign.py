@@ -3,10 +3,12 @@
     PYTHONPATH=container:tests python tests/benchmarks/serving_campaign.py [--stops 50] [--kills 50] …
 
 It runs the real `serve`, with a tiny model, but for the overload with a pretrained one, and prints one line for each.
+Exit status: 0 all of it was met and borne; 1 something was not, which is told.
 """
 
 import argparse
 import asyncio
+import http.client
 import json
 import multiprocessing
 import os
@@ -22,7 +24,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import campaign_verdicts as verdicts
 from benchmarks.serving_speed import REPOSITORY, make_model
+from campaign_verdicts import Campaign
 from serving_callers import CALLERS, SMALL, outcomes_of, start_callers
 from serving_process import ServingProcess
 from toy_artifact import make_artifact
@@ -31,11 +35,12 @@ MODEL = REPOSITORY / "local_test" / "test_dir" / "input" / "data" / "model"
 SLOW_CLIENTS = 200
 OVERLOAD = 10  # times what the server can do
 PINGS_A_SECOND = 20
+BACK_S = 300  # until a killed worker's successor must answer
 LARGE = json.dumps(["apple river stone " * 5] * 16)  # so that 10 times the capacity is few connections
 
 
-def main() -> None:
-    """Run what was asked for."""
+def main() -> int:
+    """Run what was asked for; return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -49,62 +54,83 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         make_artifact(root / "model")
+        faults = []
         if arguments.stops:
-            print(stops(root, arguments.stops, arguments.side_by_side), flush=True)
+            faults += _shown(stops(root, arguments.stops, arguments.side_by_side))
         if arguments.kills:
-            print(kills(root, arguments.kills), flush=True)
+            faults += _shown(kills(root, arguments.kills))
         if arguments.soak:
-            print(soak(root, arguments.soak), flush=True)
+            faults += _shown(soak(root, arguments.soak))
         if arguments.seconds:
-            print(slow_clients(root, arguments.seconds), flush=True)
+            faults += _shown(slow_clients(root, arguments.seconds))
             make_model(arguments.model, root / "real" / "model")
-            print(asyncio.run(overload(root / "real", arguments.seconds)), flush=True)
+            faults += _shown(asyncio.run(overload(root / "real", arguments.seconds)))
+    return int(bool(faults))
 
 
-def stops(root: Path, count: int, side_by_side: int) -> str:
+def _shown(campaign: Campaign) -> list[str]:
+    """Print a campaign, and return what is wrong with it."""
+    print(campaign.told, *(f"  FAULT: {fault}" for fault in campaign.faults), sep="\n", flush=True)
+    return campaign.faults
+
+
+def stops(root: Path, count: int, side_by_side: int) -> Campaign:
     """Stop servers under load, and return what became of the requests."""
 
-    def stop(number: int) -> tuple[Counter[str], int, float]:
+    def stop(number: int) -> tuple[Counter[str], int, float, int]:
         with ServingProcess(root, root / f"log-{number}") as server:
             server.wait_until_ready()
             callers = start_callers(server.port)
             began = time.monotonic()
             server.signal(signal.SIGTERM)
+            before = sum(caller.outcomes["200"] for caller in callers)
             code = server.exit_code(60)
-            return outcomes_of(callers), code, time.monotonic() - began
+            seconds = time.monotonic() - began
+            outcomes = outcomes_of(callers)
+            return outcomes, code, seconds, outcomes["200"] - before
 
     with ThreadPoolExecutor(side_by_side) as pool:
         results = list(pool.map(stop, range(count)))
     outcomes = sum((result[0] for result in results), Counter[str]())
     codes = sorted({result[1] for result in results})
     longest = max(result[2] for result in results)
-    return f"{count} SIGTERMs, {CALLERS} clients: {_told(outcomes)}; exit codes {codes}; longest stop {longest:.1f} s"
+    told = f"{count} SIGTERMs, {CALLERS} clients: {_told(outcomes)}; exit codes {codes}; longest stop {longest:.1f} s"
+    faults = verdicts.faults_of_stops(
+        outcomes["lost"], [result[1] for result in results], [result[3] for result in results]
+    )
+    return Campaign(told, faults)
 
 
-def kills(root: Path, count: int) -> str:
+def kills(root: Path, count: int) -> Campaign:
     """Kill the worker of one server again and again, and return what became of the requests."""
     is_over = threading.Event()
-    waits = []
+    waits, workers = [], []
     with ServingProcess(root, root / "log") as server:
         server.wait_until_ready()
         callers = start_callers(server.port, goes_on=lambda: not is_over.is_set())
         for _ in range(count):
-            os.kill(server.worker, signal.SIGKILL)
+            workers.append(server.worker)
+            os.kill(workers[-1], signal.SIGKILL)
             began = time.monotonic()
             before = sum(caller.outcomes["200"] for caller in callers)
             while sum(caller.outcomes["200"] for caller in callers) < before + 2 * CALLERS:
+                if time.monotonic() > began + BACK_S:
+                    return Campaign(
+                        f"{len(workers)} workers killed", [f"no answers came again within {BACK_S} s"]
+                    )
                 time.sleep(0.01)
             waits.append(time.monotonic() - began)
         is_over.set()
         outcomes = outcomes_of(callers)
     lost = outcomes["lost"] / count
-    return (
+    told = (
         f"{count} workers killed, {CALLERS} clients: {_told(outcomes)}; {lost:.1f} lost a kill; "
         f"until answers came again: median {sorted(waits)[count // 2]:.1f} s, most {max(waits):.1f} s"
     )
+    return Campaign(told, verdicts.faults_of_kills(count, workers, outcomes["lost"]))
 
 
-def soak(root: Path, count: int) -> str:
+def soak(root: Path, count: int) -> Campaign:
     """Send many requests of several sizes, and return how the worker's memory went."""
     sizes = random.Random(0)
     bodies = [
@@ -114,17 +140,21 @@ def soak(root: Path, count: int) -> str:
         server.wait_until_ready()
 
         def ask(number: int) -> int:
-            return server.invoke(bodies[number % len(bodies)])[0]
+            try:
+                return server.invoke(bodies[number % len(bodies)])[0]
+            except (OSError, http.client.HTTPException):
+                return 0
 
-        rss, statuses = [], Counter[int]()
+        rss, statuses, workers = [], Counter[int](), set()
         with ThreadPoolExecutor(CALLERS) as pool:
             for tenth in range(10):
                 numbers = range(tenth * count // 10, (tenth + 1) * count // 10)
                 statuses.update(pool.map(ask, numbers))
-                rss.append(f"{_rss_mb(server.worker):.0f}")
-    return (
-        f"{count} requests of 1 to 12 texts: {dict(statuses)}; memory after each tenth, MB: {', '.join(rss)}"
-    )
+                workers.add(server.worker)
+                rss.append(_rss_mb(server.worker))
+    tenths = ", ".join(f"{memory:.0f}" for memory in rss)
+    told = f"{count} requests of 1 to 12 texts: {dict(statuses)}; memory after each tenth, MB: {tenths}"
+    return Campaign(told, verdicts.faults_of_soak(count, statuses, rss, len(workers)))
 
 
 def _told(outcomes: Counter[str]) -> str:
@@ -168,7 +198,7 @@ def pings_at_rate(port: int, seconds: float) -> list[Answer]:
     return asyncio.run(_at_rate(port, PINGS_A_SECOND, seconds, "GET /ping", ""))
 
 
-async def overload(root: Path, seconds: float) -> str:
+async def overload(root: Path, seconds: float) -> Campaign:
     """Ask for ten times what the server can do, and return how it and the requests fared."""
     with ServingProcess(root, root / "log") as server:
         server.wait_until_ready()
@@ -177,7 +207,7 @@ async def overload(root: Path, seconds: float) -> str:
             unloaded = await asyncio.gather(*(_request(server.port, invoke, LARGE) for _ in range(16)))
         began = time.monotonic()
         for _ in range(4):
-            await asyncio.gather(*(_request(server.port, invoke, LARGE) for _ in range(16)))
+            unloaded += await asyncio.gather(*(_request(server.port, invoke, LARGE) for _ in range(16)))
         capacity = 64 / (time.monotonic() - began)
         rss = [_rss_mb(server.worker)]
         watch = asyncio.create_task(_watch_memory(server.worker, rss))
@@ -193,7 +223,11 @@ async def overload(root: Path, seconds: float) -> str:
     refused = [answer.seconds for answer in loaded if answer.status == 429]
     statuses = Counter(answer.status for answer in loaded)
     half = len(rss) // 2
-    return (
+    faults = verdicts.faults_of_overload(
+        Counter(answer.status for answer in unloaded), statuses, Counter(ping.status for ping in pings),
+        (int(OVERLOAD * capacity * seconds), int(PINGS_A_SECOND * seconds)), after.status,
+    )  # fmt: skip
+    told = (
         f"overload {OVERLOAD} × {capacity:.0f} requests/s for {seconds:g} s: {dict(statuses)}; "
         f"accepted p50 {_quantile(accepted, 0.5):.0f} p99 {_quantile(accepted, 0.99):.0f} ms "
         f"(16 at once, unloaded: {_quantile([a.seconds for a in unloaded], 0.5):.0f} ms); "
@@ -204,6 +238,7 @@ async def overload(root: Path, seconds: float) -> str:
         f"in the second {max(rss[half:]):.0f}; "
         f"first request after it: {after.status} in {after.seconds * 1000:.0f} ms"
     )
+    return Campaign(told, faults)
 
 
 async def _watch_memory(worker: int, rss: list[float]) -> None:
@@ -222,7 +257,7 @@ def _quantile(seconds: Sequence[float], share: float) -> float:
     return sorted(seconds)[int(len(seconds) * share)] * 1000 if seconds else float("nan")
 
 
-def slow_clients(root: Path, seconds: float) -> str:
+def slow_clients(root: Path, seconds: float) -> Campaign:
     """Have many clients send a byte a second, and return how long pings and requests beside them took."""
     head = (
         b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n"
@@ -233,10 +268,9 @@ def slow_clients(root: Path, seconds: float) -> str:
         slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(SLOW_CLIENTS)]
         for number, connection in enumerate(slow):
             connection.sendall((head, head[:30], b"")[number % 3])
-        until = time.monotonic() + seconds
+        until, connected = time.monotonic() + seconds, []
         while time.monotonic() < until:
-            for connection in slow:
-                _trickle(connection)
+            connected.append(sum(map(_trickle, slow)))
             for _ in range(10):
                 began = time.monotonic()
                 status = server.ping()
@@ -245,18 +279,22 @@ def slow_clients(root: Path, seconds: float) -> str:
                 time.sleep(0.08)
         for connection in slow:
             connection.close()
-    return (
-        f"{SLOW_CLIENTS} slow clients for {seconds:g} s: {len(pings)} pings, p50 {_quantile(pings, 0.5):.0f} ms, "
-        f"longest {max(pings) * 1000:.0f} ms; requests beside them: {dict(requests)}"
+    told = (
+        f"{SLOW_CLIENTS} slow clients for {seconds:g} s ({connected[0]} at first, {connected[-1]} in the end): "
+        f"{len(pings)} pings, p50 {_quantile(pings, 0.5):.0f} ms, longest {max(pings) * 1000:.0f} ms; "
+        f"requests beside them: {dict(requests)}"
     )
+    return Campaign(told, verdicts.faults_of_slow_clients(connected[0], SLOW_CLIENTS, pings, requests))
 
 
-def _trickle(connection: socket.socket) -> None:
+def _trickle(connection: socket.socket) -> bool:
+    """Send a byte; say whether the server still takes it."""
     try:
         connection.send(b"a")
     except OSError:  # the server has cut it off
-        return
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -221,6 +221,7 @@ def hub_trainer(
             HubTrainer(
                 plain_model(), arguments, data_collator=collate, train_dataset=items, callbacks=[watch]
             ).train()
+        assert watch.started, "the Trainer did not get beyond its warm-up: there is no time to compare"
         share = steps / max(1, counts["batches"] - WARM_UP)  # the loader may prefetch
         return Turn(
             watch.ended - watch.started,

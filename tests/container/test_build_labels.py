@@ -16,6 +16,13 @@ _DOCKERFILE = """
 FROM python:3.11-slim-bookworm
 COPY torch /usr/local/lib/python3.11/site-packages/torch
 """
+# What program_digest.sh reads besides the Dockerfile.
+_LOCKS = ("requirements.txt", "requirements-torch.txt", "requirements-torch-gpu.txt")
+_DIGESTED = (
+    *("container/bert_classifier/log.py", "container/train", "container/serve"),
+    *(f"container/{name}" for name in _LOCKS),
+    *("docker/requirements-sbom.txt", "LICENSE"),
+)
 _TORCH = """
 from torch import _C, version
 """
@@ -34,7 +41,11 @@ def image() -> Iterator[str]:
 def build(folder: Path, image: str, cuda: str, kernels: str) -> "subprocess.CompletedProcess[str]":
     """Run build.sh in a repository of its own, whose Dockerfile makes an image with a torch that says this."""
     (folder / "docker").mkdir(parents=True)
-    shutil.copy(REPOSITORY / "docker" / "build.sh", folder / "docker")
+    for script in ("build.sh", "program_digest.sh"):
+        shutil.copy(REPOSITORY / "docker" / script, folder / "docker")
+    for file in _DIGESTED:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
     (folder / "docker" / "Dockerfile").write_text(_DOCKERFILE, encoding="utf-8")
     package = folder / "torch"
     package.mkdir()

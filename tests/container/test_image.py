@@ -66,4 +66,5 @@ def test_development_tools_are_not_shipped(image):
         "command -v git",
         "python -c 'import torch.test'",
     ):
-        assert docker("run", "--rm", image, "sh", "-c", probe, check=False).returncode != 0, probe
+        ended = docker("run", "--rm", image, "sh", "-c", probe, check=False)
+        assert ended.returncode in (1, 127), (probe, ended.stderr)  # 125 is docker's own failure

@@ -17,8 +17,6 @@ from bert_classifier.training.trainer import Trainer
 from fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
 from toy_trainer import CLASSES, make_split
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-
 
 def trainer_on_gpu(folder: Path, architecture: str = "bert", **settings: Any) -> Trainer:
     """Return a trainer of a small encoder on the first GPU; heads of 16 numbers, as the kernel wants them."""
