@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sagemaker_emulator import hosting, interruption_checks, training_checks
+from sagemaker_emulator.batch_checks import judge_lines
 from sagemaker_emulator.checks import CHECKS
 from sagemaker_emulator.client import Answer
 from sagemaker_emulator.endpoint_checks import (
@@ -164,6 +165,13 @@ def test_interruptions_are_counted_by_what_they_hit(life):
 def test_a_resumption_is_what_only_later_lives_show(life, first, later, holds):
     """A line that the first life has, too, does not tell that a later one went on."""
     assert judge_resumption(job(), life(*first), [life(0, later)])[0] is holds
+
+
+def test_answers_that_are_all_alike_show_no_order():
+    """A model that says the same to each record gives the right file in any order."""
+    assert judge_lines([b"a"] * 3, [b"a"] * 3, is_order_seen=False)[0] is None
+    assert judge_lines([b"a", b"b"], [b"a", b"b"], is_order_seen=True)[0] is True
+    assert judge_lines([b"a"], [b"a"] * 3, is_order_seen=False)[0] is False
 
 
 def test_progress_after_a_stop_is_no_reason_for_a_missing_model():
