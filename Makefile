@@ -107,6 +107,12 @@ endif
 ifeq ($(filter TRAIN,$(GIVEN_HERE))$(TRAIN),TRAIN)
 $(error TRAIN= names no file: leave it out to train on the bundled sample)
 endif
+ifneq ($(and $(filter PYTHON,$(GIVEN_HERE)),$(wildcard $(VENV)/.made)),)
+VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
+ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(RUN)))
+$(error PYTHON=$(PYTHON) is another version than $(VENV) was made with, $(call VERSION_OF,$(RUN)): run make clean first)
+endif
+endif
 endif
 
 # A line of a rule that holds $(MAKE) is run by `make -n` too: what trains or serves stands in another one.

@@ -179,6 +179,17 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
     assert make("--dry-run", "status", "JOB=a").returncode == 0
 
 
+def test_another_python_than_that_of_the_environment_is_refused(tmp_path) -> None:
+    """The environment is made once: PYTHON would change nothing in it, and in silence."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / ".made").touch()
+    told = make("--dry-run", "lint", f"VENV={tmp_path}", "PYTHON=true")
+    assert told.returncode == 2
+    assert f"PYTHON=true is another version than {tmp_path} was made with" in told.stderr
+    assert make("--dry-run", "lint", f"VENV={tmp_path}", f"PYTHON={sys.executable}").returncode == 0
+
+
 def test_no_command_runs_in_a_dry_run(tmp_path) -> None:
     """`make -n` prints what would train and serve, and does neither."""
     result = make("--dry-run", "train-local", f"TEST_DIR={tmp_path}", "ENGINE=process")
