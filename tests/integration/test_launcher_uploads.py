@@ -128,12 +128,12 @@ def test_a_file_that_changes_before_its_upload_starts_nothing_and_makes_no_objec
 
 
 def test_a_job_reads_the_folder_that_was_uploaded(aws, train, data):
-    """A file that changes after its upload is not digested anew for the request."""
+    """A file that changes once it has been sent is not digested anew for the request."""
 
     def edit(_: object) -> None:
         data.write_text("Beta,another\n", encoding="utf-8")
 
-    with aws.answering(GetRole=edit, CreateTrainingJob=edit) as here:
+    with aws.answering(**{f"PUT /{BUCKET}/mine/data/": edit}) as here:
         assert train(here, f"--s3-prefix=s3://{BUCKET}/mine").code == 0
     (request,) = aws.requests("CreateTrainingJob")[:1]
     uri = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"]
