@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.durable import copy_durably
+from bert_classifier.durable import copy_durably, write_durably
 from bert_classifier.errors import UserError
 from bert_classifier.fields import shown
 
@@ -18,7 +18,8 @@ _RESTORE = "Restore the folder from the model.tar.gz that training wrote."
 def put_files(staged: Path, folder: Path) -> None:
     """Move the files of `staged` into `folder`, which may be on another disk, and list them in its manifest.
 
-    The manifest goes first and comes back last: interrupted at any moment, the folder is refused by `verify`.
+    The manifest goes first and comes back last: interrupted at any moment, the folder is refused by `verify`. What an
+    earlier artifact had besides goes too: other programs would read it as a part of this one.
 
     Raises:
         OSError: when the folder cannot take them.
@@ -26,9 +27,22 @@ def put_files(staged: Path, folder: Path) -> None:
     names = sorted(path.name for path in staged.iterdir() if path.is_file())
     write_json(staged / MANIFEST, {"files": {name: _described(staged / name) for name in names}})
     folder.mkdir(parents=True, exist_ok=True)
+    former = _listed(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
+    for path in (folder / name for name in former - set(names)):
+        if path.is_file():
+            path.unlink()
     for name in (*names, MANIFEST):
         copy_durably(staged / name, folder / name)
+
+
+def _listed(folder: Path) -> set[str]:
+    """Return the names of the files that the manifest of a folder lists; none where it has no manifest to go by."""
+    try:
+        files = read_object(folder / MANIFEST, _RESTORE).get("files")
+    except UserError:
+        return set()
+    return {name for name in files if Path(name).name == name} if isinstance(files, dict) else set()
 
 
 def find_artifact(folder: Path) -> Path:
@@ -71,9 +85,9 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object for people and programs alike."""
+    """Write a JSON object for people and programs alike; it is there whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_durably(path, [f"{text}\n".encode()])
 
 
 def read_object(path: Path, remedy: str) -> dict[str, Any]:

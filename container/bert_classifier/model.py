@@ -231,6 +231,12 @@ def load_artifact(folder: Path) -> Artifact:
         gap = _incomplete_keys(report)[0]
         raise UserError(f"{folder}: model.safetensors does not fit config.json at {gap}.", _RETRAIN)
     encoder = _encoder(tokenizer, info)
+    if not info.get("is_complete", True):
+        logger.warning(
+            "the model in %s is that of a run that was stopped at step %s: training.json says is_complete=false",
+            folder,
+            info.get("steps"),
+        )
     return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
 
 

@@ -1,30 +1,74 @@
 """The files that an evaluation leaves in a folder: evaluation.json, tables, report.html."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from bert_classifier.durable import copy_durably
 from bert_classifier.evaluation import tables
 from bert_classifier.evaluation.model_quality import model_quality
 from bert_classifier.evaluation.subject import Subject
 from bert_classifier.manifest import write_json
 
+# In the order in which they are written: what programs read first, what people read last.
+OUTPUTS = (
+    "evaluation.json",
+    "confusion_matrix.csv",
+    "per_class.csv",
+    "errors.csv",
+    "label_errors.csv",
+    "report.html",
+)
+
 
 def write_outputs(folder: Path, subject: Subject) -> None:
-    """Write everything about the reported channel: what programs read first, what people read last.
+    """Write everything about the reported channel; each file is there whole or not at all.
 
     Raises:
         OSError: when the folder does not take it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    labels, result = subject.labels, subject.result
-    told = model_quality(subject.channel, labels, result, subject.scores, subject.positive)
-    write_json(folder / "evaluation.json", told)
-    tables.write_confusion(folder / "confusion_matrix.csv", labels, result)
-    tables.write_per_class(folder / "per_class.csv", labels, result)
-    for name, words, suspects in (
-        ("errors.csv", ("true", "predicted"), subject.mistakes),
-        ("label_errors.csv", ("label", "suggested"), subject.label_errors),
-    ):
-        tables.write_suspects(folder / name, words, labels, suspects, subject.rows)
+    with tempfile.TemporaryDirectory(prefix="reports-") as scratch:
+        for name in OUTPUTS:
+            staged = Path(scratch) / name
+            _WRITERS[name](staged, subject)
+            copy_durably(staged, folder / name)
+
+
+def remove_outputs(folder: Path) -> None:
+    """Remove what an evaluation has left, before the model that it was about is replaced.
+
+    Raises:
+        OSError: when the folder does not allow it.
+    """
+    for name in OUTPUTS:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write_evaluation(path: Path, subject: Subject) -> None:
+    told = model_quality(subject.channel, subject.labels, subject.result, subject.scores, subject.positive)
+    write_json(path, told)
+
+
+def _write_errors(path: Path, subject: Subject) -> None:
+    tables.write_suspects(path, ("true", "predicted"), subject.labels, subject.mistakes, subject.rows)
+
+
+def _write_label_errors(path: Path, subject: Subject) -> None:
+    tables.write_suspects(path, ("label", "suggested"), subject.labels, subject.label_errors, subject.rows)
+
+
+def _write_report(path: Path, subject: Subject) -> None:
     from bert_classifier.evaluation.report import render  # it loads matplotlib
 
-    (folder / "report.html").write_text(render(subject), encoding="utf-8")
+    path.write_text(render(subject), encoding="utf-8")
+
+
+_WRITERS: dict[str, Callable[[Path, Subject], None]] = {
+    "evaluation.json": _write_evaluation,
+    "confusion_matrix.csv": lambda path, s: tables.write_confusion(path, s.labels, s.result),
+    "per_class.csv": lambda path, s: tables.write_per_class(path, s.labels, s.result),
+    "errors.csv": _write_errors,
+    "label_errors.csv": _write_label_errors,
+    "report.html": _write_report,
+}

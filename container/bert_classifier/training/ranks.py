@@ -135,6 +135,8 @@ def _raise_outcome(plan: RankPlan, folder: Path, context: _RankProcesses, stop: 
     """Raise what ended the ranks, unless they are done: rather a failure than its consequences on other ranks."""
     outcomes = {rank: Outcome.load(outcome_file(folder, rank)) for rank in range(plan.per_host)}
     silent = [rank for rank, outcome in outcomes.items() if outcome is None]
+    if not silent and all(outcome == Outcome() for outcome in outcomes.values()):
+        return  # done, though perhaps told to stop while the model was written: it is complete
     # The signal to dump stacks may end a wait for other ranks with an error that tells nothing.
     told = {rank: o for rank, o in outcomes.items() if o is not None and rank not in context.disturbed}
     own = {rank: outcome for rank, outcome in told.items() if outcome.family and not outcome.is_consequence}

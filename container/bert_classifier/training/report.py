@@ -6,7 +6,7 @@ from typing import Any
 
 from bert_classifier.environment import Environment
 from bert_classifier.evaluation.assessment import Assessment
-from bert_classifier.evaluation.outputs import write_outputs
+from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.subject import LearningCurve, Subject
 from bert_classifier.provenance import encoder_facts
 from bert_classifier.training.kept import KeptWeights
@@ -57,6 +57,14 @@ def write_reports(
             type(error).__name__,
             error,
         )
+
+
+def remove_reports(environment: Environment) -> None:
+    """Remove the reports of an earlier run in the same folder: they are about the model that is being replaced."""
+    try:
+        remove_outputs(environment.output_dir)
+    except OSError as error:
+        logger.warning("reports of an earlier run stay in %s: %s", environment.output_dir, error)
 
 
 def _curve(trainer: Trainer) -> LearningCurve:

@@ -30,7 +30,7 @@ from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.progress import wants_bar
-from bert_classifier.training.report import log_scores, write_reports
+from bert_classifier.training.report import log_scores, remove_reports, write_reports
 from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.trainer import Trainer
@@ -52,30 +52,41 @@ class Job:
     trainer: Trainer
     resume: Resume
     encoder: Mapping[str, Any]
+    results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
 
     @property
     def kept(self) -> KeptWeights:
         """The weights to export."""
         return KeptWeights(self.trainer)
 
-    def evaluate(self) -> dict[str, Evaluation]:
-        """Return how well the weights to export, which the model has by now, do on validation and test."""
-        known = {"validation": self.kept.result}
-        return {
-            name: known.get(name) or self.trainer.evaluate(split)
-            for name, split in self.prepared.splits.items()
-            if name != "train"
-        }
+    def evaluate(self) -> None:
+        """See how well the weights to export, which the model has by now, do on validation and test.
 
-    def assess(self, results: Mapping[str, Evaluation]) -> Assessment:
-        """Return what the weights to export are worth, calibrated on validation."""
-        config = self.config
+        Raises:
+            Stopped: when the program was told to stop; `results` then has what was finished before.
+        """
+        known = {"validation": self.kept.result}
+        for name in self.judged:
+            self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
+
+    @property
+    def judged(self) -> list[str]:
+        """The channels that the model is judged by."""
+        return [name for name in self.prepared.splits if name != "train"]
+
+    def assess(self) -> Assessment | None:
+        """Return what the weights to export are worth, calibrated on validation; None where that is not known."""
+        validation = self.results.get("validation") or self.kept.result
+        if validation is None:
+            return None
+        config, results = self.config, {**self.results, "validation": validation}
         return assess(results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy)
 
-    def export(self, assessment: Assessment | None = None) -> None:
+    def export(self, assessment: Assessment | None) -> None:
         """Save the model as it is now as the artifact, with what training.json says of the run."""
         info = self.describe(assessment)
         self.trainer.model.to("cpu")
+        remove_reports(self.environment)
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
     def describe(self, assessment: Assessment | None) -> dict[str, Any]:
@@ -88,7 +99,7 @@ class Job:
             "window_overlap": config.window_overlap,
             "temperature": assessment.temperature.value if assessment else 1.0,
             "abstain_below": assessment.abstain_below if assessment else config.abstain_below,
-            "is_complete": self.trainer.is_finished,
+            "is_complete": self.trainer.is_finished and set(self.results) == set(self.judged),
             "steps": state.step,
             "best_step": state.best_step,
             "kept_step": self.kept.step,
@@ -118,6 +129,15 @@ class Job:
         recipe = self.trainer.recipe
         chosen = {name: getattr(recipe, name) for name in recipe.automatic}
         return {**dataclasses.asdict(self.config), **chosen}
+
+    def leave(self) -> None:
+        """Leave a run that was told to stop: save where it stands, and export what was learnt so far for what it is."""
+        try:
+            self.resume.save()
+        finally:
+            self.kept.use()
+            self.export(self.assess())
+            self.kept.tell()
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
@@ -168,16 +188,13 @@ def run(
     job = _build(config, environment, prepared, stop, world, started)
     try:
         job.resume.fit()
-        results = job.evaluate()
+        job.evaluate()
     except Stopped:
         if world.is_first:
-            job.resume.save()
-            job.kept.use()
-            job.export()
-            job.kept.tell()
+            job.leave()
         raise
-    if world.is_first:
-        assessment = job.assess(results)
+    assessment = job.assess() if world.is_first else None
+    if assessment is not None:
         job.export(assessment)
         job.prove_artifact()
         job.report(assessment)

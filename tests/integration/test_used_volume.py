@@ -1,0 +1,178 @@
+"""What a job leaves when it ends at any moment says what it is, and the next start on that disk completes it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bert_classifier.errors import UserError
+from bert_classifier.evaluation.outputs import OUTPUTS
+from bert_classifier.model import load_artifact
+from fakes import make_ml_root
+from train_process import CONTAINER, Outcome, train_as_process, train_in_process
+from weights import digest_of_weights
+
+MOMENTS = Path(__file__).parents[1] / "faulty_moment"
+# 12 steps an epoch; 48 texts in validation and test are enough to calibrate on.
+SETTINGS = {
+    "num_train_epochs": "10",
+    "logging_steps": "1",
+    "checkpoint_interval_seconds": "1",
+    "target_accuracy": "0.99",
+}
+STEPS = 120
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a toy job; its input is shared by all roots of this module."""
+    return make_ml_root(tmp_path_factory.mktemp("job") / "ml", hyperparameters=SETTINGS, rows=96)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what the job leaves when nothing happens."""
+    root = root_of(job, tmp_path_factory.mktemp("undisturbed"))
+    assert train_as_process(root).code == 0
+    return root
+
+
+def root_of(job: Path, folder: Path) -> Path:
+    """Return an /opt/ml of its own for the job."""
+    root = folder / "ml"
+    (root / "checkpoints").mkdir(parents=True)
+    (root / "input").symlink_to(job / "input")
+    return root
+
+
+def train_until(root: Path, moment: str, number: signal.Signals) -> Outcome:
+    """Train, and send the program a signal at a moment."""
+    path = os.pathsep.join((str(CONTAINER), str(MOMENTS)))
+    environ = {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(number))}
+    return train_as_process(root, environ=environ)
+
+
+def told_by(root: Path) -> dict[str, Any] | None:
+    """Return what training.json of the model says; None where the folder is refused as no model."""
+    try:
+        return load_artifact(root / "model").info
+    except UserError:
+        return None
+
+
+EVALUATED, EXPORTED, REPORTED = f"checkpoint at step {STEPS}:", "ml/model/model.safetensors", "per_class.csv"
+ON_THE_WAY = "step=100 total_steps"
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "code", "is_complete"),
+    [
+        (ON_THE_WAY, signal.SIGTERM, 143, False),
+        (ON_THE_WAY, signal.SIGKILL, -9, None),
+        (EVALUATED, signal.SIGTERM, 143, False),
+        (EXPORTED, signal.SIGTERM, 0, True),
+        (EXPORTED, signal.SIGKILL, -9, None),
+        (REPORTED, signal.SIGTERM, 0, True),
+        (REPORTED, signal.SIGKILL, -9, True),
+    ],
+)
+def test_whenever_it_ends_the_next_start_completes_it(
+    job: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    moment: str,
+    number: signal.Signals,
+    code: int,
+    is_complete: bool | None,
+) -> None:
+    """On the way, in the final evaluation, in the export, in the reports; by a stop or by a kill."""
+    root = root_of(job, tmp_path)
+    first = train_until(root, moment, number)
+    assert first.code == code, first.log
+    assert first.failure == ""
+    told = told_by(root)
+    assert (told and told["is_complete"]) == is_complete
+    if told is not None:
+        # Calibrated on the validation scores that were known, with the threshold that target_accuracy asks for.
+        assert told["temperature"] != 1
+        assert told["abstain_below"] > 0
+        assert set(told["metrics"]) == ({"validation", "test"} if is_complete else {"validation"})
+    second = train_in_process(root, capsys)
+    assert second.code == 0, second.log
+    assert ("resuming from step" if moment == ON_THE_WAY else "only exported again") in second.log
+    assert_complete(root, undisturbed)
+
+
+def assert_complete(root: Path, undisturbed: Path) -> None:
+    """The root holds the model and all reports of the run that was not disturbed, and nothing half written."""
+    ours, theirs = told_by(root), told_by(undisturbed)
+    assert ours is not None
+    assert theirs is not None
+    for field in ("is_complete", "steps", "best_step", "temperature", "abstain_below", "metrics"):
+        assert ours[field] == theirs[field], field
+    assert digest_of_weights(root / "model") == digest_of_weights(undisturbed / "model")
+    for folder in ("model", "output/data"):
+        assert {p.name for p in (root / folder).iterdir()} == {
+            p.name for p in (undisturbed / folder).iterdir()
+        }
+    assert {path.name for path in (root / "output" / "data").iterdir()} >= set(OUTPUTS)
+
+
+def test_reports_of_an_earlier_model_do_not_stand_beside_a_stopped_one(
+    job: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """A root with an earlier run's results gets a model that was stopped: the reports would be about the other."""
+    root = root_of(job, tmp_path)
+    for folder in ("model", "output"):
+        shutil.copytree(undisturbed / folder, root / folder)
+    (root / "model" / "vocab.txt").write_text("an earlier tokenizer's")
+    listed = json.loads((root / "model" / "manifest.json").read_text())
+    listed["files"]["vocab.txt"] = {}
+    (root / "model" / "manifest.json").write_text(json.dumps(listed))
+    assert train_until(root, ON_THE_WAY, signal.SIGTERM).code == 143
+    assert {path.name for path in (root / "output" / "data").iterdir()} == {"data_report.json"}
+    assert not (root / "model" / "vocab.txt").exists()
+    assert json.loads((root / "model" / "training.json").read_text())["is_complete"] is False
+
+
+def may_mount() -> bool:
+    """Say whether this user may make a volume of its own."""
+    probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return (
+        shutil.which("unshare") is not None
+        and not subprocess.run(probe, capture_output=True, check=False).returncode
+    )
+
+
+@pytest.mark.skipif(not may_mount(), reason="this user may not mount a volume (unshare)")
+def test_a_second_start_on_a_volume_for_five_checkpoints_goes_on(job: Path, tmp_path: Path) -> None:
+    """Stopped with three checkpoints there, the run needs room for one more, not for four."""
+    root = root_of(job, tmp_path)
+    weights = (job / "input" / "data" / "model" / "model.safetensors").stat().st_size
+    script = f"""
+        mount -t tmpfs -o size={5 * 4 * weights} tmpfs {root}/checkpoints
+        SIGNAL_AT='{ON_THE_WAY}' SIGNAL_NUMBER=15 {sys.executable} {CONTAINER}/train; echo first $?
+        ls {root}/checkpoints
+        {sys.executable} {CONTAINER}/train; echo second $?
+    """
+    path = os.pathsep.join((str(CONTAINER), str(MOMENTS)))
+    environ = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert "first 143" in ended.stdout, ended.stdout + ended.stderr
+    assert ended.stdout.count(".safetensors\n") == 3, ended.stdout
+    assert "second 0" in ended.stdout, ended.stdout + ended.stderr
+    assert "resuming from step 100" in ended.stdout + ended.stderr
