@@ -4,7 +4,10 @@ import csv
 import dataclasses
 import html.parser
 import json
+import os
 import re
+import resource
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
-from bert_classifier.evaluation.outputs import write_outputs
+from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.evaluation.subject import LearningCurve, Subject
 from bert_classifier.examples import Rows
@@ -198,3 +201,35 @@ def test_extreme_results_have_a_report(tmp_path, result):
     told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert told["dataset"] == {"item_count": result.count, "channel": "my.csv"}
     assert "not fitted: too few" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
+    """A report of an earlier model is either still that one or the new one; half a file would be neither."""
+    undisturbed, full = tmp_path / "undisturbed", tmp_path / "full"
+    write_outputs(undisturbed, subject_of())
+    write_outputs(full, subject_of(count=20))
+    earlier = {path.name: path.read_bytes() for path in full.iterdir()}
+    largest = (undisturbed / "evaluation.json").stat().st_size - 1
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        try:
+            write_outputs(full, subject_of())
+            os._exit(1)
+        except OSError:
+            os._exit(0)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert {path.name: path.read_bytes() for path in full.iterdir()} == earlier
+
+
+def test_what_was_written_can_be_removed_before_the_model_is_replaced(tmp_path: Path) -> None:
+    """Whatever else lies in the folder stays."""
+    (tmp_path / "data_report.json").write_text("{}")
+    write_outputs(tmp_path, subject_of())
+    assert {path.name for path in tmp_path.iterdir()} == {*OUTPUTS, "data_report.json"}
+    remove_outputs(tmp_path)
+    remove_outputs(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["data_report.json"]
