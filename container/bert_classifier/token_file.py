@@ -1,10 +1,13 @@
 """The token ids of many texts in a file that is mapped, not held: encoded and written a chunk at a time."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 
+from bert_classifier.errors import PlatformError
 from bert_classifier.tokenization import EncodedTexts, TextEncoder
 
 # What the tokenizer is given at once: some tenths of a second of one slow core, and plenty for several.
@@ -18,21 +21,44 @@ def encode_to_file(
     """Encode n texts as encoder.encode_batch does, with their ids in a file instead of memory.
 
     Args:
-        path: of the file that takes the ids and must stay for as long as they are used; replaced if it is there.
+        path: of the file that takes the ids; replaced if it is there.
         on_chunk: called with the number of texts that are done, after every chunk; may raise to leave.
     Raises:
-        OSError: when the disk does not take the ids.
+        PlatformError: when the disk does not take the ids.
     """
     parts: list[EncodedTexts] = []
     done = 0
-    with path.open("wb") as file:
-        for chunk in _chunks(encoder, texts):
-            part = encoder.encode_batch(chunk)
-            file.write(part.ids.data)
-            parts.append(_without_ids(part))
-            done += len(chunk)
-            on_chunk(done)
-    return _joined(parts, path)
+    try:
+        with path.open("wb") as file:
+            for chunk in _chunks(encoder, texts):
+                part = _encode_interruptibly(encoder, chunk)
+                file.write(part.ids.data)
+                parts.append(_without_ids(part))
+                done += len(chunk)
+                on_chunk(done)
+        return _joined(parts, path)
+    except OSError as error:
+        raise PlatformError(
+            f"The tokens of the texts cannot be written to {path.parent}: {error.strerror or error}.",
+            "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
+        ) from error
+
+
+def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> EncodedTexts:
+    """Encode in a thread of its own, so that the handler of a signal need not wait for the library to return.
+
+    A chunk of one giant text without blanks may take it a minute.
+    """
+    outcome: Future[EncodedTexts] = Future()
+
+    def encode() -> None:
+        try:
+            outcome.set_result(encoder.encode_batch(texts))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=encode, name="tokenise", daemon=True).start()
+    return outcome.result()
 
 
 def map_ids(path: Path) -> np.ndarray:

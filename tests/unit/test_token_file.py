@@ -1,6 +1,7 @@
 """A channel's ids in a file: the same as in memory, chunk by chunk, at a peak of memory below their own size."""
 
-import errno
+import signal
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from tokenizers import Tokenizer
 
 from bert_classifier import token_file
+from bert_classifier.errors import PlatformError
 from bert_classifier.model import load_tokenizer
 from bert_classifier.token_file import encode_to_file, map_ids, share_of_id, write_ids
 from bert_classifier.tokenization import TextEncoder
+from clear_text import assert_clear
 from fakes import make_pretrained, toy_rows
 
 LENGTH = 16
@@ -55,9 +58,9 @@ def test_every_chunk_is_told_and_may_be_the_last(tokenizer, tmp_path, monkeypatc
     def on_chunk(done: int) -> None:
         told.append(done)
         if done >= 90:
-            raise InterruptedError
+            raise LookupError
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(LookupError):
         encode_to_file(TextEncoder(tokenizer, 0, LENGTH), TEXTS, tmp_path / "ids", on_chunk)
     assert told == [30, 60, 90]
 
@@ -84,10 +87,34 @@ def test_memory_does_not_grow_with_the_tokens(tokenizer, tmp_path):
 
 
 def test_a_full_disk_is_told(tokenizer):
-    """The system's own error comes through, with its number."""
-    with pytest.raises(OSError, match="No space") as caught:
+    """The environment's fault, with the place and the settings that mend it."""
+    with pytest.raises(PlatformError, match=r"tokens .* cannot be written to /dev: No space left") as caught:
         encode_to_file(TextEncoder(tokenizer, 0, LENGTH), TEXTS, Path("/dev/full"), lambda _: None)
-    assert caught.value.errno == errno.ENOSPC
+    assert_clear(caught.value)
+
+
+def test_a_signal_does_not_wait_for_the_tokenizer(tokenizer, tmp_path):
+    """What its handler raises leaves at once, while the library goes on with a text that takes it long."""
+    release = threading.Event()
+
+    class Slow(TextEncoder):
+        """Stands for a tokenizer with a giant text: returns when it is let."""
+
+        def encode_batch(self, texts):
+            signal.raise_signal(signal.SIGALRM)
+            assert release.wait(60)
+            return super().encode_batch(texts)
+
+    def leave(*_: object) -> None:
+        raise LookupError
+
+    before = signal.signal(signal.SIGALRM, leave)
+    try:
+        with pytest.raises(LookupError):
+            encode_to_file(Slow(tokenizer, 0, LENGTH), TEXTS, tmp_path / "ids", lambda _: None)
+    finally:
+        release.set()
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_no_ids_at_all(tokenizer, tmp_path):

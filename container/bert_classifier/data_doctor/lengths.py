@@ -8,6 +8,7 @@ from bert_classifier.tokenization import EncodedTexts, TextEncoder
 
 _MOST_CHARS = 4_000_000  # tokenised again, all texts together: about a second
 _MOST_CHARS_OF_ONE = 20_000
+_AT_ONCE = 32  # texts that the tokenizer gets at once: a signal is heeded in between
 
 
 def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTexts) -> np.ndarray:
@@ -24,7 +25,9 @@ def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTe
     chars = np.array([len(texts[row]) for row in cut])
     step = -(-int(np.minimum(chars, _MOST_CHARS_OF_ONE).sum()) // _MOST_CHARS)
     parts = [texts[row][:_MOST_CHARS_OF_ONE] for row in cut[::step]]
-    counted = encoder.count_tokens(parts)
+    counted = np.concatenate(
+        [encoder.count_tokens(parts[at : at + _AT_ONCE]) for at in range(0, len(parts), _AT_ONCE)]
+    )
     rate = counted.sum() / sum(map(len, parts))
     least = np.where(encoded.truncated[cut], encoder.most_tokens, encoder.max_length) + 1
     estimated = np.maximum(np.rint(chars * rate).astype(np.int64), least)

@@ -1,6 +1,7 @@
 """A trained artifact's answers to the texts of a labelled file."""
 
 import logging
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.examples import Examples, read_examples
 from bert_classifier.gpus import count_gpus, require_kernels
-from bert_classifier.label_mapper import class_names
+from bert_classifier.label_mapper import class_names, positive_index
 from bert_classifier.micro_batches import plan_micro_batches
 from bert_classifier.model import Artifact
 from bert_classifier.packing import packed_or_padded
+from bert_classifier.token_file import encode_to_file
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def read_labelled(path: Path, labels: Sequence[str]) -> tuple[Examples, int | No
             f"The classes of builder.py are not those of the model: {', '.join(labels[:10])}.",
             "Use the builder.py that the model was trained with.",
         )
-    return read_examples(dataset, mapper, path.name), mapper.positive_label_index
+    return read_examples(dataset, mapper, path.name), positive_index(mapper)
 
 
 def _device() -> torch.device:
@@ -57,7 +59,10 @@ def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
     """Return the logits of n texts, float32 (n, classes), computed on a GPU where there is one."""
     device = _device()
     model = artifact.model.to(device)  # type: ignore[arg-type]
-    encoded = artifact.encoder.encode_batch(texts)
+    with tempfile.TemporaryDirectory(
+        prefix="tokens-"
+    ) as folder:  # what is mapped stays when its name is gone
+        encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)
     forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)
     logits = np.zeros((len(encoded.lengths), len(artifact.labels)), dtype=np.float32)
     pieces = plan_micro_batches(encoded.lengths, _MOST_TOKENS, is_padded=forward.is_padded)

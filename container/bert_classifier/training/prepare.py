@@ -16,7 +16,6 @@ from bert_classifier.data_doctor.doctor import REPORT_FILE, examine, tell
 from bert_classifier.data_doctor.report import DataReport
 from bert_classifier.data_doctor.survey import Survey
 from bert_classifier.environment import Environment
-from bert_classifier.errors import PlatformError
 from bert_classifier.examples import Examples, Rows
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.manifest import write_json
@@ -161,11 +160,6 @@ class _Preparation:
 
         try:
             encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
-        except OSError as error:
-            raise PlatformError(
-                f"The tokens of {channel} cannot be written to {path.parent}: {error.strerror or error}.",
-                "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
-            ) from error
         finally:
             progress.close()
         _log_tokens(self._encoder, encoded, channel)

@@ -125,7 +125,7 @@ def test_a_disk_without_room_for_the_tokens_is_told(ml_root, tmp_path):
     """The environment's fault, with the two settings that mend it."""
     (tmp_path / "train.ids").symlink_to("/dev/full")
     with pytest.raises(
-        PlatformError, match=r"tokens of train cannot be .*: No space left on device"
+        PlatformError, match=r"tokens of the texts cannot be .*: No space left on device"
     ) as caught:
         prepare(TrainConfig(), Environment.read(ml_root, {}), StopSignal(), tmp_path)
     assert_clear(caught.value)
