@@ -1,5 +1,8 @@
 """What is told of a training job without asking AWS."""
 
+import os
+import shutil
+
 import pytest
 
 from bert_classifier.errors import UserError
@@ -106,6 +109,21 @@ def test_hyperparameters_are_checked_as_the_job_checks_them(hp, told):
     found = worst(examine("hyperparameters", lambda: job_checks.check_hyperparameters(settings)))
     assert told in found
     assert bool(told) == bool(found)
+
+
+def test_an_encoder_of_this_machine_is_looked_at_before_it_is_uploaded(pretrained, tmp_path):
+    """Its files and its longest text, as the job itself will look at them; a good one is not spoken of."""
+    model = tmp_path / "model"
+    shutil.copytree(pretrained, model)
+
+    def found(**hyperparameters: str) -> str:
+        settings = TrainSettings(model=str(model), hp=tuple(hyperparameters.items()))
+        return worst(job_checks.check_hyperparameters(settings))
+
+    assert found(max_seq_length="512") == ""
+    assert "max_seq_length=513 is more than the 512 tokens" in found(max_seq_length="513")
+    os.truncate(model / "model.safetensors", 30_000)
+    assert "is damaged: model.safetensors: it has 30000 bytes instead of" in found()
 
 
 def test_the_job_is_told_how_long_it_has():
