@@ -133,10 +133,10 @@ def test_models_of_other_classes_are_not_compared(model, data, tmp_path, caplog)
 
 def test_a_folder_that_is_no_model_or_takes_no_file(model, data, tmp_path, caplog):
     """Exit code 2 for the one, 3 for the other, as everywhere."""
-    arguments = ["--data", str(data), "--output", str(tmp_path / "out")]
-    assert run(["evaluate", "--model", str(tmp_path), *arguments]) == 2
-    (tmp_path / "out").write_text("in the way")
-    assert run(["evaluate", "--model", str(model), *arguments]) == 3
+    (tmp_path / "taken").write_text("in the way")
+    arguments = ["evaluate", "--data", str(data)]
+    assert run([*arguments, "--model", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
+    assert run([*arguments, "--model", str(model), "--output", str(tmp_path / "taken")]) == 3
     assert "cannot be written" in caplog.text
 
 
