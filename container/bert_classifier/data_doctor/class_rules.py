@@ -22,7 +22,7 @@ def missing_classes(case: Case) -> Iterator[Finding]:
             "absent_classes",
             "warning",
             f"{nowhere.sum()} class(es) have no text anywhere: {case.named(nowhere)}.",
-            "Take them out of classes.txt, or give texts of them; the model will never answer them.",
+            "Take them out of classes.txt, or give texts of them: nothing teaches the model to answer them.",
         )
     for part in case.judged:
         asked = untaught & (counts[part.name] > 0)
@@ -43,7 +43,7 @@ def missing_classes(case: Case) -> Iterator[Finding]:
             "unjudged_classes",
             "info",
             f"{unseen.sum()} class(es) of train have no validation text: {case.named(unseen)}.",
-            "Give some, or nothing tells how well they are learnt.",
+            "Give some: without them validation does not tell how well they are learnt.",
         )
 
 

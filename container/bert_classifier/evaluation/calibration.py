@@ -116,17 +116,16 @@ def _why_too_sharp(result: Evaluation) -> str:
     """Say why even HOTTEST leaves the scores sharper than the answers deserve."""
     if _slope(result, 1e-9)[0] >= 0:  # of scores that are all but equal
         return "the model's scores say nothing about the classes"
-    return f"the scores are so far too sure that even a temperature of {HOTTEST:g} would leave them so"
+    return (
+        f"only a temperature above {HOTTEST:g} would fit: the scores are far surer than the answers are right"
+    )
 
 
 def _why_too_flat(result: Evaluation) -> str:
     """Say why even COLDEST leaves the scores flatter than the answers deserve."""
     if int(result.confusion.trace()) == result.count:
         return f"all {result.count} texts are right: any sharper scores would fit better"
-    return (
-        f"the scores of the classes differ so little that even a temperature of {COLDEST:g} would leave them too"
-        " unsure; the model has perhaps learnt too little"
-    )
+    return f"only a temperature below {COLDEST:g} would fit: the scores of the classes hardly differ"
 
 
 def _slope(result: Evaluation, inverse: float) -> tuple[float, float]:

@@ -76,5 +76,7 @@ def _classes(channels: Mapping[str, Any]) -> html.Markup:
     table = html.table(("class", *channels), rows)
     left = len(rarest) - len(rows)
     return html.joined(
-        [table, html.element("p", f"… and {left} larger classes.", class_="note")] if left else [table]
+        [table, html.element("p", f"… and {left} more, none of them with fewer texts.", class_="note")]
+        if left
+        else [table]
     )

@@ -82,27 +82,35 @@ def learning_curve(curve: LearningCurve) -> str:
     return _drawn(1, draw, columns=2)
 
 
-def reliability_diagram(before: Reliability, after: Reliability) -> str:
-    """Draw accuracy against score before and after calibration, and how many texts have which score."""
+def reliability_diagram(before: Reliability | None, after: Reliability) -> str:
+    """Draw accuracy against score before and after calibration, and how many texts have which score.
+
+    Args:
+        before: None where nothing was calibrated.
+    """
+    after_label = "after calibration" if before else "not calibrated"
+    drawn = [(before, _MUTE, "s", "before calibration")] if before else []
+    drawn.append((after, _FIRST, "o", after_label))
     edges = np.linspace(0, 1, BINS + 1)
 
     def draw(left: Axes, right: Axes) -> None:
         left.set_title("How often is a score right?")
         left.plot([0, 1], [0, 1], color=_LINE, lw=1, ls="--", label="as often as it says")
-        for told, colour, mark, label in ((before, _MUTE, "s", "before"), (after, _FIRST, "o", "after")):
+        for told, colour, mark, label in drawn:
             has_any = told.counts > 0
             left.plot(
                 told.confidence[has_any], told.accuracy[has_any],
-                color=colour, marker=mark, ms=3.5, lw=1.2, label=f"{label} calibration",
+                color=colour, marker=mark, ms=3.5, lw=1.2, label=label,
             )  # fmt: skip
         left.set(xlabel="mean score", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
         left.legend()
         right.set_title("Texts by score")
-        right.stairs(before.counts, edges, color=_MUTE, lw=1.2, label="before calibration")
-        right.stairs(after.counts, edges, color=_FIRST, fill=True, alpha=0.45, label="after calibration")
+        if before:
+            right.stairs(before.counts, edges, color=_MUTE, lw=1.2, label="before calibration")
+        right.stairs(after.counts, edges, color=_FIRST, fill=True, alpha=0.45, label=after_label)
         right.set(xlabel="score", xlim=(0, 1))
         right.set_yscale("symlog", linthresh=1)
-        right.set_ylim(0, 20 * max(before.counts.max(), after.counts.max(), 1))  # room for the legend
+        right.set_ylim(0, 20 * max(*(told.counts.max() for told, *_ in drawn), 1))  # room for the legend
         right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         right.legend(loc="upper left")
 

@@ -17,6 +17,7 @@ _MOST_CELLS = 30  # classes up to which the confusion matrix is a table of numbe
 _MOST_PAIRS = 15
 _MOST_SUSPECTS = 25
 _LONGEST_TEXT = 280  # characters
+_MOSTLY_RIGHT = 0.8  # accuracy below which what a model doubts says more of itself than of the labels
 
 
 def render(subject: Subject) -> str:
@@ -50,7 +51,7 @@ def _parts(subject: Subject) -> Iterator[html.Markup]:
     yield _suspect_section(
         "Likely label errors",
         "Texts that look more like another class than most of that class do (confident learning, Northcutt et al."
-        " 2021). Look at them: where the label is wrong, correct it, and train again.",
+        f" 2021).{_doubt_about_suspects(subject)} Look at them: where the label is wrong, correct it, and train again.",
         "No label stands out.",
         subject,
         subject.label_errors,
@@ -84,7 +85,9 @@ def _headline(subject: Subject) -> html.Markup:
         (
             "Calibration error",
             f"{scores['ece']:.4f}",
-            f"before calibration: {scores['ece_uncalibrated']:.4f}",
+            "not calibrated"
+            if subject.assessment.temperature.value == 1
+            else f"before calibration: {scores['ece_uncalibrated']:.4f}",
         ),
     ]
     if subject.assessment.abstain_below:
@@ -183,21 +186,35 @@ def _calibration_section(subject: Subject) -> html.Markup:
         for t in (1.0, assessment.temperature.value)
     )
     scores = subject.scores
-    why = f" (not fitted: {assessment.temperature.reason})" if assessment.temperature.reason else ""
+    temperature = assessment.temperature
+    is_fitted = temperature.value != 1
+    why = f" (not fitted: {temperature.reason})" if temperature.reason else ""
+    pairs = {
+        "expected calibration error": (scores["ece_uncalibrated"], scores["ece"]),
+        "negative log-likelihood": (scores["loss"], scores["nll"]),
+    }
     told = html.facts(
         {
-            "temperature": f"{assessment.temperature.value:g}{why}",
-            "expected calibration error": f"{scores['ece_uncalibrated']:.4f} before, {scores['ece']:.4f} after",
-            "negative log-likelihood": f"{scores['loss']:.4f} before, {scores['nll']:.4f} after",
-            "Brier score": f"{scores['brier']:.4f} after",
+            "temperature": f"{temperature.value:g}{why}",
+            **{
+                name: f"{a:.4f} before, {b:.4f} after" if is_fitted else f"{b:.4f}"
+                for name, (a, b) in pairs.items()
+            },
+            "Brier score": f"{scores['brier']:.4f}{' after' if is_fitted else ''}",
         }
     )
     caption = (
-        "On the dashed line a score of 0.9 is right in nine of ten cases. The temperature is fitted on validation and"
-        " divides the logits (Guo et al. 2017, 15 bins of equal width); it changes scores, never labels."
+        "On the dashed line a score of 0.9 is right in nine of ten cases (Guo et al. 2017, 15 equal bins)."
     )
+    if is_fitted:
+        caption += (
+            " The temperature was fitted on the validation texts of the training and divides the logits; it changes"
+            " scores, never labels."
+        )
     return html.section(
-        "Are the scores honest?", _plot(plots.reliability_diagram(before, after), caption), told
+        "Are the scores honest?",
+        _plot(plots.reliability_diagram(before if is_fitted else None, after), caption),
+        told,
     )
 
 
@@ -227,6 +244,16 @@ def _coverage_section(subject: Subject) -> html.Markup:
             "Set with target_accuracy or abstain_below, or SERVING_ABSTAIN_BELOW when serving.",
             class_="note",
         ),
+    )
+
+
+def _doubt_about_suspects(subject: Subject) -> str:
+    """Say what a model that is often wrong finds; confident learning asks for one that is mostly right."""
+    accuracy = subject.result.accuracy
+    if accuracy >= _MOSTLY_RIGHT:
+        return ""
+    return (
+        f" This model is right in {html.percent(accuracy)} only: most of these are rather its own mistakes."
     )
 
 

@@ -122,7 +122,7 @@ def test_what_cannot_be_calibrated_is_left_as_it_is(result, reason):
     assert reason in found.reason
 
 
-@pytest.mark.parametrize(("scale", "reason"), [(1e-4, "differ so little"), (1e4, "so far too sure")])
+@pytest.mark.parametrize(("scale", "reason"), [(1e-4, "below 0.1 would fit"), (1e4, "above 10 would fit")])
 def test_a_temperature_beyond_its_bounds_is_not_used(scale, reason):
     """Logits a thousand times too large or too small are no matter of calibration, and neither are they all right."""
     result = drawn(500, 3, 1.0)

@@ -200,7 +200,18 @@ def test_extreme_results_have_a_report(tmp_path, result):
     write_outputs(tmp_path, subject)
     told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert told["dataset"] == {"item_count": result.count, "channel": "my.csv"}
-    assert "not fitted: too few" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "not fitted: too few" in page
+    assert "not calibrated" in page
+    assert "calibration:" not in page
+    assert "The temperature was fitted" not in page
+
+
+def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):
+    """The answers here are random: most of what confident learning lists is the model's own mistake, and it says so."""
+    write_outputs(tmp_path, subject_of())
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "only: most of these are rather its own mistakes." in page
 
 
 def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
