@@ -5,7 +5,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +170,26 @@ def test_the_script_names_what_is_missing(model, tmp_path):
     assert "There is no file 'x.csv'" in script(model, "x.csv").stderr
     assert "There is no model folder 'none'" in script(model, SCRIPT, "", "none").stderr
     assert script("", "x.csv").returncode == 2
+
+
+def test_ctrl_c_ends_it_with_a_sentence(model, tmp_path):
+    """Interrupted at its work, the command says so, without a traceback."""
+    data = write_csv(tmp_path / "many.csv", ROWS * 500)
+    output = tmp_path / "results"
+    arguments = ["--model", str(model), "--data", str(data), "--output", str(output)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bert_classifier.evaluation", "evaluate", *arguments],
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "container"), "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    give_up = time.monotonic() + 60
+    while not output.is_dir():  # made as the command begins
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C" in log
+    assert "Traceback" not in log

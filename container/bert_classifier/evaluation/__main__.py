@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ from bert_classifier.model import Artifact, load_artifact, quiet_transformers
 from bert_classifier.provenance import encoder_facts
 
 logger = logging.getLogger("bert_classifier.evaluation")
+
+_INTERRUPTED = 128 + signal.SIGINT  # as a shell tells it
 
 
 def main() -> int:
@@ -48,6 +51,9 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         cause = f"The results cannot be written to {options.output}: {error}."
         return _failed(PlatformError(cause, "Name another OUTPUT."))
+    except KeyboardInterrupt:
+        logger.warning("stopped by Ctrl-C: what lies in %s may be incomplete", options.output)
+        return _INTERRUPTED
     return 0
 
 

@@ -14,9 +14,7 @@ from bert_classifier.errors import PlatformError
 logger = logging.getLogger(__name__)
 
 _PREFIX = "bert-classifier-train-"
-_LOCK = (
-    "in-use.lock"  # held by the process that the folder belongs to; the system gives it back with the process
-)
+_LOCK = "in-use.lock"  # held by the process that the folder belongs to, and given back with it
 
 
 @contextlib.contextmanager
