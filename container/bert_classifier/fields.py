@@ -104,7 +104,7 @@ def string(default: str, help: str) -> Any:
 
 
 def _spec(parse: Callable[[str], Any], accepts: str, help: str, *, auto: bool) -> Spec:
-    return Spec(parse, f"{AUTO}, or {accepts}" if auto else accepts, help, auto)
+    return Spec(parse, f"{accepts}, or {AUTO}" if auto else accepts, help, auto)
 
 
 def _field(default: Any, spec: Spec) -> Any:

@@ -210,7 +210,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):
     )  # fmt: skip
     assert (ended.code, ended.out) == (2, "")
     for told in (
-        "did you mean learning_rate?; hyperparameter num_train_epochs='0' is not auto, or a whole number",
+        "did you mean learning_rate?; hyperparameter num_train_epochs='0' is not a whole number",
         "SageMaker trains on no 'ml.g5.xlarg'. Did you mean ml.g5.xlarge?",
         "MAX_WAIT=60 is not above MAX_RUN=86400",
         f"Push it: make push TAG=gpu. The newest one there: IMAGE_TAG={TAG}.",

@@ -60,7 +60,7 @@ def test_what_follows_from_the_data_is_open_until_they_are_read(name, encode):
     assert getattr(TrainConfig(), name) is None
     assert parse({name: encode("auto"), "per_device_batch_size": "4"}).resolve_global_batch_size(2) == 8
     assert parse({}).resolve_global_batch_size(8) is None
-    accepted = "auto, or a whole number" if name != "learning_rate" else "auto, or a number above 0"
+    accepted = "a whole number from" if name != "learning_rate" else "a number above 0"
     assert f"{name}='Auto' is not {accepted}" in cause_of({name: "Auto"})
 
 
@@ -166,7 +166,7 @@ def test_a_name_and_its_alias_together_are_refused():
 def test_message_uses_the_name_its_author_wrote():
     """A wrong value under an older name is reported under that name."""
     assert (
-        cause_of({"lr": "fast"}) == "Hyperparameter lr='fast' is not auto, or a number above 0 and at most 1."
+        cause_of({"lr": "fast"}) == "Hyperparameter lr='fast' is not a number above 0 and at most 1, or auto."
     )
 
 

@@ -178,7 +178,7 @@ def test_auto_is_not_given_where_it_is_accepted(auto):
     """Where the program can choose, auto says so; elsewhere it is a value like any other."""
     assert parsed(epochs=auto) == {}
     assert parsed(epochs="3") == {"epochs": 3}
-    assert mistake(epochs="AUTO") == "setting epochs='AUTO' is not auto, or a whole number from 1 to 9"
+    assert mistake(epochs="AUTO") == "setting epochs='AUTO' is not a whole number from 1 to 9, or auto"
     assert mistake(steps="auto") == "setting steps='auto' is not a whole number from 1 to 1000"
     assert parsed(mode="auto") == {"mode": "auto"}
 
