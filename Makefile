@@ -20,6 +20,9 @@ WHEELHOUSE ?= $(PIP_FIND_LINKS)
 export ENGINE IMAGE TAG PORT FLAVOUR TORCH_INDEX_URL WHEELHOUSE
 
 # Settings of the command line only, since an environment may use such short names for something else.
+NOT_OF_ENVIRONMENT := TRAIN VALIDATION TEST CLASSES MODEL HP DATA OTHER OUTPUT KILLS SEED JOB RANKS
+LEFT_ASIDE := $(foreach name,$(NOT_OF_ENVIRONMENT),$(if $(filter environment,$(lastword $(origin $(name)))),$(if \
+  $(value $(name)),$(name))))
 TRAIN :=
 VALIDATION :=
 TEST :=
@@ -96,17 +99,26 @@ GIVEN_HERE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(first
 NOT_TAKEN := $(if $(filter undefined,$(foreach command,$(ASKED),$(origin TAKES.$(command)))),, \
   $(filter-out $(TAKEN) $(PASSED),$(GIVEN_HERE)))
 TAKERS = $(patsubst TAKES.%,%,$(sort $(foreach list,$(filter TAKES.%,$(.VARIABLES)),$(if $(filter $(1),$($(list))),$(list)))))
-NEAREST = $(shell PYTHONPATH=container $(or $(wildcard $(RUN)),$(PYTHON)) -c 'import sys; \
-  from bert_classifier.fields import nearest; print((nearest(sys.argv[1], sys.argv[2].lower().split()) or "").upper())' \
-  '$(1)' '$(TAKEN)' 2>/dev/null)
+# Without a command, a name may be meant for any of them.
+MEANT_FOR = $(sort $(if $(MAKECMDGOALS),$(TAKEN),$(foreach list,$(filter TAKES.%,$(.VARIABLES)),$($(list)))))
+HINT = $(shell PYTHONPATH=container $(or $(wildcard $(RUN)),$(PYTHON)) local_test/setting_hint.py \
+  '$(1)' '$(subst ','\'',$(value $(1)))' $(MEANT_FOR) 2>/dev/null)
 COMMA := ,
-WHY_NOT = $(if $(call TAKERS,$(1)),(it is for $(subst $() $(),$(COMMA) ,$(call TAKERS,$(1)))),$(patsubst %,(did you mean %?),$(call NEAREST,$(1))))
+IN_BRACKETS = $(if $(1), ($(1)))
+WHY_NOT = $(if $(call TAKERS,$(1)),it is for $(subst $() $(),$(COMMA) ,$(call TAKERS,$(1))),$(call HINT,$(1)))
 ifneq ($(strip $(NOT_TAKEN)),)
-$(error make $(ASKED) takes $(foreach name,$(NOT_TAKEN),no $(name) $(call WHY_NOT,$(name));) see make help)
+$(error make $(ASKED) takes $(foreach name,$(NOT_TAKEN),no $(name)$(call IN_BRACKETS,$(call WHY_NOT,$(name)))); see make help)
 endif
-ifeq ($(filter TRAIN,$(GIVEN_HERE))$(TRAIN),TRAIN)
-$(error TRAIN= names no file: leave it out to train on the bundled sample)
+# Nothing is no value, as from TEST_DIR=$DIR in a script where DIR is not set; only of these it says what it means.
+MAY_BE_EMPTY := ARGS HP UPGRADE WHEELHOUSE SERVING_% SAGEMAKER_%
+SET_HERE := $(GIVEN_HERE) $(foreach name,$(.VARIABLES),$(if $(filter environment,$(lastword $(origin $(name)))),$(name)))
+EMPTY := $(foreach name,$(filter-out $(MAY_BE_EMPTY) $(PASSED),$(filter $(TAKEN),$(SET_HERE))),$(if $(strip \
+  $(value $(name))),,$(name)))
+ifneq ($(strip $(EMPTY)),)
+$(error $(firstword $(EMPTY))= is empty: give it a value, or leave it out)
 endif
+$(foreach name,$(filter $(TAKEN),$(LEFT_ASIDE)),$(warning $(name) from the environment is not used: give it on make's \
+  command line))
 ifneq ($(and $(filter PYTHON,$(GIVEN_HERE)),$(wildcard $(VENV)/.made)),)
 VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(RUN)))
@@ -129,8 +141,12 @@ help: ## list the commands
 .PHONY: setup
 setup: $(VENV)/.dev ## install everything into .venv (the other commands do so when they need it)
 
+# Before anything is laid out: an engine that cannot be used is refused while the folder is still what it was.
+.engine:
+	@[ "$(ENGINE)" = auto ] || local_test/engine.sh >/dev/null
+
 .PHONY: train-local
-train-local: lay-out ## train on TEST_DIR, in the image or as a process
+train-local: .engine lay-out ## train on TEST_DIR, in the image or as a process
 	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
 	  || $(MAKE) model-channel
 	$(RUNTIME_UNLESS_DOCKER)
@@ -211,7 +227,7 @@ predict-local: ## send every local_test/payload.* to the server on PORT
 	@local_test/predict.sh
 
 .PHONY: spot-drill
-spot-drill: lay-out ## train in peace and through KILLS interruptions, and compare the models
+spot-drill: .engine lay-out ## train in peace and through KILLS interruptions, and compare the models
 	@[ -e "$(TEST_DIR)/input/data/model" ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
 	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill.py "$(TEST_DIR)" --engine $$ENGINE --kills $(KILLS) --seed $(SEED) --ranks $(RANKS)

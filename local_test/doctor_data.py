@@ -30,7 +30,7 @@ _COLUMNS = (
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Examine the folder that the command line names; return the exit status of a training's start."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or not arguments[0]:
         print("Usage: doctor_data.py TEST_DIR", file=sys.stderr)
         return 2
     from bert_classifier import log

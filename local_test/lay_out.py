@@ -92,15 +92,22 @@ def lay_out(folder: Path, sources: Mapping[str, Path], model: Path | None, hyper
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Lay a folder out as SageMaker lays out /opt/ml.")
-    parser.add_argument("test_dir", type=Path, help="the folder")
+    parser.add_argument("test_dir", type=_path, help="the folder")
     for channel in ("train", "validation", "test"):
         parser.add_argument(
-            f"--{channel}", type=Path, metavar="FILE", help=f"CSV or JSON Lines for {channel}"
+            f"--{channel}", type=_path, metavar="FILE", help=f"CSV or JSON Lines for {channel}"
         )
-    parser.add_argument("--classes", type=Path, metavar="FILE", help="class names, one a line")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a pretrained encoder and its tokenizer")
+    parser.add_argument("--classes", type=_path, metavar="FILE", help="class names, one a line")
+    parser.add_argument("--model", type=_path, metavar="FOLDER", help="a pretrained encoder and its tokenizer")
     parser.add_argument("--hyperparameters", default="", metavar='"NAME=VALUE …"')
     return parser
+
+
+def _path(text: str) -> Path:
+    """Return a path; an empty one would be the folder that one stands in."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give a path, or leave it out")
+    return Path(text)
 
 
 def _sources(given: argparse.Namespace) -> dict[str, Path]:

@@ -4,8 +4,21 @@
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-url="${1:-http://127.0.0.1:${PORT:-8080}}"
+port="${PORT:-8080}"
+url="${1-http://127.0.0.1:$port}"
 patience="${PATIENCE:-60}" # seconds to wait for a server that is still loading its model
+if [[ ! "$port" =~ ^[0-9]{1,5}$ ]] || ((10#$port < 1 || 10#$port > 65535)); then
+    echo "PORT=$port is no port: give a number from 1 to 65535." >&2
+    exit 2
+fi
+if [[ -z "$url" ]]; then
+    echo "The URL is empty: name a server, or leave it out for the one on PORT." >&2
+    exit 2
+fi
+if [[ ! "$patience" =~ ^[0-9]{1,5}$ ]]; then
+    echo "PATIENCE=$patience is no number of seconds." >&2
+    exit 2
+fi
 
 deadline=$((SECONDS + patience))
 until curl --silent --fail --output /dev/null --noproxy '*' --max-time 5 "$url/ping"; do

@@ -5,8 +5,16 @@ set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 repository="$(dirname "$here")"
-test_dir="${1:-$here/test_dir}"
+test_dir="${1-$here/test_dir}"
 port="${PORT:-8080}"
+if [[ -z "$test_dir" ]]; then
+    echo "TEST_DIR is empty: name a folder, or leave it out for $here/test_dir." >&2
+    exit 2
+fi
+if [[ ! "$port" =~ ^[0-9]{1,5}$ ]] || ((10#$port < 1 || 10#$port > 65535)); then
+    echo "PORT=$port is no port: give a number from 1 to 65535." >&2
+    exit 2
+fi
 
 if [[ ! -f "$test_dir/model/model.safetensors" ]]; then
     echo "There is no trained model in $test_dir/model: run make train-local first." >&2

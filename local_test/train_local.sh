@@ -5,7 +5,11 @@ set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 repository="$(dirname "$here")"
-test_dir="${1:-$here/test_dir}"
+test_dir="${1-$here/test_dir}"
+if [[ -z "$test_dir" ]]; then
+    echo "TEST_DIR is empty: name a folder, or leave it out for $here/test_dir." >&2
+    exit 2
+fi
 
 if [[ ! -d "$test_dir/input" ]]; then
     echo "There is no folder $test_dir/input: lay the data out with make train-local TEST_DIR=… TRAIN=my.csv." >&2

@@ -158,7 +158,17 @@ def hidden(target: str) -> set[str]:
         (("serve-local", "TRAIN=x"), "make serve-local takes no TRAIN (it is for doctor-data, lay-out"),
         (("clean", "TEST_DIR=my_run"), "make clean takes no TEST_DIR"),
         (("TRAIN=my.csv",), "make help takes no TRAIN"),
-        (("train-local", "TRAIN="), "TRAIN= names no file"),
+        (("train-local", "TRAIN="), "TRAIN= is empty"),
+        (("train-local", "TEST_DIR=", "TRAIN=x.csv"), "TEST_DIR= is empty: give it a value, or leave it out"),
+        (("lay-out", "TEST_DIR= ", "TRAIN=x.csv"), "TEST_DIR= is empty"),
+        (("evaluate", "MODEL=", "DATA=x.csv"), "MODEL= is empty"),
+        (("compare", "MODEL=a", "DATA=x.csv", "OTHER="), "OTHER= is empty"),
+        (("conformance", "JOB="), "JOB= is empty"),
+        (("build", "TAG="), "TAG= is empty"),
+        (("train-local", "EPOCHS=3"), 'takes no EPOCHS (did you mean HP="num_train_epochs=3"?); see'),
+        (("lay-out", "global_batch_size=8"), '(did you mean HP="global_batch_size=8"?)'),
+        (("train-local", "XYZZY=3"), "make train-local takes no XYZZY; see make help"),
+        (("TRIAN=my.csv",), "make help takes no TRIAN (did you mean TRAIN?)"),
         (("lint", "typecheck", "SEED=1"), "make lint typecheck takes no SEED"),
     ],
 )
@@ -177,6 +187,44 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
     assert result.returncode == 0, result.stderr
     assert '"my_run" --train "a.csv"' in result.stdout
     assert make("--dry-run", "status", "JOB=a").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "told"),
+    [
+        (("lay-out", "TEST_DIR=x"), {"TRAIN": "a", "KILLS": "3"}, ["TRAIN"]),
+        (("lay-out", "TEST_DIR=x", "TRAIN=b"), {"TRAIN": "a", "HP": "seed=1"}, ["HP"]),
+        (("lay-out", "TEST_DIR=x"), {"TRAIN": ""}, []),
+        (("train-local",), {"VALIDATION": "a", "MAKELEVEL": "1"}, []),
+        (("test",), {"TRAIN": "a", "ARGS": "-x"}, []),
+        (("train-spot",), {"TRAIN": "a"}, []),
+    ],
+)
+def test_a_setting_that_stays_in_the_environment_is_named(arguments, variables, told) -> None:
+    """Where a command would take it, once; not where the command line says it, nor by a command that another started."""
+    result = make("--dry-run", *arguments, **variables)
+    assert result.returncode == 0, result.stderr
+    assert re.findall(r"(\w+) from the environment is not used: give it on make's command line", result.stderr) == told
+    assert "a" not in result.stdout.split()
+
+
+@pytest.mark.parametrize("name", ["TEST_DIR", "ENGINE"])
+def test_nothing_in_the_environment_is_refused_where_it_would_count(name: str) -> None:
+    """`export TEST_DIR=$DIR` without a DIR: the folder would be this one; a command that does not take it goes on."""
+    result = make("--dry-run", "train-local", **{name: ""})
+    assert result.returncode == 2
+    assert f"{name}= is empty" in result.stderr
+    assert make("--dry-run", "lint", **{name: ""}).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["train-local", "spot-drill"])
+def test_an_engine_that_cannot_be_used_is_told_before_anything_is_laid_out(tmp_path, command) -> None:
+    """The folder keeps the data that it has."""
+    (tmp_path / "my.csv").write_text("label,text\na,x\nb,y\n")
+    result = make(command, f"TEST_DIR={tmp_path / 'run'}", f"TRAIN={tmp_path / 'my.csv'}", "ENGINE=proces")
+    assert result.returncode == 2
+    assert "ENGINE=proces is not one of auto, docker, process." in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_python_than_that_of_the_environment_is_refused(tmp_path) -> None:

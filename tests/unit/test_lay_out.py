@@ -33,6 +33,18 @@ def run(*arguments: object) -> int:
     return lay_out.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.parametrize("at", range(3))
+def test_an_empty_path_is_refused(csv_file: Path, at: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """As from a variable that is not set: it would be the folder that one stands in."""
+    arguments = [str(csv_file.parent / "run"), "--train", str(csv_file), "--model", str(csv_file.parent)]
+    arguments[(0, 2, 4)[at]] = ""
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    assert "it is empty" in capsys.readouterr().err
+    assert not (csv_file.parent / "run").exists()
+
+
 def config_of(folder: Path, name: str) -> Any:
     """Return a file of input/config."""
     return json.loads((folder / "input" / "config" / f"{name}.json").read_text())

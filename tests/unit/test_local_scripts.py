@@ -199,6 +199,29 @@ def test_a_folder_without_the_input_is_refused(tmp_path: Path, script: str, told
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("script", ["train_local.sh", "serve_local.sh"])
+def test_an_empty_name_is_not_the_sample(script: str) -> None:
+    """`train_local.sh "$dir"` without a dir: what is meant is not the folder of the sample."""
+    result = run(SCRIPTS / script, "", ENGINE="process")
+    assert result.returncode == 2
+    assert "TEST_DIR is empty" in result.stderr
+
+
+@pytest.mark.parametrize("script", ["predict.sh", "serve_local.sh"])
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "80 80"])
+def test_what_is_no_port_is_refused_at_once(script: str, port: str) -> None:
+    """No server can be there, so none is waited for."""
+    result = run(SCRIPTS / script, PORT=port)
+    assert result.returncode == 2
+    assert f"PORT={port} is no port" in result.stderr
+
+
+def test_an_empty_url_or_patience_is_refused() -> None:
+    """Neither is a server asked that nobody named, nor is a word counted as seconds."""
+    assert "The URL is empty" in run(SCRIPTS / "predict.sh", "").stderr
+    assert "PATIENCE=long is no number" in run(SCRIPTS / "predict.sh", PORT="9", PATIENCE="long").stderr
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     """Notes what it is sent; answers 503 to the first two pings and 400 to `refused` types."""
 
