@@ -98,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
             f"--{channel}", type=_path, metavar="FILE", help=f"CSV or JSON Lines for {channel}"
         )
     parser.add_argument("--classes", type=_path, metavar="FILE", help="class names, one a line")
-    parser.add_argument("--model", type=_path, metavar="FOLDER", help="a pretrained encoder and its tokenizer")
+    parser.add_argument(
+        "--model", type=_path, metavar="FOLDER", help="a pretrained encoder and its tokenizer"
+    )
     parser.add_argument("--hyperparameters", default="", metavar='"NAME=VALUE …"')
     return parser
 

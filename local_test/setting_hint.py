@@ -1,4 +1,4 @@
-"""Prints what a name that make does not take may have been meant for: a setting of nearly that name, or a hyperparameter.
+"""Prints what a name that make does not take may be meant for: a setting of nearly that name, or a hyperparameter.
 
 Usage: setting_hint.py NAME VALUE [SETTING …], the settings being those that the command takes.
 """

@@ -201,10 +201,13 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
     ],
 )
 def test_a_setting_that_stays_in_the_environment_is_named(arguments, variables, told) -> None:
-    """Where a command would take it, once; not where the command line says it, nor by a command that another started."""
+    """Once, where a command would take it; not where the command line says it, nor in a make below another."""
     result = make("--dry-run", *arguments, **variables)
     assert result.returncode == 0, result.stderr
-    assert re.findall(r"(\w+) from the environment is not used: give it on make's command line", result.stderr) == told
+    assert (
+        re.findall(r"(\w+) from the environment is not used: give it on make's command line", result.stderr)
+        == told
+    )
     assert "a" not in result.stdout.split()
 
 
