@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("test_dir", type=_folder, help="folder laid out as /opt/ml; only its input/ is read")
+    parser.add_argument("test_dir", type=Path, help="folder laid out as /opt/ml; only its input/ is read")
     parser.add_argument(
         "--kills", type=_kills, default=20, help="interruptions that must hit training (default: 20)"
     )
@@ -87,12 +87,6 @@ def _parser() -> argparse.ArgumentParser:
         "--work-dir", type=Path, help="where the attempts' folders are made and removed (default: /tmp)"
     )
     return parser
-
-
-def _folder(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty: name a folder")
-    return Path(text)
 
 
 def _kills(text: str) -> int:
