@@ -117,8 +117,8 @@ EMPTY := $(foreach name,$(filter-out $(MAY_BE_EMPTY) $(PASSED),$(filter $(TAKEN)
 ifneq ($(strip $(EMPTY)),)
 $(error $(firstword $(EMPTY))= is empty: give it a value, or leave it out)
 endif
-$(foreach name,$(filter $(TAKEN),$(LEFT_ASIDE)),$(warning $(name) from the environment is not used: give it on make's \
-  command line))
+UNUSED = $(warning $(1) from the environment is not used: give it on make's command line)
+$(foreach name,$(filter $(TAKEN),$(LEFT_ASIDE)),$(call UNUSED,$(name)))
 ifneq ($(and $(filter PYTHON,$(GIVEN_HERE)),$(wildcard $(VENV)/.made)),)
 VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(RUN)))
