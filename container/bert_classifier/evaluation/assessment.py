@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bert_classifier.evaluation.scores import Evaluation, wilson_interval
 
 logger = logging.getLogger(__name__)
 
+FEW_ANSWERS = 30  # of which the share that is right says little of other texts
+_LEAST_COVERAGE = 0.5
+
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
@@ -21,11 +24,13 @@ class Assessment:
     Attributes:
         temperature: what logits are divided by.
         abstain_below: the score below which no label is given; 0 = never.
+        warnings: what speaks against the threshold, in sentences.
     """
 
     results: Mapping[str, Evaluation]
     temperature: Temperature
     abstain_below: float
+    warnings: Sequence[str] = ()
 
     @property
     def channel(self) -> str:
@@ -92,10 +97,29 @@ def assess(results: Mapping[str, Evaluation], *, abstain_below: float, target_ac
     assessment = Assessment(results, temperature, abstain_below)
     if not target_accuracy:
         return assessment
-    threshold = assessment.curve("validation").threshold_for(target_accuracy)
+    curve = assessment.curve("validation")
+    threshold = curve.threshold_for(target_accuracy)
+    warning = _doubt_about_threshold(curve, threshold, target_accuracy)
+    return dataclasses.replace(
+        assessment, abstain_below=threshold or 0.0, warnings=[warning] if warning else []
+    )
+
+
+def _doubt_about_threshold(curve: CoverageCurve, threshold: float | None, target: float) -> str:
+    """Say why a threshold found on validation may not keep its promise, or costs most answers; empty if neither."""
+    wanted = f"target_accuracy={target:g}"
     if threshold is None:
-        logger.warning(
-            "target_accuracy=%g is not reached on validation by any score: every text gets a label",
-            target_accuracy,
-        )
-    return dataclasses.replace(assessment, abstain_below=threshold or 0.0)
+        return f"{wanted} is not reached on validation by any score: every text gets a label."
+    (answered, right), texts = curve.at(threshold), int(curve.accepted[-1])
+    found = (
+        f"{wanted} gives the threshold {threshold:g}, which {answered} of {texts} validation texts reach,"
+        f" {right} of them rightly answered"
+    )
+    cost = (
+        f": {1 - answered / texts:.0%} of the texts get no label"
+        if answered < _LEAST_COVERAGE * texts
+        else ""
+    )
+    if answered < FEW_ANSWERS:
+        return f"{found}{cost}. So few say little of other texts: give validation more texts, or set abstain_below."
+    return f"{found}{cost}. Lower target_accuracy, or train a better model." if cost else ""

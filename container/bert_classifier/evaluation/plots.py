@@ -32,6 +32,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False, "legend.fontsize": 8, "axes.axisbelow": True,
 }  # fmt: skip
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
+FEW_TEXTS = 20  # whose accuracy is not drawn
 _WIDTH, _HEIGHT = 8.0, 2.9  # inches of a figure of the page's width
 
 
@@ -118,11 +119,13 @@ def reliability_diagram(before: Reliability | None, after: Reliability) -> str:
 
 
 def coverage_plot(curve: CoverageCurve, threshold: float) -> str:
-    """Draw the accuracy of the answered texts against the share that is answered."""
+    """Draw the accuracy of the answered texts against the share that is answered; empty where that is no line."""
     accepted, right = curve.at(threshold)
+    few = curve.accepted < FEW_TEXTS  # the accuracy of a handful jumps about
+    if (~few).sum() < 2:
+        return ""
 
     def draw(axes: Axes) -> None:
-        few = curve.accepted < min(20, curve.accepted[-1])  # the accuracy of a handful jumps about
         axes.plot(curve.coverage[~few], curve.accuracy[~few], color=_FIRST, lw=1.5)
         axes.set(xlabel="texts that get a label, the surest first", ylabel="of these, right")
         if 0 < accepted < curve.accepted[-1]:

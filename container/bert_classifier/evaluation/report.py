@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation import html, plots
+from bert_classifier.evaluation.abstention import CoverageCurve
+from bert_classifier.evaluation.assessment import FEW_ANSWERS
 from bert_classifier.evaluation.calibration import reliability, softmax
 from bert_classifier.evaluation.data_section import data_section
 from bert_classifier.evaluation.page import page
@@ -227,24 +229,33 @@ def _coverage_section(subject: Subject) -> html.Markup:
         answered = (
             html.bar(curve.at(threshold)[0] / max(1, curve.accepted[-1])) if threshold is not None else "–"
         )
+        accepted, right = curve.at(threshold) if threshold is not None else (0, 0)
+        least = "not reached" if threshold is None else f"{threshold:.4g}"
         rows.append(
-            (html.percent(target), "not reached" if threshold is None else f"{threshold:.4g}", answered)
+            (html.percent(target), least, answered, f"{right:,} of {accepted:,}" if accepted else "–")
         )
     below = assessment.abstain_below
     now = f"Texts with a score below {below:g} get no label." if below else "Every text gets a label."
     return html.section(
         "What abstaining would gain",
-        _plot(
-            plots.coverage_plot(curve, below),
-            f"Accuracy of the texts that get a label, by how many do. {now}",
-        ),
-        html.table(("to be right in", "abstain below", "texts that get a label"), rows),
+        _coverage_curve(curve, below, now),
+        html.table(("to be right in", "abstain below", "texts that get a label", "of them right"), rows),
         html.element(
             "p",
-            "Set with target_accuracy or abstain_below, or SERVING_ABSTAIN_BELOW when serving.",
+            f"A row that rests on fewer than {FEW_ANSWERS} texts promises little for others: 3 of 3 may be right by"
+            " luck. Set with target_accuracy or abstain_below, or SERVING_ABSTAIN_BELOW when serving.",
             class_="note",
         ),
     )
+
+
+def _coverage_curve(curve: CoverageCurve, below: float, now: str) -> html.Markup:
+    drawn = plots.coverage_plot(curve, below)
+    if drawn:
+        return _plot(drawn, f"Accuracy of the texts that get a label, by how many do. {now}")
+    texts = int(curve.accepted[-1])
+    why = f"{texts} are too few" if texts <= plots.FEW_TEXTS else "nearly all have the same score"
+    return html.note(f"No curve of accuracy by texts that get a label: {why}. {now}")
 
 
 def _doubt_about_suspects(subject: Subject) -> str:

@@ -111,6 +111,21 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
+def chance_of_at_least(right: int, count: int, share: float) -> float:
+    """Return the probability that of `count` texts at least `right` are right, each with probability `share`.
+
+    It is the upper tail of the binomial distribution, exact for few texts too, where Wilson's interval is too narrow.
+    """
+    if right <= 0 or share >= 1:
+        return 1.0
+    if share <= 0:
+        return 0.0
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])  # of the factorials
+    hits = np.arange(right, count + 1)
+    ways = logs[count] - logs[hits] - logs[count - hits]
+    return float(np.exp(ways + hits * math.log(share) + (count - hits) * math.log1p(-share)).sum())
+
+
 def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return -log softmax(logits) at the target of each text, float64 (n,)."""
     wide = logits.astype(np.float64)

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,10 @@ class Job:
         remove_reports(self.environment)
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
+    def warnings(self, assessment: Assessment) -> list[str]:
+        """Return what speaks against the model, and against its threshold."""
+        return [*doubts_about(self.trainer, assessment.results), *assessment.warnings]
+
     def describe(self, assessment: Assessment | None) -> dict[str, Any]:
         """Return what training.json says of the run."""
         state, config = self.trainer.state, self.config
@@ -105,7 +109,7 @@ class Job:
             "kept_step": self.kept.step,
             "metrics": assessment.summaries if assessment else {},
             "precision": self.trainer.precision,
-            "warnings": doubts_about(self.trainer, assessment.results["validation"]) if assessment else [],
+            "warnings": self.warnings(assessment) if assessment else [],
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),
             "automatic_hyperparameters": list(self.trainer.recipe.automatic),
@@ -136,8 +140,10 @@ class Job:
             self.resume.save()
         finally:
             self.kept.use()
-            self.export(self.assess())
+            assessment = self.assess()
+            self.export(assessment)
             self.kept.tell()
+            _warn(assessment.warnings if assessment else ())
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
@@ -162,9 +168,13 @@ class Job:
         self.kept.tell(assessment.results["validation"])
         log_scores(assessment)
         info = self.describe(assessment)
-        for sentence in info["warnings"]:
-            logger.warning("%s", sentence)
+        _warn(info["warnings"])
         write_reports(self.environment, self.prepared, self.trainer, assessment, info)
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        logger.warning("%s", sentence)
 
 
 def run(

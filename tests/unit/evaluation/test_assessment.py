@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bert_classifier.evaluation.assessment import Assessment, assess
 from bert_classifier.evaluation.calibration import Temperature
-from bert_classifier.evaluation.scores import Evaluation, wilson_interval
+from bert_classifier.evaluation.scores import Evaluation, chance_of_at_least, wilson_interval
 from evaluations import evaluation_of
 
 # 40 sure and right, 10 unsure of which 4 are right; validation and test alike.
@@ -63,13 +63,57 @@ def test_target_accuracy_is_reached_by_abstaining():
     assert 0.4 < assessment.abstain_below < 0.999
 
 
-def test_an_unreachable_target_is_told_and_abstains_from_nothing(caplog):
+def test_an_unreachable_target_is_told_and_abstains_from_nothing():
     """A model whose surest answer is wrong reaches no target."""
     wrong = evaluation_of([(0, 1)] * 40, classes=3)
-    with caplog.at_level(logging.WARNING, "bert_classifier"):
-        assessment = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
+    assessment = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
     assert assessment.abstain_below == 0.0
-    assert "target_accuracy=0.5 is not reached on validation" in caplog.text
+    assert assessment.warnings == [
+        "target_accuracy=0.5 is not reached on validation by any score: every text gets a label."
+    ]
+
+
+def mixed(sure: int, unsure: int) -> Evaluation:
+    """Return answers of which the sure ones are right and the unsure ones wrong."""
+    parts = (evaluation_of([(0, 0)] * sure, 3, margin=8.0), evaluation_of([(1, 0)] * unsure, 3))
+    return Evaluation(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logits", "targets")))
+
+
+@pytest.mark.parametrize(
+    ("sure", "unsure", "told"),
+    [
+        (3, 17, ["3 of 20 validation texts reach, 3 of them rightly answered: 85% of the texts get no label. So"]),
+        (20, 5, ["which 20 of 25 validation texts reach, 20 of them rightly answered. So few say little"]),
+        (6, 0, ["gives the threshold 0, which 6 of 6 validation texts reach"]),
+        (40, 60, ["40 of 100 validation texts reach, 40 of them rightly answered: 60% of the texts get no label."]),
+        (40, 40, []),
+    ],
+)  # fmt: skip
+def test_a_threshold_says_what_it_rests_on(sure, unsure, told):
+    """With fewer than 30 answers behind it, or where most texts get no label."""
+    warnings = assess({"validation": mixed(sure, unsure)}, abstain_below=0.0, target_accuracy=0.9).warnings
+    assert len(warnings) == len(told)
+    assert all(part in warning for part, warning in zip(told, warnings, strict=True))
+
+
+def test_a_threshold_set_by_hand_is_not_judged():
+    """Who sets it knows why."""
+    assert assess({"validation": mixed(3, 17)}, abstain_below=0.9, target_accuracy=0.0).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "share", "chance"),
+    [(3, 6, 1 / 6, 0.06229), (6, 6, 0.5, 1 / 64), (0, 6, 0.5, 1.0), (2, 5, 0.0, 0.0), (5, 5, 1.0, 1.0)],
+)
+def test_the_chance_of_so_many_right_ones(right, count, share, chance):
+    """Worked out by hand: 3 of 6 dice show a six or more do in 1 − (5⁶ + 6·5⁵ + 15·5⁴) ÷ 6⁶."""
+    assert chance_of_at_least(right, count, share) == pytest.approx(chance, abs=1e-5)
+
+
+def test_the_chance_of_many_texts_is_that_of_the_normal_distribution():
+    """A million throws of a coin: half of them or more in half of the cases, three deviations more in 0.135 %."""
+    assert chance_of_at_least(500_000, 1_000_000, 0.5) == pytest.approx(0.5, abs=1e-3)
+    assert chance_of_at_least(501_500, 1_000_000, 0.5) == pytest.approx(0.00135, abs=2e-5)
 
 
 def test_a_threshold_of_ones_own_is_kept():

@@ -207,6 +207,32 @@ def test_extreme_results_have_a_report(tmp_path, result):
     assert "The temperature was fitted" not in page
 
 
+def page_of(folder: Path, count: int) -> str:
+    """Return the report of so many texts."""
+    write_outputs(folder, subject_of(count=count))
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_few_texts_have_no_curve_of_abstaining_and_their_counts_are_told(tmp_path):
+    """An empty plot tells nothing; each row of the table says how many texts it rests on."""
+    few, some = page_of(tmp_path / "few", 20), page_of(tmp_path / "some", 60)
+    assert "No curve of accuracy by texts that get a label: 20 are too few." in few
+    assert few.count("<svg") == some.count("<svg") - 1
+    assert "No curve of accuracy" not in some
+
+
+def test_the_table_of_abstaining_says_how_many_texts_it_rests_on(tmp_path):
+    """Three sure and right answers, 17 wrong ones: 99.9 % is reached by 3 texts, which is no promise."""
+    parts = (evaluation_of([(0, 0)] * 3, 3, margin=8.0), evaluation_of([(1, 0)] * 17, 3))
+    result = Evaluation(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logits", "targets")))
+    assessment = Assessment({"validation": result}, Temperature(1.0, "few"), 0.0)
+    write_outputs(tmp_path, subject_of(count=20, assessment=assessment))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "of them right</th>" in page
+    assert page.count("3 of 3</td>") == 5
+    assert "fewer than 30 texts promises little" in page
+
+
 def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):
     """The answers here are random: most of what confident learning lists is the model's own mistake, and it says so."""
     write_outputs(tmp_path, subject_of())

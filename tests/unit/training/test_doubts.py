@@ -18,7 +18,7 @@ def trained(folder: Path, **settings: Any) -> tuple[Trainer, list[str]]:
     trainer = make_trainer(folder, rows=48, **settings)
     trainer.fit()
     assert trainer.last_result is not None
-    return trainer, doubts_about(trainer, trainer.last_result)
+    return trainer, doubts_about(trainer, {"validation": trainer.last_result})
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +48,71 @@ def test_where_all_was_automatic_the_data_are_looked_at_first(encoder):
     trainer = make_trainer(encoder, rows=48)
     for _ in range(8):
         trainer.history.note_step(1.2)
-    (told,) = doubts_about(trainer, Evaluation(np.eye(3, dtype=np.float32), np.arange(3)))
+    (told,) = doubts_about(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32), np.arange(3))})
     assert "Look at the labels" in told
     assert "or leave out" not in told
 
 
 @pytest.mark.parametrize(
-    ("right", "is_doubted"), [([1, 1, 1, 1, 0, 0], True), ([1, 1, 1, 1, 1, 0], False), ([0] * 6, True)]
+    ("right", "is_doubted"), [([1, 1, 1, 1, 0, 0], True), ([1, 1, 1, 1, 1, 1], False), ([0] * 6, True)]
 )
 def test_validation_must_beat_the_commonest_class(encoder, right, is_doubted):
-    """Four of six texts are of one class: 67 % is no better than always answering it, 83 % is."""
-    trainer = make_trainer(encoder, rows=48)
-    targets = np.array([0, 0, 0, 0, 1, 2])
-    said = np.where(np.array(right) == 1, targets, (targets + 1) % 3)
-    told = doubts_about(trainer, Evaluation(np.eye(3, dtype=np.float32)[said], targets))
+    """Four of six texts are of one class: 67 % is no better than always answering it, 100 % is."""
+    targets = np.array([0, 0, 0, 0, 1, 2] * 5)
+    said = np.where(np.array(right * 5) == 1, targets, (targets + 1) % 3)
+    told = doubts_about(
+        make_trainer(encoder, rows=48), {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)}
+    )
     assert bool(told) == is_doubted
     assert not told or "does not beat always answering the commonest class (0.667)" in told[0]
+
+
+def answers(right: int, count: int, commonest: int) -> Evaluation:
+    """Return answers of which some are right, to texts of three classes with so many of the commonest one."""
+    targets = np.array([0] * commonest + [1 + n % 2 for n in range(count - commonest)])
+    said = np.where(np.arange(count) < right, targets, (targets + 1) % 3)
+    return Evaluation(np.eye(3, dtype=np.float32)[said], targets)
+
+
+CANNOT, NOT_BETTER = "cannot tell whether this model is better", "does not beat always answering"
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "told"),
+    [
+        ((3, 6, 2), None, [f"6 validation texts {CANNOT}"]),  # by luck in 32 % of cases
+        ((3, 6, 2), (32, 150, 55), ["Test's accuracy of 0.213"]),
+        ((3, 6, 2), (93, 150, 55), []),
+        ((1, 6, 2), (93, 150, 55), []),
+        ((20, 100, 40), (93, 150, 55), ["Validation's accuracy of 0.200"]),
+        ((1, 6, 2), None, ["Validation's accuracy of 0.167"]),
+        ((3, 6, 2), (4, 8, 3), [f"6 validation texts {CANNOT}", f"8 test texts {CANNOT}"]),
+        ((6, 6, 2), None, []),
+        ((14, 18, 6), None, []),
+        ((51, 100, 50), None, [f"100 validation texts {CANNOT}"]),
+    ],
+)
+def test_each_channel_is_judged_by_what_its_texts_can_tell(encoder, validation, test, told):
+    """A test of many texts decides over six of validation; six alone tell nothing in a good run, and a lucky one."""
+    results = {"validation": answers(*validation)} | ({"test": answers(*test)} if test else {})
+    found = doubts_about(make_trainer(encoder, rows=48), results)
+    assert len(found) == len(told)
+    for sentence, start in zip(found, told, strict=True):
+        assert sentence.startswith(start)
+        assert (NOT_BETTER in sentence) != (CANNOT in sentence)
+        assert (CANNOT in sentence) == ("Judge it by more texts" in sentence)
+
+
+@pytest.mark.parametrize(("loss", "is_told"), [(0.04, True), (0.9, False)])
+def test_what_was_learnt_by_heart_is_named(encoder, loss, is_told):
+    """A loss near 0 and answers at chance: the labels are looked at, not the number of epochs."""
+    trainer = make_trainer(encoder, rows=48)
+    for _ in range(8):
+        trainer.history.note_step(loss)
+    (told,) = doubts_about(trainer, {"validation": answers(20, 60, 20)})
+    assert ("learnt by heart" in told and "Look at the labels first" in told) == is_told
+    assert ("num_train_epochs (" in told) != is_told
+    assert doubts_about(trainer, {"validation": answers(50, 60, 20)}) == []
 
 
 def test_with_a_positive_class_its_f1_is_judged(encoder):
@@ -72,8 +121,12 @@ def test_with_a_positive_class_its_f1_is_judged(encoder):
     trainer.positive = 1
     targets = np.array([0] * 9 + [1])
     never, found = np.zeros(10, dtype=int), targets.copy()
-    assert "F1 of 0.000" in doubts_about(trainer, Evaluation(np.eye(3, dtype=np.float32)[never], targets))[0]
-    assert doubts_about(trainer, Evaluation(np.eye(3, dtype=np.float32)[found], targets)) == []
+    told = [
+        doubts_about(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)})
+        for said in (never, found)
+    ]
+    assert "Validation's F1 of 0.000" in told[0][0]
+    assert told[1] == []
 
 
 def test_the_loss_of_guessing_is_the_entropy_of_what_the_loss_weighs(encoder):
