@@ -9,6 +9,7 @@ LABEL_COLUMNS = ("label", "class_index", "class", "category", "target")
 TEXT_COLUMNS = ("text", "abstract", "content", "sentence")
 TITLE_COLUMN = "title"
 COLUMNS = ("label", "text", TITLE_COLUMN)  # as `canonical` names them
+_OTHER_SEPARATORS = {"tabs": "\t", "';'": ";", "'|'": "|"}
 
 
 def canonical(name: str) -> str:
@@ -22,3 +23,34 @@ def is_header(cells: Sequence[str]) -> bool:
     names = [canonical(cell) for cell in cells]
     known = {*names} & {*COLUMNS}
     return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in names))
+
+
+def other_form(cells: Sequence[str]) -> tuple[str, str] | None:
+    """Return what a first row seems to be instead of CSV with commas, and the remedy; None where it may be that."""
+    row = ",".join(cells).strip()
+    if row in ("{", "[") or row.startswith(('{"', "[{", '["', "[[")):
+        return (
+            "it seems to be JSON, not CSV",
+            'Write one object a line, {"label": …, "text": …}, into a file named .jsonl.',
+        )
+    if row.startswith("__label__"):
+        return (
+            "it seems to be fastText's form, not CSV",
+            "Write label,text with a comma and without __label__, and a text with commas in quotes.",
+        )
+    separator = _other_separator(cells, row)
+    if separator:
+        return (
+            f"the cells seem to be separated by {separator}, not by commas",
+            "Save the file as CSV with commas, and texts with commas in quotes.",
+        )
+    return None
+
+
+def _other_separator(cells: Sequence[str], row: str) -> str:
+    if is_header(cells):
+        return ""
+    for name, character in _OTHER_SEPARATORS.items():
+        if is_header(row.split(character)) or (len(cells) == 1 and character in row):
+            return name
+    return "tabs" if "\t" in cells[0] else ""

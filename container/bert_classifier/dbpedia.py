@@ -4,19 +4,31 @@ Reads rows of CSV, `class_index, title, abstract` without a header (or `label, t
 with a header row; and JSON Lines with the same names.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Dataset
 
-from bert_classifier.columns import COLUMNS, LABEL_COLUMNS, TEXT_COLUMNS, TITLE_COLUMN, canonical, is_header
+from bert_classifier.columns import (
+    COLUMNS,
+    LABEL_COLUMNS,
+    TEXT_COLUMNS,
+    TITLE_COLUMN,
+    canonical,
+    is_header,
+    other_form,
+)
 from bert_classifier.errors import UserError
 from bert_classifier.examples import refuse_rows
 from bert_classifier.fields import shown
 from bert_classifier.label_mapper import LabelMapperBase
 from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
 
+logger = logging.getLogger(__name__)
+
+_MOST_SHOWN = 10
 _HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
 
 
@@ -103,6 +115,8 @@ def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str,
     """Return the columns' names by the first row, and whether that row is a header."""
     columns = tuple(canonical(cell) for cell in cells)
     if not is_header(cells):
+        if other := other_form(cells):
+            raise UserError(f"{path.name} line {line}: {other[0]}.", other[1])
         if len(cells) in _HEADERLESS:
             return _HEADERLESS[len(cells)], False
         raise UserError(
@@ -154,6 +168,7 @@ class DbpediaLabelMapper(LabelMapperBase):
         self._index = {name: index for index, name in enumerate(self._names)}
         # Where all names are numbers, a label is a name: 3 among the classes 0, 1 and 2 is a mistake.
         self._counts_from_1 = not all(_is_number(name) for name in self._names)
+        self._is_order_given = True
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "DbpediaLabelMapper":
@@ -161,16 +176,35 @@ class DbpediaLabelMapper(LabelMapperBase):
         found = set(labels)
         if all(_is_number(label) for label in found):
             return cls(sorted(found, key=int))
-        return cls(sorted(found))
+        mapper = cls(sorted(found))
+        mapper._is_order_given = False
+        return mapper
 
     def map(self, label: str) -> int:
         if label in self._index:
             return self._index[label]
         if self._counts_from_1 and _is_number(label) and 1 <= int(label) <= len(self._names):
+            self._tell_order(label)
             return int(label) - 1
         or_number = f" nor a number from 1 to {len(self._names)}" if self._counts_from_1 else ""
         raise ValueError(
             f"label {shown(label)} is {'neither' if or_number else 'not'} a class name{or_number}"
+        )
+
+    def _tell_order(self, label: str) -> None:
+        """Say once which class a number is where no file says in which order they are counted."""
+        if self._is_order_given:
+            return
+        self._is_order_given = True
+        counted = [
+            f"{number} = {shown(name)}" for number, name in enumerate(self._names[:_MOST_SHOWN], start=1)
+        ]
+        logger.warning(
+            "label %s is no class of the training data and is read as a number that counts them in alphabetical order"
+            " (%s%s): give the class channel a classes.txt if another order is meant",
+            shown(label),
+            ", ".join(counted),
+            ", …" if len(self._names) > _MOST_SHOWN else "",
         )
 
     def reverse_map(self, index: int) -> str:

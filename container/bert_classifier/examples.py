@@ -11,10 +11,12 @@ import numpy as np
 
 from bert_classifier.errors import UserError
 from bert_classifier.fields import shown
-from bert_classifier.label_mapper import LabelMapperBase
+from bert_classifier.label_mapper import LabelMapperBase, class_names
 from bert_classifier.records import text_problem
 
-MOST_ROWS_NAMED = 20
+MOST_REASONS_NAMED = 20
+_MOST_PLACES = 3  # of rows with the same fault
+_MOST_CLASSES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,20 +95,23 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
     texts: list[str] = []
     targets = np.zeros(len(dataset), dtype=np.int64)
     wrong: list[str] = []
+    has_unknown = False
     place_of = getattr(dataset, "place_of", Examples.place_of)
     for index in range(len(dataset)):
         text, label = dataset[index]
         try:
             targets[index] = _checked_target(mapper, label)
         except KeyError:
+            has_unknown = True
             wrong.append(f"{place_of(index)}: {type(mapper).__name__} does not know the label {shown(label)}")
         except ValueError as error:
+            has_unknown = True
             wrong.append(f"{place_of(index)}: {error}")
         problem = text_problem(text)
         if problem:
             wrong.append(f"{place_of(index)}: {problem}")
         texts.append(text)
-    refuse_rows(wrong)
+    refuse_rows(wrong, _known_classes(mapper) if has_unknown else "")
     return Examples(texts, targets, place_of, getattr(dataset, "num_empty", 0))
 
 
@@ -118,13 +123,37 @@ def _checked_target(mapper: LabelMapperBase, label: str) -> int:
     return int(target)
 
 
-def refuse_rows(wrong: Sequence[str]) -> None:
-    """Raise one UserError that names the first wrong rows, or do nothing when there is none."""
-    if wrong:
-        listed = "; ".join(wrong[:MOST_ROWS_NAMED]) + ("; …" if len(wrong) > MOST_ROWS_NAMED else "")
-        raise UserError(
-            f"{len(wrong)} row(s) of the data cannot be used: {listed}.", "Correct or remove these rows."
-        )
+def _known_classes(mapper: LabelMapperBase) -> str:
+    names = class_names(mapper)
+    rest = f", … ({len(names)} in all)" if len(names) > _MOST_CLASSES else ""
+    return f" The classes are {', '.join(map(shown, names[:_MOST_CLASSES]))}{rest}."
+
+
+def refuse_rows(wrong: Sequence[str], hint: str = "") -> None:
+    """Raise one UserError that names the first wrong rows, or do nothing when there is none.
+
+    Args:
+        wrong: "place: reason" of each; rows with the same reason are told together.
+        hint: what the remedy ends with.
+    """
+    if not wrong:
+        return
+    places: dict[str, list[str]] = {}
+    for row in wrong:
+        place, _, reason = row.partition(": ") if ": " in row else ("", "", row)
+        places.setdefault(reason, []).append(place)
+    listed = [f"{_first_of(at)}{reason}" for reason, at in list(places.items())[:MOST_REASONS_NAMED]]
+    rest = "; …" if len(places) > MOST_REASONS_NAMED else ""
+    raise UserError(
+        f"{len(wrong)} row(s) of the data cannot be used: {'; '.join(listed)}{rest}.",
+        f"Correct or remove these rows.{hint}",
+    )
+
+
+def _first_of(places: Sequence[str]) -> str:
+    more = len(places) - _MOST_PLACES
+    named = ", ".join(filter(None, places[:_MOST_PLACES]))
+    return (f"{named} and {more} more: " if more > 0 else f"{named}: ") if named else ""
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:

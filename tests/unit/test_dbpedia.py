@@ -132,6 +132,21 @@ BAD_FILES = {
     "empty label": ("1,a\n ,b\n", "line 2: the label is empty"),
     "one column": ("An apple.\n", r"line 1: 1 column\(s\) and no header row"),
     "four columns": ("1,a,b,c\n", r"line 1: 4 column\(s\) and no header row"),
+    "semicolons": (
+        "\ufeffLabel;Text\nABBR;What is, say, AIDS?\n",
+        r"line 1: the cells seem to be separated by ';', not",
+    ),
+    "semicolons without a header": ("ABBR;What is AIDS?\n", r"line 1: the cells seem to be separated by ';'"),
+    "tabs": ("text\tlabel\nWhat is AIDS?\tABBR\n", "line 1: the cells seem to be separated by tabs"),
+    "tabs, and commas in a text": (
+        "ABBR\tWhat is, say, AIDS?\n",
+        "line 1: the cells seem to be separated by tabs",
+    ),
+    "bars": ("id|label|text\n", r"line 1: the cells seem to be separated by '\|'"),
+    "fastText": ("__label__ABBR What is, say, AIDS?\n", "line 1: it seems to be fastText's form"),
+    "JSON Lines": ('{"label": "1", "text": "a, b"}\n', "line 1: it seems to be JSON, not CSV"),
+    "a JSON array": ('[{"label": "1", "text": "a"},\n', "line 1: it seems to be JSON, not CSV"),
+    "a pretty JSON array": ('[\n  {\n    "label": "1"\n', "line 1: it seems to be JSON, not CSV"),
     "header without a label": ("title,text\n", "line 1: the header has 0 columns for the label"),
     "header without a text": ("label,title\n", "line 1: the header has 0 columns for the text"),
     "two labels": ("label,class,text\n", "line 1: the header has 2 columns for the label"),
@@ -174,12 +189,11 @@ def test_bad_file_is_refused(tmp_path, suffix, content, expected):
     assert f"part-0{suffix} line" in caught.value.cause
 
 
-def test_all_bad_rows_are_counted_and_twenty_named(tmp_path):
+def test_all_bad_rows_are_counted(tmp_path):
     """One mistake does not hide the others, and thousands of them do not flood the message."""
     with pytest.raises(UserError, match=r"^3000 row\(s\) of the data cannot be used: ") as caught:
         dataset_of(tmp_path, ",a\n" * 1500, "x,b\n" + ",b\n" * 1500)
-    assert caught.value.cause.count("part-0.csv line") == 20
-    assert "line 20: the label is empty; …." in caught.value.cause
+    assert caught.value.cause.endswith("part-0.csv line 3 and 2997 more: the label is empty.")
     assert_clear(caught.value)
 
 

@@ -1,5 +1,7 @@
 """The worked example's label mapper: labels by name, by number, or learnt from the data."""
 
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,19 @@ def test_numeric_labels_of_the_data_are_sorted_by_size():
 def test_words_of_the_data_are_sorted_as_texts():
     """Labels that are not all numbers stand in the order of their characters, whatever the rows' order."""
     assert class_names(DbpediaLabelMapper.from_labels(["b", "10", "a", "2", "b"])) == ["10", "2", "a", "b"]
+
+
+def test_numbers_among_words_are_read_by_the_alphabet_aloud(caplog):
+    """No file says in which order the classes are counted: the reading is told once, and is no guess with a file."""
+    mapper = DbpediaLabelMapper.from_labels(["HUM", "DESC", "ABBR"])
+    with caplog.at_level(logging.WARNING, "bert_classifier"):
+        assert DbpediaLabelMapper(NAMES).map("2") == 1
+        assert [mapper.map(label) for label in ("HUM", "DESC", "ABBR")] == [2, 1, 0]
+        assert caplog.messages == []
+        assert [mapper.map(label) for label in ("1", "2", "1")] == [0, 1, 0]
+    (told,) = caplog.messages
+    assert "alphabetical order (1 = 'ABBR', 2 = 'DESC', 3 = 'HUM')" in told
+    assert "give the class channel a classes.txt" in told
 
 
 @given(labels=st.lists(st.text("0123456789abñ-", min_size=1, max_size=12), min_size=1, max_size=20))

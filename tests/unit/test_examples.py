@@ -52,17 +52,18 @@ def test_no_row_is_refused_with_the_channel():
 
 
 def test_unknown_labels_are_named_by_file_and_line(tmp_path):
-    """The first 20 are listed with their place, all are counted."""
+    """Rows with the same fault are told once, with the first places and their number; the classes are named."""
     path = tmp_path / "train.csv"
     path.write_text("".join(f"{'Beta' if row % 2 else 'Delta'},text {row}\n" for row in range(100)))
     with pytest.raises(
-        UserError, match=r"^50 row\(s\) of the data cannot be used: train\.csv line 1: "
+        UserError, match=r"^50 row\(s\) of the data cannot be used: train\.csv line 1"
     ) as caught:
         read_examples(DbpediaDataset([path]), MAPPER, "train")
-    assert caught.value.cause.count("train.csv line") == 20
-    assert "train.csv line 39: label 'Delta' is neither a class name nor a number from 1 to 3; …" in (
-        caught.value.cause
+    assert caught.value.cause.endswith(
+        ": train.csv line 1, train.csv line 3, train.csv line 5 and 47 more: label 'Delta' is neither a class name nor"
+        " a number from 1 to 3."
     )
+    assert caught.value.remedy.endswith(" The classes are 'Alpha', 'Beta', 'Gamma'.")
     assert_clear(caught.value)
 
 
@@ -104,6 +105,20 @@ def test_mapper_that_answers_wrongly_is_refused(answer, reason):
 def test_indices_of_numpy_are_indices():
     """A mapper that looks its index up in an array is fine."""
     assert read_examples([("a", "x")], MappedTo(np.int32(2)), "train").targets.tolist() == [2]
+
+
+def test_of_many_classes_and_faults_the_first_are_named():
+    """Ten classes and 20 different faults are enough to see what is meant."""
+    names = [f"class {number}" for number in range(30)]
+    rows = [("a text", f"label {number}") for number in range(25)]
+    with pytest.raises(UserError) as caught:
+        read_examples(rows, DbpediaLabelMapper(names), "train")
+    assert caught.value.cause.startswith(
+        "25 row(s) of the data cannot be used: item 0: label 'label 0' is neither"
+    )
+    assert caught.value.cause.count("is neither") == 20
+    assert caught.value.cause.endswith("; ….")
+    assert caught.value.remedy.endswith("'class 8', 'class 9', … (30 in all).")
 
 
 def test_nothing_wrong_is_no_error():
