@@ -26,12 +26,12 @@ name="$(basename "$data")"
 if [[ -z "$output" ]]; then
     output="$(dirname "$model")/$kind-${name%.*}" # beside the model, so that several files do not overwrite each other
 fi
-mkdir -p "$output"
 engine="$("$here/engine.sh")"
 if [[ "$engine" == process && ! -x "$repository/.venv/bin/python" ]]; then
     echo "There is no $repository/.venv: run make setup first." >&2
     exit 2
 fi
+mkdir -p "$output"
 absolute() { (cd "$1" && pwd); }
 
 arguments=(-m bert_classifier.evaluation)

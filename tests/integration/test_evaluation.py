@@ -193,3 +193,12 @@ def test_ctrl_c_ends_it_with_a_sentence(model, tmp_path):
     assert process.returncode == 130
     assert "stopped by Ctrl-C" in log
     assert "Traceback" not in log
+
+
+def test_an_engine_that_is_none_leaves_no_folder(model, data, tmp_path):
+    """What cannot be run is refused before anything is made."""
+    environ = {"PATH": os.environ["PATH"], "ENGINE": "proces"}
+    command = ["bash", str(SCRIPT), str(model), str(data), str(tmp_path / "out")]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, "ENGINE=proces is not one of" in ended.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()

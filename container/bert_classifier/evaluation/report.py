@@ -51,7 +51,7 @@ def _parts(subject: Subject) -> Iterator[html.Markup]:
         subject.mistakes,
     )
     yield _suspect_section(
-        "Likely label errors",
+        "Likely label errors" if _is_mostly_right(subject) else "Labels that the model doubts",
         "Texts that look more like another class than most of that class do (confident learning, Northcutt et al."
         f" 2021).{_doubt_about_suspects(subject)} Look at them: where the label is wrong, correct it, and train again.",
         "No label stands out.",
@@ -258,14 +258,16 @@ def _coverage_curve(curve: CoverageCurve, below: float, now: str) -> html.Markup
     return html.note(f"No curve of accuracy by texts that get a label: {why}. {now}")
 
 
+def _is_mostly_right(subject: Subject) -> bool:
+    return subject.result.accuracy >= _MOSTLY_RIGHT
+
+
 def _doubt_about_suspects(subject: Subject) -> str:
     """Say what a model that is often wrong finds; confident learning asks for one that is mostly right."""
-    accuracy = subject.result.accuracy
-    if accuracy >= _MOSTLY_RIGHT:
+    if _is_mostly_right(subject):
         return ""
-    return (
-        f" This model is right in {html.percent(accuracy)} only: most of these are rather its own mistakes."
-    )
+    right = html.percent(subject.result.accuracy)
+    return f" This model is right in {right} only: most of these are rather its own mistakes."
 
 
 def _suspect_section(

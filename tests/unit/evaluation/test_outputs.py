@@ -238,6 +238,8 @@ def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):
     write_outputs(tmp_path, subject_of())
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "only: most of these are rather its own mistakes." in page
+    assert "Labels that the model doubts</h2>" in page
+    assert "Likely label errors" not in page
 
 
 def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
