@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.config import TrainConfig
-from bert_classifier.errors import UserError
+from bert_classifier.errors import ContainerError, UserError
 
 SAMPLE = Path(__file__).resolve().parent / "test_dir"
 CONTENT_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".txt": "text/plain"}
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     try:
         lay_out(given.test_dir, _sources(given), given.model, given.hyperparameters)
-    except UserError as error:
+    except ContainerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:

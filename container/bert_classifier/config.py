@@ -147,7 +147,8 @@ class TrainConfig:
     )
     gradient_shards: int | None = integer(
         None, 1, 4096,
-        "Parts that each batch is dealt into; a run has the same bits on any number of processes up to this one. "
+        "Parts that each batch is dealt into; a run has the same bits on any number of processes up to this one "
+        "that have as many threads each. "
         "Default: the processes that the run began with.",
     )  # fmt: skip
     peer_timeout_seconds: int = integer(

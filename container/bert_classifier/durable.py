@@ -4,6 +4,7 @@ Standard library only. Every file that must survive is written through here.
 """
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,6 +42,23 @@ def prove_writable(folder: Path) -> None:
     """
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-", suffix=PARTIAL_SUFFIX) as probe:
         probe.write(b"probe")
+
+
+def prove_replaceable(paths: Iterable[Path]) -> None:
+    """Prove that what lies in writable folders can be removed, without removing it; what is not there may be.
+
+    In a sticky folder, as /tmp is, only owner and administrator may; they alone may set a file's times as well.
+
+    Raises:
+        OSError: for the first one that cannot be removed.
+    """
+    for path in filter(os.path.lexists, paths):
+        folder, told = path.parent.stat(), path.lstat()
+        if folder.st_mode & stat.S_ISVTX and os.geteuid() not in {told.st_uid, folder.st_uid}:
+            try:
+                os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns), follow_symlinks=False)
+            except OSError as error:
+                raise OSError(error.errno, f"{path} is another user's ({error.strerror})") from error
 
 
 def remove_partial_files(folder: Path, pattern: str = "*") -> None:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.errors import UserError
+from bert_classifier.errors import UserError, cannot_read
 from bert_classifier.fields import shown
 from bert_classifier.manifest import read_object
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"  # of weights in several files
+_READ = {".json", ".txt", ".model", ".safetensors"}  # what the libraries may open
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 _ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
 _COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
@@ -47,10 +48,17 @@ def check_folder(source: str) -> None:
         source: a folder, or a name on the model hub, of which nothing is known here.
     Raises:
         UserError: when the folder lacks config.json or sound safetensors, or wants code of its own to be run.
+        PlatformError: when disk or permissions do not let a file of it be read.
     """
     folder = Path(source)
-    if not folder.is_dir():
-        return
+    try:
+        if folder.is_dir():
+            _check_folder(folder, source)
+    except OSError as error:
+        raise cannot_read(error.filename or folder, error, _COPY_AGAIN) from error
+
+
+def _check_folder(folder: Path, source: str) -> None:
     if not (folder / _CONFIG).is_file():
         raise UserError(f"{folder} has no config.json.", "Put the checkpoint's files right into this folder.")
     config = _config_of(folder)
@@ -60,6 +68,24 @@ def check_folder(source: str) -> None:
         raise unknown_type(source, config.get("model_type"))
     for path in _weights_of(folder):
         _check_weights(path)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _READ and path.is_file():  # else the libraries would call the folder damaged
+            check_readable(path, _COPY_AGAIN)
+
+
+def check_readable(path: Path, remedy: str) -> None:
+    """Refuse a file that cannot be opened.
+
+    Args:
+        remedy: where neither disk nor permissions are the reason.
+    Raises:
+        UserError: with this remedy.
+        PlatformError: when disk or permissions are the reason.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise cannot_read(path, error, remedy) from error
 
 
 def runs_code(source: str) -> UserError:
@@ -135,8 +161,10 @@ def _check_weights(path: Path) -> None:
             is_plausible = 8 + length <= size and length <= _LONGEST_HEADER
             header = json.loads(file.read(length)) if is_plausible else None
         wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in _tensors(header))
+    except FileNotFoundError as error:
+        raise _damaged(path, error.strerror) from error
     except OSError as error:
-        raise _damaged(path, error.strerror or str(error)) from error
+        raise cannot_read(path, error, _COPY_AGAIN) from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"its {size} bytes are not those of weights") from error
     if wanted != size:

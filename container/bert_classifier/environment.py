@@ -5,6 +5,7 @@ The only module that knows /opt/ml. Standard library only.
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -13,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from bert_classifier.durable import prove_writable, remove_partial_files
-from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.durable import prove_replaceable, prove_writable, remove_partial_files
+from bert_classifier.errors import PlatformError, UserError, cannot_read, remedy_for
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +59,17 @@ class Channel:
         return chosen
 
     def find(self, name: str) -> Path | None:
-        """Return the file called `name` in the channel's folder, if there is one."""
+        """Return the file called `name` in the channel's folder, if there is one.
+
+        Raises:
+            PlatformError: when the folder does not let it be looked for.
+        """
         path = self.path / name
         try:
             return path if path.is_file() else None
-        except OSError:  # a name longer than any file's
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise cannot_read(path, error, "Check the channel.") from error
             return None
 
     def _visible_files(self) -> list[Path]:
@@ -72,10 +79,8 @@ class Channel:
             found += [Path(folder, n) for n in names if not n.startswith(".")]
         fifo = next((p for p in found if _is_fifo(p)), None)
         if fifo:
-            raise UserError(
-                f"Channel {self.name} holds the pipe {fifo}.",
-                "Start the job with input mode File or FastFile.",
-            )
+            pipe = f"Channel {self.name} holds the pipe {fifo}."
+            raise UserError(pipe, "Start the job with input mode File or FastFile.")
         return sorted((p for p in found if p.is_file()), key=lambda p: str(p.relative_to(self.path)))
 
     def _nothing_found(self, only: str, visible: list[Path]) -> UserError:
@@ -186,7 +191,7 @@ class Environment:
         return self.channels[name]
 
     def prepare_outputs(self) -> None:
-        """Make the output folders and prove that they can be written, before any work is spent.
+        """Make the output folders and prove that they, and what lies there, can be written, before any work is spent.
 
         What an interrupted copy has left half written there is removed: it would become part of the results.
 
@@ -199,10 +204,11 @@ class Environment:
                 prove_writable(folder)
                 if folder != self.checkpoint_dir:  # whose own manager removes what is its own
                     remove_partial_files(folder)
+                    prove_replaceable((*folder.iterdir(), self.failure_file))
             except OSError as error:
                 raise PlatformError(
                     f"Cannot write to {folder}: {error.strerror or error}.",
-                    "Mount the folder writable, for the user the container runs as, with free space.",
+                    remedy_for(error) or "Mount the folder writable, for the user the container runs as.",
                 ) from error
 
 
@@ -233,14 +239,15 @@ def _read_object(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise cannot_read(path, error, "Put the job's description there.") from error
+    except UnicodeDecodeError as error:
         raise UserError(f"Cannot read {path}: {error}.", "It must be a JSON file in UTF-8.") from error
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path} is not valid JSON: {error}.", 'It must hold an object, such as {"seed": "1"}.'
-        ) from error
+        invalid = f"{path} is not valid JSON: {error}."
+        raise UserError(invalid, 'It must hold an object, such as {"seed": "1"}.') from error
     if not isinstance(value, dict):
         raise UserError(
             f"{path} holds a JSON {type(value).__name__}.", 'It must hold an object: {"name": value, …}.'
@@ -257,19 +264,15 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
         settings = declared.get(name)
         mode = settings.get("TrainingInputMode", "File") if isinstance(settings, dict) else "File"
         if mode == "Pipe":
-            raise UserError(
-                f"Channel {name} has input mode Pipe.", "Start the job with input mode File or FastFile."
-            )
+            piped = f"Channel {name} has input mode Pipe."
+            raise UserError(piped, "Start the job with input mode File or FastFile.")
         if name not in present:
-            raise UserError(
-                f"Channel {name} is declared, but {data_dir / name} is not a folder.",
-                f"Put its data there, or take {name} out of {config_path.name}.",
-            )
+            absent = f"Channel {name} is declared, but {data_dir / name} is not a folder."
+            raise UserError(absent, f"Put its data there, or take {name} out of {config_path.name}.")
         own_name = _CHANNEL_ALIASES.get(name, name)
         if own_name in channels:
-            raise UserError(
-                f"Channels {channels[own_name].path.name} and {name} mean the same.", "Give one of them."
-            )
+            both = f"{channels[own_name].path.name} and {name}"
+            raise UserError(f"Channels {both} mean the same.", "Give one of them.")
         channels[own_name] = Channel(own_name, data_dir / name, mode)
     return channels
 

@@ -7,6 +7,8 @@ ContainerError
 any other exception  our bug: its traceback goes to the log                   exit code 1
 """
 
+import errno
+
 FAILURE_LIMIT = 1024  # SageMaker keeps this many characters of /opt/ml/output/failure
 
 
@@ -49,6 +51,31 @@ class PlatformError(ContainerError):
 
     exit_code = 3
     family = "PlatformError"
+
+
+def remedy_for(error: Exception) -> str:
+    """Return what helps against an error of the system; empty where its cause may be the user's, or is not known."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return "Give the job a larger volume (volume_size)."
+    if number in {errno.EROFS, errno.EIO, errno.ESTALE}:
+        return "Check the mounts and start again."
+    if number in {errno.EACCES, errno.EPERM}:
+        return (
+            "Give the user the container runs as access to it; an earlier run may have been another user's."
+        )
+    return ""
+
+
+def cannot_read(path: object, error: OSError, remedy: str) -> ContainerError:
+    """Return the error for a file that cannot be read: the platform's where disk or permissions are the reason.
+
+    Args:
+        remedy: where it is none of these.
+    """
+    cause = f"Cannot read {path}: {error.strerror or error}."
+    platforms = remedy_for(error)
+    return PlatformError(cause, platforms) if platforms else UserError(cause, remedy)
 
 
 def exit_code_of(error: BaseException) -> int:

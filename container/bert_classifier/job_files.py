@@ -6,7 +6,7 @@ Standard library only, so that a mistake is told before anything heavy is import
 from pathlib import Path
 
 from bert_classifier.config import TrainConfig
-from bert_classifier.encoder_folder import check_encoder
+from bert_classifier.encoder_folder import check_encoder, check_readable
 from bert_classifier.environment import Environment
 from bert_classifier.errors import UserError
 from bert_classifier.records import read_lines
@@ -17,13 +17,13 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
 
     Raises:
         UserError: for an encoder, a list of classes or a channel that cannot be used.
-        PlatformError: for a channel that cannot be read.
+        PlatformError: for a channel or file that cannot be read.
     """
     check_encoder(model_source(config, environment), config.max_seq_length)
     read_class_list(config, environment)
     for paths in data_files(config, environment).values():
         for path in paths:
-            _check_readable(path)
+            check_readable(path, "Check the file.")
 
 
 def model_source(config: TrainConfig, environment: Environment) -> str:
@@ -71,12 +71,3 @@ def _class_names(path: Path) -> list[str]:
     if "" in names:
         raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class a line.")
     return names
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise UserError(
-            f"Cannot read {path}: {error.strerror or error}.", "Check the file and its permissions."
-        ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.durable import copy_durably, write_durably
-from bert_classifier.errors import UserError
+from bert_classifier.errors import ContainerError, UserError, cannot_read
 from bert_classifier.fields import shown
 
 MANIFEST = "manifest.json"
@@ -40,7 +40,7 @@ def _listed(folder: Path) -> set[str]:
     """Return the names of the files that the manifest of a folder lists; none where it has no manifest to go by."""
     try:
         files = read_object(folder / MANIFEST, _RESTORE).get("files")
-    except UserError:
+    except ContainerError:
         return set()
     return {name for name in files if Path(name).name == name} if isinstance(files, dict) else set()
 
@@ -67,6 +67,7 @@ def verify(folder: Path, required: Set[str]) -> None:
 
     Raises:
         UserError: naming the first file that is missing, a link, or not what was written.
+        PlatformError: naming the first file that disk or permissions do not let be read.
     """
     files = read_object(folder / MANIFEST, _RESTORE).get("files")
     if not isinstance(files, dict) or not required <= set(files):
@@ -75,7 +76,11 @@ def verify(folder: Path, required: Set[str]) -> None:
         path = folder / name
         if os.sep in name or path.is_symlink() or not path.is_file():
             raise UserError(f"{shown(name)} of the model in {folder} is missing or a link.", _RESTORE)
-        if _described(path) != told:
+        try:
+            described = _described(path)
+        except OSError as error:
+            raise cannot_read(path, error, _RESTORE) from error
+        if described != told:
             raise UserError(f"{shown(name)} of the model in {folder} is not what training wrote.", _RESTORE)
 
 
@@ -95,10 +100,13 @@ def read_object(path: Path, remedy: str) -> dict[str, Any]:
 
     Raises:
         UserError: with this remedy, when there is none.
+        PlatformError: when disk or permissions do not let it be read.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise cannot_read(path, error, remedy) from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"Cannot read {path}: {error}.", remedy) from error
     if not isinstance(value, dict):
         raise UserError(f"{path} is not a JSON object.", remedy)

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from bert_classifier.encoder_folder import positions_of
-from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.errors import PlatformError, UserError, remedy_for
 from bert_classifier.logits import PROBE_TEXTS, probe_logits
 from bert_classifier.manifest import find_artifact, put_files, read_object, verify, write_json
 from bert_classifier.model_folder import cannot_load, check_config, check_known
@@ -26,6 +26,7 @@ from bert_classifier.tokenization import TextEncoder
 logger = logging.getLogger(__name__)
 
 TRAINING_INFO = "training.json"
+ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
 # What training.json must say for an artifact to be used.
 _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "labels": lambda value: isinstance(value, list),
@@ -207,7 +208,7 @@ def save_artifact(
     except (OSError, SafetensorError) as error:
         raise PlatformError(
             f"The model cannot be written to {folder}: {error}.",
-            "Give the job a larger volume (volume_size), and mount the folder writable.",
+            remedy_for(error) or "Give the job a larger volume (volume_size), and mount the folder writable.",
         ) from error
 
 
@@ -218,7 +219,7 @@ def load_artifact(folder: Path) -> Artifact:
         UserError: when the folder is not an artifact, or a byte of it differs from what was written.
     """
     folder = find_artifact(folder)
-    verify(folder, {"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
+    verify(folder, ARTIFACT_FILES)
     info = _read_info(folder)
     config = _load_config(str(folder))
     labels = info["labels"]

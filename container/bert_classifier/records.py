@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from bert_classifier.errors import UserError
+from bert_classifier.errors import UserError, cannot_read
 
 MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell is a quoting mistake, not a text
 MAX_JSON_DEPTH = 32
@@ -159,6 +159,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Raises:
         UserError: at the first byte that is not UTF-8, naming its offset.
+        PlatformError: when disk or permissions do not let it be read.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -169,9 +170,7 @@ def read_lines(path: Path) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise _encoding_error(path) from error
     except OSError as error:
-        raise UserError(
-            f"Cannot read {path}: {error.strerror or error}.", "Check the file and its permissions."
-        ) from error
+        raise cannot_read(path, error, "Check the file.") from error
 
 
 def _encoding_error(path: Path) -> UserError:

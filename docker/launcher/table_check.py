@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from bert_classifier.errors import UserError
+from bert_classifier.errors import ContainerError
 from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines
 from launcher.findings import Finding, fail, warn
 
@@ -21,7 +21,7 @@ def check_table(subject: str, name: str, path: Path) -> Iterator[Finding]:
         yield from check(subject, name, path)
     except RowError as error:
         yield fail(subject, f"{name} line {error.line}: {error.cause}", error.remedy)
-    except UserError as error:
+    except ContainerError as error:
         yield fail(subject, error.cause, error.remedy)
 
 

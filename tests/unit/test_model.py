@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 
+from bert_classifier.errors import PlatformError
 from bert_classifier.logits import logits_of
 from bert_classifier.micro_batches import pad
 from bert_classifier.model import (
@@ -21,7 +22,9 @@ from bert_classifier.model import (
     save_artifact,
 )
 from bert_classifier.tokenization import EncodedTexts, TextEncoder
+from clear_text import assert_clear
 from fakes import ARCHITECTURES, make_pretrained, toy_rows
+from without_privileges import without_privileges
 
 LABELS = ("Größe", "new york", "Mean Of Transportation")
 LENGTH = 24
@@ -215,6 +218,20 @@ def test_newer_artifact_replaces_the_older(saved, tmp_path):
     artifact = load_artifact(tmp_path / "model")
     assert (artifact.encoder.max_length, artifact.temperature) == (12, 1.0)
     assert "left.over" in names_of(tmp_path / "model")
+
+
+def test_a_model_that_may_not_be_replaced_is_no_matter_of_room(saved, tmp_path):
+    """The remedy follows from what the system says: a larger volume does not give access."""
+    folder = shutil.copytree(saved.folder, tmp_path / "model")
+    folder.chmod(0o500)
+    info = {"max_seq_length": 12, "truncation": "head"}
+    with without_privileges(), pytest.raises(PlatformError, match="Permission denied") as caught:
+        save_artifact(folder, saved.model, saved.tokenizer, LABELS, info)
+    folder.chmod(0o700)
+    assert_clear(caught.value)
+    assert "volume_size" not in caught.value.remedy
+    assert "access" in caught.value.remedy
+    assert load_artifact(folder).info["max_seq_length"] != 12
 
 
 def test_logits_are_float32_under_autocast(pretrained):

@@ -97,22 +97,21 @@ def load_checkpoint(path: Path, step: int, identity: Mapping[str, Any]) -> Check
         OSError: when it cannot be read.
         UserError: when a later version wrote it, in a format that this one does not know.
     """
-    if path.is_symlink() or not path.is_file():
-        raise DamagedCheckpointError("it is a link or no file")
+    _require_file(path)
     _verify_digest(path)
     described = metadata_of(path)
-    if int(described["format"]) > FORMAT:
+    if described.format > FORMAT:
         raise UserError(
-            f"{path.name} is of format {described['format']}, this program reads up to {FORMAT}.",
+            f"{path.name} is of format {described.format}, this program reads up to {FORMAT}.",
             "Resume with the image that wrote it, or use another checkpoint_s3_uri.",
         )
-    if int(described["step"]) != step:
-        raise DamagedCheckpointError(f"it is of step {described['step']}")
-    if json.loads(described["identity"]) != json.loads(json.dumps(identity)):
+    if described.step != step:
+        raise DamagedCheckpointError(f"it is of step {described.step}")
+    if described.identity != json.loads(json.dumps(identity)):
         raise DamagedCheckpointError("it is another run's under a changed name")
     tensors = load_file(path)
     del tensors[_DIGEST]
-    return Checkpoint(step, json.loads(described["state"]), tensors)
+    return Checkpoint(step, described.state, tensors)
 
 
 def _verify_digest(path: Path) -> None:
@@ -132,20 +131,48 @@ def _verify_digest(path: Path) -> None:
             raise DamagedCheckpointError("its digest does not match: it is cut off or altered")
 
 
-def metadata_of(path: Path) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a checkpoint's header says of it."""
+
+    format: int
+    step: int
+    identity: Mapping[str, Any]
+    state: Mapping[str, Any]
+
+
+def metadata_of(path: Path) -> Metadata:
     """Return the metadata of a checkpoint, without its tensors and without checking them.
 
     Raises:
         DamagedCheckpointError: when it has none.
         OSError: when it cannot be read.
     """
+    _require_file(path)
+    header = _header_of(path)
+    try:
+        told = [json.loads(header[name]) for name in ("format", "step", "identity", "state")]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedCheckpointError("its header cannot be read") from error
+    if [type(value) for value in told] != [int, int, dict, dict]:
+        raise DamagedCheckpointError("its header is not a checkpoint's")
+    return Metadata(*told)
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is no regular file: to open a pipe would wait for ever."""
+    if path.is_symlink() or not path.is_file():
+        raise DamagedCheckpointError("it is a link or no file")
+
+
+def _header_of(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > 100_000_000:
             raise DamagedCheckpointError("it is not a checkpoint")
         try:
             header = dict(json.loads(file.read(length))["__metadata__"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedCheckpointError("its header cannot be read") from error
     if not header.keys() >= _HEADER:
         raise DamagedCheckpointError("its header is incomplete")

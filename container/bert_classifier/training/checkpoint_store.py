@@ -4,9 +4,12 @@ Nothing else touches the folder.
 """
 
 import hashlib
+import itertools
 import json
 import logging
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,10 +45,10 @@ class CheckpointStore:
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self._folder = folder
         self._identity = dict(identity)
-        canonical = json.dumps(self._identity, sort_keys=True).encode()
-        self._run = hashlib.sha256(canonical).hexdigest()[:12]
+        self._run = fingerprint_of(identity)
         self._verified: set[str] = set()  # names of files that this process has written or found sound
         self._unusable: dict[str, str] = {}  # name → why
+        self._unread: set[str] = set()  # those of them whose content is not known
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write a checkpoint, then delete those that are no longer needed; return its path.
@@ -58,16 +61,19 @@ class CheckpointStore:
         write_checkpoint(path, checkpoint, self._identity)
         self._verified.add(path.name)
         self._unusable.pop(path.name, None)
+        self._unread.discard(path.name)
         self._prune()
         return path
 
-    def load_newest(self, *, sets_damaged_aside: bool = False) -> Checkpoint | None:
+    def load_newest(self, *, may_be_damaged: bool = False) -> Checkpoint | None:
         """Return the newest checkpoint of this run that verifies; None when the folder has none of this run.
 
         Args:
-            sets_damaged_aside: where none of this run's checkpoints can be used, give them other names and return None.
+            may_be_damaged: return None as well where all of this run's checkpoints are damaged; before the first save
+                they are to be set aside.
         Raises:
-            PlatformError: when none of this run's checkpoints can be used, naming them.
+            PlatformError: when none of this run's checkpoints can be used, naming them; always where the disk or its
+                permissions are the reason: what was not read may be sound.
             UserError: when one of them was written in a later format than this program knows.
         """
         own = self._own()
@@ -77,16 +83,26 @@ class CheckpointStore:
             except (DamagedCheckpointError, OSError) as error:
                 # Left where it is: SageMaker would mirror its deletion to S3, where it may be sound.
                 self._unusable[path.name] = _why(error)
+                if isinstance(error, OSError):
+                    self._unread.add(path.name)
                 logger.warning("checkpoint %s cannot be used: %s", path.name, _why(error))
             else:
                 self._verified.add(path.name)
                 return found
-        if own and not sets_damaged_aside:
+        if own and (self._unread or not may_be_damaged):
             raise self._none_usable()
-        for _, path in own:
-            self._set_aside(path)
         self._tell_of_others()
         return None
+
+    def set_damaged_aside(self) -> None:
+        """Give this run's checkpoints other names where none of them can be used, so that the run may begin anew.
+
+        Raises:
+            OSError: when the folder does not allow it.
+        """
+        if not self._verified:
+            for _, path in self._own():
+                self._set_aside(path)
 
     def remove_leftovers(self) -> None:
         """Remove files that an interrupted save left half written."""
@@ -94,11 +110,17 @@ class CheckpointStore:
 
     def sizes_kept(self) -> list[int]:
         """Return the bytes of each of this run's checkpoints that make room for new ones, KEEP at most."""
-        return [path.stat().st_size for _, path in self._ranked()[:KEEP]]
+        return [_size(path) for _, path in self._ranked()[:KEEP]]
 
     def bytes_of_others(self) -> int:
         """Return the bytes of the checkpoints that stay whatever this run does: those of other runs."""
-        return sum(path.stat().st_size for run, _, path in self._all() if run != self._run)
+        return sum(_size(path) for run, _, path in self._all() if run != self._run)
+
+    def damaged_sizes(self) -> dict[str, int]:
+        """Return name and bytes of the damaged checkpoints that stay: set aside, or to be set aside."""
+        aside = [path for path in self._folder.glob(f"{_ASIDE}*") if path.name.endswith(".safetensors")]
+        staying = aside if self._verified else [*aside, *(path for _, path in self._own())]
+        return {path.name: _size(path) for path in sorted(staying)}
 
     def _own(self) -> list[tuple[int, Path]]:
         """Return (step, path) of this run's checkpoints, newest first by step: times are lost on the way through S3."""
@@ -148,7 +170,9 @@ class CheckpointStore:
                 _remove(path)
 
     def _set_aside(self, path: Path) -> None:
-        target = path.with_name(_ASIDE + path.name)
+        numbers = itertools.chain([""], (f"{number}-" for number in itertools.count(2)))
+        names = (path.with_name(f"{_ASIDE}{number}{path.name}") for number in numbers)
+        target = next(name for name in names if not os.path.lexists(name))
         path.rename(target)
         _forget_upload(path)
         self._unusable.pop(path.name, None)
@@ -157,10 +181,18 @@ class CheckpointStore:
     def _none_usable(self) -> PlatformError:
         told = [f"{name} ({why})" for name, why in self._unusable.items()]
         more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+        remedy = (
+            "Restore one of them (a versioned bucket keeps earlier versions), or begin at step 0 with"
+            " damaged_checkpoints=set_aside."
+        )
+        if self._unread:
+            remedy = (
+                "Give the user the container runs as access to them and check the mount: what could not be read may be"
+                " sound, and is never set aside."
+            )
         return PlatformError(
             f"This run has checkpoints in {self._folder}, but none can be used: {', '.join(told[:_MOST_NAMED])}{more}.",
-            "Restore one of them (a versioned bucket keeps earlier versions), or begin at step 0 with"
-            " damaged_checkpoints=set_aside.",
+            remedy,
         )
 
     def _tell_of_others(self) -> None:
@@ -172,7 +204,11 @@ class CheckpointStore:
                 len(others),
                 self._difference(others[-1][1]),
             )
-        below = sorted(path for path in self._folder.glob("*/*") if _NAME.fullmatch(path.name))
+        try:
+            below = sorted(path for path in self._folder.glob("*/*") if _NAME.fullmatch(path.name))
+        except OSError as error:
+            logger.warning("not all folders in %s can be looked into: %s", self._folder, error)
+            return
         if below:
             logger.warning(
                 "%d checkpoint(s) in %s are not looked at: to resume them, let checkpoint_s3_uri name that folder",
@@ -183,13 +219,19 @@ class CheckpointStore:
     def _difference(self, path: Path) -> str:
         """Say in what the run of a checkpoint differs from this one."""
         try:
-            theirs = json.loads(metadata_of(path)["identity"])
-        except (DamagedCheckpointError, OSError, ValueError) as error:
+            theirs = metadata_of(path).identity
+        except (DamagedCheckpointError, OSError) as error:
             return f"({path.name}) cannot be used: {_why(error)}"
         fields = [
             name for name in sorted({*theirs, *self._identity}) if _differs(name, theirs, self._identity)
         ]
         return f"differs in: {', '.join(fields)}" if fields else f"({path.name}) has got another name"
+
+
+def fingerprint_of(identity: Mapping[str, Any]) -> str:
+    """Return a run's name: 12 hexadecimal digits that two runs share where their identities are equal."""
+    canonical = json.dumps(dict(identity), sort_keys=True).encode()
+    return hashlib.sha256(canonical).hexdigest()[:12]
 
 
 def _differs(field: str, *identities: Mapping[str, Any]) -> bool:
@@ -200,6 +242,15 @@ def _differs(field: str, *identities: Mapping[str, Any]) -> bool:
 def _why(error: Exception) -> str:
     """Return why a file cannot be used."""
     return f"it cannot be read: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+
+
+def _size(path: Path) -> int:
+    """Return the bytes that a file takes; 0 for anything else, and for what has gone or does not tell."""
+    try:
+        told = path.lstat()
+    except OSError:
+        return 0
+    return told.st_size if stat.S_ISREG(told.st_mode) else 0
 
 
 def _remove(path: Path) -> None:

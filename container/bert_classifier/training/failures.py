@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Self
 
-from bert_classifier.errors import ContainerError, PlatformError, UserError, failure_text
+from bert_classifier.errors import ContainerError, PlatformError, UserError, failure_text, remedy_for
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +39,13 @@ def in_families(error: Exception) -> Exception:
     if not isinstance(error, OSError):
         return error
     where = f" at {error.filename}" if error.filename else ""
+    remedy = remedy_for(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return PlatformError(f"The disk is full{where}.", "Give the job a larger volume (volume_size).")
+        return PlatformError(f"The disk is full{where}.", remedy)
     if error.errno in {errno.EROFS, errno.EIO, errno.ESTALE}:
-        return PlatformError(f"A disk fails{where}: {error.strerror}.", "Check the mounts and start again.")
+        return PlatformError(f"A disk fails{where}: {error.strerror}.", remedy)
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return PlatformError(
-            f"Access is refused{where}: {error.strerror}.",
-            "Give the user the container runs as access to it; an earlier run may have been another user's.",
-        )
+        return PlatformError(f"Access is refused{where}: {error.strerror}.", remedy)
     return error
 
 

@@ -39,7 +39,7 @@ class KeptWeights:
 
     @property
     def result(self) -> Evaluation | None:
-        """What they do on validation; None where this start of the run has not seen it."""
+        """What they do on validation; None where that was not seen, or a checkpoint of before does not say it."""
         if self.are_best:
             return self.trainer.best_result
         is_present = self.trainer.state.evaluated_step == self.trainer.state.step
@@ -64,15 +64,23 @@ class KeptWeights:
         Metric services and tuning jobs take the last value of a name for the model's.
 
         Args:
-            result: what they do on validation; without it, what the history says of their step.
+            result: what they do on validation; without it, what the run knows of it.
         """
         logger.info("the model has the weights of %s", self.description)
-        scores = _scores_at(self.step, self.trainer.history.evaluations)
-        if result is not None:
-            scores = (result.loss, result.accuracy, result.macro_f1)
+        result = result or self.result
+        scores = self._scores_known() if result is None else (result.loss, result.accuracy, result.macro_f1)
         if scores:
-            names = ("eval_loss", "eval_accuracy", "eval_macro_f1")
-            logger.info("%s", metric_line({"kept_step": self.step, **dict(zip(names, scores, strict=True))}))
+            told = dict(zip(("eval_loss", "eval_accuracy", "eval_macro_f1"), scores, strict=False))
+            logger.info("%s", metric_line({"kept_step": self.step, **told}))
+
+    def _scores_known(self) -> Sequence[float]:
+        """Return loss, accuracy and macro F1 as far as a checkpoint of before holds them."""
+        state = self.trainer.state
+        known = _scores_at(self.step, self.trainer.history.evaluations)
+        if known or not self.are_best or state.best_score is None or state.best_loss is None:
+            return known
+        is_accuracy = self.trainer.positive is None  # else it is an F1, and the accuracy is not known
+        return [state.best_loss, state.best_score] if is_accuracy else [state.best_loss]
 
 
 def _scores_at(step: int, evaluations: Sequence[Sequence[float]]) -> Sequence[float]:

@@ -176,9 +176,15 @@ def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> No
 
 
 def _write(environment: Environment, report: DataReport) -> None:
-    environment.output_dir.mkdir(parents=True, exist_ok=True)
-    write_json(environment.output_dir / REPORT_FILE, report.as_json())
-    logger.info("data: %d finding(s), in %s", len(report.findings), environment.output_dir / REPORT_FILE)
+    """Write down what was found; a disk that refuses costs the file, not the job."""
+    path = environment.output_dir / REPORT_FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, report.as_json())
+    except OSError as error:
+        logger.warning("data: %d finding(s), but %s cannot be written: %s", len(report.findings), path, error)
+    else:
+        logger.info("data: %d finding(s), in %s", len(report.findings), path)
 
 
 def _rows_file(folder: Path, channel: str) -> Path:

@@ -58,11 +58,12 @@ class Progress:
         self._bar = tqdm(total=total_steps, initial=first_step, unit="step", leave=False) if bar else None
         self._pending: list[StepReport] = []
         self._started = self._logged = time.monotonic()
-        self._first = first_step
+        self._first = self._step = first_step
 
     def update(self, step: int, report: StepReport) -> None:
         """Take in optimizer step number `step` (counted from 1); log when it is time."""
         self._pending.append(report)
+        self._step = step
         if self._bar is not None:
             self._bar.update()
         if step == self._total or step == self._first + 1 or self._is_time(step):
@@ -78,7 +79,9 @@ class Progress:
         self._logged += seconds
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Log the last steps, wherever training ends, and take the bar off the terminal."""
+        if self._pending:
+            self._log(self._step)
         if self._bar is not None:
             self._bar.close()
 

@@ -88,8 +88,9 @@ def _epochs_of(num_texts: int, batch: int) -> int:
 
 
 def _learning_rate_of(width: int) -> float:
+    """Return the rate with as many digits as the log shows: set by hand, what it shows is the same run."""
     low, high = _RATE_RANGE
-    return min(high, max(low, _RATE * (_RATE_WIDTH / width) ** 2))
+    return float(f"{min(high, max(low, _RATE * (_RATE_WIDTH / width) ** 2)):g}")
 
 
 def encoder_width(model: Any) -> int:

@@ -8,7 +8,7 @@ import torch
 
 from bert_classifier.environment import Environment
 from bert_classifier.training.checkpoint import Checkpoint
-from bert_classifier.training.checkpoint_store import CheckpointStore
+from bert_classifier.training.checkpoint_store import CheckpointStore, fingerprint_of
 from bert_classifier.training.device import use_threads
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.saving import Checkpointer, require_space, require_space_for_model
@@ -38,6 +38,7 @@ class Resume:
     ) -> None:
         self._trainer = trainer
         self.threads = threads
+        self.fingerprint = fingerprint_of(identity)
         self.lives: list[dict[str, Any]] = []
         store = self._open_store(environment, identity)
         self._checkpointer = Checkpointer(
@@ -51,6 +52,8 @@ class Resume:
             self._warn_of_other_bits()
         if trainer.world.is_first:
             self._require_space(environment, store)
+            if store is not None:
+                store.set_damaged_aside()  # only where there is room to begin anew
 
     def fit(self) -> None:
         """Train to the end and save the finished state, so that a restart only exports; leave the weights to export."""
@@ -84,7 +87,7 @@ class Resume:
     def _load(self, store: CheckpointStore | None) -> Checkpoint | None:
         if store is None:
             return None
-        return store.load_newest(sets_damaged_aside=self._trainer.config.damaged_checkpoints == "set_aside")
+        return store.load_newest(may_be_damaged=self._trainer.config.damaged_checkpoints == "set_aside")
 
     def _require_space(self, environment: Environment, store: CheckpointStore | None) -> None:
         """Make sure that what this life will write fits beside what earlier ones have left."""
@@ -93,9 +96,11 @@ class Resume:
         learning = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
         require_space_for_model(environment.model_dir, weights)
         if store is not None and environment.checkpoint_dir is not None and not self._trainer.is_finished:
-            # Weights and the best weights, and two moments of AdamW.
-            one = 2 * weights + 2 * learning
-            require_space(environment.checkpoint_dir, one, store.sizes_kept(), store.bytes_of_others())
+            # Weights and the best weights, two moments of AdamW, and two evaluations.
+            logits = 4 * len(self._trainer.validation.targets) * self._trainer.num_classes
+            one = 2 * weights + 2 * learning + 2 * logits
+            kept, others, damaged = store.sizes_kept(), store.bytes_of_others(), store.damaged_sizes()
+            require_space(environment.checkpoint_dir, one, kept, others, damaged)
 
     def _take_up(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)
@@ -134,7 +139,13 @@ class Resume:
         ]
         if fields:
             logger.warning(
-                "resumed with other %s: same data and order, but rounding may differ", ", ".join(fields)
+                "resumed with other %s: same data and order, but rounding may differ%s",
+                ", ".join(fields),
+                # Processes share a machine's cores: more of them have fewer threads each.
+                f" (the run began with {self.lives[0]['threads']} thread(s) a process, now it has {self.threads};"
+                f" OMP_NUM_THREADS decides)"
+                if "threads" in fields
+                else "",
             )
 
     def _snapshot(self) -> Checkpoint:

@@ -1,21 +1,24 @@
 """When a run saves its state: by time, at evaluations and when told to stop, from a copy and in the background."""
 
+import itertools
 import logging
 import math
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from bert_classifier.errors import PlatformError
+from bert_classifier.errors import PlatformError, remedy_for
 from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
 
 logger = logging.getLogger(__name__)
 
 _MOST_FAILURES = 3  # saves in a row that may fail before the run gives up
+_MOST_NAMED = 5
 _LEAD_SECONDS = 120  # before the job's time is up: as long again as the platform then grants
 _MOST_OVERHEAD = 0.02  # share of the time that saving may take before it becomes rarer
 
@@ -130,29 +133,47 @@ class Checkpointer:
             return error
         return PlatformError(
             f"Checkpoints cannot be saved: {error}.",
-            "Give the job a larger volume (volume_size), or check the mount of /opt/ml/checkpoints.",
+            remedy_for(error) or "Check the mount of /opt/ml/checkpoints, and that the volume has room.",
         )
 
 
-def require_space(folder: Path, checkpoint_bytes: int, kept: Sequence[int] = (), others: int = 0) -> None:
+def require_space(
+    folder: Path,
+    checkpoint_bytes: int,
+    kept: Sequence[int] = (),
+    others: int = 0,
+    damaged: Mapping[str, int] = MappingProxyType({}),
+) -> None:
     """Refuse to begin a run whose checkpoints will not fit.
 
     Args:
         checkpoint_bytes: size of one.
         kept: sizes of this run's checkpoints that are there already and make room for new ones.
         others: bytes of other runs' checkpoints, which stay.
+        damaged: name and bytes of each checkpoint that is set aside, or will be.
     Raises:
         PlatformError: naming what is needed and what is free.
     """
     there = sum(min(size, checkpoint_bytes) for size in kept[:KEEP])
     needed, free = (KEEP + 1) * checkpoint_bytes, shutil.disk_usage(folder).free
     if free < needed - there:
-        or_else = f", or remove the {others / 1e6:,.0f} MB of other runs' checkpoints there" if others else ""
+        stay = {"other runs' checkpoints": others, f"damaged ones ({_some(damaged)})": sum(damaged.values())}
+        told = [f"the {_megabytes(size)} of {name}" for name, size in stay.items() if size]
+        or_else = f", or remove {' and '.join(told)} there" if told else ""
         raise PlatformError(
-            f"{folder} has {free / 1e6:,.0f} MB free, {KEEP + 1} checkpoints need {needed / 1e6:,.0f} MB"
-            f" ({there / 1e6:,.0f} MB of them are there).",
+            f"{folder} has {_megabytes(free)} free, {KEEP + 1} checkpoints need {_megabytes(needed)}"
+            f" ({_megabytes(there)} of them are there).",
             f"Give the job a larger volume (volume_size){or_else}.",
         )
+
+
+def _some(names: Collection[str]) -> str:
+    return ", ".join([*itertools.islice(names, _MOST_NAMED), *(["…"] if len(names) > _MOST_NAMED else [])])
+
+
+def _megabytes(size: int) -> str:
+    """Return a size in words, as fine as a tenth: 2.4 free where 2.6 are needed are not 2 and 3."""
+    return f"{size / 1e6:,.1f} MB"
 
 
 def require_space_for_model(folder: Path, model_bytes: int) -> None:
@@ -167,6 +188,6 @@ def require_space_for_model(folder: Path, model_bytes: int) -> None:
         free = shutil.disk_usage(place).free
         if free < needed:
             raise PlatformError(
-                f"{place} has {free / 1e6:,.0f} MB free, the model needs {needed / 1e6:,.0f} MB.",
+                f"{place} has {_megabytes(free)} free, the model needs {_megabytes(needed)}.",
                 "Give the job a larger volume (volume_size).",
             )

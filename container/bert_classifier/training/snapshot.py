@@ -5,8 +5,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
+from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.training.checkpoint import Checkpoint
 from bert_classifier.training.distributed import World
 from bert_classifier.training.history import History
@@ -14,13 +16,17 @@ from bert_classifier.training.trainer import Trainer, TrainState, copies
 
 
 def take_snapshot(trainer: Trainer) -> Checkpoint:
-    """Return a copy of weights, optimizer, best weights and counters; random draws are functions of the step."""
+    """Return a copy of weights, optimizer, best weights, counters, and what validation has said of the weights.
+
+    Random draws are functions of the step.
+    """
     tensors = {f"model.{name}": copy for name, copy in copies(trainer.model.state_dict()).items()}
     for name, parameter in trainer.model.named_parameters():
         for key, value in copies(trainer.optimizer.state.get(parameter, {})).items():
             tensors[f"optimizer.{key}.{name}"] = value
     if trainer.state.best_step != trainer.state.step:
         tensors |= {f"best.{name}": value for name, value in trainer.best_weights.items()}
+    tensors |= _evaluations(trainer)
     state = {"train": dataclasses.asdict(trainer.state), "scaler": trainer.scaler.state_dict()}
     state["history"] = dataclasses.asdict(trainer.history)
     return Checkpoint(trainer.state.step, state, tensors)
@@ -43,6 +49,33 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         trainer.scaler.load_state_dict(checkpoint.state["scaler"])
     if trainer.state.best_score is not None and trainer.world.is_first:
         trainer.best_weights = best or copies(trainer.model.state_dict())
+    _restore_evaluations(trainer, _below("validation.", checkpoint.tensors))
+
+
+def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Return the logits of validation, float32 (texts, classes), by the best weights and by the present ones.
+
+    With them the next start calibrates as this one does, whichever weights it exports. The present ones are left out
+    where they are the best, or were not evaluated.
+    """
+    state, found = trainer.state, {"best": trainer.best_result}
+    if state.step == state.evaluated_step != state.best_step:
+        found["last"] = trainer.last_result
+    return {
+        f"validation.{name}": torch.from_numpy(np.ascontiguousarray(result.logits))
+        for name, result in found.items()
+        if result is not None
+    }
+
+
+def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -> None:
+    """Give a trainer what _evaluations has kept; nothing where a checkpoint of before had none."""
+    targets = np.array(trainer.validation.targets)
+    found = {name: Evaluation(tensor.numpy(), targets) for name, tensor in logits.items()}
+    state = trainer.state
+    trainer.best_result = found.get("best")
+    is_best = state.step == state.evaluated_step == state.best_step
+    trainer.last_result = found.get("best" if is_best else "last")
 
 
 def share(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:

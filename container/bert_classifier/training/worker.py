@@ -33,6 +33,7 @@ from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
 from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped, StopSignal
+from bert_classifier.training.standing_model import keep_complete_model
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Job:
             "temperature": assessment.temperature.value if assessment else 1.0,
             "abstain_below": assessment.abstain_below if assessment else config.abstain_below,
             "is_complete": self.trainer.is_finished and set(self.results) == set(self.judged),
+            "run_fingerprint": self.resume.fingerprint,
             "steps": state.step,
             "best_step": state.best_step,
             "kept_step": self.kept.step,
@@ -135,15 +137,19 @@ class Job:
         return {**dataclasses.asdict(self.config), **chosen}
 
     def leave(self) -> None:
-        """Leave a run that was told to stop: save where it stands, and export what was learnt so far for what it is."""
+        """Leave a run that was told to stop: save where it stands, and export what was learnt so far for what it is.
+
+        A complete model stays where it is: less would replace more.
+        """
         try:
             self.resume.save()
         finally:
-            self.kept.use()
-            assessment = self.assess()
-            self.export(assessment)
-            self.kept.tell()
-            _warn(assessment.warnings if assessment else ())
+            if not keep_complete_model(self.environment.model_dir, self.describe(None)):
+                self.kept.use()
+                assessment = self.assess()
+                self.export(assessment)
+                self.kept.tell()
+                _warn(assessment.warnings if assessment else ())
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.

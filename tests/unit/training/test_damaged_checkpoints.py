@@ -56,13 +56,16 @@ def test_damaged_ones_are_set_aside_where_that_is_asked_for(tmp_path: Path, stor
     contents = [path.read_bytes() for path in old]
     (tmp_path / (old[0].name + _MARK)).touch()
     fresh = CheckpointStore(tmp_path, IDENTITY)
-    assert fresh.load_newest(sets_damaged_aside=True) is None
+    assert fresh.load_newest(may_be_damaged=True) is None
+    assert [path.read_bytes() for path in old] == contents  # not before there is room to begin anew
+    fresh.set_damaged_aside()
     assert [path.with_name(f"damaged-{path.name}").read_bytes() for path in old] == contents
     assert not list(tmp_path.glob(f"*{_MARK}"))  # what gets this name next has not arrived in S3
     for step in range(1, KEEP + 3):
         assert fresh.save(make_checkpoint(step)).exists()
         next_life = CheckpointStore(tmp_path, IDENTITY)
-        assert_same(next_life.load_newest(sets_damaged_aside=True), make_checkpoint(step))
+        assert_same(next_life.load_newest(may_be_damaged=True), make_checkpoint(step))
+        next_life.set_damaged_aside()
     assert len(list(tmp_path.glob("damaged-*"))) == 3
 
 
@@ -72,7 +75,7 @@ def test_sound_ones_are_resumed_though_damaged_ones_may_be_set_aside(
     """The setting stays with the job: a later life must not begin anew because of it."""
     store.save(make_checkpoint(1))
     damage(store.save(make_checkpoint(2)))
-    found = CheckpointStore(tmp_path, IDENTITY).load_newest(sets_damaged_aside=True)
+    found = CheckpointStore(tmp_path, IDENTITY).load_newest(may_be_damaged=True)
     assert_same(found, make_checkpoint(1))
 
 

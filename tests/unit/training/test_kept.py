@@ -65,8 +65,9 @@ def test_a_finished_run_gives_either(finished, keep):
     is_last = all(torch.equal(last[name], tensor) for name, tensor in trainer.model.state_dict().items())
     assert is_last == (keep != "best")
     assert kept.step == (trainer.state.best_step if keep == "best" else trainer.total_steps)
-    assert kept.result is None  # this start has seen neither
     loss = trainer.evaluate(trainer.validation).loss
+    assert kept.result is not None
+    assert kept.result.loss == loss  # in the checkpoint, for whichever weights are exported
     assert {int(e[0]): e[1] for e in trainer.history.evaluations}[kept.step] == loss
 
 
@@ -102,3 +103,18 @@ def test_the_last_scores_in_the_log_are_the_kept_ones(finished, caplog, keep):
     ]
     assert f"kept_step={kept.step} " in caplog.text
     assert f"keep_weights={keep}" in caplog.text
+
+
+@pytest.mark.parametrize("positive", [None, 1])
+def test_scores_that_a_long_history_has_dropped_are_told_all_the_same(finished, caplog, positive):
+    """A checkpoint of before holds the best score alone: an accuracy, or the F1 of a class, which is none."""
+    caplog.set_level(logging.INFO, logger="bert_classifier")
+    trainer = taken_up(finished, keep_weights="best")
+    KeptWeights(trainer).tell()
+    whole = re.findall(r"eval_[a-z0-9_]+=[\d.]+", caplog.messages[-1])
+    trainer.history.evaluations.clear()
+    KeptWeights(trainer).tell()
+    assert re.findall(r"eval_[a-z0-9_]+=[\d.]+", caplog.messages[-1]) == whole
+    trainer.best_result, trainer.positive = None, positive
+    KeptWeights(trainer).tell()
+    assert re.findall(r"eval_[a-z0-9_]+=[\d.]+", caplog.messages[-1]) == whole[: 1 if positive else 2]

@@ -9,6 +9,7 @@ import pytest
 
 from bert_classifier import builder
 from bert_classifier.config import TrainConfig
+from bert_classifier.data_doctor.doctor import REPORT_FILE
 from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
@@ -151,3 +152,12 @@ def test_told_to_stop_it_does_not_read_on(ml_root, tmp_path):
     stop.number = 15
     with pytest.raises(Stopped, match="SIGTERM"):
         prepare(TrainConfig(), Environment.read(ml_root, {}), stop, tmp_path)
+
+
+def test_a_data_report_that_cannot_be_written_does_not_end_the_job(ml_root, tmp_path, caplog):
+    """The model comes first: a warning names the file."""
+    environment = Environment.read(ml_root, {})
+    (environment.output_dir / REPORT_FILE).mkdir(parents=True)
+    found = prepare(TrainConfig(max_seq_length=64), environment, StopSignal(), tmp_path)
+    assert found.data_report
+    assert f"{environment.output_dir / REPORT_FILE} cannot be written: " in caplog.text

@@ -174,3 +174,13 @@ def test_bar_is_for_people(monkeypatch, job, terminal, wanted):
     """A bar is drawn on a terminal only, and never in a SageMaker job."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert wants_bar(job) is wanted
+
+
+def test_the_last_steps_are_told_wherever_training_ends(caplog):
+    """Stopped, or ended early: the last loss of the log is not that of step 1."""
+    progress = Progress(20, 5)
+    for step in range(1, 8):
+        progress.update(step, report(loss=float(step)))
+    progress.close()
+    progress.close()
+    assert [(line["step"], line["train_loss"]) for line in lines_of(caplog)] == [(1, 1.0), (7, 4.5)]

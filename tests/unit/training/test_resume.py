@@ -1,5 +1,6 @@
 """A run that was interrupted and resumed is the run that was not, bit for bit."""
 
+import dataclasses
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from bert_classifier.model import load_tokenizer
 from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.distributed import World
 from bert_classifier.training.identity import require_same_run, run_identity
+from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.snapshot import restore, take_snapshot
@@ -88,6 +90,38 @@ def test_a_stop_while_evaluating_repeats_the_evaluation(undisturbed: tuple[Path,
     restore(second, take_snapshot(first))
     second.fit()
     assert_same_run(second, expected)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_what_validation_has_said_comes_along(
+    undisturbed: tuple[Path, Trainer], tmp_path: Path, steps: int
+) -> None:
+    """A start that is stopped at once calibrates as the one before did; a checkpoint of before gives nothing to."""
+    first = make_trainer(undisturbed[0], **SETTINGS)
+    while first.state.step < steps:
+        first.train_step(first.state.step)
+        first.state.step += 1
+        if first.state.step % 2 == 0:
+            first._note_evaluation(first.evaluate(first.validation))
+    store = CheckpointStore(tmp_path, {"run": 1})
+    store.save(take_snapshot(first))
+    checkpoint = store.load_newest()
+    assert checkpoint is not None
+    second = make_trainer(undisturbed[0], **SETTINGS)
+    restore(second, checkpoint)
+    for kept in ("best", "last"):
+        results = []
+        for trainer in (first, second):
+            trainer.config = dataclasses.replace(trainer.config, keep_weights=kept)
+            results.append(KeptWeights(trainer).result)
+        assert (results[0] is None) == (results[1] is None) == (kept == "last" and steps == 3)
+        if results[0] is not None and results[1] is not None:
+            assert np.array_equal(results[0].logits, results[1].logits)
+            assert np.array_equal(results[0].targets, results[1].targets)
+    before = {name: t for name, t in checkpoint.tensors.items() if not name.startswith("validation.")}
+    third = make_trainer(undisturbed[0], **SETTINGS)
+    restore(third, dataclasses.replace(checkpoint, tensors=before))
+    assert third.best_result is third.last_result is None
 
 
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:

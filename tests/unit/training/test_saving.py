@@ -112,9 +112,9 @@ def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match=r"MB free, 4 checkpoints need") as caught:
         require_space(tmp_path, 10**15, others=2_000_000)
     assert_clear(caught.value)
-    assert "remove the 2 MB of other runs' checkpoints there" in caught.value.remedy
+    assert "remove the 2.0 MB of other runs' checkpoints there" in caught.value.remedy
     require_space(tmp_path, 1)
-    with pytest.raises(PlatformError, match=r"MB free, the model needs 1,000,000,000 MB"):
+    with pytest.raises(PlatformError, match=r"MB free, the model needs 1,000,000,000.0 MB"):
         require_space_for_model(tmp_path, 10**15)
     require_space_for_model(tmp_path, 1)
 
