@@ -1,4 +1,7 @@
-"""On a job's PYTHONPATH: the program gets signal SIGNAL_NUMBER once what it logs, or opens, contains SIGNAL_AT."""
+"""On a job's PYTHONPATH: the program gets signal SIGNAL_NUMBER once what it logs, or opens, contains SIGNAL_AT.
+
+Where several ranks log, it is the first one that gets it, at that very step, and `train`, which started it, too.
+"""
 
 import logging
 import os
@@ -13,7 +16,8 @@ _sent: list[int] = []
 def _send() -> None:
     if not _sent:
         _sent.append(1)
-        os.kill(os.getpid(), int(os.environ["SIGNAL_NUMBER"]))
+        for pid in [os.getppid(), os.getpid()] if "RANK" in os.environ else [os.getpid()]:
+            os.kill(pid, int(os.environ["SIGNAL_NUMBER"]))
 
 
 def _record(*arguments: Any, **named: Any) -> logging.LogRecord:
@@ -28,7 +32,6 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _send()
 
 
-# Only in `train` itself: its ranks get the signal from it.
-if _AT and "RANK" not in os.environ:
+if _AT and os.environ.get("RANK", "0") == "0":
     logging.setLogRecordFactory(_record)
     sys.addaudithook(_audit)

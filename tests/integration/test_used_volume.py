@@ -13,6 +13,7 @@ import pytest
 
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.outputs import OUTPUTS
+from bert_classifier.manifest import put_files
 from bert_classifier.model import load_artifact
 from fakes import make_ml_root
 from train_process import CONTAINER, Outcome, train_as_process, train_in_process
@@ -128,18 +129,67 @@ def assert_complete(root: Path, undisturbed: Path) -> None:
 def test_reports_of_an_earlier_model_do_not_stand_beside_a_stopped_one(
     job: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """A root with an earlier run's results gets a model that was stopped: the reports would be about the other."""
+    """A root with an earlier stop's results gets another model that was stopped: the reports are not about it."""
     root = root_of(job, tmp_path)
-    for folder in ("model", "output"):
-        shutil.copytree(undisturbed / folder, root / folder)
-    (root / "model" / "vocab.txt").write_text("an earlier tokenizer's")
-    listed = json.loads((root / "model" / "manifest.json").read_text())
-    listed["files"]["vocab.txt"] = {}
-    (root / "model" / "manifest.json").write_text(json.dumps(listed))
+    shutil.copytree(undisturbed / "output", root / "output")
+    staged = shutil.copytree(undisturbed / "model", tmp_path / "staged")
+    (staged / "manifest.json").unlink()
+    (staged / "vocab.txt").write_text("an earlier tokenizer's")
+    told = json.loads((staged / "training.json").read_text())
+    (staged / "training.json").write_text(json.dumps({**told, "is_complete": False}))
+    put_files(staged, root / "model")
     assert train_until(root, ON_THE_WAY, signal.SIGTERM).code == 143
     assert {path.name for path in (root / "output" / "data").iterdir()} == {"data_report.json"}
     assert not (root / "model" / "vocab.txt").exists()
     assert json.loads((root / "model" / "training.json").read_text())["is_complete"] is False
+
+
+def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Neither a second stop of an unfinished run, nor one while a finished one is judged again on a used volume."""
+    root = root_of(job, tmp_path)
+    first, second, third = (
+        (train_until(root, moment, signal.SIGTERM), told_by(root))
+        for moment in (ON_THE_WAY, "step=101 total_steps", EVALUATED)
+    )
+    for outcome, told in (first, second, third):
+        assert outcome.code == 143, outcome.log
+        assert told is not None
+        assert told["is_complete"] is False
+        assert set(told["metrics"]) == {"validation"}
+    assert [told and told["steps"] for _, told in (first, second, third)] == [100, 101, STEPS]
+    for field in ("kept_step", "temperature", "abstain_below", "metrics"):
+        assert (first[1] or {})[field] == (second[1] or {})[field], field
+    assert train_as_process(root).code == 0
+    assert_complete(root, undisturbed)
+    before = contents_of(root)
+    again = train_until(root, "only exported again", signal.SIGTERM)
+    assert again.code == 143, again.log
+    assert "is complete, and this run's: it stays as it is" in again.log
+    assert contents_of(root) == before
+
+
+def test_a_stop_does_not_replace_another_runs_complete_model(
+    job: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """With another seed in the same folder: the whole model is worth more; the checkpoint is kept."""
+    root = tmp_path / "ml"
+    shutil.copytree(undisturbed, root, symlinks=True)
+    (root / "input").unlink()
+    shutil.copytree(job / "input", root / "input")
+    described = root / "input" / "config" / "hyperparameters.json"
+    described.write_text(json.dumps({**json.loads(described.read_text()), "seed": "8"}))
+    before = contents_of(root)
+    outcome = train_until(root, "step=1 total_steps", signal.SIGTERM)
+    assert outcome.code == 143, outcome.log
+    assert "stays: it is complete, of another run; what this run has learnt so far" in outcome.log
+    assert contents_of(root) == before
+    assert len(list((root / "checkpoints").glob("checkpoint-*-000000001.safetensors"))) == 1
+
+
+def contents_of(root: Path) -> dict[str, bytes]:
+    """Return the model and the reports, byte for byte."""
+    folders = (root / "model", root / "output" / "data")
+    return {str(path): path.read_bytes() for folder in folders for path in sorted(folder.iterdir())}
 
 
 def may_mount() -> bool:
