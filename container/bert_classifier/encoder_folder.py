@@ -162,7 +162,7 @@ def _check_weights(path: Path) -> None:
             header = json.loads(file.read(length)) if is_plausible else None
         wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in _tensors(header))
     except FileNotFoundError as error:
-        raise _damaged(path, error.strerror) from error
+        raise _damaged(path, error.strerror or str(error)) from error
     except OSError as error:
         raise cannot_read(path, error, _COPY_AGAIN) from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
