@@ -271,8 +271,8 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
             raise UserError(absent, f"Put its data there, or take {name} out of {config_path.name}.")
         own_name = _CHANNEL_ALIASES.get(name, name)
         if own_name in channels:
-            both = f"{channels[own_name].path.name} and {name}"
-            raise UserError(f"Channels {both} mean the same.", "Give one of them.")
+            same = f"Channels {channels[own_name].path.name} and {name} mean the same."
+            raise UserError(same, "Give one of them.")
         channels[own_name] = Channel(own_name, data_dir / name, mode)
     return channels
 
