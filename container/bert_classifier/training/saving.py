@@ -157,23 +157,19 @@ def require_space(
     there = sum(min(size, checkpoint_bytes) for size in kept[:KEEP])
     needed, free = (KEEP + 1) * checkpoint_bytes, shutil.disk_usage(folder).free
     if free < needed - there:
+        # As fine as a tenth: 2.6 MB free where 2.8 are needed are not 3 and 3.
         stay = {"other runs' checkpoints": others, f"damaged ones ({_some(damaged)})": sum(damaged.values())}
-        told = [f"the {_megabytes(size)} of {name}" for name, size in stay.items() if size]
+        told = [f"the {size / 1e6:,.1f} MB of {name}" for name, size in stay.items() if size]
         or_else = f", or remove {' and '.join(told)} there" if told else ""
         raise PlatformError(
-            f"{folder} has {_megabytes(free)} free, {KEEP + 1} checkpoints need {_megabytes(needed)}"
-            f" ({_megabytes(there)} of them are there).",
+            f"{folder} has {free / 1e6:,.1f} MB free, {KEEP + 1} checkpoints need {needed / 1e6:,.1f} MB"
+            f" ({there / 1e6:,.1f} MB of them are there).",
             f"Give the job a larger volume (volume_size){or_else}.",
         )
 
 
 def _some(names: Collection[str]) -> str:
     return ", ".join([*itertools.islice(names, _MOST_NAMED), *(["…"] if len(names) > _MOST_NAMED else [])])
-
-
-def _megabytes(size: int) -> str:
-    """Return a size in words, as fine as a tenth: 2.4 free where 2.6 are needed are not 2 and 3."""
-    return f"{size / 1e6:,.1f} MB"
 
 
 def require_space_for_model(folder: Path, model_bytes: int) -> None:
@@ -188,6 +184,6 @@ def require_space_for_model(folder: Path, model_bytes: int) -> None:
         free = shutil.disk_usage(place).free
         if free < needed:
             raise PlatformError(
-                f"{place} has {_megabytes(free)} free, the model needs {_megabytes(needed)}.",
+                f"{place} has {free / 1e6:,.1f} MB free, the model needs {needed / 1e6:,.1f} MB.",
                 "Give the job a larger volume (volume_size).",
             )
