@@ -30,6 +30,7 @@ DESERIALIZERS = (
     JSONDeserializer(),
     JSONLinesDeserializer(),
     CSVDeserializer(),
+    PandasDeserializer(),
     PandasDeserializer(accept="application/json"),
     PandasDeserializer(accept="text/csv"),
     NumpyDeserializer(dtype=str, accept="text/csv"),
@@ -56,7 +57,7 @@ def outcomes(port: int) -> dict[str, str]:
     session, found = session_for(port), {}
     for serializer, asked in SERIALIZERS:
         for deserializer in DESERIALIZERS:
-            accept = deserializer.ACCEPT[0]
+            accept = ", ".join(deserializer.ACCEPT)
             name = f"{type(serializer).__name__} {type(deserializer).__name__} {accept}"
             predictor = Predictor("endpoint", session, serializer, deserializer)
             try:

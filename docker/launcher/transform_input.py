@@ -1,11 +1,10 @@
 """What `batch-transform` classifies: local files, which are looked at and uploaded, or S3; and their form."""
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from bert_classifier.columns import is_header
+from bert_classifier.csv_looks import LabelColumns, is_likely_header
 from bert_classifier.errors import UserError
 from bert_classifier.records import CsvRow, RowError, read_csv_rows, read_lines
 from launcher.account import Account
@@ -116,11 +115,13 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
     if found.split_type == "None":
         yield from check_idle(settings, {"strategy": "a JSON document is one request"})
     for name, path in (found.local.files if found.local else {}).items():
-        yield from _check_file(name, path, found, settings.max_payload * _MB)
+        yield from _check_file(name, path, found, settings)
     yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")
 
 
-def _check_file(name: str, path: Path, found: TransformInput, most: int) -> Iterator[Finding]:
+def _check_file(
+    name: str, path: Path, found: TransformInput, settings: TransformSettings
+) -> Iterator[Finding]:
     if not path.stat().st_size:
         yield fail("input", f"{name} is empty", "Take it out.")
         return
@@ -129,15 +130,19 @@ def _check_file(name: str, path: Path, found: TransformInput, most: int) -> Iter
             longest = max(map(len, file))
     else:
         longest = path.stat().st_size
-    if longest > most:
+    if longest > settings.max_payload * _MB:
         told = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
         yield fail("input", told, "Raise MAX_PAYLOAD, or shorten it.")
     if found.media_type == MEDIA_TYPES[".csv"]:
-        yield from _check_csv(name, path, found)
+        yield from _check_csv(name, path, found, alone=settings.strategy == "SingleRecord")
 
 
-def _check_csv(name: str, path: Path, found: TransformInput) -> Iterator[Finding]:
-    """Yield what is no text: a header, labels, and the second half of a text that SageMaker would cut in two."""
+def _check_csv(name: str, path: Path, found: TransformInput, *, alone: bool) -> Iterator[Finding]:
+    """Yield what is no text: a header, labels, and the second half of a text that SageMaker would cut in two.
+
+    Args:
+        alone: whether each row is a request.
+    """
     looks = _CsvLooks()
     try:
         for row in read_csv_rows(read_lines(path)):
@@ -156,46 +161,64 @@ def _check_csv(name: str, path: Path, found: TransformInput) -> Iterator[Finding
             "input", "header=present would cost every later part of a file its first row",
             "Take the header row out of the files, and header=present out of CONTENT_TYPE.",
         )  # fmt: skip
-    elif looks.has_header and not found.says("header=absent"):
+    elif not found.says("header=absent"):
+        yield from _header_findings(name, looks, alone=alone)
+    yield from _label_findings(name, looks)
+
+
+def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
+    if looks.has_header:
         yield fail(
-            "input", f"{name} begins with a header row, which the server takes for a text and refuses",
+            "input", f"{name} begins with a header row, which the server takes for no text and refuses",
             'Take the row out; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
         )  # fmt: skip
-    if looks.have_labels:
+    if looks.name_line:
+        told = f"{name} line {looks.name_line} is a text that reads like a header row"
+        remedy = 'Give CONTENT_TYPE="text/csv; header=absent".'
+        if alone:
+            yield fail("input", f"{told}: the server refuses it with 400, and the job fails", remedy)
+        else:
+            refused = "the server refuses a request that begins with it with 400, and the job fails"
+            yield warn("input", f"{told}: {refused}", remedy)
+
+
+def _label_findings(name: str, looks: "_CsvLooks") -> Iterator[Finding]:
+    if looks.label_line:
         yield warn(
-            "input", f"{name} looks like training data: every row has {looks.cells} cells, the first of few kinds",
-            "Give the texts alone: a label would be read as a part of the text.",
-        )  # fmt: skip
+            "input",
+            f"{name} looks like training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
+            "have a few words beside a comma; if these are classes of the model, the server refuses the request "
+            "with 400, and the job fails",
+            "Give the texts alone, in one column; a text with such a comma is quoted as a whole.",
+        )
 
 
 class _CsvLooks:
-    """What the rows of a file have in common."""
+    """What the rows of a file look like to the server, for which any row may be the first of a request."""
 
     def __init__(self) -> None:
         self.broken_line = 0  # where a text with a line break begins
         self.has_header = False
-        self.cells = 0  # of every row; 0 = they differ, or prose has commas there
-        self._first_cells: Counter[str] = Counter()
+        self.name_line = 0  # of the first later row that would pass for a header
+        self.label_line = 0  # of the first row that may have a label: the classes are not known here
+        self.label_rows = 0
+        self.rows = 0
         self._has_begun = False
+        self._labels = LabelColumns(None)
 
     def add(self, row: CsvRow) -> None:
         """Look at a row."""
         if not self.broken_line and any("\n" in cell for cell in row.cells):
             self.broken_line = row.line
-        if not row.cells:
+        if not any(cell.strip() for cell in row.cells):
             return
-        if not self._has_begun:
-            self._has_begun, self.has_header = True, is_header(row.cells)
-            self.cells = len(row.cells)
-            if self.has_header:
+        is_first, self._has_begun = not self._has_begun, True
+        if is_likely_header(row.cells):
+            self.has_header = self.has_header or is_first
+            self.name_line = self.name_line or (0 if is_first else row.line)
+            if is_first:
                 return
-        is_prose = any(cell[:1].isspace() for cell in row.cells[1:])
-        if len(row.cells) != self.cells or is_prose:
-            self.cells = 0
-        if self.cells:
-            self._first_cells[row.cells[0]] += 1
-
-    @property
-    def have_labels(self) -> bool:
-        """Whether every row seems to be a label and a text."""
-        return self.cells in (2, 3) and 2 * len(self._first_cells) <= self._first_cells.total()
+        self.rows += 1
+        if self._labels.add(row.cells):
+            self.label_rows += 1
+            self.label_line = self.label_line or row.line

@@ -25,6 +25,7 @@ LEVELS = {
     "variables": 1,
     "label_mapper": 1,
     "config": 2,
+    "csv_looks": 2,
     "gpus": 3,
     "manifest": 2,
     "encoder_folder": 2,

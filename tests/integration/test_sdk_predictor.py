@@ -13,7 +13,7 @@ from toy_artifact import make_artifact
 TESTS = Path(__file__).parents[1]
 SDK_PYTHON = TESTS.parent / ".venv" / "host" / "bin" / "python"
 NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n'
-PAIRS = 27
+PAIRS = 30
 
 
 def test_every_pair_of_serializer_and_deserializer_works(tmp_path):

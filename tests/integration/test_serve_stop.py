@@ -202,3 +202,42 @@ def test_a_replacement_that_cannot_load_ends_the_server(tmp_path):
         os.kill(process.worker, signal.SIGKILL)
         assert process.exit_code(60) == 2
         assert "UserError: 'model.safetensors' of the model" in process.log
+
+
+def test_a_signal_without_meaning_changes_nothing_while_it_starts(ml_root, tmp_path):
+    """SIGHUP, as a terminal's end or another server's reload would send it, to the parent or to the whole group."""
+    with ServingProcess(ml_root, tmp_path / "log") as process:
+        while not process.catches(signal.SIGTERM):
+            time.sleep(0.001)
+        process.signal(signal.SIGHUP)
+        process.wait_until_it_listens()
+        for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN):
+            process.signal(number)
+            os.kill(process.worker, number)
+        worker = process.worker
+        process.wait_until_ready()
+        os.kill(worker, signal.SIGHUP)
+        assert (process.ping(), process.worker) == (200, worker)
+
+
+def test_the_signal_that_ended_a_start_is_named(ml_root, tmp_path):
+    """A crash is no lack of memory, which is what SIGKILL says."""
+    with ServingProcess(ml_root, tmp_path / "log") as process:
+        process.wait_until_it_listens()
+        os.kill(process.worker, signal.SIGSEGV)
+        assert process.exit_code(10) == 3
+        assert "The worker was ended by SIGSEGV while it loaded the model." in process.log
+        assert "emory" not in process.log
+
+
+def test_variables_of_other_programs_do_nothing(ml_root, tmp_path):
+    """They belong to gunicorn and prometheus_client elsewhere: nonsense in them ends nothing, sense changes nothing."""
+    foreign = {
+        "web_concurrency": "abc",
+        "prometheus_multiproc_dir": "/nonexistent",
+        "script_name": "/elsewhere",
+    }
+    with ServingProcess(ml_root, tmp_path / "log", **foreign) as process:
+        process.wait_until_ready()
+        assert process.invoke('["a"]')[0] == 200
+        assert "WEB_CONCURRENCY, SCRIPT_NAME, PROMETHEUS_MULTIPROC_DIR: variables of other" in process.log

@@ -9,16 +9,18 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bert_classifier.columns import TEXT_COLUMNS
 from bert_classifier.errors import RequestError
 from bert_classifier.fields import shown
 from bert_classifier.records import RowError, parse_json, read_csv_rows, text_problem
 
-# What clients call the second text of a pair, without its separators.
+# What clients call one of several texts, without its separators. A column about a text (text_id) is none.
 _SECOND_TEXT = re.compile(
-    r"(text|sentence|input|question|query|sequence|passage|document)s?(pairs?|b|2|two)"
-    r"|(second|other)(text|sentence|input|sequence)|pair|hypothesis"
+    r"((first|second|third|next|other|input|source|target|original)?"
+    r"(text|sentence|input|sequence|premise|hypothesis|question|quer(y|ie)|answer|context|passage|paragraph|document|body"
+    r"|abstract|content)s?(pairs?|[a-d]|[0-9]{1,2}|one|two|three)?)|pair"
 )
+# Settings of a request here and in servers of its kind, by which whoever puts them into a record expects something.
+_SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _SEPARATOR = re.compile(r"[ _-]")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape keeps a byte that is not UTF-8
 
@@ -57,12 +59,24 @@ def of_json_value(value: Any) -> Record:
 
 def _refuse_second_text(record: dict[str, Any]) -> None:
     own = next((name for name in ("text", "inputs") if name in record), None)
-    for name in record if own else ():
-        if name == own:
+    for name, value in record.items() if own else ():
+        if name in ("text", "inputs") or value is None:  # what exporters write for none
             continue
         bare = _SEPARATOR.sub("", name).lower()
-        if bare in TEXT_COLUMNS or _SECOND_TEXT.fullmatch(bare):
+        if bare in _SETTINGS:
+            raise RequestError(
+                400,
+                "bad_parameters",
+                f"A record has {shown(name)}, which is a setting of a whole request.",
+                'Send {"inputs": ["a text"], "parameters": {"top_k": 3}} as application/json.',
+            )
+        if _SECOND_TEXT.fullmatch(bare) and not _is_no_text(value):
             raise _second_text_error(f"A record has {shown(name)} beside {shown(own)}.")
+
+
+def _is_no_text(value: Any) -> bool:
+    """Say whether a value is plainly no text, nor a list or an object that may hold some."""
+    return isinstance(value, int | float) or not value or (isinstance(value, str) and not value.strip())
 
 
 def _second_text_error(cause: str) -> RequestError:

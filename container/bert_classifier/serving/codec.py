@@ -132,7 +132,7 @@ def _open_envelope(envelope: dict[str, Any]) -> tuple[Any, int | None]:
             '"instances" is not a list.',
             'Send {"instances": ["first text", "second text"]}.',
         )
-    return value, _top_k_of(envelope.get("parameters", {}))
+    return value, _top_k_of(envelope.get("parameters"))
 
 
 def _refuse_unknown(given: dict[str, Any], known: Sequence[str], code: str, remedy: str) -> None:
@@ -145,6 +145,8 @@ def _refuse_unknown(given: dict[str, Any], known: Sequence[str], code: str, reme
 
 
 def _top_k_of(parameters: Any) -> int | None:
+    if parameters is None:
+        return None
     if not isinstance(parameters, dict):
         raise RequestError(
             400, "bad_parameters", '"parameters" is not an object.', 'Send {"top_k": 3} or none.'

@@ -160,7 +160,8 @@ def _refuse_query() -> None:
 
 
 def _refuse_encoded_body() -> None:
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    codings = request.headers.get("Content-Encoding", "").lower().split(",")
+    if any(coding.strip() not in ("", "identity") for coding in codings):
         raise RequestError(
             415,
             "unsupported_encoding",

@@ -5,6 +5,7 @@ import re
 from werkzeug.http import parse_options_header
 
 from bert_classifier.errors import RequestError
+from bert_classifier.fields import shown
 
 JSON = "application/json"
 JSON_LINES = ("application/jsonlines", "application/x-ndjson", "application/jsonl")
@@ -30,7 +31,10 @@ def of_content_type(header: str | None) -> str:
         raise RequestError(415, "unsupported_media_type", "The request has no Content-Type header.", remedy)
     if media_type not in READ:
         raise RequestError(
-            415, "unsupported_media_type", "The Content-Type is not one that is read here.", remedy
+            415,
+            "unsupported_media_type",
+            f"The Content-Type {shown(media_type)} is not one that is read here.",
+            remedy,
         )
     if parameters.get("charset", "utf-8").strip().lower() not in _CHARSETS:
         raise RequestError(
@@ -59,8 +63,9 @@ def csv_header_of(header: str | None) -> str:
 def of_answer(accept: str | None, asked_in: str) -> str:
     """Return the one of WRITTEN that answers a request.
 
-    The client's qualities decide; among equals the form that came in, then, if that held a record a line, one
-    that does.
+    The client's qualities decide. Of several types that it names and likes best it gets JSON before CSV, which has
+    no header here: who names both, such as pandas' reader, would take the first answer for one. Else among equals the
+    form that came in, then, if that held a record a line, one that does.
 
     Args:
         accept: the Accept header, if there is one.
@@ -71,6 +76,8 @@ def of_answer(accept: str | None, asked_in: str) -> str:
     ranges = _ranges_of(accept or "*/*")
     offers = [asked_in] if asked_in in WRITTEN else []
     offers += WRITTEN if asked_in == JSON else [*JSON_LINES, CSV, JSON]
+    if JSON in ranges and CSV in ranges:
+        offers.insert(0, JSON)
     best = max(offers, key=lambda offer: _quality_of(offer, ranges))  # the first of several best
     if not _quality_of(best, ranges):
         raise RequestError(

@@ -4,7 +4,6 @@ The parent only holds the socket and watches the worker; the worker loads the mo
 """
 
 import logging
-import mmap
 import os
 import resource
 import signal
@@ -14,14 +13,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.errors import HaltServer
 
 from bert_classifier import log
 from bert_classifier.config import ServeConfig
@@ -32,6 +29,7 @@ from bert_classifier.fields import specs
 from bert_classifier.serving import access_log
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.parent import Outcome, Parent
 from bert_classifier.serving.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.service import ModelService
 from bert_classifier.serving.stop_signals import end_at_stops, ignore_stops
@@ -51,17 +49,20 @@ REPLACE_ME = 70  # exit code of a worker that ends itself; 3 and 4 would end gun
 LAST_ANSWERS_S = 0.5  # for the 503s of a worker that ends itself
 
 
-def main(environ: MutableMapping[str, str]) -> int:
+def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
     """Serve the model folder until SIGTERM and return the exit code: 0, or that of errors.exit_code_of.
 
     Args:
         environ: the process' environment: ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
+        foreign: variables that were taken out of it, since libraries would read them.
     """
     # OpenMP's waiting threads spin for milliseconds unless told otherwise, on cores that the requests need.
     environ.setdefault("GOMP_SPINCOUNT", "1000")
     log.configure()
     access_log.configure()
     end_at_stops()
+    if foreign:
+        logger.info("%s: variables of other programs, without effect here", ", ".join(foreign))
     try:
         config = ServeConfig.from_environ(environ)
         for doubt in near_misses(environ, specs(ServeConfig)):
@@ -113,47 +114,11 @@ def _serve(server: "_Server") -> int:
     return 0
 
 
-class _Outcome:
-    """What the worker tells its parent in shared memory: a failure's exit code; that a model was ready."""
-
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 2)  # anonymous: needs neither /dev/shm nor a file
-
-    @property
-    def exit_code(self) -> int:
-        return self._memory[0]
-
-    @exit_code.setter
-    def exit_code(self, code: int) -> None:
-        self._memory[0] = code
-
-    @property
-    def was_ready(self) -> bool:
-        return bool(self._memory[1])
-
-    @was_ready.setter
-    def was_ready(self, is_ready: bool) -> None:
-        self._memory[1] = is_ready
-
-
-class _Parent(Arbiter):  # type: ignore[misc] # gunicorn has no type information
-    """gunicorn's parent process, which here starts and stops, and does nothing else by signal.
-
-    What it would do on others (another model beside the first, more workers, another program in its place)
-    needs memory and a port that a container does not have twice.
-    """
-
-    def _ignore(self) -> None:
-        logger.info("a signal that has no meaning here is ignored; SIGTERM stops the server")
-
-    handle_hup = handle_usr2 = handle_ttin = handle_ttou = handle_winch = _ignore
-
-
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
     """gunicorn, set up for one model. The hooks run in the parent or in the worker, as each says."""
 
     def __init__(self, config: ServeConfig, model_dir: Path) -> None:
-        self.outcome = _Outcome()
+        self.outcome = Outcome()
         self._config = config
         self._model_dir = model_dir
         self._parent = os.getpid()
@@ -172,7 +137,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
 
     def run(self) -> None:
         """Start the parent process' loop; it ends by SystemExit."""
-        _Parent(self).run()
+        Parent(self).run()
 
     def supervise(self) -> None:
         """In the worker, every second: end it when its model will answer no more; the parent starts another."""
@@ -227,11 +192,11 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "child_exit": self._note_dead_worker,
         }
 
-    def _note_new_worker(self, _arbiter: Arbiter, _worker: Worker) -> None:
+    def _note_new_worker(self, _arbiter: Parent, _worker: Worker) -> None:
         """In the parent: each worker has to prove anew that it gets as far as a model."""
         self.outcome.was_ready = False
 
-    def _begin_worker(self, _arbiter: Arbiter, _worker: Worker) -> None:
+    def _begin_worker(self, _arbiter: Parent, _worker: Worker) -> None:
         """In the worker, first of all: its parent's handlers, which it has inherited, would swallow a stop."""
         end_at_stops()
 
@@ -276,7 +241,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         if os.getppid() == self._parent:
             os.kill(self._parent, signal.SIGTERM)
 
-    def _end_worker(self, _arbiter: Arbiter, worker: Worker) -> None:
+    def _end_worker(self, _arbiter: Parent, worker: Worker) -> None:
         """In the worker, last of all: answer what waits, and leave without taking the interpreter apart.
 
         With torch loaded that takes seconds, and it would crash if a thread were still inside torch.
@@ -287,14 +252,9 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             logging.shutdown()
             os._exit(0)
 
-    def _note_dead_worker(self, arbiter: Arbiter, _worker: Worker) -> None:
+    def _note_dead_worker(self, arbiter: Parent, _worker: Worker) -> None:
         """In the parent: do not start worker after worker when none ever gets as far as a model."""
         is_stopping = not arbiter.LISTENERS
         if self.outcome.was_ready or self.outcome.exit_code or is_stopping:
             return
-        error = PlatformError(
-            "The worker died while it loaded the model.",
-            "Most likely memory ran out: choose a larger instance.",
-        )
-        logger.error("%s", failure_text(error))
-        raise HaltServer(error.cause, error.exit_code)
+        arbiter.refuse_to_go_on()

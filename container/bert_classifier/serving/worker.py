@@ -27,6 +27,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from bert_classifier.serving.connection import Connection, TooSlowError
 from bert_classifier.serving.guarded_answer import BrokenAnswerError, GuardedAnswer
 from bert_classifier.serving.listening import refuse_new_connections
+from bert_classifier.serving.stop_signals import ignore_meaningless
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,11 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._stopped_at: float | None = None
         self._last_arrival = 0.0
         self._checked_at = 0.0
+
+    def init_signals(self) -> None:
+        """Take gunicorn's handlers, but do not die of a signal that is meant for its parent."""
+        super().init_signals()
+        ignore_meaningless()
 
     def handle_exit(self, _signal: int, _frame: Any) -> None:
         """Begin to stop."""

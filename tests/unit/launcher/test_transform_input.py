@@ -2,7 +2,9 @@
 
 import pytest
 
-from bert_classifier.errors import UserError
+from bert_classifier.errors import RequestError, UserError
+from bert_classifier.serving import codec
+from bert_classifier.serving.csv_form import CsvForm
 from launcher.account import Account
 from launcher.findings import Level
 from launcher.model_settings import TransformSettings
@@ -55,6 +57,8 @@ def test_files_of_several_forms_are_refused(tmp_path):
         ({"a.csv": 'x\n"one\n'}, {}, "a.csv line 2: "),
         ({"a.csv": "text\nfine\n"}, {}, "a.csv begins with a header row"),
         ({"a.csv": "label,text\n1,fine\n"}, {}, "a.csv begins with a header row"),
+        ({"a.csv": "title\nfine\n"}, {}, "a.csv begins with a header row"),
+        ({"a.csv": "\nUnnamed: 0,review\n0,fine\n"}, {}, "a.csv begins with a header row"),
         ({"a.csv": "fine\ntext\n"}, {}, ""),
         ({"a.csv": "text\nfine\n"}, {"content_type": "text/csv; header=absent"}, ""),
         ({"a.csv": "x\nfine\n"}, {"content_type": 'text/csv; Header="present"'}, "header=present would cost"),
@@ -77,24 +81,65 @@ def test_what_sagemaker_cannot_cut_is_told(tmp_path, files, settings, told):
     assert bool(told) == bool(wrong)
 
 
+SILENT = ["No, thanks\nNo, thanks\n", "one\ntwo\none\n", "a text, with a comma\n", '"Film,a text"\nanother\n']
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("7,one\n3,two\n7,three\n3,four\n", "every row has 2 cells, the first of few kinds"),
-        ("Film,t,one\nFilm,t,two\n", "every row has 3 cells"),
-        ("label,text\n7,one\n7,two\n", "every row has 2 cells"),
-        ("No, thanks\nNo, thanks\n", ""),
-        ("a,one\nb,two\nc,three\n", ""),
-        ("one\ntwo\none\n", ""),
-        ("a,one\na,two\nthree\n", ""),
+        ("7,one\n3,two\n7,three\n3,four\n", "4 of 4 rows, line 1 first,"),
+        ("Film,t,one\nFilm,t,two\n", "2 of 2 rows"),
+        ("label,text\n7,one\n7,two\n", "2 of 2 rows, line 2 first"),
+        ("hello there\n1,one\n", "1 of 2 rows, line 2 first"),
+        ("No, thanks\nCompany,a text of some more words\n", "1 of 2 rows, line 2 first"),
+        ("money back please today or so,Refund\nhello,No\n", "2 of 2 rows"),
+        *((silent, "") for silent in SILENT),
     ],
 )
-def test_training_data_are_told_apart(tmp_path, content, told):
-    """Rows that begin with one of a few words are doubtful: only the server knows the classes."""
+def test_what_may_be_a_label_is_told(tmp_path, content, told):
+    """A few words beside a comma may be a class, which only the server knows: what follows then is said."""
     findings = list(check_input(*found(tmp_path, {"a.csv": content})))
     doubts = "; ".join(finding.told for finding in findings if finding.level is Level.WARN)
     assert told in doubts
-    assert bool(told) == bool(doubts)
+    assert bool(told) == bool(doubts) == ("with 400, and the job fails" in doubts)
+
+
+@pytest.mark.parametrize(("strategy", "level"), [("SingleRecord", Level.FAIL), ("MultiRecord", Level.WARN)])
+def test_a_later_row_that_reads_like_a_header_is_told(tmp_path, strategy, level):
+    """It may be the first of a request, and alone it is; header=absent says that it is a text."""
+    files = {"a.csv": "hello there\ncontent\nbye\n"}
+    (finding,) = [f for f in check_input(*found(tmp_path, files, strategy=strategy)) if "line 2" in f.told]
+    assert finding.level is level
+    settings = {"strategy": strategy, "content_type": "text/csv; header=absent"}
+    assert not [f for f in check_input(*found(tmp_path, files, **settings)) if f.level is not Level.OK]
+
+
+FORM = CsvForm.of("", ("Film", "No", "Company", "Refund"), is_part=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("hello\ncontent\nbye\n", "Film,stop it\nhello there\n", "Film,money back now\nNo,stop it all\n"),
+        *(",text\n0,hello\n1,bye\n", "money back,refund\nhello,No\n", "1,hello\n2,hey\n3,you\n"),
+        *("title\n", "review\nfine\n", "0,hello\n", "utterance,intent\nhello,no\n", "text;label\n"),
+        *SILENT,
+    ],
+)
+def test_the_server_refuses_only_what_was_told(tmp_path, content):
+    """Whether SageMaker sends a file as a whole or each row alone: silence here means that no request is refused."""
+    findings = list(check_input(*found(tmp_path, {"a.csv": content})))
+    is_silent = not [finding for finding in findings if finding.level is not Level.OK]
+
+    def is_refused(body):
+        try:
+            codec.decode("text/csv", body.encode(), 100, FORM)
+        except RequestError:
+            return True
+        return False
+
+    refused = [body for body in (content, *content.splitlines()) if is_refused(body)]
+    assert is_silent == (not refused), refused
 
 
 def test_parameters_of_a_form_are_not_the_form(tmp_path):

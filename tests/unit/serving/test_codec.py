@@ -34,6 +34,7 @@ def _records(media_type: str, body: str | bytes, max_records: int = 100) -> list
         {"instances": ["a", "b"]},
         {"instances": [{"text": "a"}, {"inputs": "b", "id": 7}]},
         {"inputs": ["a", {"text": "b"}], "parameters": {}},
+        {"inputs": ["a", {"text": "b"}], "parameters": None},
         ["a", "b"],
         [{"text": "a"}, "b"],
     ],

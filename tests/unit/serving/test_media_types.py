@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
 from bert_classifier.serving import media_types
+from bert_classifier.serving.app import create_app
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,8 @@ def test_content_types_that_are_not_read(header, code):
         media_types.of_content_type(header)
     assert (caught.value.status, caught.value.code) == (415, code)
     assert "application/json" in str(caught.value)
+    if code == "unsupported_media_type" and (header or ";") != ";":
+        assert f"'{header.split(';')[0]}'" in str(caught.value), "the type that was refused is named"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,10 @@ def test_content_types_that_are_not_read(header, code):
         ("text/csv;q=0.5, application/json;q=0.9", "text/csv", "application/json"),
         ("text/csv, application/json", "application/json", "application/json"),
         ("application/json; charset=utf-8", "text/csv", "application/json"),
+        ("text/csv, application/json", "text/csv", "application/json"),
+        ("application/json, text/csv", "application/jsonlines", "application/json"),
+        ("text/csv, application/json;q=0.9", "text/plain", "text/csv"),
+        ("text/csv, application/json, */*;q=0.1", "text/csv", "application/json"),
         ("*/*;q=0.1, text/csv", "application/json", "text/csv"),
         ("application/json;q=0, */*", "application/json", "application/jsonlines"),
         ("text/html, application/xhtml+xml, */*;q=0.8", "application/json", "application/json"),
@@ -88,3 +96,15 @@ def test_any_accept_header_is_answered(accept, asked_in):
     except RequestError as error:
         outcome = error.status
     assert outcome in (*media_types.WRITTEN, 406)
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity, identity"])
+def test_a_coding_that_changes_nothing_is_no_compression(make_service, predictor, coding):
+    """Proxies and some clients name identity, or nothing at all."""
+    client = create_app(make_service(predictor), ServeConfig()).test_client()
+
+    def ask(told):
+        response = client.post("/invocations", json=["a"], headers={"Content-Encoding": told}, buffered=True)
+        return response.status_code
+
+    assert (ask(coding), ask("gzip"), ask("identity, gzip")) == (200, 415, 415)

@@ -102,6 +102,39 @@ def test_a_tie_that_turns_over_is_no_other_label(artifact, setting, rows, by, is
         place(turned, CPU, setting)
 
 
+def _answers(monkeypatch, artifact, wanted, found):
+    """Place an artifact whose probe texts got the logits `wanted`, in an arithmetic that answers `found`."""
+    monkeypatch.setattr("bert_classifier.serving.precision.probe_logits", lambda *_: found)
+    return place(_with_probe_logits(artifact, lambda _: np.array(wanted)), CPU, "int8")
+
+
+CLEAR = [3.0, 0.0, -3.0]
+NAN = [float("nan")] * 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "told"),
+    [
+        ([CLEAR] * 12, [[5.0, 2.0, -5.0]] * 10 + [[0.0, 3.0, -3.0]] * 2, "2 of 12 probe texts get another"),
+        ([[1.0, 0.0, -3.0]] * 2 + [CLEAR] * 10, [[1.0, 1.2, -2.0]] * 2 + [[4.0, 1.0, -2.0]] * 10, "2 of 12"),
+        ([CLEAR] * 12, [NAN] * 12, "12 of 12 probe texts get scores that are no numbers"),
+        ([CLEAR] * 12, [CLEAR] * 11 + [[float("inf"), 0.0, 0.0]], "1 of 12 probe texts get scores"),
+        ([NAN] + [CLEAR] * 11, [CLEAR] * 12, "1 of 12 probe texts get scores"),
+    ],
+)
+def test_a_wrong_arithmetic_does_not_excuse_itself(artifact, monkeypatch, wanted, found, told):
+    """What may be a tie is measured in float32: neither errors everywhere nor a common shift make it wider."""
+    with pytest.raises(UserError, match=told) as caught:
+        _answers(monkeypatch, artifact, wanted, found)
+    assert_clear(caught.value)
+
+
+def test_a_common_shift_changes_no_label(artifact, monkeypatch):
+    """All logits of a text may move together, beside a tie that turns over."""
+    tie, turned = [0.01, 0.0, -3.0], [2.0, 2.01, -1.0]
+    assert _answers(monkeypatch, artifact, [tie] + [CLEAR] * 11, [turned] + [[5.0, 2.0, -1.0]] * 11)
+
+
 def test_neighbours_change_no_score_in_int8(artifact):
     """Activations are quantised by their range in a pass, so each text has one of its own: to the last bit."""
     predictor = Predictor(place(artifact, CPU, "int8"), 512)
@@ -129,6 +162,9 @@ class _Moved:
     def to(self, *arguments: Any) -> "_Moved":
         self.to_calls.append(arguments)
         return self
+
+    def modules(self) -> list[torch.nn.Module]:
+        return []
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,25 @@ def test_what_a_request_asks_for_in_vain_is_named(body, told):
         ({"text": "a", "textPair": "b"}, "textPair"),
         ({"inputs": "a", "text_b": "b"}, "text_b"),
         ({"text": "a", "text2": "b"}, "text2"),
-        ({"text": "a", "sentence2": None}, "sentence2"),
+        ({"text": "a", "sentence2": "b"}, "sentence2"),
+        ({"text": "a", "query": "b"}, "query"),
+        ({"text": "a", "question": "b"}, "question"),
+        ({"text": "a", "context": "b"}, "context"),
+        ({"text": "a", "premise": "b"}, "premise"),
+        ({"text": "a", "document": "b"}, "document"),
+        ({"text": "a", "answer": "b"}, "answer"),
+        ({"text": "a", "passage": "b"}, "passage"),
+        ({"text": "a", "text1": "b"}, "text1"),
+        ({"text": "a", "text_1": "b"}, "text_1"),
+        ({"text": "a", "text3": "b"}, "text3"),
+        ({"text": "a", "textA": "b"}, "textA"),
+        ({"text": "a", "Text": "b"}, "Text"),
+        ({"text": "a", "texts": ["b", "c"]}, "texts"),
+        ({"text": "a", "sentence1": "b"}, "sentence1"),
+        ({"text": "a", "sentence_a": "b"}, "sentence_a"),
+        ({"text": "a", "next_sentence": "b"}, "next_sentence"),
+        ({"text": "a", "body": "b"}, "body"),
+        ({"text": "a", "input": "b"}, "input"),
         ({"text": "a", "hypothesis": "b"}, "hypothesis"),
         ({"text": "a", "abstract": "b"}, "abstract"),
         ({"text": ["a", "b"]}, "list of several texts"),
@@ -77,6 +95,10 @@ def test_other_columns_of_a_record_are_ignored():
         "created": "2026",
         "textual": True,
         "pairs": 2,
+        "text_id": "t-7",
+        "question_number": 3,
+        "query": 5,
+        "answer": True,
     }
     assert _records(LINES, json.dumps(record)) == ["a"]
 
@@ -88,3 +110,19 @@ def test_a_query_string_is_refused(make_service, predictor):
     assert response.status_code == 400
     assert "query string" in json.loads(response.text)["error"]
     assert client.get("/ping?from=monitor").status_code == 200
+
+
+@pytest.mark.parametrize("none", [None, "", "  ", []])
+def test_what_an_exporter_writes_for_none_is_no_second_text(none):
+    """Tables with a column for pairs have it in every row."""
+    assert _records(LINES, json.dumps({"text": "a", "text_pair": none, "context": none})) == ["a"]
+    assert _records(LINES, '{"text": "a", "top_k": null}') == ["a"]
+
+
+@pytest.mark.parametrize("name", ["top_k", "topK", "return_all_scores", "function_to_apply"])
+def test_a_setting_inside_a_record_is_refused(name):
+    """It is one of the whole request, and would do nothing there."""
+    body = json.dumps({"inputs": ["fine", {"text": "a", name: 2}]})
+    with pytest.raises(RequestError, match=f"A record has '{name}', which is a setting") as caught:
+        _records(JSON, body)
+    assert (caught.value.status, caught.value.code) == (400, "bad_parameters")

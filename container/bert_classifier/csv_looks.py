@@ -1,0 +1,97 @@
+"""What a CSV looks like that holds more than texts: a header row, or labels. For refusing, never for reading.
+
+The server and the launcher's checks share it; what training reads as a header, `columns` tells. Standard library only.
+"""
+
+import re
+from collections.abc import Sequence
+
+_SEPARATORS = re.compile(r"[\s_-]+")
+_OTHER_DELIMITERS = re.compile(r"[;\t|]")
+_LABEL = re.compile(
+    r"labels?|class(index|id|name)?|category|intent|sentiment|topic|target|rating|stars|polarity"
+)
+_TEXT = re.compile(
+    r"((review|comment|tweet|question|message|input|full|raw|clean|cleaned)?texts?|sentences?|titles?|abstract|content"
+    r"|reviews?|utterances?|messages?|tweets?|body|comments?|descriptions?|questions?|answers?|premise|hypothesis)"
+    r"([0-9]{1,2}|[ab])?"
+)
+_NAME = re.compile(f"{_LABEL.pattern}|{_TEXT.pattern}")
+_INDEX = re.compile(r"unnamed:[0-9]+")  # pandas' name of a column without one
+_MOST_WORDS = 4  # of a class, where the classes are not known
+
+
+def is_likely_header(cells: Sequence[str]) -> bool:
+    """Say whether a row of texts would rather be one of column names, by the names in common use.
+
+    Those of a label and a text stand in it, or one of them among other names; in prose other words would.
+    """
+    if len(cells) == 1:
+        return all(_NAME.fullmatch(_bare(name)) for name in _OTHER_DELIMITERS.split(cells[0]))
+    names = [_bare(cell) for cell in cells]
+    has_label, has_text = (any(map(kind.fullmatch, names)) for kind in (_LABEL, _TEXT))
+    if has_label and has_text:
+        return True
+    return (has_label or has_text) and all(map(_is_name, cells, names))
+
+
+def _bare(cell: str) -> str:
+    return _SEPARATORS.sub("", cell.strip().lower())
+
+
+def _is_name(cell: str, name: str) -> bool:
+    """Say whether a cell of several could name a column: a known name, none, or a single word."""
+    known = not name or _NAME.fullmatch(name) or _INDEX.fullmatch(name)
+    return bool(known) or cell.strip().isidentifier()
+
+
+def classes_of(names: Sequence[str]) -> frozenset[str]:
+    """Return how data call a model's classes, in small letters: by name, or by number from 0 or from 1 on."""
+    are_numbers = all(name.isdigit() for name in names)
+    numbers = () if are_numbers else map(str, range(len(names) + 1))
+    return frozenset([*(name.strip().casefold() for name in names), *numbers])
+
+
+class LabelColumns:
+    """Whether the rows' first or last cells are labels.
+
+    Args:
+        classes: as classes_of returns them; None: not known, so that any few words may be one.
+    """
+
+    def __init__(self, classes: frozenset[str] | None) -> None:
+        self._classes = classes
+        self._told = {0: [0, 0], -1: [0, 0]}  # rows by place of the cell: without, and with a label there
+
+    def add(self, cells: Sequence[str]) -> bool:
+        """Count a row; say whether it alone would be refused."""
+        if not any(cell.strip() for cell in cells):
+            return False
+        found = [self._has_label(cells, place) for place in self._told]
+        for counts, is_label in zip(self._told.values(), found, strict=True):
+            if is_label is not None:
+                counts[is_label] += 1
+        return True in found
+
+    @property
+    def place(self) -> str:
+        """Where most rows have a label: "begin", "end", or "" where they have none."""
+        (others, first), (other_ends, last) = self._told.values()
+        return "begin" if first > others else "end" if last > other_ends else ""
+
+    def _has_label(self, cells: Sequence[str], place: int) -> bool | None:
+        """Say whether a row has a label there beside its text; None where it cannot be told."""
+        if len(cells) == 1 or any(
+            cell[:1].isspace() for cell in cells[1:]
+        ):  # "No, thanks": prose has a blank
+            return False
+        label = cells[place].strip()
+        if not self._may_be_class(label):
+            return False
+        inner = cells[1][:1] if place == 0 else cells[-2].strip()[-1:]
+        return None if label.isdigit() and inner.isdigit() else True  # "1,000 people"
+
+    def _may_be_class(self, label: str) -> bool:
+        if self._classes is not None:
+            return label.casefold() in self._classes
+        return 0 < len(label.split()) <= _MOST_WORDS

@@ -1,0 +1,21 @@
+"""Environment variables that would set up a library behind the server's back. Standard library only."""
+
+from collections.abc import MutableMapping
+
+# What gunicorn and prometheus_client read by themselves, on import or later, whatever the server sets.
+_OF_LIBRARIES = (
+    "WEB_CONCURRENCY",
+    "GUNICORN_PID",
+    "GUNICORN_FD",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "SCRIPT_NAME",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "prometheus_multiproc_dir",
+)
+
+
+def take_foreign(environ: MutableMapping[str, str]) -> list[str]:
+    """Remove the variables by which a library would be set up from outside; return those that said something."""
+    given = [name for name in _OF_LIBRARIES if name in environ]
+    return [name for name in given if environ.pop(name)]
