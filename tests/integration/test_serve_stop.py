@@ -233,7 +233,7 @@ def test_the_signal_that_ended_a_start_is_named(ml_root, tmp_path):
 
 def test_variables_of_other_programs_do_nothing(ml_root, tmp_path):
     """They belong to gunicorn and prometheus_client elsewhere: nonsense in them ends nothing, sense changes nothing."""
-    foreign = {
+    foreign: dict[str, Any] = {
         "web_concurrency": "abc",
         "prometheus_multiproc_dir": "/nonexistent",
         "script_name": "/elsewhere",
