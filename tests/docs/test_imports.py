@@ -148,6 +148,7 @@ def test_the_host_side_needs_no_torch(path: Path) -> None:
     allowed = {
         "columns",
         "config",
+        "csv_looks",
         "cuda_kernels",
         "encoder_folder",
         "errors",
