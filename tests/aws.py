@@ -285,6 +285,7 @@ def aws(aws_server: str, tmp_path: Path) -> Aws:
         "HOME": str(tmp_path),
         "LAUNCHER_SETTINGS_FILE": str(tmp_path / "launcher.toml"),
     }
+    (tmp_path / "launcher.toml").touch()
     account = Aws(aws_server, environ)
     account.client("s3").create_bucket(Bucket=BUCKET)
     account.client("iam").create_role(RoleName="sagemaker-job", AssumeRolePolicyDocument=json.dumps(TRUST))

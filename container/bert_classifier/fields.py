@@ -146,6 +146,7 @@ def parse_values(
     what: str,
     spelling: Callable[[str], str] = str,
     aliases: Mapping[str, str] = MappingProxyType({}),
+    plain: Callable[[object], str | None] = unquote,
 ) -> tuple[dict[str, Any], list[str]]:
     """Parse the raw values of `cls`' settings.
 
@@ -153,6 +154,7 @@ def parse_values(
         what: how a message calls a setting, such as "hyperparameter".
         spelling: turns a setting's name into the one its user wrote.
         aliases: older names and the settings they stand for, so that a misspelt one gets its hint too.
+        plain: turns a raw value into a plain string, None for one that says "not given", or raises ValueError.
     Returns:
         the values by name, and one sentence for each mistake.
     """
@@ -164,7 +166,7 @@ def parse_values(
             mistakes.append(f"unknown {what} {shown(name)}{_hint(name, known, aliases)}")
             continue
         try:
-            text = unquote(value)
+            text = plain(value)
             if text is not None and not (text == AUTO and known[name].has_auto):
                 values[name] = known[name].parse(text)
         except ValueError:

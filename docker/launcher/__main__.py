@@ -11,7 +11,12 @@ sys.path[0:1] = [str(_HERE.parents[1]), str(_HERE.parents[2] / "container")]
 # The SDK tells at every class that a version 3 exists; this project needs the Estimator, which only version 2 has.
 os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
 
-from launcher.main import main  # noqa: E402 - found only now
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    try:
+        from launcher.main import main  # takes a second, in which somebody may think better of it
+
+        status = main(sys.argv[1:], os.environ)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = 130  # launcher.main.INTERRUPTED, which may not be there yet
+    sys.exit(status)

@@ -8,8 +8,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bert_classifier.errors import ContainerError, exit_code_of
-from bert_classifier.fields import specs
+from bert_classifier.errors import ContainerError, UserError, exit_code_of
+from bert_classifier.fields import Spec, specs
 from launcher.account import Account
 from launcher.commands import Command, say
 from launcher.refusals import explain
@@ -34,16 +34,17 @@ INTERRUPTED = 130  # as a shell counts SIGINT
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command; return its exit status: 0 done, 2 yours to fix, 3 the platform's, 1 a bug."""
-    for library in _TALKATIVE:
-        logging.getLogger(library).setLevel(logging.ERROR)
-    commands = all_commands()
-    given = make_parser(commands).parse_args(arguments)
-    command = commands[given.command]
     try:
-        file = Path(environ.get(FILE_VARIABLE) or REPOSITORY / FILE_NAME)
+        for library in _TALKATIVE:
+            logging.getLogger(library).setLevel(logging.ERROR)
+        commands = all_commands()
+        given = make_parser(commands).parse_args(arguments)
+        command = commands[given.command]
         flags = flags_of(given, command.positional)
-        sources = Sources(flags, environ, file, given.command, list(commands))
+        sources = Sources(flags, environ, _file(environ), given.command, list(commands))
         settings: AccountSettings = sources.read(command.settings, all_settings(commands))
+        for note in settings.notes:
+            say(note)
         return command.run(settings, Account(settings, environ))
     except KeyboardInterrupt:
         say("interrupted")
@@ -58,9 +59,25 @@ def all_commands() -> dict[str, Command]:
     return {command.name: command for module in modules for command in module.COMMANDS}
 
 
-def all_settings(commands: Mapping[str, Command]) -> list[str]:
-    """Return the names of the settings of all commands, each once."""
-    return list(dict.fromkeys(name for command in commands.values() for name in specs(command.settings)))
+def all_settings(commands: Mapping[str, Command]) -> dict[str, list[Spec]]:
+    """Return the settings of all commands, each with what these accept for it."""
+    found: dict[str, list[Spec]] = {}
+    for command in commands.values():
+        for name, spec in specs(command.settings).items():
+            found.setdefault(name, []).append(spec)
+    return found
+
+
+def _file(environ: Mapping[str, str]) -> Path:
+    """Return the settings file, which is there if somebody names it.
+
+    Raises:
+        UserError: when it is not.
+    """
+    named = environ.get(FILE_VARIABLE)
+    if named and not Path(named).is_file():
+        raise UserError(f"There is no file {named}.", f"Correct {FILE_VARIABLE}, or unset it.")
+    return Path(named) if named else REPOSITORY / FILE_NAME
 
 
 def make_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@
 
 import argparse
 import dataclasses
+import functools
 import re
 import shlex
 import tomllib
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import Spec, boolean, nearest, parse_values, refuse, specs
+from bert_classifier.fields import AUTO, Spec, boolean, parse_values, refuse, specs, unquote
 
 PREFIX = "LAUNCHER_"
 FILE_NAME = ".launcher.toml"
 FILE_VARIABLE = PREFIX + "SETTINGS_FILE"  # another file than that
 TYPED_VARIABLE = PREFIX + "TYPED"  # names of the settings that make was given on its command line
 T = TypeVar("T", bound="AccountSettings")
+Known = Mapping[str, Sequence[Spec]]  # settings of all commands, each with what the commands accept for it
 
 
 def text(default: str, accepts: str, help: str, pattern: str = r".+", longest: int = 1024) -> Any:
@@ -85,13 +87,14 @@ class AccountSettings:
     Attributes:
         given: names of the settings that are not at their defaults because somebody said so, wherever.
         typed: those of them that were said for this very command, on the command line.
+        notes: what is to be said of values that were left out.
     """
 
     region: str = text(
         "",
         "an AWS region, such as eu-west-1",
         "Region of everything; default: that of your AWS configuration.",
-        r"[a-z]{2}(-[a-z]+)+-\d",
+        r"[a-z]+(-[a-z]+)+-\d+",
     )
     profile: str = text(
         "", "the name of a profile", "Profile of your AWS configuration; default: its default.", longest=256
@@ -105,6 +108,7 @@ class AccountSettings:
     dry_run: bool = boolean(False, "Check everything, print the exact requests, and send none of them.")
     given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False, repr=False)
     typed: frozenset[str] = dataclasses.field(default=frozenset(), compare=False, repr=False)
+    notes: tuple[str, ...] = dataclasses.field(default=(), compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,45 +129,56 @@ class Sources:
     command: str = ""
     commands: Sequence[str] = ()
 
-    def read(self, cls: type[T], known: Sequence[str]) -> T:
+    def read(self, cls: type[T], known: Known) -> T:
         """Return the settings of one command.
 
         Args:
-            known: the settings of all commands: one of another command is no mistake in environment or file, which
-                serve all of them; on the command line it is.
+            known: the settings of all commands, each with its specifications: one of another command is no mistake in
+                environment or file, which serve all of them; on the command line or in a command's own table it is.
         Raises:
             UserError: naming every unknown name and wrong value, and where it stands.
         """
-        environ, typed = self._of_environ(), self._of_make()
-        told = {**self._of_file(), **{name: value for name, value in environ.items() if name not in typed}}
-        raw = {name: told[name] for name in told if name in specs(cls) or name not in known}
+        own, shared, environ, typed = self._own(), self._shared(), self._of_environ(), self._of_make()
+        around = {**shared, **own, **{name: value for name, value in environ.items() if name not in typed}}
         of_make = {name: environ[name] for name in environ if name in typed}
-        others = [name for name in of_make if name not in specs(cls) and name in known]
-        spelling = {name: f"{name} in {self.file.name}" for name in self._of_file()}
+        of_others = [name for name in {**own, **of_make} if name not in specs(cls) and name in known]
+        loose = {name: around[name] for name in around if name not in own or name in environ}
+        notes = self._out_of_range(loose, cls, known)
+        raw = {name: around[name] for name in around if name in specs(cls) or name not in known}
+        mine = {name: value for name, value in of_make.items() if name not in of_others}
+        given = {**{n: value for n, value in raw.items() if n not in notes}, **mine, **self.flags}
+        spelling = {name: f"{name} in {self.file.name}" for name in {**shared, **own}}
         spelling |= {name: name.upper() for name in environ}
         spelling |= {name: flag_of(name) for name in self.flags}
-        mine = {name: value for name, value in of_make.items() if name not in others}
-        values, mistakes = parse_values(cls, {**raw, **mine, **self.flags}, "setting", spelling.__getitem__)
-        mistakes += [_of_another_command(name, self.command, list(specs(cls))) for name in others]
+        values, mistakes = parse_values(cls, given, "setting", spelling.__getitem__, plain=_plain)
+        mistakes += [self._of_another_command(name, spelling[name]) for name in of_others]
         refuse(mistakes, f"Correct it on the command line, in the environment or in {self.file.name}.")
         of_line = frozenset(values) & {*mine, *self.flags}
-        return cls(**values, given=frozenset(values), typed=of_line)
+        said = tuple(note for name, note in notes.items() if name not in {*mine, *self.flags})
+        return cls(**values, given=frozenset(values), typed=of_line, notes=said)
 
     def _of_environ(self) -> dict[str, str]:
-        ours = (FILE_VARIABLE, TYPED_VARIABLE)
-        given = {n: v for n, v in self.environ.items() if n.startswith(PREFIX) and v and n not in ours}
-        return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+        """Return what stands in the environment; an empty value counts where somebody typed it."""
+        ours, typed = (FILE_VARIABLE, TYPED_VARIABLE), self._of_make()
+        names = [n for n in self.environ if n.startswith(PREFIX) and n not in ours]
+        given = {name.removeprefix(PREFIX).lower(): self.environ[name] for name in names}
+        return {name: value for name, value in given.items() if value or name in typed}
 
     def _of_make(self) -> set[str]:
         """Return the names of those variables that stood on make's command line."""
         return {name.lower() for name in self.environ.get(TYPED_VARIABLE, "").split()}
 
-    def _of_file(self) -> dict[str, object]:
-        told = self._read_file()
-        tables = {n: v for n, v in told.items() if n in self.commands and isinstance(v, dict)}
-        plain = {name: value for name, value in told.items() if name not in tables}
-        return {**plain, **tables.get(self.command, {})}
+    def _own(self) -> dict[str, object]:
+        """Return the command's own table of the file."""
+        own = self._read_file.get(self.command, {}) if self.command in self.commands else {}
+        return own if isinstance(own, dict) else {}
 
+    def _shared(self) -> dict[str, object]:
+        """Return the lines of the file that serve all commands."""
+        tables = {n for n, value in self._read_file.items() if n in self.commands and isinstance(value, dict)}
+        return {name: value for name, value in self._read_file.items() if name not in tables}
+
+    @functools.cached_property
     def _read_file(self) -> dict[str, object]:
         try:
             return tomllib.loads(self.file.read_text(encoding="utf-8"))
@@ -175,11 +190,39 @@ class Sources:
                 'It holds lines such as: instance_type = "ml.g5.xlarge".',
             ) from error
 
+    def _out_of_range(self, told: Mapping[str, object], cls: type, known: Known) -> dict[str, str]:
+        """Return what to say of each value that is none for this command, but one for another command."""
+        mine = specs(cls)
+        wrong = [name for name, value in told.items() if name in mine and not _fits(value, mine[name])]
+        return {
+            name: f"{name.upper()}={told[name]} of {self._place(name)} is for another command, so it is left out: "
+            f"{self.command} takes {mine[name].accepts}"
+            for name in wrong
+            if any(_fits(told[name], spec) for spec in known.get(name, ()))
+        }
 
-def _of_another_command(name: str, command: str, known: Sequence[str]) -> str:
-    close = nearest(name, known)
-    hint = f", did you mean {close.upper()}?" if close else ""
-    return f"{name.upper()} is a setting of another command, not of {command}{hint}"
+    def _place(self, name: str) -> str:
+        return "the environment" if name in self._of_environ() else self.file.name
+
+    def _of_another_command(self, name: str, spelling: str) -> str:
+        return f"{spelling} is a setting of another command, not of {self.command}"
+
+
+def _plain(value: object) -> str | None:
+    """Return a value as text, letter by letter: `None` is no way to leave a setting out that somebody named."""
+    if not isinstance(value, str):
+        return unquote(value)
+    if not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _fits(value: object, spec: Spec) -> bool:
+    try:
+        text = _plain(value)
+        return text is None or (text == AUTO and spec.has_auto) or bool((spec.parse(text), True))
+    except ValueError:
+        return False
 
 
 def flag_of(name: str) -> str:

@@ -138,3 +138,12 @@ def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, told, mo
     assert ended.code == 130, ended.err
     assert told in ended.err
     assert left(aws)[2] == models
+
+
+def test_ctrl_c_while_the_program_still_loads_is_no_traceback(aws: Aws, tmp_path: Path) -> None:
+    """It comes while boto3 is imported, which takes most of the first second."""
+    (tmp_path / "boto3.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8"
+    )
+    ended = aws.launch("status", "a-job", PYTHONPATH=str(tmp_path))
+    assert (ended.code, ended.out, ended.err) == (130, "", "interrupted\n")

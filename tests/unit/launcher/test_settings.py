@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import integer
-from launcher.settings import AccountSettings, Sources, names, pairs, s3_uri, text
+from bert_classifier.fields import Spec, integer, specs
+from launcher.main import main
+from launcher.settings import AccountSettings, Known, Sources, names, pairs, s3_uri, text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Some(AccountSettings):
     tags: tuple[tuple[str, str], ...] = pairs("Tags.", most=50)
 
 
-KNOWN = ["region", "profile", "dry_run", "role", "data", "count", "subnets", "tags", "of_another_command"]
+OF_OTHERS = {"of_another_command": [], "count": [Spec(int, "any number", "")]}
+KNOWN: Known = {**{name: [spec] for name, spec in specs(Some).items()}, **OF_OTHERS}
 
 
 def read(tmp_path: Path, file: str = "", environ: dict[str, str] | None = None, **flags: str) -> Some:
@@ -47,10 +49,10 @@ def test_without_anything_defaults_hold(tmp_path):
 def test_all_mistakes_are_told_at_once_with_their_places(tmp_path):
     """Each as its user wrote it."""
     with pytest.raises(UserError) as caught:
-        read(tmp_path, 'rol = "x"\ncount = 9', {"LAUNCHER_DATA": "/no/uri"}, subnets="net")
+        read(tmp_path, 'rol = "x"\ncount = "many"', {"LAUNCHER_DATA": "/no/uri"}, subnets="net")
     told = str(caught.value)
     assert "unknown setting 'rol', did you mean role?" in told.lower()
-    assert "setting count in .launcher.toml='9' is not a whole number from 1 to 4" in told
+    assert "setting count in .launcher.toml='many' is not a whole number from 1 to 4" in told
     assert "setting DATA='/no/uri' is not s3://bucket/prefix" in told
     assert "setting --subnets='net' is not subnets" in told
 
@@ -113,3 +115,62 @@ def test_a_commands_table_counts_before_the_lines_above_it(tmp_path):
     assert (got.count, got.role) == (3, "arn:a")
     with pytest.raises(UserError, match="other"):
         Sources({}, {}, path, "deploy", ["deploy"]).read(Some, KNOWN)
+
+
+@pytest.mark.parametrize("value", ["", " ", "None", "null"])
+def test_what_was_typed_counts_even_when_it_says_nothing(tmp_path, value):
+    """`make delete-endpoint ENDPOINT=$UNSET` must not mean the default endpoint, nor must Python's None."""
+    environ = {"LAUNCHER_ROLE": value, "LAUNCHER_TYPED": "ROLE"}
+    with pytest.raises(UserError, match=f"(?i)setting ROLE='{value}' is not a role"):
+        read(tmp_path, environ=environ)
+    with pytest.raises(UserError, match=f"(?i)setting --role='{value}' is not a role"):
+        read(tmp_path, role=value)
+    with pytest.raises(UserError, match=f"(?i)setting TAGS='{value}' is not"):
+        read(tmp_path, environ={"LAUNCHER_TAGS": value, "LAUNCHER_TYPED": "TAGS"})
+    assert read(tmp_path, environ={"LAUNCHER_ROLE": ""}) == Some()
+
+
+def test_an_empty_name_deletes_no_endpoint(tmp_path, capsys):
+    """The command as make starts it: refused before AWS is asked for anything."""
+    environ = {"LAUNCHER_ENDPOINT": "", "LAUNCHER_TYPED": "ENDPOINT"}
+    assert main(["delete-endpoint"], environ) == 2
+    assert "ENDPOINT='' is not 1 to 43 letters" in capsys.readouterr().err
+
+
+def test_a_value_for_another_command_does_not_stop_this_one(tmp_path):
+    """In the shared file or the environment; it is left out, and that is said. Typed, or in an own table, it is wrong."""
+    got = read(tmp_path, "count = 9")
+    assert (got.count, got.given) == (1, frozenset())
+    assert "COUNT=9 of .launcher.toml is for another command, so it is left out" in got.notes[0]
+    assert "of the environment" in read(tmp_path, environ={"LAUNCHER_COUNT": "9"}).notes[0]
+    assert read(tmp_path, "count = 9", count="2").notes == ()
+    with pytest.raises(UserError, match="COUNT='9' is not"):
+        read(tmp_path, environ={"LAUNCHER_COUNT": "9", "LAUNCHER_TYPED": "COUNT"})
+    with pytest.raises(UserError, match="'many' is not a whole number from 1 to 4"):
+        read(tmp_path, 'count = "many"')
+    path = tmp_path / ".launcher.toml"
+    path.write_text("[deploy]\ncount = 9\n", encoding="utf-8")
+    with pytest.raises(UserError, match="count in .launcher.toml='9' is not"):
+        Sources({}, {}, path, "deploy", ["deploy"]).read(Some, KNOWN)
+
+
+def test_a_commands_own_table_holds_its_own_settings(tmp_path):
+    """There, unlike above all tables, one of another command is a mistake."""
+    path = tmp_path / ".launcher.toml"
+    path.write_text('[deploy]\nof_another_command = "x"\n', encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"Of_another_command in .launcher.toml is a setting of another command"
+    ):
+        Sources({}, {}, path, "deploy", ["deploy"]).read(Some, KNOWN)
+
+
+def test_a_settings_file_that_is_named_must_be_there(tmp_path, capsys):
+    """One that nobody names may be missing."""
+    assert main(["status", "a-job"], {"LAUNCHER_SETTINGS_FILE": str(tmp_path / "none.toml")}) == 2
+    assert f"There is no file {tmp_path}/none.toml. Correct LAUNCHER_SETTINGS_FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"])
+def test_regions_of_all_partitions_are_regions(tmp_path, region):
+    """Whether SageMaker has one there is asked of the AWS library."""
+    assert read(tmp_path, region=region).region == region
