@@ -21,7 +21,7 @@ _CONFIG = botocore.config.Config(
     retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, read_timeout=80
 )
 # The bucket that the SDK makes for an account, whose name everybody can work out.
-_DEFAULT_BUCKET = re.compile(r"sagemaker-[a-z]{2}(?:-[a-z]+)+-\d-(\d{12})")
+_DEFAULT_BUCKET = re.compile(r"sagemaker-[a-z]+(?:-[a-z]+)+-\d+-(\d{12})")
 ANYBODY = ""  # as ExpectedBucketOwner: for a request that only asks whose a bucket is
 
 
@@ -94,6 +94,13 @@ class Account:
                 f"SageMaker has no region {name}.", f"Did you mean {close}?" if close else "Correct REGION."
             )
         return str(name)
+
+    @property
+    def dns_suffix(self) -> str:
+        """The end of the names of its region's hosts, such as amazonaws.com."""
+        partition = self.session.get_partition_for_region(self.region)
+        known = botocore.session.Session(profile="default").get_data("partitions")["partitions"]
+        return next(str(one["outputs"]["dnsSuffix"]) for one in known if one["id"] == partition)
 
     @functools.cached_property
     def identity(self) -> dict[str, str]:

@@ -128,6 +128,11 @@ def check_role(account: Account, role: str, needs: Needs) -> Iterator[Finding]:
                 "role", f"there is no role {name} in account {account.number}", "Correct ROLE, or make it."
             )
             return
+        if is_denied(error) and not role.startswith("arn:"):
+            arn = f"arn:{account.identity['Arn'].split(':')[1]}:iam::{account.number}:role/{name}"
+            yield fail("role", f"the ARN of {name} could not be asked for: you may not call GetRole",
+                       f"Give it by its ARN, such as ROLE={arn}.")  # fmt: skip
+            return
         raise
     if role.startswith("arn:") and found["Arn"] != role:
         yield fail("role", f"{name} is {found['Arn']}, not {role}", "Correct ROLE.")

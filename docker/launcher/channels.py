@@ -9,7 +9,7 @@ from pathlib import Path
 from bert_classifier.errors import UserError
 from launcher.account import Account
 from launcher.findings import Finding, fail, ok
-from launcher.s3 import Location, list_folders, resolve
+from launcher.s3 import Location, list_folders, look, unseen
 from launcher.table_check import check_table
 from launcher.training_settings import TrainSettings
 from launcher.upload import DigestedFile
@@ -69,36 +69,46 @@ class S3Channel:
 
     Attributes:
         place: one object, or a folder with the slash at its end.
-        keys: what lies there, as far as it was listed.
+        sizes: bytes by key of what lies there, as far as it was listed; None where you may not look.
     """
 
     name: str
     place: Location
-    keys: tuple[str, ...]
+    sizes: dict[str, int] | None
 
     @classmethod
     def at(cls, name: str, uri: str, account: Account) -> "S3Channel":
         """Look at what lies at s3://bucket/key: the object of that key, or else the folder."""
-        place, keys = resolve(account, uri)
-        return cls(name, place, tuple(keys))
+        return cls(name, *look(account, uri, (*DATA_SUFFIXES, *_ENCODER_SUFFIXES)))
 
     def findings(self) -> Iterator[Finding]:
-        """Yield whether anything usable lies there."""
-        if not self.keys:
+        """Yield whether anything usable lies there: as of a local folder, nothing hidden and nothing empty."""
+        if self.sizes is None:
+            yield unseen(self.name, self.place)
+            return
+        if not self.sizes:
             yield fail(
                 self.name, f"nothing lies at {self.place.uri}", "Correct the prefix, or upload the data."
             )
             return
-        usable = [key for key in self.keys if key.lower().endswith(DATA_SUFFIXES)]
-        if self.name in _TABLES and not usable:
-            there = ", ".join(self.keys[:3])
+        suffixes = DATA_SUFFIXES if self.name in _TABLES else ("",)
+        usable = [key for key, size in self.sizes.items() if size and self._is_read(key, suffixes)]
+        if not usable:
+            there = ", ".join(list(self.sizes)[:3])
+            wanted = "*.csv or *.jsonl" if self.name in _TABLES else "file"
             yield fail(
                 self.name,
-                f"{self.place.uri} has no *.csv or *.jsonl: it holds {there}",
-                "Give CSV or JSON Lines.",
+                f"{self.place.uri} has no {wanted} that is neither hidden nor empty: it holds {there}",
+                "Give CSV or JSON Lines."
+                if self.name in _TABLES
+                else "Correct the prefix, or upload the files.",
             )
             return
-        yield ok(self.name, f"{len(usable or self.keys)} object(s) at {self.place.uri}")
+        yield ok(self.name, f"{len(usable)} object(s) at {self.place.uri}")
+
+    def _is_read(self, key: str, suffixes: tuple[str, ...]) -> bool:
+        folder = self.place.key.rpartition("/")[0] + "/" if "/" in self.place.key else ""
+        return key.lower().endswith(suffixes) and not _is_hidden(Path(key.removeprefix(folder)))
 
 
 Channel = LocalChannel | S3Channel

@@ -8,12 +8,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launcher import account_checks, endpoint, interrupts, model_checks
+from launcher import account_checks, endpoint, interrupts, live_checks, model_checks
 from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
 from launcher.findings import Finding, examine, refuse_failures, table
-from launcher.idle_settings import check_deploy_settings
+from launcher.idle_settings import check_deploy_settings, without_unusable
 from launcher.live_endpoint import LiveEndpoint
 from launcher.model import Model, delete, stamp, told
 from launcher.model_checks import find_artifact
@@ -59,13 +59,7 @@ def run(settings: DeploySettings, account: Account) -> int:
         endpoint.refuse_if_at_work(former)
     live = LiveEndpoint.of(account, former) if former else None
     settings = live.keep(settings) if live else settings
-    deployment, findings = plan(settings, account, live)
-    refuse_failures(findings)
-    if doubts(findings):
-        say(table(doubts(findings)))
-    requests = _requests(deployment, account)
-    if live:
-        say(_changes(live, requests))
+    deployment, requests = _checked(settings, account, live)
     remove_former = (
         endpoint.parts_of(account, settings.endpoint, former["EndpointConfigName"]) if former else None
     )
@@ -86,6 +80,30 @@ def run(settings: DeploySettings, account: Account) -> int:
             say(f"the former configuration {former['EndpointConfigName']} stays, with its model")
     _tell(settings, account)
     return 0
+
+
+def _checked(
+    settings: DeploySettings, account: Account, live: LiveEndpoint | None
+) -> tuple[Deployment, dict[str, dict[str, Any]]]:
+    """Return the endpoint and its requests, once nothing speaks against them; say what is doubtful, and what changes.
+
+    Raises:
+        UserError: naming all that is wrong.
+    """
+    refuse_failures(list(live_checks.check_mode(live, settings.mode) if live else ()))
+    settings, findings = without_unusable(settings)
+    deployment, found = plan(settings, account, live)
+    refuse_failures(found)
+    requests = _requests(deployment, account)
+    if live:
+        (variant,) = requests["create_endpoint_config"]["ProductionVariants"]
+        found += examine("scaling", partial(live_checks.check_scaling, account, live, variant))
+        refuse_failures(found)
+    if doubts([*findings, *found]):
+        say(table(doubts([*findings, *found])))
+    if live:
+        say(_changes(live, requests))
+    return deployment, requests
 
 
 def plan(
@@ -243,8 +261,12 @@ def _tell(settings: DeploySettings, account: Account) -> None:
     say(f'a question: make invoke ENDPOINT={name} TEXT="…"')
     if not settings.is_serverless:
         price = settings.hourly_price or hourly_price(account, settings.instance_type, "Hosting")
-        cost = f"about ${price * settings.instance_count:.2f} an hour" if price else "by the hour"
-        say(f"it costs {cost} until make delete-endpoint ENDPOINT={name}")
+        cost = (
+            f"about ${price * settings.instance_count:.2f}"
+            if price
+            else "money (HOURLY_PRICE tells how much)"
+        )
+        say(f"each hour costs {cost} until make delete-endpoint ENDPOINT={name}")
     print(name)
 
 

@@ -43,21 +43,32 @@ def fail(subject: str, told: str, remedy: str) -> Finding:
     return Finding(Level.FAIL, subject, told, remedy)
 
 
-def examine(subject: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Return what a check finds; what nobody answers or permits is doubtful, what AWS refuses otherwise is wrong."""
+def examine(subject: str, check: Callable[[], Iterable[Finding]], needed: str = "") -> list[Finding]:
+    """Return what a check finds; what nobody answers or permits is doubtful, what AWS refuses otherwise is wrong.
+
+    Args:
+        needed: what to give instead, where the request is made of the answer: without one nothing can be started then.
+    """
+    found: list[Finding] = []
     try:
-        return list(check())
+        for finding in check():
+            found.append(finding)  # one by one: a later step of the check may raise
     except ContainerError as error:
-        return [fail(subject, error.cause, error.remedy)]
+        found.append(fail(subject, error.cause, error.remedy))
     except AWS_ERRORS as error:
-        if isinstance(error, ClientError) and is_denied(error):
-            return [warn(subject, f"could not be checked: you may not call {error.operation_name}")]
         told = explain(error)
         if told is None:
             raise
-        if isinstance(told, PlatformError):
-            return [warn(subject, f"could not be checked: {told.cause}", told.remedy)]
-        return [fail(subject, told.cause, told.remedy)]
+        denied = isinstance(error, ClientError) and is_denied(error)
+        if not denied and not isinstance(told, PlatformError):
+            return [*found, fail(subject, told.cause, told.remedy)]
+        why = f"you may not call {error.operation_name}" if denied else told.cause
+        remedy = "" if denied else told.remedy
+        doubt = f"could not be checked: {why}"
+        found.append(
+            fail(subject, doubt, f"{remedy} {needed}".strip()) if needed else warn(subject, doubt, remedy)
+        )
+    return found
 
 
 def table(findings: Sequence[Finding]) -> str:

@@ -14,7 +14,7 @@ CUDA_LABEL = "bert-classifier.cuda-version"
 ARCHITECTURES_LABEL = "bert-classifier.cuda-architectures"
 _FLAVOUR_LABEL = "org.opencontainers.image.version"
 # Of the gpu images that were built before these labels: CUDA 13.0, which has nothing older than Turing.
-_FORMER_CUDA, _FORMER_OLDEST = "13.0", (7, 5)
+_FORMER_CUDA, OLDEST_GPU = "13.0", (7, 5)
 # Least line of the NVIDIA driver by CUDA's major version: docs.nvidia.com/deploy/cuda-compatibility, 2026-11.
 _LEAST_DRIVER = {"11": 450, "12": 525, "13": 580}
 _NEWER_GPU = "Give INSTANCE_TYPE with a newer GPU, such as ml.g4dn.xlarge or ml.g5.xlarge."
@@ -113,7 +113,7 @@ def _check_kernels(facts: ImageFacts, name: str, host: Host, *, is_own: bool) ->
             yield fail(
                 "gpu", f"the image's torch has no kernels for the {gpu} of {name}: {kernels}", _NEWER_GPU
             )
-    elif is_own and host.capability < _FORMER_OLDEST:
+    elif is_own and host.capability < OLDEST_GPU:
         yield fail("gpu", f"torch for CUDA {_FORMER_CUDA} has no kernels for the {gpu} of {name}", _NEWER_GPU)
     else:
         yield warn(

@@ -6,6 +6,8 @@ capabilities: developer.nvidia.com/cuda-gpus. Processors: aws.amazon.com/ec2/gra
 """
 
 import dataclasses
+import difflib
+from collections.abc import Sequence
 
 AS_OF = "2026-11-28"
 
@@ -64,6 +66,30 @@ _HOSTS = {
 }
 
 
+# With NVMe disks of the machine itself: docs.aws.amazon.com/ec2 "Instance store volumes".
+_NVME = (
+    "c5d c6gd m5d m6gd r5d r6gd r7gd g4dn g5 g6 g6e g7 g7e p3dn p4d p4de p5 p5e p5en p6-b200 p6-b300 p6e-gb200"
+    " trn1 trn1n trn2 dl1"
+)
+
+
+def has_own_disk(instance_type: str) -> bool:
+    """Whether an instance type brings a disk whose size nobody chooses."""
+    return family_of(instance_type) in _NVME.split()
+
+
+def family_of(instance_type: str) -> str:
+    """Return the family of an instance type, such as g5 of ml.g5.xlarge."""
+    return instance_type.removeprefix("ml.").partition(".")[0]
+
+
+def nearest_type(name: str, known: Sequence[str]) -> str:
+    """Return the known type that a wrong one seems to mean; "" where it may be a real one that is not to be had."""
+    family = [one for one in known if family_of(one) == family_of(name)]
+    alike = difflib.get_close_matches(name.lower(), family or known, n=1, cutoff=0.6 if family else 0.85)
+    return next(iter(alike), "")
+
+
 def host_of(instance_type: str) -> Host | None:
     """Return what an instance type is made of; None for a family that the table does not have."""
-    return _HOSTS.get(instance_type.removeprefix("ml.").partition(".")[0])
+    return _HOSTS.get(family_of(instance_type))

@@ -21,7 +21,7 @@ from launcher.idle_settings import check_idle
 from launcher.model_settings import DEFAULT_ENDPOINT, ENDPOINT_NAME, LONGEST_ANSWER
 from launcher.refusals import code_of
 from launcher.s3 import Location
-from launcher.settings import AccountSettings
+from launcher.settings import AccountSettings, chosen
 from launcher.settings import text as text_field
 
 MEDIA_TYPES = {
@@ -68,6 +68,8 @@ def run(settings: InvokeSettings, account: Account) -> int:
         PlatformError: when the server fails.
     """
     held = HeldRequests(account.session) if settings.dry_run else None
+    asked, path = chosen(settings, "text", "file")
+    settings = dataclasses.replace(settings, text=asked, file=path)
     question = question_of(settings)
     found = endpoint.find(account, settings.endpoint)
     if found is None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from bert_classifier.config import TrainConfig
 from bert_classifier.encoder_folder import check_encoder
-from bert_classifier.fields import nearest, shown
+from bert_classifier.fields import shown
 from launcher.findings import Finding, examine, fail, ok, warn
-from launcher.instances import AS_OF, host_of
+from launcher.image_fit import OLDEST_GPU
+from launcher.instances import AS_OF, host_of, nearest_type
 from launcher.training_settings import TrainSettings
 from launcher.work_settings import WorkSettings
 
@@ -48,7 +49,7 @@ def check_instance(settings: TrainSettings, known: Sequence[str]) -> Iterator[Fi
     """
     name = settings.instance_type
     if name not in known:
-        close = nearest(name, known)
+        close = nearest_type(name, known)
         remedy = f"Did you mean {close}?" if close else "Give one that SageMaker trains on."
         yield fail("instance", f"SageMaker trains on no {shown(name)}", remedy)
     else:
@@ -69,13 +70,18 @@ def check_host(settings: WorkSettings) -> Iterator[Finding]:
             "See that it is an x86-64 machine, with a GPU from Turing on or none; or give one that is known.",
         )  # fmt: skip
     elif host.accelerator:
-        told = f"{name} has {host.accelerator}, which the image has no software for"
-        yield fail("instance", told, "Give ml.g… with GPUs, or ml.m… or ml.c… without.")
+        told = f"{name} has {host.accelerator}, which this project's images have no software for"
+        if settings.image_uri:
+            yield warn("instance", told, "See that the image of IMAGE_URI is built for them.")
+        else:
+            yield fail("instance", told, "Give ml.g… with GPUs, or ml.m… or ml.c… without.")
     elif host.architecture != "amd64" and not settings.image_uri:
         remedy = "Give ml.g4dn… or ml.g5…." if host.gpu else "Give ml.m5… or ml.c5…."
         yield fail("instance", f"{name} is an ARM machine, the image is for x86-64", remedy)
     elif settings.flavour == "cpu" and host.gpu:
-        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", "Give FLAVOUR=gpu.")
+        too_old = host.capability < OLDEST_GPU and not settings.image_uri
+        remedy = "an instance without GPU, or a newer GPU with FLAVOUR=gpu" if too_old else "FLAVOUR=gpu"
+        yield fail("instance", f"{name} has GPUs, which the flavour cpu leaves idle", f"Give {remedy}.")
     else:
         yield ok("instance", f"{settings.instance_count} × {name}")
 
@@ -88,7 +94,7 @@ def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:
             f"MAX_WAIT={settings.longest_wait} is not above MAX_RUN={settings.max_run}",
             "It counts waiting and running together: give more.",
         )
-    elif not spot and settings.max_wait:
+    elif not spot and settings.max_wait and "max_wait" in settings.typed:
         yield fail("time", "MAX_WAIT is for spot instances only", "Leave it out, or use train-spot.")
     else:
         waits = f", {settings.longest_wait} s with waiting for spot capacity" if spot else ""

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from bert_classifier.errors import UserError
 from launcher.account import Account
 from launcher.commands import say
+from launcher.instances import has_own_disk
 from launcher.model import told
 from launcher.model_settings import DeploySettings
 from launcher.refusals import code_of, is_denied
@@ -177,7 +178,12 @@ class LiveEndpoint:
         new = {**fresh["ProductionVariants"][0], "VariantName": self.variant["VariantName"]}
         if settings.is_serverless != (self.mode == "serverless"):
             return new
-        now = {name: value for name, value in self.variant.items() if name != "InferenceAmiVersion"}
+        left_out = {"InferenceAmiVersion"}
+        if settings.instance_type != self.variant.get("InstanceType") and has_own_disk(
+            settings.instance_type
+        ):
+            left_out.add("VolumeSizeInGB")
+        now = {name: value for name, value in self.variant.items() if name not in left_out}
         changed = {
             name: value
             for name, value in new.items()
@@ -223,6 +229,8 @@ class LiveEndpoint:
         now = {**{name: value for name, value in self.container.items() if name in container}, **self.model}
         before = dict(_flat({**_without_names(now), **self._base, "ProductionVariants": [self.variant]}))
         after = dict(_flat({**model["PrimaryContainer"], **_without_names(model), **config}))
+        before |= {f"TAGS.{name}": value for name, value in self.tags.items()}
+        after |= {f"TAGS.{tag['Key']}": tag["Value"] for tag in config.get("Tags", ())}
         names = [name for name in {**before, **after} if before.get(name, "–") != after.get(name, "–")]
         return [(_SHOWN.get(name, name), before.get(name, "–"), after.get(name, "–")) for name in names]
 

@@ -11,6 +11,7 @@ from launcher.account import Account
 from launcher.commands import say
 from launcher.model_settings import ModelSettings
 from launcher.refusals import AWS_ERRORS, code_of, explain
+from launcher.settings import chosen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +60,13 @@ def artifact_of(settings: ModelSettings, account: Account) -> str:
     Raises:
         UserError: when none or two are named, or the training job has left none.
     """
-    if bool(settings.model_data) == bool(settings.job):
+    data, job = chosen(settings, "model_data", "job")
+    if bool(data) == bool(job):
         raise UserError(
-            "Which model is not clear." if settings.job else "No model is named.",
+            "Which model is not clear." if job else "No model is named.",
             "Give MODEL_DATA=s3://…/model.tar.gz, or JOB= and the name of the training job that left it.",
         )
-    return settings.model_data or _artifact_of_job(settings.job, account)
+    return data or _artifact_of_job(job, account)
 
 
 def _artifact_of_job(name: str, account: Account) -> str:

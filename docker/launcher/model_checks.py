@@ -1,6 +1,7 @@
 """What is looked at before a model answers anywhere: artifact, instance type, environment, limits of the mode."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +12,7 @@ from launcher import idle_settings, job_checks
 from launcher.account import Account
 from launcher.findings import Finding, examine, fail, ok, warn
 from launcher.image_fit import Driver
+from launcher.instances import nearest_type
 from launcher.model import artifact_of
 from launcher.model_settings import DeploySettings, ModelSettings, TransformSettings
 from launcher.refusals import code_of
@@ -34,11 +36,13 @@ def find_artifact(settings: ModelSettings, account: Account) -> tuple[str, list[
     """Return the URI of the model that is meant, and what is found about it; "" when none can be told."""
     found: list[str] = []
 
-    def look() -> Iterator[Finding]:
+    def ask() -> Sequence[Finding]:
         found.append(artifact_of(settings, account))
-        yield from check_artifact(account, found[0])
+        return ()
 
-    findings = examine("model", look)
+    findings = examine("model", ask, "Or name the model itself: MODEL_DATA=s3://…/model.tar.gz.")
+    for uri in found:
+        findings += examine("model", partial(check_artifact, account, uri))
     return (found[0] if found else ""), findings
 
 
@@ -75,7 +79,7 @@ def check_instance(settings: ModelSettings, known: Sequence[str], use: str) -> I
     """
     name = settings.instance_type
     if name not in known:
-        close = nearest(name, known)
+        close = nearest_type(name, known)
         remedy = f"Did you mean {close}?" if close else f"Give one that SageMaker has for {use}."
         yield fail("instance", f"SageMaker has no {shown(name)} for {use}", remedy)
     else:
@@ -124,7 +128,7 @@ def check_serverless(settings: DeploySettings) -> Iterator[Finding]:
         yield fail(
             "mode",
             f"a serverless endpoint has no {name}",
-            "Leave it out, give MODE=realtime, or name another ENDPOINT than one that has it.",
+            "Leave it out, or give MODE=realtime.",
         )
 
 

@@ -15,6 +15,8 @@ from launcher.s3 import Location
 from launcher.training_settings import TrainSettings
 from launcher.work_settings import WorkSettings
 
+_NAME_THE_CHANNELS = "Without a look at S3_DATA name the channels themselves: TRAIN=s3://…/train/."
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -57,7 +59,7 @@ def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job,
         ContainerError: when not even the account can be asked.
     """
     prefix = prefix_of(settings, account)
-    channels, findings = _channels(settings, account)
+    channels, findings = find_channels(settings, account)
     name = settings.job_name or f"{settings.base_job_name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     job = Job(settings, spot, name, image_uri(settings, account), prefix, tuple(channels))
     return job, [*check_settings(job, account), *check_account(job, account), *findings]
@@ -73,8 +75,7 @@ def image_uri(settings: WorkSettings, account: Account) -> str:
     """Return the address of the image: the one given, or the one that `push` has made of these files."""
     if settings.image_uri:
         return settings.image_uri
-    suffix = ".cn" if account.region.startswith("cn-") else ""
-    host = f"{account.number}.dkr.ecr.{account.region}.amazonaws.com{suffix}"
+    host = f"{account.number}.dkr.ecr.{account.region}.{account.dns_suffix}"
     tag = settings.image_tag or tree_tag(settings.image_flavour)
     return f"{host}/{settings.repository}:{tag}"
 
@@ -113,14 +114,15 @@ def check_account(job: Job, account: Account) -> list[Finding]:
     return findings
 
 
-def _channels(settings: TrainSettings, account: Account) -> tuple[Sequence[Channel], list[Finding]]:
+def find_channels(settings: TrainSettings, account: Account) -> tuple[list[Channel], list[Finding]]:
+    """Return the job's channels, and what is found about them."""
     channels: list[Channel] = []
 
     def collect() -> Sequence[Finding]:
         channels.extend(channels_of(settings, account))
         return ()
 
-    findings = examine("data", collect)
+    findings = examine("data", collect, _NAME_THE_CHANNELS)
     for channel in channels:
         findings += examine(channel.name, channel.findings)
     return channels, findings

@@ -152,7 +152,7 @@ def _repository(settings: PushSettings, account: Account) -> dict[str, Any]:
         found = ecr.create_repository(account, settings.repository)
         say(f"created the repository {found['repositoryUri']} (immutable tags, scan on push)")
     elif found is None:
-        host = f"{account.number}.dkr.ecr.{account.region}.amazonaws.com"
+        host = f"{account.number}.dkr.ecr.{account.region}.{account.dns_suffix}"
         say(f"would create the repository {settings.repository} (immutable tags, scan on push)")
         found = {"repositoryUri": f"{host}/{settings.repository}"}
     elif found.get("imageTagMutability") == "MUTABLE":

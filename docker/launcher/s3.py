@@ -2,11 +2,16 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
 from launcher.account import Account
+from launcher.findings import Finding, warn
+from launcher.refusals import is_denied
 
 MOST_KEYS = 5000  # enough to see what a prefix holds
 
@@ -62,8 +67,33 @@ def _pages(account: Account, place: Location, **more: Any) -> Iterator[dict[str,
     return iter(paginator.paginate(Bucket=place.bucket, Prefix=place.key, **more))
 
 
-def resolve(account: Account, uri: str) -> tuple[Location, list[str]]:
-    """Return what an address means, and the keys there: the object of that key, or else the folder.
+def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Location, dict[str, int] | None]:
+    """Return what an address means, and bytes by key of what lies there; None where you may not look.
+
+    Only the job's role may need to read there: then an address with one of `suffixes` is taken for an object.
+
+    Raises:
+        UserError: when it cannot be told apart what is meant.
+    """
+    try:
+        return resolve(account, uri)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+    place = Location.of(uri)
+    return (place if PurePosixPath(place.key).suffix.lower() in suffixes else place.as_folder()), None
+
+
+def unseen(subject: str, place: Location) -> Finding:
+    """Return what it means that a place may not be looked at."""
+    told = (
+        f"{place.uri} could not be looked at (you may not call ListObjectsV2), so it is taken as you gave it"
+    )
+    return warn(subject, told, "See that the role may read it, and that it holds what you mean.")
+
+
+def resolve(account: Account, uri: str) -> tuple[Location, dict[str, int]]:
+    """Return what an address means, and bytes by key: of the object of that key, or else of the folder.
 
     SageMaker takes every object whose key begins as it is told: what it is told must begin nothing else.
 
@@ -72,17 +102,17 @@ def resolve(account: Account, uri: str) -> tuple[Location, list[str]]:
     """
     place = Location.of(uri)
     folder = place.as_folder()
-    below = list_keys(account, folder)
+    below = list_sizes(account, folder)
     if folder == place or not _is_object(account, place):
         return folder, below
-    others = sorted({key for key in list_keys(account, place) if key != place.key} | set(below))
+    others = sorted({*(key for key in list_keys(account, place) if key != place.key), *below})
     if others:
         raise UserError(
             f"{uri} is an object, and s3://{place.bucket}/{others[0]} begins with the same letters, so SageMaker "
             "would take both.",
             "Move one of them into a folder of its own, and name the folder.",
         )
-    return place, [place.key]
+    return place, {key: size for key, size in list_sizes(account, place).items() if key == place.key}
 
 
 def _is_object(account: Account, place: Location) -> bool:

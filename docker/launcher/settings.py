@@ -111,6 +111,12 @@ class AccountSettings:
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False, repr=False)
 
 
+def chosen(settings: AccountSettings, *names: str) -> tuple[str, ...]:
+    """Return the values of settings that exclude each other: where one was typed, those of the file do not count."""
+    typed = settings.typed & set(names)
+    return tuple(getattr(settings, name) if not typed or name in typed else "" for name in names)
+
+
 @dataclasses.dataclass(frozen=True)
 class Sources:
     """Where settings come from.

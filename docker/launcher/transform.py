@@ -45,7 +45,7 @@ class Transform:
     def request(self) -> dict[str, Any]:
         """Return the request of the job."""
         settings, texts = self.settings, self.texts
-        assert texts is not None, "the checks have found the texts"
+        assert texts is not None, "nothing is requested when the checks have not found the texts"
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": texts.place.uri}}
         output = {
             "S3OutputPath": self.output.uri,
@@ -119,7 +119,7 @@ def plan(settings: TransformSettings, account: Account) -> tuple[Transform, list
         found.append(input_of(settings, prefix, account))
         return list(check_input(settings, found[0]))
 
-    findings += examine("input", look)
+    findings += examine("input", look, "The job needs to know its texts.")
     given = Location.of(settings.output).as_folder() if settings.output else None
     output = given or prefix.below("transform", "output", name)
     transform = Transform(settings, model, found[0] if found else None, output)

@@ -1,7 +1,7 @@
 """What `batch-transform` classifies: local files, which are looked at and uploaded, or S3; and their form."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bert_classifier.csv_looks import LabelColumns, is_likely_header
@@ -13,7 +13,7 @@ from launcher.findings import Finding, fail, ok, warn
 from launcher.idle_settings import check_idle
 from launcher.invoke import MEDIA_TYPES
 from launcher.model_settings import TransformSettings
-from launcher.s3 import Location, resolve
+from launcher.s3 import Location, look, unseen
 
 _MB = 1024 * 1024
 _JSON = MEDIA_TYPES[".json"]
@@ -28,13 +28,13 @@ class TransformInput:
     Attributes:
         local: files of this machine; None when all is in S3 already.
         place: where they are, or are going to be.
-        names: of the files, as far as they were listed.
+        names: of the files, as far as they were listed; None where you may not look.
         content_type: their form.
     """
 
     local: LocalChannel | None
     place: Location
-    names: tuple[str, ...]
+    names: tuple[str, ...] | None
     content_type: str
 
     @property
@@ -68,12 +68,13 @@ def input_of(settings: TransformSettings, prefix: Location, account: Account) ->
     if not settings.input:
         raise UserError("No texts are named.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
     if settings.input.startswith("s3://"):
-        place, keys = resolve(account, settings.input)
-        if not keys:
+        place, sizes = look(account, settings.input, MEDIA_TYPES)
+        if sizes is not None and not sizes:
             raise UserError(f"Nothing lies at {settings.input}.", "Correct INPUT, or upload the texts.")
-        return TransformInput(None, place, tuple(keys), content_type_of(settings, keys))
+        names = None if sizes is None else tuple(sizes)
+        return TransformInput(None, place, names, content_type_of(settings, names or (place.uri,)))
     local = LocalChannel("input", _files_of(Path(settings.input).expanduser()))
-    kind = content_type_of(settings, list(local.files))
+    kind = content_type_of(settings, tuple(local.files))
     return TransformInput(local, prefix.below("transform", "input", local.digest), tuple(local.files), kind)
 
 
@@ -89,7 +90,7 @@ def _files_of(path: Path) -> dict[str, Path]:
     return files
 
 
-def content_type_of(settings: TransformSettings, names: list[str]) -> str:
+def content_type_of(settings: TransformSettings, names: Sequence[str]) -> str:
     """Return the form of all files: one job reads one form.
 
     Raises:
@@ -116,7 +117,10 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
         yield from check_idle(settings, {"strategy": "a JSON document is one request"})
     for name, path in (found.local.files if found.local else {}).items():
         yield from _check_file(name, path, found, settings)
-    yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")
+    if found.names is None:
+        yield unseen("input", found.place)
+    else:
+        yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")
 
 
 def _check_file(

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
 from launcher import job_checks
@@ -72,7 +73,7 @@ def test_what_the_job_will_choose_is_not_guessed(hp, told):
 )
 def test_waiting_takes_longer_than_running(max_wait, spot, is_wrong):
     """MAX_WAIT counts both, for spot instances only; SageMaker's own documents differ on equal values."""
-    settings = TrainSettings(max_run=100, max_wait=max_wait)
+    settings = TrainSettings(max_run=100, max_wait=max_wait, typed=frozenset({"max_wait"}))
     assert bool(worst(job_checks.check_times(settings, spot=spot))) == is_wrong
 
 
@@ -150,3 +151,42 @@ def test_failures_are_told_together_and_the_rest_stops_nothing():
         table([ok("a", "fine"), warn("bb", "odd", "Look.")])
         == "OK    a   fine\nWARN  bb  odd\n          → Look."
     )
+
+
+def test_a_wait_that_the_file_names_for_spot_jobs_does_not_stop_another_job():
+    """The file serves `train-spot` as well."""
+    assert worst(job_checks.check_times(TrainSettings(max_run=100, max_wait=200), spot=False)) == ""
+
+
+def test_an_image_of_ones_own_may_be_built_for_other_accelerators():
+    """That of this project is not: a doubt about the one, a refusal of the other."""
+    (own,) = job_checks.check_host(TrainSettings(instance_type="ml.trn1.2xlarge"))
+    (foreign,) = job_checks.check_host(TrainSettings(instance_type="ml.trn1.2xlarge", image_uri="1.dkr/x:y"))
+    assert (own.level, foreign.level) == (Level.FAIL, Level.WARN)
+
+
+def test_remedies_do_not_lead_to_the_next_refusal():
+    """FLAVOUR=gpu has no kernels for old GPUs; a type that is real, but not to be had, is not a typo of another one."""
+    (old,) = job_checks.check_host(TrainSettings(instance_type="ml.p3.2xlarge", flavour="cpu"))
+    assert old.remedy == "Give an instance without GPU, or a newer GPU with FLAVOUR=gpu."
+    known = ["ml.p2.8xlarge", "ml.g5.xlarge", "ml.g5.2xlarge"]
+    (absent,) = job_checks.check_instance(TrainSettings(instance_type="ml.p6-b200.48xlarge"), known)
+    assert absent.remedy == "Give one that SageMaker trains on."
+    (typo,) = job_checks.check_instance(TrainSettings(instance_type="ml.g5.2xlarg"), known)
+    assert typo.remedy == "Did you mean ml.g5.2xlarge?"
+
+
+def test_what_a_check_has_found_stays_found_when_its_next_step_may_not_look():
+    """A failure is not washed away by a permission that is wanting; what a request needs is then a failure itself."""
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
+    slow = ClientError({"Error": {"Code": "SlowDown", "Message": "slow"}}, "ListObjectsV2")
+
+    def check(error):
+        yield fail("output", "lies among the texts", "Give another.")
+        raise error
+
+    assert [found.level for found in examine("output", lambda: check(denied))] == [Level.FAIL, Level.WARN]
+    for error in (denied, slow):
+        found = examine("data", lambda error=error: check(error), "Name them.")
+        assert [one.level for one in found] == [Level.FAIL, Level.FAIL]
+        assert found[1].remedy.endswith("Name them.")

@@ -10,6 +10,7 @@ from aws_stand_in import Answer
 from bert_classifier.errors import UserError
 from launcher import endpoint
 from launcher.account import Account
+from launcher.live_checks import check_mode, check_scaling
 from launcher.live_endpoint import LiveEndpoint
 from launcher.model import Model
 from launcher.model_settings import DeploySettings
@@ -221,3 +222,55 @@ def test_an_endpoint_of_another_form_is_left_alone(aws: Aws, monkeypatch, varian
         described = {"EndpointName": "bert-classifier", "EndpointConfigName": "c"}
         with pytest.raises(UserError, match=told):
             LiveEndpoint.of(Account(AccountSettings()), described)
+
+
+def test_tags_are_in_the_table():
+    """They are sent, to the endpoint and to its next configuration."""
+    settings, request = updated(live(), tags=(("team", "vision"), ("new", "x")))
+    rows = live().changes(model_request(settings, "s3://a-bucket/old.tar.gz"), request)
+    assert rows == [("TAGS.team", "nlp", "vision"), ("TAGS.new", "–", "x")]
+
+
+def test_a_disk_size_does_not_go_along_to_a_machine_with_a_disk_of_its_own():
+    """SageMaker would refuse it there; the table shows that it goes."""
+    settings, request = updated(live(), instance_type="ml.g5.xlarge")
+    assert "VolumeSizeInGB" not in request["ProductionVariants"][0]
+    assert ("VOLUME_SIZE", "50", "–") in live().changes(model_request(settings), request)
+
+
+@pytest.mark.parametrize(
+    ("there", "mode", "told"),
+    [
+        (
+            live({"AsyncInferenceConfig": {"OutputConfig": {}}}),
+            "realtime",
+            "an asynchronous endpoint stays one",
+        ),
+        (live({"AsyncInferenceConfig": {"OutputConfig": {}}}), "async", ""),
+        (live(), "serverless", "an endpoint with instances becomes no serverless one"),
+        (live(), "realtime", ""),
+    ],
+)
+def test_a_mode_that_an_update_cannot_bring_is_refused(there, mode, told):
+    """With what can be done instead."""
+    found = list(check_mode(there, mode))
+    assert [
+        told in one.told and "delete-endpoint ENDPOINT=bert-classifier" in one.remedy for one in found
+    ] == [True] * bool(told)
+
+
+@pytest.mark.parametrize(("to", "is_refused"), [("ml.c5.xlarge", True), ("ml.c5.2xlarge", False)])
+def test_a_type_that_autoscaling_holds_on_to_is_refused(aws: Aws, monkeypatch, to, is_refused):
+    """Until it is deregistered, with the command that does so; the same type is no change."""
+    resource = "endpoint/bert-classifier/variant/Blue"
+    aws.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="sagemaker", ResourceId=resource, MinCapacity=1, MaxCapacity=4,
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+    )  # fmt: skip
+    for name, value in aws.environ.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    found = list(check_scaling(Account(AccountSettings()), live(), {"InstanceType": to}))
+    assert bool(found) == is_refused
+    assert all(f"deregister-scalable-target --service-namespace sagemaker --resource-id {resource}" in one.remedy
+               for one in found)  # fmt: skip

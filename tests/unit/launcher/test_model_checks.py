@@ -1,8 +1,11 @@
 """What is told of a model's place and environment without asking AWS."""
 
+import dataclasses
+
 import pytest
 
 from launcher.findings import Level, examine
+from launcher.idle_settings import check_deploy_settings, without_unusable
 from launcher.model_checks import GPU_AMI, check_ami, check_environment, check_instance, check_serverless
 from launcher.model_settings import DeploySettings
 
@@ -89,3 +92,30 @@ def test_the_host_software_has_the_driver_that_the_image_needs(ami, instance, to
     found = worst(check_ami(settings, [GPU_AMI, "old"]))
     assert told in found
     assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "left_out"),
+    [
+        (
+            {
+                "mode": "serverless", "subnets": ("subnet-1",), "security_group_ids": ("sg-1",),
+                "volume_kms_key": "k", "volume_size": 30, "network_isolation": True, "flavour": "gpu",
+            },
+            ["SUBNETS", "SECURITY_GROUP_IDS", "NETWORK_ISOLATION", "VOLUME_KMS_KEY", "VOLUME_SIZE", "FLAVOUR"],
+        ),
+        ({"instance_type": "ml.g5.xlarge", "volume_size": 30}, ["VOLUME_SIZE"]),
+        ({"instance_type": "ml.m5.xlarge", "volume_size": 30, "subnets": ("subnet-1",)}, []),
+    ],
+)  # fmt: skip
+def test_what_the_file_says_for_other_endpoints_is_left_out_with_a_word(settings, left_out):
+    """It serves all of them; typed for this endpoint, each is refused."""
+    given = DeploySettings(**settings, given=frozenset(settings))
+    usable, findings = without_unusable(given)
+    assert [finding.told.split()[0] for finding in findings] == left_out
+    assert worst(check_serverless(usable) if usable.is_serverless else check_deploy_settings(usable)) == ""
+    typed = dataclasses.replace(given, typed=given.given)
+    assert without_unusable(typed) == (typed, [])
+    refused = [*check_serverless(typed)] if typed.is_serverless else [*check_deploy_settings(typed)]
+    assert bool(refused) == bool(left_out)
+    assert all(finding.level is Level.FAIL for finding in refused)

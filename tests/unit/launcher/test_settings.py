@@ -138,7 +138,7 @@ def test_an_empty_name_deletes_no_endpoint(tmp_path, capsys):
 
 
 def test_a_value_for_another_command_does_not_stop_this_one(tmp_path):
-    """In the shared file or the environment; it is left out, and that is said. Typed, or in an own table, it is wrong."""
+    """In the shared file or the environment; it is left out, and that is said; typed it is wrong."""
     got = read(tmp_path, "count = 9")
     assert (got.count, got.given) == (1, frozenset())
     assert "COUNT=9 of .launcher.toml is for another command, so it is left out" in got.notes[0]
@@ -150,7 +150,7 @@ def test_a_value_for_another_command_does_not_stop_this_one(tmp_path):
         read(tmp_path, 'count = "many"')
     path = tmp_path / ".launcher.toml"
     path.write_text("[deploy]\ncount = 9\n", encoding="utf-8")
-    with pytest.raises(UserError, match="count in .launcher.toml='9' is not"):
+    with pytest.raises(UserError, match=r"count in \.launcher\.toml='9' is not"):
         Sources({}, {}, path, "deploy", ["deploy"]).read(Some, KNOWN)
 
 
