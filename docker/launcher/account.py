@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import botocore.config
+import botocore.loaders
 import botocore.session
 from botocore import exceptions as aws
 
@@ -99,7 +100,7 @@ class Account:
     def dns_suffix(self) -> str:
         """The end of the names of its region's hosts, such as amazonaws.com."""
         partition = self.session.get_partition_for_region(self.region)
-        known = botocore.session.Session(profile="default").get_data("partitions")["partitions"]
+        known = botocore.loaders.create_loader().load_data("partitions")["partitions"]
         return next(str(one["outputs"]["dnsSuffix"]) for one in known if one["id"] == partition)
 
     @functools.cached_property

@@ -70,7 +70,7 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     with aws.answering(GetProducts=Answer.json({"PriceList": []})) as here:
         assert here.launch("status", "bert-classifier-1").code == 0
     with aws.answering(UpdateEndpoint=updating(aws)) as here:
-        assert deploy(here).code == 0
+        assert deploy(here, "--instance-type=ml.c5.xlarge").code == 0
     path = "/endpoints/bert-classifier/async-invocations"
     place = {"X-Amzn-SageMaker-OutputLocation": f"{PREFIX}/async/bert-classifier/output/a.out"}
     accepted = Answer(202, "application/json", b"{}", place)
@@ -119,6 +119,7 @@ def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_th
         assert "$" not in path.read_text(), path
     everywhere = {
         "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "pricing:GetProducts",
+        "application-autoscaling:DescribeScalableTargets",
         "servicequotas:ListServiceQuotas",
     }  # fmt: skip
     for name in ("training-role", "serving-role", "developer"):

@@ -1,5 +1,6 @@
 """What is told of a training job without asking AWS."""
 
+import functools
 import os
 import shutil
 
@@ -187,6 +188,6 @@ def test_what_a_check_has_found_stays_found_when_its_next_step_may_not_look():
 
     assert [found.level for found in examine("output", lambda: check(denied))] == [Level.FAIL, Level.WARN]
     for error in (denied, slow):
-        found = examine("data", lambda error=error: check(error), "Name them.")
+        found = examine("data", functools.partial(check, error), "Name them.")
         assert [one.level for one in found] == [Level.FAIL, Level.FAIL]
         assert found[1].remedy.endswith("Name them.")

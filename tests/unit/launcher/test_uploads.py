@@ -99,7 +99,7 @@ def test_a_prefix_in_s3_is_its_folder_or_its_object(account, aws):
     aws.put("mine/train/a.csv", CSV)
     aws.put("mine/training/b.csv", CSV)
     channel = S3Channel.at("train", f"s3://{BUCKET}/mine/train", account)
-    assert (channel.place.key, list(channel.sizes)) == ("mine/train/", ["mine/train/a.csv"])
+    assert (channel.place.key, list(channel.sizes or ())) == ("mine/train/", ["mine/train/a.csv"])
     assert S3Channel.at("train", f"s3://{BUCKET}/mine/train/a.csv", account).place.key == "mine/train/a.csv"
 
 
