@@ -268,7 +268,7 @@ def iam_aws(aws: Aws) -> Iterator[Aws]:
 
 
 @pytest.fixture
-def aws(aws_server: str, tmp_path: Path) -> Aws:
+def aws(aws_server: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Aws:
     """Return an empty account with BUCKET and ROLE; its requests are recorded from here on."""
     _ask(f"{aws_server}/moto-api/reset", "POST")
     environ = {
@@ -283,9 +283,9 @@ def aws(aws_server: str, tmp_path: Path) -> Aws:
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
         "HOME": str(tmp_path),
-        "LAUNCHER_SETTINGS_FILE": str(tmp_path / "launcher.toml"),
+        "LAUNCHER_SETTINGS_FILE": str(tmp_path_factory.mktemp("settings") / "launcher.toml"),
     }
-    (tmp_path / "launcher.toml").touch()
+    Path(environ["LAUNCHER_SETTINGS_FILE"]).touch()
     account = Aws(aws_server, environ)
     account.client("s3").create_bucket(Bucket=BUCKET)
     account.client("iam").create_role(RoleName="sagemaker-job", AssumeRolePolicyDocument=json.dumps(TRUST))
