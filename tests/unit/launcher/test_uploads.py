@@ -4,22 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, ROLE
-from aws_stand_in import Answer, s3_error
+from aws import ACCOUNT, BUCKET
 from bert_classifier.errors import UserError
 from launcher.account import Account
-from launcher.account_checks import Needs, check_bucket, check_role
+from launcher.account_checks import check_bucket
 from launcher.channels import LocalChannel, S3Channel, channels_of
-from launcher.ecr import ImageName
-from launcher.findings import Level, examine
-from launcher.model import artifact_of
-from launcher.model_checks import find_artifact
-from launcher.model_settings import DeploySettings, TransformSettings
-from launcher.preflight import find_channels, image_uri
+from launcher.findings import Level
 from launcher.s3 import Location, resolve
 from launcher.settings import AccountSettings
 from launcher.training_settings import TrainSettings
-from launcher.transform_input import check_input, input_of
 from launcher.upload import DigestedFile, upload
 
 CSV = "Alpha,a text\nBeta,another\n"
@@ -206,114 +199,3 @@ def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
         assert wrong.level is Level.FAIL
         (fine,) = check_bucket(Account(AccountSettings(bucket_owner="999999999999")), BUCKET)
         assert fine.level is Level.OK
-
-
-@pytest.fixture
-def closed(aws, monkeypatch):
-    """Return the account where nobody but a role may look into the bucket."""
-    with aws.answering(**{f"GET /{BUCKET}?list": s3_error("AccessDenied", 403)}) as here:
-        for name, value in here.environ.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
-        yield Account(AccountSettings())
-
-
-def test_channels_that_only_the_role_may_read_are_taken_as_given(closed):
-    """Each of them, with a doubt: none is lost, whatever else is given."""
-    given = TrainSettings(train=f"s3://{BUCKET}/in", validation=f"s3://{BUCKET}/val.csv")
-    channels = channels_of(given, closed)
-    places = [channel.place.uri for channel in channels if isinstance(channel, S3Channel)]
-    assert places == [f"s3://{BUCKET}/in/", f"s3://{BUCKET}/val.csv"]
-    (doubt,) = channels[0].findings()
-    assert doubt.level is Level.WARN
-    assert "taken as you gave it" in doubt.told
-
-
-@pytest.mark.parametrize(
-    ("answer", "settings", "told"),
-    [
-        (s3_error("AccessDenied", 403), {"s3_data": f"s3://{BUCKET}/all"}, "name the channels themselves"),
-        (s3_error("SlowDown", 503), {"train": f"s3://{BUCKET}/in"}, "Try again in a minute."),
-    ],
-)
-def test_a_job_whose_data_nobody_could_tell_is_refused(aws, monkeypatch, answer, settings, told):
-    """A job without the channels that were asked for is another job."""
-    with aws.answering(**{f"GET /{BUCKET}?list": answer}) as here:
-        for name, value in here.environ.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
-        channels, findings = find_channels(TrainSettings(**settings), Account(AccountSettings()))
-    assert channels == []
-    (failure,) = findings
-    assert failure.level is Level.FAIL
-    assert told in failure.remedy
-
-
-def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
-    """Where their form is told."""
-    there = f"s3://{BUCKET}/texts"
-    settings = TransformSettings(input=there, content_type="text/plain")
-    found = input_of(settings, Location(BUCKET, "mine/"), closed)
-    assert (found.place.uri, found.names) == (f"s3://{BUCKET}/texts/", None)
-    assert [one.level for one in check_input(settings, found)] == [Level.WARN]
-    with pytest.raises(UserError, match="cannot be told"):
-        input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed)
-
-
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
-def test_a_model_that_nobody_could_tell_is_refused(aws, monkeypatch, code):
-    """No request may go out with an empty address."""
-    with aws.answering(DescribeTrainingJob=Answer.refusal(code)) as here:
-        for name, value in here.environ.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
-        uri, (finding,) = find_artifact(DeploySettings(job="a-job"), Account(AccountSettings()))
-    assert (uri, finding.level) == ("", Level.FAIL)
-    assert "MODEL_DATA=s3://" in finding.remedy
-
-
-def test_a_model_that_was_typed_counts_before_one_of_the_file():
-    """The file may name a job for `status`."""
-    typed = frozenset({"model_data"})
-    settings = DeploySettings(job="of-the-file", model_data="s3://a/m.tar.gz", typed=typed)
-    assert artifact_of(settings, Account(AccountSettings())) == "s3://a/m.tar.gz"
-
-
-def test_a_role_whose_arn_may_not_be_asked_for_is_refused_by_name(aws, monkeypatch):
-    """The request needs the ARN; given so, it stays a doubt."""
-    denied = Answer.xml(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code></Error></ErrorResponse>", 403
-    )
-    needs = Needs("training-role.json", [], [])
-    with aws.answering(GetRole=denied) as here:
-        for name, value in here.environ.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
-        asking = Account(AccountSettings())
-        (named,) = examine("role", lambda: check_role(asking, "sagemaker-job", needs))
-        (given,) = examine("role", lambda: check_role(asking, ROLE, needs))
-    assert (named.level, given.level) == (Level.FAIL, Level.WARN)
-    assert ROLE in named.remedy
-
-
-@pytest.mark.parametrize(
-    ("region", "host"),
-    [
-        ("eu-west-1", "eu-west-1.amazonaws.com/"),
-        ("cn-north-1", "cn-north-1.amazonaws.com.cn/"),
-        ("us-gov-west-1", "us-gov-west-1.amazonaws.com/"),
-    ],
-)
-def test_an_images_address_ends_as_its_partition_does(account, aws, region, host):
-    """By the AWS library's own table."""
-    there = Account(AccountSettings(region=region))
-    uri = image_uri(TrainSettings(image_tag="cpu-1"), there)
-    assert host in uri
-    assert ImageName.of(uri) is not None
-    assert there.owner_of(f"sagemaker-{region}-{ACCOUNT}") == ACCOUNT
-
-
-def test_the_default_bucket_of_another_partition_is_ones_own_as_well(account):
-    """Its name has the region's form, whatever that partition calls its regions."""
-    assert account.owner_of(f"sagemaker-eusc-de-east-1-{ACCOUNT}") == ACCOUNT
-    assert ImageName.of("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu/a:b") is not None
