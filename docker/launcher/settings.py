@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import AUTO, Spec, boolean, parse_values, refuse, specs, unquote
+from bert_classifier.fields import AUTO, Spec, boolean, nearest, parse_values, refuse, specs, unquote
 
 PREFIX = "LAUNCHER_"
 FILE_NAME = ".launcher.toml"
@@ -157,7 +157,7 @@ class Sources:
         spelling |= {name: name.upper() for name in environ}
         spelling |= {name: flag_of(name) for name in self.flags}
         values, mistakes = parse_values(cls, given, "setting", spelling.__getitem__, plain=_plain)
-        mistakes += [self._of_another_command(name, spelling[name]) for name in of_others]
+        mistakes += [self._of_another_command(name, spelling[name], specs(cls)) for name in of_others]
         refuse(mistakes, f"Correct it on the command line, in the environment or in {self.file.name}.")
         of_line = frozenset(values) & {*mine, *self.flags}
         said = tuple(note for name, note in notes.items() if name not in {*mine, *self.flags})
@@ -210,8 +210,10 @@ class Sources:
     def _place(self, name: str) -> str:
         return "the environment" if name in self._of_environ() else self.file.name
 
-    def _of_another_command(self, name: str, spelling: str) -> str:
-        return f"{spelling} is a setting of another command, not of {self.command}"
+    def _of_another_command(self, name: str, spelling: str, known: Mapping[str, Spec]) -> str:
+        close = nearest(name, [one for one in known if one.startswith(f"{name}_")])
+        hint = f", did you mean {close.upper()}?" if close else ""
+        return f"{spelling} is a setting of another command, not of {self.command}{hint}"
 
 
 def _plain(value: object) -> str | None:

@@ -87,12 +87,12 @@ def test_a_gpu_that_the_image_has_no_kernels_for_is_refused(deploy, aws, instanc
 
 
 def test_every_option_reaches_the_requests(deploy, aws):
-    """GPU with the host software that the image needs, VPC, isolation, keys, tags, times, disk, count."""
+    """GPU with the host software that the image needs, VPC, isolation, keys, tags, times, count."""
     aws.put_image("bert-classifier", GPU_TAG)
     ended = deploy(
         "--endpoint=mine", "--instance-type=ml.g4dn.xlarge", "--instance-count=2", f"--image-tag={GPU_TAG}",
         "--tags=team=nlp", "--subnets=subnet-1", "--security-group-ids=sg-1,sg-2", "--network-isolation",
-        "--volume-kms-key=key-1", "--volume-size=64", "--startup-timeout=900", "--download-timeout=1200",
+        "--volume-kms-key=key-1", "--startup-timeout=900", "--download-timeout=1200",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     model, config = only(aws.requests("CreateModel")), only(aws.requests("CreateEndpointConfig"))
@@ -108,7 +108,6 @@ def test_every_option_reaches_the_requests(deploy, aws):
             "InitialInstanceCount": 2,
             "InstanceType": "ml.g4dn.xlarge",
             "InitialVariantWeight": 1.0,
-            "VolumeSizeInGB": 64,
             "ModelDataDownloadTimeoutInSeconds": 1200,
             "ContainerStartupHealthCheckTimeoutInSeconds": 900,
             "InferenceAmiVersion": "al2023-ami-sagemaker-inference-gpu-4-1",
