@@ -214,10 +214,8 @@ def test_a_text_reaches_the_launcher_and_other_programs_letter_by_letter(tmp_pat
         f"include {ROOT}/Makefile\nbelow: ; @printenv SERVING_X\nabove: ; @$(MAKE) -f {tmp_path}/show.mk below\n"
     )
     assert make("-f", f"{tmp_path}/show.mk", "above", f"SERVING_X={ODD}").stdout == ODD + "\n"
-    assert (
-        make("--dry-run", "serve-local", "ENGINE=process", TEST_DIR=ODD).stdout.splitlines()[-1]
-        == "exec local_test/serve_local.sh " + "'" + ODD.replace("'", "'\\''") + "'"
-    )
+    served = make("--dry-run", "serve-local", "ENGINE=process", TEST_DIR=ODD).stdout.splitlines()[-1]
+    assert shlex.split(served)[-1] == ODD
 
 
 def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
