@@ -29,13 +29,16 @@ fi
 if [[ -s "$test_dir/output/failure" ]]; then
     echo "The last training in $test_dir failed (output/failure says why): this is the model of an earlier one." >&2
 fi
+for name in SERVING_HOST SAGEMAKER_BIND_TO_PORT; do
+    [[ -z "${!name:-}" ]] || echo "$name is not used here: it listens on 127.0.0.1, and PORT=$port sets the port." >&2
+done
 echo "serving $test_dir/model on http://127.0.0.1:$port (Ctrl-C ends it)"
 
 if [[ "$engine" == docker ]]; then
     settings=() # those of the server, which a process would read in this environment
     while IFS= read -r name; do
-        settings+=(--env "$name")
-    done < <(compgen -e SERVING_ || true)
+        [[ $name =~ ^(SERVING_HOST|SAGEMAKER_BIND_TO_PORT)$ ]] || settings+=(--env "$name")
+    done < <(compgen -e SERVING_ || true; compgen -e SAGEMAKER_ || true)
     exec docker run --rm --user "$(id -u):$(id -g)" --env HOME=/tmp "${settings[@]}" --publish "127.0.0.1:$port:8080" \
         --volume "$test_dir/model:/opt/ml/model:ro" "${IMAGE:-bert-classifier}:${TAG:-cpu}" serve
 fi

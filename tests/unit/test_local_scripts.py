@@ -162,14 +162,21 @@ def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> N
     assert f"{repository / 'ml'}:/opt/ml" in trained
     assert "--env=HF_HUB_OFFLINE=1" in trained
     assert trained[trained.index("bert-classifier:cpu") + 1] == "train"
-    served = run(
+    ended = run(
         scripts / "serve_local.sh",
         repository / "ml",
         path=path,
         ENGINE="docker",
         PORT="8081",
         SERVING_PRECISION="fp32",
-    ).stdout
+        SAGEMAKER_MAX_PAYLOAD_IN_MB="6",
+        SAGEMAKER_BIND_TO_PORT="9999",
+    )
+    assert "SAGEMAKER_BIND_TO_PORT is not used here" in ended.stderr
+    assert "SERVING_HOST" not in ended.stderr
+    served = ended.stdout
+    assert "SAGEMAKER_MAX_PAYLOAD_IN_MB" in served.splitlines()
+    assert "SAGEMAKER_BIND_TO_PORT" not in served.splitlines()
     assert served.splitlines()[served.splitlines().index("SERVING_PRECISION") - 1] == "--env"
     assert "127.0.0.1:8081:8080" in served.splitlines()
     assert f"{repository / 'ml' / 'model'}:/opt/ml/model:ro" in served.splitlines()

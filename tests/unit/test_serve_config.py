@@ -8,6 +8,7 @@ from bert_classifier.config import ServeConfig
 from bert_classifier.errors import UserError
 from bert_classifier.fields import specs
 from bert_classifier.variables import near_misses
+from setting_hint import hint
 
 
 def test_serve_defaults():
@@ -105,3 +106,34 @@ def test_what_sagemaker_and_its_sdk_set_is_not_doubted():
     )  # fmt: skip
     own = [name.upper() for name in specs(ServeConfig)]
     assert near_misses(dict.fromkeys([*platforms, *own], "1"), specs(ServeConfig)) == []
+
+
+@pytest.mark.parametrize("name", ["SERVING_QUUX", "SERVING_FEATURES", "SERVING_LOAD_MODELS"])
+def test_a_name_like_none_gets_no_hint(name):
+    """The prefix alone is no likeness."""
+    with pytest.raises(UserError) as caught:
+        ServeConfig.from_environ({name: "1"})
+    assert caught.value.cause == f"Unknown environment variable '{name}'."
+
+
+def test_a_service_of_kubernetes_called_serving_is_passed_over():
+    """Its variables stand in every container beside it; a setting that was meant still is refused."""
+    links = {
+        "SERVING_PORT": "tcp://10.0.0.1:80",
+        "SERVING_SERVICE_HOST": "10.0.0.1",
+        "SERVING_SERVICE_PORT": "80",
+        "SERVING_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        "SERVING_PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+    assert ServeConfig.from_environ(links) == ServeConfig()
+    told = "'SERVING_PORT' is of a Kubernetes service called serving and sets nothing here"
+    assert near_misses(links, specs(ServeConfig)) == [told]
+    with pytest.raises(UserError, match="SERVING_PORT"):
+        ServeConfig.from_environ({"SERVING_PORT": "8081"})
+
+
+def test_a_setting_that_make_takes_by_a_pattern_is_named_itself():
+    """`make serve-local SERVIN_PRECISION=int8`: nobody could set SERVING_%."""
+    patterns = ["TEST_DIR", "PORT", "SERVING_%", "SAGEMAKER_%"]
+    assert hint("SERVIN_PRECISION", "int8", patterns) == "did you mean SERVING_PRECISION?"
+    assert hint("TEST_DIRR", "x", patterns) == "did you mean TEST_DIR?"
