@@ -138,15 +138,12 @@ class Resume:
             if self.lives[-1][f] != self.lives[0][f]
         ]
         if fields:
-            logger.warning(
-                "resumed with other %s: same data and order, but rounding may differ%s",
-                ", ".join(fields),
-                # Processes share a machine's cores: more of them have fewer threads each.
-                f" (the run began with {self.lives[0]['threads']} thread(s) a process, now it has {self.threads};"
-                f" OMP_NUM_THREADS decides)"
-                if "threads" in fields
-                else "",
-            )
+            told = "resumed with other %s: same data and order, but rounding may differ"
+            logger.warning(told, ", ".join(fields))
+        if "threads" in fields:  # processes share a machine's cores: more of them have fewer threads each
+            began = self.lives[0]["threads"]
+            told = "the run began with %d thread(s) a process, now it has %d: OMP_NUM_THREADS=%d gives the same bits"
+            logger.warning(told, began, self.threads, began)
 
     def _snapshot(self) -> Checkpoint:
         taken = take_snapshot(self._trainer)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from bert_classifier.environment import Environment
 from bert_classifier.errors import UserError
 from bert_classifier.examples import Examples
 from bert_classifier.model import load_tokenizer
@@ -19,6 +20,7 @@ from bert_classifier.training.distributed import World
 from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -122,6 +124,24 @@ def test_what_validation_has_said_comes_along(
     third = make_trainer(undisturbed[0], **SETTINGS)
     restore(third, dataclasses.replace(checkpoint, tensors=before))
     assert third.best_result is third.last_result is None
+
+
+def test_other_threads_are_told_with_their_numbers(
+    undisturbed: tuple[Path, Trainer], ml_root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where there are fewer cores than the run began with: it goes on, in other bits, and says what would keep them."""
+    environment = Environment.read(ml_root, {})
+    environment.prepare_outputs()
+    (ml_root / "checkpoints").mkdir(exist_ok=True)
+    first = make_trainer(undisturbed[0], **SETTINGS)
+    resume = Resume(environment, first, {"run": 1}, 4096)
+    first.train_step(0)
+    first.state.step = 1
+    resume.save()
+    caplog.clear()
+    Resume(environment, make_trainer(undisturbed[0], **SETTINGS), {"run": 1}, 1)
+    assert "resumed with other threads: same data and order" in caplog.text
+    assert "began with 4096 thread(s) a process, now it has 1: OMP_NUM_THREADS=4096" in caplog.text
 
 
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:
