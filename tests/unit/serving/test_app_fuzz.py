@@ -68,7 +68,7 @@ def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
 def test_lines_in_are_lines_out(client, body, content_type):
     """A body of lines is answered with lines, and a line put before it adds just its own to the answer."""
     first = client.post("/invocations", data=body, content_type=content_type, buffered=True)
-    refusals = ("too_many_records", "second_text", "bad_csv")
+    refusals = ("too_many_records", "second_text", "bad_parameters", "bad_csv")
     if first.status_code != 200:
         assert first.json["code"] in refusals
         return
