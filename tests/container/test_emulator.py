@@ -198,7 +198,7 @@ def test_nothing_is_proved_by_an_image_that_does_nothing(idle, line_job, rehears
 
 def test_an_image_that_only_fails_has_refused_nothing(idle, line_job, rehearse):
     """A job without data fails, and so does every other; nothing of what is served can be seen."""
-    told = rehearse(idle, "--job", line_job, *_QUICK, "--env", "DEAD=1")
+    told = rehearse(idle, "--job", line_job, *_QUICK, "--refusal-seconds", 60, "--env", "DEAD=1")
     assert passed(told) == {"train.failure-file", "serve.multi-models"}
     assert told["exit code"] == 1
 
