@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.environment import Channel, Environment, write_failure
-from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.errors import PlatformError
 from bert_classifier.records import read_lines
 
 
@@ -52,7 +52,7 @@ def test_unreadable_file_is_named(root):
     """A data file that may not be opened is named with the reason."""
     path = root / "input" / "data" / "train" / "a.csv"
     path.chmod(0)
-    with ordinary_user(), pytest.raises(UserError, match=r"Cannot read .*a\.csv: Permission denied"):
+    with ordinary_user(), pytest.raises(PlatformError, match=r"Cannot read .*a\.csv: Permission denied"):
         list(read_lines(path))
 
 
