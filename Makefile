@@ -53,9 +53,12 @@ PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
 SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
 PACKAGES := container/bert_classifier local_test tests $(wildcard docker/launcher)
+# Of other programs, which read them in the environment: make hands over what its command line sets.
+PASSED := AWS_% CUDA_% DOCKER_% GLOO_% HF_% MKL_% NCCL_% NVIDIA_% OMP_% PIP_% PYTEST_% PYTHON_% PYTHONPATH TOKENIZERS_% \
+  TORCH_% TRANSFORMERS_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
 # What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name, and its name
 # stands in LAUNCHER_TYPED, since a setting of another command is a mistake there, and none in the environment.
-OF_MAKE := AWS_% ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
+OF_MAKE := $(PASSED) ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
 push: OF_MAKE += FLAVOUR
 TYPED = $(filter-out $(OF_MAKE),$(ON_LINE))
 GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)=$(call quoted,$($(name))))
@@ -97,8 +100,6 @@ TAKES.typecheck := $(CHECKS)
 TAKES.check := $(TAKES.test)
 TAKES.lock := PYTHON VENV UPGRADE
 TAKES.clean := VENV
-# Of other programs, which read them in the environment: make hands over what its command line sets.
-PASSED := AWS_% CUDA_% DOCKER_% HF_% MKL_% OMP_% PIP_% PYTEST_% PYTHON_% TORCH_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
 
 # A command that another one starts inherits its command line, which has been judged by then.
 ifeq ($(MAKELEVEL),0)
@@ -125,7 +126,8 @@ ifneq ($(strip $(EMPTY)),)
 $(error $(firstword $(EMPTY))= is empty: give it a value, or leave it out)
 endif
 UNUSED = $(warning $(1) from the environment is not used: give it on make's command line)
-$(foreach name,$(filter $(TAKEN),$(LEFT_ASIDE)),$(call UNUSED,$(name)))
+OF_JOBS := $(if $(TAKEN),,TRAIN VALIDATION TEST CLASSES MODEL HP OUTPUT JOB) # a command of the launcher
+$(foreach name,$(filter $(TAKEN) $(OF_JOBS),$(LEFT_ASIDE)),$(call UNUSED,$(name)))
 ifneq ($(and $(filter PYTHON,$(ON_LINE)),$(wildcard $(VENV)/.made)),)
 VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(RUN)))

@@ -60,6 +60,7 @@ if [[ "$flavour" == gpu ]]; then
     say "torch for CUDA $cuda, with kernels for $kernels"
 fi
 if [[ "$("$repository/docker/program_digest.sh")" != "$digest" ]]; then
+    docker rmi "$image" >/dev/null 2>&1 || true # it would pass for an image of the files as they were
     say "Files changed while $image was built, so it may hold either version: run make build again."
     exit 2
 fi

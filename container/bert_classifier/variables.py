@@ -11,9 +11,9 @@ from bert_classifier.fields import shown
 
 _OURS, _SAGEMAKERS = "SERVING_", "SAGEMAKER_"
 _ALIKE = 0.6  # of two names behind the prefix that they share
-# What Kubernetes sets in every container of a namespace that has a service called serving.
+# What Kubernetes sets in every container of a namespace that has a service called serving, or serving-something.
 _SERVICE_LINK = re.compile(
-    r"SERVING_(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+    r"SERVING_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 _NEAR = 0.9  # likeness of two variables' names, ten letters of which are alike anyway
 
@@ -45,12 +45,12 @@ def near_misses(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
     doubts = [f"{shown(name)} sets nothing, did you mean {near[0]}?" for name, near in close.items() if near]
     links = [name for name, value in environ.items() if value and _is_service_link(name, value)]
     if links:
-        doubts.append(f"{shown(min(links))} is of a Kubernetes service called serving and sets nothing here")
+        doubts.append(f"{shown(min(links))} is of a Kubernetes service and sets nothing here")
     return doubts
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    is_address = name == "SERVING_PORT" and "://" in value
+    is_address = name.startswith(_OURS) and name.endswith("_PORT") and "://" in value
     return is_address or _SERVICE_LINK.fullmatch(name) is not None
 
 

@@ -34,11 +34,11 @@ def _recipe(config: TrainConfig) -> str:
     """Say what is set of epochs, batch and learning rate; the job chooses the rest once it has read its data."""
     per_device = config.per_device_batch_size
     told = {
-        "epochs": config.num_train_epochs,
-        "batch": f"{per_device} a device" if per_device else config.global_batch_size,
-        "learning rate": config.learning_rate,
+        "epochs": config.num_train_epochs or "by the data",
+        "batch": f"{per_device} per device" if per_device else config.global_batch_size or "by the data",
+        "learning rate": config.learning_rate or "by the encoder",
     }
-    return ", ".join(f"{name} {'by the data' if value is None else value}" for name, value in told.items())
+    return ", ".join(f"{name} {value}" for name, value in told.items())
 
 
 def check_instance(settings: TrainSettings, known: Sequence[str]) -> Iterator[Finding]:

@@ -235,7 +235,7 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
         (("lay-out", "TEST_DIR=x"), {"TRAIN": ""}, []),
         (("train-local",), {"VALIDATION": "a", "MAKELEVEL": "1"}, []),
         (("test",), {"TRAIN": "a", "ARGS": "-x"}, []),
-        (("train-spot",), {"TRAIN": "a"}, []),
+        (("train-spot",), {"TRAIN": "a", "KILLS": "3"}, ["TRAIN"]),
     ],
 )
 def test_a_setting_that_stays_in_the_environment_is_named(arguments, variables, told) -> None:

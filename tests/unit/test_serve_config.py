@@ -124,9 +124,11 @@ def test_a_service_of_kubernetes_called_serving_is_passed_over():
         "SERVING_SERVICE_PORT": "80",
         "SERVING_PORT_8080_TCP": "tcp://10.0.0.1:8080",
         "SERVING_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "SERVING_BERT_SERVICE_HOST": "10.0.0.2",
+        "SERVING_BERT_PORT": "tcp://10.0.0.2:80",
     }
     assert ServeConfig.from_environ(links) == ServeConfig()
-    told = "'SERVING_PORT' is of a Kubernetes service called serving and sets nothing here"
+    told = "'SERVING_BERT_PORT' is of a Kubernetes service and sets nothing here"
     assert near_misses(links, specs(ServeConfig)) == [told]
     with pytest.raises(UserError, match="SERVING_PORT"):
         ServeConfig.from_environ({"SERVING_PORT": "8081"})

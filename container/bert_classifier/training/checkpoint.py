@@ -109,8 +109,8 @@ def load_checkpoint(path: Path, step: int, identity: Mapping[str, Any]) -> Check
         raise DamagedCheckpointError(f"it is of step {described.step}")
     if described.identity != json.loads(json.dumps(identity)):
         raise DamagedCheckpointError("it is another run's under a changed name")
-    tensors = load_file(path)
-    del tensors[_DIGEST]
+    # Copied: mapped tensors would keep the file's room on the disk when it is long deleted.
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items() if name != _DIGEST}
     return Checkpoint(step, described.state, tensors)
 
 

@@ -62,7 +62,10 @@ class CheckpointStore:
         self._verified.add(path.name)
         self._unusable.pop(path.name, None)
         self._unread.discard(path.name)
-        self._prune()
+        try:
+            self._prune()
+        except (OSError, PlatformError) as error:  # costs room, not the run
+            logger.warning("old checkpoints cannot be removed: %s", error)
         return path
 
     def load_newest(self, *, may_be_damaged: bool = False) -> Checkpoint | None:
@@ -183,7 +186,7 @@ class CheckpointStore:
         more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
         remedy = (
             "Restore one of them (a versioned bucket keeps earlier versions), or begin at step 0 with"
-            " damaged_checkpoints=set_aside."
+            " damaged_checkpoints=set_aside (S3 then loses them under these names: copy there first what may be sound)."
         )
         if self._unread:
             remedy = (

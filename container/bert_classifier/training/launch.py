@@ -64,6 +64,7 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     plan = RankPlan.of(config, environment, environ)
     check_devices(config.precision, plan.per_host)
     with scratch_folder() as folder:
+        environ.setdefault("MPLCONFIGDIR", str(folder))  # the report's plots write a cache: not into a home
         prepared = prepare(config, environment, stop, folder)
         if plan.size == 1:
             run(config, environment, prepared, stop, World(), started)

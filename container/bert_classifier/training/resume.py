@@ -140,9 +140,9 @@ class Resume:
         if fields:
             told = "resumed with other %s: same data and order, but rounding may differ"
             logger.warning(told, ", ".join(fields))
-        if "threads" in fields:  # processes share a machine's cores: more of them have fewer threads each
+        if "threads" in fields:  # use_threads keeps the number wherever there are cores for it
             began = self.lives[0]["threads"]
-            told = "the run began with %d thread(s) a process, now it has %d: OMP_NUM_THREADS=%d gives the same bits"
+            told = "it began with %d thread(s) per process, now it has %d: a machine with %d cores gives the same bits"
             logger.warning(told, began, self.threads, began)
 
     def _snapshot(self) -> Checkpoint:

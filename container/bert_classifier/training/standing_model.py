@@ -29,12 +29,13 @@ def keep_complete_model(folder: Path, info: Mapping[str, Any]) -> bool:
     if _essence(standing) == _essence(info):
         logger.info("the model in %s is complete, and this run's: it stays as it is", folder)
         return True
-    is_this_run = standing.get("run_fingerprint") == info["run_fingerprint"]
+    run = standing.get("run_fingerprint")
+    whose = "this run with other settings" if run == info["run_fingerprint"] else "another run"
     logger.warning(
         "the model in %s stays: it is complete, of %s; what this run has learnt so far, that of step %d, is not"
         " exported. Start the job again to complete it, or empty the folder first if a stop shall leave that model",
         folder,
-        "this run with other settings" if is_this_run else "another run",
+        whose if run else "a run that it does not name",
         info["kept_step"],
     )
     return True
@@ -47,7 +48,8 @@ def _complete_model(folder: Path) -> dict[str, Any] | None:
         told = read_object(folder / TRAINING_INFO, "")
     except ContainerError:
         return None
-    return told if told.get("is_complete", True) else None
+    # A version that knew no better called a model without scores complete, too.
+    return told if told.get("is_complete", True) and told.get("metrics") else None
 
 
 def _essence(info: Mapping[str, Any]) -> list[Any]:

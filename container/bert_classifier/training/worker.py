@@ -141,15 +141,19 @@ class Job:
 
         A complete model stays where it is: less would replace more.
         """
+        failure = None
         try:
             self.resume.save()
-        finally:
-            if not keep_complete_model(self.environment.model_dir, self.describe(None)):
-                self.kept.use()
-                assessment = self.assess()
-                self.export(assessment)
-                self.kept.tell()
-                _warn(assessment.warnings if assessment else ())
+        except Exception as error:  # noqa: BLE001 - raised again below: the model is exported all the same
+            failure = error
+        if not keep_complete_model(self.environment.model_dir, self.describe(None)):
+            self.kept.use()
+            assessment = self.assess()
+            self.export(assessment)
+            self.kept.tell()
+            _warn(assessment.warnings if assessment else ())
+        if failure is not None:
+            raise failure
 
     def prove_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
@@ -209,8 +213,9 @@ def run(
         if world.is_first:
             job.leave()
         raise
-    assessment = job.assess() if world.is_first else None
-    if assessment is not None:
+    if world.is_first:
+        assessment = job.assess()
+        assert assessment is not None, "validation was judged"
         job.export(assessment)
         job.prove_artifact()
         job.report(assessment)

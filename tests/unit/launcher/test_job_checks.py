@@ -40,18 +40,18 @@ def test_an_instance_type_is_checked_against_the_image(settings, told):
 @pytest.mark.parametrize(
     ("hp", "told"),
     [
-        ((), "0 given; epochs by the data, batch by the data, learning rate by the data"),
+        ((), "0 given; epochs by the data, batch by the data, learning rate by the encoder"),
         (
             (("lr", "1e-4"), ("epochs", "auto")),
             "2 given; epochs by the data, batch by the data, learning rate 0.0001",
         ),
         (
             (("per_device_batch_size", "8"),),
-            "1 given; epochs by the data, batch 8 a device, learning rate by the data",
+            "1 given; epochs by the data, batch 8 per device, learning rate by the encoder",
         ),
         (
             (("num_train_epochs", "2"), ("global_batch_size", "64")),
-            "epochs 2, batch 64, learning rate by the data",
+            "epochs 2, batch 64, learning rate by the encoder",
         ),
     ],
 )

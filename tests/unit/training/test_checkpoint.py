@@ -146,3 +146,12 @@ def test_leftovers_of_an_interrupted_save_go_at_the_next_start(tmp_path: Path) -
     store.remove_leftovers()
     assert not half.exists()
     assert other.exists()
+
+
+def test_a_loaded_checkpoint_holds_no_room_on_the_disk(tmp_path: Path) -> None:
+    """Once it is deleted, nothing keeps its bytes: a small volume has to take the next one."""
+    store = CheckpointStore(tmp_path, IDENTITY)
+    path = store.save(make_checkpoint(7))
+    loaded = store.load_newest()
+    assert_same(loaded, make_checkpoint(7))
+    assert str(path) not in Path("/proc/self/maps").read_text()

@@ -141,7 +141,7 @@ def test_other_threads_are_told_with_their_numbers(
     caplog.clear()
     Resume(environment, make_trainer(undisturbed[0], **SETTINGS), {"run": 1}, 1)
     assert "resumed with other threads: same data and order" in caplog.text
-    assert "began with 4096 thread(s) a process, now it has 1: OMP_NUM_THREADS=4096" in caplog.text
+    assert "it began with 4096 thread(s) per process, now it has 1: a machine with 4096 cores" in caplog.text
 
 
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:

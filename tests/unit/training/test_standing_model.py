@@ -18,6 +18,7 @@ INFO: dict[str, Any] = {
     "run_fingerprint": "0123456789ab",
     "kept_step": 12,
     "is_complete": True,
+    "metrics": {"validation": {"accuracy": 0.9}},
     "hyperparameters": {"abstain_below": 0.0, "target_accuracy": 0.9, "logging_steps": 0},
 }
 
@@ -58,7 +59,7 @@ def test_this_runs_complete_model_stays(artifact, tmp_path, caplog):
             {"hyperparameters": {"abstain_below": 0.5, "target_accuracy": 0.9}},
             "of this run with other settings;",
         ),
-        ({"run_fingerprint": None}, "of another run;"),
+        ({"run_fingerprint": None}, "of a run that it does not name;"),
     ],
 )
 def test_another_complete_model_stays_with_a_warning(artifact, tmp_path, caplog, theirs, whose):
@@ -76,6 +77,7 @@ def test_what_is_not_complete_may_be_replaced(artifact, tmp_path):
     (tmp_path / "empty").mkdir()
     assert not keep_complete_model(tmp_path / "empty", INFO)
     assert not keep_complete_model(artifact_of(artifact, tmp_path / "stopped", is_complete=False), INFO)
+    assert not keep_complete_model(artifact_of(artifact, tmp_path / "unjudged", metrics={}), INFO)
     damaged = artifact_of(artifact, tmp_path / "damaged")
     (damaged / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError):
