@@ -15,12 +15,13 @@ from launcher.dry_run import HeldRequests
 from launcher.findings import Finding, examine, refuse_failures, table
 from launcher.idle_settings import check_deploy_settings, without_unusable
 from launcher.live_endpoint import LiveEndpoint
-from launcher.model import Model, delete, stamp, told
+from launcher.model import Model, delete, say_unknown, stamp, told
 from launcher.model_checks import find_artifact
 from launcher.model_settings import LONGEST_ANSWER, DeploySettings
 from launcher.preflight import doubts, image_uri, prefix_of
 from launcher.prices import hourly_price
 from launcher.quotas import refuse_for_quota
+from launcher.refusals import AWS_ERRORS, explain, may_be_taken
 from launcher.s3 import Location
 
 _PROVISIONING_S = 1800  # beside download and start: machines, and the change of versions
@@ -58,21 +59,19 @@ def run(settings: DeploySettings, account: Account) -> int:
     if former:
         endpoint.refuse_if_at_work(former)
     live = LiveEndpoint.of(account, former) if former else None
-    settings = live.keep(settings) if live else settings
     deployment, requests = _checked(settings, account, live)
+    settings = deployment.settings
     remove_former = (
         endpoint.parts_of(account, settings.endpoint, former["EndpointConfigName"]) if former else None
     )
-    with contextlib.ExitStack() as undo:
-        with interrupts.held() as typed:
-            _create(requests, deployment, account, typed, undo)
-        if held is not None:
-            undo.pop_all()
-            print(held)
-            return 0
-        if settings.wait:
-            _see_up(deployment, account, typed, is_new=former is None, undo=undo)
-        undo.pop_all()
+    with contextlib.ExitStack() as undo, interrupts.held() as typed:
+        made = _create(requests, deployment, account, typed, undo)
+        _add_tags(requests, account)
+    if held is not None:
+        print(held)
+        return 0
+    if settings.wait:
+        _see_up(deployment, account, typed, is_new=former is None, made=made)
     if former and remove_former:
         if settings.wait:
             remove_former()
@@ -90,11 +89,13 @@ def _checked(
     Raises:
         UserError: naming all that is wrong.
     """
+    tags = settings.tag_list
+    settings = live.keep(settings) if live else settings
     refuse_failures(list(live_checks.check_mode(live, settings.mode) if live else ()))
     settings, findings = without_unusable(settings)
     deployment, found = plan(settings, account, live)
     refuse_failures(found)
-    requests = _requests(deployment, account)
+    requests = _requests(deployment, account, tags)
     if live:
         (variant,) = requests["create_endpoint_config"]["ProductionVariants"]
         found += examine("scaling", partial(live_checks.check_scaling, account, live, variant))
@@ -174,18 +175,23 @@ def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
     return findings
 
 
-def _requests(deployment: Deployment, account: Account) -> dict[str, dict[str, Any]]:
-    """Return the requests by the client's methods, in order."""
+def _requests(
+    deployment: Deployment, account: Account, tags: list[dict[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """Return the requests by the client's methods, in order.
+
+    Args:
+        tags: those that the settings name: an endpoint has others of its own, which stay as they are.
+    """
     settings, name, live = deployment.settings, deployment.name, deployment.live
     model = deployment.model.request(role_arn(settings.role, account))
     config = endpoint.config_request(settings, name, deployment.async_folder)
     if live:
         config = live.config_request(settings, config)
-        requests = {"create_model": model, "create_endpoint_config": config}
-        if "tags" in settings.given:
-            arn = live.endpoint["EndpointArn"]
-            requests["add_tags"] = {"ResourceArn": arn, "Tags": settings.tag_list}
-        return {**requests, "update_endpoint": live.update_request(settings, name)}
+        update = live.update_request(settings, name)
+        requests = {"create_model": model, "create_endpoint_config": config, "update_endpoint": update}
+        more = {"add_tags": {"ResourceArn": live.endpoint["EndpointArn"], "Tags": tags}} if tags else {}
+        return {**requests, **more}
     last = {"EndpointName": settings.endpoint, "EndpointConfigName": name, "Tags": settings.tag_list}
     return {"create_model": model, "create_endpoint_config": config, "create_endpoint": told(last)}
 
@@ -206,30 +212,39 @@ def _create(
     account: Account,
     typed: interrupts.Interrupts,
     undo: contextlib.ExitStack,
-) -> None:
+) -> contextlib.ExitStack:
+    """Request model, configuration and endpoint; return what removes them if the endpoint does not come up."""
     settings, client = deployment.settings, account.client("sagemaker")
-    for method, request in requests.items():
+    for method in ("create_model", "create_endpoint_config"):
         typed.stop_here()
-        try:
-            getattr(client, method)(**request)
-        except ClientError as error:
+        getattr(client, method)(**requests[method])
+        undo.callback(delete, account, method.removeprefix("create_"), deployment.name)
+    typed.stop_here()
+    try:
+        if "update_endpoint" in requests:
+            client.update_endpoint(**requests["update_endpoint"])
+            return undo.pop_all()  # they are in use from now on
+        client.create_endpoint(**requests["create_endpoint"])
+        made = undo.pop_all()
+    except BaseException as error:
+        if may_be_taken(error):
+            undo.pop_all()
+            say_unknown("endpoint", settings.endpoint, f"model and configuration {deployment.name} stay")
+        if isinstance(error, ClientError):
             refuse_for_quota(error, f"{settings.instance_type} for endpoint usage")
-            raise
-        except BaseException:
-            if method.endswith("_endpoint"):
-                undo.pop_all()
-                say(_unknown(settings.endpoint, deployment.name))
-            raise
-        kind = method.removeprefix("create_")
-        if kind != method:
-            undo.callback(delete, account, kind, settings.endpoint if kind == "endpoint" else deployment.name)
+        raise
+    made.callback(delete, account, "endpoint", settings.endpoint)
+    return made
 
 
-def _unknown(name: str, parts: str) -> str:
-    return (
-        f"Whether SageMaker has taken the request is not known, so model and configuration {parts} stay: "
-        f"aws sagemaker describe-endpoint --endpoint-name {name}"
-    )
+def _add_tags(requests: Mapping[str, Mapping[str, Any]], account: Account) -> None:
+    """Give the endpoint the tags that the settings name; its update goes on without them."""
+    if "add_tags" not in requests:
+        return
+    try:
+        account.client("sagemaker").add_tags(**requests["add_tags"])
+    except AWS_ERRORS as error:
+        say(f"the endpoint has no new tags, its configuration has: {explain(error) or error}")
 
 
 def _see_up(
@@ -238,7 +253,7 @@ def _see_up(
     typed: interrupts.Interrupts,
     *,
     is_new: bool,
-    undo: contextlib.ExitStack,
+    made: contextlib.ExitStack,
 ) -> None:
     settings = deployment.settings
     longest = settings.download_timeout + settings.startup_timeout + _PROVISIONING_S
@@ -247,11 +262,10 @@ def _see_up(
         typed.stop_here()
         endpoint.wait_until_up(account, settings.endpoint, deployment.name, longest)
     except endpoint.FailedError as error:
-        if not is_new and error.in_use == deployment.name:
-            undo.pop_all()  # an update that could not even be rolled back: its parts are in use
+        if is_new or error.in_use != deployment.name:  # else an update that could not even be rolled back
+            made.close()
         raise
     except BaseException:
-        undo.pop_all()
         say(f"It goes on without you. To remove it: make delete-endpoint ENDPOINT={settings.endpoint}")
         raise
 

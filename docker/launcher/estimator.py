@@ -38,12 +38,16 @@ def start(job: Job, role: str, account: Account, typed: Interrupts) -> None:
     if request.is_answered:
         return
     if request.is_sent:
-        raise PlatformError(
-            f"Whether {job.name} was started is not known: the answer was not waited for.",
-            f"Ask: make status JOB={job.name}.",
-        )
+        raise unknown(job.name, "the answer was not waited for")
     typed.stop_here()
     raise RuntimeError("the SDK has sent no request")
+
+
+def unknown(name: str, cause: str) -> PlatformError:
+    """Return the error of a job that may have been started."""
+    return PlatformError(
+        f"Whether {name} was started is not known: {cause}.", f"Ask: make status JOB={name}."
+    )
 
 
 class _Request:

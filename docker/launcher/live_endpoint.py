@@ -110,7 +110,7 @@ class LiveEndpoint:
         """Return the settings, with what the endpoint has in the place of every default."""
         mode = settings.mode if "mode" in settings.given else self.mode
         kept = {**self._of_config(), **self._of_model(settings, mode), "mode": mode}
-        if kept.get("inference_ami_version") and "instance_type" in settings.given:
+        if "instance_type" in settings.given and settings.instance_type != kept["instance_type"]:
             del kept["inference_ami_version"]  # it was chosen for another machine
         vpc = {"subnets", "security_group_ids"}
         given = settings.given | (vpc if settings.given & vpc else set())

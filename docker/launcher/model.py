@@ -96,6 +96,16 @@ def describe_training_job(name: str, account: Account) -> dict[str, Any]:
         raise
 
 
+def say_unknown(kind: str, name: str, stays: str) -> None:
+    """Say that a request may have been taken, so that what it needs is not removed.
+
+    Args:
+        kind: `endpoint` or `transform-job`, as the AWS CLI spells them.
+    """
+    ask = f"aws sagemaker describe-{kind} --{kind}-name {name}"
+    say(f"Whether SageMaker has taken the request is not known, so {stays}: {ask}")
+
+
 def delete(account: Account, kind: str, name: str) -> None:
     """Delete a model, endpoint config or endpoint as far as it goes; what stays is told.
 

@@ -101,6 +101,17 @@ def is_denied(error: aws.ClientError) -> bool:
     return code_of(error) in _DENIED
 
 
+def may_be_taken(error: BaseException) -> bool:
+    """Say whether a request that ended so may have been carried out all the same.
+
+    The library repeats a request whose answer was lost, and the second one is refused for what the first has made.
+    """
+    if not isinstance(error, aws.ClientError):
+        return not isinstance(error, aws.ParamValidationError)
+    was_repeated = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+    return was_repeated and code_of(error) in ("ResourceInUse", "ValidationException")
+
+
 def explain(error: Exception) -> ContainerError | None:
     """Return what an error of AWS' libraries means, as cause and remedy; None for an error of another kind."""
     error = _root_of(error)

@@ -14,7 +14,7 @@ from launcher.findings import refuse_failures, table
 from launcher.preflight import Job, doubts, plan
 from launcher.prices import hourly_price
 from launcher.quotas import refuse_for_quota
-from launcher.refusals import AWS_ERRORS, code_of, explain
+from launcher.refusals import AWS_ERRORS, code_of, explain, may_be_taken
 from launcher.training_settings import TrainSettings
 from launcher.upload import upload
 
@@ -72,6 +72,9 @@ def _start(job: Job, account: Account, typed: interrupts.Interrupts) -> None:
         refuse_for_quota(
             error, f"{job.settings.instance_type} for {'spot ' if job.spot else ''}training job usage"
         )
+        if code_of(error) == "ResourceInUse" and may_be_taken(error):
+            told = "an answer was lost, and now there is a job of that name"
+            raise estimator.unknown(job.name, told) from error
         if code_of(error) == "ResourceInUse":
             raise UserError(
                 f"There is a job {job.name} already.", "Give another JOB_NAME, or none."

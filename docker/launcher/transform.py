@@ -15,11 +15,12 @@ from launcher.account import Account, role_arn
 from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
 from launcher.findings import Finding, examine, fail, refuse_failures, table, warn
-from launcher.model import Model, delete, stamp, told
+from launcher.model import Model, delete, say_unknown, stamp, told
 from launcher.model_settings import LONGEST_ANSWER, TransformSettings
 from launcher.preflight import doubts, image_uri, prefix_of
 from launcher.prices import hourly_price
 from launcher.quotas import refuse_for_quota
+from launcher.refusals import may_be_taken
 from launcher.s3 import Location, list_keys
 from launcher.transform_input import TransformInput, check_input, input_of
 from launcher.upload import upload
@@ -91,19 +92,15 @@ def run(settings: TransformSettings, account: Account) -> int:
     if texts and texts.local and held is None:
         upload(account, texts.local.contents, texts.place, settings.output_kms_key)
     name = transform.model.name
-    with contextlib.ExitStack() as undo:
-        with interrupts.held() as typed:
-            _create(transform, account, typed, undo)
-        if held is not None:
-            undo.pop_all()
-            print(held)
-            return 0
-        if not settings.wait:
-            undo.pop_all()
-            _say_it_goes_on(name)
-            print(name)
-            return 0
-        _see_through(transform, account, typed, undo)
+    with contextlib.ExitStack() as undo, interrupts.held() as typed:
+        made = _create(transform, account, typed, undo)
+    if held is not None:
+        print(held)
+    elif settings.wait:
+        _see_through(transform, account, typed, made)
+    else:
+        _say_it_goes_on(name)
+        print(name)
     return 0
 
 
@@ -173,23 +170,31 @@ def _check_account(transform: Transform, account: Account) -> list[Finding]:
 
 def _create(
     transform: Transform, account: Account, typed: interrupts.Interrupts, undo: contextlib.ExitStack
-) -> None:
+) -> contextlib.ExitStack:
+    """Request model and job; return what removes the model once the job has ended."""
     settings = transform.settings
     account.client("sagemaker").create_model(**transform.model.request(role_arn(settings.role, account)))
     undo.callback(delete, account, "model", transform.model.name)
     typed.stop_here()
     try:
         account.client("sagemaker").create_transform_job(**transform.request())
-    except ClientError as error:
-        refuse_for_quota(error, f"{settings.instance_type} for transform job usage")
+        return undo.pop_all()  # the job needs it from now on
+    except BaseException as error:
+        if may_be_taken(error):
+            undo.pop_all()
+            say_unknown("transform-job", transform.model.name, f"the model {transform.model.name} stays")
+        if isinstance(error, ClientError):
+            refuse_for_quota(error, f"{settings.instance_type} for transform job usage")
         raise
 
 
 def _see_through(
-    transform: Transform, account: Account, typed: interrupts.Interrupts, undo: contextlib.ExitStack
+    transform: Transform, account: Account, typed: interrupts.Interrupts, made: contextlib.ExitStack
 ) -> None:
     """Wait for the end; print where the answers lie.
 
+    Args:
+        made: removes the model, once the job has ended.
     Raises:
         UserError: when a file was not answered.
         PlatformError: when the job failed otherwise, was stopped, or is not done in time.
@@ -200,10 +205,15 @@ def _see_through(
         typed.stop_here()
         job = _wait(name, transform.settings.max_minutes * 60, account)
     except BaseException:
-        undo.pop_all()
         _say_it_goes_on(name)
         raise
-    _say_cost(job, transform.settings, account)
+    with made:
+        _say_cost(job, transform.settings, account)
+        _tell(job, transform, account)
+
+
+def _tell(job: Mapping[str, Any], transform: Transform, account: Account) -> None:
+    name = transform.model.name
     if job["TransformJobStatus"] != "Completed":
         reason = str(job.get("FailureReason") or "no reason given").rstrip(".")
         remedy = (

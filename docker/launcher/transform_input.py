@@ -113,6 +113,11 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
     if settings.max_concurrent * settings.max_payload > 100:
         told = f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
         yield fail("payload", told, "SageMaker holds 100 MB at a time: lower one of them.")
+    if found.media_type == MEDIA_TYPES[".csv"] and found.says("header=present"):
+        yield fail(
+            "input", "header=present would cost every later part of a file its first row",
+            "Take the header row out of the files, and header=present out of CONTENT_TYPE.",
+        )  # fmt: skip
     if found.split_type == "None":
         yield from check_idle(settings, {"strategy": "a JSON document is one request"})
     for name, path in (found.local.files if found.local else {}).items():
@@ -160,12 +165,7 @@ def _check_csv(name: str, path: Path, found: TransformInput, *, alone: bool) -> 
             f"{name} line {looks.broken_line} has a text with a line break, which SageMaker cuts in two",
             "Give JSON Lines, where a line break is written \\n.",
         )
-    if found.says("header=present"):
-        yield fail(
-            "input", "header=present would cost every later part of a file its first row",
-            "Take the header row out of the files, and header=present out of CONTENT_TYPE.",
-        )  # fmt: skip
-    elif not found.says("header=absent"):
+    if not (found.says("header=present") or found.says("header=absent")):
         yield from _header_findings(name, looks, alone=alone)
     yield from _label_findings(name, looks)
 

@@ -159,6 +159,16 @@ def test_a_job_that_fails_or_is_refused_leaves_no_model(transform, aws, texts):
     assert left(aws) == (0, 0, 0)
 
 
+def test_a_lost_answer_leaves_the_model_to_the_job(transform, aws, texts):
+    """The library's second request finds the job of its first one, which needs the model."""
+    lost = Answer.json({"__type": "InternalFailure", "message": "no"}, 500)
+    with aws.answering(CreateTransformJob=[lost, Answer.refusal("ResourceInUse", "There is one.")]) as here:
+        ended = transform(f"--input={texts}", "--job-name=a-job", here=here)
+    assert ended.code == 2
+    assert "is not known, so the model a-job stays: aws sagemaker describe-transform-job" in ended.err
+    assert left(aws)[2] == 1
+
+
 def test_everything_wrong_is_told_at_once_and_nothing_is_sent(transform, aws, tmp_path):
     """A text over two lines, which SageMaker would cut; more than it holds; a machine that it has not."""
     (tmp_path / "texts.csv").write_text('fine\n"a text\nover two lines"\n', encoding="utf-8")

@@ -201,6 +201,17 @@ def test_a_refusal_half_way_leaves_nothing_behind(aws, deploy):
     assert left(aws) == (0, 0, 0)
 
 
+def test_a_lost_answer_is_not_taken_for_a_refusal(aws, deploy):
+    """The library's second request finds what its first one has made: nothing of it is removed."""
+    lost = Answer.json({"__type": "InternalFailure", "message": "no"}, 500)
+    exists = Answer.refusal("ValidationException", "Cannot create already existing endpoint")
+    with aws.answering(CreateEndpoint=[lost, exists]) as here:
+        ended = deploy(here=here)
+    assert ended.code == 2
+    assert "Whether SageMaker has taken the request is not known, so model and configuration" in ended.err
+    assert left(aws) == (0, 1, 1)
+
+
 def test_an_endpoint_that_fails_is_told_with_its_log_and_removed(aws, deploy):
     """SageMaker's reason, the container's last lines, then endpoint, configuration and model go."""
     aws.put_log_line(

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,17 +35,21 @@ def aws(iam_aws: Aws) -> Aws:
 
 
 class Typist:
-    """Types Ctrl-C when the launcher makes a request."""
+    """Types Ctrl-C when the launcher makes a request, as often as told."""
 
-    def __init__(self) -> None:
+    def __init__(self, times: int) -> None:
         self.pids: list[int] = []
-        self.count = 0
+        self.count, self._times = 0, times
 
-    def __call__(self, _: object) -> None:
+    def __call__(self, request: object) -> None:
         """Interrupt the launcher, and leave the answer to moto."""
         if not self.count:
             self.count += 1
             os.kill(self.pids[0], signal.SIGINT)
+            for _ in range(self._times - 1):
+                time.sleep(0.5)  # two at once would be one
+                os.kill(self.pids[0], signal.SIGINT)
+            time.sleep(0.5 if self._times > 1 else 0)  # the answer comes too late
 
 
 @pytest.fixture
@@ -60,8 +65,8 @@ def run(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
     }  # fmt: skip
     running: list[subprocess.Popen[str]] = []
 
-    def launch(command: str, at: str, *more: str) -> Ended:
-        typist = Typist()
+    def launch(command: str, at: str, *more: str, times: int = 1) -> Ended:
+        typist = Typist(times)
         with aws.answering(**{at: typist}) as here:
             process = here.start(command, *arguments[command], *more)
             running.append(process)
@@ -138,6 +143,18 @@ def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, told, mo
     assert ended.code == 130, ended.err
     assert told in ended.err
     assert left(aws)[2] == models
+
+
+@pytest.mark.parametrize(
+    ("command", "at"), [("deploy", "CreateEndpoint"), ("batch-transform", "CreateTransformJob")]
+)
+def test_a_second_ctrl_c_removes_nothing_that_may_be_needed(run, aws, command, at):
+    """It does not wait for the answer, so whether the request was taken is not known: how to ask is told."""
+    ended = run(command, at, times=2)
+    assert ended.code == 130, ended.err
+    assert "Whether SageMaker has taken the request is not known, so" in ended.err
+    assert "removed" not in ended.err
+    assert left(aws)[2] == 1
 
 
 def test_ctrl_c_while_the_program_still_loads_is_no_traceback(aws: Aws, tmp_path: Path) -> None:

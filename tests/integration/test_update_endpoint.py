@@ -63,6 +63,24 @@ def test_an_update_keeps_what_operators_have_tuned_and_shows_what_changes(aws, d
     ]
 
 
+def test_only_tags_that_are_named_go_to_the_endpoint_once_it_changes(aws, deploy):
+    """It may have others than its configuration; without permission its update goes on, and that is told."""
+    assert deploy("--tags=team=nlp").code == 0
+    with aws.answering(UpdateEndpoint=updating(aws), AddTags=Answer.json({})) as here:
+        ended = deploy("--tags=stage=test", here=here)
+    assert ended.code == 0, ended.err
+    assert [name for name, _ in aws.answered if name in ("UpdateEndpoint", "AddTags")] == [
+        "UpdateEndpoint",
+        "AddTags",
+    ]
+    assert only(aws.requests("AddTags"))["Tags"] == [{"Key": "stage", "Value": "test"}]
+    denied = Answer.refusal("AccessDeniedException")
+    with aws.answering(UpdateEndpoint=updating(aws), AddTags=denied) as here:
+        ended = deploy("--tags=stage=test", here=here)
+    assert ended.code == 0, ended.err
+    assert "the endpoint has no new tags, its configuration has: You may not call AddTags" in ended.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

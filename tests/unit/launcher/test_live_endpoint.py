@@ -177,6 +177,13 @@ def test_the_host_software_of_another_machine_is_not_kept():
     )
 
 
+def test_the_same_type_keeps_the_host_software():
+    """To say the type that is there changes nothing."""
+    there = live(variant={**VARIANT, "InstanceType": "ml.g4dn.xlarge", "InferenceAmiVersion": "al2-ami-x"})
+    (variant,) = updated(there, instance_type="ml.g4dn.xlarge")[1]["ProductionVariants"]
+    assert variant["InferenceAmiVersion"] == "al2-ami-x"
+
+
 def model_request(settings: DeploySettings, data: str = "s3://a-bucket/new.tar.gz") -> dict[str, Any]:
     """Return the request of the next model."""
     return Model(settings, "new", "an-image", data, dict(settings.environment)).request(settings.role)

@@ -10,7 +10,7 @@ from launcher.findings import Level
 from launcher.model_settings import TransformSettings
 from launcher.s3 import Location
 from launcher.settings import AccountSettings
-from launcher.transform_input import check_input, input_of
+from launcher.transform_input import TransformInput, check_input, input_of
 
 PREFIX = Location("a-bucket", "mine/")
 
@@ -140,6 +140,13 @@ def test_the_server_refuses_only_what_was_told(tmp_path, content):
 
     refused = [body for body in (content, *content.splitlines()) if is_refused(body)]
     assert is_silent == (not refused), refused
+
+
+def test_a_header_that_is_announced_is_refused_in_s3_as_well():
+    """Where the files themselves are not looked at."""
+    texts = TransformInput(None, Location("a-bucket", "in/"), ("a.csv",), "text/csv; header=present")
+    wrong = [f for f in check_input(TransformSettings(), texts) if f.level is Level.FAIL]
+    assert ["header=present would cost" in finding.told for finding in wrong] == [True]
 
 
 def test_parameters_of_a_form_are_not_the_form(tmp_path):
