@@ -14,6 +14,7 @@ from launcher.commands import Command, say
 from launcher.dry_run import HeldRequests
 from launcher.findings import Finding, examine, refuse_failures, table
 from launcher.idle_settings import check_deploy_settings, without_unusable
+from launcher.live_container import next_container
 from launcher.live_endpoint import LiveEndpoint
 from launcher.model import Model, delete, say_unknown, stamp, told
 from launcher.model_checks import find_artifact
@@ -187,6 +188,7 @@ def _requests(
     model = deployment.model.request(role_arn(settings.role, account))
     config = endpoint.config_request(settings, name, deployment.async_folder)
     if live:
+        model["PrimaryContainer"] = next_container(live.container, model["PrimaryContainer"])
         config = live.config_request(settings, config)
         update = live.update_request(settings, name)
         requests = {"create_model": model, "create_endpoint_config": config, "update_endpoint": update}

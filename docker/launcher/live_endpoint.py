@@ -10,6 +10,7 @@ from bert_classifier.errors import UserError
 from launcher.account import Account
 from launcher.commands import say
 from launcher.instances import has_own_disk
+from launcher.live_container import told_fields
 from launcher.model import told
 from launcher.model_settings import DeploySettings
 from launcher.refusals import code_of, is_denied
@@ -75,7 +76,10 @@ class LiveEndpoint:
         model = _model(account, variants[0]["ModelName"])
         if len(model.get("Containers", ())) > 1:
             raise _another_form(name, f"a pipeline of {len(model['Containers'])} containers")
-        return cls(endpoint, dict(config), model, _tags(account, config["EndpointConfigArn"]))
+        live = cls(endpoint, dict(config), model, _tags(account, config["EndpointConfigArn"]))
+        if live.container.get("Mode") == "MultiModel":
+            raise _another_form(name, "a container for many models")
+        return live
 
     @property
     def variant(self) -> dict[str, Any]:
@@ -225,8 +229,7 @@ class LiveEndpoint:
             model: request of the next model.
             config: request of the next configuration.
         """
-        container = {"Image", "ModelDataUrl", "Environment"}
-        now = {**{name: value for name, value in self.container.items() if name in container}, **self.model}
+        now = {**told_fields(self.container), **self.model}
         before = dict(_flat({**_without_names(now), **self._base, "ProductionVariants": [self.variant]}))
         after = dict(_flat({**model["PrimaryContainer"], **_without_names(model), **config}))
         before |= {f"TAGS.{name}": value for name, value in self.tags.items()}

@@ -143,16 +143,15 @@ def _check_file(
         told = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
         yield fail("input", told, "Raise MAX_PAYLOAD, or shorten it.")
     if found.media_type == MEDIA_TYPES[".csv"]:
-        yield from _check_csv(name, path, found, alone=settings.strategy == "SingleRecord")
+        yield from _check_csv(name, path, found, settings)
 
 
-def _check_csv(name: str, path: Path, found: TransformInput, *, alone: bool) -> Iterator[Finding]:
-    """Yield what is no text: a header, labels, and the second half of a text that SageMaker would cut in two.
-
-    Args:
-        alone: whether each row is a request.
-    """
-    looks = _CsvLooks()
+def _check_csv(
+    name: str, path: Path, found: TransformInput, settings: TransformSettings
+) -> Iterator[Finding]:
+    """Yield what is no text: a header, labels, and the second half of a text that SageMaker would cut in two."""
+    alone = settings.strategy == "SingleRecord"
+    looks = _CsvLooks(0 if alone else settings.max_payload * _MB)
     try:
         for row in read_csv_rows(read_lines(path)):
             looks.add(row)
@@ -167,7 +166,7 @@ def _check_csv(name: str, path: Path, found: TransformInput, *, alone: bool) -> 
         )
     if not (found.says("header=present") or found.says("header=absent")):
         yield from _header_findings(name, looks, alone=alone)
-    yield from _label_findings(name, looks)
+    yield from _label_findings(name, looks, alone=alone)
 
 
 def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
@@ -186,21 +185,26 @@ def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[
             yield warn("input", f"{told}: {refused}", remedy)
 
 
-def _label_findings(name: str, looks: "_CsvLooks") -> Iterator[Finding]:
-    if looks.label_line:
+def _label_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
+    refused = "each of them" if alone else "a request that has them in most rows"
+    if looks.is_refused:
         yield warn(
             "input",
-            f"{name} looks like training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
-            "have a few words beside a comma; if these are classes of the model, the server refuses the request "
+            f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
+            f"have a few words beside a comma; if these are classes of the model, the server refuses {refused} "
             "with 400, and the job fails",
             "Give the texts alone, in one column; a text with such a comma is quoted as a whole.",
         )
 
 
 class _CsvLooks:
-    """What the rows of a file look like to the server, for which any row may be the first of a request."""
+    """What the rows of a file look like to the server, for which any row may be the first of a request.
 
-    def __init__(self) -> None:
+    Args:
+        most: bytes that SageMaker puts into a request; 0: each row is one.
+    """
+
+    def __init__(self, most: int) -> None:
         self.broken_line = 0  # where a text with a line break begins
         self.has_header = False
         self.name_line = 0  # of the first later row that would pass for a header
@@ -208,7 +212,14 @@ class _CsvLooks:
         self.label_rows = 0
         self.rows = 0
         self._has_begun = False
-        self._labels = LabelColumns(None)
+        self._most, self._size = most, 0
+        self._labels = LabelColumns(None)  # of the rows of one request
+        self._was_refused = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a request has labels in most rows, so that the server may refuse it."""
+        return self._was_refused or bool(self._labels.place)
 
     def add(self, row: CsvRow) -> None:
         """Look at a row."""
@@ -223,6 +234,15 @@ class _CsvLooks:
             if is_first:
                 return
         self.rows += 1
+        self._cut(row)
         if self._labels.add(row.cells):
             self.label_rows += 1
             self.label_line = self.label_line or row.line
+
+    def _cut(self, row: CsvRow) -> None:
+        """Begin another request where a row finds no room in this one: quotes aside, as SageMaker does."""
+        size = sum(len(cell.encode()) + 1 for cell in row.cells)
+        if self._size + size > self._most:
+            self._was_refused = self.is_refused
+            self._labels, self._size = LabelColumns(None), 0
+        self._size += size

@@ -217,12 +217,17 @@ def test_a_model_that_is_gone_is_no_hindrance():
             "has variants Blue, Green, which deploy would not keep",
         ),
         ([{"VariantName": "Blue", "InstanceType": "ml.c5.xlarge"}], "has inference components"),
+        ([VARIANT], "has a container for many models"),
     ],
 )
 def test_an_endpoint_of_another_form_is_left_alone(aws: Aws, monkeypatch, variants, told):
     """An update would throw away what it does not know."""
     config = {"EndpointConfigName": "c", "EndpointConfigArn": "arn", "ProductionVariants": variants}
-    with aws.answering(DescribeEndpointConfig=Answer.json(config)) as here:
+    model = {
+        "PrimaryContainer": {"Image": "an-image", "Mode": "MultiModel", "ModelDataUrl": "s3://a-bucket/"}
+    }
+    answers = {"DescribeEndpointConfig": config, "DescribeModel": model, "ListTags": {"Tags": []}}
+    with aws.answering(**{name: Answer.json(told) for name, told in answers.items()}) as here:
         for name, value in here.environ.items():
             if name.startswith("AWS_"):
                 monkeypatch.setenv(name, value)

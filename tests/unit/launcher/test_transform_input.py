@@ -98,10 +98,26 @@ SILENT = ["No, thanks\nNo, thanks\n", "one\ntwo\none\n", "a text, with a comma\n
 )
 def test_what_may_be_a_label_is_told(tmp_path, content, told):
     """A few words beside a comma may be a class, which only the server knows: what follows then is said."""
-    findings = list(check_input(*found(tmp_path, {"a.csv": content})))
+    findings = list(check_input(*found(tmp_path, {"a.csv": content}, strategy="SingleRecord")))
     doubts = "; ".join(finding.told for finding in findings if finding.level is Level.WARN)
     assert told in doubts
     assert bool(told) == bool(doubts) == ("with 400, and the job fails" in doubts)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a text of more words\n" * 9_999 + "Yes,agreed\n", ""),
+        ("7,one\n" * 3 + "a text of more words\n", "3 of 4 rows, line 1 first"),
+        ("x" * 1_000_000 + "\n7," + "y" * 600_000 + "\n", "1 of 2 rows, line 2 first"),  # two requests
+    ],
+)
+def test_labels_in_few_rows_of_a_request_are_no_doubt(tmp_path, content, told):
+    """The server looks at most rows of a request, which SageMaker fills up to MAX_PAYLOAD."""
+    findings = check_input(*found(tmp_path, {"a.csv": content}, max_payload=1))
+    doubts = "; ".join(finding.told for finding in findings if finding.level is Level.WARN)
+    assert told in doubts
+    assert bool(told) == bool(doubts) == ("a request that has them in most rows" in doubts)
 
 
 @pytest.mark.parametrize(("strategy", "level"), [("SingleRecord", Level.FAIL), ("MultiRecord", Level.WARN)])
@@ -128,8 +144,10 @@ FORM = CsvForm.of("", ("Film", "No", "Company", "Refund"), is_part=True)
 )
 def test_the_server_refuses_only_what_was_told(tmp_path, content):
     """Whether SageMaker sends a file as a whole or each row alone: silence here means that no request is refused."""
-    findings = list(check_input(*found(tmp_path, {"a.csv": content})))
-    is_silent = not [finding for finding in findings if finding.level is not Level.OK]
+
+    def is_silent(strategy):
+        findings = check_input(*found(tmp_path, {"a.csv": content}, strategy=strategy))
+        return all(finding.level is Level.OK for finding in findings)
 
     def is_refused(body):
         try:
@@ -138,8 +156,9 @@ def test_the_server_refuses_only_what_was_told(tmp_path, content):
             return True
         return False
 
-    refused = [body for body in (content, *content.splitlines()) if is_refused(body)]
-    assert is_silent == (not refused), refused
+    refused = [row for row in content.splitlines() if is_refused(row)]
+    assert is_silent("SingleRecord") == (not refused), refused
+    assert not (is_refused(content) and is_silent("MultiRecord"))
 
 
 def test_a_header_that_is_announced_is_refused_in_s3_as_well():
