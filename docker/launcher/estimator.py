@@ -3,6 +3,7 @@
 import contextlib
 
 import sagemaker
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.inputs import TrainingInput
@@ -34,7 +35,12 @@ def start(job: Job, role: str, account: Account, typed: Interrupts) -> None:
         with contextlib.suppress(
             KeyboardInterrupt
         ):  # the second one; what has happened by then is asked below
-            estimator.fit(inputs, wait=False, job_name=job.name)
+            try:
+                estimator.fit(inputs, wait=False, job_name=job.name)
+            except (ReadTimeoutError, ConnectionClosedError) as error:
+                if not request.is_sent:
+                    raise
+                raise unknown(job.name, "the answer has not come") from error
     if request.is_answered:
         return
     if request.is_sent:

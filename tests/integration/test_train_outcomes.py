@@ -117,6 +117,28 @@ def test_a_quota_that_is_too_small_is_told_with_its_name(train):
     assert "“ml.m5.xlarge for spot training job usage” in Service Quotas" in ended.err
 
 
+def gone(_: object) -> Answer:
+    """End the connection without an answer."""
+    raise ConnectionAbortedError
+
+
+LOST = Answer.json({"__type": "InternalFailure", "message": "no"}, 500)
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([LOST, Answer.refusal("ResourceInUse")], "an answer was lost, and now there is a job of that name"),
+        (gone, "the answer has not come"),
+    ],
+)
+def test_a_lost_answer_leaves_open_whether_the_job_runs(train, answers, told):
+    """It may: that of the library's first request is nobody else's."""
+    ended = train(CreateTrainingJob=answers)
+    assert ended.code == 3, ended.err
+    assert f"Whether a-job was started is not known: {told}. Ask: make status JOB=a-job." in ended.err
+
+
 def test_a_name_that_is_taken_is_told(train):
     """Names of jobs are never free again."""
     ended = train(CreateTrainingJob=Answer.refusal("ResourceInUse", "exists"))
