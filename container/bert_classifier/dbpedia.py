@@ -49,9 +49,8 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         self._files = list(files)
         self.num_empty = 0
         wrong: list[str] = []
-        for path in self._files[
-            1:
-        ]:  # what is wrong with a file as a whole is told before any is read to its end
+        # What is wrong with a file as a whole is told before any is read to its end.
+        for path in self._files[1:]:
             next(_rows_of(path), None)
         for number, path in enumerate(self._files):
             for line, row in _rows_of(path):

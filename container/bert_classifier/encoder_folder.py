@@ -17,8 +17,8 @@ _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"  # of weights in several files
 _READ = {".json", ".txt", ".model", ".safetensors"}  # what the libraries may open
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
-_ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
-_COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
+ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
+COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
 # Families that count positions from behind the padding id on, as transformers' code of each says.
 _POSITIONS_BEHIND_PADDING = frozenset(
     {
@@ -55,7 +55,7 @@ def check_folder(source: str) -> None:
         if folder.is_dir():
             _check_folder(folder, source)
     except OSError as error:
-        raise cannot_read(error.filename or folder, error, _COPY_AGAIN) from error
+        raise cannot_read(error.filename or folder, error, COPY_AGAIN) from error
 
 
 def _check_folder(folder: Path, source: str) -> None:
@@ -70,7 +70,7 @@ def _check_folder(folder: Path, source: str) -> None:
         _check_weights(path)
     for path in sorted(folder.iterdir()):
         if path.suffix in _READ and path.is_file():  # else the libraries would call the folder damaged
-            check_readable(path, _COPY_AGAIN)
+            check_readable(path, COPY_AGAIN)
 
 
 def check_readable(path: Path, remedy: str) -> None:
@@ -99,7 +99,7 @@ def runs_code(source: str) -> UserError:
 def unknown_type(source: str, model_type: object) -> UserError:
     """Return the error for a checkpoint of no known family."""
     return UserError(
-        f"The config.json of {source} names no known model_type ({shown(model_type)}).", _ENCODERS
+        f"The config.json of {source} names no known model_type ({shown(model_type)}).", ENCODERS
     )
 
 
@@ -146,7 +146,7 @@ def _weights_of(folder: Path) -> list[Path]:
             f"{folder} has no model.safetensors.",
             "Pickled weights (.bin, .pt) are not opened: save them anew with transformers' save_pretrained.",
         )
-    names = read_object(folder / _INDEX, _COPY_AGAIN).get("weight_map")
+    names = read_object(folder / _INDEX, COPY_AGAIN).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise _damaged(folder / _INDEX, "it names no weights")
     return [folder / str(name) for name in sorted(set(map(str, names.values())))]
@@ -164,7 +164,7 @@ def _check_weights(path: Path) -> None:
     except FileNotFoundError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     except OSError as error:
-        raise cannot_read(path, error, _COPY_AGAIN) from error
+        raise cannot_read(path, error, COPY_AGAIN) from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"its {size} bytes are not those of weights") from error
     if wanted != size:
@@ -176,4 +176,4 @@ def _tensors(header: Any) -> list[Mapping[str, Any]]:
 
 
 def _damaged(path: Path, reason: str) -> UserError:
-    return UserError(f"The model in {path.parent} is damaged: {path.name}: {reason}.", _COPY_AGAIN)
+    return UserError(f"The model in {path.parent} is damaged: {path.name}: {reason}.", COPY_AGAIN)

@@ -10,11 +10,17 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
 )
 
-from bert_classifier.encoder_folder import check_folder, check_length, positions_of, runs_code, unknown_type
+from bert_classifier.encoder_folder import (
+    COPY_AGAIN,
+    ENCODERS,
+    check_folder,
+    check_length,
+    positions_of,
+    runs_code,
+    unknown_type,
+)
 from bert_classifier.errors import UserError
 from bert_classifier.manifest import read_object
-
-_ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
 
 
 def check_known(source: str) -> None:
@@ -43,7 +49,7 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int)
     if getattr(config, "auto_map", None):
         raise runs_code(source)
     if not _is_encoder(config):
-        raise UserError(f"{source} is of type {config.model_type}, which is no encoder of texts.", _ENCODERS)
+        raise UserError(f"{source} is of type {config.model_type}, which is no encoder of texts.", ENCODERS)
     if highest_id >= config.vocab_size:
         raise UserError(
             f"The tokenizer of {source} has ids up to {highest_id}, the model only those below {config.vocab_size}.",
@@ -69,5 +75,5 @@ def cannot_load(what: str, source: str, error: Exception) -> UserError:
     first_line = str(error).strip().split("\n")[0][:200].rstrip(" .:")
     return UserError(
         f"The {what} in {source} is {kind}: {first_line}.",
-        "Copy the checkpoint again and compare the sizes of its files.",
+        COPY_AGAIN,
     )

@@ -19,8 +19,7 @@ class Case:
 
     Attributes:
         surveys: train, validation and, if there is one, test.
-        recommended: max_seq_length that leaves 99 % of the training texts whole, or else `longest`.
-        longest: the largest max_seq_length that the model can take.
+        recommended: max_seq_length that leaves 99 % of the training texts whole, or else the most that the model takes.
         is_held_out: whether validation was split off the train channel.
     """
 
@@ -28,7 +27,6 @@ class Case:
     labels: Sequence[str]
     config: TrainConfig
     recommended: int
-    longest: int
     is_held_out: bool
 
     @property

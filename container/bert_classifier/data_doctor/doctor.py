@@ -42,7 +42,7 @@ def examine(
     """
     lengths, most = surveys["train"].lengths, min(longest or _LONGEST, _LONGEST)
     recommended = _recommended(lengths, most)
-    case = Case(surveys, labels, config, recommended, most, is_held_out)
+    case = Case(surveys, labels, config, recommended, is_held_out)
     return DataReport(
         channels={name: survey.report(labels, config.max_seq_length) for name, survey in surveys.items()},
         leakage={name: len(rows) for name, (rows, _) in case.leaks.items()},

@@ -16,9 +16,7 @@ from bert_classifier.model import Artifact
 logger = logging.getLogger(__name__)
 
 _PROBES_A_TIE = 6  # of so many texts one may be a tie that turns over
-_CLEAR_LEAD = math.log(
-    1.25
-)  # of a logit: a class that is 5 to 4 likelier than another is no tie in any format
+_CLEAR_LEAD = math.log(1.25)  # of a logit: what is 5 to 4 likelier is no tie in any format
 # What rounding adds to a layer's output, as a share of its standard deviation. bf16 keeps 8 significant bits. torch's
 # int8 has 127 steps on x86 (reduce_range), laid over the activations' range, which is some 8 standard deviations wide;
 # an error is even within a step, so has its width / sqrt(12). On MiniLM (38 layers) that makes 1.2 % and 11 % of a

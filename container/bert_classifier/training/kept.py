@@ -39,7 +39,7 @@ class KeptWeights:
 
     @property
     def result(self) -> Evaluation | None:
-        """What they do on validation; None where that was not seen, or a checkpoint of before does not say it."""
+        """What they do on validation; None where that was not seen, or the checkpoint does not say it."""
         if self.are_best:
             return self.trainer.best_result
         is_present = self.trainer.state.evaluated_step == self.trainer.state.step
@@ -74,7 +74,7 @@ class KeptWeights:
             logger.info("%s", metric_line({"kept_step": self.step, **told}))
 
     def _scores_known(self) -> Sequence[float]:
-        """Return loss, accuracy and macro F1 as far as a checkpoint of before holds them."""
+        """Return loss, accuracy and macro F1 as far as the checkpoint holds them."""
         state = self.trainer.state
         known = _scores_at(self.step, self.trainer.history.evaluations)
         if known or not self.are_best or state.best_score is None or state.best_loss is None:

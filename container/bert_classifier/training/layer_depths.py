@@ -68,7 +68,7 @@ def _blocks(name: str, module: Module) -> dict[str, Module]:
 
 
 def are_told_by_names(model: Any) -> bool:
-    """Say whether `.layer.N.` and `embeddings.` in the names tell the same depths; once they were taken from these."""
+    """Say whether names (`.layer.N.`, `embeddings.`) tell these depths, as fingerprints without `layer_depths` do."""
     names = [name for name, _ in model.named_parameters()]
     numbers = {name: int(found[1]) for name in names if (found := _NAMED_LAYER.search(name))}
     count = 1 + max(numbers.values(), default=-1)

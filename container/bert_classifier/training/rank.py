@@ -24,7 +24,6 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main() -> NoReturn:
     """Be one rank."""
-    os.environ.setdefault("MPLCONFIGDIR", sys.argv[1])  # the report's plots write a cache: not into a home
     status = run_rank(os.environ, sys.argv[1:])
     sys.stdout.flush()
     os._exit(status)  # destructors of process groups may wait for ranks that are gone

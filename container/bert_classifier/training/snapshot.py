@@ -69,7 +69,7 @@ def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -> None:
-    """Give a trainer what _evaluations has kept; nothing where a checkpoint of before had none."""
+    """Give a trainer what _evaluations has kept; nothing where a checkpoint has none."""
     targets = np.array(trainer.validation.targets)
     found = {name: Evaluation(tensor.numpy(), targets) for name, tensor in logits.items()}
     state = trainer.state

@@ -127,7 +127,7 @@ class Trainer:
         )
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.best_result: Evaluation | None = None  # None where a checkpoint of before does not hold it
+        self.best_result: Evaluation | None = None  # None where a checkpoint does not hold it
         self.last_result: Evaluation | None = None
 
     def fit(self, checkpointer: Checkpointer | None = None) -> TrainState:
