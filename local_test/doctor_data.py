@@ -63,10 +63,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> None:
-    from bert_classifier.config import TrainConfig
-    from bert_classifier.durable import prove_writable
-    from bert_classifier.environment import Environment
-    from bert_classifier.job_files import check_files
+    from bert_classifier.data.job_files import check_files
+    from bert_classifier.job.atomic_io import prove_writable
+    from bert_classifier.job.config import TrainConfig
+    from bert_classifier.job.environment import Environment
     from bert_classifier.training.scratch import scratch_folder
 
     environment = Environment.read(folder, environ)

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.config import TrainConfig
 from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.job.config import TrainConfig
 
 SAMPLE = Path(__file__).resolve().parent / "test_dir"
 CONTENT_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".txt": "text/plain"}

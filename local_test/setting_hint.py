@@ -7,8 +7,8 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from bert_classifier.config import ALIASES, ServeConfig, TrainConfig
-from bert_classifier.fields import nearest, specs
+from bert_classifier.job.config import ALIASES, ServeConfig, TrainConfig
+from bert_classifier.job.settings import nearest, specs
 
 HYPERPARAMETERS = [field.name for field in dataclasses.fields(TrainConfig)]
 

@@ -11,7 +11,8 @@ def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5) -
     """Save a random classifier over the first CLASS_NAMES that reads MAX_LENGTH tokens; return the folder."""
     import torch
 
-    from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers, save_artifact
+    from bert_classifier.artifact.artifact import save_artifact
+    from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
 
     quiet_transformers()
     source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"))

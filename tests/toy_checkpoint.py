@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from bert_classifier.training.checkpoint import Checkpoint
+from bert_classifier.training.state.checkpoint import Checkpoint
 
 IDENTITY: dict[str, Any] = {"seed": 1, "train_data": "abc", "learning_rate": 0.1}
 

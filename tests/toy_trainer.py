@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.model import load_pretrained, load_tokenizer
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import World
 from bert_classifier.training.trainer import Trainer

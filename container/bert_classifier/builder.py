@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.config import TrainConfig
+from bert_classifier.artifact.provenance import describe_encoder
+from bert_classifier.data.examples import Examples, read_examples, require_rows, stratified_split
+from bert_classifier.data.job_files import data_files, model_source, read_class_list
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
-from bert_classifier.environment import Environment
 from bert_classifier.errors import UserError
-from bert_classifier.examples import Examples, read_examples, require_rows, stratified_split
-from bert_classifier.job_files import data_files, model_source, read_class_list
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
-from bert_classifier.model import freeze_encoder, load_pretrained, load_tokenizer, longest_input
-from bert_classifier.provenance import describe_encoder
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer, longest_input
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from bert_classifier.columns import (
+from bert_classifier.data.columns import (
     COLUMNS,
     LABEL_COLUMNS,
     TEXT_COLUMNS,
@@ -20,11 +20,11 @@ from bert_classifier.columns import (
     is_header,
     other_form,
 )
+from bert_classifier.data.examples import refuse_rows
+from bert_classifier.data.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
 from bert_classifier.errors import UserError
-from bert_classifier.examples import refuse_rows
-from bert_classifier.fields import shown
+from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase
-from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
 
 logger = logging.getLogger(__name__)
 

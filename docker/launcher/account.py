@@ -13,7 +13,7 @@ import botocore.session
 from botocore import exceptions as aws
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import nearest
+from bert_classifier.job.settings import nearest
 from launcher.settings import AccountSettings
 
 # A laptop's connection is worth a few tries, a person's patience not more. An endpoint may take 60 s for an answer:

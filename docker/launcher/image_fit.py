@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bert_classifier.cuda_kernels import has_kernels_for
+from bert_classifier.job.cuda_kernels import has_kernels_for
 from launcher.findings import Finding, fail, ok, warn
 from launcher.instances import Host, host_of
 from launcher.work_settings import WorkSettings

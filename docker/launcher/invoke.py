@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.fields import boolean, integer
+from bert_classifier.job.settings import boolean, integer
 from launcher import endpoint
 from launcher.account import Account
 from launcher.commands import Command, say

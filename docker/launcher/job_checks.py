@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.encoder_folder import check_encoder
-from bert_classifier.fields import shown
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.encoder_folder import check_encoder
+from bert_classifier.job.settings import shown
 from launcher.findings import Finding, examine, fail, ok, warn
 from launcher.image_fit import OLDEST_GPU
 from launcher.instances import AS_OF, host_of, nearest_type

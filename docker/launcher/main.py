@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bert_classifier.errors import ContainerError, UserError, exit_code_of
-from bert_classifier.fields import Spec, specs
+from bert_classifier.job.settings import Spec, specs
 from launcher.account import Account
 from launcher.commands import Command, say
 from launcher.refusals import explain

@@ -5,9 +5,9 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
-from bert_classifier.config import ServeConfig
-from bert_classifier.fields import nearest, shown, specs
-from bert_classifier.variables import near_misses
+from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.settings import nearest, shown, specs
+from bert_classifier.job.variables import near_misses
 from launcher import idle_settings, job_checks
 from launcher.account import Account
 from launcher.findings import Finding, examine, fail, ok, warn

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bert_classifier.fields import choice, integer
+from bert_classifier.job.settings import choice, integer
 from launcher.settings import number_or_unset, s3_uri, text
 from launcher.work_settings import JOB_NAME, WorkSettings, instance_type
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import specs
+from bert_classifier.job.settings import specs
 from launcher.account import Account
 from launcher.commands import Command, say
 from launcher.findings import refuse_failures

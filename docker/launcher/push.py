@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.fields import boolean
+from bert_classifier.job.settings import boolean
 from launcher import ecr
 from launcher.account import Account
 from launcher.commands import Command, say

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import AUTO, Spec, boolean, nearest, parse_values, refuse, specs, unquote
+from bert_classifier.job.settings import AUTO, Spec, boolean, nearest, parse_values, refuse, specs, unquote
 
 PREFIX = "LAUNCHER_"
 FILE_NAME = ".launcher.toml"

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from bert_classifier.data.records import RowError, read_csv_rows, read_json_rows, read_lines
 from bert_classifier.errors import ContainerError
-from bert_classifier.records import RowError, read_csv_rows, read_json_rows, read_lines
 from launcher.findings import Finding, fail, warn
 
 ROWS = 200

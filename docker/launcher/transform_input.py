@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bert_classifier.csv_looks import LabelColumns, is_likely_header
+from bert_classifier.data.csv_looks import LabelColumns, is_likely_header
+from bert_classifier.data.records import CsvRow, RowError, read_csv_rows, read_lines
 from bert_classifier.errors import UserError
-from bert_classifier.records import CsvRow, RowError, read_csv_rows, read_lines
 from launcher.account import Account
 from launcher.channels import LocalChannel
 from launcher.findings import Finding, fail, ok, warn

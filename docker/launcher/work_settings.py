@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from bert_classifier.fields import boolean, choice, integer
+from bert_classifier.job.settings import boolean, choice, integer
 from launcher.push import ImageSettings
 from launcher.settings import names, pairs, s3_uri, text
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.tokenization import EncodedTexts
+from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.batching import Split
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.trainer import Trainer

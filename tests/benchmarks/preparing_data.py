@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from bert_classifier.builder import build_dataset
-from bert_classifier.model import load_tokenizer, quiet_transformers
-from bert_classifier.token_file import encode_to_file
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.encoding.token_file import encode_to_file
+from bert_classifier.modeling.pretrained import load_tokenizer, quiet_transformers
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "local_test" / "test_dir" / "input" / "data"

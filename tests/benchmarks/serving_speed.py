@@ -29,9 +29,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `serve` sets it; bare mode
 import torch
 
 from benchmarks.serving_peers.load import Client, requests_of
+from bert_classifier.artifact.artifact import save_artifact
 from bert_classifier.builder import build_dataset
-from bert_classifier.cpu_quota import available_cores
-from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers, save_artifact
+from bert_classifier.job.cpu_quota import available_cores
+from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import make_plan
 from bert_classifier.serving.predictor import Predictor, load_predictors

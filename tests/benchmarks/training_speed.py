@@ -26,11 +26,11 @@ from transformers import (
 from transformers import Trainer as HubTrainer
 
 from bert_classifier.builder import build_dataset, build_label_mapper
-from bert_classifier.config import TrainConfig
-from bert_classifier.examples import Examples, read_examples
+from bert_classifier.data.examples import Examples, read_examples
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.label_mapper import class_names
-from bert_classifier.model import load_pretrained, load_tokenizer, quiet_transformers
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
 from bert_classifier.training.batching import Split
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.trainer import Trainer

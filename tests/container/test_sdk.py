@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
 from containers import REPOSITORY, docker
 
 _HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"

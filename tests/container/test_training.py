@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
 from containers import CONFINED, container, name_hosts, network, open_to_all
 
 OWNER = f"--user={os.getuid()}:{os.getgid()}"

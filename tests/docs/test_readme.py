@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.config import ALIASES, IGNORED, ServeConfig, TrainConfig
-from bert_classifier.fields import specs
+from bert_classifier.job.config import ALIASES, IGNORED, ServeConfig, TrainConfig
+from bert_classifier.job.settings import specs
 from launcher.invoke import InvokeSettings
 from launcher.model_settings import DeploySettings, TransformSettings
 from launcher.training_settings import TrainSettings

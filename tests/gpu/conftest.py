@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bert_classifier.gpus import count_gpus, why_no_gpu
+from bert_classifier.modeling.gpus import count_gpus, why_no_gpu
 
 
 @pytest.fixture(autouse=True, scope="session")

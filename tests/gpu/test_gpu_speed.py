@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.model import load_pretrained, load_tokenizer
-from bert_classifier.packing import PackedForward
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.packed import PackedForward
+from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.compiling import CompiledForward
 from bert_classifier.training.device import choose_device
 from bert_classifier.training.trainer import Trainer

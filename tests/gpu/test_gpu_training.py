@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.forward import Forward
-from bert_classifier.model import load_pretrained, load_tokenizer
-from bert_classifier.packing import PackedForward, relative_difference
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.packed import PackedForward, relative_difference
+from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.device import choose_device
 from bert_classifier.training.trainer import Trainer
 from fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained

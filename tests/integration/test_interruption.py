@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
 from drill_engines import Process, launch_program
 from fakes import make_ml_root
 from spot_drill import Drill

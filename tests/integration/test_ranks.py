@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
 from fakes import make_ml_root
 from train_cluster import HOSTS, Host, await_end, make_root, started
 from train_process import CONTAINER, failure_of

@@ -45,7 +45,7 @@ def server(ml_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def _can_run_as(user: int) -> bool:
     """Say whether another user may run this interpreter and read the package."""
-    code = f"import sys; sys.path.insert(0, {str(CONTAINER)!r}); import gunicorn, bert_classifier.config"
+    code = f"import sys; sys.path.insert(0, {str(CONTAINER)!r}); import gunicorn, bert_classifier.job.config"
     command = [sys.executable, "-c", code]
     try:
         return subprocess.run(command, user=user, cwd="/", capture_output=True, check=False).returncode == 0

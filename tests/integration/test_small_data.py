@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
 from fakes import make_ml_root
 from train_process import Outcome, train_as_process
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
 from fakes import make_pretrained, toy_rows
 from serving_process import free_port
 from source_tree import ROOT

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bert_classifier.logits import logits_of
-from bert_classifier.micro_batches import pad
-from bert_classifier.model import load_artifact
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.modeling.probes import logits_of
 from fakes import CLASS_NAMES, make_ml_root, toy_rows
 from train_process import Outcome, train_as_process, train_in_process
 

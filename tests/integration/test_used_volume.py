@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.outputs import OUTPUTS
-from bert_classifier.manifest import put_files
-from bert_classifier.model import load_artifact
 from fakes import make_ml_root
 from train_process import CONTAINER, Outcome, train_as_process, train_in_process
 from weights import digest_of_weights

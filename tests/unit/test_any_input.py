@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bert_classifier.config import ALIASES, ServeConfig, TrainConfig
-from bert_classifier.environment import Environment
+from bert_classifier.data.records import CsvRow, JsonRow, RowError, read_csv_rows, read_json_rows, read_lines
 from bert_classifier.errors import FAILURE_LIMIT, UserError, failure_text
-from bert_classifier.fields import specs
-from bert_classifier.records import CsvRow, JsonRow, RowError, read_csv_rows, read_json_rows, read_lines
+from bert_classifier.job.config import ALIASES, ServeConfig, TrainConfig
+from bert_classifier.job.environment import Environment
+from bert_classifier.job.settings import specs
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

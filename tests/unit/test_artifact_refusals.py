@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
-from bert_classifier.model import load_artifact
 from clear_text import assert_clear
 from toy_artifact import make_artifact
 

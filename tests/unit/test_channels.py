@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from bert_classifier.environment import Channel, Environment
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.job.environment import Channel, Environment
 
 
 @pytest.fixture

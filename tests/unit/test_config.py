@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from bert_classifier.config import ALIASES, IGNORED, ServeConfig, TrainConfig
 from bert_classifier.errors import FAILURE_LIMIT, UserError, failure_text
-from bert_classifier.fields import specs
+from bert_classifier.job.config import ALIASES, IGNORED, ServeConfig, TrainConfig
+from bert_classifier.job.settings import specs
 
 # One legal value other than the default for each setting, as its author's Python job script holds it.
 EXAMPLES = {

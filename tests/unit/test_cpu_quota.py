@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.cpu_quota import available_cores
+from bert_classifier.job.cpu_quota import available_cores
 
 ALL = len(os.sched_getaffinity(0))
 V1 = "12:cpuset:/\n4:cpu,cpuacct:{}\n1:name=systemd:/\n"

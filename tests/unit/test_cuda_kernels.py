@@ -2,7 +2,7 @@
 
 import pytest
 
-from bert_classifier.cuda_kernels import has_kernels_for
+from bert_classifier.job.cuda_kernels import has_kernels_for
 
 # What `torch._C._cuda_getArchFlags()` says in the builds for CUDA 13.0 and for CUDA 12.6 on x86-64.
 CUDA_13 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]

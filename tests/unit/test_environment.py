@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bert_classifier.environment import Environment, clear_failure, ml_root, write_failure
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.job.environment import Environment, clear_failure, ml_root, write_failure
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bert_classifier.data.examples import Examples, read_examples, refuse_rows, stratified_split
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.errors import UserError
-from bert_classifier.examples import Examples, read_examples, refuse_rows, stratified_split
 from clear_text import assert_clear
 
 NAMES = ["Alpha", "Beta", "Gamma"]

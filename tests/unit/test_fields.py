@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import (
+from bert_classifier.job.settings import (
     boolean,
     choice,
     integer,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from bert_classifier import gpus
 from bert_classifier.errors import UserError
+from bert_classifier.modeling import gpus
 from bert_classifier.training.device import choose_device
 from clear_text import assert_clear
 

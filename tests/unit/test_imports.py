@@ -24,7 +24,7 @@ def test_bad_hyperparameter_is_refused_without_torch():
     """The way from a raw hyperparameter to its refusal loads neither torch nor transformers nor numpy."""
     program = (
         f"import sys; sys.path.insert(0, {str(CONTAINER)!r})\n"
-        "from bert_classifier.config import TrainConfig\n"
+        "from bert_classifier.job.config import TrainConfig\n"
         "try:\n    TrainConfig.from_hyperparameters({'epoch': '3'})\n"
         "except Exception as error:\n    print(error)\n"
         "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"

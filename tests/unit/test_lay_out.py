@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import lay_out
-from bert_classifier.environment import Environment
+from bert_classifier.job.environment import Environment
 
 
 @pytest.fixture

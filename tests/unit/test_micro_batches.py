@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.micro_batches import pad, plan_micro_batches, plan_shards
-from bert_classifier.tokenization import EncodedTexts
+from bert_classifier.encoding.micro_batches import pad, plan_micro_batches, plan_shards
+from bert_classifier.encoding.text_encoder import EncodedTexts
 
 PIECE_COST = 32  # what a micro-batch costs besides its tokens; fixed, so that plans stay what they are
 

@@ -11,17 +11,12 @@ import pytest
 import torch
 import transformers
 
+from bert_classifier.artifact.artifact import load_artifact, save_artifact
+from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.errors import PlatformError
-from bert_classifier.logits import logits_of
-from bert_classifier.micro_batches import pad
-from bert_classifier.model import (
-    freeze_encoder,
-    load_artifact,
-    load_pretrained,
-    load_tokenizer,
-    save_artifact,
-)
-from bert_classifier.tokenization import EncodedTexts, TextEncoder
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.modeling.probes import logits_of
 from clear_text import assert_clear
 from fakes import ARCHITECTURES, make_pretrained, toy_rows
 from without_privileges import without_privileges

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.manifest import find_artifact, put_files, verify
 from bert_classifier.errors import UserError
-from bert_classifier.manifest import find_artifact, put_files, verify
-from bert_classifier.model import load_artifact
 from doomed import die_at, in_child
 from toy_artifact import make_artifact
 
@@ -40,7 +40,8 @@ LOAD_UNDER_WATCH = """
     import json, os, sys
     from pathlib import Path
 
-    from bert_classifier.model import load_artifact, load_pretrained, load_tokenizer, quiet_transformers
+    from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
+    from bert_classifier.artifact.artifact import load_artifact
 
     opened, executed = set(), set()
 
@@ -99,7 +100,8 @@ SAVE_UNDER_A_LIMIT = """
     from pathlib import Path
 
     from bert_classifier.errors import PlatformError, failure_text
-    from bert_classifier.model import load_artifact, load_tokenizer, save_artifact
+    from bert_classifier.modeling.pretrained import load_tokenizer
+    from bert_classifier.artifact.artifact import load_artifact, save_artifact
 
     folder, source = Path(sys.argv[1]), sys.argv[2]
     model, tokenizer = load_artifact(folder).model, load_tokenizer(source)

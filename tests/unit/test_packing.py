@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bert_classifier import packing
-from bert_classifier.forward import Forward
-from bert_classifier.packing import (
+from bert_classifier.modeling import packed as packing
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.packed import (
     PackedForward,
     attend_text_by_text,
     pack,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.environment import Channel, Environment, write_failure
+from bert_classifier.data.records import read_lines
 from bert_classifier.errors import PlatformError
-from bert_classifier.records import read_lines
+from bert_classifier.job.environment import Channel, Environment, write_failure
 
 
 @contextlib.contextmanager

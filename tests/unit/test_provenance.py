@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bert_classifier.artifact.provenance import encoder_facts, encoder_line, true_settings
 from bert_classifier.builder import build_model, encoder_of
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Channel, Environment
-from bert_classifier.provenance import encoder_facts, encoder_line, true_settings
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Channel, Environment
 from fakes import make_pretrained
 
 

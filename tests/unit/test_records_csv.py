@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bert_classifier.records import MAX_FIELD_CHARS, CsvRow, RowError, read_csv_rows
+from bert_classifier.data.records import MAX_FIELD_CHARS, CsvRow, RowError, read_csv_rows
 
 # Everything that has a meaning in CSV, and much that only seems to have one.
 AWKWARD = "ab ,\"\r\n\0;'\t\\\x0b\x0c\x1c\x1d\x85\u2028\u2029\ufeffé北🚀"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bert_classifier.data.records import RowError, read_csv_rows, read_lines
 from bert_classifier.errors import UserError
-from bert_classifier.records import RowError, read_csv_rows, read_lines
 
 
 @pytest.fixture(scope="module")

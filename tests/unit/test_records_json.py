@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.records import (
+from bert_classifier.data.records import (
     MAX_JSON_DEPTH,
     JsonRow,
     RowError,

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from bert_classifier.config import ServeConfig
 from bert_classifier.errors import UserError
-from bert_classifier.fields import specs
-from bert_classifier.variables import near_misses
+from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.settings import specs
+from bert_classifier.job.variables import near_misses
 from setting_hint import hint
 
 

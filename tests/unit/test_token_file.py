@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from bert_classifier import token_file
+from bert_classifier.encoding import token_file
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.encoding.token_file import encode_to_file, map_ids, share_of_id, write_ids
 from bert_classifier.errors import PlatformError
-from bert_classifier.model import load_tokenizer
-from bert_classifier.token_file import encode_to_file, map_ids, share_of_id, write_ids
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.modeling.pretrained import load_tokenizer
 from clear_text import assert_clear
 from fakes import make_pretrained, toy_rows
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from bert_classifier.model import load_tokenizer
-from bert_classifier.tokenization import EncodedTexts, TextEncoder
+from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.modeling.pretrained import load_tokenizer
 from fakes import make_pretrained, toy_rows
 
 LENGTH = 16

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment
-from bert_classifier.records import read_csv_rows, read_lines
+from bert_classifier.data.records import read_csv_rows, read_lines
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
 from fakes import (
     ARCHITECTURES,
     CLASS_NAMES,

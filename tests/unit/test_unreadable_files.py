@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.encoder_folder import check_encoder
-from bert_classifier.environment import Environment
+from bert_classifier.artifact.artifact import ARTIFACT_FILES
+from bert_classifier.artifact.manifest import verify
+from bert_classifier.data.job_files import check_files, read_class_list
+from bert_classifier.data.records import read_lines
 from bert_classifier.errors import PlatformError, UserError, cannot_read
-from bert_classifier.job_files import check_files, read_class_list
-from bert_classifier.manifest import verify
-from bert_classifier.model import ARTIFACT_FILES, load_tokenizer
-from bert_classifier.records import read_lines
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.encoder_folder import check_encoder
+from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.pretrained import load_tokenizer
 from clear_text import assert_clear
 from toy_artifact import make_artifact
 from without_privileges import without_privileges

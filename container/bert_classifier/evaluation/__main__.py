@@ -12,17 +12,18 @@ from pathlib import Path
 import torch
 
 from bert_classifier import log
-from bert_classifier.cpu_quota import available_cores
-from bert_classifier.durable import prove_writable
+from bert_classifier.artifact.artifact import Artifact, load_artifact
+from bert_classifier.artifact.provenance import encoder_facts
+from bert_classifier.data.examples import Rows
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.answers import assessed, read_labelled
 from bert_classifier.evaluation.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.subject import Subject
 from bert_classifier.evaluation.tables import write_predictions
-from bert_classifier.examples import Rows
-from bert_classifier.model import Artifact, load_artifact, quiet_transformers
-from bert_classifier.provenance import encoder_facts
+from bert_classifier.job.atomic_io import prove_writable
+from bert_classifier.job.cpu_quota import available_cores
+from bert_classifier.modeling.pretrained import quiet_transformers
 
 logger = logging.getLogger("bert_classifier.evaluation")
 

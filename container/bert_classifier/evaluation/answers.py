@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bert_classifier.artifact.artifact import Artifact
 from bert_classifier.builder import build_dataset, build_label_mapper
+from bert_classifier.data.examples import Examples, read_examples
+from bert_classifier.encoding.micro_batches import plan_micro_batches
+from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.examples import Examples, read_examples
-from bert_classifier.gpus import count_gpus, require_kernels
 from bert_classifier.label_mapper import class_names, positive_index
-from bert_classifier.micro_batches import plan_micro_batches
-from bert_classifier.model import Artifact
-from bert_classifier.packing import packed_or_padded
-from bert_classifier.token_file import encode_to_file
+from bert_classifier.modeling.gpus import count_gpus, require_kernels
+from bert_classifier.modeling.packed import packed_or_padded
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation import html
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import softmax
@@ -14,8 +15,7 @@ from bert_classifier.evaluation.comparison import Comparison, changed_texts, com
 from bert_classifier.evaluation.page import page
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.evaluation.tables import shortened, write_csv
-from bert_classifier.examples import Rows
-from bert_classifier.manifest import write_json
+from bert_classifier.job.json_files import write_json
 
 CHANCE = 0.05  # below this, a difference is not taken for chance
 _MOST_SHOWN = 50

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bert_classifier.durable import copy_durably
 from bert_classifier.evaluation import tables
 from bert_classifier.evaluation.model_quality import model_quality
 from bert_classifier.evaluation.subject import Subject
-from bert_classifier.manifest import write_json
+from bert_classifier.job.atomic_io import copy_durably
+from bert_classifier.job.json_files import write_json
 
 # In the order in which they are written: what programs read first, what people read last.
 OUTPUTS = (

@@ -8,8 +8,8 @@ from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import access_log, answers
 from bert_classifier.serving.invocations import Invocations, Service
 from bert_classifier.serving.metrics import Metrics

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from bert_classifier.data.records import RowError, parse_json, read_csv_rows, text_problem
 from bert_classifier.errors import RequestError
-from bert_classifier.fields import shown
-from bert_classifier.records import RowError, parse_json, read_csv_rows, text_problem
+from bert_classifier.job.settings import shown
 
 # What clients call one of several texts, without its separators. A column about a text (text_id) is none.
 _SECOND_TEXT = re.compile(

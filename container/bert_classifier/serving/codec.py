@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bert_classifier.data.records import parse_json
 from bert_classifier.errors import RequestError
-from bert_classifier.fields import nearest, shown
-from bert_classifier.records import parse_json
+from bert_classifier.job.settings import nearest, shown
 from bert_classifier.serving.body_records import (
     Record,
     RecordError,

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
-from bert_classifier.csv_looks import LabelColumns, classes_of, is_likely_header
+from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.body_records import CsvRecord, Record, RecordError
 

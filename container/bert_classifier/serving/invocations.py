@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import Response, request
 from gunicorn.http.errors import ParseException
 
-from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import answers, codec, media_types
 from bert_classifier.serving.admission import Admission, Budget
 from bert_classifier.serving.batcher import timeout_error

@@ -5,7 +5,7 @@ import re
 from werkzeug.http import parse_options_header
 
 from bert_classifier.errors import RequestError
-from bert_classifier.fields import shown
+from bert_classifier.job.settings import shown
 
 JSON = "application/json"
 JSON_LINES = ("application/jsonlines", "application/x-ndjson", "application/jsonl")

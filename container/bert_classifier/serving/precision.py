@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from bert_classifier.artifact.artifact import Artifact
 from bert_classifier.errors import UserError
-from bert_classifier.logits import probe_logits
-from bert_classifier.model import Artifact
+from bert_classifier.modeling.probes import probe_logits
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bert_classifier.forward import Forward
-from bert_classifier.logits import PROBE_TEXTS
-from bert_classifier.micro_batches import plan_micro_batches
-from bert_classifier.model import Artifact, load_artifact, quiet_transformers
-from bert_classifier.packing import PackedForward, packed_or_padded
+from bert_classifier.artifact.artifact import Artifact, load_artifact
+from bert_classifier.encoding.micro_batches import plan_micro_batches
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.packed import PackedForward, packed_or_padded
+from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.batcher import PROBE
 from bert_classifier.serving.cores import Cores
 from bert_classifier.serving.metrics import Metrics

@@ -21,11 +21,12 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from bert_classifier import log
-from bert_classifier.config import ServeConfig
-from bert_classifier.cpu_quota import available_cores
-from bert_classifier.environment import ml_root
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
-from bert_classifier.fields import specs
+from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.cpu_quota import available_cores
+from bert_classifier.job.environment import ml_root
+from bert_classifier.job.settings import specs
+from bert_classifier.job.variables import near_misses
 from bert_classifier.serving import access_log
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import Metrics
@@ -34,7 +35,6 @@ from bert_classifier.serving.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.service import ModelService
 from bert_classifier.serving.stop_signals import end_at_stops, ignore_stops
 from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
-from bert_classifier.variables import near_misses
 
 if TYPE_CHECKING:
     from bert_classifier.serving.predictor import Predictor
@@ -207,7 +207,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
     def _load_model(self) -> "list[Predictor]":
         """In the worker's loading thread: return the models once each has classified a text."""
         # Importing torch takes seconds: only now, when the socket answers already.
-        from bert_classifier.gpus import count_gpus, require_kernels, why_no_gpu
+        from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gpu
         from bert_classifier.serving.predictor import load_predictors
 
         config, gpus = self._config, count_gpus()

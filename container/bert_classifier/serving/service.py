@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.batcher import MicroBatcher
 from bert_classifier.serving.metrics import Metrics
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from bert_classifier.encoding.micro_batches import deal, plan_shards
 from bert_classifier.errors import PlatformError
-from bert_classifier.forward import Forward
-from bert_classifier.micro_batches import deal, plan_shards
+from bert_classifier.modeling.forward import Forward
 from bert_classifier.training.batching import Split, derive_seed
 from bert_classifier.training.distributed import World
 from bert_classifier.training.gradient_sum import GradientSum

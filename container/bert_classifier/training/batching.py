@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import torch
 
-from bert_classifier.tokenization import EncodedTexts
+from bert_classifier.encoding.text_encoder import EncodedTexts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Self
 
 from torch._C._distributed_c10d import TCPStore
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.gpus import count_gpus
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.gpus import count_gpus
 from bert_classifier.training.signals import StopSignal
 
 logger = logging.getLogger(__name__)

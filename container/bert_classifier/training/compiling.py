@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.nn.attention.varlen import varlen_attn
 
-from bert_classifier.forward import Forward, Inputs, autocast
-from bert_classifier.packing import Kernel, PackedForward, pack, packed_or_padded
-from bert_classifier.tokenization import EncodedTexts
+from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.forward import Forward, Inputs, autocast
+from bert_classifier.modeling.packed import Kernel, PackedForward, pack, packed_or_padded
 
 logger = logging.getLogger(__name__)
 

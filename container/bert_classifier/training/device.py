@@ -5,10 +5,10 @@ import os
 
 import torch
 
-from bert_classifier.cpu_quota import available_cores
+from bert_classifier.encoding.micro_batches import PIECE_COST_TOKENS
 from bert_classifier.errors import UserError
-from bert_classifier.gpus import count_gpus, require_kernels, why_no_gpu
-from bert_classifier.micro_batches import PIECE_COST_TOKENS
+from bert_classifier.job.cpu_quota import available_cores
+from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gpu
 
 logger = logging.getLogger(__name__)
 

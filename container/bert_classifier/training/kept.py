@@ -4,8 +4,8 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-from bert_classifier.config import TrainConfig
 from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.trainer import Trainer
 

@@ -6,10 +6,10 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from bert_classifier import log
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment, clear_failure, ml_root, write_failure
+from bert_classifier.data.job_files import check_files
 from bert_classifier.errors import exit_code_of, failure_text
-from bert_classifier.job_files import check_files
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment, clear_failure, ml_root, write_failure
 from bert_classifier.training.failures import in_families, log_failure
 from bert_classifier.training.scratch import scratch_folder
 from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal, signal_name

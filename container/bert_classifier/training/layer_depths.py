@@ -6,7 +6,7 @@ from typing import Any
 from torch.nn import Embedding, Module, ModuleList
 
 from bert_classifier.errors import UserError
-from bert_classifier.model import HEAD_PARTS
+from bert_classifier.modeling.pretrained import HEAD_PARTS
 
 _NAMED_LAYER = re.compile(r"\.layer\.(\d+)\.")
 _NAMED_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")

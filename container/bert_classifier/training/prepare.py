@@ -11,17 +11,17 @@ from typing import Any, Self
 import numpy as np
 
 from bert_classifier.builder import Data, build_data, build_model, longest_text
-from bert_classifier.config import TrainConfig
-from bert_classifier.data_doctor.doctor import REPORT_FILE, examine, tell
-from bert_classifier.data_doctor.report import DataReport
-from bert_classifier.data_doctor.survey import Survey
-from bert_classifier.environment import Environment
-from bert_classifier.examples import Examples, Rows
+from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, tell
+from bert_classifier.data.doctor.report import DataReport
+from bert_classifier.data.doctor.survey import Survey
+from bert_classifier.data.examples import Examples, Rows
+from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
+from bert_classifier.job.json_files import write_json
 from bert_classifier.label_mapper import positive_index
-from bert_classifier.manifest import write_json
-from bert_classifier.model import quiet_transformers
-from bert_classifier.token_file import encode_to_file, map_ids, write_ids
-from bert_classifier.tokenization import EncodedTexts, TextEncoder
+from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batching import Split
 from bert_classifier.training.layer_depths import layer_depths
 from bert_classifier.training.progress import TextProgress, wants_bar

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from bert_classifier import log
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment, ml_root
 from bert_classifier.errors import exit_code_of
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment, ml_root
 from bert_classifier.training.distributed import World
 from bert_classifier.training.failures import Outcome, in_families, log_failure, outcome_file
 from bert_classifier.training.prepare import Prepared

@@ -6,7 +6,7 @@ A pure function of settings, data size, encoder and ranks: all ranks, and every 
 import dataclasses
 from typing import Any
 
-from bert_classifier.config import TrainConfig
+from bert_classifier.job.config import TrainConfig
 
 _BATCH_BELOW = ((200, 8), (1000, 16))  # training texts below which a smaller batch is taken
 _LARGEST_BATCH = 32

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bert_classifier.artifact.artifact import ARTIFACT_FILES, TRAINING_INFO
+from bert_classifier.artifact.manifest import verify
 from bert_classifier.errors import ContainerError
-from bert_classifier.manifest import read_object, verify
-from bert_classifier.model import ARTIFACT_FILES, TRAINING_INFO
+from bert_classifier.job.json_files import read_object
 
 logger = logging.getLogger(__name__)
 

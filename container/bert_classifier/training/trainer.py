@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from bert_classifier.config import TrainConfig
+from bert_classifier.encoding.micro_batches import deal, plan_micro_batches
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.micro_batches import deal, plan_micro_batches
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.compiling import choose_forward
@@ -28,8 +28,8 @@ from bert_classifier.training.optimization import (
 )
 from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.recipe import choose_recipe, encoder_width
-from bert_classifier.training.saving import Checkpointer
 from bert_classifier.training.signals import StopSignal
+from bert_classifier.training.state.saver import Checkpointer
 
 logger = logging.getLogger(__name__)
 

@@ -12,28 +12,29 @@ import torch
 import transformers
 
 from bert_classifier import __version__
+from bert_classifier.artifact.artifact import load_artifact, save_artifact
+from bert_classifier.artifact.provenance import encoder_line, true_settings
 from bert_classifier.builder import build_model, encoder_of
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment
+from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.errors import PlatformError
 from bert_classifier.evaluation.assessment import Assessment, assess
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.logits import logits_of
-from bert_classifier.micro_batches import pad
-from bert_classifier.model import load_artifact, quiet_transformers, save_artifact
-from bert_classifier.provenance import encoder_line, true_settings
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.modeling.probes import logits_of
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import World
 from bert_classifier.training.doubts import doubts_about
-from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
-from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.standing_model import keep_complete_model
+from bert_classifier.training.state.fingerprint import require_same_run, run_identity
+from bert_classifier.training.state.manager import Resume
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)

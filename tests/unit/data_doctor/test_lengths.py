@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data_doctor import lengths
-from bert_classifier.data_doctor.lengths import whole_lengths
-from bert_classifier.data_doctor.report import Histogram, TokenCounts
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.data.doctor import lengths
+from bert_classifier.data.doctor.lengths import whole_lengths
+from bert_classifier.data.doctor.report import Histogram, TokenCounts
+from bert_classifier.encoding.text_encoder import TextEncoder
 from fakes import make_tokenizer
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
 from bert_classifier.training.prepare import prepare
 from bert_classifier.training.signals import StopSignal
 from fakes import CLASS_NAMES, make_ml_root

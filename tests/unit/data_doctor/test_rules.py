@@ -5,12 +5,12 @@ import logging
 import numpy as np
 import pytest
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.data_doctor.doctor import examine, tell
-from bert_classifier.data_doctor.survey import Survey
+from bert_classifier.data.doctor.doctor import examine, tell
+from bert_classifier.data.doctor.survey import Survey
+from bert_classifier.data.examples import Examples
+from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError
-from bert_classifier.examples import Examples
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.job.config import TrainConfig
 from clear_text import assert_clear, assert_clear_text
 from fakes import make_tokenizer
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data_doctor.texts import is_bare, keys_of, looks_like_id, normalised, trouble_in
+from bert_classifier.data.doctor.texts import is_bare, keys_of, looks_like_id, normalised, trouble_in
 
 # Whole and good, however many signs follow letters in them.
 GOOD = [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bert_classifier.data_doctor.report import TokenCounts
+from bert_classifier.data.doctor.report import TokenCounts
 from bert_classifier.evaluation import plots
 from bert_classifier.evaluation.data_section import data_section
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import UserError
-from bert_classifier.fields import Spec, integer, specs
+from bert_classifier.job.settings import Spec, integer, specs
 from launcher.main import main
 from launcher.settings import AccountSettings, Known, Sources, names, pairs, s3_uri, text
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bert_classifier.config import ServeConfig
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import codec
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.media_types import CSV, JSON, JSON_LINES

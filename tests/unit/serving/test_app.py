@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from bert_classifier.config import ServeConfig
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.predictor import Prediction, Predictor

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_classifier.config import ServeConfig
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.media_types import JSON, READ, WRITTEN
 from bert_classifier.serving.metrics import Metrics

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_classifier.config import ServeConfig
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.batcher import MicroBatcher
 from bert_classifier.serving.metrics import Metrics

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import media_types
 from bert_classifier.serving.app import create_app
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bert_classifier.config import ServeConfig
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import access_log
 from bert_classifier.serving.app import create_app
 from bert_classifier.serving.metrics import STAGES, Metrics

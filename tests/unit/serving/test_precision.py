@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
-from bert_classifier.logits import PROBE_TEXTS
-from bert_classifier.model import load_artifact
+from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import make_plan
 from bert_classifier.serving.precision import place

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
-from bert_classifier.model import load_artifact
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.plan import make_plan
 from bert_classifier.serving.predictor import Predictor, load_predictors

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bert_classifier.config import ServeConfig
 from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import codec
 from bert_classifier.serving.app import create_app
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bert_classifier.micro_batches import pad
+from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.training.optimization import balanced_class_weights
 from bert_classifier.training.trainer import Trainer
 from fakes import ARCHITECTURES, make_pretrained
@@ -88,7 +88,7 @@ def test_loss_is_the_weighted_mean_over_the_batch(tmp_path: Path) -> None:
 
 def test_frozen_encoder_gets_no_gradient(tmp_path: Path) -> None:
     """With freeze_encoder only the head learns, and it does learn."""
-    from bert_classifier.model import freeze_encoder
+    from bert_classifier.modeling.pretrained import freeze_encoder
 
     trainer = make_trainer(tmp_path, global_batch_size=BATCH)
     freeze_encoder(trainer.model)  # type: ignore[arg-type]

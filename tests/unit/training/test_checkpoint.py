@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from bert_classifier.errors import UserError
-from bert_classifier.training import checkpoint as module
-from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state import checkpoint as module
+from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.training.checkpoint import Checkpoint
-from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.checkpoint import Checkpoint
+from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
 from doomed import die_at, in_child
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from bert_classifier.config import TrainConfig
-from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
 from bert_classifier.training.cluster import RankPlan, open_store, wait_for_hosts
 from bert_classifier.training.signals import Stopped, StopSignal
 from clear_text import assert_clear

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_classifier.packing import PackedForward
+from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.training import compiling
 from bert_classifier.training.compiling import CompiledForward, choose_forward, proves_right
 from bert_classifier.training.trainer import Trainer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
 from clear_text import assert_clear
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 

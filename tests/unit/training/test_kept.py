@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from bert_classifier.config import TrainConfig
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.kept import KeptWeights, resolve_keep_weights
-from bert_classifier.training.snapshot import restore, take_snapshot
+from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer, copies
 from toy_trainer import make_trainer
 

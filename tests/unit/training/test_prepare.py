@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from bert_classifier import builder
-from bert_classifier.config import TrainConfig
-from bert_classifier.data_doctor.doctor import REPORT_FILE
+from bert_classifier.data.doctor.doctor import REPORT_FILE
 from bert_classifier.dbpedia import DbpediaDataset
-from bert_classifier.environment import Environment
 from bert_classifier.errors import PlatformError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
 from bert_classifier.training.prepare import Prepared, prepare
 from bert_classifier.training.signals import Stopped, StopSignal
 from clear_text import assert_clear

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.model import freeze_encoder
+from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.distributed import World
-from bert_classifier.training.snapshot import share, take_snapshot
+from bert_classifier.training.state.snapshot import share, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from fakes import ARCHITECTURES
 from gloo_ranks import Raised, on_ranks

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from bert_classifier.tokenization import TextEncoder
+from bert_classifier.encoding.text_encoder import TextEncoder
 from fakes import make_tokenizer
 from toy_trainer import make_trainer
 

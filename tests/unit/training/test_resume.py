@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from bert_classifier.environment import Environment
+from bert_classifier.data.examples import Examples
 from bert_classifier.errors import UserError
-from bert_classifier.examples import Examples
-from bert_classifier.model import load_tokenizer
-from bert_classifier.training.checkpoint_store import CheckpointStore
+from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.pretrained import load_tokenizer
 from bert_classifier.training.distributed import World
-from bert_classifier.training.identity import require_same_run, run_identity
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.prepare import Prepared
-from bert_classifier.training.resume import Resume
 from bert_classifier.training.signals import Stopped
-from bert_classifier.training.snapshot import restore, take_snapshot
+from bert_classifier.training.state.checkpoint_store import CheckpointStore
+from bert_classifier.training.state.fingerprint import require_same_run, run_identity
+from bert_classifier.training.state.manager import Resume
+from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from clear_text import assert_clear
 from fakes import CLASS_NAMES, make_pretrained

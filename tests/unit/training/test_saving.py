@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.checkpoint import Checkpoint
-from bert_classifier.training.checkpoint_store import CheckpointStore
-from bert_classifier.training.saving import Checkpointer, require_space, require_space_for_model
+from bert_classifier.training.state.checkpoint import Checkpoint
+from bert_classifier.training.state.checkpoint_store import CheckpointStore
+from bert_classifier.training.state.saver import Checkpointer, require_space, require_space_for_model
 from clear_text import assert_clear
 
 
@@ -147,7 +147,7 @@ def test_one_checkpoint_is_saved_shortly_before_the_time_is_up(
 ) -> None:
     """Told when the job's time ends, it saves once two minutes before, though the interval is longer than the job."""
     now = [1000.0]
-    monkeypatch.setattr("bert_classifier.training.saving.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bert_classifier.training.state.saver.time.monotonic", lambda: now[0])
     store = FailingStore(tmp_path)
     store.is_full = False
     taken: list[float] = []

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
-from bert_classifier.manifest import put_files
-from bert_classifier.model import load_artifact
 from bert_classifier.training.standing_model import keep_complete_model
 from toy_artifact import make_artifact
 

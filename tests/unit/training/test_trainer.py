@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bert_classifier.errors import UserError
-from bert_classifier.model import freeze_encoder
+from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.optimization import build_optimizer, learning_rate_factor
 from bert_classifier.training.trainer import Trainer, copies
 from clear_text import assert_clear

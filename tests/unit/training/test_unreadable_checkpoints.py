@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.checkpoint_store import CheckpointStore
-from bert_classifier.training.saving import require_space
+from bert_classifier.training.state.checkpoint_store import CheckpointStore
+from bert_classifier.training.state.saver import require_space
 from clear_text import assert_clear
 from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 from without_privileges import without_privileges

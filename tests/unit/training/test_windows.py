@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bert_classifier.micro_batches import pad
-from bert_classifier.model import load_artifact, load_tokenizer, save_artifact
-from bert_classifier.packing import PackedForward, attend_text_by_text
+from bert_classifier.artifact.artifact import load_artifact, save_artifact
+from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.modeling.packed import PackedForward, attend_text_by_text
+from bert_classifier.modeling.pretrained import load_tokenizer
 from bert_classifier.serving.predictor import Predictor
-from bert_classifier.training.checkpoint_store import CheckpointStore
 from bert_classifier.training.distributed import World
 from bert_classifier.training.prepare import Prepared
-from bert_classifier.training.snapshot import restore, take_snapshot
+from bert_classifier.training.state.checkpoint_store import CheckpointStore
+from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from fakes import CLASS_NAMES, toy_rows
 from gloo_ranks import Raised, on_ranks

@@ -1,0 +1,154 @@
+"""The artifact that goes out: a trained classifier, written so that it is never there by half, and loaded again."""
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import transformers
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+
+from bert_classifier.artifact.manifest import find_artifact, put_files, verify
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.errors import PlatformError, UserError, remedy_for
+from bert_classifier.job.json_files import read_object, write_json
+from bert_classifier.modeling.model_folder import cannot_load, check_config
+from bert_classifier.modeling.pretrained import incomplete_keys, load_config, load_model
+from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
+
+logger = logging.getLogger(__name__)
+
+TRAINING_INFO = "training.json"
+ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
+# What training.json must say for an artifact to be used.
+_NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
+    "labels": lambda value: isinstance(value, list),
+    "max_seq_length": lambda value: isinstance(value, int),
+    "truncation": lambda value: value in ("head", "head_tail", "windows"),
+    "max_windows": lambda value: isinstance(value, int) and value > 0,
+    "window_overlap": lambda value: isinstance(value, int | float) and 0 <= value < 1,
+    "pad_token_id": lambda value: isinstance(value, int),
+    "temperature": lambda value: isinstance(value, int | float) and value > 0,
+    "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+}
+_WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # where training.json does not speak of them
+_RETRAIN = "Train again with this version, or restore the folder."
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """A trained classifier, ready to answer.
+
+    Attributes:
+        model: in evaluation mode, float32, on the CPU.
+        encoder: cuts and encodes texts as in training.
+        labels: class names in the order of the logits.
+        temperature: what logits are divided by before softmax (1 = not calibrated).
+        abstain_below: the score below which a text gets no label (0 = never).
+        info: the content of training.json.
+    """
+
+    model: transformers.PreTrainedModel
+    encoder: TextEncoder
+    labels: tuple[str, ...]
+    temperature: float
+    abstain_below: float
+    info: dict[str, Any]
+
+
+def save_artifact(
+    folder: Path,
+    model: transformers.PreTrainedModel,
+    tokenizer: Any,
+    labels: Sequence[str],
+    info: Mapping[str, Any],
+) -> None:
+    """Write a trained classifier so that it is never there by half.
+
+    Args:
+        info: what training.json says; `max_seq_length`, `truncation` and the settings of windows decide how served
+            texts are cut.
+    Raises:
+        PlatformError: when a disk cannot take it; `folder` then holds no artifact, or the old one unharmed.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="artifact-") as scratch:
+            staged = Path(scratch)
+            model.save_pretrained(staged, safe_serialization=True)
+            tokenizer.save_pretrained(staged)
+            told = {
+                **_WITHOUT_WINDOWS,
+                **info,
+                "labels": list(labels),
+                "pad_token_id": tokenizer.pad_token_id,
+            }
+            encoder = _encoder(tokenizer.backend_tokenizer, told)
+            told["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
+            write_json(staged / TRAINING_INFO, told)
+            put_files(staged, folder)
+    except (OSError, SafetensorError) as error:
+        raise PlatformError(
+            f"The model cannot be written to {folder}: {error}.",
+            remedy_for(error) or "Give the job a larger volume (volume_size), and mount the folder writable.",
+        ) from error
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Return the classifier that save_artifact wrote.
+
+    Raises:
+        UserError: when the folder is not an artifact, or a byte of it differs from what was written.
+    """
+    folder = find_artifact(folder)
+    verify(folder, ARTIFACT_FILES)
+    info = _read_info(folder)
+    config = load_config(str(folder))
+    labels = info["labels"]
+    if [config.id2label.get(index) for index in range(max(len(labels), config.num_labels))] != labels:
+        raise UserError(f"{folder}: the labels of config.json and {TRAINING_INFO} differ.", _RETRAIN)
+    tokenizer = _read_tokenizer(folder)
+    check_config(config, str(folder), max(tokenizer.get_vocab().values()), info["max_seq_length"])
+    model, report = load_model(str(folder), config)
+    if incomplete_keys(report):
+        gap = incomplete_keys(report)[0]
+        raise UserError(f"{folder}: model.safetensors does not fit config.json at {gap}.", _RETRAIN)
+    encoder = _encoder(tokenizer, info)
+    if not info.get("is_complete", True):
+        logger.warning(
+            "the model in %s is that of a run that was stopped at step %s: training.json says is_complete=false",
+            folder,
+            info.get("steps"),
+        )
+    return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
+
+
+def _encoder(tokenizer: Tokenizer, info: Mapping[str, Any]) -> TextEncoder:
+    """Return the encoder that cuts texts as training.json says."""
+    return TextEncoder(
+        tokenizer,
+        info["pad_token_id"],
+        info["max_seq_length"],
+        info["truncation"],
+        info["max_windows"],
+        info["window_overlap"],
+    )
+
+
+def _read_info(folder: Path) -> dict[str, Any]:
+    """Return training.json, which another version may have written."""
+    defaults = {"temperature": 1.0, "abstain_below": 0.0, **_WITHOUT_WINDOWS}
+    info = {**defaults, **read_object(folder / TRAINING_INFO, _RETRAIN)}
+    for name, is_usable in _NEEDED_INFO.items():
+        if not is_usable(info.get(name)):
+            raise UserError(f"{folder / TRAINING_INFO} has no usable {name}.", _RETRAIN)
+    return info
+
+
+def _read_tokenizer(folder: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library knows no other type
+        raise cannot_load("tokenizer", str(folder), error) from error

@@ -1,0 +1,76 @@
+"""Where an encoder comes from, as far as its files and transformers know it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from bert_classifier.job.json_files import read_object
+
+# As a hub has them; anything else is a path on somebody's machine.
+_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
+
+
+def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_channel: bool) -> dict[str, Any]:
+    """Return what is known of a pretrained encoder; JSON values, None where a thing is not known.
+
+    Args:
+        source: a folder, or a name on the model hub.
+        model: what was loaded from it.
+        is_channel: whether the folder is the job's model channel.
+    Returns:
+        source: "model channel", "folder" or "model hub"; name: on the hub; name_in_config: what a folder's config.json
+        calls itself, or what it was made from; commit: of the hub; model_type; config_sha256 of the folder's
+        config.json; weight_bytes of its safetensors files; parameters of the encoder, without the head.
+    """
+    folder = Path(source)
+    told = {
+        "source": "model channel" if is_channel else "folder" if folder.is_dir() else "model hub",
+        "name": None if folder.is_dir() else source,
+        "name_in_config": None,
+        "commit": getattr(model.config, "_commit_hash", None),
+        "model_type": model.config.model_type,
+        "config_sha256": None,
+        "weight_bytes": None,
+        "parameters": sum(parameter.numel() for parameter in model.base_model.parameters()),
+    }
+    return {**told, **_files(folder)} if folder.is_dir() else told
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    config = folder / "config.json"
+    name = str(read_object(config, "Copy the checkpoint again.").get("_name_or_path") or "")
+    return {
+        "name_in_config": name if _NAME.fullmatch(name) else None,
+        "config_sha256": hashlib.sha256(config.read_bytes()).hexdigest(),
+        "weight_bytes": sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+    }
+
+
+def true_settings(settings: Mapping[str, Any], encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters without a model_name that was not used, since a model channel was."""
+    return {**settings, **({"model_name": None} if encoder["source"] == "model channel" else {})}
+
+
+def encoder_facts(encoder: Mapping[str, Any]) -> dict[str, str]:
+    """Return what describe_encoder found, in words for people, by what each is; what is not known is left out."""
+    own = encoder["name_in_config"]
+    facts = {
+        "encoder": encoder["name"] or f"from the {encoder['source']}",
+        "its config.json names": own,
+        "commit": encoder["commit"],
+        "type": encoder["model_type"],
+        "parameters": f"{encoder['parameters'] / 1e6:.1f} million, without the head",
+        "weights": encoder["weight_bytes"] and f"{encoder['weight_bytes'] / 1e6:.1f} MB",
+        "SHA-256 of config.json": encoder["config_sha256"],
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def encoder_line(encoder: Mapping[str, Any]) -> str:
+    """Return the same in one line."""
+    name, *rest = (f"{name} {value}" for name, value in encoder_facts(encoder).items())
+    return f"{name} ({', '.join(rest)})"

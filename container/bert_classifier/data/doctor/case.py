@@ -1,0 +1,70 @@
+"""A job's data as the rules see them, and how they speak of it."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bert_classifier.data.doctor.report import MOST_PLACES
+from bert_classifier.data.doctor.survey import Survey, rows_also_in
+from bert_classifier.job.config import TrainConfig
+
+WORTH_A_WARNING = 0.01  # share of a channel's texts; less is worth knowing only
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A job's data as the rules see them.
+
+    Attributes:
+        surveys: train, validation and, if there is one, test.
+        recommended: max_seq_length that leaves 99 % of the training texts whole, or else the most that the model takes.
+        is_held_out: whether validation was split off the train channel.
+    """
+
+    surveys: Mapping[str, Survey]
+    labels: Sequence[str]
+    config: TrainConfig
+    recommended: int
+    is_held_out: bool
+
+    @property
+    def train(self) -> Survey:
+        """The training texts."""
+        return self.surveys["train"]
+
+    @property
+    def judged(self) -> list[Survey]:
+        """The texts that the model is judged by."""
+        return [survey for name, survey in self.surveys.items() if name != "train"]
+
+    @functools.cached_property
+    def leaks(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Rows of validation and test whose text stands in train, and where in train; int64 both."""
+        return {part.name: rows_also_in(part, self.train) for part in self.judged}
+
+    def named(self, chosen: np.ndarray) -> str:
+        """Return the names of classes, bool (num_classes,), the first ten of them."""
+        names = [label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen]
+        return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+
+
+def severity_of(count: int, survey: Survey) -> str:
+    """Return how much it matters that something is true of `count` texts of a channel."""
+    return "warning" if count >= WORTH_A_WARNING * len(survey.examples) else "info"
+
+
+def share_of(count: int, survey: Survey) -> str:
+    """Return `count` texts of a channel in words."""
+    percent = 100 * count / len(survey.examples)
+    share = f"{percent:.1f} %" if percent >= 0.1 else "less than 0.1 %"
+    return f"{count} of {len(survey.examples)} {survey.name} texts ({share})"
+
+
+def pairs(part: Survey, rows: np.ndarray, relation: str, other: Survey, sources: np.ndarray) -> list[str]:
+    """Return where the first of these rows stand, and where the rows that they are related to."""
+    return [
+        f"{part.place(row)} {relation} {other.place(source)}"
+        for row, source in zip(rows[:MOST_PLACES], sources[:MOST_PLACES], strict=True)
+    ]

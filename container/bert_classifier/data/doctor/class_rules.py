@@ -1,0 +1,83 @@
+"""What is wrong with classes and numbers of texts: one rule a function, each finding with its remedy."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bert_classifier.data.doctor.case import Case, share_of
+from bert_classifier.data.doctor.report import Finding
+
+RARE = 10  # training texts below which a class is hardly learnt
+IMBALANCED = 10  # times as many texts in the largest class as in the smallest
+SMALL_VALIDATION = 100  # texts
+
+
+def missing_classes(case: Case) -> Iterator[Finding]:
+    """Classes that are not there where they are needed."""
+    counts = {name: survey.counts(len(case.labels)) for name, survey in case.surveys.items()}
+    untaught = counts["train"] == 0
+    nowhere = np.sum([*counts.values()], axis=0) == 0
+    if nowhere.any():
+        yield Finding(
+            "absent_classes",
+            "warning",
+            f"{nowhere.sum()} class(es) have no text anywhere: {case.named(nowhere)}.",
+            "Take them out of classes.txt, or give texts of them: nothing teaches the model to answer them.",
+        )
+    for part in case.judged:
+        asked = untaught & (counts[part.name] > 0)
+        if asked.any():
+            rows = np.flatnonzero(asked[part.examples.targets])
+            is_most = part.name == "validation" and 2 * len(rows) >= len(part.examples)
+            yield Finding(
+                "untaught_classes",
+                "error" if is_most else "warning",
+                f"{asked.sum()} class(es) of {part.name} have no training text: {case.named(asked)}; "
+                f"{share_of(len(rows), part)} can only be answered wrongly.",
+                "Give training texts of these classes, or check that both files are of the same data.",
+                part.places(rows),
+            )
+    unseen = (counts["train"] > 0) & (counts["validation"] == 0)
+    if unseen.any():
+        yield Finding(
+            "unjudged_classes",
+            "info",
+            f"{unseen.sum()} class(es) of train have no validation text: {case.named(unseen)}.",
+            "Give some: without them validation does not tell how well they are learnt.",
+        )
+
+
+def class_sizes(case: Case) -> Iterator[Finding]:
+    """Classes with few texts, or many more than others."""
+    counts = case.train.counts(len(case.labels))
+    rare = (counts > 0) & (counts < RARE)
+    if rare.any():
+        yield Finding(
+            "rare_classes",
+            "warning",
+            f"{rare.sum()} class(es) have fewer than {RARE} training texts: {case.named(rare)}.",
+            "Give more texts of them, or merge them with a class of like meaning.",
+        )
+    present = np.flatnonzero(counts)
+    least, most = present[counts[present].argmin()], present[counts[present].argmax()]
+    if counts[most] >= IMBALANCED * counts[least] and case.config.class_weights == "none":
+        yield Finding(
+            "class_imbalance",
+            "warning",
+            f"Class {case.labels[most]} has {counts[most]} training texts, {case.labels[least]} only {counts[least]}.",
+            "Set class_weights=balanced if all classes matter alike, and judge by macro_f1; leave it if only the"
+            " number of right answers counts.",
+        )
+
+
+def sizes(case: Case) -> Iterator[Finding]:
+    """A validation channel that is too small to tell much."""
+    count = len(case.surveys["validation"].examples)
+    if count < SMALL_VALIDATION:
+        margin = 196 * (0.9 * 0.1 / count) ** 0.5  # 95 % interval of a share of 0.9, normal approximation
+        yield Finding(
+            "small_validation",
+            "info",
+            f"With {count} validation texts, an accuracy of 90 % is known to ±{margin:.0f} points only.",
+            "Give more validation texts before you compare settings by their accuracy.",
+        )

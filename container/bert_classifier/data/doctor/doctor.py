@@ -1,0 +1,85 @@
+"""The examination as a whole: surveys and rules in, the report out; told in the log and refused if hopeless."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bert_classifier.data.doctor import class_rules, text_rules
+from bert_classifier.data.doctor.case import Case
+from bert_classifier.data.doctor.report import DataReport, Finding
+from bert_classifier.data.doctor.survey import Survey
+from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+_RULES = (
+    text_rules.empty, text_rules.contents, text_rules.language, class_rules.missing_classes, class_rules.class_sizes,
+    text_rules.leakage, text_rules.conflicts, text_rules.duplicates, text_rules.encoding, text_rules.truncation,
+    class_rules.sizes,
+)  # fmt: skip
+REPORT_FILE = "data_report.json"
+_STEP = 16  # recommended lengths are multiples of it
+_LONGEST = 8192  # tokens that max_seq_length itself allows
+
+
+def examine(
+    config: TrainConfig,
+    surveys: Mapping[str, Survey],
+    labels: Sequence[str],
+    *,
+    longest: int | None,
+    is_held_out: bool,
+) -> DataReport:
+    """Judge the data of a job.
+
+    Args:
+        surveys: of train, validation and, if there is one, test.
+        labels: class names in the order of their indices.
+        longest: most tokens that the model takes; None when it knows no limit.
+        is_held_out: whether validation was split off train.
+    """
+    lengths, most = surveys["train"].lengths, min(longest or _LONGEST, _LONGEST)
+    recommended = _recommended(lengths, most)
+    case = Case(surveys, labels, config, recommended, is_held_out)
+    return DataReport(
+        channels={name: survey.report(labels, config.max_seq_length) for name, survey in surveys.items()},
+        leakage={name: len(rows) for name, (rows, _) in case.leaks.items()},
+        max_seq_length=config.max_seq_length,
+        recommended_max_seq_length=recommended,
+        recommended_whole_share=float((lengths <= recommended).mean()),
+        longest_max_seq_length=most,
+        findings=_findings(case),
+    )
+
+
+def _findings(case: Case) -> list[Finding]:
+    found = [finding for rule in _RULES for finding in rule(case)]
+    return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+
+
+def _recommended(lengths: np.ndarray, longest: int) -> int:
+    enough = int(np.percentile(lengths, 99, method="higher"))
+    return min(-(-enough // _STEP) * _STEP, longest)
+
+
+def tell(report: DataReport) -> None:
+    """Log one line for each warning, with the first places, and nothing of any text.
+
+    Raises:
+        UserError: for the first finding that would waste the run.
+    """
+    for finding in report.findings:
+        if finding.severity == "warning":
+            logger.warning("data: %s %s", _with_places(finding), finding.remedy)
+    for finding in report.findings:
+        if finding.severity == "error":
+            raise UserError(_with_places(finding), finding.remedy)
+
+
+def _with_places(finding: Finding) -> str:
+    if not finding.places:
+        return finding.message
+    more = "; …" if len(finding.places) > 3 else ""
+    return f"{finding.message.rstrip('.')} ({'; '.join(finding.places[:3])}{more})."

@@ -1,0 +1,132 @@
+"""One channel looked through: every row once, groups of equal texts by sorting keys, nothing quadratic."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from bert_classifier.data.doctor.lengths import whole_lengths
+from bert_classifier.data.doctor.report import MOST_PLACES, ChannelReport, TokenCounts
+from bert_classifier.data.doctor.texts import KINDS, keys_of, trouble_in
+from bert_classifier.data.examples import Examples
+from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.encoding.token_file import share_of_id
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What a channel holds.
+
+    Attributes:
+        name: of the channel.
+        lengths: tokens of each whole text, int64 (n,).
+        truncated: bool (n,).
+        unknown_share: of the tokens, those that the tokenizer does not know.
+        keys: uint64 (n,), equal for texts that count as the same.
+        trouble: rows of each kind of damage, ascending, int64.
+        repeats: rows that repeat an earlier one with its label, int64 (r,), and `repeated`, those earlier rows.
+        conflicts: (row, row) for each text with several labels: where it first stands with one, and with another.
+    """
+
+    name: str
+    examples: Examples
+    lengths: np.ndarray
+    truncated: np.ndarray
+    unknown_share: float
+    keys: np.ndarray
+    trouble: Mapping[str, np.ndarray]
+    repeats: np.ndarray
+    repeated: np.ndarray
+    conflicts: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        examples: Examples,
+        encoder: TextEncoder,
+        encoded: EncodedTexts,
+        unknown_id: int | None,
+    ) -> "Survey":
+        """Look a channel through.
+
+        Args:
+            encoded: the examples, encoded by `encoder`.
+            unknown_id: of the token that stands for what the tokenizer does not know, if it has one.
+        """
+        keys = keys_of(examples.texts)
+        repeats, repeated, conflicts = _groups(keys, examples.targets)
+        return cls(
+            name=name,
+            examples=examples,
+            lengths=whole_lengths(encoder, examples.texts, encoded),
+            truncated=encoded.truncated,
+            unknown_share=0.0 if unknown_id is None else share_of_id(encoded.ids, unknown_id),
+            keys=keys,
+            trouble=_trouble(examples),
+            repeats=repeats,
+            repeated=repeated,
+            conflicts=conflicts,
+        )
+
+    @functools.cached_property
+    def damaged(self) -> int:
+        """Texts with any kind of damage."""
+        return len(np.unique(np.concatenate([*self.trouble.values()])))
+
+    def counts(self, num_classes: int) -> np.ndarray:
+        """Return the texts of each class, int64 (num_classes,)."""
+        return np.bincount(self.examples.targets, minlength=num_classes)
+
+    def report(self, labels: Iterable[str], limit: int) -> ChannelReport:
+        """Return the channel in numbers; `limit` is max_seq_length."""
+        names = list(labels)
+        return ChannelReport(
+            texts=len(self.examples),
+            empty=self.examples.num_empty,
+            classes=dict(zip(names, self.counts(len(names)).tolist(), strict=True)),
+            duplicates=len(self.repeats),
+            conflicting=len(self.conflicts),
+            encoding=self.damaged,
+            tokens=TokenCounts.of(self.lengths, self.truncated, limit),
+        )
+
+    def place(self, row: int) -> str:
+        """Return where a row stands."""
+        return self.examples.place_of(int(row))
+
+    def places(self, rows: np.ndarray) -> list[str]:
+        """Return where the first of these rows stand."""
+        return [self.place(row) for row in rows[:MOST_PLACES]]
+
+
+def _trouble(examples: Examples) -> dict[str, np.ndarray]:
+    rows: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for row, text in enumerate(examples.texts):
+        for kind in trouble_in(text):
+            rows[kind].append(row)
+    return {kind: np.array(found, dtype=np.int64) for kind, found in rows.items()}
+
+
+def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return repeats, repeated and conflicts as Survey has them."""
+    _, text_of = np.unique(keys, return_inverse=True)
+    classes = int(targets.max()) + 1
+    pairs, first, pair_of = np.unique(
+        text_of * classes + targets, return_index=True, return_inverse=True
+    )  # text and label
+    repeats = np.flatnonzero(first[pair_of] != np.arange(len(keys)))
+    _, start, labels = np.unique(pairs // classes, return_index=True, return_counts=True)
+    several = np.flatnonzero(labels > 1)
+    conflicts = [np.sort(first[start[t] : start[t] + labels[t]])[:2] for t in several]
+    ordered = sorted(map(tuple, conflicts))
+    return repeats, first[pair_of[repeats]], np.array(ordered, dtype=np.int64).reshape(-1, 2)
+
+
+def rows_also_in(part: Survey, train: Survey) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a channel whose text stands in train too, and the first rows of train that hold them."""
+    known, first = np.unique(train.keys, return_index=True)
+    position = np.minimum(np.searchsorted(known, part.keys), len(known) - 1)
+    rows = np.flatnonzero(known[position] == part.keys)
+    return rows, first[position[rows]]

@@ -1,0 +1,181 @@
+"""What is wrong with texts: one rule a function, each finding with its remedy."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bert_classifier.data.doctor.case import Case, pairs, severity_of, share_of
+from bert_classifier.data.doctor.report import Finding
+from bert_classifier.data.doctor.texts import is_bare, looks_like_id
+
+MOST_UNKNOWN = 0.05  # share of tokens; languages that a tokenizer was made for stay far below
+
+_DAMAGE = {
+    "mojibake": (
+        "look like UTF-8 that was read as another encoding (é became Ã©)",
+        "Export the data again as UTF-8, or repair them with a tool such as ftfy.",
+    ),
+    "replacement": (
+        "hold the replacement character U+FFFD: letters were lost when the file was saved",
+        "Export them again from the source, as UTF-8.",
+    ),
+    "control": ("hold control characters", "Remove them: they mean nothing to the model."),
+    "bom": ("hold a byte order mark (U+FEFF) within the text", "Remove it: files that begin with one were joined."),
+    "entity": ("hold HTML entities such as &amp;", "Decode them, in Python with html.unescape()."),
+}  # fmt: skip
+
+
+def empty(case: Case) -> Iterator[Finding]:
+    """Rows without a text."""
+    for survey in case.surveys.values():
+        count = survey.examples.num_empty
+        if count:
+            yield Finding(
+                "empty_texts",
+                severity_of(count, survey),
+                f"{count} {survey.name} row(s) without a text are left out.",
+                "Fill in their texts, or remove these rows.",
+            )
+
+
+def duplicates(case: Case) -> Iterator[Finding]:
+    """Texts that are there more than once."""
+    for survey in case.surveys.values():
+        rows = survey.repeats
+        if len(rows) == 0:
+            continue
+        texts = survey.examples.texts
+        same = sum(texts[row] == texts[first] for row, first in zip(rows, survey.repeated, strict=True))
+        yield Finding(
+            "duplicate_texts",
+            severity_of(len(rows), survey),
+            f"{share_of(len(rows), survey)} repeat an earlier one with the same label: {same} letter by letter,"
+            " the others but for case, blanks or Unicode spelling.",
+            "Keep one of each, unless such texts really are that frequent.",
+            pairs(survey, rows, "repeats", survey, survey.repeated),
+        )
+
+
+def conflicts(case: Case) -> Iterator[Finding]:
+    """Texts with several labels."""
+    for survey in case.surveys.values():
+        if len(survey.conflicts):
+            one, other = survey.conflicts.T
+            yield Finding(
+                "conflicting_labels",
+                severity_of(len(one), survey),
+                f"{share_of(len(one), survey)} stand there again under another label.",
+                "Decide for one label each: no model can be right on both.",
+                pairs(survey, other, "contradicts", survey, one),
+            )
+
+
+def leakage(case: Case) -> Iterator[Finding]:
+    """Texts that the model learns and is judged by."""
+    for part in case.judged:
+        rows, sources = case.leaks[part.name]
+        if len(rows) == 0:
+            continue
+        is_split = case.is_held_out and part.name == "validation"
+        is_all = part.name == "validation" and len(rows) == len(part.examples)
+        yield Finding(
+            "leakage",
+            "error" if is_all else severity_of(len(rows), part),
+            f"{share_of(len(rows), part)} stand in train too"
+            + (", from which they were split off" if is_split else "")
+            + ": the model knows their answers, and its scores come out too good.",
+            "Remove the repeated texts from train."
+            if is_split
+            else f"Remove them from train or {part.name}.",
+            pairs(part, rows, "stands in", case.train, sources),
+        )
+
+
+def encoding(case: Case) -> Iterator[Finding]:
+    """Texts damaged when they were saved."""
+    for survey in case.surveys.values():
+        for kind, rows in survey.trouble.items():
+            if len(rows):
+                told, remedy = _DAMAGE[kind]
+                message = f"{share_of(len(rows), survey)} {told}."
+                yield Finding(
+                    f"encoding_{kind}",
+                    severity_of(len(rows), survey),
+                    message,
+                    remedy,
+                    survey.places(rows),
+                )
+
+
+def truncation(case: Case) -> Iterator[Finding]:
+    """Texts of which a part is not read."""
+    config = case.config
+    kept = f"max_seq_length={config.max_seq_length}"
+    if config.truncation == "windows":
+        kept, remedy = f"max_windows={config.max_windows} windows with {kept}", "Raise max_windows."
+    else:
+        remedy = _remedy_for_cuts(case)
+    for survey in case.surveys.values():
+        rows = np.flatnonzero(survey.truncated)
+        if len(rows):
+            message = f"{share_of(len(rows), survey)} are longer than {kept} and are cut."
+            severity = severity_of(len(rows), survey)
+            yield Finding("truncated_texts", severity, message, remedy, survey.places(rows))
+
+
+def _remedy_for_cuts(case: Case) -> str:
+    """Say what reads more of the texts: a longer max_seq_length as far as the model goes, else windows."""
+    config, wanted = case.config, case.recommended
+    whole = float((case.train.lengths <= wanted).mean())
+    in_windows = "truncation=windows to read all of them"
+    if config.truncation == "head":
+        in_windows += ", or truncation=head_tail to read their ends too"
+    if wanted <= config.max_seq_length:
+        return f"Set {in_windows}."
+    if whole >= 0.99:
+        return f"Set max_seq_length={wanted}, or {in_windows}."
+    limit = f"the most that this model takes, which leaves {100 * whole:.0f} % of the training texts whole"
+    return f"Set max_seq_length={wanted}, {limit}, or {in_windows}."
+
+
+def contents(case: Case) -> Iterator[Finding]:
+    """Texts that seem to be none."""
+    train = case.train
+    if len(np.unique(train.keys)) == 1:
+        yield Finding(
+            "constant_text",
+            "error",
+            "All training texts are the same.",
+            "Check which column is taken as the text.",
+            train.places(np.arange(len(train.examples))),
+        )
+        return
+    texts = train.examples.texts
+    bare = np.array([is_bare(text) for text in texts])
+    if bare.any():
+        yield Finding(
+            "bare_texts",
+            severity_of(int(bare.sum()), train),
+            f"{share_of(int(bare.sum()), train)} have fewer than three characters or no letter.",
+            "Remove them if they say nothing of their class.",
+            train.places(np.flatnonzero(bare)),
+        )
+    if sum(map(looks_like_id, texts)) >= 0.9 * len(texts):
+        yield Finding(
+            "ids_for_texts",
+            "warning",
+            "The training texts look like identifiers: single words with digits.",
+            "Check which column is taken as the text.",
+            train.places(np.arange(len(texts))),
+        )
+
+
+def language(case: Case) -> Iterator[Finding]:
+    """Words that the tokenizer does not know."""
+    if case.train.unknown_share >= MOST_UNKNOWN:
+        yield Finding(
+            "unknown_tokens",
+            "warning",
+            f"{100 * case.train.unknown_share:.0f} % of the tokens of train are unknown to the tokenizer.",
+            "Use a model for the language of the texts (model_name, or the model channel).",
+        )

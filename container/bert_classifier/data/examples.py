@@ -1,0 +1,178 @@
+"""Labelled texts as training sees them: texts and class indices, checked, split and fingerprinted."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from bert_classifier.data.records import text_problem
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
+from bert_classifier.label_mapper import LabelMapperBase, class_names
+
+MOST_REASONS_NAMED = 20
+_MOST_PLACES = 3  # of rows with the same fault
+_MOST_CLASSES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """n texts and the index of each one's class, int64 (n,).
+
+    Attributes:
+        place_of: names an example in messages, by its index.
+        num_empty: rows without a text, which are left out.
+    """
+
+    texts: Sequence[str]
+    targets: np.ndarray
+    place_of: Callable[[int], str] = "item {}".format
+    num_empty: int = 0
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def subset(self, rows: np.ndarray) -> "Examples":
+        """Return the examples at these rows, in this order."""
+        texts = [self.texts[row] for row in rows]
+        return Examples(texts, self.targets[rows], lambda index: self.place_of(int(rows[index])))
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over all texts and targets, in order."""
+        digest = hashlib.sha256(self.targets.tobytes())
+        for text in self.texts:
+            raw = text.encode("utf-8")
+            digest.update(len(raw).to_bytes(8, "little"))
+            digest.update(raw)
+        return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The texts of a channel and where each stands, in the order of its examples."""
+
+    places: Sequence[str]
+    texts: Sequence[str]
+
+    @classmethod
+    def of(cls, examples: Examples) -> Self:
+        """Return the rows of examples."""
+        return cls([examples.place_of(index) for index in range(len(examples))], examples.texts)
+
+    def save(self, path: Path) -> None:
+        """Write the rows into a file, for other processes of this host."""
+        path.write_text(json.dumps([list(self.places), list(self.texts)]), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return what `save` wrote."""
+        return cls(*json.loads(path.read_text(encoding="utf-8")))
+
+
+def require_rows(dataset: Any, channel: str) -> None:
+    """Refuse a dataset without an item.
+
+    Raises:
+        UserError: naming the channel.
+    """
+    if len(dataset) == 0:
+        raise UserError(f"The {channel} channel has no usable row.", "Give it rows with a label and a text.")
+
+
+def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
+    """Read every item (text, raw label) of a dataset.
+
+    Args:
+        dataset: has __len__ and __getitem__; `place_of(index)`, if it has one, names an item in messages.
+    Raises:
+        UserError: when there is no item, an item is no text, or a label is not in the mapper.
+    """
+    require_rows(dataset, channel)
+    texts: list[str] = []
+    targets = np.zeros(len(dataset), dtype=np.int64)
+    wrong: list[str] = []
+    has_unknown = False
+    place_of = getattr(dataset, "place_of", Examples.place_of)
+    for index in range(len(dataset)):
+        text, label = dataset[index]
+        try:
+            targets[index] = _checked_target(mapper, label)
+        except KeyError:
+            has_unknown = True
+            wrong.append(f"{place_of(index)}: {type(mapper).__name__} does not know the label {shown(label)}")
+        except ValueError as error:
+            has_unknown = True
+            wrong.append(f"{place_of(index)}: {error}")
+        problem = text_problem(text)
+        if problem:
+            wrong.append(f"{place_of(index)}: {problem}")
+        texts.append(text)
+    refuse_rows(wrong, _known_classes(mapper) if has_unknown else "")
+    return Examples(texts, targets, place_of, getattr(dataset, "num_empty", 0))
+
+
+def _checked_target(mapper: LabelMapperBase, label: str) -> int:
+    target = mapper.map(label)
+    if not isinstance(target, int | np.integer) or not 0 <= target < mapper.num_classes:
+        owner = type(mapper).__name__
+        raise ValueError(f"{owner}.map gives {target!r}, not an index below {mapper.num_classes}")
+    return int(target)
+
+
+def _known_classes(mapper: LabelMapperBase) -> str:
+    names = class_names(mapper)
+    rest = f", … ({len(names)} in all)" if len(names) > _MOST_CLASSES else ""
+    return f" The classes are {', '.join(map(shown, names[:_MOST_CLASSES]))}{rest}."
+
+
+def refuse_rows(wrong: Sequence[str], hint: str = "") -> None:
+    """Raise one UserError that names the first wrong rows, or do nothing when there is none.
+
+    Args:
+        wrong: "place: reason" of each; rows with the same reason are told together.
+        hint: what the remedy ends with.
+    """
+    if not wrong:
+        return
+    places: dict[str, list[str]] = {}
+    for row in wrong:
+        place, _, reason = row.partition(": ") if ": " in row else ("", "", row)
+        places.setdefault(reason, []).append(place)
+    listed = [f"{_first_of(at)}{reason}" for reason, at in list(places.items())[:MOST_REASONS_NAMED]]
+    rest = "; …" if len(places) > MOST_REASONS_NAMED else ""
+    raise UserError(
+        f"{len(wrong)} row(s) of the data cannot be used: {'; '.join(listed)}{rest}.",
+        f"Correct or remove these rows.{hint}",
+    )
+
+
+def _first_of(places: Sequence[str]) -> str:
+    more = len(places) - _MOST_PLACES
+    named = ", ".join(filter(None, places[:_MOST_PLACES]))
+    return (f"{named} and {more} more: " if more > 0 else f"{named}: ") if named else ""
+
+
+def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    """Split off `share` of each class, drawn with `seed`; a class of one text stays whole in the first part.
+
+    Returns:
+        the larger part and the part split off, both in the original order.
+    Raises:
+        UserError: when every class has one text only.
+    """
+    draw = np.random.Generator(np.random.Philox(seed))
+    held_out = np.zeros(len(examples), dtype=bool)
+    for target in np.unique(examples.targets):
+        rows = draw.permutation(np.flatnonzero(examples.targets == target))
+        if len(rows) > 1:
+            held_out[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
+    if not held_out.any():
+        raise UserError(
+            "No class has two texts, so no validation part can be split off.", "Give a validation channel."
+        )
+    rest, part = (examples.subset(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
+    return dataclasses.replace(rest, num_empty=examples.num_empty), part

@@ -1,0 +1,73 @@
+"""Which files a job is made of: encoder, list of classes, data by channel; what is wrong with them at first sight.
+
+Standard library only, so that a mistake is told before anything heavy is imported or a whole file is read.
+"""
+
+from pathlib import Path
+
+from bert_classifier.data.records import read_lines
+from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.encoder_folder import check_encoder, check_readable
+from bert_classifier.job.environment import Environment
+
+
+def check_files(config: TrainConfig, environment: Environment) -> None:
+    """Look at every file of a job, as far as that takes no time, the likeliest mistakes first.
+
+    Raises:
+        UserError: for an encoder, a list of classes or a channel that cannot be used.
+        PlatformError: for a channel or file that cannot be read.
+    """
+    check_encoder(model_source(config, environment), config.max_seq_length)
+    read_class_list(config, environment)
+    for paths in data_files(config, environment).values():
+        for path in paths:
+            check_readable(path, "Check the file.")
+
+
+def model_source(config: TrainConfig, environment: Environment) -> str:
+    """Return where the encoder comes from: the folder of the `model` channel, or else model_name."""
+    channel = environment.channels.get("model")
+    return str(channel.path) if channel else config.model_name
+
+
+def data_files(config: TrainConfig, environment: Environment) -> dict[str, list[Path]]:
+    """Return the files of each data channel that the job has: train, and perhaps validation and test.
+
+    Raises:
+        UserError: for a missing channel or file.
+        PlatformError: for a channel that cannot be read.
+    """
+    wanted = {"train": config.train_file, "validation": config.validation_file, "test": ""}
+    environment.required_channel("train")
+    there = {name: only for name, only in wanted.items() if name in environment.channels}
+    return {name: environment.channels[name].files(only) for name, only in there.items()}
+
+
+def read_class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
+    """Return the lines of the class file, in channel `class` or beside the training data; None when there is none.
+
+    Raises:
+        UserError: when it is missing although it was asked for, or has an empty line.
+    """
+    for name in ("class", "train"):
+        channel = environment.channels.get(name)
+        path = channel.find(config.class_file) if channel else None
+        if path:
+            return _class_names(path)
+    if "class" in environment.channels or config.class_file != TrainConfig.class_file:
+        raise UserError(
+            f"No channel, class or train, has the file {config.class_file}.",
+            "Put it there, or set class_file to its name.",
+        )
+    return None
+
+
+def _class_names(path: Path) -> list[str]:
+    names = [line.strip() for line in read_lines(path)]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names:
+        raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class a line.")
+    return names

@@ -1,0 +1,207 @@
+"""Rows of CSV (RFC 4180) and JSON Lines, with the line each starts on: one reader for training and serving.
+
+Standard library only. Files and request bodies are read alike; whoever reads decides what a bad row means.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from bert_classifier.errors import UserError, cannot_read
+
+MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell is a quoting mistake, not a text
+MAX_JSON_DEPTH = 32
+_JSON_STRING = re.compile(r'"[^"]*"?')
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+class CsvRow(NamedTuple):
+    """One CSV row: the line it starts on (from 1), its cells, and whether any cell was quoted."""
+
+    line: int
+    cells: list[str]
+    quoted: bool
+
+
+class JsonRow(NamedTuple):
+    """One JSON Lines row: its line (from 1) and the decoded value."""
+
+    line: int
+    value: Any
+
+
+class RowError(UserError):
+    """A row that cannot be read; `line` is where it starts."""
+
+    def __init__(self, line: int, cause: str, remedy: str = "") -> None:
+        super().__init__(cause, remedy)
+        self.line = line
+
+
+def read_csv_rows(lines: Iterable[str]) -> Iterator[CsvRow]:
+    """Yield the rows of CSV text; blank lines are yielded as a row without cells.
+
+    Args:
+        lines: physical lines with their line ends, split at \\n, \\r\\n or \\r only.
+    Raises:
+        RowError: at the first row with an open quote, text after a closing quote, a NUL or a giant cell.
+    """
+    csv.field_size_limit(MAX_FIELD_CHARS)
+    physical = _LineTap(lines)
+    reader = csv.reader(physical, strict=True)
+    while True:
+        start = physical.begin_row()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _csv_error(start, str(error)) from error
+        if physical.has_nul:
+            raise RowError(start, "it holds a NUL character", "Save the file as plain UTF-8 text.")
+        yield CsvRow(start, cells, physical.quoted)
+
+
+class _LineTap:
+    """Hands lines to csv.reader and remembers what they held, which csv.reader does not tell."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.count = 0
+        self._starts_row = True
+        self.quoted = False
+        self.has_nul = False
+
+    def begin_row(self) -> int:
+        """Return the number of the line on which the next row starts."""
+        self._starts_row = True
+        return self.count + 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.count += 1
+        if self._starts_row:  # the cells before the first quoted one are all on this line
+            self.quoted = line.startswith('"') or ',"' in line
+            self._starts_row = False
+        self.has_nul = self.has_nul or "\0" in line
+        return line
+
+
+def _csv_error(line: int, message: str) -> RowError:
+    if "unexpected end of data" in message:
+        return RowError(
+            line,
+            "a quote opened in this row is never closed",
+            'Close it, or double a quote inside a text: "".',
+        )
+    if "field larger" in message:
+        return RowError(
+            line,
+            f"a cell is longer than {MAX_FIELD_CHARS:,} characters",
+            "Most likely a quote is not closed: look there.",
+        )
+    return RowError(
+        line, f"it is not valid CSV ({message})", 'Quote the whole cell, and double a quote inside it: "".'
+    )
+
+
+def read_json_rows(lines: Iterable[str]) -> Iterator[JsonRow | RowError]:
+    """Yield the value of each line that is not blank, or what is wrong with it."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield JsonRow(number, parse_json(line))
+            except ValueError as error:
+                yield RowError(number, f"it is not valid JSON ({error})", "Write one JSON value a line.")
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: for a syntax error, NaN or Infinity, a name given twice, or nesting beyond MAX_JSON_DEPTH.
+    """
+    _check_depth(text)
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_names)
+
+
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before the recursive parser meets it; brackets inside strings do not count."""
+    if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
+        return
+    unescaped = text.replace("\\\\", "").replace('\\"', "")
+    depth = 0
+    for bracket in _BRACKET.finditer(_JSON_STRING.sub("", unescaped)):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > MAX_JSON_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_JSON_DEPTH} levels")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("an object names the same field twice")
+    return value
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file with their line ends; a byte order mark is dropped.
+
+    Raises:
+        UserError: at the first byte that is not UTF-8, naming its offset.
+        PlatformError: when disk or permissions do not let it be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = file.readline().removeprefix("\ufeff")
+            if first:
+                yield first
+            yield from file
+    except UnicodeDecodeError as error:
+        raise _encoding_error(path) from error
+    except OSError as error:
+        raise cannot_read(path, error, "Check the file.") from error
+
+
+def _encoding_error(path: Path) -> UserError:
+    """Say where a file stops being UTF-8, and what it seems to be."""
+    offset, line = 0, 1
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(0)
+        for raw in file:
+            try:
+                raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                offset += error.start
+                break
+            offset += len(raw)
+            line += 1
+    guess = "UTF-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
+    return UserError(
+        f"{path} is not UTF-8 at byte {offset} (line {line}); it may be {guess}.",
+        "Save the file as UTF-8, such as with: iconv -f FROM -t UTF-8.",
+    )
+
+
+def text_problem(text: object) -> str | None:
+    """Return why a value cannot be classified as a text, or None if it can."""
+    if not isinstance(text, str):
+        return f"the text must be a string, not {type(text).__name__}"
+    if not text.strip():
+        return "the text is empty"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "the text holds half of a surrogate pair"
+    return None

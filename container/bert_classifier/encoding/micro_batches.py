@@ -1,0 +1,152 @@
+"""A batch of texts cut into micro-batches of like length, each within a budget of tokens."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from bert_classifier.encoding.text_encoder import EncodedTexts
+
+# What starting one more forward pass costs on a CPU, in tokens' worth of time: keeps the cut from ending in crumbs.
+PIECE_COST_TOKENS = 32
+
+
+class _Texts:
+    """Texts in order of length, and how many of them one pass can take."""
+
+    def __init__(self, lengths: np.ndarray, is_padded: bool) -> None:
+        self.order = np.argsort(lengths, kind="stable")
+        self.lengths = lengths[self.order].astype(np.int64)
+        self._until = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._is_padded = is_padded
+
+    def most_rows(self, end: int, max_tokens: int, max_rows: int | None) -> int:
+        """Return how many of the texts before `end` one pass can take, at least one."""
+        if self._is_padded:
+            rows = max_tokens // int(self.lengths[end - 1])
+        else:
+            rows = end - int(np.searchsorted(self._until, self._until[end] - max_tokens))
+        return max(1, min(end, rows, max_rows or end))
+
+    def begins(self, max_tokens: int, max_rows: int | None) -> list[int]:
+        """Cut into full micro-batches from the longest down; return where each begins."""
+        begins = [len(self.order)]
+        while begins[-1]:
+            begins.append(begins[-1] - self.most_rows(begins[-1], max_tokens, max_rows))
+        return begins[1:]
+
+    def split(self, max_tokens: int, max_rows: int | None) -> list[np.ndarray]:
+        """Return the full micro-batches as indices into the lengths given."""
+        begins = self.begins(max_tokens, max_rows)
+        return np.split(self.order, begins[-2::-1]) if begins else []
+
+
+def plan_micro_batches(
+    lengths: np.ndarray,
+    max_tokens: int,
+    max_rows: int | None = None,
+    piece_cost: int = PIECE_COST_TOKENS,
+    *,
+    is_padded: bool = True,
+) -> list[np.ndarray]:
+    """Cut n texts into the micro-batches that cost least.
+
+    The texts are put in order of length; among all cuts of that row in which no micro-batch has more than
+    `max_tokens` tokens or `max_rows` rows, the one with the fewest tokens plus a fixed cost a micro-batch is found
+    by dynamic programming; without padding that is the one with the fewest micro-batches. A text longer than the
+    budget is a micro-batch of its own.
+
+    Args:
+        lengths: int (n,), tokens of each text.
+        piece_cost: what a micro-batch costs besides its tokens, in tokens.
+        is_padded: a micro-batch has rows × longest tokens, else the sum of its texts'.
+    Returns:
+        indices into `lengths`, one int64 array a micro-batch, shortest texts first.
+    """
+    texts = _Texts(lengths, is_padded)
+    if not is_padded:
+        return texts.split(max_tokens, max_rows)
+    count = len(texts.order)
+    cost = np.zeros(count + 1, dtype=np.int64)  # cost[j]: of the best cut of the first j texts
+    start = np.zeros(count + 1, dtype=np.int64)  # start[j]: where its last micro-batch begins
+    for end in range(1, count + 1):
+        begins = np.arange(end - texts.most_rows(end, max_tokens, max_rows), end)
+        candidates = cost[begins] + (end - begins) * texts.lengths[end - 1]
+        best = int(np.argmin(candidates))
+        cost[end] = candidates[best] + piece_cost
+        start[end] = begins[best]
+    pieces: list[np.ndarray] = []
+    end = count
+    while end:
+        pieces.append(texts.order[start[end] : end])
+        end = int(start[end])
+    return pieces[::-1]
+
+
+def plan_shards(
+    lengths: np.ndarray,
+    max_tokens: int,
+    num_shards: int,
+    max_rows: int | None = None,
+    piece_cost: int = PIECE_COST_TOKENS,
+    *,
+    is_padded: bool = True,
+) -> list[np.ndarray]:
+    """Cut n texts into micro-batches that shards of equal cost can be made of.
+
+    For one shard that is the cheapest cut. For more, their number is rounded up to a multiple of `num_shards`, and
+    of the cuts into at most so many the one is taken whose largest micro-batch is smallest.
+
+    Args:
+        as plan_micro_batches'.
+    Returns:
+        indices into `lengths`, one int64 array a micro-batch.
+    """
+    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, piece_cost, is_padded=is_padded)
+    if num_shards == 1:
+        return cheapest
+    most_pieces = -(-len(cheapest) // num_shards) * num_shards
+    texts = _Texts(lengths, is_padded)
+    longest = int(texts.lengths[-1])
+    low, high = longest, max(max_tokens, longest)
+    while low < high:
+        middle = (low + high) // 2
+        if len(texts.begins(middle, max_rows)) <= most_pieces:
+            high = middle
+        else:
+            low = middle + 1
+    return texts.split(low, max_rows)
+
+
+def deal(costs: Sequence[int], num_shards: int) -> list[list[int]]:
+    """Deal micro-batches to shards so that the dearest shard costs little: the dearest first, to whoever has least.
+
+    Returns:
+        positions in `costs`, in increasing order, one list a shard.
+    """
+    shards: list[list[int]] = [[] for _ in range(num_shards)]
+    totals = [0] * num_shards
+    for piece in sorted(range(len(costs)), key=lambda piece: -costs[piece]):
+        least = totals.index(min(totals))
+        shards[least].append(piece)
+        totals[least] += costs[piece]
+    return [sorted(shard) for shard in shards]
+
+
+def pad(encoded: EncodedTexts, rows: np.ndarray, pad_id: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the tensors of one micro-batch.
+
+    Args:
+        rows: which texts, int (b,).
+    Returns:
+        input_ids int64 (b, longest), and attention_mask of the same shape (1 = token, 0 = padding) or None
+        when nothing is padded: attention without a mask is faster.
+    """
+    starts, lengths = encoded.offsets[rows], encoded.lengths[rows]
+    longest = int(lengths.max())
+    columns = np.arange(longest)
+    is_token = columns < lengths[:, None]
+    positions = np.where(is_token, starts[:, None] + columns, 0)
+    ids = np.where(is_token, encoded.ids[positions], pad_id).astype(np.int64)
+    mask = None if is_token.all() else torch.from_numpy(is_token.astype(np.int64))
+    return torch.from_numpy(ids), mask

@@ -1,0 +1,110 @@
+"""The token ids of many texts in a file that is mapped, not held: encoded and written a chunk at a time."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+
+from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.errors import PlatformError
+
+# What the tokenizer is given at once: some tenths of a second of one slow core, and plenty for several.
+_CHUNK_CHARS = 200_000
+_CHUNK_TEXTS = 4096
+
+
+def encode_to_file(
+    encoder: TextEncoder, texts: Sequence[str], path: Path, on_chunk: Callable[[int], None]
+) -> EncodedTexts:
+    """Encode n texts as encoder.encode_batch does, with their ids in a file instead of memory.
+
+    Args:
+        path: of the file that takes the ids; replaced if it is there.
+        on_chunk: called with the number of texts that are done, after every chunk; may raise to leave.
+    Raises:
+        PlatformError: when the disk does not take the ids.
+    """
+    parts: list[EncodedTexts] = []
+    done = 0
+    try:
+        with path.open("wb") as file:
+            for chunk in _chunks(encoder, texts):
+                part = _encode_interruptibly(encoder, chunk)
+                file.write(part.ids.data)
+                parts.append(_without_ids(part))
+                done += len(chunk)
+                on_chunk(done)
+        return _joined(parts, path)
+    except OSError as error:
+        raise PlatformError(
+            f"The tokens of the texts cannot be written to {path.parent}: {error.strerror or error}.",
+            "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
+        ) from error
+
+
+def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> EncodedTexts:
+    """Encode in a thread of its own, so that the handler of a signal need not wait for the library to return.
+
+    A chunk of one giant text without blanks may take it a minute.
+    """
+    outcome: Future[EncodedTexts] = Future()
+
+    def encode() -> None:
+        try:
+            outcome.set_result(encoder.encode_batch(texts))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=encode, name="tokenise", daemon=True).start()
+    return outcome.result()
+
+
+def map_ids(path: Path) -> np.ndarray:
+    """Return the ids that a file holds, int32 (tokens,); they cannot be changed."""
+    if not path.stat().st_size:  # which no system maps
+        return np.zeros(0, dtype=np.int32)
+    return np.memmap(path, dtype=np.int32, mode="r")
+
+
+def write_ids(ids: np.ndarray, path: Path) -> None:
+    """Write ids, int32 (tokens,), for map_ids; nothing is done where they are mapped from this file already."""
+    if getattr(ids, "filename", None) != path.resolve():
+        with path.open("wb") as file:
+            file.write(np.ascontiguousarray(ids, dtype=np.int32).data)
+
+
+def share_of_id(ids: np.ndarray, wanted: int) -> float:
+    """Return the share of one id among ids, int32 (tokens,), without an array as long as these."""
+    step = 2**20
+    found = sum(int(np.count_nonzero(ids[at : at + step] == wanted)) for at in range(0, len(ids), step))
+    return found / max(1, len(ids))
+
+
+def _chunks(encoder: TextEncoder, texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut texts where the characters that the tokenizer will look at suffice for a chunk."""
+    begin = chars = 0
+    for index, text in enumerate(texts):
+        chars += min(len(text), encoder.chars_looked_at)
+        if chars >= _CHUNK_CHARS or index - begin + 1 >= _CHUNK_TEXTS:
+            yield texts[begin : index + 1]
+            begin, chars = index + 1, 0
+    if begin < len(texts):
+        yield texts[begin:]
+
+
+def _without_ids(part: EncodedTexts) -> EncodedTexts:
+    return EncodedTexts(part.ids[:0].copy(), part.offsets, part.truncated, part.bounds)
+
+
+def _joined(parts: Sequence[EncodedTexts], path: Path) -> EncodedTexts:
+    """Return the chunks as one, which has bounds if a chunk has some."""
+    lengths = [part.lengths for part in parts]
+    offsets = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
+    truncated = np.concatenate([np.zeros(0, dtype=bool), *(part.truncated for part in parts)])
+    bounds = None
+    if any(part.bounds is not None for part in parts):
+        counts = [part.windows_of(np.arange(len(part)))[1] for part in parts]
+        bounds = np.concatenate([[0], *counts]).cumsum(dtype=np.int64)
+    return EncodedTexts(map_ids(path), offsets, truncated, bounds)

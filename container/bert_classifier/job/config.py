@@ -1,0 +1,294 @@
+"""What `train` and `serve` can be told: frozen settings, parsed once from strings, all mistakes at once.
+
+Standard library only, so that a laptop can check a job's hyperparameters before anything is billed.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from typing import Self
+
+from bert_classifier.job.settings import (
+    boolean,
+    choice,
+    integer,
+    number,
+    parse_values,
+    refuse,
+    specs,
+    string,
+)
+from bert_classifier.job.variables import unknown_variables
+
+logger = logging.getLogger(__name__)
+
+# The names of the older sample, so that its job definitions keep working.
+ALIASES = {
+    "epochs": "num_train_epochs",
+    "batch": "global_batch_size",
+    "lr": "learning_rate",
+    "maxseqlen": "max_seq_length",
+    "gradaccumulation": "gradient_accumulation_steps",
+    "finetune": "freeze_encoder",
+    "earlystoppingpatience": "early_stopping_patience",
+    "trainfile": "train_file",
+    "valfile": "validation_file",
+    "classfile": "class_file",
+}
+# checkpointfreq counted epochs; checkpoints are saved by time here, so there is nothing to set.
+IGNORED = ("checkpointfreq", "log-level")
+_FOREIGN_PREFIXES = ("sagemaker_", "_tuning_")  # added by the SDK and by tuning jobs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The hyperparameters of a training job."""
+
+    model_name: str = string(
+        "bert-base-uncased",
+        "Pretrained encoder on the model hub; not used when a `model` channel is given.",
+    )
+    max_seq_length: int = integer(
+        256, 8, 8192, "Tokens kept of a text, or of each of its windows, [CLS] and [SEP] counted."
+    )
+    truncation: str = choice(
+        "head",
+        ("head", "head_tail", "windows"),
+        "What is kept of a longer text: its head, its first quarter and its end, or all of it, in windows.",
+    )
+    window_overlap: float = number(
+        0.2, 0, 0.9, "With truncation=windows: share of a window that the next one repeats."
+    )
+    max_windows: int = integer(
+        16, 1, 1024, "With truncation=windows: most windows of a text; what comes after them is left out."
+    )
+    num_train_epochs: int | None = integer(
+        None,
+        1,
+        10_000,
+        "Passes over the training data; auto = about 120 steps, at least 3 passes.",
+        auto=True,
+    )
+    learning_rate: float | None = number(
+        None, 0, 1, "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
+        above=True, auto=True,
+    )  # fmt: skip
+    warmup_ratio: float = number(0.1, 0, 1, "Share of the steps over which the learning rate rises from 0.")
+    weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
+    max_grad_norm: float = number(
+        1.0, 0, 1e9, "Gradients longer than this are scaled down to it; 0 turns it off."
+    )
+    layer_decay: float = number(
+        1.0, 0, 1, "Learning rate of each encoder layer relative to the one above it; 1 = all alike.", above=True,
+    )  # fmt: skip
+    global_batch_size: int | None = integer(
+        None, 1, 1_000_000, auto=True,
+        help="Texts an optimizer step, over all GPUs of all instances; auto = 8 below 200 training texts, 16 below "
+        "1,000, else 32.",
+    )  # fmt: skip
+    per_device_batch_size: int | None = integer(
+        None, 1, 1_000_000, "Instead of global_batch_size: texts a device and micro-batch."
+    )
+    gradient_accumulation_steps: int | None = integer(
+        None, 1, 100_000, "With per_device_batch_size: micro-batches a device and optimizer step; default 1."
+    )
+    max_tokens_per_micro_batch: int | None = integer(
+        None, 8, 100_000_000,
+        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 2048 on CPU.",
+    )  # fmt: skip
+    precision: str = choice(
+        "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU."
+    )
+    compile: str = choice(
+        "false", ("false", "true", "graphs"),
+        "On a GPU with bf16: compile the model by torch.compile, or with CUDA graphs too; costs a minute or more.",
+    )  # fmt: skip
+    freeze_encoder: bool = boolean(False, "Train only the classification head.")
+    class_weights: str = choice(
+        "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss."
+    )
+    early_stopping_patience: int = integer(
+        0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
+    )
+    keep_weights: str = choice(
+        "auto", ("auto", "best", "last"),
+        "Weights to export: of the best evaluation or of the last step; auto = last where validation has fewer than "
+        "200 texts and early stopping is off, else best.",
+    )  # fmt: skip
+    eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
+    abstain_below: float = number(
+        0.0, 0, 1, "Answers whose score is lower are given without a label; 0 = every text gets one."
+    )
+    target_accuracy: float = number(
+        0.0, 0, 1,
+        "Instead of abstain_below: the least score is taken from which on this share of validation's answers is right.",
+    )  # fmt: skip
+    checkpoint_interval_seconds: int = integer(
+        300, 1, 86_400,
+        "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.",
+    )  # fmt: skip
+    damaged_checkpoints: str = choice(
+        "stop",
+        ("stop", "set_aside"),
+        "When this run has checkpoints and none can be used: stop, or give them other names and begin at step 0.",
+    )
+    max_run_seconds: int = integer(
+        0, 0, 2_419_200, "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.",
+    )  # fmt: skip
+    logging_steps: int = integer(
+        0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds."
+    )
+    validation_split: float = number(
+        0.1, 0, 0.5, "Share of the training data held out, class by class, without a validation channel.",
+        above=True,
+    )  # fmt: skip
+    processes_per_host: int | None = integer(
+        None, 1, 64, "Processes (ranks) on each instance; default: one a GPU, or one without a GPU."
+    )
+    gradient_shards: int | None = integer(
+        None, 1, 4096,
+        "Parts that each batch is dealt into; a run has the same bits on any number of processes up to this one "
+        "that have as many threads each. "
+        "Default: the processes that the run began with.",
+    )  # fmt: skip
+    peer_timeout_seconds: int = integer(
+        120, 2, 3600, "Seconds without an answer after which another process counts as lost."
+    )
+    seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
+    train_file: str = string("", "Only this file of the train channel; default: all.")
+    validation_file: str = string("", "Only this file of the validation channel; default: all.")
+    class_file: str = string("classes.txt", "Name of the file that lists the classes, one a line.")
+
+    @classmethod
+    def from_hyperparameters(cls, raw: Mapping[str, object]) -> Self:
+        """Parse the hyperparameters of a job.
+
+        Raises:
+            UserError: naming every unknown name, wrong value and contradiction at once.
+        """
+        own, mistakes = _translate_aliases(raw)
+        written = {_current_name(name, raw): name for name in raw}
+        values, wrong = parse_values(cls, own, "hyperparameter", written.__getitem__, ALIASES)
+        mistakes += wrong + _contradictions(values)
+        refuse(mistakes, "Correct the hyperparameters of the job.")
+        return cls(**values)
+
+    def resolve_global_batch_size(self, world_size: int) -> int | None:
+        """Return the texts an optimizer step takes on `world_size` devices; None where that follows from the data."""
+        if self.per_device_batch_size is not None:
+            return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
+        return self.global_batch_size
+
+
+def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    """Return the hyperparameters under today's names, and a sentence for each name given twice."""
+    own: dict[str, object] = {}
+    mistakes: list[str] = []
+    used: list[str] = []
+    for name, value in raw.items():
+        if name.startswith(_FOREIGN_PREFIXES):
+            continue
+        if name in IGNORED:
+            used.append(f"{name} (no longer needed, ignored)")
+            continue
+        current = _current_name(name, raw)
+        if current != name:
+            used.append(f"{name} → {current}")
+        if current in own:
+            mistakes.append(f"hyperparameter {current} is given twice, once as an older name")
+        own[current] = value
+    if used:
+        logger.warning("hyperparameters in the older sample's names are accepted: %s", ", ".join(used))
+    return own, mistakes
+
+
+def _current_name(name: str, raw: Mapping[str, object]) -> str:
+    if name == "batch" and "gradaccumulation" in raw:
+        return "per_device_batch_size"  # the sample's batch was what one forward pass takes
+    return ALIASES.get(name, name)
+
+
+def _contradictions(values: Mapping[str, object]) -> list[str]:
+    found = []
+    pair = [n for n in ("per_device_batch_size", "gradient_accumulation_steps") if n in values]
+    if pair and "global_batch_size" in values:
+        found.append(f"global_batch_size and {pair[0]} both set the batch: give one of the two forms")
+    elif pair == ["gradient_accumulation_steps"]:
+        found.append(
+            "gradient_accumulation_steps needs per_device_batch_size (global_batch_size alone needs neither)"
+        )
+    if "abstain_below" in values and "target_accuracy" in values:
+        found.append("abstain_below and target_accuracy both say when to abstain: give one of the two")
+    budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length", 256)
+    if isinstance(budget, int) and isinstance(length, int) and budget < length:
+        found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
+    alone = [n for n in ("window_overlap", "max_windows") if n in values]
+    if alone and values.get("truncation") != "windows":
+        found.append(f"{alone[0]} needs truncation=windows")
+    return found
+
+
+# A mini-batch of 6 MB of short lines is one request there, and the caller's own timeout decides.
+_IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """The settings of the server, from its environment variables (the dataclass' names in capitals)."""
+
+    sagemaker_bind_to_port: int = integer(8080, 1, 65535, "Port to listen on.")
+    serving_host: str = string("0.0.0.0", "Address to listen on; 127.0.0.1 = only this machine.")  # noqa: S104
+    sagemaker_model_server_timeout: int = integer(
+        60, 1, 3600, "Seconds within which an answer is given, else 504; in batch transform 3600."
+    )
+    sagemaker_model_server_workers: int | None = integer(
+        None, 1, 64, "Model threads; default: one for each GPU; on a CPU up to four that share it."
+    )
+    sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
+    serving_max_batch_tokens: int = integer(
+        4096, 64, 10_000_000, "Most tokens, padding counted, in a forward pass."
+    )
+    serving_max_concurrent_requests: int = integer(
+        64, 1, 4096, "Requests answered at the same time; a further one gets 429."
+    )
+    serving_max_records: int = integer(
+        10_000, 1, 10_000_000, "Most texts in one request, else 413; in batch transform 1000000."
+    )
+    serving_max_waiting_tokens: int = integer(
+        1_000_000, 1, 1_000_000_000, "Most tokens, roughly counted, that wait; a request beyond it gets 429."
+    )
+    serving_threads: int | None = integer(
+        None, 1, 256, "Threads of a forward pass; default on a CPU: all cores for a lone pass, else its part."
+    )
+    serving_precision: str = choice(
+        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
+    )
+    serving_abstain_below: float | None = number(
+        None, 0, 1, "Answers whose score is lower get no label; 0 = never. Default: what training has set."
+    )
+    serving_stall_timeout: int = integer(
+        300, 1, 3600, "Seconds after which a pass of the model counts as stuck, and its process is replaced."
+    )
+    serving_access_log: bool = boolean(True, "One JSON line a request, without anything of its text.")
+    sagemaker_batch: bool = boolean(False, "Set by batch transform: its defaults apply.")
+    sagemaker_multi_model: bool = boolean(False, "Set by multi-model endpoints, which are refused.")
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings.
+
+        Raises:
+            UserError: naming every wrong value, and every unknown SERVING_ name, at once.
+        """
+        raw = {name: environ[name.upper()] for name in specs(cls) if environ.get(name.upper())}
+        values, mistakes = parse_values(cls, raw, "environment variable", spelling=str.upper)
+        mistakes += unknown_variables(environ, specs(cls))
+        if values.get("sagemaker_multi_model"):
+            mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model an endpoint")
+        refuse(mistakes, "Correct the model's environment.")
+        return cls(**{**(_IN_BATCH_TRANSFORM if values.get("sagemaker_batch") else {}), **values})
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request body in bytes."""
+        return (self.sagemaker_max_payload_in_mb or 100) * 1024 * 1024

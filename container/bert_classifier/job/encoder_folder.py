@@ -1,0 +1,179 @@
+"""What the files of a pretrained encoder's folder tell, before anything heavy is imported or a row of data is read.
+
+Standard library only.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.json_files import read_object
+from bert_classifier.job.settings import shown
+
+_CONFIG = "config.json"
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"  # of weights in several files
+_READ = {".json", ".txt", ".model", ".safetensors"}  # what the libraries may open
+_LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
+COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
+# Families that count positions from behind the padding id on, as transformers' code of each says.
+_POSITIONS_BEHIND_PADDING = frozenset(
+    {
+        "camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta",
+        "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+    }
+)  # fmt: skip
+
+
+def check_encoder(source: str, max_seq_length: int) -> None:
+    """Refuse a folder that is no checkpoint, or one of a model that does not take texts of a length.
+
+    Args:
+        source: a folder, or a name on the model hub, of which nothing is known here.
+    Raises:
+        UserError: saying what is wrong; more is known when the model is loaded.
+    """
+    check_folder(source)
+    if Path(source).is_dir():
+        check_length(positions_of(_config_of(Path(source))), source, max_seq_length)
+
+
+def check_folder(source: str) -> None:
+    """Refuse a folder that is no checkpoint, before a library guesses at what it might be.
+
+    Args:
+        source: a folder, or a name on the model hub, of which nothing is known here.
+    Raises:
+        UserError: when the folder lacks config.json or sound safetensors, or wants code of its own to be run.
+        PlatformError: when disk or permissions do not let a file of it be read.
+    """
+    folder = Path(source)
+    try:
+        if folder.is_dir():
+            _check_folder(folder, source)
+    except OSError as error:
+        raise cannot_read(error.filename or folder, error, COPY_AGAIN) from error
+
+
+def _check_folder(folder: Path, source: str) -> None:
+    if not (folder / _CONFIG).is_file():
+        raise UserError(f"{folder} has no config.json.", "Put the checkpoint's files right into this folder.")
+    config = _config_of(folder)
+    if config.get("auto_map"):
+        raise runs_code(source)
+    if not isinstance(config.get("model_type"), str):
+        raise unknown_type(source, config.get("model_type"))
+    for path in _weights_of(folder):
+        _check_weights(path)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _READ and path.is_file():  # else the libraries would call the folder damaged
+            check_readable(path, COPY_AGAIN)
+
+
+def check_readable(path: Path, remedy: str) -> None:
+    """Refuse a file that cannot be opened.
+
+    Args:
+        remedy: where neither disk nor permissions are the reason.
+    Raises:
+        UserError: with this remedy.
+        PlatformError: when disk or permissions are the reason.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise cannot_read(path, error, remedy) from error
+
+
+def runs_code(source: str) -> UserError:
+    """Return the error for a checkpoint that brings code."""
+    return UserError(
+        f"The config.json of {source} asks to run code of the checkpoint (auto_map).",
+        "Use a model of a supported family.",
+    )
+
+
+def unknown_type(source: str, model_type: object) -> UserError:
+    """Return the error for a checkpoint of no known family."""
+    return UserError(
+        f"The config.json of {source} names no known model_type ({shown(model_type)}).", ENCODERS
+    )
+
+
+def check_length(positions: int | None, source: str, max_seq_length: int) -> None:
+    """Refuse a length that a model has no positions for.
+
+    Args:
+        positions: as positions_of returns them.
+    Raises:
+        UserError: naming both.
+    """
+    if positions is not None and max_seq_length > positions:
+        raise UserError(
+            f"max_seq_length={max_seq_length} is more than the {positions} tokens that {source} can take.",
+            f"Set max_seq_length to {positions} or less.",
+        )
+
+
+def positions_of(config: Mapping[str, Any]) -> int | None:
+    """Return the most tokens that a model can take, special ones included; None when its config.json sets no limit.
+
+    Args:
+        config: the fields of config.json; those that a family may leave out may be missing.
+    """
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions < 1:
+        return None
+    if config.get("model_type") not in _POSITIONS_BEHIND_PADDING:
+        return positions
+    padding = config.get("pad_token_id")
+    return positions - (padding if isinstance(padding, int) else 1) - 1
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    return read_object(folder / _CONFIG, "Copy the checkpoint again.")
+
+
+def _weights_of(folder: Path) -> list[Path]:
+    """Return the files that hold a folder's weights."""
+    if (folder / _WEIGHTS).is_file():
+        return [folder / _WEIGHTS]
+    if not (folder / _INDEX).is_file():
+        raise UserError(
+            f"{folder} has no model.safetensors.",
+            "Pickled weights (.bin, .pt) are not opened: save them anew with transformers' save_pretrained.",
+        )
+    names = read_object(folder / _INDEX, COPY_AGAIN).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise _damaged(folder / _INDEX, "it names no weights")
+    return [folder / str(name) for name in sorted(set(map(str, names.values())))]
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse a safetensors file that is not as long as its header says: cut off, or only a pointer to the weights."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            is_plausible = 8 + length <= size and length <= _LONGEST_HEADER
+            header = json.loads(file.read(length)) if is_plausible else None
+        wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in _tensors(header))
+    except FileNotFoundError as error:
+        raise _damaged(path, error.strerror or str(error)) from error
+    except OSError as error:
+        raise cannot_read(path, error, COPY_AGAIN) from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise _damaged(path, f"its {size} bytes are not those of weights") from error
+    if wanted != size:
+        raise _damaged(path, f"it has {size} bytes instead of {wanted}")
+
+
+def _tensors(header: Any) -> list[Mapping[str, Any]]:
+    return [tensor for name, tensor in header.items() if name != "__metadata__"]
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"The model in {path.parent} is damaged: {path.name}: {reason}.", COPY_AGAIN)

@@ -1,0 +1,300 @@
+"""What SageMaker gives a container: the paths below /opt/ml, the three JSON files, the hosts, the channels.
+
+The only module that knows /opt/ml. Standard library only.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import logging
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from bert_classifier.errors import PlatformError, UserError, cannot_read, remedy_for
+from bert_classifier.job.atomic_io import prove_replaceable, prove_writable, remove_partial_files
+
+logger = logging.getLogger(__name__)
+
+DATA_SUFFIXES = (".csv", ".jsonl")
+# `training` is the name that the SDK gives a lone S3 location; `val` comes from the older sample.
+_CHANNEL_ALIASES = {"training": "train", "val": "validation"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """One input channel: a folder that is only read."""
+
+    name: str
+    path: Path
+    input_mode: str = "File"
+
+    def files(self, only: str = "") -> list[Path]:
+        """Return the data files (*.csv, *.jsonl) below the folder, sorted by name.
+
+        Hidden files, folders and the empty marker objects of S3 consoles do not count.
+
+        Args:
+            only: name of the single file wanted, relative to the folder.
+        Raises:
+            UserError: when there is none, naming what there is instead.
+            PlatformError: when the folder cannot be read.
+        """
+        try:
+            visible = self._visible_files()
+            if only:
+                chosen = [p for p in visible if p == self.path / only]
+            else:
+                chosen = [p for p in visible if p.suffix.lower() in DATA_SUFFIXES and p.stat().st_size]
+        except OSError as error:
+            raise PlatformError(
+                f"Channel {self.name} cannot be read: {error.filename}: {error.strerror}.",
+                "Check the mount, and the permissions of the user the container runs as.",
+            ) from error
+        if not chosen:
+            raise self._nothing_found(only, visible)
+        return chosen
+
+    def find(self, name: str) -> Path | None:
+        """Return the file called `name` in the channel's folder, if there is one.
+
+        Raises:
+            PlatformError: when the folder does not let it be looked for.
+        """
+        path = self.path / name
+        try:
+            return path if path.is_file() else None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise cannot_read(path, error, "Check the channel.") from error
+            return None
+
+    def _visible_files(self) -> list[Path]:
+        found = []
+        for folder, folders, names in os.walk(self.path, onerror=_raise):  # follows no links to folders
+            folders[:] = [f for f in folders if not f.startswith(".")]
+            found += [Path(folder, n) for n in names if not n.startswith(".")]
+        fifo = next((p for p in found if _is_fifo(p)), None)
+        if fifo:
+            pipe = f"Channel {self.name} holds the pipe {fifo}."
+            raise UserError(pipe, "Start the job with input mode File or FastFile.")
+        return sorted((p for p in found if p.is_file()), key=lambda p: str(p.relative_to(self.path)))
+
+    def _nothing_found(self, only: str, visible: list[Path]) -> UserError:
+        names = ", ".join(str(p.relative_to(self.path)) for p in visible[:5])
+        there = f"it holds {names}" + (" …" if len(visible) > 5 else "") if visible else "it is empty"
+        wanted = f"file {only}" if only else "*.csv or *.jsonl file with content"
+        return UserError(
+            f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
+            "Give the channel's S3 prefix of the data: CSV (plain, not packed) or JSON Lines.",
+        )
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _is_fifo(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """A training container's surroundings, read once at the start.
+
+    Attributes:
+        root: /opt/ml, or what stands for it on a laptop.
+        hyperparameters: as they came: strings, raw or JSON-quoted.
+        channels: by name, `training` called train and `val` called validation.
+        hosts: all hosts of the job, sorted; the first is the master.
+        current_host: this one's name.
+        network_interface: the one the hosts reach each other by; empty when unknown.
+        instance_type: such as ml.g5.xlarge; empty when unknown.
+        job_name: of the SageMaker job; empty outside SageMaker.
+    """
+
+    root: Path
+    hyperparameters: Mapping[str, object]
+    channels: Mapping[str, Channel]
+    hosts: tuple[str, ...] = ("localhost",)
+    current_host: str = "localhost"
+    network_interface: str = ""
+    instance_type: str = ""
+    job_name: str = ""
+
+    @classmethod
+    def read(cls, root: Path, environ: Mapping[str, str]) -> Self:
+        """Read the job's description below `root`.
+
+        Raises:
+            UserError: for a file that is not what SageMaker writes, or a channel that is not there.
+        """
+        config_dir = root / "input" / "config"
+        if not (root / "input").is_dir():
+            raise UserError(
+                f"There is no folder {root / 'input'}.",
+                "Start the container as a training job, or set ML_ROOT to a folder laid out as /opt/ml.",
+            )
+        return cls(
+            root=root,
+            hyperparameters=_read_object(config_dir / "hyperparameters.json"),
+            channels=_read_channels(root / "input" / "data", config_dir / "inputdataconfig.json"),
+            job_name=environ.get("TRAINING_JOB_NAME", ""),
+            **_read_hosts(config_dir / "resourceconfig.json"),
+        )
+
+    @property
+    def host_rank(self) -> int:
+        """Position of this host among all hosts; 0 is the master."""
+        return self.hosts.index(self.current_host)
+
+    @property
+    def model_dir(self) -> Path:
+        """Where the artifact goes."""
+        return self.root / "model"
+
+    @property
+    def output_dir(self) -> Path:
+        """Where reports go."""
+        return self.root / "output" / "data"
+
+    @property
+    def checkpoint_dir(self) -> Path | None:
+        """Where checkpoints go; None when the job has no checkpoint configuration: nobody would keep them."""
+        told = _read_object(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
+        folder = Path(told) if isinstance(told, str) and told else self.root / "checkpoints"
+        return folder if folder.is_dir() else None
+
+    @property
+    def failure_file(self) -> Path:
+        """Where the reason of a failure goes."""
+        return self.root / "output" / "failure"
+
+    def required_channel(self, name: str) -> Channel:
+        """Return a channel.
+
+        Raises:
+            UserError: when the job has none of that name.
+        """
+        if name not in self.channels:
+            there = ", ".join(sorted(self.channels)) or "none"
+            raise UserError(
+                f"The job has no {name} channel (channels: {there}).",
+                f"Add one, such as fit({{'{name}': 's3://bucket/prefix/'}}).",
+            )
+        return self.channels[name]
+
+    def prepare_outputs(self) -> None:
+        """Make the output folders and prove that they, and what lies there, can be written, before any work is spent.
+
+        What an interrupted copy has left half written there is removed: it would become part of the results.
+
+        Raises:
+            PlatformError: naming the folder that cannot be written.
+        """
+        for folder in filter(None, (self.model_dir, self.output_dir, self.checkpoint_dir)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                prove_writable(folder)
+                if folder != self.checkpoint_dir:  # whose own manager removes what is its own
+                    remove_partial_files(folder)
+                    prove_replaceable((*folder.iterdir(), self.failure_file))
+            except OSError as error:
+                raise PlatformError(
+                    f"Cannot write to {folder}: {error.strerror or error}.",
+                    remedy_for(error) or "Mount the folder writable, for the user the container runs as.",
+                ) from error
+
+
+def ml_root(environ: Mapping[str, str]) -> Path:
+    """Return the folder that SageMaker's tree hangs from: ML_ROOT, or else /opt/ml."""
+    return Path(environ.get("ML_ROOT") or "/opt/ml")
+
+
+def write_failure(root: Path, text: str) -> None:
+    """Write the reason of a failure where SageMaker looks for it; a disk that refuses is only logged."""
+    path = root / "output" / "failure"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")  # a name may hold half a surrogate pair
+    except OSError as error:
+        logger.error("cannot write %s: %s", path, error)  # noqa: TRY400 - one sentence, no traceback
+
+
+def clear_failure(root: Path) -> None:
+    """Remove the failure file of an earlier run in the same folder."""
+    with contextlib.suppress(OSError):
+        (root / "output" / "failure").unlink(missing_ok=True)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an absent file counts as an empty one."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise cannot_read(path, error, "Put the job's description there.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"Cannot read {path}: {error}.", "It must be a JSON file in UTF-8.") from error
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        invalid = f"{path} is not valid JSON: {error}."
+        raise UserError(invalid, 'It must hold an object, such as {"seed": "1"}.') from error
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{path} holds a JSON {type(value).__name__}.", 'It must hold an object: {"name": value, …}.'
+        )
+    return value
+
+
+def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
+    """Return the channels the job declares, and the folders that are there without being declared."""
+    declared = _read_object(config_path)
+    present = {p.name for p in data_dir.glob("[!.]*") if p.is_dir()}
+    channels: dict[str, Channel] = {}
+    for name in sorted({*declared, *present}):
+        settings = declared.get(name)
+        mode = settings.get("TrainingInputMode", "File") if isinstance(settings, dict) else "File"
+        if mode == "Pipe":
+            piped = f"Channel {name} has input mode Pipe."
+            raise UserError(piped, "Start the job with input mode File or FastFile.")
+        if name not in present:
+            absent = f"Channel {name} is declared, but {data_dir / name} is not a folder."
+            raise UserError(absent, f"Put its data there, or take {name} out of {config_path.name}.")
+        own_name = _CHANNEL_ALIASES.get(name, name)
+        if own_name in channels:
+            same = f"Channels {channels[own_name].path.name} and {name} mean the same."
+            raise UserError(same, "Give one of them.")
+        channels[own_name] = Channel(own_name, data_dir / name, mode)
+    return channels
+
+
+def _read_hosts(path: Path) -> dict[str, Any]:
+    """Return the cluster's fields of Environment; an absent file means one host."""
+    raw = _read_object(path)
+    hosts = raw.get("hosts") or [raw.get("current_host") or "localhost"]
+    if not isinstance(hosts, list) or not all(isinstance(h, str) and h for h in hosts):
+        raise UserError(
+            f"{path}: hosts must be a list of names.",
+            'Such as {"current_host": "algo-1", "hosts": ["algo-1"]}.',
+        )
+    current = raw.get("current_host") or (hosts[0] if len(hosts) == 1 else None)
+    if current not in hosts:
+        raise UserError(
+            f"{path}: current_host {current!r} is not among hosts {hosts}.",
+            "Name this host as it is in hosts.",
+        )
+    return {
+        "hosts": tuple(sorted(set(hosts))),
+        "current_host": current,
+        "network_interface": str(raw.get("network_interface_name") or ""),
+        "instance_type": str(raw.get("current_instance_type") or ""),
+    }

@@ -1,0 +1,33 @@
+"""JSON objects in files: read or refused with a remedy, written whole or not at all."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.atomic_io import write_durably
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object for people and programs alike; it is there whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_durably(path, [f"{text}\n".encode()])
+
+
+def read_object(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        UserError: with this remedy, when there is none.
+        PlatformError: when disk or permissions do not let it be read.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise cannot_read(path, error, remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"Cannot read {path}: {error}.", remedy) from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is not a JSON object.", remedy)
+    return value

@@ -1,0 +1,58 @@
+"""Environment variables that look like the server's settings and are none.
+
+Standard library only.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+from bert_classifier.job.settings import shown
+
+_OURS, _SAGEMAKERS = "SERVING_", "SAGEMAKER_"
+_ALIKE = 0.6  # of two names behind the prefix that they share
+# What Kubernetes sets in every container of a namespace that has a service called serving, or serving-something.
+_SERVICE_LINK = re.compile(
+    r"SERVING_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_NEAR = 0.9  # likeness of two variables' names, ten letters of which are alike anyway
+
+
+def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """Return a sentence for each variable that begins like a setting of the server and is not `known`.
+
+    An empty one counts as unset, as everywhere, and one of Kubernetes is no mistake.
+    """
+    settings, found = [name.upper() for name in known], list[str]()
+    own = {name.removeprefix(_OURS): name for name in settings if name.startswith(_OURS)}
+    for name in _given(environ, _OURS, settings):
+        if _is_service_link(name, environ[name]):
+            continue
+        close = difflib.get_close_matches(name.upper().removeprefix(_OURS), own, n=1, cutoff=_ALIKE)
+        hint = f", did you mean {own[close[0]]}?" if close else ""
+        found.append(f"unknown environment variable {shown(name)}{hint}")
+    return found
+
+
+def near_misses(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """Return a sentence for each SAGEMAKER_ variable whose name is nearly a known one, and one for those of Kubernetes.
+
+    SageMaker itself sets many variables of that prefix, so that an unknown one is no mistake.
+    """
+    settings = [name.upper() for name in known if name.upper().startswith(_SAGEMAKERS)]
+    others = _given(environ, _SAGEMAKERS, settings)
+    close = {name: difflib.get_close_matches(name.upper(), settings, n=1, cutoff=_NEAR) for name in others}
+    doubts = [f"{shown(name)} sets nothing, did you mean {near[0]}?" for name, near in close.items() if near]
+    links = [name for name, value in environ.items() if value and _is_service_link(name, value)]
+    if links:
+        doubts.append(f"{shown(min(links))} is of a Kubernetes service and sets nothing here")
+    return doubts
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    is_address = name.startswith(_OURS) and name.endswith("_PORT") and "://" in value
+    return is_address or _SERVICE_LINK.fullmatch(name) is not None
+
+
+def _given(environ: Mapping[str, str], prefix: str, known: Iterable[str]) -> list[str]:
+    return [n for n, value in environ.items() if value and n.upper().startswith(prefix) and n not in known]

@@ -1,0 +1,1 @@
+"""Checkpoints that come in, and one forward pass over texts."""

@@ -1,0 +1,61 @@
+"""One forward pass over encoded texts, padded to the longest of them."""
+
+import contextlib
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.probes import logits_of
+
+Inputs = dict[str, Any]  # by name of the model's argument
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """Computes logits of rows of encoded texts.
+
+    Attributes:
+        model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
+        pad_id: the token id that pads.
+        precision: fp32, bf16 or fp16; fp32 = in the model's own.
+        is_padded: whether texts cost as much as the longest beside them.
+    """
+
+    is_padded: ClassVar[bool] = True
+
+    model: torch.nn.Module
+    pad_id: int
+    device: torch.device
+    precision: str
+
+    def __call__(self, encoded: EncodedTexts, rows: np.ndarray) -> torch.Tensor:
+        """Return logits (b, classes) of these b rows."""
+        return self.compute(self.inputs(encoded, rows))
+
+    def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
+        """Return what the model takes for these b rows, on the device."""
+        input_ids, mask = pad(encoded, rows, self.pad_id)
+        return {
+            "input_ids": input_ids.to(self.device),
+            "attention_mask": None if mask is None else mask.to(self.device),
+        }
+
+    def tokens_of(self, lengths: np.ndarray) -> int:
+        """Return the tokens that computing texts of these lengths in one pass takes, padding counted."""
+        return len(lengths) * int(lengths.max())
+
+    def compute(self, inputs: Inputs) -> torch.Tensor:
+        """Return logits (b, classes)."""
+        with autocast(self.precision, self.device):
+            return logits_of(self.model, **inputs)
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which a forward pass computes in this precision."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -1,0 +1,72 @@
+"""The GPUs that torch computes on, and what keeps it from one that is there: its build, the driver, too few kernels."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.cuda_kernels import has_kernels_for
+
+_DEVICE = Path("/dev/nvidia0")  # a container has it when it was given a GPU
+_DRIVER = Path("/proc/driver/nvidia/version")
+_TOO_OLD = re.compile(r"driver on your system is too old \(found version (\d+)\)")
+_LONGEST = 200  # characters of what CUDA says itself
+
+
+def count_gpus() -> int:
+    """Return on how many GPUs torch computes; 0 without one, or with a driver that it cannot use; claims no memory.
+
+    `torch.cuda.device_count()` alone asks the driver's management library, which counts the latter too.
+    """
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def require_kernels(number: int) -> None:
+    """Raise when torch has no kernels for a GPU; asking claims memory on it.
+
+    Raises:
+        UserError: with its capability and the kernels that there are.
+    """
+    capability, architectures = torch.cuda.get_device_capability(number), torch.cuda.get_arch_list()
+    if architectures and not has_kernels_for(architectures, capability):
+        raise UserError(
+            f"This image's torch has no kernels for the GPU {torch.cuda.get_device_name(number)}: its compute"
+            f" capability is {capability[0]}.{capability[1]}, the kernels are for {', '.join(architectures)}.",
+            "Use an instance type with a newer GPU, such as ml.g4dn or ml.g5, or one without GPU.",
+        )
+
+
+def why_no_gpu() -> str:
+    """Return why torch does not compute on the GPU of this machine; "" where there is none, or it does."""
+    if not _DEVICE.exists() or torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None:
+        return "this image's torch is built for CPUs: build and push the flavour gpu, or take an instance without GPU"
+    try:
+        torch.cuda.init()
+    except RuntimeError as error:
+        return _told_by_cuda(str(error))
+    return ""
+
+
+def _told_by_cuda(message: str) -> str:
+    too_old = _TOO_OLD.search(message)
+    if too_old is None:
+        return f"CUDA does not start, although the driver's device is there: {message[:_LONGEST]}"
+    version = int(too_old[1])  # 12020 is CUDA 12.2
+    newest = f"{version // 1000}.{version % 1000 // 10}"
+    return (
+        f"the host's NVIDIA driver{_driver_version()} goes as far as CUDA {newest}, this image's torch is built for"
+        f" CUDA {torch.version.cuda}: take host software with a newer driver (for endpoints INFERENCE_AMI_VERSION), or"
+        " an instance without GPU"
+    )
+
+
+def _driver_version() -> str:
+    """Return the number of the kernel's driver after a blank; "" when it is not told."""
+    try:
+        found = re.search(r"Kernel Module\D*(\d+(?:\.\d+)+)", _DRIVER.read_text(encoding="utf-8"))
+    except OSError:
+        return ""
+    return f" {found[1]}" if found else ""

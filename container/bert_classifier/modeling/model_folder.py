@@ -1,0 +1,79 @@
+"""What transformers knows of a model that comes in: whether it can be used here, and the sentence where it cannot."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+)
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_folder import (
+    COPY_AGAIN,
+    ENCODERS,
+    check_folder,
+    check_length,
+    positions_of,
+    runs_code,
+    unknown_type,
+)
+from bert_classifier.job.json_files import read_object
+
+
+def check_known(source: str) -> None:
+    """Refuse a folder that is no checkpoint of a known family, before the library guesses at what it might be.
+
+    Args:
+        source: a folder, or a name on the model hub, of which nothing is known here.
+    Raises:
+        UserError: saying what is wrong with its files.
+    """
+    check_folder(source)
+    if Path(source).is_dir():
+        model_type = read_object(Path(source) / "config.json", "Copy the checkpoint again.")["model_type"]
+        if model_type not in CONFIG_MAPPING:
+            raise unknown_type(source, model_type)
+
+
+def check_config(config: Any, source: str, highest_id: int, max_seq_length: int) -> None:
+    """Refuse a model that cannot classify, or does not fit its tokenizer or the length asked for.
+
+    Args:
+        highest_id: that the tokenizer may give.
+    Raises:
+        UserError: saying which.
+    """
+    if getattr(config, "auto_map", None):
+        raise runs_code(source)
+    if not _is_encoder(config):
+        raise UserError(f"{source} is of type {config.model_type}, which is no encoder of texts.", ENCODERS)
+    if highest_id >= config.vocab_size:
+        raise UserError(
+            f"The tokenizer of {source} has ids up to {highest_id}, the model only those below {config.vocab_size}.",
+            "Give the tokenizer that the model was trained with.",
+        )
+    check_length(positions_of(config.to_dict()), source, max_seq_length)
+
+
+def _is_encoder(config: Any) -> bool:
+    """Say whether a model reads a text in both directions and has a classification head."""
+    known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+    return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
+
+
+def cannot_load(what: str, source: str, error: Exception) -> UserError:
+    """Return the error for a `what` (model or tokenizer) on which the library failed."""
+    if not Path(source).is_dir() and isinstance(error, OSError):
+        return UserError(
+            f"There is no folder {source}, and the model hub gave no {what} of that name.",
+            "Check model_name, or give the job a `model` channel with the checkpoint: it needs no network.",
+        )
+    kind = "damaged" if isinstance(error, SafetensorError) else "unusable"
+    first_line = str(error).strip().split("\n")[0][:200].rstrip(" .:")
+    return UserError(
+        f"The {what} in {source} is {kind}: {first_line}.",
+        COPY_AGAIN,
+    )

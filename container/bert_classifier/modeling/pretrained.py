@@ -1,0 +1,141 @@
+"""The pretrained encoder that comes in, under a new classification head.
+
+No pickle is opened and no code of a model folder is imported, neither here nor by what is called from here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_folder import positions_of
+from bert_classifier.modeling.model_folder import cannot_load, check_config, check_known
+
+# How the configurations of the supported families call attention dropout.
+_ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
+# The pooler belongs to the encoder's module but learns with the head.
+HEAD_PARTS = ("pooler",)
+
+
+def quiet_transformers() -> None:
+    """Silence the progress bars and load reports of transformers: what matters is logged here."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
+    """Return the fast tokenizer of a checkpoint folder or hub name.
+
+    Raises:
+        UserError: when there is none, or it has no padding token.
+    """
+    check_known(source)
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
+    except Exception as error:  # the library raises anything on a bad folder
+        raise cannot_load("tokenizer", source, error) from error
+    if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
+        raise UserError(
+            f"The tokenizer of {source} has no tokenizer.json, or no padding token.",
+            "Save it anew with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
+        )
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # as made up for want of a file
+        raise UserError(
+            f"{source} has no tokenizer that knows a word.",
+            "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
+        )
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def load_pretrained(
+    source: str, labels: Sequence[str], tokenizer: Any, max_seq_length: int
+) -> transformers.PreTrainedModel:
+    """Return a pretrained encoder under a new classification head.
+
+    Attention dropout is turned off, so that every way of computing attention gives the same result.
+
+    Args:
+        source: a folder in transformers' layout (safetensors), or a name on the model hub.
+        labels: class names; their order is that of the logits.
+    Raises:
+        UserError: when the checkpoint is missing, damaged, pickled, needs code of its own, is no encoder, or
+            does not fit the tokenizer or the length.
+    """
+    config = load_config(source)
+    check_config(config, source, max(tokenizer.get_vocab().values()), max_seq_length)
+    for name in _ATTENTION_DROPOUT:
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = "single_label_classification"
+    model, report = load_model(source, config)
+    encoder = [key for key in incomplete_keys(report) if key.startswith(model.base_model_prefix + ".")]
+    gaps = [key for key in encoder if not any(part in key for part in HEAD_PARTS)]
+    if gaps:
+        raise UserError(
+            f"The weights of {source} do not fit its config.json: {len(gaps)} encoder tensor(s) missing or of"
+            f" another shape, such as {gaps[0]}.",
+            "Give a complete checkpoint of the model that config.json describes.",
+        )
+    return model
+
+
+def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
+    """Return a classifier in float32, and transformers' report on which weights it found.
+
+    A head for other classes is replaced; whoever calls checks the rest of the report.
+
+    Raises:
+        UserError: when the weights cannot be loaded.
+    """
+    try:
+        return AutoModelForSequenceClassification.from_pretrained(  # type: ignore[no-any-return]
+            source,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # the library raises anything on a bad folder
+        raise cannot_load("model", source, error) from error
+
+
+def incomplete_keys(report: Mapping[str, Any]) -> list[str]:
+    """Return the names of the weights that a report of load_model calls missing or of another shape."""
+    mismatched = [key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())]
+    return sorted({*report.get("missing_keys", ()), *mismatched})
+
+
+def load_config(source: str) -> Any:
+    """Return the configuration of a checkpoint, whose code is never run.
+
+    Raises:
+        UserError: when it cannot be read, or is of no known family.
+    """
+    check_known(source)
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # the library raises anything on a bad folder
+        raise cannot_load("model", source, error) from error
+
+
+def longest_input(source: str) -> int | None:
+    """Return the most tokens that a checkpoint can take; None when it knows no limit.
+
+    Raises:
+        UserError: when it has no configuration that can be read.
+    """
+    return positions_of(load_config(source).to_dict())
+
+
+def freeze_encoder(model: transformers.PreTrainedModel) -> None:
+    """Let only the classification head learn, a pooler included."""
+    for name, parameter in model.base_model.named_parameters():
+        parameter.requires_grad = any(part in name for part in HEAD_PARTS)

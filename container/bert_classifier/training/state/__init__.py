@@ -1,0 +1,1 @@
+"""The state of a run: kept in checkpoints, taken up again by the next attempt."""

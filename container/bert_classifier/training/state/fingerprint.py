@@ -1,0 +1,86 @@
+"""What makes a run this run: two jobs that agree in it may resume each other's checkpoints, bit for bit."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.training.distributed import World
+from bert_classifier.training.layer_depths import are_told_by_names
+from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.state.checkpoint import tensor_bytes
+from bert_classifier.training.trainer import Trainer
+
+# Settings that name things whose content is in the identity, or that do not change what is computed.
+_WITHOUT_EFFECT = frozenset(
+    {
+        "model_name", "train_file", "validation_file", "class_file", "validation_split", "precision",
+        "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
+        "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
+        "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
+        "keep_weights",
+    }
+)  # fmt: skip
+
+
+def run_identity(trainer: Trainer, prepared: Prepared, tokenizer: Any) -> dict[str, Any]:
+    """Return the identity of a run, by field, before its first step; JSON values."""
+    return {
+        **_settings(trainer.config),
+        **_depths(trainer),
+        "num_train_epochs": trainer.recipe.num_train_epochs,
+        "learning_rate": trainer.recipe.learning_rate,
+        "precision": trainer.precision,
+        "global_batch": trainer.recipe.global_batch_size,
+        "token_budget": trainer.state.token_budget,
+        "rows_per_micro_batch": trainer.config.per_device_batch_size,
+        "pretrained_weights": _digest_of_encoder(trainer),
+        "labels": _digest("\n".join(prepared.labels)),
+        "tokenizer": _digest(tokenizer.backend_tokenizer.to_str()),
+        "train_data": prepared.fingerprints["train"],
+        "validation_data": prepared.fingerprints["validation"],
+    }
+
+
+def require_same_run(world: World, identity: Mapping[str, Any], host: str) -> None:
+    """Refuse to train when the ranks do not have the same data, model and settings.
+
+    Raises:
+        UserError: on all ranks, naming the first host that differs and in what.
+    """
+    told = world.gather({"host": host, "identity": dict(identity)})
+    for other in told[1:]:
+        fields = sorted(name for name in identity if other["identity"].get(name) != told[0]["identity"][name])
+        if fields:
+            raise UserError(
+                f"Host {other['host']} differs from host {told[0]['host']} in: {', '.join(fields)}.",
+                "Give every channel the S3 distribution FullyReplicated, so that all instances have the same data.",
+            )
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _WITHOUT_EFFECT}
+
+
+def _depths(trainer: Trainer) -> dict[str, Any]:
+    """Return a field for a run with layer_decay that learns otherwise than one of a version that read names alone."""
+    if trainer.config.layer_decay == 1 or are_told_by_names(trainer.model):
+        return {}
+    return {"layer_depths": "by module"}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest_of_encoder(trainer: Trainer) -> str:
+    """Digest what was pretrained; the head follows from the seed, but in other bits with another library."""
+    digest = hashlib.sha256()
+    encoder = getattr(trainer.model, "base_model", trainer.model)
+    for name, tensor in encoder.state_dict().items():
+        if "pooler" not in name:
+            digest.update(name.encode())
+            digest.update(tensor_bytes(tensor.cpu()))
+    return digest.hexdigest()
