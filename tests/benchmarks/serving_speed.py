@@ -34,8 +34,8 @@ from bert_classifier.builder import build_dataset
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import make_plan
-from bert_classifier.serving.predictor import Predictor, load_predictors
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from serving_process import ServingProcess
 
 REPOSITORY = Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bert_classifier.serving import app
+from bert_classifier.serving.http import app
 
 _MESSAGE = "canary"  # which the lines of a stack must not quote
 _create_app = app.create_app

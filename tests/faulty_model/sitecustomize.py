@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bert_classifier.serving.batcher import MicroBatcher
+from bert_classifier.serving.model.batcher import MicroBatcher
 
 _start = MicroBatcher.__init__
 

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.evaluation.__main__ import run
-from bert_classifier.serving.predictor import Predictor
+from bert_classifier.serving.model.predictor import Predictor
 from fakes import CLASS_NAMES, toy_rows, write_csv
 from toy_artifact import make_artifact
 

@@ -38,7 +38,7 @@ def test_plots_are_loaded_only_for_the_report():
     """Neither a rank nor the server loads matplotlib when it starts: it takes a second."""
     program = (
         f"import sys; sys.path.insert(0, {str(CONTAINER)!r})\n"
-        "import bert_classifier.training.rank, bert_classifier.serving.server, bert_classifier.serving.predictor\n"
+        "import bert_classifier.training.rank, bert_classifier.serving.server, bert_classifier.serving.model.predictor\n"
         "print('matplotlib' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

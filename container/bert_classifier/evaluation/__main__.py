@@ -17,9 +17,9 @@ from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.data.examples import Rows
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.answers import assessed, read_labelled
-from bert_classifier.evaluation.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.outputs import write_outputs
-from bert_classifier.evaluation.subject import Subject
+from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
+from bert_classifier.evaluation.report.context import Subject
 from bert_classifier.evaluation.tables import write_predictions
 from bert_classifier.job.atomic_io import prove_writable
 from bert_classifier.job.cpu_quota import available_cores

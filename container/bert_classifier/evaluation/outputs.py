@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bert_classifier.evaluation import tables
 from bert_classifier.evaluation.model_quality import model_quality
-from bert_classifier.evaluation.subject import Subject
+from bert_classifier.evaluation.report.context import Subject
 from bert_classifier.job.atomic_io import copy_durably
 from bert_classifier.job.json_files import write_json
 
@@ -59,7 +59,7 @@ def _write_label_errors(path: Path, subject: Subject) -> None:
 
 
 def _write_report(path: Path, subject: Subject) -> None:
-    from bert_classifier.evaluation.report import render  # it loads matplotlib
+    from bert_classifier.evaluation.report.training_report import render  # it loads matplotlib
 
     path.write_text(render(subject), encoding="utf-8")
 

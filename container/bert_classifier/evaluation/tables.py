@@ -8,8 +8,8 @@ import numpy as np
 
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.label_issues import Suspect
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.evaluation.suspects import Suspect
 
 MOST_ROWS = 10_000  # of mistakes and label errors; the worst are kept
 _LONGEST_TEXT = 1000  # characters

@@ -27,17 +27,17 @@ from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.environment import ml_root
 from bert_classifier.job.settings import specs
 from bert_classifier.job.variables import near_misses
-from bert_classifier.serving import access_log
-from bert_classifier.serving.app import create_app
+from bert_classifier.serving.http import access_log
+from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
+from bert_classifier.serving.model.service import ModelService
 from bert_classifier.serving.parent import Outcome, Parent
-from bert_classifier.serving.plan import SPARE_THREADS, make_plan
-from bert_classifier.serving.service import ModelService
 from bert_classifier.serving.stop_signals import end_at_stops, ignore_stops
 from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
 
 if TYPE_CHECKING:
-    from bert_classifier.serving.predictor import Predictor
+    from bert_classifier.serving.model.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         """In the worker's loading thread: return the models once each has classified a text."""
         # Importing torch takes seconds: only now, when the socket answers already.
         from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gpu
-        from bert_classifier.serving.predictor import load_predictors
+        from bert_classifier.serving.model.predictor import load_predictors
 
         config, gpus = self._config, count_gpus()
         for number in range(gpus):

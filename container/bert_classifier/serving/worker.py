@@ -25,7 +25,7 @@ from gunicorn.http.errors import (
 from gunicorn.workers.gthread import ThreadWorker
 
 from bert_classifier.serving.connection import Connection, TooSlowError
-from bert_classifier.serving.guarded_answer import BrokenAnswerError, GuardedAnswer
+from bert_classifier.serving.http.guarded_answer import BrokenAnswerError, GuardedAnswer
 from bert_classifier.serving.listening import refuse_new_connections
 from bert_classifier.serving.stop_signals import ignore_meaningless
 

@@ -7,7 +7,7 @@ from typing import Any
 from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
-from bert_classifier.evaluation.subject import LearningCurve, Subject
+from bert_classifier.evaluation.report.context import LearningCurve, Subject
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.metrics import metric_line

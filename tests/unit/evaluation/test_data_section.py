@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bert_classifier.data.doctor.report import TokenCounts
-from bert_classifier.evaluation import plots
-from bert_classifier.evaluation.data_section import data_section
+from bert_classifier.evaluation.report import plots
+from bert_classifier.evaluation.report.data_section import data_section
 
 TOKENS = TokenCounts.of(np.arange(1, 51), np.arange(1, 51) > 49, 16)
 CHANNEL = {

@@ -17,8 +17,8 @@ from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
+from bert_classifier.evaluation.report.context import LearningCurve, Subject
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.evaluation.subject import LearningCurve, Subject
 from evaluations import evaluation_of
 
 HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.suspects import likely_label_errors, worst_mistakes
+from bert_classifier.evaluation.label_issues import likely_label_errors, worst_mistakes
 
 
 def probabilities_of(count: int, classes: int, seed: int, sharpness: float = 2.0) -> np.ndarray:

@@ -3,8 +3,8 @@
 import pytest
 
 from bert_classifier.errors import RequestError, UserError
-from bert_classifier.serving import codec
-from bert_classifier.serving.csv_form import CsvForm
+from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.csv_form import CsvForm
 from launcher.account import Account
 from launcher.findings import Level
 from launcher.model_settings import TransformSettings

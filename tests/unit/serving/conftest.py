@@ -9,9 +9,9 @@ import pytest
 
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import make_plan
-from bert_classifier.serving.predictor import Predictor, load_predictors
-from bert_classifier.serving.service import ModelService
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
+from bert_classifier.serving.model.service import ModelService
 from toy_artifact import make_artifact
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import codec
-from bert_classifier.serving.app import create_app
-from bert_classifier.serving.media_types import CSV, JSON, JSON_LINES
-from bert_classifier.serving.predictor import Predictor, predictions_of
+from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.media_types import CSV, JSON, JSON_LINES
+from bert_classifier.serving.model.predictor import Predictor, predictions_of
 
 LINES = JSON_LINES[0]
 LABELS = ("World", "Sports")

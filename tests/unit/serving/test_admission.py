@@ -3,7 +3,7 @@
 import pytest
 
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.admission import Admission, Budget
+from bert_classifier.serving.http.admission import Admission, Budget
 
 
 def _refused(action, *arguments):

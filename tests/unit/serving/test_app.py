@@ -11,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.app import create_app
+from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.predictor import Prediction, Predictor
-from bert_classifier.serving.service import ModelService
+from bert_classifier.serving.model.predictor import Prediction, Predictor
+from bert_classifier.serving.model.service import ModelService
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
 BODIES = {
@@ -267,7 +267,7 @@ def test_an_answer_that_takes_too_long(toy_client, toy):
 
 def test_a_bug_is_told_by_an_id_only(toy_client, caplog):
     """A bug is 500 with an id that the log has too; neither holds the error's message or the text."""
-    logger = logging.getLogger("bert_classifier.serving.answers")
+    logger = logging.getLogger("bert_classifier.serving.http.answers")
     logger.addHandler(caplog.handler)
     response = _ask(toy_client, ["poison secret-7"])
     logger.removeHandler(caplog.handler)

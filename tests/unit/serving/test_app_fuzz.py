@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.app import create_app
-from bert_classifier.serving.media_types import JSON, READ, WRITTEN
+from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.media_types import JSON, READ, WRITTEN
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.predictor import Predictor
-from bert_classifier.serving.service import ModelService
+from bert_classifier.serving.model.predictor import Predictor
+from bert_classifier.serving.model.service import ModelService
 
 CONTENT_TYPES = st.sampled_from([*READ, "text/csv; charset=UTF-8", "text/html"]) | st.text(max_size=30)
 ACCEPTS = st.sampled_from(["*/*", *WRITTEN]) | st.text(max_size=30)

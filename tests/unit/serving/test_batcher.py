@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.batcher import MicroBatcher
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.batcher import MicroBatcher
 
 LATER = 1e12  # a deadline that does not come
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError
-from bert_classifier.serving import codec
-from bert_classifier.serving.body_records import RecordError
-from bert_classifier.serving.predictor import Prediction, predictions_of
+from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.body_records import RecordError
+from bert_classifier.serving.model.predictor import Prediction, predictions_of
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
 LABELS = ("World", 'Sci, "Tech"', "Süd")

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from bert_classifier.serving.cores import Cores
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import make_plan
-from bert_classifier.serving.predictor import load_predictors
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.predictor import load_predictors
+from bert_classifier.serving.model.thread_budget import Cores
 from fakes import toy_rows
 
 TEXTS = [text for _, text in toy_rows(24)]

@@ -6,9 +6,9 @@ import pytest
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import codec
-from bert_classifier.serving.app import create_app
-from bert_classifier.serving.csv_form import CsvForm
+from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.csv_form import CsvForm
 
 FORM = CsvForm.of("", ("Film", "No", "Company"), is_part=False)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.app import create_app
-from bert_classifier.serving.batcher import MicroBatcher
+from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.batcher import MicroBatcher
 
 LATER = 1e12  # a deadline that does not come
 

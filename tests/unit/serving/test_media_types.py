@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import media_types
-from bert_classifier.serving.app import create_app
+from bert_classifier.serving.http import media_types
+from bert_classifier.serving.http.app import create_app
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import access_log
-from bert_classifier.serving.app import create_app
+from bert_classifier.serving.http import access_log
+from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import STAGES, Metrics
-from bert_classifier.serving.predictor import Predictor
-from bert_classifier.serving.service import ModelService
+from bert_classifier.serving.model.predictor import Predictor
+from bert_classifier.serving.model.service import ModelService
 
 CANARY = "canary"
 

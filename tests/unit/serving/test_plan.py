@@ -2,7 +2,7 @@
 
 import pytest
 
-from bert_classifier.serving.plan import SPARE_THREADS, make_plan
+from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import make_plan
-from bert_classifier.serving.precision import place
-from bert_classifier.serving.predictor import Predictor, load_predictors
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.precision import place
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from clear_text import assert_clear
 from fakes import toy_rows
 
@@ -104,7 +104,7 @@ def test_a_tie_that_turns_over_is_no_other_label(artifact, setting, rows, by, is
 
 def _answers(monkeypatch, artifact, wanted, found):
     """Place an artifact whose probe texts got the logits `wanted`, in an arithmetic that answers `found`."""
-    monkeypatch.setattr("bert_classifier.serving.precision.probe_logits", lambda *_: found)
+    monkeypatch.setattr("bert_classifier.serving.model.precision.probe_logits", lambda *_: found)
     return place(_with_probe_logits(artifact, lambda _: np.array(wanted)), CPU, "int8")
 
 
@@ -182,7 +182,7 @@ def test_what_a_gpu_computes_in(artifact, monkeypatch, capability, setting, agre
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
     source = artifact if agrees else _with_other_answers(artifact)
     monkeypatch.setattr(
-        "bert_classifier.serving.precision.probe_logits", lambda *_: artifact.info["probes"]["logits"]
+        "bert_classifier.serving.model.precision.probe_logits", lambda *_: artifact.info["probes"]["logits"]
     )
     device = torch.device("cuda:1")
     placed: Any = place(dataclasses.replace(source, model=_Moved()), device, setting)  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ import torch
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import make_plan
-from bert_classifier.serving.predictor import Predictor, load_predictors
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from fakes import CLASS_NAMES, toy_rows
 from toy_artifact import MAX_LENGTH
 

@@ -6,8 +6,8 @@ import pytest
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import codec
-from bert_classifier.serving.app import create_app
+from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.app import create_app
 
 JSON, LINES = "application/json", "application/jsonlines"
 

@@ -14,7 +14,7 @@ from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.modeling.packed import PackedForward, attend_text_by_text
 from bert_classifier.modeling.pretrained import load_tokenizer
-from bert_classifier.serving.predictor import Predictor
+from bert_classifier.serving.model.predictor import Predictor
 from bert_classifier.training.distributed import World
 from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.state.checkpoint_store import CheckpointStore

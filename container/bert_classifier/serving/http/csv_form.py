@@ -6,7 +6,7 @@ from typing import Self
 
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.body_records import CsvRecord, Record, RecordError
+from bert_classifier.serving.http.body_records import CsvRecord, Record, RecordError
 
 PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bert_classifier.data.records import parse_json
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import nearest, shown
-from bert_classifier.serving.body_records import (
+from bert_classifier.serving.http.body_records import (
     Record,
     RecordError,
     of_csv,
@@ -25,11 +25,11 @@ from bert_classifier.serving.body_records import (
     of_json_value,
     of_plain_text,
 )
-from bert_classifier.serving.csv_form import CsvForm, records_of
-from bert_classifier.serving.media_types import CSV, JSON, JSON_LINES, PLAIN
+from bert_classifier.serving.http.csv_form import CsvForm, records_of
+from bert_classifier.serving.http.media_types import CSV, JSON, JSON_LINES, PLAIN
 
 if TYPE_CHECKING:
-    from bert_classifier.serving.predictor import Prediction  # it loads torch
+    from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 
 _ANY_CSV = CsvForm()

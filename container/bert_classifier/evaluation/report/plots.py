@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.calibration import BINS, Reliability
-from bert_classifier.evaluation.subject import LearningCurve
+from bert_classifier.evaluation.report.context import LearningCurve
 
 # Colours that nothing else has, each put in place of a colour of the page.
 _INK, _MUTE, _LINE, _FIRST, _SECOND = (f"#01020{digit}" for digit in range(3, 8))

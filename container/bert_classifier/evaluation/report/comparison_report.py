@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.data.examples import Rows
-from bert_classifier.evaluation import html
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
-from bert_classifier.evaluation.page import page
+from bert_classifier.evaluation.report import html
+from bert_classifier.evaluation.report.page import page
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.evaluation.tables import shortened, write_csv
 from bert_classifier.job.json_files import write_json

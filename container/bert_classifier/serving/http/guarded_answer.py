@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterable, Iterator
 
-from bert_classifier.serving import answers
+from bert_classifier.serving.http import answers
 
 
 class BrokenAnswerError(ConnectionAbortedError):

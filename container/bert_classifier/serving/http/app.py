@@ -11,9 +11,9 @@ from werkzeug.exceptions import HTTPException
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import access_log, answers
-from bert_classifier.serving.invocations import Invocations, Service
+from bert_classifier.serving.http.invocations import Invocations, Service
+from bert_classifier.serving.http.page import Page
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.page import Page
 
 MAX_TRANSFORM_MB = 100  # SageMaker's limit for MaxConcurrentTransforms × MaxPayloadInMB
 TRANSFORM_MB = 6  # SageMaker's own default

@@ -16,11 +16,11 @@ from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.modeling.probes import PROBE_TEXTS
-from bert_classifier.serving.batcher import PROBE
-from bert_classifier.serving.cores import Cores
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.plan import Plan
-from bert_classifier.serving.precision import is_quantised, place
+from bert_classifier.serving.model.batcher import PROBE
+from bert_classifier.serving.model.plan import Plan
+from bert_classifier.serving.model.precision import is_quantised, place
+from bert_classifier.serving.model.thread_budget import Cores
 
 logger = logging.getLogger(__name__)
 

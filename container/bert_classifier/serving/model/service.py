@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.batcher import MicroBatcher
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.batcher import MicroBatcher
 
 if TYPE_CHECKING:
-    from bert_classifier.serving.predictor import Prediction, Predictor  # it loads torch
+    from bert_classifier.serving.model.predictor import Prediction, Predictor  # it loads torch
 
 logger = logging.getLogger(__name__)
 

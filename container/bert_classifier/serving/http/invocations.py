@@ -13,15 +13,15 @@ from gunicorn.http.errors import ParseException
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving import answers, codec, media_types
-from bert_classifier.serving.admission import Admission, Budget
-from bert_classifier.serving.batcher import timeout_error
-from bert_classifier.serving.body_records import Record, RecordError
 from bert_classifier.serving.connection import BODY_S, BYTES_PER_S, TooSlowError
-from bert_classifier.serving.csv_form import CsvForm
+from bert_classifier.serving.http.admission import Admission, Budget
+from bert_classifier.serving.http.body_records import Record, RecordError
+from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.batcher import timeout_error
 
 if TYPE_CHECKING:
-    from bert_classifier.serving.predictor import Prediction  # it loads torch
+    from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 LEAST_BODIES_BYTES = 128 * 2**20  # of all bodies under way; more only where a single one may be larger
 _NO_TOKEN = RecordError("the text is empty: the tokenizer finds nothing in its characters")

@@ -10,8 +10,8 @@ import numpy as np
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.label_issues import Suspect, likely_label_errors, worst_mistakes
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.evaluation.suspects import Suspect, likely_label_errors, worst_mistakes
 
 
 @dataclasses.dataclass(frozen=True)

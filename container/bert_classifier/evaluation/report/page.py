@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterable
 from pathlib import Path
 
-from bert_classifier.evaluation import html
+from bert_classifier.evaluation.report import html
 
 _FRAME = string.Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
 

@@ -9,10 +9,10 @@ from bert_classifier.evaluation import html, plots
 from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.assessment import FEW_ANSWERS
 from bert_classifier.evaluation.calibration import reliability, softmax
-from bert_classifier.evaluation.data_section import data_section
-from bert_classifier.evaluation.page import page
-from bert_classifier.evaluation.subject import LearningCurve, Subject
-from bert_classifier.evaluation.suspects import Suspect
+from bert_classifier.evaluation.label_issues import Suspect
+from bert_classifier.evaluation.report.context import LearningCurve, Subject
+from bert_classifier.evaluation.report.data_section import data_section
+from bert_classifier.evaluation.report.page import page
 from bert_classifier.evaluation.tables import shortened
 
 _MOST_CELLS = 30  # classes up to which the confusion matrix is a table of numbers

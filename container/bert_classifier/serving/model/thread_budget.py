@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from bert_classifier.serving.plan import Plan
+from bert_classifier.serving.model.plan import Plan
 
 
 class Cores:

@@ -1,0 +1,1 @@
+"""The loaded model: micro-batches of requests, predictions, precision, threads."""
