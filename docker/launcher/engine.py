@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.registry import Registry
+from launcher.aws.registry import Registry
 
 _ANSWER_S = 30  # a command that only asks; a push takes as long as the network does
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError
-from launcher.refusals import AWS_ERRORS, explain, is_denied
+from launcher.aws.refusals import AWS_ERRORS, explain, is_denied
 
 
 class Level(enum.StrEnum):

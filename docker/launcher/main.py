@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bert_classifier.errors import ContainerError, UserError, exit_code_of
 from bert_classifier.job.settings import Spec, specs
-from launcher.account import Account
-from launcher.commands import Command, say
-from launcher.refusals import explain
-from launcher.settings import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
+from launcher.aws.account import Account
+from launcher.aws.refusals import explain
+from launcher.command import Command, say
+from launcher.settings.declare import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
 # Modules of launcher with a list COMMANDS, in the order of the help.
 MODULES = (

@@ -11,8 +11,8 @@ import pytest
 from aws import Aws, Ended
 from containers import REPOSITORY, docker
 from ecr_registry import HOST, EcrRegistry
-from launcher.push import head_of
-from launcher.registry import DOCKER_MANIFEST
+from launcher.aws.registry import DOCKER_MANIFEST
+from launcher.commands.push import head_of
 
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 

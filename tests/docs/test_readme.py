@@ -8,10 +8,10 @@ import pytest
 
 from bert_classifier.job.config import ALIASES, IGNORED, ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
-from launcher.invoke import InvokeSettings
-from launcher.model_settings import DeploySettings, TransformSettings
-from launcher.training_settings import TrainSettings
-from launcher.work_settings import WorkSettings
+from launcher.commands.invoke import InvokeSettings
+from launcher.settings.model import DeploySettings, TransformSettings
+from launcher.settings.training import TrainSettings
+from launcher.settings.work import WorkSettings
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

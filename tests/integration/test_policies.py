@@ -9,9 +9,9 @@ from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws
 from aws_stand_in import Answer
 from fakes import toy_rows
 from hosting import HOST, TAG, WITH_MODEL, deploy, prepare, updating
-from launcher import ecr
-from launcher.account import Account
-from launcher.settings import AccountSettings
+from launcher.aws import ecr
+from launcher.aws.account import Account
+from launcher.settings.declare import AccountSettings
 from policy import actions_of, allows, asked
 
 PREFIX = f"s3://{BUCKET}/mine"

@@ -8,7 +8,7 @@ import pytest
 
 from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
 from fakes import toy_rows
-from launcher.metrics import metric_definitions
+from launcher.aws.metrics import metric_definitions
 
 TAG = "gpu-0123456789ab"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier:{TAG}"

@@ -53,7 +53,7 @@ def test_each_file_that_the_image_gets_counts(tree: Path, path: str) -> None:
         "container/bert_classifier/__pycache__/builder.cpython-311.pyc",
         "container/bert_classifier/builder.pyc",
         "container/requirements-dev.txt",
-        "docker/launcher/push.py",
+        "docker/launcher/commands/push.py",
         "tests/test_it.py",
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.invoke import is_listed, lines_of, refusal_of
+from launcher.commands.invoke import is_listed, lines_of, refusal_of
 
 
 def test_a_record_has_a_line():

@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 from botocore.session import get_session
 
+from launcher.aws.instances import host_of
+from launcher.checks.image_fit import ARCHITECTURES_LABEL, CUDA_LABEL, Driver, ImageFacts, check_fit
+from launcher.checks.job_checks import check_host
+from launcher.checks.model_checks import GPU_AMI, endpoint_driver, transform_driver
 from launcher.findings import Level
-from launcher.image_fit import ARCHITECTURES_LABEL, CUDA_LABEL, Driver, ImageFacts, check_fit
-from launcher.instances import host_of
-from launcher.job_checks import check_host
-from launcher.model_checks import GPU_AMI, endpoint_driver, transform_driver
-from launcher.model_settings import DeploySettings, TransformSettings
-from launcher.training_settings import TrainSettings
+from launcher.settings.model import DeploySettings, TransformSettings
+from launcher.settings.training import TrainSettings
 
 KERNELS = "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
 OLD_KERNELS = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90"

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
-from launcher import job_checks
+from launcher.checks import job_checks
 from launcher.findings import Level, examine, fail, ok, refuse_failures, table, warn
-from launcher.training_settings import TrainSettings
+from launcher.settings.training import TrainSettings
 
 KNOWN = ["ml.g5.xlarge", "ml.m5.xlarge", "ml.trn1.2xlarge"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher.job_report import Cost, lines, reason_of
+from launcher.commands.job_report import Cost, lines, reason_of
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from launcher.live_container import next_container
-from launcher.live_endpoint import LiveEndpoint
+from launcher.aws.live_container import next_container
+from launcher.aws.live_endpoint import LiveEndpoint
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 NOW: dict[str, Any] = {

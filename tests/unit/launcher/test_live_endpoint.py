@@ -8,14 +8,14 @@ import pytest
 from aws import ROLE, Aws
 from aws_stand_in import Answer
 from bert_classifier.errors import UserError
-from launcher import endpoint
-from launcher.account import Account
-from launcher.live_checks import check_mode, check_scaling
-from launcher.live_endpoint import LiveEndpoint
-from launcher.model import Model
-from launcher.model_settings import DeploySettings
-from launcher.s3 import Location
-from launcher.settings import AccountSettings
+from launcher.aws import endpoint
+from launcher.aws.account import Account
+from launcher.aws.live_endpoint import LiveEndpoint
+from launcher.aws.model import Model
+from launcher.aws.s3 import Location
+from launcher.checks.live_checks import check_mode, check_scaling
+from launcher.settings.declare import AccountSettings
+from launcher.settings.model import DeploySettings
 
 CAPTURE = {
     "EnableCapture": True,

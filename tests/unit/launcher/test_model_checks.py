@@ -4,10 +4,16 @@ import dataclasses
 
 import pytest
 
+from launcher.checks.model_checks import (
+    GPU_AMI,
+    check_ami,
+    check_environment,
+    check_instance,
+    check_serverless,
+)
 from launcher.findings import Level, examine
-from launcher.idle_settings import check_deploy_settings, without_unusable
-from launcher.model_checks import GPU_AMI, check_ami, check_environment, check_instance, check_serverless
-from launcher.model_settings import DeploySettings
+from launcher.settings.idle import check_deploy_settings, without_unusable
+from launcher.settings.model import DeploySettings
 
 KNOWN = ["ml.m5.xlarge", "ml.g5.xlarge", "ml.m6g.large", "ml.inf2.xlarge", "ml.g5g.xlarge"]
 

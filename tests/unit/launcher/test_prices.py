@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from launcher.prices import hourly_price
+from launcher.aws.prices import hourly_price
 
 
 def product(price: str, component: str = "Training", unit: str = "Hrs") -> str:

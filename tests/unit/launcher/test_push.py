@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import UserError
-from launcher.push import REPOSITORY_FOLDER, _say_it_is_there, head_of, tag_of, tree_digest, tree_tag
-from launcher.registry import DOCKER_MANIFEST, Manifest
+from launcher.aws.registry import DOCKER_MANIFEST, Manifest
+from launcher.commands.push import REPOSITORY_FOLDER, _say_it_is_there, head_of, tag_of, tree_digest, tree_tag
 
 
 def git(folder: Path, *arguments: str) -> None:

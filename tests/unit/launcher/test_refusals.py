@@ -8,7 +8,7 @@ import pytest
 import s3transfer.exceptions
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.refusals import AWS_ERRORS, explain
+from launcher.aws.refusals import AWS_ERRORS, explain
 
 # Programming mistakes of whoever uses the library, which the launcher's own tests would meet.
 MISUSE = {

@@ -8,7 +8,7 @@ import pytest
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import Spec, integer, specs
 from launcher.main import main
-from launcher.settings import AccountSettings, Known, Sources, names, pairs, s3_uri, text
+from launcher.settings.declare import AccountSettings, Known, Sources, names, pairs, s3_uri, text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

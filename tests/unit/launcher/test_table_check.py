@@ -2,8 +2,8 @@
 
 import pytest
 
+from launcher.checks.table_check import ROWS, check_table
 from launcher.findings import Level
-from launcher.table_check import ROWS, check_table
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import pytest
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm
-from launcher.account import Account
+from launcher.aws.account import Account
+from launcher.aws.s3 import Location
 from launcher.findings import Level
-from launcher.model_settings import TransformSettings
-from launcher.s3 import Location
-from launcher.settings import AccountSettings
-from launcher.transform_input import TransformInput, check_input, input_of
+from launcher.inputs.transform_input import TransformInput, check_input, input_of
+from launcher.settings.declare import AccountSettings
+from launcher.settings.model import TransformSettings
 
 PREFIX = Location("a-bucket", "mine/")
 

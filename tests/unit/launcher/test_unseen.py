@@ -5,19 +5,19 @@ import pytest
 from aws import ACCOUNT, BUCKET, ROLE, Aws
 from aws_stand_in import Answer, s3_error
 from bert_classifier.errors import UserError
-from launcher.account import Account
-from launcher.account_checks import Needs, check_role
-from launcher.channels import S3Channel, channels_of
-from launcher.ecr import ImageName
+from launcher.aws.account import Account
+from launcher.aws.ecr import ImageName
+from launcher.aws.model import artifact_of
+from launcher.aws.s3 import Location
+from launcher.checks.account_checks import Needs, check_role
+from launcher.checks.model_checks import find_artifact
+from launcher.checks.preflight import find_channels, image_uri
 from launcher.findings import Level, examine
-from launcher.model import artifact_of
-from launcher.model_checks import find_artifact
-from launcher.model_settings import DeploySettings, TransformSettings
-from launcher.preflight import find_channels, image_uri
-from launcher.s3 import Location
-from launcher.settings import AccountSettings
-from launcher.training_settings import TrainSettings
-from launcher.transform_input import check_input, input_of
+from launcher.inputs.channels import S3Channel, channels_of
+from launcher.inputs.transform_input import check_input, input_of
+from launcher.settings.declare import AccountSettings
+from launcher.settings.model import DeploySettings, TransformSettings
+from launcher.settings.training import TrainSettings
 
 
 def speaking_to(aws: Aws, monkeypatch: pytest.MonkeyPatch, region: str = "") -> Account:

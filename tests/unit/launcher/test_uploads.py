@@ -6,14 +6,14 @@ import pytest
 
 from aws import ACCOUNT, BUCKET
 from bert_classifier.errors import UserError
-from launcher.account import Account
-from launcher.account_checks import check_bucket
-from launcher.channels import LocalChannel, S3Channel, channels_of
+from launcher.aws.account import Account
+from launcher.aws.s3 import Location, resolve
+from launcher.aws.upload import DigestedFile, upload
+from launcher.checks.account_checks import check_bucket
 from launcher.findings import Level
-from launcher.s3 import Location, resolve
-from launcher.settings import AccountSettings
-from launcher.training_settings import TrainSettings
-from launcher.upload import DigestedFile, upload
+from launcher.inputs.channels import LocalChannel, S3Channel, channels_of
+from launcher.settings.declare import AccountSettings
+from launcher.settings.training import TrainSettings
 
 CSV = "Alpha,a text\nBeta,another\n"
 
@@ -156,7 +156,7 @@ def test_an_object_whose_name_begins_another_is_refused(account, aws):
 
 def test_a_folder_is_found_behind_any_number_of_names_like_it(account, aws, monkeypatch):
     """Its keys are asked for by themselves; the channels of a folder too, whatever else lies there."""
-    monkeypatch.setattr("launcher.s3.MOST_KEYS", 2)
+    monkeypatch.setattr("launcher.aws.s3.MOST_KEYS", 2)
     for key in ("in-1/a.csv", "in-2/a.csv", "in-3/a.csv", "in/a.csv", "in/b/c.csv"):
         aws.put(key, CSV)
     assert resolve(account, f"s3://{BUCKET}/in")[1].keys() == {"in/a.csv", "in/b/c.csv"}

@@ -1,0 +1,46 @@
+"""What an instance hour costs, by AWS' own price list: a table here would soon be out of date."""
+
+import json
+from typing import Any
+
+from launcher.aws.account import Account
+from launcher.aws.refusals import AWS_ERRORS
+
+_HOME = "us-east-1"  # the price list is served from a few regions only
+
+
+def hourly_price(account: Account, instance_type: str, component: str = "Training") -> float | None:
+    """Return dollars an instance hour on demand; None where the price list may not be asked or does not say.
+
+    Args:
+        component: Training or Hosting.
+    """
+    wanted = {"instanceName": instance_type, "regionCode": account.region}
+    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
+    try:
+        client = account.client("pricing", _HOME)
+        answer = client.get_products(ServiceCode="AmazonSageMaker", Filters=filters)
+        products = [json.loads(product) for product in answer["PriceList"]]
+    except (*AWS_ERRORS, ValueError, KeyError):
+        return None
+    prices = [price for product in products if _is_for(product, component) for price in _prices(product)]
+    return min(prices, default=None)
+
+
+def _is_for(product: dict[str, Any], component: str) -> bool:
+    attributes = product.get("product", {}).get("attributes", {})
+    return component.lower() in {
+        str(attributes.get(name, "")).lower() for name in ("component", "platoinstancetype")
+    }
+
+
+def _prices(product: dict[str, Any]) -> list[float]:
+    """Return the prices above 0 of a product's on-demand terms; reservations have a price of 0."""
+    terms = product.get("terms", {}).get("OnDemand", {}).values()
+    rates = [rate for term in terms for rate in term.get("priceDimensions", {}).values()]
+    told = [
+        float(rate.get("pricePerUnit", {}).get("USD", 0))
+        for rate in rates
+        if rate.get("unit") in ("Hrs", "Hours")
+    ]
+    return [price for price in told if price > 0]

@@ -1,0 +1,1 @@
+"""What is checked before anything costs money: each check returns findings."""

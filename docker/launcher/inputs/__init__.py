@@ -1,0 +1,1 @@
+"""Files and locations that a job reads: looked at, uploaded, named."""

@@ -1,0 +1,180 @@
+"""Where a job's channels come from: local files, which are looked at and uploaded, or S3."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from bert_classifier.errors import UserError
+from launcher.aws.account import Account
+from launcher.aws.s3 import Location, list_folders, look, unseen
+from launcher.aws.upload import DigestedFile
+from launcher.checks.table_check import check_table
+from launcher.findings import Finding, fail, ok
+from launcher.settings.training import TrainSettings
+
+DATA_SUFFIXES = (".csv", ".jsonl")
+_ENCODER_SUFFIXES = (".safetensors", ".json", ".txt")  # no pickled weights: the image refuses them
+_CHANNEL_OF = {
+    "train": "train",
+    "validation": "validation",
+    "test": "test",
+    "classes": "class",
+    "model": "model",
+}
+_TABLES = ("train", "validation", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalChannel:
+    """Files of this machine that become a channel.
+
+    Attributes:
+        files: by their names in the channel.
+    """
+
+    name: str
+    files: dict[str, Path]
+
+    @functools.cached_property
+    def contents(self) -> dict[str, DigestedFile]:
+        """The files as they are read now, once: what is digested is what is uploaded."""
+        return {name: DigestedFile.of(path) for name, path in sorted(self.files.items())}
+
+    @property
+    def digest(self) -> str:
+        """A digest of names and contents: the same files always go to the same place."""
+        whole = hashlib.sha256()
+        for name, file in self.contents.items():
+            whole.update(f"{name}\0{file.sha256}\n".encode())
+        return whole.hexdigest()[:16]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.files.values())
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong with the first rows of the data files."""
+        for name, path in self.files.items():
+            if path.suffix.lower() in DATA_SUFFIXES:
+                yield from check_table(self.name, name, path)
+        yield ok(self.name, f"{len(self.files)} file(s), {self.size / 1e6:.1f} MB, to be uploaded")
+
+
+@dataclasses.dataclass(frozen=True)
+class S3Channel:
+    """Objects in S3 that are a channel already.
+
+    Attributes:
+        place: one object, or a folder with the slash at its end.
+        sizes: bytes by key of what lies there, as far as it was listed; None where you may not look.
+    """
+
+    name: str
+    place: Location
+    sizes: dict[str, int] | None
+
+    @classmethod
+    def at(cls, name: str, uri: str, account: Account) -> "S3Channel":
+        """Look at what lies at s3://bucket/key: the object of that key, or else the folder."""
+        return cls(name, *look(account, uri, (*DATA_SUFFIXES, *_ENCODER_SUFFIXES)))
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield whether anything usable lies there: as of a local folder, nothing hidden and nothing empty."""
+        if self.sizes is None:
+            yield unseen(self.name, self.place)
+            return
+        if not self.sizes:
+            yield fail(
+                self.name, f"nothing lies at {self.place.uri}", "Correct the prefix, or upload the data."
+            )
+            return
+        suffixes = DATA_SUFFIXES if self.name in _TABLES else ("",)
+        usable = [key for key, size in self.sizes.items() if size and self._is_read(key, suffixes)]
+        if not usable:
+            there = ", ".join(list(self.sizes)[:3])
+            wanted = "*.csv or *.jsonl" if self.name in _TABLES else "file"
+            yield fail(
+                self.name,
+                f"{self.place.uri} has no {wanted} that is neither hidden nor empty: it holds {there}",
+                "Give CSV or JSON Lines."
+                if self.name in _TABLES
+                else "Correct the prefix, or upload the files.",
+            )
+            return
+        yield ok(self.name, f"{len(usable)} object(s) at {self.place.uri}")
+
+    def _is_read(self, key: str, suffixes: tuple[str, ...]) -> bool:
+        folder = self.place.key.rpartition("/")[0] + "/" if "/" in self.place.key else ""
+        return key.lower().endswith(suffixes) and not _is_hidden(Path(key.removeprefix(folder)))
+
+
+Channel = LocalChannel | S3Channel
+
+
+def channels_of(settings: TrainSettings, account: Account) -> list[Channel]:
+    """Return the job's channels.
+
+    Raises:
+        UserError: when there is no training data, or something given is not there.
+    """
+    given = {channel: getattr(settings, name) for name, channel in _CHANNEL_OF.items()}
+    channels = [_channel(name, value, account) for name, value in given.items() if value]
+    if settings.s3_data:
+        channels += _below(settings.s3_data, account, without={channel.name for channel in channels})
+    if "train" not in {channel.name for channel in channels}:
+        raise UserError(
+            "There is no training data.",
+            "Give it: TRAIN=my.csv, or S3_DATA=s3://bucket/prefix with a folder train/; to try: "
+            "TRAIN=local_test/test_dir/input/data/train.",
+        )
+    return channels
+
+
+def _channel(name: str, value: str, account: Account) -> Channel:
+    if value.startswith("s3://"):
+        return S3Channel.at(name, value, account)
+    path = Path(value).expanduser()
+    if not path.exists():
+        raise UserError(f"There is no file or folder {value} for {name}.", "Correct the path.")
+    return LocalChannel(name, _files_of(name, path))
+
+
+def _below(uri: str, account: Account, without: set[str]) -> list[Channel]:
+    folder = Location.of(uri).as_folder()
+    names = set(list_folders(account, folder))
+    taken = without | ({"val"} if "validation" in without else set())
+    known = {*_CHANNEL_OF.values(), "val"} - taken
+    return [S3Channel.at(name, f"{folder.uri}{name}/", account) for name in sorted(names & known)]
+
+
+def _files_of(name: str, path: Path) -> dict[str, Path]:
+    """Return a channel's files by their names in it; what no job would read stays here."""
+    if path.is_file():
+        if name == "class":
+            return {"classes.txt": path}
+        if name == "model" or path.suffix.lower() not in DATA_SUFFIXES:
+            wanted = "a folder with an encoder" if name == "model" else "CSV or JSON Lines"
+            raise UserError(f"{path} cannot be {name}.", f"Give {wanted}.")
+        return {path.name: path}
+    suffixes = _ENCODER_SUFFIXES if name == "model" else (".txt",) if name == "class" else DATA_SUFFIXES
+    visible = [p for p in sorted(path.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(path))]
+    files = {
+        str(p.relative_to(path)): p for p in visible if p.suffix.lower() in suffixes and p.stat().st_size
+    }
+    if name == "model" and not any(file.endswith(".safetensors") for file in files):
+        raise UserError(
+            f"{path} holds no *.safetensors.", "Give a folder that save_pretrained() has written."
+        )
+    if not files:
+        there = ", ".join(str(p.relative_to(path)) for p in visible[:3]) or "nothing"
+        raise UserError(
+            f"{path} has no {' or '.join(suffixes)} for {name}: it holds {there}.", "Give another one."
+        )
+    return files
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
