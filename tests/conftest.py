@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from aws import aws, aws_server, iam_aws  # noqa: F401 - fixtures
-from ecr_registry import ecr_registry  # noqa: F401 - the same
-from fakes import make_ml_root, make_pretrained
+from support.aws import aws, aws_server, iam_aws  # noqa: F401 - fixtures
+from support.ecr_registry import ecr_registry  # noqa: F401 - the same
+from support.fakes import make_ml_root, make_pretrained
 
 _FOLDER_MARKERS = {
     "integration": "integration",

@@ -16,7 +16,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.batching import Split
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.trainer import Trainer
-from peak_memory import peak_growth
+from support.peak_memory import peak_growth
 
 
 def main() -> None:

@@ -29,8 +29,8 @@ import bert_classifier.training.worker  # noqa: F401 - the point of forking is t
 from bert_classifier.training.launch import main as train
 from bert_classifier.training.rank import run_rank
 from drill_attempts import TRAINING, hits_of, resumed_of, shortfall
-from fakes import make_ml_root
 from spot_drill import Drill, DrillError
+from support.fakes import make_ml_root
 
 MOST_FAILURES = 5  # then the campaign ends
 

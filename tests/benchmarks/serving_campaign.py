@@ -24,12 +24,12 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import campaign_verdicts as verdicts
 from benchmarks.serving_speed import REPOSITORY, make_model
-from campaign_verdicts import Campaign
-from serving_callers import CALLERS, SMALL, outcomes_of, start_callers
-from serving_process import ServingProcess
-from toy_artifact import make_artifact
+from support import campaign_verdicts as verdicts
+from support.campaign_verdicts import Campaign
+from support.serving_callers import CALLERS, SMALL, outcomes_of, start_callers
+from support.serving_process import ServingProcess
+from support.toy_artifact import make_artifact
 
 MODEL = REPOSITORY / "local_test" / "test_dir" / "input" / "data" / "model"
 SLOW_CLIENTS = 200

@@ -36,7 +36,7 @@ from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer,
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
-from serving_process import ServingProcess
+from support.serving_process import ServingProcess
 
 REPOSITORY = Path(__file__).parents[2]
 PEERS = Path(__file__).parent / "serving_peers"

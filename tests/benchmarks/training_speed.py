@@ -34,7 +34,7 @@ from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer,
 from bert_classifier.training.batching import Split
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.trainer import Trainer
-from device_rates import matmul_parameters, matmul_peak, synchronized_time
+from support.device_rates import matmul_parameters, matmul_peak, synchronized_time
 
 REPOSITORY = Path(__file__).parents[2]
 FULL_EPOCH = 560_000  # DBpedia's training rows, for an estimate

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from containers import REPOSITORY, Container, container, docker, engine_problem
-from fakes import make_ml_root
+from support.containers import REPOSITORY, Container, container, docker, engine_problem
+from support.fakes import make_ml_root
 
 _IMAGE = "bert-classifier:under-test"
 

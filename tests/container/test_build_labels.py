@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from containers import REPOSITORY, docker, engine_problem
+from support.containers import REPOSITORY, docker, engine_problem
 
 _DOCKERFILE = """
 FROM python:3.11-slim-bookworm

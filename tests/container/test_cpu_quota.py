@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from containers import REPOSITORY, docker, engine_problem
+from support.containers import REPOSITORY, docker, engine_problem
 
 _BASE = os.environ.get("BASE", "python:3.11-slim-bookworm")
 _ASK = "import sys; sys.path.insert(0, '/module'); from cpu_quota import available_cores; print(available_cores())"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from containers import REPOSITORY, docker, engine_problem
+from support.containers import REPOSITORY, docker, engine_problem
 
 _EMULATOR = REPOSITORY / "local_test" / "sagemaker_emulator"
 _LONGEST = 900  # seconds of a rehearsal on a machine that others use too; alone it takes two minutes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from containers import REPOSITORY, docker, engine_problem
+from support.containers import REPOSITORY, docker, engine_problem
 
 _NAME = "bert-classifier-test-engine"
 

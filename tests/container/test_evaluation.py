@@ -4,9 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from containers import REPOSITORY
-from fakes import toy_rows, write_csv
-from toy_artifact import make_artifact
+from support.containers import REPOSITORY
+from support.fakes import toy_rows, write_csv
+from support.toy_artifact import make_artifact
 
 
 def test_models_are_scored_and_compared_in_the_image(image, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from containers import docker
+from support.containers import docker
 
 
 def output_of(image: str, script: str, *options: str) -> str:

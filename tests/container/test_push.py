@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from aws import Aws, Ended
-from containers import REPOSITORY, docker
-from ecr_registry import HOST, EcrRegistry
 from launcher.aws.registry import DOCKER_MANIFEST
 from launcher.commands.push import head_of
+from support.aws import Aws, Ended
+from support.containers import REPOSITORY, docker
+from support.ecr_registry import HOST, EcrRegistry
 
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from containers import REPOSITORY, docker
+from support.containers import REPOSITORY, docker
 
 _HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
 # As the SDK wants it: without it, pages of warnings and calls to addresses that nobody answers here.

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from containers import CONFINED, container, docker
+from support.containers import CONFINED, container, docker
 
 
 def wait_until_ready(address: str, timeout: float = 60) -> None:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from bert_classifier.artifact.artifact import load_artifact
-from containers import CONFINED, container, name_hosts, network, open_to_all
+from support.containers import CONFINED, container, name_hosts, network, open_to_all
 
 OWNER = f"--user={os.getuid()}:{os.getgid()}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from source_tree import ROOT, Function, functions_of, package_files, project_files, tree_of
+from support.source_tree import ROOT, Function, functions_of, package_files, project_files, tree_of
 
 LONGEST_FILE = 300  # lines
 LONG_FUNCTION = 50

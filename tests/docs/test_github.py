@@ -8,7 +8,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 import bert_classifier
-from source_tree import ROOT, functions_of, project_files, text_of
+from support.source_tree import ROOT, functions_of, project_files, text_of
 
 GITHUB = ROOT / ".github"
 CONTRIBUTING = (GITHUB / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from source_tree import CONTAINER, PACKAGE, ROOT, module_name, package_files, tree_of
+from support.source_tree import CONTAINER, PACKAGE, ROOT, module_name, package_files, tree_of
 
 # A module may import modules of its own level or below; cycles are excluded by a test of their own.
 LEVELS = {

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from source_tree import ROOT, project_files, text_of
+from support.source_tree import ROOT, project_files, text_of
 
 TOP_LEVEL = {
     "BertTextClassification.ipynb",

@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from source_tree import ROOT
+from support.source_tree import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"(?m)^([A-Za-z][\w-]*):(?!=)", MAKEFILE)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from source_tree import ROOT
+from support.source_tree import ROOT
 
 NOTEBOOK = json.loads((ROOT / "BertTextClassification.ipynb").read_text(encoding="utf-8"))
 CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from source_tree import CONTAINER
+from support.source_tree import CONTAINER
 
 HOST_SIDE = CONTAINER.parent / "docker"
 LOCKS = sorted([*CONTAINER.glob("requirements*.txt"), *HOST_SIDE.glob("requirements*.txt")])

@@ -6,7 +6,7 @@ is proved is that no driver lies in the image, where it would hide the host's.
 
 import pytest
 
-from source_tree import ROOT, functions_of
+from support.source_tree import ROOT, functions_of
 
 TRAPS = {
     "train or serve not found": "container/test_image.py::test_train_and_serve_are_programs_on_the_path",

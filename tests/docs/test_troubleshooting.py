@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from source_tree import PACKAGE, ROOT, tree_of
+from support.source_tree import PACKAGE, ROOT, tree_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What raises or lists an error, and which of its arguments is the cause.

@@ -16,8 +16,8 @@ from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.compiling import CompiledForward
 from bert_classifier.training.device import choose_device
 from bert_classifier.training.trainer import Trainer
-from fakes import CLASS_NAMES, make_pretrained
-from toy_trainer import CLASSES, make_split
+from support.fakes import CLASS_NAMES, make_pretrained
+from support.toy_trainer import CLASSES, make_split
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "local_test" / "test_dir" / "input" / "data"

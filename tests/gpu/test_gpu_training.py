@@ -14,8 +14,8 @@ from bert_classifier.modeling.packed import PackedForward, relative_difference
 from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.device import choose_device
 from bert_classifier.training.trainer import Trainer
-from fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
-from toy_trainer import CLASSES, make_split
+from support.fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
+from support.toy_trainer import CLASSES, make_split
 
 
 def trainer_on_gpu(folder: Path, architecture: str = "bert", **settings: Any) -> Trainer:

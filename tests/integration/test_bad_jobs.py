@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from clear_text import assert_clear_text
-from fakes import make_ml_root
-from train_process import train_in_process
+from support.clear_text import assert_clear_text
+from support.fakes import make_ml_root
+from support.train_process import train_in_process
 
 Damage = Callable[[Path], Any]
 TRAIN = "input/data/train/train.csv"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from aws import BUCKET, ROLE, Aws, Ended
-from aws_stand_in import Answer
-from hosting import ARTIFACT, HOST, TAG, WITH_MODEL, left, only, prepare
+from support.aws import BUCKET, ROLE, Aws, Ended
+from support.aws_stand_in import Answer
+from support.hosting import ARTIFACT, HOST, TAG, WITH_MODEL, left, only, prepare
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from aws import ROLE, Aws
-from hosting import HOST, TAG, deploy, left, only, prepare
+from support.aws import ROLE, Aws
+from support.hosting import HOST, TAG, deploy, left, only, prepare
 
 
 @pytest.fixture

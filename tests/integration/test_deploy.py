@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-import hosting
-from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
-from aws_stand_in import Answer
-from hosting import ARTIFACT, GPU_TAG, HOST, TAG, described, left, only
+from support import hosting
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from support.aws_stand_in import Answer
+from support.hosting import ARTIFACT, GPU_TAG, HOST, TAG, described, left, only
 
 
 @pytest.fixture

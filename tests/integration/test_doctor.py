@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE
-from aws_stand_in import Answer, permitted
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE
+from support.aws_stand_in import Answer, permitted
 
 TAG = "gpu-0123456789ab"
 _OTHERS_TRUST = {

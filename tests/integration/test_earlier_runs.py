@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from train_process import train_in_process
-from weights import digest_of_weights
+from support.train_process import train_in_process
+from support.weights import digest_of_weights
 
 RUNS = Path(__file__).parents[1] / "earlier_runs"
 

@@ -18,8 +18,8 @@ from transformers import AutoTokenizer
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.evaluation.__main__ import run
 from bert_classifier.serving.model.predictor import Predictor
-from fakes import CLASS_NAMES, toy_rows, write_csv
-from toy_artifact import make_artifact
+from support.fakes import CLASS_NAMES, toy_rows, write_csv
+from support.toy_artifact import make_artifact
 
 SCRIPT = Path(__file__).parents[2] / "local_test" / "evaluate.sh"
 ROWS = toy_rows(40)

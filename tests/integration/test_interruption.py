@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from bert_classifier.artifact.artifact import load_artifact
 from drill_engines import Process, launch_program
-from fakes import make_ml_root
 from spot_drill import Drill
+from support.fakes import make_ml_root
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"num_train_epochs": "6", "logging_steps": "1", "checkpoint_interval_seconds": "1"}

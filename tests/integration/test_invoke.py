@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from aws import BUCKET, ROLE, Aws
-from aws_stand_in import Answer
-from hosting import HOST, TAG
+from support.aws import BUCKET, ROLE, Aws
+from support.aws_stand_in import Answer
+from support.hosting import HOST, TAG
 
 ANSWERS = [{"label": "Film", "score": 0.98}, {"error": "The text is empty", "code": "empty"}]
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from aws import HOST_PYTHON, REPOSITORY, free_port
+from support.aws import HOST_PYTHON, REPOSITORY, free_port
 
 
 def test_it_lists_its_commands(aws):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aws import BUCKET, ROLE, Aws, Ended
-from fakes import toy_rows
-from hosting import GPU_TAG, WITH_MODEL, left, prepare
+from support.aws import BUCKET, ROLE, Aws, Ended
+from support.fakes import toy_rows
+from support.hosting import GPU_TAG, WITH_MODEL, left, prepare
 
 # Sends the launcher the signal when it begins to make a request, before anything of it has left the process.
 BEFORE_REQUEST = """

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
-from aws_stand_in import s3_error
-from fakes import toy_rows
-from hosting import ARTIFACT, GPU_TAG, TAG, prepare
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from support.aws_stand_in import s3_error
+from support.fakes import toy_rows
+from support.hosting import ARTIFACT, GPU_TAG, TAG, prepare
 
 DEFAULT_BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 STRANGER = "999999999999"

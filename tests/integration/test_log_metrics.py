@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from fakes import make_ml_root
 from launcher.aws.metrics import NAMES, metric_definitions
-from train_process import train_in_process
+from support.fakes import make_ml_root
+from support.train_process import train_in_process
 
 _REGEX = {definition["Name"]: definition["Regex"] for definition in metric_definitions()}
 

@@ -7,10 +7,10 @@ import nbclient
 import nbformat
 import pytest
 
-from aws import BUCKET, HOST_PYTHON, REPOSITORY, TRUST
-from aws_stand_in import Answer
-from fakes import toy_rows
 from launcher.commands.push import tree_tag
+from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, TRUST
+from support.aws_stand_in import Answer
+from support.fakes import toy_rows
 
 QUOTAS = {"ml.m5.2xlarge for spot training job usage": 1.0, "ml.m5.2xlarge for training job usage": 1.0}
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-import browser
-from browser import Browser
-from fakes import CLASS_NAMES
-from serving_process import ServingProcess
-from toy_artifact import make_artifact
+from support import browser
+from support.browser import Browser
+from support.fakes import CLASS_NAMES
+from support.serving_process import ServingProcess
+from support.toy_artifact import make_artifact
 
 WIDTHS = (320, 390, 1200)  # pixels: the narrowest phones, a usual one, a desk
 ROWS = """[...document.querySelectorAll('#classes li')].map(row => [

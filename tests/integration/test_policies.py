@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws
-from aws_stand_in import Answer
-from fakes import toy_rows
-from hosting import HOST, TAG, WITH_MODEL, deploy, prepare, updating
 from launcher.aws import ecr
 from launcher.aws.account import Account
 from launcher.settings.declare import AccountSettings
-from policy import actions_of, allows, asked
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws
+from support.aws_stand_in import Answer
+from support.fakes import toy_rows
+from support.hosting import HOST, TAG, WITH_MODEL, deploy, prepare, updating
+from support.policy import actions_of, allows, asked
 
 PREFIX = f"s3://{BUCKET}/mine"
 # What no request of the launcher's own shows, and why it is needed all the same.

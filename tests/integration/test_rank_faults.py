@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from fakes import make_ml_root
-from train_cluster import HOSTS, await_end, make_root, started
-from train_process import CONTAINER, failure_of
+from support.fakes import make_ml_root
+from support.train_cluster import HOSTS, await_end, make_root, started
+from support.train_process import CONTAINER, failure_of
 
 FAULTS = Path(__file__).parents[1] / "faulty_rank"
 

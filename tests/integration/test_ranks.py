@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from fakes import make_ml_root
-from train_cluster import HOSTS, Host, await_end, make_root, started
-from train_process import CONTAINER, failure_of
+from support.fakes import make_ml_root
+from support.train_cluster import HOSTS, Host, await_end, make_root, started
+from support.train_process import CONTAINER, failure_of
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import re
 
 import boto3
 
-from aws import BUCKET, REPOSITORY, ROLE
+from support.aws import BUCKET, REPOSITORY, ROLE
 
 TAG = "gpu-0123456789ab"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes import make_ml_root
-from train_process import CONTAINER, train_as_process
+from support.fakes import make_ml_root
+from support.train_process import CONTAINER, train_as_process
 
 SETTINGS = {
     "num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1", "eval_steps": "10",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serving_process import ServingProcess
-from toy_artifact import make_artifact
+from support.serving_process import ServingProcess
+from support.toy_artifact import make_artifact
 
 TESTS = Path(__file__).parents[1]
 SDK_PYTHON = TESTS.parent / ".venv" / "host" / "bin" / "python"

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from serving_process import CONTAINER, ServingProcess
-from toy_artifact import make_artifact
+from support.serving_process import CONTAINER, ServingProcess
+from support.toy_artifact import make_artifact
 
 STRANGER = 54321  # a user id that no password file knows
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from serving_process import CONTAINER, ServingProcess
-from toy_artifact import make_artifact
+from support.serving_process import CONTAINER, ServingProcess
+from support.toy_artifact import make_artifact
 
 TESTS = Path(__file__).parents[1]
 NEW_NAMESPACES = ["unshare", "--net", "--mount"]

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from hostile_requests import CANARY, hostile_request
-from serving_process import ServingProcess
-from toy_artifact import make_artifact
+from support.hostile_requests import CANARY, hostile_request
+from support.serving_process import ServingProcess
+from support.toy_artifact import make_artifact
 
 REQUESTS = 20_000
 CLIENTS = 8

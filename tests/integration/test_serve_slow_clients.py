@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from serving_process import ServingProcess
-from toy_artifact import make_artifact
+from support.serving_process import ServingProcess
+from support.toy_artifact import make_artifact
 
 SLOW_CLIENTS = 200
 PING_LIMIT_S = 2  # SageMaker's

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from serving_callers import outcomes_of, start_callers
-from serving_process import CONTAINER, ServingProcess
-from toy_artifact import make_artifact
+from support.serving_callers import outcomes_of, start_callers
+from support.serving_process import CONTAINER, ServingProcess
+from support.toy_artifact import make_artifact
 
 STOPS_WITHIN_S = 25  # SageMaker kills after 30
 ROUNDS = 3

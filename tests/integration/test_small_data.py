@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from fakes import make_ml_root
-from train_process import Outcome, train_as_process
+from support.fakes import make_ml_root
+from support.train_process import Outcome, train_as_process
 
 LEFT_TO_THE_PROGRAM = ("num_train_epochs", "learning_rate", "global_batch_size")
 

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from transformers import AlbertConfig, AlbertModel
 
 from bert_classifier.evaluation.__main__ import run as evaluate
-from fakes import make_ml_root, toy_rows, write_csv
-from train_process import CONTAINER, train_as_process, train_in_process
+from support.fakes import make_ml_root, toy_rows, write_csv
+from support.train_process import CONTAINER, train_as_process, train_in_process
 
 REPOSITORY = Path(__file__).parents[2]
 Damage = Callable[[Path], Any]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from fakes import make_pretrained, toy_rows
-from serving_process import free_port
-from source_tree import ROOT
+from support.fakes import make_pretrained, toy_rows
+from support.serving_process import free_port
+from support.source_tree import ROOT
 
 SECTION = re.search(
     r"(?ms)^## Your own data in three steps$(.*?)^## ", (ROOT / "README.md").read_text(encoding="utf-8")

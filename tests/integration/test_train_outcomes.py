@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
-from aws_stand_in import Answer
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from support.aws_stand_in import Answer
 
 TAG = "cpu-0123456789ab"
 _JOB = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
-from fakes import toy_rows
 from launcher.aws.metrics import metric_definitions
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from support.fakes import toy_rows
 
 TAG = "gpu-0123456789ab"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier:{TAG}"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import hosting
-from aws import ROLE, Aws, Ended
-from aws_stand_in import Answer
-from hosting import ARTIFACT, TAG, described, left, only, updating
+from support import hosting
+from support.aws import ROLE, Aws, Ended
+from support.aws_stand_in import Answer
+from support.hosting import ARTIFACT, TAG, described, left, only, updating
 
 
 @pytest.fixture

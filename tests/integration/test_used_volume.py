@@ -15,9 +15,9 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.outputs import OUTPUTS
-from fakes import make_ml_root
-from train_process import CONTAINER, Outcome, train_as_process, train_in_process
-from weights import digest_of_weights
+from support.fakes import make_ml_root
+from support.train_process import CONTAINER, Outcome, train_as_process, train_in_process
+from support.weights import digest_of_weights
 
 MOMENTS = Path(__file__).parents[1] / "faulty_moment"
 # 12 steps an epoch; 48 texts in validation and test are enough to calibrate on.

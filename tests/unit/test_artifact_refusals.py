@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
-from clear_text import assert_clear
-from toy_artifact import make_artifact
+from support.clear_text import assert_clear
+from support.toy_artifact import make_artifact
 
 Damage = Callable[[Path], Any]
 

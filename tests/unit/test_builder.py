@@ -10,7 +10,7 @@ from bert_classifier.builder import build_data, build_model
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Channel, Environment
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 ROWS = "1,apple\n2,river\n1,cherry\n2,ocean\n1,lemon\n"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-import campaign_verdicts as verdicts
-from source_tree import ROOT, tree_of
+from support import campaign_verdicts as verdicts
+from support.source_tree import ROOT, tree_of
 
 FINE = {200: 64}
 SECONDS = 0.5

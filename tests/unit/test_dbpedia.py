@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.errors import UserError
-from clear_text import assert_clear
-from fakes import CLASS_NAMES, toy_rows, write_csv
+from support.clear_text import assert_clear
+from support.fakes import CLASS_NAMES, toy_rows, write_csv
 
 ROWS = [("An apple.", "1"), ("A river.", "2")]
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import doctor_data
-from fakes import toy_rows, write_csv
+from support.fakes import toy_rows, write_csv
 
 
 def test_report_is_printed_and_written(ml_root, capsys):

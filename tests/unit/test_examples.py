@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bert_classifier.data.examples import Examples, read_examples, refuse_rows, stratified_split
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.errors import UserError
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 NAMES = ["Alpha", "Beta", "Gamma"]
 MAPPER = DbpediaLabelMapper(NAMES)

@@ -6,7 +6,7 @@ import torch
 from bert_classifier.errors import UserError
 from bert_classifier.modeling import gpus
 from bert_classifier.training.device import choose_device
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 OLD_DRIVER = (
     "The NVIDIA driver on your system is too old (found version 12020). Please update your GPU driver by downloading"

@@ -17,9 +17,9 @@ from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.errors import PlatformError
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
 from bert_classifier.modeling.probes import logits_of
-from clear_text import assert_clear
-from fakes import ARCHITECTURES, make_pretrained, toy_rows
-from without_privileges import without_privileges
+from support.clear_text import assert_clear
+from support.fakes import ARCHITECTURES, make_pretrained, toy_rows
+from support.without_privileges import without_privileges
 
 LABELS = ("Größe", "new york", "Mean Of Transportation")
 LENGTH = 24

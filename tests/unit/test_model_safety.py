@@ -15,8 +15,8 @@ import pytest
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.manifest import find_artifact, put_files, verify
 from bert_classifier.errors import UserError
-from doomed import die_at, in_child
-from toy_artifact import make_artifact
+from support.doomed import die_at, in_child
+from support.toy_artifact import make_artifact
 
 CONTAINER = Path(__file__).parents[2] / "container"
 TESTS = Path(__file__).parents[1]

@@ -23,8 +23,8 @@ from bert_classifier.modeling.packed import (
     packed_or_padded,
     relative_difference,
 )
-from fakes import ARCHITECTURES
-from toy_trainer import make_trainer
+from support.fakes import ARCHITECTURES
+from support.toy_trainer import make_trainer
 
 CPU = torch.device("cpu")
 

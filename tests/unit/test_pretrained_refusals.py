@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 LABELS = ("Alpha", "Beta", "Gamma")
 LENGTH = 64
@@ -193,7 +193,7 @@ def test_missing_folder_is_refused(source):
 
 def test_roberta_has_fewer_positions_than_its_table(tmp_path):
     """RoBERTa's positions start behind the padding id: a table of 514 takes 512 tokens."""
-    from fakes import make_pretrained
+    from support.fakes import make_pretrained
 
     folder = str(make_pretrained(tmp_path, "roberta"))
     tokenizer = load_tokenizer(folder)

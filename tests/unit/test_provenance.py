@@ -12,7 +12,7 @@ from bert_classifier.artifact.provenance import encoder_facts, encoder_line, tru
 from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Channel, Environment
-from fakes import make_pretrained
+from support.fakes import make_pretrained
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.modeling.pretrained import load_tokenizer
-from fakes import make_pretrained, toy_rows
+from support.fakes import make_pretrained, toy_rows
 
 LENGTH = 16
 CHARACTER_CAP = (

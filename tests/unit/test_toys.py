@@ -8,7 +8,7 @@ import pytest
 from bert_classifier.data.records import read_csv_rows, read_lines
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
-from fakes import (
+from support.fakes import (
     ARCHITECTURES,
     CLASS_NAMES,
     make_ml_root,

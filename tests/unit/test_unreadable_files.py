@@ -16,9 +16,9 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.pretrained import load_tokenizer
-from clear_text import assert_clear
-from toy_artifact import make_artifact
-from without_privileges import without_privileges
+from support.clear_text import assert_clear
+from support.toy_artifact import make_artifact
+from support.without_privileges import without_privileges
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.modeling.pretrained import load_tokenizer
-from fakes import make_pretrained
+from support.fakes import make_pretrained
 
 LENGTH, ROOM = 16, 14
 

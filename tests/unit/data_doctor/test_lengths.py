@@ -11,7 +11,7 @@ from bert_classifier.data.doctor import lengths
 from bert_classifier.data.doctor.lengths import whole_lengths
 from bert_classifier.data.doctor.report import Histogram, TokenCounts
 from bert_classifier.encoding.text_encoder import TextEncoder
-from fakes import make_tokenizer
+from support.fakes import make_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.prepare import prepare
 from bert_classifier.training.signals import StopSignal
-from fakes import CLASS_NAMES, make_ml_root
+from support.fakes import CLASS_NAMES, make_ml_root
 
 TRAIN, VALIDATION = 1000, 200
 SAME, ALIKE, CONFLICTS = 60, 40, 20  # 10 % duplicates, 2 % conflicting labels

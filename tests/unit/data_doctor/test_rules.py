@@ -11,8 +11,8 @@ from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
-from clear_text import assert_clear, assert_clear_text
-from fakes import make_tokenizer
+from support.clear_text import assert_clear, assert_clear_text
+from support.fakes import make_tokenizer
 
 LABELS = ["Alpha", "Beta", "Gamma"]
 

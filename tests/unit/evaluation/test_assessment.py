@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bert_classifier.evaluation.assessment import Assessment, assess
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.scores import Evaluation, chance_of_at_least, wilson_interval
-from evaluations import evaluation_of
+from support.evaluations import evaluation_of
 
 # 40 sure and right, 10 unsure of which 4 are right; validation and test alike.
 SURE = evaluation_of([(0, 0), (1, 1)] * 20, classes=3, margin=8.0)

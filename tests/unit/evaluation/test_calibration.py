@@ -18,7 +18,7 @@ from bert_classifier.evaluation.calibration import (
     softmax,
 )
 from bert_classifier.evaluation.scores import Evaluation
-from evaluations import evaluation_of
+from support.evaluations import evaluation_of
 
 
 def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> Evaluation:

@@ -14,7 +14,7 @@ from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
-from evaluations import evaluation_of
+from support.evaluations import evaluation_of
 
 COUNTS = st.integers(0, 60)
 

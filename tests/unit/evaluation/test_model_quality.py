@@ -8,7 +8,7 @@ import pytest
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.model_quality import model_quality
 from bert_classifier.evaluation.scores import Evaluation
-from evaluations import evaluation_of
+from support.evaluations import evaluation_of
 
 LABELS = ("Größe", 'a "quoted", name', "never")
 RESULT = evaluation_of([(0, 0)] * 3 + [(0, 1)] + [(1, 0)] * 2 + [(1, 1)] * 4, classes=3)

@@ -19,7 +19,7 @@ from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, Subject
 from bert_classifier.evaluation.scores import Evaluation
-from evaluations import evaluation_of
+from support.evaluations import evaluation_of
 
 HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')
 DATA = {

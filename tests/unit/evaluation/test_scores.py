@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
 from bert_classifier.evaluation.scores import Evaluation
-from evaluations import evaluation_of
+from support.evaluations import evaluation_of
 
 CLASSES = 4
 PAIRS = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=60)

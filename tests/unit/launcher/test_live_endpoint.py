@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from aws import ROLE, Aws
-from aws_stand_in import Answer
 from bert_classifier.errors import UserError
 from launcher.aws import endpoint
 from launcher.aws.account import Account
@@ -16,6 +14,8 @@ from launcher.aws.s3 import Location
 from launcher.checks.live_checks import check_mode, check_scaling
 from launcher.settings.declare import AccountSettings
 from launcher.settings.model import DeploySettings
+from support.aws import ROLE, Aws
+from support.aws_stand_in import Answer
 
 CAPTURE = {
     "EnableCapture": True,

@@ -2,8 +2,6 @@
 
 import pytest
 
-from aws import ACCOUNT, BUCKET, ROLE, Aws
-from aws_stand_in import Answer, s3_error
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.ecr import ImageName
@@ -18,6 +16,8 @@ from launcher.inputs.transform_input import check_input, input_of
 from launcher.settings.declare import AccountSettings
 from launcher.settings.model import DeploySettings, TransformSettings
 from launcher.settings.training import TrainSettings
+from support.aws import ACCOUNT, BUCKET, ROLE, Aws
+from support.aws_stand_in import Answer, s3_error
 
 
 def speaking_to(aws: Aws, monkeypatch: pytest.MonkeyPatch, region: str = "") -> Account:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, BUCKET
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, resolve
@@ -14,6 +13,7 @@ from launcher.findings import Level
 from launcher.inputs.channels import LocalChannel, S3Channel, channels_of
 from launcher.settings.declare import AccountSettings
 from launcher.settings.training import TrainSettings
+from support.aws import ACCOUNT, BUCKET
 
 CSV = "Alpha,a text\nBeta,another\n"
 

@@ -12,7 +12,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.service import ModelService
-from toy_artifact import make_artifact
+from support.toy_artifact import make_artifact
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
 from bert_classifier.serving.model.thread_budget import Cores
-from fakes import toy_rows
+from support.fakes import toy_rows
 
 TEXTS = [text for _, text in toy_rows(24)]
 

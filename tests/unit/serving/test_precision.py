@@ -14,8 +14,8 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.precision import place
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
-from clear_text import assert_clear
-from fakes import toy_rows
+from support.clear_text import assert_clear
+from support.fakes import toy_rows
 
 CPU = torch.device("cpu")
 TEXTS = [text for _, text in toy_rows(40)]

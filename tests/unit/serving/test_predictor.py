@@ -12,8 +12,8 @@ from bert_classifier.errors import UserError
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
-from fakes import CLASS_NAMES, toy_rows
-from toy_artifact import MAX_LENGTH
+from support.fakes import CLASS_NAMES, toy_rows
+from support.toy_artifact import MAX_LENGTH
 
 PLAN = make_plan(cores=1, gpus=0, models=None, threads=None, requests=1)
 TEXTS = [text for _, text in toy_rows(24)]

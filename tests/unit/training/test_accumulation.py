@@ -11,9 +11,9 @@ from torch.nn import functional
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.training.optimization import balanced_class_weights
 from bert_classifier.training.trainer import Trainer
-from fakes import ARCHITECTURES, make_pretrained
-from peak_memory import peak_growth
-from toy_trainer import CLASSES, make_trainer
+from support.fakes import ARCHITECTURES, make_pretrained
+from support.peak_memory import peak_growth
+from support.toy_trainer import CLASSES, make_trainer
 
 BATCH = 12
 ROWS = 20  # so that the second batch of an epoch is ragged: 8 texts

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from bert_classifier.errors import UserError
 from bert_classifier.training.state import checkpoint as module
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
-from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
-from doomed import die_at, in_child
-from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.doomed import die_at, in_child
+from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
 
 def test_a_kill_at_every_file_operation_of_a_save_leaves_the_old_or_the_new(tmp_path: Path) -> None:

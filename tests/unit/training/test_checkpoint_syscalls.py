@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
-from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="this machine has no strace")
 

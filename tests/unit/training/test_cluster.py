@@ -13,7 +13,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.cluster import RankPlan, open_store, wait_for_hosts
 from bert_classifier.training.signals import Stopped, StopSignal
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 HOSTS = ("algo-1", "algo-10", "algo-2")
 

@@ -18,9 +18,9 @@ from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.training import compiling
 from bert_classifier.training.compiling import CompiledForward, choose_forward, proves_right
 from bert_classifier.training.trainer import Trainer
-from fakes import ARCHITECTURES, make_pretrained
-from kernels import attend_by_mask
-from toy_trainer import make_trainer
+from support.fakes import ARCHITECTURES, make_pretrained
+from support.kernels import attend_by_mask
+from support.toy_trainer import make_trainer
 
 CPU = torch.device("cpu")
 LONGEST = 64

@@ -10,8 +10,8 @@ import pytest
 
 from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
-from clear_text import assert_clear
-from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.clear_text import assert_clear
+from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
 
 _MARK = ".sagemaker-uploaded"
 

@@ -6,8 +6,8 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.batching import EpochOrder
 from bert_classifier.training.recipe import choose_recipe, encoder_width
-from fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
-from toy_trainer import make_trainer
+from support.fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
+from support.toy_trainer import make_trainer
 
 BY_HAND = {"global_batch_size": 24, "num_train_epochs": 7, "learning_rate": 1e-3}
 

@@ -14,7 +14,7 @@ from bert_classifier.training.distributed import World
 from bert_classifier.training.failures import PeerLostError
 from bert_classifier.training.gradient_sum import GradientSum
 from bert_classifier.training.signals import Stopped, StopSignal
-from gloo_ranks import Raised, on_ranks
+from support.gloo_ranks import Raised, on_ranks
 
 LENGTH = 23
 

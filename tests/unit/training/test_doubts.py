@@ -10,7 +10,7 @@ from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.training.doubts import doubts_about, last_loss, loss_of_guessing
 from bert_classifier.training.history import History
 from bert_classifier.training.trainer import Trainer
-from toy_trainer import make_trainer
+from support.toy_trainer import make_trainer
 
 
 def trained(folder: Path, **settings: Any) -> tuple[Trainer, list[str]]:

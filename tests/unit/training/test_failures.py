@@ -9,7 +9,7 @@ import torch.distributed as dist
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.training.distributed import _told_apart
 from bert_classifier.training.failures import Outcome, PeerLostError, in_families
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 LOST = PeerLostError("Contact is lost.", "Look.", is_silence=True)
 

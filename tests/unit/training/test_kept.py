@@ -12,7 +12,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.kept import KeptWeights, resolve_keep_weights
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer, copies
-from toy_trainer import make_trainer
+from support.toy_trainer import make_trainer
 
 # So high a rate that the run gets worse at its end.
 SETTINGS: dict[str, Any] = {

@@ -13,8 +13,8 @@ import torch
 from bert_classifier.errors import ContainerError, PlatformError, RequestError, UserError
 from bert_classifier.training import prepare, worker
 from bert_classifier.training.signals import Stopped
-from clear_text import assert_clear_text
-from train_process import CONTAINER, Outcome, train_in_process
+from support.clear_text import assert_clear_text
+from support.train_process import CONTAINER, Outcome, train_in_process
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from bert_classifier.modeling.pretrained import freeze_encoder, load_tokenizer
 from bert_classifier.training.layer_depths import are_told_by_names, layer_depths
 from bert_classifier.training.optimization import build_optimizer
 from bert_classifier.training.state.fingerprint import run_identity
-from clear_text import assert_clear
-from fakes import make_pretrained, make_tokenizer
-from toy_trainer import make_trainer
+from support.clear_text import assert_clear
+from support.fakes import make_pretrained, make_tokenizer
+from support.toy_trainer import make_trainer
 
 LAYERS = 3
 DECAY = 0.8

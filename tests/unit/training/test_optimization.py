@@ -16,7 +16,7 @@ from bert_classifier.training.optimization import (
     learning_rate_factor,
     use_sparse_embedding_gradients,
 )
-from fakes import ARCHITECTURES, make_pretrained
+from support.fakes import ARCHITECTURES, make_pretrained
 
 LAYERS = 3
 DECAY = 0.8

@@ -15,8 +15,8 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.prepare import Prepared, prepare
 from bert_classifier.training.signals import Stopped, StopSignal
-from clear_text import assert_clear
-from toy_trainer import make_trainer
+from support.clear_text import assert_clear
+from support.toy_trainer import make_trainer
 
 
 @pytest.fixture

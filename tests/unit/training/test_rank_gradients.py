@@ -14,9 +14,9 @@ from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.distributed import World
 from bert_classifier.training.state.snapshot import share, take_snapshot
 from bert_classifier.training.trainer import Trainer
-from fakes import ARCHITECTURES
-from gloo_ranks import Raised, on_ranks
-from toy_trainer import make_trainer
+from support.fakes import ARCHITECTURES
+from support.gloo_ranks import Raised, on_ranks
+from support.toy_trainer import make_trainer
 
 # Batches of 12, the last one of 8.
 SETTINGS: dict[str, Any] = {

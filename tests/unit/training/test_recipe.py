@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from bert_classifier.encoding.text_encoder import TextEncoder
-from fakes import make_tokenizer
-from toy_trainer import make_trainer
+from support.fakes import make_tokenizer
+from support.toy_trainer import make_trainer
 
 RATE, DECAY = 1e-3, 0.5
 

@@ -24,9 +24,9 @@ from bert_classifier.training.state.fingerprint import require_same_run, run_ide
 from bert_classifier.training.state.manager import Resume
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
-from clear_text import assert_clear
-from fakes import CLASS_NAMES, make_pretrained
-from toy_trainer import make_trainer
+from support.clear_text import assert_clear
+from support.fakes import CLASS_NAMES, make_pretrained
+from support.toy_trainer import make_trainer
 
 SETTINGS: dict[str, Any] = {
     "rows": 20, "global_batch_size": 8, "num_train_epochs": 3, "learning_rate": 1e-3, "eval_steps": 2,

@@ -12,7 +12,7 @@ from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.saver import Checkpointer, require_space, require_space_for_model
-from clear_text import assert_clear
+from support.clear_text import assert_clear
 
 
 class FailingStore(CheckpointStore):

@@ -11,8 +11,8 @@ import pytest
 
 from bert_classifier.errors import PlatformError
 from bert_classifier.training.scratch import scratch_folder
-from clear_text import assert_clear
-from train_process import CONTAINER
+from support.clear_text import assert_clear
+from support.train_process import CONTAINER
 
 HOLDER = (
     "import sys, time\n"

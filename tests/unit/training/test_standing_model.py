@@ -12,7 +12,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
 from bert_classifier.training.standing_model import keep_complete_model
-from toy_artifact import make_artifact
+from support.toy_artifact import make_artifact
 
 INFO: dict[str, Any] = {
     "run_fingerprint": "0123456789ab",

@@ -13,8 +13,8 @@ from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.optimization import build_optimizer, learning_rate_factor
 from bert_classifier.training.trainer import Trainer, copies
-from clear_text import assert_clear
-from toy_trainer import make_trainer
+from support.clear_text import assert_clear
+from support.toy_trainer import make_trainer
 
 # Three steps an epoch: 8, 8 and 4 texts.
 SETTINGS: dict[str, Any] = {"rows": 20, "global_batch_size": 8, "num_train_epochs": 2, "learning_rate": 2e-3}

@@ -11,9 +11,9 @@ import pytest
 from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.saver import require_space
-from clear_text import assert_clear
-from toy_checkpoint import IDENTITY, assert_same, make_checkpoint
-from without_privileges import without_privileges
+from support.clear_text import assert_clear
+from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.without_privileges import without_privileges
 
 OTHERS = f"checkpoint-{'0' * 12}-000000001.safetensors"
 

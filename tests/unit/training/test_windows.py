@@ -20,9 +20,9 @@ from bert_classifier.training.prepare import Prepared
 from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
-from fakes import CLASS_NAMES, toy_rows
-from gloo_ranks import Raised, on_ranks
-from toy_trainer import CLASSES, make_trainer
+from support.fakes import CLASS_NAMES, toy_rows
+from support.gloo_ranks import Raised, on_ranks
+from support.toy_trainer import CLASSES, make_trainer
 
 # Batches of 12 documents, the last one of 8; documents of 1 to 6 windows.
 SETTINGS: dict[str, Any] = {

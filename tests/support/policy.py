@@ -6,7 +6,7 @@ import re
 import urllib.parse
 from typing import Any
 
-from aws import ACCOUNT, REGION, raw_body
+from support.aws import ACCOUNT, REGION, raw_body
 
 # S3 by method: of a bucket, of a key in it.
 _S3_BUCKET = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket"}

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from train_process import CONTAINER
+from support.train_process import CONTAINER
 
 SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
 HOSTS = ("127.0.0.1", "127.0.0.2")  # two names of one machine

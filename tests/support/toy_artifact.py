@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fakes import CLASS_NAMES, make_pretrained
+from support.fakes import CLASS_NAMES, make_pretrained
 
 MAX_LENGTH = 32
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
-from aws_stand_in import Answer
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from support.aws_stand_in import Answer
 
 TAG = "cpu-0123456789ab"
 GPU_TAG = "gpu-0123456789ab"

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from aws_stand_in import Answer, Told, handler, permitted
+from support.aws_stand_in import Answer, Told, handler, permitted
 
 REPOSITORY = Path(__file__).parents[1]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"

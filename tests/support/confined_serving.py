@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from serving_process import ServingProcess
+from support.serving_process import ServingProcess
 
 _SIOCSIFFLAGS = 0x8914  # linux/sockios.h
 _IFF_UP = 1

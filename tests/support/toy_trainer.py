@@ -12,7 +12,7 @@ from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import World
 from bert_classifier.training.trainer import Trainer
-from fakes import CLASS_NAMES, make_pretrained, toy_rows
+from support.fakes import CLASS_NAMES, make_pretrained, toy_rows
 
 CLASSES = 3
 USUAL = TrainConfig(max_seq_length=64)

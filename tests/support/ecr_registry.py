@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from aws import ACCOUNT, REGION
-from containers import docker, engine_problem
+from support.aws import ACCOUNT, REGION
+from support.containers import docker, engine_problem
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 _PASSWORD = f"{ACCOUNT}-auth-token"  # what moto's GetAuthorizationToken hands out
