@@ -25,7 +25,7 @@ import pytest
 
 from support.aws_stand_in import Answer, Told, handler, permitted
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
 LAUNCHER = REPOSITORY / "docker" / "launcher"
 REGION = "us-east-1"

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 # What SageMaker does not promise: a writable root, a network, rights, a user that the image knows.
 CONFINED = ("--read-only", "--cap-drop=ALL", "--network=none", "--user=12345:12345", "--tmpfs=/tmp")
 

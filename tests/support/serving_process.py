@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import IO, Any, Self
 
-CONTAINER = Path(__file__).parents[1] / "container"
+CONTAINER = Path(__file__).parents[2] / "container"
 
 
 class ServingProcess:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-CONTAINER = Path(__file__).parents[1] / "container"
+CONTAINER = Path(__file__).parents[2] / "container"
 
 
 @dataclasses.dataclass(frozen=True)

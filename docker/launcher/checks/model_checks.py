@@ -8,14 +8,15 @@ from botocore.exceptions import ClientError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.settings import nearest, shown, specs
 from bert_classifier.job.variables import near_misses
-from launcher import idle_settings, job_checks
 from launcher.aws.account import Account
 from launcher.aws.instances import nearest_type
 from launcher.aws.model import artifact_of
 from launcher.aws.refusals import code_of
 from launcher.aws.s3 import Location
+from launcher.checks import job_checks
 from launcher.checks.image_fit import Driver
 from launcher.findings import Finding, examine, fail, ok, warn
+from launcher.settings import idle as idle_settings
 from launcher.settings.model import DeploySettings, ModelSettings, TransformSettings
 
 GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"  # driver 580, which the gpu image's CUDA 13.0 needs

@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from launcher import account_checks, job_checks
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location
+from launcher.checks import account_checks, job_checks
 from launcher.commands.push import tree_tag
 from launcher.findings import Finding, Level, examine
 from launcher.inputs.channels import Channel, S3Channel, channels_of

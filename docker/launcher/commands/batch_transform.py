@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher import account_checks, interrupts, model_checks
+from launcher import interrupts
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.model import Model, delete, say_unknown, stamp, told
@@ -18,6 +18,7 @@ from launcher.aws.prices import hourly_price
 from launcher.aws.refusals import may_be_taken
 from launcher.aws.s3 import Location, list_keys
 from launcher.aws.upload import upload
+from launcher.checks import account_checks, model_checks
 from launcher.checks.preflight import doubts, image_uri, prefix_of
 from launcher.checks.quotas import refuse_for_quota
 from launcher.command import Command, say

@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launcher import account_checks, endpoint, interrupts, live_checks, model_checks
+from launcher import interrupts
+from launcher.aws import endpoint
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.live_container import next_container
@@ -17,6 +18,7 @@ from launcher.aws.model import Model, delete, say_unknown, stamp, told
 from launcher.aws.prices import hourly_price
 from launcher.aws.refusals import AWS_ERRORS, explain, may_be_taken
 from launcher.aws.s3 import Location
+from launcher.checks import account_checks, live_checks, model_checks
 from launcher.checks.model_checks import find_artifact
 from launcher.checks.preflight import doubts, image_uri, prefix_of
 from launcher.checks.quotas import refuse_for_quota

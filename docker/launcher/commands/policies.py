@@ -17,7 +17,7 @@ from launcher.settings.declare import AccountSettings, s3_uri, text
 from launcher.settings.idle import check_idle
 from launcher.settings.work import WorkSettings
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "iam"
+TEMPLATES = Path(__file__).resolve().parents[2] / "iam"
 ALWAYS = ("trust", "training-role", "serving-role", "developer")
 
 

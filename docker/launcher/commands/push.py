@@ -15,7 +15,7 @@ from launcher.command import Command, say
 from launcher.engine import Engine
 from launcher.settings.declare import AccountSettings, text
 
-REPOSITORY_FOLDER = Path(__file__).resolve().parents[2]
+REPOSITORY_FOLDER = Path(__file__).resolve().parents[3]
 REPOSITORY = r"[a-z0-9]+([._/-][a-z0-9]+)*"
 _DIGITS = 12  # of a digest, in a tag
 _REVISION = re.compile(r"[0-9a-f]{7,40}(-dirty)?")

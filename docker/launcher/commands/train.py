@@ -5,7 +5,7 @@ import contextlib
 from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher import interrupts, job_report
+from launcher import interrupts
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.prices import hourly_price
@@ -14,6 +14,7 @@ from launcher.aws.upload import upload
 from launcher.checks.preflight import Job, doubts, plan
 from launcher.checks.quotas import refuse_for_quota
 from launcher.command import Command, say
+from launcher.commands import job_report
 from launcher.findings import refuse_failures, table
 from launcher.inputs.channels import LocalChannel
 from launcher.settings.training import TrainSettings

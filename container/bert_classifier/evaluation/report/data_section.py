@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bert_classifier.evaluation import html, plots
+from bert_classifier.evaluation.report import html, plots
 
 _COLUMNS = ("texts", "empty", "duplicates", "conflicting", "encoding")
 _MOST_CLASSES = 60

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.evaluation import html, plots
 from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.assessment import FEW_ANSWERS
 from bert_classifier.evaluation.calibration import reliability, softmax
 from bert_classifier.evaluation.label_issues import Suspect
+from bert_classifier.evaluation.report import html, plots
 from bert_classifier.evaluation.report.context import LearningCurve, Subject
 from bert_classifier.evaluation.report.data_section import data_section
 from bert_classifier.evaluation.report.page import page

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import access_log, answers
+from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.invocations import Invocations, Service
 from bert_classifier.serving.http.page import Page
 from bert_classifier.serving.metrics import Metrics

@@ -12,8 +12,8 @@ from gunicorn.http.errors import ParseException
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving import answers, codec, media_types
 from bert_classifier.serving.connection import BODY_S, BYTES_PER_S, TooSlowError
+from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.admission import Admission, Budget
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
