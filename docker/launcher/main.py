@@ -15,7 +15,7 @@ from launcher.aws.refusals import explain
 from launcher.command import Command, say
 from launcher.settings.declare import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
 
-# Modules of launcher with a list COMMANDS, in the order of the help.
+# Modules of launcher.commands with a list COMMANDS, in the order of the help.
 MODULES = (
     "push",
     "train",
@@ -23,7 +23,7 @@ MODULES = (
     "doctor",
     "deploy",
     "invoke",
-    "transform",
+    "batch_transform",
     "delete_endpoint",
     "policies",
 )
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def all_commands() -> dict[str, Command]:
     """Return every command by name."""
-    modules = [importlib.import_module(f"launcher.{name}") for name in MODULES]
+    modules = [importlib.import_module(f"launcher.commands.{name}") for name in MODULES]
     return {command.name: command for module in modules for command in module.COMMANDS}
 
 

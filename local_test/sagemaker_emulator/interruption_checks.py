@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3_mirror import IGNORED_SUFFIX, MARKERS, CheckpointMirror
 from sagemaker_emulator.engine import KILLED, Container, Stop
 from sagemaker_emulator.instance import Instance, files_of, largest_digest
 from sagemaker_emulator.job import Job
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import describe_end
+from spot_drill.s3_mirror import IGNORED_SUFFIX, MARKERS, CheckpointMirror
 
 STOP_CHECKS = ("stop.ends", "stop.saves")
 SPOT_CHECKS = tuple(

@@ -28,8 +28,8 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 import bert_classifier.training.worker  # noqa: F401 - the point of forking is that this is done
 from bert_classifier.training.launch import main as train
 from bert_classifier.training.rank import run_rank
-from drill_attempts import TRAINING, hits_of, resumed_of, shortfall
-from spot_drill import Drill, DrillError
+from spot_drill.attempts import TRAINING, hits_of, resumed_of, shortfall
+from spot_drill.drill import Drill, DrillError
 from support.fakes import make_ml_root
 
 MOST_FAILURES = 5  # then the campaign ends

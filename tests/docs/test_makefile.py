@@ -123,7 +123,7 @@ def in_text(text: str, seen: frozenset[str]) -> set[str]:
     names = {name for pair in found for name in pair} & SETTINGS
     names |= {"FLAVOUR"} if "TAG" in names else set()
     scripts = set(re.findall(r"\b(engine|train_local|serve_local|evaluate|predict|build)\.sh", text))
-    scripts |= {"drill_engines"} if "spot_drill.py" in text else set()
+    scripts |= {"spot_drill/engines"} if "local_test/spot_drill" in text else set()
     for script in scripts - seen:
         (path,) = [p for folder in ("local_test", "docker") for p in (ROOT / folder).glob(f"{script}.*")]
         names |= in_text(path.read_text(encoding="utf-8"), seen | scripts)
@@ -190,7 +190,7 @@ ODD = 'it\'s $100, $(TAG) $(shell echo ran >&2) `echo ran >&2` $$HOME \\ "q" #1'
         (("lay-out", f"TRAIN={ODD}"), "--train"),
         (("lay-out", f"HP={ODD}"), "--hyperparameters"),
         (("evaluate", f"DATA={ODD}", "MODEL=m", "ENGINE=process"), "m"),
-        (("spot-drill", f"TEST_DIR={ODD}", "ENGINE=process"), "local_test/spot_drill.py"),
+        (("spot-drill", f"TEST_DIR={ODD}", "ENGINE=process"), "local_test/spot_drill"),
         (("push", f"IMAGE={ODD}"), "--image"),
         (("conformance", f"JOB={ODD}"), "--job"),
     ],

@@ -71,16 +71,6 @@ def test_every_command_of_the_readme_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_module_is_in_the_file_tree() -> None:
-    """The tree of the README names each module of the package's top level, and no other."""
-    package = REPOSITORY / "container" / "bert_classifier"
-    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
-    folders = {path.parent.name for path in package.glob("*/__init__.py")}
-    tree = README.split("  bert_classifier/\n")[1].split("local_test/")[0]
-    named = set(re.findall(r"^    ([a-z_]+)/? ", tree, re.MULTILINE))
-    assert named == modules | folders
-
-
 def test_files_that_the_readme_names_exist() -> None:
     """Each path in back quotes that looks like a file of the repository is one."""
     names = re.findall(r"`((?:container|tests|local_test|docker)/[\w./]+\.\w+)`", README)

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from bert_classifier.artifact.artifact import load_artifact
-from drill_engines import Process, launch_program
-from spot_drill import Drill
+from spot_drill.drill import Drill
+from spot_drill.engines import Process, launch_program
 from support.fakes import make_ml_root
 
 REPOSITORY = Path(__file__).parents[2]
@@ -119,7 +119,7 @@ def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path
 def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     """Run the interruption drill on a toy job."""
     return subprocess.run(
-        [sys.executable, str(REPOSITORY / "local_test" / "spot_drill.py"), str(ml_root), *options],
+        [sys.executable, str(REPOSITORY / "local_test" / "spot_drill"), str(ml_root), *options],
         env={name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from support.fakes import make_ml_root
 from support.train_cluster import HOSTS, await_end, make_root, started
 from support.train_process import CONTAINER, failure_of
 
-FAULTS = Path(__file__).parents[1] / "faulty_rank"
+FAULTS = Path(__file__).parents[1] / "support" / "faulty_rank"
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
     """Stopped on 2, stopped on 4, finished on 1: the model of the run that nobody disturbed."""
     checkpoints = tmp_path / "checkpoints"
     checkpoints.mkdir()
-    path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "faulty_moment")))
+    path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
     for number, ranks in enumerate(("2", "4", "1")):
         told = {"processes_per_host": ranks, "gradient_shards": "4"}
         root = make_root(job, tmp_path / str(number), **told)

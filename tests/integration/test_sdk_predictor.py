@@ -30,7 +30,7 @@ def test_every_pair_of_serializer_and_deserializer_works(tmp_path):
     }
     with ServingProcess(tmp_path, tmp_path / "log") as process:
         process.wait_until_ready()
-        command = [str(SDK_PYTHON), str(TESTS / "sdk_predictor.py"), str(process.port)]
+        command = [str(SDK_PYTHON), str(TESTS / "support" / "sdk_predictor.py"), str(process.port)]
         ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
         texts = ["apple river", "an engine, a wheel"]
         wanted = json.loads(process.invoke(json.dumps(texts))[1])

@@ -40,7 +40,7 @@ def test_without_network_disk_and_shared_memory(ml_root, tmp_path):
     command = [
         *NEW_NAMESPACES,
         sys.executable,
-        str(TESTS / "confined_serving.py"),
+        str(TESTS / "support" / "confined_serving.py"),
         str(ml_root),
         str(scratch),
     ]

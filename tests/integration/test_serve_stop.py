@@ -20,8 +20,8 @@ from support.toy_artifact import make_artifact
 
 STOPS_WITHIN_S = 25  # SageMaker kills after 30
 ROUNDS = 3
-FAULTY_MODEL = Path(__file__).parents[1] / "faulty_model"
-FAULTY_ANSWER = Path(__file__).parents[1] / "faulty_answer"
+FAULTY_MODEL = Path(__file__).parents[1] / "support" / "faulty_model"
+FAULTY_ANSWER = Path(__file__).parents[1] / "support" / "faulty_answer"
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from support.fakes import make_ml_root
 from support.train_process import CONTAINER, Outcome, train_as_process, train_in_process
 from support.weights import digest_of_weights
 
-MOMENTS = Path(__file__).parents[1] / "faulty_moment"
+MOMENTS = Path(__file__).parents[1] / "support" / "faulty_moment"
 # 12 steps an epoch; 48 texts in validation and test are enough to calibrate on.
 SETTINGS = {
     "num_train_epochs": "10",

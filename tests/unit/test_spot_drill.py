@@ -7,10 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from drill_aims import aim_at
-from drill_attempts import EVALUATION, EXPORT, START, TRAINING, Attempt, Course, LogReader, shortfall, summary
-from drill_engines import threads_for
-from s3_mirror import CheckpointMirror
+from spot_drill.aims import aim_at
+from spot_drill.attempts import (
+    EVALUATION,
+    EXPORT,
+    START,
+    TRAINING,
+    Attempt,
+    Course,
+    LogReader,
+    shortfall,
+    summary,
+)
+from spot_drill.engines import threads_for
+from spot_drill.s3_mirror import CheckpointMirror
 
 PEACE = Course(step=6, total_steps=6, evaluated=[3, 6], has_trained=True)
 

@@ -1,4 +1,4 @@
-"""local_test/lay_out.py: a folder laid out as /opt/ml from files of the user's own."""
+"""local_test/prepare_test_dir.py: a folder laid out as /opt/ml from files of the user's own."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import lay_out
+import prepare_test_dir
 from bert_classifier.job.environment import Environment
 
 
@@ -30,7 +30,7 @@ def encoder(tmp_path: Path) -> Path:
 
 def run(*arguments: object) -> int:
     """Run the command as `make` does."""
-    return lay_out.main([str(argument) for argument in arguments])
+    return prepare_test_dir.main([str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("at", range(3))
@@ -164,18 +164,18 @@ def test_a_folder_without_training_data_is_refused(
 
 def test_the_bundled_sample_is_not_overwritten(csv_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Own data without a TEST_DIR of its own would replace files of the project: it is refused."""
-    before = (lay_out.SAMPLE / "input" / "data" / "train" / "train.csv").read_bytes()
-    assert run(lay_out.SAMPLE, "--train", csv_file) == 2
+    before = (prepare_test_dir.SAMPLE / "input" / "data" / "train" / "train.csv").read_bytes()
+    assert run(prepare_test_dir.SAMPLE, "--train", csv_file) == 2
     assert "bundled sample" in capsys.readouterr().err
-    assert (lay_out.SAMPLE / "input" / "data" / "train" / "train.csv").read_bytes() == before
+    assert (prepare_test_dir.SAMPLE / "input" / "data" / "train" / "train.csv").read_bytes() == before
 
 
 def test_a_folder_with_nothing_to_change_is_not_touched() -> None:
     """Laying the sample out again writes no file, so that a repository stays clean."""
-    files = sorted((lay_out.SAMPLE / "input" / "config").iterdir())
+    files = sorted((prepare_test_dir.SAMPLE / "input" / "config").iterdir())
     before = [(path.name, path.stat().st_mtime_ns) for path in files]
-    assert run(lay_out.SAMPLE) == 0
-    files = sorted((lay_out.SAMPLE / "input" / "config").iterdir())
+    assert run(prepare_test_dir.SAMPLE) == 0
+    files = sorted((prepare_test_dir.SAMPLE / "input" / "config").iterdir())
     assert [(path.name, path.stat().st_mtime_ns) for path in files] == before
 
 

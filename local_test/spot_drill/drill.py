@@ -27,8 +27,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from drill_aims import Aim, aim_at
-from drill_attempts import (
+from spot_drill.aims import Aim, aim_at
+from spot_drill.attempts import (
     EVALUATION,
     EXPORT,
     HEAD,
@@ -41,8 +41,8 @@ from drill_attempts import (
     shortfall,
     summary,
 )
-from drill_engines import Process, launch_container, launch_program, threads_for
-from s3_mirror import CheckpointMirror
+from spot_drill.engines import Process, launch_container, launch_program, threads_for
+from spot_drill.s3_mirror import CheckpointMirror
 
 GRACE_SECONDS = 120  # what SageMaker grants after SIGTERM
 _POLL_SECONDS = 0.005
@@ -291,7 +291,3 @@ def _digest(model_dir: Path) -> str:
 
 def _tail(root: Path, lines: int = 15) -> str:
     return "\n".join((root / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

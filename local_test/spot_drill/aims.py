@@ -4,7 +4,7 @@ import random
 import time
 from typing import Protocol
 
-from drill_attempts import EVALUATION, EXPORT, START, Attempt, Course
+from spot_drill.attempts import EVALUATION, EXPORT, START, Attempt, Course
 
 
 class Aim(Protocol):

@@ -1,0 +1,1 @@
+"""The interruption rehearsal: `make spot-drill`."""
