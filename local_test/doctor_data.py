@@ -64,7 +64,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> None:
     from bert_classifier.data.job_files import check_files
-    from bert_classifier.job.atomic_io import prove_writable
+    from bert_classifier.job.atomic_io import require_writable
     from bert_classifier.job.config import TrainConfig
     from bert_classifier.job.environment import Environment
     from bert_classifier.training.scratch import scratch_folder
@@ -72,7 +72,7 @@ def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> No
     environment = Environment.read(folder, environ)
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
     environment.output_dir.mkdir(parents=True, exist_ok=True)
-    prove_writable(environment.output_dir)
+    require_writable(environment.output_dir)
     check_files(config, environment)
     from bert_classifier.training.prepare import prepare
 

@@ -50,7 +50,7 @@ def save_encoder(folder: Path, words: Sequence[str]) -> None:
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
-    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys((*_SPECIAL, *words)))}
+    vocabulary = {micro_batch: index for index, micro_batch in enumerate(dict.fromkeys((*_SPECIAL, *words)))}
     tokenizer = BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=64)
     torch.manual_seed(0)
     shape = BertConfig(

@@ -101,7 +101,7 @@ def last_words(job: Job, log: bytes) -> str:
 
 
 @dataclass
-class Life:
+class Attempt:
     """One start of the job on a fresh instance.
 
     Attributes:
@@ -139,7 +139,7 @@ def check_spot(rehearsal: Rehearsal) -> None:
     pause = rehearsal.rng.uniform(0.2, 1.0) * max(rehearsal.base.result().seconds, 1.0)
     second = _live(rehearsal, bucket, seconds=pause)
     last = _live(rehearsal, bucket)
-    hits = sum(life.was_interrupted for life in (first, second))
+    hits = sum(attempt.was_interrupted for attempt in (first, second))
     report.judge("spot.resumes", *judge_resumption(rehearsal.job, first, [second, last]))
     is_done = last.code == 0 and bool(files_of(last.instance.model_dir))
     report.judge("spot.completes", *judge_completion(hits, last.told, is_done=is_done))
@@ -156,7 +156,9 @@ def check_spot(rehearsal: Rehearsal) -> None:
     report.judge("spot.restart-completed", has_model, again.told if has_model else f"{again.told}, no model")
 
 
-def _live(rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, seconds: float = 0.0) -> Life:
+def _live(
+    rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, seconds: float = 0.0
+) -> Attempt:
     """Run the job on a fresh instance with the checkpoints of the bucket, while these are copied back and forth.
 
     Args:
@@ -184,7 +186,7 @@ def _live(rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, s
             code = container.wait(rehearsal.limits.refusal)  # that of its own, when it ended just before
         elif code == 0:
             mirror.finish()
-        return Life(instance, code, container.log(), told)
+        return Attempt(instance, code, container.log(), told)
 
 
 def _has_uploaded(instance: Instance) -> bool:
@@ -207,19 +209,19 @@ def judge_completion(hits: int, told: str, *, is_done: bool) -> tuple[bool | Non
     return is_done, f"after {hits} interruption{'' if hits == 1 else 's'} {told}"
 
 
-def judge_resumption(job: Job, first: Life, later: Sequence[Life]) -> tuple[bool | None, str]:
+def judge_resumption(job: Job, first: Attempt, later: Sequence[Attempt]) -> tuple[bool | None, str]:
     """Judge where lives began, by the first number of progress in their logs, or by what they alone say."""
     if not first.was_interrupted:
         return None, f"{_NO_HIT}; {first.told}"
     began = job.progress_in(first.log)[:1]
-    starts = [job.progress_in(life.log)[:1] for life in later]
+    starts = [job.progress_in(attempt.log)[:1] for attempt in later]
     if began and any(start and start > began for start in starts):
         numbers = ", then ".join(str(start[0]) for start in [began, *starts] if start)
-        return True, f"the lives began at {numbers}"
-    if any(_sayings(life.log) - _sayings(first.log) for life in later):
+        return True, f"the attempts began at {numbers}"
+    if any(_sayings(attempt.log) - _sayings(first.log) for attempt in later):
         return True, "the log says so"
     if began and any(starts):
-        return False, f"every life began at {began[0]}"
+        return False, f"every attempt began at {began[0]}"
     return None, "the log shows no progress: say how it does with --progress REGEX"
 
 

@@ -229,10 +229,10 @@ class Drill:
             shutil.copy(path, root / "input" / "config")
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-        # None of these changes what is computed, save for the shards, which all attempts have alike.
+        # None of these changes what is computed, save for the gradient groups, which all attempts have alike.
         values |= {"checkpoint_interval_seconds": "1", "logging_steps": "1"}
         if max(self._ranks) > 1:
-            values |= {"processes_per_host": str(ranks), "gradient_shards": str(max(self._ranks))}
+            values |= {"processes_per_host": str(ranks), "num_gradient_groups": str(max(self._ranks))}
         settings.write_text(json.dumps(values), encoding="utf-8")
         return root
 

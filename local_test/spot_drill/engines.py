@@ -52,12 +52,12 @@ def launch_program(root: Path, log: Path) -> Process:
 
 def launch_container(root: Path, log: Path) -> Process:
     """Start a container of the image IMAGE:TAG whose /opt/ml is the folder `root`."""
-    return ContainerLife(
+    return ContainerAttempt(
         root, log, f"{os.environ.get('IMAGE', 'bert-classifier')}:{os.environ.get('TAG', 'cpu')}"
     )
 
 
-class ContainerLife:
+class ContainerAttempt:
     """A container that runs `train`, with the methods of subprocess.Popen that the drill uses."""
 
     def __init__(self, root: Path, log: Path, image: str) -> None:

@@ -1,8 +1,8 @@
-"""What one optimizer step of a BERT encoder needs in memory, by the number of gradient shards.
+"""What one optimizer step of a BERT encoder needs in memory, by the number of gradient groups.
 
     PYTHONPATH=container:tests python tests/benchmarks/gradient_memory.py
 
-Peak resident memory above what was there before the step; a first step, on one shard, has filled what is filled once.
+Peak resident memory above what was there before the step; a first step has filled what is filled once.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from support.peak_memory import peak_growth
 
 
 def main() -> None:
-    """Measure and print one row for each number of shards."""
+    """Measure and print one row for each number of gradient groups."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--shards", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--groups", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--layers", type=int, default=6)
     given = parser.parse_args()
     pin_threads()
@@ -32,11 +32,13 @@ def main() -> None:
     gradient = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
     rows = trainer.order.batch(0)
     trainer.accumulate_gradients(rows, 0)
-    for shards in given.shards:
-        trainer.state.num_shards = shards
+    for gradient_groups in given.groups:
+        trainer.state.num_gradient_groups = gradient_groups
         trainer.model.zero_grad(set_to_none=True)
         peak = peak_growth(lambda: trainer.accumulate_gradients(rows, 0))
-        print(f"{shards:3} shard(s): {peak / 1e6:6.0f} MB, {peak / gradient:5.1f} × the gradient")
+        print(
+            f"{gradient_groups:3} gradient group(s): {peak / 1e6:6.0f} MB, {peak / gradient:5.1f} × the gradient"
+        )
 
 
 def make_trainer(layers: int) -> Trainer:

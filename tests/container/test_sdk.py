@@ -81,7 +81,7 @@ def test_two_instances_train_one_model(run_sdk, make_job, tmp_path):
     """instance_count=2 and nothing else: both take part, and one artifact comes out."""
     artifact = artifact_of(run_sdk(make_job(), 2), tmp_path / "unpacked")
     assert artifact.info["is_complete"]
-    assert [(life["ranks"], life["shards"]) for life in artifact.info["lives"]] == [(2, 2)]
+    assert [(attempt["ranks"], attempt["shards"]) for attempt in artifact.info["lives"]] == [(2, 2)]
 
 
 def test_what_is_trained_is_deployed_and_answers(run_sdk, make_job, tmp_path):

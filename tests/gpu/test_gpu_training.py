@@ -72,7 +72,7 @@ def test_training_learns_in_every_precision(tmp_path, precision):
 
 
 def test_out_of_memory_halves_the_micro_batches_and_keeps_the_gradient(tmp_path, caplog):
-    """With the memory capped, the step is repeated in smaller pieces; the gradient is that of the whole batch."""
+    """With memory capped, the step is repeated in smaller micro-batches; the gradient is the whole batch's."""
     trainer = trainer_on_gpu(tmp_path, precision="fp32", max_tokens_per_micro_batch=100_000)
     for module in trainer.model.modules():
         if isinstance(module, torch.nn.Dropout):

@@ -30,7 +30,7 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(
     digests = {name: digest_of_weights(root / "model") for name, root in roots.items()}
     info = json.loads((roots["resumed"] / "model" / "training.json").read_text())
     ended = json.loads((RUNS / version / "ended.json").read_text())
-    assert [life["from_step"] for life in info["lives"]] == [0, 13]
+    assert [attempt["from_step"] for attempt in info["lives"]] == [0, 13]
     assert (info["steps"], info["best_step"]) == (ended["steps"], ended["best_step"])
     assert info["metrics"]["validation"]["loss"] == pytest.approx(ended["validation_loss"], rel=1e-3)
     # The last bits are a matter of the processor and of torch's version.

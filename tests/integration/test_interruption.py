@@ -104,8 +104,8 @@ def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path
     (root / "checkpoints").mkdir(parents=True)
     (root / "input").symlink_to(ml_root / "input")
     folders = []
-    for life in ("first", "second"):
-        log = tmp_path / life
+    for attempt in ("first", "second"):
+        log = tmp_path / attempt
         assert start_training(root, log).wait(120) == 0, log.read_text()
         folders.append({path.name: path.read_bytes() for path in (root / "model").iterdir()})
         for path in (root / "model").iterdir():

@@ -24,8 +24,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the digest of the model that one process trains with 4 shards."""
-    root = make_root(job, tmp_path_factory.mktemp("alone") / "ml", gradient_shards="4")
+    """Return the digest of the model that one process trains with 4 gradient groups."""
+    root = make_root(job, tmp_path_factory.mktemp("alone") / "ml", num_gradient_groups="4")
     with started([root]) as (host,):
         assert host.process.wait(60) == 0, host.log.read_text()
     return digest_of(root)
@@ -67,9 +67,9 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
             assert ("resuming from step" in host.log.read_text()) == (number > 0)
         shutil.copytree(root / "checkpoints", checkpoints, dirs_exist_ok=True)
     assert digest_of(root) == undisturbed
-    lives = load_artifact(root / "model").info["lives"]
-    assert [life["from_step"] for life in lives] == [0, 4, 12]
-    assert [(life["ranks"], life["shards"]) for life in lives] == [(2, 4), (4, 4), (1, 4)]
+    attempts = load_artifact(root / "model").info["lives"]
+    assert [attempt["from_step"] for attempt in attempts] == [0, 4, 12]
+    assert [(attempt["ranks"], attempt["shards"]) for attempt in attempts] == [(2, 4), (4, 4), (1, 4)]
 
 
 @pytest.fixture

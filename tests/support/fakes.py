@@ -132,8 +132,14 @@ def make_tokenizer() -> PreTrainedTokenizerBase:
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     single = [*string.ascii_lowercase, *string.digits]
-    pieces = [*special, *_PUNCTUATION, *single, *(f"##{piece}" for piece in single), *_words()]
-    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    micro_batches = [
+        *special,
+        *_PUNCTUATION,
+        *single,
+        *(f"##{micro_batch}" for micro_batch in single),
+        *_words(),
+    ]
+    vocabulary = {micro_batch: index for index, micro_batch in enumerate(dict.fromkeys(micro_batches))}
     return BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=LONGEST_SEQUENCE)
 
 

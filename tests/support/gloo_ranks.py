@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.signals import Stopped
 
 
@@ -29,7 +29,11 @@ _ANSWER_SECONDS = 20.0  # without an answer from another rank, unless a test say
 
 
 def on_ranks(
-    size: int, work: Callable[[World], Any], folder: Path, *, answer_seconds: float = _ANSWER_SECONDS
+    size: int,
+    work: Callable[[DistributedContext], Any],
+    folder: Path,
+    *,
+    answer_seconds: float = _ANSWER_SECONDS,
 ) -> list[Any]:
     """Return what `work` returns, or what it raises (as Raised), on each of `size` ranks; None for one that died.
 
@@ -56,7 +60,12 @@ def _free_port() -> int:
 
 
 def _fork(
-    rank: int, size: int, port: int, work: Callable[[World], Any], folder: Path, answer_seconds: float
+    rank: int,
+    size: int,
+    port: int,
+    work: Callable[[DistributedContext], Any],
+    folder: Path,
+    answer_seconds: float,
 ) -> int:
     pid = os.fork()
     if pid:
@@ -64,11 +73,11 @@ def _fork(
     try:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
         torch.set_num_threads(1)
-        world = World(rank, size, rank, size)
+        distributed = DistributedContext(rank, size, rank, size)
         try:
-            world.join(answer_seconds)
-            result = work(world)
-            world.leave()
+            distributed.join(answer_seconds)
+            result = work(distributed)
+            distributed.leave()
         except (Exception, Stopped) as error:  # noqa: BLE001 - what the rank raised is its result
             result = Raised(type(error), str(error), getattr(error, "is_silence", False))
         partial = folder / f"partial-{port}-{rank}"

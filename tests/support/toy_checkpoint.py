@@ -6,7 +6,7 @@ import torch
 
 from bert_classifier.training.state.checkpoint import Checkpoint
 
-IDENTITY: dict[str, Any] = {"seed": 1, "train_data": "abc", "learning_rate": 0.1}
+FINGERPRINT: dict[str, Any] = {"seed": 1, "train_data": "abc", "learning_rate": 0.1}
 
 
 def make_checkpoint(step: int) -> Checkpoint:

@@ -10,7 +10,7 @@ from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from bert_classifier.training.batching import Split
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.trainer import Trainer
 from support.fakes import CLASS_NAMES, make_pretrained, toy_rows
 
@@ -31,7 +31,12 @@ def make_split(folder: Path, rows: int, seed: int = 0, config: TrainConfig = USU
 
 
 def make_trainer(
-    folder: Path, *, rows: int = 20, architecture: str = "bert", world: World | None = None, **settings: Any
+    folder: Path,
+    *,
+    rows: int = 20,
+    architecture: str = "bert",
+    distributed: DistributedContext | None = None,
+    **settings: Any,
 ) -> Trainer:
     """Return a trainer for a tiny encoder; `settings` are hyperparameters, and `dropout=0.0` turns dropout off."""
     dropout = settings.pop("dropout", None)
@@ -53,5 +58,5 @@ def make_trainer(
         num_classes=CLASSES,
         pad_id=tokenizer.pad_token_id,
         device=torch.device("cpu"),
-        world=world,
+        distributed=distributed,
     )

@@ -15,7 +15,7 @@ EXAMPLES = {
     "model_name": "google/electra-small-discriminator", "max_seq_length": 128, "truncation": "head_tail",
     "window_overlap": 0.5, "max_windows": 4, "num_train_epochs": 5, "learning_rate": 2e-5,
     "abstain_below": 0.75, "target_accuracy": 0.98, "max_run_seconds": 86_400, "processes_per_host": 2,
-    "gradient_shards": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25, "weight_decay": 0.0,
+    "num_gradient_groups": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25, "weight_decay": 0.0,
     "max_grad_norm": 0.5, "layer_decay": 0.9, "global_batch_size": 64, "per_device_batch_size": 8,
     "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16", "compile": "graphs",
     "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,

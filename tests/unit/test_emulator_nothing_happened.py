@@ -18,7 +18,7 @@ from sagemaker_emulator.endpoint_checks import (
 )
 from sagemaker_emulator.engine import KILLED, Stop
 from sagemaker_emulator.instance import Instance
-from sagemaker_emulator.interruption_checks import Life, judge_completion, judge_resumption, last_words
+from sagemaker_emulator.interruption_checks import Attempt, judge_completion, judge_resumption, last_words
 from sagemaker_emulator.job import Job, Profile
 from sagemaker_emulator.report import Outcome, Report, as_json, is_sound
 
@@ -31,10 +31,10 @@ def answer(status: int, sent_at: float = 1.0, ended_at: float = 3.0, body: bytes
 
 
 @pytest.fixture
-def life(tmp_path):
+def attempt(tmp_path):
     """Return a function that makes the life of a job."""
     instance = Instance(tmp_path / "instance", {}, {})
-    return lambda code, log: Life(instance, code, log, f"exit code {code}")
+    return lambda code, log: Attempt(instance, code, log, f"exit code {code}")
 
 
 def job() -> Job:
@@ -142,13 +142,13 @@ def test_a_server_that_answers_nothing_has_told_nothing_apart():
     assert if_answered(True, "served from it") == (True, "served from it")
 
 
-def test_interruptions_are_counted_by_what_they_hit(life):
+def test_interruptions_are_counted_by_what_they_hit(attempt):
     """A job that ended by itself was not interrupted, however often it was meant to be."""
     assert judge_completion(0, "exit code 0", is_done=True)[0] is None
     assert judge_completion(0, "exit code 1", is_done=False)[0] is False
     assert judge_completion(1, "exit code 0", is_done=True) == (True, "after 1 interruption exit code 0")
-    assert life(KILLED, b"").was_interrupted
-    assert not life(0, b"").was_interrupted
+    assert attempt(KILLED, b"").was_interrupted
+    assert not attempt(0, b"").was_interrupted
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_interruptions_are_counted_by_what_they_hit(life):
         ((KILLED, b"no words"), b"no words", None),
     ],
 )
-def test_a_resumption_is_what_only_later_lives_show(life, first, later, holds):
+def test_a_resumption_is_what_only_later_lives_show(attempt, first, later, holds):
     """A line that the first life has, too, does not tell that a later one went on."""
-    assert judge_resumption(job(), life(*first), [life(0, later)])[0] is holds
+    assert judge_resumption(job(), attempt(*first), [attempt(0, later)])[0] is holds
 
 
 def test_answers_that_are_all_alike_show_no_order():

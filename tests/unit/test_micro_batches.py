@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.encoding.micro_batches import pad, plan_micro_batches, plan_shards
+from bert_classifier.encoding.micro_batches import pad, plan_gradient_groups, plan_micro_batches
 from bert_classifier.encoding.text_encoder import EncodedTexts
 
 PIECE_COST = 32  # what a micro-batch costs besides its tokens; fixed, so that plans stay what they are
@@ -18,15 +18,19 @@ BUDGETS = st.integers(1, 2000)
 MOST_ROWS = st.none() | st.integers(1, 20)
 
 
-def cost_of(lengths: np.ndarray, pieces: list[np.ndarray]) -> int:
-    """Return the padded tokens of a plan plus the fixed cost of each piece."""
-    return sum(len(piece) * int(lengths[piece].max()) + PIECE_COST for piece in pieces)
+def cost_of(lengths: np.ndarray, micro_batches: list[np.ndarray]) -> int:
+    """Return the padded tokens of a plan plus the fixed cost of each micro-batch."""
+    return sum(
+        len(micro_batch) * int(lengths[micro_batch].max()) + PIECE_COST for micro_batch in micro_batches
+    )
 
 
-def fits(lengths: np.ndarray, piece: np.ndarray, max_tokens: int, max_rows: int | None) -> bool:
-    """Say whether a piece keeps both budgets; a lone text always does."""
-    within = len(piece) * int(lengths[piece].max()) <= max_tokens and len(piece) <= (max_rows or len(piece))
-    return within or len(piece) == 1
+def fits(lengths: np.ndarray, micro_batch: np.ndarray, max_tokens: int, max_rows: int | None) -> bool:
+    """Say whether a micro-batch keeps both budgets; a lone text always does."""
+    within = len(micro_batch) * int(lengths[micro_batch].max()) <= max_tokens and len(micro_batch) <= (
+        max_rows or len(micro_batch)
+    )
+    return within or len(micro_batch) == 1
 
 
 def partitions(rows: list[int]) -> Iterator[list[list[int]]]:
@@ -41,23 +45,23 @@ def partitions(rows: list[int]) -> Iterator[list[list[int]]]:
 
 
 @given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
-def test_every_text_is_in_one_piece(lengths, max_tokens, max_rows):
-    """The pieces are a partition of all rows, whatever the budgets."""
-    pieces = plan_micro_batches(lengths, max_tokens, max_rows)
-    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(lengths)))
-    assert all(piece.dtype == np.int64 for piece in pieces)
+def test_every_text_is_in_one_micro_batch(lengths, max_tokens, max_rows):
+    """The micro-batches are a partition of all rows, whatever the budgets."""
+    micro_batches = plan_micro_batches(lengths, max_tokens, max_rows)
+    assert sorted(np.concatenate(micro_batches).tolist()) == list(range(len(lengths)))
+    assert all(micro_batch.dtype == np.int64 for micro_batch in micro_batches)
 
 
 @given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
 def test_budgets_hold(lengths, max_tokens, max_rows):
     """Rows × longest is within the budget, and so is the number of rows; only a lone text may be longer."""
-    for piece in plan_micro_batches(lengths, max_tokens, max_rows):
-        assert fits(lengths, piece, max_tokens, max_rows)
+    for micro_batch in plan_micro_batches(lengths, max_tokens, max_rows):
+        assert fits(lengths, micro_batch, max_tokens, max_rows)
 
 
 @given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
 def test_texts_of_like_length_are_together(lengths, max_tokens, max_rows):
-    """Read from the first piece to the last, lengths only rise, and texts of one length keep their order."""
+    """Read from the first micro-batch to the last, lengths only rise, and texts of one length keep their order."""
     order = np.concatenate(plan_micro_batches(lengths, max_tokens, max_rows))
     assert order.tolist() == sorted(range(len(lengths)), key=lambda row: lengths[row])
 
@@ -70,69 +74,75 @@ def test_texts_of_like_length_are_together(lengths, max_tokens, max_rows):
 def test_no_grouping_is_cheaper(lengths, max_tokens, max_rows):
     """Of all ways to group the texts within the budgets, sorted or not, none costs less."""
     plans = ([np.array(group) for group in groups] for groups in partitions(list(range(len(lengths)))))
-    allowed = (p for p in plans if all(fits(lengths, piece, max_tokens, max_rows) for piece in p))
-    best = min(cost_of(lengths, pieces) for pieces in allowed)
+    allowed = (p for p in plans if all(fits(lengths, micro_batch, max_tokens, max_rows) for micro_batch in p))
+    best = min(cost_of(lengths, micro_batches) for micro_batches in allowed)
     assert cost_of(lengths, plan_micro_batches(lengths, max_tokens, max_rows)) == best
 
 
 @given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS)
-def test_without_padding_a_piece_holds_the_sum_of_its_texts(lengths, max_tokens, max_rows):
-    """Every text is in one piece, all pieces are within the budgets, and there are no more than it takes."""
-    pieces = plan_micro_batches(lengths, max_tokens, max_rows, is_padded=False)
-    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(lengths)))
-    for piece in pieces:
-        most = len(piece) <= (max_rows or len(piece))
-        assert (lengths[piece].sum() <= max_tokens and most) or len(piece) == 1
+def test_without_padding_a_micro_batch_holds_the_sum_of_its_texts(lengths, max_tokens, max_rows):
+    """Every text is in one micro-batch, all are within the budgets, and there are no more than it takes."""
+    micro_batches = plan_micro_batches(lengths, max_tokens, max_rows, is_padded=False)
+    assert sorted(np.concatenate(micro_batches).tolist()) == list(range(len(lengths)))
+    for micro_batch in micro_batches:
+        most = len(micro_batch) <= (max_rows or len(micro_batch))
+        assert (lengths[micro_batch].sum() <= max_tokens and most) or len(micro_batch) == 1
     fewest, rest = 0, sorted(lengths)
     while rest:  # as many of the longest as fit: of cuts in order of length none has fewer
         fewest, tokens, rows = fewest + 1, 0, 0
         while rest and (not rows or (tokens + rest[-1] <= max_tokens and rows < (max_rows or len(lengths)))):
             tokens, rows = tokens + rest.pop(), rows + 1
-    assert len(pieces) == fewest
+    assert len(micro_batches) == fewest
 
 
 @given(
-    lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS, shards=st.integers(2, 4), is_padded=st.booleans()
+    lengths=LENGTHS,
+    max_tokens=BUDGETS,
+    max_rows=MOST_ROWS,
+    gradient_groups=st.integers(2, 4),
+    is_padded=st.booleans(),
 )
-def test_shards_get_as_many_pieces(lengths, max_tokens, max_rows, shards, is_padded):
-    """Nothing is lost, the budgets hold, and the pieces are at most the cheapest cut's, rounded up to the shards."""
+def test_gradient_groups_get_as_many_micro_batches(lengths, max_tokens, max_rows, gradient_groups, is_padded):
+    """Nothing is lost, the budgets hold, and there are as many as the cheapest cut has, rounded up to the groups."""
     cheapest = plan_micro_batches(lengths, max_tokens, max_rows, is_padded=is_padded)
-    pieces = plan_shards(lengths, max_tokens, shards, max_rows, is_padded=is_padded)
-    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(lengths)))
-    assert len(pieces) <= -(-len(cheapest) // shards) * shards
-    for piece in pieces:
-        tokens = lengths[piece].sum() if not is_padded else len(piece) * lengths[piece].max()
+    micro_batches = plan_gradient_groups(lengths, max_tokens, gradient_groups, max_rows, is_padded=is_padded)
+    assert sorted(np.concatenate(micro_batches).tolist()) == list(range(len(lengths)))
+    assert len(micro_batches) <= -(-len(cheapest) // gradient_groups) * gradient_groups
+    for micro_batch in micro_batches:
+        tokens = (
+            lengths[micro_batch].sum() if not is_padded else len(micro_batch) * lengths[micro_batch].max()
+        )
         assert tokens <= max(max_tokens, lengths.max())  # a text cannot be cut
-        assert len(piece) <= (max_rows or len(piece))
+        assert len(micro_batch) <= (max_rows or len(micro_batch))
 
 
-def test_one_row_a_piece():
+def test_one_row_per_micro_batch():
     """A budget of one row, or of one token, computes the texts one by one."""
     lengths = np.array([5, 3, 9])
-    for pieces in (plan_micro_batches(lengths, 10_000, 1), plan_micro_batches(lengths, 1)):
-        assert [piece.tolist() for piece in pieces] == [[1], [0], [2]]
+    for micro_batches in (plan_micro_batches(lengths, 10_000, 1), plan_micro_batches(lengths, 1)):
+        assert [micro_batch.tolist() for micro_batch in micro_batches] == [[1], [0], [2]]
 
 
 def test_texts_of_one_length_fill_the_budget():
-    """Equal texts are cut into as few pieces as the budget allows."""
-    pieces = plan_micro_batches(np.full(100, 10), 300)
-    assert sorted(map(len, pieces)) == [10, 30, 30, 30]
+    """Equal texts are cut into as few micro-batches as the budget allows."""
+    micro_batches = plan_micro_batches(np.full(100, 10), 300)
+    assert sorted(map(len, micro_batches)) == [10, 30, 30, 30]
 
 
 def test_a_long_text_is_not_padded_to():
     """One text of 500 tokens does not blow up 40 texts of 10."""
-    pieces = plan_micro_batches(np.array([10] * 20 + [500] + [10] * 20), 100_000)
-    assert [len(piece) for piece in pieces] == [40, 1]
+    micro_batches = plan_micro_batches(np.array([10] * 20 + [500] + [10] * 20), 100_000)
+    assert [len(micro_batch) for micro_batch in micro_batches] == [40, 1]
 
 
 def test_plan_is_always_the_same():
-    """The same lengths give the same plan: a resumed run computes the pieces of the first."""
+    """The same lengths give the same plan: a resumed run computes the micro-batches of the first."""
     lengths = np.random.default_rng(0).integers(2, 200, size=500)
-    plans = [[piece.tolist() for piece in plan_micro_batches(lengths, 2000)] for _ in range(2)]
+    plans = [[micro_batch.tolist() for micro_batch in plan_micro_batches(lengths, 2000)] for _ in range(2)]
     assert plans[0] == plans[1]
 
 
-def test_no_texts_are_no_pieces():
+def test_no_texts_are_no_micro_batches():
     """Nothing to compute is an empty plan."""
     assert plan_micro_batches(np.zeros(0, dtype=np.int64), 100) == []
 

@@ -170,15 +170,15 @@ def test_threads_may_compute_with_one_model(tmp_path):
     padded = Forward(model, trainer.forward.pad_id, CPU, "fp32")
     packed = PackedForward(model, trainer.forward.pad_id, CPU, "fp32", attend_text_by_text).for_threads()
     assert all(a is b for a, b in zip(packed.model.parameters(), model.parameters(), strict=True))
-    pieces = np.arange(20).reshape(5, 4)
+    micro_batches = np.arange(20).reshape(5, 4)
 
     def logits(rows: np.ndarray) -> torch.Tensor:
         with torch.inference_mode():
             return packed(trainer.train.encoded, rows)
 
     with torch.inference_mode():
-        alone = [padded(trainer.train.encoded, rows) for rows in pieces]
+        alone = [padded(trainer.train.encoded, rows) for rows in micro_batches]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(20):
-            for ours, theirs in zip(pool.map(logits, pieces), alone, strict=True):
+            for ours, theirs in zip(pool.map(logits, micro_batches), alone, strict=True):
                 torch.testing.assert_close(ours, theirs)

@@ -8,7 +8,7 @@ import torch
 from bert_classifier.encoding.text_encoder import EncodedTexts
 
 # What starting one more forward pass costs on a CPU, in tokens' worth of time: keeps the cut from ending in crumbs.
-PIECE_COST_TOKENS = 32
+MICRO_BATCH_OVERHEAD_TOKENS = 32
 
 
 class _Texts:
@@ -45,7 +45,7 @@ def plan_micro_batches(
     lengths: np.ndarray,
     max_tokens: int,
     max_rows: int | None = None,
-    piece_cost: int = PIECE_COST_TOKENS,
+    micro_batch_overhead: int = MICRO_BATCH_OVERHEAD_TOKENS,
     *,
     is_padded: bool = True,
 ) -> list[np.ndarray]:
@@ -58,7 +58,7 @@ def plan_micro_batches(
 
     Args:
         lengths: int (n,), tokens of each text.
-        piece_cost: what a micro-batch costs besides its tokens, in tokens.
+        micro_batch_overhead: what a micro-batch costs besides its tokens, in tokens.
         is_padded: a micro-batch has rows × longest tokens, else the sum of its texts'.
     Returns:
         indices into `lengths`, one int64 array a micro-batch, shortest texts first.
@@ -73,64 +73,64 @@ def plan_micro_batches(
         begins = np.arange(end - texts.most_rows(end, max_tokens, max_rows), end)
         candidates = cost[begins] + (end - begins) * texts.lengths[end - 1]
         best = int(np.argmin(candidates))
-        cost[end] = candidates[best] + piece_cost
+        cost[end] = candidates[best] + micro_batch_overhead
         start[end] = begins[best]
-    pieces: list[np.ndarray] = []
+    micro_batches: list[np.ndarray] = []
     end = count
     while end:
-        pieces.append(texts.order[start[end] : end])
+        micro_batches.append(texts.order[start[end] : end])
         end = int(start[end])
-    return pieces[::-1]
+    return micro_batches[::-1]
 
 
-def plan_shards(
+def plan_gradient_groups(
     lengths: np.ndarray,
     max_tokens: int,
-    num_shards: int,
+    num_gradient_groups: int,
     max_rows: int | None = None,
-    piece_cost: int = PIECE_COST_TOKENS,
+    micro_batch_overhead: int = MICRO_BATCH_OVERHEAD_TOKENS,
     *,
     is_padded: bool = True,
 ) -> list[np.ndarray]:
-    """Cut n texts into micro-batches that shards of equal cost can be made of.
+    """Cut n texts into micro-batches that gradient groups of equal cost can be made of.
 
-    For one shard that is the cheapest cut. For more, their number is rounded up to a multiple of `num_shards`, and
-    of the cuts into at most so many the one is taken whose largest micro-batch is smallest.
+    For one group that is the cheapest cut. For more, their number is rounded up to a multiple of the groups', and of
+    the cuts into at most so many the one is taken whose largest micro-batch is smallest.
 
     Args:
         as plan_micro_batches'.
     Returns:
         indices into `lengths`, one int64 array a micro-batch.
     """
-    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, piece_cost, is_padded=is_padded)
-    if num_shards == 1:
+    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, micro_batch_overhead, is_padded=is_padded)
+    if num_gradient_groups == 1:
         return cheapest
-    most_pieces = -(-len(cheapest) // num_shards) * num_shards
+    most_micro_batches = -(-len(cheapest) // num_gradient_groups) * num_gradient_groups
     texts = _Texts(lengths, is_padded)
     longest = int(texts.lengths[-1])
     low, high = longest, max(max_tokens, longest)
     while low < high:
         middle = (low + high) // 2
-        if len(texts.begins(middle, max_rows)) <= most_pieces:
+        if len(texts.begins(middle, max_rows)) <= most_micro_batches:
             high = middle
         else:
             low = middle + 1
     return texts.split(low, max_rows)
 
 
-def deal(costs: Sequence[int], num_shards: int) -> list[list[int]]:
-    """Deal micro-batches to shards so that the dearest shard costs little: the dearest first, to whoever has least.
+def partition(costs: Sequence[int], num_gradient_groups: int) -> list[list[int]]:
+    """Assign micro-batches to groups of about equal cost: the dearest first, each to the group that costs least so far.
 
     Returns:
-        positions in `costs`, in increasing order, one list a shard.
+        positions in `costs`, in increasing order, one list a gradient group.
     """
-    shards: list[list[int]] = [[] for _ in range(num_shards)]
-    totals = [0] * num_shards
-    for piece in sorted(range(len(costs)), key=lambda piece: -costs[piece]):
+    gradient_groups: list[list[int]] = [[] for _ in range(num_gradient_groups)]
+    totals = [0] * num_gradient_groups
+    for micro_batch in sorted(range(len(costs)), key=lambda micro_batch: -costs[micro_batch]):
         least = totals.index(min(totals))
-        shards[least].append(piece)
-        totals[least] += costs[piece]
-    return [sorted(shard) for shard in shards]
+        gradient_groups[least].append(micro_batch)
+        totals[least] += costs[micro_batch]
+    return [sorted(group) for group in gradient_groups]
 
 
 def pad(encoded: EncodedTexts, rows: np.ndarray, pad_id: int) -> tuple[torch.Tensor, torch.Tensor | None]:

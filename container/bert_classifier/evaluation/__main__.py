@@ -16,12 +16,12 @@ from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.data.examples import Rows
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
-from bert_classifier.evaluation.answers import assessed, read_labelled
+from bert_classifier.evaluation.answers import evaluate_artifact, read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
-from bert_classifier.evaluation.report.context import Subject
+from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.tables import write_predictions
-from bert_classifier.job.atomic_io import prove_writable
+from bert_classifier.job.atomic_io import require_writable
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.modeling.pretrained import quiet_transformers
 
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     quiet_transformers()
     try:
         options.output.mkdir(parents=True, exist_ok=True)
-        prove_writable(options.output)
+        require_writable(options.output)
         options.run(options)
     except ContainerError as error:
         return _failed(error)
@@ -84,14 +84,14 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(options: argparse.Namespace) -> None:
     artifact = load_artifact(options.model)
     examples, positive = read_labelled(options.data, artifact.labels)
-    assessment = assessed(artifact, examples, options.data.name, artifact.labels)
+    evaluation = evaluate_artifact(artifact, examples, options.data.name, artifact.labels)
     rows = Rows.of(examples)
     (name,) = _names(options, options.model)
-    subject = Subject(
+    context = ReportContext(
         title=f"{name} on {options.data.name}",
         labels=artifact.labels,
         positive=positive,
-        assessment=assessment,
+        evaluation=evaluation,
         rows=rows,
         facts={
             "Model": _facts(artifact, name),
@@ -99,14 +99,14 @@ def _evaluate(options: argparse.Namespace) -> None:
             "Versions": artifact.info.get("versions", {}),
         },
     )
-    write_outputs(options.output, subject)
+    write_outputs(options.output, context)
     write_predictions(
-        options.output / "predictions.csv", artifact.labels, subject.result, artifact.temperature, rows.places
+        options.output / "predictions.csv", artifact.labels, context.result, artifact.temperature, rows.places
     )
-    scores = subject.scores
+    scores = context.scores
     logger.info(
         "%d of %d texts are right: accuracy %.4f (95 %%: %.4f to %.4f), macro F1 %.4f, calibration error %.4f",
-        subject.result.confusion.trace(), subject.result.count, scores["accuracy"], scores["accuracy_low"],
+        context.result.confusion.trace(), context.result.count, scores["accuracy"], scores["accuracy_low"],
         scores["accuracy_high"], scores["macro_f1"], scores["ece"],
     )  # fmt: skip
 
@@ -120,7 +120,9 @@ def _compare(options: argparse.Namespace) -> None:
             "Compare models of the same classes.",
         )
     examples, _ = read_labelled(options.data, first.labels)
-    told = [assessed(artifact, examples, options.data.name, first.labels) for artifact in (first, second)]
+    told = [
+        evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)
+    ]
     names = _names(options, options.model, options.other)
     pair = Pair((names[0], names[1]), first.labels, (told[0], told[1]), Rows.of(examples))
     write_comparison(options.output, pair)

@@ -14,8 +14,8 @@ from bert_classifier.data.examples import Examples, read_examples
 from bert_classifier.encoding.micro_batches import plan_micro_batches
 from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.errors import UserError
-from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.label_mapper import class_names, positive_index
 from bert_classifier.modeling.gpus import count_gpus, require_kernels
@@ -65,14 +65,16 @@ def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
         encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)
     forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)
     logits = np.zeros((len(encoded.lengths), len(artifact.labels)), dtype=np.float32)
-    pieces = plan_micro_batches(encoded.lengths, _MOST_TOKENS, is_padded=forward.is_padded)
+    micro_batches = plan_micro_batches(encoded.lengths, _MOST_TOKENS, is_padded=forward.is_padded)
     with torch.inference_mode():
-        for rows in pieces:
+        for rows in micro_batches:
             logits[rows] = forward(encoded, rows).cpu().numpy()
     return encoded.mean_by_text(logits)
 
 
-def assessed(artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]) -> Assessment:
+def evaluate_artifact(
+    artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]
+) -> EvaluationResult:
     """Return what an artifact, as it is served, is worth on labelled texts.
 
     Args:
@@ -81,4 +83,4 @@ def assessed(artifact: Artifact, examples: Examples, name: str, labels: Sequence
     """
     order = [artifact.labels.index(label) for label in labels]
     result = Evaluation(logits_for(artifact, examples.texts)[:, order], examples.targets)
-    return Assessment({name: result}, Temperature(artifact.temperature), artifact.abstain_below)
+    return EvaluationResult({name: result}, Temperature(artifact.temperature), artifact.abstain_below)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Suspect:
+class LabelIssue:
     """A text that is not answered with its label.
 
     Attributes:
@@ -24,7 +24,7 @@ class Suspect:
     answer_score: float
 
 
-def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[Suspect]:
+def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[LabelIssue]:
     """Return all texts that are answered wrongly, those answered most surely first.
 
     Args:
@@ -34,10 +34,10 @@ def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[Suspe
     answers = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(answers != targets)
     order = wrong[np.argsort(-probabilities[wrong, answers[wrong]], kind="stable")]
-    return [_suspect(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
+    return [_label_issue(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
 
 
-def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[Suspect]:
+def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[LabelIssue]:
     """Return the texts that confident learning takes for wrongly labelled, the likeliest first.
 
     A text counts as confidently of class j when its score for j is at least the mean score for j of the texts
@@ -62,10 +62,10 @@ def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[
     found = np.flatnonzero((confident.max(axis=1) >= 0) & (answers != targets))
     margins = probabilities[found, answers[found]] - at_label[found]
     order = found[np.argsort(-margins, kind="stable")]
-    return [_suspect(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
+    return [_label_issue(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
 
 
-def _suspect(probabilities: np.ndarray, targets: np.ndarray, index: int, answer: int) -> Suspect:
+def _label_issue(probabilities: np.ndarray, targets: np.ndarray, index: int, answer: int) -> LabelIssue:
     label = int(targets[index])
     row = probabilities[index]
-    return Suspect(index, label, answer, float(row[label]), float(row[answer]))
+    return LabelIssue(index, label, answer, float(row[label]), float(row[answer]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bert_classifier.evaluation import tables
 from bert_classifier.evaluation.model_quality import model_quality
-from bert_classifier.evaluation.report.context import Subject
+from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.job.atomic_io import copy_durably
 from bert_classifier.job.json_files import write_json
 
@@ -21,7 +21,7 @@ OUTPUTS = (
 )
 
 
-def write_outputs(folder: Path, subject: Subject) -> None:
+def write_outputs(folder: Path, context: ReportContext) -> None:
     """Write everything about the reported channel; each file is there whole or not at all.
 
     Raises:
@@ -31,7 +31,7 @@ def write_outputs(folder: Path, subject: Subject) -> None:
     with tempfile.TemporaryDirectory(prefix="reports-") as scratch:
         for name in OUTPUTS:
             staged = Path(scratch) / name
-            _WRITERS[name](staged, subject)
+            _WRITERS[name](staged, context)
             copy_durably(staged, folder / name)
 
 
@@ -45,26 +45,28 @@ def remove_outputs(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _write_evaluation(path: Path, subject: Subject) -> None:
-    told = model_quality(subject.channel, subject.labels, subject.result, subject.scores, subject.positive)
+def _write_evaluation(path: Path, context: ReportContext) -> None:
+    told = model_quality(context.channel, context.labels, context.result, context.scores, context.positive)
     write_json(path, told)
 
 
-def _write_errors(path: Path, subject: Subject) -> None:
-    tables.write_suspects(path, ("true", "predicted"), subject.labels, subject.mistakes, subject.rows)
+def _write_errors(path: Path, context: ReportContext) -> None:
+    tables.write_label_issues(path, ("true", "predicted"), context.labels, context.mistakes, context.rows)
 
 
-def _write_label_errors(path: Path, subject: Subject) -> None:
-    tables.write_suspects(path, ("label", "suggested"), subject.labels, subject.label_errors, subject.rows)
+def _write_label_errors(path: Path, context: ReportContext) -> None:
+    tables.write_label_issues(
+        path, ("label", "suggested"), context.labels, context.label_errors, context.rows
+    )
 
 
-def _write_report(path: Path, subject: Subject) -> None:
+def _write_report(path: Path, context: ReportContext) -> None:
     from bert_classifier.evaluation.report.training_report import render  # it loads matplotlib
 
-    path.write_text(render(subject), encoding="utf-8")
+    path.write_text(render(context), encoding="utf-8")
 
 
-_WRITERS: dict[str, Callable[[Path, Subject], None]] = {
+_WRITERS: dict[str, Callable[[Path, ReportContext], None]] = {
     "evaluation.json": _write_evaluation,
     "confusion_matrix.csv": lambda path, s: tables.write_confusion(path, s.labels, s.result),
     "per_class.csv": lambda path, s: tables.write_per_class(path, s.labels, s.result),

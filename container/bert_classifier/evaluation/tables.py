@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.label_issues import Suspect
+from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.scores import Evaluation
 
 MOST_ROWS = 10_000  # of mistakes and label errors; the worst are kept
@@ -48,8 +48,8 @@ def _supports(result: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     return result.confusion.sum(axis=1), result.confusion.sum(axis=0)
 
 
-def write_suspects(
-    path: Path, words: tuple[str, str], labels: Sequence[str], suspects: Sequence[Suspect], rows: Rows
+def write_label_issues(
+    path: Path, words: tuple[str, str], labels: Sequence[str], label_issues: Sequence[LabelIssue], rows: Rows
 ) -> None:
     """Write texts worth a second look, at most MOST_ROWS.
 
@@ -65,7 +65,7 @@ def write_suspects(
                 rows.places[s.index], labels[s.label], labels[s.answer], s.label_score, s.answer_score,
                 shortened(rows.texts[s.index], _LONGEST_TEXT),
             ]
-            for s in suspects[:MOST_ROWS]
+            for s in label_issues[:MOST_ROWS]
         ),
     )  # fmt: skip
 

@@ -34,7 +34,7 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     _sync_folder(path.parent)
 
 
-def prove_writable(folder: Path) -> None:
+def require_writable(folder: Path) -> None:
     """Write a file into a folder and remove it again.
 
     Raises:
@@ -44,7 +44,7 @@ def prove_writable(folder: Path) -> None:
         probe.write(b"probe")
 
 
-def prove_replaceable(paths: Iterable[Path]) -> None:
+def require_replaceable(paths: Iterable[Path]) -> None:
     """Prove that what lies in writable folders can be removed, without removing it; what is not there may be.
 
     In a sticky folder, as /tmp is, only owner and administrator may; they alone may set a file's times as well.

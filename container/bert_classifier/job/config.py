@@ -6,7 +6,7 @@ Standard library only, so that a laptop can check a job's hyperparameters before
 import dataclasses
 import logging
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from bert_classifier.job.settings import (
     boolean,
@@ -22,8 +22,9 @@ from bert_classifier.job.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
 
-# The names of the older sample, so that its job definitions keep working.
+# Former names, those of the older sample among them, so that job definitions keep working.
 ALIASES = {
+    "gradient_shards": "num_gradient_groups",
     "epochs": "num_train_epochs",
     "batch": "global_batch_size",
     "lr": "learning_rate",
@@ -37,6 +38,8 @@ ALIASES = {
 }
 # checkpointfreq counted epochs; checkpoints are saved by time here, so there is nothing to set.
 IGNORED = ("checkpointfreq", "log-level")
+# Under these names settings are recorded in fingerprints and training.json, as they were from the first version on.
+_RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
 _FOREIGN_PREFIXES = ("sagemaker_", "_tuning_")  # added by the SDK and by tuning jobs
 
 
@@ -145,10 +148,10 @@ class TrainConfig:
     processes_per_host: int | None = integer(
         None, 1, 64, "Processes (ranks) on each instance; default: one a GPU, or one without a GPU."
     )
-    gradient_shards: int | None = integer(
+    num_gradient_groups: int | None = integer(
         None, 1, 4096,
-        "Parts that each batch is dealt into; a run has the same bits on any number of processes up to this one "
-        "that have as many threads each. "
+        "Gradient groups that each batch is partitioned into. A run has the same bits on any number of processes up to "
+        "this one, if each has as many threads. "
         "Default: the processes that the run began with.",
     )  # fmt: skip
     peer_timeout_seconds: int = integer(
@@ -172,6 +175,10 @@ class TrainConfig:
         mistakes += wrong + _contradictions(values)
         refuse(mistakes, "Correct the hyperparameters of the job.")
         return cls(**values)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings by the names under which files keep them."""
+        return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
         """Return the texts an optimizer step takes on `world_size` devices; None where that follows from the data."""
@@ -198,7 +205,7 @@ def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], li
             mistakes.append(f"hyperparameter {current} is given twice, once as an older name")
         own[current] = value
     if used:
-        logger.warning("hyperparameters in the older sample's names are accepted: %s", ", ".join(used))
+        logger.warning("older names of hyperparameters are accepted: %s", ", ".join(used))
     return own, mistakes
 
 

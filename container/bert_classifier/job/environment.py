@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bert_classifier.errors import PlatformError, UserError, cannot_read, remedy_for
-from bert_classifier.job.atomic_io import prove_replaceable, prove_writable, remove_partial_files
+from bert_classifier.job.atomic_io import remove_partial_files, require_replaceable, require_writable
 
 logger = logging.getLogger(__name__)
 
@@ -201,10 +201,10 @@ class Environment:
         for folder in filter(None, (self.model_dir, self.output_dir, self.checkpoint_dir)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                prove_writable(folder)
+                require_writable(folder)
                 if folder != self.checkpoint_dir:  # whose own manager removes what is its own
                     remove_partial_files(folder)
-                    prove_replaceable((*folder.iterdir(), self.failure_file))
+                    require_replaceable((*folder.iterdir(), self.failure_file))
             except OSError as error:
                 raise PlatformError(
                     f"Cannot write to {folder}: {error.strerror or error}.",

@@ -18,7 +18,7 @@ class Split:
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """Return a seed of 63 bits for one purpose, such as ("dropout", step, piece); others are independent of it."""
+    """Return a 63-bit seed for one purpose, such as ("dropout", step, micro-batch); others are independent of it."""
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 

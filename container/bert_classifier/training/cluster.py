@@ -46,7 +46,7 @@ class RankPlan:
         """Return one rank a GPU, or one a host without GPUs, unless the job asks for another number.
 
         Raises:
-            UserError: when gradient_shards would leave ranks without work, or MASTER_PORT is no port.
+            UserError: when num_gradient_groups would leave ranks without work, or MASTER_PORT is no port.
         """
         per_host = config.processes_per_host or max(1, count_gpus())
         is_alone = len(environment.hosts) == 1
@@ -55,9 +55,9 @@ class RankPlan:
         names = [name for _, name in socket.if_nameindex()]
         interface = environment.network_interface if environment.network_interface in names else ""
         plan = cls(environment.hosts, environment.host_rank, per_host, port, "lo" if is_alone else interface)
-        if config.gradient_shards is not None and config.gradient_shards < plan.size:
+        if config.num_gradient_groups is not None and config.num_gradient_groups < plan.size:
             raise UserError(
-                f"gradient_shards={config.gradient_shards} leaves some of the {plan.size} processes without work.",
+                f"num_gradient_groups={config.num_gradient_groups} leaves some of the {plan.size} processes without work.",
                 "Set it to the largest number of processes that the run is to have, or leave it out.",
             )
         return plan

@@ -5,7 +5,7 @@ import os
 
 import torch
 
-from bert_classifier.encoding.micro_batches import PIECE_COST_TOKENS
+from bert_classifier.encoding.micro_batches import MICRO_BATCH_OVERHEAD_TOKENS
 from bert_classifier.errors import UserError
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gpu
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 _DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 2048}
 # What starting one more micro-batch costs, in tokens' worth of time. On a GPU, launching the kernels of a pass takes
 # as long as computing some thousand tokens; a CPU rather computes twice than one padding token too many.
-_PIECE_COST = {"cuda": 4096, "cpu": PIECE_COST_TOKENS}
+_PIECE_COST = {"cuda": 4096, "cpu": MICRO_BATCH_OVERHEAD_TOKENS}
 
 
 def choose_device(local_rank: int = 0) -> torch.device:
@@ -70,7 +70,7 @@ def pin_threads(processes: int = 1) -> int:
 
 
 def use_threads(wanted: int, available: int) -> int:
-    """Compute with as many threads as an earlier life of the run, if there are cores for them; return their number.
+    """Compute with as many threads as an earlier attempt of the run, if there are cores for them; return their number.
 
     Args:
         available: what this rank took; cores that it shares with other ranks count too, and those of which a quota
@@ -101,6 +101,6 @@ def default_token_budget(device: torch.device) -> int:
     return _DEFAULT_TOKENS[device.type]
 
 
-def piece_cost_tokens(device: torch.device) -> int:
+def micro_batch_overhead_tokens(device: torch.device) -> int:
     """Return what a micro-batch costs besides its tokens, in tokens' worth of time."""
     return _PIECE_COST[device.type]

@@ -33,7 +33,7 @@ _END = (
 JOIN_SECONDS = 900  # for hosts to start, load the model and, at the end, wait for the first rank's export
 
 
-class World:
+class DistributedContext:
     """The ranks of a job, seen from one of them.
 
     Args:
@@ -64,7 +64,7 @@ class World:
         if self.size == 1:
             return
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with _told_apart():
+        with _peer_errors():
             dist.init_process_group(
                 backend, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
             )
@@ -73,15 +73,15 @@ class World:
     def leave(self) -> None:
         """Wait until all ranks are done, so that all hosts end together."""
         if self.size > 1:
-            with _told_apart():
+            with _peer_errors():
                 dist.barrier()
 
-    def agree(self, value: int) -> int:
+    def all_reduce_max(self, value: int) -> int:
         """Return the largest `value` (≥ 0) of any rank."""
         if self.size == 1:
             return value
         told = torch.tensor([value], dtype=torch.int64)
-        with _told_apart():
+        with _peer_errors():
             dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self._peers)
         return int(told)
 
@@ -91,14 +91,14 @@ class World:
         Raises:
             Stopped: when any rank was told to stop.
         """
-        number = self.agree(stop.number)
+        number = self.all_reduce_max(stop.number)
         if number:
             raise Stopped(signal_name(number))
 
-    def add_up(self, array: np.ndarray) -> None:
+    def all_reduce_sum(self, array: np.ndarray) -> None:
         """Add the arrays of all ranks up, in place; exact where at most one rank has other than zero."""
         if self.size > 1:
-            with _told_apart():
+            with _peer_errors():
                 dist.all_reduce(torch.from_numpy(array), group=self._peers)
 
     def gather(self, value: Any) -> list[Any]:
@@ -108,22 +108,22 @@ class World:
         text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
         sizes = np.zeros(self.size, dtype=np.int64)
         sizes[self.rank] = len(text)
-        with _told_apart():
+        with _peer_errors():
             dist.all_reduce(torch.from_numpy(sizes))
             padded = np.zeros((self.size, int(sizes.max())), dtype=np.uint8)
             padded[self.rank, : len(text)] = text
             dist.all_reduce(torch.from_numpy(padded))
         return [json.loads(row[:size].tobytes()) for row, size in zip(padded, sizes, strict=True)]
 
-    def take_from_first(self, tensors: Sequence[torch.Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[torch.Tensor]) -> None:
         """Give these tensors the content that they have on the first rank, in place."""
         if self.size > 1:
-            with _told_apart():
+            with _peer_errors():
                 for tensor in tensors:
                     dist.broadcast(tensor, src=0)
 
-    def exchange_slices(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Return this rank's slice of the vector of each rank, by rank.
+    def exchange_chunks(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Return this rank's chunk of the vector of each rank, by rank.
 
         Args:
             vector: of one length on all ranks, which `self.size` divides.
@@ -131,22 +131,22 @@ class World:
         if self.size == 1:
             return [vector]
         received = torch.empty_like(vector)
-        with _told_apart():
+        with _peer_errors():
             dist.all_to_all_single(received, vector, group=self._peers)
         return received.chunk(self.size)
 
-    def join_slices(self, part: torch.Tensor) -> torch.Tensor:
-        """Return the vector of which each rank has its slice."""
+    def join_chunks(self, part: torch.Tensor) -> torch.Tensor:
+        """Return the vector of which each rank has its chunk."""
         if self.size == 1:
             return part
         whole = part.new_empty(self.size * part.numel())
-        with _told_apart():
+        with _peer_errors():
             dist.all_gather_single(whole, part, group=self._peers)
         return whole
 
 
 @contextlib.contextmanager
-def _told_apart() -> Iterator[None]:
+def _peer_errors() -> Iterator[None]:
     """Tell a failure between ranks from one of this rank's own; only calls to other ranks stand inside."""
     try:
         yield

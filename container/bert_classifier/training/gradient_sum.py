@@ -1,35 +1,40 @@
-"""The sum of the shards' gradients: added in the order of their numbers as they come, in memory that does not grow."""
+"""The sum of the groups' gradients: added in the order of their numbers as they come, in constant memory."""
 
 from collections.abc import Iterator, Sequence
 
 import torch
 
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 
 
 class GradientSum:
-    """Adds gradients up in waves: in wave w, rank r brings the gradient of shard w · ranks + r.
+    """Adds gradients up in waves: in wave w, rank r brings that of gradient group w · ranks + r.
 
-    Within a wave each rank receives its slice of every shard and adds it to its slice of the sum; at the end the slices
-    are shared. So the order of addition, and with it every bit, is the same on any number of ranks, and a rank holds
-    one gradient and one sum, however many shards there are.
+    Within a wave each rank receives its chunk of every gradient and adds it to its chunk of the sum; at the end the
+    chunks are shared. The order of addition, and with it every bit, is the same on any number of ranks, and a rank
+    holds one gradient and one sum, however many groups there are.
 
     Args:
         parameters: those that learn; their gradients are taken, and freed.
-        num_shards: of all waves; in the last, ranks may have none left.
+        num_gradient_groups: of all waves; in the last, ranks may have none left.
     """
 
-    def __init__(self, world: World, parameters: Sequence[torch.nn.Parameter], num_shards: int) -> None:
-        self._world = world
+    def __init__(
+        self,
+        distributed: DistributedContext,
+        parameters: Sequence[torch.nn.Parameter],
+        num_gradient_groups: int,
+    ) -> None:
+        self._distributed = distributed
         self._parameters = parameters
-        self._num_shards = num_shards
-        self._shards_added = 0
+        self._num_gradient_groups = num_gradient_groups
+        self._groups_added = 0
         self._taken: torch.Tensor | None = None  # this rank's gradient of the wave, one vector
-        self._total: torch.Tensor | None = None  # this rank's slice of the sum
+        self._total: torch.Tensor | None = None  # this rank's chunk of the sum
 
     def take(self) -> None:
-        """Take the parameters' gradients, those of this rank's next shard; none anywhere is a gradient of zeros."""
-        if self._world.size == 1 and self._total is not None:
+        """Take the parameters' gradients, those of this rank's next group; none anywhere is a gradient of zeros."""
+        if self._distributed.size == 1 and self._total is not None:
             for parameter, part in self.parts_of(self._total):
                 part.add_(0 if parameter.grad is None else parameter.grad)
         else:
@@ -38,23 +43,23 @@ class GradientSum:
             parameter.grad = None
 
     def add_wave(self) -> None:
-        """Add what the ranks have taken, in the order of the shards; all ranks call this after `take`."""
-        count = min(self._world.size, self._num_shards - self._shards_added)
-        self._shards_added += count
+        """Add what the ranks have taken, in the order of the gradient groups; all ranks call this after `take`."""
+        count = min(self._distributed.size, self._num_gradient_groups - self._groups_added)
+        self._groups_added += count
         if self._taken is None:
             return
-        received = self._world.exchange_slices(self._taken)
+        received = self._distributed.exchange_chunks(self._taken)
         self._taken = None
-        for part in received[:count]:  # the other ranks had no shard left
+        for part in received[:count]:  # the other ranks had no gradient group left
             if self._total is None:
-                self._total = part.clone() if self._world.size > 1 else part
+                self._total = part.clone() if self._distributed.size > 1 else part
             else:
                 self._total += part
 
     def whole(self) -> torch.Tensor:
-        """Return the sum over all shards, one vector, on every rank."""
+        """Return the sum over all gradient groups, one vector, on every rank."""
         assert self._total is not None
-        return self._world.join_slices(self._total)
+        return self._distributed.join_chunks(self._total)
 
     def parts_of(self, flat: torch.Tensor) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
         """Yield each parameter with its part of a vector of all."""
@@ -67,5 +72,5 @@ class GradientSum:
         """Return all gradients as one vector, as long as a multiple of the number of ranks."""
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         length = sum(part.numel() for part in parts)
-        parts.append(parts[0].new_zeros(-length % self._world.size))
+        parts.append(parts[0].new_zeros(-length % self._distributed.size))
         return torch.cat([part.reshape(-1) for part in parts])

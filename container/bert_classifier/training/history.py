@@ -16,7 +16,7 @@ class History:
         steps: trained so far.
         evaluations: [step, loss, accuracy, macro F1] of evaluations on validation; of very many, every second goes.
         start: step from which on it is known; other than 0 where a checkpoint of before had none.
-        seconds: spent training and evaluating, over all lives; what an interruption has lost is not counted.
+        seconds: spent training and evaluating, over all attempts; what an interruption has lost is not counted.
     """
 
     width: int = 1

@@ -56,7 +56,7 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     # These import torch: not before the job is known to be sound.
     from bert_classifier.training.cluster import RankPlan
     from bert_classifier.training.device import check_devices
-    from bert_classifier.training.distributed import World
+    from bert_classifier.training.distributed import DistributedContext
     from bert_classifier.training.prepare import prepare
     from bert_classifier.training.ranks import run_ranks
     from bert_classifier.training.worker import run
@@ -67,7 +67,7 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
         environ.setdefault("MPLCONFIGDIR", str(folder))  # the report's plots write a cache: not into a home
         prepared = prepare(config, environment, stop, folder)
         if plan.size == 1:
-            run(config, environment, prepared, stop, World(), started)
+            run(config, environment, prepared, stop, DistributedContext(), started)
             return
         with stop.at_once():
             prepared.save(folder)

@@ -13,7 +13,7 @@ import numpy as np
 from bert_classifier.builder import Data, build_data, build_model, longest_text
 from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, tell
 from bert_classifier.data.doctor.report import DataReport
-from bert_classifier.data.doctor.survey import Survey
+from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Rows
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
@@ -33,7 +33,7 @@ _DESCRIPTION = "prepared.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """Everything of the data that training needs.
 
     Attributes:
@@ -76,7 +76,7 @@ class Prepared:
         return cls(described["labels"], described["positive"], splits, fingerprints, data_report, rows)
 
 
-def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> Prepared:
+def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> PreparedData:
     """Read, check, tokenise and examine the channels; the first host writes down what the data doctor found.
 
     Args:
@@ -98,7 +98,7 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     tell(report)
     rows = {name: functools.partial(Rows.of, data.channels[name]) for name in splits if name != "train"}
     positive = positive_index(data.mapper)
-    return Prepared(data.labels, positive, splits, fingerprints, report.as_json(), rows)
+    return PreparedData(data.labels, positive, splits, fingerprints, report.as_json(), rows)
 
 
 class _Preparation:
@@ -145,7 +145,7 @@ class _Preparation:
         surveys = {}
         for name, examples in data.channels.items():
             encoded, unknown = splits[name].encoded, self._tokenizer.unk_token_id
-            surveys[name] = Survey.of(name, examples, self._encoder, encoded, unknown)
+            surveys[name] = ChannelStats.of(name, examples, self._encoder, encoded, unknown)
             self._stop.check()
         longest = longest_text(self._config, self._environment)
         return examine(self._config, surveys, data.labels, longest=longest, is_held_out=data.is_held_out)

@@ -38,7 +38,7 @@ class Progress:
 
     Args:
         total_steps: of the whole run.
-        first_step: where this life of the run starts; the rest of the time is estimated from there.
+        first_step: where this attempt of the run starts; the rest of the time is estimated from there.
         log_every: steps between lines; 0 = by time.
         bar: whether to draw a progress bar; only where a terminal shows it.
     """

@@ -13,9 +13,9 @@ from bert_classifier import log
 from bert_classifier.errors import exit_code_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment, ml_root
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.failures import Outcome, in_families, log_failure, outcome_file
-from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal
 from bert_classifier.training.worker import run
 
@@ -40,17 +40,20 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
         0 when the job is done or was told to stop, else the exit code of the failure.
     """
     folder, started = Path(arguments[0]), float(arguments[1])
-    world = World(*(int(environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    distributed = DistributedContext(
+        *(int(environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    )
     log.configure(
-        "INFO" if world.is_first else "ERROR", prefix="" if world.is_first else f"[rank {world.rank}] "
+        "INFO" if distributed.is_first else "ERROR",
+        prefix="" if distributed.is_first else f"[rank {distributed.rank}] ",
     )
     stop = _listen(int(arguments[2]))
     outcome, code = Outcome(), 0
     try:
         environment = Environment.read(ml_root(environ), environ)
         config = TrainConfig.from_hyperparameters(environment.hyperparameters)
-        world.join(config.peer_timeout_seconds)
-        run(config, environment, Prepared.load(folder), stop, world, started)
+        distributed.join(config.peer_timeout_seconds)
+        run(config, environment, PreparedData.load(folder), stop, distributed, started)
     except Stopped as stopped:
         outcome = Outcome(stopped=str(stopped))
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes an outcome
@@ -59,7 +62,7 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
         code = exit_code_of(told)
         if not outcome.is_consequence:
             log_failure(told)
-    outcome.save(outcome_file(folder, world.local_rank))
+    outcome.save(outcome_file(folder, distributed.local_rank))
     return code
 
 

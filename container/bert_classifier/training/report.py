@@ -5,29 +5,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.artifact.provenance import encoder_facts
-from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
-from bert_classifier.evaluation.report.context import LearningCurve, Subject
+from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
+from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.kept import KeptWeights
 from bert_classifier.training.metrics import metric_line
-from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 
-def log_scores(assessment: Assessment) -> None:
+def log_scores(evaluation: EvaluationResult) -> None:
     """Log the headline numbers of each channel, on a line of its own."""
-    for name, scores in assessment.summaries.items():
+    for name, scores in evaluation.summaries.items():
         logger.info("%s", metric_line({f"{name}_{key}": value for key, value in scores.items()}))
 
 
 def write_reports(
     environment: Environment,
-    prepared: Prepared,
+    prepared: PreparedData,
     trainer: Trainer,
-    assessment: Assessment,
+    evaluation: EvaluationResult,
     info: Mapping[str, Any],
 ) -> None:
     """Write evaluation.json, the tables and report.html of the test channel, or else of the validation channel.
@@ -38,18 +38,18 @@ def write_reports(
         info: what training.json says of the run.
     """
     try:
-        subject = Subject(
+        context = ReportContext(
             title=environment.job_name or "Training report",
             labels=prepared.labels,
             positive=prepared.positive,
-            assessment=assessment,
-            rows=prepared.rows[assessment.channel](),
+            evaluation=evaluation,
+            rows=prepared.rows[evaluation.channel](),
             curve=_curve(trainer),
             data=prepared.data_report,
             facts=_facts(trainer, info),
             warnings=info["warnings"],
         )
-        write_outputs(environment.output_dir, subject)
+        write_outputs(environment.output_dir, context)
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
         logger.warning(
             "the reports in %s are not complete (%s: %s); the model is saved all the same",
@@ -73,17 +73,17 @@ def _curve(trainer: Trainer) -> LearningCurve:
 
 
 def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    lives = info["lives"]
+    attempts = info["lives"]
     seconds = trainer.history.seconds
     run = {
         "steps": f"{info['steps']} of {trainer.total_steps}",
         "weights kept": KeptWeights(trainer).description,
         "time spent training": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
-        "interruptions": max(0, len(lives) - 1),
+        "interruptions": max(0, len(attempts) - 1),
         **{
-            f"life {number}": f"from step {life['from_step']}, {life['ranks']} × {life['device']}"
-            f" ({life['instance_type'] or 'no instance type'}), {life['threads']} thread(s)"
-            for number, life in enumerate(lives, start=1)
+            f"life {number}": f"from step {attempt['from_step']}, {attempt['ranks']} × {attempt['device']}"
+            f" ({attempt['instance_type'] or 'no instance type'}), {attempt['threads']} thread(s)"
+            for number, attempt in enumerate(attempts, start=1)
         },
     }
     automatic = info["automatic_hyperparameters"]

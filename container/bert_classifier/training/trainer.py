@@ -9,15 +9,19 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from bert_classifier.encoding.micro_batches import deal, plan_micro_batches
+from bert_classifier.encoding.micro_batches import partition, plan_micro_batches
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.compiling import choose_forward
-from bert_classifier.training.device import default_token_budget, piece_cost_tokens, resolve_precision
-from bert_classifier.training.distributed import World
+from bert_classifier.training.device import (
+    default_token_budget,
+    micro_batch_overhead_tokens,
+    resolve_precision,
+)
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
 from bert_classifier.training.metrics import metric_line
 from bert_classifier.training.optimization import (
@@ -40,11 +44,11 @@ class TrainState:
 
     Attributes:
         token_budget: most tokens of a micro-batch, padding counted; falls when a GPU's memory does not suffice.
-        num_shards: parts that every batch is dealt into, whatever the number of ranks.
+        num_gradient_groups: parts that every batch is partitioned into, whatever the number of ranks.
     """
 
     token_budget: int
-    num_shards: int
+    num_gradient_groups: int
     step: int = 0
     evaluated_step: int = 0
     best_step: int = 0
@@ -61,7 +65,7 @@ class Trainer:
         positive: index of the class whose F1 is the score, or None: accuracy is.
         show_bar: draw a progress bar.
         stop: asked between steps and while evaluating.
-        world: the ranks that train together.
+        distributed: the ranks that train together.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class Trainer:
         positive: int | None = None,
         show_bar: bool = False,
         stop: StopSignal | None = None,
-        world: World | None = None,
+        distributed: DistributedContext | None = None,
     ) -> None:
         self.model = model.to(device)
         self.config = config
@@ -88,7 +92,7 @@ class Trainer:
         self.positive = positive
         self.show_bar = show_bar
         self.stop = stop or StopSignal()
-        self.world = world or World()
+        self.distributed = distributed or DistributedContext()
         self.precision = resolve_precision(config.precision, device)
         self.forward = choose_forward(
             self.model,
@@ -99,11 +103,11 @@ class Trainer:
             longest=config.max_seq_length,
             setting=config.compile,
         )
-        self.piece_cost = piece_cost_tokens(device)
+        self.micro_batch_overhead = micro_batch_overhead_tokens(device)
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)
         self.recipe = choose_recipe(
-            config, num_texts=len(train.targets), width=encoder_width(model), world_size=self.world.size
+            config, num_texts=len(train.targets), width=encoder_width(model), world_size=self.distributed.size
         )
         rate = self.recipe.learning_rate
         self.optimizer = build_optimizer(model, rate, config.weight_decay, config.layer_decay)
@@ -116,14 +120,14 @@ class Trainer:
             train,
             class_weights=self.class_weights,
             max_rows=config.per_device_batch_size,
-            piece_cost=self.piece_cost,
+            micro_batch_overhead=self.micro_batch_overhead,
             seed=config.seed,
             scaler=self.scaler,
-            world=self.world,
+            distributed=self.distributed,
         )
         self.state = TrainState(
             token_budget=config.max_tokens_per_micro_batch or default_token_budget(device),
-            num_shards=config.gradient_shards or self.world.size,
+            num_gradient_groups=config.num_gradient_groups or self.distributed.size,
         )
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
@@ -146,7 +150,7 @@ class Trainer:
         try:
             self._evaluate_if_due(progress)
             while not self.is_finished:
-                self.world.check(self.stop)
+                self.distributed.check(self.stop)
                 started = time.monotonic()
                 report = self.train_step(self.state.step)
                 self.state.step += 1
@@ -200,30 +204,32 @@ class Trainer:
 
     def accumulate_gradients(self, rows: np.ndarray, step: int) -> BatchReport:
         """Set the gradients to those of the mean loss over the examples `rows`, the batch of a step."""
-        batch = self.accumulator.accumulate(rows, step, self.state.token_budget, self.state.num_shards)
+        batch = self.accumulator.accumulate(
+            rows, step, self.state.token_budget, self.state.num_gradient_groups
+        )
         self.state.token_budget = batch.token_budget
         return batch
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return how well the present weights do on labelled texts; a text's logits are the mean of its windows'."""
         logits = np.zeros((len(split.encoded.lengths), self.num_classes), dtype=np.float32)
-        pieces = plan_micro_batches(
+        micro_batches = plan_micro_batches(
             split.encoded.lengths,
             self.state.token_budget,
-            piece_cost=self.piece_cost,
+            micro_batch_overhead=self.micro_batch_overhead,
             is_padded=self.forward.is_padded,
         )
-        costs = [self.forward.tokens_of(split.encoded.lengths[piece]) for piece in pieces]
-        dealt = deal(costs, self.world.size)
-        own = dealt[self.world.rank]
+        costs = [self.forward.tokens_of(split.encoded.lengths[micro_batch]) for micro_batch in micro_batches]
+        assigned = partition(costs, self.distributed.size)
+        own = assigned[self.distributed.rank]
         self.model.eval()
         with torch.inference_mode():
-            for turn in range(max(map(len, dealt))):
-                self.world.check(self.stop)
+            for turn in range(max(map(len, assigned))):
+                self.distributed.check(self.stop)
                 if turn < len(own):
-                    rows = pieces[own[turn]]
+                    rows = micro_batches[own[turn]]
                     logits[rows] = self.forward(split.encoded, rows).cpu().numpy()
-        self.world.add_up(logits)  # zero, save on the rank that had the window: exact
+        self.distributed.all_reduce_sum(logits)  # zero, save on the rank that had the window: exact
         return Evaluation(split.encoded.mean_by_text(logits), np.array(split.targets))
 
     def _clip_gradients(self) -> float:
@@ -263,7 +269,7 @@ class Trainer:
         if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step
             state.evaluations_since_best = 0
-            if self.world.is_first:
+            if self.distributed.is_first:
                 self.best_weights = copies(self.model.state_dict())
             self.best_result = result
         values = {

@@ -17,7 +17,7 @@ from bert_classifier.artifact.provenance import encoder_line, true_settings
 from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.errors import PlatformError
-from bert_classifier.evaluation.assessment import Assessment, assess
+from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
@@ -25,16 +25,16 @@ from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.modeling.probes import logits_of
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.doubts import doubts_about
 from bert_classifier.training.kept import KeptWeights
-from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.standing_model import keep_complete_model
-from bert_classifier.training.state.fingerprint import require_same_run, run_identity
-from bert_classifier.training.state.manager import Resume
+from bert_classifier.training.state.fingerprint import require_same_run, run_fingerprint
+from bert_classifier.training.state.manager import CheckpointManager
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -48,11 +48,11 @@ class Job:
 
     config: TrainConfig
     environment: Environment
-    prepared: Prepared
+    prepared: PreparedData
     model: transformers.PreTrainedModel
     tokenizer: Any
     trainer: Trainer
-    resume: Resume
+    manager: CheckpointManager
     encoder: Mapping[str, Any]
     results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class Job:
         """The channels that the model is judged by."""
         return [name for name in self.prepared.splits if name != "train"]
 
-    def assess(self) -> Assessment | None:
+    def assess(self) -> EvaluationResult | None:
         """Return what the weights to export are worth, calibrated on validation; None where that is not known."""
         validation = self.results.get("validation") or self.kept.result
         if validation is None:
@@ -84,18 +84,18 @@ class Job:
         config, results = self.config, {**self.results, "validation": validation}
         return assess(results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy)
 
-    def export(self, assessment: Assessment | None) -> None:
+    def export(self, evaluation: EvaluationResult | None) -> None:
         """Save the model as it is now as the artifact, with what training.json says of the run."""
-        info = self.describe(assessment)
+        info = self.describe(evaluation)
         self.trainer.model.to("cpu")
         remove_reports(self.environment)
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
-    def warnings(self, assessment: Assessment) -> list[str]:
+    def warnings(self, evaluation: EvaluationResult) -> list[str]:
         """Return what speaks against the model, and against its threshold."""
-        return [*doubts_about(self.trainer, assessment.results), *assessment.warnings]
+        return [*doubts_about(self.trainer, evaluation.results), *evaluation.warnings]
 
-    def describe(self, assessment: Assessment | None) -> dict[str, Any]:
+    def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
         """Return what training.json says of the run."""
         state, config = self.trainer.state, self.config
         return {
@@ -103,16 +103,16 @@ class Job:
             "truncation": config.truncation,
             "max_windows": config.max_windows,
             "window_overlap": config.window_overlap,
-            "temperature": assessment.temperature.value if assessment else 1.0,
-            "abstain_below": assessment.abstain_below if assessment else config.abstain_below,
+            "temperature": evaluation.temperature.value if evaluation else 1.0,
+            "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
             "is_complete": self.trainer.is_finished and set(self.results) == set(self.judged),
-            "run_fingerprint": self.resume.fingerprint,
+            "run_fingerprint": self.manager.fingerprint,
             "steps": state.step,
             "best_step": state.best_step,
             "kept_step": self.kept.step,
-            "metrics": assessment.summaries if assessment else {},
+            "metrics": evaluation.summaries if evaluation else {},
             "precision": self.trainer.precision,
-            "warnings": self.warnings(assessment) if assessment else [],
+            "warnings": self.warnings(evaluation) if evaluation else [],
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),
             "automatic_hyperparameters": list(self.trainer.recipe.automatic),
@@ -121,7 +121,7 @@ class Job:
                 "train_sha256": self.prepared.fingerprints["train"],
                 "validation_sha256": self.prepared.fingerprints["validation"],
             },
-            "lives": self.resume.lives,
+            "lives": self.manager.attempts,
             "versions": {
                 "bert_classifier": __version__,
                 "python": platform.python_version(),
@@ -135,7 +135,7 @@ class Job:
         """The settings as they were used; a batch that was given per device stays so."""
         recipe = self.trainer.recipe
         chosen = {name: getattr(recipe, name) for name in recipe.automatic}
-        return {**dataclasses.asdict(self.config), **chosen}
+        return {**self.config.recorded(), **chosen}
 
     def leave(self) -> None:
         """Leave a run that was told to stop: save where it stands, and export what was learnt so far for what it is.
@@ -144,19 +144,19 @@ class Job:
         """
         failure = None
         try:
-            self.resume.save()
+            self.manager.save()
         except Exception as error:  # noqa: BLE001 - raised again below: the model is exported all the same
             failure = error
         if not keep_complete_model(self.environment.model_dir, self.describe(None)):
             self.kept.use()
-            assessment = self.assess()
-            self.export(assessment)
+            evaluation = self.assess()
+            self.export(evaluation)
             self.kept.tell()
-            _warn(assessment.warnings if assessment else ())
+            _warn(evaluation.warnings if evaluation else ())
         if failure is not None:
             raise failure
 
-    def prove_artifact(self) -> None:
+    def verify_artifact(self) -> None:
         """Load what was saved and compare its answers with those of the model in memory.
 
         Raises:
@@ -174,13 +174,13 @@ class Job:
                 "Start the job again, on another instance if it happens twice.",
             )
 
-    def report(self, assessment: Assessment) -> None:
+    def report(self, evaluation: EvaluationResult) -> None:
         """Log the scores, and what speaks against the model, and write the reports."""
-        self.kept.tell(assessment.results["validation"])
-        log_scores(assessment)
-        info = self.describe(assessment)
+        self.kept.tell(evaluation.results["validation"])
+        log_scores(evaluation)
+        info = self.describe(evaluation)
         _warn(info["warnings"])
-        write_reports(self.environment, self.prepared, self.trainer, assessment, info)
+        write_reports(self.environment, self.prepared, self.trainer, evaluation, info)
 
 
 def _warn(sentences: Sequence[str]) -> None:
@@ -191,9 +191,9 @@ def _warn(sentences: Sequence[str]) -> None:
 def run(
     config: TrainConfig,
     environment: Environment,
-    prepared: Prepared,
+    prepared: PreparedData,
     stop: StopSignal,
-    world: World,
+    distributed: DistributedContext,
     started: float,
 ) -> None:
     """Train one model as the job describes, on all ranks; the first one leaves the artifact and the reports.
@@ -206,34 +206,34 @@ def run(
         Stopped: when the program was told to stop; a checkpoint and a model of what was learnt so far are then saved.
     """
     quiet_transformers()
-    job = _build(config, environment, prepared, stop, world, started)
+    job = _build(config, environment, prepared, stop, distributed, started)
     try:
-        job.resume.fit()
+        job.manager.fit()
         job.evaluate()
     except Stopped:
-        if world.is_first:
+        if distributed.is_first:
             job.leave()
         raise
-    if world.is_first:
-        assessment = job.assess()
-        assert assessment is not None, "validation was judged"
-        job.export(assessment)
-        job.prove_artifact()
-        job.report(assessment)
+    if distributed.is_first:
+        evaluation = job.assess()
+        assert evaluation is not None, "validation was judged"
+        job.export(evaluation)
+        job.verify_artifact()
+        job.report(evaluation)
         logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
-    world.leave()
+    distributed.leave()
 
 
 def _build(
     config: TrainConfig,
     environment: Environment,
-    prepared: Prepared,
+    prepared: PreparedData,
     stop: StopSignal,
-    world: World,
+    distributed: DistributedContext,
     started: float,
 ) -> "Job":
     """Build model and trainer, and take the run up where it stands."""
-    threads = pin_threads(world.local_size)
+    threads = pin_threads(distributed.local_size)
     torch.manual_seed(derive_seed(config.seed, "head"))
     model, tokenizer = build_model(config, environment, prepared.labels)
     trainer = Trainer(
@@ -243,29 +243,29 @@ def _build(
         prepared.splits["validation"],
         num_classes=len(prepared.labels),
         pad_id=tokenizer.pad_token_id,
-        device=choose_device(world.local_rank),
+        device=choose_device(distributed.local_rank),
         positive=prepared.positive,
-        show_bar=world.is_first and wants_bar(environment.job_name),
+        show_bar=distributed.is_first and wants_bar(environment.job_name),
         stop=stop,
-        world=world,
+        distributed=distributed,
     )
-    identity = run_identity(trainer, prepared, tokenizer)
-    require_same_run(world, identity, environment.current_host)
+    fingerprint = run_fingerprint(trainer, prepared, tokenizer)
+    require_same_run(distributed, fingerprint, environment.current_host)
     deadline = started + config.max_run_seconds if config.max_run_seconds else None
-    resume = Resume(environment, trainer, identity, threads, deadline)
+    manager = CheckpointManager(environment, trainer, fingerprint, threads, deadline)
     encoder = encoder_of(config, environment, model)
     logger.info("%s", encoder_line(encoder))
-    _announce(trainer, resume.threads)
-    return Job(config, environment, prepared, model, tokenizer, trainer, resume, encoder)
+    _announce(trainer, manager.threads)
+    return Job(config, environment, prepared, model, tokenizer, trainer, manager, encoder)
 
 
 def _announce(trainer: Trainer, threads: int) -> None:
     learning = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     logger.info(
-        "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d shard(s), micro-batches of"
-        " at most %d tokens",
-        learning / 1e6, trainer.world.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
-        trainer.recipe.global_batch_size, trainer.state.num_shards, trainer.state.token_budget,
+        "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d gradient group(s),"
+        " micro-batches of at most %d tokens",
+        learning / 1e6, trainer.distributed.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
+        trainer.recipe.global_batch_size, trainer.state.num_gradient_groups, trainer.state.token_budget,
     )  # fmt: skip
     if trainer.recipe.automatic:
         logger.info("%s", trainer.recipe.description(trainer.total_steps))

@@ -155,8 +155,8 @@ class LiveEndpoint:
         output = (self.config.get("AsyncInferenceConfig") or {}).get("OutputConfig", {}).get("S3OutputPath")
         if not output or "s3_prefix" in settings.given:
             return None
-        place = Location.of(output).as_folder()
-        return Location(place.bucket, place.key.removesuffix("output/"))
+        location = Location.of(output).as_folder()
+        return Location(location.bucket, location.key.removesuffix("output/"))
 
     @property
     def _base(self) -> dict[str, Any]:

@@ -43,16 +43,16 @@ class Location:
         return Location(self.bucket, self.as_folder().key + "".join(f"{name}/" for name in names))
 
 
-def list_sizes(account: Account, place: Location) -> dict[str, int]:
+def list_sizes(account: Account, location: Location) -> dict[str, int]:
     """Return bytes by key of what lies at or below a place; empty markers of consoles do not count."""
-    objects = (found for page in _pages(account, place) for found in page.get("Contents", ()))
+    objects = (found for page in _pages(account, location) for found in page.get("Contents", ()))
     first = itertools.islice(objects, MOST_KEYS)
     return {found["Key"]: found["Size"] for found in first if not found["Key"].endswith("/")}
 
 
-def list_keys(account: Account, place: Location) -> list[str]:
+def list_keys(account: Account, location: Location) -> list[str]:
     """Return the keys at or below a place, at most MOST_KEYS of them."""
-    return list(list_sizes(account, place))
+    return list(list_sizes(account, location))
 
 
 def list_folders(account: Account, folder: Location) -> list[str]:
@@ -62,9 +62,9 @@ def list_folders(account: Account, folder: Location) -> list[str]:
     return [prefix.removeprefix(folder.key).rstrip("/") for prefix in found]
 
 
-def _pages(account: Account, place: Location, **more: Any) -> Iterator[dict[str, Any]]:
+def _pages(account: Account, location: Location, **more: Any) -> Iterator[dict[str, Any]]:
     paginator = account.client("s3").get_paginator("list_objects_v2")
-    return iter(paginator.paginate(Bucket=place.bucket, Prefix=place.key, **more))
+    return iter(paginator.paginate(Bucket=location.bucket, Prefix=location.key, **more))
 
 
 def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Location, dict[str, int] | None]:
@@ -80,15 +80,15 @@ def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Locatio
     except ClientError as error:
         if not is_denied(error):
             raise
-    place = Location.of(uri)
-    return (place if PurePosixPath(place.key).suffix.lower() in suffixes else place.as_folder()), None
+    location = Location.of(uri)
+    return (
+        location if PurePosixPath(location.key).suffix.lower() in suffixes else location.as_folder()
+    ), None
 
 
-def unseen(subject: str, place: Location) -> Finding:
+def unseen(subject: str, location: Location) -> Finding:
     """Return what it means that a place may not be looked at."""
-    told = (
-        f"{place.uri} could not be looked at (you may not call ListObjectsV2), so it is taken as you gave it"
-    )
+    told = f"{location.uri} could not be looked at (you may not call ListObjectsV2), so it is taken as you gave it"
     return warn(subject, told, "See that the role may read it, and that it holds what you mean.")
 
 
@@ -100,22 +100,22 @@ def resolve(account: Account, uri: str) -> tuple[Location, dict[str, int]]:
     Raises:
         UserError: when it cannot be told apart what is meant.
     """
-    place = Location.of(uri)
-    folder = place.as_folder()
+    location = Location.of(uri)
+    folder = location.as_folder()
     below = list_sizes(account, folder)
-    if folder == place or not _is_object(account, place):
+    if folder == location or not _is_object(account, location):
         return folder, below
-    others = sorted({*(key for key in list_keys(account, place) if key != place.key), *below})
+    others = sorted({*(key for key in list_keys(account, location) if key != location.key), *below})
     if others:
         raise UserError(
-            f"{uri} is an object, and s3://{place.bucket}/{others[0]} begins with the same letters, so SageMaker "
+            f"{uri} is an object, and s3://{location.bucket}/{others[0]} begins with the same letters, so SageMaker "
             "would take both.",
             "Move one of them into a folder of its own, and name the folder.",
         )
-    return place, {key: size for key, size in list_sizes(account, place).items() if key == place.key}
+    return location, {key: size for key, size in list_sizes(account, location).items() if key == location.key}
 
 
-def _is_object(account: Account, place: Location) -> bool:
+def _is_object(account: Account, location: Location) -> bool:
     """Say whether an object has exactly this key; of all keys that begin so, it is listed first."""
-    keys = (found["Key"] for page in _pages(account, place) for found in page.get("Contents", ()))
-    return next(keys, None) == place.key
+    keys = (found["Key"] for page in _pages(account, location) for found in page.get("Contents", ()))
+    return next(keys, None) == location.key

@@ -162,9 +162,9 @@ def _simulate(account: Account, arn: str, needs: Needs) -> Iterator[Finding]:
     """Yield what the role may not do, as IAM works it out; only its own policies count there, not the bucket's."""
     refused: list[dict[str, Any]] = []
     try:
-        for action, places in (("s3:GetObject", needs.reads), ("s3:PutObject", needs.writes)):
-            for owner in dict.fromkeys(_owner(account, place) for place in places):
-                own = [place for place in places if _owner(account, place) == owner]
+        for action, locations in (("s3:GetObject", needs.reads), ("s3:PutObject", needs.writes)):
+            for owner in dict.fromkeys(_owner(account, location) for location in locations):
+                own = [location for location in locations if _owner(account, location) == owner]
                 refused += _refused(account, arn, action, own, owner)
     except AWS_ERRORS as error:
         denied = isinstance(error, ClientError) and is_denied(error)
@@ -177,19 +177,21 @@ def _simulate(account: Account, arn: str, needs: Needs) -> Iterator[Finding]:
             f"Give it the policy {POLICIES}/{needs.policy}, unless the bucket's own policy lets it in.",
         )  # fmt: skip
     if not refused:
-        buckets = {place.bucket for place in (*needs.reads, *needs.writes)}
+        buckets = {location.bucket for location in (*needs.reads, *needs.writes)}
         yield ok("role", f"may read and write {', '.join(sorted(buckets))}")
 
 
-def _owner(account: Account, place: Location) -> str:
-    return account.owner_of(place.bucket) or account.number
+def _owner(account: Account, location: Location) -> str:
+    return account.owner_of(location.bucket) or account.number
 
 
 def _refused(
-    account: Account, arn: str, action: str, places: list[Location], owner: str
+    account: Account, arn: str, action: str, locations: list[Location], owner: str
 ) -> list[dict[str, Any]]:
     """Return what IAM says of a role at places of one owner, whose number the policies of docker/iam ask for."""
-    resources = sorted({f"arn:{arn.split(':')[1]}:s3:::{place.bucket}/{place.key}*" for place in places})
+    resources = sorted(
+        {f"arn:{arn.split(':')[1]}:s3:::{location.bucket}/{location.key}*" for location in locations}
+    )
     context = {
         "ContextKeyName": "s3:ResourceAccount", "ContextKeyValues": [owner], "ContextKeyType": "string",
     }  # fmt: skip

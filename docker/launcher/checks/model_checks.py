@@ -54,9 +54,9 @@ def check_artifact(account: Account, uri: str) -> Iterator[Finding]:
             "model", f"{uri} is no *.tar.gz", "Give the model.tar.gz of a training job, or JOB= and its name."
         )
         return
-    place = Location.of(uri)
+    location = Location.of(uri)
     try:
-        found = account.client("s3").head_object(Bucket=place.bucket, Key=place.key)
+        found = account.client("s3").head_object(Bucket=location.bucket, Key=location.key)
     except ClientError as error:
         if code_of(error) in ("404", "NoSuchKey", "NoSuchBucket"):
             yield fail("model", f"nothing lies at {uri}", "Correct MODEL_DATA, or give JOB=.")

@@ -48,7 +48,7 @@ class Job:
     def place_of(self, channel: Channel) -> Location:
         """Return where a channel is, or is going to be, in S3."""
         if isinstance(channel, S3Channel):
-            return channel.place
+            return channel.location
         return self.prefix.below("data", channel.name, channel.digest)
 
 
@@ -98,8 +98,8 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
 
 def check_account(job: Job, account: Account) -> list[Finding]:
     """Return what AWS says about a job's image, role and buckets."""
-    given = [channel.place for channel in job.channels if isinstance(channel, S3Channel)]
-    places = [job.prefix, job.checkpoints, *given]
+    given = [channel.location for channel in job.channels if isinstance(channel, S3Channel)]
+    locations = [job.prefix, job.checkpoints, *given]
     needs = account_checks.Needs(
         "training-role.json",
         reads=[job.prefix.below("data"), job.checkpoints, *given],
@@ -109,7 +109,7 @@ def check_account(job: Job, account: Account) -> list[Finding]:
         *examine("image", lambda: account_checks.check_image(account, job.image_uri, job.settings)),
         *examine("role", lambda: account_checks.check_role(account, job.settings.role, needs)),
     ]
-    for bucket in dict.fromkeys(place.bucket for place in places):
+    for bucket in dict.fromkeys(location.bucket for location in locations):
         findings += examine("bucket", partial(account_checks.check_bucket, account, bucket))
     return findings
 

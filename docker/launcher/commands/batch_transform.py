@@ -48,7 +48,7 @@ class Transform:
         """Return the request of the job."""
         settings, texts = self.settings, self.texts
         assert texts is not None, "nothing is requested when the checks have not found the texts"
-        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": texts.place.uri}}
+        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": texts.location.uri}}
         output = {
             "S3OutputPath": self.output.uri,
             "Accept": texts.accept(settings),
@@ -91,7 +91,7 @@ def run(settings: TransformSettings, account: Account) -> int:
         say(table(doubts(findings)))
     texts = transform.texts
     if texts and texts.local and held is None:
-        upload(account, texts.local.contents, texts.place, settings.output_kms_key)
+        upload(account, texts.local.contents, texts.location, settings.output_kms_key)
     name = transform.model.name
     with contextlib.ExitStack() as undo, interrupts.held() as typed:
         made = _create(transform, account, typed, undo)
@@ -129,7 +129,7 @@ def plan(settings: TransformSettings, account: Account) -> tuple[Transform, list
 def _check_output(transform: Transform, account: Account) -> Iterator[Finding]:
     """Yield whether the answers have a folder of their own."""
     texts, output = transform.texts, transform.output
-    if texts and output.bucket == texts.place.bucket and output.key.startswith(texts.place.key):
+    if texts and output.bucket == texts.location.bucket and output.key.startswith(texts.location.key):
         yield fail("output", f"{output.uri} lies in the folder of the texts", "Give another OUTPUT.")
     there = len(list_keys(account, output)) if transform.settings.output else 0
     if there:
@@ -158,13 +158,13 @@ def _check_account(transform: Transform, account: Account) -> list[Finding]:
     settings, model = transform.settings, transform.model
     driver = model_checks.transform_driver(settings)
     reads = [Location.of(model.data)] if model.data else []
-    reads += [transform.texts.place] if transform.texts else []
+    reads += [transform.texts.location] if transform.texts else []
     needs = account_checks.Needs("serving-role.json", reads, [transform.output])
     findings = [
         *examine("image", partial(account_checks.check_image, account, model.image_uri, settings, driver)),
         *examine("role", lambda: account_checks.check_role(account, settings.role, needs)),
     ]
-    for bucket in dict.fromkeys(place.bucket for place in (*reads, transform.output)):
+    for bucket in dict.fromkeys(location.bucket for location in (*reads, transform.output)):
         findings += examine("bucket", partial(account_checks.check_bucket, account, bucket))
     return findings
 

@@ -173,7 +173,7 @@ def _check_account(deployment: Deployment, account: Account) -> list[Finding]:
         *examine("image", partial(account_checks.check_image, account, model.image_uri, settings, driver)),
         *examine("role", lambda: account_checks.check_role(account, settings.role, needs)),
     ]
-    for bucket in dict.fromkeys(place.bucket for place in (*needs.reads, *needs.writes)):
+    for bucket in dict.fromkeys(location.bucket for location in (*needs.reads, *needs.writes)):
         findings += examine("bucket", partial(account_checks.check_bucket, account, bucket))
     return findings
 

@@ -156,16 +156,16 @@ def _ask_through_s3(
     folder = Location.of(output["S3OutputPath"]).as_folder()
     parent = folder.key.removesuffix("output/")
     digest = hashlib.sha256(question.body).hexdigest()[:16]
-    place = Location(folder.bucket, f"{parent}input/{digest}")
+    location = Location(folder.bucket, f"{parent}input/{digest}")
     key = output.get("KmsKeyId", "")
     extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
     if not settings.dry_run:
-        account.client("s3").put_object(Bucket=place.bucket, Key=place.key, Body=question.body, **extra)
+        account.client("s3").put_object(Bucket=location.bucket, Key=location.key, Body=question.body, **extra)
     asked = account.client("sagemaker-runtime").invoke_endpoint_async(
         EndpointName=settings.endpoint,
         ContentType=question.content_type,
         Accept=settings.accept,
-        InputLocation=place.uri,
+        InputLocation=location.uri,
         InvocationTimeoutSeconds=settings.invocation_timeout,
     )
     if settings.dry_run:
@@ -195,9 +195,9 @@ def _wait_for(account: Account, asked: dict[str, Any], settings: InvokeSettings)
 
 
 def _read(account: Account, uri: str) -> str | None:
-    place = Location.of(uri)
+    location = Location.of(uri)
     try:
-        found = account.client("s3").get_object(Bucket=place.bucket, Key=place.key)
+        found = account.client("s3").get_object(Bucket=location.bucket, Key=location.key)
     except ClientError as error:
         if code_of(error) in (
             "NoSuchKey",

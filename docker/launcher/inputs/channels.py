@@ -68,12 +68,12 @@ class S3Channel:
     """Objects in S3 that are a channel already.
 
     Attributes:
-        place: one object, or a folder with the slash at its end.
+        location: one object, or a folder with the slash at its end.
         sizes: bytes by key of what lies there, as far as it was listed; None where you may not look.
     """
 
     name: str
-    place: Location
+    location: Location
     sizes: dict[str, int] | None
 
     @classmethod
@@ -84,11 +84,11 @@ class S3Channel:
     def findings(self) -> Iterator[Finding]:
         """Yield whether anything usable lies there: as of a local folder, nothing hidden and nothing empty."""
         if self.sizes is None:
-            yield unseen(self.name, self.place)
+            yield unseen(self.name, self.location)
             return
         if not self.sizes:
             yield fail(
-                self.name, f"nothing lies at {self.place.uri}", "Correct the prefix, or upload the data."
+                self.name, f"nothing lies at {self.location.uri}", "Correct the prefix, or upload the data."
             )
             return
         suffixes = DATA_SUFFIXES if self.name in _TABLES else ("",)
@@ -98,16 +98,16 @@ class S3Channel:
             wanted = "*.csv or *.jsonl" if self.name in _TABLES else "file"
             yield fail(
                 self.name,
-                f"{self.place.uri} has no {wanted} that is neither hidden nor empty: it holds {there}",
+                f"{self.location.uri} has no {wanted} that is neither hidden nor empty: it holds {there}",
                 "Give CSV or JSON Lines."
                 if self.name in _TABLES
                 else "Correct the prefix, or upload the files.",
             )
             return
-        yield ok(self.name, f"{len(usable)} object(s) at {self.place.uri}")
+        yield ok(self.name, f"{len(usable)} object(s) at {self.location.uri}")
 
     def _is_read(self, key: str, suffixes: tuple[str, ...]) -> bool:
-        folder = self.place.key.rpartition("/")[0] + "/" if "/" in self.place.key else ""
+        folder = self.location.key.rpartition("/")[0] + "/" if "/" in self.location.key else ""
         return key.lower().endswith(suffixes) and not _is_hidden(Path(key.removeprefix(folder)))
 
 

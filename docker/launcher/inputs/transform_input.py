@@ -27,13 +27,13 @@ class TransformInput:
 
     Attributes:
         local: files of this machine; None when all is in S3 already.
-        place: where they are, or are going to be.
+        location: where they are, or are going to be.
         names: of the files, as far as they were listed; None where you may not look.
         content_type: their form.
     """
 
     local: LocalChannel | None
-    place: Location
+    location: Location
     names: tuple[str, ...] | None
     content_type: str
 
@@ -68,11 +68,11 @@ def input_of(settings: TransformSettings, prefix: Location, account: Account) ->
     if not settings.input:
         raise UserError("No texts are named.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
     if settings.input.startswith("s3://"):
-        place, sizes = look(account, settings.input, MEDIA_TYPES)
+        location, sizes = look(account, settings.input, MEDIA_TYPES)
         if sizes is not None and not sizes:
             raise UserError(f"Nothing lies at {settings.input}.", "Correct INPUT, or upload the texts.")
         names = None if sizes is None else tuple(sizes)
-        return TransformInput(None, place, names, content_type_of(settings, names or (place.uri,)))
+        return TransformInput(None, location, names, content_type_of(settings, names or (location.uri,)))
     local = LocalChannel("input", _files_of(Path(settings.input).expanduser()))
     kind = content_type_of(settings, tuple(local.files))
     return TransformInput(local, prefix.below("transform", "input", local.digest), tuple(local.files), kind)
@@ -123,7 +123,7 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
     for name, path in (found.local.files if found.local else {}).items():
         yield from _check_file(name, path, found, settings)
     if found.names is None:
-        yield unseen("input", found.place)
+        yield unseen("input", found.location)
     else:
         yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")
 

@@ -51,10 +51,10 @@ class Client:
         Raises:
             ConnectionError: when the server has closed, or does not say how long its answer is.
         """
-        piece = self._connected().recv(65536)
-        self._answer += piece
+        micro_batch = self._connected().recv(65536)
+        self._answer += micro_batch
         head, end, body = self._answer.partition(b"\r\n\r\n")
-        if not piece:
+        if not micro_batch:
             raise ConnectionError(f"closed after {self._answer[:200]!r}")
         if not end:
             return None

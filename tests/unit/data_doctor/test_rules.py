@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bert_classifier.data.doctor.doctor import examine, tell
-from bert_classifier.data.doctor.survey import Survey
+from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError
@@ -32,7 +32,7 @@ def examined(tokenizer):
         encoder = TextEncoder(
             tokenizer.backend_tokenizer, 0, config.max_seq_length, config.truncation, config.max_windows
         )
-        surveys = {}
+        stats = {}
         for name, rows in channels.items():
             texts, targets = (
                 [text for _, text in rows],
@@ -40,8 +40,8 @@ def examined(tokenizer):
             )
             examples = Examples(texts, targets, f"{name} {{}}".format, num_empty if name == "train" else 0)
             encoded = encoder.encode_batch(texts)
-            surveys[name] = Survey.of(name, examples, encoder, encoded, tokenizer.unk_token_id)
-        return examine(config, surveys, LABELS, longest=longest, is_held_out=is_held_out)
+            stats[name] = ChannelStats.of(name, examples, encoder, encoded, tokenizer.unk_token_id)
+        return examine(config, stats, LABELS, longest=longest, is_held_out=is_held_out)
 
     return run
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.evaluation.assessment import Assessment, assess
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.evaluation.scores import Evaluation, chance_of_at_least, wilson_interval
 from support.evaluations import evaluation_of
 
@@ -57,18 +57,18 @@ def test_summaries_hold_the_headline_numbers():
 
 def test_target_accuracy_is_reached_by_abstaining():
     """To be right in 95 % the unsure texts get no label; the threshold lies between the two scores."""
-    assessment = assess({"validation": MIXED, "test": MIXED}, abstain_below=0.0, target_accuracy=0.95)
-    scores = assessment.summaries["test"]
+    evaluation = assess({"validation": MIXED, "test": MIXED}, abstain_below=0.0, target_accuracy=0.95)
+    scores = evaluation.summaries["test"]
     assert (scores["coverage"], scores["accuracy_of_answered"]) == (0.8, 1.0)
-    assert 0.4 < assessment.abstain_below < 0.999
+    assert 0.4 < evaluation.abstain_below < 0.999
 
 
 def test_an_unreachable_target_is_told_and_abstains_from_nothing():
     """A model whose surest answer is wrong reaches no target."""
     wrong = evaluation_of([(0, 1)] * 40, classes=3)
-    assessment = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
-    assert assessment.abstain_below == 0.0
-    assert assessment.warnings == [
+    evaluation = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
+    assert evaluation.abstain_below == 0.0
+    assert evaluation.warnings == [
         "target_accuracy=0.5 is not reached on validation by any score: every text gets a label."
     ]
 
@@ -118,9 +118,9 @@ def test_the_chance_of_many_texts_is_that_of_the_normal_distribution():
 
 def test_a_threshold_of_ones_own_is_kept():
     """abstain_below decides where no target is given."""
-    assessment = assess({"validation": MIXED}, abstain_below=0.6, target_accuracy=0.0)
-    assert assessment.abstain_below == 0.6
-    assert assessment.summaries["validation"]["coverage"] == 0.8
+    evaluation = assess({"validation": MIXED}, abstain_below=0.6, target_accuracy=0.0)
+    assert evaluation.abstain_below == 0.6
+    assert evaluation.summaries["validation"]["coverage"] == 0.8
 
 
 def test_numbers_that_are_none_spoil_no_mean(caplog):
@@ -128,10 +128,10 @@ def test_numbers_that_are_none_spoil_no_mean(caplog):
     logits = MIXED.logits.copy()
     logits[0], logits[1, 2] = math.nan, math.inf
     with caplog.at_level(logging.WARNING, "bert_classifier"):
-        assessment = assess(
+        evaluation = assess(
             {"validation": Evaluation(logits, MIXED.targets)}, abstain_below=0.0, target_accuracy=0.0
         )
-    assert all(map(math.isfinite, assessment.summaries["validation"].values()))
+    assert all(map(math.isfinite, evaluation.summaries["validation"].values()))
     assert "not finite for 2 text(s) of validation" in caplog.text
 
 
@@ -141,4 +141,4 @@ def test_numbers_that_are_none_spoil_no_mean(caplog):
 )
 def test_the_reported_channel_is_test_or_else_validation(channels, reported):
     """What was not looked at while training comes first."""
-    assert Assessment(dict.fromkeys(channels, MIXED), Temperature(1.0), 0.0).channel == reported
+    assert EvaluationResult(dict.fromkeys(channels, MIXED), Temperature(1.0), 0.0).channel == reported

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.data.examples import Rows
-from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
+from bert_classifier.evaluation.result import EvaluationResult
 from support.evaluations import evaluation_of
 
 COUNTS = st.integers(0, 60)
@@ -76,7 +76,7 @@ TRIPLES = [(0, 0, 0), (1, 1, 1), (2, 0, 0), (1, 1, 2), (0, 2, 0), (1, 0, 1), (2,
 def pair_of(triples: list[tuple[int, int, int]]) -> Pair:
     """Return two models with these answers."""
     results = [evaluation_of([(t[0], t[side]) for t in triples], classes=3, margin=3.0) for side in (1, 2)]
-    told = [Assessment({"d.csv": result}, Temperature(1.0), 0.0) for result in results]
+    told = [EvaluationResult({"d.csv": result}, Temperature(1.0), 0.0) for result in results]
     rows = Rows(
         [f"d.csv line {n}" for n in range(len(triples))], [f"<b>{n}</b>" for n in range(len(triples))]
     )

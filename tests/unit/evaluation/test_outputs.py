@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from bert_classifier.data.examples import Rows
-from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
-from bert_classifier.evaluation.report.context import LearningCurve, Subject
+from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
+from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.scores import Evaluation
 from support.evaluations import evaluation_of
 
@@ -44,7 +44,7 @@ DATA = {
 }  # fmt: skip
 
 
-def subject_of(classes: int = 3, count: int = 60, **changes: object) -> Subject:
+def subject_of(classes: int = 3, count: int = 60, **changes: object) -> ReportContext:
     """Return a subject with random answers, hostile names and hostile texts."""
     rng = np.random.default_rng(0)
     result = Evaluation(
@@ -55,17 +55,17 @@ def subject_of(classes: int = 3, count: int = 60, **changes: object) -> Subject:
         [f"=cmd.csv line {n}" for n in range(count)],
         [f"</td><img src=x onerror=1> {n} \u2028" for n in range(count)],
     )
-    subject = Subject(
+    context = ReportContext(
         title="<i>Report</i>",
         labels=labels,
         positive=None,
-        assessment=Assessment({"validation": result}, Temperature(1.5), 0.4),
+        evaluation=EvaluationResult({"validation": result}, Temperature(1.5), 0.4),
         rows=rows,
         curve=LearningCurve([(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2),
         data=DATA,
         facts={"Run": {"seed": 1, "job": "<u>"}},
     )
-    return dataclasses.replace(subject, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(context, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +146,11 @@ def test_the_table_of_classes_is_that_of_the_evaluation(folder):
 def test_mistakes_are_listed_by_place_and_text(folder):
     """Every wrong answer, the surest first, where it stands."""
     _, *rows = rows_of(folder / "errors.csv")
-    subject = subject_of()
-    assert len(rows) == int((subject.result.predicted != subject.result.targets).sum())
-    for row, suspect in zip(rows, subject.mistakes, strict=True):
+    context = subject_of()
+    assert len(rows) == int((context.result.predicted != context.result.targets).sum())
+    for row, suspect in zip(rows, context.mistakes, strict=True):
         assert row[0] == f"'=cmd.csv line {suspect.index}"
-        assert row[5] == subject.rows.texts[suspect.index]
+        assert row[5] == context.rows.texts[suspect.index]
 
 
 def test_the_report_is_one_file_without_a_script(folder):
@@ -195,9 +195,9 @@ def test_two_hundred_classes_fit(tmp_path):
 def test_extreme_results_have_a_report(tmp_path, result):
     """Without mistakes, curve or data the sections say so or are left out."""
     rows = Rows(["x"] * result.count, ["y"] * result.count)
-    assessment = Assessment({"my.csv": result}, Temperature(1.0, "too few"), 0.0)
-    subject = subject_of(2, labels=("a", "b"), assessment=assessment, rows=rows, curve=None, data={})
-    write_outputs(tmp_path, subject)
+    evaluation = EvaluationResult({"my.csv": result}, Temperature(1.0, "too few"), 0.0)
+    context = subject_of(2, labels=("a", "b"), evaluation=evaluation, rows=rows, curve=None, data={})
+    write_outputs(tmp_path, context)
     told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert told["dataset"] == {"item_count": result.count, "channel": "my.csv"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -225,8 +225,8 @@ def test_the_table_of_abstaining_says_how_many_texts_it_rests_on(tmp_path):
     """Three sure and right answers, 17 wrong ones: 99.9 % is reached by 3 texts, which is no promise."""
     parts = (evaluation_of([(0, 0)] * 3, 3, margin=8.0), evaluation_of([(1, 0)] * 17, 3))
     result = Evaluation(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logits", "targets")))
-    assessment = Assessment({"validation": result}, Temperature(1.0, "few"), 0.0)
-    write_outputs(tmp_path, subject_of(count=20, assessment=assessment))
+    evaluation = EvaluationResult({"validation": result}, Temperature(1.0, "few"), 0.0)
+    write_outputs(tmp_path, subject_of(count=20, evaluation=evaluation))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "of them right</th>" in page
     assert page.count("3 of 3</td>") == 5

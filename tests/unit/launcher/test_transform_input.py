@@ -36,7 +36,7 @@ def test_the_suffix_tells_the_form(tmp_path, name, form, split, accept):
     """Of the texts and of the answers; a JSON document is not cut."""
     settings, texts = found(tmp_path, {name: '"a text"'})
     assert (texts.content_type, texts.split_type, texts.accept(settings)) == (form, split, accept)
-    assert texts.place.key.startswith("mine/transform/input/")
+    assert texts.location.key.startswith("mine/transform/input/")
 
 
 def test_files_of_several_forms_are_refused(tmp_path):

@@ -39,8 +39,8 @@ def test_channels_that_only_the_role_may_read_are_taken_as_given(closed):
     """Each of them, with a doubt: none is lost, whatever else is given."""
     given = TrainSettings(train=f"s3://{BUCKET}/in", validation=f"s3://{BUCKET}/val.csv")
     channels = channels_of(given, closed)
-    places = [channel.place.uri for channel in channels if isinstance(channel, S3Channel)]
-    assert places == [f"s3://{BUCKET}/in/", f"s3://{BUCKET}/val.csv"]
+    locations = [channel.location.uri for channel in channels if isinstance(channel, S3Channel)]
+    assert locations == [f"s3://{BUCKET}/in/", f"s3://{BUCKET}/val.csv"]
     (doubt,) = channels[0].findings()
     assert doubt.level is Level.WARN
     assert "taken as you gave it" in doubt.told
@@ -68,7 +68,7 @@ def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
     there = f"s3://{BUCKET}/texts"
     settings = TransformSettings(input=there, content_type="text/plain")
     found = input_of(settings, Location(BUCKET, "mine/"), closed)
-    assert (found.place.uri, found.names) == (f"s3://{BUCKET}/texts/", None)
+    assert (found.location.uri, found.names) == (f"s3://{BUCKET}/texts/", None)
     assert [one.level for one in check_input(settings, found)] == [Level.WARN]
     with pytest.raises(UserError, match="cannot be told"):
         input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed)

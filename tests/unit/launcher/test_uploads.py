@@ -50,14 +50,14 @@ def digested(files: dict[str, Path]) -> dict[str, DigestedFile]:
 
 def test_only_what_is_missing_or_of_another_size_is_uploaded(account, aws, folder, capsys):
     """The same name with the same size counts as there; a file that was cut off is sent again."""
-    place = Location(BUCKET, "x/")
+    location = Location(BUCKET, "x/")
     files = digested({"a.csv": folder / "a.csv", "b.jsonl": folder / "deep" / "b.jsonl"})
     aws.put("x/a.csv", CSV)
     aws.put("x/b.jsonl", "{")
-    upload(account, files, place)
+    upload(account, files, location)
     assert "uploaded 1 file(s)" in capsys.readouterr().err
     assert aws.client("s3").get_object(Bucket=BUCKET, Key="x/b.jsonl")["Body"].read() == b"{}"
-    upload(account, files, place)
+    upload(account, files, location)
     assert capsys.readouterr().err == f"s3://{BUCKET}/x/ is there already\n"
 
 
@@ -92,8 +92,10 @@ def test_a_prefix_in_s3_is_its_folder_or_its_object(account, aws):
     aws.put("mine/train/a.csv", CSV)
     aws.put("mine/training/b.csv", CSV)
     channel = S3Channel.at("train", f"s3://{BUCKET}/mine/train", account)
-    assert (channel.place.key, list(channel.sizes or ())) == ("mine/train/", ["mine/train/a.csv"])
-    assert S3Channel.at("train", f"s3://{BUCKET}/mine/train/a.csv", account).place.key == "mine/train/a.csv"
+    assert (channel.location.key, list(channel.sizes or ())) == ("mine/train/", ["mine/train/a.csv"])
+    assert (
+        S3Channel.at("train", f"s3://{BUCKET}/mine/train/a.csv", account).location.key == "mine/train/a.csv"
+    )
 
 
 def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
@@ -178,11 +180,11 @@ def test_a_file_that_cannot_be_read_is_told(account, tmp_path):
 def test_what_was_uploaded_without_the_key_is_uploaded_again_with_it(account, aws, folder, capsys):
     """“There already” holds only for what is encrypted as it was asked for."""
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
-    place, files = Location(BUCKET, "x/"), digested({"a.csv": folder / "a.csv"})
-    upload(account, files, place)
+    location, files = Location(BUCKET, "x/"), digested({"a.csv": folder / "a.csv"})
+    upload(account, files, location)
     for told in ("uploaded 1 file(s)", "is there already"):
         capsys.readouterr()
-        upload(account, files, place, key)
+        upload(account, files, location, key)
         assert told in capsys.readouterr().err
 
 
@@ -192,8 +194,8 @@ def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
         for name, value in here.environ.items():
             if name.startswith("AWS_"):
                 monkeypatch.setenv(name, value)
-        (doubt, place) = check_bucket(Account(AccountSettings()), BUCKET)
-        assert (doubt.level, place.level) == (Level.WARN, Level.OK)
+        (doubt, location) = check_bucket(Account(AccountSettings()), BUCKET)
+        assert (doubt.level, location.level) == (Level.WARN, Level.OK)
         assert f"{BUCKET} belongs to another account than yours, {ACCOUNT}" in doubt.told
         (wrong, _) = check_bucket(Account(AccountSettings(bucket_owner=ACCOUNT)), BUCKET)
         assert wrong.level is Level.FAIL

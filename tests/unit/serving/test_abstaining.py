@@ -27,25 +27,25 @@ ANSWERS = predictions_of(np.array([[0.6, 0.4], [0.2, 0.8]]), [True, False])
 )
 def test_an_unsure_text_has_a_score_and_no_label(media_type, body):
     """null, or an empty cell; its neighbour is sure, and named."""
-    assert codec.encode(ANSWERS, codec.Naming(LABELS, abstain_below=0.7), media_type) == body
+    assert codec.encode(ANSWERS, codec.ResponseFormat(LABELS, abstain_below=0.7), media_type) == body
 
 
 def test_a_score_at_the_threshold_is_answered():
     """Only what is below it is not."""
-    assert codec.encode(ANSWERS[1:], codec.Naming(LABELS, abstain_below=0.8), CSV) == "Sports,0.8"
-    assert codec.encode(ANSWERS[1:], codec.Naming(LABELS, abstain_below=0.8001), CSV) == ",0.8"
+    assert codec.encode(ANSWERS[1:], codec.ResponseFormat(LABELS, abstain_below=0.8), CSV) == "Sports,0.8"
+    assert codec.encode(ANSWERS[1:], codec.ResponseFormat(LABELS, abstain_below=0.8001), CSV) == ",0.8"
 
 
 def test_who_asks_for_several_classes_gets_them_marked():
     """With top_k the classes keep their names, for a person to choose from."""
-    naming = codec.Naming(LABELS, top_k=2, abstain_below=0.7)
-    unsure, sure = json.loads(codec.encode(ANSWERS, naming, JSON))
+    response_format = codec.ResponseFormat(LABELS, top_k=2, abstain_below=0.7)
+    unsure, sure = json.loads(codec.encode(ANSWERS, response_format, JSON))
     assert unsure == [
         {"label": "World", "score": 0.6, "truncated": True, "unsure": True},
         {"label": "Sports", "score": 0.4, "truncated": True, "unsure": True},
     ]
     assert sure == [{"label": "Sports", "score": 0.8}, {"label": "World", "score": 0.2}]
-    assert codec.encode(ANSWERS[:1], naming, CSV) == "World,0.6,Sports,0.4"
+    assert codec.encode(ANSWERS[:1], response_format, CSV) == "World,0.6,Sports,0.4"
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ ANSWERS: list[Prediction | RecordError] = [
 
 def encoded(answers, media_type, top_k=None):
     """Return the body of an answer."""
-    return codec.encode(answers, codec.Naming(LABELS, top_k), media_type)
+    return codec.encode(answers, codec.ResponseFormat(LABELS, top_k), media_type)
 
 
 def test_json_answers():

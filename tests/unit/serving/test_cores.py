@@ -10,13 +10,13 @@ import torch
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
-from bert_classifier.serving.model.thread_budget import Cores
+from bert_classifier.serving.model.thread_budget import ThreadBudget
 from support.fakes import toy_rows
 
 TEXTS = [text for _, text in toy_rows(24)]
 
 
-def _threads_of_passes(cores: Cores, passes: int) -> list[int]:
+def _threads_of_passes(cores: ThreadBudget, passes: int) -> list[int]:
     """Return what each of several passes computes with that begin one after the other and go on together."""
     have_begun = threading.Barrier(passes)
     one_at_a_time = threading.Lock()
@@ -34,7 +34,7 @@ def _threads_of_passes(cores: Cores, passes: int) -> list[int]:
 
 def test_a_lone_pass_has_all_cores_and_others_their_part():
     """The first to begin gets all cores, the next what is its part, never less than all together can have."""
-    cores = Cores(make_plan(cores=8, gpus=0, models=None, threads=None, requests=1))
+    cores = ThreadBudget(make_plan(cores=8, gpus=0, models=None, threads=None, requests=1))
     assert _threads_of_passes(cores, 1) == [8]
     assert _threads_of_passes(cores, 4) == [2, 2, 4, 8]
     assert _threads_of_passes(cores, 1) == [8], "what has ended takes no part"
@@ -42,7 +42,7 @@ def test_a_lone_pass_has_all_cores_and_others_their_part():
 
 def test_a_number_that_was_asked_for_is_kept():
     """SERVING_THREADS holds for each pass, whoever else computes."""
-    cores = Cores(make_plan(cores=8, gpus=0, models=3, threads=3, requests=1))
+    cores = ThreadBudget(make_plan(cores=8, gpus=0, models=3, threads=3, requests=1))
     assert _threads_of_passes(cores, 3) == [3, 3, 3]
 
 

@@ -110,16 +110,16 @@ def test_balanced_class_weights_make_every_class_count_alike() -> None:
     assert weights[0] * 4 == pytest.approx(weights[2] * 2) == pytest.approx(3.0)
 
 
-def test_memory_does_not_grow_with_the_number_of_shards(tmp_path: Path) -> None:
-    """Each shard's gradient goes into the sum as it comes: two are there at a time, not one for each shard."""
+def test_memory_does_not_grow_with_the_number_of_gradient_groups(tmp_path: Path) -> None:
+    """Each group's gradient goes into the sum as it comes: two are there at a time, not one for each group."""
     make_pretrained(tmp_path, hidden=256, layers=4)
     trainer = make_trainer(tmp_path, rows=48, global_batch_size=48, max_tokens_per_micro_batch=64)
     gradient = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
     rows = trainer.order.batch(0)
     peaks = {}
-    for shards in (2, 24):
-        trainer.state.num_shards = shards
+    for gradient_groups in (2, 24):
+        trainer.state.num_gradient_groups = gradient_groups
         trainer.accumulate_gradients(rows, 0)  # so that what is filled once is filled
         trainer.model.zero_grad(set_to_none=True)
-        peaks[shards] = peak_growth(lambda: trainer.accumulate_gradients(rows, 0))
+        peaks[gradient_groups] = peak_growth(lambda: trainer.accumulate_gradients(rows, 0))
     assert peaks[24] < peaks[2] + gradient

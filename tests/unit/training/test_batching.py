@@ -95,5 +95,5 @@ def test_derived_seeds_differ_by_seed_and_purpose(seeds, steps):
     ("one", "other"), [(("a", 1, 23), ("a", 12, 3)), (("a", 1), ("a", 1, 0)), (("a",), ("b",))]
 )
 def test_purposes_do_not_run_into_each_other(one, other):
-    """Step 1, piece 23 is not step 12, piece 3."""
+    """Step 1, micro-batch 23 is not step 12, micro-batch 3."""
     assert derive_seed(7, *one) != derive_seed(7, *other)

@@ -10,7 +10,7 @@ import pytest
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
 from support.doomed import die_at, in_child
-from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 
 
 def test_a_kill_at_every_file_operation_of_a_save_leaves_the_old_or_the_new(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_kill_at_every_file_operation_of_a_save_leaves_the_old_or_the_new(tmp_
     while True:
         folder = tmp_path / str(killed)
         folder.mkdir()
-        store = CheckpointStore(folder, IDENTITY)
+        store = CheckpointStore(folder, FINGERPRINT)
         for step in range(1, KEEP + 1):
             store.save(make_checkpoint(step))
         status = in_child(die_at(killed, lambda: store.save(new)))  # noqa: B023 - runs before the next round
@@ -41,7 +41,7 @@ def test_a_kill_at_every_file_operation_of_a_save_leaves_the_old_or_the_new(tmp_
 @pytest.mark.parametrize("share", [0.0, 0.01, *(n / 25 for n in range(1, 25)), 0.999])
 def test_a_disk_that_is_full_at_any_byte_leaves_what_was_there(tmp_path: Path, share: float) -> None:
     """The save raises, nothing half written stays under any name, and the earlier checkpoint is loaded."""
-    store = CheckpointStore(tmp_path, IDENTITY)
+    store = CheckpointStore(tmp_path, FINGERPRINT)
     earlier = store.save(make_checkpoint(1))
     limit = int(earlier.stat().st_size * share)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
-from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="this machine has no strace")
 
@@ -21,7 +21,7 @@ _CALL = re.compile(r"^(\w+)\(", re.MULTILINE)
 def save_under_strace(folder: Path, *options: str) -> tuple[int, str]:
     """Save checkpoint KEEP + 1 in a forked process that strace watches; return its exit code and the trace."""
     folder.mkdir()
-    store = CheckpointStore(folder, IDENTITY)
+    store = CheckpointStore(folder, FINGERPRINT)
     for step in range(1, KEEP + 1):
         store.save(make_checkpoint(step))
     new = make_checkpoint(KEEP + 1)
@@ -60,7 +60,7 @@ def test_a_kill_at_every_system_call_of_a_save_leaves_the_old_or_the_new(tmp_pat
             folder = tmp_path / f"{name}-{number}"
             code, _ = save_under_strace(folder, "-e", f"inject={name}:signal=KILL:when={number}")
             assert code in (-signal.SIGKILL, 0), folder.name  # 0: memory was asked for less often this time
-            store = CheckpointStore(folder, IDENTITY)
+            store = CheckpointStore(folder, FINGERPRINT)
             store.remove_leftovers()
             found = store.load_newest()
             assert found is not None, folder.name

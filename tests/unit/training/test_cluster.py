@@ -56,7 +56,7 @@ def test_gpus_that_torch_cannot_use_get_no_ranks(monkeypatch):
 
 def test_ranks_are_numbered_host_by_host():
     """In the order of the hosts' names; the first host is where they meet, over the job's interface."""
-    second = plan(current="algo-10", processes_per_host=2, gradient_shards=8)
+    second = plan(current="algo-10", processes_per_host=2, num_gradient_groups=8)
     assert second.environ(1) == {
         "RANK": "3", "WORLD_SIZE": "6", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "algo-1",
         "MASTER_PORT": "7777", "TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "lo",
@@ -140,14 +140,14 @@ def test_the_port_can_be_set():
     assert plan(environ={"MASTER_PORT": "29500"}).environ(0)["MASTER_PORT"] == "29500"
 
 
-def test_fewer_shards_than_ranks_are_refused():
+def test_fewer_gradient_groups_than_ranks_are_refused():
     """Some ranks would cost money and compute nothing."""
     with pytest.raises(
-        UserError, match=r"gradient_shards=2 leaves some of the 3 processes without work"
+        UserError, match=r"num_gradient_groups=2 leaves some of the 3 processes without work"
     ) as caught:
-        plan(gradient_shards=2)
+        plan(num_gradient_groups=2)
     assert_clear(caught.value)
-    assert plan(gradient_shards=3).size == 3
+    assert plan(num_gradient_groups=3).size == 3
 
 
 def test_names_are_waited_for(monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
 from support.clear_text import assert_clear
-from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 
 _MARK = ".sagemaker-uploaded"
 
@@ -19,7 +19,7 @@ _MARK = ".sagemaker-uploaded"
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
     """Return a run's checkpoints, none so far."""
-    return CheckpointStore(tmp_path, IDENTITY)
+    return CheckpointStore(tmp_path, FINGERPRINT)
 
 
 def damage(path: Path) -> Path:
@@ -42,7 +42,7 @@ def test_when_all_are_damaged_the_run_stops_and_names_them(tmp_path: Path, store
     paths[2].mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(PlatformError) as caught:
-        CheckpointStore(tmp_path, IDENTITY).load_newest()
+        CheckpointStore(tmp_path, FINGERPRINT).load_newest()
     assert_clear(caught.value)
     assert all(f"{path.name} (" in caught.value.cause for path in paths)
     assert "its digest does not match" in caught.value.cause
@@ -55,7 +55,7 @@ def test_damaged_ones_are_set_aside_where_that_is_asked_for(tmp_path: Path, stor
     old = [damage(store.save(make_checkpoint(step))) for step in (50, 60, 70)]
     contents = [path.read_bytes() for path in old]
     (tmp_path / (old[0].name + _MARK)).touch()
-    fresh = CheckpointStore(tmp_path, IDENTITY)
+    fresh = CheckpointStore(tmp_path, FINGERPRINT)
     assert fresh.load_newest(may_be_damaged=True) is None
     assert [path.read_bytes() for path in old] == contents  # not before there is room to begin anew
     fresh.set_damaged_aside()
@@ -63,7 +63,7 @@ def test_damaged_ones_are_set_aside_where_that_is_asked_for(tmp_path: Path, stor
     assert not list(tmp_path.glob(f"*{_MARK}"))  # what gets this name next has not arrived in S3
     for step in range(1, KEEP + 3):
         assert fresh.save(make_checkpoint(step)).exists()
-        next_life = CheckpointStore(tmp_path, IDENTITY)
+        next_life = CheckpointStore(tmp_path, FINGERPRINT)
         assert_same(next_life.load_newest(may_be_damaged=True), make_checkpoint(step))
         next_life.set_damaged_aside()
     assert len(list(tmp_path.glob("damaged-*"))) == 3
@@ -72,10 +72,10 @@ def test_damaged_ones_are_set_aside_where_that_is_asked_for(tmp_path: Path, stor
 def test_sound_ones_are_resumed_though_damaged_ones_may_be_set_aside(
     tmp_path: Path, store: CheckpointStore
 ) -> None:
-    """The setting stays with the job: a later life must not begin anew because of it."""
+    """The setting stays with the job: a later attempt must not begin anew because of it."""
     store.save(make_checkpoint(1))
     damage(store.save(make_checkpoint(2)))
-    found = CheckpointStore(tmp_path, IDENTITY).load_newest(may_be_damaged=True)
+    found = CheckpointStore(tmp_path, FINGERPRINT).load_newest(may_be_damaged=True)
     assert_same(found, make_checkpoint(1))
 
 
@@ -84,27 +84,27 @@ def test_damaged_newer_ones_do_not_push_out_sound_ones(tmp_path: Path, store: Ch
     store.save(make_checkpoint(10))
     for step in (20, 30):
         damage(store.save(make_checkpoint(step)))
-    life = CheckpointStore(tmp_path, IDENTITY)
-    assert_same(life.load_newest(), make_checkpoint(10))
+    attempt = CheckpointStore(tmp_path, FINGERPRINT)
+    assert_same(attempt.load_newest(), make_checkpoint(10))
     sound = [10]
     for step in (11, 12, 13, 14):
-        assert life.save(make_checkpoint(step)).exists()
+        assert attempt.save(make_checkpoint(step)).exists()
         sound = [*sound, step][-KEEP:]
         assert steps_in(tmp_path) == [*sound, 20, 30]
     for step in (20, 31, 32):
-        life.save(make_checkpoint(step))
+        attempt.save(make_checkpoint(step))
     assert steps_in(tmp_path) == [20, 31, 32]
 
 
 def test_an_unread_older_one_does_not_push_out_a_sound_one(tmp_path: Path, store: CheckpointStore) -> None:
-    """What this life has not read may be damaged: of KEEP it is the first to go, and the limit stays."""
+    """What this attempt has not read may be damaged: of KEEP it is the first to go, and the limit stays."""
     for step in (1, 2, 3):
         store.save(make_checkpoint(step))
-    life = CheckpointStore(tmp_path, IDENTITY)
-    life.load_newest()
-    life.save(make_checkpoint(4))
+    attempt = CheckpointStore(tmp_path, FINGERPRINT)
+    attempt.load_newest()
+    attempt.save(make_checkpoint(4))
     assert steps_in(tmp_path) == [2, 3, 4]
-    life.save(make_checkpoint(5))
+    attempt.save(make_checkpoint(5))
     assert steps_in(tmp_path) == [3, 4, 5]
 
 
@@ -119,13 +119,13 @@ def test_a_mark_of_an_earlier_upload_does_not_count_for_a_file_written_anew(
     )
     mark.touch()
     (tmp_path / f"{mark.name.removesuffix(_MARK)}.sagemaker-uploading").touch()
-    life = CheckpointStore(tmp_path, IDENTITY)
-    assert_same(life.load_newest(), make_checkpoint(12))
+    attempt = CheckpointStore(tmp_path, FINGERPRINT)
+    assert_same(attempt.load_newest(), make_checkpoint(12))
     for step in (20, 21):
-        life.save(make_checkpoint(step))
+        attempt.save(make_checkpoint(step))
     assert steps_in(tmp_path) == [11, 12, 20, 21]
     mark.touch()
-    life.save(make_checkpoint(22))
+    attempt.save(make_checkpoint(22))
     assert steps_in(tmp_path) == [20, 21, 22]
 
 
@@ -144,14 +144,14 @@ def test_a_file_that_cannot_be_read_is_this_runs(
 
     monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(PlatformError, match=rf"{path.name} \(it cannot be read: {os.strerror(number)}\)"):
-        CheckpointStore(tmp_path, IDENTITY).load_newest()
+        CheckpointStore(tmp_path, FINGERPRINT).load_newest()
 
 
 def test_a_file_of_another_run_under_this_runs_name_is_not_resumed(
     tmp_path: Path, store: CheckpointStore
 ) -> None:
     """Renaming a checkpoint does not make it fit."""
-    theirs = CheckpointStore(tmp_path, {**IDENTITY, "seed": 2}).save(make_checkpoint(1))
+    theirs = CheckpointStore(tmp_path, {**FINGERPRINT, "seed": 2}).save(make_checkpoint(1))
     theirs.rename(tmp_path / f"checkpoint-{store._run}-000000001.safetensors")
     with pytest.raises(PlatformError, match="it is another run's under a changed name"):
         store.load_newest()
@@ -168,8 +168,8 @@ def test_the_difference_to_another_run_is_never_empty(
     tmp_path: Path, theirs: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """1 and 1.0, or null and nothing, are equal in Python, but make another name."""
-    CheckpointStore(tmp_path, {**IDENTITY, "learning_rate": 1.0, **theirs}).save(make_checkpoint(1))
-    assert CheckpointStore(tmp_path, {**IDENTITY, "learning_rate": 1.0}).load_newest() is None
+    CheckpointStore(tmp_path, {**FINGERPRINT, "learning_rate": 1.0, **theirs}).save(make_checkpoint(1))
+    assert CheckpointStore(tmp_path, {**FINGERPRINT, "learning_rate": 1.0}).load_newest() is None
     assert caplog.messages[-1].endswith(told)
 
 
@@ -200,7 +200,7 @@ def test_checkpoints_a_folder_below_are_told(
 ) -> None:
     """Given the folder of all jobs instead of one's own, a run would begin anew in silence."""
     (tmp_path / "a-job").mkdir()
-    CheckpointStore(tmp_path / "a-job", IDENTITY).save(make_checkpoint(1))
+    CheckpointStore(tmp_path / "a-job", FINGERPRINT).save(make_checkpoint(1))
     assert store.load_newest() is None
     assert "1 checkpoint(s) in" in caplog.messages[-1]
     assert "let checkpoint_s3_uri name that folder" in caplog.messages[-1]
@@ -222,4 +222,4 @@ def test_an_old_one_that_cannot_be_removed_costs_room_not_the_run(
 def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path) -> None:
     """Not an error of the program."""
     with pytest.raises(PlatformError, match=r"The checkpoints in .* cannot be read: No such file"):
-        CheckpointStore(tmp_path / "gone", IDENTITY).load_newest()
+        CheckpointStore(tmp_path / "gone", FINGERPRINT).load_newest()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.failures import PeerLostError
 from bert_classifier.training.gradient_sum import GradientSum
 from bert_classifier.training.signals import Stopped, StopSignal
@@ -19,22 +19,24 @@ from support.gloo_ranks import Raised, on_ranks
 LENGTH = 23
 
 
-def shard(number: int, length: int = LENGTH) -> torch.Tensor:
-    """Return the vector of one shard, of numbers whose sum depends on the order of addition."""
+def group(number: int, length: int = LENGTH) -> torch.Tensor:
+    """Return the vector of one gradient group, of numbers whose sum depends on the order of addition."""
     draw = torch.Generator().manual_seed(number)
     return torch.randn(length, generator=draw) * 10.0 ** (number % 4)
 
 
-def total(world: World, num_shards: int) -> bytes:
-    """Return the bits of the sum of all shards, brought by the ranks wave by wave."""
+def total(distributed: DistributedContext, num_gradient_groups: int) -> bytes:
+    """Return the bits of the sum of all gradient groups, brought by the ranks wave by wave."""
     parameters = [
         torch.nn.Parameter(torch.zeros(4, 5)),
         torch.nn.Parameter(torch.zeros(3)),
     ]  # 23: no rank's multiple
-    gradients = GradientSum(world, parameters, num_shards)
-    for number in range(world.rank, -(-num_shards // world.size) * world.size, world.size):
-        if number < num_shards:
-            for parameter, part in gradients.parts_of(shard(number)):
+    gradients = GradientSum(distributed, parameters, num_gradient_groups)
+    for number in range(
+        distributed.rank, -(-num_gradient_groups // distributed.size) * distributed.size, distributed.size
+    ):
+        if number < num_gradient_groups:
+            for parameter, part in gradients.parts_of(group(number)):
                 parameter.grad = part.clone()
         gradients.take()
         assert all(parameter.grad is None for parameter in parameters)
@@ -42,33 +44,33 @@ def total(world: World, num_shards: int) -> bytes:
     return gradients.whole()[:LENGTH].numpy().tobytes()
 
 
-@pytest.mark.parametrize("num_shards", [1, 2, 3, 4, 8])
-def test_a_sum_has_the_same_bits_on_any_number_of_ranks(tmp_path: Path, num_shards: int) -> None:
-    """Whoever computes the shards, and though there are more ranks than shards, they are added up in their order."""
-    expected = shard(0).clone()
-    for number in range(1, num_shards):
-        expected += shard(number)
-    assert total(World(), num_shards) == expected.numpy().tobytes()
+@pytest.mark.parametrize("num_gradient_groups", [1, 2, 3, 4, 8])
+def test_a_sum_has_the_same_bits_on_any_number_of_ranks(tmp_path: Path, num_gradient_groups: int) -> None:
+    """Whoever computes the groups, and though there are more ranks than groups, they are added up in their order."""
+    expected = group(0).clone()
+    for number in range(1, num_gradient_groups):
+        expected += group(number)
+    assert total(DistributedContext(), num_gradient_groups) == expected.numpy().tobytes()
     for size in (2, 3, 4):
         assert (
-            on_ranks(size, lambda world: total(world, num_shards), tmp_path)
+            on_ranks(size, lambda distributed: total(distributed, num_gradient_groups), tmp_path)
             == [expected.numpy().tobytes()] * size
         )
 
 
 def test_the_order_of_addition_would_show() -> None:
     """The numbers of the test above are such that another order gives other bits."""
-    backwards = shard(7).clone()
+    backwards = group(7).clone()
     for number in range(6, -1, -1):
-        backwards += shard(number)
-    assert backwards.numpy().tobytes() != total(World(), 8)
+        backwards += group(number)
+    assert backwards.numpy().tobytes() != total(DistributedContext(), 8)
 
 
 def test_a_parameter_without_a_gradient_counts_as_zeros() -> None:
-    """Bit for bit, a zero's sign included: one shard may not use what another uses."""
+    """Bit for bit, a zero's sign included: one gradient group may not use what another uses."""
     parameter = torch.nn.Parameter(torch.zeros(2))
     for has_gradient in ((True, False), (False, True)):
-        gradients = GradientSum(World(), [parameter], 2)
+        gradients = GradientSum(DistributedContext(), [parameter], 2)
         for has_one in has_gradient:
             parameter.grad = torch.tensor([-0.0, 1.5]) if has_one else None
             gradients.take()
@@ -78,30 +80,41 @@ def test_a_parameter_without_a_gradient_counts_as_zeros() -> None:
 
 def test_a_world_of_one_says_nothing() -> None:
     """Without other ranks every call returns what it was given, without a process group."""
-    world = World()
+    distributed = DistributedContext()
     array = np.arange(3)
-    world.join(1)
-    world.add_up(array)
-    world.take_from_first([torch.zeros(1)])
-    world.check(StopSignal())
-    assert (world.agree(3), world.gather({"a": 1}), array.tolist()) == (3, [{"a": 1}], [0, 1, 2])
-    world.leave()
+    distributed.join(1)
+    distributed.all_reduce_sum(array)
+    distributed.broadcast([torch.zeros(1)])
+    distributed.check(StopSignal())
+    assert (distributed.all_reduce_max(3), distributed.gather({"a": 1}), array.tolist()) == (
+        3,
+        [{"a": 1}],
+        [0, 1, 2],
+    )
+    distributed.leave()
 
 
 def test_ranks_agree_on_the_largest_flag(tmp_path: Path) -> None:
     """A flag that one rank raises is seen by all."""
-    assert on_ranks(3, lambda world: [world.agree(0), world.agree(world.rank)], tmp_path) == [[0, 2]] * 3
+    assert (
+        on_ranks(
+            3,
+            lambda distributed: [distributed.all_reduce_max(0), distributed.all_reduce_max(distributed.rank)],
+            tmp_path,
+        )
+        == [[0, 2]] * 3
+    )
 
 
 def test_told_to_stop_one_rank_stops_all(tmp_path: Path) -> None:
     """All leave from the same call, with the signal's name, though one alone has received it."""
 
-    def work(world: World) -> None:
+    def work(distributed: DistributedContext) -> None:
         stop = StopSignal()
-        world.check(stop)
-        if world.rank == 1:
+        distributed.check(stop)
+        if distributed.rank == 1:
             stop.number = signal.SIGTERM
-        world.check(stop)
+        distributed.check(stop)
 
     results = on_ranks(3, work, tmp_path)
     assert results == [Raised(Stopped, "SIGTERM", is_silence=False)] * 3
@@ -110,12 +123,16 @@ def test_told_to_stop_one_rank_stops_all(tmp_path: Path) -> None:
 def test_arrays_add_up_and_values_of_any_size_are_gathered(tmp_path: Path) -> None:
     """Each rank's rows arrive on all ranks as they are; JSON values come back in the order of the ranks."""
 
-    def work(world: World) -> Any:
+    def work(distributed: DistributedContext) -> Any:
         losses, counts = np.zeros(3), np.zeros(3, dtype=np.int64)
-        losses[world.rank], counts[world.rank] = 0.1 + world.rank, 2**53 + world.rank
-        world.add_up(losses)
-        world.add_up(counts)
-        return losses.tolist(), counts.tolist(), world.gather({"rank": world.rank, "text": "ü" * world.rank})
+        losses[distributed.rank], counts[distributed.rank] = 0.1 + distributed.rank, 2**53 + distributed.rank
+        distributed.all_reduce_sum(losses)
+        distributed.all_reduce_sum(counts)
+        return (
+            losses.tolist(),
+            counts.tolist(),
+            distributed.gather({"rank": distributed.rank, "text": "ü" * distributed.rank}),
+        )
 
     told = [{"rank": rank, "text": "ü" * rank} for rank in range(3)]
     expected = ([0.1, 1.1, 2.1], [2**53, 2**53 + 1, 2**53 + 2], told)
@@ -126,9 +143,9 @@ def test_tensors_of_the_first_rank_reach_all(tmp_path: Path) -> None:
     """Whatever their type and shape, a single number included."""
     first = [torch.tensor(7.0), torch.arange(6, dtype=torch.int64).view(2, 3), torch.tensor([True, False])]
 
-    def work(world: World) -> bool:
-        tensors = [tensor.clone() if world.is_first else torch.zeros_like(tensor) for tensor in first]
-        world.take_from_first(tensors)
+    def work(distributed: DistributedContext) -> bool:
+        tensors = [tensor.clone() if distributed.is_first else torch.zeros_like(tensor) for tensor in first]
+        distributed.broadcast(tensors)
         return all(torch.equal(a, b) for a, b in zip(tensors, first, strict=True))
 
     assert on_ranks(2, work, tmp_path) == [True, True]
@@ -138,11 +155,11 @@ def test_tensors_of_the_first_rank_reach_all(tmp_path: Path) -> None:
 def test_a_rank_that_is_gone_is_noticed_at_once(tmp_path: Path, how: str) -> None:
     """The others get an error of their own within seconds, though they would wait much longer for an answer."""
 
-    def work(world: World) -> None:
-        world.agree(0)
-        if world.rank == 1:
+    def work(distributed: DistributedContext) -> None:
+        distributed.all_reduce_max(0)
+        if distributed.rank == 1:
             os.kill(os.getpid(), signal.SIGKILL) if how == "killed" else os._exit(0)
-        world.agree(0)
+        distributed.all_reduce_max(0)
 
     started = time.monotonic()
     results = on_ranks(3, work, tmp_path, answer_seconds=60)
@@ -157,11 +174,11 @@ def test_a_rank_that_is_gone_is_noticed_at_once(tmp_path: Path, how: str) -> Non
 def test_a_frozen_rank_counts_as_lost_after_the_timeout(tmp_path: Path) -> None:
     """A process that is stopped neither ends nor answers; the others wait as long as they were told, no longer."""
 
-    def work(world: World) -> None:
-        world.agree(0)
-        if world.rank == 1:
+    def work(distributed: DistributedContext) -> None:
+        distributed.all_reduce_max(0)
+        if distributed.rank == 1:
             os.kill(os.getpid(), signal.SIGSTOP)
-        world.agree(0)
+        distributed.all_reduce_max(0)
 
     started = time.monotonic()
     results = on_ranks(2, work, tmp_path, answer_seconds=2)

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
-from bert_classifier.training.distributed import _told_apart
+from bert_classifier.training.distributed import _peer_errors
 from bert_classifier.training.failures import Outcome, PeerLostError, in_families
 from support.clear_text import assert_clear
 
@@ -119,7 +119,7 @@ SHORTAGES = {
 
 def raised_between_ranks(error: Exception) -> Exception:
     """Return what an error becomes that a call to the other ranks raises, as the program's boundary tells it."""
-    with pytest.raises(Exception) as caught, _told_apart():
+    with pytest.raises(Exception) as caught, _peer_errors():
         raise error
     return in_families(caught.value)
 
@@ -138,7 +138,7 @@ def test_want_of_memory_between_ranks_is_no_lost_rank(name):
 
 def test_memory_that_truly_runs_out_between_ranks_is_told_as_such():
     """The real allocator's words, on this machine."""
-    with pytest.raises(RuntimeError) as caught, _told_apart():
+    with pytest.raises(RuntimeError) as caught, _peer_errors():
         torch.empty(2**50)
     assert in_families(caught.value).args[0].startswith("The instance ran out of memory.")
 

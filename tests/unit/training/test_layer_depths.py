@@ -18,7 +18,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder, load_tokenizer
 from bert_classifier.training.layer_depths import are_told_by_names, layer_depths
 from bert_classifier.training.optimization import build_optimizer
-from bert_classifier.training.state.fingerprint import run_identity
+from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.clear_text import assert_clear
 from support.fakes import make_pretrained, make_tokenizer
 from support.toy_trainer import make_trainer
@@ -168,7 +168,7 @@ def test_only_a_run_that_learns_otherwise_has_another_identity(tmp_path, make, l
     trainer = make_trainer(folder, layer_decay=layer_decay)
     data = {"train": "a", "validation": "b"}
     prepared: Any = types.SimpleNamespace(labels=["a", "b", "c"], fingerprints=data)
-    assert run_identity(trainer, prepared, load_tokenizer(str(folder))).get("layer_depths") == field
+    assert run_fingerprint(trainer, prepared, load_tokenizer(str(folder))).get("layer_depths") == field
 
 
 def test_a_modernbert_learns_layer_by_layer(tmp_path):

@@ -13,7 +13,7 @@ from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.errors import PlatformError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
-from bert_classifier.training.prepare import Prepared, prepare
+from bert_classifier.training.prepare import PreparedData, prepare
 from bert_classifier.training.signals import Stopped, StopSignal
 from support.clear_text import assert_clear
 from support.toy_trainer import make_trainer
@@ -30,7 +30,7 @@ def prepared(ml_root, tmp_path_factory):
 def test_what_was_saved_is_what_is_mapped(prepared, tmp_path):
     """Labels, digests and every array; the arrays stay on disk until they are used, and cannot be changed."""
     prepared.save(tmp_path)
-    mapped = Prepared.load(tmp_path)
+    mapped = PreparedData.load(tmp_path)
     assert list(mapped.labels) == list(prepared.labels)
     assert (mapped.positive, mapped.fingerprints) == (prepared.positive, prepared.fingerprints)
     assert list(mapped.splits) == list(prepared.splits) == ["train", "validation", "test"]
@@ -47,7 +47,7 @@ def test_what_was_saved_is_what_is_mapped(prepared, tmp_path):
 def test_rows_of_what_is_judged_come_along(prepared, tmp_path):
     """Texts and places of validation and test, in order, for the reports; those of train stay where they are."""
     prepared.save(tmp_path)
-    mapped = Prepared.load(tmp_path)
+    mapped = PreparedData.load(tmp_path)
     assert list(mapped.rows) == list(prepared.rows) == ["validation", "test"]
     for name in mapped.rows:
         rows = mapped.rows[name]()
@@ -60,8 +60,8 @@ def test_training_from_the_map_is_the_same(tmp_path):
     """A trainer does not notice where its arrays lie."""
     trainer = make_trainer(tmp_path, global_batch_size=8)
     split = trainer.train
-    Prepared(["a", "b", "c"], None, {"train": split}, {}).save(tmp_path)
-    mapped = Prepared.load(tmp_path).splits["train"]
+    PreparedData(["a", "b", "c"], None, {"train": split}, {}).save(tmp_path)
+    mapped = PreparedData.load(tmp_path).splits["train"]
     rows = trainer.order.batch(0)
     expected = trainer.accumulate_gradients(rows, 0).loss
     trainer.accumulator._split = mapped

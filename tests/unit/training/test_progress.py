@@ -42,7 +42,7 @@ def test_first_and_last_step_are_always_told(caplog):
 
 
 def test_lines_by_steps(caplog):
-    """log_every counts steps of the run, not of this life."""
+    """log_every counts steps of the run, not of this attempt."""
     progress = Progress(20, 5, first_step=6, log_every=4)
     for step in range(7, 21):
         progress.update(step, report())

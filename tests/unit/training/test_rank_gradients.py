@@ -11,7 +11,7 @@ import torch
 
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.state.snapshot import share, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES
@@ -44,11 +44,13 @@ def digest_of(trainer: Trainer) -> str:
     return hashlib.sha256(b"".join(weights)).hexdigest()
 
 
-def batch_gradients(folder: Path, settings: dict[str, Any]) -> Callable[[World], list[np.ndarray]]:
+def batch_gradients(
+    folder: Path, settings: dict[str, Any]
+) -> Callable[[DistributedContext], list[np.ndarray]]:
     """Return a rank's work: the gradients of a full and of a ragged batch."""
 
-    def work(world: World) -> list[np.ndarray]:
-        trainer = make_trainer(folder, world=world, dropout=0.0, **settings)
+    def work(distributed: DistributedContext) -> list[np.ndarray]:
+        trainer = make_trainer(folder, distributed=distributed, dropout=0.0, **settings)
         gradients = []
         for step in (0, 1):
             trainer.accumulate_gradients(trainer.order.batch(step), step)
@@ -62,7 +64,7 @@ def batch_gradients(folder: Path, settings: dict[str, Any]) -> Callable[[World],
 def test_the_gradient_is_that_of_the_whole_batch(tmp_path: Path, architecture: str) -> None:
     """On 2 and 4 ranks as on one: relative error below 1e-5, with class weights and a ragged batch."""
     settings = {**SETTINGS, "architecture": architecture}
-    one = batch_gradients(tmp_path, {**settings, "max_tokens_per_micro_batch": 100_000})(World())
+    one = batch_gradients(tmp_path, {**settings, "max_tokens_per_micro_batch": 100_000})(DistributedContext())
     for size in (2, 4):
         for rank in on_ranks(size, batch_gradients(tmp_path, settings), tmp_path):
             assert not isinstance(rank, Raised), rank
@@ -73,17 +75,19 @@ def test_the_gradient_is_that_of_the_whole_batch(tmp_path: Path, architecture: s
 def test_a_batch_of_fewer_texts_than_ranks(encoder: Path, tmp_path: Path) -> None:
     """Ranks without a text take part in the exchange and end with the same gradient."""
     settings = {**SETTINGS, "rows": 5, "global_batch_size": 3}
-    one = batch_gradients(encoder, settings)(World())
+    one = batch_gradients(encoder, settings)(DistributedContext())
     for rank in on_ranks(4, batch_gradients(encoder, settings), tmp_path):
         for ours, theirs in zip(rank, one, strict=True):
             assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 1e-5
 
 
-def trained(folder: Path, **settings: Any) -> Callable[[World], Any]:
+def trained(folder: Path, **settings: Any) -> Callable[[DistributedContext], Any]:
     """Return a rank's work: to train to the end and tell digest, order, and scores."""
 
-    def work(world: World) -> Any:
-        trainer = make_trainer(folder, world=world, **{**SETTINGS, "gradient_shards": 4, **settings})
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(
+            folder, distributed=distributed, **{**SETTINGS, "num_gradient_groups": 4, **settings}
+        )
         state = trainer.fit()
         result = trainer.evaluate(trainer.validation)
         order = [trainer.order.batch(step).tolist() for step in range(trainer.total_steps)]
@@ -93,20 +97,23 @@ def trained(folder: Path, **settings: Any) -> Callable[[World], Any]:
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"max_tokens_per_micro_batch": 64}], ids=["few pieces", "many pieces"]
+    "settings", [{}, {"max_tokens_per_micro_batch": 64}], ids=["few micro-batches", "many micro-batches"]
 )
 def test_weights_order_and_scores_do_not_depend_on_the_ranks(
     encoder: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """Dropout on: with 4 shards, 1, 2, 3 and 4 ranks end in the same bits and the same scores, on every rank."""
-    one = trained(encoder, **settings)(World())
+    """Dropout on: with 4 gradient groups, 1 to 4 ranks end in the same bits and the same scores, on every rank."""
+    one = trained(encoder, **settings)(DistributedContext())
     for size in (2, 3, 4):
         assert on_ranks(size, trained(encoder, **settings), tmp_path) == [one] * size
 
 
-def test_another_number_of_shards_is_the_same_run_in_other_bits(encoder: Path) -> None:
+def test_another_number_of_gradient_groups_is_the_same_run_in_other_bits(encoder: Path) -> None:
     """What the test above holds constant does make a difference."""
-    four, one = trained(encoder)(World()), trained(encoder, gradient_shards=1)(World())
+    four, one = (
+        trained(encoder)(DistributedContext()),
+        trained(encoder, num_gradient_groups=1)(DistributedContext()),
+    )
     assert four[0] != one[0]
     assert four[1] == one[1]
 
@@ -114,8 +121,8 @@ def test_another_number_of_shards_is_the_same_run_in_other_bits(encoder: Path) -
 def test_a_frozen_encoder_stays_frozen_on_all_ranks(encoder: Path, tmp_path: Path) -> None:
     """Only the head has a gradient, and the same one on every rank."""
 
-    def work(world: World) -> Any:
-        trainer = make_trainer(encoder, world=world, **SETTINGS)
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(encoder, distributed=distributed, **SETTINGS)
         freeze_encoder(trainer.model)  # type: ignore[arg-type]
         trainer.accumulator._learning = [p for p in trainer.model.parameters() if p.requires_grad]
         trainer.accumulator._used = np.zeros(len(trainer.accumulator._learning), dtype=np.int64)
@@ -138,22 +145,22 @@ def out_of_memory_above(trainer: Trainer, tokens: int) -> None:
     trainer.model.register_forward_pre_hook(refuse, with_kwargs=True)
 
 
-def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_pieces(
+def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_micro_batches(
     encoder: Path, tmp_path: Path
 ) -> None:
     """One rank's GPU has less room: the gradient stays that of the batch, and the smaller budget is kept and saved."""
 
-    def work(world: World) -> Any:
-        trainer = make_trainer(encoder, world=world, dropout=0.0, **SETTINGS)
-        trainer.accumulator._piece_cost = 10_000  # as on a GPU: as few pieces as fit
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(encoder, distributed=distributed, dropout=0.0, **SETTINGS)
+        trainer.accumulator._micro_batch_overhead = 10_000  # as on a GPU: as few micro-batches as fit
         before = trainer.state.token_budget
-        if world.rank == 1:
+        if distributed.rank == 1:
             out_of_memory_above(trainer, 100)
         report = trainer.accumulate_gradients(trainer.order.batch(0), 0)
         saved = take_snapshot(trainer).state["train"]["token_budget"]
         return before, trainer.state.token_budget, report.token_budget, saved, gradient_of(trainer)
 
-    (whole,) = batch_gradients(encoder, SETTINGS)(World())[:1]
+    (whole,) = batch_gradients(encoder, SETTINGS)(DistributedContext())[:1]
     for before, after, told, saved, gradient in on_ranks(2, work, tmp_path):
         assert after == told == saved
         assert after < 200 < before
@@ -173,10 +180,10 @@ def test_one_text_that_does_not_fit_ends_the_job_with_a_sentence(encoder: Path) 
 def test_a_rank_that_diverges_ends_all_with_the_same_words(encoder: Path, tmp_path: Path) -> None:
     """A loss that is not finite on one rank is not finite on any, and no rank's weights have changed."""
 
-    def work(world: World) -> Any:
-        trainer = make_trainer(encoder, world=world, **SETTINGS)
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(encoder, distributed=distributed, **SETTINGS)
         before = digest_of(trainer)
-        if world.rank == 1:
+        if distributed.rank == 1:
             trainer.model.register_forward_hook(lambda _module, _inputs, output: _spoil(output))
         try:
             trainer.train_step(0)
@@ -198,14 +205,14 @@ def _spoil(output: Any) -> Any:
 def test_a_checkpoint_of_the_first_rank_reaches_all(encoder: Path, tmp_path: Path) -> None:
     """Every tensor and the state arrive; the best weights stay with the rank that exports them."""
 
-    def work(world: World) -> Any:
+    def work(distributed: DistributedContext) -> Any:
         checkpoint = None
-        if world.is_first:
+        if distributed.is_first:
             trainer = make_trainer(encoder, **SETTINGS)
             trainer.fit()
             trainer.state.step += 1  # so that the best weights are not the present ones
             checkpoint = take_snapshot(trainer)
-        shared = share(world, checkpoint)
+        shared = share(distributed, checkpoint)
         assert shared is not None
         names = {name for name in shared.tensors if not name.startswith("best.")}
         content = b"".join(shared.tensors[name].numpy().tobytes() for name in sorted(names))
@@ -224,4 +231,4 @@ def test_a_checkpoint_of_the_first_rank_reaches_all(encoder: Path, tmp_path: Pat
 
 def test_without_a_checkpoint_all_begin_anew(tmp_path: Path) -> None:
     """Nothing to share is told too."""
-    assert on_ranks(2, lambda world: share(world, None), tmp_path) == [None, None]
+    assert on_ranks(2, lambda distributed: share(distributed, None), tmp_path) == [None, None]

@@ -15,13 +15,13 @@ from bert_classifier.data.examples import Examples
 from bert_classifier.errors import UserError
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.pretrained import load_tokenizer
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.kept import KeptWeights
-from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.state.checkpoint_store import CheckpointStore
-from bert_classifier.training.state.fingerprint import require_same_run, run_identity
-from bert_classifier.training.state.manager import Resume
+from bert_classifier.training.state.fingerprint import require_same_run, run_fingerprint
+from bert_classifier.training.state.manager import CheckpointManager
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from support.clear_text import assert_clear
@@ -78,7 +78,7 @@ def test_resuming_at_any_step_gives_the_same_bits(
 
 
 def test_a_stop_while_evaluating_repeats_the_evaluation(undisturbed: tuple[Path, Trainer]) -> None:
-    """Told to stop in an evaluation, the run leaves at once; the next life evaluates that step again."""
+    """Told to stop in an evaluation, the run leaves at once; the next attempt evaluates that step again."""
     folder, expected = undisturbed
     first = make_trainer(folder, **SETTINGS)
     first.train_step(0)
@@ -134,12 +134,12 @@ def test_other_threads_are_told_with_their_numbers(
     environment.prepare_outputs()
     (ml_root / "checkpoints").mkdir(exist_ok=True)
     first = make_trainer(undisturbed[0], **SETTINGS)
-    resume = Resume(environment, first, {"run": 1}, 4096)
+    resume = CheckpointManager(environment, first, {"run": 1}, 4096)
     first.train_step(0)
     first.state.step = 1
     resume.save()
     caplog.clear()
-    Resume(environment, make_trainer(undisturbed[0], **SETTINGS), {"run": 1}, 1)
+    CheckpointManager(environment, make_trainer(undisturbed[0], **SETTINGS), {"run": 1}, 1)
     assert "resumed with other threads: same data and order" in caplog.text
     assert "it began with 4096 thread(s) per process, now it has 1: a machine with 4096 cores" in caplog.text
 
@@ -161,7 +161,7 @@ def test_settings_that_change_the_result_change_the_identity(tmp_path: Path) -> 
         "learning_rate": 1e-4, "seed": 1, "num_train_epochs": 4, "truncation": "head_tail", "layer_decay": 0.9,
         "max_tokens_per_micro_batch": 512, "global_batch_size": 16, "class_weights": "balanced",
         "early_stopping_patience": 1, "eval_steps": 3, "precision": "bf16",
-        "gradient_shards": 2,
+        "num_gradient_groups": 2,
     }  # fmt: skip
     for name, value in other.items():
         assert identity_of(tmp_path, settings={name: value}) != base, name
@@ -198,7 +198,7 @@ def identity_of(
     head_seed: int = 0,
     settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return the identity of a toy run."""
+    """Return the fingerprint of a toy run."""
     if not (folder / "config.json").exists():
         make_pretrained(folder, seed=encoder_seed)
     trainer = make_trainer(folder, **settings)
@@ -207,14 +207,14 @@ def identity_of(
     torch.nn.init.normal_(classifier.get_parameter("weight"))
     examples = Examples(texts, np.zeros(len(texts), dtype=np.int64))
     prints = {"train": examples.fingerprint(), "validation": examples.fingerprint()}
-    return run_identity(trainer, Prepared(labels, None, {}, prints), load_tokenizer(str(folder)))
+    return run_fingerprint(trainer, PreparedData(labels, None, {}, prints), load_tokenizer(str(folder)))
 
 
 def test_ranks_with_other_data_are_named() -> None:
     """All ranks raise the same sentence: which host differs, in what, and how to mend it."""
     ours = {"seed": 1, "train_data": "abc", "labels": "x"}
 
-    class TwoHosts(World):
+    class TwoHosts(DistributedContext):
         """A world whose second rank has other data."""
 
         def gather(self, value: Any) -> list[Any]:
@@ -225,4 +225,4 @@ def test_ranks_with_other_data_are_named() -> None:
     ) as caught:
         require_same_run(TwoHosts(), ours, "algo-1")
     assert_clear(caught.value)
-    require_same_run(World(), ours, "algo-1")
+    require_same_run(DistributedContext(), ours, "algo-1")

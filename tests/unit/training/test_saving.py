@@ -63,7 +63,7 @@ def test_a_good_save_forgives_earlier_failures(tmp_path: Path) -> None:
 
 
 def test_a_save_that_must_succeed_tells_when_it_does_not(tmp_path: Path) -> None:
-    """The last save of a life raises instead of pretending."""
+    """The last save of a attempt raises instead of pretending."""
     with pytest.raises(PlatformError, match="Checkpoints cannot be saved"):
         Checkpointer(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
 
@@ -136,10 +136,10 @@ def test_the_sizes_that_count_are_those_of_this_runs_sound_checkpoints(tmp_path:
     sizes = [store.save(dataclasses.replace(small, step=step)).stat().st_size for step in (1, 2)]
     (tmp_path / f"checkpoint-{store._run}-000000003.safetensors").write_bytes(bytes(5000))
     other = CheckpointStore(tmp_path, {"run": 2}).save(small)
-    life = CheckpointStore(tmp_path, {"run": 1})
-    assert life.load_newest() is not None
-    assert life.sizes_kept() == sizes[::-1]
-    assert life.bytes_of_others() == other.stat().st_size
+    attempt = CheckpointStore(tmp_path, {"run": 1})
+    assert attempt.load_newest() is not None
+    assert attempt.sizes_kept() == sizes[::-1]
+    assert attempt.bytes_of_others() == other.stat().st_size
 
 
 def test_one_checkpoint_is_saved_shortly_before_the_time_is_up(

@@ -77,7 +77,7 @@ def test_another_seed_gives_another_run(encoder):
     assert not is_same(weights_of(runs[0]), weights_of(runs[1]))
 
 
-def test_dropout_differs_by_step_and_by_piece(encoder):
+def test_dropout_differs_by_step_and_by_micro_batch(encoder):
     """The same texts at the same step have the same gradient, at another step or cut otherwise another one."""
     trainer = trainer_of(encoder)
     rows = trainer.order.batch(0)
@@ -85,9 +85,9 @@ def test_dropout_differs_by_step_and_by_piece(encoder):
     assert torch.equal(first, again)
     assert not torch.allclose(first, later)
     double = np.concatenate([rows[:1]] * 4)
-    trainer.state.token_budget = 1  # four pieces of one and the same text
-    pieces = gradient_of(trainer, 0, double)
-    assert not torch.allclose(pieces, gradient_of(trainer, 0, rows[:1]))
+    trainer.state.token_budget = 1  # four micro-batches of one and the same text
+    micro_batches = gradient_of(trainer, 0, double)
+    assert not torch.allclose(micro_batches, gradient_of(trainer, 0, rows[:1]))
 
 
 def test_without_dropout_steps_are_alike(encoder):

@@ -12,7 +12,7 @@ from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.saver import require_space
 from support.clear_text import assert_clear
-from support.toy_checkpoint import IDENTITY, assert_same, make_checkpoint
+from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 from support.without_privileges import without_privileges
 
 OTHERS = f"checkpoint-{'0' * 12}-000000001.safetensors"
@@ -21,7 +21,7 @@ OTHERS = f"checkpoint-{'0' * 12}-000000001.safetensors"
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
     """Return a run's checkpoints, none so far."""
-    return CheckpointStore(tmp_path, IDENTITY)
+    return CheckpointStore(tmp_path, FINGERPRINT)
 
 
 def test_what_could_not_be_read_is_never_set_aside(tmp_path: Path, store: CheckpointStore) -> None:
@@ -30,20 +30,20 @@ def test_what_could_not_be_read_is_never_set_aside(tmp_path: Path, store: Checkp
     unread.chmod(0)
     damaged.write_bytes(b"nothing")
     with without_privileges(), pytest.raises(PlatformError) as caught:
-        CheckpointStore(tmp_path, IDENTITY).load_newest(may_be_damaged=True)
+        CheckpointStore(tmp_path, FINGERPRINT).load_newest(may_be_damaged=True)
     assert_clear(caught.value)
     assert f"{unread.name} (it cannot be read: Permission denied)" in caught.value.cause
     assert "Give the user the container runs as access" in caught.value.remedy
     assert "set_aside" not in caught.value.remedy
     assert sorted(tmp_path.iterdir()) == [unread, damaged]
     unread.chmod(0o600)
-    assert_same(CheckpointStore(tmp_path, IDENTITY).load_newest(may_be_damaged=True), make_checkpoint(1))
+    assert_same(CheckpointStore(tmp_path, FINGERPRINT).load_newest(may_be_damaged=True), make_checkpoint(1))
 
 
 def test_set_aside_twice_both_stay(tmp_path: Path) -> None:
     """The second of a name gets another one: the first may be all that is left of a week."""
     for content in (b"first", b"second", b"third"):
-        store = CheckpointStore(tmp_path, IDENTITY)
+        store = CheckpointStore(tmp_path, FINGERPRINT)
         (tmp_path / f"checkpoint-{store._run}-000000007.safetensors").write_bytes(content)
         assert store.load_newest(may_be_damaged=True) is None
         store.set_damaged_aside()
@@ -127,4 +127,4 @@ def test_whatever_bears_the_name_the_run_begins(
     store.set_damaged_aside()
     assert os.path.lexists(tmp_path / f"damaged-{path.name}") == is_own
     store.save(make_checkpoint(2))
-    assert_same(CheckpointStore(tmp_path, IDENTITY).load_newest(), make_checkpoint(2))
+    assert_same(CheckpointStore(tmp_path, FINGERPRINT).load_newest(), make_checkpoint(2))

@@ -15,8 +15,8 @@ from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.modeling.packed import PackedForward, attend_text_by_text
 from bert_classifier.modeling.pretrained import load_tokenizer
 from bert_classifier.serving.model.predictor import Predictor
-from bert_classifier.training.distributed import World
-from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.distributed import DistributedContext
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -82,8 +82,8 @@ def test_the_gradient_is_that_of_the_documents(encoder, step, way):
 def trained_bits(encoder: Path) -> Any:
     """Return a rank's work: the digest of the weights after a run, and its evaluation's logits."""
 
-    def work(world: World) -> tuple[str, bytes]:
-        trainer = make_trainer(encoder, world=world, gradient_shards=2, **SETTINGS)
+    def work(distributed: DistributedContext) -> tuple[str, bytes]:
+        trainer = make_trainer(encoder, distributed=distributed, num_gradient_groups=2, **SETTINGS)
         trainer.fit()
         weights = b"".join(tensor.numpy().tobytes() for tensor in trainer.model.state_dict().values())
         return hashlib.sha256(weights).hexdigest(), trainer.evaluate(trainer.validation).logits.tobytes()
@@ -95,7 +95,7 @@ def test_two_ranks_train_the_model_of_one(encoder, tmp_path):
     """Windows of one document may lie on different ranks; weights and evaluation have the same bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    one = trained_bits(encoder)(World())
+    one = trained_bits(encoder)(DistributedContext())
     torch.set_num_threads(before)
     for rank in on_ranks(2, trained_bits(encoder), tmp_path):
         assert not isinstance(rank, Raised), rank
@@ -157,8 +157,8 @@ def test_served_answers_are_those_of_training(encoder, tmp_path):
 def test_ranks_map_the_windows_too(encoder, tmp_path):
     """Which windows belong to which text survives the way through the disk."""
     split = make_trainer(encoder, **SETTINGS).train
-    Prepared(["a", "b", "c"], None, {"train": split}, {}).save(tmp_path)
-    mapped = Prepared.load(tmp_path).splits["train"].encoded
+    PreparedData(["a", "b", "c"], None, {"train": split}, {}).save(tmp_path)
+    mapped = PreparedData.load(tmp_path).splits["train"].encoded
     assert mapped.bounds is not None
     assert split.encoded.bounds is not None
     assert np.array_equal(mapped.bounds, split.encoded.bounds)

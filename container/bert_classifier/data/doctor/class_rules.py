@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bert_classifier.data.doctor.case import Case, share_of
+from bert_classifier.data.doctor.context import DataContext, share_of
 from bert_classifier.data.doctor.report import Finding
 
 RARE = 10  # training texts below which a class is hardly learnt
@@ -12,19 +12,19 @@ IMBALANCED = 10  # times as many texts in the largest class as in the smallest
 SMALL_VALIDATION = 100  # texts
 
 
-def missing_classes(case: Case) -> Iterator[Finding]:
+def missing_classes(context: DataContext) -> Iterator[Finding]:
     """Classes that are not there where they are needed."""
-    counts = {name: survey.counts(len(case.labels)) for name, survey in case.surveys.items()}
+    counts = {name: stats.counts(len(context.labels)) for name, stats in context.stats.items()}
     untaught = counts["train"] == 0
     nowhere = np.sum([*counts.values()], axis=0) == 0
     if nowhere.any():
         yield Finding(
             "absent_classes",
             "warning",
-            f"{nowhere.sum()} class(es) have no text anywhere: {case.named(nowhere)}.",
+            f"{nowhere.sum()} class(es) have no text anywhere: {context.named(nowhere)}.",
             "Take them out of classes.txt, or give texts of them: nothing teaches the model to answer them.",
         )
-    for part in case.judged:
+    for part in context.judged:
         asked = untaught & (counts[part.name] > 0)
         if asked.any():
             rows = np.flatnonzero(asked[part.examples.targets])
@@ -32,7 +32,7 @@ def missing_classes(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "untaught_classes",
                 "error" if is_most else "warning",
-                f"{asked.sum()} class(es) of {part.name} have no training text: {case.named(asked)}; "
+                f"{asked.sum()} class(es) of {part.name} have no training text: {context.named(asked)}; "
                 f"{share_of(len(rows), part)} can only be answered wrongly.",
                 "Give training texts of these classes, or check that both files are of the same data.",
                 part.places(rows),
@@ -42,37 +42,38 @@ def missing_classes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "unjudged_classes",
             "info",
-            f"{unseen.sum()} class(es) of train have no validation text: {case.named(unseen)}.",
+            f"{unseen.sum()} class(es) of train have no validation text: {context.named(unseen)}.",
             "Give some: without them validation does not tell how well they are learnt.",
         )
 
 
-def class_sizes(case: Case) -> Iterator[Finding]:
+def class_sizes(context: DataContext) -> Iterator[Finding]:
     """Classes with few texts, or many more than others."""
-    counts = case.train.counts(len(case.labels))
+    counts = context.train.counts(len(context.labels))
     rare = (counts > 0) & (counts < RARE)
     if rare.any():
         yield Finding(
             "rare_classes",
             "warning",
-            f"{rare.sum()} class(es) have fewer than {RARE} training texts: {case.named(rare)}.",
+            f"{rare.sum()} class(es) have fewer than {RARE} training texts: {context.named(rare)}.",
             "Give more texts of them, or merge them with a class of like meaning.",
         )
     present = np.flatnonzero(counts)
     least, most = present[counts[present].argmin()], present[counts[present].argmax()]
-    if counts[most] >= IMBALANCED * counts[least] and case.config.class_weights == "none":
+    if counts[most] >= IMBALANCED * counts[least] and context.config.class_weights == "none":
         yield Finding(
             "class_imbalance",
             "warning",
-            f"Class {case.labels[most]} has {counts[most]} training texts, {case.labels[least]} only {counts[least]}.",
+            f"Class {context.labels[most]} has {counts[most]} training texts,"
+            f" {context.labels[least]} only {counts[least]}.",
             "Set class_weights=balanced if all classes matter alike, and judge by macro_f1; leave it if only the"
             " number of right answers counts.",
         )
 
 
-def sizes(case: Case) -> Iterator[Finding]:
+def sizes(context: DataContext) -> Iterator[Finding]:
     """A validation channel that is too small to tell much."""
-    count = len(case.surveys["validation"].examples)
+    count = len(context.stats["validation"].examples)
     if count < SMALL_VALIDATION:
         margin = 196 * (0.9 * 0.1 / count) ** 0.5  # 95 % interval of a share of 0.9, normal approximation
         yield Finding(

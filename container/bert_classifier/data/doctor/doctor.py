@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bert_classifier.data.doctor import class_rules, text_rules
-from bert_classifier.data.doctor.case import Case
+from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.report import DataReport, Finding
-from bert_classifier.data.doctor.survey import Survey
+from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 
@@ -26,7 +26,7 @@ _LONGEST = 8192  # tokens that max_seq_length itself allows
 
 def examine(
     config: TrainConfig,
-    surveys: Mapping[str, Survey],
+    stats: Mapping[str, ChannelStats],
     labels: Sequence[str],
     *,
     longest: int | None,
@@ -35,27 +35,27 @@ def examine(
     """Judge the data of a job.
 
     Args:
-        surveys: of train, validation and, if there is one, test.
+        stats: of train, validation and, if there is one, test.
         labels: class names in the order of their indices.
         longest: most tokens that the model takes; None when it knows no limit.
         is_held_out: whether validation was split off train.
     """
-    lengths, most = surveys["train"].lengths, min(longest or _LONGEST, _LONGEST)
+    lengths, most = stats["train"].lengths, min(longest or _LONGEST, _LONGEST)
     recommended = _recommended(lengths, most)
-    case = Case(surveys, labels, config, recommended, is_held_out)
+    context = DataContext(stats, labels, config, recommended, is_held_out)
     return DataReport(
-        channels={name: survey.report(labels, config.max_seq_length) for name, survey in surveys.items()},
-        leakage={name: len(rows) for name, (rows, _) in case.leaks.items()},
+        channels={name: stats.report(labels, config.max_seq_length) for name, stats in stats.items()},
+        leakage={name: len(rows) for name, (rows, _) in context.leaks.items()},
         max_seq_length=config.max_seq_length,
         recommended_max_seq_length=recommended,
         recommended_whole_share=float((lengths <= recommended).mean()),
         longest_max_seq_length=most,
-        findings=_findings(case),
+        findings=_findings(context),
     )
 
 
-def _findings(case: Case) -> list[Finding]:
-    found = [finding for rule in _RULES for finding in rule(case)]
+def _findings(context: DataContext) -> list[Finding]:
+    found = [finding for rule in _RULES for finding in rule(context)]
     return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bert_classifier.data.doctor.case import Case, pairs, severity_of, share_of
+from bert_classifier.data.doctor.context import DataContext, pairs, severity_of, share_of
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.doctor.texts import is_bare, looks_like_id
 
@@ -25,58 +25,58 @@ _DAMAGE = {
 }  # fmt: skip
 
 
-def empty(case: Case) -> Iterator[Finding]:
+def empty(context: DataContext) -> Iterator[Finding]:
     """Rows without a text."""
-    for survey in case.surveys.values():
-        count = survey.examples.num_empty
+    for stats in context.stats.values():
+        count = stats.examples.num_empty
         if count:
             yield Finding(
                 "empty_texts",
-                severity_of(count, survey),
-                f"{count} {survey.name} row(s) without a text are left out.",
+                severity_of(count, stats),
+                f"{count} {stats.name} row(s) without a text are left out.",
                 "Fill in their texts, or remove these rows.",
             )
 
 
-def duplicates(case: Case) -> Iterator[Finding]:
+def duplicates(context: DataContext) -> Iterator[Finding]:
     """Texts that are there more than once."""
-    for survey in case.surveys.values():
-        rows = survey.repeats
+    for stats in context.stats.values():
+        rows = stats.repeats
         if len(rows) == 0:
             continue
-        texts = survey.examples.texts
-        same = sum(texts[row] == texts[first] for row, first in zip(rows, survey.repeated, strict=True))
+        texts = stats.examples.texts
+        same = sum(texts[row] == texts[first] for row, first in zip(rows, stats.repeated, strict=True))
         yield Finding(
             "duplicate_texts",
-            severity_of(len(rows), survey),
-            f"{share_of(len(rows), survey)} repeat an earlier one with the same label: {same} letter by letter,"
+            severity_of(len(rows), stats),
+            f"{share_of(len(rows), stats)} repeat an earlier one with the same label: {same} letter by letter,"
             " the others but for case, blanks or Unicode spelling.",
             "Keep one of each, unless such texts really are that frequent.",
-            pairs(survey, rows, "repeats", survey, survey.repeated),
+            pairs(stats, rows, "repeats", stats, stats.repeated),
         )
 
 
-def conflicts(case: Case) -> Iterator[Finding]:
+def conflicts(context: DataContext) -> Iterator[Finding]:
     """Texts with several labels."""
-    for survey in case.surveys.values():
-        if len(survey.conflicts):
-            one, other = survey.conflicts.T
+    for stats in context.stats.values():
+        if len(stats.conflicts):
+            one, other = stats.conflicts.T
             yield Finding(
                 "conflicting_labels",
-                severity_of(len(one), survey),
-                f"{share_of(len(one), survey)} stand there again under another label.",
+                severity_of(len(one), stats),
+                f"{share_of(len(one), stats)} stand there again under another label.",
                 "Decide for one label each: no model can be right on both.",
-                pairs(survey, other, "contradicts", survey, one),
+                pairs(stats, other, "contradicts", stats, one),
             )
 
 
-def leakage(case: Case) -> Iterator[Finding]:
+def leakage(context: DataContext) -> Iterator[Finding]:
     """Texts that the model learns and is judged by."""
-    for part in case.judged:
-        rows, sources = case.leaks[part.name]
+    for part in context.judged:
+        rows, sources = context.leaks[part.name]
         if len(rows) == 0:
             continue
-        is_split = case.is_held_out and part.name == "validation"
+        is_split = context.is_held_out and part.name == "validation"
         is_all = part.name == "validation" and len(rows) == len(part.examples)
         yield Finding(
             "leakage",
@@ -87,46 +87,46 @@ def leakage(case: Case) -> Iterator[Finding]:
             "Remove the repeated texts from train."
             if is_split
             else f"Remove them from train or {part.name}.",
-            pairs(part, rows, "stands in", case.train, sources),
+            pairs(part, rows, "stands in", context.train, sources),
         )
 
 
-def encoding(case: Case) -> Iterator[Finding]:
+def encoding(context: DataContext) -> Iterator[Finding]:
     """Texts damaged when they were saved."""
-    for survey in case.surveys.values():
-        for kind, rows in survey.trouble.items():
+    for stats in context.stats.values():
+        for kind, rows in stats.trouble.items():
             if len(rows):
                 told, remedy = _DAMAGE[kind]
-                message = f"{share_of(len(rows), survey)} {told}."
+                message = f"{share_of(len(rows), stats)} {told}."
                 yield Finding(
                     f"encoding_{kind}",
-                    severity_of(len(rows), survey),
+                    severity_of(len(rows), stats),
                     message,
                     remedy,
-                    survey.places(rows),
+                    stats.places(rows),
                 )
 
 
-def truncation(case: Case) -> Iterator[Finding]:
+def truncation(context: DataContext) -> Iterator[Finding]:
     """Texts of which a part is not read."""
-    config = case.config
+    config = context.config
     kept = f"max_seq_length={config.max_seq_length}"
     if config.truncation == "windows":
         kept, remedy = f"max_windows={config.max_windows} windows with {kept}", "Raise max_windows."
     else:
-        remedy = _remedy_for_cuts(case)
-    for survey in case.surveys.values():
-        rows = np.flatnonzero(survey.truncated)
+        remedy = _remedy_for_cuts(context)
+    for stats in context.stats.values():
+        rows = np.flatnonzero(stats.truncated)
         if len(rows):
-            message = f"{share_of(len(rows), survey)} are longer than {kept} and are cut."
-            severity = severity_of(len(rows), survey)
-            yield Finding("truncated_texts", severity, message, remedy, survey.places(rows))
+            message = f"{share_of(len(rows), stats)} are longer than {kept} and are cut."
+            severity = severity_of(len(rows), stats)
+            yield Finding("truncated_texts", severity, message, remedy, stats.places(rows))
 
 
-def _remedy_for_cuts(case: Case) -> str:
+def _remedy_for_cuts(context: DataContext) -> str:
     """Say what reads more of the texts: a longer max_seq_length as far as the model goes, else windows."""
-    config, wanted = case.config, case.recommended
-    whole = float((case.train.lengths <= wanted).mean())
+    config, wanted = context.config, context.recommended
+    whole = float((context.train.lengths <= wanted).mean())
     in_windows = "truncation=windows to read all of them"
     if config.truncation == "head":
         in_windows += ", or truncation=head_tail to read their ends too"
@@ -138,9 +138,9 @@ def _remedy_for_cuts(case: Case) -> str:
     return f"Set max_seq_length={wanted}, {limit}, or {in_windows}."
 
 
-def contents(case: Case) -> Iterator[Finding]:
+def contents(context: DataContext) -> Iterator[Finding]:
     """Texts that seem to be none."""
-    train = case.train
+    train = context.train
     if len(np.unique(train.keys)) == 1:
         yield Finding(
             "constant_text",
@@ -170,12 +170,12 @@ def contents(case: Case) -> Iterator[Finding]:
         )
 
 
-def language(case: Case) -> Iterator[Finding]:
+def language(context: DataContext) -> Iterator[Finding]:
     """Words that the tokenizer does not know."""
-    if case.train.unknown_share >= MOST_UNKNOWN:
+    if context.train.unknown_share >= MOST_UNKNOWN:
         yield Finding(
             "unknown_tokens",
             "warning",
-            f"{100 * case.train.unknown_share:.0f} % of the tokens of train are unknown to the tokenizer.",
+            f"{100 * context.train.unknown_share:.0f} % of the tokens of train are unknown to the tokenizer.",
             "Use a model for the language of the texts (model_name, or the model channel).",
         )

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.data.examples import Rows
-from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
 from bert_classifier.evaluation.report import html
 from bert_classifier.evaluation.report.page import page
+from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.evaluation.tables import shortened, write_csv
 from bert_classifier.job.json_files import write_json
@@ -29,12 +29,12 @@ class Pair:
 
     Attributes:
         names: of the first and the second model.
-        assessments: of each, under the same name of the same texts.
+        evaluations: of each, under the same name of the same texts.
     """
 
     names: tuple[str, str]
     labels: Sequence[str]
-    assessments: tuple[Assessment, Assessment]
+    evaluations: tuple[EvaluationResult, EvaluationResult]
     rows: Rows
 
     @property
@@ -45,12 +45,12 @@ class Pair:
     @property
     def results(self) -> list[Evaluation]:
         """The evaluations of the two."""
-        return [assessment.results[assessment.channel] for assessment in self.assessments]
+        return [evaluation.results[evaluation.channel] for evaluation in self.evaluations]
 
     @property
     def scores(self) -> list[dict[str, float | int]]:
         """The headline numbers of the two."""
-        return [assessment.summaries[assessment.channel] for assessment in self.assessments]
+        return [evaluation.summaries[evaluation.channel] for evaluation in self.evaluations]
 
 
 def write_comparison(folder: Path, pair: Pair) -> None:
@@ -147,8 +147,8 @@ def _changed_section(pair: Pair) -> html.Markup:
 def _changed(pair: Pair, longest: int) -> Iterator[list[Any]]:
     first, second = pair.results
     scores = [
-        softmax(result.logits, assessment.temperature.value).max(axis=1, initial=0.0)
-        for result, assessment in zip((first, second), pair.assessments, strict=True)
+        softmax(result.logits, evaluation.temperature.value).max(axis=1, initial=0.0)
+        for result, evaluation in zip((first, second), pair.evaluations, strict=True)
     ]
     for index in changed_texts(first, second).tolist():
         yield [

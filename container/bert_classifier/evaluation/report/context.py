@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.data.examples import Rows
-from bert_classifier.evaluation.assessment import Assessment
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.label_issues import Suspect, likely_label_errors, worst_mistakes
+from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
+from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.scores import Evaluation
 
 
@@ -30,7 +30,7 @@ class LearningCurve:
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class ReportContext:
     """Everything a report tells.
 
     Attributes:
@@ -46,7 +46,7 @@ class Subject:
     title: str
     labels: Sequence[str]
     positive: int | None
-    assessment: Assessment
+    evaluation: EvaluationResult
     rows: Rows
     curve: LearningCurve | None = None
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -56,29 +56,29 @@ class Subject:
     @property
     def channel(self) -> str:
         """The channel that is reported on."""
-        return self.assessment.channel
+        return self.evaluation.channel
 
     @property
     def result(self) -> Evaluation:
         """Its evaluation."""
-        return self.assessment.results[self.channel]
+        return self.evaluation.results[self.channel]
 
     @property
     def scores(self) -> Mapping[str, float | int]:
         """Its headline numbers."""
-        return self.assessment.summaries[self.channel]
+        return self.evaluation.summaries[self.channel]
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:
         """Calibrated probabilities of its texts, float64 (n, classes)."""
-        return softmax(self.result.logits, self.assessment.temperature.value)
+        return softmax(self.result.logits, self.evaluation.temperature.value)
 
     @functools.cached_property
-    def mistakes(self) -> list[Suspect]:
+    def mistakes(self) -> list[LabelIssue]:
         """Its wrong answers, the surest first."""
         return worst_mistakes(self.probabilities, self.result.targets)
 
     @functools.cached_property
-    def label_errors(self) -> list[Suspect]:
+    def label_errors(self) -> list[LabelIssue]:
         """Its labels that are likely wrong, the likeliest first."""
         return likely_label_errors(self.probabilities, self.result.targets)

@@ -6,75 +6,76 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation.abstention import CoverageCurve
-from bert_classifier.evaluation.assessment import FEW_ANSWERS
 from bert_classifier.evaluation.calibration import reliability, softmax
-from bert_classifier.evaluation.label_issues import Suspect
+from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.report import html, plots
-from bert_classifier.evaluation.report.context import LearningCurve, Subject
+from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.report.data_section import data_section
 from bert_classifier.evaluation.report.page import page
+from bert_classifier.evaluation.result import FEW_ANSWERS
 from bert_classifier.evaluation.tables import shortened
 
 _MOST_CELLS = 30  # classes up to which the confusion matrix is a table of numbers
 _MOST_PAIRS = 15
-_MOST_SUSPECTS = 25
+_MOST_LABEL_ISSUES = 25
 _LONGEST_TEXT = 280  # characters
 _MOSTLY_RIGHT = 0.8  # accuracy below which what a model doubts says more of itself than of the labels
 
 
-def render(subject: Subject) -> str:
+def render(context: ReportContext) -> str:
     """Return the report as one HTML page."""
-    return page(subject.title, _parts(subject))
+    return page(context.title, _parts(context))
 
 
-def _parts(subject: Subject) -> Iterator[html.Markup]:
-    yield html.element("h1", subject.title)
-    yield _lead(subject)
+def _parts(context: ReportContext) -> Iterator[html.Markup]:
+    yield html.element("h1", context.title)
+    yield _lead(context)
     yield from (
         html.element("div", html.element("p", sentence), class_="finding warning")
-        for sentence in subject.warnings
+        for sentence in context.warnings
     )
-    yield _headline(subject)
-    if subject.curve is not None and subject.curve.evaluations:
-        yield _curve_section(subject.curve)
-    yield _confusion_section(subject)
-    yield _class_section(subject)
-    yield _calibration_section(subject)
-    yield _coverage_section(subject)
-    if subject.data:
-        yield data_section(subject.data)
-    yield _suspect_section(
+    yield _headline(context)
+    if context.curve is not None and context.curve.evaluations:
+        yield _curve_section(context.curve)
+    yield _confusion_section(context)
+    yield _class_section(context)
+    yield _calibration_section(context)
+    yield _coverage_section(context)
+    if context.data:
+        yield data_section(context.data)
+    yield _label_issue_section(
         "Worst mistakes",
         "The surest of the wrong answers.",
         "No text was answered wrongly.",
-        subject,
-        subject.mistakes,
+        context,
+        context.mistakes,
     )
-    yield _suspect_section(
-        "Likely label errors" if _is_mostly_right(subject) else "Labels that the model doubts",
+    yield _label_issue_section(
+        "Likely label errors" if _is_mostly_right(context) else "Labels that the model doubts",
         "Texts that look more like another class than most of that class do (confident learning, Northcutt et al."
-        f" 2021).{_doubt_about_suspects(subject)} Look at them: where the label is wrong, correct it, and train again.",
+        f" 2021).{_doubt_about_label_issues(context)} Look at them:"
+        " where the label is wrong, correct it, and train again.",
         "No label stands out.",
-        subject,
-        subject.label_errors,
+        context,
+        context.label_errors,
     )
-    yield html.section("Run", *_fact_groups(subject.facts))
+    yield html.section("Run", *_fact_groups(context.facts))
 
 
-def _lead(subject: Subject) -> html.Markup:
-    result = subject.result
+def _lead(context: ReportContext) -> html.Markup:
+    result = context.result
     right = int(result.confusion.trace())
     commonest = float(result.confusion.sum(axis=1).max() / max(1, result.count))
     return html.element(
         "p",
-        f"{right:,} of {result.count:,} texts of {subject.channel} are right, over {len(subject.labels)} classes. ",
+        f"{right:,} of {result.count:,} texts of {context.channel} are right, over {len(context.labels)} classes. ",
         f"Always answering the commonest class would be right in {html.percent(commonest)}.",
         class_="lead",
     )
 
 
-def _headline(subject: Subject) -> html.Markup:
-    scores = subject.scores
+def _headline(context: ReportContext) -> html.Markup:
+    scores = context.scores
     low, high = html.percent(scores["accuracy_low"]), html.percent(scores["accuracy_high"])
     weighted = html.percent(scores["weighted_f1"], 2)
     boxes = [
@@ -88,19 +89,19 @@ def _headline(subject: Subject) -> html.Markup:
             "Calibration error",
             f"{scores['ece']:.4f}",
             "not calibrated"
-            if subject.assessment.temperature.value == 1
+            if context.evaluation.temperature.value == 1
             else f"before calibration: {scores['ece_uncalibrated']:.4f}",
         ),
     ]
-    if subject.assessment.abstain_below:
+    if context.evaluation.abstain_below:
         boxes.append(
             ("Right where answered", html.percent(scores["accuracy_of_answered"], 2),
              f"{html.percent(scores['coverage'])} of the texts get a label")
         )  # fmt: skip
-    others = [name for name in subject.assessment.results if name != subject.channel]
+    others = [name for name in context.evaluation.results if name != context.channel]
     boxes += [
-        (f"Accuracy on {name}", html.percent(subject.assessment.summaries[name]["accuracy"], 2),
-         f"{subject.assessment.results[name].count:,} texts")
+        (f"Accuracy on {name}", html.percent(context.evaluation.summaries[name]["accuracy"], 2),
+         f"{context.evaluation.results[name].count:,} texts")
         for name in others
     ]  # fmt: skip
     return html.element(
@@ -132,11 +133,11 @@ def _curve_section(curve: LearningCurve) -> html.Markup:
     )
 
 
-def _confusion_section(subject: Subject) -> html.Markup:
-    confusion = subject.result.confusion
+def _confusion_section(context: ReportContext) -> html.Markup:
+    confusion = context.result.confusion
     parts: list[object] = [html.note("Rows are the true classes, columns what the model says.")]
-    if len(subject.labels) <= _MOST_CELLS:
-        parts.append(html.confusion_table(subject.labels, confusion))
+    if len(context.labels) <= _MOST_CELLS:
+        parts.append(html.confusion_table(context.labels, confusion))
     else:
         note = "Classes by number, as in the table below; dark = a large share of the true class."
         parts.append(_plot(plots.confusion_map(confusion), note))
@@ -145,7 +146,7 @@ def _confusion_section(subject: Subject) -> html.Markup:
         parts.append(html.element("h3", "Taken for each other most often"))
         totals = confusion.sum(axis=1)
         rows = [
-            (subject.labels[true], subject.labels[said], int(confusion[true, said]),
+            (context.labels[true], context.labels[said], int(confusion[true, said]),
              html.bar(confusion[true, said] / totals[true]))
             for true, said in pairs
         ]  # fmt: skip
@@ -162,13 +163,13 @@ def _confused_pairs(confusion: np.ndarray) -> list[tuple[int, int]]:
     return [(true, said) for true, said in pairs if wrong[true, said]]
 
 
-def _class_section(subject: Subject) -> html.Markup:
-    result = subject.result
+def _class_section(context: ReportContext) -> html.Markup:
+    result = context.result
     texts, said = result.confusion.sum(axis=1), result.confusion.sum(axis=0)
     f1, precision, recall = result.f_score(1.0), result.precision, result.recall
     occurs = (texts + said) > 0
     rows = [
-        (index + 1, subject.labels[index], *(html.bar(float(score[index])) for score in (f1, precision, recall)),
+        (index + 1, context.labels[index], *(html.bar(float(score[index])) for score in (f1, precision, recall)),
          int(texts[index]), int(said[index]))
         for index in np.lexsort((f1, ~occurs)).tolist()
     ]  # fmt: skip
@@ -179,16 +180,16 @@ def _class_section(subject: Subject) -> html.Markup:
     )
 
 
-def _calibration_section(subject: Subject) -> html.Markup:
-    assessment = subject.assessment
-    result = subject.result
+def _calibration_section(context: ReportContext) -> html.Markup:
+    evaluation = context.evaluation
+    result = context.result
     are_right = result.predicted == result.targets
     before, after = (
         reliability(softmax(result.logits, t).max(axis=1, initial=0.0), are_right)
-        for t in (1.0, assessment.temperature.value)
+        for t in (1.0, evaluation.temperature.value)
     )
-    scores = subject.scores
-    temperature = assessment.temperature
+    scores = context.scores
+    temperature = evaluation.temperature
     is_fitted = temperature.value != 1
     why = f" (not fitted: {temperature.reason})" if temperature.reason else ""
     pairs = {
@@ -220,9 +221,9 @@ def _calibration_section(subject: Subject) -> html.Markup:
     )
 
 
-def _coverage_section(subject: Subject) -> html.Markup:
-    assessment = subject.assessment
-    curve = assessment.curve(subject.channel)
+def _coverage_section(context: ReportContext) -> html.Markup:
+    evaluation = context.evaluation
+    curve = evaluation.curve(context.channel)
     rows = []
     for target in (0.95, 0.98, 0.99, 0.995, 0.999):
         threshold = curve.threshold_for(target)
@@ -234,7 +235,7 @@ def _coverage_section(subject: Subject) -> html.Markup:
         rows.append(
             (html.percent(target), least, answered, f"{right:,} of {accepted:,}" if accepted else "–")
         )
-    below = assessment.abstain_below
+    below = evaluation.abstain_below
     now = f"Texts with a score below {below:g} get no label." if below else "Every text gets a label."
     return html.section(
         "What abstaining would gain",
@@ -258,30 +259,30 @@ def _coverage_curve(curve: CoverageCurve, below: float, now: str) -> html.Markup
     return html.note(f"No curve of accuracy by texts that get a label: {why}. {now}")
 
 
-def _is_mostly_right(subject: Subject) -> bool:
-    return subject.result.accuracy >= _MOSTLY_RIGHT
+def _is_mostly_right(context: ReportContext) -> bool:
+    return context.result.accuracy >= _MOSTLY_RIGHT
 
 
-def _doubt_about_suspects(subject: Subject) -> str:
+def _doubt_about_label_issues(context: ReportContext) -> str:
     """Say what a model that is often wrong finds; confident learning asks for one that is mostly right."""
-    if _is_mostly_right(subject):
+    if _is_mostly_right(context):
         return ""
-    right = html.percent(subject.result.accuracy)
+    right = html.percent(context.result.accuracy)
     return f" This model is right in {right} only: most of these are rather its own mistakes."
 
 
-def _suspect_section(
-    title: str, note: str, otherwise: str, subject: Subject, suspects: Sequence[Suspect]
+def _label_issue_section(
+    title: str, note: str, otherwise: str, context: ReportContext, label_issues: Sequence[LabelIssue]
 ) -> html.Markup:
-    if not suspects:
+    if not label_issues:
         return html.section(title, html.element("p", otherwise))
     rows = [
-        (html.element("td", subject.rows.places[s.index], class_="place"), subject.labels[s.label],
-         subject.labels[s.answer], html.percent(s.answer_score), html.percent(s.label_score),
-         html.element("td", shortened(subject.rows.texts[s.index], _LONGEST_TEXT), class_="text"))
-        for s in suspects[:_MOST_SUSPECTS]
+        (html.element("td", context.rows.places[s.index], class_="place"), context.labels[s.label],
+         context.labels[s.answer], html.percent(s.answer_score), html.percent(s.label_score),
+         html.element("td", shortened(context.rows.texts[s.index], _LONGEST_TEXT), class_="text"))
+        for s in label_issues[:_MOST_LABEL_ISSUES]
     ]  # fmt: skip
-    shown = f" The first {len(rows)} of {len(suspects):,}." if len(suspects) > len(rows) else ""
+    shown = f" The first {len(rows)} of {len(label_issues):,}." if len(label_issues) > len(rows) else ""
     header = ("place", "label", "model says", "its score", "label's score", "text")
     return html.section(title, html.note(note + shown), html.table(header, rows))
 

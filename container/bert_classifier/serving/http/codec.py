@@ -182,7 +182,7 @@ _DECODERS: dict[str, _Decoder] = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Naming:
+class ResponseFormat:
     """How predictions are put into words.
 
     Attributes:
@@ -201,7 +201,9 @@ def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
     return prediction.scores[prediction.order[0]] < abstain_below
 
 
-def encode(answers: "Sequence[Prediction | RecordError]", naming: Naming, media_type: str) -> str:
+def encode(
+    answers: "Sequence[Prediction | RecordError]", response_format: ResponseFormat, media_type: str
+) -> str:
     """Return the body that answers a request.
 
     JSON: a list of `{"label", "score"}`, with `"truncated": true` for a text that was cut; with top_k a list
@@ -217,8 +219,10 @@ def encode(answers: "Sequence[Prediction | RecordError]", naming: Naming, media_
     Raises:
         ValueError: when a score is not finite.
     """
-    rows = [answer if isinstance(answer, RecordError) else _named(answer, naming) for answer in answers]
-    return _ENCODERS[media_type](rows, naming.top_k is None)
+    rows = [
+        answer if isinstance(answer, RecordError) else _named(answer, response_format) for answer in answers
+    ]
+    return _ENCODERS[media_type](rows, response_format.top_k is None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -229,13 +233,16 @@ class _Named:
     marks: dict[str, bool]
 
 
-def _named(prediction: "Prediction", naming: Naming) -> _Named:
+def _named(prediction: "Prediction", response_format: ResponseFormat) -> _Named:
     if not all(map(math.isfinite, prediction.scores)):
         raise ValueError("a score is not finite")
-    order = prediction.order[: naming.top_k or 1]
-    unsure = is_unsure(prediction, naming.abstain_below)
-    is_silent = unsure and naming.top_k is None
-    pairs = [(None if is_silent else naming.labels[i], float(f"{prediction.scores[i]:.6g}")) for i in order]
+    order = prediction.order[: response_format.top_k or 1]
+    unsure = is_unsure(prediction, response_format.abstain_below)
+    is_silent = unsure and response_format.top_k is None
+    pairs = [
+        (None if is_silent else response_format.labels[i], float(f"{prediction.scores[i]:.6g}"))
+        for i in order
+    ]
     marks = {"truncated": prediction.truncated, "unsure": unsure and not is_silent}
     return _Named(pairs, {name: True for name, is_set in marks.items() if is_set})
 

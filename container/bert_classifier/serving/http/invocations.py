@@ -78,8 +78,10 @@ class Invocations:
             del body
             results = self._classify(query.records, deadline)
             began = time.monotonic()
-            naming = codec.Naming(self._service.labels, query.top_k, self._service.abstain_below)
-            text = codec.encode(results, naming, answered_in)
+            response_format = codec.ResponseFormat(
+                self._service.labels, query.top_k, self._service.abstain_below
+            )
+            text = codec.encode(results, response_format, answered_in)
             self._metrics.observe_stage("encode", time.monotonic() - began)
             response = Response(text, content_type=answered_in)  # bare: SDKs compare it as a whole
             response.call_on_close(on_failure.pop_all().close)

@@ -41,7 +41,7 @@ class _Job(Generic[T]):
             self.fail(timeout_error())
         return self.future.done()
 
-    def take(self, share: int) -> "_Slice[T]":
+    def take(self, share: int) -> "_Chunk[T]":
         """Return the next texts whose costs are within `share`, at least one."""
         start, cost = self.taken, 0
         while self.taken < len(self.texts):
@@ -51,7 +51,7 @@ class _Job(Generic[T]):
             self.waiting_cost -= self.costs[self.taken]
             self.taken += 1
         stop = self.taken
-        return _Slice(self, start, self.texts[start:stop], sum(self.costs[start:stop]))
+        return _Chunk(self, start, self.texts[start:stop], sum(self.costs[start:stop]))
 
     def put(self, start: int, results: list[T | Exception]) -> None:
         """Add the results of a slice; slices may come back in any order."""
@@ -74,7 +74,7 @@ class _Job(Generic[T]):
             self.future.set_exception(error)
 
 
-class _Slice(NamedTuple, Generic[T]):
+class _Chunk(NamedTuple, Generic[T]):
     """What one pass takes of a job: the texts from number `start` on."""
 
     job: _Job[T]
@@ -211,7 +211,7 @@ class MicroBatcher(Generic[T]):
                     self._problem = "a model thread has died"
                     self.abandon()
 
-    def _next_pass(self, number: int) -> list[_Slice[T]]:
+    def _next_pass(self, number: int) -> list[_Chunk[T]]:
         """Wait for requests and return slices of them; none once closed and all are taken."""
         with self._lock:
             self._running_cost[number] = 0
@@ -234,12 +234,12 @@ class MicroBatcher(Generic[T]):
         self._waiting_cost -= sum(job.waiting_cost for job in over)
         self._waiting = [job for job in self._waiting if job not in over]
 
-    def _take_share(self, number: int) -> list[_Slice[T]]:
+    def _take_share(self, number: int) -> list[_Chunk[T]]:
         """Take the next pass from the longest-waiting requests; those not yet done with go to the end."""
         now = time.monotonic()
         budget = self._budget()
         share, left = budget // len(self._waiting), budget
-        slices: list[_Slice[T]] = []
+        slices: list[_Chunk[T]] = []
         for job in self._waiting:
             if left <= 0:
                 break
@@ -261,7 +261,7 @@ class MicroBatcher(Generic[T]):
         under_way = self._waiting_cost + sum(self._running_cost.values())
         return max(1, min(self._max_cost, math.ceil(under_way / len(self._threads))))
 
-    def _answer(self, slices: Sequence[_Slice[T]], predict: Predict[T]) -> None:
+    def _answer(self, slices: Sequence[_Chunk[T]], predict: Predict[T]) -> None:
         results = self._predict_each([text for piece in slices for text in piece.texts], predict)
         for piece in slices:
             piece.job.put(piece.start, results[: len(piece.texts)])

@@ -20,7 +20,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.plan import Plan
 from bert_classifier.serving.model.precision import is_quantised, place
-from bert_classifier.serving.model.thread_budget import Cores
+from bert_classifier.serving.model.thread_budget import ThreadBudget
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def load_predictors(
     quiet_transformers()
     artifact = load_artifact(folder)
     on_device = {name: place(artifact, torch.device(name), precision) for name in plan.devices}
-    cores = Cores(plan)
+    cores = ThreadBudget(plan)
     forwards = {name: _forward_of(placed) for name, placed in on_device.items()}
     predictors = [
         Predictor(on_device[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
@@ -92,7 +92,7 @@ class Predictor:
         artifact: Artifact,
         max_batch_tokens: int,
         metrics: Metrics | None = None,
-        cores: Cores | None = None,
+        cores: ThreadBudget | None = None,
         forward: Forward | None = None,
     ) -> None:
         self.labels = artifact.labels
@@ -119,16 +119,16 @@ class Predictor:
         encoded = self._artifact.encoder.encode_batch(texts)
         tokenised = time.monotonic()
         logits = np.empty((len(encoded.lengths), len(self.labels)), dtype=np.float64)
-        pieces = plan_micro_batches(
+        micro_batches = plan_micro_batches(
             encoded.lengths, self._max_batch_tokens, is_padded=self._forward.is_padded
         )
         with self._share(), torch.inference_mode():
-            for rows in pieces:
+            for rows in micro_batches:
                 logits[rows] = self._forward(encoded, rows).cpu().numpy()
         scores = self._probabilities(encoded.mean_by_text(logits))
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
-        padded = sum(self._forward.tokens_of(encoded.lengths[rows]) for rows in pieces)
+        padded = sum(self._forward.tokens_of(encoded.lengths[rows]) for rows in micro_batches)
         self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")

@@ -9,7 +9,7 @@ import torch
 from bert_classifier.serving.model.plan import Plan
 
 
-class Cores:
+class ThreadBudget:
     """Deals the cores to the passes of a process: all to one that begins alone, else a part.
 
     A pass keeps what it began with: it is short.

@@ -40,7 +40,7 @@ class DamagedCheckpointError(Exception):
     """A file that is not, or no longer, what was written."""
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, checkpoint: Checkpoint, fingerprint: Mapping[str, Any]) -> None:
     """Write a checkpoint so that it is there whole or not at all.
 
     Raises:
@@ -49,7 +49,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, identity: Mapping[str, 
     described = {
         "format": str(FORMAT),
         "step": str(checkpoint.step),
-        "identity": json.dumps(identity, sort_keys=True),
+        "identity": json.dumps(fingerprint, sort_keys=True),
         "state": json.dumps(checkpoint.state),
     }
     write_durably(path, _serialized(checkpoint.tensors, described))
@@ -58,7 +58,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, identity: Mapping[str, 
 def _serialized(
     tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
 ) -> Iterator[bytes | memoryview]:
-    """Yield a safetensors file in pieces: header, tensors (widest type first), digest."""
+    """Yield a safetensors file in micro-batches: header, tensors (widest type first), digest."""
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     offset = 0
@@ -75,9 +75,9 @@ def _serialized(
     text += b" " * (-len(text) % 8)
     digest = hashlib.sha256()
     start = [memoryview(len(text).to_bytes(8, "little")), memoryview(text)]
-    for piece in itertools.chain(start, (tensor_bytes(tensor) for _, tensor in ordered)):
-        digest.update(piece)
-        yield piece
+    for micro_batch in itertools.chain(start, (tensor_bytes(tensor) for _, tensor in ordered)):
+        digest.update(micro_batch)
+        yield micro_batch
     yield digest.digest()
 
 
@@ -86,12 +86,12 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def load_checkpoint(path: Path, step: int, identity: Mapping[str, Any]) -> Checkpoint:
+def load_checkpoint(path: Path, step: int, fingerprint: Mapping[str, Any]) -> Checkpoint:
     """Return the checkpoint in a file, every byte of it checked.
 
     Args:
         step: that the file's name tells.
-        identity: of the run that the name tells.
+        fingerprint: of the run that the name tells.
     Raises:
         DamagedCheckpointError: when the file is not what was written under this name.
         OSError: when it cannot be read.
@@ -107,7 +107,7 @@ def load_checkpoint(path: Path, step: int, identity: Mapping[str, Any]) -> Check
         )
     if described.step != step:
         raise DamagedCheckpointError(f"it is of step {described.step}")
-    if described.identity != json.loads(json.dumps(identity)):
+    if described.fingerprint != json.loads(json.dumps(fingerprint)):
         raise DamagedCheckpointError("it is another run's under a changed name")
     # Copied: mapped tensors would keep the file's room on the disk when it is long deleted.
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items() if name != _DIGEST}
@@ -137,7 +137,7 @@ class Metadata:
 
     format: int
     step: int
-    identity: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     state: Mapping[str, Any]
 
 

@@ -39,13 +39,13 @@ class CheckpointStore:
 
     Args:
         folder: exists and can be written.
-        identity: what makes a run this run, by field; checkpoints of another identity are never loaded or deleted.
+        fingerprint: of the run, by field; checkpoints of another one are never loaded or deleted.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
         self._folder = folder
-        self._identity = dict(identity)
-        self._run = fingerprint_of(identity)
+        self._fingerprint = dict(fingerprint)
+        self._run = digest_of_fingerprint(fingerprint)
         self._verified: set[str] = set()  # names of files that this process has written or found sound
         self._unusable: dict[str, str] = {}  # name → why
         self._unread: set[str] = set()  # those of them whose content is not known
@@ -58,7 +58,7 @@ class CheckpointStore:
         """
         path = self._folder / f"checkpoint-{self._run}-{checkpoint.step:09d}.safetensors"
         _forget_upload(path)
-        write_checkpoint(path, checkpoint, self._identity)
+        write_checkpoint(path, checkpoint, self._fingerprint)
         self._verified.add(path.name)
         self._unusable.pop(path.name, None)
         self._unread.discard(path.name)
@@ -82,7 +82,7 @@ class CheckpointStore:
         own = self._own()
         for step, path in own:
             try:
-                found = load_checkpoint(path, step, self._identity)
+                found = load_checkpoint(path, step, self._fingerprint)
             except (DamagedCheckpointError, OSError) as error:
                 # Left where it is: SageMaker would mirror its deletion to S3, where it may be sound.
                 self._unusable[path.name] = _why(error)
@@ -222,24 +222,29 @@ class CheckpointStore:
     def _difference(self, path: Path) -> str:
         """Say in what the run of a checkpoint differs from this one."""
         try:
-            theirs = metadata_of(path).identity
+            theirs = metadata_of(path).fingerprint
         except (DamagedCheckpointError, OSError) as error:
             return f"({path.name}) cannot be used: {_why(error)}"
         fields = [
-            name for name in sorted({*theirs, *self._identity}) if _differs(name, theirs, self._identity)
+            name
+            for name in sorted({*theirs, *self._fingerprint})
+            if _differs(name, theirs, self._fingerprint)
         ]
         return f"differs in: {', '.join(fields)}" if fields else f"({path.name}) has got another name"
 
 
-def fingerprint_of(identity: Mapping[str, Any]) -> str:
+def digest_of_fingerprint(fingerprint: Mapping[str, Any]) -> str:
     """Return a run's name: 12 hexadecimal digits that two runs share where their identities are equal."""
-    canonical = json.dumps(dict(identity), sort_keys=True).encode()
+    canonical = json.dumps(dict(fingerprint), sort_keys=True).encode()
     return hashlib.sha256(canonical).hexdigest()[:12]
 
 
-def _differs(field: str, *identities: Mapping[str, Any]) -> bool:
+def _differs(field: str, *fingerprints: Mapping[str, Any]) -> bool:
     """Say whether a field differs as far as a run's name is concerned: 1 is not 1.0, and null is not nothing."""
-    return len({json.dumps(identity[field]) if field in identity else "" for identity in identities}) > 1
+    return (
+        len({json.dumps(fingerprint[field]) if field in fingerprint else "" for fingerprint in fingerprints})
+        > 1
+    )
 
 
 def _why(error: Exception) -> str:

@@ -1,19 +1,18 @@
 """What makes a run this run: two jobs that agree in it may resume each other's checkpoints, bit for bit."""
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import are_told_by_names
-from bert_classifier.training.prepare import Prepared
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint import tensor_bytes
 from bert_classifier.training.trainer import Trainer
 
-# Settings that name things whose content is in the identity, or that do not change what is computed.
+# Settings that name things whose content is in the fingerprint, or that do not change what is computed.
 _WITHOUT_EFFECT = frozenset(
     {
         "model_name", "train_file", "validation_file", "class_file", "validation_split", "precision",
@@ -25,8 +24,8 @@ _WITHOUT_EFFECT = frozenset(
 )  # fmt: skip
 
 
-def run_identity(trainer: Trainer, prepared: Prepared, tokenizer: Any) -> dict[str, Any]:
-    """Return the identity of a run, by field, before its first step; JSON values."""
+def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) -> dict[str, Any]:
+    """Return the fingerprint of a run, by field, before its first step; JSON values."""
     return {
         **_settings(trainer.config),
         **_depths(trainer),
@@ -44,15 +43,17 @@ def run_identity(trainer: Trainer, prepared: Prepared, tokenizer: Any) -> dict[s
     }
 
 
-def require_same_run(world: World, identity: Mapping[str, Any], host: str) -> None:
+def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, Any], host: str) -> None:
     """Refuse to train when the ranks do not have the same data, model and settings.
 
     Raises:
         UserError: on all ranks, naming the first host that differs and in what.
     """
-    told = world.gather({"host": host, "identity": dict(identity)})
+    told = distributed.gather({"host": host, "identity": dict(fingerprint)})
     for other in told[1:]:
-        fields = sorted(name for name in identity if other["identity"].get(name) != told[0]["identity"][name])
+        fields = sorted(
+            name for name in fingerprint if other["identity"].get(name) != told[0]["identity"][name]
+        )
         if fields:
             raise UserError(
                 f"Host {other['host']} differs from host {told[0]['host']} in: {', '.join(fields)}.",
@@ -61,7 +62,7 @@ def require_same_run(world: World, identity: Mapping[str, Any], host: str) -> No
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _WITHOUT_EFFECT}
+    return {name: value for name, value in config.recorded().items() if name not in _WITHOUT_EFFECT}
 
 
 def _depths(trainer: Trainer) -> dict[str, Any]:

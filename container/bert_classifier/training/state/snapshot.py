@@ -9,10 +9,12 @@ import numpy as np
 import torch
 
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.training.distributed import World
+from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.trainer import Trainer, TrainState, copies
+
+_RECORDED_AS = {"num_gradient_groups": "num_shards"}
 
 
 def take_snapshot(trainer: Trainer) -> Checkpoint:
@@ -27,7 +29,7 @@ def take_snapshot(trainer: Trainer) -> Checkpoint:
     if trainer.state.best_step != trainer.state.step:
         tensors |= {f"best.{name}": value for name, value in trainer.best_weights.items()}
     tensors |= _evaluations(trainer)
-    state = {"train": dataclasses.asdict(trainer.state), "scaler": trainer.scaler.state_dict()}
+    state = {"train": _recorded(trainer.state), "scaler": trainer.scaler.state_dict()}
     state["history"] = dataclasses.asdict(trainer.history)
     return Checkpoint(trainer.state.step, state, tensors)
 
@@ -42,14 +44,25 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         for key in ("step", "exp_avg", "exp_avg_sq"):
             if f"{key}.{name}" in optimizer:
                 trainer.optimizer.state[parameter][key] = optimizer[f"{key}.{name}"].to(parameter.device)
-    trainer.state = TrainState(**checkpoint.state["train"])
+    trainer.state = _train_state(checkpoint.state["train"])
     told = checkpoint.state.get("history", {"start": checkpoint.step})
     trainer.history = History(**copy.deepcopy(told))
     if trainer.scaler.is_enabled():
         trainer.scaler.load_state_dict(checkpoint.state["scaler"])
-    if trainer.state.best_score is not None and trainer.world.is_first:
+    if trainer.state.best_score is not None and trainer.distributed.is_first:
         trainer.best_weights = best or copies(trainer.model.state_dict())
     _restore_evaluations(trainer, _below("validation.", checkpoint.tensors))
+
+
+def _recorded(state: TrainState) -> dict[str, Any]:
+    """Return a state by the names that checkpoints have had from the first version on."""
+    return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(state).items()}
+
+
+def _train_state(recorded: Mapping[str, Any]) -> TrainState:
+    """Return the state that _recorded has described."""
+    names = {recorded_as: name for name, recorded_as in _RECORDED_AS.items()}
+    return TrainState(**{names.get(name, name): value for name, value in recorded.items()})
 
 
 def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -78,9 +91,9 @@ def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -
     trainer.last_result = found.get("best" if is_best else "last")
 
 
-def share(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:
+def share(distributed: DistributedContext, checkpoint: Checkpoint | None) -> Checkpoint | None:
     """Return the first rank's checkpoint on every rank; the best weights stay with the first, which exports them."""
-    told = world.gather(None if checkpoint is None else _description(checkpoint))[0]
+    told = distributed.gather(None if checkpoint is None else _description(checkpoint))[0]
     if told is None:
         return None
     if checkpoint is None:
@@ -88,7 +101,7 @@ def share(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:
             name: torch.empty(shape, dtype=getattr(torch, kind)) for name, shape, kind in told["tensors"]
         }
         checkpoint = Checkpoint(told["step"], told["state"], tensors)
-    world.take_from_first([checkpoint.tensors[name] for name, _, _ in told["tensors"]])
+    distributed.broadcast([checkpoint.tensors[name] for name, _, _ in told["tensors"]])
     return checkpoint
 
 

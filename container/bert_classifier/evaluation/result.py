@@ -18,7 +18,7 @@ _LEAST_COVERAGE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Assessment:
+class EvaluationResult:
     """Evaluations by channel, with what turns logits into answers.
 
     Attributes:
@@ -83,7 +83,9 @@ def _finite(channel: str, result: Evaluation) -> Evaluation:
     return Evaluation(np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4), result.targets)
 
 
-def assess(results: Mapping[str, Evaluation], *, abstain_below: float, target_accuracy: float) -> Assessment:
+def assess(
+    results: Mapping[str, Evaluation], *, abstain_below: float, target_accuracy: float
+) -> EvaluationResult:
     """Return the assessment of a run: temperature and threshold are fitted on its validation channel.
 
     Args:
@@ -94,14 +96,14 @@ def assess(results: Mapping[str, Evaluation], *, abstain_below: float, target_ac
     temperature = fit_temperature(results["validation"])
     if temperature.reason:
         logger.info("scores are not calibrated: %s", temperature.reason)
-    assessment = Assessment(results, temperature, abstain_below)
+    evaluation = EvaluationResult(results, temperature, abstain_below)
     if not target_accuracy:
-        return assessment
-    curve = assessment.curve("validation")
+        return evaluation
+    curve = evaluation.curve("validation")
     threshold = curve.threshold_for(target_accuracy)
     warning = _doubt_about_threshold(curve, threshold, target_accuracy)
     return dataclasses.replace(
-        assessment, abstain_below=threshold or 0.0, warnings=[warning] if warning else []
+        evaluation, abstain_below=threshold or 0.0, warnings=[warning] if warning else []
     )
 
 

@@ -15,7 +15,7 @@ from bert_classifier.encoding.token_file import share_of_id
 
 
 @dataclasses.dataclass(frozen=True)
-class Survey:
+class ChannelStats:
     """What a channel holds.
 
     Attributes:
@@ -48,7 +48,7 @@ class Survey:
         encoder: TextEncoder,
         encoded: EncodedTexts,
         unknown_id: int | None,
-    ) -> "Survey":
+    ) -> "ChannelStats":
         """Look a channel through.
 
         Args:
@@ -124,7 +124,7 @@ def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return repeats, first[pair_of[repeats]], np.array(ordered, dtype=np.int64).reshape(-1, 2)
 
 
-def rows_also_in(part: Survey, train: Survey) -> tuple[np.ndarray, np.ndarray]:
+def rows_also_in(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of a channel whose text stands in train too, and the first rows of train that hold them."""
     known, first = np.unique(train.keys, return_index=True)
     position = np.minimum(np.searchsorted(known, part.keys), len(known) - 1)

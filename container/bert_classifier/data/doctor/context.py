@@ -7,37 +7,37 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bert_classifier.data.doctor.report import MOST_PLACES
-from bert_classifier.data.doctor.survey import Survey, rows_also_in
+from bert_classifier.data.doctor.stats import ChannelStats, rows_also_in
 from bert_classifier.job.config import TrainConfig
 
 WORTH_A_WARNING = 0.01  # share of a channel's texts; less is worth knowing only
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
+class DataContext:
     """A job's data as the rules see them.
 
     Attributes:
-        surveys: train, validation and, if there is one, test.
+        stats: train, validation and, if there is one, test.
         recommended: max_seq_length that leaves 99 % of the training texts whole, or else the most that the model takes.
         is_held_out: whether validation was split off the train channel.
     """
 
-    surveys: Mapping[str, Survey]
+    stats: Mapping[str, ChannelStats]
     labels: Sequence[str]
     config: TrainConfig
     recommended: int
     is_held_out: bool
 
     @property
-    def train(self) -> Survey:
+    def train(self) -> ChannelStats:
         """The training texts."""
-        return self.surveys["train"]
+        return self.stats["train"]
 
     @property
-    def judged(self) -> list[Survey]:
+    def judged(self) -> list[ChannelStats]:
         """The texts that the model is judged by."""
-        return [survey for name, survey in self.surveys.items() if name != "train"]
+        return [stats for name, stats in self.stats.items() if name != "train"]
 
     @functools.cached_property
     def leaks(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -50,19 +50,21 @@ class Case:
         return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
 
 
-def severity_of(count: int, survey: Survey) -> str:
+def severity_of(count: int, stats: ChannelStats) -> str:
     """Return how much it matters that something is true of `count` texts of a channel."""
-    return "warning" if count >= WORTH_A_WARNING * len(survey.examples) else "info"
+    return "warning" if count >= WORTH_A_WARNING * len(stats.examples) else "info"
 
 
-def share_of(count: int, survey: Survey) -> str:
+def share_of(count: int, stats: ChannelStats) -> str:
     """Return `count` texts of a channel in words."""
-    percent = 100 * count / len(survey.examples)
+    percent = 100 * count / len(stats.examples)
     share = f"{percent:.1f} %" if percent >= 0.1 else "less than 0.1 %"
-    return f"{count} of {len(survey.examples)} {survey.name} texts ({share})"
+    return f"{count} of {len(stats.examples)} {stats.name} texts ({share})"
 
 
-def pairs(part: Survey, rows: np.ndarray, relation: str, other: Survey, sources: np.ndarray) -> list[str]:
+def pairs(
+    part: ChannelStats, rows: np.ndarray, relation: str, other: ChannelStats, sources: np.ndarray
+) -> list[str]:
     """Return where the first of these rows stand, and where the rows that they are related to."""
     return [
         f"{part.place(row)} {relation} {other.place(source)}"
