@@ -6,6 +6,7 @@ import numpy as np
 
 from bert_classifier.data.doctor.context import DataContext, share_of
 from bert_classifier.data.doctor.report import Finding
+from bert_classifier.job.findings import Severity
 
 RARE = 10  # training texts below which a class is hardly learnt
 IMBALANCED = 10  # times as many texts in the largest class as in the smallest
@@ -20,7 +21,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
     if nowhere.any():
         yield Finding(
             "absent_classes",
-            "warning",
+            Severity.WARNING,
             f"{nowhere.sum()} class(es) have no text anywhere: {context.named(nowhere)}.",
             "Take them out of classes.txt, or give texts of them: nothing teaches the model to answer them.",
         )
@@ -31,7 +32,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
             is_most = part.name == "validation" and 2 * len(rows) >= len(part.examples)
             yield Finding(
                 "untaught_classes",
-                "error" if is_most else "warning",
+                Severity.ERROR if is_most else Severity.WARNING,
                 f"{asked.sum()} class(es) of {part.name} have no training text: {context.named(asked)}; "
                 f"{share_of(len(rows), part)} can only be answered wrongly.",
                 "Give training texts of these classes, or check that both files are of the same data.",
@@ -41,7 +42,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
     if unseen.any():
         yield Finding(
             "unjudged_classes",
-            "info",
+            Severity.INFO,
             f"{unseen.sum()} class(es) of train have no validation text: {context.named(unseen)}.",
             "Give some: without them validation does not tell how well they are learnt.",
         )
@@ -54,7 +55,7 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
     if rare.any():
         yield Finding(
             "rare_classes",
-            "warning",
+            Severity.WARNING,
             f"{rare.sum()} class(es) have fewer than {RARE} training texts: {context.named(rare)}.",
             "Give more texts of them, or merge them with a class of like meaning.",
         )
@@ -63,7 +64,7 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
     if counts[most] >= IMBALANCED * counts[least] and context.config.class_weights == "none":
         yield Finding(
             "class_imbalance",
-            "warning",
+            Severity.WARNING,
             f"Class {context.labels[most]} has {counts[most]} training texts,"
             f" {context.labels[least]} only {counts[least]}.",
             "Set class_weights=balanced if all classes matter alike, and judge by macro_f1; leave it if only the"
@@ -78,7 +79,7 @@ def sizes(context: DataContext) -> Iterator[Finding]:
         margin = 196 * (0.9 * 0.1 / count) ** 0.5  # 95 % interval of a share of 0.9, normal approximation
         yield Finding(
             "small_validation",
-            "info",
+            Severity.INFO,
             f"With {count} validation texts, an accuracy of 90 % is known to ±{margin:.0f} points only.",
             "Give more validation texts before you compare settings by their accuracy.",
         )

@@ -9,6 +9,7 @@ import numpy as np
 from bert_classifier.data.doctor.report import MOST_PLACES
 from bert_classifier.data.doctor.stats import ChannelStats, rows_also_in
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.findings import Severity
 
 WORTH_A_WARNING = 0.01  # share of a channel's texts; less is worth knowing only
 
@@ -50,9 +51,9 @@ class DataContext:
         return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
 
 
-def severity_of(count: int, stats: ChannelStats) -> str:
+def severity_of(count: int, stats: ChannelStats) -> Severity:
     """Return how much it matters that something is true of `count` texts of a channel."""
-    return "warning" if count >= WORTH_A_WARNING * len(stats.examples) else "info"
+    return Severity.WARNING if count >= WORTH_A_WARNING * len(stats.examples) else Severity.INFO
 
 
 def share_of(count: int, stats: ChannelStats) -> str:

@@ -11,6 +11,7 @@ from bert_classifier.data.doctor.report import DataReport, Finding
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.findings import Severity
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def examine(
 
 def _findings(context: DataContext) -> list[Finding]:
     found = [finding for rule in _RULES for finding in rule(context)]
-    return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+    return sorted(found, key=lambda finding: finding.severity.rank)
 
 
 def _recommended(lengths: np.ndarray, longest: int) -> int:
@@ -71,10 +72,10 @@ def tell(report: DataReport) -> None:
         UserError: for the first finding that would waste the run.
     """
     for finding in report.findings:
-        if finding.severity == "warning":
+        if finding.severity is Severity.WARNING:
             logger.warning("data: %s %s", _with_places(finding), finding.remedy)
     for finding in report.findings:
-        if finding.severity == "error":
+        if finding.severity is Severity.ERROR:
             raise UserError(_with_places(finding), finding.remedy)
 
 

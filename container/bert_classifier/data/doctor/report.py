@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bert_classifier.job.findings import Severity
+
 MOST_PLACES = 10
 _BINS = 24
 _MOST_BINS = 60  # where a limit is to be seen among them
@@ -17,12 +19,12 @@ class Finding:
 
     Attributes:
         code: stable name, such as "leakage".
-        severity: "info", "warning", or "error" for what would waste the run.
+        severity: ERROR for what would waste the run.
         places: up to MOST_PLACES rows that it is about, by file and line; never their text.
     """
 
     code: str
-    severity: str
+    severity: Severity
     message: str
     remedy: str
     places: Sequence[str] = ()

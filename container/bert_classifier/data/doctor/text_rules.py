@@ -7,6 +7,7 @@ import numpy as np
 from bert_classifier.data.doctor.context import DataContext, pairs, severity_of, share_of
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.doctor.texts import is_bare, looks_like_id
+from bert_classifier.job.findings import Severity
 
 MOST_UNKNOWN = 0.05  # share of tokens; languages that a tokenizer was made for stay far below
 
@@ -80,7 +81,7 @@ def leakage(context: DataContext) -> Iterator[Finding]:
         is_all = part.name == "validation" and len(rows) == len(part.examples)
         yield Finding(
             "leakage",
-            "error" if is_all else severity_of(len(rows), part),
+            Severity.ERROR if is_all else severity_of(len(rows), part),
             f"{share_of(len(rows), part)} stand in train too"
             + (", from which they were split off" if is_split else "")
             + ": the model knows their answers, and its scores come out too good.",
@@ -144,7 +145,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
     if len(np.unique(train.keys)) == 1:
         yield Finding(
             "constant_text",
-            "error",
+            Severity.ERROR,
             "All training texts are the same.",
             "Check which column is taken as the text.",
             train.places(np.arange(len(train.examples))),
@@ -163,7 +164,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
     if sum(map(looks_like_id, texts)) >= 0.9 * len(texts):
         yield Finding(
             "ids_for_texts",
-            "warning",
+            Severity.WARNING,
             "The training texts look like identifiers: single words with digits.",
             "Check which column is taken as the text.",
             train.places(np.arange(len(texts))),
@@ -175,7 +176,7 @@ def language(context: DataContext) -> Iterator[Finding]:
     if context.train.unknown_share >= MOST_UNKNOWN:
         yield Finding(
             "unknown_tokens",
-            "warning",
+            Severity.WARNING,
             f"{100 * context.train.unknown_share:.0f} % of the tokens of train are unknown to the tokenizer.",
             "Use a model for the language of the texts (model_name, or the model channel).",
         )
