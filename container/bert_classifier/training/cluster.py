@@ -55,9 +55,10 @@ class RankPlan:
         names = [name for _, name in socket.if_nameindex()]
         interface = environment.network_interface if environment.network_interface in names else ""
         plan = cls(environment.hosts, environment.host_rank, per_host, port, "lo" if is_alone else interface)
-        if config.num_gradient_groups is not None and config.num_gradient_groups < plan.size:
+        groups = config.num_gradient_groups
+        if groups is not None and groups < plan.size:
             raise UserError(
-                f"num_gradient_groups={config.num_gradient_groups} leaves some of the {plan.size} processes without work.",
+                f"num_gradient_groups={groups} leaves some of the {plan.size} processes without work.",
                 "Set it to the largest number of processes that the run is to have, or leave it out.",
             )
         return plan
