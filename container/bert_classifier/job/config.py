@@ -151,8 +151,7 @@ class TrainConfig:
     num_gradient_groups: int | None = integer(
         None, 1, 4096,
         "Gradient groups that each batch is partitioned into. A run has the same bits on any number of processes up to "
-        "this one, if each has as many threads. "
-        "Default: the processes that the run began with.",
+        "this one, if each has as many threads. Default: the processes that the run began with.",
     )  # fmt: skip
     peer_timeout_seconds: int = integer(
         120, 2, 3600, "Seconds without an answer after which another process counts as lost."
