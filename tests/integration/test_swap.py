@@ -14,7 +14,7 @@ import pytest
 from bert_classifier.artifact.artifact import load_artifact
 from support.fakes import make_pretrained, toy_rows
 from support.serving_process import free_port
-from support.source_tree import ROOT
+from support.source_tree import ROOT, project_files
 
 SECTION = re.search(
     r"(?ms)^## Your own data in three steps$(.*?)^## ", (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,13 +49,10 @@ def apply_diff(diff: str, text: str) -> str:
 def project(tmp_path: Path) -> Path:
     """Return a copy of the project with the README's three steps done, and the worked example gone."""
     copy = tmp_path / "project"
-    copy.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", "model", "output", "checkpoints")
-    for name in CARRIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-        else:
-            shutil.copy2(ROOT / name, copy / name)
+    for path in project_files():
+        if path.parts[0] in CARRIED:
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, copy / path)
     (copy / ".venv").symlink_to(ROOT / ".venv")
     package = copy / "container" / "bert_classifier"
     (package / "sms.py").write_text(block("python"), encoding="utf-8")
