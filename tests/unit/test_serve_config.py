@@ -8,7 +8,6 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.settings import specs
 from bert_classifier.job.variables import near_misses
-from setting_hint import hint
 
 
 def test_serve_defaults():
@@ -132,10 +131,3 @@ def test_a_service_of_kubernetes_called_serving_is_passed_over():
     assert near_misses(links, specs(ServeConfig)) == [told]
     with pytest.raises(UserError, match="SERVING_PORT"):
         ServeConfig.from_environ({"SERVING_PORT": "8081"})
-
-
-def test_a_setting_that_make_takes_by_a_pattern_is_named_itself():
-    """`make serve-local SERVIN_PRECISION=int8`: nobody could set SERVING_%."""
-    patterns = ["TEST_DIR", "PORT", "SERVING_%", "SAGEMAKER_%"]
-    assert hint("SERVIN_PRECISION", "int8", patterns) == "did you mean SERVING_PRECISION?"
-    assert hint("TEST_DIRR", "x", patterns) == "did you mean TEST_DIR?"
