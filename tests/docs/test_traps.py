@@ -17,25 +17,25 @@ TRAPS = {
     "entry point that swallows train and serve": "container/test_image.py::test_it_is_what_sagemaker_starts",
     "code or weights below /opt/ml": "container/test_image.py::test_nothing_lies_where_sagemaker_mounts",
     "another user than root": "container/test_training.py::test_confined_and_as_an_unknown_user_it_trains",
-    "hyperparameters are strings": "unit/test_fields.py::test_integer_spellings",
+    "hyperparameters are strings": "unit/job/test_fields.py::test_integer_spellings",
     "invalid job name": "integration/test_train_spot.py::test_the_request_of_a_spot_job_is_exactly_this",
-    "unsorted hosts": "unit/test_environment.py::test_hosts_are_sorted_so_that_all_agree_on_the_ranks",
+    "unsorted hosts": "unit/job/test_environment.py::test_hosts_are_sorted_so_that_all_agree_on_the_ranks",
     "names of hosts not known yet": "unit/training/test_cluster.py::test_names_are_waited_for",
     "no shared memory": "integration/test_serve_confined.py::test_without_network_disk_and_shared_memory",
-    "checkpoints in the artifact": "unit/test_model.py::test_artifact_is_flat_and_holds_no_pickle",
+    "checkpoints in the artifact": "unit/modeling/test_model.py::test_artifact_is_flat_and_holds_no_pickle",
     "damaged or foreign checkpoint": "integration/test_interruption.py::test_the_drill_ends_with_the_same_model",
     "checkpoint prefix without a slash": "integration/test_train_spot.py::"
     "test_every_option_reaches_the_request_of_a_job_at_full_price",
     "a model folder that is written to": "container/test_serving.py::test_confined_and_as_an_unknown_user_it_serves",
     "ping never 200": "container/test_serving.py::test_it_answers",
-    "artifact with a folder around it": "unit/test_model.py::test_artifact_is_found_one_level_below",
-    "answers that take too long": "unit/serving/test_app.py::test_an_answer_that_takes_too_long",
-    "bodies as large as the platform's": "unit/test_serve_config.py::"
+    "artifact with a folder around it": "unit/modeling/test_model.py::test_artifact_is_found_one_level_below",
+    "answers that take too long": "unit/serving/http/test_app.py::test_an_answer_that_takes_too_long",
+    "bodies as large as the platform's": "unit/job/test_serve_config.py::"
     "test_serve_body_limit_zero_means_the_platform_limit",
     "asynchronous requests longer than the server waits": "integration/test_deploy.py::"
     "test_an_asynchronous_endpoint_knows_where_to_write_and_its_server_has_the_time",
     "host software older than the image's CUDA": "integration/test_deploy.py::test_every_option_reaches_the_requests",
-    "a batch job that fails for one bad line": "unit/serving/test_app_fuzz.py::test_lines_in_are_lines_out",
+    "a batch job that fails for one bad line": "unit/serving/http/test_app_fuzz.py::test_lines_in_are_lines_out",
     "line breaks inside the texts of a batch": "integration/test_batch_transform.py::"
     "test_everything_wrong_is_told_at_once_and_nothing_is_sent",
     "driver in the image": "container/test_image.py::test_nothing_lies_where_sagemaker_mounts",

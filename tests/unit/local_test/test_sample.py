@@ -12,7 +12,7 @@ import pytest
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 
-SAMPLE = Path(__file__).parents[2] / "local_test" / "test_dir"
+SAMPLE = Path(__file__).parents[3] / "local_test" / "test_dir"
 SPLITS = {"train": 20, "validation": 5, "test": 5}  # fewest rows of a class
 
 

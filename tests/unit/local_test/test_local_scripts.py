@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SCRIPTS = REPOSITORY / "local_test"
 DOCKER = """#!/usr/bin/env bash
 case "$1 $2" in

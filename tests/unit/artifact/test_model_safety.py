@@ -18,8 +18,8 @@ from bert_classifier.errors import UserError
 from support.doomed import die_at, in_child
 from support.toy_artifact import make_artifact
 
-CONTAINER = Path(__file__).parents[2] / "container"
-TESTS = Path(__file__).parents[1]
+CONTAINER = Path(__file__).parents[3] / "container"
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
