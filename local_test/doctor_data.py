@@ -67,7 +67,7 @@ def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> No
     from bert_classifier.job.atomic_io import require_writable
     from bert_classifier.job.config import TrainConfig
     from bert_classifier.job.environment import Environment
-    from bert_classifier.training.scratch import scratch_folder
+    from bert_classifier.training.temp_folder import temp_folder
 
     environment = Environment.read(folder, environ)
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
@@ -76,7 +76,7 @@ def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> No
     check_files(config, environment)
     from bert_classifier.training.prepare import prepare
 
-    with scratch_folder() as scratch:
+    with temp_folder() as scratch:
         prepare(config, environment, stop, scratch)
 
 

@@ -20,8 +20,8 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.batching import Split
 from bert_classifier.training.device import choose_device, pin_threads
-from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.snapshot import take_snapshot
+from bert_classifier.training.state.store import CheckpointStore
 from bert_classifier.training.trainer import Trainer
 
 INTERVAL = TrainConfig.checkpoint_interval_seconds

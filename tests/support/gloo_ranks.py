@@ -22,7 +22,7 @@ class Raised:
 
     kind: type[BaseException]
     text: str
-    is_silence: bool
+    is_timeout: bool
 
 
 _ANSWER_SECONDS = 20.0  # without an answer from another rank, unless a test says otherwise
@@ -79,7 +79,7 @@ def _fork(
             result = work(distributed)
             distributed.leave()
         except (Exception, Stopped) as error:  # noqa: BLE001 - what the rank raised is its result
-            result = Raised(type(error), str(error), getattr(error, "is_silence", False))
+            result = Raised(type(error), str(error), getattr(error, "is_timeout", False))
         partial = folder / f"partial-{port}-{rank}"
         partial.write_bytes(pickle.dumps(result))
         partial.rename(folder / f"result-{port}-{rank}")

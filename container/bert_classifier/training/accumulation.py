@@ -15,7 +15,7 @@ from bert_classifier.modeling.forward import Forward
 from bert_classifier.training.batching import Split, derive_seed
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.gradient_sum import GradientSum
-from bert_classifier.training.optimization import densify_gradients
+from bert_classifier.training.optimizer import densify_gradients
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class GradientAccumulator:
                 loss  # nothing beyond the last
             )
             if self._is_shared(len(losses)):
-                self._timed(gradients.add_wave)
+                self._timed(gradients.add_round)
         return losses, gradients
 
     def _compute_group(self, cut: _Cut, step: int, group: int, gradients: GradientSum) -> torch.Tensor | None:

@@ -31,7 +31,7 @@ class RankPlan:
         hosts: of the job; the first is the master.
         host_rank: position of this host.
         per_host: ranks on each host.
-        port: of the master, by which the ranks meet; 0 = any that is free, for open_store to say.
+        port: of the master, by which the ranks meet; 0 = any that is free, for open_rendezvous to say.
         interface: network interface between hosts; empty = the libraries choose.
     """
 
@@ -78,7 +78,7 @@ class RankPlan:
             "LOCAL_WORLD_SIZE": str(self.per_host),
             "MASTER_ADDR": "127.0.0.1" if len(self.hosts) == 1 else self.hosts[0],
             "MASTER_PORT": str(self.port),
-            "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is the first host's launcher's: see open_store
+            "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is the first host's launcher's: see open_rendezvous
             **(interface if self.interface else {}),
         }
 
@@ -99,7 +99,7 @@ class RankPlan:
         )
 
 
-def open_store(plan: RankPlan) -> tuple[RankPlan, TCPStore | None]:
+def open_rendezvous(plan: RankPlan) -> tuple[RankPlan, TCPStore | None]:
     """Open the store by which the ranks meet, on the first host, and return the plan with its port.
 
     The launcher holds it, as torchrun's does, as long as it keeps the store: a port that a rank were to bind later

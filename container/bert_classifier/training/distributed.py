@@ -122,7 +122,7 @@ class DistributedContext:
                 for tensor in tensors:
                     dist.broadcast(tensor, src=0)
 
-    def exchange_chunks(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
+    def all_to_all_chunks(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
         """Return this rank's chunk of the vector of each rank, by rank.
 
         Args:
@@ -135,7 +135,7 @@ class DistributedContext:
             dist.all_to_all_single(received, vector, group=self._peers)
         return received.chunk(self.size)
 
-    def join_chunks(self, part: torch.Tensor) -> torch.Tensor:
+    def all_gather_chunks(self, part: torch.Tensor) -> torch.Tensor:
         """Return the vector of which each rank has its chunk."""
         if self.size == 1:
             return part
@@ -154,10 +154,10 @@ def _peer_errors() -> Iterator[None]:
         if is_shortage(error):
             raise
         words = _words_of(error)
-        is_silence = any(sign in words.lower() for sign in _SILENCE)
+        is_timeout = any(sign in words.lower() for sign in _SILENCE)
         what = (
             "another rank gave no answer in time"
-            if is_silence
+            if is_timeout
             else "another rank has ended"
             if any(sign in words.lower() for sign in _END)
             else "an exchange with them failed"
@@ -165,7 +165,7 @@ def _peer_errors() -> Iterator[None]:
         raise PeerLostError(
             f"Contact with the other processes of the job is lost: {what} ({words}).",
             "Look for the first failure in the logs of all hosts; a restarted job resumes from its last checkpoint.",
-            is_silence=is_silence,
+            is_timeout=is_timeout,
         ) from error
 
 

@@ -24,15 +24,15 @@ class PeerLostError(PlatformError):
     """Another rank is gone, or silent: the consequence of a failure that is told elsewhere.
 
     Attributes:
-        is_silence: whether the other rank gave no answer in time, as when it is frozen, rather than ended.
+        is_timeout: whether the other rank gave no answer in time, as when it is frozen, rather than ended.
     """
 
-    def __init__(self, cause: str, remedy: str, *, is_silence: bool) -> None:
+    def __init__(self, cause: str, remedy: str, *, is_timeout: bool) -> None:
         super().__init__(cause, remedy)
-        self.is_silence = is_silence
+        self.is_timeout = is_timeout
 
 
-def in_families(error: Exception) -> Exception:
+def classify_error(error: Exception) -> Exception:
     """Return the error as one of ours where its cause is the machine, not the program."""
     if is_shortage(error):
         return _shortage(error)
@@ -92,7 +92,7 @@ class Outcome:
         stopped: name of the signal on which it stopped; empty when it did not.
         family: of the error on which it failed; empty when it did not.
         is_consequence: whether it failed only because another rank was lost,
-        met_silence: and that because the other gave no answer.
+        saw_timeout: and that because the other gave no answer.
     """
 
     stopped: str = ""
@@ -100,7 +100,7 @@ class Outcome:
     cause: str = ""
     remedy: str = ""
     is_consequence: bool = False
-    met_silence: bool = False
+    saw_timeout: bool = False
 
     @classmethod
     def of_failure(cls, error: Exception) -> Self:
@@ -108,8 +108,8 @@ class Outcome:
         if not isinstance(error, ContainerError):
             return cls("", ContainerError.family, f"{type(error).__name__}: {error}", BUG_REMEDY)
         is_consequence = isinstance(error, PeerLostError)
-        met_silence = isinstance(error, PeerLostError) and error.is_silence
-        return cls("", error.family, error.cause, error.remedy, is_consequence, met_silence)
+        saw_timeout = isinstance(error, PeerLostError) and error.is_timeout
+        return cls("", error.family, error.cause, error.remedy, is_consequence, saw_timeout)
 
     def save(self, path: Path) -> None:
         """Write it; a disk that refuses must not hide the failure itself."""

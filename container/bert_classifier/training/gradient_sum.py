@@ -42,13 +42,13 @@ class GradientSum:
         for parameter in self._parameters:
             parameter.grad = None
 
-    def add_wave(self) -> None:
+    def add_round(self) -> None:
         """Add what the ranks have taken, in the order of the gradient groups; all ranks call this after `take`."""
         count = min(self._distributed.size, self._num_gradient_groups - self._groups_added)
         self._groups_added += count
         if self._taken is None:
             return
-        received = self._distributed.exchange_chunks(self._taken)
+        received = self._distributed.all_to_all_chunks(self._taken)
         self._taken = None
         for part in received[:count]:  # the other ranks had no gradient group left
             if self._total is None:
@@ -59,7 +59,7 @@ class GradientSum:
     def whole(self) -> torch.Tensor:
         """Return the sum over all gradient groups, one vector, on every rank."""
         assert self._total is not None
-        return self._distributed.join_chunks(self._total)
+        return self._distributed.all_gather_chunks(self._total)
 
     def parts_of(self, flat: torch.Tensor) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
         """Yield each parameter with its part of a vector of all."""

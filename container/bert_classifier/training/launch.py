@@ -10,9 +10,9 @@ from bert_classifier.data.job_files import check_files
 from bert_classifier.errors import exit_code_of, failure_text
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment, clear_failure, ml_root, write_failure
-from bert_classifier.training.failures import in_families, log_failure
-from bert_classifier.training.scratch import scratch_folder
+from bert_classifier.training.failures import classify_error, log_failure
 from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal, signal_name
+from bert_classifier.training.temp_folder import temp_folder
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def main(environ: MutableMapping[str, str]) -> int:
         logger.info("stopped by %s", str(stopped) or signal_name(stop.number))
         return STOPPED_EXIT_CODE
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes a code and a text
-        told = in_families(error)
+        told = classify_error(error)
         log_failure(told)
         write_failure(root, failure_text(told))
         return exit_code_of(told)
@@ -63,13 +63,13 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
 
     plan = RankPlan.of(config, environment, environ)
     check_devices(config.precision, plan.per_host)
-    with scratch_folder() as folder:
+    with temp_folder() as folder:
         environ.setdefault("MPLCONFIGDIR", str(folder))  # the report's plots write a cache: not into a home
         prepared = prepare(config, environment, stop, folder)
         if plan.size == 1:
             run(config, environment, prepared, stop, DistributedContext(), started)
             return
-        with stop.at_once():
+        with stop.immediately():
             prepared.save(folder)
         del prepared  # the ranks map it
         run_ranks(plan, folder, started, environ, stop)

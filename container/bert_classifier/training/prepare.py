@@ -87,7 +87,7 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
         Stopped: when the program was told to stop, at once.
     """
     quiet_transformers()
-    with stop.at_once():  # nothing is lost by it
+    with stop.immediately():  # nothing is lost by it
         preparation = _Preparation(config, environment, stop, folder)
         data = preparation.read()
         splits = preparation.encode(data)

@@ -7,8 +7,6 @@ import time
 
 from tqdm import tqdm
 
-from bert_classifier.training.metrics import metric_line
-
 logger = logging.getLogger(__name__)
 
 LOG_INTERVAL_SECONDS = 10.0
@@ -147,3 +145,16 @@ class TextProgress:
 def wants_bar(job_name: str) -> bool:
     """Say whether a bar would be seen: on a terminal, and not in a SageMaker job whose log it would flood."""
     return not job_name and sys.stderr.isatty()
+
+
+def metric_line(values: dict[str, float | int]) -> str:
+    """Return `name=value` pairs for the log, in plain decimals: regexes of metric services lose exponents."""
+    return " ".join(f"{name}={_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: float | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if value and abs(value) < 0.001:
+        return f"{value:.10f}"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.0f}"

@@ -14,7 +14,7 @@ from bert_classifier.errors import exit_code_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment, ml_root
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.failures import Outcome, in_families, log_failure, outcome_file
+from bert_classifier.training.failures import Outcome, classify_error, log_failure, outcome_file
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal
 from bert_classifier.training.worker import run
@@ -57,7 +57,7 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     except Stopped as stopped:
         outcome = Outcome(stopped=str(stopped))
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes an outcome
-        told = in_families(error)
+        told = classify_error(error)
         outcome = Outcome.of_failure(told)
         code = exit_code_of(told)
         if not outcome.is_consequence:

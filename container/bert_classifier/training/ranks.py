@@ -14,7 +14,7 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SubprocessContext
 
 from bert_classifier.errors import ContainerError, PlatformError
-from bert_classifier.training.cluster import RankPlan, open_store, wait_for_hosts
+from bert_classifier.training.cluster import RankPlan, open_rendezvous, wait_for_hosts
 from bert_classifier.training.failures import Outcome, outcome_file
 from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal, signal_name
 
@@ -40,7 +40,7 @@ def run_ranks(
         ContainerError: of the rank that failed first, naming it.
         Stopped: when the ranks were told to stop.
     """
-    plan, _store = open_store(plan)  # held until the ranks have ended
+    plan, _store = open_rendezvous(plan)  # held until the ranks have ended
     logger.info("%s", plan.describe())
     wait_for_hosts(plan.hosts, stop)
     context = _RankProcesses(plan, folder, started, environ)
@@ -122,7 +122,7 @@ class _RankProcesses(SubprocessContext):
     def _dump_stacks_of_silent(self) -> None:
         """Have the ranks that still run log where they are, if another has waited in vain for one of them."""
         outcomes = [Outcome.load(outcome_file(self._folder, rank)) for rank in self.failed_first]
-        if not any(outcome and outcome.met_silence for outcome in outcomes):
+        if not any(outcome and outcome.saw_timeout for outcome in outcomes):
             return
         for rank, code in self._ends.items():
             if code is None:
@@ -148,10 +148,10 @@ def _raise_outcome(plan: RankPlan, folder: Path, context: _RankProcesses, stop: 
         raise Stopped(names[0] if names else signal_name(stop.number))
     for rank in silent:
         # One that was ended from here was perhaps only busy, unless others have waited for it in vain.
-        if context.own_end(rank) is not None or any(outcome.met_silence for outcome in told.values()):
+        if context.own_end(rank) is not None or any(outcome.saw_timeout for outcome in told.values()):
             raise _silent_end(plan.name(rank), context.own_end(rank))
     # Who has waited in vain knows more than who saw that one leave.
-    for rank, outcome in sorted(told.items(), key=lambda item: not item[1].met_silence):
+    for rank, outcome in sorted(told.items(), key=lambda item: not item[1].saw_timeout):
         if outcome.family:
             raise outcome.error(plan.name(rank))
 

@@ -9,9 +9,9 @@ from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.environment import Environment
-from bert_classifier.training.kept import KeptWeights
-from bert_classifier.training.metrics import metric_line
+from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
+from bert_classifier.training.progress import metric_line
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def remove_reports(environment: Environment) -> None:
 
 def _curve(trainer: Trainer) -> LearningCurve:
     history = trainer.history
-    return LearningCurve(history.training_losses(), history.evaluations, KeptWeights(trainer).step)
+    return LearningCurve(history.training_losses(), history.evaluations, ExportedWeights(trainer).step)
 
 
 def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -77,7 +77,7 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
     seconds = trainer.history.seconds
     run = {
         "steps": f"{info['steps']} of {trainer.total_steps}",
-        "weights kept": KeptWeights(trainer).description,
+        "weights kept": ExportedWeights(trainer).description,
         "time spent training": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
         "interruptions": max(0, len(attempts) - 1),
         **{

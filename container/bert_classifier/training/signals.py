@@ -37,7 +37,7 @@ class StopSignal:
             raise Stopped(signal_name(self.number))
 
     @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
+    def immediately(self) -> Iterator[None]:
         """Leave wherever the program is, for the time of a `with` in which every place is safe.
 
         Nothing inside may need an end of its own; it need not ask, so that code of others, such as a Dataset, is

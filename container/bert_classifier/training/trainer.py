@@ -23,17 +23,16 @@ from bert_classifier.training.device import (
 )
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
-from bert_classifier.training.metrics import metric_line
-from bert_classifier.training.optimization import (
+from bert_classifier.training.optimizer import (
     balanced_class_weights,
     build_optimizer,
     learning_rate_factor,
     use_sparse_embedding_gradients,
 )
-from bert_classifier.training.progress import Progress, StepReport
+from bert_classifier.training.progress import Progress, StepReport, metric_line
 from bert_classifier.training.recipe import choose_recipe, encoder_width
 from bert_classifier.training.signals import StopSignal
-from bert_classifier.training.state.saver import Checkpointer
+from bert_classifier.training.state.saver import CheckpointSaver
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +133,7 @@ class Trainer:
         self.best_result: Evaluation | None = None  # None where a checkpoint does not hold it
         self.last_result: Evaluation | None = None
 
-    def fit(self, checkpointer: Checkpointer | None = None) -> TrainState:
+    def fit(self, saver: CheckpointSaver | None = None) -> TrainState:
         """Train from where the state stands to the end, or until early stopping.
 
         Raises:
@@ -157,8 +156,8 @@ class Trainer:
                 progress.update(self.state.step, report)
                 has_evaluated = self._evaluate_if_due(progress)
                 self.history.seconds += time.monotonic() - started
-                if checkpointer is not None:
-                    checkpointer.save_if_due(is_milestone=has_evaluated)
+                if saver is not None:
+                    saver.save_if_due(is_milestone=has_evaluated)
         finally:
             progress.close()
         return self.state

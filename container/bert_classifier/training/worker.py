@@ -26,13 +26,13 @@ from bert_classifier.modeling.probes import logits_of
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.doubts import doubts_about
-from bert_classifier.training.kept import KeptWeights
+from bert_classifier.training.existing_model import keep_existing_model
+from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
+from bert_classifier.training.sanity_checks import sanity_warnings
 from bert_classifier.training.signals import Stopped, StopSignal
-from bert_classifier.training.standing_model import keep_complete_model
 from bert_classifier.training.state.fingerprint import require_same_run, run_fingerprint
 from bert_classifier.training.state.manager import CheckpointManager
 from bert_classifier.training.trainer import Trainer
@@ -57,9 +57,9 @@ class Job:
     results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
 
     @property
-    def kept(self) -> KeptWeights:
+    def kept(self) -> ExportedWeights:
         """The weights to export."""
-        return KeptWeights(self.trainer)
+        return ExportedWeights(self.trainer)
 
     def evaluate(self) -> None:
         """See how well the weights to export, which the model has by now, do on validation and test.
@@ -93,7 +93,7 @@ class Job:
 
     def warnings(self, evaluation: EvaluationResult) -> list[str]:
         """Return what speaks against the model, and against its threshold."""
-        return [*doubts_about(self.trainer, evaluation.results), *evaluation.warnings]
+        return [*sanity_warnings(self.trainer, evaluation.results), *evaluation.warnings]
 
     def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
         """Return what training.json says of the run."""
@@ -147,7 +147,7 @@ class Job:
             self.manager.save()
         except Exception as error:  # noqa: BLE001 - raised again below: the model is exported all the same
             failure = error
-        if not keep_complete_model(self.environment.model_dir, self.describe(None)):
+        if not keep_existing_model(self.environment.model_dir, self.describe(None)):
             self.kept.use()
             evaluation = self.assess()
             self.export(evaluation)

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from bert_classifier.encoding.micro_batches import pad
-from bert_classifier.training.optimization import balanced_class_weights
+from bert_classifier.training.optimizer import balanced_class_weights
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES, make_pretrained
 from support.peak_memory import peak_growth

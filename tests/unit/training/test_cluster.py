@@ -11,7 +11,7 @@ import torch
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
-from bert_classifier.training.cluster import RankPlan, open_store, wait_for_hosts
+from bert_classifier.training.cluster import RankPlan, open_rendezvous, wait_for_hosts
 from bert_classifier.training.signals import Stopped, StopSignal
 from support.clear_text import assert_clear
 
@@ -68,7 +68,7 @@ def test_ranks_are_numbered_host_by_host():
 
 def test_one_host_needs_no_network():
     """Its ranks meet over loopback, at a port that nobody else can take and only this machine can reach."""
-    alone, store = open_store(plan(("algo-1",), processes_per_host=2, interface="eth7"))
+    alone, store = open_rendezvous(plan(("algo-1",), processes_per_host=2, interface="eth7"))
     told = alone.environ(0)
     assert store is not None
     assert (told["MASTER_ADDR"], told["GLOO_SOCKET_IFNAME"]) == ("127.0.0.1", "lo")
@@ -95,13 +95,13 @@ def _listening_addresses(port: int) -> set[str]:
 def test_the_first_host_of_several_can_be_reached_by_all():
     """It listens on every address, IPv4 and IPv6; the others open nothing."""
     port = str(_free_port())
-    first, store = open_store(plan(environ={"MASTER_PORT": port}))
+    first, store = open_rendezvous(plan(environ={"MASTER_PORT": port}))
     assert store is not None
     assert first.environ(0)["MASTER_PORT"] == port
     for address in ("127.0.0.1", "127.0.0.2"):
         socket.create_connection((address, int(port)), timeout=5).close()
     other = plan(current="algo-10", environ={"MASTER_PORT": port})
-    assert open_store(other) == (other, None)
+    assert open_rendezvous(other) == (other, None)
 
 
 def _free_port() -> int:
@@ -117,7 +117,7 @@ def test_a_port_that_another_program_has_is_told(hosts):
         with pytest.raises(
             PlatformError, match=f"cannot meet at port {port} of this host: Address .* in use"
         ) as caught:
-            open_store(plan(hosts, environ={"MASTER_PORT": str(port)}))
+            open_rendezvous(plan(hosts, environ={"MASTER_PORT": str(port)}))
     assert_clear(caught.value)
     assert "MASTER_PORT" in caught.value.remedy
 

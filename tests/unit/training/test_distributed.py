@@ -40,7 +40,7 @@ def total(distributed: DistributedContext, num_gradient_groups: int) -> bytes:
                 parameter.grad = part.clone()
         gradients.take()
         assert all(parameter.grad is None for parameter in parameters)
-        gradients.add_wave()
+        gradients.add_round()
     return gradients.whole()[:LENGTH].numpy().tobytes()
 
 
@@ -74,7 +74,7 @@ def test_a_parameter_without_a_gradient_counts_as_zeros() -> None:
         for has_one in has_gradient:
             parameter.grad = torch.tensor([-0.0, 1.5]) if has_one else None
             gradients.take()
-            gradients.add_wave()
+            gradients.add_round()
         assert gradients.whole().numpy().tobytes() == torch.tensor([0.0, 1.5]).numpy().tobytes()
 
 
@@ -117,7 +117,7 @@ def test_told_to_stop_one_rank_stops_all(tmp_path: Path) -> None:
         distributed.check(stop)
 
     results = on_ranks(3, work, tmp_path)
-    assert results == [Raised(Stopped, "SIGTERM", is_silence=False)] * 3
+    assert results == [Raised(Stopped, "SIGTERM", is_timeout=False)] * 3
 
 
 def test_arrays_add_up_and_values_of_any_size_are_gathered(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_rank_that_is_gone_is_noticed_at_once(tmp_path: Path, how: str) -> Non
     assert results[1] is None
     for rank in (0, 2):
         assert results[rank].kind is PeerLostError, results[rank]
-        assert not results[rank].is_silence
+        assert not results[rank].is_timeout
         assert "another rank has ended" in results[rank].text
 
 
@@ -184,5 +184,5 @@ def test_a_frozen_rank_counts_as_lost_after_the_timeout(tmp_path: Path) -> None:
     results = on_ranks(2, work, tmp_path, answer_seconds=2)
     assert 2 <= time.monotonic() - started < 20
     assert results[0].kind is PeerLostError, results[0]
-    assert results[0].is_silence
+    assert results[0].is_timeout
     assert "gave no answer in time" in results[0].text

@@ -8,10 +8,10 @@ import torch.distributed as dist
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.training.distributed import _peer_errors
-from bert_classifier.training.failures import Outcome, PeerLostError, in_families
+from bert_classifier.training.failures import Outcome, PeerLostError, classify_error
 from support.clear_text import assert_clear
 
-LOST = PeerLostError("Contact is lost.", "Look.", is_silence=True)
+LOST = PeerLostError("Contact is lost.", "Look.", is_timeout=True)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_family_cause_and_remedy_survive_the_way_through_the_file(tmp_path, erro
 def test_the_loss_of_another_rank_is_told_apart():
     """A consequence is not the reason; whether it was silence decides who is to blame."""
     assert Outcome.of_failure(LOST) == Outcome(
-        "", "PlatformError", "Contact is lost.", "Look.", is_consequence=True, met_silence=True
+        "", "PlatformError", "Contact is lost.", "Look.", is_consequence=True, saw_timeout=True
     )
-    gone = PeerLostError("Contact is lost.", "Look.", is_silence=False)
-    assert not Outcome.of_failure(gone).met_silence
+    gone = PeerLostError("Contact is lost.", "Look.", is_timeout=False)
+    assert not Outcome.of_failure(gone).saw_timeout
     assert not Outcome.of_failure(PlatformError("A disk fails.", "Look.")).is_consequence
 
 
@@ -121,7 +121,7 @@ def raised_between_ranks(error: Exception) -> Exception:
     """Return what an error becomes that a call to the other ranks raises, as the program's boundary tells it."""
     with pytest.raises(Exception) as caught, _peer_errors():
         raise error
-    return in_families(caught.value)
+    return classify_error(caught.value)
 
 
 @pytest.mark.parametrize("name", SHORTAGES)
@@ -140,7 +140,7 @@ def test_memory_that_truly_runs_out_between_ranks_is_told_as_such():
     """The real allocator's words, on this machine."""
     with pytest.raises(RuntimeError) as caught, _peer_errors():
         torch.empty(2**50)
-    assert in_families(caught.value).args[0].startswith("The instance ran out of memory.")
+    assert classify_error(caught.value).args[0].startswith("The instance ran out of memory.")
 
 
 NCCL_REMOTE = (
@@ -171,7 +171,7 @@ def test_what_is_said_of_another_rank_is_what_the_library_knows(error: Any, word
     told = raised_between_ranks(error)
     assert isinstance(told, PeerLostError)
     assert words in told.cause
-    assert told.is_silence == ("in time" in words)
+    assert told.is_timeout == ("in time" in words)
     if "unknown" in str(error):
         assert "has ended" not in told.cause
         assert "Cuda failure 999 'unknown error'" in told.cause

@@ -17,7 +17,7 @@ from transformers.models.auto.modeling_auto import (
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder, load_tokenizer
 from bert_classifier.training.layer_depths import are_told_by_names, layer_depths
-from bert_classifier.training.optimization import build_optimizer
+from bert_classifier.training.optimizer import build_optimizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.clear_text import assert_clear
 from support.fakes import make_pretrained, make_tokenizer

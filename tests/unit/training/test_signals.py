@@ -41,7 +41,7 @@ def test_at_once_leaves_in_the_middle_even_of_code_that_survives_any_error(stop)
             except Exception:  # noqa: BLE001 - as a Dataset may
                 turns.append(-1)
 
-    with pytest.raises(Stopped, match="SIGHUP"), stop.at_once():
+    with pytest.raises(Stopped, match="SIGHUP"), stop.immediately():
         read()
     assert turns == [0, 1, 2, 3]
 
@@ -49,7 +49,7 @@ def test_at_once_leaves_in_the_middle_even_of_code_that_survives_any_error(stop)
 def test_at_once_heeds_what_came_before(stop):
     """Nothing is begun."""
     signal.raise_signal(signal.SIGTERM)
-    with pytest.raises(Stopped, match="SIGTERM"), stop.at_once():
+    with pytest.raises(Stopped, match="SIGTERM"), stop.immediately():
         pytest.fail("begun")
 
 
@@ -64,14 +64,14 @@ def test_the_leaving_is_not_disturbed_by_another_signal(stop):
             signal.raise_signal(signal.SIGTERM)
             cleaned.append(True)
 
-    with pytest.raises(Stopped, match="SIGTERM"), stop.at_once():
+    with pytest.raises(Stopped, match="SIGTERM"), stop.immediately():
         work()
     assert cleaned == [True]
 
 
 def test_behind_it_signals_are_noted_again(stop):
     """Only the block is left at once."""
-    with stop.at_once():
+    with stop.immediately():
         pass
     signal.raise_signal(signal.SIGTERM)
     assert stop.number == signal.SIGTERM

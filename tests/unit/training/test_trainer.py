@@ -11,7 +11,7 @@ import torch
 
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
-from bert_classifier.training.optimization import build_optimizer, learning_rate_factor
+from bert_classifier.training.optimizer import build_optimizer, learning_rate_factor
 from bert_classifier.training.trainer import Trainer, copies
 from support.clear_text import assert_clear
 from support.toy_trainer import make_trainer

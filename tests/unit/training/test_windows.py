@@ -17,8 +17,8 @@ from bert_classifier.modeling.pretrained import load_tokenizer
 from bert_classifier.serving.model.predictor import Predictor
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.prepare import PreparedData
-from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.snapshot import restore, take_snapshot
+from bert_classifier.training.state.store import CheckpointStore
 from bert_classifier.training.trainer import Trainer
 from support.fakes import CLASS_NAMES, toy_rows
 from support.gloo_ranks import Raised, on_ranks

@@ -8,11 +8,11 @@ import torch
 
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.device import use_threads
-from bert_classifier.training.kept import KeptWeights
+from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.state.checkpoint_store import CheckpointStore, digest_of_fingerprint
-from bert_classifier.training.state.saver import Checkpointer, require_space, require_space_for_model
+from bert_classifier.training.state.saver import CheckpointSaver, require_space, require_space_for_model
 from bert_classifier.training.state.snapshot import restore, share, take_snapshot
+from bert_classifier.training.state.store import CheckpointStore, digest_of_fingerprint
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class CheckpointManager:
         self.fingerprint = digest_of_fingerprint(fingerprint)
         self.attempts: list[dict[str, Any]] = []
         store = self._open_store(environment, fingerprint)
-        self._checkpointer = Checkpointer(
+        self._saver = CheckpointSaver(
             store, trainer.config.checkpoint_interval_seconds, self._snapshot, deadline
         )
         checkpoint = share(trainer.distributed, self._load(store))
@@ -59,17 +59,17 @@ class CheckpointManager:
         """Train to the end and save the finished state, so that a restart only exports; leave the weights to export."""
         if not self._trainer.is_finished:
             try:
-                self._trainer.fit(self._checkpointer)
+                self._trainer.fit(self._saver)
             finally:
-                self._checkpointer.close()
-            self._checkpointer.save_now(self._trainer.state.step)
-        KeptWeights(self._trainer).use()
+                self._saver.close()
+            self._saver.save_now(self._trainer.state.step)
+        ExportedWeights(self._trainer).use()
         self._trainer.distributed.broadcast(list(self._trainer.model.state_dict().values()))
 
     def save(self) -> None:
         """Save where the run stands, and wait until it is on disk."""
         if self._trainer.state.step and not self._trainer.is_finished:
-            self._checkpointer.save_now(self._trainer.state.step)
+            self._saver.save_now(self._trainer.state.step)
 
     def _open_store(self, environment: Environment, fingerprint: Mapping[str, Any]) -> CheckpointStore | None:
         folder = environment.checkpoint_dir

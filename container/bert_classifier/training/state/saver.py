@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from bert_classifier.errors import PlatformError, remedy_for
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.store import KEEP, CheckpointStore
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _LEAD_SECONDS = 120  # before the job's time is up: as long again as the platfor
 _MOST_OVERHEAD = 0.02  # share of the time that saving may take before it becomes rarer
 
 
-class Checkpointer:
+class CheckpointSaver:
     """Saves checkpoints without holding up training: a copy in memory is written by a thread.
 
     Args:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from bert_classifier.errors import UserError
 from bert_classifier.training.state import checkpoint as module
-from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.store import KEEP, CheckpointStore
 from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 
 

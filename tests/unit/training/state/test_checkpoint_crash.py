@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.store import KEEP, CheckpointStore
 from support.doomed import die_at, in_child
 from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.store import KEEP, CheckpointStore
 from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="this machine has no strace")

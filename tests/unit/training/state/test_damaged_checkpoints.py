@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.state.checkpoint_store import KEEP, CheckpointStore
+from bert_classifier.training.state.store import KEEP, CheckpointStore
 from support.clear_text import assert_clear
 from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 

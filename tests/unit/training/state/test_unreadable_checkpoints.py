@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.saver import require_space
+from bert_classifier.training.state.store import CheckpointStore
 from support.clear_text import assert_clear
 from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
 from support.without_privileges import without_privileges

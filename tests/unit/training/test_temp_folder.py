@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.scratch import scratch_folder
+from bert_classifier.training.temp_folder import temp_folder
 from support.clear_text import assert_clear
 from support.train_process import CONTAINER
 
 HOLDER = (
     "import sys, time\n"
-    "from bert_classifier.training.scratch import scratch_folder\n"
-    "with scratch_folder() as folder:\n"
+    "from bert_classifier.training.temp_folder import temp_folder\n"
+    "with temp_folder() as folder:\n"
     "    (folder / 'train.ids').write_bytes(b'x' * 1000)\n"
     "    print(folder, flush=True)\n"
     "    time.sleep(600)\n"
@@ -44,12 +44,12 @@ def holder(parent: Path) -> "Iterator[subprocess.Popen[str]]":
 
 def test_it_goes_with_the_block(parent):
     """Whether the work ends or fails, with all that is in it."""
-    with scratch_folder() as folder:
+    with temp_folder() as folder:
         (folder / "below").mkdir()
         (folder / "below" / "file").write_text("x")
         assert folder.parent == parent
     assert list(parent.iterdir()) == []
-    with pytest.raises(KeyError), scratch_folder() as folder:
+    with pytest.raises(KeyError), temp_folder() as folder:
         raise KeyError
     assert list(parent.iterdir()) == []
 
@@ -58,12 +58,12 @@ def test_a_killed_jobs_folder_goes_with_the_next_job(parent, holder):
     """One in use stays; once its job was killed, the next job removes it."""
     assert holder.stdout is not None
     left = Path(holder.stdout.readline().strip())
-    with scratch_folder():
+    with temp_folder():
         assert (left / "train.ids").exists()
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (left / "train.ids").exists()
-    with scratch_folder() as folder:
+    with temp_folder() as folder:
         assert list(parent.iterdir()) == [folder]
 
 
@@ -72,7 +72,7 @@ def test_folders_of_others_stay(parent):
     other = parent / "bert-classifier-train-notes"
     other.mkdir()
     (other / "notes.txt").write_text("mine")
-    with scratch_folder():
+    with temp_folder():
         pass
     assert (other / "notes.txt").read_text() == "mine"
 
@@ -82,7 +82,7 @@ def test_no_place_for_temporary_files_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with (
         pytest.raises(PlatformError, match=r"no folder for temporary files.* TMPDIR") as caught,
-        scratch_folder(),
+        temp_folder(),
     ):
         pytest.fail("begun")
     assert_clear(caught.value)

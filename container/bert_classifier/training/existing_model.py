@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _SETTINGS = ("abstain_below", "target_accuracy")  # which change the artifact, but not the run
 
 
-def keep_complete_model(folder: Path, info: Mapping[str, Any]) -> bool:
+def keep_existing_model(folder: Path, info: Mapping[str, Any]) -> bool:
     """Say whether a folder holds a complete model, which less must not replace, and log why it stays.
 
     Args:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
-from bert_classifier.training.optimization import (
+from bert_classifier.training.optimizer import (
     balanced_class_weights,
     build_optimizer,
     densify_gradients,

@@ -15,7 +15,7 @@ _FEW_TEXTS = 30  # a channel with fewer is not heard where another one has told
 _LAST_PART = 0.25  # of the steps: a batch alone is mostly chance
 
 
-def doubts_about(trainer: Trainer, results: Mapping[str, Evaluation]) -> list[str]:
+def sanity_warnings(trainer: Trainer, results: Mapping[str, Evaluation]) -> list[str]:
     """Return a sentence with its remedy for each sign that the model has learnt nothing.
 
     Args:

@@ -16,13 +16,13 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.pretrained import load_tokenizer
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.kept import KeptWeights
+from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.signals import Stopped
-from bert_classifier.training.state.checkpoint_store import CheckpointStore
 from bert_classifier.training.state.fingerprint import require_same_run, run_fingerprint
 from bert_classifier.training.state.manager import CheckpointManager
 from bert_classifier.training.state.snapshot import restore, take_snapshot
+from bert_classifier.training.state.store import CheckpointStore
 from bert_classifier.training.trainer import Trainer
 from support.clear_text import assert_clear
 from support.fakes import CLASS_NAMES, make_pretrained
@@ -115,7 +115,7 @@ def test_what_validation_has_said_comes_along(
         results = []
         for trainer in (first, second):
             trainer.config = dataclasses.replace(trainer.config, keep_weights=kept)
-            results.append(KeptWeights(trainer).result)
+            results.append(ExportedWeights(trainer).result)
         assert (results[0] is None) == (results[1] is None) == (kept == "last" and steps == 3)
         if results[0] is not None and results[1] is not None:
             assert np.array_equal(results[0].logits, results[1].logits)

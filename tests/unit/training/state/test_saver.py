@@ -10,8 +10,8 @@ import torch
 
 from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.state.checkpoint_store import CheckpointStore
-from bert_classifier.training.state.saver import Checkpointer, require_space, require_space_for_model
+from bert_classifier.training.state.saver import CheckpointSaver, require_space, require_space_for_model
+from bert_classifier.training.state.store import CheckpointStore
 from support.clear_text import assert_clear
 
 
@@ -40,32 +40,32 @@ def test_training_survives_failing_saves_but_not_for_ever(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full disk is a warning twice; the third time in a row the run stops with the cause."""
-    checkpointer = Checkpointer(FailingStore(tmp_path), 0, small_checkpoint)
+    saver = CheckpointSaver(FailingStore(tmp_path), 0, small_checkpoint)
     for _ in range(3):
-        checkpointer.save_if_due()
-        checkpointer.close()
+        saver.save_if_due()
+        saver.close()
     assert "checkpoint_failures=3" in caplog.text
     with pytest.raises(PlatformError, match="No space left on device"):
-        checkpointer.save_if_due()
+        saver.save_if_due()
 
 
 def test_a_good_save_forgives_earlier_failures(tmp_path: Path) -> None:
     """Once the disk takes a checkpoint again, counting starts anew."""
     store = FailingStore(tmp_path)
-    checkpointer = Checkpointer(store, 0, small_checkpoint)
+    saver = CheckpointSaver(store, 0, small_checkpoint)
     for is_full in (True, True, False, True, True):
         store.is_full = is_full
-        checkpointer.save_if_due(is_milestone=True)
-        checkpointer.close()
-        checkpointer._cost = 0.0
-    checkpointer.save_if_due()
-    checkpointer.close()
+        saver.save_if_due(is_milestone=True)
+        saver.close()
+        saver._cost = 0.0
+    saver.save_if_due()
+    saver.close()
 
 
 def test_a_save_that_must_succeed_tells_when_it_does_not(tmp_path: Path) -> None:
     """The last save of a attempt raises instead of pretending."""
     with pytest.raises(PlatformError, match="Checkpoints cannot be saved"):
-        Checkpointer(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
+        CheckpointSaver(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
 
 
 def test_whatever_goes_wrong_in_the_background_is_told_in_the_training_thread(tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_whatever_goes_wrong_in_the_background_is_told_in_the_training_thread(tm
             path.unlink()
             return path
 
-    checkpointer = Checkpointer(ForgetfulStore(tmp_path, {"run": 1}), 0, small_checkpoint)
+    saver = CheckpointSaver(ForgetfulStore(tmp_path, {"run": 1}), 0, small_checkpoint)
     with pytest.raises(PlatformError, match=r"Checkpoints cannot be saved: .*No such file"):
-        checkpointer.save_now(1)
+        saver.save_now(1)
 
 
 def test_no_second_save_begins_while_one_is_under_way(tmp_path: Path) -> None:
@@ -90,21 +90,21 @@ def test_no_second_save_begins_while_one_is_under_way(tmp_path: Path) -> None:
     store.is_full = False
     store.gate.clear()
     taken: list[int] = []
-    checkpointer = Checkpointer(store, 0, lambda: taken.append(1) or small_checkpoint())  # type: ignore[func-returns-value]
+    saver = CheckpointSaver(store, 0, lambda: taken.append(1) or small_checkpoint())  # type: ignore[func-returns-value]
     for _ in range(5):
-        checkpointer.save_if_due()
+        saver.save_if_due()
     assert len(taken) == 1
     store.gate.set()
-    checkpointer.close()
+    saver.close()
     assert store.load_newest() is not None
 
 
 def test_without_a_folder_nothing_is_saved() -> None:
     """A job without checkpoint configuration trains all the same."""
-    checkpointer = Checkpointer(None, 0, small_checkpoint)
-    checkpointer.save_if_due()
-    checkpointer.save_now(1)
-    checkpointer.close()
+    saver = CheckpointSaver(None, 0, small_checkpoint)
+    saver.save_if_due()
+    saver.save_now(1)
+    saver.close()
 
 
 def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ def test_one_checkpoint_is_saved_shortly_before_the_time_is_up(
         taken.append(now[0])
         return small_checkpoint()
 
-    checkpointer = Checkpointer(store, 86_400, take, deadline=1000.0 + 600)
+    saver = CheckpointSaver(store, 86_400, take, deadline=1000.0 + 600)
     for now[0] in (1100.0, 1479.0, 1480.0, 1481.0, 1599.0):
-        checkpointer.save_if_due()
-        checkpointer.close()
+        saver.save_if_due()
+        saver.close()
     assert taken == [1480.0]

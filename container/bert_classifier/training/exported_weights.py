@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.training.metrics import metric_line
+from bert_classifier.training.progress import metric_line
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ _FEW_TEXTS = 200
 
 
 @dataclasses.dataclass(frozen=True)
-class KeptWeights:
+class ExportedWeights:
     """The weights that a run exports, as its trainer stands now.
 
     A run that was stopped on its way exports its best ones so far, unless keep_weights=last: its present ones have not

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bert_classifier.evaluation.scores import Evaluation
-from bert_classifier.training.doubts import doubts_about, last_loss, loss_of_guessing
 from bert_classifier.training.history import History
+from bert_classifier.training.sanity_checks import last_loss, loss_of_guessing, sanity_warnings
 from bert_classifier.training.trainer import Trainer
 from support.toy_trainer import make_trainer
 
@@ -18,7 +18,7 @@ def trained(folder: Path, **settings: Any) -> tuple[Trainer, list[str]]:
     trainer = make_trainer(folder, rows=48, **settings)
     trainer.fit()
     assert trainer.last_result is not None
-    return trainer, doubts_about(trainer, {"validation": trainer.last_result})
+    return trainer, sanity_warnings(trainer, {"validation": trainer.last_result})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_where_all_was_automatic_the_data_are_looked_at_first(encoder):
     trainer = make_trainer(encoder, rows=48)
     for _ in range(8):
         trainer.history.note_step(1.2)
-    (told,) = doubts_about(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32), np.arange(3))})
+    (told,) = sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32), np.arange(3))})
     assert "Look at the labels" in told
     assert "or leave out" not in told
 
@@ -60,7 +60,7 @@ def test_validation_must_beat_the_commonest_class(encoder, right, is_doubted):
     """Four of six texts are of one class: 67 % is no better than always answering it, 100 % is."""
     targets = np.array([0, 0, 0, 0, 1, 2] * 5)
     said = np.where(np.array(right * 5) == 1, targets, (targets + 1) % 3)
-    told = doubts_about(
+    told = sanity_warnings(
         make_trainer(encoder, rows=48), {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)}
     )
     assert bool(told) == is_doubted
@@ -95,7 +95,7 @@ CANNOT, NOT_BETTER = "cannot tell whether this model is better", "does not beat 
 def test_each_channel_is_judged_by_what_its_texts_can_tell(encoder, validation, test, told):
     """A test of many texts decides over six of validation; six alone tell nothing in a good run, and a lucky one."""
     results = {"validation": answers(*validation)} | ({"test": answers(*test)} if test else {})
-    found = doubts_about(make_trainer(encoder, rows=48), results)
+    found = sanity_warnings(make_trainer(encoder, rows=48), results)
     assert len(found) == len(told)
     for sentence, start in zip(found, told, strict=True):
         assert sentence.startswith(start)
@@ -109,10 +109,10 @@ def test_what_was_learnt_by_heart_is_named(encoder, loss, is_told):
     trainer = make_trainer(encoder, rows=48)
     for _ in range(8):
         trainer.history.note_step(loss)
-    (told,) = doubts_about(trainer, {"validation": answers(20, 60, 20)})
+    (told,) = sanity_warnings(trainer, {"validation": answers(20, 60, 20)})
     assert ("learnt by heart" in told and "Look at the labels first" in told) == is_told
     assert ("num_train_epochs (" in told) != is_told
-    assert doubts_about(trainer, {"validation": answers(50, 60, 20)}) == []
+    assert sanity_warnings(trainer, {"validation": answers(50, 60, 20)}) == []
 
 
 def test_with_a_positive_class_its_f1_is_judged(encoder):
@@ -122,7 +122,7 @@ def test_with_a_positive_class_its_f1_is_judged(encoder):
     targets = np.array([0] * 9 + [1])
     never, found = np.zeros(10, dtype=int), targets.copy()
     told = [
-        doubts_about(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)})
+        sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)})
         for said in (never, found)
     ]
     assert "Validation's F1 of 0.000" in told[0][0]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.training.kept import KeptWeights, resolve_keep_weights
+from bert_classifier.training.exported_weights import ExportedWeights, resolve_keep_weights
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer, copies
 from support.toy_trainer import make_trainer
@@ -60,7 +60,7 @@ def test_a_finished_run_gives_either(finished, keep):
     """Taken up again under another keep_weights it exports the other weights; step and scores are of those."""
     trainer = taken_up(finished, keep_weights=keep)
     last = copies(trainer.model.state_dict())
-    kept = KeptWeights(trainer)
+    kept = ExportedWeights(trainer)
     kept.use()
     is_last = all(torch.equal(last[name], tensor) for name, tensor in trainer.model.state_dict().items())
     assert is_last == (keep != "best")
@@ -74,7 +74,7 @@ def test_a_finished_run_gives_either(finished, keep):
 def test_the_scores_that_were_seen_are_those_of_the_kept_weights(finished):
     """Without evaluating again: the last evaluation, or the best one."""
     _, trainer = finished
-    assert KeptWeights(trainer).result is trainer.last_result
+    assert ExportedWeights(trainer).result is trainer.last_result
     assert trainer.last_result is not trainer.best_result
 
 
@@ -83,9 +83,9 @@ def test_on_its_way_a_run_keeps_the_best_so_far(finished, keep, is_best):
     """auto as well: the present weights have not had the whole schedule. Before any evaluation there is no best."""
     folder, _ = finished
     trainer = make_trainer(folder, **SETTINGS, keep_weights=keep)
-    assert not KeptWeights(trainer).are_best
+    assert not ExportedWeights(trainer).are_best
     trainer.state.step, trainer.state.best_step, trainer.state.best_score = 5, 3, 0.5
-    kept = KeptWeights(trainer)
+    kept = ExportedWeights(trainer)
     assert (kept.are_best, kept.step) == (is_best, 3 if is_best else 5)
     assert "so far" in kept.description
 
@@ -95,7 +95,7 @@ def test_the_last_scores_in_the_log_are_the_kept_ones(finished, caplog, keep):
     """Under the names of every evaluation: whoever takes the last value takes the model's."""
     caplog.set_level(logging.INFO, logger="bert_classifier")
     trainer = taken_up(finished, keep_weights=keep)
-    kept = KeptWeights(trainer)
+    kept = ExportedWeights(trainer)
     kept.tell()
     (entry,) = (e for e in trainer.history.evaluations if e[0] == kept.step)
     assert re.findall(r" eval_(?:loss|accuracy|macro_f1)=([\d.]+)", caplog.text) == [
@@ -110,11 +110,11 @@ def test_scores_that_a_long_history_has_dropped_are_told_all_the_same(finished, 
     """A checkpoint of before holds the best score alone: an accuracy, or the F1 of a class, which is none."""
     caplog.set_level(logging.INFO, logger="bert_classifier")
     trainer = taken_up(finished, keep_weights="best")
-    KeptWeights(trainer).tell()
+    ExportedWeights(trainer).tell()
     whole = re.findall(r"eval_[a-z0-9_]+=[\d.]+", caplog.messages[-1])
     trainer.history.evaluations.clear()
-    KeptWeights(trainer).tell()
+    ExportedWeights(trainer).tell()
     assert re.findall(r"eval_[a-z0-9_]+=[\d.]+", caplog.messages[-1]) == whole
     trainer.best_result, trainer.positive = None, positive
-    KeptWeights(trainer).tell()
+    ExportedWeights(trainer).tell()
     assert re.findall(r"eval_[a-z0-9_]+=[\d.]+", caplog.messages[-1]) == whole[: 1 if positive else 2]

@@ -18,7 +18,7 @@ _LOCK = "in-use.lock"  # held by the process that the folder belongs to, and giv
 
 
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
+def temp_folder() -> Iterator[Path]:
     """Make a folder for the time of a `with`.
 
     Raises:

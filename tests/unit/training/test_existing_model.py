@@ -11,7 +11,7 @@ import pytest
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
-from bert_classifier.training.standing_model import keep_complete_model
+from bert_classifier.training.existing_model import keep_existing_model
 from support.toy_artifact import make_artifact
 
 INFO: dict[str, Any] = {
@@ -46,7 +46,7 @@ def test_this_runs_complete_model_stays(artifact, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     model = artifact_of(artifact, tmp_path)
     now = {**INFO, "is_complete": False, "hyperparameters": {**INFO["hyperparameters"], "logging_steps": 5}}
-    assert keep_complete_model(model, now)
+    assert keep_existing_model(model, now)
     assert "is complete, and this run's: it stays as it is" in caplog.text
 
 
@@ -65,7 +65,7 @@ def test_this_runs_complete_model_stays(artifact, tmp_path, caplog):
 def test_another_complete_model_stays_with_a_warning(artifact, tmp_path, caplog, theirs, whose):
     """What the stopped run has learnt so far is not exported over it; the log says so, and what to do."""
     model = artifact_of(artifact, tmp_path, **theirs)
-    assert keep_complete_model(model, {**INFO, "is_complete": False})
+    assert keep_existing_model(model, {**INFO, "is_complete": False})
     (message,) = caplog.messages
     assert whose in message
     assert "is not exported" in message
@@ -75,11 +75,11 @@ def test_another_complete_model_stays_with_a_warning(artifact, tmp_path, caplog,
 def test_what_is_not_complete_may_be_replaced(artifact, tmp_path):
     """An empty folder, a stopped run's model, a damaged one."""
     (tmp_path / "empty").mkdir()
-    assert not keep_complete_model(tmp_path / "empty", INFO)
-    assert not keep_complete_model(artifact_of(artifact, tmp_path / "stopped", is_complete=False), INFO)
-    assert not keep_complete_model(artifact_of(artifact, tmp_path / "unjudged", metrics={}), INFO)
+    assert not keep_existing_model(tmp_path / "empty", INFO)
+    assert not keep_existing_model(artifact_of(artifact, tmp_path / "stopped", is_complete=False), INFO)
+    assert not keep_existing_model(artifact_of(artifact, tmp_path / "unjudged", metrics={}), INFO)
     damaged = artifact_of(artifact, tmp_path / "damaged")
     (damaged / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError):
         load_artifact(damaged)
-    assert not keep_complete_model(damaged, INFO)
+    assert not keep_existing_model(damaged, INFO)
