@@ -296,5 +296,5 @@ class ServeConfig:
 
     @property
     def max_body_bytes(self) -> int:
-        """Largest request body in bytes."""
+        """Bytes of the largest request body."""
         return (self.sagemaker_max_payload_in_mb or 100) * 1024 * 1024
