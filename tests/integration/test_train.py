@@ -11,7 +11,7 @@ import torch
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.encoding.micro_batches import pad
-from bert_classifier.modeling.probes import logits_of
+from bert_classifier.modeling.forward import logits_of
 from support.fakes import CLASS_NAMES, make_ml_root, toy_rows
 from support.train_process import Outcome, train_as_process, train_in_process
 

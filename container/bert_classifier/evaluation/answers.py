@@ -11,7 +11,6 @@ import torch
 from bert_classifier.artifact.artifact import Artifact
 from bert_classifier.builder import build_dataset, build_label_mapper
 from bert_classifier.data.examples import Examples, read_examples
-from bert_classifier.encoding.micro_batches import plan_micro_batches
 from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.calibration import Temperature
@@ -19,6 +18,7 @@ from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.label_mapper import class_names, positive_index
 from bert_classifier.modeling.gpus import count_gpus, require_kernels
+from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.modeling.packed import packed_or_padded
 
 logger = logging.getLogger(__name__)
@@ -64,12 +64,8 @@ def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
     ) as folder:  # what is mapped stays when its name is gone
         encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)
     forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)
-    logits = np.zeros((len(encoded.lengths), len(artifact.labels)), dtype=np.float32)
-    micro_batches = plan_micro_batches(encoded.lengths, _MOST_TOKENS, is_padded=forward.is_padded)
-    with torch.inference_mode():
-        for rows in micro_batches:
-            logits[rows] = forward(encoded, rows).cpu().numpy()
-    return encoded.mean_by_text(logits)
+    micro_batches = plan_inference(forward, encoded, _MOST_TOKENS)
+    return compute_logits(forward, encoded, micro_batches, len(artifact.labels))
 
 
 def evaluate_artifact(

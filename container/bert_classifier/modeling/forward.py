@@ -9,7 +9,6 @@ import torch
 
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.modeling.probes import logits_of
 
 Inputs = dict[str, Any]  # by name of the model's argument
 
@@ -52,6 +51,14 @@ class Forward:
         """Return logits (b, classes)."""
         with autocast(self.precision, self.device):
             return logits_of(self.model, **inputs)
+
+
+def logits_of(
+    model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the logits, float32 (b, classes), of token ids (b, length)."""
+    logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
+    return logits.float()
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:

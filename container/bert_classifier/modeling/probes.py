@@ -1,12 +1,13 @@
-"""What a model says: the logits of token ids, and of a few fixed texts that prove it still says the same."""
+"""A few fixed texts, whose logits prove that a model still answers as it did in training."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 import transformers
 
 from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.inference import compute_logits
 
 # What training answers these texts is kept in the artifact, so that serving can tell whether a faster arithmetic
 # answers alike. They are nobody's data, on purpose: an artifact must not carry texts of the training data along.
@@ -26,30 +27,14 @@ PROBE_TEXTS = (
 )
 
 
-def logits_of(
-    model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
-) -> torch.Tensor:
-    """Return the logits, float32 (b, classes), of token ids (b, length)."""
-    logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
-    return logits.float()
-
-
 def probe_logits(
     model: transformers.PreTrainedModel, encoder: TextEncoder, texts: Sequence[str]
 ) -> list[list[float]]:
-    """Return the model's logits of each text alone, to four decimals: other hardware computes these alike.
-
-    A text of several windows has the mean of their logits, as everywhere.
-    """
+    """Return the model's logits of each text alone, to four decimals: other hardware computes these alike."""
     was_training = model.training
-    model.eval()
-    rows = []
-    with torch.inference_mode():
-        for text in texts:
-            encoded = encoder.encode_batch([text])
-            windows = np.split(encoded.ids.astype("int64"), encoded.offsets[1:-1])
-            inputs = [torch.from_numpy(ids)[None].to(model.device) for ids in windows]
-            logits = torch.stack([logits_of(model, ids, None)[0] for ids in inputs]).mean(dim=0)
-            rows.append([round(value, 4) for value in logits.tolist()])
+    encoded = encoder.encode_batch(texts)
+    alone = np.arange(len(encoded.lengths))[:, None]
+    forward = Forward(model.eval(), encoder.pad_id, model.device, "fp32")
+    logits = compute_logits(forward, encoded, alone, model.config.num_labels)
     model.train(was_training)
-    return rows
+    return [[round(value, 4) for value in row] for row in logits.tolist()]

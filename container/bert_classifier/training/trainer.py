@@ -4,15 +4,16 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
-from bert_classifier.encoding.micro_batches import partition, plan_micro_batches
+from bert_classifier.encoding.micro_batches import partition
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.compiling import choose_forward
@@ -210,26 +211,34 @@ class Trainer:
         return batch
 
     def evaluate(self, split: Split) -> Evaluation:
-        """Return how well the present weights do on labelled texts; a text's logits are the mean of its windows'."""
-        logits = np.zeros((len(split.encoded.lengths), self.num_classes), dtype=np.float32)
-        micro_batches = plan_micro_batches(
-            split.encoded.lengths,
-            self.state.token_budget,
-            micro_batch_overhead=self.micro_batch_overhead,
-            is_padded=self.forward.is_padded,
+        """Return how well the present weights do on labelled texts."""
+        encoded = split.encoded
+        micro_batches = plan_inference(
+            self.forward, encoded, self.state.token_budget, self.micro_batch_overhead
         )
-        costs = [self.forward.tokens_of(split.encoded.lengths[micro_batch]) for micro_batch in micro_batches]
+        costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
+        self.model.eval()
+        logits = compute_logits(
+            self.forward,
+            encoded,
+            self._own(micro_batches, costs),
+            self.num_classes,
+            combine=self.distributed.all_reduce_sum,
+        )
+        return Evaluation(logits, np.array(split.targets))
+
+    def _own(self, micro_batches: Sequence[np.ndarray], costs: Sequence[int]) -> Iterator[np.ndarray]:
+        """Yield this rank's micro-batches; between them all ranks, also idle ones, look whether to stop.
+
+        Raises:
+            Stopped: when the program was told to stop.
+        """
         assigned = partition(costs, self.distributed.size)
         own = assigned[self.distributed.rank]
-        self.model.eval()
-        with torch.inference_mode():
-            for turn in range(max(map(len, assigned))):
-                self.distributed.check(self.stop)
-                if turn < len(own):
-                    rows = micro_batches[own[turn]]
-                    logits[rows] = self.forward(split.encoded, rows).cpu().numpy()
-        self.distributed.all_reduce_sum(logits)  # zero, save on the rank that had the window: exact
-        return Evaluation(split.encoded.mean_by_text(logits), np.array(split.targets))
+        for turn in range(max(map(len, assigned))):
+            self.distributed.check(self.stop)
+            if turn < len(own):
+                yield micro_batches[own[turn]]
 
     def _clip_gradients(self) -> float:
         """Scale the gradient down to max_grad_norm if it is longer; return its norm before."""

@@ -21,8 +21,8 @@ from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.forward import logits_of
 from bert_classifier.modeling.pretrained import quiet_transformers
-from bert_classifier.modeling.probes import logits_of
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import DistributedContext

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from bert_classifier.artifact.artifact import Artifact, load_artifact
-from bert_classifier.encoding.micro_batches import plan_micro_batches
 from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.modeling.probes import PROBE_TEXTS
@@ -118,17 +118,13 @@ class Predictor:
         began = time.monotonic()
         encoded = self._artifact.encoder.encode_batch(texts)
         tokenised = time.monotonic()
-        logits = np.empty((len(encoded.lengths), len(self.labels)), dtype=np.float64)
-        micro_batches = plan_micro_batches(
-            encoded.lengths, self._max_batch_tokens, is_padded=self._forward.is_padded
-        )
-        with self._share(), torch.inference_mode():
-            for rows in micro_batches:
-                logits[rows] = self._forward(encoded, rows).cpu().numpy()
-        scores = self._probabilities(encoded.mean_by_text(logits))
+        micro_batches = plan_inference(self._forward, encoded, self._max_batch_tokens)
+        with self._share():
+            logits = compute_logits(self._forward, encoded, micro_batches, len(self.labels), dtype=np.float64)
+        scores = self._probabilities(logits)
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
-        padded = sum(self._forward.tokens_of(encoded.lengths[rows]) for rows in micro_batches)
+        padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
         self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
