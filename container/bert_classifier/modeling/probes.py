@@ -35,6 +35,6 @@ def probe_logits(
     encoded = encoder.encode_batch(texts)
     alone = np.arange(len(encoded.lengths))[:, None]
     forward = Forward(model.eval(), encoder.pad_id, model.device, "fp32")
-    logits = compute_logits(forward, encoded, alone, len(model.config.id2label))
+    logits = compute_logits(forward, encoded, alone, model.config.num_labels)  # type: ignore[arg-type]
     model.train(was_training)
     return [[round(value, 4) for value in row] for row in logits.tolist()]
