@@ -4,12 +4,13 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 
 from bert_classifier.encoding.micro_batches import partition
+from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
@@ -212,27 +213,16 @@ class Trainer:
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return how well the present weights do on labelled texts."""
-        encoded = split.encoded
-        micro_batches = plan_inference(
-            self.forward, encoded, self.state.token_budget, self.micro_batch_overhead
-        )
-        costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
         self.model.eval()
-        logits = compute_logits(
-            self.forward,
-            encoded,
-            self._own(micro_batches, costs),
-            self.num_classes,
-            combine=self.distributed.all_reduce_sum,
-        )
+        own, combine = self._own_micro_batches(split.encoded), self.distributed.all_reduce_sum
+        logits = compute_logits(self.forward, split.encoded, own, self.num_classes, combine=combine)
         return Evaluation(logits, np.array(split.targets))
 
-    def _own(self, micro_batches: Sequence[np.ndarray], costs: Sequence[int]) -> Iterator[np.ndarray]:
-        """Yield this rank's micro-batches; between them all ranks, also idle ones, look whether to stop.
-
-        Raises:
-            Stopped: when the program was told to stop.
-        """
+    def _own_micro_batches(self, encoded: EncodedTexts) -> Iterator[np.ndarray]:
+        """Yield what this rank evaluates; before each micro-batch all ranks, idle ones too, ask whether to stop."""
+        budget, overhead = self.state.token_budget, self.micro_batch_overhead
+        micro_batches = plan_inference(self.forward, encoded, budget, overhead)
+        costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
         assigned = partition(costs, self.distributed.size)
         own = assigned[self.distributed.rank]
         for turn in range(max(map(len, assigned))):
