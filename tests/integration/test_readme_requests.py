@@ -1,4 +1,4 @@
-"""The README's request without the launcher is the launcher's."""
+"""The request of docker/README.md without the launcher is the launcher's."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def test_the_boto3_block_sends_what_train_spot_sends(iam_aws, monkeypatch):
         f"--train=s3://{BUCKET}/mine/texts/", "--job-name=a-job", "--hp=num_train_epochs=3", "--max-run=3600",
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    readme = (REPOSITORY / "docker" / "README.md").read_text(encoding="utf-8")
     block = re.search(r"(?s)<!-- boto3:.*?-->\n```python\n(.*?)```", readme)
     assert block is not None
     for name, value in iam_aws.environ.items():

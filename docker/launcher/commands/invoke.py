@@ -43,7 +43,7 @@ class InvokeSettings(AccountSettings):
     )
     text: str = text_field("", "a text", "Text to classify.", longest=100_000)
     file: str = text_field(
-        "", "a file", "Instead of TEXT: .json, .jsonl, .csv or .txt, as in the section Serving."
+        "", "a file", "Instead of TEXT: .json, .jsonl, .csv or .txt, as the serving API takes them."
     )
     content_type: str = text_field("", "a media type", "Form of the file; default: by its suffix.")
     accept: str = text_field("application/json", "a media type", "Form of the answer.")
@@ -225,7 +225,7 @@ def refusal_of(name: str, response: dict[str, Any]) -> UserError | PlatformError
         told = " ".join(told.split())[:300]
     cause = f"The endpoint {name} answered {status}: {told.rstrip('.')}."
     if 400 <= status < 500:
-        return UserError(cause, "Correct the request; the section Serving of the README has its forms.")
+        return UserError(cause, "Correct the request; container/README.md has its forms, under Serving API.")
     return PlatformError(
         cause, f"Its log: {response.get('LogStreamArn') or f'/aws/sagemaker/Endpoints/{name}'}."
     )
