@@ -17,7 +17,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
-from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer, longest_input
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -93,29 +93,12 @@ def build_model(config: TrainConfig, environment: Environment, labels: Sequence[
     Raises:
         UserError: when they cannot be loaded or do not fit together.
     """
-    tokenizer = build_tokenizer(config, environment)
-    model = load_pretrained(model_source(config, environment), labels, tokenizer, config.max_seq_length)
+    source = model_source(config, environment)
+    tokenizer = load_tokenizer(source)
+    model = load_pretrained(source, labels, tokenizer, config.max_seq_length)
     if config.freeze_encoder:
         freeze_encoder(model)
     return model, tokenizer
-
-
-def build_tokenizer(config: TrainConfig, environment: Environment) -> Any:
-    """Return the tokenizer that belongs to the model.
-
-    Raises:
-        UserError: when it cannot be loaded.
-    """
-    return load_tokenizer(model_source(config, environment))
-
-
-def longest_text(config: TrainConfig, environment: Environment) -> int | None:
-    """Return the most tokens that the model can take; None when it knows no limit.
-
-    Raises:
-        UserError: when its configuration cannot be read.
-    """
-    return longest_input(model_source(config, environment))
 
 
 def encoder_of(config: TrainConfig, environment: Environment, model: Any) -> dict[str, Any]:

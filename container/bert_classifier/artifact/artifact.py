@@ -85,7 +85,7 @@ def save_artifact(
                 "labels": list(labels),
                 "pad_token_id": tokenizer.pad_token_id,
             }
-            encoder = _encoder(tokenizer.backend_tokenizer, told)
+            encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, tokenizer.pad_token_id, told)
             told["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
             write_json(staged / TRAINING_INFO, told)
             put_files(staged, folder)
@@ -115,7 +115,7 @@ def load_artifact(folder: Path) -> Artifact:
     if incomplete_keys(report):
         gap = incomplete_keys(report)[0]
         raise UserError(f"{folder}: model.safetensors does not fit config.json at {gap}.", _RETRAIN)
-    encoder = _encoder(tokenizer, info)
+    encoder = TextEncoder.from_settings(tokenizer, info["pad_token_id"], info)
     if not info.get("is_complete", True):
         logger.warning(
             "the model in %s is that of a run that was stopped at step %s: training.json says is_complete=false",
@@ -123,18 +123,6 @@ def load_artifact(folder: Path) -> Artifact:
             info.get("steps"),
         )
     return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
-
-
-def _encoder(tokenizer: Tokenizer, info: Mapping[str, Any]) -> TextEncoder:
-    """Return the encoder that cuts texts as training.json says."""
-    return TextEncoder(
-        tokenizer,
-        info["pad_token_id"],
-        info["max_seq_length"],
-        info["truncation"],
-        info["max_windows"],
-        info["window_overlap"],
-    )
 
 
 def _read_info(folder: Path) -> dict[str, Any]:

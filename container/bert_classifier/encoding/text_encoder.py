@@ -8,11 +8,14 @@ import dataclasses
 import functools
 import itertools
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from tokenizers import Tokenizer
 
+# The hyperparameters that say how texts are cut; training.json has them under the same names.
+CUT_SETTINGS = ("max_seq_length", "truncation", "max_windows", "window_overlap")
 _CHARS_PER_TOKEN = 8  # first guess; English takes 4 to 5
 _MAX_CHARS_PER_TOKEN = 250  # a text that yields fewer tokens than this is cut as if it were that long
 _BLANKS = " \n\t\r"  # separators for every tokenizer, unlike rarer ones that some delete
@@ -118,6 +121,11 @@ class TextEncoder:
         self._room = self._window + (self._max_windows - 1) * self._step  # tokens kept of a text
         self.most_tokens = self._room + max_length - self._window
         self.chars_looked_at = _CHARS_PER_TOKEN * self.most_tokens
+
+    @classmethod
+    def from_settings(cls, tokenizer: Tokenizer, pad_id: int, settings: Mapping[str, Any]) -> Self:
+        """Return the encoder that cuts texts as CUT_SETTINGS say."""
+        return cls(tokenizer, pad_id, *(settings[name] for name in CUT_SETTINGS))
 
     def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
         """Encode n texts, each a string without lone surrogates."""

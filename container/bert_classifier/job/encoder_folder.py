@@ -36,32 +36,31 @@ def check_encoder(source: str, max_seq_length: int) -> None:
     Raises:
         UserError: saying what is wrong; more is known when the model is loaded.
     """
-    check_folder(source)
-    if Path(source).is_dir():
-        check_length(positions_of(_config_of(Path(source))), source, max_seq_length)
+    check_length(positions_of(check_folder(source)), source, max_seq_length)
 
 
-def check_folder(source: str) -> None:
+def check_folder(source: str) -> dict[str, Any]:
     """Refuse a folder that is no checkpoint, before a library guesses at what it might be.
 
     Args:
         source: a folder, or a name on the model hub, of which nothing is known here.
+    Returns:
+        the fields of its config.json, with a model_type; none for a name on the model hub.
     Raises:
         UserError: when the folder lacks config.json or sound safetensors, or wants code of its own to be run.
         PlatformError: when disk or permissions do not let a file of it be read.
     """
     folder = Path(source)
     try:
-        if folder.is_dir():
-            _check_folder(folder, source)
+        return _check_folder(folder, source) if folder.is_dir() else {}
     except OSError as error:
         raise cannot_read(error.filename or folder, error, COPY_AGAIN) from error
 
 
-def _check_folder(folder: Path, source: str) -> None:
+def _check_folder(folder: Path, source: str) -> dict[str, Any]:
     if not (folder / _CONFIG).is_file():
         raise UserError(f"{folder} has no config.json.", "Put the checkpoint's files right into this folder.")
-    config = _config_of(folder)
+    config = read_object(folder / _CONFIG, COPY_AGAIN)
     if config.get("auto_map"):
         raise runs_code(source)
     if not isinstance(config.get("model_type"), str):
@@ -71,6 +70,7 @@ def _check_folder(folder: Path, source: str) -> None:
     for path in sorted(folder.iterdir()):
         if path.suffix in _READ and path.is_file():  # else the libraries would call the folder damaged
             check_readable(path, COPY_AGAIN)
+    return config
 
 
 def check_readable(path: Path, remedy: str) -> None:
@@ -131,10 +131,6 @@ def positions_of(config: Mapping[str, Any]) -> int | None:
         return positions
     padding = config.get("pad_token_id")
     return positions - (padding if isinstance(padding, int) else 1) - 1
-
-
-def _config_of(folder: Path) -> dict[str, Any]:
-    return read_object(folder / _CONFIG, "Copy the checkpoint again.")
 
 
 def _weights_of(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ The only module that knows /opt/ml. Standard library only.
 import contextlib
 import dataclasses
 import errno
-import json
 import logging
 import os
 import stat
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 from bert_classifier.errors import PlatformError, UserError, cannot_read, remedy_for
 from bert_classifier.job.atomic_io import remove_partial_files, require_replaceable, require_writable
+from bert_classifier.job.json_files import read_object
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ class Channel:
 
     name: str
     path: Path
-    input_mode: str = "File"
 
     def files(self, only: str = "") -> list[Path]:
         """Return the data files (*.csv, *.jsonl) below the folder, sorted by name.
@@ -143,7 +142,7 @@ class Environment:
             )
         return cls(
             root=root,
-            hyperparameters=_read_object(config_dir / "hyperparameters.json"),
+            hyperparameters=_described(config_dir / "hyperparameters.json"),
             channels=_read_channels(root / "input" / "data", config_dir / "inputdataconfig.json"),
             job_name=environ.get("TRAINING_JOB_NAME", ""),
             **_read_hosts(config_dir / "resourceconfig.json"),
@@ -167,14 +166,9 @@ class Environment:
     @property
     def checkpoint_dir(self) -> Path | None:
         """Where checkpoints go; None when the job has no checkpoint configuration: nobody would keep them."""
-        told = _read_object(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
-        folder = Path(told) if isinstance(told, str) and told else self.root / "checkpoints"
+        path = _described(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
+        folder = Path(path) if isinstance(path, str) and path else self.root / "checkpoints"
         return folder if folder.is_dir() else None
-
-    @property
-    def failure_file(self) -> Path:
-        """Where the reason of a failure goes."""
-        return self.root / "output" / "failure"
 
     def required_channel(self, name: str) -> Channel:
         """Return a channel.
@@ -204,7 +198,7 @@ class Environment:
                 require_writable(folder)
                 if folder != self.checkpoint_dir:  # whose own manager removes what is its own
                     remove_partial_files(folder)
-                    require_replaceable((*folder.iterdir(), self.failure_file))
+                    require_replaceable((*folder.iterdir(), _failure_file(self.root)))
             except OSError as error:
                 raise PlatformError(
                     f"Cannot write to {folder}: {error.strerror or error}.",
@@ -217,9 +211,13 @@ def ml_root(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("ML_ROOT") or "/opt/ml")
 
 
+def _failure_file(root: Path) -> Path:
+    return root / "output" / "failure"
+
+
 def write_failure(root: Path, text: str) -> None:
-    """Write the reason of a failure where SageMaker looks for it; a disk that refuses is only logged."""
-    path = root / "output" / "failure"
+    """Write the reason of a failure where SageMaker looks for it; only log that the disk refuses it."""
+    path = _failure_file(root)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", errors="replace")  # a name may hold half a surrogate pair
@@ -230,40 +228,22 @@ def write_failure(root: Path, text: str) -> None:
 def clear_failure(root: Path) -> None:
     """Remove the failure file of an earlier run in the same folder."""
     with contextlib.suppress(OSError):
-        (root / "output" / "failure").unlink(missing_ok=True)
+        _failure_file(root).unlink(missing_ok=True)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; an absent file counts as an empty one."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise cannot_read(path, error, "Put the job's description there.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"Cannot read {path}: {error}.", "It must be a JSON file in UTF-8.") from error
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        invalid = f"{path} is not valid JSON: {error}."
-        raise UserError(invalid, 'It must hold an object, such as {"seed": "1"}.') from error
-    if not isinstance(value, dict):
-        raise UserError(
-            f"{path} holds a JSON {type(value).__name__}.", 'It must hold an object: {"name": value, …}.'
-        )
-    return value
+def _described(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file of the job's description; an absent file counts as an empty one."""
+    return read_object(path, 'It must hold a JSON object, such as {"seed": "1"}.', is_optional=True)
 
 
 def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
     """Return the channels the job declares, and the folders that are there without being declared."""
-    declared = _read_object(config_path)
+    declared = _described(config_path)
     present = {p.name for p in data_dir.glob("[!.]*") if p.is_dir()}
     channels: dict[str, Channel] = {}
     for name in sorted({*declared, *present}):
         settings = declared.get(name)
-        mode = settings.get("TrainingInputMode", "File") if isinstance(settings, dict) else "File"
-        if mode == "Pipe":
+        if isinstance(settings, dict) and settings.get("TrainingInputMode") == "Pipe":
             piped = f"Channel {name} has input mode Pipe."
             raise UserError(piped, "Start the job with input mode File or FastFile.")
         if name not in present:
@@ -273,13 +253,13 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
         if own_name in channels:
             same = f"Channels {channels[own_name].path.name} and {name} mean the same."
             raise UserError(same, "Give one of them.")
-        channels[own_name] = Channel(own_name, data_dir / name, mode)
+        channels[own_name] = Channel(own_name, data_dir / name)
     return channels
 
 
 def _read_hosts(path: Path) -> dict[str, Any]:
     """Return the cluster's fields of Environment; an absent file means one host."""
-    raw = _read_object(path)
+    raw = _described(path)
     hosts = raw.get("hosts") or [raw.get("current_host") or "localhost"]
     if not isinstance(hosts, list) or not all(isinstance(h, str) and h for h in hosts):
         raise UserError(

@@ -15,19 +15,23 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_durably(path, [f"{text}\n".encode()])
 
 
-def read_object(path: Path, remedy: str) -> dict[str, Any]:
-    """Return the JSON object in a file.
+def read_object(path: Path, remedy: str, *, is_optional: bool = False) -> dict[str, Any]:
+    """Return the JSON object in a file; a byte order mark is dropped.
 
+    Args:
+        is_optional: whether an absent file counts as an empty object.
     Raises:
-        UserError: with this remedy, when there is none.
+        UserError: with this remedy, when there is no file or no object in it.
         PlatformError: when disk or permissions do not let it be read.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
+        if is_optional and isinstance(error, FileNotFoundError):
+            return {}
         raise cannot_read(path, error, remedy) from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"Cannot read {path}: {error}.", remedy) from error
+        raise UserError(f"{path} is not valid JSON: {error}.", remedy) from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} is not a JSON object.", remedy)
+        raise UserError(f"{path} holds a JSON {type(value).__name__} instead of an object.", remedy)
     return value

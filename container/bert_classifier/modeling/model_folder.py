@@ -20,7 +20,6 @@ from bert_classifier.job.encoder_folder import (
     runs_code,
     unknown_type,
 )
-from bert_classifier.job.json_files import read_object
 
 
 def check_known(source: str) -> None:
@@ -31,11 +30,9 @@ def check_known(source: str) -> None:
     Raises:
         UserError: saying what is wrong with its files.
     """
-    check_folder(source)
-    if Path(source).is_dir():
-        model_type = read_object(Path(source) / "config.json", "Copy the checkpoint again.")["model_type"]
-        if model_type not in CONFIG_MAPPING:
-            raise unknown_type(source, model_type)
+    config = check_folder(source)
+    if config and config["model_type"] not in CONFIG_MAPPING:
+        raise unknown_type(source, config["model_type"])
 
 
 def check_config(config: Any, source: str, highest_id: int, max_seq_length: int) -> None:

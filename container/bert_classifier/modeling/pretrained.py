@@ -11,7 +11,6 @@ import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.modeling.model_folder import cannot_load, check_config, check_known
 
 # How the configurations of the supported families call attention dropout.
@@ -60,6 +59,7 @@ def load_pretrained(
     Args:
         source: a folder in transformers' layout (safetensors), or a name on the model hub.
         labels: class names; their order is that of the logits.
+        tokenizer: as load_tokenizer returns it, which has checked the folder.
     Raises:
         UserError: when the checkpoint is missing, damaged, pickled, needs code of its own, is no encoder, or
             does not fit the tokenizer or the length.
@@ -119,20 +119,10 @@ def load_config(source: str) -> Any:
     Raises:
         UserError: when it cannot be read, or is of no known family.
     """
-    check_known(source)
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # the library raises anything on a bad folder
         raise cannot_load("model", source, error) from error
-
-
-def longest_input(source: str) -> int | None:
-    """Return the most tokens that a checkpoint can take; None when it knows no limit.
-
-    Raises:
-        UserError: when it has no configuration that can be read.
-    """
-    return positions_of(load_config(source).to_dict())
 
 
 def freeze_encoder(model: transformers.PreTrainedModel) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bert_classifier.builder import Data, build_data, build_model, longest_text
+from bert_classifier.builder import Data, build_data, build_model
 from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, tell
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.stats import ChannelStats
@@ -18,6 +18,7 @@ from bert_classifier.data.examples import Examples, Rows
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
 from bert_classifier.label_mapper import positive_index
@@ -117,13 +118,9 @@ class _Preparation:
         model, self._tokenizer = build_model(config, environment, ("any", "other"))
         if config.layer_decay < 1:
             layer_depths(model)
-        self._encoder = TextEncoder(
-            self._tokenizer.backend_tokenizer,
-            self._tokenizer.pad_token_id,
-            config.max_seq_length,
-            config.truncation,
-            config.max_windows,
-            config.window_overlap,
+        self._longest = positions_of(model.config.to_dict())
+        self._encoder = TextEncoder.from_settings(
+            self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, dataclasses.asdict(config)
         )
 
     def read(self) -> Data:
@@ -147,8 +144,9 @@ class _Preparation:
             encoded, unknown = splits[name].encoded, self._tokenizer.unk_token_id
             surveys[name] = ChannelStats.of(name, examples, self._encoder, encoded, unknown)
             self._stop.check()
-        longest = longest_text(self._config, self._environment)
-        return examine(self._config, surveys, data.labels, longest=longest, is_held_out=data.is_held_out)
+        return examine(
+            self._config, surveys, data.labels, longest=self._longest, is_held_out=data.is_held_out
+        )
 
     def _encode(self, examples: Examples, channel: str) -> Split:
         path = _ids_file(self._folder, channel)

@@ -16,6 +16,7 @@ from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.artifact.provenance import encoder_line, true_settings
 from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.encoding.text_encoder import CUT_SETTINGS
 from bert_classifier.errors import PlatformError
 from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.evaluation.scores import Evaluation
@@ -99,10 +100,7 @@ class Job:
         """Return what training.json says of the run."""
         state, config = self.trainer.state, self.config
         return {
-            "max_seq_length": config.max_seq_length,
-            "truncation": config.truncation,
-            "max_windows": config.max_windows,
-            "window_overlap": config.window_overlap,
+            **{name: getattr(config, name) for name in CUT_SETTINGS},
             "temperature": evaluation.temperature.value if evaluation else 1.0,
             "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
             "is_complete": self.trainer.is_finished and set(self.results) == set(self.judged),

@@ -70,7 +70,6 @@ def test_paths_below_the_root(root):
     environment = Environment.read(root, {})
     assert environment.model_dir == root / "model"
     assert environment.output_dir == root / "output" / "data"
-    assert environment.failure_file == root / "output" / "failure"
 
 
 def test_ml_root_comes_from_the_environment_or_is_opt_ml(tmp_path):
@@ -104,8 +103,8 @@ def test_checkpoint_folder_is_the_one_that_somebody_keeps(root):
         ("[]", "holds a JSON list"),
         ("null", "holds a JSON NoneType"),
         ('"text"', "holds a JSON str"),
-        (b"\xff\xfe{\0}\0", "Cannot read"),
-        (b'{"a": "\xe4"}', "Cannot read"),
+        (b"\xff\xfe{\0}\0", "is not valid JSON"),
+        (b'{"a": "\xe4"}', "is not valid JSON"),
     ],
 )
 def test_malformed_description_is_refused(root, name, content, told):
