@@ -20,11 +20,17 @@ from bert_classifier.data.columns import (
     is_header,
     other_form,
 )
-from bert_classifier.data.examples import refuse_rows
-from bert_classifier.data.records import RowError, read_csv_rows, read_json_rows, read_lines, text_problem
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase
+from bert_classifier.records import (
+    RowError,
+    read_csv_rows,
+    read_json_rows,
+    read_lines,
+    refuse_rows,
+    text_problem,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +103,7 @@ def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
     columns: tuple[str, ...] | None = None
-    for line, cells, _ in read_csv_rows(read_lines(path)):
+    for line, cells in read_csv_rows(read_lines(path)):
         if not cells:
             continue
         if columns is None:

@@ -1,3 +1,30 @@
-"""The readers of records, under the name by which Dataset classes import them."""
+"""What a Dataset class of your own needs to read files: import it from here, wherever the readers lie.
 
-from bert_classifier.data.records import *  # noqa: F403
+`read_lines` yields the lines of a UTF-8 file. `read_csv_rows` and `read_json_rows` yield rows with the line that each
+starts on, or a RowError. `parse_json` reads one JSON value. `text_problem` says why a value is no text, `refuse_rows`
+names all wrong rows in one error.
+"""
+
+from bert_classifier.data.records import (
+    CsvRow,
+    JsonRow,
+    RowError,
+    parse_json,
+    read_csv_rows,
+    read_json_rows,
+    read_lines,
+    refuse_rows,
+    text_problem,
+)
+
+__all__ = [
+    "CsvRow",
+    "JsonRow",
+    "RowError",
+    "parse_json",
+    "read_csv_rows",
+    "read_json_rows",
+    "read_lines",
+    "refuse_rows",
+    "text_problem",
+]

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from support.documents import blocks, commands, section
+from support.documents import apply_diff, blocks, commands, section
 from support.fakes import make_pretrained, toy_rows
 from support.serving_process import free_port
 from support.source_tree import ROOT, project_files
@@ -62,15 +61,6 @@ def with_own_dataset(project: Path) -> Path:
     lay_out(project / "sms")
     write_messages(project, "spam")
     return project
-
-
-def apply_diff(diff: str, text: str) -> str:
-    """Replace each group of - lines, which must be there once, by the + lines after it."""
-    for change in re.findall(r"(?m)((?:^-.*\n)+)((?:^\+.*\n)+)", diff):
-        before, after = (re.sub(r"(?m)^[-+]", "", part) for part in change)
-        assert text.count(before) == 1, before
-        text = text.replace(before, after)
-    return text
 
 
 def write_messages(project: Path, spam: str) -> None:

@@ -31,6 +31,15 @@ def commands(text: str) -> list[str]:
     return [command for line in lines if (command := re.sub(r"(?:^|\s)\s*# .*$", "", line).strip())]
 
 
+def apply_diff(diff: str, text: str) -> str:
+    """Replace each group of - lines, which must be there once, by the + lines after it."""
+    for change in re.findall(r"(?m)((?:^-.*\n)+)((?:^\+.*\n)+)", diff):
+        before, after = (re.sub(r"(?m)^[-+]", "", part) for part in change)
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text
+
+
 def prose(text: str) -> str:
     """Return a document without its fenced blocks."""
     return _FENCED.sub("", text)

@@ -9,13 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from bert_classifier.data.records import text_problem
+from bert_classifier.data.records import refuse_rows, text_problem
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 
-MOST_REASONS_NAMED = 20
-_MOST_PLACES = 3  # of rows with the same fault
 _MOST_CLASSES = 10
 
 
@@ -127,33 +125,6 @@ def _known_classes(mapper: LabelMapperBase) -> str:
     names = class_names(mapper)
     rest = f", … ({len(names)} in all)" if len(names) > _MOST_CLASSES else ""
     return f" The classes are {', '.join(map(shown, names[:_MOST_CLASSES]))}{rest}."
-
-
-def refuse_rows(wrong: Sequence[str], hint: str = "") -> None:
-    """Raise one UserError that names the first wrong rows, or do nothing when there is none.
-
-    Args:
-        wrong: "place: reason" of each; rows with the same reason are told together.
-        hint: what the remedy ends with.
-    """
-    if not wrong:
-        return
-    places: dict[str, list[str]] = {}
-    for row in wrong:
-        place, _, reason = row.partition(": ") if ": " in row else ("", "", row)
-        places.setdefault(reason, []).append(place)
-    listed = [f"{_first_of(at)}{reason}" for reason, at in list(places.items())[:MOST_REASONS_NAMED]]
-    rest = "; …" if len(places) > MOST_REASONS_NAMED else ""
-    raise UserError(
-        f"{len(wrong)} row(s) of the data cannot be used: {'; '.join(listed)}{rest}.",
-        f"Correct or remove these rows.{hint}",
-    )
-
-
-def _first_of(places: Sequence[str]) -> str:
-    more = len(places) - _MOST_PLACES
-    named = ", ".join(filter(None, places[:_MOST_PLACES]))
-    return (f"{named} and {more} more: " if more > 0 else f"{named}: ") if named else ""
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:

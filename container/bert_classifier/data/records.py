@@ -6,7 +6,7 @@ Standard library only. Files and request bodies are read alike; whoever reads de
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -14,16 +14,17 @@ from bert_classifier.errors import UserError, cannot_read
 
 MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell is a quoting mistake, not a text
 MAX_JSON_DEPTH = 32
+_MOST_REASONS = 20  # named in one message
+_MOST_PLACES = 3  # of records with the same fault
 _JSON_STRING = re.compile(r'"[^"]*"?')
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
 class CsvRow(NamedTuple):
-    """One CSV row: the line it starts on (from 1), its cells, and whether any cell was quoted."""
+    """One CSV row: the line it starts on (from 1) and its cells."""
 
     line: int
     cells: list[str]
-    quoted: bool
 
 
 class JsonRow(NamedTuple):
@@ -50,47 +51,18 @@ def read_csv_rows(lines: Iterable[str]) -> Iterator[CsvRow]:
         RowError: at the first row with an open quote, text after a closing quote, a NUL or a giant cell.
     """
     csv.field_size_limit(MAX_FIELD_CHARS)
-    physical = _LineTap(lines)
-    reader = csv.reader(physical, strict=True)
+    reader = csv.reader(lines, strict=True)
     while True:
-        start = physical.begin_row()
+        start = reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             raise _csv_error(start, str(error)) from error
-        if physical.has_nul:
+        if any("\0" in cell for cell in cells):
             raise RowError(start, "it holds a NUL character", "Save the file as plain UTF-8 text.")
-        yield CsvRow(start, cells, physical.quoted)
-
-
-class _LineTap:
-    """Hands lines to csv.reader and remembers what they held, which csv.reader does not tell."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self.count = 0
-        self._starts_row = True
-        self.quoted = False
-        self.has_nul = False
-
-    def begin_row(self) -> int:
-        """Return the number of the line on which the next row starts."""
-        self._starts_row = True
-        return self.count + 1
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.count += 1
-        if self._starts_row:  # the cells before the first quoted one are all on this line
-            self.quoted = line.startswith('"') or ',"' in line
-            self._starts_row = False
-        self.has_nul = self.has_nul or "\0" in line
-        return line
+        yield CsvRow(start, cells)
 
 
 def _csv_error(line: int, message: str) -> RowError:
@@ -205,3 +177,30 @@ def text_problem(text: object) -> str | None:
     except UnicodeEncodeError:
         return "the text holds half of a surrogate pair"
     return None
+
+
+def refuse_rows(wrong: Sequence[str], hint: str = "") -> None:
+    """Raise one UserError that names the first records that cannot be used, or do nothing when there is none.
+
+    Args:
+        wrong: "place: reason" of each; those with the same reason are named together.
+        hint: what the remedy ends with.
+    """
+    if not wrong:
+        return
+    places: dict[str, list[str]] = {}
+    for record in wrong:
+        place, _, reason = record.partition(": ") if ": " in record else ("", "", record)
+        places.setdefault(reason, []).append(place)
+    reasons = [f"{_first_of(found)}{reason}" for reason, found in places.items()]
+    rest = "; …" if len(reasons) > _MOST_REASONS else ""
+    raise UserError(
+        f"{len(wrong)} row(s) of the data cannot be used: {'; '.join(reasons[:_MOST_REASONS])}{rest}.",
+        f"Correct or remove these rows.{hint}",
+    )
+
+
+def _first_of(places: Sequence[str]) -> str:
+    more = len(places) - _MOST_PLACES
+    named = ", ".join(filter(None, places[:_MOST_PLACES]))
+    return (f"{named} and {more} more: " if more > 0 else f"{named}: ") if named else ""

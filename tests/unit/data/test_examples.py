@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data.examples import Examples, read_examples, refuse_rows, stratified_split
+from bert_classifier.data.examples import Examples, read_examples, stratified_split
+from bert_classifier.data.records import refuse_rows
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.errors import UserError
 from support.clear_text import assert_clear

@@ -43,29 +43,27 @@ class Reference:
         while self.at < len(self.text):
             start, begin = self.line, self.at
             try:
-                cells, quoted = self.row()
+                cells = self.row()
             except ValueError:
                 return found, start
             if "\0" in self.text[begin : self.at]:
                 return found, start
-            found.append(CsvRow(start, cells, quoted))
+            found.append(CsvRow(start, cells))
         return found, None
 
     def row(self):
         cells: list[str] = []
-        quoted = False
         if self.newline():
-            return cells, quoted
+            return cells
         while True:
             if self.peek() == '"':
                 cells.append(self.quoted_cell())
-                quoted = True
             else:
                 cells.append(self.plain_cell())
             if self.peek() == ",":
                 self.at += 1
             elif self.newline() or self.peek() == "":
-                return cells, quoted
+                return cells
             else:
                 raise ValueError("text after a closing quote")
 
@@ -112,7 +110,7 @@ class Reference:
 @example('"a\r"\rb\r\n\n"')
 @example('a,\n,\n"",""\n\0')
 def test_reader_agrees_with_the_reference(text):
-    """Cells, starting lines, quoting and the row of the first mistake are those of the reference."""
+    """Cells, starting lines and the row of the first mistake are those of the reference."""
     assert rows_of(text) == Reference(text).rows()
 
 
@@ -134,8 +132,8 @@ def test_what_is_written_is_read(table, end):
 def test_exotic_separators_are_data(separator):
     """Only LF, CR and CRLF end a row: VT, FF, FS, NEL, LS and the like are part of a text."""
     assert rows_of(f"1,a{separator}b\n2,c")[0] == [
-        CsvRow(1, ["1", f"a{separator}b"], False),
-        CsvRow(2, ["2", "c"], False),
+        CsvRow(1, ["1", f"a{separator}b"]),
+        CsvRow(2, ["2", "c"]),
     ]
 
 
@@ -144,30 +142,6 @@ def test_blank_lines_are_rows_without_cells(end):
     """A blank line is told apart from a row with one empty cell, and keeps the count of lines right."""
     rows, _ = rows_of(end.join(["a", "", '""', " ", "b"]))
     assert [(row.line, row.cells) for row in rows] == [(1, ["a"]), (2, []), (3, [""]), (4, [" "]), (5, ["b"])]
-
-
-@pytest.mark.parametrize(
-    ("text", "quoted"),
-    [
-        ("a,b", False),
-        ('"a",b', True),
-        ('a,"b"', True),
-        ('the 5" pipe, long', False),
-        ('she said "hi", then left', False),
-        ('a, "b"', False),
-        ('""', True),
-        ('a,"b\n,c"', True),
-    ],
-)
-def test_quoted_tells_quoted_cells_from_quotes_in_a_text(text, quoted):
-    """A row counts as quoted when a cell is, not when its text happens to hold a quote."""
-    assert rows_of(text)[0][0].quoted is quoted
-
-
-def test_quoting_is_told_row_by_row():
-    """One quoted row does not make the next one quoted, nor the one before."""
-    rows, _ = rows_of('a\n"b\n\n"\nc\n')
-    assert [(row.line, row.quoted) for row in rows] == [(1, False), (2, True), (5, False)]
 
 
 def test_unbalanced_quote_names_the_line_that_opened_it():
