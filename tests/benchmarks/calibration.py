@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from bert_classifier.artifact.artifact import load_artifact
-from bert_classifier.evaluation.answers import logits_for, read_labelled
 from bert_classifier.evaluation.calibration import calibration_scores, fit_temperature
-from bert_classifier.evaluation.scores import Evaluation, wilson_interval
+from bert_classifier.evaluation.evaluate import logits_for, read_labelled
+from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.modeling.pretrained import quiet_transformers
 
 SAMPLE = Path(__file__).parents[2] / "local_test" / "test_dir"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 
 
 def evaluation_of(pairs: list[tuple[int, int]], classes: int, margin: float = 1.0) -> Evaluation:

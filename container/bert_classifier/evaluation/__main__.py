@@ -16,7 +16,7 @@ from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.data.examples import Rows
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
-from bert_classifier.evaluation.answers import evaluate_artifact, read_labelled
+from bert_classifier.evaluation.evaluate import evaluate_artifact, read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.report.context import ReportContext

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bert_classifier.evaluation.scores import Evaluation, cross_entropies
+from bert_classifier.evaluation.metrics import Evaluation, cross_entropies
 
 BINS = 15  # as in the paper
 LEAST_TEXTS = 30  # fewer say nothing of how often a score of 0.9 is right

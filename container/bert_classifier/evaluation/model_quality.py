@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.scores import Evaluation, Scores, Tally
+from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, Metrics
 
 _LEAST_FOR_DEVIATION = 200
 _SAMPLES, _SHARE = 5, 0.8
@@ -70,11 +70,11 @@ def _multiclass(result: Evaluation) -> dict[str, float]:
     constant = np.zeros_like(result.confusion)
     constant[:, counts.argmax()] = counts
     scores = {**_weighted(result), "macro_f1": result.macro_f1, "loss": result.loss}
-    of_constant = _weighted(Tally(constant))
+    of_constant = _weighted(ConfusionMatrix(constant))
     return {**scores, **{f"{name}_best_constant_classifier": value for name, value in of_constant.items()}}
 
 
-def _weighted(result: Scores) -> dict[str, float]:
+def _weighted(result: Metrics) -> dict[str, float]:
     return {
         "accuracy": result.accuracy,
         "weighted_precision": result.weighted(result.precision),
@@ -108,7 +108,7 @@ def _binary(result: Evaluation, positive: int) -> dict[str, float]:
     negatives = max(1, int(counts[1 - positive]))
     alarms = float(result.confusion[1 - positive, positive] / negatives) if counts[1 - positive] else 0.0
     recall = float(result.recall[positive])
-    of_constant = _of_class(Tally(always), positive)
+    of_constant = _of_class(ConfusionMatrix(always), positive)
     return {
         **_of_class(result, positive),
         "true_positive_rate": recall,
@@ -120,7 +120,7 @@ def _binary(result: Evaluation, positive: int) -> dict[str, float]:
     }
 
 
-def _of_class(result: Scores, positive: int) -> dict[str, float]:
+def _of_class(result: Metrics, positive: int) -> dict[str, float]:
     return {
         "accuracy": result.accuracy,
         "precision": float(result.precision[positive]),

@@ -9,7 +9,7 @@ import numpy as np
 
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
-from bert_classifier.evaluation.scores import Evaluation, wilson_interval
+from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 
 logger = logging.getLogger(__name__)
 

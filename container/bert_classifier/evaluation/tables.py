@@ -9,7 +9,7 @@ import numpy as np
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 
 MOST_ROWS = 10_000  # of mistakes and label errors; the worst are kept
 _LONGEST_TEXT = 1000  # characters

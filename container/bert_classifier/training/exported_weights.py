@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.progress import metric_line
 from bert_classifier.training.trainer import Trainer

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bert_classifier.evaluation.scores import Evaluation, Tally, chance_of_at_least
+from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, chance_of_at_least
 from bert_classifier.training.history import History
 from bert_classifier.training.trainer import Trainer
 
@@ -96,7 +96,7 @@ def _of_score(channel: str, result: Evaluation, positive: int | None) -> str:
     answer = int(counts.argmax()) if positive is None else positive
     constant = np.zeros_like(result.confusion)
     constant[:, answer] = counts
-    score, same = result.score(positive), Tally(constant).score(positive)
+    score, same = result.score(positive), ConfusionMatrix(constant).score(positive)
     if not result.count or score > same:
         return ""
     name, class_ = ("accuracy", "the commonest class") if positive is None else ("F1", "the positive class")

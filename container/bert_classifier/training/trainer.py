@@ -12,7 +12,7 @@ import torch
 from bert_classifier.encoding.micro_batches import partition
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.errors import UserError
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator

@@ -18,8 +18,8 @@ from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import CUT_SETTINGS
 from bert_classifier.errors import PlatformError
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult, assess
-from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.forward import logits_of

@@ -17,7 +17,7 @@ from bert_classifier.evaluation.calibration import (
     reliability,
     softmax,
 )
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 from support.evaluations import evaluation_of
 
 

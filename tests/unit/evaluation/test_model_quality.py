@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.model_quality import model_quality
-from bert_classifier.evaluation.scores import Evaluation
 from support.evaluations import evaluation_of
 
 LABELS = ("Größe", 'a "quoted", name', "never")

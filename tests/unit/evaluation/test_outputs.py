@@ -15,10 +15,10 @@ import pytest
 
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
-from bert_classifier.evaluation.scores import Evaluation
 from support.evaluations import evaluation_of
 
 HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.history import History
 from bert_classifier.training.sanity_checks import last_loss, loss_of_guessing, sanity_warnings
 from bert_classifier.training.trainer import Trainer

@@ -9,11 +9,11 @@ import numpy as np
 
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
+from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.report import html
 from bert_classifier.evaluation.report.page import page
 from bert_classifier.evaluation.result import EvaluationResult
-from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.evaluation.tables import shortened, write_csv
 from bert_classifier.job.json_files import write_json
 

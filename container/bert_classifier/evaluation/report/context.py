@@ -10,8 +10,8 @@ import numpy as np
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult
-from bert_classifier.evaluation.scores import Evaluation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
 from bert_classifier.training.state.checkpoint import Checkpoint

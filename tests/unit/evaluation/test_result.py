@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.metrics import Evaluation, chance_of_at_least, wilson_interval
 from bert_classifier.evaluation.result import EvaluationResult, assess
-from bert_classifier.evaluation.scores import Evaluation, chance_of_at_least, wilson_interval
 from support.evaluations import evaluation_of
 
 # 40 sure and right, 10 unsure of which 4 are right; validation and test alike.

@@ -1,4 +1,4 @@
-"""Scores against slow, obvious formulas."""
+"""Metrics against slow, obvious formulas."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 from support.evaluations import evaluation_of
 
 CLASSES = 4

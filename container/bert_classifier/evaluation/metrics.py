@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 
-class Scores(abc.ABC):
+class Metrics(abc.ABC):
     """The scores that follow from a confusion matrix."""
 
     @property
@@ -58,7 +58,7 @@ class Scores(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Tally(Scores):
+class ConfusionMatrix(Metrics):
     """A confusion matrix alone, int64 (classes, classes)."""
 
     counts: np.ndarray
@@ -70,7 +70,7 @@ class Tally(Scores):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evaluation(Scores):
+class Evaluation(Metrics):
     """The answers to n labelled texts.
 
     Attributes:

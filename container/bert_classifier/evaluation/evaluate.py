@@ -14,8 +14,8 @@ from bert_classifier.data.examples import Examples, read_examples
 from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult
-from bert_classifier.evaluation.scores import Evaluation
 from bert_classifier.label_mapper import class_names, positive_index
 from bert_classifier.modeling.gpus import count_gpus, require_kernels
 from bert_classifier.modeling.inference import compute_logits, plan_inference

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import Temperature
-from bert_classifier.evaluation.comparison import Comparison, changed_texts, compare
+from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.result import EvaluationResult
 from support.evaluations import evaluation_of

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from bert_classifier.evaluation.scores import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation
 
 _Z = 1.959964  # of 95 %
 
