@@ -77,7 +77,7 @@ def test_a_model_is_scored_as_it_is_served(model, data, tmp_path, caplog):
     assert not any(text in caplog.text for _, text in ROWS)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mine.csv" in page
-    assert "How training went" not in page
+    assert "Learning curve" not in page
 
 
 def test_the_classes_may_stand_in_another_order(model, other, data, tmp_path):

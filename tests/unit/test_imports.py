@@ -21,13 +21,13 @@ def test_bad_hyperparameter_is_refused_without_torch():
     assert result.stdout.endswith("[]\n")
 
 
-def test_plots_are_loaded_only_for_the_report():
-    """Neither a rank nor the server loads matplotlib when it starts: it takes a second."""
+def test_reports_are_loaded_only_when_one_is_written():
+    """Neither a rank nor the server loads plots or templates when it starts: they take a second."""
     program = (
         f"import sys; sys.path.insert(0, {str(CONTAINER)!r})\n"
         "import bert_classifier.training.rank, bert_classifier.serving.server\n"
         "import bert_classifier.serving.model.predictor\n"
-        "print('matplotlib' in sys.modules)"
+        "print('matplotlib' in sys.modules, 'bert_classifier.evaluation.report.render' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout == "False\n"
+    assert result.stdout == "False False\n"

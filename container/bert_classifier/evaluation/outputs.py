@@ -61,9 +61,11 @@ def _write_label_errors(path: Path, context: ReportContext) -> None:
 
 
 def _write_report(path: Path, context: ReportContext) -> None:
-    from bert_classifier.evaluation.report.training_report import render  # it loads matplotlib
+    from bert_classifier.evaluation.report.training_report import (
+        render_training_report,  # loads matplotlib, Jinja
+    )
 
-    path.write_text(render(context), encoding="utf-8")
+    path.write_text(render_training_report(context), encoding="utf-8")
 
 
 _WRITERS: dict[str, Callable[[Path, ReportContext], None]] = {

@@ -1,7 +1,6 @@
 """The files of an evaluation: tables safe to open, a report in one file, everything escaped, the same each time."""
 
 import csv
-import dataclasses
 import html.parser
 import json
 import os
@@ -17,62 +16,16 @@ from bert_classifier.data.examples import Rows
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
-from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
 from support.evaluations import evaluation_of
-
-HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')
-DATA = {
-    "channels": {
-        name: {
-            "texts": 40, "empty": 1, "duplicates": 2, "conflicting": 0, "encoding": 0,
-            "classes": dict.fromkeys(HOSTILE, 10),
-            "tokens": {
-                "mean": 12.5, "p50": 12, "p90": 20, "p99": 30, "max": 90, "truncated_share": 0.02,
-                "histogram": {"edges": [0, 8, 16, 24, 91], "counts": [3, 20, 15, 2]},
-            },
-        }
-        for name in ("train", "validation")
-    },
-    "leakage": {"validation": 3},
-    "max_seq_length": 16,
-    "recommended_max_seq_length": 32, "recommended_whole_share": 0.99, "longest_max_seq_length": 512,
-    "findings": [
-        {"code": "leakage", "severity": "warning", "message": "<b>3</b> texts",
-         "remedy": "Remove.", "places": ["a.csv line 1"]}
-    ],
-}  # fmt: skip
-
-
-def subject_of(classes: int = 3, count: int = 60, **changes: object) -> ReportContext:
-    """Return a subject with random answers, hostile names and hostile texts."""
-    rng = np.random.default_rng(0)
-    result = Evaluation(
-        rng.standard_normal((count, classes)).astype(np.float32), rng.integers(0, classes, count)
-    )
-    labels = (HOSTILE + tuple(f"class-{number}" for number in range(classes)))[:classes]
-    rows = Rows(
-        [f"=cmd.csv line {n}" for n in range(count)],
-        [f"</td><img src=x onerror=1> {n} \u2028" for n in range(count)],
-    )
-    context = ReportContext(
-        title="<i>Report</i>",
-        labels=labels,
-        positive=None,
-        evaluation=EvaluationResult({"validation": result}, Temperature(1.5), 0.4),
-        rows=rows,
-        curve=LearningCurve([(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2),
-        data=DATA,
-        facts={"Run": {"seed": 1, "job": "<u>"}},
-    )
-    return dataclasses.replace(context, **changes)  # type: ignore[arg-type]
+from support.reports import HOSTILE, report_context
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the outputs of a hostile subject."""
     made = tmp_path_factory.mktemp("outputs") / "data"
-    write_outputs(made, subject_of())
+    write_outputs(made, report_context())
     return made
 
 
@@ -126,13 +79,13 @@ def test_the_confusion_matrix_can_be_read_back(folder):
     header, *rows = rows_of(folder / "confusion_matrix.csv")
     assert header[1:] == ["'=HYPERLINK(A1)", *HOSTILE[1:]]
     counts = [[int(cell) for cell in row[1:]] for row in rows]
-    assert counts == subject_of().result.confusion.tolist()
+    assert counts == report_context().result.confusion.tolist()
 
 
 def test_the_table_of_classes_is_that_of_the_evaluation(folder):
     """Precision, recall, F1 and counts of each class, to six digits."""
     _, *rows = rows_of(folder / "per_class.csv")
-    result = subject_of().result
+    result = report_context().result
     told = np.array([[float(cell) for cell in row[1:]] for row in rows])
     assert told[:, 0] == pytest.approx(result.precision, rel=1e-5)
     assert told[:, 1] == pytest.approx(result.recall, rel=1e-5)
@@ -146,18 +99,18 @@ def test_the_table_of_classes_is_that_of_the_evaluation(folder):
 def test_mistakes_are_listed_by_place_and_text(folder):
     """Every wrong answer, the surest first, where it stands."""
     _, *rows = rows_of(folder / "errors.csv")
-    context = subject_of()
+    context = report_context()
     assert len(rows) == int((context.result.predicted != context.result.targets).sum())
-    for row, suspect in zip(rows, context.mistakes, strict=True):
-        assert row[0] == f"'=cmd.csv line {suspect.index}"
-        assert row[5] == context.rows.texts[suspect.index]
+    for row, issue in zip(rows, context.mistakes, strict=True):
+        assert row[0] == f"'=cmd.csv line {issue.index}"
+        assert row[5] == context.rows.texts[issue.index]
 
 
 def test_the_report_is_one_file_without_a_script(folder):
     """Nothing of labels, texts or titles becomes an element, and nothing is loaded from elsewhere."""
     page = parsed(folder / "report.html")
     assert not {"script", "iframe", "i", "u", "img"} & set(page.tags)
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 6
     assert all(reference.startswith(("#", "data:")) for reference in page.references)
     text = (folder / "report.html").read_text(encoding="utf-8")
     outside = re.findall(r"(?:https?:)?//[\w.]+", text)
@@ -169,16 +122,16 @@ def test_the_report_is_one_file_without_a_script(folder):
 
 def test_the_same_subject_gives_the_same_bytes(folder, tmp_path):
     """Nothing of time, place or chance is in the files."""
-    write_outputs(tmp_path, subject_of())
+    write_outputs(tmp_path, report_context())
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
 
 
 def test_two_hundred_classes_fit(tmp_path):
     """The matrix becomes a picture, the table a list, and the file stays below a megabyte."""
-    write_outputs(tmp_path, subject_of(classes=200, count=2000))
+    write_outputs(tmp_path, report_context(classes=200, count=2000))
     page = parsed(tmp_path / "report.html")
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 7
     assert (tmp_path / "report.html").stat().st_size < 1_000_000
     assert len(rows_of(tmp_path / "per_class.csv")) == 201
 
@@ -196,7 +149,7 @@ def test_extreme_results_have_a_report(tmp_path, result):
     """Without mistakes, curve or data the sections say so or are left out."""
     rows = Rows(["x"] * result.count, ["y"] * result.count)
     evaluation = EvaluationResult({"my.csv": result}, Temperature(1.0, "too few"), 0.0)
-    context = subject_of(2, labels=("a", "b"), evaluation=evaluation, rows=rows, curve=None, data={})
+    context = report_context(2, labels=("a", "b"), evaluation=evaluation, rows=rows, curve=None, data={})
     write_outputs(tmp_path, context)
     told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert told["dataset"] == {"item_count": result.count, "channel": "my.csv"}
@@ -209,7 +162,7 @@ def test_extreme_results_have_a_report(tmp_path, result):
 
 def page_of(folder: Path, count: int) -> str:
     """Return the report of so many texts."""
-    write_outputs(folder, subject_of(count=count))
+    write_outputs(folder, report_context(count=count))
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -226,18 +179,18 @@ def test_the_table_of_abstaining_says_how_many_texts_it_rests_on(tmp_path):
     parts = (evaluation_of([(0, 0)] * 3, 3, margin=8.0), evaluation_of([(1, 0)] * 17, 3))
     result = Evaluation(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logits", "targets")))
     evaluation = EvaluationResult({"validation": result}, Temperature(1.0, "few"), 0.0)
-    write_outputs(tmp_path, subject_of(count=20, evaluation=evaluation))
+    write_outputs(tmp_path, report_context(count=20, evaluation=evaluation))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "of them right</th>" in page
+    assert "of these correct</th>" in page
     assert page.count("3 of 3</td>") == 5
     assert "fewer than 30 texts promises little" in page
 
 
 def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):
     """The answers here are random: most of what confident learning lists is the model's own mistake, and it says so."""
-    write_outputs(tmp_path, subject_of())
+    write_outputs(tmp_path, report_context())
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "only: most of these are rather its own mistakes." in page
+    assert "only: most of these are rather its\nown mistakes." in page
     assert "Labels that the model doubts</h2>" in page
     assert "Likely label errors" not in page
 
@@ -245,8 +198,8 @@ def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):
 def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
     """A report of an earlier model is either still that one or the new one; half a file would be neither."""
     undisturbed, full = tmp_path / "undisturbed", tmp_path / "full"
-    write_outputs(undisturbed, subject_of())
-    write_outputs(full, subject_of(count=20))
+    write_outputs(undisturbed, report_context())
+    write_outputs(full, report_context(count=20))
     earlier = {path.name: path.read_bytes() for path in full.iterdir()}
     largest = (undisturbed / "evaluation.json").stat().st_size - 1
     child = os.fork()
@@ -254,7 +207,7 @@ def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         try:
-            write_outputs(full, subject_of())
+            write_outputs(full, report_context())
             os._exit(1)
         except OSError:
             os._exit(0)
@@ -267,7 +220,7 @@ def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
 def test_what_was_written_can_be_removed_before_the_model_is_replaced(tmp_path: Path) -> None:
     """Whatever else lies in the folder stays."""
     (tmp_path / "data_report.json").write_text("{}")
-    write_outputs(tmp_path, subject_of())
+    write_outputs(tmp_path, report_context())
     assert {path.name for path in tmp_path.iterdir()} == {*OUTPUTS, "data_report.json"}
     remove_outputs(tmp_path)
     remove_outputs(tmp_path)

@@ -6,11 +6,12 @@ class name.
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -33,18 +34,22 @@ _STYLE: dict[Any, Any] = {
 }  # fmt: skip
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
 FEW_TEXTS = 20  # whose accuracy is not drawn
-_WIDTH, _HEIGHT = 8.0, 2.9  # inches of a figure of the page's width
 
 
-def _drawn(number: int, draw: Any, *, columns: int = 1, size: tuple[float, float] = (_WIDTH, _HEIGHT)) -> str:
-    """Return a figure as SVG; `draw` gets its axes. The same numbers give the same bytes."""
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": f"figure-{number}"}):
+def _drawn(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.8)) -> Markup:
+    """Return a plot as SVG; `draw` gets its axes. The same numbers give the same bytes.
+
+    Args:
+        name: of the plot, which makes its ids unique on the page.
+        size: width and height in inches; the page stretches it.
+    """
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        draw(*np.atleast_1d(figure.subplots(1, columns)))
+        draw(figure.subplots())
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return _for_page(out.getvalue())
+    return Markup(_for_page(out.getvalue()))  # noqa: S704 - no plot holds a text or a class name
 
 
 def _for_page(svg: str) -> str:
@@ -59,31 +64,35 @@ def _for_page(svg: str) -> str:
     return svg.replace("'DejaVu Sans'", "system-ui, sans-serif")
 
 
-def learning_curve(curve: LearningCurve) -> str:
+def learning_curve(curve: LearningCurve) -> list[Markup]:
     """Draw the losses of training and validation, and validation's scores, by optimizer step."""
     steps, losses, accuracy, macro_f1 = np.array(curve.evaluations, dtype=float).reshape(-1, 4).T
+    training = np.array(curve.training).reshape(-1, 2).T
 
-    def draw(left: Axes, right: Axes) -> None:
-        left.set_title("Loss")
-        left.plot(
-            *np.array(curve.training).reshape(-1, 2).T, color=_MUTE, lw=1, label="training, with dropout"
-        )
-        left.plot(steps, losses, color=_FIRST, lw=1.5, marker="o", ms=3, label="validation")
-        right.set_title("Validation")
-        right.plot(steps, accuracy, color=_FIRST, lw=1.5, marker="o", ms=3, label="accuracy")
-        right.plot(steps, macro_f1, color=_SECOND, lw=1.5, marker="s", ms=3, label="macro F1")
-        right.yaxis.set_major_formatter(_PERCENT)
-        for axes in (left, right):
-            axes.set_xlabel("optimizer step")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if curve.kept_step:
-                axes.axvline(curve.kept_step, color=_LINE, lw=1, ls=":", label="weights kept")
-            axes.legend()
+    def draw_losses(axes: Axes) -> None:
+        axes.set_title("Loss")
+        axes.plot(*training, color=_MUTE, lw=1, label="training, with dropout")
+        axes.plot(steps, losses, color=_FIRST, lw=1.5, marker="o", ms=3, label="validation")
+        finish(axes)
 
-    return _drawn(1, draw, columns=2)
+    def draw_scores(axes: Axes) -> None:
+        axes.set_title("Validation")
+        axes.plot(steps, accuracy, color=_FIRST, lw=1.5, marker="o", ms=3, label="accuracy")
+        axes.plot(steps, macro_f1, color=_SECOND, lw=1.5, marker="s", ms=3, label="macro F1")
+        axes.yaxis.set_major_formatter(_PERCENT)
+        finish(axes)
+
+    def finish(axes: Axes) -> None:
+        axes.set_xlabel("optimizer step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if curve.kept_step:
+            axes.axvline(curve.kept_step, color=_LINE, lw=1, ls=":", label="weights kept")
+        axes.legend()
+
+    return [_drawn("losses", draw_losses), _drawn("scores", draw_scores)]
 
 
-def reliability_diagram(before: Reliability | None, after: Reliability) -> str:
+def reliability_diagram(before: Reliability | None, after: Reliability) -> list[Markup]:
     """Draw accuracy against score before and after calibration, and how many texts have which score.
 
     Args:
@@ -92,42 +101,45 @@ def reliability_diagram(before: Reliability | None, after: Reliability) -> str:
     after_label = "after calibration" if before else "not calibrated"
     drawn = [(before, _MUTE, "s", "before calibration")] if before else []
     drawn.append((after, _FIRST, "o", after_label))
+    most = max(*(bins.counts.max() for bins, *_ in drawn), 1)
     edges = np.linspace(0, 1, BINS + 1)
 
-    def draw(left: Axes, right: Axes) -> None:
-        left.set_title("How often is a score right?")
-        left.plot([0, 1], [0, 1], color=_LINE, lw=1, ls="--", label="as often as it says")
-        for told, colour, mark, label in drawn:
-            has_any = told.counts > 0
-            left.plot(
-                told.confidence[has_any], told.accuracy[has_any],
+    def draw_accuracy(axes: Axes) -> None:
+        axes.set_title("Accuracy by score")
+        axes.plot([0, 1], [0, 1], color=_LINE, lw=1, ls="--", label="perfectly calibrated")
+        for bins, colour, mark, label in drawn:
+            has_any = bins.counts > 0
+            axes.plot(
+                bins.confidence[has_any], bins.accuracy[has_any],
                 color=colour, marker=mark, ms=3.5, lw=1.2, label=label,
             )  # fmt: skip
-        left.set(xlabel="mean score", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
-        left.legend()
-        right.set_title("Texts by score")
+        axes.set(xlabel="mean score", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+        axes.legend()
+
+    def draw_counts(axes: Axes) -> None:
+        axes.set_title("Texts by score")
         if before:
-            right.stairs(before.counts, edges, color=_MUTE, lw=1.2, label="before calibration")
-        right.stairs(after.counts, edges, color=_FIRST, fill=True, alpha=0.45, label=after_label)
-        right.set(xlabel="score", xlim=(0, 1))
-        right.set_yscale("symlog", linthresh=1)
-        right.set_ylim(0, 20 * max(*(told.counts.max() for told, *_ in drawn), 1))  # room for the legend
-        right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        right.legend(loc="upper left")
+            axes.stairs(before.counts, edges, color=_MUTE, lw=1.2, label="before calibration")
+        axes.stairs(after.counts, edges, color=_FIRST, fill=True, alpha=0.45, label=after_label)
+        axes.set(xlabel="score", xlim=(0, 1))
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(0, 20 * most)  # room for the legend
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.legend(loc="upper left")
 
-    return _drawn(2, draw, columns=2)
+    return [_drawn("reliability", draw_accuracy), _drawn("scores-of-texts", draw_counts)]
 
 
-def coverage_plot(curve: CoverageCurve, threshold: float) -> str:
-    """Draw the accuracy of the answered texts against the share that is answered; empty where that is no line."""
+def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:
+    """Draw the accuracy of the texts that get a label against their share; None where that is no line."""
     accepted, right = curve.at(threshold)
     few = curve.accepted < FEW_TEXTS  # the accuracy of a handful jumps about
     if (~few).sum() < 2:
-        return ""
+        return None
 
     def draw(axes: Axes) -> None:
         axes.plot(curve.coverage[~few], curve.accuracy[~few], color=_FIRST, lw=1.5)
-        axes.set(xlabel="texts that get a label, the surest first", ylabel="of these, right")
+        axes.set(xlabel="texts that get a label, the highest scores first", ylabel="accuracy")
         if 0 < accepted < curve.accepted[-1]:
             at = accepted / curve.accepted[-1]
             axes.plot([at], [right / accepted], color=_SECOND, marker="o", ms=6)
@@ -135,10 +147,10 @@ def coverage_plot(curve: CoverageCurve, threshold: float) -> str:
         axes.xaxis.set_major_formatter(_PERCENT)
         axes.yaxis.set_major_formatter(_PERCENT)
 
-    return _drawn(3, draw)
+    return _drawn("coverage", draw)
 
 
-def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> str:
+def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> Markup:
     """Draw how many training texts have how many tokens; a grey bar at the end holds all that are longer."""
     edges, counts = tokens["histogram"]["edges"], tokens["histogram"]["counts"]
     width = edges[1] - edges[0]
@@ -156,10 +168,10 @@ def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> str:
         axes.set(xlabel=f"tokens of a text{rest}", ylabel="texts")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return _drawn(4, draw)
+    return _drawn("lengths", draw)
 
 
-def confusion_map(confusion: np.ndarray) -> str:
+def confusion_map(confusion: np.ndarray) -> Markup:
     """Draw a large confusion matrix: the share of each true class, to the power of a half so that little is seen."""
     shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
     hue: Sequence[float] = (0.14, 0.35, 0.70)
@@ -170,4 +182,4 @@ def confusion_map(confusion: np.ndarray) -> str:
         axes.set(xlabel="number of the predicted class", ylabel="number of the true class")
         axes.grid(visible=False)
 
-    return _drawn(5, draw, size=(_WIDTH, 7.0))
+    return _drawn("confusion", draw, size=(4.6, 4.6))

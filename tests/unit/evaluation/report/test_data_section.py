@@ -1,6 +1,7 @@
 """The report's part about the data: what it says of lengths, and where it draws max_seq_length."""
 
 import dataclasses
+import html
 import re
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from bert_classifier.data.doctor.report import TokenCounts
 from bert_classifier.evaluation.report import plots
-from bert_classifier.evaluation.report.data_section import data_section
+from bert_classifier.evaluation.report.training_report import render_training_report
+from support.reports import report_context
 
 TOKENS = TokenCounts.of(np.arange(1, 51), np.arange(1, 51) > 49, 16)
 CHANNEL = {
@@ -24,8 +26,9 @@ DATA = {
 
 
 def section(**told: Any) -> str:
-    """Return the section of some data, with what is told of it changed."""
-    return data_section({**DATA, **told})
+    """Return the words of a report on this data, with some values changed."""
+    page = render_training_report(report_context(2, data={**DATA, **told}))
+    return " ".join(html.unescape(page).split())
 
 
 def test_a_length_that_the_model_cannot_take_is_not_recommended():
@@ -42,7 +45,8 @@ def test_a_length_that_the_model_cannot_take_is_not_recommended():
 
 def test_what_is_enough_is_said_and_what_is_cut():
     """The share is that of the training texts."""
-    assert "With max_seq_length=16, 2.0 % of them are cut; 32 would leave 99 % of them whole." in section()
+    words = "With max_seq_length=16, 2.0 % of them are cut; 32 would leave 99 % of them whole."
+    assert words in section()
 
 
 def drawn_places(lengths: np.ndarray, limit: int) -> tuple[list[float], float | None]:

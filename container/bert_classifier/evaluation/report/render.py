@@ -1,0 +1,36 @@
+"""Fill the reports' templates: one HTML file each, every word escaped, a missing value an error."""
+
+import functools
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def render(template: str, **values: object) -> str:
+    """Return the page that a template and its values make."""
+    return _environment().get_template(template).render(values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "number": number}
+    return environment
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share in per cent; the space does not break."""
+    return f"{100 * share:.{digits}f}\u00a0%"
+
+
+def number(value: float) -> str:
+    """Return a number as people write it: 12,345 or 0.0123."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

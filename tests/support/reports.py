@@ -1,0 +1,57 @@
+"""A report's context with everything in it, and names and texts that are hostile to HTML and spreadsheets."""
+
+import dataclasses
+
+import numpy as np
+
+from bert_classifier.data.examples import Rows
+from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
+from bert_classifier.evaluation.result import EvaluationResult
+
+HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')
+DATA = {
+    "channels": {
+        name: {
+            "texts": 40, "empty": 1, "duplicates": 2, "conflicting": 0, "encoding": 0,
+            "classes": dict.fromkeys(HOSTILE, 10),
+            "tokens": {
+                "mean": 12.5, "p50": 12, "p90": 20, "p99": 30, "max": 90, "truncated_share": 0.02,
+                "histogram": {"edges": [0, 8, 16, 24, 91], "counts": [3, 20, 15, 2]},
+            },
+        }
+        for name in ("train", "validation")
+    },
+    "leakage": {"validation": 3},
+    "max_seq_length": 16,
+    "recommended_max_seq_length": 32, "recommended_whole_share": 0.99, "longest_max_seq_length": 512,
+    "findings": [
+        {"code": "leakage", "severity": "warning", "message": "<b>3</b> texts",
+         "remedy": "Remove.", "places": ["a.csv line 1"]}
+    ],
+}  # fmt: skip
+
+
+def report_context(classes: int = 3, count: int = 60, **changes: object) -> ReportContext:
+    """Return what is reported of a model with random predictions, hostile names and hostile texts."""
+    rng = np.random.default_rng(0)
+    result = Evaluation(
+        rng.standard_normal((count, classes)).astype(np.float32), rng.integers(0, classes, count)
+    )
+    labels = (HOSTILE + tuple(f"class-{number}" for number in range(classes)))[:classes]
+    rows = Rows(
+        [f"=cmd.csv line {n}" for n in range(count)],
+        [f"</td><img src=x onerror=1> {n} \u2028" for n in range(count)],
+    )
+    context = ReportContext(
+        title="<i>Report</i>",
+        labels=labels,
+        positive=None,
+        evaluation=EvaluationResult({"validation": result}, Temperature(1.5), 0.4),
+        rows=rows,
+        curve=LearningCurve([(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2),
+        data=DATA,
+        facts={"Run": {"seed": 1, "job": "<u>"}},
+    )
+    return dataclasses.replace(context, **changes)  # type: ignore[arg-type]
