@@ -46,7 +46,7 @@ def test_the_recipe_follows_from_the_data(tmp_path, ranks):
     assert info["warnings"] == []
     assert re.findall(r"WARNING (?!data: )", outcome.log) == []
     assert "20 (automatic)" in report_of(root)
-    assert "The weights kept are those of step 120" in report_of(root)
+    assert "The model keeps the weights of step 120" in report_of(root)
 
 
 def test_a_run_that_learns_nothing_says_so(tmp_path):
