@@ -22,7 +22,8 @@ WIDTHS = (390, 1280)  # pixels: a phone and a desk
 SCROLLING = """[...document.querySelectorAll('body *')].filter(
     box => box.scrollWidth > box.clientWidth && !['visible', 'hidden'].includes(getComputedStyle(box).overflowX))"""
 BEYOND = """[...document.querySelectorAll('main *:not(.scroll *):not(svg *)')].filter(
-    box => box.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map(box => box.outerHTML.slice(0, 80))"""
+    box => box.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+    ).map(box => box.outerHTML.slice(0, 80))"""
 RIGHT_EDGE = """(() => {{ const box = {scrolling}[{index}]; box.scrollIntoView({{block: 'start'}});
     box.scrollLeft = {left}; const at = box.getBoundingClientRect();
     return [Math.floor(at.right) - 3, Math.ceil(at.top) + 2, Math.min(innerHeight, at.bottom) - 2]; }})()"""
