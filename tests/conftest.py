@@ -1,4 +1,4 @@
-"""What every test gets: no variables of SageMaker, sockets to loopback only, a marker by its folder."""
+"""What every test gets: no variables of SageMaker, sockets to loopback only, a marker by its folder, a worker."""
 
 import logging
 import os
@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
+from bert_classifier.job.cpu_quota import available_cores
 from support.aws import aws, aws_server, iam_aws  # noqa: F401 - fixtures
 from support.ecr_registry import ecr_registry  # noqa: F401 - the same
 from support.fakes import make_ml_root, make_pretrained
@@ -25,15 +28,48 @@ _FOREIGN_VARIABLE = re.compile(
     r"(SAGEMAKER_|SM_|HF_|SERVING_|AWS_|LAUNCHER_).*|TRAINING_JOB_NAME|ML_ROOT|M(AKE)?FLAGS|MAKELEVEL|MAKEOVERRIDES"
 )
 _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localhost")
+# A worker with torch, and the trainings and servers that it starts.
+_GIB_PER_WORKER = 3
+# These share the engine's images; the emulator's are its own.
+_ON_ONE_WORKER = re.compile(r"tests/container/(?!test_emulator)")
+_IMAGE_BUILD_SECONDS = 1200
+
+# The same examples each time, and no deadline: on busy cores it would measure the other tests.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the folder of tests/ that it lies in."""
+    """Mark each test by the folder of tests/ that it lies in, and put what takes long first."""
     here = Path(__file__).parent
     for item in items:
         marker = _FOLDER_MARKERS.get(item.path.relative_to(here).parts[0])
         if marker:
             item.add_marker(marker)
+        if marker == "container" and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_IMAGE_BUILD_SECONDS))
+    # Otherwise a worker that meets a long test last would keep all others waiting.
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in ("container", "slow")])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the workers of `-n auto`: more than cores, since real programs mostly wait; fewer with little memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return max(1, min(available_cores() * 3 // 2, memory // _GIB_PER_WORKER))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Give the tests of one file to one worker, in the order of the collection."""
+    config.option.loadscopereorder = False
+    return _ByFile(config, log)
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "container" if _ON_ONE_WORKER.match(file) else file
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,6 +23,7 @@ _DIGESTED = (
     *(f"container/{name}" for name in _LOCKS),
     *("docker/requirements-sbom.txt", "LICENSE"),
 )
+_DIGEST = "bert-classifier.program-digest"
 _TORCH = """
 from torch import _C, version
 """
@@ -64,13 +65,13 @@ def build(folder: Path, image: str, cuda: str, kernels: str) -> "subprocess.Comp
 
 def test_the_gpu_image_says_which_cuda_and_which_kernels_it_has(tmp_path, image):
     """As labels, which the launcher reads in ECR, one word for each kind of GPU."""
-    before = docker("images", "--quiet", "--filter=dangling=true").stdout
     built = build(tmp_path, image, "'13.0'", "'sm_75 sm_80 compute_120'")
     assert built.returncode == 0, built.stderr
     labels = json.loads(docker("image", "inspect", f"{image}:gpu").stdout)[0]["Config"]["Labels"]
     assert labels["bert-classifier.cuda-version"] == "13.0"
     assert labels["bert-classifier.cuda-architectures"] == "sm_75 sm_80 compute_120"
-    assert docker("images", "--quiet", "--filter=dangling=true").stdout == before
+    left = ("--filter=dangling=true", f"--filter=label={_DIGEST}={labels[_DIGEST]}")
+    assert docker("images", "--quiet", *left).stdout == "", "the image without labels stays behind"
     assert "CUDA 13.0, with kernels for sm_75 sm_80 compute_120" in built.stderr
 
 

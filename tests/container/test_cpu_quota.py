@@ -24,7 +24,7 @@ _ASK = "import sys; sys.path.insert(0, '/module'); from cpu_quota import availab
 )
 def test_a_container_knows_its_quota(options: list[str], cores: int) -> None:
     """With a namespace of control groups of its own and without; the module needs nothing but Python."""
-    module = REPOSITORY / "container" / "bert_classifier" / "cpu_quota.py"
+    module = REPOSITORY / "container" / "bert_classifier" / "job" / "cpu_quota.py"
     mount = f"--volume={module}:/module/cpu_quota.py:ro"
     answer = docker("run", "--rm", "--network=none", mount, *options, _BASE, "python", "-c", _ASK)
     assert int(answer.stdout) == cores

@@ -2,10 +2,7 @@
 
 import os
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
-
-import pytest
 
 from support.source_tree import ROOT, project_files, text_of
 
@@ -19,8 +16,11 @@ TOP_LEVEL = {
     "local_test",
     "tests",
 }
-MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work|root|opt/wheels|opt/pypi)\b(?!-)")
-REGISTRY_HOST = re.compile(r"\b(?:files\.pythonhosted\.org|pypi\.org|registry\.npmjs|deb\.debian\.org)\b")
+# Paths of one machine, and hosts of package registries.
+FOREIGN = re.compile(
+    r"(?<![\w.$}-])/(?:work|root|opt/wheels|opt/pypi)\b(?!-)"
+    r"|\b(?:files\.pythonhosted\.org|pypi\.org|registry\.npmjs|deb\.debian\.org)\b"
+)
 INDEX_ADDRESS = re.compile(r"https?://[\w.:@-]+(?:/[\w.-]+)*/(?:simple|whl)\b")
 LARGEST_FILE = 1_000_000  # bytes; weights and data sets are not part of the project
 
@@ -45,11 +45,11 @@ def test_the_licence_is_mit_0() -> None:
     assert "copyright notice" not in licence
 
 
-@pytest.mark.parametrize("path", project_files(), ids=str)
-def test_a_file_is_executable_exactly_when_it_is_a_script(path: Path) -> None:
+def test_a_file_is_executable_exactly_when_it_is_a_script() -> None:
     """A file that starts with #! can be run, and nothing else can."""
-    is_script = (ROOT / path).read_bytes()[:2] == b"#!"
-    assert os.access(ROOT / path, os.X_OK) == is_script
+    scripts = {path for path in project_files() if (ROOT / path).read_bytes()[:2] == b"#!"}
+    executable = {path for path in project_files() if os.access(ROOT / path, os.X_OK)}
+    assert executable == scripts
 
 
 def test_scripts_are_there() -> None:
@@ -58,20 +58,17 @@ def test_scripts_are_there() -> None:
     assert {"container/train", "container/serve", ".ci/run", "local_test/train_local.sh"} <= scripts
 
 
-@pytest.mark.parametrize("path", project_files(), ids=str)
-def test_text_files_are_plain(path: Path) -> None:
+def test_text_files_are_plain() -> None:
     """Text is UTF-8 with LF line ends and a line end at its end; a CR would break a script in the image."""
-    text = text_of(path)
-    assert "\r" not in text
-    assert not text or text.endswith("\n")
+    texts = {path: text_of(path) for path in project_files()}
+    assert [path for path, text in texts.items() if "\r" in text] == []
+    assert [path for path, text in texts.items() if text and not text.endswith("\n")] == []
 
 
-@pytest.mark.parametrize("path", project_files(), ids=str)
-def test_files_know_no_machine(path: Path) -> None:
+def test_files_know_no_machine() -> None:
     """No file holds an absolute path of one machine, nor the address of a package registry."""
-    text = text_of(path)
-    assert [match[0] for match in MACHINE_PATH.finditer(text)] == []
-    assert [match[0] for match in REGISTRY_HOST.finditer(text)] == []
+    found = {path: FOREIGN.findall(text_of(path)) for path in project_files()}
+    assert {str(path): names for path, names in found.items() if names} == {}
 
 
 def test_the_only_index_address_is_torchs_own() -> None:

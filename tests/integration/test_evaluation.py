@@ -150,6 +150,7 @@ def script(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SCRIPT.parents[1] / ".venv" / "bin" / "python").exists(), reason="needs the .venv")
 def test_the_script_writes_beside_the_model(model, other, data, tmp_path):
     """Without OUTPUT each data file has a folder of its own there; with OTHER it is a comparison."""

@@ -127,7 +127,7 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.parametrize("ranks", ["1", "1,3,2"])
+@pytest.mark.parametrize("ranks", ["1", pytest.param("1,3,2", marks=pytest.mark.slow)])
 def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
     """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""
     ended = drill(ml_root, "--kills", "3", "--seed", "3", "--ranks", ranks)
@@ -148,6 +148,7 @@ def run_drill(ml_root: Path, work_dir: Path, launch: Callable[[Path, Path], Proc
     return Drill(ml_root, work_dir, kills, 0, launch).run()
 
 
+@pytest.mark.slow
 def test_the_drill_tells_a_model_that_differs_by_a_bit(
     ml_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +188,7 @@ def launch_without_checkpoints(root: Path, log: Path) -> Process:
     return launch_program(root, log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("launch", "told"),
     [

@@ -23,6 +23,7 @@ def small(notebook: nbformat.NotebookNode, settings: dict[str, str]) -> None:
     notebook.cells = [cell for cell in notebook.cells if "docker" not in cell.metadata.get("tags", ())]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
     """Rehearsal, training, endpoint, question, whole files, clean-up: no cell fails, and nothing is left that costs."""

@@ -99,6 +99,7 @@ def _push(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     ecr.log_in(account, HOST)
 
 
+@pytest.mark.slow
 def test_the_developer_may_do_all_that_the_launcher_does_and_nothing_else(iam_aws, tmp_path, monkeypatch):
     """Every recorded request has its statement; every action is used, or has a reason."""
     developer = policies(iam_aws, tmp_path / "policies")["developer"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -30,9 +31,16 @@ def faulty(fault: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
     [
-        ("leaves", 3, "PlatformError: Rank 1 on localhost ended with exit code 0 and gave no reason"),
-        ("memory", 3, "PlatformError: Rank 1 on localhost: The instance ran out of memory"),
-        ("nan", 2, "UserError: Rank 0 on localhost: Training diverged: at step 3 the loss is nan"),
+        # Both ranks compute with the gradient that is no number: either may be the first to say so.
+        ("nan", 2, "UserError: Rank [01] on localhost: Training diverged: at step 3 the loss is nan"),
+        pytest.param(
+            *("leaves", 3, "PlatformError: Rank 1 on localhost ended with exit code 0 and gave no reason"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("memory", 3, "PlatformError: Rank 1 on localhost: The instance ran out of memory"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, code, words):
@@ -42,7 +50,7 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
     with started([root], environ=faulty(fault)) as (host,):
         assert host.process.wait(240) == code, host.log.read_text()
         assert not list((root / "model").glob("*"))
-    assert failure_of(root).startswith(words), host.log.read_text()
+    assert re.match(words, failure_of(root)), host.log.read_text()
     assert "Traceback" not in host.log.read_text()
     log = host.log.read_text()
     assert " step=2 " in log
@@ -54,6 +62,7 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
         assert all(t.isfinite().all() for name, t in tensors.items() if name.startswith("model."))
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
     """It computes for ever and holds the interpreter's lock: the log has its stack, down to the line that hangs."""
     root = make_root(
@@ -72,6 +81,7 @@ def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
     assert f'sitecustomize.py", line {line} in train_step' in host.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
     """All of a host's processes answer no more, and no connection is closed: the other waits its time and says so."""
     told = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
@@ -85,6 +95,7 @@ def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
     assert not await_end(ranks)  # they end with their launcher
 
 
+@pytest.mark.slow
 def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
     """Instances of one job do not start at the same moment; both hosts end well."""
     roots = [make_root(job, tmp_path / host, host, HOSTS, num_train_epochs="1") for host in HOSTS]

@@ -50,6 +50,7 @@ def test_two_hosts_of_two_processes_train_the_model_of_one(job, tmp_path, undist
     assert "done: the model is with 127.0.0.1" in second.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbed):
     """Stopped on 2, stopped on 4, finished on 1: the model of the run that nobody disturbed."""
     checkpoints = tmp_path / "checkpoints"
@@ -81,7 +82,7 @@ def two_hosts(job: Path, tmp_path: Path) -> Iterator[list[Host]]:
         yield hosts
 
 
-@pytest.mark.parametrize("host", [0, 1])
+@pytest.mark.parametrize("host", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_killed_rank_ends_all_hosts_and_is_named(two_hosts, host):
     """Within seconds; its host says which rank and how, the other that it lost contact."""
     os.kill(two_hosts[host].ranks()[1], signal.SIGKILL)
@@ -95,6 +96,7 @@ def test_a_killed_rank_ends_all_hosts_and_is_named(two_hosts, host):
     assert "Contact with the other processes of the job is lost" in failure_of(two_hosts[1 - host].root)
 
 
+@pytest.mark.slow
 def test_a_killed_host_ends_the_other(two_hosts):
     """The launcher is gone without a word: its ranks end with it, and the other host's notice."""
     ranks = two_hosts[1].ranks()
@@ -104,6 +106,7 @@ def test_a_killed_host_ends_the_other(two_hosts):
     assert not await_end(ranks)
 
 
+@pytest.mark.slow
 def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):
     """It neither ends nor answers: the others wait as long as peer_timeout_seconds, and its own host ends it."""
     os.kill(two_hosts[1].ranks()[0], signal.SIGSTOP)
@@ -114,6 +117,7 @@ def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):
     )
 
 
+@pytest.mark.slow
 def test_told_to_stop_one_host_stops_both_after_the_same_step(two_hosts):
     """Though the signal reached the second host alone, the first saves checkpoint and model, and both exit with 143."""
     two_hosts[1].process.send_signal(signal.SIGTERM)
@@ -124,6 +128,7 @@ def test_told_to_stop_one_host_stops_both_after_the_same_step(two_hosts):
     assert [failure_of(host.root) for host in two_hosts] == ["", ""]
 
 
+@pytest.mark.slow
 def test_hosts_with_other_data_are_refused(job, tmp_path):
     """Sharded by S3 key, every host would learn and judge something else; both say so, and which host differs."""
     roots = [make_root(job, tmp_path / host, host, HOSTS) for host in HOSTS]

@@ -4,12 +4,14 @@ import json
 import re
 
 import boto3
+import pytest
 
 from support.aws import BUCKET, REPOSITORY, ROLE
 
 TAG = "gpu-0123456789ab"
 
 
+@pytest.mark.slow
 def test_the_boto3_block_sends_what_train_spot_sends(iam_aws, monkeypatch):
     """CreateTrainingJob, field by field."""
     iam_aws.put_image("bert-classifier", TAG)

@@ -16,6 +16,7 @@ NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {Telemetr
 PAIRS = 30
 
 
+@pytest.mark.slow
 def test_every_pair_of_serializer_and_deserializer_works(tmp_path):
     """They compare the answer's media type as a whole, so a charset behind it would be an unknown type to some."""
     if not SDK_PYTHON.exists():

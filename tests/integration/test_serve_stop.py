@@ -120,7 +120,11 @@ def test_a_signal_without_meaning_changes_nothing(server, number):
 
 
 @pytest.mark.parametrize(
-    ("word", "told"), [("hang", "a forward pass has taken more than 2 s"), ("die", "a model thread has died")]
+    ("word", "told"),
+    [
+        ("hang", "a forward pass has taken more than 2 s"),
+        pytest.param("die", "a model thread has died", marks=pytest.mark.slow),
+    ],
 )
 def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, told):
     """The waiting request gets 503, the reason and all stacks are logged, and another worker takes over."""
@@ -137,6 +141,7 @@ def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, told):
         assert "predict_or_fail" in process.log or word == "die", "the stacks"
 
 
+@pytest.mark.slow
 def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
     """What it cannot compute is answered with an error, its port stays open, and its replacement has memory again."""
     with ServingProcess(
@@ -196,6 +201,7 @@ def test_a_text_that_fails_in_the_model_fails_alone(ml_root, tmp_path):
         assert process.ping() == 200
 
 
+@pytest.mark.slow
 def test_a_replacement_that_cannot_load_ends_the_server(tmp_path):
     """When the model folder has gone bad meanwhile, the container ends, so that it is replaced as a whole."""
     make_artifact(tmp_path / "model")

@@ -28,7 +28,7 @@ def report_of(root: Path) -> str:
     return (root / "output" / "data" / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("ranks", ["1", "2"])
+@pytest.mark.parametrize("ranks", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_the_recipe_follows_from_the_data(tmp_path, ranks):
     """120 steps of 8 texts, on any number of ranks; the log, training.json and the report say what was chosen."""
     root, outcome = trained(
@@ -49,6 +49,7 @@ def test_the_recipe_follows_from_the_data(tmp_path, ranks):
     assert "The model keeps the weights of step 120" in report_of(root)
 
 
+@pytest.mark.slow
 def test_a_run_that_learns_nothing_says_so(tmp_path):
     """What the defaults were once: the log, training.json and the report warn, and name the settings."""
     settings = {"num_train_epochs": "3", "global_batch_size": "32", "learning_rate": "5e-05"}

@@ -209,6 +209,7 @@ def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path, phase):
     assert not (root / "output" / "failure").exists()
 
 
+@pytest.mark.slow
 def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(good_root, tmp_path):
     """Neither one process, nor two that share the tokens, nor a failure on the way."""
     scratch = tmp_path / "tmp"

@@ -90,6 +90,7 @@ def test_a_job_that_failed_is_told_with_its_reason_and_the_images_family(train):
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.slow
 def test_a_job_that_was_stopped_is_no_success(train):
     """The SDK takes it for one; here the reason is told and the exit code is the platform's."""
     ended = train(DescribeTrainingJob=job("Stopped", "MaxWaitTimeExceeded"))
@@ -99,6 +100,7 @@ def test_a_job_that_was_stopped_is_no_success(train):
     )
 
 
+@pytest.mark.slow
 def test_a_log_that_may_not_be_read_does_not_lose_the_job(train):
     """It is told, and the job is waited for all the same."""
     denied = Answer.refusal("AccessDeniedException", "not authorized")

@@ -141,6 +141,7 @@ def test_a_broken_configuration_of_the_sdk_is_told(aws, train, data, tmp_path):
     assert aws.requests("CreateTrainingJob") == []
 
 
+@pytest.mark.slow
 def test_what_is_in_s3_already_is_not_sent_again(train, aws, data):
     """The folder's name is made of the contents, so other contents go elsewhere."""
     assert train("--job-name=first").code == 0
@@ -191,6 +192,7 @@ def test_an_instance_on_which_the_image_cannot_run_is_refused(train, aws, comman
         assert aws.stored() == ["image-config.json"]
 
 
+@pytest.mark.slow
 def test_a_gpu_that_fits_is_no_doubt_and_one_that_could_not_be_checked_is(train, aws):
     """The label makes the difference; the job is started both times."""
     with aws.image_saying(**KERNELS) as here:

@@ -76,11 +76,11 @@ ON_THE_WAY = "step=100 total_steps"
     [
         (ON_THE_WAY, signal.SIGTERM, 143, False),
         (ON_THE_WAY, signal.SIGKILL, -9, None),
-        (EVALUATED, signal.SIGTERM, 143, False),
-        (EXPORTED, signal.SIGTERM, 0, True),
+        pytest.param(EVALUATED, signal.SIGTERM, 143, False, marks=pytest.mark.slow),
+        pytest.param(EXPORTED, signal.SIGTERM, 0, True, marks=pytest.mark.slow),
         (EXPORTED, signal.SIGKILL, -9, None),
-        (REPORTED, signal.SIGTERM, 0, True),
-        (REPORTED, signal.SIGKILL, -9, True),
+        pytest.param(REPORTED, signal.SIGTERM, 0, True, marks=pytest.mark.slow),
+        pytest.param(REPORTED, signal.SIGKILL, -9, True, marks=pytest.mark.slow),
     ],
 )
 def test_whenever_it_ends_the_next_start_completes_it(
@@ -126,6 +126,7 @@ def assert_complete(root: Path, undisturbed: Path) -> None:
     assert {path.name for path in (root / "output" / "data").iterdir()} >= set(OUTPUTS)
 
 
+@pytest.mark.slow
 def test_reports_of_an_earlier_model_do_not_stand_beside_a_stopped_one(
     job: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_reports_of_an_earlier_model_do_not_stand_beside_a_stopped_one(
     assert json.loads((root / "model" / "training.json").read_text())["is_complete"] is False
 
 
+@pytest.mark.slow
 def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_path: Path) -> None:
     """Neither a second stop of an unfinished run, nor one while a finished one is judged again on a used volume."""
     root = root_of(job, tmp_path)
@@ -201,6 +203,7 @@ def may_mount() -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not may_mount(), reason="this user may not mount a volume (unshare)")
 def test_a_second_start_on_a_volume_for_five_checkpoints_goes_on(job: Path, tmp_path: Path) -> None:
     """Stopped with three checkpoints there, the run needs room for one more, not for four."""

@@ -63,7 +63,8 @@ def failure_of(root: Path) -> str:
 def one_core() -> Iterator[None]:
     """Compute on one core, here and in processes started: on busy machines a second one mostly waits."""
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(cores)[os.getpid() % len(cores)]})
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid()}").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(cores)[worker % len(cores)]})
     try:
         yield
     finally:

@@ -1,12 +1,8 @@
-"""Unit tests compute on one thread and have no deadline: on busy cores both would only measure the others."""
+"""Unit tests compute on one thread: on busy cores more would only wait for each other."""
 
 import sys
 
-import hypothesis
 import pytest
-
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="module", autouse=True)

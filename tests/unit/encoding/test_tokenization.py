@@ -111,7 +111,7 @@ def own_ids(tokenizer: Tokenizer, text: str, max_length: int | None = None) -> l
     return plain(tokenizer, max_length).encode(text).ids
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(texts=st.lists(LONG_TEXTS, min_size=1, max_size=4))
 def test_head_is_the_tokenizers_own_truncation(tokenizers_by_kind, texts):
     """However a text is made, its ids and the flag are those of the tokenizer's own truncation."""
@@ -124,7 +124,7 @@ def test_head_is_the_tokenizers_own_truncation(tokenizers_by_kind, texts):
                 assert encoded.truncated[index] == (len(own_ids(tokenizer, text)) > LENGTH)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(text=LONG_TEXTS)
 def test_head_tail_is_first_quarter_and_tail(tokenizers_by_kind, text):
     """A longer text keeps a quarter of the length from its beginning, and of its end as much as there is room for."""

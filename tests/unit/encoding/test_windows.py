@@ -35,7 +35,7 @@ def plain_ids(tokenizer: Tokenizer, text: str) -> list[int]:
     return own.encode(text).ids
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     lengths=st.lists(st.integers(1, 120), min_size=1, max_size=4),
     overlap=st.sampled_from([0.0, 0.2, 0.5, 0.9]),

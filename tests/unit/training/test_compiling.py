@@ -69,7 +69,7 @@ def test_filling_changes_neither_logits_nor_gradients(tmp_path, architecture):
     assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lengths=st.lists(st.integers(3, LONGEST), min_size=1, max_size=400))
 def test_sizes_are_few_and_hold_the_texts(lengths):
     """A size holds its tokens and texts, those of the padding too, each no longer than a text may be."""

@@ -49,7 +49,7 @@ def _header(value: str) -> str:
     return "".join(c for c in value if " " <= c <= "~")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(body=BODIES, content_type=CONTENT_TYPES, accept=ACCEPTS)
 def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
     """Whatever comes in, the status is 200 or names the caller's mistake, and the body is of a known form."""
@@ -63,7 +63,7 @@ def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
         assert set(response.json) == {"error", "code"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(body=BODIES, content_type=st.sampled_from([t for t in READ if t != JSON]))
 def test_lines_in_are_lines_out(client, body, content_type):
     """A body of lines is answered with lines, and a line put before it adds just its own to the answer."""
