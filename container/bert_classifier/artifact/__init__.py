@@ -1,1 +1,1 @@
-"""What training leaves and serving loads."""
+"""What training writes and serving loads."""

@@ -1,4 +1,4 @@
-"""The artifact that goes out: a trained classifier, written so that it is never there by half, and loaded again."""
+"""A trained classifier as a folder: written whole or not at all, verified when it is loaded."""
 
 import dataclasses
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 TRAINING_INFO = "training.json"
 ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
-# What training.json must say for an artifact to be used.
+# The fields that training.json must have.
 _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "labels": lambda value: isinstance(value, list),
     "max_seq_length": lambda value: isinstance(value, int),
@@ -34,7 +34,7 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
     "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
 }
-_WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # where training.json does not speak of them
+_WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # older versions did not write them
 _RETRAIN = "Train again with this version, or restore the folder."
 
 
@@ -46,8 +46,8 @@ class Artifact:
         model: in evaluation mode, float32, on the CPU.
         encoder: cuts and encodes texts as in training.
         labels: class names in the order of the logits.
-        temperature: what logits are divided by before softmax (1 = not calibrated).
-        abstain_below: the score below which a text gets no label (0 = never).
+        temperature: divides logits before softmax (1 = not calibrated).
+        abstain_below: texts with a lower score get no label (0 = never).
         info: the content of training.json.
     """
 
@@ -66,11 +66,10 @@ def save_artifact(
     labels: Sequence[str],
     info: Mapping[str, Any],
 ) -> None:
-    """Write a trained classifier so that it is never there by half.
+    """Write a trained classifier, whole or not at all.
 
     Args:
-        info: what training.json says; `max_seq_length`, `truncation` and the settings of windows decide how served
-            texts are cut.
+        info: the content of training.json; its CUT_SETTINGS decide how served texts are cut.
     Raises:
         PlatformError: when a disk cannot take it; `folder` then holds no artifact, or the old one unharmed.
     """
@@ -79,15 +78,11 @@ def save_artifact(
             staged = Path(scratch)
             model.save_pretrained(staged, safe_serialization=True)
             tokenizer.save_pretrained(staged)
-            told = {
-                **_WITHOUT_WINDOWS,
-                **info,
-                "labels": list(labels),
-                "pad_token_id": tokenizer.pad_token_id,
-            }
-            encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, tokenizer.pad_token_id, told)
-            told["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
-            write_json(staged / TRAINING_INFO, told)
+            pad_id = tokenizer.pad_token_id
+            fields = {**_WITHOUT_WINDOWS, **info, "labels": list(labels), "pad_token_id": pad_id}
+            encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, pad_id, fields)
+            fields["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
+            write_json(staged / TRAINING_INFO, fields)
             put_files(staged, folder)
     except (OSError, SafetensorError) as error:
         raise PlatformError(
@@ -100,7 +95,7 @@ def load_artifact(folder: Path) -> Artifact:
     """Return the classifier that save_artifact wrote.
 
     Raises:
-        UserError: when the folder is not an artifact, or a byte of it differs from what was written.
+        UserError: when the folder is no artifact, or a byte of it has changed.
     """
     folder = find_artifact(folder)
     verify(folder, ARTIFACT_FILES)
@@ -112,21 +107,19 @@ def load_artifact(folder: Path) -> Artifact:
     tokenizer = _read_tokenizer(folder)
     check_config(config, str(folder), max(tokenizer.get_vocab().values()), info["max_seq_length"])
     model, report = load_model(str(folder), config)
-    if incomplete_keys(report):
-        gap = incomplete_keys(report)[0]
-        raise UserError(f"{folder}: model.safetensors does not fit config.json at {gap}.", _RETRAIN)
+    if gaps := incomplete_keys(report):
+        raise UserError(f"{folder}: model.safetensors does not fit config.json at {gaps[0]}.", _RETRAIN)
     encoder = TextEncoder.from_settings(tokenizer, info["pad_token_id"], info)
     if not info.get("is_complete", True):
-        logger.warning(
-            "the model in %s is that of a run that was stopped at step %s: training.json says is_complete=false",
-            folder,
-            info.get("steps"),
+        stopped = (
+            "the model in %s is of a run that was stopped at step %s: training.json says is_complete=false"
         )
+        logger.warning(stopped, folder, info.get("steps"))
     return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
 
 
 def _read_info(folder: Path) -> dict[str, Any]:
-    """Return training.json, which another version may have written."""
+    """Return the fields of training.json, which another version may have written."""
     defaults = {"temperature": 1.0, "abstain_below": 0.0, **_WITHOUT_WINDOWS}
     info = {**defaults, **read_object(folder / TRAINING_INFO, _RETRAIN)}
     for name, is_usable in _NEEDED_INFO.items():

@@ -1,4 +1,4 @@
-"""The files of an artifact: put in place so that none is ever there by half, checked before they are read."""
+"""The files of an artifact: put in place whole, verified by their digests before they are read."""
 
 import hashlib
 import os
@@ -16,10 +16,10 @@ _RESTORE = "Restore the folder from the model.tar.gz that training wrote."
 
 
 def put_files(staged: Path, folder: Path) -> None:
-    """Move the files of `staged` into `folder`, which may be on another disk, and list them in its manifest.
+    """Copy the files of `staged` into `folder`, which may be on another disk, and list them in its manifest.
 
-    The manifest goes first and comes back last: interrupted at any moment, the folder is refused by `verify`. What an
-    earlier artifact had besides goes too: other programs would read it as a part of this one.
+    The manifest is removed first and written last: `verify` refuses a folder that was interrupted at any moment. Files
+    of an earlier artifact are removed: other programs would take them for a part of this one.
 
     Raises:
         OSError: when the folder cannot take them.
@@ -37,7 +37,7 @@ def put_files(staged: Path, folder: Path) -> None:
 
 
 def _listed(folder: Path) -> set[str]:
-    """Return the names of the files that the manifest of a folder lists; none where it has no manifest to go by."""
+    """Return the names of the files that a folder's manifest lists; none without a usable manifest."""
     try:
         files = read_object(folder / MANIFEST, _RESTORE).get("files")
     except ContainerError:
@@ -46,7 +46,7 @@ def _listed(folder: Path) -> set[str]:
 
 
 def find_artifact(folder: Path) -> Path:
-    """Return where the artifact lies: in the folder, or one level below where an archive had a top folder.
+    """Return the artifact's folder: this one, or its only subfolder where an archive had a top folder.
 
     Raises:
         UserError: when there is none.
@@ -72,7 +72,7 @@ def verify(folder: Path, required: Set[str]) -> None:
     files = read_object(folder / MANIFEST, _RESTORE).get("files")
     if not isinstance(files, dict) or not required <= set(files):
         raise UserError(f"{folder / MANIFEST} does not list the files of a model.", _RESTORE)
-    for name, told in files.items():
+    for name, listed in files.items():
         path = folder / name
         if os.sep in name or path.is_symlink() or not path.is_file():
             raise UserError(f"{shown(name)} of the model in {folder} is missing or a link.", _RESTORE)
@@ -80,7 +80,7 @@ def verify(folder: Path, required: Set[str]) -> None:
             described = _described(path)
         except OSError as error:
             raise cannot_read(path, error, _RESTORE) from error
-        if described != told:
+        if described != listed:
             raise UserError(f"{shown(name)} of the model in {folder} is not what training wrote.", _RESTORE)
 
 

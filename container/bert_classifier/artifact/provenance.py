@@ -1,4 +1,4 @@
-"""Where an encoder comes from, as far as its files and transformers know it."""
+"""Where an encoder comes from, as far as its files and transformers say."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ _NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
 
 
 def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_channel: bool) -> dict[str, Any]:
-    """Return what is known of a pretrained encoder; JSON values, None where a thing is not known.
+    """Describe a pretrained encoder in JSON values, None where something is not known.
 
     Args:
         source: a folder, or a name on the model hub.
@@ -27,7 +27,7 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
         config.json; weight_bytes of its safetensors files; parameters of the encoder, without the head.
     """
     folder = Path(source)
-    told = {
+    known = {
         "source": "model channel" if is_channel else "folder" if folder.is_dir() else "model hub",
         "name": None if folder.is_dir() else source,
         "name_in_config": None,
@@ -37,7 +37,7 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
         "weight_bytes": None,
         "parameters": sum(parameter.numel() for parameter in model.base_model.parameters()),
     }
-    return {**told, **_files(folder)} if folder.is_dir() else told
+    return {**known, **_files(folder)} if folder.is_dir() else known
 
 
 def _files(folder: Path) -> dict[str, Any]:
@@ -51,12 +51,12 @@ def _files(folder: Path) -> dict[str, Any]:
 
 
 def true_settings(settings: Mapping[str, Any], encoder: Mapping[str, Any]) -> dict[str, Any]:
-    """Return hyperparameters without a model_name that was not used, since a model channel was."""
+    """Return the hyperparameters, model_name None where a model channel was used instead."""
     return {**settings, **({"model_name": None} if encoder["source"] == "model channel" else {})}
 
 
 def encoder_facts(encoder: Mapping[str, Any]) -> dict[str, str]:
-    """Return what describe_encoder found, in words for people, by what each is; what is not known is left out."""
+    """Return what describe_encoder found in words for people, without what is not known."""
     own = encoder["name_in_config"]
     facts = {
         "encoder": encoder["name"] or f"from the {encoder['source']}",

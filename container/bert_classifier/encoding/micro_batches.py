@@ -1,4 +1,4 @@
-"""A batch of texts cut into micro-batches of like length, each within a budget of tokens."""
+"""Cut a batch of texts into micro-batches of like length, each within a budget of tokens."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 
-# What starting one more forward pass costs on a CPU, in tokens' worth of time: keeps the cut from ending in crumbs.
+# What one more forward pass costs on a CPU, in tokens: keeps the last micro-batches from being tiny.
 MICRO_BATCH_OVERHEAD_TOKENS = 32
 
 
@@ -20,57 +20,57 @@ class _Texts:
         self._until = np.concatenate([[0], np.cumsum(self.lengths)])
         self._is_padded = is_padded
 
-    def most_rows(self, end: int, max_tokens: int, max_rows: int | None) -> int:
+    def largest(self, end: int, max_tokens: int, max_size: int | None) -> int:
         """Return how many of the texts before `end` one pass can take, at least one."""
         if self._is_padded:
-            rows = max_tokens // int(self.lengths[end - 1])
+            size = max_tokens // int(self.lengths[end - 1])
         else:
-            rows = end - int(np.searchsorted(self._until, self._until[end] - max_tokens))
-        return max(1, min(end, rows, max_rows or end))
+            size = end - int(np.searchsorted(self._until, self._until[end] - max_tokens))
+        return max(1, min(end, size, max_size or end))
 
-    def begins(self, max_tokens: int, max_rows: int | None) -> list[int]:
+    def begins(self, max_tokens: int, max_size: int | None) -> list[int]:
         """Cut into full micro-batches from the longest down; return where each begins."""
         begins = [len(self.order)]
         while begins[-1]:
-            begins.append(begins[-1] - self.most_rows(begins[-1], max_tokens, max_rows))
+            begins.append(begins[-1] - self.largest(begins[-1], max_tokens, max_size))
         return begins[1:]
 
-    def split(self, max_tokens: int, max_rows: int | None) -> list[np.ndarray]:
+    def split(self, max_tokens: int, max_size: int | None) -> list[np.ndarray]:
         """Return the full micro-batches as indices into the lengths given."""
-        begins = self.begins(max_tokens, max_rows)
+        begins = self.begins(max_tokens, max_size)
         return np.split(self.order, begins[-2::-1]) if begins else []
 
 
 def plan_micro_batches(
     lengths: np.ndarray,
     max_tokens: int,
-    max_rows: int | None = None,
+    max_size: int | None = None,
     micro_batch_overhead: int = MICRO_BATCH_OVERHEAD_TOKENS,
     *,
     is_padded: bool = True,
 ) -> list[np.ndarray]:
     """Cut n texts into the micro-batches that cost least.
 
-    The texts are put in order of length; among all cuts of that row in which no micro-batch has more than
-    `max_tokens` tokens or `max_rows` rows, the one with the fewest tokens plus a fixed cost a micro-batch is found
-    by dynamic programming; without padding that is the one with the fewest micro-batches. A text longer than the
-    budget is a micro-batch of its own.
+    The texts are sorted by length. Of all cuts of that sequence that respect `max_tokens` and `max_size`, dynamic
+    programming finds the one with the fewest tokens plus a fixed overhead per micro-batch; without padding that is
+    the one with the fewest micro-batches. A text longer than the budget is a micro-batch of its own.
 
     Args:
         lengths: int (n,), tokens of each text.
+        max_size: most texts in a micro-batch; None = as many as fit.
         micro_batch_overhead: what a micro-batch costs besides its tokens, in tokens.
-        is_padded: a micro-batch has rows × longest tokens, else the sum of its texts'.
+        is_padded: whether a micro-batch costs texts × longest tokens, else the sum of its texts'.
     Returns:
-        indices into `lengths`, one int64 array a micro-batch, shortest texts first.
+        indices into `lengths`, one int64 array per micro-batch, shortest texts first.
     """
     texts = _Texts(lengths, is_padded)
     if not is_padded:
-        return texts.split(max_tokens, max_rows)
+        return texts.split(max_tokens, max_size)
     count = len(texts.order)
     cost = np.zeros(count + 1, dtype=np.int64)  # cost[j]: of the best cut of the first j texts
     start = np.zeros(count + 1, dtype=np.int64)  # start[j]: where its last micro-batch begins
     for end in range(1, count + 1):
-        begins = np.arange(end - texts.most_rows(end, max_tokens, max_rows), end)
+        begins = np.arange(end - texts.largest(end, max_tokens, max_size), end)
         candidates = cost[begins] + (end - begins) * texts.lengths[end - 1]
         best = int(np.argmin(candidates))
         cost[end] = candidates[best] + micro_batch_overhead
@@ -87,22 +87,19 @@ def plan_gradient_groups(
     lengths: np.ndarray,
     max_tokens: int,
     num_gradient_groups: int,
-    max_rows: int | None = None,
+    max_size: int | None = None,
     micro_batch_overhead: int = MICRO_BATCH_OVERHEAD_TOKENS,
     *,
     is_padded: bool = True,
 ) -> list[np.ndarray]:
-    """Cut n texts into micro-batches that gradient groups of equal cost can be made of.
+    """Cut n texts into micro-batches that can be partitioned into gradient groups of about equal cost.
 
-    For one group that is the cheapest cut. For more, their number is rounded up to a multiple of the groups', and of
-    the cuts into at most so many the one is taken whose largest micro-batch is smallest.
+    For one group that is the cheapest cut. For more, round the cheapest cut's number of micro-batches up to a multiple
+    of the groups, and take the cut into at most that many whose largest micro-batch is smallest.
 
-    Args:
-        as plan_micro_batches'.
-    Returns:
-        indices into `lengths`, one int64 array a micro-batch.
+    Args and Returns: as plan_micro_batches'.
     """
-    cheapest = plan_micro_batches(lengths, max_tokens, max_rows, micro_batch_overhead, is_padded=is_padded)
+    cheapest = plan_micro_batches(lengths, max_tokens, max_size, micro_batch_overhead, is_padded=is_padded)
     if num_gradient_groups == 1:
         return cheapest
     most_micro_batches = -(-len(cheapest) // num_gradient_groups) * num_gradient_groups
@@ -111,18 +108,18 @@ def plan_gradient_groups(
     low, high = longest, max(max_tokens, longest)
     while low < high:
         middle = (low + high) // 2
-        if len(texts.begins(middle, max_rows)) <= most_micro_batches:
+        if len(texts.begins(middle, max_size)) <= most_micro_batches:
             high = middle
         else:
             low = middle + 1
-    return texts.split(low, max_rows)
+    return texts.split(low, max_size)
 
 
 def partition(costs: Sequence[int], num_gradient_groups: int) -> list[list[int]]:
-    """Assign micro-batches to groups of about equal cost: the dearest first, each to the group that costs least so far.
+    """Assign micro-batches to groups of about equal cost: the costliest first, each to the cheapest group so far.
 
     Returns:
-        positions in `costs`, in increasing order, one list a gradient group.
+        positions in `costs`, in increasing order, one list per group.
     """
     gradient_groups: list[list[int]] = [[] for _ in range(num_gradient_groups)]
     totals = [0] * num_gradient_groups
@@ -133,16 +130,16 @@ def partition(costs: Sequence[int], num_gradient_groups: int) -> list[list[int]]
     return [sorted(group) for group in gradient_groups]
 
 
-def pad(encoded: EncodedTexts, rows: np.ndarray, pad_id: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+def pad(encoded: EncodedTexts, windows: np.ndarray, pad_id: int) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the tensors of one micro-batch.
 
     Args:
-        rows: which texts, int (b,).
+        windows: int (b,).
     Returns:
         input_ids int64 (b, longest), and attention_mask of the same shape (1 = token, 0 = padding) or None
         when nothing is padded: attention without a mask is faster.
     """
-    starts, lengths = encoded.offsets[rows], encoded.lengths[rows]
+    starts, lengths = encoded.offsets[windows], encoded.lengths[windows]
     longest = int(lengths.max())
     columns = np.arange(longest)
     is_token = columns < lengths[:, None]

@@ -1,7 +1,7 @@
-"""Texts to token ids, cut to the model's length, or into windows of it, at a cost that a giant text cannot inflate.
+"""Texts to token ids, cut to the model's length or into windows of it, at a cost that giant texts do not inflate.
 
-Tokenizer libraries truncate after they have tokenised everything: a text of 10 MB would cost a minute. Here a
-prefix of the text is tokenised, ended where no token can span the cut, and grown until it suffices.
+Tokenizer libraries tokenise the whole text before they truncate: 10 MB would take a minute. Here a prefix is tokenised
+that ends where no token can span the cut, and it grows until it suffices.
 """
 
 import dataclasses
@@ -19,18 +19,18 @@ CUT_SETTINGS = ("max_seq_length", "truncation", "max_windows", "window_overlap")
 _CHARS_PER_TOKEN = 8  # first guess; English takes 4 to 5
 _MAX_CHARS_PER_TOKEN = 250  # a text that yields fewer tokens than this is cut as if it were that long
 _BLANKS = " \n\t\r"  # separators for every tokenizer, unlike rarer ones that some delete
-_SEARCH = 2000  # characters back from a limit in which a place to cut is looked for
+_SEARCH = 2000  # characters around a limit within which to look for a safe cut
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodedTexts:
-    """Token ids of n texts in m windows, in one flat array, special tokens included; mostly a window is a text.
+    """Token ids of n texts in m windows, special tokens included; unless texts are cut into windows, m = n.
 
     Attributes:
         ids: int32 (tokens of all windows,).
         offsets: int64 (m + 1,); window i is ids[offsets[i]:offsets[i + 1]].
         truncated: bool (n,); whether tokens of the text were left out.
-        bounds: int64 (n + 1,); text i is windows bounds[i] to bounds[i + 1], in order. None = a window each.
+        bounds: int64 (n + 1,); text i is windows bounds[i] to bounds[i + 1], in order. None = one window per text.
     """
 
     ids: np.ndarray
@@ -52,13 +52,7 @@ class EncodedTexts:
         return self.lengths if self.bounds is None else np.diff(self.offsets[self.bounds])
 
     def windows_of(self, texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the windows of some texts, text by text.
-
-        Args:
-            texts: int (b,).
-        Returns:
-            the windows, int64 (w,), and the number of windows of each text, int64 (b,).
-        """
+        """Return the windows of the texts (b,), int64 (w,), text by text, and their number per text, int64 (b,)."""
         if self.bounds is None:
             return texts, np.ones(len(texts), dtype=np.int64)
         counts = self.bounds[texts + 1] - self.bounds[texts]
@@ -67,7 +61,7 @@ class EncodedTexts:
         return windows, counts
 
     def mean_by_text(self, values: np.ndarray) -> np.ndarray:
-        """Return the mean over each text's windows, (n, …), of values by window, float (m, …)."""
+        """Return the mean of the values of each text's windows: float (m, …) → (n, …)."""
         if self.bounds is None or not len(self):
             return values
         counts = np.diff(self.bounds).reshape(-1, *[1] * (values.ndim - 1))
@@ -77,24 +71,23 @@ class EncodedTexts:
 
 
 class TextEncoder:
-    """Encodes texts as one model wants them.
+    """Encodes texts for one model.
 
     Args:
-        tokenizer: the fast tokenizer; a copy is taken, its own truncation and padding do not count.
-        pad_id: the id that pads.
+        tokenizer: the fast tokenizer; its own truncation and padding are ignored.
+        pad_id: the padding token.
         max_length: most tokens of a window, special ones included.
-        truncation: "head" keeps the beginning of a longer text; "head_tail" keeps its first max_length // 4
-            tokens and its end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: of 512 tokens
-            the first 128 and the last 382, beside [CLS] and [SEP]);
-            "windows" makes several windows of it (5.3.2 there), which overlap, all full; the last one ends with
-            the text.
-        max_windows: of a text, when it is cut into windows; the rest is left out.
+        truncation: what is kept of a longer text. "head": its beginning. "head_tail": its first max_length // 4 tokens
+            and its end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: of 512 tokens the first
+            128 and the last 382, beside [CLS] and [SEP]). "windows": overlapping full windows (ibid., 5.3.2), of
+            which the last ends with the text.
+        max_windows: most windows of a text; the rest of it is left out.
         window_overlap: share of a window that the next one repeats.
 
     Attributes:
-        most_tokens: that are kept of a text, special ones counted once and repeated ones not at all.
-        chars_looked_at: of a longer text, before it is known whether they yield so many tokens.
-        num_special: special tokens of a window; a text that has no more has no token of its own.
+        most_tokens: most tokens kept of a text; special ones count once, repeated ones not at all.
+        chars_looked_at: characters of a text that are tokenised at first.
+        num_special: special tokens of a window; a text with no more tokens is empty.
     """
 
     def __init__(
@@ -129,7 +122,7 @@ class TextEncoder:
 
     def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
         """Encode n texts, each a string without lone surrogates."""
-        heads = [self._limited(text, _prefix_of) for text in texts]
+        heads = [_prefix_of(text, self.chars_looked_at) for text in texts]
         encoded = self._tokenize([head for head, _ in heads])
         truncated = np.zeros(len(texts), dtype=bool)
         for index, (_, is_whole) in enumerate(heads):
@@ -142,7 +135,7 @@ class TextEncoder:
         return self._framed(encoded, truncated)
 
     def cost_of(self, text: str) -> int:
-        """Return about how many tokens a text takes in all its windows, without tokenising it."""
+        """Estimate the tokens of a text in all its windows, without tokenising it."""
         tokens = 2 + len(text) // 4
         if tokens <= self.max_length:
             return tokens
@@ -170,9 +163,8 @@ class TextEncoder:
         return [*range(0, last, self._step), last] if last > 0 else [0]
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the tokens of n whole texts, special ones included, int64 (n,); long texts take their time."""
-        special = len(self._prefix) + len(self._suffix)
-        return np.array([len(ids) + special for ids in self._tokenize(texts)], dtype=np.int64)
+        """Return the tokens of n whole texts, special ones included, int64 (n,); slow for long texts."""
+        return np.array([len(ids) + self.num_special for ids in self._tokenize(texts)], dtype=np.int64)
 
     def _keep_tails(self, texts: Sequence[str], encoded: list[list[int]], truncated: np.ndarray) -> None:
         """Replace the later part of each truncated text by the text's end."""
@@ -184,24 +176,21 @@ class TextEncoder:
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def _limited(self, text: str, part_of: "_Part", factor: int = 1) -> tuple[str, bool]:
-        return part_of(text, factor * self.chars_looked_at)
-
     def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
-        """Return room + 1 or more tokens of one end of a text, or all there are, and whether some must go."""
+        """Return at least _room + 1 tokens of one end of a text, or all there are, and whether some must go."""
         text = text.strip() if self._ignores_blanks else text
         most = _MAX_CHARS_PER_TOKEN * self.most_tokens
         within = text if len(text) <= most else (text[:most] if part_of is _prefix_of else text[-most:])
         factor = 2
         while True:
-            part, whole = self._limited(within, part_of, factor)
+            part, is_whole = part_of(within, factor * self.chars_looked_at)
             ids = self._tokenize([part])[0]
-            if whole or len(ids) > self._room:
+            if is_whole or len(ids) > self._room:
                 return ids, len(ids) > self._room or len(within) < len(text)
             factor *= 2
 
 
-# (text, limit) → (an end of the text about that long, whether it is all of it)
+# (text, limit) → (about `limit` characters of one end of the text, whether that is the whole text)
 _Part = Callable[[str, int], tuple[str, bool]]
 
 

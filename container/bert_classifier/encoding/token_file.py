@@ -1,5 +1,6 @@
-"""The token ids of many texts in a file that is mapped, not held: encoded and written a chunk at a time."""
+"""Token ids of many texts in a memory-mapped file, encoded and written chunk by chunk."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -21,8 +22,8 @@ def encode_to_file(
     """Encode n texts as encoder.encode_batch does, with their ids in a file instead of memory.
 
     Args:
-        path: of the file that takes the ids; replaced if it is there.
-        on_chunk: called with the number of texts that are done, after every chunk; may raise to leave.
+        path: the file for the ids; replaced if it exists.
+        on_chunk: called with the number of texts done after every chunk; may raise to stop.
     Raises:
         PlatformError: when the disk does not take the ids.
     """
@@ -33,7 +34,7 @@ def encode_to_file(
             for chunk in _chunks(encoder, texts):
                 part = _encode_interruptibly(encoder, chunk)
                 file.write(part.ids.data)
-                parts.append(_without_ids(part))
+                parts.append(dataclasses.replace(part, ids=np.zeros(0, dtype=np.int32)))
                 done += len(chunk)
                 on_chunk(done)
         return _joined(parts, path)
@@ -45,10 +46,7 @@ def encode_to_file(
 
 
 def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> EncodedTexts:
-    """Encode in a thread of its own, so that the handler of a signal need not wait for the library to return.
-
-    A chunk of one giant text without blanks may take it a minute.
-    """
+    """Encode in another thread, so that signals are handled meanwhile: a giant text may take a minute."""
     outcome: Future[EncodedTexts] = Future()
 
     def encode() -> None:
@@ -62,28 +60,28 @@ def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> Encoded
 
 
 def map_ids(path: Path) -> np.ndarray:
-    """Return the ids that a file holds, int32 (tokens,); they cannot be changed."""
+    """Return the ids in a file, read-only, int32 (tokens,)."""
     if not path.stat().st_size:  # which no system maps
         return np.zeros(0, dtype=np.int32)
     return np.memmap(path, dtype=np.int32, mode="r")
 
 
 def write_ids(ids: np.ndarray, path: Path) -> None:
-    """Write ids, int32 (tokens,), for map_ids; nothing is done where they are mapped from this file already."""
+    """Write ids, int32 (tokens,), for map_ids, unless they are mapped from this file already."""
     if getattr(ids, "filename", None) != path.resolve():
         with path.open("wb") as file:
             file.write(np.ascontiguousarray(ids, dtype=np.int32).data)
 
 
 def share_of_id(ids: np.ndarray, wanted: int) -> float:
-    """Return the share of one id among ids, int32 (tokens,), without an array as long as these."""
+    """Return the share of one id among ids, int32 (tokens,), without a temporary array of that size."""
     step = 2**20
     found = sum(int(np.count_nonzero(ids[at : at + step] == wanted)) for at in range(0, len(ids), step))
     return found / max(1, len(ids))
 
 
 def _chunks(encoder: TextEncoder, texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut texts where the characters that the tokenizer will look at suffice for a chunk."""
+    """Cut texts into chunks by the characters that the tokenizer will look at."""
     begin = chars = 0
     for index, text in enumerate(texts):
         chars += min(len(text), encoder.chars_looked_at)
@@ -94,12 +92,8 @@ def _chunks(encoder: TextEncoder, texts: Sequence[str]) -> Iterator[Sequence[str
         yield texts[begin:]
 
 
-def _without_ids(part: EncodedTexts) -> EncodedTexts:
-    return EncodedTexts(part.ids[:0].copy(), part.offsets, part.truncated, part.bounds)
-
-
 def _joined(parts: Sequence[EncodedTexts], path: Path) -> EncodedTexts:
-    """Return the chunks as one, which has bounds if a chunk has some."""
+    """Return the chunks as one, with bounds if any chunk has some."""
     lengths = [part.lengths for part in parts]
     offsets = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
     truncated = np.concatenate([np.zeros(0, dtype=bool), *(part.truncated for part in parts)])

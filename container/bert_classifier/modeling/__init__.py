@@ -1,1 +1,1 @@
-"""Checkpoints that come in, and one forward pass over texts."""
+"""Pretrained checkpoints, the forward passes over texts, and the one inference loop."""

@@ -15,13 +15,13 @@ Inputs = dict[str, Any]  # by name of the model's argument
 
 @dataclasses.dataclass(frozen=True)
 class Forward:
-    """Computes logits of rows of encoded texts.
+    """Computes the logits of windows of encoded texts.
 
     Attributes:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
-        pad_id: the token id that pads.
-        precision: fp32, bf16 or fp16; fp32 = in the model's own.
-        is_padded: whether texts cost as much as the longest beside them.
+        pad_id: the padding token.
+        precision: fp32 (the model's own), bf16 or fp16.
+        is_padded: whether each window costs as much as the longest of its micro-batch.
     """
 
     is_padded: ClassVar[bool] = True
@@ -31,20 +31,20 @@ class Forward:
     device: torch.device
     precision: str
 
-    def __call__(self, encoded: EncodedTexts, rows: np.ndarray) -> torch.Tensor:
-        """Return logits (b, classes) of these b rows."""
-        return self.compute(self.inputs(encoded, rows))
+    def __call__(self, encoded: EncodedTexts, windows: np.ndarray) -> torch.Tensor:
+        """Return the logits of b windows, (b, classes)."""
+        return self.compute(self.inputs(encoded, windows))
 
-    def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
-        """Return what the model takes for these b rows, on the device."""
-        input_ids, mask = pad(encoded, rows, self.pad_id)
+    def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
+        """Return the model's inputs for b windows, on the device."""
+        input_ids, mask = pad(encoded, windows, self.pad_id)
         return {
             "input_ids": input_ids.to(self.device),
             "attention_mask": None if mask is None else mask.to(self.device),
         }
 
     def tokens_of(self, lengths: np.ndarray) -> int:
-        """Return the tokens that computing texts of these lengths in one pass takes, padding counted."""
+        """Return the tokens that one pass over windows of these lengths computes, padding counted."""
         return len(lengths) * int(lengths.max())
 
     def compute(self, inputs: Inputs) -> torch.Tensor:

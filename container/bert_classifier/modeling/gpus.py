@@ -1,4 +1,4 @@
-"""The GPUs that torch computes on, and what keeps it from one that is there: its build, the driver, too few kernels."""
+"""The GPUs that torch can use, and why it cannot use one: its build, the driver, missing kernels."""
 
 import re
 from pathlib import Path
@@ -15,18 +15,18 @@ _LONGEST = 200  # characters of what CUDA says itself
 
 
 def count_gpus() -> int:
-    """Return on how many GPUs torch computes; 0 without one, or with a driver that it cannot use; claims no memory.
+    """Return the number of GPUs that torch can use, without claiming memory.
 
-    `torch.cuda.device_count()` alone asks the driver's management library, which counts the latter too.
+    `torch.cuda.device_count()` alone also counts GPUs whose driver torch cannot use.
     """
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def require_kernels(number: int) -> None:
-    """Raise when torch has no kernels for a GPU; asking claims memory on it.
+    """Refuse a GPU that torch has no kernels for; claims memory on it.
 
     Raises:
-        UserError: with its capability and the kernels that there are.
+        UserError: with its capability and the kernels of this build.
     """
     capability, architectures = torch.cuda.get_device_capability(number), torch.cuda.get_arch_list()
     if architectures and not has_kernels_for(architectures, capability):
@@ -38,7 +38,7 @@ def require_kernels(number: int) -> None:
 
 
 def why_no_gpu() -> str:
-    """Return why torch does not compute on the GPU of this machine; "" where there is none, or it does."""
+    """Return why torch cannot use this machine's GPU; "" without a GPU, or where it can."""
     if not _DEVICE.exists() or torch.cuda.is_available():
         return ""
     if torch.version.cuda is None:
@@ -46,11 +46,11 @@ def why_no_gpu() -> str:
     try:
         torch.cuda.init()
     except RuntimeError as error:
-        return _told_by_cuda(str(error))
+        return _cause_of(str(error))
     return ""
 
 
-def _told_by_cuda(message: str) -> str:
+def _cause_of(message: str) -> str:
     too_old = _TOO_OLD.search(message)
     if too_old is None:
         return f"CUDA does not start, although the driver's device is there: {message[:_LONGEST]}"
@@ -64,7 +64,7 @@ def _told_by_cuda(message: str) -> str:
 
 
 def _driver_version() -> str:
-    """Return the number of the kernel's driver after a blank; "" when it is not told."""
+    """Return the version of the kernel's driver after a blank; "" when it is not known."""
     try:
         found = re.search(r"Kernel Module\D*(\d+(?:\.\d+)+)", _DRIVER.read_text(encoding="utf-8"))
     except OSError:

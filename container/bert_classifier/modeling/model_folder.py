@@ -1,4 +1,4 @@
-"""What transformers knows of a model that comes in: whether it can be used here, and the sentence where it cannot."""
+"""Whether transformers can use a checkpoint as a classifier, and the error where it cannot."""
 
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,7 @@ from bert_classifier.job.encoder_folder import (
 
 
 def check_known(source: str) -> None:
-    """Refuse a folder that is no checkpoint of a known family, before the library guesses at what it might be.
-
-    Args:
-        source: a folder, or a name on the model hub, of which nothing is known here.
-    Raises:
-        UserError: saying what is wrong with its files.
-    """
+    """Refuse a folder that is no checkpoint of a family that transformers knows; errors as check_folder's."""
     config = check_folder(source)
     if config and config["model_type"] not in CONFIG_MAPPING:
         raise unknown_type(source, config["model_type"])
@@ -39,7 +33,7 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int)
     """Refuse a model that cannot classify, or does not fit its tokenizer or the length asked for.
 
     Args:
-        highest_id: that the tokenizer may give.
+        highest_id: the tokenizer's highest token id.
     Raises:
         UserError: saying which.
     """
@@ -56,7 +50,7 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int)
 
 
 def _is_encoder(config: Any) -> bool:
-    """Say whether a model reads a text in both directions and has a classification head."""
+    """Say whether a model reads texts in both directions and transformers has a classification head for it."""
     known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
 
@@ -70,7 +64,4 @@ def cannot_load(what: str, source: str, error: Exception) -> UserError:
         )
     kind = "damaged" if isinstance(error, SafetensorError) else "unusable"
     first_line = str(error).strip().split("\n")[0][:200].rstrip(" .:")
-    return UserError(
-        f"The {what} in {source} is {kind}: {first_line}.",
-        COPY_AGAIN,
-    )
+    return UserError(f"The {what} in {source} is {kind}: {first_line}.", COPY_AGAIN)

@@ -1,9 +1,9 @@
-"""The padding-free forward pass: the texts of a micro-batch as one row of tokens, each attending to its own text.
+"""The padding-free forward pass: a micro-batch as one sequence of tokens, each attending to its own text.
 
-Nothing but attention looks at more than one token: on a GPU one kernel computes it for all texts of the row, on a CPU
-it is computed text by text. Everything around it is the encoder's own code: transformers' attention interface takes
-that in, explicit positions restart with every text, and behind the last layer the first token of each text is put where
-classification heads look for it.
+Only attention looks at more than one token: on a GPU one kernel computes it for all texts, on a CPU it is computed text
+by text. The rest is the encoder's own code: our attention is registered with transformers' attention interface,
+positions restart with every text, and after the last layer the first token of each text goes where classification
+heads look for it.
 """
 
 import contextlib
@@ -26,16 +26,15 @@ from bert_classifier.modeling.forward import Forward, Inputs, autocast
 logger = logging.getLogger(__name__)
 
 _ATTENTION = "packed"
-_FIRST_POSITION: dict[
-    str, Callable[[Any], int]
-] = {  # by model type; other encoders are computed with padding
+# By model type; other encoders are computed with padding.
+_FIRST_POSITION: dict[str, Callable[[Any], int]] = {
     "bert": lambda config: 0,
     "electra": lambda config: 0,
     "distilbert": lambda config: 0,
     "roberta": lambda config: int(config.pad_token_id) + 1,
 }
-_PROBES = 8  # texts on which both ways are compared
-# Relative: the two ways add up in different order, and bf16 has 8 bits.
+_PROBES = 8  # texts on which both paths are compared
+# Relative: the two paths add up in different orders, and bf16 has 8 bits.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
 
 # (query, key, value, cu_seqlens, cu_seqlens, longest, longest, scale=) → output; vectors are (tokens, heads, size)
@@ -53,20 +52,20 @@ def attend_text_by_text(
     *,
     scale: float | None,
 ) -> torch.Tensor:
-    """Compute what varlen_attn computes, on any device: on a CPU a call a text costs little."""
+    """Compute what varlen_attn computes, on any device: on a CPU one call per text costs little."""
     lengths = [end - begin for begin, end in itertools.pairwise(begins.tolist())]
-    row = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
+    texts = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
     attended = [
-        functional.scaled_dot_product_attention(q, k, v, scale=scale) for q, k, v in zip(*row, strict=True)
+        functional.scaled_dot_product_attention(q, k, v, scale=scale) for q, k, v in zip(*texts, strict=True)
     ]
     return torch.cat(attended, dim=2)[0].transpose(0, 1)
 
 
 class PackedForward(Forward):
-    """Computes logits without padding; takes the place of Forward.
+    """Computes logits without padding, in place of Forward.
 
     Args:
-        kernel: computes attention within texts of a packed row, as torch's varlen_attn does.
+        kernel: computes attention within texts, as torch's varlen_attn does.
     """
 
     is_padded = False
@@ -91,15 +90,15 @@ class PackedForward(Forward):
         AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
 
     def for_threads(self) -> "PackedForward":
-        """Return this way for several threads at once: its model is another with the same weights, and always set."""
+        """Return a copy that several threads may use at once: its model shares the weights and is always packed."""
         shared = {id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
         model: PreTrainedModel = copy.deepcopy(self.model, memo=shared)  # type: ignore[assignment]
         model.config._attn_implementation = _ATTENTION
         return PackedForward(model, self.pad_id, self.device, self.precision, self._kernel)
 
-    def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
-        """Return what the model takes for these b rows, on the device."""
-        ids, positions, ends = pack(encoded, rows)
+    def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
+        """Return the model's inputs for b windows, on the device."""
+        ids, positions, ends = pack(encoded, windows)
         return {
             "input_ids": torch.from_numpy(ids).to(self.device),
             "position_ids": torch.from_numpy(positions + self._first_position).to(self.device),
@@ -108,21 +107,18 @@ class PackedForward(Forward):
         }
 
     def tokens_of(self, lengths: np.ndarray) -> int:
-        """Return the tokens that computing texts of these lengths in one pass takes: no others."""
+        """Return the tokens that one pass over windows of these lengths computes."""
         return int(lengths.sum())
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
         with self._packed(), autocast(self.precision, self.device):
-            return self._logits(**inputs)
-
-    def _logits(self, **inputs: Any) -> torch.Tensor:
-        logits: torch.Tensor = self.model(**inputs).logits.float()
-        return logits
+            logits: torch.Tensor = self.model(**inputs).logits.float()
+            return logits
 
     @contextlib.contextmanager
     def _packed(self) -> Iterator[None]:
-        """Let the model attend within texts."""
+        """Make the model attend within texts."""
         usual = self._config._attn_implementation
         self._config._attn_implementation = _ATTENTION
         try:
@@ -131,28 +127,28 @@ class PackedForward(Forward):
             self._config._attn_implementation = usual
 
 
-def pack(encoded: EncodedTexts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the tokens of b texts in one row.
+def pack(encoded: EncodedTexts, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the tokens of b windows as one sequence.
 
     Returns:
-        ids int64 (1, tokens), positions within each text int64 (1, tokens), and where each text begins and the last
-        one ends, int32 (b + 1,).
+        ids int64 (1, tokens), positions within each window int64 (1, tokens), and where each window begins and the
+        last one ends, int32 (b + 1,).
     """
-    lengths = encoded.lengths[rows]
+    lengths = encoded.lengths[windows]
     ends = np.concatenate([[0], np.cumsum(lengths)])
     positions = np.arange(ends[-1]) - np.repeat(ends[:-1], lengths)
-    ids = encoded.ids[positions + np.repeat(encoded.offsets[rows], lengths)]
+    ids = encoded.ids[positions + np.repeat(encoded.offsets[windows], lengths)]
     return ids.astype(np.int64)[None], positions.astype(np.int64)[None], ends.astype(np.int32)
 
 
 def packed_or_padded(
     model: torch.nn.Module, pad_id: int, device: torch.device, precision: str, sample: EncodedTexts
 ) -> Forward:
-    """Return the padding-free way where the device has it and it gives the same logits as the padded one.
+    """Return the padding-free path where the device has it and its logits are those of the padded path.
 
     Args:
         precision: as Forward's.
-        sample: texts to compare the two ways on.
+        sample: texts to compare the two paths on.
     """
     padded = Forward(model, pad_id, device, precision)
     dtype = torch.bfloat16 if precision == "bf16" else next(model.parameters()).dtype
@@ -171,25 +167,25 @@ def packed_or_padded(
     if not difference <= _TOLERANCE[dtype]:
         logger.warning("micro-batches are padded: the padding-free path is off by %.3g", difference)
         return padded
-    logger.info("micro-batches are not padded (difference of the two ways: %.2g)", difference)
+    logger.info("micro-batches are not padded (difference of the two paths: %.2g)", difference)
     return packed
 
 
 def _kernel_for(device: torch.device, dtype: torch.dtype, precision: str) -> Kernel | None:
-    """Return what computes attention within texts, None where padding is the better way or the only one."""
+    """Return what computes attention within texts; None where padding is better or the only way."""
     if device.type == "cpu":
         return attend_text_by_text if dtype in _TOLERANCE else None
     return varlen_attn if device.type == "cuda" and precision == "bf16" else None
 
 
 def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:
-    """Return how far apart two ways of computing logits are, relative to the length of the second's."""
-    rows = np.arange(min(_PROBES, len(sample)))
+    """Return the distance between the logits of two paths, relative to the norm of the second's."""
+    windows = np.arange(min(_PROBES, len(sample)))
     was_training = one.model.training
     one.model.eval()
     try:
         with torch.inference_mode():
-            ours, theirs = one(sample, rows).float(), other(sample, rows).float()
+            ours, theirs = one(sample, windows).float(), other(sample, windows).float()
     finally:
         one.model.train(was_training)
     return float((ours - theirs).norm() / theirs.norm())
@@ -203,22 +199,20 @@ def _attend(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    **told: Any,
+    **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within texts; an attention interface of transformers: vectors come as (1, heads, tokens, size)."""
-    ends, longest = told["cu_seq_lens_q"], told["max_length_q"]
-    row = [vectors[0].transpose(0, 1) for vectors in (query, key, value)]
-    return kernel(*row, ends, ends, longest, longest, scale=scaling)[None], None
+    """Attend within texts, as transformers' attention interface wants it: vectors are (1, heads, tokens, size)."""
+    ends, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
+    vectors = [vector[0].transpose(0, 1) for vector in (query, key, value)]
+    return kernel(*vectors, ends, ends, longest, longest, scale=scaling)[None], None
 
 
-def _gather_first(module: torch.nn.Module, inputs: Any, named: dict[str, Any], output: Any) -> Any:
+def _gather_first(module: torch.nn.Module, inputs: Any, kwargs: dict[str, Any], output: Any) -> Any:
     """Turn an encoder's packed last hidden states (1, tokens, size) into (b, 1, size): the first token of each text."""
-    cu_seqlens = named.get("cu_seq_lens_q")
+    cu_seqlens = kwargs.get("cu_seq_lens_q")
     if cu_seqlens is None:
         return output
     hidden = output.last_hidden_state[0]
-    begins = (
-        cu_seqlens[:-1].long().clamp(max=hidden.shape[0] - 1)
-    )  # behind the last token there may be empty texts
+    begins = cu_seqlens[:-1].long().clamp(max=hidden.shape[0] - 1)  # empty texts may follow the last token
     output.last_hidden_state = hidden[begins].unsqueeze(1)
     return output

@@ -1,7 +1,4 @@
-"""The pretrained encoder that comes in, under a new classification head.
-
-No pickle is opened and no code of a model folder is imported, neither here nor by what is called from here.
-"""
+"""Load a pretrained encoder under a new classification head, without opening a pickle or running a folder's code."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +17,7 @@ HEAD_PARTS = ("pooler",)
 
 
 def quiet_transformers() -> None:
-    """Silence the progress bars and load reports of transformers: what matters is logged here."""
+    """Silence the progress bars and load reports of transformers; this package logs what matters."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
@@ -41,7 +38,7 @@ def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
             f"The tokenizer of {source} has no tokenizer.json, or no padding token.",
             "Save it anew with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
         )
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # as made up for want of a file
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library made one up
         raise UserError(
             f"{source} has no tokenizer that knows a word.",
             "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
@@ -54,7 +51,7 @@ def load_pretrained(
 ) -> transformers.PreTrainedModel:
     """Return a pretrained encoder under a new classification head.
 
-    Attention dropout is turned off, so that every way of computing attention gives the same result.
+    Attention dropout is turned off, so that every attention kernel gives the same result.
 
     Args:
         source: a folder in transformers' layout (safetensors), or a name on the model hub.
@@ -86,9 +83,9 @@ def load_pretrained(
 
 
 def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
-    """Return a classifier in float32, and transformers' report on which weights it found.
+    """Return a classifier in float32, and transformers' report on the weights it found, which the caller checks.
 
-    A head for other classes is replaced; whoever calls checks the rest of the report.
+    A head for other classes is replaced.
 
     Raises:
         UserError: when the weights cannot be loaded.
@@ -108,7 +105,7 @@ def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, 
 
 
 def incomplete_keys(report: Mapping[str, Any]) -> list[str]:
-    """Return the names of the weights that a report of load_model calls missing or of another shape."""
+    """Return the names of the weights that load_model's report calls missing or of another shape."""
     mismatched = [key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())]
     return sorted({*report.get("missing_keys", ()), *mismatched})
 
@@ -126,6 +123,6 @@ def load_config(source: str) -> Any:
 
 
 def freeze_encoder(model: transformers.PreTrainedModel) -> None:
-    """Let only the classification head learn, a pooler included."""
+    """Train only the classification head, a pooler included."""
     for name, parameter in model.base_model.named_parameters():
         parameter.requires_grad = any(part in name for part in HEAD_PARTS)
