@@ -113,8 +113,11 @@ class PackedForward(Forward):
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
         with self._packed(), autocast(self.precision, self.device):
-            logits: torch.Tensor = self.model(**inputs).logits.float()
-            return logits
+            return self._logits(**inputs)
+
+    def _logits(self, **inputs: Any) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**inputs).logits.float()
+        return logits
 
     @contextlib.contextmanager
     def _packed(self) -> Iterator[None]:
