@@ -19,12 +19,7 @@ if ! command -v docker >/dev/null || ! timeout 10 docker version >/dev/null 2>&1
 fi
 
 options=(--build-arg "FLAVOUR=$flavour" --build-arg "TORCH_INDEX_URL=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}")
-revision="$(git -C "$repository" describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)"
-# A file that git does not know yet is in the image all the same.
-if [[ "$revision" != unknown && "$revision" != *-dirty ]] \
-    && [[ -n "$(git -C "$repository" ls-files --others --exclude-standard -- container)" ]]; then
-    revision+="-dirty"
-fi
+revision="$("$repository/docker/revision.sh" || echo unknown)"
 digest="$("$repository/docker/program_digest.sh")"
 options+=(--build-arg "REVISION=$revision" --label "bert-classifier.program-digest=$digest")
 if [[ -n "${BASE:-}" ]]; then
@@ -49,8 +44,8 @@ build
 # built again, from the cache, with the answer as labels, by which the launcher refuses instances that do not fit.
 if [[ "$flavour" == gpu ]]; then
     ask='import torch; print(torch.version.cuda or ""); print(torch._C._cuda_getArchFlags() or "")'
-    if ! told="$(docker run --rm --network none --platform linux/amd64 --entrypoint python "$image" -c "$ask")" \
-        || ! { read -r cuda && read -r kernels; } <<<"$told"; then
+    if ! answer="$(docker run --rm --network none --platform linux/amd64 --entrypoint python "$image" -c "$ask")" \
+        || ! { read -r cuda && read -r kernels; } <<<"$answer"; then
         say "The torch in $image does not say for which GPUs it is built: is it a build for CPUs?"
         exit 1
     fi

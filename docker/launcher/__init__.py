@@ -1,4 +1,4 @@
-"""Starts the image's work on AWS from your machine: `python docker/launcher COMMAND`, or `make COMMAND`.
+"""Run the image on AWS from your machine: `python docker/launcher COMMAND`, or `make COMMAND`.
 
-Imports of the package only what runs without any other package: settings, records and errors.
+Of `bert_classifier` it imports only modules that need no other package: settings, records and errors.
 """

@@ -1,4 +1,4 @@
-"""What a command is. A module of commands lists its own in COMMANDS; `main.MODULES` lists the modules."""
+"""What a command is. Each module of commands lists its own in COMMANDS; `main.MODULES` lists the modules."""
 
 import dataclasses
 import sys
@@ -13,9 +13,9 @@ class Command:
     """One command of the launcher.
 
     Attributes:
-        settings: dataclass of what it can be told, made of fields with a `Spec`, derived from AccountSettings.
-        run: does it; returns the exit status. Results go to standard output, everything else through `say`.
-        positional: the setting that may stand on the command line without its flag, if there is one.
+        settings: dataclass of its settings, derived from AccountSettings.
+        run: runs it; returns the exit code. Results go to standard output, everything else through `say`.
+        positional: the setting that may stand on the command line without its flag, if any.
     """
 
     name: str
@@ -26,5 +26,5 @@ class Command:
 
 
 def say(text: str = "") -> None:
-    """Tell the person at the terminal something; standard output stays free for results."""
+    """Print a message on standard error; standard output is for results."""
     print(text, file=sys.stderr, flush=True)

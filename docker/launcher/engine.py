@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.aws.registry import Registry
 
-_ANSWER_S = 30  # a command that only asks; a push takes as long as the network does
+_ANSWER_S = 30  # for all commands but push
 
 
 class Engine:
-    """Runs docker with a configuration of its own, so that no login stays behind in the user's.
+    """Runs docker with a temporary configuration, so that no login remains in the user's.
 
-    Use it as a context: the configuration is removed in the end.
+    Use it as a context manager, which removes the configuration.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -26,9 +25,9 @@ class Engine:
     def __enter__(self) -> "Engine":
         if shutil.which("docker", path=self._environ.get("PATH", os.defpath)) is None:
             raise PlatformError(
-                "This machine has no docker.", "Install Docker, or push from one that has it."
+                "This machine has no docker.", "Install Docker, or push from a machine that has it."
             )
-        # A fresh configuration knows no contexts, so the engine that is in use is asked for before.
+        # A fresh configuration has no contexts, so look up the present engine before.
         address = self.run(
             "context", "inspect", "--format", "{{.Endpoints.docker.Host}}", check=False
         ).strip()
@@ -42,20 +41,18 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def run(self, *arguments: str, told: str = "", timeout: float = _ANSWER_S, check: bool = True) -> str:
-        """Run a docker command; return what it prints.
+    def run(self, *arguments: str, stdin: str = "", timeout: float = _ANSWER_S, check: bool = True) -> str:
+        """Run a docker command; return its standard output.
 
-        Args:
-            told: what it reads from standard input.
         Raises:
-            PlatformError: with the command's own last line.
+            PlatformError: with the command's last line.
         """
         command = ["docker", *arguments]
         try:
             ended = subprocess.run(  # noqa: S603 - the words are the launcher's own
                 command,
                 env=self._environ,
-                input=told,
+                input=stdin,
                 capture_output=True,
                 text=True,
                 timeout=timeout,
@@ -63,15 +60,17 @@ class Engine:
             )
         except subprocess.TimeoutExpired as error:
             raise PlatformError(
-                f"docker {arguments[0]} gave no answer in {timeout:.0f} s.", "See whether the engine is well."
+                f"docker {arguments[0]} did not respond within {timeout:.0f} s.", "Check the Docker engine."
             ) from error
         if ended.returncode and check:
             last = (ended.stderr.strip() or ended.stdout.strip() or "no reason given").splitlines()[-1]
-            raise PlatformError(f"docker {arguments[0]} failed: {last.rstrip('.')}.", "Start or mend Docker.")
+            raise PlatformError(
+                f"docker {arguments[0]} failed: {last.rstrip('.')}.", "Start or repair Docker."
+            )
         return ended.stdout
 
     def inspect(self, image: str) -> dict[str, Any]:
-        """Return what the engine knows of a local image.
+        """Return the engine's description of a local image.
 
         Raises:
             UserError: when there is none of that name.
@@ -82,14 +81,12 @@ class Engine:
         first: dict[str, Any] = found[0]
         return first
 
-    def log_in(self, registry: Registry) -> None:
-        """Log in to a registry; the password goes through standard input, never the command line."""
-        self.run(
-            "login", "--username", registry.user, "--password-stdin", registry.host, told=registry.password
-        )
+    def log_in(self, host: str, user: str, password: str) -> None:
+        """Log in to a registry; the password goes through standard input, not the command line."""
+        self.run("login", "--username", user, "--password-stdin", host, stdin=password)
 
     def push(self, image: str, uri: str) -> None:
-        """Push a local image under another name, its progress shown on standard error."""
+        """Push a local image under another name, showing progress on standard error."""
         self.run("tag", image, uri)
         command = ["docker", "push", uri]
         try:
@@ -102,4 +99,4 @@ class Engine:
         finally:
             self.run("rmi", "--no-prune", uri, check=False)
         if ended.returncode:
-            raise PlatformError(f"docker push {uri} failed.", "See its messages above, and try again.")
+            raise PlatformError(f"docker push {uri} failed.", "See its output above, and try again.")

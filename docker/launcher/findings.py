@@ -1,13 +1,17 @@
-"""What checks find: each finding good, doubtful or wrong, with a remedy."""
+"""What checks find: each finding with its severity, a message and a remedy."""
 
 import dataclasses
 import enum
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError
-from launcher.aws.refusals import AWS_ERRORS, explain, is_denied
+from launcher.aws.errors import AWS_ERRORS, explain, is_denied
+from launcher.command import say
+
+T = TypeVar("T")
 
 
 class Level(enum.StrEnum):
@@ -24,30 +28,32 @@ class Finding:
 
     level: Level
     subject: str
-    told: str
+    message: str
     remedy: str = ""
 
 
-def ok(subject: str, told: str) -> Finding:
-    """Return a good finding."""
-    return Finding(Level.OK, subject, told)
+def ok(subject: str, message: str) -> Finding:
+    """Return a finding that all is well."""
+    return Finding(Level.OK, subject, message)
 
 
-def warn(subject: str, told: str, remedy: str = "") -> Finding:
-    """Return a doubtful finding: it stops nothing."""
-    return Finding(Level.WARN, subject, told, remedy)
+def warn(subject: str, message: str, remedy: str = "") -> Finding:
+    """Return a doubt: it stops nothing."""
+    return Finding(Level.WARN, subject, message, remedy)
 
 
-def fail(subject: str, told: str, remedy: str) -> Finding:
-    """Return a wrong finding: nothing is started with it."""
-    return Finding(Level.FAIL, subject, told, remedy)
+def fail(subject: str, message: str, remedy: str) -> Finding:
+    """Return a failure: nothing is started."""
+    return Finding(Level.FAIL, subject, message, remedy)
 
 
 def examine(subject: str, check: Callable[[], Iterable[Finding]], needed: str = "") -> list[Finding]:
-    """Return what a check finds; what nobody answers or permits is doubtful, what AWS refuses otherwise is wrong.
+    """Run a check; turn its errors into findings.
+
+    An error is a failure, but a doubt where AWS could not be reached or did not permit the question.
 
     Args:
-        needed: what to give instead, where the request is made of the answer: without one nothing can be started then.
+        needed: remedy where the request depends on the answer, so that a doubt is a failure too.
     """
     found: list[Finding] = []
     try:
@@ -56,40 +62,63 @@ def examine(subject: str, check: Callable[[], Iterable[Finding]], needed: str = 
     except ContainerError as error:
         found.append(fail(subject, error.cause, error.remedy))
     except AWS_ERRORS as error:
-        told = explain(error)
-        if told is None:
+        meaning = explain(error)
+        if meaning is None:
             raise
         denied = isinstance(error, ClientError) and is_denied(error)
-        if not denied and not isinstance(told, PlatformError):
-            return [*found, fail(subject, told.cause, told.remedy)]
-        why = f"you may not call {error.operation_name}" if denied else told.cause
-        remedy = "" if denied else told.remedy
-        doubt = f"could not be checked: {why}"
+        if not denied and not isinstance(meaning, PlatformError):
+            return [*found, fail(subject, meaning.cause, meaning.remedy)]
+        reason = f"you may not call {error.operation_name}" if denied else meaning.cause
+        remedy = "" if denied else meaning.remedy
+        message = f"could not be checked: {reason}"
         found.append(
-            fail(subject, doubt, f"{remedy} {needed}".strip()) if needed else warn(subject, doubt, remedy)
+            fail(subject, message, f"{remedy} {needed}".strip()) if needed else warn(subject, message, remedy)
         )
     return found
 
 
+def obtain(subject: str, get: Callable[[], T], needed: str) -> tuple[T | None, list[Finding]]:
+    """Return what a request depends on, or None and the failure that kept it from being found.
+
+    Args:
+        needed: as for `examine`.
+    """
+    obtained: list[T] = []
+
+    def check() -> Iterable[Finding]:
+        obtained.append(get())
+        return ()
+
+    findings = examine(subject, check, needed)
+    return next(iter(obtained), None), findings
+
+
 def table(findings: Sequence[Finding]) -> str:
-    """Return the findings a line each, the remedy below what is not in order."""
+    """Return one line per finding, its remedy below."""
     width = max((len(finding.subject) for finding in findings), default=0)
     lines = []
     for finding in findings:
-        lines.append(f"{finding.level:<5} {finding.subject:<{width}}  {finding.told}")
+        lines.append(f"{finding.level:<5} {finding.subject:<{width}}  {finding.message}")
         if finding.remedy:
             lines.append(f"{'':<5} {'':<{width}}  → {finding.remedy}")
     return "\n".join(lines)
 
 
 def refuse_failures(findings: Sequence[Finding]) -> None:
-    """Raise one UserError with everything that is wrong, each with its remedy; nothing is said when nothing is.
+    """Raise one UserError that names every failure and its remedy.
 
     Raises:
-        UserError: when a finding is FAIL.
+        UserError: when there is a failure.
     """
-    wrong = [finding for finding in findings if finding.level is Level.FAIL]
-    if wrong:
-        listed = [f"{f.subject}: {f.told.rstrip('.')}. {f.remedy}".strip() for f in wrong]
-        count = "One thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
-        raise UserError("\n  ".join([f"{count} not in order, so nothing was started:", *listed]))
+    failures = [finding for finding in findings if finding.level is Level.FAIL]
+    if failures:
+        listed = [f"{f.subject}: {f.message.rstrip('.')}. {f.remedy}".strip() for f in failures]
+        count = "One check" if len(failures) == 1 else f"{len(failures)} checks"
+        raise UserError("\n  ".join([f"{count} failed, so nothing was started:", *listed]))
+
+
+def say_doubts(findings: Sequence[Finding]) -> None:
+    """Show the findings that stop nothing but should be known."""
+    doubts = [finding for finding in findings if finding.level is Level.WARN]
+    if doubts:
+        say(table(doubts))

@@ -1,4 +1,4 @@
-"""Ctrl-C while a request is under way: held back until it is known what the request has started."""
+"""Hold Ctrl-C back during a request, until it is known what the request has started."""
 
 import contextlib
 import signal
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 
 class Interrupts:
-    """Ctrl-C that was typed while it was held back."""
+    """Counts Ctrl-C while it is held back."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def note(self, *_: object) -> None:
-        """Remember one; whoever types a second one does not want to wait for an answer.
+        """Count one; a second one means that nobody wants to wait for the answer.
 
         Raises:
             KeyboardInterrupt: from the second one on.
@@ -22,10 +22,10 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def stop_here(self) -> None:
-        """Stop where nothing is under way.
+        """Stop at a point where no request is under way.
 
         Raises:
-            KeyboardInterrupt: when one was typed.
+            KeyboardInterrupt: when Ctrl-C was typed.
         """
         if self._count:
             raise KeyboardInterrupt
@@ -33,9 +33,9 @@ class Interrupts:
 
 @contextlib.contextmanager
 def held() -> Iterator[Interrupts]:
-    """Hold Ctrl-C back within the block; `stop_here` lets it through, there or later.
+    """Hold Ctrl-C back within the block; `stop_here` lets it through, within the block or later.
 
-    Libraries below would swallow it, or leave it open whether a request was sent.
+    Libraries would swallow it, or leave open whether a request was sent.
     """
     interrupts = Interrupts()
     former = signal.signal(signal.SIGINT, interrupts.note)

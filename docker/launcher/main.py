@@ -11,9 +11,11 @@ from pathlib import Path
 from bert_classifier.errors import ContainerError, UserError, exit_code_of
 from bert_classifier.job.settings import Spec, specs
 from launcher.aws.account import Account
-from launcher.aws.refusals import explain
+from launcher.aws.errors import explain
 from launcher.command import Command, say
-from launcher.settings.declare import FILE_NAME, FILE_VARIABLE, AccountSettings, Sources, add_flags, flags_of
+from launcher.revision import ROOT
+from launcher.settings.account import AccountSettings
+from launcher.settings.sources import FILE_NAME, FILE_VARIABLE, Sources, add_flags, flags_of
 
 # Modules of launcher.commands with a list COMMANDS, in the order of the help.
 MODULES = (
@@ -27,15 +29,14 @@ MODULES = (
     "delete_endpoint",
     "policies",
 )
-REPOSITORY = Path(__file__).resolve().parents[2]
-_TALKATIVE = ("sagemaker", "sagemaker.config", "botocore")  # they would set themselves to INFO
+_VERBOSE = ("sagemaker", "sagemaker.config", "botocore")  # they set their own level to INFO
 INTERRUPTED = 130  # as a shell counts SIGINT
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run one command; return its exit status: 0 done, 2 yours to fix, 3 the platform's, 1 a bug."""
+    """Run one command; return its exit code: 0 done, 2 the user's error, 3 the platform's, 1 a bug."""
     try:
-        for library in _TALKATIVE:
+        for library in _VERBOSE:
             logging.getLogger(library).setLevel(logging.ERROR)
         commands = all_commands()
         given = make_parser(commands).parse_args(arguments)
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         say("interrupted")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the boundary of the program
-        return _tell(error)
+        return _report(error)
 
 
 def all_commands() -> dict[str, Command]:
@@ -60,7 +61,7 @@ def all_commands() -> dict[str, Command]:
 
 
 def all_settings(commands: Mapping[str, Command]) -> dict[str, list[Spec]]:
-    """Return the settings of all commands, each with what these accept for it."""
+    """Return the settings of all commands, each with its specification per command."""
     found: dict[str, list[Spec]] = {}
     for command in commands.values():
         for name, spec in specs(command.settings).items():
@@ -69,20 +70,20 @@ def all_settings(commands: Mapping[str, Command]) -> dict[str, list[Spec]]:
 
 
 def _file(environ: Mapping[str, str]) -> Path:
-    """Return the settings file, which is there if somebody names it.
+    """Return the path of the settings file; the default one may be missing.
 
     Raises:
-        UserError: when it is not.
+        UserError: when the file that the environment names is missing.
     """
     named = environ.get(FILE_VARIABLE)
     if named and not Path(named).is_file():
         raise UserError(f"There is no file {named}.", f"Correct {FILE_VARIABLE}, or unset it.")
-    return Path(named) if named else REPOSITORY / FILE_NAME
+    return Path(named) if named else ROOT / FILE_NAME
 
 
 def make_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
-    """Return the parser; its values are strings, which `Sources` reads together with environment and file."""
-    parser = argparse.ArgumentParser(prog="launcher", description="Runs the image on Amazon SageMaker.")
+    """Return the parser; values stay strings until `Sources` merges them with environment and file."""
+    parser = argparse.ArgumentParser(prog="launcher", description="Run the image on Amazon SageMaker.")
     inner = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in commands.values():
         own = inner.add_parser(command.name, help=command.help, description=command.help, allow_abbrev=False)
@@ -90,13 +91,13 @@ def make_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(error: Exception) -> int:
-    told = error if isinstance(error, ContainerError) else explain(error)
-    if told is None:
+def _report(error: Exception) -> int:
+    known = error if isinstance(error, ContainerError) else explain(error)
+    if known is None:
         traceback.print_exception(error, file=sys.stderr)
         say(
             f"InternalError: {type(error).__name__}: {error}. This is a bug of the launcher: please report it."
         )
         return 1
-    say(f"{told.family}: {told}")
-    return exit_code_of(told)
+    say(f"{known.family}: {known}")
+    return exit_code_of(known)

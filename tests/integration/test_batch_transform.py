@@ -176,12 +176,12 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_sent(transform, aws, tm
         f"--input={tmp_path}", "--max-payload=60", "--max-concurrent=2", "--instance-type=ml.m9.xlarge"
     )
     assert ended.code == 2
-    for told in (
+    for expected in (
         "texts.csv line 2 has a text with a line break, which SageMaker cuts in two",
         "MAX_CONCURRENT=2 × MAX_PAYLOAD=60 is above 100",
         "SageMaker has no 'ml.m9.xlarge' for batch transform",
     ):
-        assert told in ended.err
+        assert expected in ended.err
     assert "CreateModel" not in aws.operations()
-    assert "The forms of README.md cannot be told" in transform("--input=README.md").err
+    assert "The media types of README.md cannot be told" in transform("--input=README.md").err
     assert "No texts are named. Give INPUT=texts.csv" in transform().err

@@ -62,5 +62,5 @@ def test_what_others_have_made_for_an_endpoint_stays(aws):
     client.create_endpoint(EndpointName="bert-classifier", EndpointConfigName="theirs")
     ended = aws.launch("delete-endpoint")
     assert ended.code == 0
-    assert "model shared stays: it was not made by deploy" in ended.err
+    assert "model shared stays: it was not created by deploy" in ended.err
     assert left(aws) == (0, 1, 1)

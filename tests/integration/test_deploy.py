@@ -63,7 +63,7 @@ def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
 
 
 @pytest.mark.parametrize(
-    ("instance", "told"),
+    ("instance", "expected"),
     [
         (
             "ml.p3.2xlarge",
@@ -72,7 +72,7 @@ def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
         ("ml.g4dn.xlarge", ""),
     ],
 )
-def test_a_gpu_that_the_image_has_no_kernels_for_is_refused(deploy, aws, instance, told):
+def test_a_gpu_that_the_image_has_no_kernels_for_is_refused(deploy, aws, instance, expected):
     """By the labels of the image in ECR, before anything is made."""
     aws.put_image("bert-classifier", GPU_TAG)
     labels = {
@@ -81,9 +81,9 @@ def test_a_gpu_that_the_image_has_no_kernels_for_is_refused(deploy, aws, instanc
     }
     with aws.image_saying(**labels) as here:
         ended = deploy(f"--instance-type={instance}", f"--image-tag={GPU_TAG}", here=here)
-        assert ended.code == (2 if told else 0), ended.err
-        assert told in ended.err
-        assert bool(aws.requests("CreateModel")) == (not told)
+        assert ended.code == (2 if expected else 0), ended.err
+        assert expected in ended.err
+        assert bool(aws.requests("CreateModel")) == (not expected)
 
 
 def test_every_option_reaches_the_requests(deploy, aws):
@@ -182,8 +182,7 @@ def test_the_model_of_a_training_job_is_found_by_its_name(aws, deploy):
     assert only(aws.requests("CreateModel"))["PrimaryContainer"]["ModelDataUrl"] == ARTIFACT
     with aws.answering(DescribeTrainingJob=Answer.json({**job, "TrainingJobStatus": "InProgress"})) as here:
         assert (
-            "a-job is InProgress, so it has left no model. See how it stands: make status"
-            in here.launch(*always).err
+            "a-job is InProgress, and has no model. Check its status: make status" in here.launch(*always).err
         )
     assert f"There is no training job a-job in {REGION}" in aws.launch(*always).err
 
@@ -196,7 +195,7 @@ def test_a_refusal_half_way_leaves_nothing_behind(aws, deploy):
     with aws.answering(CreateEndpoint=refusal) as here:
         ended = deploy(here=here)
     assert ended.code == 2
-    assert "Ask for more of “ml.m5.xlarge for endpoint usage” in Service Quotas" in ended.err
+    assert "Request more of “ml.m5.xlarge for endpoint usage” in Service Quotas" in ended.err
     assert aws.operations()[-2:] == ["DeleteEndpointConfig", "DeleteModel"]
     assert left(aws) == (0, 0, 0)
 
@@ -208,7 +207,7 @@ def test_a_lost_answer_is_not_taken_for_a_refusal(aws, deploy):
     with aws.answering(CreateEndpoint=[lost, exists]) as here:
         ended = deploy(here=here)
     assert ended.code == 2
-    assert "Whether SageMaker has taken the request is not known, so model and configuration" in ended.err
+    assert "It is not known whether SageMaker accepted the request, so model and configuration" in ended.err
     assert left(aws) == (0, 1, 1)
 
 
@@ -238,14 +237,14 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_made(deploy, aws):
         "--inference-ami-version=al2-ami",
     )  # fmt: skip
     assert (ended.code, ended.out) == (2, "")
-    for told in (
-        f"nothing lies at s3://{BUCKET}/none/model.tar.gz",
+    for expected in (
+        f"there is nothing at s3://{BUCKET}/none/model.tar.gz",
         "SageMaker has no 'ml.m5.xlarg' for endpoints. Did you mean ml.m5.xlarge?",
         "Unknown environment variable 'SERVING_THREDS', did you mean SERVING_THREADS?",
         f"there is no role nobody in account {ACCOUNT}",
-        f"The newest one there: IMAGE_TAG={TAG}.",
+        f"The newest tag in ECR: IMAGE_TAG={TAG}.",
         "SUBNETS and SECURITY_GROUP_IDS go together",
         "SageMaker has no inference AMI al2-ami",
     ):
-        assert told in ended.err
+        assert expected in ended.err
     assert "CreateModel" not in aws.operations()

@@ -60,8 +60,8 @@ def test_what_is_not_in_order_is_told_with_its_remedy(aws):
     assert ended.code == 2
     assert "other does not trust sagemaker.amazonaws.com" in ended.out
     assert "is stored as application/vnd.oci.image.manifest.v1+json" in ended.out
-    assert "Ask for more of “ml.g5.xlarge for spot training job usage”" in ended.out
-    assert "none given, so none looked at" in ended.out
+    assert "Request more of “ml.g5.xlarge for spot training job usage”" in ended.out
+    assert "none given, so none checked" in ended.out
     assert "it may not s3:GetObject arn:aws:s3:::a-bucket/x/*" in denied.out
 
 
@@ -71,19 +71,19 @@ def test_a_bucket_of_another_region_is_told(aws):
         Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     ended = aws.launch("doctor", f"--role={ROLE}", "--s3-prefix=s3://far-away")
-    assert f"far-away is in eu-west-1, the job would run in {REGION}" in ended.out
+    assert f"far-away is in eu-west-1, but the job would run in {REGION}" in ended.out
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "expected"),
     [
         (
             f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/a:b",
-            "it is in eu-west-1, the job would run in us-east-1",
+            "it is in eu-west-1, but the job would run in us-east-1",
         ),
-        ("docker.io/library/python:3.11", "is no address in ECR"),
+        ("docker.io/library/python:3.11", "is not an address in ECR"),
     ],
 )
-def test_an_image_of_another_place_is_told(aws, uri, told):
+def test_an_image_of_another_place_is_told(aws, uri, expected):
     """Another region, another registry."""
-    assert told in aws.launch("doctor", f"--role={ROLE}", f"--image-uri={uri}").out
+    assert expected in aws.launch("doctor", f"--role={ROLE}", f"--image-uri={uri}").out

@@ -74,24 +74,24 @@ def test_a_dry_run_shows_the_request(aws, endpoint):
 def failing(status: int, message: object) -> Answer:
     """Return what SageMaker answers when the container has failed."""
     body = {"Message": "Received error", "OriginalStatusCode": status, "OriginalMessage": json.dumps(message)}
-    told = json.dumps({**body, "LogStreamArn": "arn"}).encode()
-    return Answer(424, "application/json", told, {"x-amzn-errortype": "ModelError"})
+    expected = json.dumps({**body, "LogStreamArn": "arn"}).encode()
+    return Answer(424, "application/json", expected, {"x-amzn-errortype": "ModelError"})
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "code", "told"),
+    ("status", "message", "code", "expected"),
     [
         (415, {"error": "It is compressed", "code": "type"}, 2, "answered 415: It is compressed (type)."),
         (503, {"error": "Not ready", "code": "ready"}, 3, "answered 503: Not ready (ready). Its log: arn"),
         (500, "no object", 3, 'answered 500: "no object".'),
     ],
 )
-def test_the_containers_refusal_is_told_in_its_own_words(aws, endpoint, status, message, code, told):
+def test_the_containers_refusal_is_told_in_its_own_words(aws, endpoint, status, message, code, expected):
     """One sentence; what is wrong with the request is yours, the rest the platform's."""
     with aws.answering(**{f"/endpoints/{endpoint}/invocations": failing(status, message)}) as here:
         ended = here.launch("invoke", "a text")
     assert ended.code == code
-    assert told in ended.err
+    assert expected in ended.err
     assert "Traceback" not in ended.err
 
 
@@ -117,16 +117,16 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
-        (("a text", "--endpoint=other"), "There is no endpoint other in us-east-1. Make it: make deploy."),
-        ((), 'Nothing to ask is named. Give TEXT="…" or FILE=texts.csv.'),
-        (("--file=README.md",), "The form of README.md cannot be told."),
+        (("a text", "--endpoint=other"), "There is no endpoint other in us-east-1. Create it: make deploy."),
+        ((), 'There is nothing to classify. Give TEXT="…" or FILE=texts.csv.'),
+        (("--file=README.md",), "The media type of README.md is unknown."),
         (("--file=none.csv",), "Cannot read none.csv: No such file or directory. Correct FILE."),
     ],
 )
-def test_what_cannot_be_asked_is_told(aws, endpoint, arguments, told):
+def test_what_cannot_be_asked_is_told(aws, endpoint, arguments, expected):
     """Cause and remedy."""
     ended = aws.launch("invoke", *arguments)
     assert ended.code == 2
-    assert told in ended.err
+    assert expected in ended.err

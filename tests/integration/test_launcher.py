@@ -25,7 +25,7 @@ def test_mistakes_of_settings_end_it_with_one_sentence(aws):
 
 
 @pytest.mark.parametrize(
-    ("environ", "code", "told"),
+    ("environ", "code", "expected"),
     [
         ({"AWS_DEFAULT_REGION": ""}, 2, "No AWS region is set. Give one: REGION="),
         ({"LAUNCHER_REGION": "eu-wset-1"}, 2, "no region eu-wset-1. Did you mean eu-west-1?"),
@@ -35,17 +35,17 @@ def test_mistakes_of_settings_end_it_with_one_sentence(aws):
     ],
     ids=["no region", "no such region", "no profile", "no credentials", "no network"],
 )
-def test_an_account_that_cannot_be_used_is_told(aws, environ, code, told):
+def test_an_account_that_cannot_be_used_is_told(aws, environ, code, expected):
     """Cause and remedy, and the family's exit code."""
     told_environ = {name: value.format(port=free_port()) for name, value in environ.items()}
     ended = aws.launch("status", "a-job", **told_environ)
     assert ended.code == code
-    assert told in ended.err
+    assert expected in ended.err
     assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (
             ("deploy", "IMAGE=mine"),
@@ -56,7 +56,7 @@ def test_an_account_that_cannot_be_used_is_told(aws, environ, code, told):
         (("push", "FLAVOUR=gpu", "TAG=of-no-image", "ROLE=mine"), "ROLE is a setting of another command"),
     ],
 )
-def test_what_make_is_given_for_another_command_is_refused(aws, arguments, told):
+def test_what_make_is_given_for_another_command_is_refused(aws, arguments, expected):
     """Typed for this very command, it would be ignored in silence."""
     if not HOST_PYTHON.exists():
         pytest.skip("the SDK is not installed: `make test` does that")
@@ -69,6 +69,6 @@ def test_what_make_is_given_for_another_command_is_refused(aws, arguments, told)
         timeout=120,
     )
     assert ended.returncode == 2
-    assert told in ended.stderr
+    assert expected in ended.stderr
     assert "Traceback" not in ended.stderr
     assert aws.operations() == []

@@ -114,7 +114,7 @@ def test_ctrl_c_while_waiting_leaves_the_job_running(run):
     """As before: how it stands, and how to end it."""
     ended = run("train", "DescribeTrainingJob")
     assert ended.code == 130, ended.err
-    assert "The job goes on without you. How it stands: make status JOB=a-job" in ended.err
+    assert "The job continues without you. Its status: make status JOB=a-job" in ended.err
 
 
 def test_ctrl_c_before_the_endpoint_is_requested_leaves_nothing(run, aws):
@@ -129,19 +129,19 @@ def test_ctrl_c_once_the_endpoint_is_requested_leaves_it_whole(run, aws):
     """It comes up with its configuration and model, and how to remove it is told."""
     ended = run("deploy", "CreateEndpoint")
     assert ended.code == 130, ended.err
-    assert "It goes on without you. To remove it: make delete-endpoint" in ended.err
+    assert "It continues without you. To remove it: make delete-endpoint" in ended.err
     assert left(aws) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
-    ("at", "told", "models"),
-    [("CreateModel", "removed model a-job", 0), ("CreateTransformJob", "a-job goes on by itself", 1)],
+    ("at", "expected", "models"),
+    [("CreateModel", "removed model a-job", 0), ("CreateTransformJob", "a-job continues without you", 1)],
 )
-def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, told, models):
+def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, expected, models):
     """Nothing before the request; afterwards the job, and the model that it needs."""
     ended = run("batch-transform", at, "--content-type=text/csv")
     assert ended.code == 130, ended.err
-    assert told in ended.err
+    assert expected in ended.err
     assert left(aws)[2] == models
 
 
@@ -152,7 +152,7 @@ def test_a_second_ctrl_c_removes_nothing_that_may_be_needed(run, aws, command, a
     """It does not wait for the answer, so whether the request was taken is not known: how to ask is told."""
     ended = run(command, at, times=2)
     assert ended.code == 130, ended.err
-    assert "Whether SageMaker has taken the request is not known, so" in ended.err
+    assert "It is not known whether SageMaker accepted the request, so" in ended.err
     assert "removed" not in ended.err
     assert left(aws)[2] == 1
 

@@ -39,7 +39,7 @@ def train(data: Path) -> Callable[..., Ended]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("answer", "code", "expected"),
     [
         (s3_error("AccessDenied", 403, "Access Denied"), 2, "You may not call PutObject: Access Denied. Ask"),
         (s3_error("ExpiredToken", 400), 2, "UserError: The AWS credentials have expired. Log in again"),
@@ -47,12 +47,12 @@ def train(data: Path) -> Callable[..., Ended]:
     ],
     ids=["denied", "expired", "busy"],
 )
-def test_a_refused_upload_is_told_and_nothing_is_started(aws, train, answer, code, told):
+def test_a_refused_upload_is_told_and_nothing_is_started(aws, train, answer, code, expected):
     """By S3 itself, through the transfer library: one sentence and its remedy, no traceback."""
     with aws.answering(**{f"PUT /{BUCKET}/mine/data/": answer}) as here:
         ended = train(here, f"--s3-prefix=s3://{BUCKET}/mine")
     assert (ended.code, ended.out) == (code, ""), ended.err
-    assert told in ended.err
+    assert expected in ended.err
     assert "Traceback" not in ended.err
     assert aws.requests("CreateTrainingJob") == []
 

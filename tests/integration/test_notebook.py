@@ -7,7 +7,7 @@ import nbclient
 import nbformat
 import pytest
 
-from launcher.commands.push import tree_tag
+from launcher.revision import tree_tag
 from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, TRUST
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows

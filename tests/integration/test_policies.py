@@ -7,11 +7,11 @@ import pytest
 
 from launcher.aws import ecr
 from launcher.aws.account import Account
-from launcher.settings.declare import AccountSettings
+from launcher.settings.account import AccountSettings
 from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
-from support.hosting import HOST, TAG, WITH_MODEL, deploy, prepare, updating
+from support.hosting import TAG, WITH_MODEL, deploy, prepare, updating
 from support.policy import actions_of, allows, asked
 
 PREFIX = f"s3://{BUCKET}/mine"
@@ -96,7 +96,8 @@ def _push(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     account = Account(AccountSettings())
     assert ecr.find_repository(account, "another") is None
     ecr.create_repository(account, "another")
-    ecr.log_in(account, HOST)
+    ecr.credentials(account)
+    assert ecr.find_manifest(account, ecr.ImageName(ACCOUNT, REGION, "another", "none", "")) is None
 
 
 @pytest.mark.slow
@@ -153,18 +154,18 @@ def test_the_roles_reach_what_job_and_endpoint_read_and_write(iam_aws, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ((), "No folder for the policies is named."),
         (("--output=x", "--s3-prefix=s3://a-bucket"), "s3://a-bucket/ is a whole bucket."),
         (("--output=x", "--output-kms-key=alias/a"), "alias/a is no ARN of a KMS key."),
     ],
 )
-def test_what_cannot_be_filled_in_is_told(iam_aws, arguments, told):
+def test_what_cannot_be_filled_in_is_told(iam_aws, arguments, expected):
     """Cause and remedy, and nothing is written."""
     ended = iam_aws.launch("policies", *arguments)
     assert ended.code == 2
-    assert told in ended.err
+    assert expected in ended.err
 
 
 def test_no_file_is_replaced_unseen(iam_aws, tmp_path):

@@ -134,8 +134,8 @@ def test_a_broken_configuration_of_the_sdk_is_told(aws, train, data, tmp_path):
     """As what it is, no bug of the launcher; nothing is started."""
     broken = tmp_path / "config.yaml"
     broken.write_text("just text", encoding="utf-8")
-    told = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}", f"--train={data}")
-    ended = aws.launch("train", *told, SAGEMAKER_USER_CONFIG_OVERRIDE=str(broken))
+    expected = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}", f"--train={data}")
+    ended = aws.launch("train", *expected, SAGEMAKER_USER_CONFIG_OVERRIDE=str(broken))
     assert ended.code == 2, ended.err
     assert "Your configuration of the SageMaker SDK cannot be used: 'just text' is not of type" in ended.err
     assert aws.requests("CreateTrainingJob") == []
@@ -168,7 +168,7 @@ KERNELS = {
 
 
 @pytest.mark.parametrize(
-    ("instance", "told"),
+    ("instance", "expected"),
     [
         (
             "ml.p2.xlarge",
@@ -178,16 +178,16 @@ KERNELS = {
             "ml.p3.8xlarge",
             "no kernels for the Tesla V100 (compute capability 7.0) of ml.p3.8xlarge: sm_75, sm_80",
         ),
-        ("ml.p6e-gb200.36xlarge", "ml.p6e-gb200.36xlarge is an ARM machine, the image is for x86-64"),
+        ("ml.p6e-gb200.36xlarge", "ml.p6e-gb200.36xlarge is an ARM machine, but the image is for x86-64"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "train-spot"])
-def test_an_instance_on_which_the_image_cannot_run_is_refused(train, aws, command, instance, told):
+def test_an_instance_on_which_the_image_cannot_run_is_refused(train, aws, command, instance, expected):
     """By the labels of the image in ECR, before anything is uploaded; GPUs that fit are named."""
     with aws.image_saying(**KERNELS) as here:
         ended = train(f"--instance-type={instance}", command=command, here=here)
         assert (ended.code, ended.out) == (2, "")
-        assert told in ended.err
+        assert expected in ended.err
         assert aws.requests("CreateTrainingJob") == []
         assert aws.stored() == ["image-config.json"]
 
@@ -211,15 +211,15 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):
         "--image-tag=gpu-ffffffffffff", "--s3-prefix=s3://no-such-bucket", "--validation=README.md",
     )  # fmt: skip
     assert (ended.code, ended.out) == (2, "")
-    for told in (
+    for expected in (
         "did you mean learning_rate?; hyperparameter num_train_epochs='0' is not a whole number",
         "SageMaker trains on no 'ml.g5.xlarg'. Did you mean ml.g5.xlarge?",
         "MAX_WAIT=60 is not above MAX_RUN=86400",
-        f"Push it: make push TAG=gpu. The newest one there: IMAGE_TAG={TAG}.",
+        f"Push it: make push TAG=gpu. The newest tag in ECR: IMAGE_TAG={TAG}.",
         f"there is no role nobody in account {ACCOUNT}",
         "bucket: there is no no-such-bucket. Make it: aws s3 mb s3://no-such-bucket",
         "README.md cannot be validation. Give CSV or JSON Lines.",
     ):
-        assert told in ended.err
+        assert expected in ended.err
     assert aws.requests("CreateTrainingJob") == []
     assert aws.stored() == []

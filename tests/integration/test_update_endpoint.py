@@ -78,11 +78,11 @@ def test_only_tags_that_are_named_go_to_the_endpoint_once_it_changes(aws, deploy
     with aws.answering(UpdateEndpoint=updating(aws), AddTags=denied) as here:
         ended = deploy("--tags=stage=test", here=here)
     assert ended.code == 0, ended.err
-    assert "the endpoint has no new tags, its configuration has: You may not call AddTags" in ended.err
+    assert "the endpoint has no new tags, but its configuration has: You may not call AddTags" in ended.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (("--memory-size=2048",), "MEMORY_SIZE would do nothing: it is for MODE=serverless. Leave it out."),
         (
@@ -93,11 +93,11 @@ def test_only_tags_that_are_named_go_to_the_endpoint_once_it_changes(aws, deploy
         (("--image-uri=x", f"--image-tag={TAG}"), "IMAGE_TAG would do nothing: IMAGE_URI names the image"),
     ],
 )
-def test_settings_of_another_mode_are_refused(deploy, aws, arguments, told):
+def test_settings_of_another_mode_are_refused(deploy, aws, arguments, expected):
     """Where somebody typed them for this command; nothing is made."""
     ended = deploy(*arguments)
     assert ended.code == 2
-    assert told in ended.err
+    assert expected in ended.err
     assert left(aws) == (0, 0, 0)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from support.aws_stand_in import Answer, Told, handler, permitted
+from support.aws_stand_in import Answer, Reply, handler, permitted
 
 REPOSITORY = Path(__file__).parents[2]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
@@ -117,11 +117,9 @@ class Aws:
     @contextlib.contextmanager
     def image_saying(self, architecture: str = "amd64", **labels: str) -> Iterator["Aws"]:
         """Let every image in ECR have these labels (_ stands for - and __ for .), as long as the context lasts."""
-        named = {name.replace("__", ".").replace("_", "-"): told for name, told in labels.items()}
+        named = {name.replace("__", ".").replace("_", "-"): value for name, value in labels.items()}
         config = {"os": "linux", "architecture": architecture, "config": {"Labels": named}}
-        self.put("image-config.json", json.dumps(config))
-        where = {"Bucket": BUCKET, "Key": "image-config.json"}  # ECR, too, hands out an address in S3
-        address = self.client("s3").generate_presigned_url("get_object", Params=where)
+        address = self.address_of("image-config.json", json.dumps(config))
         with self.answering(GetDownloadUrlForLayer=Answer.json({"downloadUrl": address})) as here:
             yield here
 
@@ -141,6 +139,12 @@ class Aws:
         """Store an object in BUCKET."""
         self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=content.encode())
 
+    def address_of(self, key: str, content: str) -> str:
+        """Store an object in BUCKET; return its presigned address, such as ECR hands out for a layer."""
+        self.put(key, content)
+        where = {"Bucket": BUCKET, "Key": key}
+        return str(self.client("s3").generate_presigned_url("get_object", Params=where))
+
     def stored(self) -> list[str]:
         """Return the keys of all objects in BUCKET."""
         found = self.client("s3").list_objects_v2(Bucket=BUCKET)
@@ -148,7 +152,7 @@ class Aws:
 
     @contextlib.contextmanager
     def answering(
-        self, owners: Mapping[str, str] = MappingProxyType({}), /, **answers: Told | Sequence[Told]
+        self, owners: Mapping[str, str] = MappingProxyType({}), /, **answers: Reply | Sequence[Reply]
     ) -> Iterator["Aws"]:
         """Answer some operations otherwise than moto does, as long as the context lasts.
 

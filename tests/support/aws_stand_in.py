@@ -39,12 +39,12 @@ class Answer:
 
 
 # An answer, or what works one out from the request's JSON; None leaves it to moto.
-Told = Answer | Callable[[dict[str, Any]], Answer | None]
+Reply = Answer | Callable[[dict[str, Any]], Answer | None]
 
 
 def handler(
     behind: str,
-    answers: Mapping[str, Told | Sequence[Told]],
+    answers: Mapping[str, Reply | Sequence[Reply]],
     answered: list[tuple[str, bytes]],
     owners: Mapping[str, str] = MappingProxyType({}),
 ) -> type[BaseHTTPRequestHandler]:
@@ -57,9 +57,9 @@ def handler(
         answered: gets operation or path, and body, of each request that did not reach moto.
         owners: accounts by bucket: S3 refuses a request that expects another one, which moto does not.
     """
-    left = {name: list(told) if isinstance(told, Sequence) else [told] for name, told in answers.items()}
-    told = {"behind": behind, "left": left, "answered": answered, "owners": owners}
-    return type("StandIn", (_StandIn,), told)
+    left = {name: list(reply) if isinstance(reply, Sequence) else [reply] for name, reply in answers.items()}
+    attributes = {"behind": behind, "left": left, "answered": answered, "owners": owners}
+    return type("StandIn", (_StandIn,), attributes)
 
 
 def s3_error(code: str, status: int, message: str = "no", **more: str) -> Answer:
@@ -85,13 +85,13 @@ class _StandIn(BaseHTTPRequestHandler):
     """Answers what it has an answer for, and passes on the rest."""
 
     behind: str
-    left: dict[str, list[Told]]
+    left: dict[str, list[Reply]]
     answered: list[tuple[str, bytes]]
     owners: Mapping[str, str]
 
     def do_POST(self) -> None:
         body = self._body()
-        answer = self._told(body) or self._pass_on(body)
+        answer = self._own_answer(body) or self._pass_on(body)
         self.send_response(answer.status)
         headers = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body))}
         for header, value in {**headers, **answer.headers}.items():
@@ -115,7 +115,7 @@ class _StandIn(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _told(self, body: bytes) -> Answer | None:
+    def _own_answer(self, body: bytes) -> Answer | None:
         bucket = self.path.strip("/").partition("/")[0].partition("?")[0]
         expected = self.headers.get("x-amz-expected-bucket-owner", "")
         if expected and self.owners.get(bucket, expected) != expected:
@@ -127,8 +127,8 @@ class _StandIn(BaseHTTPRequestHandler):
             return None
         self.answered.append((name, body))
         turn = self.left[name]
-        told = turn.pop(0) if len(turn) > 1 else turn[0]
-        return told if isinstance(told, Answer) else told(json.loads(body) if body[:1] == b"{" else {})
+        reply = turn.pop(0) if len(turn) > 1 else turn[0]
+        return reply if isinstance(reply, Answer) else reply(json.loads(body) if body[:1] == b"{" else {})
 
     def _operation(self, body: bytes) -> str:
         target = self.headers.get("X-Amz-Target", "")
@@ -140,16 +140,16 @@ class _StandIn(BaseHTTPRequestHandler):
         headers.setdefault("Content-Type", "application/octet-stream")  # else urllib calls it a form
         request = urllib.request.Request(self.behind + self.path, body or None, headers, method=self.command)
         try:
-            with urllib.request.urlopen(request, timeout=20) as told:
-                return _as_told(told.status, told)
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return _as_answer(response.status, response)
         except urllib.error.HTTPError as error:
-            return _as_told(error.code, error)
+            return _as_answer(error.code, error)
 
 
-def _as_told(status: int, told: Any) -> Answer:
+def _as_answer(status: int, response: Any) -> Answer:
     """Return moto's answer; that to HEAD has no body, but tells its length."""
-    headers = {name: value for name, value in told.headers.items() if name.lower() not in _HOP}
-    content = told.read()
+    headers = {name: value for name, value in response.headers.items() if name.lower() not in _HOP}
+    content = response.read()
     if not content:
-        headers["Content-Length"] = told.headers.get("Content-Length", "0")
-    return Answer(status, told.headers.get("Content-Type", ""), content, headers)
+        headers["Content-Length"] = response.headers.get("Content-Length", "0")
+    return Answer(status, response.headers.get("Content-Type", ""), content, headers)

@@ -11,13 +11,16 @@ import shutil
 import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.aws import ACCOUNT, REGION
+from support.aws import ACCOUNT, REGION, Aws
+from support.aws_stand_in import Answer, Reply
 from support.containers import docker, engine_problem
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -39,25 +42,51 @@ class EcrRegistry:
 
     def get_manifest(self, repository: str, tag: str, media_type: str) -> bytes:
         """Return a manifest in the form of that type."""
-        return self._ask(repository, tag, "GET", {"Accept": media_type})
+        return self._ask(f"{repository}/manifests/{tag}", "GET", {"Accept": media_type})[1]
 
     def put_manifest(self, repository: str, tag: str, media_type: str, body: bytes) -> None:
         """Store a manifest whose blobs are there."""
-        self._ask(repository, tag, "PUT", {"Content-Type": media_type}, body)
+        self._ask(f"{repository}/manifests/{tag}", "PUT", {"Content-Type": media_type}, body)
+
+    def answers(self, aws: Aws) -> dict[str, Reply]:
+        """Return what ECR's own API answers about images in this registry, of which moto knows nothing."""
+
+        def image(request: dict[str, Any]) -> Answer:
+            accept, tag = ", ".join(request["acceptedMediaTypes"]), request["imageIds"][0]["imageTag"]
+            try:
+                headers, body = self._ask(
+                    f"{request['repositoryName']}/manifests/{tag}", "GET", {"Accept": accept}
+                )
+            except urllib.error.HTTPError as error:
+                if error.code != 404:
+                    raise
+                return Answer.json({"images": [], "failures": [{"failureCode": "ImageNotFound"}]})
+            found = {
+                "imageId": {"imageDigest": headers["Docker-Content-Digest"], "imageTag": tag},
+                "imageManifest": body.decode(),
+                "imageManifestMediaType": headers["Content-Type"],
+            }
+            return Answer.json({"images": [found], "failures": []})
+
+        def layer(request: dict[str, Any]) -> Answer:
+            blob = f"{request['repositoryName']}/blobs/{request['layerDigest']}"
+            address = aws.address_of("layer", self._ask(blob, "GET", {"Accept": "*/*"})[1].decode())
+            return Answer.json({"downloadUrl": address})
+
+        return {"BatchGetImage": image, "GetDownloadUrlForLayer": layer}
 
     def _ask(
-        self, repository: str, tag: str, method: str, headers: dict[str, str], body: bytes | None = None
-    ) -> bytes:
+        self, path: str, method: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[Any, bytes]:
         login = base64.b64encode(f"AWS:{_PASSWORD}".encode()).decode()
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(self.certificate))),
         )
-        url = f"https://{HOST}/v2/{repository}/manifests/{tag}"
-        told = {**headers, "Authorization": f"Basic {login}"}
-        with opener.open(urllib.request.Request(url, body, told, method=method), timeout=10) as answer:
-            content: bytes = answer.read()
-        return content
+        headers = {**headers, "Authorization": f"Basic {login}"}
+        request = urllib.request.Request(f"https://{HOST}/v2/{path}", body, headers, method=method)
+        with opener.open(request, timeout=10) as answer:
+            return answer.headers, answer.read()
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,8 @@ def only(requests: list[dict[str, Any]]) -> dict[str, Any]:
 
 def described(status: str, config: str, **more: object) -> Answer:
     """Return SageMaker's description of the endpoint."""
-    told = {"EndpointName": "bert-classifier", "EndpointStatus": status, "EndpointConfigName": config}
-    return Answer.json({**told, **more})
+    endpoint = {"EndpointName": "bert-classifier", "EndpointStatus": status, "EndpointConfigName": config}
+    return Answer.json({**endpoint, **more})
 
 
 def left(aws: Aws) -> tuple[int, int, int]:

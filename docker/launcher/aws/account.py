@@ -1,4 +1,4 @@
-"""The AWS account that a command speaks to: who asks, where, and whose buckets it may use."""
+"""The AWS account that a command uses: caller, region, clients, and whose buckets it may use."""
 
 import functools
 import re
@@ -14,20 +14,19 @@ from botocore import exceptions as aws
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import nearest
-from launcher.settings.declare import AccountSettings
+from launcher.settings.account import AccountSettings
 
-# A laptop's connection is worth a few tries, a person's patience not more. An endpoint may take 60 s for an answer:
-# to give up just then would ask it all over again.
+# An endpoint may take 60 s to answer, and a shorter timeout would repeat the request.
 _CONFIG = botocore.config.Config(
     retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, read_timeout=80
 )
-# The bucket that the SDK makes for an account, whose name everybody can work out.
+# The SDK's default bucket of an account; anybody can guess its name, and create it first.
 _DEFAULT_BUCKET = re.compile(r"sagemaker-[a-z]+(?:-[a-z]+)+-\d+-(\d{12})")
-ANYBODY = ""  # as ExpectedBucketOwner: for a request that only asks whose a bucket is
+ANYBODY = ""  # as ExpectedBucketOwner: for a request that asks who owns a bucket
 
 
 class Account:
-    """Clients of one account and region, made when first used.
+    """Clients of one account and region, created on first use.
 
     Args:
         environ: the process' environment, for the programs that a command starts.
@@ -39,7 +38,7 @@ class Account:
 
     @functools.cached_property
     def session(self) -> boto3.Session:
-        """The session that all clients belong to."""
+        """The session of all clients."""
         region, profile = self._settings.region or None, self._settings.profile or None
         try:
             session = boto3.Session(region_name=region, profile_name=profile)
@@ -58,14 +57,14 @@ class Account:
         return self._settings.dry_run
 
     def owner_of(self, bucket: str) -> str:
-        """Return the account that a bucket must belong to; "" when none is named for it."""
+        """Return the account that must own a bucket; "" for any."""
         default = _DEFAULT_BUCKET.fullmatch(bucket)
         if default and (default[1] == self.number or not self._settings.bucket_owner):
             return default[1]
         return self._settings.bucket_owner
 
     def _name_owner(self, params: dict[str, Any], model: Any, **_: object) -> dict[str, Any] | None:
-        """Let every call of S3, the SDK's as well, fail where the bucket belongs to somebody else."""
+        """Make every S3 request, the SDK's as well, fail where somebody else owns the bucket."""
         if "ExpectedBucketOwner" not in model.input_shape.members:
             return None
         owner = params.get("ExpectedBucketOwner", self.owner_of(str(params.get("Bucket", ""))))
@@ -79,11 +78,11 @@ class Account:
         """The region.
 
         Raises:
-            UserError: when none is configured, or SageMaker has none of that name.
+            UserError: when none is configured, or SageMaker is not available there.
         """
         name = self.session.region_name
         if not name:
-            raise UserError("No AWS region is set.", "Give one: REGION=eu-west-1, or `aws configure`.")
+            raise UserError("No AWS region is set.", "Give REGION=eu-west-1, or run `aws configure`.")
         known = [
             region
             for partition in self.session.get_available_partitions()
@@ -98,7 +97,7 @@ class Account:
 
     @property
     def dns_suffix(self) -> str:
-        """The end of the names of its region's hosts, such as amazonaws.com."""
+        """The domain of its region's hosts, such as amazonaws.com."""
         partition = self.session.get_partition_for_region(self.region)
         known = botocore.loaders.create_loader().load_data("partitions")["partitions"]
         return next(str(one["outputs"]["dnsSuffix"]) for one in known if one["id"] == partition)
@@ -115,12 +114,12 @@ class Account:
 
     @functools.cache  # noqa: B019 - one account lives as long as the process
     def client(self, service: str, region: str = "") -> Any:
-        """Return the client of a service, in the account's region unless told otherwise."""
+        """Return the client of a service, by default in the account's region."""
         return self.session.client(service, region_name=region or self.region, config=_CONFIG)
 
 
 def role_arn(role: str, account: Account) -> str:
-    """Return the ARN of a role that is given by ARN or name."""
+    """Return the ARN of a role, given its ARN or name."""
     if role.startswith("arn:"):
         return role
     return str(account.client("iam").get_role(RoleName=role)["Role"]["Arn"])

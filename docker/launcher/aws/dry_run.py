@@ -1,4 +1,4 @@
-"""Requests that are shown instead of sent: the very bytes, held back where the AWS library would send them."""
+"""Requests that are shown instead of sent, captured where the AWS library would send them."""
 
 import io
 import json
@@ -8,11 +8,11 @@ import boto3
 import urllib3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-_ASKS = ("Describe", "List", "Get", "BatchGet", "Simulate", "Head")
+_READS = ("Describe", "List", "Get", "BatchGet", "Simulate", "Head")
 
 
 class HeldRequests:
-    """Holds back what SageMaker's clients would change or ask a model; what only looks goes through.
+    """Holds back requests that change something in SageMaker or ask a model; reading ones are sent.
 
     Attributes:
         held: (operation, request) in order.
@@ -25,7 +25,7 @@ class HeldRequests:
 
     def _hold(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
-        if operation.startswith(_ASKS):
+        if operation.startswith(_READS):
             return None
         self.held.append((operation, _content_of(request)))
         raw = urllib3.HTTPResponse(io.BytesIO(b"{}"), status=200, preload_content=False)
@@ -36,7 +36,7 @@ class HeldRequests:
 
 
 def _content_of(request: AWSPreparedRequest) -> dict[str, Any]:
-    """Return a request's body; for a model's, which is no JSON of AWS', the address and headers too."""
+    """Return a request's body; of a request to a model, address and headers too."""
     if "X-Amz-Target" in request.headers:
         body: dict[str, Any] = json.loads(request.body or "{}")
         return body

@@ -1,4 +1,4 @@
-"""An endpoint of SageMaker: its configuration, how it comes up, and how it goes away."""
+"""An endpoint of SageMaker: its configuration, its start, its removal."""
 
 import re
 import time
@@ -10,22 +10,23 @@ from botocore.exceptions import ClientError, WaiterError
 from bert_classifier.errors import PlatformError, UserError
 from launcher.aws import model
 from launcher.aws.account import Account
-from launcher.aws.refusals import AWS_ERRORS, code_of
+from launcher.aws.errors import AWS_ERRORS, code_of
+from launcher.aws.instances import GPU_AMI
+from launcher.aws.model import without_unset
 from launcher.aws.s3 import Location
-from launcher.checks.model_checks import GPU_AMI
 from launcher.command import say
-from launcher.settings.model import DeploySettings
+from launcher.settings.inference import DeploySettings
 
 VARIANT = "AllTraffic"
 LAST_LINES = 15
 _POLL_S = 10.0
-_AT_WORK = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+_BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _DELETION_POLLS = 360
-_BY_US = r"-\d{4}(-\d\d){5}"  # what `stamp` puts behind the endpoint's name
+_OUR_SUFFIX = r"-\d{4}(-\d\d){5}"  # what `stamp` appends to the endpoint's name
 
 
-class StillAtWorkError(PlatformError):
-    """The endpoint is neither up nor failed, and nobody waits any longer."""
+class StillBusyError(PlatformError):
+    """The endpoint neither serves nor has failed, and the time to wait is over."""
 
 
 class FailedError(PlatformError):
@@ -46,18 +47,18 @@ def find(account: Account, name: str) -> dict[str, Any] | None:
         raise
 
 
-def refuse_if_at_work(found: dict[str, Any]) -> None:
+def refuse_if_busy(found: dict[str, Any]) -> None:
     """Raise when an endpoint cannot be changed now.
 
     Raises:
         UserError: with what to do.
     """
     name, status = found["EndpointName"], found["EndpointStatus"]
-    if status in _AT_WORK:
+    if status in _BUSY:
         raise UserError(f"The endpoint {name} is {status}.", "Wait until that is done.")
     if status != "InService":
         raise UserError(
-            f"The endpoint {name} is {status}.", f"Remove it: make delete-endpoint ENDPOINT={name}."
+            f"The endpoint {name} is {status}.", f"Delete it: make delete-endpoint ENDPOINT={name}."
         )
 
 
@@ -68,26 +69,21 @@ def config_request(settings: DeploySettings, name: str, async_folder: Location) 
         name: of the configuration and of its model.
         async_folder: where an asynchronous endpoint writes.
     """
-    variant = {"VariantName": VARIANT, "ModelName": name, **(_serverless(settings) or _instances(settings))}
-    request = {
-        "EndpointConfigName": name,
-        "ProductionVariants": [variant],
-        "KmsKeyId": settings.volume_kms_key,
-        "Tags": settings.tag_list,
-        "AsyncInferenceConfig": _async(settings, async_folder) if settings.mode == "async" else None,
-    }
-    return model.told(request)
+    hosts = _serverless(settings) if settings.is_serverless else _instances(settings)
+    return without_unset(
+        {
+            "EndpointConfigName": name,
+            "ProductionVariants": [{"VariantName": VARIANT, "ModelName": name, **hosts}],
+            "KmsKeyId": settings.volume_kms_key,
+            "Tags": settings.tag_list,
+            "AsyncInferenceConfig": _async(settings, async_folder) if settings.mode == "async" else None,
+        }
+    )
 
 
 def _serverless(settings: DeploySettings) -> dict[str, Any]:
-    if not settings.is_serverless:
-        return {}
-    return {
-        "ServerlessConfig": {
-            "MemorySizeInMB": settings.memory_size,
-            "MaxConcurrency": settings.max_concurrency,
-        }
-    }
+    size = {"MemorySizeInMB": settings.memory_size, "MaxConcurrency": settings.max_concurrency}
+    return {"ServerlessConfig": size}
 
 
 def _instances(settings: DeploySettings) -> dict[str, Any]:
@@ -101,7 +97,7 @@ def _instances(settings: DeploySettings) -> dict[str, Any]:
         "ContainerStartupHealthCheckTimeoutInSeconds": settings.startup_timeout,
         "InferenceAmiVersion": ami,
     }
-    return model.told(request)
+    return without_unset(request)
 
 
 def _async(settings: DeploySettings, folder: Location) -> dict[str, Any]:
@@ -110,32 +106,32 @@ def _async(settings: DeploySettings, folder: Location) -> dict[str, Any]:
         "S3FailurePath": folder.below("failures").uri,
         "KmsKeyId": settings.output_kms_key,
     }
-    client = model.told({"MaxConcurrentInvocationsPerInstance": settings.async_concurrency})
-    return model.told({"OutputConfig": model.told(output), "ClientConfig": client})
+    client = without_unset({"MaxConcurrentInvocationsPerInstance": settings.async_concurrency})
+    return without_unset({"OutputConfig": without_unset(output), "ClientConfig": client})
 
 
 def wait_until_up(account: Account, name: str, config: str, seconds: float) -> None:
     """Wait until the endpoint serves with a configuration.
 
     Args:
-        seconds: how long, at most.
+        seconds: to wait at most.
     Raises:
         FailedError: with SageMaker's reason; the last lines of the log are shown before.
-        StillAtWorkError: when that time is over.
+        StillBusyError: when that time is over.
     """
-    deadline, told = time.monotonic() + seconds, ""
+    deadline, shown = time.monotonic() + seconds, ""
     while True:
         found = find(account, name) or {}
         status = found.get("EndpointStatus", "")
-        if status != told:
+        if status != shown:
             say(f"{name}: {status}")
-            told = status
-        if status not in _AT_WORK:
+            shown = status
+        if status not in _BUSY:
             break
         if time.monotonic() > deadline:
-            raise StillAtWorkError(
+            raise StillBusyError(
                 f"The endpoint {name} is still {status} after {seconds:.0f} s.",
-                f"It goes on by itself: aws sagemaker describe-endpoint --endpoint-name {name}.",
+                f"It continues without you: aws sagemaker describe-endpoint --endpoint-name {name}.",
             )
         time.sleep(_POLL_S)
     if status != "InService" or found["EndpointConfigName"] != config:
@@ -145,19 +141,16 @@ def wait_until_up(account: Account, name: str, config: str, seconds: float) -> N
 def _failure(account: Account, name: str, found: dict[str, Any]) -> FailedError:
     lines = last_lines(account, name)
     if lines:
-        say("\n".join(["the last lines of its log:", *(f"  {line}" for line in lines)]))
+        say("\n".join(["last lines of its log:", *(f"  {line}" for line in lines)]))
     reason = str(found.get("FailureReason") or "SageMaker gives no reason").rstrip(".")
+    remedy = "See the container's log above." if lines else f"Its log: /aws/sagemaker/Endpoints/{name}."
     return FailedError(
-        f"The endpoint {name} did not come up: {reason}.",
-        "What the container itself says stands above."
-        if lines
-        else f"Its log: /aws/sagemaker/Endpoints/{name}.",
-        found.get("EndpointConfigName", ""),
+        f"The endpoint {name} did not come up: {reason}.", remedy, found.get("EndpointConfigName", "")
     )
 
 
 def last_lines(account: Account, name: str) -> list[str]:
-    """Return the last lines of an endpoint's log; none where there is no log, or it may not be read."""
+    """Return the last lines of an endpoint's log; none where there is no log or it may not be read."""
     logs, group = account.client("logs"), f"/aws/sagemaker/Endpoints/{name}"
     try:
         streams = logs.describe_log_streams(
@@ -165,9 +158,11 @@ def last_lines(account: Account, name: str) -> list[str]:
         )["logStreams"]
         if not streams:
             return []
-        stream = streams[0]["logStreamName"]
         events = logs.get_log_events(
-            logGroupName=group, logStreamName=stream, limit=LAST_LINES, startFromHead=False
+            logGroupName=group,
+            logStreamName=streams[0]["logStreamName"],
+            limit=LAST_LINES,
+            startFromHead=False,
         )["events"]
     except AWS_ERRORS:
         return []
@@ -175,19 +170,19 @@ def last_lines(account: Account, name: str) -> list[str]:
 
 
 def parts_of(account: Account, endpoint: str, config: str) -> Callable[[], None]:
-    """Look up a configuration and its models now; return what removes them later.
+    """Look up a configuration and its models; return a function that removes them later.
 
-    Only those are removed that are named as `deploy` names what it makes for this endpoint.
+    It removes only what has a name that `deploy` gives to parts of this endpoint.
     """
     described = account.client("sagemaker").describe_endpoint_config(EndpointConfigName=config)
     models = [variant["ModelName"] for variant in described["ProductionVariants"] if "ModelName" in variant]
 
     def remove() -> None:
         for kind, name in (("endpoint_config", config), *(("model", name) for name in models)):
-            if re.fullmatch(re.escape(endpoint) + _BY_US, name):
+            if re.fullmatch(re.escape(endpoint) + _OUR_SUFFIX, name):
                 model.delete(account, kind, name)
             else:
-                say(f"{kind.replace('_', ' ')} {name} stays: it was not made by deploy")
+                say(f"{kind.replace('_', ' ')} {name} stays: it was not created by deploy")
 
     return remove
 
@@ -196,7 +191,7 @@ def wait_until_gone(account: Account, name: str) -> None:
     """Wait until a deleted endpoint is gone.
 
     Raises:
-        PlatformError: when it does not go in half an hour.
+        PlatformError: when that takes more than half an hour.
     """
     waiter = account.client("sagemaker").get_waiter("endpoint_deleted")
     try:

@@ -1,4 +1,4 @@
-"""Training through the SageMaker SDK's generic Estimator: the only module that knows it for training."""
+"""Training through the SageMaker SDK's generic Estimator."""
 
 import contextlib
 
@@ -11,36 +11,41 @@ from sagemaker.inputs import TrainingInput
 from bert_classifier.errors import PlatformError
 from launcher.aws.account import Account
 from launcher.aws.metrics import metric_definitions
-from launcher.aws.sdk import make_session, told_to_the_person
-from launcher.checks.preflight import Job
+from launcher.aws.sdk import make_session, output_on_stderr
+from launcher.checks.training import Job
 from launcher.interrupts import Interrupts
 
 _POLL_SECONDS = 10
 
 
 def start(job: Job, role: str, account: Account, typed: Interrupts) -> None:
-    """Request the job and return once SageMaker has taken it.
+    """Request the job, and return once SageMaker has accepted it.
 
     Args:
         role: the ARN.
         typed: Ctrl-C, which the SDK would swallow.
     Raises:
         KeyboardInterrupt: when it was typed before the request was sent.
-        PlatformError: when it is not known whether SageMaker has taken it.
+        PlatformError: when it is not known whether SageMaker has accepted the request.
     """
-    inputs = {channel.name: _input(job, job.place_of(channel).uri) for channel in job.channels}
+    inputs = {
+        channel.name: TrainingInput(
+            job.location_of(channel).uri,
+            distribution="FullyReplicated",
+            input_mode=job.settings.input_mode,
+        )
+        for channel in job.channels
+    }
     request = _Request(account, typed)
-    with told_to_the_person():
+    with output_on_stderr():
         estimator = _estimator(job, role, make_session(account))
-        with contextlib.suppress(
-            KeyboardInterrupt
-        ):  # the second one; what has happened by then is asked below
+        with contextlib.suppress(KeyboardInterrupt):  # the second one; the request's state decides below
             try:
                 estimator.fit(inputs, wait=False, job_name=job.name)
             except (ReadTimeoutError, ConnectionClosedError) as error:
                 if not request.is_sent:
                     raise
-                raise unknown(job.name, "the answer has not come") from error
+                raise unknown(job.name, "no answer came") from error
     if request.is_answered:
         return
     if request.is_sent:
@@ -50,32 +55,26 @@ def start(job: Job, role: str, account: Account, typed: Interrupts) -> None:
 
 
 def unknown(name: str, cause: str) -> PlatformError:
-    """Return the error of a job that may have been started."""
-    return PlatformError(
-        f"Whether {name} was started is not known: {cause}.", f"Ask: make status JOB={name}."
-    )
+    """Return the error for a job that may have been started."""
+    return PlatformError(f"{name} may have started: {cause}.", f"Check its status: make status JOB={name}.")
 
 
 class _Request:
-    """What has become of the one request: the SDK's own function returns as well when it has sent none."""
+    """The state of the one request; the SDK's function returns even when it has sent none."""
 
     def __init__(self, account: Account, typed: Interrupts) -> None:
         self.is_sent = self.is_answered = False
         self._typed = typed
         events = account.client("sagemaker").meta.events
         events.register("before-call.sagemaker.CreateTrainingJob", self._send)
-        events.register("after-call.sagemaker.CreateTrainingJob", self._take_answer)
+        events.register("after-call.sagemaker.CreateTrainingJob", self._receive)
 
     def _send(self, **_: object) -> None:
         self._typed.stop_here()
         self.is_sent = True
 
-    def _take_answer(self, **_: object) -> None:
+    def _receive(self, **_: object) -> None:
         self.is_answered = True
-
-
-def _input(job: Job, uri: str) -> TrainingInput:
-    return TrainingInput(uri, distribution="FullyReplicated", input_mode=job.settings.input_mode)
 
 
 def _estimator(job: Job, role: str, session: sagemaker.Session) -> Estimator:
@@ -95,14 +94,14 @@ def _estimator(job: Job, role: str, session: sagemaker.Session) -> Estimator:
         base_job_name=settings.base_job_name,
         sagemaker_session=session,
         hyperparameters=settings.hyperparameters,
-        tags=[{"Key": name, "Value": value} for name, value in settings.tags] or None,
+        tags=settings.tag_list or None,
         subnets=list(settings.subnets) or None,
         security_group_ids=list(settings.security_group_ids) or None,
         metric_definitions=metric_definitions(),
         encrypt_inter_container_traffic=settings.encrypt_traffic,
         checkpoint_s3_uri=job.checkpoints.uri,
         enable_network_isolation=settings.network_isolation,
-        debugger_hook_config=False,  # both would write into the container and the bucket what nobody reads here
+        debugger_hook_config=False,  # debugger and profiler would write what nobody reads here
         disable_profiler=True,
         environment=dict(settings.environment) or None,
         max_retry_attempts=settings.max_retry_attempts or None,
@@ -111,7 +110,7 @@ def _estimator(job: Job, role: str, session: sagemaker.Session) -> Estimator:
 
 
 def follow(name: str, account: Account) -> None:
-    """Show a job's log on standard error until the job ends, in whatever way."""
-    # How it ended is asked for afterwards: the SDK raises for a failure, and only logs that a job was stopped.
-    with contextlib.suppress(UnexpectedStatusException), told_to_the_person():
+    """Show a job's log on standard error until the job ends."""
+    # The caller looks up how it ended: the SDK raises for a failure, and only logs that a job was stopped.
+    with contextlib.suppress(UnexpectedStatusException), output_on_stderr():
         make_session(account).logs_for_job(name, wait=True, poll=_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What SageMaker's instance types are made of: processor, GPU and its compute capability. A table, as of 2026-11-28.
+"""Facts about SageMaker's hosts: processor, GPU and driver of each instance type. A table, as of 2026-11-28.
 
 Families: the enumerations TrainingInstanceType, ProductionVariantInstanceType and TransformInstanceType of botocore
 1.44.8. GPUs: docs.aws.amazon.com/ec2 "Accelerated computing instances"; g7: AWS' announcement of 2026-06-20. Compute
@@ -14,13 +14,13 @@ AS_OF = "2026-11-28"
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """What an instance type computes with.
+    """The hardware of an instance type.
 
     Attributes:
         architecture: amd64 or arm64, as images name it.
         gpu: model of its NVIDIA GPUs; "" without any.
         capability: compute capability of these; (0, 0) without any.
-        accelerator: what it has that is no NVIDIA GPU, and for which the image has no software.
+        accelerator: an accelerator that is no NVIDIA GPU; the image has no software for it.
     """
 
     architecture: str = "amd64"
@@ -65,16 +65,39 @@ _HOSTS = {
     **_GPUS,
 }
 
-
-# With NVMe disks of the machine itself: docs.aws.amazon.com/ec2 "Instance store volumes".
+# With NVMe disks of their own: docs.aws.amazon.com/ec2 "Instance store volumes".
 _NVME = (
     "c5d c6gd m5d m6gd r5d r6gd r7gd g4dn g5 g6 g6e g7 g7e p3dn p4d p4de p5 p5e p5en p6-b200 p6-b300 p6e-gb200"
     " trn1 trn1n trn2 dl1"
 )
 
 
+# Line of the NVIDIA driver by host software: API reference, ProductionVariant and TransformResources.
+GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"  # the one that the gpu image's CUDA 13.0 needs
+DRIVER_LINES = {
+    "al2-ami-sagemaker-inference-gpu-2": 535,
+    "al2-ami-sagemaker-inference-gpu-2-1": 535,
+    "al2-ami-sagemaker-inference-gpu-3-1": 550,
+    GPU_AMI: 580,
+    "al2-ami-sagemaker-batch-gpu-470": 470,
+    "al2-ami-sagemaker-batch-gpu-535": 535,
+}
+NEWEST_BATCH_DRIVER = 535
+
+
+def host_of(instance_type: str) -> Host | None:
+    """Return the hardware of an instance type; None for a family that is not in the table."""
+    return _HOSTS.get(family_of(instance_type))
+
+
+def has_gpu(instance_type: str) -> bool:
+    """Whether an instance type has NVIDIA GPUs; a family that is not in the table counts by its letter."""
+    host = host_of(instance_type)
+    return bool(host.gpu) if host else instance_type.startswith(("ml.g", "ml.p"))
+
+
 def has_own_disk(instance_type: str) -> bool:
-    """Whether an instance type brings a disk whose size nobody chooses."""
+    """Whether an instance type has its own disk, for which SageMaker takes no size."""
     return family_of(instance_type) in _NVME.split()
 
 
@@ -84,12 +107,7 @@ def family_of(instance_type: str) -> str:
 
 
 def nearest_type(name: str, known: Sequence[str]) -> str:
-    """Return the known type that a wrong one seems to mean; "" where it may be a real one that is not to be had."""
+    """Return the known type that a misspelt one resembles; "" where it may be a real type that is not available."""
     family = [one for one in known if family_of(one) == family_of(name)]
     alike = difflib.get_close_matches(name.lower(), family or known, n=1, cutoff=0.6 if family else 0.85)
     return next(iter(alike), "")
-
-
-def host_of(instance_type: str) -> Host | None:
-    """Return what an instance type is made of; None for a family that the table does not have."""
-    return _HOSTS.get(family_of(instance_type))

@@ -1,10 +1,10 @@
-"""The numbers that SageMaker picks out of a job's log: CloudWatch shows their course, `status` the last of each.
+"""The metrics that SageMaker extracts from a job's log: CloudWatch plots them, `status` shows the last value of each.
 
-`validation_…` and `test_…` are of the model that the job leaves, and stand in the log once, at its end. The last value
-of `eval_…` is of that model too: a tuning job may take either for its objective.
+`validation_…` and `test_…` describe the exported model and are logged once, at the job's end. The last value of
+`eval_…` describes that model too: a tuning job may use either as its objective.
 """
 
-# Names of `name=value` pairs in the lines of training; every value is a plain decimal, but an exponent is read as well.
+# Names of `name=value` pairs in the log; values are plain decimals, but exponents are read as well.
 NAMES = (
     "epoch",
     "train_loss",

@@ -1,22 +1,21 @@
-"""A trained model as SageMaker knows it: artifact, image, environment, role."""
+"""A trained model in SageMaker: artifact, image, environment, role."""
 
 import dataclasses
 import time
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
-from launcher.aws.refusals import AWS_ERRORS, code_of, explain
+from launcher.aws.errors import AWS_ERRORS, explain
+from launcher.aws.training_job import describe
 from launcher.command import say
-from launcher.settings.declare import chosen
-from launcher.settings.model import ModelSettings
+from launcher.settings.account import chosen
+from launcher.settings.inference import ModelSettings
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model as it is going to be requested.
+    """A model as it will be requested.
 
     Attributes:
         data: URI of its model.tar.gz.
@@ -41,73 +40,57 @@ class Model:
             "EnableNetworkIsolation": settings.network_isolation,
             "Tags": settings.tag_list,
         }
-        return told(request)
+        return without_unset(request)
 
 
-def told(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a request without what is not set: SageMaker's own defaults then hold."""
+def without_unset(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request without unset fields, so that SageMaker's defaults hold."""
     return {name: value for name, value in request.items() if value not in (None, "", [], {})}
 
 
 def stamp(name: str) -> str:
-    """Return a name with the time behind it, so that it is new."""
+    """Return a name with the time appended, so that it is new."""
     return f"{name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
 
 
 def artifact_of(settings: ModelSettings, account: Account) -> str:
-    """Return the URI of the model that is meant.
+    """Return the URI of the model that the settings name.
 
     Raises:
-        UserError: when none or two are named, or the training job has left none.
+        UserError: when they name none or two, or the training job has no model.
     """
     data, job = chosen(settings, "model_data", "job")
     if bool(data) == bool(job):
         raise UserError(
-            "Which model is not clear." if job else "No model is named.",
-            "Give MODEL_DATA=s3://…/model.tar.gz, or JOB= and the name of the training job that left it.",
+            "Two models are given." if job else "No model is given.",
+            "Give MODEL_DATA=s3://…/model.tar.gz, or JOB= and the name of a training job.",
         )
     return data or _artifact_of_job(job, account)
 
 
 def _artifact_of_job(name: str, account: Account) -> str:
-    job = describe_training_job(name, account)
+    job = describe(name, account)
     data = job.get("ModelArtifacts", {}).get("S3ModelArtifacts", "")
     if job["TrainingJobStatus"] not in ("Completed", "Stopped") or not data:
         raise UserError(
-            f"The training job {name} is {job['TrainingJobStatus']}, so it has left no model.",
-            f"See how it stands: make status JOB={name}.",
+            f"The training job {name} is {job['TrainingJobStatus']} and has no model.",
+            f"Check its status: make status JOB={name}.",
         )
     return str(data)
 
 
-def describe_training_job(name: str, account: Account) -> dict[str, Any]:
-    """Return SageMaker's description of a training job.
-
-    Raises:
-        UserError: when there is none of that name.
-    """
-    try:
-        return dict(account.client("sagemaker").describe_training_job(TrainingJobName=name))
-    except ClientError as error:
-        if code_of(error) in ("ResourceNotFound", "ValidationException"):
-            raise UserError(
-                f"There is no training job {name} in {account.region}.", "Correct JOB or REGION."
-            ) from error
-        raise
-
-
 def say_unknown(kind: str, name: str, stays: str) -> None:
-    """Say that a request may have been taken, so that what it needs is not removed.
+    """Say that SageMaker may have accepted a request, and which resources therefore stay.
 
     Args:
         kind: `endpoint` or `transform-job`, as the AWS CLI spells them.
     """
     ask = f"aws sagemaker describe-{kind} --{kind}-name {name}"
-    say(f"Whether SageMaker has taken the request is not known, so {stays}: {ask}")
+    say(f"It is not known whether SageMaker accepted the request, so {stays}: {ask}")
 
 
 def delete(account: Account, kind: str, name: str) -> None:
-    """Delete a model, endpoint config or endpoint as far as it goes; what stays is told.
+    """Delete a model, endpoint config or endpoint; say so, or why it stays.
 
     Args:
         kind: `model`, `endpoint_config` or `endpoint`, as boto3 spells them.

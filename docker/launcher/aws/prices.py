@@ -1,19 +1,19 @@
-"""What an instance hour costs, by AWS' own price list: a table here would soon be out of date."""
+"""What an instance costs per hour, by AWS' own price list: a table here would soon be out of date."""
 
 import json
 from typing import Any
 
 from launcher.aws.account import Account
-from launcher.aws.refusals import AWS_ERRORS
+from launcher.aws.errors import AWS_ERRORS
 
-_HOME = "us-east-1"  # the price list is served from a few regions only
+_HOME = "us-east-1"  # only a few regions serve the price list
 
 
 def hourly_price(account: Account, instance_type: str, component: str = "Training") -> float | None:
-    """Return dollars an instance hour on demand; None where the price list may not be asked or does not say.
+    """Return dollars per instance hour on demand; None where the price list does not say or may not be read.
 
     Args:
-        component: Training or Hosting.
+        component: Training, Hosting or BatchTransform.
     """
     wanted = {"instanceName": instance_type, "regionCode": account.region}
     filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
@@ -29,18 +29,14 @@ def hourly_price(account: Account, instance_type: str, component: str = "Trainin
 
 def _is_for(product: dict[str, Any], component: str) -> bool:
     attributes = product.get("product", {}).get("attributes", {})
-    return component.lower() in {
-        str(attributes.get(name, "")).lower() for name in ("component", "platoinstancetype")
-    }
+    names = ("component", "platoinstancetype")
+    return component.lower() in {str(attributes.get(name, "")).lower() for name in names}
 
 
 def _prices(product: dict[str, Any]) -> list[float]:
-    """Return the prices above 0 of a product's on-demand terms; reservations have a price of 0."""
+    """Return the on-demand prices of a product above 0; reservations have a price of 0."""
     terms = product.get("terms", {}).get("OnDemand", {}).values()
     rates = [rate for term in terms for rate in term.get("priceDimensions", {}).values()]
-    told = [
-        float(rate.get("pricePerUnit", {}).get("USD", 0))
-        for rate in rates
-        if rate.get("unit") in ("Hrs", "Hours")
-    ]
-    return [price for price in told if price > 0]
+    hourly = [rate for rate in rates if rate.get("unit") in ("Hrs", "Hours")]
+    prices = [float(rate.get("pricePerUnit", {}).get("USD", 0)) for rate in hourly]
+    return [price for price in prices if price > 0]

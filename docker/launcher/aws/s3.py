@@ -1,4 +1,4 @@
-"""S3: locations, and what lies there."""
+"""S3: locations, and which objects they hold."""
 
 import dataclasses
 import itertools
@@ -10,15 +10,16 @@ from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
-from launcher.aws.refusals import is_denied
+from launcher.aws.errors import is_denied
 from launcher.findings import Finding, warn
+from launcher.settings.workload import WorkloadSettings
 
 MOST_KEYS = 5000  # enough to see what a prefix holds
 
 
 @dataclasses.dataclass(frozen=True)
 class Location:
-    """A place in S3: a bucket and a key, or the beginning of keys."""
+    """A location in S3: a bucket and a key or key prefix."""
 
     bucket: str
     key: str
@@ -31,11 +32,11 @@ class Location:
 
     @property
     def uri(self) -> str:
-        """The place as s3://bucket/key."""
+        """The location as s3://bucket/key."""
         return f"s3://{self.bucket}/{self.key}"
 
     def as_folder(self) -> "Location":
-        """Return the place with a slash at its end: `run1` alone would mean `run10` too."""
+        """Return the location with a slash at its end: the prefix `run1` would match `run10` too."""
         return self if not self.key or self.key.endswith("/") else Location(self.bucket, f"{self.key}/")
 
     def below(self, *names: str) -> "Location":
@@ -43,20 +44,26 @@ class Location:
         return Location(self.bucket, self.as_folder().key + "".join(f"{name}/" for name in names))
 
 
+def prefix_of(settings: WorkloadSettings, account: Account) -> Location:
+    """Return the folder for uploads and outputs."""
+    default = f"s3://sagemaker-{account.region}-{account.number}/bert-classifier"
+    return Location.of(settings.s3_prefix or default).as_folder()
+
+
 def list_sizes(account: Account, location: Location) -> dict[str, int]:
-    """Return bytes by key of what lies at or below a place; empty markers of consoles do not count."""
+    """Return the size by key of all objects at or below a location, without the console's folder markers."""
     objects = (found for page in _pages(account, location) for found in page.get("Contents", ()))
     first = itertools.islice(objects, MOST_KEYS)
     return {found["Key"]: found["Size"] for found in first if not found["Key"].endswith("/")}
 
 
 def list_keys(account: Account, location: Location) -> list[str]:
-    """Return the keys at or below a place, at most MOST_KEYS of them."""
+    """Return the keys at or below a location, at most MOST_KEYS."""
     return list(list_sizes(account, location))
 
 
 def list_folders(account: Account, folder: Location) -> list[str]:
-    """Return the names of the folders right below a folder."""
+    """Return the names of a folder's subfolders."""
     pages = _pages(account, folder, Delimiter="/")
     found = [part["Prefix"] for page in pages for part in page.get("CommonPrefixes", ())]
     return [prefix.removeprefix(folder.key).rstrip("/") for prefix in found]
@@ -68,12 +75,12 @@ def _pages(account: Account, location: Location, **more: Any) -> Iterator[dict[s
 
 
 def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Location, dict[str, int] | None]:
-    """Return what an address means, and bytes by key of what lies there; None where you may not look.
+    """Return the location that an address means, and the size by key of its objects; None where you may not list them.
 
-    Only the job's role may need to read there: then an address with one of `suffixes` is taken for an object.
+    Perhaps only the job's role may read there: then an address with one of `suffixes` counts as an object.
 
     Raises:
-        UserError: when it cannot be told apart what is meant.
+        UserError: when the address is ambiguous.
     """
     try:
         return resolve(account, uri)
@@ -81,24 +88,23 @@ def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Locatio
         if not is_denied(error):
             raise
     location = Location.of(uri)
-    return (
-        location if PurePosixPath(location.key).suffix.lower() in suffixes else location.as_folder()
-    ), None
+    is_object = PurePosixPath(location.key).suffix.lower() in suffixes
+    return location if is_object else location.as_folder(), None
 
 
 def unseen(subject: str, location: Location) -> Finding:
-    """Return what it means that a place may not be looked at."""
-    told = f"{location.uri} could not be looked at (you may not call ListObjectsV2), so it is taken as you gave it"
-    return warn(subject, told, "See that the role may read it, and that it holds what you mean.")
+    """Return the doubt about a location that you may not list."""
+    message = f"{location.uri} could not be checked (you may not call ListObjectsV2), so it is used as given"
+    return warn(subject, message, "Make sure that the role may read it and that it holds the right objects.")
 
 
 def resolve(account: Account, uri: str) -> tuple[Location, dict[str, int]]:
-    """Return what an address means, and bytes by key: of the object of that key, or else of the folder.
+    """Return the location that an address means, and the size by key: the object of that key, or else the folder.
 
-    SageMaker takes every object whose key begins as it is told: what it is told must begin nothing else.
+    SageMaker takes every object whose key begins with the given one, so it must be the prefix of nothing else.
 
     Raises:
-        UserError: when it cannot be told apart what is meant.
+        UserError: when the address is ambiguous.
     """
     location = Location.of(uri)
     folder = location.as_folder()
@@ -108,14 +114,14 @@ def resolve(account: Account, uri: str) -> tuple[Location, dict[str, int]]:
     others = sorted({*(key for key in list_keys(account, location) if key != location.key), *below})
     if others:
         raise UserError(
-            f"{uri} is an object, and s3://{location.bucket}/{others[0]} begins with the same letters, so SageMaker "
+            f"{uri} is an object, and s3://{location.bucket}/{others[0]} begins with the same characters, so SageMaker "
             "would take both.",
-            "Move one of them into a folder of its own, and name the folder.",
+            "Move one of them into its own folder, and give the folder.",
         )
     return location, {key: size for key, size in list_sizes(account, location).items() if key == location.key}
 
 
 def _is_object(account: Account, location: Location) -> bool:
-    """Say whether an object has exactly this key; of all keys that begin so, it is listed first."""
+    """Return whether an object has exactly this key; S3 lists it before all longer keys."""
     keys = (found["Key"] for page in _pages(account, location) for found in page.get("Contents", ()))
     return next(keys, None) == location.key

@@ -1,6 +1,6 @@
-"""The SageMaker SDK, quiet: nothing on standard output, no advice, no report to its makers.
+"""The SageMaker SDK without telemetry and without output on standard output.
 
-Import it inside a function: that takes seconds, which a wrong setting should not wait for.
+Import it inside a function: the import takes seconds, which a wrong setting should not wait for.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from sagemaker.config import load_sagemaker_config
 
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
-from launcher.aws.refusals import AWS_ERRORS
+from launcher.aws.errors import AWS_ERRORS
 
 
 def make_session(account: Account) -> sagemaker.Session:
-    """Return an SDK session of this account that reports nothing to the SDK's makers.
+    """Return an SDK session of this account, without telemetry.
 
-    Defaults of your own SDK configuration still hold, such as a VPC that your organisation demands.
+    Defaults of the user's SDK configuration hold, such as a VPC that the organisation demands.
 
     Raises:
         UserError: when that configuration cannot be read.
@@ -35,19 +35,19 @@ def make_session(account: Account) -> sagemaker.Session:
 def _configuration() -> dict[str, Any]:
     try:
         return dict(load_sagemaker_config())
-    except AWS_ERRORS:  # it may lie in S3
+    except AWS_ERRORS:  # it may be in S3
         raise
-    except Exception as error:  # of its YAML, of its schema, of a file that is not there
-        told = str(error).partition("\n")[0].rstrip(".")
+    except Exception as error:  # in its YAML or schema, or no such file
+        reason = str(error).partition("\n")[0].rstrip(".")
         raise UserError(
-            f"Your configuration of the SageMaker SDK cannot be used: {told}.",
-            "Correct config.yaml in ~/.config/sagemaker or /etc/xdg/sagemaker, or where "
-            "SAGEMAKER_USER_CONFIG_OVERRIDE names it.",
+            f"Your configuration of the SageMaker SDK cannot be used: {reason}.",
+            "Correct config.yaml in ~/.config/sagemaker or /etc/xdg/sagemaker, or the file that "
+            "SAGEMAKER_USER_CONFIG_OVERRIDE names.",
         ) from error
 
 
 @contextlib.contextmanager
-def told_to_the_person() -> Iterator[None]:
-    """Send what the SDK prints to standard error: standard output is for results."""
+def output_on_stderr() -> Iterator[None]:
+    """Redirect the SDK's output to standard error; standard output is for results."""
     with contextlib.redirect_stdout(sys.stderr):
         yield

@@ -1,4 +1,4 @@
-"""Uploads: only what is not in S3 yet, and only the very bytes that were digested."""
+"""Uploads: only what is not in S3 yet, and only the bytes that were digested."""
 
 import dataclasses
 import hashlib
@@ -25,7 +25,7 @@ _TRANSFER = TransferConfig()
 
 @dataclasses.dataclass(frozen=True)
 class DigestedFile:
-    """A file of this machine as it was read once.
+    """A local file as it was read once.
 
     Attributes:
         size: in bytes.
@@ -52,12 +52,12 @@ class DigestedFile:
 
 
 def upload(account: Account, files: Mapping[str, DigestedFile], folder: Location, kms_key: str = "") -> None:
-    """Upload files into a folder that belongs to their contents; what is there in full already is not sent again.
+    """Upload files into a folder named after their contents, except those that are there already.
 
     Args:
         files: by their names in the folder.
     Raises:
-        UserError: when a file is no longer what it was when it was digested; it makes no object then.
+        UserError: when a file has changed since it was digested; it becomes no object then.
     """
     missing = _missing(account, files, folder, kms_key)
     if not missing:
@@ -90,7 +90,7 @@ def _missing(
 
 
 def _has_key(account: Account, bucket: str, key: str, kms_key: str) -> bool:
-    """Say whether an object is encrypted with a key; of an alias that cannot be told."""
+    """Return whether an object is encrypted with a key; False for an alias, which S3 does not tell."""
     try:
         found = account.client("s3").head_object(Bucket=bucket, Key=key)
     except ClientError:
@@ -99,7 +99,7 @@ def _has_key(account: Account, bucket: str, key: str, kms_key: str) -> bool:
 
 
 def _same_bytes(content: BinaryIO, expected: DigestedFile) -> BinaryIO:
-    """Return what is uploaded of an open file: a small one is looked at before, a large one on its way."""
+    """Return the stream to upload: a small file is verified before, a large one on the way."""
     large = _SameBytes(content, expected)
     if expected.size >= _TRANSFER.multipart_threshold:
         return cast(BinaryIO, large)
@@ -107,9 +107,9 @@ def _same_bytes(content: BinaryIO, expected: DigestedFile) -> BinaryIO:
 
 
 class _SameBytes:
-    """A file that fails at its end when it is not what was digested.
+    """A stream that fails at its end when the file is not what was digested.
 
-    The transfer library reads a large file once, from beginning to end, and makes no object of one that fails.
+    The transfer library reads a large file once, from beginning to end, and creates no object if that fails.
     """
 
     def __init__(self, content: BinaryIO, expected: DigestedFile) -> None:
@@ -117,7 +117,7 @@ class _SameBytes:
         self._digest, self._read = hashlib.sha256(), 0
 
     def seekable(self) -> bool:
-        """Whether its size can be asked for by going to its end."""
+        """Return True: the transfer library seeks to the end for the size."""
         return True
 
     def tell(self) -> int:
@@ -125,7 +125,7 @@ class _SameBytes:
         return self._content.tell()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position; the end is where it was when the file was digested."""
+        """Go to a position, relative to the digested size if at the end."""
         start = self._expected.size if whence == os.SEEK_END else 0
         return self._content.seek(start + offset)
 
@@ -133,7 +133,7 @@ class _SameBytes:
         """Return the next bytes.
 
         Raises:
-            UserError: when the end is reached, and the whole is not what was digested.
+            UserError: at the end, when the file is not what was digested.
         """
         block = self._content.read(size)
         self._digest.update(block)
@@ -141,8 +141,8 @@ class _SameBytes:
         at_end = len(block) < size or self._read >= self._expected.size
         if at_end and self._digest.hexdigest() != self._expected.sha256:
             raise UserError(
-                f"{self._expected.path} was changed while it was uploaded, so nothing was started.",
-                "Start again when nobody writes to it.",
+                f"{self._expected.path} changed during the upload, so nothing was started.",
+                "Try again when nobody writes to it.",
             )
         return block
 
@@ -154,5 +154,6 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise UserError(
-            f"Cannot read {path}: {error.strerror or error}.", "See whether it is there and yours to read."
+            f"Cannot read {path}: {error.strerror or error}.",
+            "Check that it exists and that you may read it.",
         ) from error

@@ -1,4 +1,4 @@
-"""`delete-endpoint`: the endpoint, then its configuration, then its model; the artifact in S3 stays."""
+"""`delete-endpoint`: delete an endpoint, its configuration and its model; the artifact in S3 stays."""
 
 import dataclasses
 
@@ -7,21 +7,19 @@ from launcher.aws import endpoint
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
 from launcher.command import Command, say
-from launcher.settings.declare import AccountSettings, text
-from launcher.settings.model import DEFAULT_ENDPOINT, ENDPOINT_NAME
+from launcher.settings.account import AccountSettings
+from launcher.settings.inference import endpoint_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteSettings(AccountSettings):
-    """What `delete-endpoint` can be told."""
+    """The settings of `delete-endpoint`."""
 
-    endpoint: str = text(
-        DEFAULT_ENDPOINT, "1 to 43 letters, digits and hyphens", "Name of the endpoint.", ENDPOINT_NAME
-    )
+    endpoint: str = endpoint_name("Name of the endpoint.")
 
 
 def run(settings: DeleteSettings, account: Account) -> int:
-    """Delete the endpoint with what `deploy` has made for it; return 0 once it is gone.
+    """Delete the endpoint and what `deploy` has created for it; return 0 once it is gone.
 
     Raises:
         UserError: when there is no such endpoint.
@@ -31,15 +29,14 @@ def run(settings: DeleteSettings, account: Account) -> int:
     found = endpoint.find(account, name)
     if found is None:
         raise UserError(f"There is no endpoint {name} in {account.region}.", "Correct ENDPOINT or REGION.")
-    remove_parts = endpoint.parts_of(account, name, found["EndpointConfigName"])
+    config = found["EndpointConfigName"]
+    remove_parts = endpoint.parts_of(account, name, config)
     account.client("sagemaker").delete_endpoint(EndpointName=name)
     if held is None:
         try:
             endpoint.wait_until_gone(account, name)
         except BaseException:
-            say(
-                f"{name} goes away by itself; its configuration {found['EndpointConfigName']} and its model stay"
-            )
+            say(f"{name} is being deleted; its configuration {config} and its model stay")
             raise
         say(f"removed endpoint {name}")
     remove_parts()
@@ -49,11 +46,6 @@ def run(settings: DeleteSettings, account: Account) -> int:
 
 
 COMMANDS = (
-    Command(
-        "delete-endpoint",
-        "delete an endpoint, its configuration and its model",
-        DeleteSettings,
-        run,
-        "endpoint",
-    ),
-)
+    Command("delete-endpoint", "delete an endpoint, its configuration and its model", DeleteSettings, run,
+            "endpoint"),
+)  # fmt: skip

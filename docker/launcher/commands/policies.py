@@ -1,4 +1,4 @@
-"""`policies`: the least that roles and people need, filled in for your account, and the commands that grant it."""
+"""`policies`: write least-privilege IAM policies for your account, and print the commands that apply them."""
 
 import dataclasses
 import json
@@ -10,44 +10,41 @@ from pathlib import Path
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import specs
 from launcher.aws.account import Account
-from launcher.checks.preflight import prefix_of
+from launcher.aws.s3 import prefix_of
+from launcher.checks.unused import check_unused
 from launcher.command import Command, say
 from launcher.findings import refuse_failures
-from launcher.settings.declare import AccountSettings, s3_uri, text
-from launcher.settings.idle import check_idle
-from launcher.settings.work import WorkSettings
+from launcher.settings.account import AccountSettings
+from launcher.settings.fields import resource_name, s3_uri, text
+from launcher.settings.workload import WorkloadSettings
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "iam"
 ALWAYS = ("trust", "training-role", "serving-role", "developer")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PolicySettings(WorkSettings):
-    """What `policies` can be told."""
+class PolicySettings(WorkloadSettings):
+    """The settings of `policies`."""
 
-    output: str = text("", "a folder", "Folder for the policies; needed.")
-    name: str = text(
-        "bert-classifier", "1 to 40 letters, digits and hyphens",
-        "Beginning of the names of jobs, endpoints and the two roles.", r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}",
-    )  # fmt: skip
-    s3_prefix: str = s3_uri("", "Where data, checkpoints and results go.")
+    output: str = text("", "a folder", "Folder for the policies; required.")
+    name: str = resource_name(
+        "bert-classifier", 40, "First part of the names of jobs, endpoints and the two roles."
+    )
+    s3_prefix: str = s3_uri("", "S3 folder for data, checkpoints and outputs.")
 
 
 _USED = {"repository", "subnets", "security_group_ids", "volume_kms_key", "output_kms_key", "s3_prefix"}
-_IDLE = {
-    name: "no policy depends on it"
-    for name in specs(WorkSettings)
-    if name not in {*_USED, *specs(AccountSettings), "s3_prefix"}
-}
+_UNUSED = specs(WorkloadSettings).keys() - specs(AccountSettings).keys() - _USED
 
 
 def run(settings: PolicySettings, account: Account) -> int:
-    """Write the policies; print the commands of the AWS command line that make roles of them."""
+    """Write the policies; print the commands of the AWS CLI that create the roles."""
     if not settings.output:
-        raise UserError("No folder for the policies is named.", "Give one: make policies OUTPUT=my-policies.")
+        raise UserError("OUTPUT is not set.", "Give a folder: make policies OUTPUT=my-policies.")
     if Path(settings.output).expanduser().resolve() == TEMPLATES:
-        raise UserError(f"{settings.output} holds the templates of the policies.", "Name another OUTPUT.")
-    refuse_failures(list(check_idle(settings, _IDLE)))
+        raise UserError(f"{settings.output} holds the templates of the policies.", "Give another OUTPUT.")
+    unused = dict.fromkeys(sorted(_UNUSED), "no policy depends on it")
+    refuse_failures(list(check_unused(settings, unused)))
     values = values_of(settings, account)
     filled = {name: fill(name, values) for name in names_of(settings)}
     folder = Path(settings.output).expanduser()
@@ -57,7 +54,7 @@ def run(settings: PolicySettings, account: Account) -> int:
             for name, policy in filled.items():
                 _write(folder / f"{name}.json", policy)
         except OSError as error:
-            raise UserError(f"Cannot write to {folder}: {error.strerror}.", "Name another OUTPUT.") from error
+            raise UserError(f"Cannot write to {folder}: {error.strerror}.", "Give another OUTPUT.") from error
         say(f"wrote {', '.join(f'{name}.json' for name in filled)} to {folder}")
     print("\n".join(commands_of(settings, folder)))
     return 0
@@ -65,31 +62,31 @@ def run(settings: PolicySettings, account: Account) -> int:
 
 def _write(path: Path, policy: str) -> None:
     if path.exists() and path.read_text(encoding="utf-8", errors="replace") != policy:
-        say(f"{path} is replaced: it held something else")
+        say(f"replacing {path}, which had other content")
     path.write_text(policy, encoding="utf-8")
 
 
 def names_of(settings: PolicySettings) -> list[str]:
-    """Return the policies that are needed: those for a VPC and a key only with them."""
+    """Return the names of the policies: those for a VPC or a key only if there is one."""
     vpc = ["vpc"] if settings.subnets else []
     return [*ALWAYS, *vpc, *(["kms"] if key_of(settings) else [])]
 
 
 def key_of(settings: PolicySettings) -> str:
-    """Return the KMS key that is meant; "" when none is."""
+    """Return the KMS key; "" without one."""
     return settings.output_kms_key or settings.volume_kms_key
 
 
 def values_of(settings: PolicySettings, account: Account) -> dict[str, str]:
-    """Return what stands for each placeholder.
+    """Return the value of each placeholder.
 
     Raises:
-        UserError: when the key is not given by its ARN, the only name that a policy knows.
+        UserError: when the key is not given by its ARN, as policies need it.
     """
     prefix, key = prefix_of(settings, account), key_of(settings)
     if key and not re.fullmatch(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+", key):
         raise UserError(
-            f"{key} is no ARN of a KMS key.", "Give arn:aws:kms:…:key/…; a policy knows no alias."
+            f"{key} is not the ARN of a KMS key.", "Give arn:aws:kms:…:key/…; policies accept no alias."
         )
     if not prefix.key:
         raise UserError(f"{prefix.uri} is a whole bucket.", "Give S3_PREFIX a folder: s3://bucket/folder.")
@@ -107,7 +104,7 @@ def values_of(settings: PolicySettings, account: Account) -> dict[str, str]:
 
 
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """Return a policy with every placeholder filled in.
+    """Return a policy with its placeholders filled in.
 
     Raises:
         KeyError: when a placeholder has no value.
@@ -119,7 +116,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
 
 
 def commands_of(settings: PolicySettings, folder: Path) -> list[str]:
-    """Return the commands that make the two roles; the developer's policy is for whoever runs the launcher."""
+    """Return the commands that create the two roles and the policy for whoever runs the launcher."""
     extra = [name for name in names_of(settings) if name not in ALWAYS]
     commands = []
     for use in ("training", "serving"):

@@ -1,39 +1,37 @@
-"""`status JOB`: how a training job stands."""
+"""`status JOB`: report the status of a training job."""
 
 import dataclasses
 
 from bert_classifier.errors import UserError
+from launcher.aws import training_job
 from launcher.aws.account import Account
-from launcher.aws.model import describe_training_job
 from launcher.aws.prices import hourly_price
 from launcher.command import Command
-from launcher.commands import job_report
-from launcher.settings.declare import AccountSettings, number_or_unset, text
-from launcher.settings.work import JOB_NAME
+from launcher.settings.account import AccountSettings
+from launcher.settings.fields import hourly_price as price_field
+from launcher.settings.fields import resource_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StatusSettings(AccountSettings):
-    """What `status` can be told."""
+    """The settings of `status`."""
 
-    job: str = text("", "the name of a training job", "The training job.", JOB_NAME)
-    hourly_price: float | None = number_or_unset(
-        0, 1000, "Price of an instance hour, for the cost; default: asked of AWS' price list."
-    )
+    job: str = resource_name("", 63, "Name of the training job.", "the name of a training job")
+    hourly_price: float | None = price_field()
 
 
 def run(settings: StatusSettings, account: Account) -> int:
-    """Tell how a job stands; return 0 whatever its state.
+    """Print a job's report; return 0 whatever its status.
 
     Raises:
         UserError: when there is no such job.
     """
     if not settings.job:
-        raise UserError("No job is named.", "Give its name: make status JOB=name.")
-    job = describe_training_job(settings.job, account)
+        raise UserError("No job is given.", "Give its name: make status JOB=name.")
+    job = training_job.describe(settings.job, account)
     price = settings.hourly_price or hourly_price(account, job["ResourceConfig"].get("InstanceType", ""))
-    print("\n".join(job_report.lines(job, price)))
+    print("\n".join(training_job.lines(job, price)))
     return 0
 
 
-COMMANDS = (Command("status", "tell how a training job stands", StatusSettings, run, "job"),)
+COMMANDS = (Command("status", "report the status of a training job", StatusSettings, run, "job"),)

@@ -1,4 +1,4 @@
-"""Where a job's channels come from: local files, which are looked at and uploaded, or S3."""
+"""A job's channels: local files, which are checked and uploaded, or objects in S3."""
 
 import dataclasses
 import functools
@@ -10,8 +10,8 @@ from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, list_folders, look, unseen
 from launcher.aws.upload import DigestedFile
-from launcher.checks.table_check import check_table
 from launcher.findings import Finding, fail, ok
+from launcher.inputs.table import check_table
 from launcher.settings.training import TrainSettings
 
 DATA_SUFFIXES = (".csv", ".jsonl")
@@ -39,12 +39,12 @@ class LocalChannel:
 
     @functools.cached_property
     def contents(self) -> dict[str, DigestedFile]:
-        """The files as they are read now, once: what is digested is what is uploaded."""
+        """The files as read once, so that the uploaded bytes are the digested ones."""
         return {name: DigestedFile.of(path) for name, path in sorted(self.files.items())}
 
     @property
     def digest(self) -> str:
-        """A digest of names and contents: the same files always go to the same place."""
+        """A digest of names and contents: the same files always go to the same location."""
         whole = hashlib.sha256()
         for name, file in self.contents.items():
             whole.update(f"{name}\0{file.sha256}\n".encode())
@@ -68,8 +68,8 @@ class S3Channel:
     """Objects in S3 that are a channel already.
 
     Attributes:
-        location: one object, or a folder with the slash at its end.
-        sizes: bytes by key of what lies there, as far as it was listed; None where you may not look.
+        location: one object, or a folder.
+        sizes: bytes by key of its objects, as far as they were listed; None where you may not list them.
     """
 
     name: str
@@ -78,33 +78,31 @@ class S3Channel:
 
     @classmethod
     def at(cls, name: str, uri: str, account: Account) -> "S3Channel":
-        """Look at what lies at s3://bucket/key: the object of that key, or else the folder."""
+        """Look up s3://bucket/key: the object of that key, or else the folder."""
         return cls(name, *look(account, uri, (*DATA_SUFFIXES, *_ENCODER_SUFFIXES)))
 
     def findings(self) -> Iterator[Finding]:
-        """Yield whether anything usable lies there: as of a local folder, nothing hidden and nothing empty."""
+        """Check that it has usable objects, neither hidden nor empty."""
         if self.sizes is None:
             yield unseen(self.name, self.location)
             return
         if not self.sizes:
-            yield fail(
-                self.name, f"nothing lies at {self.location.uri}", "Correct the prefix, or upload the data."
-            )
+            remedy = "Correct the prefix, or upload the data."
+            yield fail(self.name, f"there is nothing at {self.location.uri}", remedy)
             return
-        suffixes = DATA_SUFFIXES if self.name in _TABLES else ("",)
+        is_table = self.name in _TABLES
+        suffixes = DATA_SUFFIXES if is_table else ("",)
         usable = [key for key, size in self.sizes.items() if size and self._is_read(key, suffixes)]
-        if not usable:
-            there = ", ".join(list(self.sizes)[:3])
-            wanted = "*.csv or *.jsonl" if self.name in _TABLES else "file"
-            yield fail(
-                self.name,
-                f"{self.location.uri} has no {wanted} that is neither hidden nor empty: it holds {there}",
-                "Give CSV or JSON Lines."
-                if self.name in _TABLES
-                else "Correct the prefix, or upload the files.",
-            )
+        if usable:
+            yield ok(self.name, f"{len(usable)} object(s) at {self.location.uri}")
             return
-        yield ok(self.name, f"{len(usable)} object(s) at {self.location.uri}")
+        wanted = "*.csv or *.jsonl" if is_table else "file"
+        yield fail(
+            self.name,
+            f"{self.location.uri} has no {wanted} that is neither hidden nor empty: it holds"
+            f" {', '.join(list(self.sizes)[:3])}",
+            "Give CSV or JSON Lines." if is_table else "Correct the prefix, or upload the files.",
+        )
 
     def _is_read(self, key: str, suffixes: tuple[str, ...]) -> bool:
         folder = self.location.key.rpartition("/")[0] + "/" if "/" in self.location.key else ""
@@ -118,7 +116,7 @@ def channels_of(settings: TrainSettings, account: Account) -> list[Channel]:
     """Return the job's channels.
 
     Raises:
-        UserError: when there is no training data, or something given is not there.
+        UserError: when there is no training data, or something given does not exist.
     """
     given = {channel: getattr(settings, name) for name, channel in _CHANNEL_OF.items()}
     channels = [_channel(name, value, account) for name, value in given.items() if value]
@@ -127,7 +125,7 @@ def channels_of(settings: TrainSettings, account: Account) -> list[Channel]:
     if "train" not in {channel.name for channel in channels}:
         raise UserError(
             "There is no training data.",
-            "Give it: TRAIN=my.csv, or S3_DATA=s3://bucket/prefix with a folder train/; to try: "
+            "Give TRAIN=my.csv, or S3_DATA=s3://bucket/prefix with a folder train/; to try it out: "
             "TRAIN=local_test/test_dir/input/data/train.",
         )
     return channels
@@ -143,6 +141,7 @@ def _channel(name: str, value: str, account: Account) -> Channel:
 
 
 def _below(uri: str, account: Account, without: set[str]) -> list[Channel]:
+    """Return the channels that are folders below an address."""
     folder = Location.of(uri).as_folder()
     names = set(list_folders(account, folder))
     taken = without | ({"val"} if "validation" in without else set())
@@ -151,7 +150,7 @@ def _below(uri: str, account: Account, without: set[str]) -> list[Channel]:
 
 
 def _files_of(name: str, path: Path) -> dict[str, Path]:
-    """Return a channel's files by their names in it; what no job would read stays here."""
+    """Return a channel's files by their names in it, without those that no job would read."""
     if path.is_file():
         if name == "class":
             return {"classes.txt": path}
@@ -169,9 +168,9 @@ def _files_of(name: str, path: Path) -> dict[str, Path]:
             f"{path} holds no *.safetensors.", "Give a folder that save_pretrained() has written."
         )
     if not files:
-        there = ", ".join(str(p.relative_to(path)) for p in visible[:3]) or "nothing"
+        present = ", ".join(str(p.relative_to(path)) for p in visible[:3]) or "nothing"
         raise UserError(
-            f"{path} has no {' or '.join(suffixes)} for {name}: it holds {there}.", "Give another one."
+            f"{path} has no {' or '.join(suffixes)} for {name}: it holds {present}.", "Give another one."
         )
     return files
 

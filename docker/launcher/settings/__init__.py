@@ -1,1 +1,1 @@
-"""What the commands can be told: declared once, read from flags, environment and file."""
+"""What each command can be given, and where the values come from."""

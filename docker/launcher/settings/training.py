@@ -1,55 +1,50 @@
-"""What `train`, `train-spot` and `doctor` can be told about a training job."""
+"""Settings of `train`, `train-spot` and `doctor`."""
 
 import dataclasses
+from typing import Any
 
 from bert_classifier.job.settings import boolean, choice, integer
-from launcher.settings.declare import number_or_unset, pairs, s3_uri, text
-from launcher.settings.work import JOB_NAME, WorkSettings, instance_type
+from launcher.settings.fields import hourly_price, instance_type, pairs, resource_name, s3_uri, text
+from launcher.settings.workload import WorkloadSettings
 
 _LONGEST_RUN = 28 * 86_400  # SageMaker's own limit, in seconds
-_PATH_OR_URI = "a file or folder, or s3://bucket/prefix"
 
 
-def _channel(help: str) -> str:
-    field: str = text("", _PATH_OR_URI, help)
-    return field
+def _channel(help: str) -> Any:
+    return text("", "a file or folder, or s3://bucket/prefix", help)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainSettings(WorkSettings):
+class TrainSettings(WorkloadSettings):
     """The settings of a training job."""
 
-    instance_type: str = instance_type("ml.g5.xlarge", "Machine to train on.")
+    instance_type: str = instance_type("ml.g5.xlarge", "Instance type to train on.")
     volume_size: int = integer(
-        30, 1, 16_384, "Disk of each in GB; instances with a disk of their own ignore it."
+        30, 1, 16_384, "Disk per instance in GB; instances with their own disk ignore it."
     )
-    train: str = _channel("Training data, uploaded if it is local.")
+    train: str = _channel("Training data; local files are uploaded.")
     validation: str = _channel("Validation data; default: a share of the training data is held out.")
     test: str = _channel("Test data.")
-    classes: str = _channel("Class names, one a line.")
+    classes: str = _channel("Class names, one per line.")
     model: str = _channel("Pretrained encoder; default: `model_name`, from the model hub.")
-    s3_data: str = s3_uri("", "Folder that holds train/, validation/, test/, class/ and model/ already.")
+    s3_data: str = s3_uri(
+        "", "Folder in S3 that already holds train/, validation/, test/, class/ and model/."
+    )
     hp: tuple[tuple[str, str], ...] = pairs("Hyperparameters of the job.", most=99)
-    max_run: int = integer(86_400, 60, _LONGEST_RUN, "Seconds that the job may run.")
+    max_run: int = integer(86_400, 60, _LONGEST_RUN, "Longest run time in seconds.")
     max_wait: int | None = integer(
-        None, 60, 2 * _LONGEST_RUN, "Spot: seconds that it may wait and run; default: twice MAX_RUN."
-    )
-    checkpoint_s3_uri: str = s3_uri(
-        "", "Checkpoints; name an earlier job's to go on with it; default: a folder for the job."
-    )
-    job_name: str = text(
-        "", "1 to 63 letters, digits and hyphens", "Name; default: BASE_JOB_NAME and the time.", JOB_NAME
-    )
-    base_job_name: str = text(
-        "bert-classifier", "1 to 40 letters, digits and hyphens", "Beginning of the name.",
-        r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}",
+        None, 60, 2 * _LONGEST_RUN,
+        "Spot: longest time in seconds for waiting and running together; default: twice MAX_RUN.",
     )  # fmt: skip
-    max_retry_attempts: int = integer(2, 0, 30, "Starts anew after an internal error of SageMaker.")
-    input_mode: str = choice("File", ("File", "FastFile"), "How channels reach the job.")
-    encrypt_traffic: bool = boolean(False, "Encrypts what instances send each other; slower.")
-    hourly_price: float | None = number_or_unset(
-        0, 1000, "Price of an instance hour, for the cost; default: asked of AWS' price list."
+    checkpoint_s3_uri: str = s3_uri(
+        "", "Folder for checkpoints; give an earlier job's to resume it; default: a folder per job."
     )
+    job_name: str = resource_name("", 63, "Name of the job; default: BASE_JOB_NAME and the time.")
+    base_job_name: str = resource_name("bert-classifier", 40, "First part of the job's name.")
+    max_retry_attempts: int = integer(2, 0, 30, "Retries after an internal error of SageMaker.")
+    input_mode: str = choice("File", ("File", "FastFile"), "How SageMaker delivers the channels.")
+    encrypt_traffic: bool = boolean(False, "Encrypt traffic between instances; slower.")
+    hourly_price: float | None = hourly_price()
 
     @property
     def longest_wait(self) -> int:
@@ -58,5 +53,5 @@ class TrainSettings(WorkSettings):
 
     @property
     def hyperparameters(self) -> dict[str, str]:
-        """Those of the job: the given ones, and the time that it has."""
+        """The job's hyperparameters: those given, and its longest run time."""
         return {**dict(self.hp), "max_run_seconds": str(self.max_run)}

@@ -32,7 +32,7 @@ def test_other_answers_are_printed_as_they_came(answer, listed):
 
 
 @pytest.mark.parametrize(
-    ("response", "family", "told"),
+    ("response", "family", "expected"),
     [
         (
             {"OriginalStatusCode": 413, "OriginalMessage": '{"error": "Too large", "code": "size"}'},
@@ -44,8 +44,8 @@ def test_other_answers_are_printed_as_they_came(answer, listed):
         ({"Error": {"Message": "timed out"}}, PlatformError, "answered 500: timed out."),
     ],
 )
-def test_a_refusal_is_one_sentence_of_its_family(response, family, told):
+def test_a_refusal_is_one_sentence_of_its_family(response, family, expected):
     """The container's own words where it has said any; a log to look at where the fault is not the caller's."""
     error = refusal_of("mine", response)
     assert type(error) is family
-    assert told in str(error)
+    assert expected in str(error)

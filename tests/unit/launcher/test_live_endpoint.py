@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from bert_classifier.errors import UserError
-from launcher.aws import endpoint
+from launcher.aws import endpoint, endpoint_update
 from launcher.aws.account import Account
 from launcher.aws.live_endpoint import LiveEndpoint
 from launcher.aws.model import Model
 from launcher.aws.s3 import Location
-from launcher.checks.live_checks import check_mode, check_scaling
-from launcher.settings.declare import AccountSettings
-from launcher.settings.model import DeploySettings
+from launcher.checks.endpoint import check_mode, check_scaling
+from launcher.settings.account import AccountSettings
+from launcher.settings.inference import DeploySettings
 from support.aws import ROLE, Aws
 from support.aws_stand_in import Answer
 
@@ -57,20 +57,22 @@ def live(
         **(config or {}),
     }
     summary = {"VariantName": "Blue", "DesiredInstanceCount": 5}
-    told = {
+    expected = {
         "EndpointName": "bert-classifier",
         "EndpointArn": "arn",
         "ProductionVariants": [summary],
         **more,
     }
-    return LiveEndpoint(told, described, MODEL, {"team": "nlp"})
+    return LiveEndpoint(expected, described, MODEL, {"team": "nlp"})
 
 
 def updated(there: LiveEndpoint, **said: Any) -> tuple[DeploySettings, dict[str, Any]]:
     """Return settings and configuration of an update that is told some settings."""
     settings = there.keep(DeploySettings(**said, given=frozenset(said)))
     folder = there.async_folder(settings) or Location("a-bucket", "new/")
-    return settings, there.config_request(settings, endpoint.config_request(settings, "new", folder))
+    return settings, endpoint_update.next_config(
+        there, settings, endpoint.config_request(settings, "new", folder)
+    )
 
 
 def test_an_update_that_is_told_nothing_changes_the_model_alone():
@@ -87,7 +89,7 @@ def test_an_update_that_is_told_nothing_changes_the_model_alone():
     assert settings.vpc_config == MODEL["VpcConfig"]
     assert dict(settings.environment) == {"SERVING_THREADS": "2"}
     assert (settings.instance_type, settings.image_flavour) == ("ml.c5.2xlarge", "cpu")
-    assert live().update_request(settings, "new") == {
+    assert endpoint_update.update_request(live(), settings, "new") == {
         "EndpointName": "bert-classifier",
         "EndpointConfigName": "new",
         "RetainAllVariantProperties": True,
@@ -110,7 +112,7 @@ def test_what_is_said_changes_and_nothing_else():
         }
     ]  # fmt: skip
     assert settings.tags == (("team", "nlp"), ("a", "b"))
-    update = live(LastDeploymentConfig={"x": 1}).update_request(settings, "new")
+    update = endpoint_update.update_request(live(LastDeploymentConfig={"x": 1}), settings, "new")
     assert update["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DesiredInstanceCount"}]
     assert update["RetainDeploymentConfig"] is True
 
@@ -125,7 +127,7 @@ def test_a_serverless_endpoint_stays_one():
     (variant,) = request["ProductionVariants"]
     assert settings.mode == "serverless"
     assert variant["ServerlessConfig"] == {**serverless, "MaxConcurrency": 20}
-    assert "RetainAllVariantProperties" not in there.update_request(settings, "new")
+    assert "RetainAllVariantProperties" not in endpoint_update.update_request(there, settings, "new")
 
 
 def only_names() -> dict[str, Any]:
@@ -145,7 +147,7 @@ def test_another_mode_is_another_endpoint_for_its_variant():
         }
     ]
     assert "DataCaptureConfig" not in request
-    names = [name for name, *_ in there.changes(model_request(settings), request)]
+    names = [name for name, *_ in endpoint_update.changes(there, model_request(settings), request)]
     assert {"INSTANCE_TYPE", "DataCaptureConfig.EnableCapture", "MEMORY_SIZE"} <= set(names)
 
 
@@ -195,7 +197,7 @@ def test_the_table_has_what_changes_and_nothing_else():
     settings, request = updated(
         there, instance_type="ml.c5.xlarge", environment=(("SERVING_THREADS", "4"), ("A", "b"))
     )
-    assert there.changes(model_request(settings), request) == [
+    assert endpoint_update.changes(there, model_request(settings), request) == [
         ("MODEL_DATA", "s3://a-bucket/old.tar.gz", "s3://a-bucket/new.tar.gz"),
         ("Environment.SERVING_THREADS", "2", "4"),
         ("INSTANCE_TYPE", "ml.c5.2xlarge", "ml.c5.xlarge"),
@@ -210,7 +212,7 @@ def test_a_model_that_is_gone_is_no_hindrance():
 
 
 @pytest.mark.parametrize(
-    ("variants", "told"),
+    ("variants", "expected"),
     [
         (
             [VARIANT, {**VARIANT, "VariantName": "Green"}],
@@ -220,26 +222,26 @@ def test_a_model_that_is_gone_is_no_hindrance():
         ([VARIANT], "has a container for many models"),
     ],
 )
-def test_an_endpoint_of_another_form_is_left_alone(aws: Aws, monkeypatch, variants, told):
+def test_an_endpoint_of_another_form_is_left_alone(aws: Aws, monkeypatch, variants, expected):
     """An update would throw away what it does not know."""
     config = {"EndpointConfigName": "c", "EndpointConfigArn": "arn", "ProductionVariants": variants}
     model = {
         "PrimaryContainer": {"Image": "an-image", "Mode": "MultiModel", "ModelDataUrl": "s3://a-bucket/"}
     }
     answers = {"DescribeEndpointConfig": config, "DescribeModel": model, "ListTags": {"Tags": []}}
-    with aws.answering(**{name: Answer.json(told) for name, told in answers.items()}) as here:
+    with aws.answering(**{name: Answer.json(expected) for name, expected in answers.items()}) as here:
         for name, value in here.environ.items():
             if name.startswith("AWS_"):
                 monkeypatch.setenv(name, value)
         described = {"EndpointName": "bert-classifier", "EndpointConfigName": "c"}
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=expected):
             LiveEndpoint.of(Account(AccountSettings()), described)
 
 
 def test_tags_are_in_the_table():
     """They are sent, to the endpoint and to its next configuration."""
     settings, request = updated(live(), tags=(("team", "vision"), ("new", "x")))
-    rows = live().changes(model_request(settings, "s3://a-bucket/old.tar.gz"), request)
+    rows = endpoint_update.changes(live(), model_request(settings, "s3://a-bucket/old.tar.gz"), request)
     assert rows == [("TAGS.team", "nlp", "vision"), ("TAGS.new", "–", "x")]
 
 
@@ -247,28 +249,28 @@ def test_a_disk_size_does_not_go_along_to_a_machine_with_a_disk_of_its_own():
     """SageMaker would refuse it there; the table shows that it goes."""
     settings, request = updated(live(), instance_type="ml.g5.xlarge")
     assert "VolumeSizeInGB" not in request["ProductionVariants"][0]
-    assert ("VOLUME_SIZE", "50", "–") in live().changes(model_request(settings), request)
+    assert ("VOLUME_SIZE", "50", "–") in endpoint_update.changes(live(), model_request(settings), request)
 
 
 @pytest.mark.parametrize(
-    ("there", "mode", "told"),
+    ("there", "mode", "expected"),
     [
         (
             live({"AsyncInferenceConfig": {"OutputConfig": {}}}),
             "realtime",
-            "an asynchronous endpoint stays one",
+            "an asynchronous endpoint stays asynchronous",
         ),
         (live({"AsyncInferenceConfig": {"OutputConfig": {}}}), "async", ""),
-        (live(), "serverless", "an endpoint with instances becomes no serverless one"),
+        (live(), "serverless", "an endpoint with instances cannot become serverless"),
         (live(), "realtime", ""),
     ],
 )
-def test_a_mode_that_an_update_cannot_bring_is_refused(there, mode, told):
+def test_a_mode_that_an_update_cannot_bring_is_refused(there, mode, expected):
     """With what can be done instead."""
     found = list(check_mode(there, mode))
     assert [
-        told in one.told and "delete-endpoint ENDPOINT=bert-classifier" in one.remedy for one in found
-    ] == [True] * bool(told)
+        expected in one.message and "delete-endpoint ENDPOINT=bert-classifier" in one.remedy for one in found
+    ] == [True] * bool(expected)
 
 
 @pytest.mark.parametrize(("to", "is_refused"), [("ml.c5.xlarge", True), ("ml.c5.2xlarge", False)])

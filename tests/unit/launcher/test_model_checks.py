@@ -4,27 +4,23 @@ import dataclasses
 
 import pytest
 
-from launcher.checks.model_checks import (
-    GPU_AMI,
-    check_ami,
-    check_environment,
-    check_instance,
-    check_serverless,
-)
+from launcher.aws.instances import GPU_AMI
+from launcher.checks.model import check_ami, check_environment
+from launcher.checks.unused import check_deploy_settings, check_serverless, without_unusable
+from launcher.checks.workload import check_instance
 from launcher.findings import Level, examine
-from launcher.settings.idle import check_deploy_settings, without_unusable
-from launcher.settings.model import DeploySettings
+from launcher.settings.inference import DeploySettings
 
 KNOWN = ["ml.m5.xlarge", "ml.g5.xlarge", "ml.m6g.large", "ml.inf2.xlarge", "ml.g5g.xlarge"]
 
 
 def worst(findings) -> str:
     """Return the sentences of what is not in order."""
-    return "; ".join(finding.told for finding in findings if finding.level is not Level.OK)
+    return "; ".join(finding.message for finding in findings if finding.level is not Level.OK)
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({}, ""),
         ({"instance_type": "ml.g5.xlarge"}, ""),
@@ -35,15 +31,15 @@ def worst(findings) -> str:
         ({"instance_type": "ml.g5.xlarge", "flavour": "cpu"}, "leaves idle"),
     ],
 )
-def test_an_instance_type_is_checked_against_the_image(settings, told):
+def test_an_instance_type_is_checked_against_the_image(settings, expected):
     """Spelling, processor, accelerator, flavour."""
     found = worst(check_instance(DeploySettings(**settings), KNOWN, "endpoints"))
-    assert told in found
-    assert bool(told) == bool(found)
+    assert expected in found
+    assert bool(expected) == bool(found)
 
 
 @pytest.mark.parametrize(
-    ("environment", "on_gpu", "told"),
+    ("environment", "on_gpu", "expected"),
     [
         ({}, False, ""),
         ({"SERVING_PRECISION": "int8", "MY_OWN": "1"}, False, ""),
@@ -57,15 +53,15 @@ def test_an_instance_type_is_checked_against_the_image(settings, told):
         ({"SAGEMAKER_MULTI_MODEL": "true"}, False, "one model an endpoint"),
     ],
 )
-def test_the_environment_is_checked_as_the_server_checks_it(environment, on_gpu, told):
+def test_the_environment_is_checked_as_the_server_checks_it(environment, on_gpu, expected):
     """With its own parser; variables of other names are none of its business."""
     found = worst(examine("environment", lambda: check_environment(environment, on_gpu=on_gpu)))
-    assert told in found
-    assert bool(told) == bool(found)
+    assert expected in found
+    assert bool(expected) == bool(found)
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({}, ""),
         ({"instance_type": "ml.g5.xlarge"}, ""),
@@ -76,15 +72,15 @@ def test_the_environment_is_checked_as_the_server_checks_it(environment, on_gpu,
         ({"volume_kms_key": "k"}, "has no disk key"),
     ],
 )
-def test_what_a_serverless_endpoint_has_not_is_told(settings, told):
+def test_what_a_serverless_endpoint_has_not_is_told(settings, expected):
     """Memory in its steps; no VPC, isolation, disk or GPU, whatever the instance type of other commands."""
     found = worst(check_serverless(DeploySettings(mode="serverless", **settings)))
-    assert told in found
-    assert bool(told) == bool(found)
+    assert expected in found
+    assert bool(expected) == bool(found)
 
 
 @pytest.mark.parametrize(
-    ("ami", "instance", "told"),
+    ("ami", "instance", "expected"),
     [
         ("", "ml.g5.xlarge", ""),
         (GPU_AMI, "ml.g5.xlarge", ""),
@@ -92,12 +88,12 @@ def test_what_a_serverless_endpoint_has_not_is_told(settings, told):
         ("none", "ml.g5.xlarge", "no inference AMI none"),
     ],
 )
-def test_the_host_software_has_the_driver_that_the_image_needs(ami, instance, told):
+def test_the_host_software_has_the_driver_that_the_image_needs(ami, instance, expected):
     """A known one, and none on CPUs; which driver it has is compared with the image's CUDA."""
     settings = DeploySettings(inference_ami_version=ami, instance_type=instance)
     found = worst(check_ami(settings, [GPU_AMI, "old"]))
-    assert told in found
-    assert bool(told) == bool(found)
+    assert expected in found
+    assert bool(expected) == bool(found)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +114,7 @@ def test_what_the_file_says_for_other_endpoints_is_left_out_with_a_word(settings
     """It serves all of them; typed for this endpoint, each is refused."""
     given = DeploySettings(**settings, given=frozenset(settings))
     usable, findings = without_unusable(given)
-    assert [finding.told.split()[0] for finding in findings] == left_out
+    assert [finding.message.split()[0] for finding in findings] == left_out
     assert worst(check_serverless(usable) if usable.is_serverless else check_deploy_settings(usable)) == ""
     typed = dataclasses.replace(given, typed=given.given)
     assert without_unusable(typed) == (typed, [])

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import UserError
-from launcher.aws.registry import DOCKER_MANIFEST, Manifest
-from launcher.commands.push import REPOSITORY_FOLDER, _say_it_is_there, head_of, tag_of, tree_digest, tree_tag
+from launcher.aws.ecr import DOCKER_MANIFEST, Manifest
+from launcher.commands.push import say_exists, tag_of
+from launcher.revision import ROOT, head_of, tree_digest, tree_tag
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -41,13 +42,20 @@ def test_a_file_that_git_does_not_know_makes_the_revision_dirty(repository):
     assert head_of(repository / "container") == f"{clean}-dirty"
 
 
+def test_the_build_asks_the_same_script():
+    """One rule says what is dirty, for the label as for the tag."""
+    assert 'revision="$("$repository/docker/revision.sh"' in (ROOT / "docker" / "build.sh").read_text()
+    assert head_of() == head_of(ROOT / "docker")
+    assert head_of(Path("/")) == ""
+
+
 def test_another_image_of_uncommitted_files_is_not_taken_for_this_one():
     """Their tag is the same, so “there already” would leave the older one in its place."""
-    manifest = Manifest(DOCKER_MANIFEST, "sha256:m", {"config": {"digest": "sha256:old"}})
-    _say_it_is_there("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:old"})
-    _say_it_is_there("host/mine:cpu-abc", manifest, {"Id": "sha256:new"})
-    with pytest.raises(UserError, match="holds another image of files that were not committed"):
-        _say_it_is_there("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:new"})
+    manifest = Manifest(DOCKER_MANIFEST, "sha256:m", "sha256:old")
+    say_exists("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:old"})
+    say_exists("host/mine:cpu-abc", manifest, {"Id": "sha256:new"})
+    with pytest.raises(UserError, match="is another image of uncommitted files"):
+        say_exists("host/mine:cpu-abc-dirty", manifest, {"Id": "sha256:new"})
 
 
 def image(revision: str = "0123456789ab", digest: str = "") -> dict[str, object]:
@@ -63,20 +71,20 @@ def test_an_image_that_was_built_before_the_last_change_is_refused():
     now, before = "a" * 64, "b" * 64
     assert tag_of(image(dirty, now), True, dirty, now) == f"cpu-{dirty}-{'a' * 12}"
     for allowed in (True, False):
-        with pytest.raises(UserError, match=r"built before the files here were last changed|not committed"):
+        with pytest.raises(UserError, match=r"older than the last change|uncommitted changes"):
             tag_of(image(dirty, before), allowed, dirty, now)
-    with pytest.raises(UserError, match="built before the files here were last changed"):
+    with pytest.raises(UserError, match="older than the last change of the files here"):
         tag_of(image(digest=before), False, "0123456789ab", now)
     assert tag_of(image("ba9876543210", before), True, "0123456789ab", now) == "cpu-ba9876543210"
 
 
 def test_the_digest_of_the_files_here_is_the_one_of_the_label():
     """The tag of an image of uncommitted files has it; a job then never takes an older one."""
-    script = REPOSITORY_FOLDER / "docker" / "program_digest.sh"
+    script = ROOT / "docker" / "program_digest.sh"
     assert (
         tree_digest() == subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip()
     )
-    head = head_of(REPOSITORY_FOLDER)
+    head = head_of(ROOT)
     expected = f"cpu-{head}" + (f"-{tree_digest()[:12]}" if head.endswith("-dirty") else "")
     assert tree_tag("cpu") == expected
 
@@ -85,5 +93,7 @@ def test_an_image_of_another_revision_is_refused():
     """As before."""
     local = image()
     assert tag_of(local, False, "0123456789ab") == "cpu-0123456789ab"
-    with pytest.raises(UserError, match="built from 0123456789ab, the files here are at 0123456789ab-dirty"):
+    with pytest.raises(
+        UserError, match="built from 0123456789ab, but the files here are at 0123456789ab-dirty"
+    ):
         tag_of(local, False, "0123456789ab-dirty")

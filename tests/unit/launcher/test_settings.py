@@ -8,7 +8,9 @@ import pytest
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import Spec, integer, specs
 from launcher.main import main
-from launcher.settings.declare import AccountSettings, Known, Sources, names, pairs, s3_uri, text
+from launcher.settings.account import AccountSettings
+from launcher.settings.fields import names, pairs, s3_uri, text
+from launcher.settings.sources import Known, Sources
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,11 +52,11 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path):
     """Each as its user wrote it."""
     with pytest.raises(UserError) as caught:
         read(tmp_path, 'rol = "x"\ncount = "many"', {"LAUNCHER_DATA": "/no/uri"}, subnets="net")
-    told = str(caught.value)
-    assert "unknown setting 'rol', did you mean role?" in told.lower()
-    assert "setting count in .launcher.toml='many' is not a whole number from 1 to 4" in told
-    assert "setting DATA='/no/uri' is not s3://bucket/prefix" in told
-    assert "setting --subnets='net' is not subnets" in told
+    expected = str(caught.value)
+    assert "unknown setting 'rol', did you mean role?" in expected.lower()
+    assert "setting count in .launcher.toml='many' is not a whole number from 1 to 4" in expected
+    assert "setting DATA='/no/uri' is not s3://bucket/prefix" in expected
+    assert "setting --subnets='net' is not subnets" in expected
 
 
 def test_settings_of_other_commands_are_no_mistake_except_as_flags(tmp_path):
@@ -141,8 +143,8 @@ def test_a_value_for_another_command_does_not_stop_this_one(tmp_path):
     """In the shared file or the environment; it is left out, and that is said; typed it is wrong."""
     got = read(tmp_path, "count = 9")
     assert (got.count, got.given) == (1, frozenset())
-    assert "COUNT=9 of .launcher.toml is for another command, so it is left out" in got.notes[0]
-    assert "of the environment" in read(tmp_path, environ={"LAUNCHER_COUNT": "9"}).notes[0]
+    assert "COUNT=9 in .launcher.toml is ignored, because it suits another command" in got.notes[0]
+    assert "in the environment" in read(tmp_path, environ={"LAUNCHER_COUNT": "9"}).notes[0]
     assert read(tmp_path, "count = 9", count="2").notes == ()
     with pytest.raises(UserError, match="COUNT='9' is not"):
         read(tmp_path, environ={"LAUNCHER_COUNT": "9", "LAUNCHER_TYPED": "COUNT"})

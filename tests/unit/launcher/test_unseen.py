@@ -4,17 +4,17 @@ import pytest
 
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
-from launcher.aws.ecr import ImageName
+from launcher.aws.ecr import ImageName, image_uri
 from launcher.aws.model import artifact_of
 from launcher.aws.s3 import Location
-from launcher.checks.account_checks import Needs, check_role
-from launcher.checks.model_checks import find_artifact
-from launcher.checks.preflight import find_channels, image_uri
+from launcher.checks.account import Needs, check_role
+from launcher.checks.model import find_artifact
+from launcher.checks.training import find_channels
 from launcher.findings import Level, examine
 from launcher.inputs.channels import S3Channel, channels_of
-from launcher.inputs.transform_input import check_input, input_of
-from launcher.settings.declare import AccountSettings
-from launcher.settings.model import DeploySettings, TransformSettings
+from launcher.inputs.transform import check_input, input_of
+from launcher.settings.account import AccountSettings
+from launcher.settings.inference import DeploySettings, TransformSettings
 from launcher.settings.training import TrainSettings
 from support.aws import ACCOUNT, BUCKET, ROLE, Aws
 from support.aws_stand_in import Answer, s3_error
@@ -43,24 +43,24 @@ def test_channels_that_only_the_role_may_read_are_taken_as_given(closed):
     assert locations == [f"s3://{BUCKET}/in/", f"s3://{BUCKET}/val.csv"]
     (doubt,) = channels[0].findings()
     assert doubt.level is Level.WARN
-    assert "taken as you gave it" in doubt.told
+    assert "used as given" in doubt.message
 
 
 @pytest.mark.parametrize(
-    ("answer", "settings", "told"),
+    ("answer", "settings", "expected"),
     [
-        (s3_error("AccessDenied", 403), {"s3_data": f"s3://{BUCKET}/all"}, "name the channels themselves"),
+        (s3_error("AccessDenied", 403), {"s3_data": f"s3://{BUCKET}/all"}, "name the channels: TRAIN"),
         (s3_error("SlowDown", 503), {"train": f"s3://{BUCKET}/in"}, "Try again in a minute."),
     ],
 )
-def test_a_job_whose_data_nobody_could_tell_is_refused(aws, monkeypatch, answer, settings, told):
+def test_a_job_whose_data_nobody_could_tell_is_refused(aws, monkeypatch, answer, settings, expected):
     """A job without the channels that were asked for is another job."""
     with aws.answering(**{f"GET /{BUCKET}?list": answer}) as here:
         channels, findings = find_channels(TrainSettings(**settings), speaking_to(here, monkeypatch))
     assert channels == []
     (failure,) = findings
     assert failure.level is Level.FAIL
-    assert told in failure.remedy
+    assert expected in failure.remedy
 
 
 def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
@@ -70,7 +70,7 @@ def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
     found = input_of(settings, Location(BUCKET, "mine/"), closed)
     assert (found.location.uri, found.names) == (f"s3://{BUCKET}/texts/", None)
     assert [one.level for one in check_input(settings, found)] == [Level.WARN]
-    with pytest.raises(UserError, match="cannot be told"):
+    with pytest.raises(UserError, match="are unknown"):
         input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed)
 
 

@@ -8,10 +8,10 @@ from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, resolve
 from launcher.aws.upload import DigestedFile, upload
-from launcher.checks.account_checks import check_bucket
+from launcher.checks.account import check_bucket
 from launcher.findings import Level
 from launcher.inputs.channels import LocalChannel, S3Channel, channels_of
-from launcher.settings.declare import AccountSettings
+from launcher.settings.account import AccountSettings
 from launcher.settings.training import TrainSettings
 from support.aws import ACCOUNT, BUCKET
 
@@ -108,7 +108,7 @@ def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({}, "There is no training data."),
         ({"train": "none.csv"}, "There is no file or folder none.csv for train."),
@@ -120,11 +120,11 @@ def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
         ({"train": "docker"}, "docker has no .csv or .jsonl for train"),
     ],
 )
-def test_what_is_no_channel_is_told(account, settings, told):
+def test_what_is_no_channel_is_told(account, settings, expected):
     """Cause and remedy."""
     with pytest.raises(UserError) as caught:
         channels_of(TrainSettings(**settings), account)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 def test_an_empty_place_in_s3_is_told(account, aws):
@@ -133,15 +133,15 @@ def test_an_empty_place_in_s3_is_told(account, aws):
     aws.put("hidden/.a.csv", CSV)
     aws.put("hidden/.old/b.csv", CSV)
     aws.put("empty/a.csv", "")
-    for uri, told in (
-        (f"s3://{BUCKET}/none", "nothing lies at"),
+    for uri, expected in (
+        (f"s3://{BUCKET}/none", "there is nothing at"),
         (f"s3://{BUCKET}/mine", "has no *.csv or *.jsonl"),
         (f"s3://{BUCKET}/hidden", "neither hidden nor empty"),
         (f"s3://{BUCKET}/empty/a.csv", "neither hidden nor empty"),
     ):
         (finding,) = S3Channel.at("train", uri, account).findings()
         assert finding.level is Level.FAIL
-        assert told in finding.told
+        assert expected in finding.message
 
 
 def test_an_object_whose_name_begins_another_is_refused(account, aws):
@@ -149,7 +149,7 @@ def test_an_object_whose_name_begins_another_is_refused(account, aws):
     aws.put("mine/in.csv", CSV)
     aws.put("mine/in.csv.old", CSV)
     with pytest.raises(
-        UserError, match=r"in\.csv\.old begins with the same letters, so SageMaker would take both"
+        UserError, match=r"in\.csv\.old begins with the same characters, so SageMaker would take both"
     ):
         resolve(account, f"s3://{BUCKET}/mine/in.csv")
     aws.put("mine/in.csv/a.csv", CSV)
@@ -182,10 +182,10 @@ def test_what_was_uploaded_without_the_key_is_uploaded_again_with_it(account, aw
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     location, files = Location(BUCKET, "x/"), digested({"a.csv": folder / "a.csv"})
     upload(account, files, location)
-    for told in ("uploaded 1 file(s)", "is there already"):
+    for expected in ("uploaded 1 file(s)", "is there already"):
         capsys.readouterr()
         upload(account, files, location, key)
-        assert told in capsys.readouterr().err
+        assert expected in capsys.readouterr().err
 
 
 def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
@@ -196,7 +196,7 @@ def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
                 monkeypatch.setenv(name, value)
         (doubt, location) = check_bucket(Account(AccountSettings()), BUCKET)
         assert (doubt.level, location.level) == (Level.WARN, Level.OK)
-        assert f"{BUCKET} belongs to another account than yours, {ACCOUNT}" in doubt.told
+        assert f"{BUCKET} belongs to another account than yours, {ACCOUNT}" in doubt.message
         (wrong, _) = check_bucket(Account(AccountSettings(bucket_owner=ACCOUNT)), BUCKET)
         assert wrong.level is Level.FAIL
         (fine,) = check_bucket(Account(AccountSettings(bucket_owner="999999999999")), BUCKET)

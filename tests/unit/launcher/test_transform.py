@@ -8,9 +8,9 @@ from bert_classifier.serving.http.csv_form import CsvForm
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location
 from launcher.findings import Level
-from launcher.inputs.transform_input import TransformInput, check_input, input_of
-from launcher.settings.declare import AccountSettings
-from launcher.settings.model import TransformSettings
+from launcher.inputs.transform import TransformInput, check_input, input_of
+from launcher.settings.account import AccountSettings
+from launcher.settings.inference import TransformSettings
 
 PREFIX = Location("a-bucket", "mine/")
 
@@ -19,8 +19,8 @@ def found(tmp_path, files: dict[str, str], **settings):
     """Return what is found about files of this machine."""
     for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
-    told = TransformSettings(input=str(tmp_path), **settings)
-    return told, input_of(told, PREFIX, Account(AccountSettings()))
+    expected = TransformSettings(input=str(tmp_path), **settings)
+    return expected, input_of(expected, PREFIX, Account(AccountSettings()))
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_the_suffix_tells_the_form(tmp_path, name, form, split, accept):
 def test_files_of_several_forms_are_refused(tmp_path):
     """A job reads one; a form that is given counts."""
     files = {"a.csv": "x", "b.txt": "x"}
-    with pytest.raises(UserError, match=r"The forms of a\.csv, b\.txt differ"):
+    with pytest.raises(UserError, match=r"The media types of a\.csv, b\.txt differ"):
         found(tmp_path, files)
     assert found(tmp_path, files, content_type="text/plain")[1].content_type == "text/plain"
 
 
 @pytest.mark.parametrize(
-    ("files", "settings", "told"),
+    ("files", "settings", "expected"),
     [
         ({"a.csv": '"one, text"\nanother\n'}, {}, ""),
         ({"a.csv": "fine\n"}, {"max_concurrent": 10, "max_payload": 10}, ""),
@@ -61,7 +61,11 @@ def test_files_of_several_forms_are_refused(tmp_path):
         ({"a.csv": "\nUnnamed: 0,review\n0,fine\n"}, {}, "a.csv begins with a header row"),
         ({"a.csv": "fine\ntext\n"}, {}, ""),
         ({"a.csv": "text\nfine\n"}, {"content_type": "text/csv; header=absent"}, ""),
-        ({"a.csv": "x\nfine\n"}, {"content_type": 'text/csv; Header="present"'}, "header=present would cost"),
+        (
+            {"a.csv": "x\nfine\n"},
+            {"content_type": 'text/csv; Header="present"'},
+            "with header=present every later",
+        ),
         ({"a.csv": 'x\n"one\ntwo"\n'}, {"content_type": "text/csv; charset=utf-8"}, "line 2 has a text with"),
         ({"a.txt": ""}, {}, "a.txt is empty"),
         (
@@ -73,19 +77,19 @@ def test_files_of_several_forms_are_refused(tmp_path):
         ({"a.json": '["' + "x" * 1_100_000 + '"]'}, {"max_payload": 1}, "more than MAX_PAYLOAD"),
     ],
 )
-def test_what_sagemaker_cannot_cut_is_told(tmp_path, files, settings, told):
+def test_what_sagemaker_cannot_cut_is_told(tmp_path, files, settings, expected):
     """Line breaks in cells, records above the payload, empty files, more at a time than it holds."""
     findings = check_input(*found(tmp_path, files, **settings))
-    wrong = "; ".join(finding.told for finding in findings if finding.level is Level.FAIL)
-    assert told in wrong
-    assert bool(told) == bool(wrong)
+    wrong = "; ".join(finding.message for finding in findings if finding.level is Level.FAIL)
+    assert expected in wrong
+    assert bool(expected) == bool(wrong)
 
 
 SILENT = ["No, thanks\nNo, thanks\n", "one\ntwo\none\n", "a text, with a comma\n", '"Film,a text"\nanother\n']
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("7,one\n3,two\n7,three\n3,four\n", "4 of 4 rows, line 1 first,"),
         ("Film,t,one\nFilm,t,two\n", "2 of 2 rows"),
@@ -96,35 +100,35 @@ SILENT = ["No, thanks\nNo, thanks\n", "one\ntwo\none\n", "a text, with a comma\n
         *((silent, "") for silent in SILENT),
     ],
 )
-def test_what_may_be_a_label_is_told(tmp_path, content, told):
+def test_what_may_be_a_label_is_told(tmp_path, content, expected):
     """A few words beside a comma may be a class, which only the server knows: what follows then is said."""
     findings = list(check_input(*found(tmp_path, {"a.csv": content}, strategy="SingleRecord")))
-    doubts = "; ".join(finding.told for finding in findings if finding.level is Level.WARN)
-    assert told in doubts
-    assert bool(told) == bool(doubts) == ("with 400, and the job fails" in doubts)
+    doubts = "; ".join(finding.message for finding in findings if finding.level is Level.WARN)
+    assert expected in doubts
+    assert bool(expected) == bool(doubts) == ("with 400, and the job fails" in doubts)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("a text of more words\n" * 9_999 + "Yes,agreed\n", ""),
         ("7,one\n" * 3 + "a text of more words\n", "3 of 4 rows, line 1 first"),
         ("x" * 1_000_000 + "\n7," + "y" * 600_000 + "\n", "1 of 2 rows, line 2 first"),  # two requests
     ],
 )
-def test_labels_in_few_rows_of_a_request_are_no_doubt(tmp_path, content, told):
+def test_labels_in_few_rows_of_a_request_are_no_doubt(tmp_path, content, expected):
     """The server looks at most rows of a request, which SageMaker fills up to MAX_PAYLOAD."""
     findings = check_input(*found(tmp_path, {"a.csv": content}, max_payload=1))
-    doubts = "; ".join(finding.told for finding in findings if finding.level is Level.WARN)
-    assert told in doubts
-    assert bool(told) == bool(doubts) == ("a request that has them in most rows" in doubts)
+    doubts = "; ".join(finding.message for finding in findings if finding.level is Level.WARN)
+    assert expected in doubts
+    assert bool(expected) == bool(doubts) == ("a request that has them in most rows" in doubts)
 
 
 @pytest.mark.parametrize(("strategy", "level"), [("SingleRecord", Level.FAIL), ("MultiRecord", Level.WARN)])
 def test_a_later_row_that_reads_like_a_header_is_told(tmp_path, strategy, level):
     """It may be the first of a request, and alone it is; header=absent says that it is a text."""
     files = {"a.csv": "hello there\ncontent\nbye\n"}
-    (finding,) = [f for f in check_input(*found(tmp_path, files, strategy=strategy)) if "line 2" in f.told]
+    (finding,) = [f for f in check_input(*found(tmp_path, files, strategy=strategy)) if "line 2" in f.message]
     assert finding.level is level
     settings = {"strategy": strategy, "content_type": "text/csv; header=absent"}
     assert not [f for f in check_input(*found(tmp_path, files, **settings)) if f.level is not Level.OK]
@@ -165,7 +169,7 @@ def test_a_header_that_is_announced_is_refused_in_s3_as_well():
     """Where the files themselves are not looked at."""
     texts = TransformInput(None, Location("a-bucket", "in/"), ("a.csv",), "text/csv; header=present")
     wrong = [f for f in check_input(TransformSettings(), texts) if f.level is Level.FAIL]
-    assert ["header=present would cost" in finding.told for finding in wrong] == [True]
+    assert ["with header=present every later" in finding.message for finding in wrong] == [True]
 
 
 def test_parameters_of_a_form_are_not_the_form(tmp_path):

@@ -1,4 +1,4 @@
-"""What `batch-transform` classifies: local files, which are looked at and uploaded, or S3; and their form."""
+"""The texts that `batch-transform` classifies: local files, which are checked and uploaded, or objects in S3."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,13 @@ from bert_classifier.data.records import CsvRow, RowError, read_csv_rows, read_l
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, look, unseen
-from launcher.commands.invoke import MEDIA_TYPES
 from launcher.findings import Finding, fail, ok, warn
 from launcher.inputs.channels import LocalChannel
-from launcher.settings.idle import check_idle
-from launcher.settings.model import TransformSettings
+from launcher.settings.inference import MEDIA_TYPES, TransformSettings
 
 _MB = 1024 * 1024
 _JSON = MEDIA_TYPES[".json"]
-# A line of plain text is answered as a line of JSON; else an answer has the form of its text.
+# A line of plain text is answered as a line of JSON; any other media type as itself.
 _ANSWERED_AS = {MEDIA_TYPES[".txt"]: MEDIA_TYPES[".jsonl"]}
 
 
@@ -26,10 +24,10 @@ class TransformInput:
     """The texts of a batch transform.
 
     Attributes:
-        local: files of this machine; None when all is in S3 already.
-        location: where they are, or are going to be.
-        names: of the files, as far as they were listed; None where you may not look.
-        content_type: their form.
+        local: files of this machine; None when all are in S3 already.
+        location: where they are, or will be.
+        names: of the files, as far as they were listed; None where you may not list them.
+        content_type: their media type, perhaps with parameters.
     """
 
     local: LocalChannel | None
@@ -39,38 +37,38 @@ class TransformInput:
 
     @property
     def media_type(self) -> str:
-        """Their form without its parameters, such as a charset."""
+        """Their media type without parameters, such as a charset."""
         return self.content_type.split(";")[0].strip().lower()
 
     @property
     def split_type(self) -> str:
-        """How SageMaker cuts a file into records: by lines, but a JSON document not at all."""
+        """How SageMaker splits a file into records: by lines, but a JSON document not at all."""
         return "None" if self.media_type == _JSON else "Line"
 
     def accept(self, settings: TransformSettings) -> str:
-        """Return the form of the answers."""
+        """Return the media type of the predictions."""
         return settings.accept or _ANSWERED_AS.get(self.media_type, self.media_type)
 
     def says(self, parameter: str) -> bool:
-        """Whether the form has a parameter, such as header=absent."""
-        told = [part.strip().replace('"', "").lower() for part in self.content_type.split(";")[1:]]
-        return parameter in told
+        """Whether the media type has a parameter, such as header=absent."""
+        parameters = [part.strip().replace('"', "").lower() for part in self.content_type.split(";")[1:]]
+        return parameter in parameters
 
 
 def input_of(settings: TransformSettings, prefix: Location, account: Account) -> TransformInput:
-    """Return the texts that are meant.
+    """Find the texts.
 
     Args:
         prefix: below which local files are uploaded.
     Raises:
-        UserError: when there are none, or their form cannot be told.
+        UserError: when there are none, or their media type is unknown.
     """
     if not settings.input:
-        raise UserError("No texts are named.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
+        raise UserError("No texts are given.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
     if settings.input.startswith("s3://"):
         location, sizes = look(account, settings.input, MEDIA_TYPES)
         if sizes is not None and not sizes:
-            raise UserError(f"Nothing lies at {settings.input}.", "Correct INPUT, or upload the texts.")
+            raise UserError(f"There is nothing at {settings.input}.", "Correct INPUT, or upload the texts.")
         names = None if sizes is None else tuple(sizes)
         return TransformInput(None, location, names, content_type_of(settings, names or (location.uri,)))
     local = LocalChannel("input", _files_of(Path(settings.input).expanduser()))
@@ -91,35 +89,35 @@ def _files_of(path: Path) -> dict[str, Path]:
 
 
 def content_type_of(settings: TransformSettings, names: Sequence[str]) -> str:
-    """Return the form of all files: one job reads one form.
+    """Return the media type of all files: a job reads one.
 
     Raises:
-        UserError: when it cannot be told, or there are several.
+        UserError: when it is unknown, or differs between files.
     """
     if settings.content_type:
         return settings.content_type
     found = {MEDIA_TYPES.get(Path(name).suffix.lower(), "") for name in names}
     if len(found) > 1 or "" in found:
-        told = "differ" if len(found) > 1 else "cannot be told"
+        problem = "differ" if len(found) > 1 else "are unknown"
         raise UserError(
-            f"The forms of {', '.join(names[:3])} {told}.",
+            f"The media types of {', '.join(names[:3])} {problem}.",
             f"Give files of one suffix ({', '.join(MEDIA_TYPES)}), or CONTENT_TYPE.",
         )
     return found.pop()
 
 
 def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[Finding]:
-    """Yield whether SageMaker can cut the files as the server reads them."""
+    """Check that SageMaker splits the files as the server reads them."""
     if settings.max_concurrent * settings.max_payload > 100:
-        told = f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
-        yield fail("payload", told, "SageMaker holds 100 MB at a time: lower one of them.")
+        message = (
+            f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
+        )
+        yield fail("payload", message, "SageMaker holds 100 MB at a time: lower one of them.")
     if found.media_type == MEDIA_TYPES[".csv"] and found.says("header=present"):
         yield fail(
-            "input", "header=present would cost every later part of a file its first row",
-            "Take the header row out of the files, and header=present out of CONTENT_TYPE.",
+            "input", "with header=present every later part of a file would lose its first row",
+            "Remove the header row from the files, and header=present from CONTENT_TYPE.",
         )  # fmt: skip
-    if found.split_type == "None":
-        yield from check_idle(settings, {"strategy": "a JSON document is one request"})
     for name, path in (found.local.files if found.local else {}).items():
         yield from _check_file(name, path, found, settings)
     if found.names is None:
@@ -132,7 +130,7 @@ def _check_file(
     name: str, path: Path, found: TransformInput, settings: TransformSettings
 ) -> Iterator[Finding]:
     if not path.stat().st_size:
-        yield fail("input", f"{name} is empty", "Take it out.")
+        yield fail("input", f"{name} is empty", "Leave it out.")
         return
     if found.split_type == "Line":
         with path.open("rb") as file:
@@ -140,8 +138,8 @@ def _check_file(
     else:
         longest = path.stat().st_size
     if longest > settings.max_payload * _MB:
-        told = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
-        yield fail("input", told, "Raise MAX_PAYLOAD, or shorten it.")
+        message = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
+        yield fail("input", message, "Raise MAX_PAYLOAD, or shorten the record.")
     if found.media_type == MEDIA_TYPES[".csv"]:
         yield from _check_csv(name, path, found, settings)
 
@@ -149,7 +147,7 @@ def _check_file(
 def _check_csv(
     name: str, path: Path, found: TransformInput, settings: TransformSettings
 ) -> Iterator[Finding]:
-    """Yield what is no text: a header, labels, and the second half of a text that SageMaker would cut in two."""
+    """Find what the server would not take for a text: a header, labels, texts that SageMaker would split."""
     alone = settings.strategy == "SingleRecord"
     looks = _CsvLooks(0 if alone else settings.max_payload * _MB)
     try:
@@ -161,7 +159,7 @@ def _check_csv(
     if looks.broken_line:
         yield fail(
             "input",
-            f"{name} line {looks.broken_line} has a text with a line break, which SageMaker cuts in two",
+            f"{name} line {looks.broken_line} has a text with a line break, at which SageMaker splits it",
             "Give JSON Lines, where a line break is written \\n.",
         )
     if not (found.says("header=present") or found.says("header=absent")):
@@ -172,17 +170,17 @@ def _check_csv(
 def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
     if looks.has_header:
         yield fail(
-            "input", f"{name} begins with a header row, which the server takes for no text and refuses",
-            'Take the row out; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
+            "input", f"{name} begins with a header row, which the server refuses",
+            'Remove the row; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
         )  # fmt: skip
     if looks.name_line:
-        told = f"{name} line {looks.name_line} is a text that reads like a header row"
+        message = f"{name} line {looks.name_line} is a text that looks like a header row"
         remedy = 'Give CONTENT_TYPE="text/csv; header=absent".'
         if alone:
-            yield fail("input", f"{told}: the server refuses it with 400, and the job fails", remedy)
+            yield fail("input", f"{message}: the server refuses it with 400, and the job fails", remedy)
         else:
             refused = "the server refuses a request that begins with it with 400, and the job fails"
-            yield warn("input", f"{told}: {refused}", remedy)
+            yield warn("input", f"{message}: {refused}", remedy)
 
 
 def _label_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
@@ -193,22 +191,22 @@ def _label_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[F
             f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
             f"have a few words beside a comma; if these are classes of the model, the server refuses {refused} "
             "with 400, and the job fails",
-            "Give the texts alone, in one column; a text with such a comma is quoted as a whole.",
+            "Give only texts, in one column; quote a text that contains such a comma.",
         )
 
 
 class _CsvLooks:
-    """What the rows of a file look like to the server, for which any row may be the first of a request.
+    """What the rows of a file look like to the server; any row may be the first of a request.
 
     Args:
-        most: bytes that SageMaker puts into a request; 0: each row is one.
+        most: bytes that SageMaker puts into a request; 0: each row is a request.
     """
 
     def __init__(self, most: int) -> None:
-        self.broken_line = 0  # where a text with a line break begins
+        self.broken_line = 0  # of the first text with a line break
         self.has_header = False
-        self.name_line = 0  # of the first later row that would pass for a header
-        self.label_line = 0  # of the first row that may have a label: the classes are not known here
+        self.name_line = 0  # of the first later row that looks like a header
+        self.label_line = 0  # of the first row that may have a label; the classes are unknown here
         self.label_rows = 0
         self.rows = 0
         self._has_begun = False
@@ -222,7 +220,7 @@ class _CsvLooks:
         return self._was_refused or bool(self._labels.place)
 
     def add(self, row: CsvRow) -> None:
-        """Look at a row."""
+        """Add a row."""
         if not self.broken_line and any("\n" in cell for cell in row.cells):
             self.broken_line = row.line
         if not any(cell.strip() for cell in row.cells):
@@ -240,7 +238,7 @@ class _CsvLooks:
             self.label_line = self.label_line or row.line
 
     def _cut(self, row: CsvRow) -> None:
-        """Begin another request where a row finds no room in this one: quotes aside, as SageMaker does."""
+        """Begin another request where a row does not fit into this one, as SageMaker does, quotes aside."""
         size = sum(len(cell.encode()) + 1 for cell in row.cells)
         if self._size + size > self._most:
             self._was_refused = self.is_refused

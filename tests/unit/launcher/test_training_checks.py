@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
-from launcher.checks import job_checks
+from launcher.checks import training, workload
 from launcher.findings import Level, examine, fail, ok, refuse_failures, table, warn
 from launcher.settings.training import TrainSettings
 
@@ -17,28 +17,33 @@ KNOWN = ["ml.g5.xlarge", "ml.m5.xlarge", "ml.trn1.2xlarge"]
 
 def worst(findings):
     """Return the sentence of the first finding that is not in order, or nothing."""
-    return next((finding.told for finding in findings if finding.level is not Level.OK), "")
+    return next((finding.message for finding in findings if finding.level is not Level.OK), "")
+
+
+def checked(settings, known):
+    """Return the findings about instance type and count."""
+    return [*workload.check_instance(settings, known, "training"), *training.check_count(settings)]
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({}, ""),
         ({"instance_type": "ml.m5.xlarge"}, ""),
-        ({"instance_type": "ml.g5.xlarg"}, "SageMaker trains on no 'ml.g5.xlarg'"),
+        ({"instance_type": "ml.g5.xlarg"}, "SageMaker has no 'ml.g5.xlarg' for training"),
         ({"instance_type": "ml.trn1.2xlarge"}, "Neuron cores"),
         ({"flavour": "cpu"}, "GPUs, which the flavour cpu leaves idle"),
         ({"instance_type": "ml.m5.xlarge", "instance_count": 2}, "mostly wait for each other"),
     ],
 )
-def test_an_instance_type_is_checked_against_the_image(settings, told):
+def test_an_instance_type_is_checked_against_the_image(settings, expected):
     """Spelling, kind of accelerator, flavour."""
-    assert told in worst(job_checks.check_instance(TrainSettings(**settings), KNOWN))
-    assert bool(told) == bool(worst(job_checks.check_instance(TrainSettings(**settings), KNOWN)))
+    assert expected in worst(checked(TrainSettings(**settings), KNOWN))
+    assert bool(expected) == bool(worst(checked(TrainSettings(**settings), KNOWN)))
 
 
 @pytest.mark.parametrize(
-    ("hp", "told"),
+    ("hp", "expected"),
     [
         ((), "0 given; epochs by the data, batch by the data, learning rate by the encoder"),
         (
@@ -55,10 +60,10 @@ def test_an_instance_type_is_checked_against_the_image(settings, told):
         ),
     ],
 )
-def test_what_the_job_will_choose_is_not_guessed(hp, told):
+def test_what_the_job_will_choose_is_not_guessed(hp, expected):
     """Epochs, batch and learning rate follow from data that only the job reads; how many GPUs it has is not known."""
-    (finding,) = job_checks.check_hyperparameters(TrainSettings(hp=hp, instance_count=2))
-    assert finding.told.endswith(told)
+    (finding,) = training.check_hyperparameters(TrainSettings(hp=hp, instance_count=2))
+    assert finding.message.endswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -75,42 +80,46 @@ def test_what_the_job_will_choose_is_not_guessed(hp, told):
 def test_waiting_takes_longer_than_running(max_wait, spot, is_wrong):
     """MAX_WAIT counts both, for spot instances only; SageMaker's own documents differ on equal values."""
     settings = TrainSettings(max_run=100, max_wait=max_wait, typed=frozenset({"max_wait"}))
-    assert bool(worst(job_checks.check_times(settings, spot=spot))) == is_wrong
+    assert bool(worst(training.check_times(settings, spot=spot))) == is_wrong
 
 
 @pytest.mark.parametrize(
-    ("settings", "channels", "told"),
+    ("settings", "channels", "expected"),
     [
         ({}, [], ""),
         ({"subnets": ("subnet-1",)}, ["model"], "go together"),
-        ({"network_isolation": True}, ["train"], "cannot fetch its encoder"),
+        ({"network_isolation": True}, ["train"], "cannot download its encoder"),
         ({"network_isolation": True}, ["train", "model"], ""),
-        ({"subnets": ("subnet-1",), "security_group_ids": ("sg-1",)}, ["train"], "the VPC needs a way to it"),
+        (
+            {"subnets": ("subnet-1",), "security_group_ids": ("sg-1",)},
+            ["train"],
+            "the VPC needs a route to it",
+        ),
         ({"encrypt_traffic": True}, [], "does nothing for one instance"),
     ],
 )
-def test_network_settings_that_contradict_each_other_are_told(settings, channels, told):
+def test_network_settings_that_contradict_each_other_are_told(settings, channels, expected):
     """VPC, isolation, encoder, encryption."""
-    found = worst(job_checks.check_network(TrainSettings(**settings), channels))
-    assert told in found
-    assert bool(told) == bool(found)
+    found = worst(training.check_network(TrainSettings(**settings), channels))
+    assert expected in found
+    assert bool(expected) == bool(found)
 
 
 @pytest.mark.parametrize(
-    ("hp", "told"),
+    ("hp", "expected"),
     [
         ((), ""),
         ((("seed", "1"),), ""),
-        ((("max_run_seconds", "1"),), "is what MAX_RUN sets"),
+        ((("max_run_seconds", "1"),), "follows from MAX_RUN"),
         ((("sed", "1"),), "did you mean seed?"),
     ],
 )
-def test_hyperparameters_are_checked_as_the_job_checks_them(hp, told):
+def test_hyperparameters_are_checked_as_the_job_checks_them(hp, expected):
     """With the image's own parser."""
     settings = TrainSettings(hp=hp)
-    found = worst(examine("hyperparameters", lambda: job_checks.check_hyperparameters(settings)))
-    assert told in found
-    assert bool(told) == bool(found)
+    found = worst(examine("hyperparameters", lambda: training.check_hyperparameters(settings)))
+    assert expected in found
+    assert bool(expected) == bool(found)
 
 
 def test_an_encoder_of_this_machine_is_looked_at_before_it_is_uploaded(pretrained, tmp_path):
@@ -120,7 +129,7 @@ def test_an_encoder_of_this_machine_is_looked_at_before_it_is_uploaded(pretraine
 
     def found(**hyperparameters: str) -> str:
         settings = TrainSettings(model=str(model), hp=tuple(hyperparameters.items()))
-        return worst(job_checks.check_hyperparameters(settings))
+        return worst(training.check_hyperparameters(settings))
 
     assert found(max_seq_length="512") == ""
     assert "max_seq_length=513 is more than the 512 tokens" in found(max_seq_length="513")
@@ -135,7 +144,7 @@ def test_the_job_is_told_how_long_it_has():
 
 def test_reserved_tags_are_told():
     """AWS keeps aws: to itself."""
-    assert "aws:x" in worst(job_checks.check_tags(TrainSettings(tags=(("aws:x", "1"),))))
+    assert "aws:x" in worst(workload.check_tags(TrainSettings(tags=(("aws:x", "1"),))))
 
 
 def test_failures_are_told_together_and_the_rest_stops_nothing():
@@ -145,7 +154,7 @@ def test_failures_are_told_together_and_the_rest_stops_nothing():
         refuse_failures(
             [fail("a", "is bad", "Mend it."), warn("b", "odd"), fail("c", "is worse", "Leave it.")]
         )
-    assert "2 things are not in order" in str(caught.value)
+    assert "2 checks failed" in str(caught.value)
     assert "a: is bad. Mend it." in str(caught.value)
     assert "odd" not in str(caught.value)
     assert (
@@ -156,24 +165,24 @@ def test_failures_are_told_together_and_the_rest_stops_nothing():
 
 def test_a_wait_that_the_file_names_for_spot_jobs_does_not_stop_another_job():
     """The file serves `train-spot` as well."""
-    assert worst(job_checks.check_times(TrainSettings(max_run=100, max_wait=200), spot=False)) == ""
+    assert worst(training.check_times(TrainSettings(max_run=100, max_wait=200), spot=False)) == ""
 
 
 def test_an_image_of_ones_own_may_be_built_for_other_accelerators():
     """That of this project is not: a doubt about the one, a refusal of the other."""
-    (own,) = job_checks.check_host(TrainSettings(instance_type="ml.trn1.2xlarge"))
-    (foreign,) = job_checks.check_host(TrainSettings(instance_type="ml.trn1.2xlarge", image_uri="1.dkr/x:y"))
+    (own,) = workload.check_host(TrainSettings(instance_type="ml.trn1.2xlarge"))
+    (foreign,) = workload.check_host(TrainSettings(instance_type="ml.trn1.2xlarge", image_uri="1.dkr/x:y"))
     assert (own.level, foreign.level) == (Level.FAIL, Level.WARN)
 
 
 def test_remedies_do_not_lead_to_the_next_refusal():
     """FLAVOUR=gpu has no kernels for old GPUs; a type that is real, but not to be had, is not a typo of another one."""
-    (old,) = job_checks.check_host(TrainSettings(instance_type="ml.p3.2xlarge", flavour="cpu"))
+    (old,) = workload.check_host(TrainSettings(instance_type="ml.p3.2xlarge", flavour="cpu"))
     assert old.remedy == "Give an instance without GPU, or a newer GPU with FLAVOUR=gpu."
     known = ["ml.p2.8xlarge", "ml.g5.xlarge", "ml.g5.2xlarge"]
-    (absent,) = job_checks.check_instance(TrainSettings(instance_type="ml.p6-b200.48xlarge"), known)
-    assert absent.remedy == "Give one that SageMaker trains on."
-    (typo,) = job_checks.check_instance(TrainSettings(instance_type="ml.g5.2xlarg"), known)
+    (absent,) = checked(TrainSettings(instance_type="ml.p6-b200.48xlarge"), known)
+    assert absent.remedy == "Give one that SageMaker has for training."
+    (typo,) = checked(TrainSettings(instance_type="ml.g5.2xlarg"), known)
     assert typo.remedy == "Did you mean ml.g5.2xlarge?"
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from launcher.checks.table_check import ROWS, check_table
 from launcher.findings import Level
+from launcher.inputs.table import ROWS, check_table
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "level", "told"),
+    ("name", "content", "level", "expected"),
     [
         ("a.csv", "Alpha,a text\nBeta,another\n", None, ""),
         ("a.csv", "", Level.FAIL, "a.csv has no rows"),
@@ -22,10 +22,10 @@ from launcher.findings import Level
         ("a.csv", "a,b\n" * ROWS + "c,d,e\n", None, ""),
     ],
 )
-def test_what_no_job_could_read_is_found(tmp_path, name, content, level, told):
+def test_what_no_job_could_read_is_found(tmp_path, name, content, level, expected):
     """File and line; what may be meant so is only doubted; rows beyond the first ones are the job's."""
     path = tmp_path / name
     path.write_bytes(content.encode("latin-1"))
     found = list(check_table("train", name, path))
     assert [finding.level for finding in found] == ([level] if level else [])
-    assert all(told in finding.told and finding.remedy for finding in found)
+    assert all(expected in finding.message and finding.remedy for finding in found)

@@ -8,7 +8,7 @@ import pytest
 import s3transfer.exceptions
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.aws.refusals import AWS_ERRORS, explain
+from launcher.aws.errors import AWS_ERRORS, explain
 
 # Programming mistakes of whoever uses the library, which the launcher's own tests would meet.
 MISUSE = {
@@ -55,31 +55,31 @@ def kinds() -> list[type[Exception]]:
 def test_every_error_of_the_libraries_is_explained(kind):
     """With a cause and a remedy; the network's are the platform's, and each is caught where AWS is called."""
     error = made(kind)
-    told = explain(error)
-    assert isinstance(told, UserError | PlatformError), kind
-    assert told.cause
-    assert told.remedy
+    expected = explain(error)
+    assert isinstance(expected, UserError | PlatformError), kind
+    assert expected.cause
+    assert expected.remedy
     assert isinstance(error, AWS_ERRORS)
     if kind.__name__ in PLATFORM:
-        assert isinstance(told, PlatformError)
+        assert isinstance(expected, PlatformError)
 
 
 def refused(code: str, status: int = 400, **more: str) -> botocore.exceptions.ClientError:
     """Return a refusal."""
-    told = {
+    expected = {
         "Error": {"Code": code, "Message": "why.", **more},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
-    return botocore.exceptions.ClientError(told, "PutObject")
+    return botocore.exceptions.ClientError(expected, "PutObject")
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "family", "told"),
+    ("code", "status", "family", "expected"),
     [
         ("AccessDenied", 403, UserError, "You may not call PutObject: why. Ask for the policy"),
         ("ExpiredToken", 400, UserError, "The AWS credentials have expired. Log in again"),
         ("InvalidAccessKeyId", 403, UserError, "AWS does not know these credentials"),
-        ("RequestTimeTooSkewed", 403, UserError, "does not take this machine's clock"),
+        ("RequestTimeTooSkewed", 403, UserError, "machine's clock is wrong"),
         ("NoSuchBucket", 404, UserError, "There is no such bucket"),
         ("PermanentRedirect", 301, UserError, "The bucket is in another region: why. Use one"),
         ("KMS.DisabledException", 400, UserError, "The KMS key cannot be used: why. Correct OUTPUT_KMS_KEY"),
@@ -90,14 +90,14 @@ def refused(code: str, status: int = 400, **more: str) -> botocore.exceptions.Cl
         ("EntityTooLarge", 400, UserError, "AWS refused PutObject (EntityTooLarge): why. Correct"),
     ],
 )
-def test_a_refusal_is_told_with_its_remedy(code, status, family, told):
+def test_a_refusal_is_told_with_its_remedy(code, status, family, expected):
     """By AWS' own code, and also where the transfer library wraps it."""
     error = refused(code, status)
     wrapped = boto3.exceptions.S3UploadFailedError("Failed to upload")
     wrapped.__context__ = error
     for one in (error, wrapped):
         assert type(explain(one)) is family
-        assert told in str(explain(one))
+        assert expected in str(explain(one))
 
 
 def test_what_is_no_error_of_aws_is_not_explained():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from launcher.aws.live_container import next_container
+from launcher.aws.endpoint_update import changes, next_container
 from launcher.aws.live_endpoint import LiveEndpoint
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -23,21 +23,21 @@ def rows(image: str) -> tuple[dict, list]:
     """Return the next container with an image, and what the table tells of it."""
     new = {"Image": image, "ModelDataUrl": NOW["ModelDataUrl"], "Environment": {}}
     container = next_container(NOW, new)
-    return container, LIVE.changes({"PrimaryContainer": container}, {"ProductionVariants": [{}]})
+    return container, changes(LIVE, {"PrimaryContainer": container}, {"ProductionVariants": [{}]})
 
 
 def test_what_no_setting_names_goes_along():
     """The environment is that of the settings; what cannot go along is in the table, and nothing else."""
-    container, told = rows(NOW["Image"])
+    container, expected = rows(NOW["Image"])
     assert container == {
         **{name: NOW[name] for name in ("Image", "ModelDataUrl", "ContainerHostname", "ImageConfig")},
         "Environment": {},
     }
-    assert told == [("Environment.A", "1", "–"), ("InferenceSpecificationName", "one", "–")]
+    assert expected == [("Environment.A", "1", "–"), ("InferenceSpecificationName", "one", "–")]
 
 
 def test_how_to_get_at_another_registry_is_not_kept():
     """It is told."""
-    container, told = rows("registry.example/bert-classifier:1")
+    container, expected = rows("registry.example/bert-classifier:1")
     assert "ImageConfig" not in container
-    assert ("ImageConfig.RepositoryAccessMode", "Platform", "–") in told
+    assert ("ImageConfig.RepositoryAccessMode", "Platform", "–") in expected

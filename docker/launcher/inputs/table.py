@@ -1,6 +1,6 @@
 """A cheap look at the first rows of a data file, before anything is uploaded or billed.
 
-Labels and texts are judged by the job itself, whose Dataset may be of the user's own; here only what none could read.
+The job itself judges labels and texts, because its Dataset may be the user's own; here only what no Dataset could read.
 """
 
 import itertools
@@ -28,31 +28,26 @@ def check_table(subject: str, name: str, path: Path) -> Iterator[Finding]:
 def _csv_findings(subject: str, name: str, path: Path) -> Iterator[Finding]:
     rows = [row for row in itertools.islice(read_csv_rows(read_lines(path)), ROWS) if row.cells]
     if not rows:
-        yield fail(subject, f"{name} has no rows", "Give label,text or class_index,title,abstract a row.")
+        yield fail(subject, f"{name} has no rows", "Give label,text or class_index,title,abstract per row.")
         return
     width = len(rows[0].cells)
     if width < 2:
-        yield warn(
-            subject, f"{name} has one column", "Give at least a label and a text a row, with a comma between."
-        )
+        remedy = "Give at least a label and a text per row, separated by a comma."
+        yield warn(subject, f"{name} has one column", remedy)
     odd = next((row for row in rows if len(row.cells) != width), None)
     if odd:
-        yield warn(
-            subject,
-            f"{name} line {odd.line} has {len(odd.cells)} cells instead of {width}",
-            'Put texts that hold commas in quotes: "…".',
-        )
+        message = f"{name} line {odd.line} has {len(odd.cells)} cells instead of {width}"
+        yield warn(subject, message, 'Quote texts that contain commas: "…".')
 
 
 def _json_findings(subject: str, name: str, path: Path) -> Iterator[Finding]:
     rows = list(itertools.islice(read_json_rows(read_lines(path)), ROWS))
     if not rows:
-        yield fail(subject, f"{name} has no rows", 'Write one object a line: {"label": "…", "text": "…"}.')
+        yield fail(subject, f"{name} has no rows", 'Write one object per line: {"label": "…", "text": "…"}.')
     for row in rows:
         if isinstance(row, RowError):
             raise row
         if not isinstance(row.value, dict):
-            yield warn(
-                subject, f"{name} line {row.line} is not an object", 'Write {"label": "…", "text": "…"}.'
-            )
+            message = f"{name} line {row.line} is not an object"
+            yield warn(subject, message, 'Write {"label": "…", "text": "…"}.')
             return

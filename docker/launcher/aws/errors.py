@@ -1,4 +1,4 @@
-"""What AWS' refusals and its libraries' errors mean: one cause and one remedy each, and whose they are to mend."""
+"""What errors of AWS and its libraries mean: for each a cause, a remedy, and whose fault it is."""
 
 from boto3.exceptions import Boto3Error
 from botocore import exceptions as aws
@@ -14,13 +14,13 @@ _TRANSFER_ERRORS = (
     transfer.S3CopyFailedError,
     transfer.S3ValidationError,
 )
-# What a call of AWS may raise; uploads run in threads of a library of their own, which has errors of its own.
+# What a call of AWS may raise; the library that uploads has its own errors.
 AWS_ERRORS = (aws.ClientError, aws.BotoCoreError, Boto3Error, ResponseParserError, *_TRANSFER_ERRORS)
 _LOG_IN = "Log in: `aws configure`, `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 _LOG_IN_AGAIN = "Log in again, such as with `aws sso login`."
 _ASK_FOR_POLICY = "Ask for the policy docker/iam/developer.json, or use another profile: PROFILE=name."
 _AGAIN = "Try again in a minute."
-# Errors of the libraries: the first that fits counts.
+# Errors of the libraries: the first match counts.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[ContainerError], str, str], ...] = (
     ((aws.NoCredentialsError, aws.NoAuthTokenError), UserError, "There are no AWS credentials.", _LOG_IN),
     (
@@ -29,16 +29,16 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[ContainerError], str, s
     ),
     (
         (aws.TokenRetrievalError, aws.SSOError, aws.LoginError),
-        UserError, "The login has ended ({error}).", _LOG_IN_AGAIN,
+        UserError, "The login has expired ({error}).", _LOG_IN_AGAIN,
     ),
     (
         (aws.ParamValidationError,),
-        UserError, "AWS takes no such request: {error}.", "Correct the setting that it names.",
+        UserError, "The request is invalid: {error}.", "Correct the setting that it names.",
     ),
-    ((aws.WaiterError,), PlatformError, "What was waited for has not happened: {error}.", _AGAIN),
+    ((aws.WaiterError,), PlatformError, "Waiting failed: {error}.", _AGAIN),
     (
-        (aws.SSLError,), PlatformError, "AWS cannot be reached safely: {error}.",
-        "Check the clock, and name your proxy's certificates in AWS_CA_BUNDLE.",
+        (aws.SSLError,), PlatformError, "The TLS connection to AWS failed: {error}.",
+        "Check the clock, and set AWS_CA_BUNDLE to your proxy's certificates.",
     ),
     (
         (aws.HTTPClientError, aws.ConnectionError, aws.MetadataRetrievalError, ResponseParserError),
@@ -47,15 +47,15 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[ContainerError], str, s
     (
         (aws.ChecksumError, aws.FlexibleChecksumError, aws.IncompleteReadError, aws.UnseekableStreamError,
          aws.AwsChunkedWrapperError, Boto3Error, *_TRANSFER_ERRORS),
-        PlatformError, "What was sent to AWS or came from there has not arrived whole: {error}.", _AGAIN,
+        PlatformError, "A transfer to or from AWS was incomplete: {error}.", _AGAIN,
     ),
     (
-        (aws.BotoCoreError,), UserError, "The AWS configuration does not work here: {error}.",
+        (aws.BotoCoreError,), UserError, "The AWS configuration cannot be used: {error}.",
         "Correct it: ~/.aws/config, the variables AWS_…, or PROFILE and REGION.",
     ),
 )  # fmt: skip
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403"}
-# Refusals by AWS' own codes.
+# Refusals by AWS' error codes.
 _REFUSALS: tuple[tuple[set[str], type[ContainerError], str, str], ...] = (
     (
         {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"},
@@ -68,17 +68,17 @@ _REFUSALS: tuple[tuple[set[str], type[ContainerError], str, str], ...] = (
     ),
     (
         {"RequestTimeTooSkewed", "InvalidSignatureException"},
-        UserError, "AWS does not take this machine's clock: {message}.", "Set the clock.",
+        UserError, "This machine's clock is wrong: {message}.", "Set the clock.",
     ),
     (_DENIED, UserError, "You may not call {operation}: {message}.", _ASK_FOR_POLICY),
     (
         {"NoSuchBucket"}, UserError, "There is no such bucket ({bucket}).",
-        "Correct the s3:// address, or make the bucket: aws s3 mb s3://….",
+        "Correct the s3:// address, or create the bucket: aws s3 mb s3://….",
     ),
     (
         {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "301",
          "IllegalLocationConstraintException"},
-        UserError, "The bucket is in another region: {message}.", "Use one of the job's region, or set REGION.",
+        UserError, "The bucket is in another region: {message}.", "Use one in the job's region, or set REGION.",
     ),
     (
         {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
@@ -88,7 +88,7 @@ _REFUSALS: tuple[tuple[set[str], type[ContainerError], str, str], ...] = (
         PlatformError, "AWS did not answer {operation}: {message}.", _AGAIN,
     ),
 )  # fmt: skip
-_LONGEST_MESSAGE = 300  # a proxy may answer with a page
+_LONGEST_MESSAGE = 300  # a proxy may answer with a whole page
 
 
 def code_of(error: aws.ClientError) -> str:
@@ -97,14 +97,14 @@ def code_of(error: aws.ClientError) -> str:
 
 
 def is_denied(error: aws.ClientError) -> bool:
-    """Say whether a refusal is for want of a permission."""
+    """Return whether a permission is missing."""
     return code_of(error) in _DENIED
 
 
-def may_be_taken(error: BaseException) -> bool:
-    """Say whether a request that ended so may have been carried out all the same.
+def may_be_accepted(error: BaseException) -> bool:
+    """Return whether AWS may have carried out a request in spite of this error.
 
-    The library repeats a request whose answer was lost, and the second one is refused for what the first has made.
+    The library repeats a request whose answer was lost; AWS then refuses the second because of the first.
     """
     if not isinstance(error, aws.ClientError):
         return not isinstance(error, aws.ParamValidationError)
@@ -113,19 +113,19 @@ def may_be_taken(error: BaseException) -> bool:
 
 
 def explain(error: Exception) -> ContainerError | None:
-    """Return what an error of AWS' libraries means, as cause and remedy; None for an error of another kind."""
+    """Return cause and remedy of an error of AWS or its libraries; None for any other error."""
     error = _root_of(error)
     if isinstance(error, aws.ClientError):
         return _explain_refusal(error)
-    told = " ".join(str(error).split())[:_LONGEST_MESSAGE].rstrip(".")
+    message = " ".join(str(error).split())[:_LONGEST_MESSAGE].rstrip(".")
     for kinds, family, cause, remedy in _MEANINGS:
         if isinstance(error, kinds):
-            return family(cause.format(error=told or type(error).__name__), remedy)
+            return family(cause.format(error=message or type(error).__name__), remedy)
     return None
 
 
 def _root_of(error: Exception) -> Exception:
-    """Return what the transfer library's own errors stand for: AWS' refusal, mostly."""
+    """Return the error behind the transfer library's own, mostly a refusal of AWS."""
     while isinstance(error, (Boto3Error, *_TRANSFER_ERRORS)):
         inner = getattr(error, "last_exception", None) or error.__cause__ or error.__context__
         if not isinstance(inner, AWS_ERRORS):
@@ -135,12 +135,12 @@ def _root_of(error: Exception) -> Exception:
 
 
 def _explain_refusal(error: aws.ClientError) -> ContainerError:
-    code, told = code_of(error), error.response.get("Error", {})
+    code, details = code_of(error), error.response.get("Error", {})
     words = {
         "code": code,
         "operation": error.operation_name,
-        "message": " ".join(str(told.get("Message", "") or code).split())[:_LONGEST_MESSAGE].rstrip("."),
-        "bucket": told.get("BucketName", code),
+        "message": " ".join(str(details.get("Message", "") or code).split())[:_LONGEST_MESSAGE].rstrip("."),
+        "bucket": details.get("BucketName", code),
     }
     for codes, family, cause, remedy in _REFUSALS:
         if code in codes:

@@ -1,0 +1,130 @@
+"""An endpoint as it will be requested, and everything that is checked before."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from launcher.aws import endpoint, endpoint_update
+from launcher.aws.account import Account, role_arn
+from launcher.aws.ecr import image_uri
+from launcher.aws.live_endpoint import LiveEndpoint
+from launcher.aws.model import Model, stamp, without_unset
+from launcher.aws.s3 import Location, prefix_of
+from launcher.checks.account import Needs, check_access
+from launcher.checks.endpoint import check_mode, check_scaling
+from launcher.checks.model import check_ami, check_common, endpoint_driver, find_artifact
+from launcher.checks.unused import check_deploy_settings, without_unusable
+from launcher.checks.workload import check_instance
+from launcher.findings import Finding, examine, refuse_failures
+from launcher.settings.inference import LONGEST_ANSWER, DeploySettings
+
+_SPARE_S = 60  # the server gives up a little later than SageMaker, which tells the caller why
+Requests = dict[str, dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    """An endpoint as it will be requested.
+
+    Attributes:
+        name: of model and configuration.
+        requests: by the client's methods, in order.
+    """
+
+    settings: DeploySettings
+    name: str
+    requests: Requests
+
+
+def plan(
+    settings: DeploySettings, account: Account, live: LiveEndpoint | None
+) -> tuple[Deployment, list[Finding]]:
+    """Return the endpoint that the settings describe, and all findings about it.
+
+    Args:
+        live: the endpoint, if it exists.
+    Raises:
+        UserError: naming all failures.
+    """
+    tags = settings.tag_list  # those of the existing endpoint join below
+    settings = live.keep(settings) if live else settings
+    refuse_failures(list(check_mode(live, settings.mode) if live else ()))
+    settings, findings = without_unusable(settings)
+    data, of_model = find_artifact(settings, account)
+    name = stamp(settings.endpoint)
+    model = Model(settings, name, image_uri(settings, account), data, environment_of(settings))
+    folder = live.async_folder(settings) if live else None
+    folder = folder or prefix_of(settings, account).below("async", settings.endpoint)
+    findings += [
+        *of_model,
+        *check_settings(settings, model.environment, account),
+        *check_access(
+            account, model.image_uri, settings, needs_of(settings, data, folder), endpoint_driver(settings)
+        ),
+    ]
+    refuse_failures(findings)
+    request = model.request(role_arn(settings.role, account))
+    config = endpoint.config_request(settings, name, folder)
+    if not live:
+        last = {"EndpointName": settings.endpoint, "EndpointConfigName": name, "Tags": settings.tag_list}
+        requests = {
+            "create_model": request, "create_endpoint_config": config, "create_endpoint": without_unset(last),
+        }  # fmt: skip
+        return Deployment(settings, name, requests), findings
+    requests = _update_requests(live, settings, request, config)
+    if tags:
+        requests["add_tags"] = {"ResourceArn": live.endpoint["EndpointArn"], "Tags": tags}
+    (variant,) = requests["create_endpoint_config"]["ProductionVariants"]
+    findings += examine("scaling", partial(check_scaling, account, live, variant))
+    return Deployment(settings, name, requests), findings
+
+
+def _update_requests(
+    live: LiveEndpoint, settings: DeploySettings, model: dict[str, Any], config: dict[str, Any]
+) -> Requests:
+    container = endpoint_update.next_container(live.container, model["PrimaryContainer"])
+    return {
+        "create_model": {**model, "PrimaryContainer": container},
+        "create_endpoint_config": endpoint_update.next_config(live, settings, config),
+        "update_endpoint": endpoint_update.update_request(live, settings, config["EndpointConfigName"]),
+    }
+
+
+def environment_of(settings: DeploySettings) -> dict[str, str]:
+    """Return the container's environment; in async mode requests may be long and large, unless the user says else."""
+    if settings.mode != "async":
+        return dict(settings.environment)
+    longest = min(settings.invocation_timeout + _SPARE_S, LONGEST_ANSWER)
+    own = {
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT": str(longest),
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100",
+        "SERVING_MAX_RECORDS": "1000000",
+    }
+    return {**own, **dict(settings.environment)}
+
+
+def needs_of(settings: DeploySettings, data: str, async_folder: Location) -> Needs:
+    """Return what the endpoint's role must be permitted.
+
+    Args:
+        data: URI of the model; "" when it could not be found.
+    """
+    reads = [Location.of(data)] if data else []
+    if settings.mode != "async":
+        return Needs("serving-role.json", reads, [])
+    writes = [async_folder.below("output"), async_folder.below("failures")]
+    return Needs("serving-role.json", [*reads, async_folder.below("input")], writes)
+
+
+def check_settings(
+    settings: DeploySettings, environment: Mapping[str, str], account: Account
+) -> list[Finding]:
+    """Check an endpoint's settings without asking AWS."""
+    findings = [*check_deploy_settings(settings), *check_common(settings, environment)]
+    if settings.is_serverless:
+        return findings
+    api = account.client("sagemaker").meta.service_model
+    types = api.shape_for("ProductionVariantInstanceType").enum
+    amis = api.shape_for("ProductionVariantInferenceAmiVersion").enum
+    return [*findings, *check_instance(settings, types, "endpoints"), *check_ami(settings, amis)]

@@ -1,0 +1,168 @@
+"""Everything that is checked before a training job costs money; `doctor` shows it, `train` refuses on failures."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.encoder_folder import check_encoder
+from launcher.aws.account import Account
+from launcher.aws.ecr import image_uri
+from launcher.aws.s3 import Location, prefix_of
+from launcher.checks.account import Needs, check_access
+from launcher.checks.unused import check_image_settings, check_unused
+from launcher.checks.workload import check_instance, check_tags, check_vpc
+from launcher.findings import Finding, examine, fail, obtain, ok, warn
+from launcher.inputs.channels import Channel, S3Channel, channels_of
+from launcher.settings.training import TrainSettings
+
+_NAME_THE_CHANNELS = "If S3_DATA cannot be listed, name the channels: TRAIN=s3://…/train/."
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A training job as it will be requested.
+
+    Attributes:
+        channels: where its data is now; local files are uploaded.
+        prefix: the folder for uploads and outputs.
+    """
+
+    settings: TrainSettings
+    spot: bool
+    name: str
+    image_uri: str
+    prefix: Location
+    channels: tuple[Channel, ...]
+
+    @property
+    def checkpoints(self) -> Location:
+        """The folder of its checkpoints."""
+        own = self.settings.checkpoint_s3_uri
+        return Location.of(own).as_folder() if own else self.prefix.below("checkpoints", self.name)
+
+    @property
+    def output(self) -> Location:
+        """The folder in which SageMaker makes one of the job's name for its outputs."""
+        return self.prefix.below("jobs")
+
+    @property
+    def needs(self) -> Needs:
+        """What the job's role must be permitted."""
+        given = [channel.location for channel in self.channels if isinstance(channel, S3Channel)]
+        reads = [self.prefix.below("data"), self.checkpoints, *given]
+        return Needs("training-role.json", reads, [self.output, self.checkpoints])
+
+    def location_of(self, channel: Channel) -> Location:
+        """Return where a channel is, or will be, in S3."""
+        if isinstance(channel, S3Channel):
+            return channel.location
+        return self.prefix.below("data", channel.name, channel.digest)
+
+
+def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job, list[Finding]]:
+    """Return the job that the settings describe, and all findings about it.
+
+    Raises:
+        ContainerError: when not even the account can be looked up.
+    """
+    prefix = prefix_of(settings, account)
+    channels, findings = find_channels(settings, account)
+    name = settings.job_name or f"{settings.base_job_name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
+    job = Job(settings, spot, name, image_uri(settings, account), prefix, tuple(channels))
+    access = check_access(account, job.image_uri, settings, job.needs)
+    return job, [*check_settings(job, account), *access, *findings]
+
+
+def find_channels(settings: TrainSettings, account: Account) -> tuple[list[Channel], list[Finding]]:
+    """Return the job's channels, and the findings about them."""
+    channels, findings = obtain("data", partial(channels_of, settings, account), _NAME_THE_CHANNELS)
+    for channel in channels or ():
+        findings += examine(channel.name, channel.findings)
+    return channels or [], findings
+
+
+def check_settings(job: Job, account: Account) -> list[Finding]:
+    """Check a job's settings without asking AWS."""
+    settings = job.settings
+    known = account.client("sagemaker").meta.service_model.shape_for("TrainingInstanceType").enum
+    names = [channel.name for channel in job.channels]
+    return [
+        *check_image_settings(settings),
+        *check_unused(settings, {"base_job_name": "JOB_NAME names the job"} if settings.job_name else {}),
+        *examine("hyperparameters", partial(check_hyperparameters, settings)),
+        *check_instance(settings, known, "training"),
+        *check_count(settings),
+        *check_times(settings, spot=job.spot),
+        *check_network(settings, names),
+        *check_tags(settings),
+    ]
+
+
+def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
+    """Check the hyperparameters as the job itself does when it starts."""
+    given = dict(settings.hp)
+    if "max_run_seconds" in given:
+        yield fail("hyperparameters", "max_run_seconds follows from MAX_RUN", "Give MAX_RUN instead.")
+        return
+    config = TrainConfig.from_hyperparameters(settings.hyperparameters)
+    yield ok("hyperparameters", f"{len(given)} given; {_recipe(config)}")
+    if settings.model and not settings.model.startswith("s3://"):
+        yield from examine("model", lambda: _check_encoder(settings.model, config.max_seq_length))
+
+
+def _check_encoder(folder: str, max_seq_length: int) -> Sequence[Finding]:
+    check_encoder(str(Path(folder).expanduser()), max_seq_length)
+    return ()  # the channel reports what is uploaded
+
+
+def _recipe(config: TrainConfig) -> str:
+    """Describe epochs, batch and learning rate; the job chooses what is not set once it has read its data."""
+    per_device = config.per_device_batch_size
+    recipe = {
+        "epochs": config.num_train_epochs or "by the data",
+        "batch": f"{per_device} per device" if per_device else config.global_batch_size or "by the data",
+        "learning rate": config.learning_rate or "by the encoder",
+    }
+    return ", ".join(f"{name} {value}" for name, value in recipe.items())
+
+
+def check_count(settings: TrainSettings) -> Iterator[Finding]:
+    """Doubt several instances without GPUs."""
+    if settings.instance_count > 1 and not settings.wants_gpu:
+        message = "several instances without GPUs mostly wait for each other"
+        yield warn("instance", message, "Try a larger one first.")
+
+
+def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:
+    """Check that a spot job may wait longer than it runs."""
+    if spot and settings.longest_wait <= settings.max_run:
+        yield fail(
+            "time",
+            f"MAX_WAIT={settings.longest_wait} is not above MAX_RUN={settings.max_run}",
+            "MAX_WAIT counts waiting and running together: raise it.",
+        )
+    elif not spot and settings.max_wait and "max_wait" in settings.typed:
+        yield fail("time", "MAX_WAIT is for spot instances only", "Leave it out, or use train-spot.")
+    else:
+        waits = f", {settings.longest_wait} s including the wait for spot capacity" if spot else ""
+        yield ok("time", f"runs at most {settings.max_run} s{waits}")
+
+
+def check_network(settings: TrainSettings, channels: Sequence[str]) -> Iterator[Finding]:
+    """Check that VPC, isolation and encoder go together."""
+    yield from check_vpc(settings)
+    if settings.network_isolation and "model" not in channels:
+        yield fail(
+            "network", "an isolated job cannot download its encoder from the model hub",
+            "Give MODEL=folder, or NETWORK_ISOLATION=false.",
+        )  # fmt: skip
+    if settings.subnets and "model" not in channels:
+        yield warn(
+            "network", "the encoder comes from the model hub, so the VPC needs a route to it",
+            "Without one give MODEL=folder.",
+        )  # fmt: skip
+    if settings.encrypt_traffic and settings.instance_count == 1:
+        yield warn("network", "ENCRYPT_TRAFFIC does nothing for one instance")

@@ -1,0 +1,76 @@
+"""Kinds of settings that only the launcher has; `job.settings` has the others."""
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from bert_classifier.job.settings import Spec, number
+
+
+def text(default: str, accepts: str, help: str, pattern: str = r".+", longest: int = 1024) -> Any:
+    """Return a dataclass field for printable text that matches `pattern` as a whole; "" means unset."""
+
+    def parse(value: str) -> str:
+        if len(value) > longest or not value.isprintable() or not re.fullmatch(pattern, value):
+            raise ValueError
+        return value
+
+    return _field(default, parse, accepts, help)
+
+
+def resource_name(default: str, most: int, help: str, accepts: str = "") -> Any:
+    """Return a dataclass field for a name in SageMaker, of at most `most` characters."""
+    pattern = rf"[a-zA-Z0-9](-*[a-zA-Z0-9]){{0,{most - 1}}}"
+    return text(default, accepts or f"1 to {most} letters, digits and hyphens", help, pattern)
+
+
+def instance_type(default: str, help: str) -> Any:
+    """Return a dataclass field for an instance type; a check of the job tells whether SageMaker has it."""
+    return text(default, "a SageMaker instance type", help, r"ml\.\w[\w-]*\.\w+")
+
+
+def s3_uri(default: str, help: str) -> Any:
+    """Return a dataclass field for s3://bucket or s3://bucket/prefix."""
+    return text(default, "s3://bucket/prefix", help, r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?")
+
+
+def kms_key(help: str) -> Any:
+    """Return a dataclass field for a KMS key."""
+    return text("", "the id, alias or ARN of a KMS key", help, longest=2048)
+
+
+def hourly_price() -> Any:
+    """Return a dataclass field for the price of an instance."""
+    help = "Dollars per instance hour, for the cost estimate; default: from AWS' price list."
+    return number(None, 0, 1000, help, above=True)
+
+
+def names(accepts: str, help: str, pattern: str, most: int) -> Any:
+    """Return a dataclass field for a tuple of names, separated by commas or blanks."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        found = tuple(value.replace(",", " ").split())
+        if not 0 < len(found) <= most or not all(re.fullmatch(pattern, name) for name in found):
+            raise ValueError
+        return found
+
+    return _field((), parse, accepts, help)
+
+
+def pairs(help: str, *, most: int, name: str = r".+", longest: int = 256) -> Any:
+    """Return a dataclass field for a tuple of (name, value), written like assignments in a shell."""
+
+    def parse(value: str) -> tuple[tuple[str, str], ...]:
+        words = [word.partition("=") for word in shlex.split(value)]
+        fit = all(equals and re.fullmatch(name, key) and len(val) <= longest for key, equals, val in words)
+        if not fit or len({key for key, *_ in words}) < len(words) or len(words) > most:
+            raise ValueError
+        return tuple((key, val) for key, _, val in words)
+
+    return _field((), parse, '"name=value name=value", each name once', help)
+
+
+def _field(default: object, parse: Callable[[str], Any], accepts: str, help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"spec": Spec(parse, accepts, help)})
