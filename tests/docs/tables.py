@@ -12,9 +12,9 @@ if __name__ == "__main__":
 from bert_classifier.job.config import ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
 from launcher.commands.invoke import InvokeSettings
-from launcher.settings.model import DeploySettings, TransformSettings
+from launcher.settings.inference import DeploySettings, TransformSettings
 from launcher.settings.training import TrainSettings
-from launcher.settings.work import WorkSettings
+from launcher.settings.workload import WorkloadSettings
 
 DOCUMENTS = ("container/README.md", "docker/README.md")
 _TABLE = re.compile(r"(?s)(<!-- (\w+): written by tests/docs/tables\.py -->\n).*?(<!-- end -->)")
@@ -45,10 +45,10 @@ def tables() -> dict[str, str]:
     return {
         "hyperparameters": settings_table(TrainConfig, "hyperparameter"),
         "serving": settings_table(ServeConfig, "variable"),
-        "launcher": settings_table(WorkSettings, "setting"),
-        "train": settings_table(TrainSettings, "setting", beyond=WorkSettings),
-        "deploy": settings_table(DeploySettings, "setting", beyond=WorkSettings),
-        "invoke": settings_table(InvokeSettings, "setting", beyond=WorkSettings),
+        "launcher": settings_table(WorkloadSettings, "setting"),
+        "train": settings_table(TrainSettings, "setting", beyond=WorkloadSettings),
+        "deploy": settings_table(DeploySettings, "setting", beyond=WorkloadSettings),
+        "invoke": settings_table(InvokeSettings, "setting", beyond=WorkloadSettings),
         "transform": settings_table(TransformSettings, "setting", beyond=DeploySettings),
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bert_classifier.job.config import ALIASES, IGNORED
 from docs import tables
 from launcher.main import all_commands, all_settings, make_parser
-from launcher.settings.declare import Sources, flags_of
+from launcher.settings.sources import Sources, flags_of
 from support.documents import anchors, commands, documents, links, prose, quoted, section
 from support.source_tree import PACKAGE, ROOT, functions_of, project_files, text_of
 

@@ -182,7 +182,7 @@ def test_the_model_of_a_training_job_is_found_by_its_name(aws, deploy):
     assert only(aws.requests("CreateModel"))["PrimaryContainer"]["ModelDataUrl"] == ARTIFACT
     with aws.answering(DescribeTrainingJob=Answer.json({**job, "TrainingJobStatus": "InProgress"})) as here:
         assert (
-            "a-job is InProgress, and has no model. Check its status: make status" in here.launch(*always).err
+            "a-job is InProgress and has no model. Check its status: make status" in here.launch(*always).err
         )
     assert f"There is no training job a-job in {REGION}" in aws.launch(*always).err
 

@@ -143,8 +143,10 @@ def test_an_endpoints_driver_is_compared_with_the_images_cuda(settings, expected
 def test_a_batch_transform_on_gpus_is_refused_for_its_driver(image):
     """With the remedy; an image for CUDA 12 fits, and so does the CPU."""
     given = TransformSettings(instance_type="ml.g5.xlarge")
-    refusal = "FAIL batch transform has at most driver 535, but the image's CUDA 13.0 needs 580: its GPU would stay idle"
-    assert refusal in seen(image, given, transform_driver(given))
+    refusal = (
+        "batch transform has at most driver 535, but the image's CUDA 13.0 needs 580: its GPU would stay idle"
+    )
+    assert f"FAIL {refusal}" in seen(image, given, transform_driver(given))
     older = config(OLD_KERNELS, "12.6")
     assert not [line for line in seen(older, given, transform_driver(given)) if line.startswith("FAIL")]
     on_cpu = dataclasses.replace(given, instance_type="ml.m5.xlarge")
