@@ -1,50 +1,48 @@
 """What checks find: each finding with its severity, a message and a remedy."""
 
 import dataclasses
-import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError
+from bert_classifier.job.findings import Severity
 from launcher.aws.errors import AWS_ERRORS, explain, is_denied
 from launcher.command import say
 
 T = TypeVar("T")
-
-
-class Level(enum.StrEnum):
-    """How a finding counts."""
-
-    OK = "OK"
-    WARN = "WARN"
-    FAIL = "FAIL"
+_LABELS = {Severity.OK: "OK", Severity.INFO: "INFO", Severity.WARNING: "WARN", Severity.ERROR: "FAIL"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """One finding about a subject, such as the role."""
 
-    level: Level
+    severity: Severity
     subject: str
     message: str
     remedy: str = ""
 
+    @property
+    def label(self) -> str:
+        """How the table shows its severity."""
+        return _LABELS[self.severity]
+
 
 def ok(subject: str, message: str) -> Finding:
     """Return a finding that all is well."""
-    return Finding(Level.OK, subject, message)
+    return Finding(Severity.OK, subject, message)
 
 
 def warn(subject: str, message: str, remedy: str = "") -> Finding:
     """Return a doubt: it stops nothing."""
-    return Finding(Level.WARN, subject, message, remedy)
+    return Finding(Severity.WARNING, subject, message, remedy)
 
 
 def fail(subject: str, message: str, remedy: str) -> Finding:
     """Return a failure: nothing is started."""
-    return Finding(Level.FAIL, subject, message, remedy)
+    return Finding(Severity.ERROR, subject, message, remedy)
 
 
 def examine(subject: str, check: Callable[[], Iterable[Finding]], needed: str = "") -> list[Finding]:
@@ -98,7 +96,7 @@ def table(findings: Sequence[Finding]) -> str:
     width = max((len(finding.subject) for finding in findings), default=0)
     lines = []
     for finding in findings:
-        lines.append(f"{finding.level:<5} {finding.subject:<{width}}  {finding.message}")
+        lines.append(f"{finding.label:<5} {finding.subject:<{width}}  {finding.message}")
         if finding.remedy:
             lines.append(f"{'':<5} {'':<{width}}  → {finding.remedy}")
     return "\n".join(lines)
@@ -110,7 +108,7 @@ def refuse_failures(findings: Sequence[Finding]) -> None:
     Raises:
         UserError: when there is a failure.
     """
-    failures = [finding for finding in findings if finding.level is Level.FAIL]
+    failures = [finding for finding in findings if finding.severity is Severity.ERROR]
     if failures:
         listed = [f"{f.subject}: {f.message.rstrip('.')}. {f.remedy}".strip() for f in failures]
         count = "One check" if len(failures) == 1 else f"{len(failures)} checks"
@@ -119,6 +117,6 @@ def refuse_failures(findings: Sequence[Finding]) -> None:
 
 def say_doubts(findings: Sequence[Finding]) -> None:
     """Show the findings that stop nothing but should be known."""
-    doubts = [finding for finding in findings if finding.level is Level.WARN]
+    doubts = [finding for finding in findings if finding.severity is Severity.WARNING]
     if doubts:
         say(table(doubts))

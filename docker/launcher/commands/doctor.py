@@ -1,17 +1,19 @@
 """`doctor`: check everything that a training job needs, with a remedy for what fails."""
 
+import collections
 import importlib.metadata
 import sys
 from collections.abc import Iterator
 
 from bert_classifier.errors import ContainerError
+from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.checks.account import check_identity
 from launcher.checks.quotas import check_quotas
 from launcher.checks.training import plan
 from launcher.command import Command, say
 from launcher.engine import Engine
-from launcher.findings import Finding, Level, examine, fail, ok, table, warn
+from launcher.findings import Finding, examine, fail, ok, table, warn
 from launcher.revision import head_of
 from launcher.settings.training import TrainSettings
 
@@ -24,8 +26,8 @@ def run(settings: TrainSettings, account: Account) -> int:
     if not _has_failed(findings):
         findings += _check_job(settings, account)
     print(table(findings))
-    counts = {level: sum(finding.level is level for finding in findings) for level in Level}
-    say(f"{counts[Level.OK]} OK, {counts[Level.WARN]} warnings, {counts[Level.FAIL]} failures")
+    counts = collections.Counter(finding.severity for finding in findings)
+    say(f"{counts[Severity.OK]} OK, {counts[Severity.WARNING]} warnings, {counts[Severity.ERROR]} failures")
     return 2 if _has_failed(findings) else 0
 
 
@@ -65,7 +67,7 @@ def _check_job(settings: TrainSettings, account: Account) -> list[Finding]:
 
 
 def _has_failed(findings: list[Finding]) -> bool:
-    return any(finding.level is Level.FAIL for finding in findings)
+    return any(finding.severity is Severity.ERROR for finding in findings)
 
 
 COMMANDS = (Command("doctor", "check everything that a job needs, with remedies", TrainSettings, run),)

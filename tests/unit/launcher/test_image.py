@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 from botocore.session import get_session
 
+from bert_classifier.job.findings import Severity
 from launcher.aws.instances import GPU_AMI, host_of
 from launcher.checks.image import ARCHITECTURES_LABEL, CUDA_LABEL, Driver, ImageFacts, check_fit
 from launcher.checks.model import endpoint_driver, transform_driver
 from launcher.checks.workload import check_host
-from launcher.findings import Level
 from launcher.settings.inference import DeploySettings, TransformSettings
 from launcher.settings.training import TrainSettings
 
@@ -29,7 +29,7 @@ def config(
 
 def seen(image: dict, settings, driver: Driver | None = None) -> list[str]:
     """Return level and sentence of each finding."""
-    return [f"{found.level} {found.message}" for found in check_fit(ImageFacts.of(image), settings, driver)]
+    return [f"{found.label} {found.message}" for found in check_fit(ImageFacts.of(image), settings, driver)]
 
 
 GPU, CPU, UNLABELLED = config(), config("", "", "cpu"), config("", "", "gpu")
@@ -102,7 +102,7 @@ def test_hosts_that_the_image_has_no_software_for_are_told(instance, expected):
     """For training as for endpoints; a family of tomorrow is doubtful, not good."""
     (found,) = check_host(TrainSettings(instance_type=instance))
     assert expected in found.message
-    assert (found.level is Level.OK) == (not expected)
+    assert (found.severity is Severity.OK) == (not expected)
 
 
 def test_the_table_has_every_family_that_sagemaker_names():

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
+from bert_classifier.job.findings import Severity
 from launcher.aws.instances import GPU_AMI
 from launcher.checks.model import check_ami, check_environment
 from launcher.checks.unused import check_deploy_settings, check_serverless, without_unusable
 from launcher.checks.workload import check_instance
-from launcher.findings import Level, examine
+from launcher.findings import examine
 from launcher.settings.inference import DeploySettings
 
 KNOWN = ["ml.m5.xlarge", "ml.g5.xlarge", "ml.m6g.large", "ml.inf2.xlarge", "ml.g5g.xlarge"]
@@ -16,7 +17,7 @@ KNOWN = ["ml.m5.xlarge", "ml.g5.xlarge", "ml.m6g.large", "ml.inf2.xlarge", "ml.g
 
 def worst(findings) -> str:
     """Return the sentences of what is not in order."""
-    return "; ".join(finding.message for finding in findings if finding.level is not Level.OK)
+    return "; ".join(finding.message for finding in findings if finding.severity is not Severity.OK)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +121,4 @@ def test_what_the_file_says_for_other_endpoints_is_left_out_with_a_word(settings
     assert without_unusable(typed) == (typed, [])
     refused = [*check_serverless(typed)] if typed.is_serverless else [*check_deploy_settings(typed)]
     assert bool(refused) == bool(left_out)
-    assert all(finding.level is Level.FAIL for finding in refused)
+    assert all(finding.severity is Severity.ERROR for finding in refused)

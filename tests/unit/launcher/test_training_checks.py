@@ -8,8 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.findings import Severity
 from launcher.checks import training, workload
-from launcher.findings import Level, examine, fail, ok, refuse_failures, table, warn
+from launcher.findings import examine, fail, ok, refuse_failures, table, warn
 from launcher.settings.training import TrainSettings
 
 KNOWN = ["ml.g5.xlarge", "ml.m5.xlarge", "ml.trn1.2xlarge"]
@@ -17,7 +18,7 @@ KNOWN = ["ml.g5.xlarge", "ml.m5.xlarge", "ml.trn1.2xlarge"]
 
 def worst(findings):
     """Return the sentence of the first finding that is not in order, or nothing."""
-    return next((finding.message for finding in findings if finding.level is not Level.OK), "")
+    return next((finding.message for finding in findings if finding.severity is not Severity.OK), "")
 
 
 def checked(settings, known):
@@ -172,7 +173,7 @@ def test_an_image_of_ones_own_may_be_built_for_other_accelerators():
     """That of this project is not: a doubt about the one, a refusal of the other."""
     (own,) = workload.check_host(TrainSettings(instance_type="ml.trn1.2xlarge"))
     (foreign,) = workload.check_host(TrainSettings(instance_type="ml.trn1.2xlarge", image_uri="1.dkr/x:y"))
-    assert (own.level, foreign.level) == (Level.FAIL, Level.WARN)
+    assert (own.severity, foreign.severity) == (Severity.ERROR, Severity.WARNING)
 
 
 def test_remedies_do_not_lead_to_the_next_refusal():
@@ -195,8 +196,11 @@ def test_what_a_check_has_found_stays_found_when_its_next_step_may_not_look():
         yield fail("output", "lies among the texts", "Give another.")
         raise error
 
-    assert [found.level for found in examine("output", lambda: check(denied))] == [Level.FAIL, Level.WARN]
+    assert [found.severity for found in examine("output", lambda: check(denied))] == [
+        Severity.ERROR,
+        Severity.WARNING,
+    ]
     for error in (denied, slow):
         found = examine("data", functools.partial(check, error), "Name them.")
-        assert [one.level for one in found] == [Level.FAIL, Level.FAIL]
+        assert [one.severity for one in found] == [Severity.ERROR, Severity.ERROR]
         assert found[1].remedy.endswith("Name them.")

@@ -3,11 +3,11 @@
 import pytest
 
 from bert_classifier.errors import RequestError, UserError
+from bert_classifier.job.findings import Severity
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location
-from launcher.findings import Level
 from launcher.inputs.transform import TransformInput, check_input, input_of
 from launcher.settings.account import AccountSettings
 from launcher.settings.inference import TransformSettings
@@ -80,7 +80,7 @@ def test_files_of_several_forms_are_refused(tmp_path):
 def test_what_sagemaker_cannot_cut_is_told(tmp_path, files, settings, expected):
     """Line breaks in cells, records above the payload, empty files, more at a time than it holds."""
     findings = check_input(*found(tmp_path, files, **settings))
-    wrong = "; ".join(finding.message for finding in findings if finding.level is Level.FAIL)
+    wrong = "; ".join(finding.message for finding in findings if finding.severity is Severity.ERROR)
     assert expected in wrong
     assert bool(expected) == bool(wrong)
 
@@ -103,7 +103,7 @@ SILENT = ["No, thanks\nNo, thanks\n", "one\ntwo\none\n", "a text, with a comma\n
 def test_what_may_be_a_label_is_told(tmp_path, content, expected):
     """A few words beside a comma may be a class, which only the server knows: what follows then is said."""
     findings = list(check_input(*found(tmp_path, {"a.csv": content}, strategy="SingleRecord")))
-    doubts = "; ".join(finding.message for finding in findings if finding.level is Level.WARN)
+    doubts = "; ".join(finding.message for finding in findings if finding.severity is Severity.WARNING)
     assert expected in doubts
     assert bool(expected) == bool(doubts) == ("with 400, and the job fails" in doubts)
 
@@ -119,19 +119,21 @@ def test_what_may_be_a_label_is_told(tmp_path, content, expected):
 def test_labels_in_few_rows_of_a_request_are_no_doubt(tmp_path, content, expected):
     """The server looks at most rows of a request, which SageMaker fills up to MAX_PAYLOAD."""
     findings = check_input(*found(tmp_path, {"a.csv": content}, max_payload=1))
-    doubts = "; ".join(finding.message for finding in findings if finding.level is Level.WARN)
+    doubts = "; ".join(finding.message for finding in findings if finding.severity is Severity.WARNING)
     assert expected in doubts
     assert bool(expected) == bool(doubts) == ("a request that has them in most rows" in doubts)
 
 
-@pytest.mark.parametrize(("strategy", "level"), [("SingleRecord", Level.FAIL), ("MultiRecord", Level.WARN)])
+@pytest.mark.parametrize(
+    ("strategy", "level"), [("SingleRecord", Severity.ERROR), ("MultiRecord", Severity.WARNING)]
+)
 def test_a_later_row_that_reads_like_a_header_is_told(tmp_path, strategy, level):
     """It may be the first of a request, and alone it is; header=absent says that it is a text."""
     files = {"a.csv": "hello there\ncontent\nbye\n"}
     (finding,) = [f for f in check_input(*found(tmp_path, files, strategy=strategy)) if "line 2" in f.message]
-    assert finding.level is level
+    assert finding.severity is level
     settings = {"strategy": strategy, "content_type": "text/csv; header=absent"}
-    assert not [f for f in check_input(*found(tmp_path, files, **settings)) if f.level is not Level.OK]
+    assert not [f for f in check_input(*found(tmp_path, files, **settings)) if f.severity is not Severity.OK]
 
 
 FORM = CsvForm.of("", ("Film", "No", "Company", "Refund"), is_part=True)
@@ -151,7 +153,7 @@ def test_the_server_refuses_only_what_was_told(tmp_path, content):
 
     def is_silent(strategy):
         findings = check_input(*found(tmp_path, {"a.csv": content}, strategy=strategy))
-        return all(finding.level is Level.OK for finding in findings)
+        return all(finding.severity is Severity.OK for finding in findings)
 
     def is_refused(body):
         try:
@@ -168,7 +170,7 @@ def test_the_server_refuses_only_what_was_told(tmp_path, content):
 def test_a_header_that_is_announced_is_refused_in_s3_as_well():
     """Where the files themselves are not looked at."""
     texts = TransformInput(None, Location("a-bucket", "in/"), ("a.csv",), "text/csv; header=present")
-    wrong = [f for f in check_input(TransformSettings(), texts) if f.level is Level.FAIL]
+    wrong = [f for f in check_input(TransformSettings(), texts) if f.severity is Severity.ERROR]
     assert ["with header=present every later" in finding.message for finding in wrong] == [True]
 
 

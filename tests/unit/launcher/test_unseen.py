@@ -3,6 +3,7 @@
 import pytest
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.ecr import ImageName, image_uri
 from launcher.aws.model import artifact_of
@@ -10,7 +11,7 @@ from launcher.aws.s3 import Location
 from launcher.checks.account import Needs, check_role
 from launcher.checks.model import find_artifact
 from launcher.checks.training import find_channels
-from launcher.findings import Level, examine
+from launcher.findings import examine
 from launcher.inputs.channels import S3Channel, channels_of
 from launcher.inputs.transform import check_input, input_of
 from launcher.settings.account import AccountSettings
@@ -42,7 +43,7 @@ def test_channels_that_only_the_role_may_read_are_taken_as_given(closed):
     locations = [channel.location.uri for channel in channels if isinstance(channel, S3Channel)]
     assert locations == [f"s3://{BUCKET}/in/", f"s3://{BUCKET}/val.csv"]
     (doubt,) = channels[0].findings()
-    assert doubt.level is Level.WARN
+    assert doubt.severity is Severity.WARNING
     assert "used as given" in doubt.message
 
 
@@ -59,7 +60,7 @@ def test_a_job_whose_data_nobody_could_tell_is_refused(aws, monkeypatch, answer,
         channels, findings = find_channels(TrainSettings(**settings), speaking_to(here, monkeypatch))
     assert channels == []
     (failure,) = findings
-    assert failure.level is Level.FAIL
+    assert failure.severity is Severity.ERROR
     assert expected in failure.remedy
 
 
@@ -69,7 +70,7 @@ def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
     settings = TransformSettings(input=there, content_type="text/plain")
     found = input_of(settings, Location(BUCKET, "mine/"), closed)
     assert (found.location.uri, found.names) == (f"s3://{BUCKET}/texts/", None)
-    assert [one.level for one in check_input(settings, found)] == [Level.WARN]
+    assert [one.severity for one in check_input(settings, found)] == [Severity.WARNING]
     with pytest.raises(UserError, match="are unknown"):
         input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed)
 
@@ -79,7 +80,7 @@ def test_a_model_that_nobody_could_tell_is_refused(aws, monkeypatch, code):
     """No request may go out with an empty address."""
     with aws.answering(DescribeTrainingJob=Answer.refusal(code)) as here:
         uri, (finding,) = find_artifact(DeploySettings(job="a-job"), speaking_to(here, monkeypatch))
-    assert (uri, finding.level) == ("", Level.FAIL)
+    assert (uri, finding.severity) == ("", Severity.ERROR)
     assert "MODEL_DATA=s3://" in finding.remedy
 
 
@@ -100,7 +101,7 @@ def test_a_role_whose_arn_may_not_be_asked_for_is_refused_by_name(aws, monkeypat
         asking = speaking_to(here, monkeypatch)
         (named,) = examine("role", lambda: check_role(asking, "sagemaker-job", needs))
         (given,) = examine("role", lambda: check_role(asking, ROLE, needs))
-    assert (named.level, given.level) == (Level.FAIL, Level.WARN)
+    assert (named.severity, given.severity) == (Severity.ERROR, Severity.WARNING)
     assert ROLE in named.remedy
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, resolve
 from launcher.aws.upload import DigestedFile, upload
 from launcher.checks.account import check_bucket
-from launcher.findings import Level
 from launcher.inputs.channels import LocalChannel, S3Channel, channels_of
 from launcher.settings.account import AccountSettings
 from launcher.settings.training import TrainSettings
@@ -140,7 +140,7 @@ def test_an_empty_place_in_s3_is_told(account, aws):
         (f"s3://{BUCKET}/empty/a.csv", "neither hidden nor empty"),
     ):
         (finding,) = S3Channel.at("train", uri, account).findings()
-        assert finding.level is Level.FAIL
+        assert finding.severity is Severity.ERROR
         assert expected in finding.message
 
 
@@ -195,9 +195,9 @@ def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
             if name.startswith("AWS_"):
                 monkeypatch.setenv(name, value)
         (doubt, location) = check_bucket(Account(AccountSettings()), BUCKET)
-        assert (doubt.level, location.level) == (Level.WARN, Level.OK)
+        assert (doubt.severity, location.severity) == (Severity.WARNING, Severity.OK)
         assert f"{BUCKET} belongs to another account than yours, {ACCOUNT}" in doubt.message
         (wrong, _) = check_bucket(Account(AccountSettings(bucket_owner=ACCOUNT)), BUCKET)
-        assert wrong.level is Level.FAIL
+        assert wrong.severity is Severity.ERROR
         (fine,) = check_bucket(Account(AccountSettings(bucket_owner="999999999999")), BUCKET)
-        assert fine.level is Level.OK
+        assert fine.severity is Severity.OK
