@@ -1,11 +1,10 @@
 """evaluation.json: an evaluation in the layout of SageMaker Model Monitor's model quality.
 
 The model registry and pipelines read it. The layout is that of the SageMaker developer guide, "Model quality metrics":
-every metric is `{"value", "standard_deviation"}`, and the latter is "NaN" where there is none. As there, it is
-taken over five random samples of 80 % of the texts, where there are at least 200.
+every metric is `{"value", "standard_deviation"}`; the latter is always "NaN", the guide's word for none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,8 @@ import numpy as np
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, Metrics
 
-_LEAST_FOR_DEVIATION = 200
-_SAMPLES, _SHARE = 5, 0.8
 _BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
 _CURVE_POINTS = 101
-_ScoresOf = Callable[[Evaluation], Mapping[str, float]]
 
 
 def model_quality(
@@ -31,37 +27,26 @@ def model_quality(
 
     Args:
         more: further metrics, which the layout does not know but allows.
-        positive: index of the class that matters most; of two classes the second unless told otherwise.
+        positive: index of the class that matters most; of two classes the second by default.
     """
-    metrics = _with_deviations(result, _multiclass)
-    metrics |= {name: _metric(value) for name, value in more.items() if name not in metrics}
-    told = {
+    metrics = {**_multiclass(result), **more}
+    quality = {
         "version": 0.0,
         "dataset": {"item_count": result.count, "channel": channel},
-        "multiclass_classification_metrics": {"confusion_matrix": _confusion(labels, result), **metrics},
+        "multiclass_classification_metrics": {
+            "confusion_matrix": _confusion(labels, result),
+            **_as_metrics(metrics),
+        },
     }
     if len(labels) == 2:
-        told["binary_classification_metrics"] = _binary_section(result, 1 if positive is None else positive)
-    return told
+        quality["binary_classification_metrics"] = _binary_section(
+            result, 1 if positive is None else positive
+        )
+    return quality
 
 
-def _metric(value: float, deviation: float | str = "NaN") -> dict[str, Any]:
-    return {"value": value, "standard_deviation": deviation}
-
-
-def _with_deviations(result: Evaluation, scores_of: _ScoresOf) -> dict[str, Any]:
-    values = scores_of(result)
-    if result.count < _LEAST_FOR_DEVIATION:
-        return {name: _metric(value) for name, value in values.items()}
-    draw = np.random.Generator(np.random.Philox(0))
-    samples = []
-    for _ in range(_SAMPLES):
-        rows = draw.permutation(result.count)[: int(_SHARE * result.count)]
-        samples.append(scores_of(Evaluation(result.logits[rows], result.targets[rows])))
-    return {
-        name: _metric(value, float(np.std([sample[name] for sample in samples])))
-        for name, value in values.items()
-    }
+def _as_metrics(values: Mapping[str, float]) -> dict[str, Any]:
+    return {name: {"value": value, "standard_deviation": "NaN"} for name, value in values.items()}
 
 
 def _multiclass(result: Evaluation) -> dict[str, float]:
@@ -95,7 +80,7 @@ def _binary_section(result: Evaluation, positive: int) -> dict[str, Any]:
     curves = _curves(softmax(result.logits, 1.0)[:, positive], result.targets == positive)
     return {
         "confusion_matrix": {str(t): {str(p): int(confusion[t, p]) for p in (0, 1)} for t in (0, 1)},
-        **_with_deviations(result, lambda sample: _binary(sample, positive)),
+        **_as_metrics(_binary(result, positive)),
         **curves,
     }
 

@@ -1,17 +1,15 @@
-"""Calibration against numbers worked out by hand, brute force, and torch."""
-
-import math
+"""Calibration, against scikit-learn and by what defines the temperature."""
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 from bert_classifier.evaluation.calibration import (
+    BINS,
     LEAST_TEXTS,
-    brier_score,
     calibration_scores,
     fit_temperature,
     reliability,
@@ -30,50 +28,40 @@ def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> Evaluati
     return Evaluation((sharpness * honest).astype(np.float32), targets.clip(max=classes - 1))
 
 
-def test_calibration_error_worked_out_by_hand():
-    """Two bins are hit: |2/3 - 0.95| over 3 texts and |1 - 0.55| over 1 text, of 4."""
-    told = reliability(np.array([0.94, 0.95, 0.96, 0.55]), np.array([True, True, False, True]), bins=10)
-    assert told.counts.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 3]
-    assert told.error == pytest.approx((3 * (0.95 - 2 / 3) + 1 * (1 - 0.55)) / 4)
-
-
 def test_bins_are_closed_above():
     """As in the paper: a score of exactly 2/15 belongs to the second bin, one of 1 to the last, 0 to the first."""
     told = reliability(np.array([0.0, 2 / 16, 3 / 16, 1.0]), np.ones(4, dtype=bool), bins=16)
     assert np.flatnonzero(told.counts).tolist() == [0, 1, 2, 15]
 
 
+@given(count=st.integers(1, 200), seed=st.integers(0, 99))
+def test_reliability_is_scikit_learns(count, seed):
+    """Accuracy and mean score of each bin that holds a text, and the error that follows from them."""
+    rng = np.random.default_rng(seed)
+    scores, are_right = rng.random(count), rng.random(count) < 0.5
+    bins = reliability(scores, are_right)
+    accuracy, confidence = calibration_curve(are_right, scores, n_bins=BINS)
+    has_any = bins.counts > 0
+    assert bins.accuracy[has_any] == pytest.approx(accuracy)
+    assert bins.confidence[has_any] == pytest.approx(confidence)
+    weights = np.histogram(scores, np.linspace(0, 1, BINS + 1))[0][has_any] / count
+    assert bins.error == pytest.approx((weights * np.abs(accuracy - confidence)).sum())
+
+
 @given(
-    scores=st.lists(st.floats(0, 1), min_size=1, max_size=50),
-    seed=st.integers(0, 9),
-    bins=st.integers(1, 20),
+    count=st.integers(1, 50),
+    classes=st.integers(2, 6),
+    seed=st.integers(0, 99),
+    temperature=st.floats(0.2, 5),
 )
-def test_calibration_error_is_that_of_the_definition(scores, seed, bins):
-    """Bin by bin, with loops."""
-    are_right = np.random.default_rng(seed).random(len(scores)) < 0.5
-    expected = 0.0
-    for number in range(bins):
-        inside = [i for i, s in enumerate(scores) if min(max(math.ceil(s * bins), 1), bins) == number + 1]
-        if inside:
-            accuracy = sum(bool(are_right[i]) for i in inside) / len(inside)
-            confidence = sum(scores[i] for i in inside) / len(inside)
-            expected += len(inside) / len(scores) * abs(accuracy - confidence)
-    assert reliability(np.array(scores), are_right, bins).error == pytest.approx(expected, abs=1e-12)
-
-
-def test_brier_score_worked_out_by_hand():
-    """(0.7-1)²+0.2²+0.1² = 0.14 and 0.5²+(0.25-1)²+0.25² = 0.875; their mean."""
-    told = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
-    assert brier_score(told, np.array([0, 1])) == pytest.approx((0.14 + 0.875) / 2)
-
-
-def test_scores_at_a_temperature_are_torchs():
-    """Negative log-likelihood of the scaled logits, as torch computes it."""
-    result = drawn(100, 5, 3.0)
-    expected = functional.cross_entropy(
-        torch.from_numpy(result.logits).double() / 2.5, torch.from_numpy(result.targets)
-    )
-    assert calibration_scores(result, 2.5)["nll"] == pytest.approx(float(expected))
+def test_likelihood_and_brier_score_are_scikit_learns(count, classes, seed, temperature):
+    """Both at any temperature, over all classes, though some may not occur."""
+    result = drawn(count, classes, 2.0, seed)
+    scores, labels = softmax(result.logits, temperature), list(range(classes))
+    found = calibration_scores(result, temperature)
+    assert found["nll"] == pytest.approx(metrics.log_loss(result.targets, scores, labels=labels))
+    brier = metrics.brier_score_loss(result.targets, scores, labels=labels, scale_by_half=False)
+    assert found["brier"] == pytest.approx(brier)
 
 
 @pytest.mark.parametrize("classes", [2, 5, 40])

@@ -1,4 +1,4 @@
-"""Metrics against slow, obvious formulas."""
+"""Metrics, against scikit-learn, statsmodels, scipy and torch."""
 
 import numpy as np
 import pytest
@@ -6,84 +6,54 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+from statsmodels.stats.proportion import proportion_confint
 from torch.nn import functional
 
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation, chance_of_at_least, wilson_interval
 from support.evaluations import evaluation_of
 
 CLASSES = 4
+LABELS = range(CLASSES)
 PAIRS = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=60)
 
 
-def slow_f(pairs: list[tuple[int, int]], wanted: int, beta: float) -> float:
-    """Return F-beta of a class by its definition over single texts."""
-    hits = sum(1 for true, said in pairs if true == said == wanted)
-    misses = sum(1 for true, said in pairs if true == wanted != said)
-    alarms = sum(1 for true, said in pairs if said == wanted != true)
-    weight = beta * beta
-    whole = (1 + weight) * hits + weight * misses + alarms
-    return (1 + weight) * hits / whole if whole else 0.0
-
-
 @given(pairs=PAIRS)
-def test_confusion_counts_each_text_once(pairs):
-    """Row is the true class, column the predicted one."""
-    confusion = evaluation_of(pairs, CLASSES).confusion
-    for true in range(CLASSES):
-        for said in range(CLASSES):
-            assert confusion[true, said] == pairs.count((true, said))
-    assert confusion.dtype == np.int64
-
-
-@given(pairs=PAIRS)
-def test_accuracy_is_the_share_of_right_answers(pairs):
-    """Counted text by text."""
+def test_confusion_matrix_and_accuracy(pairs):
+    """Rows are true classes, columns predicted ones, those that do not occur included."""
     result = evaluation_of(pairs, CLASSES)
+    expected = sklearn_metrics.confusion_matrix(*zip(*pairs, strict=True), labels=LABELS)
+    assert result.confusion.tolist() == expected.tolist()
+    assert result.confusion.dtype == np.int64
     assert result.count == len(pairs)
-    assert result.accuracy == pytest.approx(sum(true == said for true, said in pairs) / len(pairs))
+    assert result.accuracy == pytest.approx(sklearn_metrics.accuracy_score(*zip(*pairs, strict=True)))
 
 
 @given(pairs=PAIRS, beta=st.sampled_from([0.5, 1.0, 2.0]))
-def test_f_scores_are_those_of_the_definition(pairs, beta):
-    """Each class' F-beta, also of a class that does not occur or was never predicted."""
-    expected = [slow_f(pairs, wanted, beta) for wanted in range(CLASSES)]
-    assert evaluation_of(pairs, CLASSES).f_score(beta) == pytest.approx(expected)
-
-
-@given(pairs=PAIRS)
-def test_precision_and_recall_are_those_of_the_definition(pairs):
-    """0 where nothing was predicted, or nothing was there."""
+def test_scores_per_class_and_their_weighted_means(pairs, beta):
+    """Also of a class that does not occur or was never predicted."""
     result = evaluation_of(pairs, CLASSES)
-    for wanted in range(CLASSES):
-        said = [true for true, said in pairs if said == wanted]
-        there = [said for true, said in pairs if true == wanted]
-        assert result.precision[wanted] == pytest.approx(said.count(wanted) / len(said) if said else 0)
-        assert result.recall[wanted] == pytest.approx(there.count(wanted) / len(there) if there else 0)
+    told = (result.precision, result.recall, result.f_score(beta))
+    for average in (None, "weighted"):
+        expected = sklearn_metrics.precision_recall_fscore_support(
+            *zip(*pairs, strict=True), beta=beta, labels=LABELS, average=average, zero_division=0
+        )[:3]
+        ours = told if average is None else [result.weighted(scores) for scores in told]
+        assert np.array(ours) == pytest.approx(np.array(expected))
 
 
 @given(pairs=PAIRS)
 def test_macro_f1_is_the_mean_over_the_classes_that_occur(pairs):
-    """A class that is neither there nor predicted does not pull the mean down."""
-    occurring = {label for pair in pairs for label in pair}
-    expected = sum(slow_f(pairs, wanted, 1) for wanted in occurring) / len(occurring)
+    """As scikit-learn's default: a class that is neither there nor predicted does not pull the mean down."""
+    expected = sklearn_metrics.f1_score(*zip(*pairs, strict=True), average="macro", zero_division=0)
     assert evaluation_of(pairs, CLASSES).macro_f1 == pytest.approx(expected)
-
-
-@given(pairs=PAIRS)
-def test_weighted_mean_counts_each_text(pairs):
-    """A class weighs as much as it has texts; weighted recall is the accuracy."""
-    result = evaluation_of(pairs, CLASSES)
-    expected = sum(slow_f(pairs, true, 1) for true, _ in pairs) / len(pairs)
-    assert result.weighted(result.f_score(1)) == pytest.approx(expected)
-    assert result.weighted(result.recall) == pytest.approx(result.accuracy)
 
 
 def test_score_is_accuracy_or_the_positive_class_f1():
     """With a positive class its F1 decides, though another class be easier."""
-    pairs = [(0, 0)] * 8 + [(1, 1), (1, 0)]
-    result = evaluation_of(pairs, CLASSES)
-    assert result.score(None) == pytest.approx(0.9)
-    assert result.score(1) == pytest.approx(slow_f(pairs, 1, 1)) == pytest.approx(2 / 3)
+    result = evaluation_of([(0, 0)] * 8 + [(1, 1), (1, 0)], CLASSES)
+    assert (result.score(None), result.score(1)) == pytest.approx((0.9, 2 / 3))
 
 
 def test_no_text_scores_nothing():
@@ -103,3 +73,24 @@ def test_loss_is_the_mean_cross_entropy(logits, targets):
     result = Evaluation(logits, targets)
     assert result.loss == pytest.approx(float(expected), rel=1e-9, abs=1e-12)
     assert result.predicted.tolist() == logits.argmax(axis=1).tolist()
+
+
+@given(count=st.integers(1, 5000), share=st.floats(0, 1))
+def test_wilson_interval(count, share):
+    """As statsmodels computes it."""
+    right = round(share * count)
+    expected = proportion_confint(right, count, alpha=0.05, method="wilson")
+    assert wilson_interval(right, count) == pytest.approx(expected, abs=1e-7)
+
+
+def test_of_no_text_the_interval_is_everything():
+    """Nothing is known."""
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@given(count=st.integers(1, 5000), right=st.floats(0, 1), share=st.floats(0, 1))
+def test_the_chance_of_so_many_correct_ones_is_a_tail_of_the_binomial_distribution(count, right, share):
+    """As scipy computes it, the ends included."""
+    hits = round(right * count)
+    expected = stats.binom.sf(hits - 1, count, share)
+    assert chance_of_at_least(hits, count, share) == pytest.approx(expected, rel=1e-6, abs=1e-9)

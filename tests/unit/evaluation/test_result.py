@@ -5,11 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bert_classifier.evaluation.calibration import Temperature
-from bert_classifier.evaluation.metrics import Evaluation, chance_of_at_least, wilson_interval
+from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.evaluation.result import EvaluationResult, assess
 from support.evaluations import evaluation_of
 
@@ -19,28 +17,6 @@ UNSURE = evaluation_of([(0, 0)] * 4 + [(1, 0)] * 6, classes=3, margin=1.0)
 MIXED = Evaluation(
     np.concatenate([SURE.logits, UNSURE.logits]), np.concatenate([SURE.targets, UNSURE.targets])
 )
-
-
-@pytest.mark.parametrize(
-    ("right", "count", "low", "high"),
-    [
-        (0, 10, 0.0, 0.27753), (10, 10, 0.72247, 1.0), (5, 10, 0.23659, 0.76341),
-        (81, 263, 0.2553, 0.3662), (0, 0, 0.0, 1.0),
-    ],
-)  # fmt: skip
-def test_wilson_interval(right, count, low, high):
-    """The textbook's numbers: 81 of 263 is the example of Newcombe 1998, and 0 of 10 is 3.8415 ÷ 13.8415."""
-    assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(count=st.integers(1, 500), share=st.floats(0, 1))
-def test_wilson_interval_ends_where_the_normal_test_turns(count, share):
-    """Each end p satisfies |share − p| = z·√(p(1−p)/n), which is how Wilson defined it."""
-    right = round(share * count)
-    for end in wilson_interval(right, count):
-        if 0 < end < 1:
-            expected = 1.959964 * math.sqrt(end * (1 - end) / count)
-            assert abs(right / count - end) == pytest.approx(expected, abs=1e-7)
 
 
 def test_summaries_hold_the_headline_numbers():
@@ -99,21 +75,6 @@ def test_a_threshold_says_what_it_rests_on(sure, unsure, told):
 def test_a_threshold_set_by_hand_is_not_judged():
     """Who sets it knows why."""
     assert assess({"validation": mixed(3, 17)}, abstain_below=0.9, target_accuracy=0.0).warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("right", "count", "share", "chance"),
-    [(3, 6, 1 / 6, 0.06229), (6, 6, 0.5, 1 / 64), (0, 6, 0.5, 1.0), (2, 5, 0.0, 0.0), (5, 5, 1.0, 1.0)],
-)
-def test_the_chance_of_so_many_right_ones(right, count, share, chance):
-    """Worked out by hand: 3 of 6 dice show a six or more do in 1 − (5⁶ + 6·5⁵ + 15·5⁴) ÷ 6⁶."""
-    assert chance_of_at_least(right, count, share) == pytest.approx(chance, abs=1e-5)
-
-
-def test_the_chance_of_many_texts_is_that_of_the_normal_distribution():
-    """A million throws of a coin: half of them or more in half of the cases, three deviations more in 0.135 %."""
-    assert chance_of_at_least(500_000, 1_000_000, 0.5) == pytest.approx(0.5, abs=1e-3)
-    assert chance_of_at_least(501_500, 1_000_000, 0.5) == pytest.approx(0.00135, abs=2e-5)
 
 
 def test_a_threshold_of_ones_own_is_kept():
