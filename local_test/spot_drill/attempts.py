@@ -1,4 +1,4 @@
-"""What an attempt of the interruption drill did, as its log shows it: steps, phase, and what an interruption hit."""
+"""What an attempt did, as its log shows it: steps, phases, and whether an interruption hit it."""
 
 import dataclasses
 import re
@@ -8,23 +8,23 @@ from pathlib import Path
 
 STOPPED = 143
 START, TRAINING, EVALUATION, EXPORT = PHASES = ("start", "training", "evaluation", "export")
-HEAD = "attempt  signal   exit  ranks  phase       resumed from  at step  steps lost  seconds"
+HEAD = "attempt  signal   exit code  ranks  phase       from step  reached step  steps lost  seconds"
 _STEP = re.compile(r" step=(\d+) total_steps=(\d+) ")
 _EVALUATED = re.compile(r" step=(\d+) eval_loss=")
-_RESUMED = re.compile(r"resuming from step (\d+)|(finished) at step (\d+)")
-_DEATHS = {"SIGKILL": {-signal.SIGKILL}, "SIGTERM": {STOPPED, -signal.SIGTERM}}
+_RESUMED = re.compile(r"(?i)resuming from step (\d+)|(finished) at step (\d+)")
+_EXIT_CODES = {"SIGKILL": {-signal.SIGKILL}, "SIGTERM": {STOPPED, -signal.SIGTERM}}
 
 
 @dataclasses.dataclass
-class Course:
+class Progress:
     """How far an attempt has come.
 
     Attributes:
-        resumed_from: the step of the checkpoint that it took up; 0 = none.
-        step: the last one that is done.
-        evaluated: the steps after which this attempt has evaluated.
-        has_trained: whether it has done a step.
-        is_finished: whether there was nothing left to train when it began.
+        resumed_from: step of the restored checkpoint; 0 = none.
+        step: last completed step.
+        evaluated: steps after which this attempt evaluated.
+        has_trained: whether it completed a step.
+        is_finished: whether no step was left when it started.
     """
 
     resumed_from: int = 0
@@ -34,8 +34,8 @@ class Course:
     has_trained: bool = False
     is_finished: bool = False
 
-    def note(self, line: str) -> None:
-        """Take in one line of the log."""
+    def read_line(self, line: str) -> None:
+        """Update from one line of the log."""
         if found := _STEP.search(line):
             self.step, self.total_steps, self.has_trained = int(found[1]), int(found[2]), True
         elif found := _EVALUATED.search(line):
@@ -44,87 +44,95 @@ class Course:
             self.resumed_from = self.step = int(found[1] or found[3])
             self.is_finished = bool(found[2])
 
-    def phase(self, peace: "Course") -> str:
-        """Return what the program is doing, given the course of the undisturbed run."""
-        is_evaluated = self.step in self.evaluated or self.step not in peace.evaluated
-        if self.is_finished or (self.step >= peace.step and is_evaluated):
+    def phase(self, undisturbed: "Progress") -> str:
+        """Return what the program is doing, judged by when the undisturbed run evaluated and ended."""
+        is_evaluated = self.step in self.evaluated or self.step not in undisturbed.evaluated
+        if self.is_finished or (self.step >= undisturbed.step and is_evaluated):
             return EXPORT
-        if not is_evaluated and (self.has_trained or self.step >= peace.step):
+        if not is_evaluated and (self.has_trained or self.step >= undisturbed.step):
             return EVALUATION
         return TRAINING if self.has_trained else START
 
     def targets(self, after: int = 0) -> list[int]:
-        """Return the steps from `after` on that are followed by another step, not by an evaluation or the end."""
+        """Return the steps from `after` on that another step follows, not an evaluation or the end."""
         return [step for step in range(max(after, 1), self.step) if step not in self.evaluated]
 
 
 class LogReader:
-    """Follows the log of a running attempt."""
+    """Follow the log of a running attempt."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._position = 0
-        self.course = Course()
+        self.progress = Progress()
 
-    def read(self) -> Course:
-        """Return the course, with the lines that came since the last time."""
+    def read(self) -> Progress:
+        """Read the lines completed since the last call; return the progress."""
         with self._path.open("rb") as file:
             file.seek(self._position)
             new = file.read()
         whole = new[: new.rfind(b"\n") + 1]
         self._position += len(whole)
         for line in whole.decode("utf-8", errors="replace").splitlines():
-            self.course.note(line)
-        return self.course
+            self.progress.read_line(line)
+        return self.progress
 
 
 @dataclasses.dataclass
 class Attempt:
-    """One start of the program: what was sent to it and when, how it ended, where it began and how far it came."""
+    """One run of the program on a fresh folder.
 
-    signal: str  # that was sent to it while it lived; "" = none
+    Attributes:
+        signal: the one sent while it was running; "" = none.
+        phase: what it was doing at its end.
+    """
+
+    signal: str
     exit_code: int
     seconds: float
     ranks: int
     phase: str
-    course: Course
+    progress: Progress
     first_step_after: float = 0.0  # seconds
     last_step_after: float = 0.0
 
     @property
     def is_hit(self) -> bool:
-        """Whether a signal ended it: it was sent to a living process, and that died of it."""
-        return bool(self.signal) and self.exit_code in _DEATHS[self.signal]
+        """Whether the signal ended it."""
+        return bool(self.signal) and self.exit_code in _EXIT_CODES[self.signal]
 
     @property
     def is_sound(self) -> bool:
-        """Whether it ended by itself and well, or of the signal."""
+        """Whether it succeeded or the signal ended it."""
         return self.exit_code == 0 or self.is_hit
 
     @property
     def resumed_from(self) -> int:
-        """The step of the checkpoint that it took up; 0 = none."""
-        return self.course.resumed_from
+        """Step of the restored checkpoint; 0 = none."""
+        return self.progress.resumed_from
 
     @property
     def reached(self) -> int:
-        """The last step that it did."""
-        return self.course.step
+        """Last completed step."""
+        return self.progress.step
 
     @property
     def has_begun(self) -> bool:
-        """Whether it came so far as to take up a checkpoint or to do a step."""
-        return self.course.has_trained or self.resumed_from > 0
+        """Whether it restored a checkpoint or completed a step."""
+        return self.progress.has_trained or self.resumed_from > 0
 
     def row(self, number: int, before: Iterable["Attempt"]) -> str:
-        """Return a line of the table, under HEAD."""
-        what, where = (self.signal, self.phase) if self.is_hit else ("–", "ended")
-        start = f"{number:7}  {what:7}  {self.exit_code:4}  {self.ranks:5}  {where:10}"
-        if not self.has_begun:
-            return f"{start}  {'–':>12}  {'–':>7}  {'–':>10}  {self.seconds:7.1f}"
-        came_to = [attempt.reached for attempt in before if attempt.has_begun]
-        lost = max(0, came_to[-1] - self.resumed_from) if came_to else 0
-        return f"{start}  {self.resumed_from:12}  {self.reached:7}  {lost:10}  {self.seconds:7.1f}"
+        """Return its line of the table under HEAD, given the attempts before it."""
+        name, phase = (self.signal, self.phase) if self.is_hit else ("–", "ended")
+        resumed_from = reached = lost = "–"
+        if self.has_begun:
+            steps = [attempt.reached for attempt in before if attempt.has_begun]
+            resumed_from, reached = str(self.resumed_from), str(self.reached)
+            lost = str(max(0, steps[-1] - self.resumed_from) if steps else 0)
+        return (
+            f"{number:7}  {name:7}  {self.exit_code:9}  {self.ranks:5}  {phase:10}"
+            f"  {resumed_from:>9}  {reached:>12}  {lost:>10}  {self.seconds:7.1f}"
+        )
 
 
 def hits_of(attempts: Iterable[Attempt], phases: Collection[str] = PHASES) -> list[Attempt]:
@@ -133,28 +141,28 @@ def hits_of(attempts: Iterable[Attempt], phases: Collection[str] = PHASES) -> li
 
 
 def resumed_of(attempts: Iterable[Attempt], last_step: int) -> list[Attempt]:
-    """Return the attempts that took up a checkpoint and had steps left to do."""
+    """Return the attempts that restored a checkpoint with steps left to train."""
     return [attempt for attempt in attempts if 0 < attempt.resumed_from < last_step]
 
 
 def summary(attempts: Sequence[Attempt], kills: int, last_step: int) -> str:
-    """Return what was hit, by phase and by signal, and how often training was resumed."""
+    """Return the hits by phase and by signal, and how many attempts resumed."""
     hits = {phase: hits_of(attempts, [phase]) for phase in PHASES}
-    named = ", ".join(f"{len(found)} {phase}" for phase, found in hits.items())
+    by_phase = ", ".join(f"{len(found)} {phase}" for phase, found in hits.items())
     signals = [attempt.signal for attempt in hits_of(attempts)]
-    sent = ", ".join(f"{signals.count(name)} {name}" for name in _DEATHS)
+    by_signal = ", ".join(f"{signals.count(name)} {name}" for name in _EXIT_CODES)
     return (
-        f"{min(len(hits[TRAINING]), kills)} of {kills} hit training; hits by phase: {named} ({sent})\n"
+        f"{min(len(hits[TRAINING]), kills)} of {kills} hit training; hits by phase: {by_phase} ({by_signal})\n"
         f"{len(attempts)} attempts, of which {len(resumed_of(attempts, last_step))} resumed training from a checkpoint"
     )
 
 
 def shortfall(attempts: Sequence[Attempt], kills: int, last_step: int) -> str:
-    """Return what keeps the drill from having shown what it was asked to show; "" = nothing."""
+    """Return why the drill has not shown what it was asked to show; "" = it has."""
     hits = len(hits_of(attempts, [TRAINING]))
-    longer = "Give the run more steps (HP=num_train_epochs=…), or ask for fewer interruptions (KILLS=…)."
+    remedy = "Give the run more steps (HP=num_train_epochs=…), or ask for fewer interruptions (KILLS=…)."
     if hits < kills:
-        return f"Only {hits} of {kills} interruptions hit training: the run was over before. {longer}"
+        return f"Only {hits} of {kills} interruptions hit training: the run ended before. {remedy}"
     if kills and not resumed_of(attempts, last_step):
-        return f"No attempt resumed from a checkpoint: each began anew, which shows nothing of resuming. {longer}"
+        return f"No attempt resumed from a checkpoint: each started anew, which proves nothing about resuming. {remedy}"
     return ""

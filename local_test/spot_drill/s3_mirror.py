@@ -1,6 +1,6 @@
-"""Plays what SageMaker does with a checkpoint folder: files go to S3 one by one, deletions too, nothing is in order.
+"""Play SageMaker's copying of a checkpoint folder to S3: file by file, deletions too, in no order.
 
-Worse than the real thing on purpose: the order is random, an upload can be cut off, and times are lost.
+Worse than the real service on purpose: the order is random, uploads are cut off, and file times are lost.
 """
 
 import contextlib
@@ -17,36 +17,26 @@ _CHUNK = 256 * 1024
 
 
 class CheckpointMirror:
-    """Copies a folder to a bucket, in the background, until it is frozen.
+    """Copy a folder to a bucket in the background, until it is frozen, with SageMaker's marker files beside the copied.
 
     Args:
         local: the instance's checkpoint folder.
         bucket: a folder that stands for the S3 prefix.
-        rng: decides order and pace.
+        rng: decides the order of uploads.
         bytes_per_second: of an upload.
-        mark: whether to leave SageMaker's marker files beside what was uploaded.
     """
 
-    def __init__(
-        self,
-        local: Path,
-        bucket: Path,
-        rng: random.Random,
-        *,
-        bytes_per_second: float = 50e6,
-        mark: bool = True,
-    ) -> None:
+    def __init__(self, local: Path, bucket: Path, rng: random.Random, *, bytes_per_second: float) -> None:
         self._local = local
         self._bucket = bucket
         self._rng = rng
         self._pause = _CHUNK / bytes_per_second
-        self._mark = mark
         self._frozen = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
         self._error: OSError | None = None
 
     def restore(self) -> None:
-        """Fill the folder from the bucket, as a new instance finds it: in any order, with meaningless times."""
+        """Fill the folder from the bucket as on a new instance: in any order, with meaningless times."""
         self._local.mkdir(parents=True, exist_ok=True)
         objects = sorted(path for path in self._bucket.rglob("*") if path.is_file())
         self._rng.shuffle(objects)
@@ -58,14 +48,14 @@ class CheckpointMirror:
             os.utime(copy, (when, when))
 
     def start(self) -> None:
-        """Begin to upload."""
+        """Start to upload."""
         self._thread.start()
 
     def freeze(self) -> None:
-        """Stop at once, in the middle of a file if need be: the instance is gone.
+        """Stop at once, even within a file: the instance is gone.
 
         Raises:
-            OSError: that ended the copying before: the disk is full, say.
+            OSError: that ended the copying before, such as a full disk.
         """
         self._frozen.set()
         self._thread.join()
@@ -73,7 +63,7 @@ class CheckpointMirror:
             raise self._error
 
     def finish(self) -> None:
-        """Bring everything over, as SageMaker does when a job ends in order."""
+        """Upload everything that is left, as SageMaker does when a job ends in order."""
         self.freeze()
         self._frozen.clear()
         while self._step():
@@ -88,9 +78,9 @@ class CheckpointMirror:
             self._error = error
 
     def _step(self) -> bool:
-        """Do one thing that is to be done, chosen at random; say whether there was any."""
-        local, bucket = _stamps(self._local), _stamps(self._bucket)
-        changed = [name for name, stamp in local.items() if bucket.get(name, (0, 0))[0] != stamp[0]]
+        """Copy or delete one file, chosen at random; tell whether there was any."""
+        local, bucket = _sizes(self._local), _sizes(self._bucket)
+        changed = [name for name, size in local.items() if bucket.get(name, 0) != size]
         gone = [name for name in bucket if name not in local]
         if not changed and not gone:
             return False
@@ -105,8 +95,7 @@ class CheckpointMirror:
     def _upload(self, name: str) -> None:
         source = self._local / name
         uploading, uploaded = (self._local / (name + suffix) for suffix in MARKERS)
-        if self._mark:
-            uploading.touch()
+        uploading.touch()
         (self._bucket / name).parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as file, (self._bucket / name).open("wb") as target:
             while chunk := file.read(_CHUNK):
@@ -114,17 +103,15 @@ class CheckpointMirror:
                 time.sleep(self._pause)
                 if self._frozen.is_set():
                     return
-        if self._mark:
-            uploaded.touch()
-            uploading.unlink(missing_ok=True)
+        uploaded.touch()
+        uploading.unlink(missing_ok=True)
 
 
-def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return (size, time) of each file that counts, by its path below the folder: the key of its object."""
-    stamps = {}
-    for place, _, names in os.walk(folder):  # a folder may go while it is looked at
-        for path in (Path(place, name) for name in names if not name.endswith((IGNORED_SUFFIX, *MARKERS))):
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the size of each file that counts, by its path below the folder: the key of its object."""
+    sizes = {}
+    for parent, _, names in os.walk(folder):  # which bears that folders disappear meanwhile
+        for path in (Path(parent, name) for name in names if not name.endswith((IGNORED_SUFFIX, *MARKERS))):
             with contextlib.suppress(FileNotFoundError):
-                status = path.stat()
-                stamps[str(path.relative_to(folder))] = (status.st_size, status.st_mtime_ns)
-    return stamps
+                sizes[str(path.relative_to(folder))] = path.stat().st_size
+    return sizes

@@ -1,4 +1,4 @@
-"""Many interruption drills in a row on a tiny model: does every one end with the same model?
+"""Run many interruption drills on a tiny model: does each end with the same model?
 
     PYTHONPATH=container:tests:local_test OMP_NUM_THREADS=1 python tests/benchmarks/kill_campaign.py --kills 200
         [--ranks 2 | --ranks 1,2,4]
@@ -146,29 +146,29 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = {"num_train_epochs": "5", "eval_steps": "50"}
         job = make_ml_root(Path(folder) / "job", hyperparameters=settings, rows=960)
-        peace, expected = _drill(job, Path(folder), 0, given).undisturbed()
+        undisturbed, expected = _drill(job, Path(folder), 0, given).undisturbed()
         seed = given.seed
         while hits[TRAINING] < given.kills and failures <= MOST_FAILURES:
             seed += 1
             try:
                 with contextlib.redirect_stdout(io.StringIO()) as table:
-                    attempts, found = _drill(job, Path(folder), seed, given).interrupted(peace)
+                    attempts, found = _drill(job, Path(folder), seed, given).interrupted(undisturbed)
             except DrillError as error:
                 failures += 1
                 print(f"seed {seed}: {error}", flush=True)
                 continue
             hits += Counter(attempt.phase for attempt in hits_of(attempts))
-            failures += bool(told := shortfall(attempts, given.kills_a_run, peace.reached))
-            if told:
-                print(f"seed {seed}: {told}\n{table.getvalue()}", flush=True)
+            failures += bool(missing := shortfall(attempts, given.kills_a_run, undisturbed.reached))
+            if missing:
+                print(f"seed {seed}: {missing}\n{table.getvalue()}", flush=True)
             mismatches += found != expected
-            resumed += len(resumed_of(attempts, peace.reached))
+            resumed += len(resumed_of(attempts, undisturbed.reached))
             begun = [attempt for attempt in attempts if attempt.has_begun]
             lost += sum(max(0, a.reached - b.resumed_from) for a, b in itertools.pairwise(begun))
             if found != expected:
                 print(f"seed {seed}: THE MODELS DIFFER\n{table.getvalue()}", flush=True)
     print(
-        f"{hits.total()} interruptions of runs of {peace.reached} steps ({dict(hits)}): {mismatches} mismatches,"
+        f"{hits.total()} interruptions of runs of {undisturbed.reached} steps ({dict(hits)}): {mismatches} mismatches,"
         f" {failures} failures or hangs; {resumed} attempts resumed training, {lost} steps done twice;"
         f" {time.monotonic() - started:.0f} s"
     )

@@ -14,22 +14,22 @@ from spot_drill.attempts import (
     START,
     TRAINING,
     Attempt,
-    Course,
     LogReader,
+    Progress,
     shortfall,
     summary,
 )
 from spot_drill.engines import threads_for
 from spot_drill.s3_mirror import CheckpointMirror
 
-PEACE = Course(step=6, total_steps=6, evaluated=[3, 6], has_trained=True)
+UNDISTURBED = Progress(step=6, total_steps=6, evaluated=[3, 6], has_trained=True)
 
 
-def course(*lines: str) -> Course:
-    """Return what the drill makes of some lines of a log."""
-    found = Course()
+def progress(*lines: str) -> Progress:
+    """Return the progress that some lines of a log show."""
+    found = Progress()
     for line in lines:
-        found.note(f"2026-01-31 12:00:00 INFO {line}")
+        found.read_line(f"2026-01-31 12:00:00 INFO {line}")
     return found
 
 
@@ -60,7 +60,7 @@ def evaluation(number: int) -> str:
 )
 def test_the_phase_follows_from_the_log(lines: list[str], phase: str) -> None:
     """Between two steps is training; what comes before the first, after an evaluation's step or at the end is not."""
-    assert course(*lines).phase(PEACE) == phase
+    assert progress(*lines).phase(UNDISTURBED) == phase
 
 
 def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
 
 def attempt(signal: str, exit_code: int, *lines: str) -> Attempt:
     """Return an attempt that a signal was sent to after some lines."""
-    found = course(*lines)
-    return Attempt(signal, exit_code, 1.0, 1, found.phase(PEACE), found)
+    found = progress(*lines)
+    return Attempt(signal, exit_code, 1.0, 1, found.phase(UNDISTURBED), found)
 
 
 @pytest.mark.parametrize(
@@ -123,17 +123,19 @@ def test_resuming_must_have_been_seen() -> None:
 
 def test_targets_leave_steps_for_those_to_come() -> None:
     """Whatever is drawn, the step is followed by another one, and enough of these are left."""
-    peace = Attempt("", 0, 10.0, 1, EXPORT, Course(step=12, evaluated=[6, 12], has_trained=True), 1.0, 2.0)
+    undisturbed = Attempt(
+        "", 0, 10.0, 1, EXPORT, Progress(step=12, evaluated=[6, 12], has_trained=True), 1.0, 2.0
+    )
     for seed in range(50):
-        aim = aim_at(TRAINING, peace, 3, random.Random(seed))
+        aim = aim_at(TRAINING, undisturbed, 3, random.Random(seed))
         steps = [n for n in range(1, 13) if _is_reached(aim, n)]
         assert steps[0] not in {6, 12}
-        assert len([n for n in peace.course.targets() if n > steps[0]]) >= 2
+        assert len([n for n in undisturbed.progress.targets() if n > steps[0]]) >= 2
 
 
 def _is_reached(aim: object, number: int) -> bool:
     """Say whether the aim has its step behind it; its pause within the step aside."""
-    aim.is_due(Course(step=number, has_trained=True))  # type: ignore[attr-defined]
+    aim.is_due(Progress(step=number, has_trained=True))  # type: ignore[attr-defined]
     return aim._due is not None  # type: ignore[attr-defined]
 
 
@@ -150,7 +152,7 @@ def test_a_mirror_that_cannot_copy_says_so(tmp_path: Path) -> None:
     local, bucket = tmp_path / "checkpoints", tmp_path / "s3"
     for folder in (local, bucket, bucket / "a"):
         folder.mkdir()
-    mirror = CheckpointMirror(local, bucket, random.Random(0))
+    mirror = CheckpointMirror(local, bucket, random.Random(0), bytes_per_second=1e9)
     mirror.start()
     (local / "a").write_text("a file, where the bucket has a folder")
     while mirror._thread.is_alive():
