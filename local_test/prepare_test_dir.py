@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{channel}", type=_path, metavar="FILE", help=f"CSV or JSON Lines for {channel}"
         )
-    parser.add_argument("--classes", type=_path, metavar="FILE", help="class names, one a line")
+    parser.add_argument("--classes", type=_path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
         "--model", type=_path, metavar="FOLDER", help="a pretrained encoder and its tokenizer"
     )

@@ -1,1 +1,1 @@
-"""Plays SageMaker against any image: training, interruption, endpoint, batch transform; prints what the image keeps."""
+"""Play SageMaker against any image: training, interruption, endpoint, batch transform; report what the image fails."""

@@ -3,18 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 
+from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.client import Answer, Server
 from sagemaker_emulator.hosting import serving
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.splitting import are_alike, assemble, lines_of, requests_of, split_lines
 
-BATCH_CHECKS = tuple(
-    f"batch.{name}"
-    for name in (
-        "starts", "execution-parameters", "single-record", "multi-record", "last-line", "bad-record", "line-ends",
-    )
-)  # fmt: skip
+BATCH_CHECKS = names_of("batch")
 _FILE_RECORDS = 60
 _REQUEST_RECORDS = 7  # about as many fit: far below the platform's megabytes, so that a short file makes many
 _LARGEST_PRODUCT = 100  # concurrent transforms × megabytes
@@ -29,28 +25,22 @@ def check_batch(rehearsal: Rehearsal) -> None:
     report, model = rehearsal.report, rehearsal.model_dir()
     if model is None:
         report.judge("batch.starts", False, "there is no model: the training failed")
-        _skip_rest(rehearsal, "there is no model")
+        report.skip_rest(BATCH_CHECKS, "there is no model")
         return
     variables = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}
     with serving(rehearsal, model, variables=variables) as server:
-        is_ready, told = server.wait_until_ready(rehearsal.limits.start)
-        report.judge("batch.starts", is_ready, told)
+        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
+        report.judge("batch.starts", is_ready, seen)
         if not is_ready:
-            _skip_rest(rehearsal, "the server did not start")
+            report.skip_rest(BATCH_CHECKS, "the server did not start")
             return
         answer = server.ask("GET", "/execution-parameters")
         fault = execution_parameters_fault(answer.status, answer.body)
-        report.judge("batch.execution-parameters", not fault, fault or answer.told())
+        report.judge("batch.execution-parameters", not fault, fault or answer.summary())
         if rehearsal.job.records is None:
-            _skip_rest(rehearsal, "no file of records is known: name one with --records TYPE=FILE")
+            report.skip_rest(BATCH_CHECKS, "no file of records is known: name one with --records TYPE=FILE")
             return
         _check_transforms(rehearsal, _Transform(server, rehearsal.job.records.content_type))
-
-
-def _skip_rest(rehearsal: Rehearsal, reason: str) -> None:
-    for name in BATCH_CHECKS:
-        if not rehearsal.report.has(name):
-            rehearsal.report.skip(name, reason)
 
 
 def execution_parameters_fault(status: int, body: bytes) -> str:
@@ -60,18 +50,18 @@ def execution_parameters_fault(status: int, body: bytes) -> str:
     if status != 200:
         return f"status {status or 'missing'}"
     try:
-        told = json.loads(body)
+        settings = json.loads(body)
     except ValueError:
         return "the answer is not JSON"
-    if not isinstance(told, dict):
+    if not isinstance(settings, dict):
         return "the answer is not a JSON object"
-    concurrency, payload = told.get("MaxConcurrentTransforms", 1), told.get("MaxPayloadInMB", 6)
+    concurrency, payload = settings.get("MaxConcurrentTransforms", 1), settings.get("MaxPayloadInMB", 6)
     if not all(isinstance(value, int) and value >= 0 for value in (concurrency, payload)) or concurrency < 1:
         return f"MaxConcurrentTransforms {concurrency!r} and MaxPayloadInMB {payload!r} must be whole numbers"
     if concurrency * payload > _LARGEST_PRODUCT:
         return f"{concurrency} transforms of {payload} MB are more than {_LARGEST_PRODUCT} MB"
-    if "BatchStrategy" in told:
-        return f"BatchStrategy {told['BatchStrategy']!r}: service and SDK spell it differently, one of them fails"
+    if "BatchStrategy" in settings:
+        return f"BatchStrategy {settings['BatchStrategy']!r}: service and SDK spell it differently, one of them fails"
     return ""
 
 
@@ -95,7 +85,7 @@ class _Transform:
     def _send(self, body: bytes) -> bytes:
         answer: Answer = self._server.invoke(Payload(self._content_type, body))
         if answer.status != 200:
-            raise TransformError(f"a request was answered with {answer.told()}")
+            raise TransformError(f"a request was answered with {answer.summary()}")
         self.has_line_ends = self.has_line_ends or answer.body.endswith(b"\n")
         return answer.body
 
@@ -107,13 +97,13 @@ def _check_transforms(rehearsal: Rehearsal, transform: _Transform) -> None:
         alone = transform.run(b"\n".join(lines), "SingleRecord", longest)
     except TransformError as error:
         report.judge("batch.single-record", False, str(error))
-        _skip_rest(rehearsal, "single records are not answered")
+        report.skip_rest(BATCH_CHECKS, "single records are not answered")
         return
     report.judge(
         "batch.single-record", len(alone) == len(lines), f"{len(alone)} lines for {len(lines)} records"
     )
     if len(alone) != len(lines):
-        _skip_rest(rehearsal, "a single record is not answered with a single line")
+        report.skip_rest(BATCH_CHECKS, "a single record is not answered with a single line")
         return
     many = [lines[index % len(lines)] for index in range(_FILE_RECORDS)]
     expected = [alone[index % len(lines)] for index in range(_FILE_RECORDS)]
@@ -125,8 +115,8 @@ def _check_transforms(rehearsal: Rehearsal, transform: _Transform) -> None:
     bad = [lines[0], rehearsal.job.bad_record, lines[-1]]
     content = b"\n".join(bad)
     _judge(rehearsal, "batch.bad-record", transform, content, len(content), [alone[0], None, alone[-1]])
-    told = "answers end with a line end" if transform.has_line_ends else "no answer ends with one"
-    report.judge("batch.line-ends", not transform.has_line_ends, told)
+    seen = "answers end with a line end" if transform.has_line_ends else "no answer ends with one"
+    report.judge("batch.line-ends", not transform.has_line_ends, seen)
 
 
 def _judge(
@@ -153,13 +143,13 @@ def judge_lines(
     """Judge the lines of an output file against those that the records got alone; None stands for any line."""
     if fault := difference(found, expected):
         return False, fault
-    told = f"{len(found)} lines, each as for the record alone"
+    seen = f"{len(found)} lines, each as for the record alone"
     if not is_order_seen:
         return (
             None,
-            f"{told}; but these are all alike, so the order is not seen: name more records with --records",
+            f"{seen}; but these are all alike, so their order does not show: name more records with --records",
         )
-    return True, told
+    return True, seen
 
 
 def difference(found: list[bytes], expected: Iterable[bytes | None]) -> str:

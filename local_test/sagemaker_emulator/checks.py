@@ -1,6 +1,7 @@
 """The catalogue: what SageMaker does to an image, one check each, and what to do about an image that fails it."""
 
 import dataclasses
+from collections.abc import Collection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ _SPOT = (
           "When the checkpoint says that training is done, write the model and exit with 0."),
 )  # fmt: skip
 _HOSTS = (
-    Check("hosts.both-end", "starts one container a host, each told all names in resourceconfig.json, in any order",
+    Check("hosts.both-end", "starts one container per host; resourceconfig.json lists all names, in any order",
           "Sort the hosts, wait for their names, and let all of them end with 0."),
     Check("hosts.one-artifact", "merges /opt/ml/model of all hosts into one archive",
           "Let only the first host write the model, or use other file names on each."),
@@ -164,3 +165,8 @@ _BATCH = (
 CHECKS = {
     check.name: check for checks in (_IMAGE, _TRAIN, _STOP, _SPOT, _HOSTS, _SERVE, _BATCH) for check in checks
 }
+
+
+def names_of(group: str, without: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names of a group's checks, in the catalogue's order."""
+    return tuple(name for name, check in CHECKS.items() if check.group == group and name not in without)

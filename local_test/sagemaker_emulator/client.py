@@ -1,4 +1,4 @@
-"""The platform's side of a connection: plain HTTP to the container's own address, by no proxy."""
+"""The platform's side of a connection: plain HTTP to the container's own address, without a proxy."""
 
 import http.client
 import time
@@ -15,13 +15,13 @@ ANSWER_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request came to.
+    """The answer to a request, or why there was none.
 
     Attributes:
         status: 0 when there was no answer; `body` then says why.
         seconds: from the first byte sent to the last one received.
-        sent_at: when the request had been sent as a whole, by time.monotonic(); 0 when it was not.
-        ended_at: when the answer was there, or was given up, by the same clock.
+        sent_at: when the whole request had been sent, by time.monotonic(); 0 when it was not.
+        ended_at: when the answer had arrived or was given up, by the same clock.
     """
 
     status: int
@@ -31,8 +31,8 @@ class Answer:
     sent_at: float
     ended_at: float
 
-    def told(self) -> str:
-        """Return status and the beginning of the body, for people."""
+    def summary(self) -> str:
+        """Return the status and the beginning of the body."""
         text = self.body.decode("utf-8", "replace").strip()[:120]
         return f"{self.status or 'no answer'}: {text}" if text else str(self.status or "no answer")
 
@@ -53,11 +53,11 @@ class Server:
         headers: Mapping[str, str] | None = None,
         timeout: float = ANSWER_TIMEOUT,
     ) -> Answer:
-        """Send one request on a connection of its own; never raises for what the server does."""
+        """Send one request on a connection of its own; whatever the server does, raise nothing."""
         began = time.monotonic()
         sent_at = 0.0
         try:
-            connection = http.client.HTTPConnection(*self._where(), timeout=timeout)
+            connection = http.client.HTTPConnection(*self._find_address(), timeout=timeout)
             try:
                 try:
                     connection.request(method, path, body, dict(headers or {}))
@@ -77,7 +77,7 @@ class Server:
         return Answer(response.status, content, back, ended - began, sent_at, ended)
 
     def ping(self, method: str = "GET") -> Answer:
-        """Send a health check, with the platform's patience."""
+        """Send a health check, with the platform's timeout."""
         return self.ask(method, "/ping", timeout=PING_TIMEOUT)
 
     def invoke(self, payload: Payload, headers: Mapping[str, str] | None = None) -> Answer:
@@ -86,7 +86,7 @@ class Server:
         return self.ask("POST", "/invocations", payload.body, own)
 
     def wait_until_ready(self, timeout: float) -> tuple[bool, str]:
-        """Wait for the first 200 of /ping; return whether it came, and how long it took or what came instead."""
+        """Wait for the first 200 of /ping; return whether it came, and after how long or what came instead."""
         began = time.monotonic()
         last = self.ping()
         while last.status != 200:
@@ -96,16 +96,16 @@ class Server:
             if self._listens_elsewhere() and self.ping().status != 200:
                 return False, f"it answers on port {USUAL_PORT} instead of {self._port}"
             if waited > timeout:
-                return False, f"no 200 within {timeout:.0f} s; the last ping came to {last.told()}"
+                return False, f"no 200 within {timeout:.0f} s; the last ping came to {last.summary()}"
             time.sleep(0.1)
             last = self.ping()
         return True, f"200 after {time.monotonic() - began:.1f} s"
 
     def _listens_elsewhere(self) -> bool:
-        """Say whether a server that was to take another port is healthy on the usual one."""
+        """Return whether a server that was to take another port is healthy on the usual one."""
         return self._port != USUAL_PORT and Server(self.container, USUAL_PORT).ping().status == 200
 
-    def _where(self) -> tuple[str, int]:
+    def _find_address(self) -> tuple[str, int]:
         if self._address is None:
             self._address = self.container.address(self._port)
         return self._address

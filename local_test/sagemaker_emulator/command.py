@@ -1,4 +1,4 @@
-"""The command line: what is rehearsed, how it is told, and the exit code."""
+"""The command line: what to rehearse, how to report it, and the exit code."""
 
 import argparse
 import dataclasses
@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what the image is told and asked (repeat a flag for more)")
+    group = parser.add_argument_group("what the image gets and is asked (repeat a flag for more)")
     group.add_argument(
         "--profile", type=Path, metavar="FILE", help="JSON with these entries (JOB/conformance.json)"
     )
@@ -146,7 +146,7 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
         group.add_argument(name, type=_pair, action="append", default=[], metavar="NAME=VALUE", help=text)
     for name, text in {
         "--payload": "a request that must be answered",
-        "--records": "a file for batch transform, a record a line",
+        "--records": "a file for batch transform, one record per line",
     }.items():
         group.add_argument(name, type=_pair, action="append", default=[], metavar="TYPE=FILE", help=text)
     group.add_argument("--bad-record", metavar="TEXT", help="a line that cannot be answered")

@@ -1,4 +1,4 @@
-"""An endpoint as SageMaker hosts it: health checks, requests of every kind, and the end."""
+"""An endpoint as SageMaker hosts it: health checks, requests of every kind, and the stop."""
 
 import threading
 import time
@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.client import PING_TIMEOUT, Answer, Server
 from sagemaker_emulator.engine import KILLED, Stop
-from sagemaker_emulator.hosting import serving
+from sagemaker_emulator.hosting import MODEL_CHECKS, VARIANT_CHECKS, serving
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import strays
 
-ENDPOINT_CHECKS = tuple(
-    f"serve.{name}"
-    for name in (
-        "starts", "read-only-model", "no-network", "ping-truth", "ping-time", "ping-load", "ping-methods", "payloads",
-        "wrong-type", "garbage", "6mb", "25mb", "custom-attributes", "writes", "stop",
-    )
-)  # fmt: skip
+ENDPOINT_CHECKS = names_of("serve", without=(*VARIANT_CHECKS, *MODEL_CHECKS))
+_NO_REQUEST = "no request is known: name one with --payload TYPE=FILE"
 _LOAD_SECONDS = 3.0
 _LOAD_THREADS = 8
-# The fault is the image's when each round shows it: the other parts keep this machine busy too.
+# A fault counts when each round shows it, since other parts load this machine too.
 _LOAD_ROUNDS = 3
 _LARGE_BODIES = {"serve.6mb": 6 * 1024 * 1024, "serve.25mb": 25 * 1024 * 1024}
 _HEADERS = {
@@ -37,11 +33,11 @@ def check_endpoint(rehearsal: Rehearsal) -> None:
     report, model = rehearsal.report, rehearsal.model_dir()
     if model is None:
         report.judge("serve.starts", False, "there is no model: the training failed")
-        _skip_rest(rehearsal, "there is no model")
+        report.skip_rest(ENDPOINT_CHECKS, "there is no model")
         return
     with serving(rehearsal, model) as server:
-        is_ready, told = server.wait_until_ready(rehearsal.limits.start)
-        report.judge("serve.starts", is_ready, told)
+        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
+        report.judge("serve.starts", is_ready, seen)
         if is_ready:
             has_answered = _check_requests(rehearsal, server)
             report.judge("serve.read-only-model", *if_answered(has_answered, "served from it"))
@@ -52,7 +48,7 @@ def check_endpoint(rehearsal: Rehearsal) -> None:
             _check_stop(rehearsal, server)
             return
     _find_help(rehearsal, model)
-    _skip_rest(rehearsal, "the server did not start")
+    report.skip_rest(ENDPOINT_CHECKS, "the server did not start")
 
 
 def if_answered(has_answered: bool, seen: str) -> tuple[bool | None, str]:
@@ -69,14 +65,8 @@ def _judge_network(rehearsal: Rehearsal, *, has_answered: bool) -> None:
         )
 
 
-def _skip_rest(rehearsal: Rehearsal, reason: str) -> None:
-    for name in ENDPOINT_CHECKS:
-        if not rehearsal.report.has(name):
-            rehearsal.report.skip(name, reason)
-
-
 def _find_help(rehearsal: Rehearsal, model: Path) -> None:
-    """Lift restrictions one by one, to find the one that the server cannot bear."""
+    """Lift the restrictions one by one, to find the one that the server fails under."""
     for name, help_ in {
         "serve.read-only-model": "a writable model folder",
         "serve.no-network": "a network",
@@ -93,12 +83,12 @@ def _find_help(rehearsal: Rehearsal, model: Path) -> None:
 
 
 def _check_requests(rehearsal: Rehearsal, server: Server) -> bool:
-    """Judge what one server answers; say whether it has answered a request with 200."""
+    """Judge what one server answers; return whether it has answered a request with 200."""
     has_answered = False
     report, payloads = rehearsal.report, rehearsal.job.payloads
     if not payloads:
         for name in ("ping-truth", "payloads", "wrong-type", "garbage", "6mb", "25mb", "custom-attributes"):
-            report.skip(f"serve.{name}", "no request is known: name one with --payload TYPE=FILE")
+            report.skip(f"serve.{name}", _NO_REQUEST)
     else:
         first = server.invoke(payloads[0])
         report.judge(
@@ -110,7 +100,7 @@ def _check_requests(rehearsal: Rehearsal, server: Server) -> bool:
 
 
 def _check_payloads(rehearsal: Rehearsal, server: Server) -> bool:
-    """Judge the answers to requests of each kind; say whether one was 200."""
+    """Judge the answers to requests of each kind; return whether one was 200."""
     report, payloads = rehearsal.report, rehearsal.job.payloads
     answers = [(payload.content_type, server.invoke(payload)) for payload in payloads]
     report.judge("serve.payloads", *judge_payloads(answers))
@@ -122,11 +112,11 @@ def _check_payloads(rehearsal: Rehearsal, server: Server) -> bool:
     report.judge("serve.garbage", *judge_wrong(garbage, range(200, 500), has_answered=has_answered))
     for name, size in _LARGE_BODIES.items():
         large = server.invoke(grown(rehearsal, size))
-        report.judge(name, large.status in {200, 413}, f"{large.told()[:60]} after {large.seconds:.1f} s")
+        report.judge(name, large.status in {200, 413}, f"{large.summary()[:60]} after {large.seconds:.1f} s")
     known = server.invoke(payloads[0], _HEADERS)
     back = known.headers.get("x-amzn-sagemaker-custom-attributes")
-    told = f"{known.status}, {'given back' if back else 'not given back'}"
-    report.judge("serve.custom-attributes", known.status == 200, told)
+    seen = f"{known.status}, {'given back' if back else 'not given back'}"
+    report.judge("serve.custom-attributes", known.status == 200, seen)
     return has_answered
 
 
@@ -135,15 +125,17 @@ Answers = Sequence[tuple[str, Answer]]  # content type and answer
 
 def judge_payloads(answers: Answers) -> tuple[bool, str]:
     """Judge the answers to good requests, each of which must be answered with something."""
-    bad = [f"{kind}: {answer.told()}" for kind, answer in answers if answer.status != 200 or not answer.body]
+    bad = [
+        f"{kind}: {answer.summary()}" for kind, answer in answers if answer.status != 200 or not answer.body
+    ]
     kinds = ", ".join(dict.fromkeys(kind for kind, _ in answers))
     return not bad, "; ".join(bad) or f"200 for {kinds}"
 
 
 def judge_wrong(answers: Answers, statuses: range, *, has_answered: bool) -> tuple[bool | None, str]:
-    """Judge the answers to wrong requests; a server that refuses the good ones as well has told nothing apart."""
+    """Judge the answers to wrong requests; one that refuses the good ones as well distinguishes nothing."""
     bad = [
-        f"{kind}: {answer.told()}".removeprefix(": ")
+        f"{kind}: {answer.summary()}".removeprefix(": ")
         for kind, answer in answers
         if answer.status not in statuses
     ]
@@ -155,7 +147,7 @@ def judge_wrong(answers: Answers, statuses: range, *, has_answered: bool) -> tup
 
 
 def grown(rehearsal: Rehearsal, size: int) -> Payload:
-    """Return a request of about `size` bytes, not more: records again and again, or a payload with blanks behind it."""
+    """Return a request of about `size` bytes, not more: records repeated, or a payload padded with blanks."""
     job = rehearsal.job
     if job.records:
         block = b"\n".join(job.record_lines()) + b"\n"
@@ -168,25 +160,25 @@ def _check_pings(rehearsal: Rehearsal, server: Server) -> None:
     pings = [server.ping() for _ in range(10)]
     report.judge("serve.ping-time", *_judge_pings(pings))
     others = {method: server.ping(method).status for method in ("HEAD", "POST")}
-    told = ", ".join(f"{method}: {status or 'no answer'}" for method, status in others.items())
-    report.judge("serve.ping-methods", set(others.values()) == {200}, told)
+    seen = ", ".join(f"{method}: {status or 'no answer'}" for method, status in others.items())
+    report.judge("serve.ping-methods", set(others.values()) == {200}, seen)
     if not rehearsal.job.payloads:
-        report.skip("serve.ping-load", "no request is known: name one with --payload TYPE=FILE")
+        report.skip("serve.ping-load", _NO_REQUEST)
         return
     for _ in range(_LOAD_ROUNDS):
-        holds, told = judge_load(*_pings_under_load(rehearsal, server))
+        holds, seen = judge_load(*_pings_under_load(rehearsal, server))
         if holds:
             break
-    report.judge("serve.ping-load", holds, told)
+    report.judge("serve.ping-load", holds, seen)
 
 
 def judge_load(pings: list[Answer], load: list[Answer]) -> tuple[bool | None, str]:
-    """Judge pings beside requests, some of which must have been computed for it to be a load."""
-    holds, told = _judge_pings(pings)
+    """Judge pings beside requests, some of which the server must have answered to count as load."""
+    holds, seen = _judge_pings(pings)
     computed = sum(answer.status == 200 for answer in load)
     if holds and not computed:
-        return None, f"{told}, but none of {len(load)} requests beside them was answered with 200"
-    return holds, f"{told}, beside {computed} requests answered with 200"
+        return None, f"{seen}, but none of {len(load)} requests beside them was answered with 200"
+    return holds, f"{seen}, beside {computed} requests answered with 200"
 
 
 def _pings_under_load(rehearsal: Rehearsal, server: Server) -> tuple[list[Answer], list[Answer]]:
@@ -214,48 +206,48 @@ def _judge_pings(pings: list[Answer]) -> tuple[bool, str]:
         return False, "no ping was sent"
     bad = [ping for ping in pings if ping.status != 200 or ping.seconds > PING_TIMEOUT]
     if bad:
-        return False, f"{len(bad)} of {len(pings)}: {bad[0].told()}"
+        return False, f"{len(bad)} of {len(pings)}: {bad[0].summary()}"
     return True, f"{len(pings)} pings, the slowest {max(ping.seconds for ping in pings):.2f} s"
 
 
 def _check_stop(rehearsal: Rehearsal, server: Server) -> None:
     """Send SIGTERM while requests are under way; those sent before it must be answered."""
     answers: list[Answer] = []
-    is_told = threading.Event()
+    is_stopped = threading.Event()
 
     def load(number: int) -> None:
-        while not is_told.is_set():
+        while not is_stopped.is_set():
             answers.append(server.invoke(rehearsal.job.payloads[number % len(rehearsal.job.payloads)]))
 
     with ThreadPoolExecutor(_LOAD_THREADS) as pool:
         busy = [pool.submit(load, number) for number in range(_LOAD_THREADS if rehearsal.job.payloads else 0)]
         time.sleep(0.5)
-        told_at = time.monotonic()
+        stopped_at = time.monotonic()
         timer = threading.Timer(
-            0.2, is_told.set
+            0.2, is_stopped.set
         )  # some requests come after the signal, as from a load balancer
         timer.start()
         stop = server.container.stop(rehearsal.limits.drain)
         timer.join()
         for thread in busy:
             thread.result()
-    rehearsal.report.judge("serve.stop", *judge_stop(stop, answers, told_at))
+    rehearsal.report.judge("serve.stop", *judge_stop(stop, answers, stopped_at))
 
 
-def judge_stop(stop: Stop, answers: Sequence[Answer], told_at: float) -> tuple[bool | None, str]:
-    """Judge a stop by its exit code and by the requests that were under way at SIGTERM; without any it shows little.
+def judge_stop(stop: Stop, answers: Sequence[Answer], stopped_at: float) -> tuple[bool | None, str]:
+    """Judge a stop by its exit code and by the requests under way at SIGTERM; None when there were none to finish.
 
     Args:
-        told_at: when SIGTERM was sent, by time.monotonic().
+        stopped_at: when SIGTERM was sent, by time.monotonic().
     """
-    under_way = [answer for answer in answers if 0 < answer.sent_at < told_at <= answer.ended_at]
+    under_way = [answer for answer in answers if 0 < answer.sent_at < stopped_at <= answer.ended_at]
     lost = [answer for answer in under_way if not answer.status]
     ended = "ended by SIGKILL" if stop.code == KILLED else f"exit code {stop.code}"
     if not stop.was_running:
-        return False, f"it had ended before it was told to: {ended}"
-    told = f"{ended} after {stop.seconds:.1f} s; {len(lost)} of {len(under_way)} requests under way were lost"
+        return False, f"it ended before SIGTERM: {ended}"
+    seen = f"{ended} after {stop.seconds:.1f} s; {len(lost)} of {len(under_way)} requests under way were lost"
     is_sound = stop.code == 0 and not lost
     computed = any(answer.status == 200 for answer in under_way)
     if is_sound and not computed:
-        return None, f"{told}, and none of them was answered with 200: that they are finished is not shown"
-    return is_sound, told
+        return None, f"{seen}, and none of them was answered with 200, so that finishing them is not shown"
+    return is_sound, seen

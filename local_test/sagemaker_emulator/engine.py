@@ -1,4 +1,4 @@
-"""The Docker engine, through its command line: containers and networks that are gone when the rehearsal ends."""
+"""The Docker engine, by its command line: containers and networks that are removed when the rehearsal ends."""
 
 import contextlib
 import dataclasses
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 KILLED = 137  # exit code of a first process that SIGKILL has ended
-_WORDS = 160  # characters of a line of the log that are told
+_WORDS = 160  # characters of a log line in a message
 _ABSENT = ("could not find the file", "no such file or directory", "not a directory")  # of docker cp
-_CLOSING = 50  # looks at what is left, when everything is removed
+_CLOSING = 50  # attempts to remove everything
 _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
 
 
 class EngineError(Exception):
-    """The engine does not answer, or refused a command; the message is a sentence for people."""
+    """The engine does not answer, or refused a command."""
 
 
 def docker(*arguments: str, timeout: float = _PATIENCE, given: bytes | None = None) -> bytes:
@@ -48,8 +48,8 @@ def docker(*arguments: str, timeout: float = _PATIENCE, given: bytes | None = No
 
 def inspect(name: str) -> dict[str, Any]:
     """Return what the engine knows about an image or a container."""
-    (told,) = json.loads(docker("inspect", name))
-    return dict(told)
+    (details,) = json.loads(docker("inspect", name))
+    return dict(details)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Stop:
     Attributes:
         code: exit code of its first process.
         seconds: from SIGTERM to its end.
-        was_running: whether SIGTERM met it.
+        was_running: whether it was running at SIGTERM.
     """
 
     code: int
@@ -81,7 +81,7 @@ class Container:
             return None
 
     def is_running(self) -> bool:
-        """Say whether the first process is still there."""
+        """Return whether the first process is still there."""
         return bool(inspect(self.name)["State"]["Running"])
 
     def log(self) -> bytes:
@@ -96,14 +96,14 @@ class Container:
         return ended.stdout
 
     def last_words(self) -> str:
-        """Return the last line of the log that says something, shortened."""
+        """Return the last line of the log that is not blank, shortened."""
         lines = [line.strip() for line in self.log().decode("utf-8", "replace").splitlines() if line.strip()]
         if not lines:
             return "nothing in the log"
         return lines[-1] if len(lines[-1]) <= _WORDS else f"…{lines[-1][-_WORDS:]}"
 
     def wait_until(self, holds: Callable[[], bool], timeout: float) -> bool:
-        """Wait for a condition while the container runs; say whether it came."""
+        """Wait for a condition while the container runs; return whether it came."""
         deadline = time.monotonic() + timeout
         while not holds():
             if not self.is_running() or time.monotonic() > deadline:
@@ -112,7 +112,7 @@ class Container:
         return True
 
     def kill(self, signal_name: str = "KILL") -> None:
-        """Send a signal to the first process; one that has ended already is left alone."""
+        """Send a signal to the first process, unless it has ended."""
         with contextlib.suppress(EngineError):
             docker("kill", "--signal", signal_name, self.name)
 
@@ -153,11 +153,11 @@ class Container:
 
     def address(self, port: int) -> tuple[str, int]:
         """Return where the host reaches a port of the container."""
-        told = inspect(self.name)["NetworkSettings"]
-        published = (told["Ports"] or {}).get(f"{port}/tcp")
+        settings = inspect(self.name)["NetworkSettings"]
+        published = (settings["Ports"] or {}).get(f"{port}/tcp")
         if published:
             return "127.0.0.1", int(published[0]["HostPort"])
-        return str(next(iter(told["Networks"].values()))["IPAddress"]), port
+        return str(next(iter(settings["Networks"].values()))["IPAddress"]), port
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -166,11 +166,11 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 class Engine:
-    """What one rehearsal makes in the engine, all under one label, so that nothing stays behind.
+    """The containers and networks of one rehearsal, under one label, so that nothing stays behind.
 
     Attributes:
-        reaches_containers: whether this machine has a route to a network without a way out. Docker's desktop
-            versions have none: there a port is published, and the container keeps its way out.
+        reaches_containers: whether this machine has a route to an internal network. Docker Desktop has none: there
+            a port is published, and the container keeps its way out.
     """
 
     def __init__(self) -> None:
@@ -178,21 +178,21 @@ class Engine:
         self._label = f"sagemaker-emulator={self.run_id}"
         self._numbers = itertools.count(1)
         self._closed = threading.Event()
-        told = self._probe()
-        is_remote = "Desktop" in str(told["OperatingSystem"]) or "rootless" in str(told["SecurityOptions"])
+        info = self._probe()
+        is_remote = "Desktop" in str(info["OperatingSystem"]) or "rootless" in str(info["SecurityOptions"])
         self.reaches_containers = platform.system() == "Linux" and not is_remote
-        self.has_containerd_store = "containerd.snapshotter" in str(told["DriverStatus"])
+        self.has_containerd_store = "containerd.snapshotter" in str(info["DriverStatus"])
 
     def _probe(self) -> dict[str, Any]:
         if shutil.which("docker") is None:
             raise EngineError("This machine has no docker command: install Docker.")
         try:
-            told = dict(json.loads(docker("info", "--format", "{{json .}}", timeout=20)))
+            info = dict(json.loads(docker("info", "--format", "{{json .}}", timeout=20)))
         except (EngineError, ValueError, subprocess.TimeoutExpired) as error:
-            raise EngineError("No Docker engine answers: start one (docker info tells more).") from error
-        if "OperatingSystem" not in told or told.get("ServerErrors"):
-            raise EngineError("No Docker engine answers: start one (docker info tells more).")
-        return told
+            raise EngineError("No Docker engine answers: start one (docker info says more).") from error
+        if "OperatingSystem" not in info or info.get("ServerErrors"):
+            raise EngineError("No Docker engine answers: start one (docker info says more).")
+        return info
 
     def image(self, name: str) -> dict[str, Any]:
         """Return what the engine knows about an image.
@@ -201,12 +201,12 @@ class Engine:
             EngineError: when this machine does not have it.
         """
         try:
-            (told,) = json.loads(docker("image", "inspect", name))
+            (details,) = json.loads(docker("image", "inspect", name))
         except EngineError as error:
             raise EngineError(
                 f"This machine has no image {name}: build it or pull it, and check the spelling."
             ) from error
-        return dict(told)
+        return dict(details)
 
     def start(self, image: str, words: Sequence[str], options: Sequence[str]) -> Container:
         """Start a container in the background."""
@@ -240,7 +240,7 @@ class Engine:
 
     @contextlib.contextmanager
     def network(self, *, is_open: bool = False) -> Iterator[str]:
-        """Make a network without a way out (unless `is_open`), on which containers know each other by name."""
+        """Make an internal network (or one with a way out), on which containers know each other by name."""
         name = self._next_name()
         way = [] if is_open else ["--internal"]
         docker("network", "create", *way, f"--label={self._label}", name)
@@ -251,7 +251,7 @@ class Engine:
                 docker("network", "rm", name)
 
     def close(self) -> None:
-        """End and remove everything that is still there, and refuse to make anything more."""
+        """Remove everything, and refuse to make anything more."""
         self._closed.set()
         for _ in range(_CLOSING):
             left = self._listed("ps", "--all")

@@ -3,19 +3,19 @@
 import time
 from pathlib import Path
 
+from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.instance import files_of
 from sagemaker_emulator.interruption_checks import wait_until_training
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import describe_end
 
-HOST_CHECKS = ("hosts.both-end", "hosts.one-artifact", "hosts.lost-peer")
+HOST_CHECKS = names_of("hosts")
 _HOSTS = ("algo-2", "algo-1")  # in the order in which instance groups were seen to list them
-
-_SETTLING = 5.0  # seconds in which a host that has nothing to do ends
+_SETTLING = 5.0  # seconds within which a host with nothing to do ends
 
 
 def check_two_hosts(rehearsal: Rehearsal) -> None:
-    """Train on two hosts to the end, and once more until one of them is gone."""
+    """Train on two hosts to the end, and once more until one of them is killed."""
     report = rehearsal.report
     instances = [rehearsal.new_instance(host, host=host, hosts=_HOSTS) for host in sorted(_HOSTS)]
     began = time.monotonic()
@@ -24,12 +24,12 @@ def check_two_hosts(rehearsal: Rehearsal) -> None:
         rehearsal.training(instances[0], network=network) as first,
         rehearsal.training(instances[1], network=network) as second,
     ):
-        codes, told = [], []
+        codes, ends = [], []
         for container, instance in zip((first, second), instances, strict=True):
             codes.append(container.wait(max(1.0, began + rehearsal.limits.training - time.monotonic())))
             end = describe_end(container, instance, codes[-1], time.monotonic() - began)
-            told.append(f"{instance.host}: {end}")
-    report.judge("hosts.both-end", codes == [0, 0], "; ".join(told))
+            ends.append(f"{instance.host}: {end}")
+    report.judge("hosts.both-end", codes == [0, 0], "; ".join(ends))
     if codes == [0, 0]:
         report.judge("hosts.one-artifact", *judge_merge([instance.model_dir for instance in instances]))
     else:
@@ -38,7 +38,7 @@ def check_two_hosts(rehearsal: Rehearsal) -> None:
 
 
 def judge_merge(model_dirs: list[Path]) -> tuple[bool, str]:
-    """Judge what comes of merging the hosts' model folders: something, and no file that two hosts wrote."""
+    """Judge the merged model folders of the hosts: not empty, and no file written by two of them."""
     counts = [files_of(folder) for folder in model_dirs]
     clashes = sorted(set(counts[0]).intersection(*counts[1:]))
     if clashes:
@@ -61,11 +61,11 @@ def _check_lost_peer(rehearsal: Rehearsal) -> None:
         trains = wait_until_training(rehearsal, remaining, survivor)
         if not trains or killed.wait(_SETTLING) is not None:
             report.skip(
-                "hosts.lost-peer", "a host ended before the other was taken away: --long makes a job longer"
+                "hosts.lost-peer", "a host ended before the other was killed: --long makes a job longer"
             )
             return
         killed.kill()
         began = time.monotonic()
         code = remaining.wait(limit)
-        told = describe_end(remaining, survivor, code, time.monotonic() - began)
-        report.judge("hosts.lost-peer", code not in {0, None}, told)
+        seen = describe_end(remaining, survivor, code, time.monotonic() - began)
+        report.judge("hosts.lost-peer", code not in {0, None}, seen)

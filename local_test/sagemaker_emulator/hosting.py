@@ -1,4 +1,4 @@
-"""Starts `serve` as SageMaker does, and judges starts that differ: confined, as another user, without a model."""
+"""Start `serve` as SageMaker does, and judge other starts: confined, as another user, without a model."""
 
 import contextlib
 import json
@@ -11,7 +11,6 @@ from sagemaker_emulator.client import USUAL_PORT, Server
 from sagemaker_emulator.instance import files_of
 from sagemaker_emulator.rehearsal import Rehearsal
 
-VARIANT_CHECKS = ("serve.bind-port", "serve.read-only-root", "serve.small-shm", "serve.unknown-user")
 MODEL_CHECKS = ("serve.empty-model", "serve.broken-model", "serve.multi-models")
 _OTHER_PORT = 9123
 _LABELS = "com.amazonaws.sagemaker.capabilities."
@@ -21,6 +20,7 @@ _VARIANTS = {
     "serve.small-shm": ("--shm-size=1m",),
     "serve.unknown-user": ("--user=12345:12345",),
 }
+VARIANT_CHECKS = tuple(_VARIANTS)
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def serving(
     is_model_writable: bool = False,
     is_network_open: bool = False,
 ) -> Iterator[Server]:
-    """Run `serve` on a model, read-only and on a network without a way out unless told otherwise."""
+    """Run `serve` on a model, which is read-only and on an internal network by default."""
     engine = rehearsal.engine
     is_open = is_network_open or not engine.reaches_containers
     mode = "" if is_model_writable else ":ro"
@@ -54,46 +54,47 @@ def _published(ports: Collection[int]) -> list[str]:
 
 
 def check_variants(rehearsal: Rehearsal) -> None:
-    """Start a server with everything taken away that can be; where it fails, once for each thing."""
+    """Start a server under all restrictions at once; if it fails, once under each."""
     report, model = rehearsal.report, rehearsal.model_dir()
     if model is None:
-        for name in VARIANT_CHECKS:
-            report.skip(name, "there is no model")
+        report.skip_rest(VARIANT_CHECKS, "there is no model")
         return
     everything = [option for options in _VARIANTS.values() for option in options]
-    together, told = _answers(rehearsal, model, everything, _OTHER_PORT)
+    together, seen = _answers(rehearsal, model, everything, _OTHER_PORT)
     for name, options in _VARIANTS.items():
         port = _OTHER_PORT if name == "serve.bind-port" else USUAL_PORT
         holds = together
         if together is False:
-            holds, told = _answers(rehearsal, model, options, port)
+            holds, seen = _answers(rehearsal, model, options, port)
         if name == "serve.bind-port" and holds is not None:
-            _judge_port(rehearsal, told, is_honoured=holds)
+            _judge_port(rehearsal, seen, is_honoured=holds)
         else:
-            report.judge(name, holds, told)
+            report.judge(name, holds, seen)
 
 
 def _answers(rehearsal: Rehearsal, model: Path, options: Sequence[str], port: int) -> tuple[bool | None, str]:
-    """Say whether a server starts and answers so; None when it is healthy and nothing can be asked."""
+    """Return whether a server starts and answers so; None when it is healthy and nothing can be asked."""
     with serving(rehearsal, model, *options, port=port) as server:
-        is_ready, told = server.wait_until_ready(rehearsal.limits.start)
+        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
         if not is_ready:
-            return False, told
+            return False, seen
         if not rehearsal.job.payloads:
-            return None, f"{told}; whether it answers is not known: name a request with --payload TYPE=FILE"
+            return None, f"{seen}; whether it answers is not known: name a request with --payload TYPE=FILE"
         server.invoke(rehearsal.job.payloads[0])  # whether the first answer is good has a check of its own
         answer = server.invoke(rehearsal.job.payloads[0])
-        return answer.status == 200, f"{told}, then {answer.told()[:60]}"
+        return answer.status == 200, f"{seen}, then {answer.summary()[:60]}"
 
 
-def _judge_port(rehearsal: Rehearsal, told: str, *, is_honoured: bool) -> None:
+def _judge_port(rehearsal: Rehearsal, seen: str, *, is_honoured: bool) -> None:
     if _has_label(rehearsal, "accept-bind-to-port"):
         rehearsal.report.judge(
-            "serve.bind-port", is_honoured, told if is_honoured else f"the label lies: {told}"
+            "serve.bind-port",
+            is_honoured,
+            seen if is_honoured else f"the image's label promises it, but: {seen}",
         )
     elif is_honoured:
         rehearsal.report.judge(
-            "serve.bind-port", True, f"{told}; but without the label pipelines do not use it"
+            "serve.bind-port", True, f"{seen}; but without the label pipelines do not use it"
         )
     else:
         rehearsal.report.skip(
@@ -117,8 +118,8 @@ def check_models(rehearsal: Rehearsal) -> None:
     else:
         refused["serve.broken-model"] = _refuses(rehearsal, _broken_copy(rehearsal, model))
     starts = model is not None and any(holds for holds, _ in refused.values()) and _starts(rehearsal, model)
-    for name, (holds, told) in refused.items():
-        report.judge(name, *judge_refusal(holds, told, starts=starts))
+    for name, (holds, seen) in refused.items():
+        report.judge(name, *judge_refusal(holds, seen, starts=starts))
     if not _has_label(rehearsal, "multi-models"):
         report.judge("serve.multi-models", True, "the image has no such label")
         return
@@ -126,7 +127,7 @@ def check_models(rehearsal: Rehearsal) -> None:
         server.wait_until_ready(rehearsal.limits.refusal)
         answer = server.ask("GET", "/models")
         fault = models_fault(answer.status, answer.body)
-        report.judge("serve.multi-models", not fault, f"GET /models: {fault or answer.told()}")
+        report.judge("serve.multi-models", not fault, f"GET /models: {fault or answer.summary()}")
 
 
 def _starts(rehearsal: Rehearsal, model: Path) -> bool:
@@ -134,15 +135,15 @@ def _starts(rehearsal: Rehearsal, model: Path) -> bool:
         return server.wait_until_ready(rehearsal.limits.start)[0]
 
 
-def judge_refusal(refuses: bool, told: str, *, starts: bool) -> tuple[bool | None, str]:
+def judge_refusal(refuses: bool, seen: str, *, starts: bool) -> tuple[bool | None, str]:
     """Judge whether a server refuses a model.
 
     Args:
-        starts: whether it does with the whole model; one that never starts has refused nothing.
+        starts: whether it starts with the whole model; one that never starts has refused nothing.
     """
     if refuses and not starts:
-        return None, f"{told}; but it was not seen to start with a whole model either"
-    return refuses, told
+        return None, f"{seen}; but it was not seen to start with a whole model either"
+    return refuses, seen
 
 
 def models_fault(status: int, body: bytes) -> str:
@@ -150,15 +151,15 @@ def models_fault(status: int, body: bytes) -> str:
     if status != 200:
         return f"status {status or 'missing'}"
     try:
-        told = json.loads(body)
+        listed = json.loads(body)
     except ValueError:
         return "the answer is not JSON"
-    is_list = isinstance(told, dict) and isinstance(told.get("models"), list)
+    is_list = isinstance(listed, dict) and isinstance(listed.get("models"), list)
     return "" if is_list else "the answer has no list models"
 
 
 def _broken_copy(rehearsal: Rehearsal, model: Path) -> Path:
-    """Return a copy of a model whose every file has lost its second half, as after a failed transfer."""
+    """Return a copy of a model with every file cut in half, as after a failed transfer."""
     broken = rehearsal.new_folder("broken-model")
     for name in files_of(model):
         (broken / name).parent.mkdir(parents=True, exist_ok=True)
@@ -169,12 +170,12 @@ def _broken_copy(rehearsal: Rehearsal, model: Path) -> Path:
 
 
 def _refuses(rehearsal: Rehearsal, model: Path) -> tuple[bool, str]:
-    """Say whether a server ends by itself, with a code other than 0 and a word in the log."""
+    """Return whether a server ends by itself, with a code other than 0 and a reason in the log."""
     began = time.monotonic()
     with serving(rehearsal, model) as server:
         while server.container.is_running():
             if server.ping().status == 200:
-                return False, "it says 200 to /ping all the same"
+                return False, "it answers /ping with 200 all the same"
             if time.monotonic() - began > rehearsal.limits.refusal:
                 return False, f"it still runs after {rehearsal.limits.refusal} s, and is not healthy"
             time.sleep(0.2)

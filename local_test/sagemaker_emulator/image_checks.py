@@ -1,9 +1,10 @@
-"""What can be told from the image alone, without starting it."""
+"""What the image alone shows, without starting it."""
 
 import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.engine import Container
 from sagemaker_emulator.rehearsal import Rehearsal
 
@@ -11,19 +12,14 @@ _PROGRAMS = ("train", "serve")
 _SHELLS = {"sh", "bash", "dash", "ash"}
 _INIT_PROGRAMS = {"tini", "dumb-init", "docker-init", "catatonit"}
 _LARGEST = 10e9  # bytes of a serverless endpoint's image
-CHECKS = tuple(
-    f"image.{name}"
-    for name in (
-        "programs", "shebang", "platform", "entrypoint", "reserved-tree", "manifest", "size", "instructions", "user",
-    )
-)  # fmt: skip
+IMAGE_CHECKS = names_of("image")
 
 
 def check_image(rehearsal: Rehearsal) -> None:
     """Judge the image's configuration and the files that SageMaker depends on."""
-    told = rehearsal.engine.image(rehearsal.image)
-    config = told.get("Config") or {}
-    _check_configuration(rehearsal, told, config)
+    image = rehearsal.engine.image(rehearsal.image)
+    config = image.get("Config") or {}
+    _check_configuration(rehearsal, image, config)
     with rehearsal.engine.made(rehearsal.image) as container:
         _check_programs(rehearsal, container, config)
         members = [info for info, _ in container.read("/opt/ml") if not info.isdir()]
@@ -31,29 +27,29 @@ def check_image(rehearsal: Rehearsal) -> None:
         rehearsal.report.judge("image.reserved-tree", not members, seen)
 
 
-def _check_configuration(rehearsal: Rehearsal, told: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+def _check_configuration(rehearsal: Rehearsal, image: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     report = rehearsal.report
-    platform = f"{told.get('Os')}/{told.get('Architecture')}"
+    platform = f"{image.get('Os')}/{image.get('Architecture')}"
     report.judge("image.platform", platform == "linux/amd64", platform)
     fault = entrypoint_fault(config.get("Entrypoint") or [])
     report.judge("image.entrypoint", not fault, fault or f"ENTRYPOINT {config.get('Entrypoint') or 'absent'}")
     report.judge(
-        "image.manifest", *_manifest(told, has_containerd_store=rehearsal.engine.has_containerd_store)
+        "image.manifest", *_manifest(image, has_containerd_store=rehearsal.engine.has_containerd_store)
     )
-    report.judge("image.size", told["Size"] <= _LARGEST, f"{told['Size'] / 1e9:.2f} GB unpacked")
+    report.judge("image.size", image["Size"] <= _LARGEST, f"{image['Size'] / 1e9:.2f} GB unpacked")
     traps = trap_instructions(config)
     report.judge("image.instructions", not traps, "; ".join(traps) or "none of them")
     user = config.get("User") or "root"
     report.judge("image.user", user.partition(":")[0] in {"root", "0"}, f"USER {user}")
 
 
-def _manifest(told: Mapping[str, Any], *, has_containerd_store: bool) -> tuple[bool, str]:
+def _manifest(image: Mapping[str, Any], *, has_containerd_store: bool) -> tuple[bool, str]:
     """Judge what a push of the image would send, as far as the engine knows before it."""
-    media_type = str((told.get("Descriptor") or {}).get("mediaType", ""))
+    media_type = str((image.get("Descriptor") or {}).get("mediaType", ""))
     if media_type:
         return "oci.image.index" not in media_type and "manifest.list" not in media_type, media_type
     if has_containerd_store:
-        return False, "the engine's containerd store does not tell, and pushes OCI manifests by default"
+        return False, "the engine's containerd store does not say, and pushes OCI manifests by default"
     return True, "the engine's own store, which pushes Docker's schema 2"
 
 
@@ -78,15 +74,15 @@ def trap_instructions(config: Mapping[str, Any]) -> list[str]:
 def _check_programs(rehearsal: Rehearsal, container: Container, config: Mapping[str, Any]) -> None:
     report = rehearsal.report
     if config.get("Entrypoint"):
-        told = f"the ENTRYPOINT {config['Entrypoint'][0]} takes the words"
-        report.judge("image.programs", bool(_find(container, config, config["Entrypoint"][0])), told)
-        report.skip("image.shebang", told)
+        seen = f"the ENTRYPOINT {config['Entrypoint'][0]} takes the words"
+        report.judge("image.programs", bool(_find(container, config, config["Entrypoint"][0])), seen)
+        report.skip("image.shebang", seen)
         return
     found = {program: _find(container, config, program) for program in _PROGRAMS}
     missing = [f"no program {program} on PATH" for program, file in found.items() if file is None]
     files = {program: file for program, file in found.items() if file}
-    told = ", ".join(missing) or ", ".join(file[0] for file in files.values())
-    report.judge("image.programs", not missing, told)
+    seen = ", ".join(missing) or ", ".join(file[0] for file in files.values())
+    report.judge("image.programs", not missing, seen)
     faults = [
         f"{name}: {fault}" for name, file in files.items() if (fault := _shebang(container, config, file[1]))
     ]

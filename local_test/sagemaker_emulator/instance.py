@@ -1,4 +1,4 @@
-"""The disk of one instance, as SageMaker prepares it below /opt/ml, and the artifact that is left there."""
+"""The disk of one instance, as SageMaker prepares it below /opt/ml, and the artifact that a job leaves there."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ class Instance:
     Args:
         folder: made by this.
         channels: name → folder, mounted where it lies.
-        hyperparameters: as they are to be handed over.
+        hyperparameters: strings, written as they are.
         host: this instance's name.
         hosts: all names of the job; more than one come unsorted, with instance groups.
     """
@@ -78,7 +78,7 @@ _CHANNEL = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"
 
 
 def _resources(host: str, hosts: Sequence[str]) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    resources: dict[str, Any] = {
         "current_host": host,
         "hosts": list(hosts),
         "network_interface_name": "eth0",
@@ -90,8 +90,12 @@ def _resources(host: str, hosts: Sequence[str]) -> dict[str, Any]:
             "instance_type": "ml.m5.large",
             "hosts": list(hosts),
         }
-        told |= {"current_group_name": "homogeneousCluster", "instance_groups": [group], "topology": None}
-    return told
+        resources |= {
+            "current_group_name": "homogeneousCluster",
+            "instance_groups": [group],
+            "topology": None,
+        }
+    return resources
 
 
 def files_of(folder: Path) -> list[Path]:

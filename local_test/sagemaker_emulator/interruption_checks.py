@@ -1,4 +1,4 @@
-"""A job that is stopped, and one whose spot instances are taken away."""
+"""A job that is stopped, and one whose spot instances are reclaimed."""
 
 import math
 import re
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.engine import KILLED, Container, Stop
 from sagemaker_emulator.instance import Instance, files_of, largest_digest
 from sagemaker_emulator.job import Job
@@ -14,20 +15,17 @@ from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import describe_end
 from spot_drill.s3_mirror import IGNORED_SUFFIX, MARKERS, CheckpointMirror
 
-STOP_CHECKS = ("stop.ends", "stop.saves")
-SPOT_CHECKS = tuple(
-    f"spot.{name}" for name in ("checkpoints", "resumes", "completes", "same-model", "restart-completed")
-)
+STOP_CHECKS, SPOT_CHECKS = names_of("stop"), names_of("spot")
 _SAYS_RESUMED = re.compile(
     rb"(?i)\bresum|\brestor|\bcontinu|from checkpoint|already (?:done|trained|finished)"
 )
 _NO_HIT = "the job ended before it was interrupted: give it more to do"
 _UPLOADED = MARKERS[1]
-_UPLOAD_RATE = 100e6  # bytes a second
+_UPLOAD_RATE = 100e6  # bytes per second
 
 
 def wait_until_training(rehearsal: Rehearsal, container: Container, instance: Instance) -> bool:
-    """Wait until a job shows that it trains, by its log or by a checkpoint; say whether it still runs then."""
+    """Wait until a job shows that it trains, by its log or by a checkpoint; return whether it still runs then."""
     job, began = rehearsal.job, time.monotonic()
 
     def trains() -> bool:
@@ -41,18 +39,18 @@ def wait_until_training(rehearsal: Rehearsal, container: Container, instance: In
 
 
 def _silent_seconds(rehearsal: Rehearsal) -> float:
-    """Return after how long a program that never shows anything is taken to train: half of an undisturbed run.
+    """Return after how long a program that shows nothing is assumed to train: half of an undisturbed run.
 
-    One that does show something is waited for, however long it takes to start: SIGTERM to a first process that has
-    not yet said what to do about it is lost.
+    One that does show something is waited for, however long it takes to start: SIGTERM is lost on a first process
+    that has not yet set a handler.
     """
     if not rehearsal.base.done():
         return math.inf
-    peace = rehearsal.base.result()
-    if peace.instance is None:
+    undisturbed = rehearsal.base.result()
+    if undisturbed.instance is None:
         return math.inf  # it fails undisturbed, too: nobody has seen it train
-    has_shown = rehearsal.job.progress_in(peace.log) or _present(peace.instance.checkpoint_dir)
-    return math.inf if has_shown else peace.seconds / 2
+    has_shown = rehearsal.job.progress_in(undisturbed.log) or _present(undisturbed.instance.checkpoint_dir)
+    return math.inf if has_shown else undisturbed.seconds / 2
 
 
 def _present(folder: Path) -> list[Path]:
@@ -60,15 +58,13 @@ def _present(folder: Path) -> list[Path]:
 
 
 def check_stop(rehearsal: Rehearsal) -> None:
-    """Stop a job as StopTrainingJob does, in the middle of its training."""
+    """Stop a job as StopTrainingJob does, while it trains."""
     report, grace = rehearsal.report, rehearsal.limits.stop
     instance = rehearsal.new_instance("stop", hyperparameters=rehearsal.job.profile.long_hyperparameters)
     with rehearsal.training(instance) as container:
         if not wait_until_training(rehearsal, container, instance):
-            for name in STOP_CHECKS:
-                report.skip(
-                    name, "the job ended before it was stopped: make it longer with --long NAME=VALUE"
-                )
+            reason = "the job ended before it was stopped: make it longer with --long NAME=VALUE"
+            report.skip_rest(STOP_CHECKS, reason)
             return
         said = len(container.log())
         stop = container.stop(grace)
@@ -82,20 +78,20 @@ def check_stop(rehearsal: Rehearsal) -> None:
         else:
             words = last_words(rehearsal.job, container.log()[said:]) or instance.failure().strip()
             has_reason = bool(words) and stop.code != KILLED
-            told = f"no model, and the log says: {words[-160:]}"
-            report.judge("stop.saves", has_reason, told if has_reason else "no model, and no word about it")
+            seen = f"no model, and the log says: {words[-160:]}"
+            report.judge("stop.saves", has_reason, seen if has_reason else "no model, and no word about it")
 
 
 def judge_stop(stop: Stop, grace: int) -> tuple[bool | None, str]:
-    """Judge how a job ended on SIGTERM; None when that met nothing."""
-    told = f"exit code {stop.code} after {stop.seconds:.1f} s"
+    """Judge how a job ended on SIGTERM; None when it had ended before."""
+    seen = f"exit code {stop.code} after {stop.seconds:.1f} s"
     if not stop.was_running:
-        return None, f"{_NO_HIT}; {told}"
-    return stop.code != KILLED, told if stop.code != KILLED else f"ended by SIGKILL after {grace} s"
+        return None, f"{_NO_HIT}; {seen}"
+    return stop.code != KILLED, seen if stop.code != KILLED else f"ended by SIGKILL after {grace} s"
 
 
 def last_words(job: Job, log: bytes) -> str:
-    """Return what a job has said after SIGTERM, without the progress that it went on to show."""
+    """Return what a job logged after SIGTERM, without its progress."""
     lines = [line for line in log.splitlines() if line.strip() and not job.progress_in(line)]
     return b"\n".join(lines).decode("utf-8", "replace").strip()
 
@@ -105,65 +101,61 @@ class Attempt:
     """One start of the job on a fresh instance.
 
     Attributes:
-        code: exit code; 137 when the instance was taken away; None when it did not end.
+        code: exit code; 137 when the instance was reclaimed; None when it did not end.
     """
 
     instance: Instance
     code: int | None
     log: bytes
-    told: str
+    end: str
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether SIGKILL met a job that was still at work."""
+        """Whether SIGKILL ended a running job."""
         return self.code == KILLED
 
 
 def check_spot(rehearsal: Rehearsal) -> None:
-    """Take the instance away twice, keep what had reached S3, and let the job end; then start it once more."""
+    """Reclaim the instance twice, keep what had reached S3, and let the job end; then start it once more."""
     report = rehearsal.report
     if not rehearsal.job.profile.checkpoints:
-        for name in SPOT_CHECKS:
-            report.skip(name, "the image is said to save no checkpoints")
+        report.skip_rest(SPOT_CHECKS, "the profile says that the image saves no checkpoints")
         return
     bucket = rehearsal.new_folder("s3")
     bucket.mkdir()
-    first = _live(rehearsal, bucket, until_uploaded=True)
+    first = _run_attempt(rehearsal, bucket, until_uploaded=True)
     stored = _stored(bucket)
-    report.judge("spot.checkpoints", bool(stored), ", ".join(stored[:3]) or f"none; {first.told}")
+    report.judge("spot.checkpoints", bool(stored), ", ".join(stored[:3]) or f"none; {first.end}")
     if not stored:
-        for name in SPOT_CHECKS:
-            if not report.has(name):
-                report.skip(name, "no checkpoint reached S3")
+        report.skip_rest(SPOT_CHECKS, "no checkpoint reached S3")
         return
     pause = rehearsal.rng.uniform(0.2, 1.0) * max(rehearsal.base.result().seconds, 1.0)
-    second = _live(rehearsal, bucket, seconds=pause)
-    last = _live(rehearsal, bucket)
+    second = _run_attempt(rehearsal, bucket, seconds=pause)
+    last = _run_attempt(rehearsal, bucket)
     hits = sum(attempt.was_interrupted for attempt in (first, second))
     report.judge("spot.resumes", *judge_resumption(rehearsal.job, first, [second, last]))
     is_done = last.code == 0 and bool(files_of(last.instance.model_dir))
-    report.judge("spot.completes", *judge_completion(hits, last.told, is_done=is_done))
+    report.judge("spot.completes", *judge_completion(hits, last.end, is_done=is_done))
     if not is_done:
-        report.skip("spot.same-model", "the interrupted job did not complete")
-        report.skip("spot.restart-completed", "the interrupted job did not complete")
+        report.skip_rest(SPOT_CHECKS, "the interrupted job did not complete")
         return
     if hits:
         _judge_model(rehearsal, last.instance)
     else:
         report.skip("spot.same-model", _NO_HIT)
-    again = _live(rehearsal, bucket)
+    again = _run_attempt(rehearsal, bucket)
     has_model = again.code == 0 and bool(files_of(again.instance.model_dir))
-    report.judge("spot.restart-completed", has_model, again.told if has_model else f"{again.told}, no model")
+    report.judge("spot.restart-completed", has_model, again.end if has_model else f"{again.end}, no model")
 
 
-def _live(
+def _run_attempt(
     rehearsal: Rehearsal, bucket: Path, *, until_uploaded: bool = False, seconds: float = 0.0
 ) -> Attempt:
-    """Run the job on a fresh instance with the checkpoints of the bucket, while these are copied back and forth.
+    """Run the job on a fresh instance that gets the bucket's checkpoints and uploads its own.
 
     Args:
         until_uploaded: SIGKILL as soon as a checkpoint has reached the bucket.
-        seconds: SIGKILL so long after the start; 0 = let it end by itself.
+        seconds: SIGKILL this long after the start; 0 = let it end by itself.
     """
     instance = rehearsal.new_instance("spot")
     mirror = CheckpointMirror(instance.checkpoint_dir, bucket, rehearsal.rng, bytes_per_second=_UPLOAD_RATE)
@@ -180,17 +172,17 @@ def _live(
                 code = container.wait(seconds or rehearsal.limits.training)
         finally:
             mirror.freeze()
-        told = describe_end(container, instance, code, time.monotonic() - began)
+        seen = describe_end(container, instance, code, time.monotonic() - began)
         if (until_uploaded or seconds) and code is None:
             container.kill("KILL")
             code = container.wait(rehearsal.limits.refusal)  # that of its own, when it ended just before
         elif code == 0:
             mirror.finish()
-        return Attempt(instance, code, container.log(), told)
+        return Attempt(instance, code, container.log(), seen)
 
 
 def _has_uploaded(instance: Instance) -> bool:
-    """Say whether a whole checkpoint is in the bucket: all that lies there now, since it may be several files."""
+    """Return whether a whole checkpoint is in the bucket: all that lies there now, since it may be several files."""
     present = {str(path) for path in _present(instance.checkpoint_dir)}
     uploaded = {name.removesuffix(_UPLOADED) for name in present if name.endswith(_UPLOADED)}
     waiting = {name for name in present if not name.endswith((IGNORED_SUFFIX, *MARKERS))}
@@ -202,17 +194,17 @@ def _stored(bucket: Path) -> list[str]:
     return sorted(str(path.relative_to(bucket)) for path in _present(bucket) if path.stat().st_size)
 
 
-def judge_completion(hits: int, told: str, *, is_done: bool) -> tuple[bool | None, str]:
-    """Judge whether a job that was interrupted so many times has come to its end."""
+def judge_completion(hits: int, seen: str, *, is_done: bool) -> tuple[bool | None, str]:
+    """Judge whether an interrupted job completed, given how many interruptions hit it."""
     if is_done and not hits:
-        return None, f"{_NO_HIT}; {told}"
-    return is_done, f"after {hits} interruption{'' if hits == 1 else 's'} {told}"
+        return None, f"{_NO_HIT}; {seen}"
+    return is_done, f"after {hits} interruption{'' if hits == 1 else 's'} {seen}"
 
 
 def judge_resumption(job: Job, first: Attempt, later: Sequence[Attempt]) -> tuple[bool | None, str]:
-    """Judge where lives began, by the first number of progress in their logs, or by what they alone say."""
+    """Judge where attempts began: by the first progress number in their logs, or by lines that the first one lacks."""
     if not first.was_interrupted:
-        return None, f"{_NO_HIT}; {first.told}"
+        return None, f"{_NO_HIT}; {first.end}"
     began = job.progress_in(first.log)[:1]
     starts = [job.progress_in(attempt.log)[:1] for attempt in later]
     if began and any(start and start > began for start in starts):
@@ -226,15 +218,15 @@ def judge_resumption(job: Job, first: Attempt, later: Sequence[Attempt]) -> tupl
 
 
 def _sayings(log: bytes) -> set[bytes]:
-    """Return the lines that speak of going on, whatever their numbers."""
+    """Return the lines that speak of resuming, with their numbers masked."""
     return {re.sub(rb"\d+", b"#", line.strip()) for line in log.splitlines() if _SAYS_RESUMED.search(line)}
 
 
 def _judge_model(rehearsal: Rehearsal, instance: Instance) -> None:
-    peace = rehearsal.base.result().instance
-    if peace is None:
+    undisturbed = rehearsal.base.result().instance
+    if undisturbed is None:
         rehearsal.report.skip("spot.same-model", "there is no undisturbed training to compare with")
         return
-    (name, digest), expected = largest_digest(instance.model_dir), largest_digest(peace.model_dir)
-    told = "the same bits as undisturbed" if (name, digest) == expected else "other bits than undisturbed"
-    rehearsal.report.judge("spot.same-model", (name, digest) == expected, f"{name}: {told}")
+    (name, digest), expected = largest_digest(instance.model_dir), largest_digest(undisturbed.model_dir)
+    seen = "the same bits as undisturbed" if (name, digest) == expected else "other bits than undisturbed"
+    rehearsal.report.judge("spot.same-model", (name, digest) == expected, f"{name}: {seen}")

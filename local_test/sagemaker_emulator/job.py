@@ -1,4 +1,4 @@
-"""The job that is rehearsed: a folder laid out as /opt/ml, and a profile that says what a stranger cannot know."""
+"""The job to rehearse: a folder laid out as /opt/ml, and a profile that says what the emulator cannot know."""
 
 import dataclasses
 import difflib
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from sagemaker_emulator.splitting import split_lines
 
-# Numbers that any training loop may print; the first of a run tells whether it went on or began anew.
+# Numbers that most training loops print; the first of an attempt shows whether it resumed.
 _ANY_PROGRESS = r"(?i)\b(?:global[_ ]?step|step|epoch|iteration|iter)\b\W{0,3}(\d+)"
 _BAD_RECORDS = {
     "application/jsonlines": b'{"not expected": null}',
@@ -32,18 +32,18 @@ class Payload:
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """What the rehearsal has to be told about an image; every entry has a default.
+    """What the emulator cannot know about an image; every entry has a default.
 
     Attributes:
         hyperparameters: added to the job's own.
         bad_hyperparameters: replace some in the job that must fail.
-        long_hyperparameters: replace some in a job that is interrupted, so that it is still at work then.
-        required_channel: whose absence must end a job.
+        long_hyperparameters: replace some in a job that is interrupted, so that it runs long enough.
+        required_channel: without which a job must fail.
         progress: regular expression whose group is a number that grows while a training goes on.
         checkpoints: whether the image saves any.
         environment: variables of every container.
         payloads: file → content type; paths are relative to the profile's folder.
-        records: file → content type of a file for batch transform, one record a line.
+        records: file → content type of a file for batch transform, one record per line.
         bad_record: a line that the image cannot answer.
     """
 
@@ -98,7 +98,7 @@ class Job:
         channels: by name, where their files lie.
         hyperparameters: strings.
         payloads: requests that the endpoint must answer with 200.
-        records: what batch transform sends, one a line; None when the image has no such form.
+        records: what batch transform sends, one per line; None when the image has no such form.
     """
 
     profile: Profile
@@ -161,13 +161,13 @@ class Job:
 
     @property
     def is_open_to_all(self) -> bool:
-        """Whether every user may read the channels' files; what lies in a person's home often is not."""
+        """Whether every user may read the channels' files, unlike much of what lies in a home folder."""
         paths = (path for folder in self.channels.values() for path in (folder, *folder.rglob("*")))
         wanted = ((path, 0o005 if path.is_dir() else 0o004) for path in paths if path.exists())
         return all(path.stat().st_mode & bits == bits for path, bits in wanted)
 
     def progress_in(self, log: bytes) -> list[int]:
-        """Return the numbers that tell how far a training has come, in the order of the log."""
+        """Return the numbers that show a training's progress, in the order of the log."""
         return [int(number) for number in re.findall(self.profile.progress, log.decode("utf-8", "replace"))]
 
     def record_lines(self) -> list[bytes]:
@@ -179,7 +179,7 @@ class Job:
 def _inputs_of(folder: Path) -> tuple[dict[str, Path], dict[str, Any]]:
     data_dir = folder / "input" / "data"
     if not data_dir.is_dir():
-        raise JobError(f"There is no folder {data_dir}: lay the job out as /opt/ml, a folder a channel.")
+        raise JobError(f"There is no folder {data_dir}: lay the job out as /opt/ml, one folder per channel.")
     channels = {path.name: path.resolve() for path in sorted(data_dir.glob("[!.]*")) if path.is_dir()}
     if not channels:
         raise JobError(f"{data_dir} holds no channel: make a folder with the training data, such as train.")

@@ -1,4 +1,4 @@
-"""What every check has at hand: engine, image, job, limits, fresh instances, and a model to serve."""
+"""What every check uses: engine, image, job, limits, fresh instances, and a model to serve."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ class Limits:
 
     Attributes:
         training: for a whole training job.
-        refusal: for a job or a server that cannot run to say so.
+        refusal: for a job or a server that cannot run to end.
         start: until /ping has said 200.
         stop: between SIGTERM and SIGKILL in training.
         drain: between SIGTERM and SIGKILL at an endpoint.
@@ -107,7 +107,7 @@ class Rehearsal:
     def training(
         self, instance: Instance, *options: str, network: str = "", are_channels_writable: bool = False
     ) -> Iterator[Container]:
-        """Run `train` on an instance, on a network without a way out unless one is named."""
+        """Run `train` on an instance, on an internal network unless one is named."""
         variables = {
             "TRAINING_JOB_NAME": "rehearsal",
             "TRAINING_JOB_ARN": f"{_ACCOUNT}:training-job/rehearsal",
@@ -125,7 +125,7 @@ class Rehearsal:
             yield stack.enter_context(self.engine.running(self.image, ["train"], own))
 
     def environment(self, variables: Mapping[str, str]) -> list[str]:
-        """Return the options that set a container's variables, the profile's included."""
+        """Return the options that set variables, those of the profile included."""
         return [f"--env={n}={v}" for n, v in {**variables, **self.job.profile.environment}.items()]
 
     def model_dir(self) -> Path | None:
@@ -144,7 +144,7 @@ class Rehearsal:
             self._remove_as_root()
 
     def _remove_as_root(self) -> None:
-        """Remove what containers have written as root, by a container; this command may run as anybody."""
+        """Remove what containers wrote as root, in a container, since this command may run as any user."""
         cleaner = Engine()
         mount = f"--volume={self.work_dir}:/work-dir"
         words = ["-rf", *(f"/work-dir/{path.name}" for path in self.work_dir.iterdir())]

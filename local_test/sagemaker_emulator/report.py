@@ -1,4 +1,8 @@
-"""What was found: one row for each check, as a table for people and as JSON for programs."""
+"""The findings: one row per check, as a table for people and as JSON for programs.
+
+A check ends in an outcome of its own scale, not in a Severity of bert_classifier: it may pass or be skipped, and this
+command knows nothing of the image's program, so that it runs for any image without it.
+"""
 
 import enum
 import json
@@ -23,7 +27,7 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the table."""
+    """One row of the table: how a check ended, and what was seen."""
 
     check: Check
     outcome: Outcome
@@ -31,11 +35,11 @@ class Finding:
 
 
 class Report:
-    """Collects findings from all threads.
+    """Collect findings from all threads.
 
     Args:
-        groups: whose checks are wanted; findings of others are dropped.
-        is_talkative: whether each finding is told on stderr as it comes.
+        groups: of the wanted checks; findings of others are dropped.
+        is_talkative: whether to print each finding on stderr as it comes.
     """
 
     def __init__(self, groups: Iterable[str] = GROUPS, *, is_talkative: bool = False) -> None:
@@ -54,8 +58,14 @@ class Report:
         self._add(Finding(check, Outcome.PASS if holds else failed, seen))
 
     def skip(self, name: str, reason: str) -> None:
-        """Record that a check could not be made here."""
+        """Record that a check could not be made here, and why."""
         self._add(Finding(CHECKS[name], Outcome.SKIP, reason))
+
+    def skip_rest(self, names: Iterable[str], reason: str) -> None:
+        """Skip those of `names` that nothing was recorded for."""
+        for name in names:
+            if name not in self._found:
+                self.skip(name, reason)
 
     def close(self, names: Iterable[str], reason: str) -> None:
         """Record a failure for those of `names` that nothing was recorded for."""
@@ -63,22 +73,18 @@ class Report:
             if name not in self._found:
                 self._add(Finding(CHECKS[name], Outcome.FAIL, reason))
 
-    def has(self, name: str) -> bool:
-        """Say whether something was recorded for a check."""
-        return name in self._found
-
     def findings(self) -> list[Finding]:
         """Return a row for each wanted check, in the catalogue's order."""
         missing = "not reached: the rehearsal was ended before"
         return [self._found.get(c.name, Finding(c, Outcome.FAIL, missing)) for c in self._wanted]
 
     def is_conformant(self, *, is_strict: bool = False) -> bool:
-        """Say whether something passed and nothing failed; strictly, whether everything passed."""
+        """Return whether something passed and nothing failed; strictly, whether everything passed."""
         outcomes = {finding.outcome for finding in self.findings()}
         return outcomes == {Outcome.PASS} if is_strict else is_sound(outcomes)
 
     def is_empty(self) -> bool:
-        """Say whether nothing was found out: every check was skipped."""
+        """Return whether nothing was found out: every check was skipped."""
         return {finding.outcome for finding in self.findings()} <= {Outcome.SKIP}
 
     def _add(self, finding: Finding) -> None:
@@ -89,12 +95,12 @@ class Report:
 
 
 def is_sound(outcomes: Collection[Outcome]) -> bool:
-    """Say whether outcomes speak for an image: none failed, and not all were skipped."""
+    """Return whether outcomes speak for an image: none failed, and not all were skipped."""
     return Outcome.FAIL not in outcomes and Outcome.PASS in outcomes
 
 
 def as_table(findings: Iterable[Finding], width: int | None = None) -> str:
-    """Return the table: verdict, check, what SageMaker does, what was seen; a remedy below what did not hold."""
+    """Return the table: outcome, check, what SageMaker does, what was seen; below a failure its remedy."""
     width = width or shutil.get_terminal_size((120, 24)).columns
     name_width = max(len(name) for name in CHECKS)
     rest = max(width - 6 - name_width - 4, 40)
@@ -112,13 +118,13 @@ def as_table(findings: Iterable[Finding], width: int | None = None) -> str:
 
 
 def _row(row: Finding, name_width: int, left: int, right: int) -> list[str]:
-    told = textwrap.wrap(row.check.platform, left)
+    platform = textwrap.wrap(row.check.platform, left)
     seen = textwrap.wrap(row.seen, right) or [""]
-    height = max(len(told), len(seen))
-    told += [""] * (height - len(told))
+    height = max(len(platform), len(seen))
+    platform += [""] * (height - len(platform))
     seen += [""] * (height - len(seen))
     heads = [f"{row.outcome:4}  {row.check.name:{name_width}}"] + [" " * (6 + name_width)] * (height - 1)
-    return [f"{head}  {a:{left}}  {b}".rstrip() for head, a, b in zip(heads, told, seen, strict=True)]
+    return [f"{head}  {a:{left}}  {b}".rstrip() for head, a, b in zip(heads, platform, seen, strict=True)]
 
 
 def summary(findings: Iterable[Finding]) -> str:
@@ -142,5 +148,5 @@ def as_json(image: str, findings: Iterable[Finding]) -> str:
         for row in found
     ]
     is_conformant = is_sound([finding.outcome for finding in found])
-    told = {"image": image, "conformant": is_conformant, "checks": rows}
-    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    document = {"image": image, "conformant": is_conformant, "checks": rows}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

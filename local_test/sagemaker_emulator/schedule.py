@@ -1,4 +1,4 @@
-"""Which parts of the rehearsal there are, and how they are run beside one another."""
+"""The parts of the rehearsal, run side by side."""
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,11 +19,11 @@ from sagemaker_emulator.rehearsal import Rehearsal
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of the rehearsal with containers of its own.
+    """A part of the rehearsal, with containers of its own.
 
     Attributes:
-        run: does it.
-        checks: names of those it decides.
+        run: the function that rehearses it.
+        checks: names of the checks it decides.
         uses_training: whether it needs the undisturbed training.
     """
 
@@ -32,14 +32,14 @@ class Part:
     uses_training: bool = False
 
     def is_wanted(self, groups: Collection[str]) -> bool:
-        """Say whether any of its checks is in the groups."""
+        """Return whether any of its checks is in the groups."""
         return any(CHECKS[name].group in groups for name in self.checks)
 
 
 BASE = Part(training_checks.run_base, training_checks.BASE_CHECKS)
-# The longest first, so that none is left to run alone in the end; those that need the training come last.
+# The longest first, so that none runs alone at the end; those that need the training last.
 PARTS = (
-    Part(image_checks.check_image, image_checks.CHECKS),
+    Part(image_checks.check_image, image_checks.IMAGE_CHECKS),
     Part(training_checks.check_refusals, training_checks.REFUSAL_CHECKS),
     Part(host_checks.check_two_hosts, host_checks.HOST_CHECKS),
     Part(training_checks.check_encodings, training_checks.ENCODING_CHECKS),
@@ -53,13 +53,13 @@ PARTS = (
 
 
 def run_parts(rehearsal: Rehearsal, groups: Collection[str], workers: int) -> None:
-    """Run the wanted parts, `workers` at a time; one that breaks fails its checks and no others."""
+    """Run the wanted parts, `workers` at a time; an exception in one fails its checks and no others."""
     wanted = [part for part in PARTS if part.is_wanted(groups)]
     needs_training = any(part.uses_training for part in wanted) and not (
         rehearsal.given_model and not {"train", "spot"} & set(groups)
     )
     if BASE.is_wanted(groups) or needs_training:
-        wanted.insert(0, BASE)  # before all that wait for it, or they would keep it from starting
+        wanted.insert(0, BASE)  # first, since parts that wait for it would occupy all workers
     with ThreadPoolExecutor(workers, thread_name_prefix="part") as pool:
         running: dict[Part, Future[None]] = {part: pool.submit(part.run, rehearsal) for part in wanted}
         try:

@@ -19,7 +19,7 @@ def requests_of(records: Sequence[bytes], strategy: str, max_payload: int) -> It
     """Yield the bodies of the requests.
 
     Args:
-        strategy: SingleRecord = one record a request; MultiRecord = as many as fit.
+        strategy: SingleRecord = one record per request; MultiRecord = as many as fit.
         max_payload: bytes of a body at most.
     Raises:
         RecordTooLargeError: for a record that does not fit alone.
@@ -50,7 +50,7 @@ def lines_of(output: bytes) -> list[bytes]:
 
 
 def are_alike(one: bytes, other: bytes, tolerance: float = 0.02) -> bool:
-    """Say whether two answers say the same: the same text around numbers that hardly differ.
+    """Return whether two answers say the same: the same text around numbers that hardly differ.
 
     A record's score may change in its last digits with the records that share its request.
     """

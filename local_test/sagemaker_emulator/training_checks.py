@@ -1,28 +1,21 @@
-"""A training job on one instance: what it reads, what it leaves, and how it fails."""
+"""A training job on one instance: its inputs, its outputs, and how it fails."""
 
 import json
 import time
 from collections.abc import Mapping, Sequence
 
+from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.engine import Container
 from sagemaker_emulator.instance import Instance, artifact_faults, files_of
 from sagemaker_emulator.rehearsal import BaseRun, Rehearsal
 
 MOST_FAILURE = 1024  # characters of the failure file that SageMaker shows
-BASE_CHECKS = tuple(
-    f"train.{name}"
-    for name in (
-        "completes", "read-only-channels", "no-network", "small-shm", "artifact", "ballast", "writes", "log",
-    )
-)  # fmt: skip
 ENCODING_CHECKS = ("train.encodings", "train.unknown-user")
 REFUSAL_CHECKS = (
-    "train.missing-channel",
-    "train.empty-channel",
-    "train.bad-hyperparameter",
-    "train.failure-file",
-)
-# What SageMaker withholds in the first run, and the check that is at fault when the run needs it.
+    "train.missing-channel", "train.empty-channel", "train.bad-hyperparameter", "train.failure-file",
+)  # fmt: skip
+BASE_CHECKS = names_of("train", without=(*ENCODING_CHECKS, *REFUSAL_CHECKS))
+# What SageMaker withholds in the first run, by the check that fails when the run needs it.
 _WITHHELD = {
     "train.read-only-channels": "writable channels",
     "train.no-network": "a network",
@@ -30,12 +23,12 @@ _WITHHELD = {
 }
 _UNKNOWN_USER = "--user=12345:12345"
 _BALLAST = ("optimizer", "scheduler", "checkpoint", ".ckpt", "rng_state", "trainer_state")
-_SCRATCH = ("/tmp", "/var/tmp", "/dev", "/run", "/proc", "/sys")  # noqa: S108 - names of places, nothing is put there
+_SCRATCH = ("/tmp", "/var/tmp", "/dev", "/run", "/proc", "/sys")  # noqa: S108 - nothing is written there
 _MOUNTS = ("/opt/ml/input", "/opt/ml/model", "/opt/ml/output", "/opt/ml/checkpoints")
 
 
 def run_base(rehearsal: Rehearsal) -> None:
-    """Train undisturbed, withholding what SageMaker withholds, and judge what is left; hands on the model."""
+    """Train undisturbed, without what SageMaker withholds; judge the outputs and pass the run on to other parts."""
     try:
         run = _first_run(rehearsal)
     except BaseException as error:
@@ -46,17 +39,15 @@ def run_base(rehearsal: Rehearsal) -> None:
 
 def _first_run(rehearsal: Rehearsal) -> BaseRun:
     report = rehearsal.report
-    run, written, told = _train(rehearsal)
-    report.judge("train.completes", run.instance is not None, told)
+    run, written, seen = _train(rehearsal)
+    report.judge("train.completes", run.instance is not None, seen)
     if run.instance is None:
         run, written = _with_help(rehearsal, run)
     else:
         for name in _WITHHELD:
             report.judge(name, True, "trained with it")
     if run.instance is None:
-        for name in BASE_CHECKS:
-            if not report.has(name):
-                report.skip(name, "the job did not complete")
+        report.skip_rest(BASE_CHECKS, "the job did not complete")
         return run
     _judge_results(rehearsal, run, run.instance, written)
     return run
@@ -82,15 +73,15 @@ def _train(rehearsal: Rehearsal, granted: Sequence[str] = ()) -> tuple[BaseRun, 
     ):
         code = container.wait(rehearsal.limits.training)
         seconds = time.monotonic() - began
-        told = describe_end(container, instance, code, seconds)
+        seen = describe_end(container, instance, code, seconds)
         is_done = code == 0 and bool(files_of(instance.model_dir))
         if code == 0 and not is_done:
-            told += ", but /opt/ml/model is empty"
-        return BaseRun(instance if is_done else None, seconds, container.log()), container.written(), told
+            seen += ", but /opt/ml/model is empty"
+        return BaseRun(instance if is_done else None, seconds, container.log()), container.written(), seen
 
 
 def _with_help(rehearsal: Rehearsal, failed: BaseRun) -> tuple[BaseRun, list[str]]:
-    """Lift the restrictions, all and then one by one, to find the one that the job cannot bear."""
+    """Lift the restrictions, all and then one by one, to find the one that the job fails under."""
     run, written, _ = _train(rehearsal, list(_WITHHELD))
     if run.instance is None:
         return failed, []
@@ -120,9 +111,9 @@ def strays(written: Sequence[str], mounts: Sequence[str] = _MOUNTS) -> list[str]
     found = []
     for path in written:
         is_parent = any(mount == path or mount.startswith(f"{path}/") for mount in mounts)
-        is_below = path.startswith(tuple(f"{place}/" for place in (*_SCRATCH, *mounts))) or path in _SCRATCH
+        is_below = path.startswith(tuple(f"{folder}/" for folder in (*_SCRATCH, *mounts))) or path in _SCRATCH
         is_bytecode = "__pycache__" in path
-        # A folder is reported as changed along with what was put into it: the deepest path tells enough.
+        # A folder is reported as changed along with what was put into it: the deepest path says enough.
         is_folder_of_other = any(other.startswith(f"{path}/") for other in written)
         if not (is_parent or is_below or is_bytecode or is_folder_of_other):
             found.append(path)
@@ -137,16 +128,16 @@ def _judge_log(log: bytes) -> tuple[bool, str]:
 
 
 def describe_end(container: Container, instance: Instance, code: int | None, seconds: float) -> str:
-    """Return in a few words how a job ended, with its own reason when it failed."""
+    """Return how a job ended, with its own reason when it failed."""
     if code is None:
         return f"still running after {seconds:.0f} s"
-    told = f"exit code {code} after {seconds:.0f} s"
+    seen = f"exit code {code} after {seconds:.0f} s"
     reason = (instance.failure() or container.last_words()).strip()
-    return told if code == 0 else f"{told}: {reason[:200]}"
+    return seen if code == 0 else f"{seen}: {reason[:200]}"
 
 
 def check_encodings(rehearsal: Rehearsal) -> None:
-    """Train with JSON-quoted hyperparameters and the platform's own, as a user that nobody knows."""
+    """Train with JSON-quoted hyperparameters and the platform's own, as an unknown user."""
     quoted = {name: json.dumps(text) for name, text in rehearsal.job.hyperparameters.items()}
     extra = {
         "sagemaker_container_log_level": "20",
@@ -159,21 +150,21 @@ def check_encodings(rehearsal: Rehearsal) -> None:
         report.skip("train.unknown-user", "only you may read the job's files: chmod -R a+rX lets others")
         report.judge("train.encodings", *judge_encodings(quoted, *_completes(rehearsal, {**quoted, **extra})))
         return
-    is_done, told = _completes(rehearsal, {**quoted, **extra}, _UNKNOWN_USER)
+    is_done, seen = _completes(rehearsal, {**quoted, **extra}, _UNKNOWN_USER)
     if is_done:
-        report.judge("train.encodings", *judge_encodings(quoted, is_done, told))
-        report.judge("train.unknown-user", True, f"user 12345: {told}")
+        report.judge("train.encodings", *judge_encodings(quoted, is_done, seen))
+        report.judge("train.unknown-user", True, f"user 12345: {seen}")
         return
     report.judge("train.encodings", *judge_encodings(quoted, *_completes(rehearsal, {**quoted, **extra})))
-    is_done, told = _completes(rehearsal, {}, _UNKNOWN_USER)
-    report.judge("train.unknown-user", is_done, f"user 12345: {told}")
+    is_done, seen = _completes(rehearsal, {}, _UNKNOWN_USER)
+    report.judge("train.unknown-user", is_done, f"user 12345: {seen}")
 
 
-def judge_encodings(quoted: Mapping[str, str], is_done: bool, told: str) -> tuple[bool | None, str]:
+def judge_encodings(quoted: Mapping[str, str], is_done: bool, seen: str) -> tuple[bool | None, str]:
     """Judge a training with quoted hyperparameters; None when there were none to quote."""
     if is_done and not quoted:
-        return None, f"{told}, with the platform's own names; but the job has no hyperparameter to quote"
-    return is_done, told
+        return None, f"{seen}, with the platform's own names; but the job has no hyperparameter to quote"
+    return is_done, seen
 
 
 def _completes(rehearsal: Rehearsal, hyperparameters: Mapping[str, str], *options: str) -> tuple[bool, str]:
@@ -182,13 +173,13 @@ def _completes(rehearsal: Rehearsal, hyperparameters: Mapping[str, str], *option
     began = time.monotonic()
     with rehearsal.training(instance, *options) as container:
         code = container.wait(rehearsal.limits.training)
-        told = describe_end(container, instance, code, time.monotonic() - began)
+        seen = describe_end(container, instance, code, time.monotonic() - began)
         has_model = bool(files_of(instance.model_dir))
-        return code == 0 and has_model, told if has_model or code else f"{told}, no model"
+        return code == 0 and has_model, seen if has_model or code else f"{seen}, no model"
 
 
 def check_refusals(rehearsal: Rehearsal) -> None:
-    """Start jobs that cannot run; judge that each ends soon, not with 0, and says why."""
+    """Start jobs that cannot run; judge whether each fails soon and says why."""
     job, reasons = rehearsal.job, {}
     ends: dict[str, tuple[int | None, str]] = {}
     channel = job.required_channel
@@ -209,20 +200,20 @@ def check_refusals(rehearsal: Rehearsal) -> None:
             ends[name] = code, describe_end(container, instance, code, time.monotonic() - began)
             reasons[name] = instance.failure()
     completes = rehearsal.base.result().instance is not None
-    for name, (code, told) in ends.items():
-        rehearsal.report.judge(name, *judge_refusal(code, told, completes=completes))
+    for name, (code, seen) in ends.items():
+        rehearsal.report.judge(name, *judge_refusal(code, seen, completes=completes))
     rehearsal.report.judge("train.failure-file", *_judge_reasons(reasons))
 
 
-def judge_refusal(code: int | None, told: str, *, completes: bool) -> tuple[bool | None, str]:
+def judge_refusal(code: int | None, seen: str, *, completes: bool) -> tuple[bool | None, str]:
     """Judge the end of a job that cannot run.
 
     Args:
         completes: whether the job without the fault does; an image that fails anyway has refused nothing.
     """
     if code in {0, None}:
-        return False, told
-    return (True, told) if completes else (None, f"{told}; but the job fails without the fault, too")
+        return False, seen
+    return (True, seen) if completes else (None, f"{seen}; but the job fails without the fault, too")
 
 
 def _judge_reasons(reasons: Mapping[str, str]) -> tuple[bool, str]:

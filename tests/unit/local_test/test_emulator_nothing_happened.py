@@ -95,7 +95,7 @@ def test_a_stop_that_met_nothing_shows_nothing():
     assert interruption_checks.judge_stop(late, 120)[0] is None
     assert interruption_checks.judge_stop(Stop(143, 2.0, was_running=True), 120)[0] is True
     assert interruption_checks.judge_stop(Stop(KILLED, 120.0, was_running=True), 120)[0] is False
-    assert judge_stop(late, [answer(200)], told_at=2.0)[0] is False
+    assert judge_stop(late, [answer(200)], stopped_at=2.0)[0] is False
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_stop_that_met_nothing_shows_nothing():
 )
 def test_only_requests_that_were_under_way_show_that_a_stop_finishes_them(answers, holds):
     """And computed ones: a refusal needs no finishing."""
-    assert judge_stop(CLEAN, answers, told_at=2.0)[0] is holds
+    assert judge_stop(CLEAN, answers, stopped_at=2.0)[0] is holds
 
 
 def test_pings_without_a_load_show_nothing_about_load():

@@ -47,7 +47,7 @@ def test_multi_record_packs_as_many_as_fit(records, room):
 
 @given(ENDED)
 def test_single_record_sends_each_alone(records):
-    """One request a record, the same bytes."""
+    """One request per record, the same bytes."""
     assert list(requests_of(records, "SingleRecord", 13)) == records
 
 
