@@ -1,25 +1,20 @@
 #!/usr/bin/env bash
-# Prints where a local run happens: "docker" (in the image) or "process" (in .venv).
-# ENGINE=auto, the default, takes docker when an engine answers and has an image IMAGE:TAG of the files that lie here.
+# Print where a local run happens: "docker" (in the image) or "process" (in .venv).
+# ENGINE=auto, the default, takes docker when an engine answers and has an image IMAGE:TAG built from these files.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-image="${IMAGE:-bert-classifier}:${TAG:-cpu}"
-
-engine_answers() { command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1; }
 label() { docker image inspect --format "{{with .Config.Labels}}{{index . \"$1\"}}{{end}}" "$image"; }
 
-say() { echo "$*" >&2; }
-
-# Say why the image cannot stand for the files that lie here, by the label that docker/build.sh gives it; 1 = it can.
+# Print why the image does not stand for the files that lie here, by the label that docker/build.sh sets; fail if it does.
 problem_of_image() {
     local digest
     if ! docker image inspect "$image" >/dev/null 2>&1; then
         echo "there is no image $image"
     elif digest="$(label bert-classifier.program-digest)" && [[ -z "$digest" ]]; then
         echo "the image $image does not say which files it was built from"
-    elif [[ "$digest" != "$("$here/../docker/program_digest.sh")" ]]; then
-        echo "the image $image was built from other files than lie here, revision $(label org.opencontainers.image.revision)"
+    elif [[ "$digest" != "$("$repository/docker/program_digest.sh")" ]]; then
+        echo "the image $image was built from other files, revision $(label org.opencontainers.image.revision)"
     else
         return 1
     fi
@@ -28,10 +23,9 @@ problem_of_image() {
 case "${ENGINE:-auto}" in
     process) echo process ;;
     docker)
-        engine_answers || { say "No Docker engine answers: start one, or use ENGINE=process."; exit 3; }
+        engine_answers || fail 3 "No Docker engine answers: start one, or use ENGINE=process."
         if problem="$(problem_of_image)"; then
-            say "ENGINE=docker cannot be used: $problem. Run make build, or use ENGINE=process."
-            exit 2
+            fail 2 "ENGINE=docker cannot be used: $problem. Run make build, or use ENGINE=process."
         fi
         echo docker
         ;;
@@ -47,5 +41,5 @@ case "${ENGINE:-auto}" in
             echo docker
         fi
         ;;
-    *) say "ENGINE=$ENGINE is not one of auto, docker, process."; exit 2 ;;
+    *) fail 2 "ENGINE=$ENGINE is not one of auto, docker, process." ;;
 esac

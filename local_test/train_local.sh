@@ -1,64 +1,45 @@
 #!/usr/bin/env bash
-# Trains on a folder laid out as /opt/ml; the results go to its model/, output/ and checkpoints/.
+# Train on a folder laid out as /opt/ml; the results go to its model/, output/ and checkpoints/.
 # Usage: [ENGINE=auto|docker|process] train_local.sh [TEST_DIR]
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-repository="$(dirname "$here")"
-test_dir="${1-$here/test_dir}"
-if [[ -z "$test_dir" ]]; then
-    echo "TEST_DIR is empty: name a folder, or leave it out for $here/test_dir." >&2
-    exit 2
-fi
-
-if [[ ! -d "$test_dir/input" ]]; then
-    echo "There is no folder $test_dir/input: lay the data out with make train-local TEST_DIR=… TRAIN=my.csv." >&2
-    exit 2
-fi
+choose_test_dir "$@"
+[[ -d "$test_dir/input" ]] \
+    || fail 2 "There is no folder $test_dir/input: lay the data out with make train-local TEST_DIR=… TRAIN=my.csv."
 test_dir="$(cd "$test_dir" && pwd)"
-engine="$("$here/engine.sh")"
-if [[ "$engine" == process && ! -x "$repository/.venv/bin/python" ]]; then
-    echo "There is no $repository/.venv: run make setup first." >&2
-    exit 2
-fi
+choose_engine
 mkdir -p "$test_dir/model" "$test_dir/output" "$test_dir/checkpoints"
 failure="$test_dir/output/failure"
 rm -f "$failure"
 
 settings=()
 if [[ -d "$test_dir/input/data/model" ]]; then
-    settings+=(HF_HUB_OFFLINE=1) # the encoder is at hand: nothing is asked of the network
+    settings+=(HF_HUB_OFFLINE=1) # the encoder is at hand, so no hub is asked
 fi
 
+# In the background, so that a signal to this script reaches the training, which is then waited for.
 if [[ "$engine" == docker ]]; then
-    command=(docker run --rm --user "$(id -u):$(id -g)" --env HOME=/tmp "${settings[@]/#/--env=}"
-        --volume "$test_dir:/opt/ml" "${IMAGE:-bert-classifier}:${TAG:-cpu}" train)
+    in_container "${settings[@]/#/--env=}" --volume "$test_dir:/opt/ml" -- train &
 else
-    command=(env "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" "${settings[@]}"
-        "$repository/.venv/bin/python" "$repository/container/train")
+    env "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" "${settings[@]}" "$python" "$repository/container/train" &
 fi
-
-# In the background, so that an interruption of this script reaches the training and is waited for.
-"${command[@]}" &
 training=$!
 trap 'kill -TERM "$training" 2>/dev/null || true' INT TERM
-declare -A hint=([SIGKILL]=", which mostly means that the memory ran out")
 status=0
 wait "$training" || status=$?
 while kill -0 "$training" 2>/dev/null; do
     wait "$training" || status=$?
 done
 
-if ((status != 0)); then
-    # The reason itself is the last line that the training has logged.
-    if [[ -s "$failure" ]]; then
-        echo "The training failed with exit code $status; its reason is also in $failure." >&2
-    elif ((status > 128)); then
-        name="SIG$(kill -l "$status")"
-        echo "The training was ended by $name${hint[$name]:-}." >&2
-    else
-        echo "The training ended with exit code $status and left no reason." >&2
-    fi
-    exit "$status"
+# The training's last log line gives the reason.
+if ((status != 0)) && [[ -s "$failure" ]]; then
+    fail "$status" "The training failed with exit code $status; its reason is also in $failure."
+elif ((status == 137)); then
+    fail "$status" "The training was ended by SIGKILL, usually because the memory ran out."
+elif ((status > 128)); then
+    fail "$status" "The training was ended by SIG$(kill -l "$status")."
+elif ((status != 0)); then
+    fail "$status" "The training ended with exit code $status and left no reason."
 fi
 echo "model: $test_dir/model   reports: $test_dir/output/data"

@@ -97,6 +97,14 @@ def with_macros(text: str) -> str:
     return text + "".join(with_macros(VARIABLES[name]) for name in sorted(names & VARIABLES.keys()))
 
 
+def with_functions(text: str) -> str:
+    """Return the text of a script, and of the shared functions and variables that it uses."""
+    common = (ROOT / "local_test" / "common.sh").read_text(encoding="utf-8")
+    functions = dict(re.findall(r"(?ms)^(\w+)\(\) \{(.*?)^\}", common))
+    text += "".join(body for name, body in functions.items() if name in text)
+    return text + "".join(re.findall(r"(?m)^image=.*", common) if "$image" in text else [])
+
+
 def in_text(text: str, seen: frozenset[str]) -> set[str]:
     """Return the settings that a rule or a script refers to, and those of the scripts that it calls."""
     text = re.sub(r"(?m)^ *#.*$", "", with_macros(text) if "$(" in text else text)
@@ -107,7 +115,7 @@ def in_text(text: str, seen: frozenset[str]) -> set[str]:
     scripts |= {"spot_drill/engines"} if "local_test/spot_drill" in text else set()
     for script in scripts - seen:
         (path,) = [p for folder in ("local_test", "docker") for p in (ROOT / folder).glob(f"{script}.*")]
-        names |= in_text(path.read_text(encoding="utf-8"), seen | scripts)
+        names |= in_text(with_functions(path.read_text(encoding="utf-8")), seen | scripts)
     return names
 
 

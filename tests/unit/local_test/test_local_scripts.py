@@ -220,13 +220,13 @@ def test_what_is_no_port_is_refused_at_once(script: str, port: str) -> None:
     """No server can be there, so none is waited for."""
     result = run(SCRIPTS / script, PORT=port)
     assert result.returncode == 2
-    assert f"PORT={port} is no port" in result.stderr
+    assert f"PORT={port} is not a port" in result.stderr
 
 
 def test_an_empty_url_or_patience_is_refused() -> None:
     """Neither is a server asked that nobody named, nor is a word counted as seconds."""
     assert "The URL is empty" in run(SCRIPTS / "predict.sh", "").stderr
-    assert "PATIENCE=long is no number" in run(SCRIPTS / "predict.sh", PORT="9", PATIENCE="long").stderr
+    assert "PATIENCE=long is not a number" in run(SCRIPTS / "predict.sh", PORT="9", PATIENCE="long").stderr
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# What the scripts beside this one share; they source it.
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+repository="$(dirname "$here")"
+image="${IMAGE:-bert-classifier}:${TAG:-cpu}"
+python="$repository/.venv/bin/python"
+
+say() { echo "$*" >&2; }
+
+# Usage: fail STATUS MESSAGE
+fail() {
+    say "$2"
+    exit "$1"
+}
+
+engine_answers() { command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1; }
+
+# Set `engine` to where this run happens: docker or process.
+choose_engine() {
+    engine="$("$here/engine.sh")"
+    [[ "$engine" == docker || -x "$python" ]] || fail 2 "There is no $repository/.venv: run make setup first."
+}
+
+# Set `test_dir` to the folder given as the first argument, by default that of the sample.
+choose_test_dir() {
+    test_dir="${1-$here/test_dir}"
+    [[ -n "$test_dir" ]] || fail 2 "TEST_DIR is empty: name a folder, or leave it out for $here/test_dir."
+}
+
+# Set `port` to PORT, by default 8080.
+choose_port() {
+    port="${PORT:-8080}"
+    if [[ ! "$port" =~ ^[0-9]{1,5}$ ]] || ((10#$port < 1 || 10#$port > 65535)); then
+        fail 2 "PORT=$port is not a port: give a number from 1 to 65535."
+    fi
+}
+
+# As the user's own account, so that the files written are theirs. Usage: in_container OPTION… -- WORD…
+in_container() {
+    local options=()
+    while [[ "$1" != -- ]]; do options+=("$1") && shift; done
+    exec docker run --rm --user "$(id -u):$(id -g)" --env HOME=/tmp "${options[@]}" "$image" "${@:2}"
+}
