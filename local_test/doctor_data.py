@@ -1,4 +1,4 @@
-"""Examines the data of a folder laid out as /opt/ml, as a training would at its start, and prints what it finds."""
+"""Examine the data of a folder laid out as /opt/ml, as a training does at its start, and print the findings."""
 
 import json
 import os
@@ -15,21 +15,12 @@ MOST_CLASSES = 20
 BAR = 40  # characters
 WIDTH = 110
 _COLUMNS = (
-    "texts",
-    "empty",
-    "duplicates",
-    "conflicting",
-    "damaged",
-    "in train",
-    "mean",
-    "99 %",
-    "longest",
-    "cut",
-)
+    "texts", "empty", "duplicates", "conflicting", "damaged", "in train", "mean", "99 %", "longest", "cut",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Examine the folder that the command line names; return the exit status of a training's start."""
+    """Examine the folder; return the exit status that a training would have at its start."""
     if len(arguments) != 1 or not arguments[0]:
         print("Usage: doctor_data.py TEST_DIR", file=sys.stderr)
         return 2
@@ -90,7 +81,7 @@ def lines_of(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _channels(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
-    yield f"{'':12}{'':61}tokens of a text"
+    yield f"{'':12}{'':61}tokens per text"
     yield f"{'channel':12}" + "".join(f"{name:>{max(7, len(name) + 2)}}" for name in _COLUMNS)
     for name, channel in report["channels"].items():
         tokens = channel["tokens"]
@@ -110,7 +101,7 @@ def _classes(channels: Mapping[str, Any]) -> Iterator[str]:
     sizes = channels["train"]["classes"]
     by_size = sorted(sizes, key=lambda label: -sizes[label])
     yield ""
-    yield f"texts of each class, largest first: {' / '.join(channels)}"
+    yield f"texts per class, largest first: {' / '.join(channels)}"
     half = MOST_CLASSES // 2
     shown = by_size if len(by_size) <= MOST_CLASSES else [*by_size[:half], "", *by_size[-half:]]
     for label in shown:
@@ -125,9 +116,9 @@ def _lengths(report: Mapping[str, Any]) -> Iterator[str]:
     tokens, enough = report["channels"]["train"]["tokens"], report["recommended_max_seq_length"]
     edges, counts = tokens["histogram"]["edges"], tokens["histogram"]["counts"]
     is_whole = enough >= tokens["p99"]  # else the model's own limit is below
-    told = "would be enough for 99 % of them" if is_whole else "is all that the model takes"
+    reason = "would be enough for 99 % of them" if is_whole else "is the model's maximum"
     yield ""
-    yield f"tokens of the train texts: max_seq_length={report['max_seq_length']}; {enough} {told}"
+    yield f"tokens of the train texts: max_seq_length={report['max_seq_length']}; {enough} {reason}"
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         bar = "█" * round(BAR * count / max(counts))
         yield f"  {low:6}–{high - 1:<6} {count:9} {bar}".rstrip()
@@ -137,10 +128,8 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield ""
     yield "findings:" if findings else "findings: none"
     for finding in findings:
-        said = f"{finding['message']} {finding['remedy']}"
-        yield textwrap.fill(
-            said, WIDTH, initial_indent=f"  {finding['severity']:8} ", subsequent_indent=" " * 11
-        )
+        text, head = f"{finding['message']} {finding['remedy']}", f"  {finding['severity']:8} "
+        yield textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * 11)
         yield from (f"{'':13}{place}" for place in finding["places"][:3])
         if len(finding["places"]) > 3:
             yield f"{'':13}…"

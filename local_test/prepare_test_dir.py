@@ -1,11 +1,10 @@
-"""Lays a folder out as SageMaker lays out /opt/ml: files into channels, settings into input/config.
+"""Lay a folder out as SageMaker lays out /opt/ml: files into channels, settings into input/config.
 
-Files are copied, never moved; what lies in the folder already is kept, or the command stops and says why.
+Files are copied, never moved. Files already there are kept, or the command stops and says why.
 """
 
 import argparse
 import filecmp
-import json
 import shlex
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.json_files import read_object, write_json
 
 SAMPLE = Path(__file__).resolve().parent / "test_dir"
 CONTENT_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".txt": "text/plain"}
@@ -39,7 +39,7 @@ ONE_HOST = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Lay a folder out as the command line says; return the exit status."""
+    """Lay out the folder that the command line describes; return the exit status."""
     given = _parser().parse_args(arguments)
     try:
         lay_out(given.test_dir, _sources(given), given.model, given.hyperparameters)
@@ -56,12 +56,12 @@ def lay_out(folder: Path, sources: Mapping[str, Path], model: Path | None, hyper
     """Copy `sources` into the channels of their names, `model` into its own, and write the settings.
 
     Args:
-        folder: what stands for /opt/ml; made when there is none.
+        folder: stands for /opt/ml; made if absent.
         sources: channel → data file.
         model: folder of a pretrained encoder.
-        hyperparameters: `name=value name=value …`, added to the folder's own; an empty value takes one out.
+        hyperparameters: `name=value name=value …`, added to the folder's own; an empty value removes one.
     Raises:
-        UserError: before anything is changed, when something given cannot be used.
+        UserError: when something given cannot be used; nothing is changed then.
     """
     data_dir, config_dir = folder / "input" / "data", folder / "input" / "config"
     channels = {name: {_name_of(name, path): path} for name, path in sources.items()}
@@ -82,7 +82,7 @@ def lay_out(folder: Path, sources: Mapping[str, Path], model: Path | None, hyper
             f"The encoder in {data_dir / 'model'} would be used instead of model_name.",
             "Remove that folder first.",
         )
-    _tell_what_stays(folder, channels, settings, given=_assignments(hyperparameters))
+    _print_leftovers(folder, channels, settings, given=_assignments(hyperparameters))
     for name, files in channels.items():
         _fill(data_dir / name, files)
     _write_config(config_dir, settings, sources)
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _path(text: str) -> Path:
-    """Return a path; an empty one would be the folder that one stands in."""
+    """Return a path; an empty one would mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("it is empty: give a path, or leave it out")
     return Path(text)
@@ -118,7 +118,7 @@ def _sources(given: argparse.Namespace) -> dict[str, Path]:
 
 
 def _name_of(channel: str, path: Path) -> str:
-    """Return the name that a file gets in its channel, so that a second run replaces it."""
+    """Return the name of a file in its channel, the same each time, so that a second run replaces it."""
     if not path.is_file():
         raise UserError(f"There is no file {path}.", "Check the path.")
     if channel == "class":
@@ -140,7 +140,7 @@ def _encoder_files(folder: Path) -> dict[str, Path]:
 
 
 def _check_channel(channel: Path, files: Mapping[str, Path]) -> None:
-    """Refuse to mix files with others that a training would read together with them."""
+    """Refuse to add files to others, which training would read as well."""
     present = sorted(path.name for path in channel.glob("[!.]*")) if channel.is_dir() else []
     others = [name for name in present if name not in files]
     if others:
@@ -149,29 +149,30 @@ def _check_channel(channel: Path, files: Mapping[str, Path]) -> None:
         )
 
 
-def _tell_what_stays(
+def _print_leftovers(
     folder: Path,
     channels: Mapping[str, Mapping[str, Path]],
     settings: Mapping[str, str],
     given: Mapping[str, str],
 ) -> None:
-    """Say what an earlier run has left that training on new data will use as well."""
+    """Print what an earlier run has left that training on new data will use as well."""
     data_dir = folder / "input" / "data"
-    before = data_dir / "train"
-    new = channels.get("train", {}).items()
-    if not before.is_dir() or all(
-        (before / name).exists() and filecmp.cmp(before / name, path, shallow=False) for name, path in new
+    old, new = data_dir / "train", channels.get("train", {}).items()
+    if not old.is_dir() or all(
+        (old / name).exists() and filecmp.cmp(old / name, path, shallow=False) for name, path in new
     ):
         return
     present = sorted(path.name for path in data_dir.glob("[!.]*") if path.is_dir())
     kept = [f"{data_dir / name}" for name in present if name not in channels]
     kept += [f"{name}={value}" for name, value in settings.items() if name not in given]
     if kept:
-        print(f"new training data, but from before: {', '.join(kept)} (remove what does not belong to them)")
+        print(
+            f"new training data, but from before: {', '.join(kept)} (remove what does not belong to the new data)"
+        )
 
 
 def _fill(channel: Path, files: Mapping[str, Path]) -> None:
-    """Copy files into a channel; a new channel appears complete or, when interrupted, not at all."""
+    """Copy files into a channel; a new channel appears complete or not at all."""
     staging = channel.with_name(f".{channel.name}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -191,7 +192,7 @@ def _updated_hyperparameters(path: Path, assignments: str) -> dict[str, str]:
     Raises:
         UserError: when the training would refuse the result.
     """
-    settings = _read_object(path)
+    settings = _read(path)
     if assignments:
         settings = {
             name: value for name, value in (settings | _assignments(assignments)).items() if value != ""
@@ -208,26 +209,18 @@ def _assignments(text: str) -> dict[str, str]:
     for word in words:
         if "=" not in word:
             raise UserError(
-                f"HP: {word} is not name=value.", 'Write HP="name=value name=value", without blanks around =.'
+                f"HP: {word} is not name=value.", 'Write HP="name=value name=value", without spaces around =.'
             )
     return dict(word.split("=", 1) for word in words)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}.", "Correct or remove it.") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} does not hold a JSON object.", "Correct or remove it.")
-    return value
+def _read(path: Path) -> dict[str, Any]:
+    return read_object(path, "Correct or remove it.", is_optional=True)
 
 
 def _write_config(config_dir: Path, settings: Mapping[str, str], sources: Mapping[str, Path]) -> None:
-    """Write the three files of input/config; one that already says the same is not touched."""
-    declared = _read_object(config_dir / "inputdataconfig.json")
+    """Write the three files of input/config, unless they hold the same already."""
+    declared = _read(config_dir / "inputdataconfig.json")
     for channel, path in sources.items():
         declared[channel] = {
             "ContentType": CONTENT_TYPES.get(path.suffix.lower(), "text/plain"),
@@ -236,19 +229,14 @@ def _write_config(config_dir: Path, settings: Mapping[str, str], sources: Mappin
             "TrainingInputMode": "File",
         }
     config_dir.mkdir(parents=True, exist_ok=True)
-    _write_object(config_dir / "inputdataconfig.json", dict(sorted(declared.items())))
-    _write_object(config_dir / "hyperparameters.json", settings)
-    _write_object(
-        config_dir / "resourceconfig.json", _read_object(config_dir / "resourceconfig.json") or ONE_HOST
-    )
+    _write(config_dir / "inputdataconfig.json", dict(sorted(declared.items())))
+    _write(config_dir / "hyperparameters.json", settings)
+    _write(config_dir / "resourceconfig.json", _read(config_dir / "resourceconfig.json") or ONE_HOST)
 
 
-def _write_object(path: Path, value: Mapping[str, Any]) -> None:
-    if path.exists() and _read_object(path) == value:
-        return
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    if not path.exists() or _read(path) != value:
+        write_json(path, value)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Lays out a job that trains in seconds: the bundled sample, and an encoder so small that it learns little.
+"""Lay out a job that trains in seconds: the bundled sample, and an encoder too small to learn much.
 
     python tiny_job.py FOLDER
 
-What is rehearsed with it is the way a job runs, not what comes of it.
+It shows how a job runs, not how well a model learns.
 """
 
 import json
@@ -25,7 +25,7 @@ _WORDS = 2000  # of the sample's, at most
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the folder anew; return the exit status."""
+    """Make the folder, removing an earlier one; return the exit status."""
     (folder,) = map(Path, arguments)
     shutil.rmtree(folder, ignore_errors=True)
     data_dir = folder / "input" / "data"
@@ -40,17 +40,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def words_of(texts: Iterable[str]) -> list[str]:
-    """Return the words of the texts, in lower case, each once, in order of appearance."""
+    """Return the distinct words of the texts in lower case, in order of appearance."""
     found = (word for text in texts for word in re.findall(r"[a-z]+|\d|[^\s\w]", text.lower()))
     return list(dict.fromkeys(found))[:_WORDS]
 
 
 def save_encoder(folder: Path, words: Sequence[str]) -> None:
-    """Save a random BERT encoder of two narrow layers, and a tokenizer that knows the words."""
+    """Save a random BERT encoder of two narrow layers, and a tokenizer for the words."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
-    vocabulary = {micro_batch: index for index, micro_batch in enumerate(dict.fromkeys((*_SPECIAL, *words)))}
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys((*_SPECIAL, *words)))}
     tokenizer = BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=64)
     torch.manual_seed(0)
     shape = BertConfig(
@@ -60,11 +60,11 @@ def save_encoder(folder: Path, words: Sequence[str]) -> None:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=64,
-        initializer_range=0.15,  # the usual 0.02 is made for 768 numbers
+        initializer_range=0.15,  # the usual 0.02 is meant for 768 dimensions
     )
     BertModel(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    for path in folder.iterdir():  # weights are saved for their owner alone; the job may run as anybody
+    for path in folder.iterdir():  # weights are saved for their owner alone; the job may run as any user
         path.chmod(0o644)
 
 
