@@ -9,6 +9,7 @@ any other exception  our bug: its traceback goes to the log                   ex
 
 import errno
 
+BUG_REMEDY = "This is a bug in the program: please report it with the log of this job."
 FAILURE_LIMIT = 1024  # SageMaker keeps this many characters of /opt/ml/output/failure
 
 
@@ -90,7 +91,7 @@ def failure_text(error: BaseException) -> str:
     """
     if not isinstance(error, ContainerError):
         cause = f"InternalError: {type(error).__name__}: {error}".rstrip(": ")
-        remedy = "This is a bug of the program: please report it with the log of this job."
+        remedy = BUG_REMEDY
     else:
         cause, remedy = f"{error.family}: {error.cause}", error.remedy
     room = FAILURE_LIMIT - len(remedy) - 1

@@ -12,7 +12,6 @@ import contextlib
 import io
 import itertools
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,12 +19,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch._dynamo  # noqa: F401 - AdamW imports it at its first step otherwise, in every attempt anew
-from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
 import bert_classifier.training.worker  # noqa: F401 - the point of forking is that this is done
+from bert_classifier.training import ranks
 from bert_classifier.training.launch import main as train
 from bert_classifier.training.rank import run_rank
 from spot_drill.attempts import TRAINING, hits_of, resumed_of, shortfall
@@ -80,11 +78,9 @@ class Forked:
 
 
 class ForkedRank:
-    """A forked rank, with what torch's launcher uses of its own handler and that of subprocess.Popen."""
+    """A forked rank, with the methods of subprocess.Popen that the launcher uses."""
 
     def __init__(self, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
-        launcher = os.getpid()
-        self.proc = self
         self.pid = os.fork()
         self._exit_code: int | None = None
         if self.pid == 0:
@@ -92,7 +88,7 @@ class ForkedRank:
             try:
                 os.setsid()
                 os.environ.update(environ)
-                code = run_rank(environ, [*arguments[3:5], str(launcher)])
+                code = run_rank(environ, arguments)
             finally:
                 sys.stdout.flush()
                 os._exit(code)
@@ -104,30 +100,15 @@ class ForkedRank:
             self._exit_code = os.waitstatus_to_exitcode(status) if pid else None
         return self._exit_code
 
-    def wait(self, timeout: float) -> int:
-        """Return the exit code; raise when it takes longer than `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+    def wait(self) -> int:
+        """Return the exit code."""
         while (code := self.poll()) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired("rank", timeout)
             time.sleep(0.005)
         return code
 
     def send_signal(self, number: int) -> None:
         """Send a signal."""
         os.kill(self.pid, number)
-
-    def close(self, death_sig: signal.Signals) -> None:
-        """End it."""
-        os.killpg(self.pid, death_sig)
-
-
-def fork_ranks(self: Any) -> None:
-    """Stand in for SubprocessContext._start: fork, where the launcher would start programs."""
-    self.subprocess_handlers = {
-        rank: ForkedRank(self.envs[rank], [str(part) for part in self.args[rank]])
-        for rank in range(self.nprocs)
-    }
 
 
 def main() -> int:
@@ -140,7 +121,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ranks", default="1")
     given = parser.parse_args()
-    SubprocessContext._start = fork_ranks  # type: ignore[method-assign]
+    ranks.start_rank = ForkedRank  # type: ignore[assignment]
     started, mismatches, failures, resumed, lost = time.monotonic(), 0, 0, 0, 0
     hits: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:

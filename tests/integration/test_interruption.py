@@ -111,7 +111,7 @@ def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path
         for path in (root / "model").iterdir():
             path.unlink()
     assert folders[0] == folders[1]
-    assert b"only exported again" in (tmp_path / "second").read_bytes()
+    assert b"re-exporting the model" in (tmp_path / "second").read_bytes()
     assert b"train_loss" not in (tmp_path / "second").read_bytes()
     assert json.loads(folders[0]["training.json"])["is_complete"] is True
 

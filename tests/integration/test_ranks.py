@@ -47,7 +47,7 @@ def test_two_hosts_of_two_processes_train_the_model_of_one(job, tmp_path, undist
     log = first.log.read_text()
     assert "2 host(s) × 2 process(es) = 4 ranks; 127.0.0.1 runs ranks 0 to 1 on CPU" in log
     assert log.count(" step=1 ") == 1
-    assert "done: the model is with 127.0.0.1" in second.log.read_text()
+    assert "done: the model is on 127.0.0.1" in second.log.read_text()
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_a_killed_rank_ends_all_hosts_and_is_named(two_hosts, host):
     assert time.monotonic() - killed < 10  # 1.3 s on a machine to itself
     rank = 2 * host + 1
     assert failure_of(two_hosts[host].root).startswith(
-        f"PlatformError: Rank {rank} on {HOSTS[host]} was ended by SIGKILL"
+        f"PlatformError: Rank {rank} on {HOSTS[host]} was killed by SIGKILL"
     )
     assert "Contact with the other processes of the job is lost" in failure_of(two_hosts[1 - host].root)
 
@@ -106,14 +106,24 @@ def test_a_killed_host_ends_the_other(two_hosts):
     assert not await_end(ranks)
 
 
+def test_ranks_that_still_start_end_with_a_killed_launcher(job, tmp_path):
+    """Killed before its ranks have loaded torch, it leaves no orphan either."""
+    with started([make_root(job, tmp_path / "ml", processes_per_host="2")]) as (host,):
+        while len(ranks := host.ranks()) < 2:
+            assert host.process.poll() is None, host.log.read_text()
+            time.sleep(0.01)
+        host.process.kill()
+        assert not await_end(ranks, 60)
+
+
 @pytest.mark.slow
 def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):
     """It neither ends nor answers: the others wait as long as peer_timeout_seconds, and its own host ends it."""
     os.kill(two_hosts[1].ranks()[0], signal.SIGSTOP)
     assert [host.process.wait(40) for host in two_hosts] == [3, 3]
-    assert "gave no answer in time" in failure_of(two_hosts[0].root)
+    assert "did not respond in time" in failure_of(two_hosts[0].root)
     assert failure_of(two_hosts[1].root).startswith(
-        "PlatformError: Rank 2 on 127.0.0.2 gave no answer and had to be ended"
+        "PlatformError: Rank 2 on 127.0.0.2 did not respond and was killed"
     )
 
 

@@ -107,7 +107,7 @@ def test_whenever_it_ends_the_next_start_completes_it(
         assert set(told["metrics"]) == ({"validation", "test"} if is_complete else {"validation"})
     second = train_in_process(root, capsys)
     assert second.code == 0, second.log
-    assert ("resuming from step" if moment == ON_THE_WAY else "only exported again") in second.log
+    assert ("resuming from step" if moment == ON_THE_WAY else "re-exporting the model") in second.log
     assert_complete(root, undisturbed)
 
 
@@ -164,7 +164,7 @@ def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_p
     assert train_as_process(root).code == 0
     assert_complete(root, undisturbed)
     before = contents_of(root)
-    again = train_until(root, "only exported again", signal.SIGTERM)
+    again = train_until(root, "re-exporting the model", signal.SIGTERM)
     assert again.code == 143, again.log
     assert "is complete, and this run's: it stays as it is" in again.log
     assert contents_of(root) == before

@@ -1,4 +1,4 @@
-"""Which ranks run on which host, and how they find each other."""
+"""Which ranks run on which host, and how they meet."""
 
 import dataclasses
 import logging
@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from torch._C._distributed_c10d import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.job.config import TrainConfig
@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 MASTER_PORT = 7777
 _LAST_PORT = 65535
-_BACKLOG = 4096  # ranks that may call before the first of them is answered
-_NAMES_SECONDS = 900  # for the other hosts' names to be known
+_BACKLOG = 4096  # ranks that may connect before the first of them is accepted
+_RESOLVE_SECONDS = 900  # for the other hosts' names to resolve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +28,11 @@ class RankPlan:
     """Which ranks run where.
 
     Attributes:
-        hosts: of the job; the first is the master.
+        hosts: of the job; on the first one the ranks meet.
         host_rank: position of this host.
         per_host: ranks on each host.
-        port: of the master, by which the ranks meet; 0 = any that is free, for open_rendezvous to say.
-        interface: network interface between hosts; empty = the libraries choose.
+        port: at which the ranks meet; 0: open_rendezvous chooses a free one.
+        interface: network interface between hosts; empty: the libraries choose.
     """
 
     hosts: Sequence[str]
@@ -43,15 +43,15 @@ class RankPlan:
 
     @classmethod
     def of(cls, config: TrainConfig, environment: Environment, environ: Mapping[str, str]) -> Self:
-        """Return one rank a GPU, or one a host without GPUs, unless the job asks for another number.
+        """Plan one rank per GPU, or one per host without GPUs, unless the job sets another number.
 
         Raises:
-            UserError: when num_gradient_groups would leave ranks without work, or MASTER_PORT is no port.
+            UserError: when num_gradient_groups would leave ranks without work, or MASTER_PORT is not a port.
         """
         per_host = config.processes_per_host or max(1, count_gpus())
         is_alone = len(environment.hosts) == 1
-        told = environ.get("MASTER_PORT")
-        port = _port(told) if told else 0 if is_alone else MASTER_PORT
+        wanted = environ.get("MASTER_PORT")
+        port = _port(wanted) if wanted else 0 if is_alone else MASTER_PORT
         names = [name for _, name in socket.if_nameindex()]
         interface = environment.network_interface if environment.network_interface in names else ""
         plan = cls(environment.hosts, environment.host_rank, per_host, port, "lo" if is_alone else interface)
@@ -65,11 +65,11 @@ class RankPlan:
 
     @property
     def size(self) -> int:
-        """Ranks of the whole job."""
+        """Number of ranks in the whole job."""
         return len(self.hosts) * self.per_host
 
     def environ(self, local_rank: int) -> dict[str, str]:
-        """Return the variables by which a rank finds its place; torchrun's names."""
+        """Return the environment variables of a rank, under torchrun's names."""
         interface = {"GLOO_SOCKET_IFNAME": self.interface, "NCCL_SOCKET_IFNAME": self.interface}
         return {
             "RANK": str(self.host_rank * self.per_host + local_rank),
@@ -78,35 +78,35 @@ class RankPlan:
             "LOCAL_WORLD_SIZE": str(self.per_host),
             "MASTER_ADDR": "127.0.0.1" if len(self.hosts) == 1 else self.hosts[0],
             "MASTER_PORT": str(self.port),
-            "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is the first host's launcher's: see open_rendezvous
+            "TORCHELASTIC_USE_AGENT_STORE": "True",  # open_rendezvous holds the store
             **(interface if self.interface else {}),
         }
 
     def name(self, local_rank: int) -> str:
-        """Return what a person calls a rank of this host."""
+        """Return a rank's name for messages."""
         return f"Rank {self.host_rank * self.per_host + local_rank} on {self.hosts[self.host_rank]}"
 
     def describe(self) -> str:
-        """Return the process map in one line."""
+        """Return the plan in one line, for the log."""
         first, last = self.host_rank * self.per_host, (self.host_rank + 1) * self.per_host - 1
         ranks = f"rank {first}" if first == last else f"ranks {first} to {last}"
         # Naming the GPUs would claim memory on one of them for this process.
-        place = "a GPU each" if count_gpus() else "CPU"
+        device = "a GPU each" if count_gpus() else "CPU"
         return (
             f"{len(self.hosts)} host(s) × {self.per_host} process(es) = {self.size} ranks; "
-            f"{self.hosts[self.host_rank]} runs {ranks} on {place}; they meet at {self.hosts[0]}:{self.port}"
+            f"{self.hosts[self.host_rank]} runs {ranks} on {device}; they meet at {self.hosts[0]}:{self.port}"
             f"{' over ' + self.interface if self.interface else ''}"
         )
 
 
 def open_rendezvous(plan: RankPlan) -> tuple[RankPlan, TCPStore | None]:
-    """Open the store by which the ranks meet, on the first host, and return the plan with its port.
+    """On the first host, open the store through which the ranks meet; return the plan with its port, and the store.
 
-    The launcher holds it, as torchrun's does, as long as it keeps the store: a port that a rank were to bind later
-    could be another program's by then. Alone, a host opens it to nobody else.
+    The port stays open as long as the caller keeps the store, as with torchrun: one that a rank were to bind later
+    could be taken by then. With a single host, only this machine can reach it.
 
     Raises:
-        PlatformError: when another program has the port.
+        PlatformError: when the port is in use.
     """
     if plan.host_rank:
         return plan, None
@@ -133,33 +133,33 @@ def _listen(port: int, *, is_alone: bool) -> socket.socket:
     return socket.create_server(("", port), backlog=_BACKLOG)
 
 
-def wait_for_hosts(hosts: Sequence[str], stop: StopSignal, most_seconds: float = _NAMES_SECONDS) -> None:
-    """Wait until every host's name is known: instances of one job do not start at the same moment.
+def wait_for_hosts(hosts: Sequence[str], stop: StopSignal, timeout: float = _RESOLVE_SECONDS) -> None:
+    """Wait until every host's name resolves: the instances of a job do not start at the same moment.
 
     Raises:
-        PlatformError: naming the host that stays unknown.
-        Stopped: when the program was told to stop.
+        PlatformError: naming the host whose name does not resolve in time.
+        Stopped: when a stop signal comes.
     """
     if len(hosts) == 1:
         return
-    deadline, pause = time.monotonic() + most_seconds, 0.1
+    deadline, pause = time.monotonic() + timeout, 0.1
     for host in hosts:
-        is_told = False
-        while not _is_known(host):
-            if not is_told:
-                logger.info("waiting for host %s: its name is not known yet", host)
-            is_told = True
+        is_logged = False
+        while not _resolves(host):
+            if not is_logged:
+                logger.info("waiting for host %s: its name does not resolve yet", host)
+            is_logged = True
             stop.check()
             if time.monotonic() > deadline:
                 raise PlatformError(
-                    f"The name of host {host} is still unknown after {most_seconds:.0f} s.",
+                    f"The name of host {host} still does not resolve after {timeout:.0f} s.",
                     "Start the job again; in a VPC, let its security group allow traffic among its own members.",
                 )
             time.sleep(pause)
             pause = min(2 * pause, 5.0)
 
 
-def _is_known(host: str) -> bool:
+def _resolves(host: str) -> bool:
     try:
         socket.getaddrinfo(host, None)
     except OSError:
@@ -167,9 +167,10 @@ def _is_known(host: str) -> bool:
     return True
 
 
-def _port(told: str) -> int:
-    if not (told.isdecimal() and 0 < int(told) <= _LAST_PORT):
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= _LAST_PORT):
         raise UserError(
-            f"MASTER_PORT={told} is no port.", f"Set it to a number from 1 to {_LAST_PORT}, or not at all."
+            f"MASTER_PORT={text} is not a port.",
+            f"Set it to a number from 1 to {_LAST_PORT}, or leave it out.",
         )
-    return int(told)
+    return int(text)

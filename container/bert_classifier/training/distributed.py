@@ -1,7 +1,7 @@
-"""The ranks of a job and what they tell each other; a job of one rank takes the same path and says nothing.
+"""Communication between the ranks of a job; with one rank, every call returns at once.
 
-A rank is one process, with a GPU of its own where there are GPUs. Everything that decides how the run goes on is
-either computed alike on all ranks or told by one of these calls, which all ranks make in the same order.
+A rank is one process, with its own GPU where there are GPUs. Whatever decides how the run goes on is computed
+identically on all ranks or exchanged by one of these calls, which all ranks make in the same order.
 """
 
 import contextlib
@@ -18,18 +18,12 @@ import torch.distributed as dist
 from bert_classifier.training.failures import PeerLostError, is_shortage
 from bert_classifier.training.signals import Stopped, StopSignal, signal_name
 
-_SOURCE = re.compile(r"^\[[^\]]*\] ")  # where in the library's source an error was raised
-# How the libraries speak of a rank that does not answer, and of one whose connection has gone.
-_SILENCE = ("timed out", "timeout")
-_END = (
-    "closed",
-    "reset by peer",
-    "broken pipe",
-    "refused",
-    "got 0 bytes",
-    "remote process exited",
-    "ncclremoteerror",
-)
+_SOURCE = re.compile(r"^\[[^\]]*\] ")  # file and line in the library's source
+# In the libraries' messages: a rank does not respond; its connection is gone.
+_TIMEOUT_WORDS = ("timed out", "timeout")
+_END_WORDS = (
+    "closed", "reset by peer", "broken pipe", "refused", "got 0 bytes", "remote process exited", "ncclremoteerror",
+)  # fmt: skip
 JOIN_SECONDS = 900  # for hosts to start, load the model and, at the end, wait for the first rank's export
 
 
@@ -37,8 +31,8 @@ class DistributedContext:
     """The ranks of a job, seen from one of them.
 
     Args:
-        rank: this process' number among `size`.
-        local_rank: its number on its host, among `local_size`; that of its GPU.
+        rank: number of this process, of `size`.
+        local_rank: its number on its host, of `local_size`; also that of its GPU.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, local_size: int = 1) -> None:
@@ -46,7 +40,7 @@ class DistributedContext:
         self.size = size
         self.local_rank = local_rank
         self.local_size = local_size
-        self._peers: dist.ProcessGroup | None = None  # for training: short timeout
+        self._group: dist.ProcessGroup | None = None  # for training, with a short timeout
 
     @property
     def is_first(self) -> bool:
@@ -57,9 +51,9 @@ class DistributedContext:
         """Meet the other ranks at MASTER_ADDR:MASTER_PORT.
 
         Args:
-            timeout_seconds: without an answer, after which a rank counts as lost once training has begun.
+            timeout_seconds: after which a rank that does not respond counts as lost, once training has begun.
         Raises:
-            PeerLostError: when not all have come within JOIN_SECONDS.
+            PeerLostError: when not all have joined within JOIN_SECONDS.
         """
         if self.size == 1:
             return
@@ -68,10 +62,10 @@ class DistributedContext:
             dist.init_process_group(
                 backend, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
             )
-            self._peers = dist.new_group(timeout=timedelta(seconds=timeout_seconds))
+            self._group = dist.new_group(timeout=timedelta(seconds=timeout_seconds))
 
     def leave(self) -> None:
-        """Wait until all ranks are done, so that all hosts end together."""
+        """Wait until all ranks are done, so that all hosts exit together."""
         if self.size > 1:
             with _peer_errors():
                 dist.barrier()
@@ -80,29 +74,29 @@ class DistributedContext:
         """Return the largest `value` (≥ 0) of any rank."""
         if self.size == 1:
             return value
-        told = torch.tensor([value], dtype=torch.int64)
+        largest = torch.tensor([value], dtype=torch.int64)
         with _peer_errors():
-            dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self._peers)
-        return int(told)
+            dist.all_reduce(largest, op=dist.ReduceOp.MAX, group=self._group)
+        return int(largest)
 
     def check(self, stop: StopSignal) -> None:
-        """Go on, or leave on all ranks at once.
+        """Return, unless any rank has got a stop signal: then stop on all ranks.
 
         Raises:
-            Stopped: when any rank was told to stop.
+            Stopped: on all ranks.
         """
         number = self.all_reduce_max(stop.number)
         if number:
             raise Stopped(signal_name(number))
 
     def all_reduce_sum(self, array: np.ndarray) -> None:
-        """Add the arrays of all ranks up, in place; exact where at most one rank has other than zero."""
+        """Add up the arrays of all ranks, in place; exact where at most one rank has anything but zero."""
         if self.size > 1:
             with _peer_errors():
-                dist.all_reduce(torch.from_numpy(array), group=self._peers)
+                dist.all_reduce(torch.from_numpy(array), group=self._group)
 
     def gather(self, value: Any) -> list[Any]:
-        """Return the JSON value of every rank, by rank; waits long, for ranks that are still loading."""
+        """Return the JSON value of every rank, by rank. Waits up to JOIN_SECONDS for ranks that are still loading."""
         if self.size == 1:
             return [value]
         text = np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
@@ -116,51 +110,52 @@ class DistributedContext:
         return [json.loads(row[:size].tobytes()) for row, size in zip(padded, sizes, strict=True)]
 
     def broadcast(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Give these tensors the content that they have on the first rank, in place."""
+        """Overwrite these tensors with those of the first rank."""
         if self.size > 1:
             with _peer_errors():
                 for tensor in tensors:
                     dist.broadcast(tensor, src=0)
 
     def all_to_all_chunks(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Return this rank's chunk of the vector of each rank, by rank.
+        """Split each rank's vector into one chunk per rank; return the chunks of this rank's number, by source rank.
 
         Args:
-            vector: of one length on all ranks, which `self.size` divides.
+            vector: of the same length on all ranks, a multiple of `size`.
         """
         if self.size == 1:
             return [vector]
         received = torch.empty_like(vector)
         with _peer_errors():
-            dist.all_to_all_single(received, vector, group=self._peers)
+            dist.all_to_all_single(received, vector, group=self._group)
         return received.chunk(self.size)
 
-    def all_gather_chunks(self, part: torch.Tensor) -> torch.Tensor:
-        """Return the vector of which each rank has its chunk."""
+    def all_gather_chunks(self, chunk: torch.Tensor) -> torch.Tensor:
+        """Return the vector of which each rank holds one chunk."""
         if self.size == 1:
-            return part
-        whole = part.new_empty(self.size * part.numel())
+            return chunk
+        whole = chunk.new_empty(self.size * chunk.numel())
         with _peer_errors():
-            dist.all_gather_single(whole, part, group=self._peers)
+            dist.all_gather_single(whole, chunk, group=self._group)
         return whole
 
 
 @contextlib.contextmanager
 def _peer_errors() -> Iterator[None]:
-    """Tell a failure between ranks from one of this rank's own; only calls to other ranks stand inside."""
+    """Raise PeerLostError for a failed exchange between ranks; a lack of memory stays this rank's own failure."""
     try:
         yield
     except RuntimeError as error:
         if is_shortage(error):
             raise
         words = _words_of(error)
-        is_timeout = any(sign in words.lower() for sign in _SILENCE)
+        is_timeout = any(sign in words.lower() for sign in _TIMEOUT_WORDS)
+        has_ended = any(sign in words.lower() for sign in _END_WORDS)
         what = (
-            "another rank gave no answer in time"
+            "another process did not respond in time"
             if is_timeout
-            else "another rank has ended"
-            if any(sign in words.lower() for sign in _END)
-            else "an exchange with them failed"
+            else "another process has ended"
+            if has_ended
+            else "a collective call failed"
         )
         raise PeerLostError(
             f"Contact with the other processes of the job is lost: {what} ({words}).",
@@ -170,7 +165,7 @@ def _peer_errors() -> Iterator[None]:
 
 
 def _words_of(error: RuntimeError) -> str:
-    """Return what a library says of a failed call in a few words: its first sentence, and NCCL's last error."""
+    """Return the first sentence of a library's message, and NCCL's last error."""
     text = _SOURCE.sub("", str(error))
     first = text.splitlines()[0].split(". ")[0] if text else type(error).__name__
     _, _, last = text.partition("Last error:\n")

@@ -1,4 +1,4 @@
-"""How a process of a job ended, told to people, to SageMaker and to the process that started it."""
+"""How a process of a job failed: classified, logged, and passed to the launcher."""
 
 import dataclasses
 import errno
@@ -7,24 +7,29 @@ import logging
 from pathlib import Path
 from typing import Self
 
-from bert_classifier.errors import ContainerError, PlatformError, UserError, failure_text, remedy_for
+from bert_classifier.errors import (
+    BUG_REMEDY,
+    ContainerError,
+    PlatformError,
+    UserError,
+    failure_text,
+    remedy_for,
+)
 
 logger = logging.getLogger(__name__)
 
-BUG_REMEDY = "This is a bug of the program: please report it with the log of this job."
-
-# What torch and the libraries below it say when memory runs out, as RuntimeErrors of many types: importing torch to
-# look at these takes seconds.
+# Messages of torch and the libraries below it when memory runs out. Their types are not compared: importing torch
+# takes seconds.
 _INSTANCE_MEMORY = ("can't allocate memory", "Cannot allocate memory")
 _GPU_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "Failed to CUDA ")
 _SHARED_MEMORY = "shared memory segment /dev/shm"
 
 
 class PeerLostError(PlatformError):
-    """Another rank is gone, or silent: the consequence of a failure that is told elsewhere.
+    """Another rank has ended or hangs: the consequence of a failure that is reported elsewhere.
 
     Attributes:
-        is_timeout: whether the other rank gave no answer in time, as when it is frozen, rather than ended.
+        is_timeout: whether the other rank did not respond in time, as when it is frozen, rather than ended.
     """
 
     def __init__(self, cause: str, remedy: str, *, is_timeout: bool) -> None:
@@ -33,7 +38,7 @@ class PeerLostError(PlatformError):
 
 
 def classify_error(error: Exception) -> Exception:
-    """Return the error as one of ours where its cause is the machine, not the program."""
+    """Return a PlatformError for an error that the machine caused; any other error as it is."""
     if is_shortage(error):
         return _shortage(error)
     if not isinstance(error, OSError):
@@ -43,14 +48,14 @@ def classify_error(error: Exception) -> Exception:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return PlatformError(f"The disk is full{where}.", remedy)
     if error.errno in {errno.EROFS, errno.EIO, errno.ESTALE}:
-        return PlatformError(f"A disk fails{where}: {error.strerror}.", remedy)
+        return PlatformError(f"A disk failed{where}: {error.strerror}.", remedy)
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return PlatformError(f"Access is refused{where}: {error.strerror}.", remedy)
+        return PlatformError(f"Access was denied{where}: {error.strerror}.", remedy)
     return error
 
 
 def is_shortage(error: Exception) -> bool:
-    """Say whether memory has run out, on this machine or its GPU: a fault of this process, wherever it was met."""
+    """Say whether memory has run out, on this machine or its GPU."""
     return isinstance(error, MemoryError) or _speaks_of(
         error, *_INSTANCE_MEMORY, *_GPU_MEMORY, _SHARED_MEMORY
     )
@@ -78,21 +83,18 @@ def _shortage(error: Exception) -> PlatformError:
 
 def log_failure(error: Exception) -> None:
     """Log one sentence for an error that a person can act on, and the traceback of a bug."""
-    if isinstance(error, ContainerError):
-        logger.error("%s", failure_text(error))
-    else:
-        logger.error("%s", failure_text(error), exc_info=error)
+    logger.error("%s", failure_text(error), exc_info=None if isinstance(error, ContainerError) else error)
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How one rank ended, as it tells the launcher through a file.
+    """How one rank ended, passed to the launcher in a file.
 
     Attributes:
-        stopped: name of the signal on which it stopped; empty when it did not.
-        family: of the error on which it failed; empty when it did not.
-        is_consequence: whether it failed only because another rank was lost,
-        saw_timeout: and that because the other gave no answer.
+        stopped: name of the signal that stopped it; empty if none did.
+        family: of the error on which it failed; empty if it did not fail.
+        is_consequence: whether it failed only because another rank was lost.
+        saw_timeout: whether that other rank did not respond in time.
     """
 
     stopped: str = ""
@@ -104,7 +106,7 @@ class Outcome:
 
     @classmethod
     def of_failure(cls, error: Exception) -> Self:
-        """Return the outcome of a rank that ended with this error."""
+        """Return the outcome of a rank that failed with this error."""
         if not isinstance(error, ContainerError):
             return cls("", ContainerError.family, f"{type(error).__name__}: {error}", BUG_REMEDY)
         is_consequence = isinstance(error, PeerLostError)
@@ -112,7 +114,7 @@ class Outcome:
         return cls("", error.family, error.cause, error.remedy, is_consequence, saw_timeout)
 
     def save(self, path: Path) -> None:
-        """Write it; a disk that refuses must not hide the failure itself."""
+        """Write it. A disk error is only logged: it must not hide the failure itself."""
         try:
             path.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
         except OSError as error:
@@ -120,7 +122,7 @@ class Outcome:
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Return what a rank has left; None when it could not."""
+        """Return the outcome that a rank has written; None if there is none."""
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -133,5 +135,5 @@ class Outcome:
 
 
 def outcome_file(folder: Path, local_rank: int) -> Path:
-    """Return where a rank leaves its outcome for the launcher."""
+    """Return the file for a rank's outcome."""
     return folder / f"outcome-{local_rank}.json"

@@ -1,4 +1,4 @@
-"""The `train` program: checks the job before anything heavy is imported, runs it, reports how it ended."""
+"""The `train` program: check the job before importing anything heavy, run it, report how it ended."""
 
 import logging
 import time
@@ -21,9 +21,9 @@ def main(environ: MutableMapping[str, str]) -> int:
     """Run the training job that /opt/ml describes.
 
     Args:
-        environ: the process' environment; ML_ROOT moves /opt/ml elsewhere.
+        environ: the process's environment; ML_ROOT moves /opt/ml elsewhere.
     Returns:
-        the exit code: 0 done, 1 a bug, 2 yours to fix, 3 the platform's, 143 told to stop.
+        the exit code: 0 done, 1 a bug, 2 an error in the job, 3 an error of the platform, 143 stopped by a signal.
     """
     started = time.monotonic()
     log.configure()
@@ -37,10 +37,10 @@ def main(environ: MutableMapping[str, str]) -> int:
         logger.info("stopped by %s", str(stopped) or signal_name(stop.number))
         return STOPPED_EXIT_CODE
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes a code and a text
-        told = classify_error(error)
-        log_failure(told)
-        write_failure(root, failure_text(told))
-        return exit_code_of(told)
+        failure = classify_error(error)
+        log_failure(failure)
+        write_failure(root, failure_text(failure))
+        return exit_code_of(failure)
     return 0
 
 
@@ -50,10 +50,10 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     environment.prepare_outputs()
     check_files(config, environment)
     if not environment.job_name:
-        # On a machine that does other things too, threads that wait must sleep: while they spin, one busy
-        # core makes training ten times slower. Read when torch is loaded.
+        # On a shared machine, waiting threads must sleep: while they spin, one busy core makes training ten
+        # times slower. OpenMP reads this when torch is loaded.
         environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # These import torch: not before the job is known to be sound.
+    # These import torch: only after the checks above have passed.
     from bert_classifier.training.cluster import RankPlan
     from bert_classifier.training.device import check_devices
     from bert_classifier.training.distributed import DistributedContext
@@ -64,12 +64,12 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     plan = RankPlan.of(config, environment, environ)
     check_devices(config.precision, plan.per_host)
     with temp_folder() as folder:
-        environ.setdefault("MPLCONFIGDIR", str(folder))  # the report's plots write a cache: not into a home
+        environ.setdefault("MPLCONFIGDIR", str(folder))  # matplotlib's cache
         prepared = prepare(config, environment, stop, folder)
         if plan.size == 1:
             run(config, environment, prepared, stop, DistributedContext(), started)
             return
         with stop.immediately():
             prepared.save(folder)
-        del prepared  # the ranks map it
+        del prepared  # the ranks map the files
         run_ranks(plan, folder, started, environ, stop)

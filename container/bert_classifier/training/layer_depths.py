@@ -67,7 +67,7 @@ def _blocks(name: str, module: Module) -> dict[str, Module]:
     return {block: inner for part in parts for block, inner in part.items()}
 
 
-def are_told_by_names(model: Any) -> bool:
+def names_tell_depths(model: Any) -> bool:
     """Say whether names (`.layer.N.`, `embeddings.`) tell these depths, as fingerprints without `layer_depths` do."""
     names = [name for name, _ in model.named_parameters()]
     numbers = {name: int(found[1]) for name in names if (found := _NAMED_LAYER.search(name))}

@@ -1,4 +1,4 @@
-"""The program of one rank: `python -m bert_classifier.training.rank FOLDER STARTED LAUNCHER`, started by `ranks`."""
+"""The program of one rank, started by `ranks`: `python -m bert_classifier.training.rank FOLDER STARTED LAUNCHER`."""
 
 import ctypes
 import faulthandler
@@ -23,26 +23,25 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> NoReturn:
-    """Be one rank."""
+    """Run this process as one rank."""
     status = run_rank(os.environ, sys.argv[1:])
     sys.stdout.flush()
-    os._exit(status)  # destructors of process groups may wait for ranks that are gone
+    os._exit(status)  # not sys.exit: destructors of process groups may wait for ranks that are gone
 
 
 def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
-    """Run one rank of the job that /opt/ml describes; leave its outcome in FOLDER.
+    """Run one rank of the job that /opt/ml describes; write its outcome into FOLDER.
 
     Args:
         environ: with RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
-        arguments: FOLDER, which holds the prepared data; STARTED, time.monotonic() at which the job began; and
-            LAUNCHER, the process that this one must not outlive.
+        arguments: FOLDER of the prepared data; STARTED, time.monotonic() at which the job began; LAUNCHER, the id of
+            the process that this one must not outlive.
     Returns:
-        0 when the job is done or was told to stop, else the exit code of the failure.
+        0 when the job is done or was stopped, else the exit code of the failure.
     """
     folder, started = Path(arguments[0]), float(arguments[1])
-    distributed = DistributedContext(
-        *(int(environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"))
-    )
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    distributed = DistributedContext(*(int(environ[name]) for name in names))
     log.configure(
         "INFO" if distributed.is_first else "ERROR",
         prefix="" if distributed.is_first else f"[rank {distributed.rank}] ",
@@ -57,17 +56,16 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     except Stopped as stopped:
         outcome = Outcome(stopped=str(stopped))
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes an outcome
-        told = classify_error(error)
-        outcome = Outcome.of_failure(told)
-        code = exit_code_of(told)
+        failure = classify_error(error)
+        outcome, code = Outcome.of_failure(failure), exit_code_of(failure)
         if not outcome.is_consequence:
-            log_failure(told)
+            log_failure(failure)
     outcome.save(outcome_file(folder, distributed.local_rank))
     return code
 
 
 def _listen(launcher: int) -> StopSignal:
-    """Heed the launcher's signals (SIGTERM was kept back until now), and end with it even if it is killed."""
+    """Handle the launcher's signals, SIGTERM being blocked until now, and die with it even if it is killed."""
     stop = StopSignal()
     stop.listen([signal.SIGTERM])
     faulthandler.register(DUMP_STACKS)

@@ -1,4 +1,4 @@
-"""Being told to stop: the handler only notes it, the loop asks, and whoever asks leaves at a safe place."""
+"""Stop signals: the handler only records them; the program checks at places where it can stop safely."""
 
 import contextlib
 import signal
@@ -7,28 +7,28 @@ from types import FrameType
 
 # Not 0: an interrupted job must never be recorded as completed with a half-trained model.
 STOPPED_EXIT_CODE = 143
-DUMP_STACKS = signal.SIGUSR1  # to a rank: log where you are
+DUMP_STACKS = signal.SIGUSR1  # makes a rank log its stack
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """The program was told to stop and has reached a place where it can; no error, so `except Exception` lets it by."""
+    """A stop signal has come, and the program can stop here. Not an error: `except Exception` lets it pass."""
 
 
 class StopSignal:
-    """Which of SIGTERM, SIGINT and SIGHUP has come, as a number; 0 = none."""
+    """The stop signal that has come (SIGTERM, SIGINT or SIGHUP), as a number; 0: none."""
 
     def __init__(self) -> None:
         self.number = 0
-        self._leaves_at_once = False
+        self._stops_immediately = False
 
     def listen(self, signals: Collection[signal.Signals] = _SIGNALS) -> None:
-        """Take the signals over. As process 1 the program would otherwise not even notice SIGTERM."""
+        """Handle these signals. Process 1 of a container would otherwise ignore SIGTERM."""
         for number in signals:
             signal.signal(number, self._note)
 
     def check(self) -> None:
-        """Go on, or leave.
+        """Return, unless a signal has come.
 
         Raises:
             Stopped: when a signal has come.
@@ -38,30 +38,27 @@ class StopSignal:
 
     @contextlib.contextmanager
     def immediately(self) -> Iterator[None]:
-        """Leave wherever the program is, for the time of a `with` in which every place is safe.
-
-        Nothing inside may need an end of its own; it need not ask, so that code of others, such as a Dataset, is
-        left as well.
+        """Stop anywhere inside this `with`: for work that can be abandoned, code of others (a Dataset) included.
 
         Raises:
             Stopped: when a signal has come, before or inside.
         """
-        self._leaves_at_once = True
+        self._stops_immediately = True
         try:
             self.check()
             yield
         finally:
-            self._leaves_at_once = False
+            self._stops_immediately = False
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.number and number == signal.SIGINT:
-            raise KeyboardInterrupt  # a second Ctrl-C: now, not at a safe place
+            raise KeyboardInterrupt  # a second Ctrl-C: stop now
         self.number = number
-        if self._leaves_at_once:
-            self._leaves_at_once = False  # once: another signal must not disturb the leaving
+        if self._stops_immediately:
+            self._stops_immediately = False  # once: a second signal must not disturb the cleanup
             self.check()
 
 
 def signal_name(number: int) -> str:
-    """Return such as SIGTERM."""
+    """Return a signal's name, such as SIGTERM."""
     return signal.Signals(number).name

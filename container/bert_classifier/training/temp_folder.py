@@ -1,4 +1,4 @@
-"""The folder for a job's temporary files: removed as the job ends, or by the next job where it was killed."""
+"""A job's temporary folder: removed when the job ends, or by the next job if it was killed."""
 
 import contextlib
 import fcntl
@@ -14,15 +14,15 @@ from bert_classifier.errors import PlatformError
 logger = logging.getLogger(__name__)
 
 _PREFIX = "bert-classifier-train-"
-_LOCK = "in-use.lock"  # held by the process that the folder belongs to, and given back with it
+_LOCK = "in-use.lock"  # locked as long as the job's process lives
 
 
 @contextlib.contextmanager
 def temp_folder() -> Iterator[Path]:
-    """Make a folder for the time of a `with`.
+    """Make the folder for the duration of a `with`.
 
     Raises:
-        PlatformError: when there is no place for one.
+        PlatformError: when temporary files cannot be written.
     """
     try:
         _remove_abandoned(Path(tempfile.gettempdir()))
@@ -37,26 +37,26 @@ def temp_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock that tells other jobs that the folder is in use; it gets its name when it is held."""
+    """Hold the lock that marks the folder as in use. The lock file gets its name once it is locked."""
     unnamed = folder / f"{_LOCK}.new"
     with unnamed.open("wb") as lock:
-        if _take(lock):
+        if _acquire(lock):
             unnamed.rename(folder / _LOCK)
         yield
 
 
-def _take(lock: IO[bytes]) -> bool:
+def _acquire(lock: IO[bytes]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # held by another, or a file system that knows no locks
+    except OSError:  # another process has it, or the file system has no locks
         return False
     return True
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of jobs that were killed: whose lock is there, and nobody holds it."""
+    """Remove the folders of killed jobs: their lock file exists and nobody holds it."""
     for path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
-        with contextlib.suppress(OSError), path.open("rb+") as lock:  # another user's is not ours to open
-            if _take(lock):
-                logger.info("removing %s, which a killed job has left", path.parent)
+        with contextlib.suppress(OSError), path.open("rb+") as lock:  # of another user
+            if _acquire(lock):
+                logger.info("removing %s, left by a killed job", path.parent)
                 shutil.rmtree(path.parent, ignore_errors=True)

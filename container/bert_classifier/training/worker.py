@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -249,7 +250,7 @@ def _build(
     )
     fingerprint = run_fingerprint(trainer, prepared, tokenizer)
     require_same_run(distributed, fingerprint, environment.current_host)
-    deadline = started + config.max_run_seconds if config.max_run_seconds else None
+    deadline = started + (config.max_run_seconds or math.inf)
     manager = CheckpointManager(environment, trainer, fingerprint, threads, deadline)
     encoder = encoder_of(config, environment, model)
     logger.info("%s", encoder_line(encoder))

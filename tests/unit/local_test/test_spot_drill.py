@@ -55,7 +55,7 @@ def evaluation(number: int) -> str:
         ([step(6)], EVALUATION),
         (["resuming from step 6 of 6"], EVALUATION),
         ([step(6), evaluation(6)], EXPORT),
-        (["this run was finished at step 6: its model is only exported again"], EXPORT),
+        (["run already finished at step 6; re-exporting the model"], EXPORT),
     ],
 )
 def test_the_phase_follows_from_the_log(lines: list[str], phase: str) -> None:
@@ -116,7 +116,7 @@ def test_what_hit_no_training_is_not_counted() -> None:
 def test_resuming_must_have_been_seen() -> None:
     """Attempts that all begin anew, or only export, show nothing of resuming."""
     hit = attempt("SIGKILL", -9, step(1))
-    exported = attempt("", 0, "this run was finished at step 6: …")
+    exported = attempt("", 0, "run already finished at step 6; …")
     assert shortfall([hit, exported], 1, 6).startswith("No attempt resumed from a checkpoint")
     assert shortfall([hit, attempt("", 0, "resuming from step 1 of 6", step(6))], 1, 6) == ""
 

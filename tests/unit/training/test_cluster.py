@@ -124,8 +124,8 @@ def test_a_port_that_another_program_has_is_told(hosts):
 
 @pytest.mark.parametrize("told", ["http", "0", "65536", "-1", "7777.0"])
 def test_what_is_no_port_is_refused(told):
-    """A slip in the environment is the user's, not a bug of the program."""
-    with pytest.raises(UserError, match=f"MASTER_PORT={told} is no port") as caught:
+    """A slip in the environment is the user's, not a bug in the program."""
+    with pytest.raises(UserError, match=f"MASTER_PORT={told} is not a port") as caught:
         plan(environ={"MASTER_PORT": told})
     assert_clear(caught.value)
 
@@ -173,8 +173,8 @@ def test_a_name_that_stays_unknown_is_named(monkeypatch):
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(PlatformError, match="The name of host algo-2 is still unknown") as caught:
-        wait_for_hosts(HOSTS, StopSignal(), most_seconds=0.2)
+    with pytest.raises(PlatformError, match="The name of host algo-2 still does not resolve") as caught:
+        wait_for_hosts(HOSTS, StopSignal(), timeout=0.2)
     assert_clear(caught.value)
     stop = StopSignal()
     stop.number = signal.SIGTERM

@@ -22,7 +22,11 @@ LOST = PeerLostError("Contact is lost.", "Look.", is_timeout=True)
             2,
             "UserError: Rank 1 on algo-2: The data are odd. Mend them.",
         ),
-        (PlatformError("A disk fails.", "Look."), 3, "PlatformError: Rank 1 on algo-2: A disk fails. Look."),
+        (
+            PlatformError("A disk failed.", "Look."),
+            3,
+            "PlatformError: Rank 1 on algo-2: A disk failed. Look.",
+        ),
         (LOST, 3, "PlatformError: Rank 1 on algo-2: Contact is lost. Look."),
         (
             ZeroDivisionError("by zero"),
@@ -49,7 +53,7 @@ def test_the_loss_of_another_rank_is_told_apart():
     )
     gone = PeerLostError("Contact is lost.", "Look.", is_timeout=False)
     assert not Outcome.of_failure(gone).saw_timeout
-    assert not Outcome.of_failure(PlatformError("A disk fails.", "Look.")).is_consequence
+    assert not Outcome.of_failure(PlatformError("A disk failed.", "Look.")).is_consequence
 
 
 @pytest.mark.parametrize("content", [None, "", "{", '{"other": 1}', "[]"])
@@ -148,7 +152,7 @@ NCCL_REMOTE = (
     "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.\n"
     "Last error:\nsocketProgress: Connection closed by remote peer"
 )
-ENDED, SILENT = "another rank has ended", "another rank gave no answer in time"
+ENDED, SILENT = "another process has ended", "another process did not respond in time"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ ENDED, SILENT = "another rank has ended", "another rank gave no answer in time"
         (dist.DistStoreError("wait timeout after 900000ms, keys: /default_pg/0//cpu//0"), SILENT),
         (
             dist.DistBackendError(f"{_NCCL}Last error:\nCuda failure 999 'unknown error'"),
-            "an exchange with them failed",
+            "a collective call failed",
         ),
     ],
 )

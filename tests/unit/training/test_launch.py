@@ -66,12 +66,12 @@ FAMILIES = [
     ),
     (OSError(errno.EDQUOT, "Quota"), 3, "PlatformError: The disk is full. Give the job a larger volume"),
     (OSError(errno.EFBIG, "Too large"), 3, "PlatformError: The disk is full."),
-    (OSError(errno.EROFS, "Read-only file system", "/m"), 3, "PlatformError: A disk fails at /m: Read-only"),
-    (OSError(errno.EIO, "Input/output error"), 3, "PlatformError: A disk fails: Input/output error."),
+    (OSError(errno.EROFS, "Read-only file system", "/m"), 3, "PlatformError: A disk failed at /m: Read-only"),
+    (OSError(errno.EIO, "Input/output error"), 3, "PlatformError: A disk failed: Input/output error."),
     (
         PermissionError(errno.EACCES, "Permission denied", "/m"),
         3,
-        "PlatformError: Access is refused at /m: Per",
+        "PlatformError: Access was denied at /m: Per",
     ),
     (ContainerError("Odd.", "Look."), 1, ""),
     (

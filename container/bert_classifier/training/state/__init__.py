@@ -1,1 +1,1 @@
-"""The state of a run: kept in checkpoints, taken up again by the next attempt."""
+"""The state of a run: saved in checkpoints, restored by the next attempt."""

@@ -1,7 +1,6 @@
-"""One checkpoint, one file, which verifies itself.
+"""A checkpoint: one safetensors file that ends in the SHA-256 of all bytes before it.
 
-It is a safetensors file that ends in the SHA-256 of all bytes before: as one file it is whole or absent in S3 as well,
-where files arrive one by one in no order.
+A single file is complete or absent, in S3 too, where files arrive one by one in any order.
 """
 
 import dataclasses
@@ -13,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.atomic_io import write_durably
 
 FORMAT = 1
-_HEADER = {"format", "step", "identity", "state"}
 _DIGEST = "~sha256"  # the last tensor: 32 bytes at the end of the file
+_CHUNK_BYTES = 8 * 1024 * 1024
 _DTYPES = {
     torch.float64: "F64", torch.int64: "I64", torch.float32: "F32", torch.int32: "I32",
     torch.bfloat16: "BF16", torch.float16: "F16", torch.uint8: "U8", torch.bool: "BOOL",
@@ -29,7 +29,7 @@ _DTYPES = {
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """Everything a run needs to go on: where it stands (JSON values) and its tensors, on the CPU."""
+    """Everything a run needs to go on: its state (JSON values) and its tensors, on the CPU."""
 
     step: int
     state: Mapping[str, Any]
@@ -37,28 +37,28 @@ class Checkpoint:
 
 
 class DamagedCheckpointError(Exception):
-    """A file that is not, or no longer, what was written."""
+    """The file does not hold what was written under its name."""
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, fingerprint: Mapping[str, Any]) -> None:
-    """Write a checkpoint so that it is there whole or not at all.
+    """Write a checkpoint, atomically.
 
     Raises:
-        OSError: when the disk does not take it.
+        OSError: when it cannot be written.
     """
-    described = {
+    metadata = {
         "format": str(FORMAT),
         "step": str(checkpoint.step),
         "identity": json.dumps(fingerprint, sort_keys=True),
         "state": json.dumps(checkpoint.state),
     }
-    write_durably(path, _serialized(checkpoint.tensors, described))
+    write_durably(path, _serialized(checkpoint.tensors, metadata))
 
 
 def _serialized(
     tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
 ) -> Iterator[bytes | memoryview]:
-    """Yield a safetensors file in micro-batches: header, tensors (widest type first), digest."""
+    """Yield the parts of the file: header, tensors (widest type first), digest."""
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     offset = 0
@@ -75,9 +75,9 @@ def _serialized(
     text += b" " * (-len(text) % 8)
     digest = hashlib.sha256()
     start = [memoryview(len(text).to_bytes(8, "little")), memoryview(text)]
-    for micro_batch in itertools.chain(start, (tensor_bytes(tensor) for _, tensor in ordered)):
-        digest.update(micro_batch)
-        yield micro_batch
+    for part in itertools.chain(start, (tensor_bytes(tensor) for _, tensor in ordered)):
+        digest.update(part)
+        yield part
     yield digest.digest()
 
 
@@ -87,53 +87,49 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
 
 
 def load_checkpoint(path: Path, step: int, fingerprint: Mapping[str, Any]) -> Checkpoint:
-    """Return the checkpoint in a file, every byte of it checked.
+    """Read a checkpoint and verify every byte of it.
 
     Args:
-        step: that the file's name tells.
-        fingerprint: of the run that the name tells.
+        step: according to the file's name.
+        fingerprint: of the run that the name refers to.
     Raises:
-        DamagedCheckpointError: when the file is not what was written under this name.
+        DamagedCheckpointError: when the file does not hold what was written under this name.
         OSError: when it cannot be read.
-        UserError: when a later version wrote it, in a format that this one does not know.
+        UserError: when a later version of the program wrote it, in a format that this one does not know.
     """
     _require_file(path)
     _verify_digest(path)
-    described = metadata_of(path)
-    if described.format > FORMAT:
+    metadata = read_metadata(path)
+    if metadata.format > FORMAT:
         raise UserError(
-            f"{path.name} is of format {described.format}, this program reads up to {FORMAT}.",
+            f"{path.name} is of format {metadata.format}, this program reads up to {FORMAT}.",
             "Resume with the image that wrote it, or use another checkpoint_s3_uri.",
         )
-    if described.step != step:
-        raise DamagedCheckpointError(f"it is of step {described.step}")
-    if described.fingerprint != json.loads(json.dumps(fingerprint)):
+    if metadata.step != step:
+        raise DamagedCheckpointError(f"it is of step {metadata.step}")
+    if metadata.fingerprint != json.loads(json.dumps(fingerprint)):
         raise DamagedCheckpointError("it is another run's under a changed name")
-    # Copied: mapped tensors would keep the file's room on the disk when it is long deleted.
+    # Cloned: tensors mapped from the file would keep its disk space in use after it is deleted.
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items() if name != _DIGEST}
-    return Checkpoint(step, described.state, tensors)
+    return Checkpoint(step, metadata.state, tensors)
 
 
 def _verify_digest(path: Path) -> None:
-    size = path.stat().st_size
-    if size < 8 + 32:
-        raise DamagedCheckpointError(f"it has {size} bytes")
+    rest = path.stat().st_size - 32
+    if rest < 8:
+        raise DamagedCheckpointError(f"it has {rest + 32} bytes")
     digest = hashlib.sha256()
-    rest = size - 32
     with path.open("rb") as file:
-        while rest:
-            chunk = file.read(min(rest, 8 * 1024 * 1024))
-            if not chunk:
-                raise DamagedCheckpointError("it became shorter while it was read")
+        while chunk := file.read(min(rest, _CHUNK_BYTES)):
             digest.update(chunk)
             rest -= len(chunk)
-        if file.read() != digest.digest():
-            raise DamagedCheckpointError("its digest does not match: it is cut off or altered")
+        if rest or file.read() != digest.digest():
+            raise DamagedCheckpointError("its digest does not match: it is truncated or altered")
 
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What a checkpoint's header says of it."""
+    """The metadata in a checkpoint's header."""
 
     format: int
     step: int
@@ -141,39 +137,26 @@ class Metadata:
     state: Mapping[str, Any]
 
 
-def metadata_of(path: Path) -> Metadata:
-    """Return the metadata of a checkpoint, without its tensors and without checking them.
+def read_metadata(path: Path) -> Metadata:
+    """Read a checkpoint's metadata, without loading or verifying its tensors.
 
     Raises:
         DamagedCheckpointError: when it has none.
         OSError: when it cannot be read.
     """
     _require_file(path)
-    header = _header_of(path)
     try:
-        told = [json.loads(header[name]) for name in ("format", "step", "identity", "state")]
-    except (ValueError, TypeError, RecursionError) as error:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+        values = [json.loads(header[name]) for name in ("format", "step", "identity", "state")]
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise DamagedCheckpointError("its header cannot be read") from error
-    if [type(value) for value in told] != [int, int, dict, dict]:
+    if [type(value) for value in values] != [int, int, dict, dict]:
         raise DamagedCheckpointError("its header is not a checkpoint's")
-    return Metadata(*told)
+    return Metadata(*values)
 
 
 def _require_file(path: Path) -> None:
-    """Refuse what is no regular file: to open a pipe would wait for ever."""
+    """Refuse anything but a regular file: opening a pipe would block for ever."""
     if path.is_symlink() or not path.is_file():
-        raise DamagedCheckpointError("it is a link or no file")
-
-
-def _header_of(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > 100_000_000:
-            raise DamagedCheckpointError("it is not a checkpoint")
-        try:
-            header = dict(json.loads(file.read(length))["__metadata__"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DamagedCheckpointError("its header cannot be read") from error
-    if not header.keys() >= _HEADER:
-        raise DamagedCheckpointError("its header is incomplete")
-    return header
+        raise DamagedCheckpointError("it is a link or not a file")

@@ -1,4 +1,4 @@
-"""What makes a run this run: two jobs that agree in it may resume each other's checkpoints, bit for bit."""
+"""The run fingerprint: jobs with equal fingerprints may resume each other's checkpoints, bit for bit."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from typing import Any
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.layer_depths import are_told_by_names
+from bert_classifier.training.layer_depths import names_tell_depths
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint import tensor_bytes
 from bert_classifier.training.trainer import Trainer
 
-# Settings that name things whose content is in the fingerprint, or that do not change what is computed.
-_WITHOUT_EFFECT = frozenset(
+# Settings that do not change what is computed, or whose effect (a file's content, say) is in the fingerprint itself.
+_LEFT_OUT = frozenset(
     {
         "model_name", "train_file", "validation_file", "class_file", "validation_split", "precision",
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
@@ -47,27 +47,26 @@ def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, 
     """Refuse to train when the ranks do not have the same data, model and settings.
 
     Raises:
-        UserError: on all ranks, naming the first host that differs and in what.
+        UserError: on all ranks, naming the first host that differs and in which fields.
     """
-    told = distributed.gather({"host": host, "identity": dict(fingerprint)})
-    for other in told[1:]:
-        fields = sorted(
-            name for name in fingerprint if other["identity"].get(name) != told[0]["identity"][name]
-        )
+    first, *others = distributed.gather({"host": host, "fingerprint": dict(fingerprint)})
+    for other in others:
+        theirs, ours = other["fingerprint"], first["fingerprint"]
+        fields = sorted(name for name in fingerprint if theirs.get(name) != ours[name])
         if fields:
             raise UserError(
-                f"Host {other['host']} differs from host {told[0]['host']} in: {', '.join(fields)}.",
+                f"Host {other['host']} differs from host {first['host']} in: {', '.join(fields)}.",
                 "Give every channel the S3 distribution FullyReplicated, so that all instances have the same data.",
             )
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
-    return {name: value for name, value in config.recorded().items() if name not in _WITHOUT_EFFECT}
+    return {name: value for name, value in config.recorded().items() if name not in _LEFT_OUT}
 
 
 def _depths(trainer: Trainer) -> dict[str, Any]:
-    """Return a field for a run with layer_decay that learns otherwise than one of a version that read names alone."""
-    if trainer.config.layer_decay == 1 or are_told_by_names(trainer.model):
+    """Return a field if layer_decay sets other learning rates than earlier versions, which went by parameter names."""
+    if trainer.config.layer_decay == 1 or names_tell_depths(trainer.model):
         return {}
     return {"layer_depths": "by module"}
 
@@ -77,7 +76,7 @@ def _digest(text: str) -> str:
 
 
 def _digest_of_encoder(trainer: Trainer) -> str:
-    """Digest what was pretrained; the head follows from the seed, but in other bits with another library."""
+    """Digest the pretrained weights; the head follows from the seed, in bits that depend on the library version."""
     digest = hashlib.sha256()
     encoder = getattr(trainer.model, "base_model", trainer.model)
     for name, tensor in encoder.state_dict().items():

@@ -1,6 +1,7 @@
-"""One attempt of a run: where the run stands when it begins, and saving so that the next attempt can go on."""
+"""One attempt of a run: restore the newest checkpoint, train, and save checkpoints for the next attempt."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ from bert_classifier.job.environment import Environment
 from bert_classifier.training.device import use_threads
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.state.saver import CheckpointSaver, require_space, require_space_for_model
-from bert_classifier.training.state.snapshot import restore, share, take_snapshot
+from bert_classifier.training.state.disk_space import require_checkpoint_space, require_model_space
+from bert_classifier.training.state.saver import CheckpointSaver
+from bert_classifier.training.state.snapshot import broadcast_checkpoint, restore, take_snapshot
 from bert_classifier.training.state.store import CheckpointStore, digest_of_fingerprint
 from bert_classifier.training.trainer import Trainer
 
@@ -19,13 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 class CheckpointManager:
-    """Takes a run up where its newest sound checkpoint left it; nothing but the folder's content says so.
+    """Restores a run from its newest intact checkpoint and saves new ones. Only the first rank uses the folder.
 
     Args:
-        trainer: at its start, on every rank; the first one reads and writes the folder.
+        trainer: which has not started yet; every rank has its own.
         fingerprint: of the run.
-        threads: that this machine offers.
-        deadline: time.monotonic() at which the job's time is up, if known.
+        threads: that this rank may use.
+        deadline: time.monotonic() at which the job's time is up.
+    Attributes:
+        attempts: of the run, this one included unless there is nothing left to train.
     """
 
     def __init__(
@@ -34,7 +38,7 @@ class CheckpointManager:
         trainer: Trainer,
         fingerprint: Mapping[str, Any],
         threads: int,
-        deadline: float | None = None,
+        deadline: float = math.inf,
     ) -> None:
         self._trainer = trainer
         self.threads = threads
@@ -44,19 +48,19 @@ class CheckpointManager:
         self._saver = CheckpointSaver(
             store, trainer.config.checkpoint_interval_seconds, self._snapshot, deadline
         )
-        checkpoint = share(trainer.distributed, self._load(store))
+        checkpoint = broadcast_checkpoint(trainer.distributed, self._load(store))
         if checkpoint is not None:
-            self._take_up(checkpoint)
+            self._restore(checkpoint)
         if not trainer.is_finished:
             self.attempts.append(self._this_attempt(environment))
-            self._warn_of_other_bits()
+            self._warn_of_rounding()
         if trainer.distributed.is_first:
             self._require_space(environment, store)
             if store is not None:
-                store.set_damaged_aside()  # only where there is room to begin anew
+                store.set_damaged_aside()  # only now: there is room to start over
 
     def fit(self) -> None:
-        """Train to the end and save the finished state, so that a restart only exports; leave the weights to export."""
+        """Train to the end and save the final state, so that a restart only exports; load the weights to export."""
         if not self._trainer.is_finished:
             try:
                 self._trainer.fit(self._saver)
@@ -67,7 +71,7 @@ class CheckpointManager:
         self._trainer.distributed.broadcast(list(self._trainer.model.state_dict().values()))
 
     def save(self) -> None:
-        """Save where the run stands, and wait until it is on disk."""
+        """Save the current state, and wait until it is on disk."""
         if self._trainer.state.step and not self._trainer.is_finished:
             self._saver.save_now(self._trainer.state.step)
 
@@ -76,9 +80,7 @@ class CheckpointManager:
         if not self._trainer.distributed.is_first:
             return None
         if folder is None:
-            logger.info(
-                "no checkpoint folder: an interruption loses the run (give the job a checkpoint_s3_uri)"
-            )
+            logger.info("no checkpoint folder: an interruption loses the run (set checkpoint_s3_uri)")
             return None
         store = CheckpointStore(folder, fingerprint)
         store.remove_leftovers()
@@ -90,30 +92,30 @@ class CheckpointManager:
         return store.load_newest(may_be_damaged=self._trainer.config.damaged_checkpoints == "set_aside")
 
     def _require_space(self, environment: Environment, store: CheckpointStore | None) -> None:
-        """Make sure that what this attempt will write fits beside what earlier ones have left."""
+        """Check that what this attempt will write fits beside the files of earlier ones."""
         parameters = list(self._trainer.model.parameters())
         weights = sum(p.numel() * p.element_size() for p in parameters)
         learning = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
-        require_space_for_model(environment.model_dir, weights)
+        require_model_space(environment.model_dir, weights)
         if store is not None and environment.checkpoint_dir is not None and not self._trainer.is_finished:
-            # Weights and the best weights, two moments of AdamW, and two evaluations.
+            # Current and best weights, two moments of AdamW, two evaluations.
             logits = 4 * len(self._trainer.validation.targets) * self._trainer.num_classes
             one = 2 * weights + 2 * learning + 2 * logits
             kept, others, damaged = store.sizes_kept(), store.bytes_of_others(), store.damaged_sizes()
-            require_space(environment.checkpoint_dir, one, kept, others, damaged)
+            require_checkpoint_space(environment.checkpoint_dir, one, kept, others, damaged)
 
-    def _take_up(self, checkpoint: Checkpoint) -> None:
+    def _restore(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)
         self.attempts = list(checkpoint.state["lives"])
         self.threads = use_threads(self.attempts[0]["threads"], self.threads)
         self._use_all_ranks()
         if self._trainer.is_finished:
-            logger.info("this run was finished at step %d: its model is only exported again", checkpoint.step)
+            logger.info("run already finished at step %d; re-exporting the model", checkpoint.step)
         else:
             logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
 
     def _use_all_ranks(self) -> None:
-        """Use as many gradient groups as this attempt has ranks, if the run had fewer and its bits may change."""
+        """Raise the number of gradient groups to that of the ranks, unless num_gradient_groups fixes it."""
         state, distributed = self._trainer.state, self._trainer.distributed
         if self._trainer.config.num_gradient_groups is None and state.num_gradient_groups < distributed.size:
             state.num_gradient_groups = distributed.size
@@ -130,21 +132,23 @@ class CheckpointManager:
             "instance_type": environment.instance_type,
         }
 
-    def _warn_of_other_bits(self) -> None:
-        """Say when this attempt computes otherwise than the first: the same run, but not the same bits."""
-        fields = [
-            f
-            for f in ("shards", "threads", "torch", "cpu", "device")
-            if self.attempts[-1][f] != self.attempts[0][f]
-        ]
+    def _warn_of_rounding(self) -> None:
+        """Warn if this attempt computes in another environment than the first: its bits may differ."""
+        first, this = self.attempts[0], self.attempts[-1]
+        names = {"shards": "gradient groups"}
+        fields = [f for f in ("shards", "threads", "torch", "cpu", "device") if this[f] != first[f]]
         if fields:
-            told = "resumed with other %s: same data and order, but rounding may differ"
-            logger.warning(told, ", ".join(fields))
+            different = ", ".join(names.get(field, field) for field in fields)
+            logger.warning(
+                "resumed with different %s: same data and order, but rounding may differ", different
+            )
         if "threads" in fields:  # use_threads keeps the number wherever there are cores for it
-            began = self.attempts[0]["threads"]
-            told = "it began with %d thread(s) per process, now it has %d: a machine with %d cores gives the same bits"
-            logger.warning(told, began, self.threads, began)
+            logger.warning(
+                "the run started with %d thread(s) per process and now has %d: a machine with %d cores per process"
+                " gives the same bits",
+                first["threads"], self.threads, first["threads"],
+            )  # fmt: skip
 
     def _snapshot(self) -> Checkpoint:
-        taken = take_snapshot(self._trainer)
-        return Checkpoint(taken.step, {**taken.state, "lives": self.attempts}, taken.tensors)
+        snapshot = take_snapshot(self._trainer)
+        return Checkpoint(snapshot.step, {**snapshot.state, "lives": self.attempts}, snapshot.tensors)

@@ -1,4 +1,4 @@
-"""A trainer's state as a checkpoint, and back: all that decides how a run goes on."""
+"""From a trainer's state to a checkpoint and back."""
 
 import copy
 import dataclasses
@@ -14,15 +14,15 @@ from bert_classifier.training.history import History
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.trainer import Trainer, TrainState, copies
 
-_RECORDED_AS = {"num_gradient_groups": "num_shards"}
+_RECORDED_AS = {"num_gradient_groups": "num_shards"}  # names in checkpoints
 
 
 def take_snapshot(trainer: Trainer) -> Checkpoint:
-    """Return a copy of weights, optimizer, best weights, counters, and what validation has said of the weights.
+    """Copy weights, optimizer, best weights, counters, history and validation logits.
 
-    Random draws are functions of the step.
+    There is no state of random generators: every random draw is a function of the step.
     """
-    tensors = {f"model.{name}": copy for name, copy in copies(trainer.model.state_dict()).items()}
+    tensors = {f"model.{name}": tensor for name, tensor in copies(trainer.model.state_dict()).items()}
     for name, parameter in trainer.model.named_parameters():
         for key, value in copies(trainer.optimizer.state.get(parameter, {})).items():
             tensors[f"optimizer.{key}.{name}"] = value
@@ -35,9 +35,9 @@ def take_snapshot(trainer: Trainer) -> Checkpoint:
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    """Give a trainer at its start the state of a snapshot of the same run."""
+    """Restore the state of a snapshot of the same run into a trainer that has not started yet."""
     model, optimizer, best = (
-        _below(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best")
+        _with_prefix(f"{kind}.", checkpoint.tensors) for kind in ("model", "optimizer", "best")
     )
     trainer.model.load_state_dict(model)
     for name, parameter in trainer.model.named_parameters():
@@ -45,31 +45,31 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
             if f"{key}.{name}" in optimizer:
                 trainer.optimizer.state[parameter][key] = optimizer[f"{key}.{name}"].to(parameter.device)
     trainer.state = _train_state(checkpoint.state["train"])
-    told = checkpoint.state.get("history", {"start": checkpoint.step})
-    trainer.history = History(**copy.deepcopy(told))
+    history = checkpoint.state.get("history", {"start": checkpoint.step})  # early checkpoints have none
+    trainer.history = History(**copy.deepcopy(history))
     if trainer.scaler.is_enabled():
         trainer.scaler.load_state_dict(checkpoint.state["scaler"])
     if trainer.state.best_score is not None and trainer.distributed.is_first:
         trainer.best_weights = best or copies(trainer.model.state_dict())
-    _restore_evaluations(trainer, _below("validation.", checkpoint.tensors))
+    _restore_evaluations(trainer, _with_prefix("validation.", checkpoint.tensors))
 
 
 def _recorded(state: TrainState) -> dict[str, Any]:
-    """Return a state by the names that checkpoints have had from the first version on."""
+    """Return the state under the names that checkpoints have used from the first version on."""
     return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(state).items()}
 
 
 def _train_state(recorded: Mapping[str, Any]) -> TrainState:
-    """Return the state that _recorded has described."""
+    """Undo _recorded."""
     names = {recorded_as: name for name, recorded_as in _RECORDED_AS.items()}
     return TrainState(**{names.get(name, name): value for name, value in recorded.items()})
 
 
 def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """Return the logits of validation, float32 (texts, classes), by the best weights and by the present ones.
+    """Return the validation logits, float32 (texts, classes), of the best and of the current weights.
 
-    With them the next start calibrates as this one does, whichever weights it exports. The present ones are left out
-    where they are the best, or were not evaluated.
+    From them a later attempt calibrates exactly as this one would, whichever weights it exports. Those of the current
+    weights are left out if they are the best, or if they were not evaluated.
     """
     state, found = trainer.state, {"best": trainer.best_result}
     if state.step == state.evaluated_step != state.best_step:
@@ -82,7 +82,7 @@ def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -> None:
-    """Give a trainer what _evaluations has kept; nothing where a checkpoint has none."""
+    """Undo _evaluations; older checkpoints have no logits."""
     targets = np.array(trainer.validation.targets)
     found = {name: Evaluation(tensor.numpy(), targets) for name, tensor in logits.items()}
     state = trainer.state
@@ -91,21 +91,21 @@ def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -
     trainer.last_result = found.get("best" if is_best else "last")
 
 
-def share(distributed: DistributedContext, checkpoint: Checkpoint | None) -> Checkpoint | None:
-    """Return the first rank's checkpoint on every rank; the best weights stay with the first, which exports them."""
-    told = distributed.gather(None if checkpoint is None else _description(checkpoint))[0]
-    if told is None:
+def broadcast_checkpoint(distributed: DistributedContext, checkpoint: Checkpoint | None) -> Checkpoint | None:
+    """Return the first rank's checkpoint on every rank, without the best weights: the first rank exports them."""
+    header = distributed.gather(None if checkpoint is None else _header(checkpoint))[0]
+    if header is None:
         return None
     if checkpoint is None:
         tensors = {
-            name: torch.empty(shape, dtype=getattr(torch, kind)) for name, shape, kind in told["tensors"]
+            name: torch.empty(shape, dtype=getattr(torch, dtype)) for name, shape, dtype in header["tensors"]
         }
-        checkpoint = Checkpoint(told["step"], told["state"], tensors)
-    distributed.broadcast([checkpoint.tensors[name] for name, _, _ in told["tensors"]])
+        checkpoint = Checkpoint(header["step"], header["state"], tensors)
+    distributed.broadcast([checkpoint.tensors[name] for name, _, _ in header["tensors"]])
     return checkpoint
 
 
-def _description(checkpoint: Checkpoint) -> dict[str, Any]:
+def _header(checkpoint: Checkpoint) -> dict[str, Any]:
     tensors = [
         (name, list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
         for name, tensor in checkpoint.tensors.items()
@@ -114,5 +114,5 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
     return {"step": checkpoint.step, "state": checkpoint.state, "tensors": tensors}
 
 
-def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,7 +1,4 @@
-"""The checkpoint folder: the newest checkpoint that verifies, and which ones may go.
-
-Nothing else touches the folder.
-"""
+"""The checkpoint folder: which checkpoint a run resumes from, and which ones may be deleted."""
 
 import hashlib
 import itertools
@@ -20,7 +17,7 @@ from bert_classifier.training.state.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
     load_checkpoint,
-    metadata_of,
+    read_metadata,
     write_checkpoint,
 )
 
@@ -28,55 +25,52 @@ logger = logging.getLogger(__name__)
 
 KEEP = 3
 _NAME = re.compile(r"checkpoint-([0-9a-f]{12})-([0-9]{9})\.safetensors")
-_UPLOADED = ".sagemaker-uploaded"  # what the sync to S3 leaves beside a file that has arrived
+_UPLOADED = ".sagemaker-uploaded"  # suffix of the marker that SageMaker's sync puts beside an uploaded file
 _UPLOADING = ".sagemaker-uploading"
-_ASIDE = "damaged-"  # before the name of a checkpoint that was set aside
+_ASIDE = "damaged-"  # prefix of a checkpoint that was set aside
 _MOST_NAMED = 5
 
 
 class CheckpointStore:
-    """The checkpoints of one run in a folder that other runs may share.
+    """The checkpoints of one run in a folder that other runs may share; nothing else changes the folder.
 
     Args:
-        folder: exists and can be written.
-        fingerprint: of the run, by field; checkpoints of another one are never loaded or deleted.
+        folder: exists and is writable.
+        fingerprint: of the run, by field; checkpoints of other runs are never loaded or deleted.
     """
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
         self._folder = folder
         self._fingerprint = dict(fingerprint)
         self._run = digest_of_fingerprint(fingerprint)
-        self._verified: set[str] = set()  # names of files that this process has written or found sound
-        self._unusable: dict[str, str] = {}  # name → why
-        self._unread: set[str] = set()  # those of them whose content is not known
+        self._verified: set[str] = set()  # names of files that this process has written or verified
+        self._unusable: dict[str, Exception] = {}  # by name; OSError: could not be read, and may be intact
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write a checkpoint, then delete those that are no longer needed; return its path.
 
         Raises:
-            OSError: when the disk does not take it; earlier checkpoints are then untouched.
+            OSError: when it cannot be written; earlier checkpoints are then untouched.
         """
         path = self._folder / f"checkpoint-{self._run}-{checkpoint.step:09d}.safetensors"
-        _forget_upload(path)
+        _remove_upload_marker(path)
         write_checkpoint(path, checkpoint, self._fingerprint)
         self._verified.add(path.name)
         self._unusable.pop(path.name, None)
-        self._unread.discard(path.name)
         try:
             self._prune()
-        except (OSError, PlatformError) as error:  # costs room, not the run
-            logger.warning("old checkpoints cannot be removed: %s", error)
+        except (OSError, PlatformError) as error:  # costs disk space, not the run
+            logger.warning("old checkpoints cannot be deleted: %s", error)
         return path
 
     def load_newest(self, *, may_be_damaged: bool = False) -> Checkpoint | None:
-        """Return the newest checkpoint of this run that verifies; None when the folder has none of this run.
+        """Return this run's newest intact checkpoint; None if the folder has no checkpoint of this run.
 
         Args:
-            may_be_damaged: return None as well where all of this run's checkpoints are damaged; before the first save
-                they are to be set aside.
+            may_be_damaged: also return None if all of them are damaged; call `set_damaged_aside` before saving then.
         Raises:
-            PlatformError: when none of this run's checkpoints can be used, naming them; always where the disk or its
-                permissions are the reason: what was not read may be sound.
+            PlatformError: when none of this run's checkpoints can be used. Always raised if one could not be read: it
+                may be intact.
             UserError: when one of them was written in a later format than this program knows.
         """
         own = self._own()
@@ -84,21 +78,19 @@ class CheckpointStore:
             try:
                 found = load_checkpoint(path, step, self._fingerprint)
             except (DamagedCheckpointError, OSError) as error:
-                # Left where it is: SageMaker would mirror its deletion to S3, where it may be sound.
-                self._unusable[path.name] = _why(error)
-                if isinstance(error, OSError):
-                    self._unread.add(path.name)
+                # Not deleted: SageMaker would delete it in S3 as well, where it may be intact.
+                self._unusable[path.name] = error
                 logger.warning("checkpoint %s cannot be used: %s", path.name, _why(error))
             else:
                 self._verified.add(path.name)
                 return found
-        if own and (self._unread or not may_be_damaged):
+        if own and not (may_be_damaged and not self._has_unread()):
             raise self._none_usable()
-        self._tell_of_others()
+        self._warn_of_others()
         return None
 
     def set_damaged_aside(self) -> None:
-        """Give this run's checkpoints other names where none of them can be used, so that the run may begin anew.
+        """Rename this run's checkpoints if none of them can be used, so that the run may start over.
 
         Raises:
             OSError: when the folder does not allow it.
@@ -108,25 +100,28 @@ class CheckpointStore:
                 self._set_aside(path)
 
     def remove_leftovers(self) -> None:
-        """Remove files that an interrupted save left half written."""
+        """Remove the partial files of an interrupted save."""
         remove_partial_files(self._folder, "checkpoint-*")
 
     def sizes_kept(self) -> list[int]:
-        """Return the bytes of each of this run's checkpoints that make room for new ones, KEEP at most."""
+        """Return the bytes of this run's checkpoints that new ones will replace, at most KEEP."""
         return [_size(path) for _, path in self._ranked()[:KEEP]]
 
     def bytes_of_others(self) -> int:
-        """Return the bytes of the checkpoints that stay whatever this run does: those of other runs."""
+        """Return the bytes of other runs' checkpoints, which stay."""
         return sum(_size(path) for run, _, path in self._all() if run != self._run)
 
     def damaged_sizes(self) -> dict[str, int]:
-        """Return name and bytes of the damaged checkpoints that stay: set aside, or to be set aside."""
+        """Return name and bytes of the damaged checkpoints that stay: those set aside, and those that will be."""
         aside = [path for path in self._folder.glob(f"{_ASIDE}*") if path.name.endswith(".safetensors")]
         staying = aside if self._verified else [*aside, *(path for _, path in self._own())]
         return {path.name: _size(path) for path in sorted(staying)}
 
+    def _has_unread(self) -> bool:
+        return any(isinstance(error, OSError) for error in self._unusable.values())
+
     def _own(self) -> list[tuple[int, Path]]:
-        """Return (step, path) of this run's checkpoints, newest first by step: times are lost on the way through S3."""
+        """Return (step, path) of this run's checkpoints, the latest step first: S3 does not preserve times."""
         return sorted(((s, p) for run, s, p in self._all() if run == self._run), reverse=True)
 
     def _all(self) -> list[tuple[str, int, Path]]:
@@ -145,10 +140,9 @@ class CheckpointStore:
         return [(match[1], int(match[2]), path) for match, path in matches if match]
 
     def _ranked(self) -> list[tuple[int, Path]]:
-        """Return (step, path) of this run's checkpoints in the order in which they are worth keeping.
+        """Return (step, path) of this run's checkpoints, the most worth keeping first.
 
-        Those that are known to be sound come first, newest first; those that are known to be damaged are left out
-        until the run has passed their step.
+        First come the verified ones, latest first. Unusable ones are left out until the run has passed their step.
         """
         own = self._own()
         reached = max((step for step, path in own if path.name in self._verified), default=-1)
@@ -159,62 +153,66 @@ class CheckpointStore:
         return 2 if path.name in self._verified else int(path.name not in self._unusable)
 
     def _prune(self) -> None:
-        """Delete what is older than the newest sound one and not among the KEEP most worth keeping.
+        """Delete checkpoints that are older than a verified one and not among the KEEP most worth keeping.
 
-        SageMaker mirrors deletions to S3: where it marks uploads, a file goes only after a newer one has arrived there.
+        SageMaker repeats deletions in S3. Where it marks uploads, that verified one must have been uploaded.
         """
         ranked = self._ranked()
-        sound = [(step, path.name) for step, path in ranked if path.name in self._verified]
+        verified = [(step, path.name) for step, path in ranked if path.name in self._verified]
         names = {path.name for path in self._folder.iterdir()}
         if any(name.endswith((_UPLOADED, _UPLOADING)) for name in names):
-            sound = [(step, name) for step, name in sound if name + _UPLOADED in names]
+            verified = [(step, name) for step, name in verified if name + _UPLOADED in names]
         for step, path in ranked[KEEP:]:
-            if any(newer > step for newer, _ in sound):
-                _remove(path)
+            if any(newer > step for newer, _ in verified):
+                _delete(path)
 
     def _set_aside(self, path: Path) -> None:
         numbers = itertools.chain([""], (f"{number}-" for number in itertools.count(2)))
-        names = (path.with_name(f"{_ASIDE}{number}{path.name}") for number in numbers)
-        target = next(name for name in names if not os.path.lexists(name))
+        targets = (path.with_name(f"{_ASIDE}{number}{path.name}") for number in numbers)
+        target = next(target for target in targets if not os.path.lexists(target))
         path.rename(target)
-        _forget_upload(path)
+        _remove_upload_marker(path)
         self._unusable.pop(path.name, None)
-        logger.warning("checkpoint %s is set aside as %s: the run begins at step 0", path.name, target.name)
+        logger.warning(
+            "damaged checkpoint %s renamed to %s: the run starts at step 0", path.name, target.name
+        )
 
     def _none_usable(self) -> PlatformError:
-        told = [f"{name} ({why})" for name, why in self._unusable.items()]
-        more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-        remedy = (
-            "Restore one of them (a versioned bucket keeps earlier versions), or begin at step 0 with"
-            " damaged_checkpoints=set_aside (S3 then loses them under these names: copy there first what may be sound)."
-        )
-        if self._unread:
+        names = [f"{name} ({_why(error)})" for name, error in self._unusable.items()]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        if self._has_unread():
             remedy = (
-                "Give the user the container runs as access to them and check the mount: what could not be read may be"
-                " sound, and is never set aside."
+                "Give the user the container runs as access to them and check the mount: a file that could not be read"
+                " may be intact, and is never set aside."
+            )
+        else:
+            remedy = (
+                "Restore one of them (a versioned bucket keeps earlier versions), or start at step 0 with"
+                " damaged_checkpoints=set_aside, which renames them in S3 too: first copy there what may be intact."
             )
         return PlatformError(
-            f"This run has checkpoints in {self._folder}, but none can be used: {', '.join(told[:_MOST_NAMED])}{more}.",
+            f"This run has checkpoints in {self._folder}, but none can be used:"
+            f" {', '.join(names[:_MOST_NAMED])}{more}.",
             remedy,
         )
 
-    def _tell_of_others(self) -> None:
-        """Say why the checkpoints that are there are not this run's, so that a fresh start is no riddle."""
+    def _warn_of_others(self) -> None:
+        """Explain why the run does not resume from checkpoints that exist."""
         others = sorted((step, path) for run, step, path in self._all() if run != self._run)
         if others:
             logger.warning(
-                "%d checkpoint(s) of another run are left alone; the newest %s",
+                "ignoring %d checkpoint(s) of another run; the newest %s",
                 len(others),
                 self._difference(others[-1][1]),
             )
         try:
             below = sorted(path for path in self._folder.glob("*/*") if _NAME.fullmatch(path.name))
         except OSError as error:
-            logger.warning("not all folders in %s can be looked into: %s", self._folder, error)
+            logger.warning("not all folders in %s can be read: %s", self._folder, error)
             return
         if below:
             logger.warning(
-                "%d checkpoint(s) in %s are not looked at: to resume them, let checkpoint_s3_uri name that folder",
+                "ignoring %d checkpoint(s) in %s: to resume them, set checkpoint_s3_uri to that folder",
                 len(below),
                 below[0].parent,
             )
@@ -222,53 +220,45 @@ class CheckpointStore:
     def _difference(self, path: Path) -> str:
         """Say in what the run of a checkpoint differs from this one."""
         try:
-            theirs = metadata_of(path).fingerprint
+            theirs = read_metadata(path).fingerprint
         except (DamagedCheckpointError, OSError) as error:
             return f"({path.name}) cannot be used: {_why(error)}"
-        fields = [
-            name
-            for name in sorted({*theirs, *self._fingerprint})
-            if _differs(name, theirs, self._fingerprint)
-        ]
-        return f"differs in: {', '.join(fields)}" if fields else f"({path.name}) has got another name"
+        fields = [f for f in sorted({*theirs, *self._fingerprint}) if _differs(f, theirs, self._fingerprint)]
+        return f"differs in: {', '.join(fields)}" if fields else f"({path.name}) has been renamed"
 
 
 def digest_of_fingerprint(fingerprint: Mapping[str, Any]) -> str:
-    """Return a run's name: 12 hexadecimal digits that two runs share where their identities are equal."""
+    """Return 12 hexadecimal digits that identify a run: equal for equal fingerprints."""
     canonical = json.dumps(dict(fingerprint), sort_keys=True).encode()
     return hashlib.sha256(canonical).hexdigest()[:12]
 
 
 def _differs(field: str, *fingerprints: Mapping[str, Any]) -> bool:
-    """Say whether a field differs as far as a run's name is concerned: 1 is not 1.0, and null is not nothing."""
-    return (
-        len({json.dumps(fingerprint[field]) if field in fingerprint else "" for fingerprint in fingerprints})
-        > 1
-    )
+    """Say whether a field differs in JSON, as in the digest: 1 is not 1.0, and null is not a missing field."""
+    return len({json.dumps(f[field]) if field in f else "" for f in fingerprints}) > 1
 
 
 def _why(error: Exception) -> str:
-    """Return why a file cannot be used."""
     return f"it cannot be read: {error.strerror or error}" if isinstance(error, OSError) else str(error)
 
 
 def _size(path: Path) -> int:
-    """Return the bytes that a file takes; 0 for anything else, and for what has gone or does not tell."""
+    """Return the bytes of a regular file; 0 for anything else."""
     try:
-        told = path.lstat()
+        status = path.lstat()
     except OSError:
         return 0
-    return told.st_size if stat.S_ISREG(told.st_mode) else 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
-def _remove(path: Path) -> None:
-    """Delete a checkpoint that is no longer needed; a disk that refuses costs room, not the run."""
+def _delete(path: Path) -> None:
+    """Delete a checkpoint; if that fails, it costs disk space, not the run."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        logger.warning("the old checkpoint %s cannot be removed: %s", path.name, error.strerror)
+        logger.warning("old checkpoint %s cannot be deleted: %s", path.name, error.strerror)
 
 
-def _forget_upload(path: Path) -> None:
-    """Remove the mark that a file of this name has arrived in S3: what bears the name next has not."""
+def _remove_upload_marker(path: Path) -> None:
+    """Remove the marker that a file of this name was uploaded to S3: the next file of that name has not been."""
     path.with_name(path.name + _UPLOADED).unlink(missing_ok=True)

@@ -180,9 +180,7 @@ def test_this_runs_checkpoint_under_another_runs_name_is_told(
     path = store.save(make_checkpoint(1))
     path.rename(tmp_path / f"checkpoint-{'0' * 12}-000000001.safetensors")
     assert store.load_newest() is None
-    assert caplog.messages[-1].endswith(
-        "(checkpoint-000000000000-000000001.safetensors) has got another name"
-    )
+    assert caplog.messages[-1].endswith("(checkpoint-000000000000-000000001.safetensors) has been renamed")
 
 
 def test_another_runs_file_that_cannot_be_read_is_told(
@@ -191,8 +189,8 @@ def test_another_runs_file_that_cannot_be_read_is_told(
     """It may have been this run's, so the fresh start is no secret."""
     (tmp_path / f"checkpoint-{'0' * 12}-000000001.safetensors").write_bytes(b"nothing")
     assert store.load_newest() is None
-    assert "1 checkpoint(s) of another run are left alone" in caplog.messages[-1]
-    assert caplog.messages[-1].endswith("cannot be used: it is not a checkpoint")
+    assert "ignoring 1 checkpoint(s) of another run" in caplog.messages[-1]
+    assert caplog.messages[-1].endswith("cannot be used: its header cannot be read")
 
 
 def test_checkpoints_a_folder_below_are_told(
@@ -202,8 +200,8 @@ def test_checkpoints_a_folder_below_are_told(
     (tmp_path / "a-job").mkdir()
     CheckpointStore(tmp_path / "a-job", FINGERPRINT).save(make_checkpoint(1))
     assert store.load_newest() is None
-    assert "1 checkpoint(s) in" in caplog.messages[-1]
-    assert "let checkpoint_s3_uri name that folder" in caplog.messages[-1]
+    assert "ignoring 1 checkpoint(s) in" in caplog.messages[-1]
+    assert "set checkpoint_s3_uri to that folder" in caplog.messages[-1]
 
 
 def test_an_old_one_that_cannot_be_removed_costs_room_not_the_run(
@@ -216,7 +214,7 @@ def test_an_old_one_that_cannot_be_removed_costs_room_not_the_run(
         for step in range(2, KEEP + 3):
             assert store.save(make_checkpoint(step)).exists()
     assert steps_in(tmp_path) == [1, *range(3, KEEP + 3)]
-    assert f"the old checkpoint {stubborn.name} cannot be removed" in caplog.text
+    assert f"old checkpoint {stubborn.name} cannot be deleted" in caplog.text
 
 
 def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path) -> None:

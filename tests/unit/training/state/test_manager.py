@@ -140,8 +140,11 @@ def test_other_threads_are_told_with_their_numbers(
     resume.save()
     caplog.clear()
     CheckpointManager(environment, make_trainer(undisturbed[0], **SETTINGS), {"run": 1}, 1)
-    assert "resumed with other threads: same data and order" in caplog.text
-    assert "it began with 4096 thread(s) per process, now it has 1: a machine with 4096 cores" in caplog.text
+    assert "resumed with different threads: same data and order" in caplog.text
+    assert (
+        "the run started with 4096 thread(s) per process and now has 1: a machine with 4096 cores"
+        in caplog.text
+    )
 
 
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:
@@ -218,7 +221,7 @@ def test_ranks_with_other_data_are_named() -> None:
         """A world whose second rank has other data."""
 
         def gather(self, value: Any) -> list[Any]:
-            return [value, {"host": "algo-2", "identity": {**ours, "train_data": "other", "labels": "y"}}]
+            return [value, {"host": "algo-2", "fingerprint": {**ours, "train_data": "other", "labels": "y"}}]
 
     with pytest.raises(
         UserError, match="Host algo-2 differs from host algo-1 in: labels, train_data"

@@ -10,7 +10,8 @@ import torch
 
 from bert_classifier.errors import PlatformError
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.state.saver import CheckpointSaver, require_space, require_space_for_model
+from bert_classifier.training.state.disk_space import require_checkpoint_space, require_model_space
+from bert_classifier.training.state.saver import CheckpointSaver
 from bert_classifier.training.state.store import CheckpointStore
 from support.clear_text import assert_clear
 
@@ -110,13 +111,13 @@ def test_without_a_folder_nothing_is_saved() -> None:
 def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
     """A run whose checkpoints cannot fit stops before it has cost anything."""
     with pytest.raises(PlatformError, match=r"MB free, 4 checkpoints need") as caught:
-        require_space(tmp_path, 10**15, others=2_000_000)
+        require_checkpoint_space(tmp_path, 10**15, others=2_000_000)
     assert_clear(caught.value)
     assert "remove the 2.0 MB of other runs' checkpoints there" in caught.value.remedy
-    require_space(tmp_path, 1)
+    require_checkpoint_space(tmp_path, 1)
     with pytest.raises(PlatformError, match=r"MB free, the model needs 1,000,000,000.0 MB"):
-        require_space_for_model(tmp_path, 10**15)
-    require_space_for_model(tmp_path, 1)
+        require_model_space(tmp_path, 10**15)
+    require_model_space(tmp_path, 1)
 
 
 def test_this_runs_checkpoints_that_are_there_need_no_space_again(tmp_path: Path) -> None:
@@ -124,9 +125,9 @@ def test_this_runs_checkpoints_that_are_there_need_no_space_again(tmp_path: Path
     third = shutil.disk_usage(tmp_path).free // 3
     for too_little in ((), (third // 4,), (0, 0, 0, third)):
         with pytest.raises(PlatformError):
-            require_space(tmp_path, third, too_little)
+            require_checkpoint_space(tmp_path, third, too_little)
     for enough in ((third, third), (third * 9, third * 9), (third,) * 5):
-        require_space(tmp_path, third, enough)
+        require_checkpoint_space(tmp_path, third, enough)
 
 
 def test_the_sizes_that_count_are_those_of_this_runs_sound_checkpoints(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.errors import PlatformError
-from bert_classifier.training.state.saver import require_space
+from bert_classifier.training.state.disk_space import require_checkpoint_space
 from bert_classifier.training.state.store import CheckpointStore
 from support.clear_text import assert_clear
 from support.toy_checkpoint import FINGERPRINT, assert_same, make_checkpoint
@@ -64,7 +64,9 @@ def test_damaged_ones_that_take_the_room_are_named(tmp_path: Path, store: Checkp
     assert store.damaged_sizes() == {old.name: 2_400_000, own.name: 600_000}
     assert store.sizes_kept() == []
     with pytest.raises(PlatformError) as caught:
-        require_space(tmp_path, 10**15, store.sizes_kept(), store.bytes_of_others(), store.damaged_sizes())
+        require_checkpoint_space(
+            tmp_path, 10**15, store.sizes_kept(), store.bytes_of_others(), store.damaged_sizes()
+        )
     assert_clear(caught.value)
     assert f"or remove the 3.0 MB of damaged ones ({own.name}, {old.name}) there" in caught.value.remedy
     store.save(make_checkpoint(1))
@@ -75,7 +77,7 @@ def test_free_and_needed_differ_in_the_message(tmp_path: Path) -> None:
     """Half a megabyte too little is not told as "3 MB free, 3 MB needed"."""
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(PlatformError, match=r"has [\d,]+\.\d MB free, 4 checkpoints need [\d,]+\.\d MB"):
-        require_space(tmp_path, free)
+        require_checkpoint_space(tmp_path, free)
 
 
 def dangling_link(path: Path) -> None:
