@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import (
 
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder, load_tokenizer
-from bert_classifier.training.layer_depths import names_tell_depths, layer_depths
+from bert_classifier.training.layer_depths import layer_depths, names_tell_depths
 from bert_classifier.training.optimizer import build_optimizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.clear_text import assert_clear

@@ -12,7 +12,7 @@ import torch
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.state.snapshot import share, take_snapshot
+from bert_classifier.training.state.snapshot import take_snapshot
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES
 from support.gloo_ranks import Raised, on_ranks
@@ -212,7 +212,7 @@ def test_a_checkpoint_of_the_first_rank_reaches_all(encoder: Path, tmp_path: Pat
             trainer.fit()
             trainer.state.step += 1  # so that the best weights are not the present ones
             checkpoint = take_snapshot(trainer)
-        shared = share(distributed, checkpoint)
+        shared = broadcast_checkpoint(distributed, checkpoint)
         assert shared is not None
         names = {name for name in shared.tensors if not name.startswith("best.")}
         content = b"".join(shared.tensors[name].numpy().tobytes() for name in sorted(names))
@@ -231,4 +231,4 @@ def test_a_checkpoint_of_the_first_rank_reaches_all(encoder: Path, tmp_path: Pat
 
 def test_without_a_checkpoint_all_begin_anew(tmp_path: Path) -> None:
     """Nothing to share is told too."""
-    assert on_ranks(2, lambda distributed: share(distributed, None), tmp_path) == [None, None]
+    assert on_ranks(2, lambda distributed: broadcast_checkpoint(distributed, None), tmp_path) == [None, None]
