@@ -12,7 +12,7 @@ import torch
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.state.snapshot import take_snapshot
+from bert_classifier.training.state.snapshot import broadcast_checkpoint, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES
 from support.gloo_ranks import Raised, on_ranks
