@@ -100,7 +100,7 @@ def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
     outcome = train_as_process(root)
     assert (outcome.code, outcome.failure) == (0, "")
     assert "WARNING the reports in" in outcome.log
-    assert "are not complete" in outcome.log
+    assert "are incomplete" in outcome.log
     assert (root / "model" / "manifest.json").is_file()
     assert (root / "output" / "data" / "evaluation.json").is_file()
 

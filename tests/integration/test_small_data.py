@@ -35,7 +35,7 @@ def test_the_recipe_follows_from_the_data(tmp_path, ranks):
         tmp_path / "ml", learning_rate="0.002", num_train_epochs="auto", processes_per_host=ranks
     )
     assert outcome.code == 0, outcome.log
-    chosen = "chosen from 48 training texts and an encoder 32 wide: batch 8, 20 epochs (120 steps); set"
+    chosen = "chosen for 48 training texts and an encoder of width 32: batch 8, 20 epochs (120 steps); set"
     assert outcome.log.count(f"{chosen} global_batch_size, num_train_epochs to override") == 1
     info = load_artifact(root / "model").info
     assert info["steps"] == info["kept_step"] == 120

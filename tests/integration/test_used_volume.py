@@ -166,7 +166,7 @@ def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_p
     before = contents_of(root)
     again = train_until(root, "re-exporting the model", signal.SIGTERM)
     assert again.code == 143, again.log
-    assert "is complete, and this run's: it stays as it is" in again.log
+    assert "it is complete, and of this run" in again.log
     assert contents_of(root) == before
 
 
@@ -183,7 +183,7 @@ def test_a_stop_does_not_replace_another_runs_complete_model(
     before = contents_of(root)
     outcome = train_until(root, "step=1 total_steps", signal.SIGTERM)
     assert outcome.code == 143, outcome.log
-    assert "stays: it is complete, of another run; what this run has learnt so far" in outcome.log
+    assert "it is complete, of another run. This run's model so far" in outcome.log
     assert contents_of(root) == before
     assert len(list((root / "checkpoints").glob("checkpoint-*-000000001.safetensors"))) == 1
 

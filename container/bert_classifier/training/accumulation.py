@@ -1,4 +1,4 @@
-"""The gradient of a global batch: the same whatever the cut into micro-batches and whoever computes them."""
+"""The gradient of a global batch: the same for any micro-batches and any number of ranks."""
 
 import dataclasses
 import logging
@@ -22,10 +22,14 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class BatchReport:
-    """What one global batch was: its loss, the tokens computed, padding counted, and the budget that sufficed.
+    """The result of one global batch.
 
-    Of this rank's time, `data_seconds` went into cutting the batch and laying its tokens out, `sync_seconds` into
-    waiting for other ranks and exchanging gradients with them; `mean_sync_seconds` is the mean of that over all ranks.
+    Attributes:
+        padded_tokens: tokens computed, padding included.
+        token_budget: with which the batch fitted into memory.
+        data_seconds: that this rank spent on planning micro-batches and assembling their inputs.
+        sync_seconds: that this rank spent on waiting for other ranks and exchanging gradients.
+        mean_sync_seconds: mean of `sync_seconds` over all ranks.
     """
 
     loss: float
@@ -38,13 +42,13 @@ class BatchReport:
 
 @dataclasses.dataclass(frozen=True)
 class _Batch:
-    """A global batch, window by window.
+    """The w windows of a global batch.
 
     Attributes:
-        windows: of the split's texts, int64 (w,).
-        lengths: tokens of each, int64 (w,).
-        targets: class of each one's text, int64 (w,).
-        shares: how much each one's cross-entropy counts in the loss, float32 (w,); together 1.
+        windows: indices into the split's windows, int64 (w,).
+        lengths: in tokens, int64 (w,).
+        targets: class index of each window's text, int64 (w,).
+        shares: weight of each window's cross-entropy in the loss, float32 (w,); they sum to 1.
     """
 
     windows: np.ndarray
@@ -54,11 +58,11 @@ class _Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Cut:
-    """A global batch cut into micro-batches, which are partitioned into gradient groups.
+class _Plan:
+    """A global batch divided into micro-batches, which are partitioned into gradient groups.
 
     Attributes:
-        micro-batches: the windows of each micro-batch, as positions in the batch.
+        micro_batches: the windows of each micro-batch, as positions in the batch.
         gradient_groups: the micro-batches of each group, as positions in `micro_batches`.
     """
 
@@ -70,18 +74,18 @@ class _Cut:
 class GradientAccumulator:
     """Sets the gradients of a model to those of the mean loss over a whole global batch.
 
-    The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch, CEᵢ the mean over the windows of text i: each window's
-    cross-entropy counts with its share of the whole batch, so that neither the cut nor a smaller last batch changes
-    the result. The batch is partitioned into gradient groups. A rank computes whole groups, and their sums are added
-    in the order of the groups: the bits depend on the number of groups, not on the number of ranks.
+    The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch, with CEᵢ the mean over the windows of text i. Each window's
+    cross-entropy is weighted by its share of the whole batch, so neither the micro-batches nor a smaller last batch
+    change the result. The batch is partitioned into gradient groups. A rank computes whole groups, and their gradients
+    are added in the order of the groups: the bits depend on the number of groups, not on the number of ranks.
 
     Args:
-        split: what is learned from.
+        split: the training texts.
         class_weights: float32 (classes,), on the device.
-        max_rows: most windows in a micro-batch.
-        micro_batch_overhead: what a micro-batch costs besides its tokens, in tokens.
-        seed: the run's; with step and micro-batch it seeds dropout.
-        scaler: multiplies the loss where the precision needs it.
+        max_windows: most windows in a micro-batch.
+        micro_batch_overhead: cost of a micro-batch besides its tokens, in tokens.
+        seed: of the run; with step and micro-batch it seeds dropout.
+        scaler: scales the loss if the precision needs it.
     """
 
     def __init__(
@@ -90,7 +94,7 @@ class GradientAccumulator:
         split: Split,
         *,
         class_weights: torch.Tensor,
-        max_rows: int | None,
+        max_windows: int | None,
         micro_batch_overhead: int,
         seed: int,
         scaler: torch.amp.GradScaler,
@@ -100,7 +104,7 @@ class GradientAccumulator:
         self._split = split
         self._class_weights = class_weights.cpu().double().numpy()
         self._device = class_weights.device
-        self._max_rows = max_rows
+        self._max_windows = max_windows
         self._micro_batch_overhead = micro_batch_overhead
         self._seed = seed
         self._scaler = scaler
@@ -111,36 +115,36 @@ class GradientAccumulator:
         self._data_seconds = self._sync_seconds = 0.0
 
     def accumulate(
-        self, rows: np.ndarray, step: int, token_budget: int, num_gradient_groups: int
+        self, indices: np.ndarray, step: int, token_budget: int, num_gradient_groups: int
     ) -> BatchReport:
         """Compute the gradient of one global batch.
 
-        When a GPU runs out of memory, all ranks start over with half the token budget: the cut changes, the
-        gradient does not.
+        If a GPU runs out of memory, all ranks repeat the batch with half the token budget: the micro-batches change,
+        the gradient does not.
 
         Args:
-            rows: the texts of the batch.
+            indices: of the batch's texts in the split.
             step: of the run.
-            token_budget: most tokens of a micro-batch, padding counted.
+            token_budget: most tokens of a micro-batch, padding included.
         Raises:
             PlatformError: when a single window does not fit into the GPU's memory.
         """
         started = time.monotonic()
-        batch = self._lay_out(rows)
+        batch = self._windows_of(indices)
         self._data_seconds = self._sync_seconds = 0.0
         while True:
             micro_batches = plan_gradient_groups(
                 batch.lengths,
                 token_budget,
                 num_gradient_groups,
-                self._max_rows,
+                self._max_windows,
                 self._micro_batch_overhead,
                 is_padded=self._forward.is_padded,
             )
             costs = [self._forward.tokens_of(batch.lengths[micro_batch]) for micro_batch in micro_batches]
             gradient_groups = partition(costs, num_gradient_groups)
             self._data_seconds += time.monotonic() - started
-            computed = self._compute(_Cut(batch, micro_batches, gradient_groups), step)
+            computed = self._compute(_Plan(batch, micro_batches, gradient_groups), step)
             if computed is not None:
                 break
             started = time.monotonic()
@@ -151,45 +155,47 @@ class GradientAccumulator:
             loss, sum(costs), token_budget, self._data_seconds, self._sync_seconds, mean_sync_seconds
         )
 
-    def _lay_out(self, rows: np.ndarray) -> _Batch:
-        windows, counts = self._split.encoded.windows_of(rows)
-        targets = self._split.targets[rows]
+    def _windows_of(self, indices: np.ndarray) -> _Batch:
+        windows, counts = self._split.encoded.windows_of(indices)
+        targets = self._split.targets[indices]
         weights = self._class_weights[targets]
         shares = np.repeat(weights / counts / weights.sum(), counts).astype(np.float32)
         return _Batch(windows, self._split.encoded.lengths[windows], np.repeat(targets, counts), shares)
 
-    def _compute(self, cut: _Cut, step: int) -> tuple[torch.Tensor, GradientSum] | None:
-        """Compute this rank's gradient groups; return their losses and gradients' sum, or None if memory ran out."""
+    def _compute(self, plan: _Plan, step: int) -> tuple[torch.Tensor, GradientSum] | None:
+        """Compute this rank's groups; return losses and the sum of gradients, or None if any rank ran out of memory."""
         self._forward.model.train()
-        losses = torch.zeros(len(cut.gradient_groups), dtype=torch.float64, device=self._device)
-        gradients = GradientSum(self._distributed, self._learning, len(cut.gradient_groups))
-        for first in range(0, len(cut.gradient_groups), self._distributed.size):
-            loss = self._compute_group(cut, step, first + self._distributed.rank, gradients)
+        losses = torch.zeros(len(plan.gradient_groups), dtype=torch.float64, device=self._device)
+        gradients = GradientSum(self._distributed, self._learning, len(plan.gradient_groups))
+        for group in range(
+            self._distributed.rank, len(losses) + self._distributed.rank, self._distributed.size
+        ):
+            loss = self._compute_group(plan, step, group, gradients)
             if self._any_failed(loss is None) or loss is None:
                 return None
-            losses[first + self._distributed.rank : first + self._distributed.rank + 1] = (
-                loss  # nothing beyond the last
-            )
+            losses[group : group + 1] = loss  # an empty slice beyond the last group
             if self._is_shared(len(losses)):
                 self._timed(gradients.add_round)
         return losses, gradients
 
-    def _compute_group(self, cut: _Cut, step: int, group: int, gradients: GradientSum) -> torch.Tensor | None:
-        """Compute a gradient group and pass on its gradient; return its loss, or None when memory did not suffice.
+    def _compute_group(
+        self, plan: _Plan, step: int, group: int, gradients: GradientSum
+    ) -> torch.Tensor | None:
+        """Compute a gradient group and hand over its gradient; return its loss, or None if memory ran out.
 
         Args:
-            group: its number; beyond the last there is nothing to compute.
+            group: its number; beyond the last one there is nothing to compute.
         """
         loss = torch.zeros((), dtype=torch.float64, device=self._device)
         try:
             self._forward.model.zero_grad(set_to_none=True)
-            for micro_batch in cut.gradient_groups[group] if group < len(cut.gradient_groups) else ():
+            for micro_batch in plan.gradient_groups[group] if group < len(plan.gradient_groups) else ():
                 torch.manual_seed(derive_seed(self._seed, "dropout", step, micro_batch))
-                loss += self._backward(cut.batch, cut.micro_batches[micro_batch])
+                loss += self._backward(plan.batch, plan.micro_batches[micro_batch])
             densify_gradients(self._forward.model)
-            if self._is_shared(len(cut.gradient_groups)):
+            if self._is_shared(len(plan.gradient_groups)):
                 self._used |= [p.grad is not None for p in self._learning]
-                gradients.take()
+                gradients.take_gradients()
         except torch.OutOfMemoryError:
             return None
         return loss
@@ -200,7 +206,7 @@ class GradientAccumulator:
             torch.cuda.empty_cache()
 
     def _timed(self, exchange: Callable[[], None]) -> None:
-        """Do something with other ranks, and count its time as waiting for them."""
+        """Run an exchange with other ranks and add its time to the sync time."""
         started = time.monotonic()
         exchange()
         self._sync_seconds += time.monotonic() - started
@@ -219,9 +225,9 @@ class GradientAccumulator:
         return loss.detach().double()
 
     def _any_failed(self, has_failed: bool) -> bool:
-        """Wait for all ranks; say whether the memory of any of them did not suffice."""
+        """Wait for all ranks; say whether any of them ran out of memory."""
         if self._device.type == "cuda" and self._distributed.size > 1:
-            torch.cuda.synchronize()  # so that computing does not count as waiting
+            torch.cuda.synchronize()  # computing must not count as waiting
         started = time.monotonic()
         any_failed = self._distributed.all_reduce_max(int(has_failed))
         self._sync_seconds += time.monotonic() - started
@@ -231,42 +237,42 @@ class GradientAccumulator:
         return num_gradient_groups > 1 or self._distributed.size > 1
 
     def _share(self, losses: torch.Tensor, gradients: GradientSum) -> tuple[float, float]:
-        """Give all ranks the sums over all gradient groups; return the loss, and the ranks' mean seconds for that."""
+        """Give all ranks the sum of the gradients; return the loss, and the mean sync seconds of all ranks."""
         if self._is_shared(len(losses)):
-            self._timed(lambda: self._spread(gradients))
-        told = np.append(losses.cpu().numpy(), self._sync_seconds)  # in one message
-        self._distributed.all_reduce_sum(told)
-        return float(told[:-1].sum()), float(told[-1]) / self._distributed.size
+            self._timed(lambda: self._set_gradients(gradients))
+        values = np.append(losses.cpu().numpy(), self._sync_seconds)  # in one message
+        self._distributed.all_reduce_sum(values)
+        return float(values[:-1].sum()), float(values[-1]) / self._distributed.size
 
-    def _spread(self, gradients: GradientSum) -> None:
-        """Make the sum the parameters' gradients; parameters that backward never reaches have none."""
+    def _set_gradients(self, gradients: GradientSum) -> None:
+        """Make the sum the parameters' gradients; parameters that backward never reaches get none."""
         if not self._knows_used:
             self._distributed.all_reduce_sum(self._used)
             self._knows_used = True
-        parts = gradients.parts_of(gradients.whole())
+        parts = gradients.views_of(gradients.total())
         for (parameter, part), is_used in zip(parts, self._used, strict=True):
             parameter.grad = part if is_used else None
         if self._device.type == "cuda" and self._distributed.size > 1:
-            torch.cuda.synchronize()  # so that the exchange does not count as computing
+            torch.cuda.synchronize()  # the exchange must not count as computing
 
 
 def _halved(token_budget: int, largest: int, longest: int) -> int:
-    """Return half of what did not fit into memory.
+    """Return half of the token budget that did not fit into memory.
 
     Args:
         largest: tokens of the largest micro-batch tried.
-        longest: tokens of the longest text; one text cannot be cut.
+        longest: tokens of the longest window, the smallest possible micro-batch.
     Raises:
-        PlatformError: when the largest micro-batch was already a single text.
+        PlatformError: when the largest micro-batch was already a single window.
     """
     if largest <= longest:
         raise PlatformError(
-            f"The GPU's memory does not hold the training of one text of {longest} tokens.",
+            f"The GPU's memory is too small to train on one text of {longest} tokens.",
             "Lower max_seq_length, or use an instance whose GPU has more memory.",
         )
     halved = max(longest, min(token_budget, largest) // 2)
     logger.warning(
-        "out of GPU memory with micro-batches of %d tokens: the step is repeated with at most %d",
+        "out of GPU memory with micro-batches of %d tokens: repeating the step with at most %d",
         largest,
         halved,
     )

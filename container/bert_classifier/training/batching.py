@@ -1,4 +1,4 @@
-"""Which texts make up which global batch: a pure function of seed and step, so that a resumed run needs no replay."""
+"""The order of training examples: a pure function of seed and step, so that a resumed run replays nothing."""
 
 import dataclasses
 import hashlib
@@ -18,16 +18,16 @@ class Split:
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """Return a 63-bit seed for one purpose, such as ("dropout", step, micro-batch); others are independent of it."""
+    """Return a 63-bit seed for one purpose, such as ("dropout", step, micro-batch), independent of all others."""
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
 class EpochOrder:
-    """Global batches of `num_examples` texts; the last one of an epoch is smaller and kept.
+    """Shuffled global batches; the last one of an epoch may be smaller.
 
     Args:
-        seed: the run's seed; the order of epoch e depends on (seed, e) alone.
+        seed: of the run; the order of epoch e depends only on (seed, e).
     """
 
     def __init__(self, num_examples: int, global_batch_size: int, seed: int) -> None:
@@ -39,7 +39,7 @@ class EpochOrder:
         self.steps_per_epoch = -(-num_examples // global_batch_size)
 
     def batch(self, step: int) -> np.ndarray:
-        """Return the examples of an optimizer step (counted from 0), int64 (≤ global_batch_size,)."""
+        """Return the indices of the examples of an optimizer step (counted from 0), int64 (≤ global_batch_size,)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             draw = torch.Generator().manual_seed(derive_seed(self._seed, "order", epoch))

@@ -1,7 +1,7 @@
-"""The padding-free pass compiled by torch, in few shapes: fused kernels, and CUDA graphs that can be replayed.
+"""The padding-free forward pass, compiled by torch for few shapes: fused kernels, and CUDA graphs if wanted.
 
-A micro-batch is filled up to one of a few sizes with texts of padding. No text sees another, and the logits of the
-padding are dropped, so that it changes neither answers nor gradients.
+A micro-batch is filled up to one of a few sizes with texts of padding. No text attends to another and the logits of
+the padding are dropped, so it changes neither logits nor gradients.
 """
 
 import functools
@@ -20,13 +20,11 @@ from bert_classifier.modeling.packed import Kernel, PackedForward, pack, packed_
 logger = logging.getLogger(__name__)
 
 _LEAST_TOKENS = 256
-_SIZES_AN_OCTAVE = 8  # so that less than an eighth of the tokens are padding
-_TOKENS_A_TEXT = (
-    8  # there is room for one text in so many tokens; where texts are shorter, the next sizes are taken
-)
+_SIZES_PER_OCTAVE = 8  # less than an eighth of the tokens are padding
+_TOKENS_PER_TEXT = 8  # a size has one slot per so many tokens; for shorter texts, a larger size is used
 _TRIAL_TEXTS = 4
-_TOLERANCE = 0.05  # relative, as between the padded and the padding-free way
-# Shapes are symbols to the compiler, so that it works once; the fixed sizes are for the graphs.
+_TOLERANCE = 0.05  # relative, as between the padded and the padding-free pass
+# Shapes are symbolic, so that torch compiles once; the fixed sizes are for the CUDA graphs.
 _COMPILERS: dict[str, Callable[..., Any]] = {
     "true": functools.partial(torch.compile, dynamic=True, fullgraph=True),
     "graphs": functools.partial(torch.compile, dynamic=True, fullgraph=True, mode="reduce-overhead"),
@@ -36,12 +34,12 @@ Compiler = Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]
 
 
 class CompiledForward(PackedForward):
-    """Computes logits without padding to speak of, by compiled code where gradients are wanted.
+    """A PackedForward that is compiled where gradients are needed.
 
     Args:
-        longest: most tokens of a text.
+        longest: most tokens of a window.
         compiler: torch.compile with its settings.
-        kernel: as PackedForward's.
+        kernel: as of PackedForward.
     """
 
     def __init__(
@@ -56,25 +54,25 @@ class CompiledForward(PackedForward):
         self._compiled = compiler(self._logits_of_filled)
         self._own_gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
 
-    def inputs(self, encoded: EncodedTexts, rows: np.ndarray) -> Inputs:
-        """Return what the model takes for these b rows, on the device; filled up where gradients are wanted."""
+    def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
+        """Return the model's inputs for these b windows, on the device; filled up where gradients are needed."""
         if not torch.is_grad_enabled():
-            return super().inputs(encoded, rows)
-        ids, positions, ends = pack(encoded, rows)
-        size, slots = _size_of(int(ends[-1]), len(rows), self._longest)
+            return super().inputs(encoded, windows)
+        ids, positions, ends = pack(encoded, windows)
+        size, slots = _size_of(int(ends[-1]), len(windows), self._longest)
         rest = size - int(ends[-1])
         filling = np.arange(rest) % self._longest
-        filled = ends[-1] + np.minimum(np.arange(1, slots - len(rows) + 1) * self._longest, rest)
-        told = {
+        filled = ends[-1] + np.minimum(np.arange(1, slots - len(windows) + 1) * self._longest, rest)
+        arrays = {
             "input_ids": np.concatenate([ids[0], np.full(rest, self.pad_id)])[None],
             "position_ids": np.concatenate([positions[0], filling])[None] + self._first_position,
             "cu_seq_lens_q": np.concatenate([ends, filled]).astype(np.int32),
         }
-        tensors = {name: torch.from_numpy(array).to(self.device) for name, array in told.items()}
-        return {**tensors, "texts": len(rows)}
+        tensors = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+        return {**tensors, "texts": len(windows)}
 
     def tokens_of(self, lengths: np.ndarray) -> int:
-        """Return the tokens that computing texts of these lengths in one pass takes, the filling counted."""
+        """Return the tokens computed in a pass over windows of these lengths, padding included."""
         return _size_of(int(lengths.sum()), len(lengths), self._longest)[0]
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
@@ -101,16 +99,16 @@ class CompiledForward(PackedForward):
 
 
 def _size_of(tokens: int, texts: int, longest: int) -> tuple[int, int]:
-    """Return the smallest size that takes so many tokens in so many texts, and the texts it has room for.
+    """Return the smallest size that holds so many tokens in so many texts, and its number of slots for texts.
 
     Args:
-        longest: most tokens of a text, also of one of padding.
+        longest: most tokens of a text, padding texts included.
     """
     size = max(tokens, _LEAST_TOKENS)
     while True:
-        step = 2 ** (size - 1).bit_length() // (2 * _SIZES_AN_OCTAVE)
+        step = 2 ** (size - 1).bit_length() // (2 * _SIZES_PER_OCTAVE)
         size = -(-size // step) * step
-        slots = max(size // _TOKENS_A_TEXT, 1)
+        slots = max(size // _TOKENS_PER_TEXT, 1)
         if texts + -(-(size - tokens) // longest) <= slots:
             return size, slots
         size += 1
@@ -126,11 +124,11 @@ def choose_forward(
     longest: int,
     setting: str,
 ) -> Forward:
-    """Return the fastest way to compute logits that the device has and that proves right on a sample.
+    """Return the fastest forward pass for the device that is correct on a sample.
 
     Args:
-        sample: texts to compare the ways on.
-        longest: most tokens of a text.
+        sample: texts on which the passes are compared.
+        longest: most tokens of a window.
         setting: TrainConfig.compile.
     """
     chosen = packed_or_padded(model, pad_id, device, precision, sample)
@@ -142,47 +140,49 @@ def choose_forward(
     compiled = CompiledForward(chosen, longest, _COMPILERS[setting])
     if setting == "graphs":
         compiled.keep_gradients()
-    return compiled if proves_right(compiled, chosen, sample) else chosen
+    return compiled if is_correct(compiled, chosen, sample) else chosen
 
 
-def proves_right(compiled: CompiledForward, reference: Forward, sample: EncodedTexts) -> bool:
-    """Say whether the compiled way computes, and gives the logits and the gradients of another; tell if it does not."""
+def is_correct(compiled: CompiledForward, reference: Forward, sample: EncodedTexts) -> bool:
+    """Say whether the compiled pass works and gives the logits and gradients of another; log the result."""
     was_training = compiled.model.training
     try:
         compiled.model.eval()
         difference = max(_differences(compiled, reference, sample))
         compiled.model.train()
-        _pass(compiled, sample)  # with dropout, as in training: compiled now rather than at the first step
+        _pass(compiled, sample)  # with dropout, as in training: compile now rather than at the first step
     except Exception as error:  # noqa: BLE001 - a compiler raises anything, and costs speed, not the run
         words = str(error).strip().splitlines() or [type(error).__name__]
-        logger.warning("the model is not compiled: that fails here (%s)", words[0][:200])
+        logger.warning("the model is not compiled: torch.compile failed (%s)", words[0][:200])
         return False
     finally:
         compiled.model.train(was_training)
         compiled.model.zero_grad(set_to_none=True)
     if not difference <= _TOLERANCE:
-        logger.warning("the model is not compiled: compiled, it is off by %.3g", difference)
+        logger.warning("the model is not compiled: its results differ by %.3g", difference)
         return False
-    logger.info("the model is compiled (difference of the two ways: %.2g)", difference)
+    logger.info("the model is compiled (results differ by %.2g)", difference)
     return True
 
 
 def _differences(one: Forward, other: Forward, sample: EncodedTexts) -> tuple[float, float]:
-    """Return how far apart logits and gradients of two ways are, relative to the length of the second's."""
-    (ours, ours_by), (theirs, theirs_by) = (_pass(way, sample) for way in (one, other))
-    return _relative(ours, theirs), _relative(ours_by, theirs_by)
+    """Return the differences of logits and of gradients, relative to the norms of the second pass."""
+    (logits, gradients), (other_logits, other_gradients) = (
+        _pass(forward, sample) for forward in (one, other)
+    )
+    return _relative(logits, other_logits), _relative(gradients, other_gradients)
 
 
-def _pass(way: Forward, sample: EncodedTexts) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute two micro-batches; return their logits, and the gradient of a function of them by all weights."""
-    way.model.zero_grad(set_to_none=True)
+def _pass(forward: Forward, sample: EncodedTexts) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute two micro-batches; return their logits, and the gradient of the sum of their squares."""
+    forward.model.zero_grad(set_to_none=True)
     logits = []
-    for rows in np.array_split(np.arange(min(_TRIAL_TEXTS, len(sample))), 2):
-        if len(rows):
-            logits.append(way(sample, rows))
+    for windows in np.array_split(np.arange(min(_TRIAL_TEXTS, len(sample))), 2):
+        if len(windows):
+            logits.append(forward(sample, windows))
             (logits[-1] ** 2).sum().backward()
             logits[-1] = logits[-1].detach().clone()
-    parts = [p.grad for p in way.model.parameters() if p.grad is not None]
+    parts = [p.grad for p in forward.model.parameters() if p.grad is not None]
     return torch.cat(logits), torch.cat([part.to_dense().flatten() for part in parts])
 
 

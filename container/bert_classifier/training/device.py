@@ -1,4 +1,4 @@
-"""Where and in which arithmetic a rank computes; CPU threads pinned, since their number changes the bits."""
+"""Device, precision and CPU threads of a rank. The number of threads is fixed: it changes the bits."""
 
 import logging
 import os
@@ -13,20 +13,20 @@ from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gp
 logger = logging.getLogger(__name__)
 
 _DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 2048}
-# What starting one more micro-batch costs, in tokens' worth of time. On a GPU, launching the kernels of a pass takes
-# as long as computing some thousand tokens; a CPU rather computes twice than one padding token too many.
-_PIECE_COST = {"cuda": 4096, "cpu": MICRO_BATCH_OVERHEAD_TOKENS}
+# Cost of one more micro-batch, in tokens: on a GPU, launching the kernels of a pass takes as long as computing some
+# thousand tokens; on a CPU, it costs less than a little padding.
+_OVERHEAD_TOKENS = {"cuda": 4096, "cpu": MICRO_BATCH_OVERHEAD_TOKENS}
 
 
 def choose_device(local_rank: int = 0) -> torch.device:
-    """Return this rank's GPU, or the CPU where there is none that torch can use.
+    """Return this rank's GPU, or the CPU if torch can use no GPU.
 
     Raises:
-        UserError: when the host has GPUs, but fewer than processes, or such as torch has no kernels for.
+        UserError: when the host has fewer GPUs than processes, or GPUs that torch has no kernels for.
     """
     if not count_gpus():
         if local_rank == 0 and (reason := why_no_gpu()):
-            logger.warning("this machine has a GPU, but training goes on its CPU: %s", reason)
+            logger.warning("this machine has a GPU, but training uses its CPU: %s", reason)
         return torch.device("cpu")
     _require_gpus(local_rank + 1)
     require_kernels(local_rank)
@@ -35,13 +35,13 @@ def choose_device(local_rank: int = 0) -> torch.device:
 
 
 def check_devices(precision: str, processes: int) -> None:
-    """Refuse what this host cannot compute before data are read, as far as that takes no GPU into use.
+    """Check early, without using a GPU, that this host can compute the job.
 
     Args:
         precision: the setting.
-        processes: of this host.
+        processes: on this host.
     Raises:
-        UserError: for fewer GPUs than processes, or fp16 without any.
+        UserError: for fewer GPUs than processes, or fp16 without a GPU.
     """
     if count_gpus():
         _require_gpus(processes)
@@ -53,16 +53,18 @@ def _require_gpus(processes: int) -> None:
     gpus = count_gpus()
     if processes > gpus:
         raise UserError(
-            f"This instance has {gpus} GPU(s), too few for its processes.",
-            "Leave processes_per_host out: it is then the number of GPUs.",
+            f"This instance has {gpus} GPU(s), fewer than its processes.",
+            "Leave processes_per_host out: the default is the number of GPUs.",
         )
 
 
 def pin_threads(processes: int = 1) -> int:
-    """Use this process' part of the available cores, or fewer where OMP_NUM_THREADS says so; return their number.
+    """Compute with this process's share of the available cores, or with OMP_NUM_THREADS if that is fewer.
 
     Args:
         processes: that share the cores.
+    Returns:
+        the number of threads.
     """
     threads = max(1, min(available_cores() // processes, torch.get_num_threads()))
     torch.set_num_threads(threads)
@@ -70,11 +72,14 @@ def pin_threads(processes: int = 1) -> int:
 
 
 def use_threads(wanted: int, available: int) -> int:
-    """Compute with as many threads as an earlier attempt of the run, if there are cores for them; return their number.
+    """Compute with the threads of the run's first attempt, if the machine has the cores, for equal bits.
 
     Args:
-        available: what this rank took; cores that it shares with other ranks count too, and those of which a quota
-            leaves it a part of the time: equal bits are worth more.
+        wanted: threads of the first attempt. All cores count, also those shared with other ranks or limited by a
+            quota: equal bits are worth more than speed.
+        available: threads that this rank uses otherwise.
+    Returns:
+        the number of threads.
     """
     threads = wanted if wanted <= max(available, len(os.sched_getaffinity(0))) else available
     torch.set_num_threads(threads)
@@ -97,10 +102,10 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 
 def default_token_budget(device: torch.device) -> int:
-    """Return the most tokens of a micro-batch when the job does not say: what measured fastest."""
+    """Return the default token budget of a micro-batch, the fastest in measurements."""
     return _DEFAULT_TOKENS[device.type]
 
 
 def micro_batch_overhead_tokens(device: torch.device) -> int:
-    """Return what a micro-batch costs besides its tokens, in tokens' worth of time."""
-    return _PIECE_COST[device.type]
+    """Return the cost of a micro-batch besides its tokens, in tokens."""
+    return _OVERHEAD_TOKENS[device.type]

@@ -1,4 +1,4 @@
-"""How a run went, kept small enough for every checkpoint: losses in buckets of steps, and the evaluations."""
+"""The learning curve of a run, small enough for every checkpoint: losses in buckets of steps, and evaluations."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ class History:
     """The learning curve of a run, the same whether it was interrupted or not; JSON values only.
 
     Attributes:
-        width: steps whose losses a bucket adds up.
-        buckets: sums of the losses of `width` steps each; the last may have fewer so far.
-        steps: trained so far.
-        evaluations: [step, loss, accuracy, macro F1] of evaluations on validation; of very many, every second goes.
-        start: step from which on it is known; other than 0 where a checkpoint of before had none.
-        seconds: spent training and evaluating, over all attempts; what an interruption has lost is not counted.
+        width: steps per bucket.
+        buckets: sums of the losses of `width` steps each; the last one may have fewer steps so far.
+        steps: recorded so far.
+        evaluations: [step, loss, accuracy, macro F1] on validation; if there are too many, every second one is dropped.
+        start: first step of the record; not 0 if the run resumed from an early checkpoint without a history.
+        seconds: spent on training and evaluating in all attempts, without the work that interruptions lost.
     """
 
     width: int = 1
@@ -27,7 +27,7 @@ class History:
     seconds: float = 0.0
 
     def note_step(self, loss: float) -> None:
-        """Note the loss of the next step."""
+        """Record the loss of the next step."""
         if self.steps % self.width == 0:
             if len(self.buckets) == _MOST_BUCKETS:
                 self.buckets = [a + b for a, b in zip(self.buckets[::2], self.buckets[1::2], strict=True)]
@@ -37,13 +37,13 @@ class History:
         self.steps += 1
 
     def note_evaluation(self, step: int, loss: float, accuracy: float, macro_f1: float) -> None:
-        """Note an evaluation on validation."""
+        """Record an evaluation on validation."""
         if len(self.evaluations) == _MOST_EVALUATIONS:
             del self.evaluations[::2]
         self.evaluations.append([step, loss, accuracy, macro_f1])
 
     def training_losses(self) -> list[tuple[float, float]]:
-        """Return (step in the middle of a bucket, mean loss a step) of each bucket."""
+        """Return (middle step, mean loss per step) of each bucket."""
         counts = [min(self.width, self.steps - start) for start in range(0, self.steps, self.width)]
         return [
             (self.start + number * self.width + count / 2, total / count)

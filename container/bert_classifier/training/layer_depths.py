@@ -1,4 +1,4 @@
-"""How deep below the head each parameter of an encoder lies, read from its modules: families name them differently."""
+"""The depth of each parameter below the head, read from the modules: families use different names."""
 
 import re
 from typing import Any
@@ -13,16 +13,16 @@ _NAMED_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
 
 
 def layer_depths(model: Any) -> dict[str, int]:
-    """Return, by parameter name, how many layers lie above it: 0 for head and top layer, L for the embeddings.
+    """Return the number of layers above each parameter, by name: 0 for head and top layer, L for the embeddings.
 
-    The layers are the L = num_hidden_layers blocks that the encoder holds in a list. What it registers before them
-    lies below them (embeddings and their norm), and so do tables that all layers look up (relative positions). A
-    pooler, a final norm and the head lie above.
+    The layers are the L = num_hidden_layers blocks that the encoder holds in a list. Modules registered before them
+    lie below them (embeddings and their norm), and so do tables shared by all layers (relative positions). Pooler,
+    final norm and head lie above.
 
     Args:
         model: a classifier of transformers.
     Raises:
-        UserError: when there is no layer for each depth, as in ALBERT, whose layers share their weights.
+        UserError: when not every layer has weights of its own, as in ALBERT.
     """
     encoder = model.base_model
     count = model.config.get_text_config().num_hidden_layers
@@ -39,7 +39,7 @@ def layer_depths(model: Any) -> dict[str, int]:
     for name, parameter in encoder.named_parameters():
         layer = next((number for block, number in layers.items() if name.startswith(block)), None)
         if layer is not None:
-            depth = 0  # of what is registered after the layers
+            depth = 0  # of modules registered after the layers
             depths[id(parameter)] = count - 1 - layer
         elif not any(part in name for part in HEAD_PARTS):
             depths[id(parameter)] = count if name.startswith(low) else depth
@@ -47,9 +47,9 @@ def layer_depths(model: Any) -> dict[str, int]:
 
 
 def _layers(encoder: Module, count: int) -> dict[str, int]:
-    """Return the number of each layer by the beginning of its parameters' names; empty where they cannot be told.
+    """Return the number of each layer by the prefix of its parameters' names; empty if the layers are not found.
 
-    A family may hold the parts of its layers in several lists (XLM), or its layers in a list of lists (Funnel).
+    A family may keep the parts of its layers in several lists (XLM), or its layers in a list of lists (Funnel).
     """
     found: dict[str, int] = {}
     for name, module in encoder.named_modules():
@@ -68,11 +68,13 @@ def _blocks(name: str, module: Module) -> dict[str, Module]:
 
 
 def names_tell_depths(model: Any) -> bool:
-    """Say whether names (`.layer.N.`, `embeddings.`) tell these depths, as fingerprints without `layer_depths` do."""
+    """Say whether parameter names (`.layer.N.`, `embeddings.`) give the same depths, as in early versions."""
     names = [name for name, _ in model.named_parameters()]
     numbers = {name: int(found[1]) for name in names if (found := _NAMED_LAYER.search(name))}
     count = 1 + max(numbers.values(), default=-1)
-    told = {name: count - 1 - number for name, number in numbers.items()}
-    told |= {name: count for name in names if _NAMED_EMBEDDINGS.search(name)}
+    by_name = {name: count - 1 - number for name, number in numbers.items()}
+    by_name |= {name: count for name in names if _NAMED_EMBEDDINGS.search(name)}
     depths = layer_depths(model)
-    return all(depths[name] == told.get(name, 0) for name, p in model.named_parameters() if p.requires_grad)
+    return all(
+        depths[name] == by_name.get(name, 0) for name, p in model.named_parameters() if p.requires_grad
+    )

@@ -1,4 +1,4 @@
-"""AdamW's parameter groups, the schedule of the learning rate, and the weights of classes."""
+"""AdamW's parameter groups, the learning rate schedule and class weights."""
 
 import logging
 from typing import Any
@@ -10,20 +10,20 @@ from bert_classifier.training.layer_depths import layer_depths
 
 logger = logging.getLogger(__name__)
 
-_LARGE_TABLE = 4096  # rows; position and type tables are smaller
+_LARGE_TABLE = 4096  # embeddings; position and type tables have fewer
 
 
 def build_optimizer(
     model: torch.nn.Module, learning_rate: float, weight_decay: float, layer_decay: float
 ) -> torch.optim.AdamW:
-    """Return AdamW over the parameters that learn.
+    """Return AdamW over the parameters that are trained.
 
-    Biases and LayerNorm weights (all vectors) do not decay. With `layer_decay` d < 1, encoder layer i of L learns at
-    d^(L-1-i) and the embeddings at d^L of the learning rate (Sun et al. 2019, section 5.4.2); the head learns at it.
-    Each group carries its factor as `lr_scale`.
+    Biases and LayerNorm weights (all vectors) do not decay. With `layer_decay` d < 1, the learning rate is multiplied
+    by d^(L-1-i) in encoder layer i of L and by d^L in the embeddings, not in the head (Sun et al. 2019, section 5.4.2).
+    Each group has its factor as `lr_scale`.
 
     Raises:
-        UserError: when the model has no layers that `layer_decay` could tell apart.
+        UserError: when the layers of the model cannot be told apart.
     """
     depths = layer_depths(model) if layer_decay < 1 else {}
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
@@ -33,7 +33,7 @@ def build_optimizer(
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((scale, decay), []).append(parameter)
     if depths and all(scale == 1 for scale, _ in groups):
-        logger.warning("layer_decay=%g has no effect: no layer of the encoder learns", layer_decay)
+        logger.warning("layer_decay=%g has no effect: no layer of the encoder is trained", layer_decay)
     settings: list[dict[str, Any]] = [
         {"params": parameters, "lr_scale": scale, "weight_decay": decay}
         for (scale, decay), parameters in groups.items()
@@ -42,7 +42,7 @@ def build_optimizer(
 
 
 def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> float:
-    """Return the share of the peak learning rate at a step (from 0): a linear rise, then linear decay to 0."""
+    """Return the factor of the learning rate at a step (from 0): linear warmup to 1, then linear decay to 0."""
     warmup_steps = round(total_steps * warmup_ratio)
     if step < warmup_steps:
         return (step + 1) / warmup_steps
@@ -50,7 +50,7 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
 
 
 def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tensor:
-    """Return float32 (classes,): n ÷ (classes that occur × count of the class), 0 for an absent one.
+    """Return float32 (classes,): n ÷ (number of classes that occur × count of the class); 0 if the class is absent.
 
     Source: King and Zeng 2001, Logistic Regression in Rare Events Data.
     """
@@ -62,9 +62,9 @@ def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tenso
 
 
 def use_sparse_embedding_gradients(model: torch.nn.Module) -> None:
-    """Let the backward pass of each micro-batch touch only the rows of large embedding tables that it used.
+    """Compute gradients only for the embeddings that a micro-batch used.
 
-    Otherwise every micro-batch fills and adds a gradient of the whole vocabulary, on a CPU 8 % of the time.
+    Otherwise every micro-batch fills and adds a gradient of the whole vocabulary: 8 % of the time on a CPU.
     """
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding) and module.num_embeddings >= _LARGE_TABLE:
@@ -72,7 +72,7 @@ def use_sparse_embedding_gradients(model: torch.nn.Module) -> None:
 
 
 def densify_gradients(model: torch.nn.Module) -> None:
-    """Sum sparse gradients into dense ones, as the optimizer wants them: once a batch instead of once a micro-batch."""
+    """Make sparse gradients dense, as the optimizer needs them."""
     for parameter in model.parameters():
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.to_dense()

@@ -1,4 +1,4 @@
-"""The data of a job as its ranks need them: read, checked and tokenised once a host, shared by memory map."""
+"""The data of a job: read, checked and tokenised once per host, shared by its ranks through memory maps."""
 
 import dataclasses
 import functools
@@ -35,15 +35,15 @@ _DESCRIPTION = "prepared.json"
 
 @dataclasses.dataclass(frozen=True)
 class PreparedData:
-    """Everything of the data that training needs.
+    """The data as training needs them.
 
     Attributes:
-        labels: name of each class, by index.
-        positive: index of the class whose F1 is the score, or None.
+        labels: names of the classes, by index.
+        positive: index of the class whose F1 is the score; None: accuracy is the score.
         splits: train, validation and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
-        data_report: what the data doctor found, as in data_report.json; empty where it was not asked.
-        rows: returns the texts of a channel that is judged, and where each stands; read when they are asked for.
+        data_report: findings of the data doctor, as in data_report.json.
+        rows: load the texts of an evaluated channel and their positions in the files, by channel.
     """
 
     labels: Sequence[str]
@@ -54,41 +54,44 @@ class PreparedData:
     rows: Mapping[str, Callable[[], Rows]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write everything into a folder, for other processes of this host; ids that are mapped from there stay."""
+        """Write everything into a folder, for other processes of this host."""
         for name, split in self.splits.items():
             write_ids(split.encoded.ids, _ids_file(folder, name))
             for field, array in _small_arrays(split).items():
                 np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
         for name, rows_of in self.rows.items():
             rows_of().save(_rows_file(folder, name))
-        description = {"labels": list(self.labels), "positive": self.positive, "splits": list(self.splits)}
-        digests = {"fingerprints": dict(self.fingerprints), "data_report": dict(self.data_report)}
-        text = json.dumps({**description, **digests})
-        (folder / _DESCRIPTION).write_text(text, encoding="utf-8")
+        description = {
+            "labels": list(self.labels),
+            "positive": self.positive,
+            "splits": list(self.splits),
+            "fingerprints": dict(self.fingerprints),
+            "data_report": dict(self.data_report),
+        }
+        (folder / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Return what another process saved; the arrays are mapped, so that all processes share one copy."""
-        described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        splits = {name: _mapped(folder, name) for name in described["splits"]}
-        fingerprints, data_report = described["fingerprints"], described["data_report"]
+        """Load what another process saved; the arrays are memory-mapped, so that all processes share one copy."""
+        description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        splits = {name: _mapped(folder, name) for name in description.pop("splits")}
         files = {name: _rows_file(folder, name) for name in splits}
         rows = {name: functools.partial(Rows.load, path) for name, path in files.items() if path.exists()}
-        return cls(described["labels"], described["positive"], splits, fingerprints, data_report, rows)
+        return cls(**description, splits=splits, rows=rows)
 
 
 def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> PreparedData:
-    """Read, check, tokenise and examine the channels; the first host writes down what the data doctor found.
+    """Read, check, tokenise and examine the channels; the first host writes data_report.json.
 
     Args:
-        folder: takes the token ids, which are mapped from there for as long as they are used.
+        folder: receives the token ids, which stay mapped from there.
     Raises:
         UserError: for a model, channel, row or label that cannot be used, or data that would waste the run.
-        PlatformError: when the disk does not take the token ids.
-        Stopped: when the program was told to stop, at once.
+        PlatformError: when the token ids cannot be written.
+        Stopped: as soon as a stop signal comes.
     """
     quiet_transformers()
-    with stop.immediately():  # nothing is lost by it
+    with stop.immediately():  # nothing would be lost
         preparation = _Preparation(config, environment, stop, folder)
         data = preparation.read()
         splits = preparation.encode(data)
@@ -103,18 +106,14 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
 
 
 class _Preparation:
-    """The steps of `prepare`, each announced: at a million texts, each takes a minute or more.
-
-    Args:
-        as prepare's.
-    """
+    """The steps of `prepare`, each of them logged: with a million texts, each takes a minute or more."""
 
     def __init__(self, config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> None:
         self._config = config
         self._environment = environment
         self._stop = stop
         self._folder = folder
-        # Loaded for its mistakes alone, which would else be told after all data were read.
+        # The model is built only to report its errors before all data are read.
         model, self._tokenizer = build_model(config, environment, ("any", "other"))
         if config.layer_decay < 1:
             layer_depths(model)
@@ -131,22 +130,20 @@ class _Preparation:
         return data
 
     def encode(self, data: Data) -> dict[str, Split]:
-        """Return the channels' token ids, which are put into the folder."""
+        """Tokenise the channels; the ids go into the folder."""
         sizes = ", ".join(f"{name} {len(examples)}" for name, examples in data.channels.items())
         logger.info("tokenising the texts: %s", sizes)
         return {name: self._encode(examples, name) for name, examples in data.channels.items()}
 
     def examine(self, data: Data, splits: Mapping[str, Split]) -> DataReport:
-        """Return what the data doctor finds."""
+        """Return the findings of the data doctor."""
         logger.info("examining the data")
-        surveys = {}
+        stats = {}
         for name, examples in data.channels.items():
             encoded, unknown = splits[name].encoded, self._tokenizer.unk_token_id
-            surveys[name] = ChannelStats.of(name, examples, self._encoder, encoded, unknown)
+            stats[name] = ChannelStats.of(name, examples, self._encoder, encoded, unknown)
             self._stop.check()
-        return examine(
-            self._config, surveys, data.labels, longest=self._longest, is_held_out=data.is_held_out
-        )
+        return examine(self._config, stats, data.labels, longest=self._longest, is_held_out=data.is_held_out)
 
     def _encode(self, examples: Examples, channel: str) -> Split:
         path = _ids_file(self._folder, channel)
@@ -174,7 +171,7 @@ def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> No
 
 
 def _write(environment: Environment, report: DataReport) -> None:
-    """Write down what was found; a disk that refuses costs the file, not the job."""
+    """Write data_report.json; if that fails, it costs the file, not the job."""
     path = environment.output_dir / REPORT_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a person sees of a run: one metric line an interval, and a bar where there is a terminal."""
+"""What a person sees of a run: one metric line per interval, and a progress bar on a terminal."""
 
 import dataclasses
 import logging
@@ -14,11 +14,7 @@ LOG_INTERVAL_SECONDS = 10.0
 
 @dataclasses.dataclass
 class StepReport:
-    """What one optimizer step did: its loss, the gradient's norm before clipping, and how much it computed.
-
-    `data_seconds` went into laying out the batch, `sync_seconds` into waiting for other ranks and exchanging gradients;
-    `mean_sync_seconds` is the mean of the latter over all ranks.
-    """
+    """The result of one optimizer step; `grad_norm` is the norm before clipping, the seconds are BatchReport's."""
 
     loss: float
     grad_norm: float
@@ -36,9 +32,9 @@ class Progress:
 
     Args:
         total_steps: of the whole run.
-        first_step: where this attempt of the run starts; the rest of the time is estimated from there.
-        log_every: steps between lines; 0 = by time.
-        bar: whether to draw a progress bar; only where a terminal shows it.
+        first_step: at which this attempt starts.
+        log_every: steps between lines; 0: a line every LOG_INTERVAL_SECONDS.
+        bar: draw a progress bar.
     """
 
     def __init__(
@@ -59,7 +55,7 @@ class Progress:
         self._first = self._step = first_step
 
     def update(self, step: int, report: StepReport) -> None:
-        """Take in optimizer step number `step` (counted from 1); log when it is time."""
+        """Add the report of optimizer step `step` (counted from 1); log if a line is due."""
         self._pending.append(report)
         self._step = step
         if self._bar is not None:
@@ -72,12 +68,12 @@ class Progress:
             return step % self._log_every == 0
         return time.monotonic() - self._logged >= LOG_INTERVAL_SECONDS
 
-    def leave_out(self, seconds: float) -> None:
-        """Take time that was not spent on steps, such as an evaluation, out of the rates of this interval."""
+    def exclude(self, seconds: float) -> None:
+        """Exclude time that was not spent on steps, such as an evaluation, from the rates of this interval."""
         self._logged += seconds
 
     def close(self) -> None:
-        """Log the last steps, wherever training ends, and take the bar off the terminal."""
+        """Log the remaining steps and remove the bar."""
         if self._pending:
             self._log(self._step)
         if self._bar is not None:
@@ -111,11 +107,11 @@ class Progress:
 
 
 class TextProgress:
-    """Tells how far a channel's texts are tokenised: by a bar, or else by a line now and then.
+    """Shows the progress of tokenising a channel: as a bar, or as a log line every LOG_INTERVAL_SECONDS.
 
     Args:
         total: texts of the channel.
-        bar: whether to draw a progress bar; only where a terminal shows it.
+        bar: draw a progress bar.
     """
 
     def __init__(self, channel: str, total: int, *, bar: bool = False) -> None:
@@ -125,7 +121,7 @@ class TextProgress:
         self._started = self._logged = time.monotonic()
 
     def update(self, done: int) -> None:
-        """Take in that `done` texts are tokenised; tell it when it is time."""
+        """Note that `done` texts are tokenised; log if a line is due."""
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
@@ -137,18 +133,18 @@ class TextProgress:
             self._logged = now
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
 
 
 def wants_bar(job_name: str) -> bool:
-    """Say whether a bar would be seen: on a terminal, and not in a SageMaker job whose log it would flood."""
+    """Say whether to draw a bar: on a terminal, but not in a SageMaker job, whose log it would flood."""
     return not job_name and sys.stderr.isatty()
 
 
 def metric_line(values: dict[str, float | int]) -> str:
-    """Return `name=value` pairs for the log, in plain decimals: regexes of metric services lose exponents."""
+    """Return `name=value` pairs for the log, without exponents: regexes of metric services would cut them off."""
     return " ".join(f"{name}={_plain(value)}" for name, value in values.items())
 
 

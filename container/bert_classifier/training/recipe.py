@@ -1,6 +1,6 @@
-"""The default recipe: batch, epochs and learning rate that fit the data and the encoder, where nobody sets them.
+"""The default recipe: batch size, epochs and learning rate that suit the data and the encoder, unless they are set.
 
-A pure function of settings, data size, encoder and ranks: all ranks, and every start of a run, choose alike.
+A pure function of settings, data size, encoder and ranks: all ranks and all attempts of a run choose the same.
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ from typing import Any
 
 from bert_classifier.job.config import TrainConfig
 
-_BATCH_BELOW = ((200, 8), (1000, 16))  # training texts below which a smaller batch is taken
+_BATCH_BELOW = ((200, 8), (1000, 16))  # number of training texts, batch size below it
 _LARGEST_BATCH = 32
 _LEAST_STEPS = 120
 _LEAST_EPOCHS = 3
@@ -18,13 +18,13 @@ _RATE_RANGE = (2e-5, 2e-4)
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Settings of a run as they are used.
+    """The resolved settings of a run.
 
     Attributes:
         global_batch_size: texts per optimizer step, over all ranks.
         num_texts: for training, after the hold-out.
         width: of the encoder's hidden vectors.
-        automatic: names of the settings that were chosen here, not set by hand.
+        automatic: names of the settings that were chosen here.
     """
 
     global_batch_size: int
@@ -35,7 +35,7 @@ class Recipe:
     automatic: tuple[str, ...]
 
     def description(self, total_steps: int) -> str:
-        """Say what was chosen, from what, and how to decide otherwise."""
+        """Say what was chosen, why, and how to override it."""
         values = {
             "global_batch_size": f"batch {self.global_batch_size}",
             "num_train_epochs": f"{self.num_train_epochs} epochs ({total_steps} steps)",
@@ -43,32 +43,32 @@ class Recipe:
         }
         chosen = ", ".join(values[name] for name in self.automatic)
         return (
-            f"chosen from {self.num_texts} training texts and an encoder {self.width} wide: {chosen}; set"
+            f"chosen for {self.num_texts} training texts and an encoder of width {self.width}: {chosen}; set"
             f" {', '.join(self.automatic)} to override"
         )
 
 
 def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size: int) -> Recipe:
-    """Return the recipe of a run; each setting that is set by hand stays as it is.
+    """Return the recipe of a run; settings of the job are kept.
 
-    - Batch: 8 below 200 training texts, 16 below 1,000, else 32. Few texts make few steps, and a smaller batch more.
-    - Epochs: as many as make about 120 steps, and at least 3. With fewer steps the loss hardly leaves its start: the
-      learning rate rises over the first tenth of them and falls over the rest. A batch of more texts than there are
-      is the whole epoch, one step.
-    - Learning rate: 2e-4 at a width of 384, less for wider encoders by the square of the ratio (5e-5 at BERT base's
-      768, as Devlin et al. 2019), and never outside 2e-5 to 2e-4.
+    - Batch: 8 below 200 training texts, 16 below 1,000, else 32: few texts make few steps, a smaller batch makes more.
+    - Epochs: enough for about 120 steps, and at least 3. With fewer steps, warmup and decay leave the loss hardly time
+      to fall. A batch larger than the data is one step per epoch.
+    - Learning rate: 2e-4 at a width of 384, lower for wider encoders by the square of the ratio (5e-5 at BERT base's
+      768, as in Devlin et al. 2019), between 2e-5 and 2e-4.
 
     Args:
         num_texts: for training, after the hold-out.
         width: of the encoder's hidden vectors.
-        world_size: ranks, for a batch that is given per device.
+        world_size: number of ranks, for a batch size that is set per device.
     """
+    given_batch = config.resolve_global_batch_size(world_size)
     given = {
-        "global_batch_size": config.resolve_global_batch_size(world_size),
+        "global_batch_size": given_batch,
         "num_train_epochs": config.num_train_epochs,
         "learning_rate": config.learning_rate,
     }
-    batch = config.resolve_global_batch_size(world_size) or _batch_of(num_texts)
+    batch = given_batch or _batch_of(num_texts)
     return Recipe(
         global_batch_size=batch,
         num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch),
@@ -88,12 +88,12 @@ def _epochs_of(num_texts: int, batch: int) -> int:
 
 
 def _learning_rate_of(width: int) -> float:
-    """Return the rate with as many digits as the log shows: set by hand, what it shows is the same run."""
+    """Return the rate with the digits that the log shows: setting the logged value gives the same run."""
     low, high = _RATE_RANGE
     return float(f"{min(high, max(low, _RATE * (_RATE_WIDTH / width) ** 2)):g}")
 
 
 def encoder_width(model: Any) -> int:
-    """Return the width of a model's hidden vectors, as its configuration says; else that of its embeddings."""
+    """Return the width of a model's hidden vectors by its configuration, or else that of its embeddings."""
     width = getattr(model.config, "hidden_size", None)  # transformers maps it to dim, d_model or emb_dim
     return int(width or model.get_input_embeddings().embedding_dim)

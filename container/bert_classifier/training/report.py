@@ -1,4 +1,4 @@
-"""The reports of a run: what is known of it by its end, written beside the artifact."""
+"""The reports of a run, written beside the artifact at its end."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def log_scores(evaluation: EvaluationResult) -> None:
-    """Log the headline numbers of each channel, on a line of its own."""
+    """Log one metric line per channel."""
     for name, scores in evaluation.summaries.items():
         logger.info("%s", metric_line({f"{name}_{key}": value for key, value in scores.items()}))
 
@@ -30,12 +30,12 @@ def write_reports(
     evaluation: EvaluationResult,
     info: Mapping[str, Any],
 ) -> None:
-    """Write evaluation.json, the tables and report.html of the test channel, or else of the validation channel.
+    """Write evaluation.json, the tables and report.html for the test channel, or else for validation.
 
-    Whatever goes wrong is told as a warning: the model is trained and saved by now, and a job that fails would lose it.
+    Any failure is only a warning: the model is saved by now, and a failed job would lose it.
 
     Args:
-        info: what training.json says of the run.
+        info: training.json.
     """
     try:
         context = ReportContext(
@@ -52,7 +52,7 @@ def write_reports(
         write_outputs(environment.output_dir, context)
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
         logger.warning(
-            "the reports in %s are not complete (%s: %s); the model is saved all the same",
+            "the reports in %s are incomplete (%s: %s); the model is saved",
             environment.output_dir,
             type(error).__name__,
             error,
@@ -60,11 +60,11 @@ def write_reports(
 
 
 def remove_reports(environment: Environment) -> None:
-    """Remove the reports of an earlier run in the same folder: they are about the model that is being replaced."""
+    """Remove the reports of the model that is being replaced."""
     try:
         remove_outputs(environment.output_dir)
     except OSError as error:
-        logger.warning("reports of an earlier run stay in %s: %s", environment.output_dir, error)
+        logger.warning("old reports in %s cannot be removed: %s", environment.output_dir, error)
 
 
 def _curve(trainer: Trainer) -> LearningCurve:

@@ -1,4 +1,4 @@
-"""The training loop: global batches in micro-batches, exact accumulation, evaluation, the best weights kept."""
+"""The training loop: optimizer steps, evaluation, best weights, early stopping."""
 
 import dataclasses
 import logging
@@ -41,11 +41,11 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass
 class TrainState:
-    """Where a run stands, besides weights and optimizer: all that decides what happens next.
+    """The state of a run, besides weights, optimizer and history.
 
     Attributes:
-        token_budget: most tokens of a micro-batch, padding counted; falls when a GPU's memory does not suffice.
-        num_gradient_groups: parts that every batch is partitioned into, whatever the number of ranks.
+        token_budget: most tokens of a micro-batch, padding included; lowered when a GPU runs out of memory.
+        num_gradient_groups: into which every batch is partitioned, whatever the number of ranks.
     """
 
     token_budget: int
@@ -63,9 +63,9 @@ class Trainer:
 
     Args:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
-        positive: index of the class whose F1 is the score, or None: accuracy is.
+        positive: index of the class whose F1 is the score; None: accuracy is the score.
         show_bar: draw a progress bar.
-        stop: asked between steps and while evaluating.
+        stop: checked between steps and between the micro-batches of an evaluation.
         distributed: the ranks that train together.
     """
 
@@ -120,7 +120,7 @@ class Trainer:
             self.forward,
             train,
             class_weights=self.class_weights,
-            max_rows=config.per_device_batch_size,
+            max_windows=config.per_device_batch_size,
             micro_batch_overhead=self.micro_batch_overhead,
             seed=config.seed,
             scaler=self.scaler,
@@ -132,14 +132,14 @@ class Trainer:
         )
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.best_result: Evaluation | None = None  # None where a checkpoint does not hold it
+        self.best_result: Evaluation | None = None  # None if an early checkpoint did not hold it
         self.last_result: Evaluation | None = None
 
     def fit(self, saver: CheckpointSaver | None = None) -> TrainState:
-        """Train from where the state stands to the end, or until early stopping.
+        """Train from the current step to the last one, or until early stopping.
 
         Raises:
-            Stopped: when the program was told to stop; the state is then one to save and go on from.
+            Stopped: when a stop signal has come; the state can then be saved and resumed.
         """
         progress = Progress(
             self.total_steps,
@@ -166,12 +166,12 @@ class Trainer:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do: the last step is done and evaluated, or early stopping has struck."""
+        """Whether the last step is done and evaluated, or training has stopped early."""
         return self.state.evaluated_step >= self.total_steps or self.is_out_of_patience
 
     @property
     def is_out_of_patience(self) -> bool:
-        """Whether early stopping ends the run here."""
+        """Whether early stopping ends the run now."""
         patience = self.config.early_stopping_patience
         return patience > 0 and self.state.evaluations_since_best >= patience
 
@@ -179,13 +179,13 @@ class Trainer:
         """Do optimizer step number `step` (counted from 0).
 
         Raises:
-            UserError: when loss or gradient is not finite; the weights are then still those of the step before.
+            UserError: when loss or gradient is not finite; the weights are then unchanged.
         """
         factor = learning_rate_factor(step, self.total_steps, self.config.warmup_ratio)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * factor * group["lr_scale"]
-        rows = self.order.batch(step)
-        batch = self.accumulate_gradients(rows, step)
+        indices = self.order.batch(step)
+        batch = self.accumulate_gradients(indices, step)
         grad_norm = self._clip_gradients()
         self._require_finite(step, batch.loss, grad_norm)
         self.scaler.step(self.optimizer)
@@ -195,43 +195,42 @@ class Trainer:
             loss=batch.loss,
             grad_norm=grad_norm,
             learning_rate=self.recipe.learning_rate * factor,
-            examples=len(rows),
-            tokens=int(self.train.encoded.text_lengths[rows].sum()),
+            examples=len(indices),
+            tokens=int(self.train.encoded.text_lengths[indices].sum()),
             padded_tokens=batch.padded_tokens,
             data_seconds=batch.data_seconds,
             sync_seconds=batch.sync_seconds,
             mean_sync_seconds=batch.mean_sync_seconds,
         )
 
-    def accumulate_gradients(self, rows: np.ndarray, step: int) -> BatchReport:
-        """Set the gradients to those of the mean loss over the examples `rows`, the batch of a step."""
-        batch = self.accumulator.accumulate(
-            rows, step, self.state.token_budget, self.state.num_gradient_groups
-        )
+    def accumulate_gradients(self, indices: np.ndarray, step: int) -> BatchReport:
+        """Set the gradients to those of the mean loss over these training examples, the batch of a step."""
+        budget, groups = self.state.token_budget, self.state.num_gradient_groups
+        batch = self.accumulator.accumulate(indices, step, budget, groups)
         self.state.token_budget = batch.token_budget
         return batch
 
     def evaluate(self, split: Split) -> Evaluation:
-        """Return how well the present weights do on labelled texts."""
+        """Evaluate the current weights on labelled texts."""
         self.model.eval()
         own, combine = self._own_micro_batches(split.encoded), self.distributed.all_reduce_sum
         logits = compute_logits(self.forward, split.encoded, own, self.num_classes, combine=combine)
         return Evaluation(logits, np.array(split.targets))
 
     def _own_micro_batches(self, encoded: EncodedTexts) -> Iterator[np.ndarray]:
-        """Yield what this rank evaluates; before each micro-batch all ranks, idle ones too, ask whether to stop."""
+        """Yield this rank's micro-batches; before each one all ranks, idle ones too, check for a stop signal."""
         budget, overhead = self.state.token_budget, self.micro_batch_overhead
         micro_batches = plan_inference(self.forward, encoded, budget, overhead)
         costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
         assigned = partition(costs, self.distributed.size)
         own = assigned[self.distributed.rank]
-        for turn in range(max(map(len, assigned))):
+        for position in range(max(map(len, assigned))):
             self.distributed.check(self.stop)
-            if turn < len(own):
-                yield micro_batches[own[turn]]
+            if position < len(own):
+                yield micro_batches[own[position]]
 
     def _clip_gradients(self) -> float:
-        """Scale the gradient down to max_grad_norm if it is longer; return its norm before."""
+        """Clip the gradient to max_grad_norm; return its norm before."""
         self.scaler.unscale_(self.optimizer)
         limit = self.config.max_grad_norm or math.inf
         learning = [p for p in self.model.parameters() if p.requires_grad]
@@ -247,18 +246,18 @@ class Trainer:
         )
 
     def _evaluate_if_due(self, progress: Progress) -> bool:
-        """Evaluate where the present step asks for it and that was not done yet; say whether it was done now."""
+        """Evaluate if it is due at this step and not done yet; say whether it was done now."""
         interval = self.config.eval_steps or self.order.steps_per_epoch
         step = self.state.step
         if step == self.state.evaluated_step or (step % interval and step != self.total_steps):
             return False
         started = time.monotonic()
         self._note_evaluation(self.evaluate(self.validation))
-        progress.leave_out(time.monotonic() - started)
+        progress.exclude(time.monotonic() - started)
         return True
 
     def _note_evaluation(self, result: Evaluation) -> None:
-        """Keep the weights if they are the best so far, and count the evaluations since."""
+        """Record and log an evaluation; copy the weights if they are the best so far."""
         score, state = result.score(self.positive), self.state
         state.evaluated_step = state.step
         self.last_result = result
@@ -279,10 +278,10 @@ class Trainer:
         }
         logger.info("%s", metric_line(values))
         if self.is_out_of_patience:
-            logger.info("no better for %d evaluation(s): training stops early", state.evaluations_since_best)
+            logger.info("no improvement for %d evaluation(s): stopping early", state.evaluations_since_best)
 
     def use_best_weights(self) -> None:
-        """Give the model the weights of the best evaluation so far, if there was one; only the first rank has them."""
+        """Load the weights of the best evaluation so far, if there is one; only the first rank has them."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
 

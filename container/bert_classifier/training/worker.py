@@ -1,4 +1,4 @@
-"""One rank's work: read, tokenise, build, resume, train, evaluate, save."""
+"""One rank's work: build the model, resume, train, evaluate, export, report."""
 
 import dataclasses
 import logging
@@ -41,12 +41,12 @@ from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
-_PROBES = 8  # texts on which the saved artifact must answer as the model in memory
+_PROBES = 8  # windows for which the saved model must give the logits of the model in memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """The parts of one training job, and what it leaves behind."""
+    """One training job: its parts, and what it writes."""
 
     config: TrainConfig
     environment: Environment
@@ -59,59 +59,55 @@ class Job:
     results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
 
     @property
-    def kept(self) -> ExportedWeights:
+    def exported(self) -> ExportedWeights:
         """The weights to export."""
         return ExportedWeights(self.trainer)
 
-    def evaluate(self) -> None:
-        """See how well the weights to export, which the model has by now, do on validation and test.
-
-        Raises:
-            Stopped: when the program was told to stop; `results` then has what was finished before.
-        """
-        known = {"validation": self.kept.result}
-        for name in self.judged:
-            self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
-
     @property
-    def judged(self) -> list[str]:
-        """The channels that the model is judged by."""
+    def evaluated_channels(self) -> list[str]:
+        """Validation and, if there is one, test."""
         return [name for name in self.prepared.splits if name != "train"]
 
+    def evaluate(self) -> None:
+        """Evaluate the weights to export, which the model must have, on validation and test.
+
+        Raises:
+            Stopped: when a stop signal has come; `results` then holds the channels that are done.
+        """
+        known = {"validation": self.exported.result}
+        for name in self.evaluated_channels:
+            self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
+
     def assess(self) -> EvaluationResult | None:
-        """Return what the weights to export are worth, calibrated on validation; None where that is not known."""
-        validation = self.results.get("validation") or self.kept.result
+        """Return the evaluation of the weights to export, calibrated on validation; None if validation is not done."""
+        validation = self.results.get("validation") or self.exported.result
         if validation is None:
             return None
         config, results = self.config, {**self.results, "validation": validation}
         return assess(results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy)
 
     def export(self, evaluation: EvaluationResult | None) -> None:
-        """Save the model as it is now as the artifact, with what training.json says of the run."""
+        """Save the current model as the artifact."""
         info = self.describe(evaluation)
         self.trainer.model.to("cpu")
         remove_reports(self.environment)
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
-    def warnings(self, evaluation: EvaluationResult) -> list[str]:
-        """Return what speaks against the model, and against its threshold."""
-        return [*sanity_warnings(self.trainer, evaluation.results), *evaluation.warnings]
-
     def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
-        """Return what training.json says of the run."""
+        """Return training.json: what was trained, how, and how good it is."""
         state, config = self.trainer.state, self.config
         return {
             **{name: getattr(config, name) for name in CUT_SETTINGS},
             "temperature": evaluation.temperature.value if evaluation else 1.0,
             "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
-            "is_complete": self.trainer.is_finished and set(self.results) == set(self.judged),
+            "is_complete": self.trainer.is_finished and set(self.results) == set(self.evaluated_channels),
             "run_fingerprint": self.manager.fingerprint,
             "steps": state.step,
             "best_step": state.best_step,
-            "kept_step": self.kept.step,
+            "kept_step": self.exported.step,
             "metrics": evaluation.summaries if evaluation else {},
             "precision": self.trainer.precision,
-            "warnings": self.warnings(evaluation) if evaluation else [],
+            "warnings": self._warnings(evaluation) if evaluation else [],
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),
             "automatic_hyperparameters": list(self.trainer.recipe.automatic),
@@ -129,53 +125,53 @@ class Job:
             },
         }
 
+    def _warnings(self, evaluation: EvaluationResult) -> list[str]:
+        return [*sanity_warnings(self.trainer, evaluation.results), *evaluation.warnings]
+
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """The settings as they were used; a batch that was given per device stays so."""
+        """The settings as used, with the automatic ones; a batch size per device stays one."""
         recipe = self.trainer.recipe
         chosen = {name: getattr(recipe, name) for name in recipe.automatic}
         return {**self.config.recorded(), **chosen}
 
-    def leave(self) -> None:
-        """Leave a run that was told to stop: save where it stands, and export what was learnt so far for what it is.
-
-        A complete model stays where it is: less would replace more.
-        """
+    def finish_early(self) -> None:
+        """Save a checkpoint and export the model so far, unless a complete model is in the folder already."""
         failure = None
         try:
             self.manager.save()
-        except Exception as error:  # noqa: BLE001 - raised again below: the model is exported all the same
+        except Exception as error:  # noqa: BLE001 - raised below, after the model is exported
             failure = error
         if not keep_existing_model(self.environment.model_dir, self.describe(None)):
-            self.kept.use()
+            self.exported.load()
             evaluation = self.assess()
             self.export(evaluation)
-            self.kept.tell()
+            self.exported.log()
             _warn(evaluation.warnings if evaluation else ())
         if failure is not None:
             raise failure
 
     def verify_artifact(self) -> None:
-        """Load what was saved and compare its answers with those of the model in memory.
+        """Load the saved model and compare its logits with those of the model in memory.
 
         Raises:
-            PlatformError: when they differ: the disk did not keep what was written.
+            PlatformError: when they differ: the disk has altered what was written.
         """
         split, folder = self.prepared.splits["validation"], self.environment.model_dir
-        rows = np.arange(min(_PROBES, len(split.targets)))  # windows, of which there are no fewer than texts
-        input_ids, mask = pad(split.encoded, rows, self.trainer.forward.pad_id)
+        windows = np.arange(min(_PROBES, len(split.targets)))  # there are at least as many windows as texts
+        input_ids, mask = pad(split.encoded, windows, self.trainer.forward.pad_id)
         saved = load_artifact(folder).model
         with torch.inference_mode():
             ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (self.model, saved))
         if not torch.equal(ours, theirs):
             raise PlatformError(
-                f"The model read back from {folder} answers otherwise than the one that was trained.",
-                "Start the job again, on another instance if it happens twice.",
+                f"The model read back from {folder} gives other logits than the one in memory.",
+                "Start the job again; if it happens again, use another instance.",
             )
 
     def report(self, evaluation: EvaluationResult) -> None:
-        """Log the scores, and what speaks against the model, and write the reports."""
-        self.kept.tell(evaluation.results["validation"])
+        """Log scores and warnings, and write the reports."""
+        self.exported.log(evaluation.results["validation"])
         log_scores(evaluation)
         info = self.describe(evaluation)
         _warn(info["warnings"])
@@ -195,14 +191,14 @@ def run(
     distributed: DistributedContext,
     started: float,
 ) -> None:
-    """Train one model as the job describes, on all ranks; the first one leaves the artifact and the reports.
+    """Train one model, on all ranks; the first one writes checkpoints, artifact and reports.
 
     Args:
-        started: time.monotonic() at which the program began.
+        started: time.monotonic() at which the job began.
     Raises:
         UserError: for data, settings or a checkpoint that cannot be used.
         PlatformError: when the artifact cannot be written or read back, or another rank is lost.
-        Stopped: when the program was told to stop; a checkpoint and a model of what was learnt so far are then saved.
+        Stopped: when a stop signal has come; a checkpoint and the model so far are then saved.
     """
     quiet_transformers()
     job = _build(config, environment, prepared, stop, distributed, started)
@@ -211,11 +207,11 @@ def run(
         job.evaluate()
     except Stopped:
         if distributed.is_first:
-            job.leave()
+            job.finish_early()
         raise
     if distributed.is_first:
         evaluation = job.assess()
-        assert evaluation is not None, "validation was judged"
+        assert evaluation is not None, "validation is done"
         job.export(evaluation)
         job.verify_artifact()
         job.report(evaluation)
@@ -230,8 +226,8 @@ def _build(
     stop: StopSignal,
     distributed: DistributedContext,
     started: float,
-) -> "Job":
-    """Build model and trainer, and take the run up where it stands."""
+) -> Job:
+    """Build model and trainer, and restore the run's newest checkpoint."""
     threads = pin_threads(distributed.local_size)
     torch.manual_seed(derive_seed(config.seed, "head"))
     model, tokenizer = build_model(config, environment, prepared.labels)

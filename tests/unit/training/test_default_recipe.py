@@ -82,8 +82,8 @@ def test_epochs_count_the_batch_that_is_used():
 def test_what_was_chosen_is_said_with_its_reasons():
     """In one line, without the settings that were made by hand, and without pairs that metric services read."""
     assert chosen().description(120) == (
-        "chosen from 48 training texts and an encoder 384 wide: batch 8, 20 epochs (120 steps), learning rate 0.0002;"
-        " set global_batch_size, num_train_epochs, learning_rate to override"
+        "chosen for 48 training texts and an encoder of width 384: batch 8, 20 epochs (120 steps), learning rate"
+        " 0.0002; set global_batch_size, num_train_epochs, learning_rate to override"
     )
     told = chosen(learning_rate=1e-3, global_batch_size=8).description(120)
     assert told.endswith(": 20 epochs (120 steps); set num_train_epochs to override")

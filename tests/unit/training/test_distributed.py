@@ -36,12 +36,12 @@ def total(distributed: DistributedContext, num_gradient_groups: int) -> bytes:
         distributed.rank, -(-num_gradient_groups // distributed.size) * distributed.size, distributed.size
     ):
         if number < num_gradient_groups:
-            for parameter, part in gradients.parts_of(group(number)):
+            for parameter, part in gradients.views_of(group(number)):
                 parameter.grad = part.clone()
-        gradients.take()
+        gradients.take_gradients()
         assert all(parameter.grad is None for parameter in parameters)
         gradients.add_round()
-    return gradients.whole()[:LENGTH].numpy().tobytes()
+    return gradients.total()[:LENGTH].numpy().tobytes()
 
 
 @pytest.mark.parametrize("num_gradient_groups", [1, 2, 3, 4, 8])
@@ -73,9 +73,9 @@ def test_a_parameter_without_a_gradient_counts_as_zeros() -> None:
         gradients = GradientSum(DistributedContext(), [parameter], 2)
         for has_one in has_gradient:
             parameter.grad = torch.tensor([-0.0, 1.5]) if has_one else None
-            gradients.take()
+            gradients.take_gradients()
             gradients.add_round()
-        assert gradients.whole().numpy().tobytes() == torch.tensor([0.0, 1.5]).numpy().tobytes()
+        assert gradients.total().numpy().tobytes() == torch.tensor([0.0, 1.5]).numpy().tobytes()
 
 
 def test_a_world_of_one_says_nothing() -> None:

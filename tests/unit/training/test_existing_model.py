@@ -47,19 +47,19 @@ def test_this_runs_complete_model_stays(artifact, tmp_path, caplog):
     model = artifact_of(artifact, tmp_path)
     now = {**INFO, "is_complete": False, "hyperparameters": {**INFO["hyperparameters"], "logging_steps": 5}}
     assert keep_existing_model(model, now)
-    assert "is complete, and this run's: it stays as it is" in caplog.text
+    assert "it is complete, and of this run" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("theirs", "whose"),
     [
-        ({"run_fingerprint": "ba9876543210"}, "of another run;"),
-        ({"kept_step": 8}, "of this run with other settings;"),
+        ({"run_fingerprint": "ba9876543210"}, "of another run."),
+        ({"kept_step": 8}, "of this run with other settings."),
         (
             {"hyperparameters": {"abstain_below": 0.5, "target_accuracy": 0.9}},
-            "of this run with other settings;",
+            "of this run with other settings.",
         ),
-        ({"run_fingerprint": None}, "of a run that it does not name;"),
+        ({"run_fingerprint": None}, "of an unknown run."),
     ],
 )
 def test_another_complete_model_stays_with_a_warning(artifact, tmp_path, caplog, theirs, whose):

@@ -115,7 +115,7 @@ def test_time_left_out_does_not_count(caplog, clock):
     clock.now += 2
     progress.update(1, report())
     clock.now += 3600
-    progress.leave_out(3600)
+    progress.exclude(3600)
     clock.now += 2
     progress.update(2, report())
     first, second = lines_of(caplog)

@@ -38,7 +38,7 @@ def test_a_run_that_has_learnt_is_not_doubted(encoder):
 def test_a_run_that_has_not_moved_is_doubted(encoder):
     """Three passes of batch 32 at a rate too low: the loss stays at that of guessing; the settings are named."""
     _, told = trained(encoder, global_batch_size=32, num_train_epochs=3, learning_rate=1e-6)
-    assert told[0].startswith("The training loss has hardly moved: 1.")
+    assert told[0].startswith("The training loss has hardly moved: it is 1.")
     for part in ("num_train_epochs (3)", "learning_rate (1e-06)", "global_batch_size (32)", "or leave out"):
         assert part in told[0]
 
@@ -49,7 +49,7 @@ def test_where_all_was_automatic_the_data_are_looked_at_first(encoder):
     for _ in range(8):
         trainer.history.note_step(1.2)
     (told,) = sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32), np.arange(3))})
-    assert "Look at the labels" in told
+    assert "Check the labels" in told
     assert "or leave out" not in told
 
 
@@ -64,7 +64,7 @@ def test_validation_must_beat_the_commonest_class(encoder, right, is_doubted):
         make_trainer(encoder, rows=48), {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)}
     )
     assert bool(told) == is_doubted
-    assert not told or "does not beat always answering the commonest class (0.667)" in told[0]
+    assert not told or "is no better than always predicting the commonest class (0.667)" in told[0]
 
 
 def answers(right: int, count: int, commonest: int) -> Evaluation:
@@ -74,7 +74,7 @@ def answers(right: int, count: int, commonest: int) -> Evaluation:
     return Evaluation(np.eye(3, dtype=np.float32)[said], targets)
 
 
-CANNOT, NOT_BETTER = "cannot tell whether this model is better", "does not beat always answering"
+CANNOT, NOT_BETTER = "are too few to tell whether this model is better", "is no better than always predicting"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_each_channel_is_judged_by_what_its_texts_can_tell(encoder, validation, 
     for sentence, start in zip(found, told, strict=True):
         assert sentence.startswith(start)
         assert (NOT_BETTER in sentence) != (CANNOT in sentence)
-        assert (CANNOT in sentence) == ("Judge it by more texts" in sentence)
+        assert (CANNOT in sentence) == ("Evaluate on more texts" in sentence)
 
 
 @pytest.mark.parametrize(("loss", "is_told"), [(0.04, True), (0.9, False)])
@@ -110,7 +110,7 @@ def test_what_was_learnt_by_heart_is_named(encoder, loss, is_told):
     for _ in range(8):
         trainer.history.note_step(loss)
     (told,) = sanity_warnings(trainer, {"validation": answers(20, 60, 20)})
-    assert ("learnt by heart" in told and "Look at the labels first" in told) == is_told
+    assert ("memorized the training texts" in told and "Check the labels first" in told) == is_told
     assert ("num_train_epochs (" in told) != is_told
     assert sanity_warnings(trainer, {"validation": answers(50, 60, 20)}) == []
 

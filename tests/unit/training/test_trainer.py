@@ -163,7 +163,7 @@ def test_early_stopping_waits_for_its_patience(encoder, caplog, patience):
     assert evaluated_steps(caplog) == list(range(1, patience + 2))
     assert trainer.state.step == 1 + patience
     assert trainer.state.best_step == 1
-    assert f"no better for {patience} evaluation(s): training stops early" in caplog.text
+    assert f"no improvement for {patience} evaluation(s): stopping early" in caplog.text
 
 
 def test_patience_0_never_stops(encoder, caplog):
@@ -171,7 +171,7 @@ def test_patience_0_never_stops(encoder, caplog):
     trainer = trainer_of(encoder, early_stopping_patience=0, **STANDSTILL)
     trainer.fit()
     assert trainer.state.step == trainer.total_steps == 12
-    assert "stops early" not in caplog.text
+    assert "stopping early" not in caplog.text
 
 
 @pytest.mark.parametrize("budget", [1, 70, 333, 100_000])

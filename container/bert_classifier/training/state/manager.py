@@ -67,7 +67,7 @@ class CheckpointManager:
             finally:
                 self._saver.close()
             self._saver.save_now(self._trainer.state.step)
-        ExportedWeights(self._trainer).use()
+        ExportedWeights(self._trainer).load()
         self._trainer.distributed.broadcast(list(self._trainer.model.state_dict().values()))
 
     def save(self) -> None:
