@@ -92,8 +92,9 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     """
     quiet_transformers()
     with stop.immediately():  # nothing would be lost
-        preparation = _Preparation(config, environment, stop, folder)
-        data = preparation.read()
+        preparation = _Preparation(config, environment, folder)
+        logger.info("reading the data")
+        data = build_data(config, environment)
         splits = preparation.encode(data)
         report = preparation.examine(data, splits)
         fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
@@ -108,10 +109,9 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
 class _Preparation:
     """The steps of `prepare`, each of them logged: with a million texts, each takes a minute or more."""
 
-    def __init__(self, config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> None:
+    def __init__(self, config: TrainConfig, environment: Environment, folder: Path) -> None:
         self._config = config
         self._environment = environment
-        self._stop = stop
         self._folder = folder
         # The model is built only to report its errors before all data are read.
         model, self._tokenizer = build_model(config, environment, ("any", "other"))
@@ -122,13 +122,6 @@ class _Preparation:
             self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, dataclasses.asdict(config)
         )
 
-    def read(self) -> Data:
-        """Return the texts and labels of all channels."""
-        logger.info("reading the data")
-        data = build_data(self._config, self._environment)
-        self._stop.check()
-        return data
-
     def encode(self, data: Data) -> dict[str, Split]:
         """Tokenise the channels; the ids go into the folder."""
         sizes = ", ".join(f"{name} {len(examples)}" for name, examples in data.channels.items())
@@ -138,23 +131,18 @@ class _Preparation:
     def examine(self, data: Data, splits: Mapping[str, Split]) -> DataReport:
         """Return the findings of the data doctor."""
         logger.info("examining the data")
-        stats = {}
-        for name, examples in data.channels.items():
-            encoded, unknown = splits[name].encoded, self._tokenizer.unk_token_id
-            stats[name] = ChannelStats.of(name, examples, self._encoder, encoded, unknown)
-            self._stop.check()
+        unknown = self._tokenizer.unk_token_id
+        stats = {
+            name: ChannelStats.of(name, examples, self._encoder, splits[name].encoded, unknown)
+            for name, examples in data.channels.items()
+        }
         return examine(self._config, stats, data.labels, longest=self._longest, is_held_out=data.is_held_out)
 
     def _encode(self, examples: Examples, channel: str) -> Split:
         path = _ids_file(self._folder, channel)
         progress = TextProgress(channel, len(examples), bar=wants_bar(self._environment.job_name))
-
-        def on_chunk(done: int) -> None:
-            progress.update(done)
-            self._stop.check()
-
         try:
-            encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
+            encoded = encode_to_file(self._encoder, examples.texts, path, progress.update)
         finally:
             progress.close()
         _log_tokens(self._encoder, encoded, channel)

@@ -73,15 +73,14 @@ def _curve(trainer: Trainer) -> LearningCurve:
 
 
 def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    attempts = info["lives"]
-    seconds = trainer.history.seconds
+    attempts, seconds = info["lives"], trainer.history.seconds
     run = {
         "steps": f"{info['steps']} of {trainer.total_steps}",
-        "weights kept": ExportedWeights(trainer).description,
-        "time spent training": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
+        "exported weights": ExportedWeights(trainer).description,
+        "training time": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
         "interruptions": max(0, len(attempts) - 1),
         **{
-            f"life {number}": f"from step {attempt['from_step']}, {attempt['ranks']} × {attempt['device']}"
+            f"attempt {number}": f"from step {attempt['from_step']}, {attempt['ranks']} × {attempt['device']}"
             f" ({attempt['instance_type'] or 'no instance type'}), {attempt['threads']} thread(s)"
             for number, attempt in enumerate(attempts, start=1)
         },
@@ -92,10 +91,9 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
         for name, value in info["hyperparameters"].items()
         if value not in (None, "")
     }
-    encoder = encoder_facts(info["encoder"])
     return {
-        "Course": run,
-        "Encoder": encoder,
+        "Run": run,
+        "Encoder": encoder_facts(info["encoder"]),
         "Settings": settings,
         "Data": info["data"],
         "Versions": info["versions"],

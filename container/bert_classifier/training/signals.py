@@ -47,6 +47,7 @@ class StopSignal:
         try:
             self.check()
             yield
+            self.check()  # where code of others has swallowed the exception
         finally:
             self._stops_immediately = False
 
