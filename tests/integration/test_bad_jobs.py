@@ -42,8 +42,8 @@ def settings(**values: Any) -> Damage:
     """Set these hyperparameters besides the good ones."""
 
     def damage(root: Path) -> None:
-        told = json.loads((root / HYPERPARAMETERS).read_text())
-        (root / HYPERPARAMETERS).write_text(json.dumps({**told, **values}))
+        recorded = json.loads((root / HYPERPARAMETERS).read_text())
+        (root / HYPERPARAMETERS).write_text(json.dumps({**recorded, **values}))
 
     return damage
 
@@ -70,9 +70,9 @@ def no_channel(name: str) -> Damage:
     def damage(root: Path) -> None:
         shutil.rmtree(root / "input/data" / name)
         path = root / "input/config/inputdataconfig.json"
-        told = json.loads(path.read_text())
-        del told[name]
-        path.write_text(json.dumps(told))
+        recorded = json.loads(path.read_text())
+        del recorded[name]
+        path.write_text(json.dumps(recorded))
 
     return damage
 

@@ -155,9 +155,9 @@ def test_the_drill_tells_a_model_that_differs_by_a_bit(
     """A run that resumes from other numbers than were saved, in a checkpoint that verifies, is not called the same."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert run_drill(ml_root, tmp_path / "drill", launch_on_another_bit, kills=2) == 1
-    told = capsys.readouterr().out
-    assert "THE MODELS DIFFER" in told
-    assert "the same model" not in told
+    output = capsys.readouterr().out
+    assert "THE MODELS DIFFER" in output
+    assert "the same model" not in output
 
 
 def launch_on_another_bit(root: Path, log: Path) -> Process:
@@ -190,7 +190,7 @@ def launch_without_checkpoints(root: Path, log: Path) -> Process:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("launch", "told"),
+    ("launch", "verdict"),
     [
         (launch_too_late, "Only 0 of 2 interruptions hit training"),
         (launch_without_checkpoints, "No attempt resumed from a checkpoint"),
@@ -202,18 +202,18 @@ def test_the_drill_claims_nothing_that_it_has_not_shown(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     launch: Callable[[Path, Path], Process],
-    told: str,
+    verdict: str,
 ) -> None:
-    """Signals that met no living program, and attempts that all began anew, are told; the drill has not passed."""
+    """Signals that met no living program, and attempts that all began anew, are reported; the drill has not passed."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert run_drill(ml_root, tmp_path / "drill", launch, kills=2) == 3
     shown = capsys.readouterr().out
-    assert told in shown
+    assert verdict in shown
     assert "the same model" not in shown
 
 
 def test_a_run_too_short_for_the_interruptions_is_refused(tmp_path: Path) -> None:
-    """Three steps cannot be interrupted five times: that is told, with the remedy, before anything is interrupted."""
+    """Three steps cannot be interrupted five times: the drill says so before it interrupts anything."""
     job = make_ml_root(tmp_path / "ml", hyperparameters={"num_train_epochs": "1"}, rows=24)
     ended = drill(job, "--kills", "5")
     assert ended.returncode == 2

@@ -60,8 +60,8 @@ def test_the_final_values_are_of_the_model_that_is_exported(worsening, capsys, k
     final = final_values(outcome.log)
     for kind in ("eval", "validation"):
         for name in ("loss", "accuracy", "macro_f1"):
-            told = info["metrics"]["validation"][name]
-            assert final[f"{kind}_{name}"] == pytest.approx(told, abs=5e-5), (kind, name)
+            recorded = info["metrics"]["validation"][name]
+            assert final[f"{kind}_{name}"] == pytest.approx(recorded, abs=5e-5), (kind, name)
     is_last = "last" in keep.values()
     assert info["kept_step"] == (9 if is_last else info["best_step"])
     if not is_last and not is_again:

@@ -45,8 +45,9 @@ def faulty(fault: str) -> dict[str, str]:
 )
 def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, code, words):
     """A rank leaves as if it were done, runs out of memory, or computes no number: the job fails, soon and by name."""
-    told = {"processes_per_host": "2", "num_train_epochs": "1000", "eval_steps": "2"}  # which saves step 2
-    root = make_root(job, tmp_path / "ml", **told)
+    # Each evaluation saves a checkpoint: of step 2.
+    settings = {"processes_per_host": "2", "num_train_epochs": "1000", "eval_steps": "2"}
+    root = make_root(job, tmp_path / "ml", **settings)
     with started([root], environ=faulty(fault)) as (host,):
         assert host.process.wait(240) == code, host.log.read_text()
         assert not list((root / "model").glob("*"))
@@ -82,8 +83,9 @@ def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
 @pytest.mark.slow
 def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
     """All of a host's processes answer no more, and no connection is closed: the other waits its time and says so."""
-    told = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
-    with started([make_root(job, tmp_path / host, host, HOSTS, **told) for host in HOSTS]) as (first, second):
+    settings = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
+    roots = [make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]
+    with started(roots) as (first, second):
         first.wait_for(" step=3 ")
         ranks = second.ranks()
         for pid in (second.process.pid, *ranks):
@@ -103,7 +105,7 @@ def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
 
 
 def test_told_to_stop_while_it_waits_for_a_host_it_leaves(job, tmp_path):
-    """The wait for a name that is not known is told in the log, and a signal ends it at once."""
+    """The log says that a name does not resolve yet, and a signal ends the wait at once."""
     root = make_root(job, tmp_path / "ml", "127.0.0.1", ("127.0.0.1", "algo-2.invalid"))
     with started([root]) as (host,):
         host.wait_for("waiting for host algo-2.invalid: its name does not resolve yet")

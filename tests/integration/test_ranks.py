@@ -38,8 +38,8 @@ def digest_of(root: Path) -> str:
 
 def test_two_hosts_of_two_processes_train_the_model_of_one(job, tmp_path, undisturbed):
     """The same bits, one artifact: the second host's model folder stays empty."""
-    told = {"processes_per_host": "2", "gradient_shards": "4"}
-    roots = [make_root(job, tmp_path / host, host, HOSTS, **told) for host in HOSTS]
+    settings = {"processes_per_host": "2", "gradient_shards": "4"}
+    roots = [make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]
     with started(roots) as (first, second):
         assert (first.process.wait(60), second.process.wait(60)) == (0, 0), first.log.read_text()
     assert digest_of(roots[0]) == undisturbed
@@ -57,8 +57,8 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
     checkpoints.mkdir()
     path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
     for number, ranks in enumerate(("2", "4", "1")):
-        told = {"processes_per_host": ranks, "gradient_shards": "4"}
-        root = make_root(job, tmp_path / str(number), **told)
+        settings = {"processes_per_host": ranks, "gradient_shards": "4"}
+        root = make_root(job, tmp_path / str(number), **settings)
         shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
         # From inside, right after a line of the log: from outside, a busy machine is too slow to hit a step.
         moment = "" if ranks == "1" else f"step={4 + 8 * number} "
@@ -76,8 +76,8 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
 @pytest.fixture
 def two_hosts(job: Path, tmp_path: Path) -> Iterator[list[Host]]:
     """Return two hosts of two ranks that train and would for a long time."""
-    told = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
-    with started([make_root(job, tmp_path / host, host, HOSTS, **told) for host in HOSTS]) as hosts:
+    settings = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
+    with started([make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]) as hosts:
         hosts[0].wait_for(" step=3 ")
         yield hosts
 
@@ -98,7 +98,7 @@ def test_a_killed_rank_ends_all_hosts_and_is_named(two_hosts, host):
 
 @pytest.mark.slow
 def test_a_killed_host_ends_the_other(two_hosts):
-    """The launcher is gone without a word: its ranks end with it, and the other host's notice."""
+    """The launcher is killed: its ranks end with it, and those of the other host notice."""
     ranks = two_hosts[1].ranks()
     two_hosts[1].process.kill()
     assert two_hosts[0].process.wait(15) == 3
@@ -118,7 +118,7 @@ def test_ranks_that_still_start_end_with_a_killed_launcher(job, tmp_path):
 
 @pytest.mark.slow
 def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):
-    """It neither ends nor answers: the others wait as long as peer_timeout_seconds, and its own host ends it."""
+    """It neither ends nor responds: the others wait peer_timeout_seconds, and its own host kills it."""
     os.kill(two_hosts[1].ranks()[0], signal.SIGSTOP)
     assert [host.process.wait(40) for host in two_hosts] == [3, 3]
     assert "did not respond in time" in failure_of(two_hosts[0].root)
@@ -151,6 +151,6 @@ def test_hosts_with_other_data_are_refused(job, tmp_path):
     with started(roots) as hosts:
         assert [host.process.wait(60) for host in hosts] == [2, 2]
     for host in hosts:
-        told = failure_of(host.root)
-        assert "Host 127.0.0.2 differs from host 127.0.0.1 in: train_data" in told
-        assert "FullyReplicated" in told
+        failure = failure_of(host.root)
+        assert "Host 127.0.0.2 differs from host 127.0.0.1 in: train_data" in failure
+        assert "FullyReplicated" in failure

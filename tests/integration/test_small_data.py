@@ -17,9 +17,9 @@ def trained(folder: Path, **settings: str) -> tuple[Path, Outcome]:
     """Train on 48 toy texts of three classes; of the recipe only what is given is set."""
     root = make_ml_root(folder, rows=48)
     description = root / "input" / "config" / "hyperparameters.json"
-    told = json.loads(description.read_text(encoding="utf-8"))
-    told = {name: value for name, value in told.items() if name not in LEFT_TO_THE_PROGRAM}
-    description.write_text(json.dumps({**told, **settings}), encoding="utf-8")
+    values = json.loads(description.read_text(encoding="utf-8"))
+    values = {name: value for name, value in values.items() if name not in LEFT_TO_THE_PROGRAM}
+    description.write_text(json.dumps({**values, **settings}), encoding="utf-8")
     return root, train_as_process(root)
 
 

@@ -1,4 +1,4 @@
-"""The start of a job: what is told before any data are read, and how it ends when it is told to stop."""
+"""The start of a job: what is checked before any data are read, and how a signal stops it."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def model_file(name: str, damage: Damage) -> Damage:
 
 
 def layers_that_share_weights(root: Path) -> None:
-    """Give the job an encoder whose layers cannot be told apart, and ask for that."""
+    """Give the job an encoder whose layers share their weights, and set layer_decay."""
     folder = root / "input" / "data" / "model"
     vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
     sizes: dict[str, Any] = {
@@ -65,7 +65,7 @@ def layers_that_share_weights(root: Path) -> None:
     setting(layer_decay="0.9")(root)
 
 
-# What is wrong, what is told of it, and whether torch must be loaded to know.
+# What is wrong, the message, and whether torch must be loaded to know.
 TOLD_FIRST: dict[str, tuple[Damage, str, bool]] = {
     "empty model channel": (model_file("config.json", Path.unlink), "has no config.json", False),
     "weights cut off": (
@@ -185,11 +185,11 @@ def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path, phase):
     for folder in (root, scratch):
         folder.mkdir()
     (root / "input").symlink_to(large_root / "input")
-    told = {"ML_ROOT": str(root), "TMPDIR": str(scratch), "PYTHONPATH": str(CONTAINER), "HF_HUB_OFFLINE": "1"}
+    variables = {"ML_ROOT": str(root), "TMPDIR": str(scratch), "PYTHONPATH": str(CONTAINER)}
     with (tmp_path / "log").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, str(CONTAINER / "train")],
-            env={**os.environ, **told},
+            env={**os.environ, **variables, "HF_HUB_OFFLINE": "1"},
             stdout=output,
             stderr=output,
         )

@@ -77,9 +77,9 @@ def test_model_has_learnt_the_task(job):
     assert artifact.labels == CLASS_NAMES[:CLASSES]
     hits = sum(artifact.labels[index] == label for index, (label, _) in zip(predicted, rows, strict=True))
     assert hits / len(rows) > 0.85
-    told = json.loads((job.root / "output" / "data" / "evaluation.json").read_text())
-    assert told["dataset"] == {"item_count": 48, "channel": "test"}
-    scores = told["multiclass_classification_metrics"]
+    recorded = json.loads((job.root / "output" / "data" / "evaluation.json").read_text())
+    assert recorded["dataset"] == {"item_count": 48, "channel": "test"}
+    scores = recorded["multiclass_classification_metrics"]
     assert scores["accuracy"]["value"] == pytest.approx(hits / len(rows))
 
 
@@ -141,8 +141,8 @@ def test_other_encoders_train_too(tmp_path, architecture, truncation, capsys):
     assert artifact.model.config.model_type == architecture
     assert artifact.info["truncation"] == truncation
     assert ("windows of at most 16 tokens" in outcome.log) == (truncation == "windows")
-    told = json.loads((root / "output" / "data" / "evaluation.json").read_text())
-    assert told["dataset"] == {"item_count": 3, "channel": "validation"}
+    recorded = json.loads((root / "output" / "data" / "evaluation.json").read_text())
+    assert recorded["dataset"] == {"item_count": 3, "channel": "validation"}
 
 
 def test_same_job_gives_the_same_model(tmp_path, capsys):

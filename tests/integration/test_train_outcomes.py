@@ -1,4 +1,4 @@
-"""How a training job ends, and what AWS refuses: told in one sentence, with the launcher's exit codes."""
+"""How a training job ends, and what AWS refuses: one sentence, and the launcher's exit code."""
 
 import json
 from collections.abc import Callable
@@ -92,7 +92,7 @@ def test_a_job_that_failed_is_told_with_its_reason_and_the_images_family(train):
 
 @pytest.mark.slow
 def test_a_job_that_was_stopped_is_no_success(train):
-    """The SDK takes it for one; here the reason is told and the exit code is the platform's."""
+    """The SDK takes it for one; here the reason is printed and the exit code is the platform's."""
     ended = train(DescribeTrainingJob=job("Stopped", "MaxWaitTimeExceeded"))
     assert (ended.code, ended.out) == (3, ""), ended.err
     assert ended.err.splitlines()[-1].startswith(
@@ -102,7 +102,7 @@ def test_a_job_that_was_stopped_is_no_success(train):
 
 @pytest.mark.slow
 def test_a_log_that_may_not_be_read_does_not_lose_the_job(train):
-    """It is told, and the job is waited for all the same."""
+    """It is a warning; the launcher waits for the job all the same."""
     denied = Answer.refusal("AccessDeniedException", "not authorized")
     ended = train(DescribeTrainingJob=job("Completed", "Completed"), DescribeLogStreams=denied)
     assert ended.code == 0, ended.err
@@ -128,17 +128,17 @@ LOST = Answer.json({"__type": "InternalFailure", "message": "no"}, 500)
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reason"),
     [
         ([LOST, Answer.refusal("ResourceInUse")], "an answer was lost, and now there is a job of that name"),
         (gone, "the answer has not come"),
     ],
 )
-def test_a_lost_answer_leaves_open_whether_the_job_runs(train, answers, told):
+def test_a_lost_answer_leaves_open_whether_the_job_runs(train, answers, reason):
     """It may: that of the library's first request is nobody else's."""
     ended = train(CreateTrainingJob=answers)
     assert ended.code == 3, ended.err
-    assert f"Whether a-job was started is not known: {told}. Ask: make status JOB=a-job." in ended.err
+    assert f"Whether a-job was started is not known: {reason}. Ask: make status JOB=a-job." in ended.err
 
 
 def test_a_name_that_is_taken_is_told(train):

@@ -59,7 +59,7 @@ def train_until(root: Path, moment: str, number: signal.Signals) -> Outcome:
     return train_as_process(root, environ=environ)
 
 
-def told_by(root: Path) -> dict[str, Any] | None:
+def info_of(root: Path) -> dict[str, Any] | None:
     """Return what training.json of the model says; None where the folder is refused as no model."""
     try:
         return load_artifact(root / "model").info
@@ -98,13 +98,13 @@ def test_whenever_it_ends_the_next_start_completes_it(
     first = train_until(root, moment, number)
     assert first.code == code, first.log
     assert first.failure == ""
-    told = told_by(root)
-    assert (told and told["is_complete"]) == is_complete
-    if told is not None:
+    info = info_of(root)
+    assert (info and info["is_complete"]) == is_complete
+    if info is not None:
         # Calibrated on the validation scores that were known, with the threshold that target_accuracy asks for.
-        assert told["temperature"] != 1
-        assert told["abstain_below"] > 0
-        assert set(told["metrics"]) == ({"validation", "test"} if is_complete else {"validation"})
+        assert info["temperature"] != 1
+        assert info["abstain_below"] > 0
+        assert set(info["metrics"]) == ({"validation", "test"} if is_complete else {"validation"})
     second = train_in_process(root, capsys)
     assert second.code == 0, second.log
     assert ("resuming from step" if moment == ON_THE_WAY else "re-exporting the model") in second.log
@@ -113,7 +113,7 @@ def test_whenever_it_ends_the_next_start_completes_it(
 
 def assert_complete(root: Path, undisturbed: Path) -> None:
     """The root holds the model and all reports of the run that was not disturbed, and nothing half written."""
-    ours, theirs = told_by(root), told_by(undisturbed)
+    ours, theirs = info_of(root), info_of(undisturbed)
     assert ours is not None
     assert theirs is not None
     for field in ("is_complete", "steps", "best_step", "temperature", "abstain_below", "metrics"):
@@ -136,8 +136,8 @@ def test_reports_of_an_earlier_model_do_not_stand_beside_a_stopped_one(
     staged = shutil.copytree(undisturbed / "model", tmp_path / "staged")
     (staged / "manifest.json").unlink()
     (staged / "vocab.txt").write_text("an earlier tokenizer's")
-    told = json.loads((staged / "training.json").read_text())
-    (staged / "training.json").write_text(json.dumps({**told, "is_complete": False}))
+    info = json.loads((staged / "training.json").read_text())
+    (staged / "training.json").write_text(json.dumps({**info, "is_complete": False}))
     put_files(staged, root / "model")
     assert train_until(root, ON_THE_WAY, signal.SIGTERM).code == 143
     assert {path.name for path in (root / "output" / "data").iterdir()} == {"data_report.json"}
@@ -150,15 +150,15 @@ def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_p
     """Neither a second stop of an unfinished run, nor one while a finished one is judged again on a used volume."""
     root = root_of(job, tmp_path)
     first, second, third = (
-        (train_until(root, moment, signal.SIGTERM), told_by(root))
+        (train_until(root, moment, signal.SIGTERM), info_of(root))
         for moment in (ON_THE_WAY, "step=101 total_steps", EVALUATED)
     )
-    for outcome, told in (first, second, third):
+    for outcome, info in (first, second, third):
         assert outcome.code == 143, outcome.log
-        assert told is not None
-        assert told["is_complete"] is False
-        assert set(told["metrics"]) == {"validation"}
-    assert [told and told["steps"] for _, told in (first, second, third)] == [100, 101, STEPS]
+        assert info is not None
+        assert info["is_complete"] is False
+        assert set(info["metrics"]) == {"validation"}
+    assert [info and info["steps"] for _, info in (first, second, third)] == [100, 101, STEPS]
     for field in ("kept_step", "temperature", "abstain_below", "metrics"):
         assert (first[1] or {})[field] == (second[1] or {})[field], field
     assert train_as_process(root).code == 0

@@ -69,13 +69,13 @@ def test_ranks_are_numbered_host_by_host():
 def test_one_host_needs_no_network():
     """Its ranks meet over loopback, at a port that nobody else can take and only this machine can reach."""
     alone, store = open_rendezvous(plan(("algo-1",), processes_per_host=2, interface="eth7"))
-    told = alone.environ(0)
+    variables = alone.environ(0)
     assert store is not None
-    assert (told["MASTER_ADDR"], told["GLOO_SOCKET_IFNAME"]) == ("127.0.0.1", "lo")
-    assert f"they meet at algo-1:{told['MASTER_PORT']} over lo" in alone.describe()
+    assert (variables["MASTER_ADDR"], variables["GLOO_SOCKET_IFNAME"]) == ("127.0.0.1", "lo")
+    assert f"they meet at algo-1:{variables['MASTER_PORT']} over lo" in alone.describe()
     with pytest.raises(OSError, match="in use"), socket.socket() as other:
-        other.bind(("127.0.0.1", int(told["MASTER_PORT"])))
-    assert _listening_addresses(int(told["MASTER_PORT"])) == {"0100007F"}
+        other.bind(("127.0.0.1", int(variables["MASTER_PORT"])))
+    assert _listening_addresses(int(variables["MASTER_PORT"])) == {"0100007F"}
 
 
 def _listening_addresses(port: int) -> set[str]:
@@ -122,11 +122,11 @@ def test_a_port_that_another_program_has_is_told(hosts):
     assert "MASTER_PORT" in caught.value.remedy
 
 
-@pytest.mark.parametrize("told", ["http", "0", "65536", "-1", "7777.0"])
-def test_what_is_no_port_is_refused(told):
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "7777.0"])
+def test_what_is_no_port_is_refused(port):
     """A slip in the environment is the user's, not a bug in the program."""
-    with pytest.raises(UserError, match=f"MASTER_PORT={told} is not a port") as caught:
-        plan(environ={"MASTER_PORT": told})
+    with pytest.raises(UserError, match=f"MASTER_PORT={port} is not a port") as caught:
+        plan(environ={"MASTER_PORT": port})
     assert_clear(caught.value)
 
 

@@ -34,11 +34,11 @@ def uncompiled(function: Any) -> Any:
 
 
 def ways_of(
-    folder: Path, compiler: Any, architecture: str = "bert", **told: Any
+    folder: Path, compiler: Any, architecture: str = "bert", **settings: Any
 ) -> tuple[Trainer, CompiledForward, PackedForward]:
     """Return a trainer, and two ways to compute the logits of its model."""
     make_pretrained(folder, architecture, layers=1)
-    trainer = make_trainer(folder, **{"dropout": 0.0, **told})
+    trainer = make_trainer(folder, **{"dropout": 0.0, **settings})
     for module in trainer.model.modules():
         if isinstance(module, torch.nn.Embedding):
             module.sparse = False  # as on a GPU
@@ -144,7 +144,7 @@ def fails(_function: Any) -> Any:
 
 def is_wrong(function: Any) -> Any:
     """Take the place of a compiler that makes other code of it."""
-    return lambda **told: 2 * function(**told)
+    return lambda **inputs: 2 * function(**inputs)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_where_compiling_does_not_work_training_is_eager(tmp_path, monkeypatch, 
     )
     caplog.set_level(logging.INFO, logger="bert_classifier")
     sample = trainer.train.encoded
-    told = (trainer.model, 0, torch.device("cuda"), "bf16", sample)
-    assert choose_forward(*told, longest=LONGEST, setting="true") is packed
+    arguments = (trainer.model, 0, torch.device("cuda"), "bf16", sample)
+    assert choose_forward(*arguments, longest=LONGEST, setting="true") is packed
     (record,) = (record for record in caplog.records if record.name.startswith("bert_classifier"))
     assert record.levelname == "WARNING"
     assert words in record.message
@@ -172,7 +172,7 @@ def test_where_compiling_does_not_work_training_is_eager(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("setting", ["false", "true", "graphs"])
 def test_on_a_cpu_nothing_is_compiled(tmp_path, caplog, setting):
-    """A job that asks for it is told that it has no effect."""
+    """A job that sets it gets a warning that it has no effect."""
     caplog.set_level(logging.INFO, logger="bert_classifier")
     trainer = make_trainer(tmp_path, compile=setting)
     assert not isinstance(trainer.forward, CompiledForward)

@@ -56,8 +56,8 @@ def test_the_learning_rate_that_is_told_is_the_one_that_is_used():
     """Set by hand, what the log shows is the same run, not one that differs in the last bit."""
     for width in range(32, 4097):
         recipe = chosen(width=width)
-        told = recipe.description(1).partition("learning rate ")[2].partition(";")[0]
-        assert float(told) == recipe.learning_rate, width
+        text = recipe.description(1).partition("learning rate ")[2].partition(";")[0]
+        assert float(text) == recipe.learning_rate, width
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -85,8 +85,8 @@ def test_what_was_chosen_is_said_with_its_reasons():
         "chosen for 48 training texts and an encoder of width 384: batch 8, 20 epochs (120 steps), learning rate"
         " 0.0002; set global_batch_size, num_train_epochs, learning_rate to override"
     )
-    told = chosen(learning_rate=1e-3, global_batch_size=8).description(120)
-    assert told.endswith(": 20 epochs (120 steps); set num_train_epochs to override")
+    text = chosen(learning_rate=1e-3, global_batch_size=8).description(120)
+    assert text.endswith(": 20 epochs (120 steps); set num_train_epochs to override")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

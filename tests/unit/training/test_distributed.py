@@ -134,8 +134,8 @@ def test_arrays_add_up_and_values_of_any_size_are_gathered(tmp_path: Path) -> No
             distributed.gather({"rank": distributed.rank, "text": "ü" * distributed.rank}),
         )
 
-    told = [{"rank": rank, "text": "ü" * rank} for rank in range(3)]
-    expected = ([0.1, 1.1, 2.1], [2**53, 2**53 + 1, 2**53 + 2], told)
+    gathered = [{"rank": rank, "text": "ü" * rank} for rank in range(3)]
+    expected = ([0.1, 1.1, 2.1], [2**53, 2**53 + 1, 2**53 + 2], gathered)
     assert on_ranks(3, work, tmp_path) == [expected] * 3
 
 
@@ -172,7 +172,7 @@ def test_a_rank_that_is_gone_is_noticed_at_once(tmp_path: Path, how: str) -> Non
 
 
 def test_a_frozen_rank_counts_as_lost_after_the_timeout(tmp_path: Path) -> None:
-    """A process that is stopped neither ends nor answers; the others wait as long as they were told, no longer."""
+    """A process that is stopped neither ends nor answers; the others wait for the timeout, no longer."""
 
     def work(distributed: DistributedContext) -> None:
         distributed.all_reduce_max(0)

@@ -1,4 +1,4 @@
-"""A complete model stays where a run that is told to stop knows less."""
+"""A run that is stopped does not replace a complete model."""
 
 import json
 import logging
@@ -34,8 +34,8 @@ def artifact_of(artifact: Path, folder: Path, **info: Any) -> Path:
     staged = folder / "staged"
     shutil.copytree(artifact, staged)
     (staged / "manifest.json").unlink()
-    told = json.loads((staged / "training.json").read_text())
-    (staged / "training.json").write_text(json.dumps({**told, **INFO, **info}))
+    recorded = json.loads((staged / "training.json").read_text())
+    (staged / "training.json").write_text(json.dumps({**recorded, **INFO, **info}))
     put_files(staged, folder / "model")
     load_artifact(folder / "model")
     return folder / "model"

@@ -40,10 +40,10 @@ def test_family_cause_and_remedy_survive_the_way_through_the_file(tmp_path, erro
     Outcome.of_failure(error).save(tmp_path / "outcome")
     found = Outcome.load(tmp_path / "outcome")
     assert found is not None
-    told = found.error("Rank 1 on algo-2")
-    assert isinstance(told, ContainerError)
-    assert exit_code_of(told) == code
-    assert failure_text(told).startswith(text)
+    failure = found.error("Rank 1 on algo-2")
+    assert isinstance(failure, ContainerError)
+    assert exit_code_of(failure) == code
+    assert failure_text(failure).startswith(text)
 
 
 def test_the_loss_of_another_rank_is_told_apart():
@@ -130,14 +130,14 @@ def raised_between_ranks(error: Exception) -> Exception:
 
 @pytest.mark.parametrize("name", SHORTAGES)
 def test_want_of_memory_between_ranks_is_no_lost_rank(name):
-    """It is this rank's own fault, the cause of the others' end, and told with what helps."""
+    """It is this rank's own failure, not the loss of another, and the message says what helps."""
     error, cause = SHORTAGES[name]
-    told = raised_between_ranks(error)
-    assert isinstance(told, PlatformError)
-    assert not isinstance(told, PeerLostError)
-    assert told.cause.startswith(cause)
-    assert_clear(told)
-    assert not Outcome.of_failure(told).is_consequence
+    failure = raised_between_ranks(error)
+    assert isinstance(failure, PlatformError)
+    assert not isinstance(failure, PeerLostError)
+    assert failure.cause.startswith(cause)
+    assert_clear(failure)
+    assert not Outcome.of_failure(failure).is_consequence
 
 
 def test_memory_that_truly_runs_out_between_ranks_is_told_as_such():
@@ -172,10 +172,10 @@ ENDED, SILENT = "another process has ended", "another process did not respond in
 )
 def test_what_is_said_of_another_rank_is_what_the_library_knows(error: Any, words: str):
     """That it has ended or is silent is claimed only of what says so; the last words of NCCL are quoted."""
-    told = raised_between_ranks(error)
-    assert isinstance(told, PeerLostError)
-    assert words in told.cause
-    assert told.is_timeout == ("in time" in words)
+    failure = raised_between_ranks(error)
+    assert isinstance(failure, PeerLostError)
+    assert words in failure.cause
+    assert failure.is_timeout == ("in time" in words)
     if "unknown" in str(error):
-        assert "has ended" not in told.cause
-        assert "Cuda failure 999 'unknown error'" in told.cause
+        assert "has ended" not in failure.cause
+        assert "Cuda failure 999 'unknown error'" in failure.cause

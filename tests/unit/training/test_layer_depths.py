@@ -81,10 +81,10 @@ def test_the_groups_of_every_family(family):
 def test_layers_in_blocks_count_on():
     """Funnel holds its layers in lists within a list."""
     depths = layer_depths(build("funnel", block_sizes=[2, 1]))
-    told = {
+    found = {
         depths[f"funnel.encoder.blocks.{block}.attention.q_head.weight"] for block in ("0.0", "0.1", "1.0")
     }
-    assert told == {0, 1, 2}
+    assert found == {0, 1, 2}
     assert depths["funnel.encoder.blocks.0.0.attention.q_head.weight"] == 2
     assert depths["funnel.embeddings.word_embeddings.weight"] == 3
 
@@ -129,8 +129,8 @@ def test_families_that_names_told_keep_their_groups(family):
     assert names_tell_depths(model)
     names = {id(p): name for name, p in model.named_parameters()}
     groups = build_optimizer(model, 1e-3, 0.01, DECAY).param_groups
-    told = [(g["lr_scale"], g["weight_decay"], [names[id(p)] for p in g["params"]]) for g in groups]
-    assert told == groups_by_names(model)
+    found = [(g["lr_scale"], g["weight_decay"], [names[id(p)] for p in g["params"]]) for g in groups]
+    assert found == groups_by_names(model)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_a_modernbert_learns_layer_by_layer(tmp_path):
         name: float((p.detach() - before[name]).abs().max()) for name, p in trainer.model.named_parameters()
     }
     top = moved["classifier.weight"]
-    told = [moved[f"model.layers.{number}.mlp.Wo.weight"] / top for number in range(LAYERS)]
-    assert told == pytest.approx([0.25, 0.5, 1.0], rel=0.02)
+    found = [moved[f"model.layers.{number}.mlp.Wo.weight"] / top for number in range(LAYERS)]
+    assert found == pytest.approx([0.25, 0.5, 1.0], rel=0.02)
     assert moved["model.embeddings.tok_embeddings.weight"] / top == pytest.approx(0.125, rel=0.02)
 
 

@@ -71,7 +71,7 @@ def test_a_line_sums_the_steps_since_the_last(caplog):
 
 
 class Clock:
-    """Stands for the module time: moves when told."""
+    """Stands for the module time: moves when the test says so."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -161,18 +161,18 @@ def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_micro_batches
         return before, trainer.state.token_budget, report.token_budget, saved, gradient_of(trainer)
 
     (whole,) = batch_gradients(encoder, SETTINGS)(DistributedContext())[:1]
-    for before, after, told, saved, gradient in on_ranks(2, work, tmp_path):
-        assert after == told == saved
+    for before, after, reported, saved, gradient in on_ranks(2, work, tmp_path):
+        assert after == reported == saved
         assert after < 200 < before
         assert np.linalg.norm(gradient - whole) / np.linalg.norm(whole) < 1e-5
 
 
 def test_one_text_that_does_not_fit_ends_the_job_with_a_sentence(encoder: Path) -> None:
-    """Nothing is left to halve: the user is told what would help."""
+    """Nothing is left to halve: the message says what would help."""
     trainer = make_trainer(encoder, **SETTINGS)
     out_of_memory_above(trainer, 3)
     with pytest.raises(
-        PlatformError, match=r"does not hold the training of one text of \d+ tokens.*max_seq_length"
+        PlatformError, match=r"is too small to train on one text of \d+ tokens.*max_seq_length"
     ):
         trainer.accumulate_gradients(trainer.order.batch(0), 0)
 
@@ -230,5 +230,5 @@ def test_a_checkpoint_of_the_first_rank_reaches_all(encoder: Path, tmp_path: Pat
 
 
 def test_without_a_checkpoint_all_begin_anew(tmp_path: Path) -> None:
-    """Nothing to share is told too."""
+    """Without one, the first rank broadcasts that there is none."""
     assert on_ranks(2, lambda distributed: broadcast_checkpoint(distributed, None), tmp_path) == [None, None]

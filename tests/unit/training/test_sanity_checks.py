@@ -1,4 +1,4 @@
-"""A run that has learnt nothing is told; a run that has learnt is not."""
+"""A run that has learned nothing gets a warning; a run that has learned gets none."""
 
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,18 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_that_has_learnt_is_not_doubted(encoder):
     """The toy task, learnt well above chance."""
-    trainer, told = trained(encoder, global_batch_size=8, num_train_epochs=20, learning_rate=2e-3)
+    trainer, warnings = trained(encoder, global_batch_size=8, num_train_epochs=20, learning_rate=2e-3)
     assert trainer.last_result is not None
     assert trainer.last_result.accuracy > 0.8
-    assert told == []
+    assert warnings == []
 
 
-def test_a_run_that_has_not_moved_is_doubted(encoder):
+def test_a_run_that_has_not_moved_is_warned(encoder):
     """Three passes of batch 32 at a rate too low: the loss stays at that of guessing; the settings are named."""
-    _, told = trained(encoder, global_batch_size=32, num_train_epochs=3, learning_rate=1e-6)
-    assert told[0].startswith("The training loss has hardly moved: it is 1.")
+    _, warnings = trained(encoder, global_batch_size=32, num_train_epochs=3, learning_rate=1e-6)
+    assert warnings[0].startswith("The training loss has hardly moved: it is 1.")
     for part in ("num_train_epochs (3)", "learning_rate (1e-06)", "global_batch_size (32)", "or leave out"):
-        assert part in told[0]
+        assert part in warnings[0]
 
 
 def test_where_all_was_automatic_the_data_are_looked_at_first(encoder):
@@ -48,23 +48,25 @@ def test_where_all_was_automatic_the_data_are_looked_at_first(encoder):
     trainer = make_trainer(encoder, rows=48)
     for _ in range(8):
         trainer.history.note_step(1.2)
-    (told,) = sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32), np.arange(3))})
-    assert "Check the labels" in told
-    assert "or leave out" not in told
+    (warning,) = sanity_warnings(
+        trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32), np.arange(3))}
+    )
+    assert "Check the labels" in warning
+    assert "or leave out" not in warning
 
 
 @pytest.mark.parametrize(
-    ("right", "is_doubted"), [([1, 1, 1, 1, 0, 0], True), ([1, 1, 1, 1, 1, 1], False), ([0] * 6, True)]
+    ("right", "is_warned"), [([1, 1, 1, 1, 0, 0], True), ([1, 1, 1, 1, 1, 1], False), ([0] * 6, True)]
 )
-def test_validation_must_beat_the_commonest_class(encoder, right, is_doubted):
+def test_validation_must_beat_the_commonest_class(encoder, right, is_warned):
     """Four of six texts are of one class: 67 % is no better than always answering it, 100 % is."""
     targets = np.array([0, 0, 0, 0, 1, 2] * 5)
     said = np.where(np.array(right * 5) == 1, targets, (targets + 1) % 3)
-    told = sanity_warnings(
+    warnings = sanity_warnings(
         make_trainer(encoder, rows=48), {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)}
     )
-    assert bool(told) == is_doubted
-    assert not told or "is no better than always predicting the commonest class (0.667)" in told[0]
+    assert bool(warnings) == is_warned
+    assert not warnings or "is no better than always predicting the commonest class (0.667)" in warnings[0]
 
 
 def answers(right: int, count: int, commonest: int) -> Evaluation:
@@ -78,7 +80,7 @@ CANNOT, NOT_BETTER = "are too few to tell whether this model is better", "is no 
 
 
 @pytest.mark.parametrize(
-    ("validation", "test", "told"),
+    ("validation", "test", "warnings"),
     [
         ((3, 6, 2), None, [f"6 validation texts {CANNOT}"]),  # by luck in 32 % of cases
         ((3, 6, 2), (32, 150, 55), ["Test's accuracy of 0.213"]),
@@ -92,26 +94,26 @@ CANNOT, NOT_BETTER = "are too few to tell whether this model is better", "is no 
         ((51, 100, 50), None, [f"100 validation texts {CANNOT}"]),
     ],
 )
-def test_each_channel_is_judged_by_what_its_texts_can_tell(encoder, validation, test, told):
+def test_each_channel_is_judged_by_what_its_texts_can_tell(encoder, validation, test, warnings):
     """A test of many texts decides over six of validation; six alone tell nothing in a good run, and a lucky one."""
     results = {"validation": answers(*validation)} | ({"test": answers(*test)} if test else {})
     found = sanity_warnings(make_trainer(encoder, rows=48), results)
-    assert len(found) == len(told)
-    for sentence, start in zip(found, told, strict=True):
+    assert len(found) == len(warnings)
+    for sentence, start in zip(found, warnings, strict=True):
         assert sentence.startswith(start)
         assert (NOT_BETTER in sentence) != (CANNOT in sentence)
         assert (CANNOT in sentence) == ("Evaluate on more texts" in sentence)
 
 
-@pytest.mark.parametrize(("loss", "is_told"), [(0.04, True), (0.9, False)])
-def test_what_was_learnt_by_heart_is_named(encoder, loss, is_told):
+@pytest.mark.parametrize(("loss", "is_expected"), [(0.04, True), (0.9, False)])
+def test_what_was_learnt_by_heart_is_named(encoder, loss, is_expected):
     """A loss near 0 and answers at chance: the labels are looked at, not the number of epochs."""
     trainer = make_trainer(encoder, rows=48)
     for _ in range(8):
         trainer.history.note_step(loss)
-    (told,) = sanity_warnings(trainer, {"validation": answers(20, 60, 20)})
-    assert ("memorized the training texts" in told and "Check the labels first" in told) == is_told
-    assert ("num_train_epochs (" in told) != is_told
+    (warning,) = sanity_warnings(trainer, {"validation": answers(20, 60, 20)})
+    assert ("memorized the training texts" in warning and "Check the labels first" in warning) == is_expected
+    assert ("num_train_epochs (" in warning) != is_expected
     assert sanity_warnings(trainer, {"validation": answers(50, 60, 20)}) == []
 
 
@@ -121,12 +123,12 @@ def test_with_a_positive_class_its_f1_is_judged(encoder):
     trainer.positive = 1
     targets = np.array([0] * 9 + [1])
     never, found = np.zeros(10, dtype=int), targets.copy()
-    told = [
+    warnings = [
         sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)})
         for said in (never, found)
     ]
-    assert "Validation's F1 of 0.000" in told[0][0]
-    assert told[1] == []
+    assert "Validation's F1 of 0.000" in warnings[0][0]
+    assert warnings[1] == []
 
 
 def test_the_loss_of_guessing_is_the_entropy_of_what_the_loss_weighs(encoder):

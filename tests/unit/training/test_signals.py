@@ -1,4 +1,4 @@
-"""Being told to stop: noted, or left at once where nothing can be lost."""
+"""Stop signals: recorded, or obeyed at once where nothing can be lost."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def test_a_signal_is_only_noted(stop):
         stop.check()
 
 
-def test_at_once_leaves_in_the_middle_even_of_code_that_survives_any_error(stop):
+def test_immediately_leaves_in_the_middle_even_of_code_that_survives_any_error(stop):
     """A loop that never asks, and catches what it can, is left by the signal itself."""
     turns = []
 
@@ -46,7 +46,7 @@ def test_at_once_leaves_in_the_middle_even_of_code_that_survives_any_error(stop)
     assert turns == [0, 1, 2, 3]
 
 
-def test_at_once_heeds_what_came_before(stop):
+def test_a_signal_that_came_before_counts(stop):
     """Nothing is begun."""
     signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Stopped, match="SIGTERM"), stop.immediately():

@@ -228,23 +228,23 @@ def test_learning_rates_follow_the_schedule(encoder):
     """At every step each group has the scheduled share of the peak rate, scaled by its layer."""
     trainer = trainer_of(encoder, layer_decay=0.5, warmup_ratio=0.5)
     for step in range(trainer.total_steps):
-        told = trainer.train_step(step).learning_rate
+        reported = trainer.train_step(step).learning_rate
         expected = 2e-3 * learning_rate_factor(step, trainer.total_steps, 0.5)
-        assert told == pytest.approx(expected)
+        assert reported == pytest.approx(expected)
         for group in trainer.optimizer.param_groups:
             assert group["lr"] == pytest.approx(expected * group["lr_scale"])
 
 
 @pytest.mark.parametrize(("limit", "is_clipped"), [(0.01, True), (0.0, False), (1e9, False)])
 def test_gradient_is_clipped_to_its_norm(encoder, limit, is_clipped):
-    """The norm told is the one before; 0 turns clipping off."""
+    """The norm returned is the one before; 0 turns clipping off."""
     trainer = trainer_of(encoder, max_grad_norm=limit)
     before = gradient_of(trainer, 0, trainer.order.batch(0)).norm().item()
-    told = trainer._clip_gradients()
+    reported = trainer._clip_gradients()
     after = (
         torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]).norm().item()
     )
-    assert told == pytest.approx(before, rel=1e-5)
+    assert reported == pytest.approx(before, rel=1e-5)
     assert after == pytest.approx(limit if is_clipped else before, rel=1e-3)
 
 
@@ -253,9 +253,9 @@ def test_a_step_reports_what_it_computed(encoder):
     trainer = trainer_of(encoder, max_tokens_per_micro_batch=100_000)
     for step, texts in ((0, 8), (2, 4)):
         lengths = trainer.train.encoded.lengths[trainer.order.batch(step)]
-        told = trainer.train_step(step)
-        assert (told.examples, told.tokens) == (texts, lengths.sum())
-        assert lengths.sum() <= told.padded_tokens <= texts * lengths.max()
+        reported = trainer.train_step(step)
+        assert (reported.examples, reported.tokens) == (texts, lengths.sum())
+        assert lengths.sum() <= reported.padded_tokens <= texts * lengths.max()
 
 
 def test_bfloat16_trains_near_float32(encoder):

@@ -66,8 +66,8 @@ def test_the_gradient_is_that_of_the_documents(encoder, step, way):
     """Whatever windows share a micro-batch, a document counts once, however many windows it has."""
     trainer = make_trainer(encoder, dropout=0.0, **SETTINGS)
     if way == "packed":
-        told = (trainer.forward.pad_id, torch.device("cpu"), "fp32", attend_text_by_text)
-        trainer.accumulator._forward = PackedForward(trainer.model, *told)  # type: ignore[arg-type]
+        arguments = (trainer.forward.pad_id, torch.device("cpu"), "fp32", attend_text_by_text)
+        trainer.accumulator._forward = PackedForward(trainer.model, *arguments)  # type: ignore[arg-type]
     rows = trainer.order.batch(step)
     counts = trainer.train.encoded.windows_of(rows)[1]
     assert counts.min() == 1
@@ -137,7 +137,7 @@ def test_a_run_is_resumed_bit_for_bit(encoder, tmp_path):
 
 
 def test_served_answers_are_those_of_training(encoder, tmp_path):
-    """Artifact and server cut texts into the same windows and take the same mean; only what is left out is told."""
+    """Artifact and server cut texts into the same windows and take the same mean; only what is left out is logged."""
     trainer = make_trainer(encoder, **{**SETTINGS, "max_windows": 4})
     trainer.fit()
     result = trainer.evaluate(trainer.validation)

@@ -88,7 +88,7 @@ def test_other_damage_is_noticed(tmp_path: Path, damage: str) -> None:
 def test_another_runs_checkpoint_is_left_alone_and_the_difference_is_named(
     tmp_path: Path, field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A job that differs in one field starts afresh, is told which field, and neither loads nor deletes the other's."""
+    """A job that differs in one field starts afresh, logs which field, and neither loads nor deletes the other's."""
     theirs = CheckpointStore(tmp_path, FINGERPRINT)
     foreign = [theirs.save(make_checkpoint(step)) for step in (5, 6, 7)]
     ours = CheckpointStore(tmp_path, {**FINGERPRINT, field: "other"})

@@ -38,13 +38,13 @@ def save_under_strace(folder: Path, *options: str) -> tuple[int, str]:
     command = ["strace", "-o", str(trace), *options, "-p", str(child)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
-        told = tracer.stderr.readline()
+        line = tracer.stderr.readline()
         os.write(opener, b"x")
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         os.close(gate)
         os.close(opener)
-    if "attached" not in told:
-        pytest.skip(f"strace may not watch processes here: {told.strip()}")
+    if "attached" not in line:
+        pytest.skip(f"strace may not watch processes here: {line.strip()}")
     return code, trace.read_text()
 
 

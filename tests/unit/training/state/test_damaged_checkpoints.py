@@ -1,4 +1,4 @@
-"""Checkpoints of this run that cannot be used: told by name, no other run's, and never in a sound one's way."""
+"""Checkpoints of this run that cannot be used: listed by name, and never in the way of intact ones."""
 
 import errno
 import logging
@@ -63,9 +63,9 @@ def test_damaged_ones_are_set_aside_where_that_is_asked_for(tmp_path: Path, stor
     assert not list(tmp_path.glob(f"*{_MARK}"))  # what gets this name next has not arrived in S3
     for step in range(1, KEEP + 3):
         assert fresh.save(make_checkpoint(step)).exists()
-        next_life = CheckpointStore(tmp_path, FINGERPRINT)
-        assert_same(next_life.load_newest(may_be_damaged=True), make_checkpoint(step))
-        next_life.set_damaged_aside()
+        next_attempt = CheckpointStore(tmp_path, FINGERPRINT)
+        assert_same(next_attempt.load_newest(may_be_damaged=True), make_checkpoint(step))
+        next_attempt.set_damaged_aside()
     assert len(list(tmp_path.glob("damaged-*"))) == 3
 
 
@@ -158,19 +158,19 @@ def test_a_file_of_another_run_under_this_runs_name_is_not_resumed(
 
 
 @pytest.mark.parametrize(
-    ("theirs", "told"),
+    ("theirs", "ending"),
     [
         ({"learning_rate": 1}, "differs in: learning_rate"),
         ({"added_later": None}, "differs in: added_later"),
     ],
 )
 def test_the_difference_to_another_run_is_never_empty(
-    tmp_path: Path, theirs: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, theirs: dict[str, Any], ending: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """1 and 1.0, or null and nothing, are equal in Python, but make another name."""
     CheckpointStore(tmp_path, {**FINGERPRINT, "learning_rate": 1.0, **theirs}).save(make_checkpoint(1))
     assert CheckpointStore(tmp_path, {**FINGERPRINT, "learning_rate": 1.0}).load_newest() is None
-    assert caplog.messages[-1].endswith(told)
+    assert caplog.messages[-1].endswith(ending)
 
 
 def test_this_runs_checkpoint_under_another_runs_name_is_told(

@@ -17,7 +17,7 @@ from support.clear_text import assert_clear
 
 
 class FailingStore(CheckpointStore):
-    """A store whose disk is full until it is told otherwise, and that can be held up."""
+    """A store whose disk is full while `is_full`, and that can be held up."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, {"run": 1})
@@ -64,7 +64,7 @@ def test_a_good_save_forgives_earlier_failures(tmp_path: Path) -> None:
 
 
 def test_a_save_that_must_succeed_tells_when_it_does_not(tmp_path: Path) -> None:
-    """The last save of a attempt raises instead of pretending."""
+    """The last save of an attempt raises instead of pretending."""
     with pytest.raises(PlatformError, match="Checkpoints cannot be saved"):
         CheckpointSaver(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
 

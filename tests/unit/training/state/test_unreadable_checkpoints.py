@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> CheckpointStore:
 
 
 def test_what_could_not_be_read_is_never_set_aside(tmp_path: Path, store: CheckpointStore) -> None:
-    """Though damaged ones may be: one of another user's is told with its remedy, and nothing is renamed."""
+    """Though damaged ones may be: one of another user is named with the remedy, and nothing is renamed."""
     unread, damaged = store.save(make_checkpoint(1)), store.save(make_checkpoint(2))
     unread.chmod(0)
     damaged.write_bytes(b"nothing")
@@ -74,7 +74,7 @@ def test_damaged_ones_that_take_the_room_are_named(tmp_path: Path, store: Checkp
 
 
 def test_free_and_needed_differ_in_the_message(tmp_path: Path) -> None:
-    """Half a megabyte too little is not told as "3 MB free, 3 MB needed"."""
+    """Half a megabyte too little is not "3 MB free, 3 MB needed"."""
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(PlatformError, match=r"has [\d,]+\.\d MB free, 4 checkpoints need [\d,]+\.\d MB"):
         require_checkpoint_space(tmp_path, free)
@@ -89,8 +89,8 @@ def checkpoint_with(**header: object) -> Callable[[Path], None]:
     """Return what puts a file there whose header says this of itself."""
 
     def put(path: Path) -> None:
-        told = {"format": "1", "step": "1", "identity": "{}", "state": "{}", **header}
-        text = json.dumps({"__metadata__": told}).encode()
+        metadata = {"format": "1", "step": "1", "identity": "{}", "state": "{}", **header}
+        text = json.dumps({"__metadata__": metadata}).encode()
         path.write_bytes(len(text).to_bytes(8, "little") + text)
 
     return put
@@ -119,7 +119,7 @@ def deep_header(path: Path) -> None:
 def test_whatever_bears_the_name_the_run_begins(
     tmp_path: Path, store: CheckpointStore, put: Callable[[Path], None], is_own: bool
 ) -> None:
-    """Of another run it is told, of this one set aside; neither is counted as anything's bytes but a file's own."""
+    """Another run's is ignored, this one's set aside; only the bytes of regular files are counted."""
     path = tmp_path / (f"checkpoint-{store._run}-000000001.safetensors" if is_own else OTHERS)
     put(path)
     size = path.lstat().st_size if path.is_file() else 0
