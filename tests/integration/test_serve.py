@@ -113,6 +113,19 @@ def test_a_chunked_body_is_read(server):
     assert len(answer.split(b"\r\n\r\n", 1)[1].split(b"\n")) == 2
 
 
+@pytest.mark.parametrize("cut", [0, 20])
+def test_what_follows_a_request_belongs_to_the_next(server, cut):
+    """Two requests in one packet are both answered, and so are they when the second one's end comes later."""
+    first = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\na"
+    second = b"GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(first + second[: len(second) - cut])
+        answer = connection.recv(65536)
+        connection.sendall(second[len(second) - cut :])
+        answer += b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
 def test_many_callers_at_once(server):
     """Concurrent callers all get the answers that each gets alone."""
     texts = [f"apple {'river ' * i}" for i in range(24)]

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.errors import HaltServer
+from gunicorn.glogging import Logger
 
 from bert_classifier import log
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
@@ -27,14 +29,14 @@ from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.environment import ml_root
 from bert_classifier.job.settings import specs
 from bert_classifier.job.variables import near_misses
-from bert_classifier.serving.http import access_log
+from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.model.service import ModelService
 from bert_classifier.serving.parent import Outcome, Parent
 from bert_classifier.serving.stop_signals import end_at_stops, ignore_stops
-from bert_classifier.serving.worker import FIRST_BYTE_S, LAST_WORDS_S, STOP_S, Worker
+from bert_classifier.serving.worker import KEEPALIVE_S, LAST_WORDS_S, STOP_S, Worker
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Predictor
@@ -114,6 +116,15 @@ def _serve(server: "_Server") -> int:
     return 0
 
 
+class _Log(Logger):  # type: ignore[misc] # gunicorn has no type information
+    """gunicorn's log without the messages of exceptions, which may quote a text."""
+
+    def exception(self, _msg: str, *_args: Any, **_kwargs: Any) -> None:
+        """Log the exception at hand by its kind and stack."""
+        if (error := sys.exc_info()[1]) is not None:
+            answers.log_bug(error)
+
+
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
     """gunicorn, set up for one model. The hooks run in the parent or in the worker, as each says."""
 
@@ -180,10 +191,11 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "worker_tmp_dir": _writable_dir(),
             "timeout": HANG_TIMEOUT_S,
             "graceful_timeout": int(STOP_S + LAST_WORDS_S + CLOSE_TIMEOUT_S),
-            "keepalive": int(FIRST_BYTE_S),
+            "keepalive": KEEPALIVE_S,
             "control_socket_disable": True,
             "accesslog": None,
             "loglevel": "warning",
+            "logger_class": _Log,
             "proc_name": "bert-classifier",
             "pre_fork": self._note_new_worker,
             "post_fork": self._begin_worker,
@@ -257,4 +269,9 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         is_stopping = not arbiter.LISTENERS
         if self.outcome.was_ready or self.outcome.exit_code or is_stopping:
             return
-        arbiter.refuse_to_go_on()
+        error = PlatformError(
+            "The worker died while it loaded the model.",
+            "If it was sent SIGKILL, memory ran out: choose a larger instance; otherwise start it again.",
+        )
+        logger.error("%s", failure_text(error))
+        raise HaltServer(error.cause, error.exit_code)

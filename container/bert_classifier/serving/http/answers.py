@@ -50,7 +50,7 @@ def of_bug(error: Exception) -> Response:
     return _error_response(500, "internal_error", message, id=log_bug(error))
 
 
-def log_bug(error: Exception) -> str:
+def log_bug(error: BaseException) -> str:
     """Log an error's kind and stack under a new id and return the id.
 
     No message is logged, as it may quote a text; and the stack stands on one line, like everything logged

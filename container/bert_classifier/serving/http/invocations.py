@@ -12,13 +12,13 @@ from gunicorn.http.errors import ParseException
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.connection import BODY_S, BYTES_PER_S, TooSlowError
 from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.admission import Admission, Budget
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import timeout_error
+from bert_classifier.serving.timed_socket import BODY_S, BYTES_PER_S, TooSlowError
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch

@@ -1,8 +1,7 @@
 """The media types of requests and answers, and which of them Content-Type and Accept stand for."""
 
-import re
-
-from werkzeug.http import parse_options_header
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header, parse_options_header
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
@@ -15,7 +14,6 @@ READ = (JSON, *JSON_LINES, CSV, PLAIN)
 WRITTEN = (JSON, *JSON_LINES, CSV)
 
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-_QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def of_content_type(header: str | None) -> str:
@@ -49,23 +47,23 @@ def csv_header_of(header: str | None) -> str:
     Raises:
         RequestError: 415 for a value that RFC 4180 does not have.
     """
-    told = parse_options_header(header)[1].get("header", "").strip().lower()
-    if told not in ("", "present", "absent"):
+    value = parse_options_header(header)[1].get("header", "").strip().lower()
+    if value not in ("", "present", "absent"):
         raise RequestError(
             415,
             "unsupported_media_type",
             "The header parameter of the Content-Type is neither present nor absent.",
             "Send text/csv; header=absent, text/csv; header=present, or text/csv.",
         )
-    return told
+    return value
 
 
 def of_answer(accept: str | None, asked_in: str) -> str:
     """Return the one of WRITTEN that answers a request.
 
-    The client's qualities decide. Of several types that it names and likes best it gets JSON before CSV, which has
-    no header here: who names both, such as pandas' reader, would take the first answer for one. Else among equals the
-    form that came in, then, if that held a record a line, one that does.
+    The client's qualities decide. Among equals it is the form that came in, then one with a record per line if the
+    request had that. But a client that names both JSON and CSV gets JSON: pandas' reader, for one, would take the
+    first line of our CSV, which has no header, for a header.
 
     Args:
         accept: the Accept header, if there is one.
@@ -73,33 +71,16 @@ def of_answer(accept: str | None, asked_in: str) -> str:
     Raises:
         RequestError: 406 when the header allows none.
     """
-    ranges = _ranges_of(accept or "*/*")
+    # Parameters other than the quality, such as a charset, do not matter: every answer is UTF-8.
+    accepted = [(item.split(";")[0], quality) for item, quality in parse_accept_header(accept or "*/*")]
+    ranges = MIMEAccept(accepted)
     offers = [asked_in] if asked_in in WRITTEN else []
     offers += WRITTEN if asked_in == JSON else [*JSON_LINES, CSV, JSON]
-    if JSON in ranges and CSV in ranges:
+    if {JSON, CSV} <= {item.lower() for item, _quality in accepted}:
         offers.insert(0, JSON)
-    best = max(offers, key=lambda offer: _quality_of(offer, ranges))  # the first of several best
-    if not _quality_of(best, ranges):
+    best = max(offers, key=ranges.quality)  # the first of several best
+    if not ranges.quality(best):
         raise RequestError(
             406, "not_acceptable", "The Accept header allows no answer.", f"Accept {', '.join(WRITTEN)}."
         )
     return best
-
-
-def _ranges_of(accept: str) -> dict[str, float]:
-    """Return the quality of each media range of an Accept header; what is malformed is left out."""
-    ranges: dict[str, float] = {}
-    for item in accept.split(","):
-        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
-        quality = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
-        if media_range.count("/") == 1 and _QUALITY.fullmatch(quality):
-            ranges[media_range] = max(float(quality), ranges.get(media_range, 0.0))
-    return ranges
-
-
-def _quality_of(offer: str, ranges: dict[str, float]) -> float:
-    """Return the quality by the most specific range that the offer falls in, 0 if it falls in none."""
-    for media_range in (offer, offer.split("/")[0] + "/*", "*/*"):
-        if media_range in ranges:
-            return ranges[media_range]
-    return 0.0

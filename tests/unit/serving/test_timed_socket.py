@@ -1,0 +1,83 @@
+"""The sockets of the server, as they are: no wait is for ever, and a port closes without losing a client."""
+
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bert_classifier.serving import timed_socket
+from bert_classifier.serving.listening import refuse_new_connections
+from bert_classifier.serving.timed_socket import TimedSocket, TooSlowError
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[TimedSocket, socket.socket]]:
+    """Return the server's end of a connection and the client's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        served = TimedSocket.adopt(listener.accept()[0])
+    with served, client:
+        yield served, client
+
+
+def test_reading_ends_at_its_time_however_the_client_trickles(pair):
+    """A byte now and then does not move the end."""
+    served, client = pair
+    served.read_until = end = time.monotonic() + 0.2
+
+    def read_on() -> None:
+        while time.monotonic() < end + 5:
+            client.sendall(b"ab")  # more than is taken: there is always something to read
+            served.recv(1)
+
+    with pytest.raises(TooSlowError):
+        read_on()
+
+
+def test_a_client_that_does_not_read_is_cut_off(pair, monkeypatch):
+    """Writing ends too, in a way that gunicorn takes for a client that has left."""
+    monkeypatch.setattr(timed_socket, "ANSWER_S", 0.05)
+    monkeypatch.setattr(timed_socket, "BYTES_PER_S", 1e12)
+    served, _client = pair
+    with pytest.raises(TooSlowError) as caught:
+        served.sendall(b"a" * 50_000_000)
+    assert isinstance(caught.value, ConnectionResetError)
+    assert caught.value.errno is not None
+
+
+def test_a_poller_wakes_when_there_is_more_or_nothing_to_come(pair):
+    """What has been looked at does not wake it again; new bytes do, and the client's end."""
+    served, client = pair
+    with selectors.DefaultSelector() as poller:
+        poller.register(served, selectors.EVENT_READ)
+        client.sendall(b"GET")
+        assert poller.select(5)
+        assert served.recv_now(100, socket.MSG_PEEK) == b"GET"
+        served.wake_at(4)
+        assert not poller.select(0.05)
+        client.sendall(b" /")
+        assert poller.select(5)
+        assert served.recv_now(100, socket.MSG_PEEK) == b"GET /"
+        served.wake_at(6)
+        client.shutdown(socket.SHUT_WR)
+        assert poller.select(5)
+        assert served.recv_now(100) == b"GET /"
+
+
+def test_a_port_that_refuses_keeps_what_it_has():
+    """After refuse_new_connections a client that was accepted by the kernel is served, a new one is not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        early = socket.create_connection(listener.getsockname())
+        refuse_new_connections(listener)
+        late = socket.socket()
+        late.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            late.connect(listener.getsockname())
+        served, _ = listener.accept()
+        early.sendall(b"still here")
+        with served:
+            assert served.recv(100) == b"still here"
+        for each in (early, late):
+            each.close()
