@@ -72,10 +72,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         super().notify()
         now = time.monotonic()
         for conn in [conn for conn in self._parked if conn.timeout <= now]:
-            if self._parked[conn] == self._read_head:
-                self.app.note_cut("slow_head")
+            is_slow_head = self._parked[conn] == self._read_head
             self._unpark(conn)
-            self._close(conn)
+            if is_slow_head:
+                self.app.note_cut("slow_head")
+                self._linger(conn)
+            else:
+                self._close(conn)
         while self.nr_conns >= self.worker_connections and self.keepalived_conns:
             self.keepalived_conns[0].timeout = 0.0
             self.murder_keepalived()
