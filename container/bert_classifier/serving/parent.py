@@ -20,6 +20,7 @@ class Outcome:
 
     @exit_code.setter
     def exit_code(self, code: int) -> None:
+        """Set it; in the worker."""
         self._memory[0] = code
 
     @property
@@ -29,6 +30,7 @@ class Outcome:
 
     @was_ready.setter
     def was_ready(self, is_ready: bool) -> None:
+        """Set it; in the worker."""
         self._memory[1] = is_ready
 
 
