@@ -1,6 +1,6 @@
-"""The one place to swap: which Dataset reads the files, which label mapper knows the classes.
+"""The one place to change for your own data: which Dataset reads the files, which mapper knows the labels.
 
-For data of your own, change the two functions marked ← and import your classes here; nothing else names them.
+Import your classes here and change the two functions marked ←; nothing else names them.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ def build_label_mapper(names: Sequence[str] | None, dataset: Any) -> LabelMapper
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Everything a job learns and is judged by.
+    """The examples of a job.
 
     Attributes:
         labels: class names in the order of their indices.
@@ -81,7 +81,7 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     is_held_out = validation is None
     if validation is None:
         train, validation = stratified_split(train, config.validation_split, config.seed)
-        logger.info("no validation channel: %d rows of train are held out, class by class", len(validation))
+        logger.info("no validation channel: %d texts of train are held out, class by class", len(validation))
     if len(set(train.targets.tolist())) < 2:
         raise UserError("The training data hold one class only.", "Give rows of at least two classes.")
     return Data(mapper, labels, train, validation, _optional(files, mapper, "test"), is_held_out)
@@ -102,7 +102,7 @@ def build_model(config: TrainConfig, environment: Environment, labels: Sequence[
 
 
 def encoder_of(config: TrainConfig, environment: Environment, model: Any) -> dict[str, Any]:
-    """Return where the encoder that build_model has loaded comes from, for the artifact and the report."""
+    """Describe where the encoder of build_model's model comes from, for the artifact and the report."""
     is_channel = "model" in environment.channels
     if is_channel and config.model_name != TrainConfig.model_name:
         logger.warning("model_name=%s is not used: the job has a model channel", config.model_name)

@@ -1,7 +1,7 @@
 """The worked example: DBpedia-14 as a dataset and its labels. The file to copy for data of your own.
 
-Reads rows of CSV, `class_index, title, abstract` without a header (or `label, text`), or any order of columns
-with a header row; and JSON Lines with the same names.
+Reads CSV, `class_index,title,abstract` or `label,text` without a header row or any columns with one, and JSON Lines
+with the same names.
 """
 
 import logging
@@ -39,9 +39,9 @@ _HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
 
 
 class DbpediaDataset(Dataset[tuple[str, str]]):
-    """Labelled texts: item i is (text, raw label), both as they stand in the files.
+    """Labelled texts: item i is (text, raw label), as in the files.
 
-    The text is the abstract; where that is empty, the title. Rows with neither are left out and counted.
+    The text is the abstract or, where that is empty, the title. Rows with neither are left out and counted.
 
     Args:
         files: CSV and JSON Lines files, in the order in which their rows count.
@@ -55,7 +55,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         self._files = list(files)
         self.num_empty = 0
         wrong: list[str] = []
-        # What is wrong with a file as a whole is told before any is read to its end.
+        # Refuse a file that is wrong as a whole before reading any to its end.
         for path in self._files[1:]:
             next(_rows_of(path), None)
         for number, path in enumerate(self._files):
@@ -72,7 +72,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         return self._items[index]
 
     def place_of(self, index: int) -> str:
-        """Return where item `index` stands, for messages."""
+        """Return where item `index` stands, such as "train.csv line 3"."""
         file, line = self._places[index]
         return f"{self._files[file].name} line {line}"
 
@@ -107,8 +107,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
         if not cells:
             continue
         if columns is None:
-            columns, is_header = _columns_of(path, line, cells)
-            if is_header:
+            columns, is_named = _columns_of(path, line, cells)
+            if is_named:
                 continue
         if len(cells) != len(columns):
             yield line, f"it has {len(cells)} cells instead of {len(columns)}"
@@ -117,7 +117,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 
 def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """Return the columns' names by the first row, and whether that row is a header."""
+    """Return the columns by a file's first row, and whether that row is a header."""
     columns = tuple(canonical(cell) for cell in cells)
     if not is_header(cells):
         if other := other_form(cells):
@@ -162,22 +162,22 @@ def _object_row(value: Any) -> dict[str, str] | str:
 
 
 class DbpediaLabelMapper(LabelMapperBase):
-    """Maps labels that are class names, or numbers that count the classes from 1.
+    """Maps labels that are class names, or numbers of the classes from 1.
 
     Args:
-        names: the classes in order, as classes.txt lists them.
+        names: the classes in order, as in classes.txt.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self._index = {name: index for index, name in enumerate(self._names)}
-        # Where all names are numbers, a label is a name: 3 among the classes 0, 1 and 2 is a mistake.
+        # Where all names are numbers, a label is a name: 3 is a mistake among the classes 0, 1 and 2.
         self._counts_from_1 = not all(_is_number(name) for name in self._names)
         self._is_order_given = True
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "DbpediaLabelMapper":
-        """Return the mapper for data without classes.txt: its labels sorted, numbers by size."""
+        """Return the mapper for data without classes.txt: the labels sorted, numbers by value."""
         found = set(labels)
         if all(_is_number(label) for label in found):
             return cls(sorted(found, key=int))
@@ -189,15 +189,15 @@ class DbpediaLabelMapper(LabelMapperBase):
         if label in self._index:
             return self._index[label]
         if self._counts_from_1 and _is_number(label) and 1 <= int(label) <= len(self._names):
-            self._tell_order(label)
+            self._warn_of_order(label)
             return int(label) - 1
         or_number = f" nor a number from 1 to {len(self._names)}" if self._counts_from_1 else ""
         raise ValueError(
             f"label {shown(label)} is {'neither' if or_number else 'not'} a class name{or_number}"
         )
 
-    def _tell_order(self, label: str) -> None:
-        """Say once which class a number is where no file says in which order they are counted."""
+    def _warn_of_order(self, label: str) -> None:
+        """Warn once of which number means which class where no file gives their order."""
         if self._is_order_given:
             return
         self._is_order_given = True

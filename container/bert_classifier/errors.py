@@ -14,7 +14,7 @@ FAILURE_LIMIT = 1024  # SageMaker keeps this many characters of /opt/ml/output/f
 
 
 class ContainerError(Exception):
-    """An error that is told to a person as one cause and one remedy, never as a traceback."""
+    """An error shown as one cause and one remedy, never as a traceback."""
 
     exit_code = 1
     family = "InternalError"
@@ -26,7 +26,7 @@ class ContainerError(Exception):
 
 
 class UserError(ContainerError):
-    """Something the user can put right: a setting, the data, the labels, a model folder."""
+    """Something the user can fix: a setting, the data, the labels, a model folder."""
 
     exit_code = 2
     family = "UserError"
@@ -55,7 +55,7 @@ class PlatformError(ContainerError):
 
 
 def remedy_for(error: Exception) -> str:
-    """Return what helps against an error of the system; empty where its cause may be the user's, or is not known."""
+    """Return the remedy for a system error; empty where the cause may be the user's or is unknown."""
     number = error.errno if isinstance(error, OSError) else None
     if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return "Give the job a larger volume (volume_size)."
@@ -69,10 +69,10 @@ def remedy_for(error: Exception) -> str:
 
 
 def cannot_read(path: object, error: OSError, remedy: str) -> ContainerError:
-    """Return the error for a file that cannot be read: the platform's where disk or permissions are the reason.
+    """Return the error for an unreadable file: a PlatformError where disk or permissions are the reason.
 
     Args:
-        remedy: where it is none of these.
+        remedy: of the UserError for any other reason.
     """
     cause = f"Cannot read {path}: {error.strerror or error}."
     platforms = remedy_for(error)
@@ -85,10 +85,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def failure_text(error: BaseException) -> str:
-    """Return the text for the failure file: family, cause, remedy; at most FAILURE_LIMIT characters.
-
-    A cause that is too long is cut, so that the remedy always survives.
-    """
+    """Return the text for the failure file, family, cause and remedy; a long cause is cut, so that the remedy fits."""
     if not isinstance(error, ContainerError):
         cause = f"InternalError: {type(error).__name__}: {error}".rstrip(": ")
         remedy = BUG_REMEDY

@@ -1,4 +1,4 @@
-"""Labels as they stand in the data, and the class indices the model learns: the base class users subclass."""
+"""The base class that users subclass: labels in the data to the class indices that the model learns, and back."""
 
 from abc import ABC, abstractmethod
 
@@ -8,7 +8,7 @@ from bert_classifier.errors import UserError
 class LabelMapperBase(ABC):
     """Maps raw labels to the indices 0 … num_classes-1 and back.
 
-    A subclass that misses a method cannot be constructed, so the mistake shows before training.
+    A subclass that lacks a method cannot be constructed, so the mistake shows before training.
     """
 
     @abstractmethod
@@ -21,7 +21,7 @@ class LabelMapperBase(ABC):
 
     @abstractmethod
     def reverse_map(self, index: int) -> str:
-        """Return the name of the class with this index: what the endpoint answers."""
+        """Return the name of the class with this index, which the endpoint answers."""
 
     @property
     @abstractmethod
@@ -30,7 +30,7 @@ class LabelMapperBase(ABC):
 
     @property
     def positive_label(self) -> str | None:
-        """The raw label whose F1 decides which weights are best; None: accuracy over all classes does."""
+        """The raw label whose F1 decides which weights are best; None = accuracy decides."""
         return None
 
     @property
@@ -40,10 +40,10 @@ class LabelMapperBase(ABC):
 
 
 def class_names(mapper: LabelMapperBase) -> list[str]:
-    """Return the class names in the order of their indices, after checking the mapper.
+    """Return the class names in the order of their indices.
 
     Raises:
-        UserError: when there are fewer than two classes, or a name is empty or stands for two classes.
+        UserError: when there are fewer than two classes, or a name is unprintable or names two classes.
     """
     owner = type(mapper).__name__
     names = [_name_of(mapper, index) for index in range(mapper.num_classes)]
@@ -61,10 +61,10 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
 
 
 def positive_index(mapper: LabelMapperBase) -> int | None:
-    """Return the index of the mapper's positive label; None when it has none.
+    """Return the index of the mapper's positive label, None without one.
 
     Raises:
-        UserError: when the mapper does not know the label itself.
+        UserError: when the mapper does not know that label.
     """
     try:
         return mapper.positive_label_index

@@ -10,7 +10,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 class _Formatter(logging.Formatter):
-    """One line a record, save for a traceback; control characters of data or file names are spelt out."""
+    """One line per record, except for tracebacks; control characters of data or file names are escaped."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the standard library's name
         return _printable(super().formatMessage(record))

@@ -1,1 +1,1 @@
-"""From files of labelled texts to examples."""
+"""Read files of labelled texts into examples."""

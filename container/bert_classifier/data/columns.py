@@ -1,4 +1,4 @@
-"""What the columns of CSV and JSON Lines are called: one list for files that train and for what is classified.
+"""The names of columns in CSV and JSON Lines, and what a first row seems to be.
 
 Standard library only.
 """
@@ -13,25 +13,25 @@ _OTHER_SEPARATORS = {"tabs": "\t", "';'": ";", "'|'": "|"}
 
 
 def canonical(name: str) -> str:
-    """Return what a column is called here: "label", "text", or its own name in lower case."""
+    """Return a column's meaning, "label" or "text", or else its own name in lower case."""
     name = name.strip().lower().replace(" ", "_").replace("-", "_")
     return "label" if name in LABEL_COLUMNS else "text" if name in TEXT_COLUMNS else name
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Say whether a first row names columns: both needed ones, or one among words that could be names."""
+    """Say whether a first row names columns: label and text, or one known column among possible names."""
     names = [canonical(cell) for cell in cells]
     known = {*names} & {*COLUMNS}
     return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in names))
 
 
 def other_form(cells: Sequence[str]) -> tuple[str, str] | None:
-    """Return what a first row seems to be instead of CSV with commas, and the remedy; None where it may be that."""
+    """Return what a first row seems to be instead of CSV with commas, and the remedy; None if it may be CSV."""
     row = ",".join(cells).strip()
     if row in ("{", "[") or row.startswith(('{"', "[{", '["', "[[")):
         return (
             "it seems to be JSON, not CSV",
-            'Write one object a line, {"label": …, "text": …}, into a file named .jsonl.',
+            'Write one object per line, {"label": …, "text": …}, into a file named .jsonl.',
         )
     if row.startswith("__label__"):
         return (

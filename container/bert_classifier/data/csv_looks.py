@@ -1,6 +1,6 @@
-"""What a CSV looks like that holds more than texts: a header row, or labels. For refusing, never for reading.
+"""Recognise CSV that holds more than texts, a header row or labels, in order to refuse it.
 
-The server and the launcher's checks share it; what training reads as a header, `columns` tells. Standard library only.
+Shared by the server and the launcher's checks; `columns` says what training reads as a header. Standard library only.
 """
 
 import re
@@ -22,10 +22,7 @@ _MOST_WORDS = 4  # of a class, where the classes are not known
 
 
 def is_likely_header(cells: Sequence[str]) -> bool:
-    """Say whether a row of texts would rather be one of column names, by the names in common use.
-
-    Those of a label and a text stand in it, or one of them among other names; in prose other words would.
-    """
+    """Say whether a row of texts is rather one of column names: a label's and a text's, or one among other names."""
     if len(cells) == 1:
         return all(_NAME.fullmatch(_bare(name)) for name in _OTHER_DELIMITERS.split(cells[0]))
     names = [_bare(cell) for cell in cells]
@@ -40,13 +37,13 @@ def _bare(cell: str) -> str:
 
 
 def _is_name(cell: str, name: str) -> bool:
-    """Say whether a cell of several could name a column: a known name, none, or a single word."""
+    """Say whether one cell of several could name a column: a known name, no name, or a single word."""
     known = not name or _NAME.fullmatch(name) or _INDEX.fullmatch(name)
     return bool(known) or cell.strip().isidentifier()
 
 
 def classes_of(names: Sequence[str]) -> frozenset[str]:
-    """Return how data call a model's classes, in small letters: by name, or by number from 0 or from 1 on."""
+    """Return what data may call a model's classes, in lower case: their names, or numbers from 0 or 1."""
     are_numbers = all(name.isdigit() for name in names)
     numbers = () if are_numbers else map(str, range(len(names) + 1))
     return frozenset([*(name.strip().casefold() for name in names), *numbers])
@@ -56,19 +53,19 @@ class LabelColumns:
     """Whether the rows' first or last cells are labels.
 
     Args:
-        classes: as classes_of returns them; None: not known, so that any few words may be one.
+        classes: as classes_of returns them; None = not known: any few words may be a class.
     """
 
     def __init__(self, classes: frozenset[str] | None) -> None:
         self._classes = classes
-        self._told = {0: [0, 0], -1: [0, 0]}  # rows by place of the cell: without, and with a label there
+        self._counts = {0: [0, 0], -1: [0, 0]}  # by position of the cell: rows without and with a label there
 
     def add(self, cells: Sequence[str]) -> bool:
         """Count a row; say whether it alone would be refused."""
         if not any(cell.strip() for cell in cells):
             return False
-        found = [self._has_label(cells, place) for place in self._told]
-        for counts, is_label in zip(self._told.values(), found, strict=True):
+        found = [self._has_label(cells, position) for position in self._counts]
+        for counts, is_label in zip(self._counts.values(), found, strict=True):
             if is_label is not None:
                 counts[is_label] += 1
         return True in found
@@ -76,19 +73,18 @@ class LabelColumns:
     @property
     def place(self) -> str:
         """Where most rows have a label: "begin", "end", or "" where they have none."""
-        (others, first), (other_ends, last) = self._told.values()
+        (others, first), (other_ends, last) = self._counts.values()
         return "begin" if first > others else "end" if last > other_ends else ""
 
-    def _has_label(self, cells: Sequence[str], place: int) -> bool | None:
-        """Say whether a row has a label there beside its text; None where it cannot be told."""
-        if len(cells) == 1 or any(
-            cell[:1].isspace() for cell in cells[1:]
-        ):  # "No, thanks": prose has a blank
+    def _has_label(self, cells: Sequence[str], position: int) -> bool | None:
+        """Say whether a row has a label there beside its text; None where that is open."""
+        is_prose = any(cell[:1].isspace() for cell in cells[1:])  # "No, thanks" has a blank
+        if len(cells) == 1 or is_prose:
             return False
-        label = cells[place].strip()
+        label = cells[position].strip()
         if not self._may_be_class(label):
             return False
-        inner = cells[1][:1] if place == 0 else cells[-2].strip()[-1:]
+        inner = cells[1][:1] if position == 0 else cells[-2].strip()[-1:]
         return None if label.isdigit() and inner.isdigit() else True  # "1,000 people"
 
     def _may_be_class(self, label: str) -> bool:

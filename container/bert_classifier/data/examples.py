@@ -1,4 +1,4 @@
-"""Labelled texts as training sees them: texts and class indices, checked, split and fingerprinted."""
+"""Labelled texts as training sees them: checked, split and fingerprinted."""
 
 import dataclasses
 import hashlib
@@ -22,8 +22,8 @@ class Examples:
     """n texts and the index of each one's class, int64 (n,).
 
     Attributes:
-        place_of: names an example in messages, by its index.
-        num_empty: rows without a text, which are left out.
+        place_of: says where an example stands, such as "train.csv line 3", by its index.
+        num_empty: records without a text, which are left out.
     """
 
     texts: Sequence[str]
@@ -34,10 +34,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def subset(self, rows: np.ndarray) -> "Examples":
-        """Return the examples at these rows, in this order."""
-        texts = [self.texts[row] for row in rows]
-        return Examples(texts, self.targets[rows], lambda index: self.place_of(int(rows[index])))
+    def subset(self, indices: np.ndarray) -> "Examples":
+        """Return the examples with these indices, in this order."""
+        texts = [self.texts[index] for index in indices]
+        return Examples(texts, self.targets[indices], lambda index: self.place_of(int(indices[index])))
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over all texts and targets, in order."""
@@ -72,11 +72,7 @@ class Rows:
 
 
 def require_rows(dataset: Any, channel: str) -> None:
-    """Refuse a dataset without an item.
-
-    Raises:
-        UserError: naming the channel.
-    """
+    """Refuse an empty dataset with a UserError that names the channel."""
     if len(dataset) == 0:
         raise UserError(f"The {channel} channel has no usable row.", "Give it rows with a label and a text.")
 
@@ -85,7 +81,7 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
     """Read every item (text, raw label) of a dataset.
 
     Args:
-        dataset: has __len__ and __getitem__; `place_of(index)`, if it has one, names an item in messages.
+        dataset: has __len__ and __getitem__, perhaps `place_of(index)`, which names an item in messages.
     Raises:
         UserError: when there is no item, an item is no text, or a label is not in the mapper.
     """
@@ -128,7 +124,7 @@ def _known_classes(mapper: LabelMapperBase) -> str:
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """Split off `share` of each class, drawn with `seed`; a class of one text stays whole in the first part.
+    """Split off a random `share` of each class; a class of one text stays in the first part.
 
     Returns:
         the larger part and the part split off, both in the original order.
@@ -138,9 +134,9 @@ def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examp
     draw = np.random.Generator(np.random.Philox(seed))
     held_out = np.zeros(len(examples), dtype=bool)
     for target in np.unique(examples.targets):
-        rows = draw.permutation(np.flatnonzero(examples.targets == target))
-        if len(rows) > 1:
-            held_out[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
+        indices = draw.permutation(np.flatnonzero(examples.targets == target))
+        if len(indices) > 1:
+            held_out[indices[: min(len(indices) - 1, max(1, round(share * len(indices))))]] = True
     if not held_out.any():
         raise UserError(
             "No class has two texts, so no validation part can be split off.", "Give a validation channel."

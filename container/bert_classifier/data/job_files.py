@@ -1,6 +1,6 @@
-"""Which files a job is made of: encoder, list of classes, data by channel; what is wrong with them at first sight.
+"""The files of a job: encoder, class list, data by channel; and a first check of them.
 
-Standard library only, so that a mistake is told before anything heavy is imported or a whole file is read.
+Standard library only, so that mistakes are reported before anything heavy is imported or a whole file is read.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from bert_classifier.job.environment import Environment
 
 
 def check_files(config: TrainConfig, environment: Environment) -> None:
-    """Look at every file of a job, as far as that takes no time, the likeliest mistakes first.
+    """Check every file of a job as far as that takes no time, the likeliest mistakes first.
 
     Raises:
         UserError: for an encoder, a list of classes or a channel that cannot be used.
@@ -27,7 +27,7 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
 
 
 def model_source(config: TrainConfig, environment: Environment) -> str:
-    """Return where the encoder comes from: the folder of the `model` channel, or else model_name."""
+    """Return the encoder's source: the folder of the `model` channel, or else model_name."""
     channel = environment.channels.get("model")
     return str(channel.path) if channel else config.model_name
 
@@ -46,10 +46,10 @@ def data_files(config: TrainConfig, environment: Environment) -> dict[str, list[
 
 
 def read_class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
-    """Return the lines of the class file, in channel `class` or beside the training data; None when there is none.
+    """Return the lines of the class file, in channel `class` or beside the training data; None without one.
 
     Raises:
-        UserError: when it is missing although it was asked for, or has an empty line.
+        UserError: when a file that was asked for is missing, or has an empty line.
     """
     for name in ("class", "train"):
         channel = environment.channels.get(name)
@@ -69,5 +69,5 @@ def _class_names(path: Path) -> list[str]:
     while names and not names[-1]:
         names.pop()
     if "" in names:
-        raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class a line.")
+        raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class per line.")
     return names

@@ -1,6 +1,6 @@
-"""Rows of CSV (RFC 4180) and JSON Lines, with the line each starts on: one reader for training and serving.
+"""Read rows of CSV (RFC 4180) and JSON Lines with the line each starts on, from files and request bodies alike.
 
-Standard library only. Files and request bodies are read alike; whoever reads decides what a bad row means.
+Standard library only. The caller decides what a bad row means.
 """
 
 import csv
@@ -43,7 +43,7 @@ class RowError(UserError):
 
 
 def read_csv_rows(lines: Iterable[str]) -> Iterator[CsvRow]:
-    """Yield the rows of CSV text; blank lines are yielded as a row without cells.
+    """Yield the rows of CSV text; a blank line is a row without cells.
 
     Args:
         lines: physical lines with their line ends, split at \\n, \\r\\n or \\r only.
@@ -84,13 +84,13 @@ def _csv_error(line: int, message: str) -> RowError:
 
 
 def read_json_rows(lines: Iterable[str]) -> Iterator[JsonRow | RowError]:
-    """Yield the value of each line that is not blank, or what is wrong with it."""
+    """Yield the value of each line that is not blank, or the error in it."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
                 yield JsonRow(number, parse_json(line))
             except ValueError as error:
-                yield RowError(number, f"it is not valid JSON ({error})", "Write one JSON value a line.")
+                yield RowError(number, f"it is not valid JSON ({error})", "Write one JSON value per line.")
 
 
 def parse_json(text: str) -> Any:
@@ -104,7 +104,7 @@ def parse_json(text: str) -> Any:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse deep nesting before the recursive parser meets it; brackets inside strings do not count."""
+    """Refuse deep nesting before the recursive parser meets it, ignoring brackets inside strings."""
     if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
         return
     unescaped = text.replace("\\\\", "").replace('\\"', "")
@@ -146,7 +146,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def _encoding_error(path: Path) -> UserError:
-    """Say where a file stops being UTF-8, and what it seems to be."""
+    """Return the error that names where a file is not UTF-8, and what it seems to be."""
     offset, line = 0, 1
     with path.open("rb") as file:
         head = file.read(4)

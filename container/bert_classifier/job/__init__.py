@@ -1,1 +1,1 @@
-"""The SageMaker side of a process: where its files lie, and what it is told. Standard library only."""
+"""The SageMaker side of a process: its folders, files and settings. Standard library only."""

@@ -1,4 +1,4 @@
-"""What `train` and `serve` can be told: frozen settings, parsed once from strings, all mistakes at once.
+"""The settings of `train` and `serve`: frozen, parsed once from strings, all mistakes named at once.
 
 Standard library only, so that a laptop can check a job's hyperparameters before anything is billed.
 """
@@ -8,16 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
-from bert_classifier.job.settings import (
-    boolean,
-    choice,
-    integer,
-    number,
-    parse_values,
-    refuse,
-    specs,
-    string,
-)
+from bert_classifier.job.settings import boolean, choice, integer, number, parse_values, refuse, specs, string
 from bert_classifier.job.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
@@ -38,128 +29,92 @@ ALIASES = {
 }
 # checkpointfreq counted epochs; checkpoints are saved by time here, so there is nothing to set.
 IGNORED = ("checkpointfreq", "log-level")
-# Under these names settings are recorded in fingerprints and training.json, as they were from the first version on.
+# The names under which fingerprints and training.json record settings, since the first version.
 _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
 _FOREIGN_PREFIXES = ("sagemaker_", "_tuning_")  # added by the SDK and by tuning jobs
 
 
+# fmt: off
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The hyperparameters of a training job."""
 
     model_name: str = string(
-        "bert-base-uncased",
-        "Pretrained encoder on the model hub; not used when a `model` channel is given.",
-    )
+        "bert-base-uncased", "Pretrained encoder on the model hub; not used when a `model` channel is given.")
     max_seq_length: int = integer(
-        256, 8, 8192, "Tokens kept of a text, or of each of its windows, [CLS] and [SEP] counted."
-    )
+        256, 8, 8192, "Tokens kept of a text, or of each of its windows, [CLS] and [SEP] counted.")
     truncation: str = choice(
-        "head",
-        ("head", "head_tail", "windows"),
-        "What is kept of a longer text: its head, its first quarter and its end, or all of it, in windows.",
-    )
+        "head", ("head", "head_tail", "windows"),
+        "What is kept of a longer text: its head, its first quarter and its end, or all of it, in windows.")
     window_overlap: float = number(
-        0.2, 0, 0.9, "With truncation=windows: share of a window that the next one repeats."
-    )
+        0.2, 0, 0.9, "With truncation=windows: share of a window that the next one repeats.")
     max_windows: int = integer(
-        16, 1, 1024, "With truncation=windows: most windows of a text; what comes after them is left out."
-    )
+        16, 1, 1024, "With truncation=windows: most windows of a text; the rest of it is left out.")
     num_train_epochs: int | None = integer(
-        None,
-        1,
-        10_000,
-        "Passes over the training data; auto = about 120 steps, at least 3 passes.",
-        auto=True,
-    )
+        None, 1, 10_000, "Passes over the training data; auto = about 120 steps, at least 3 passes.", auto=True)
     learning_rate: float | None = number(
         None, 0, 1, "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
-        above=True, auto=True,
-    )  # fmt: skip
+        above=True, auto=True)
     warmup_ratio: float = number(0.1, 0, 1, "Share of the steps over which the learning rate rises from 0.")
     weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
-    max_grad_norm: float = number(
-        1.0, 0, 1e9, "Gradients longer than this are scaled down to it; 0 turns it off."
-    )
+    max_grad_norm: float = number(1.0, 0, 1e9, "Gradients with a larger norm are scaled down to it; 0 = never.")
     layer_decay: float = number(
-        1.0, 0, 1, "Learning rate of each encoder layer relative to the one above it; 1 = all alike.", above=True,
-    )  # fmt: skip
+        1.0, 0, 1, "Learning rate of each encoder layer relative to the one above it; 1 = all alike.", above=True)
     global_batch_size: int | None = integer(
-        None, 1, 1_000_000, auto=True,
-        help="Texts an optimizer step, over all GPUs of all instances; auto = 8 below 200 training texts, 16 below "
-        "1,000, else 32.",
-    )  # fmt: skip
+        None, 1, 1_000_000, "Texts per optimizer step, over all GPUs of all instances; auto = 8 below 200 training "
+        "texts, 16 below 1,000, else 32.", auto=True)
     per_device_batch_size: int | None = integer(
-        None, 1, 1_000_000, "Instead of global_batch_size: texts a device and micro-batch."
-    )
+        None, 1, 1_000_000, "Instead of global_batch_size: texts per device and micro-batch.")
     gradient_accumulation_steps: int | None = integer(
-        None, 1, 100_000, "With per_device_batch_size: micro-batches a device and optimizer step; default 1."
-    )
+        None, 1, 100_000, "With per_device_batch_size: micro-batches per device and optimizer step; default 1.")
     max_tokens_per_micro_batch: int | None = integer(
         None, 8, 100_000_000,
-        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 2048 on CPU.",
-    )  # fmt: skip
+        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 2048 on CPU.")
     precision: str = choice(
-        "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU."
-    )
+        "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU.")
     compile: str = choice(
         "false", ("false", "true", "graphs"),
-        "On a GPU with bf16: compile the model by torch.compile, or with CUDA graphs too; costs a minute or more.",
-    )  # fmt: skip
+        "On a GPU with bf16: compile the model with torch.compile, or with CUDA graphs too; costs a minute or more.")
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
     class_weights: str = choice(
-        "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss."
-    )
+        "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
     early_stopping_patience: int = integer(
-        0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never."
-    )
+        0, 0, 10_000, "Evaluations without improvement before training stops; 0 = never.")
     keep_weights: str = choice(
         "auto", ("auto", "best", "last"),
         "Weights to export: of the best evaluation or of the last step; auto = last where validation has fewer than "
-        "200 texts and early stopping is off, else best.",
-    )  # fmt: skip
-    eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once an epoch.")
+        "200 texts and early stopping is off, else best.")
+    eval_steps: int = integer(0, 0, 1_000_000_000, "Optimizer steps between evaluations; 0 = once per epoch.")
     abstain_below: float = number(
-        0.0, 0, 1, "Answers whose score is lower are given without a label; 0 = every text gets one."
-    )
+        0.0, 0, 1, "Answer without a label where the score is lower; 0 = every text gets one.")
     target_accuracy: float = number(
         0.0, 0, 1,
-        "Instead of abstain_below: the least score is taken from which on this share of validation's answers is right.",
-    )  # fmt: skip
+        "Instead of abstain_below: pick the lowest threshold at which this share of validation predictions is correct.")
     checkpoint_interval_seconds: int = integer(
         300, 1, 86_400,
-        "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.",
-    )  # fmt: skip
+        "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.")
     damaged_checkpoints: str = choice(
-        "stop",
-        ("stop", "set_aside"),
-        "When this run has checkpoints and none can be used: stop, or give them other names and begin at step 0.",
-    )
+        "stop", ("stop", "set_aside"),
+        "When none of this run's checkpoints can be used: stop, or rename them and begin at step 0.")
     max_run_seconds: int = integer(
-        0, 0, 2_419_200, "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.",
-    )  # fmt: skip
+        0, 0, 2_419_200, "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.")
     logging_steps: int = integer(
-        0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds."
-    )
+        0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds.")
     validation_split: float = number(
-        0.1, 0, 0.5, "Share of the training data held out, class by class, without a validation channel.",
-        above=True,
-    )  # fmt: skip
+        0.1, 0, 0.5, "Without a validation channel: share of the training data held out, class by class.", above=True)
     processes_per_host: int | None = integer(
-        None, 1, 64, "Processes (ranks) on each instance; default: one a GPU, or one without a GPU."
-    )
+        None, 1, 64, "Processes (ranks) per instance; default: one per GPU, or one without a GPU.")
     num_gradient_groups: int | None = integer(
         None, 1, 4096,
         "Gradient groups that each batch is partitioned into. A run has the same bits on any number of processes up to "
-        "this one, if each has as many threads. Default: the processes that the run began with.",
-    )  # fmt: skip
+        "this one, if each has as many threads. Default: the processes that the run began with.")
     peer_timeout_seconds: int = integer(
-        120, 2, 3600, "Seconds without an answer after which another process counts as lost."
-    )
+        120, 2, 3600, "Seconds without an answer after which another process counts as lost.")
     seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
     train_file: str = string("", "Only this file of the train channel; default: all.")
     validation_file: str = string("", "Only this file of the validation channel; default: all.")
-    class_file: str = string("classes.txt", "Name of the file that lists the classes, one a line.")
+    class_file: str = string("classes.txt", "Name of the file that lists the classes, one per line.")
+    # fmt: on
 
     @classmethod
     def from_hyperparameters(cls, raw: Mapping[str, object]) -> Self:
@@ -176,11 +131,11 @@ class TrainConfig:
         return cls(**values)
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings by the names under which files keep them."""
+        """Return the settings by the names that files have them under."""
         return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
-        """Return the texts an optimizer step takes on `world_size` devices; None where that follows from the data."""
+        """Return the texts per optimizer step on `world_size` devices; None where that follows from the data."""
         if self.per_device_batch_size is not None:
             return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
         return self.global_batch_size
@@ -234,63 +189,55 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     return found
 
 
-# A mini-batch of 6 MB of short lines is one request there, and the caller's own timeout decides.
+# There a request may be 6 MB of short lines, and the caller's own timeout decides.
 _IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
 
 
+# fmt: off
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """The settings of the server, from its environment variables (the dataclass' names in capitals)."""
+    """The settings of the server, from environment variables: the fields' names in capitals."""
 
     sagemaker_bind_to_port: int = integer(8080, 1, 65535, "Port to listen on.")
     serving_host: str = string("0.0.0.0", "Address to listen on; 127.0.0.1 = only this machine.")  # noqa: S104
     sagemaker_model_server_timeout: int = integer(
-        60, 1, 3600, "Seconds within which an answer is given, else 504; in batch transform 3600."
-    )
+        60, 1, 3600, "Seconds after which a request is answered with 504; in batch transform 3600.")
     sagemaker_model_server_workers: int | None = integer(
-        None, 1, 64, "Model threads; default: one for each GPU; on a CPU up to four that share it."
-    )
+        None, 1, 64, "Model threads; default: one per GPU; on a CPU up to four that share it.")
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
     serving_max_batch_tokens: int = integer(
-        4096, 64, 10_000_000, "Most tokens, padding counted, in a forward pass."
-    )
+        4096, 64, 10_000_000, "Most tokens, padding counted, in a forward pass.")
     serving_max_concurrent_requests: int = integer(
-        64, 1, 4096, "Requests answered at the same time; a further one gets 429."
-    )
+        64, 1, 4096, "Requests answered at the same time; a further one gets 429.")
     serving_max_records: int = integer(
-        10_000, 1, 10_000_000, "Most texts in one request, else 413; in batch transform 1000000."
-    )
+        10_000, 1, 10_000_000, "Most texts in one request, else 413; in batch transform 1000000.")
     serving_max_waiting_tokens: int = integer(
-        1_000_000, 1, 1_000_000_000, "Most tokens, roughly counted, that wait; a request beyond it gets 429."
-    )
+        1_000_000, 1, 1_000_000_000, "Most tokens, roughly counted, that wait; a request beyond it gets 429.")
     serving_threads: int | None = integer(
-        None, 1, 256, "Threads of a forward pass; default on a CPU: all cores for a lone pass, else its part."
-    )
+        None, 1, 256, "Threads of a forward pass; default on a CPU: all cores for a lone pass, else its share.")
     serving_precision: str = choice(
-        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32."
-    )
+        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32.")
     serving_abstain_below: float | None = number(
-        None, 0, 1, "Answers whose score is lower get no label; 0 = never. Default: what training has set."
-    )
+        None, 0, 1, "Answer without a label where the score is lower; 0 = never. Default: what training set.")
     serving_stall_timeout: int = integer(
-        300, 1, 3600, "Seconds after which a pass of the model counts as stuck, and its process is replaced."
-    )
-    serving_access_log: bool = boolean(True, "One JSON line a request, without anything of its text.")
+        300, 1, 3600, "Seconds after which a pass of the model counts as stuck, and its process is replaced.")
+    serving_access_log: bool = boolean(True, "One JSON line per request, without anything of its text.")
     sagemaker_batch: bool = boolean(False, "Set by batch transform: its defaults apply.")
     sagemaker_multi_model: bool = boolean(False, "Set by multi-model endpoints, which are refused.")
+    # fmt: on
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings.
 
         Raises:
-            UserError: naming every wrong value, and every unknown SERVING_ name, at once.
+            UserError: naming every wrong value and every unknown SERVING_ name at once.
         """
         raw = {name: environ[name.upper()] for name in specs(cls) if environ.get(name.upper())}
         values, mistakes = parse_values(cls, raw, "environment variable", spelling=str.upper)
         mistakes += unknown_variables(environ, specs(cls))
         if values.get("sagemaker_multi_model"):
-            mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model an endpoint")
+            mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model per endpoint")
         refuse(mistakes, "Correct the model's environment.")
         return cls(**{**(_IN_BATCH_TRANSFORM if values.get("sagemaker_batch") else {}), **values})
 

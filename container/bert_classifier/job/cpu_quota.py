@@ -1,4 +1,4 @@
-"""How many cores a process may keep busy: its affinity, or less where its control group has a quota of CPU time.
+"""How many cores a process may keep busy: its affinity, or less where its control group has a CPU quota.
 
 Standard library only.
 """
@@ -12,25 +12,19 @@ from pathlib import Path
 def available_cores(root: Path = Path("/")) -> int:
     """Return how many cores this process can keep busy, at least 1.
 
-    A part of a core does not count: threads beyond the quota spend the time of the others, which then stand still for
-    the rest of the period.
+    A fraction of a core does not count: with more threads than the quota all of them are throttled.
 
     Args:
-        root: what proc and sys are mounted below.
+        root: the folder that proc and sys are mounted below.
     """
-    own = len(os.sched_getaffinity(0))
-    return max(1, math.floor(min(own, _quota(root))))
-
-
-def _quota(root: Path) -> float:
-    """Return the cores' worth of time that the control groups grant, inf without limit: the least of all above."""
-    return min(map(_quota_of, _groups(root)), default=math.inf)
+    quota = min(map(_quota_of, _groups(root)), default=math.inf)
+    return max(1, math.floor(min(len(os.sched_getaffinity(0)), quota)))
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders that may hold a quota for this process: those of its groups, and of all groups around them.
+    """Yield the folders that may hold a quota for this process: those of its groups and of all their parents.
 
-    A container often sees its own group as the root of the mount, whatever /proc says of the path.
+    A container often sees its own group as the root of the mount, whatever path /proc names.
     """
     cgroup = root / "sys" / "fs" / "cgroup"
     for mount, group in [(cgroup, ""), (cgroup / "cpu", ""), *_own_groups(root)]:
@@ -42,19 +36,19 @@ def _groups(root: Path) -> Iterator[Path]:
 
 
 def _own_groups(root: Path) -> list[tuple[Path, str]]:
-    """Return the mounts and paths of the groups that /proc says this process is in: of version 2, and of 1 for CPUs."""
+    """Return the mounts and paths of this process' groups by /proc: version 2's, and version 1's for CPUs."""
     try:
         lines = (root / "proc" / "self" / "cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
     cgroup = root / "sys" / "fs" / "cgroup"
-    told = [line.split(":", 2) for line in lines if line.count(":") >= 2]
-    second = [(cgroup, path) for _, controllers, path in told if not controllers]
-    return second + [(cgroup / "cpu", path) for _, names, path in told if "cpu" in names.split(",")]
+    groups = [line.split(":", 2) for line in lines if line.count(":") >= 2]
+    second = [(cgroup, path) for _, controllers, path in groups if not controllers]
+    return second + [(cgroup / "cpu", path) for _, names, path in groups if "cpu" in names.split(",")]
 
 
 def _quota_of(folder: Path) -> float:
-    """Return the quota that one group's files name (version 2: cpu.max; 1: cpu.cfs_*_us), inf without one."""
+    """Return the quota in cores in one group's files (version 2: cpu.max; 1: cpu.cfs_*_us), inf without one."""
     try:
         if (folder / "cpu.max").exists():
             limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()

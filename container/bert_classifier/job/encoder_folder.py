@@ -1,4 +1,4 @@
-"""What the files of a pretrained encoder's folder tell, before anything heavy is imported or a row of data is read.
+"""Check a pretrained encoder's folder before anything heavy is imported or any data are read.
 
 Standard library only.
 """
@@ -15,11 +15,11 @@ from bert_classifier.job.settings import shown
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"  # of weights in several files
-_READ = {".json", ".txt", ".model", ".safetensors"}  # what the libraries may open
+_OPENED = {".json", ".txt", ".model", ".safetensors"}  # by the libraries
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
 COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
-# Families that count positions from behind the padding id on, as transformers' code of each says.
+# Families whose positions begin after the padding id, by transformers' code.
 _POSITIONS_BEHIND_PADDING = frozenset(
     {
         "camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta",
@@ -29,13 +29,7 @@ _POSITIONS_BEHIND_PADDING = frozenset(
 
 
 def check_encoder(source: str, max_seq_length: int) -> None:
-    """Refuse a folder that is no checkpoint, or one of a model that does not take texts of a length.
-
-    Args:
-        source: a folder, or a name on the model hub, of which nothing is known here.
-    Raises:
-        UserError: saying what is wrong; more is known when the model is loaded.
-    """
+    """Refuse a folder that is no checkpoint, or whose model is too short for a length; errors as check_folder's."""
     check_length(positions_of(check_folder(source)), source, max_seq_length)
 
 
@@ -68,20 +62,13 @@ def _check_folder(folder: Path, source: str) -> dict[str, Any]:
     for path in _weights_of(folder):
         _check_weights(path)
     for path in sorted(folder.iterdir()):
-        if path.suffix in _READ and path.is_file():  # else the libraries would call the folder damaged
+        if path.suffix in _OPENED and path.is_file():  # else the libraries would call the folder damaged
             check_readable(path, COPY_AGAIN)
     return config
 
 
 def check_readable(path: Path, remedy: str) -> None:
-    """Refuse a file that cannot be opened.
-
-    Args:
-        remedy: where neither disk nor permissions are the reason.
-    Raises:
-        UserError: with this remedy.
-        PlatformError: when disk or permissions are the reason.
-    """
+    """Refuse a file that cannot be opened; errors as cannot_read's."""
     try:
         path.open("rb").close()
     except OSError as error:
@@ -104,13 +91,7 @@ def unknown_type(source: str, model_type: object) -> UserError:
 
 
 def check_length(positions: int | None, source: str, max_seq_length: int) -> None:
-    """Refuse a length that a model has no positions for.
-
-    Args:
-        positions: as positions_of returns them.
-    Raises:
-        UserError: naming both.
-    """
+    """Refuse a max_seq_length above the model's positions, as positions_of returns them, with a UserError."""
     if positions is not None and max_seq_length > positions:
         raise UserError(
             f"max_seq_length={max_seq_length} is more than the {positions} tokens that {source} can take.",
@@ -119,11 +100,7 @@ def check_length(positions: int | None, source: str, max_seq_length: int) -> Non
 
 
 def positions_of(config: Mapping[str, Any]) -> int | None:
-    """Return the most tokens that a model can take, special ones included; None when its config.json sets no limit.
-
-    Args:
-        config: the fields of config.json; those that a family may leave out may be missing.
-    """
+    """Return the most tokens that a model takes, special ones included; None when its config.json sets no limit."""
     positions = config.get("max_position_embeddings")
     if not isinstance(positions, int) or positions < 1:
         return None
@@ -149,14 +126,15 @@ def _weights_of(folder: Path) -> list[Path]:
 
 
 def _check_weights(path: Path) -> None:
-    """Refuse a safetensors file that is not as long as its header says: cut off, or only a pointer to the weights."""
+    """Refuse a safetensors file that is not as long as its header says: cut off, or a mere pointer to the weights."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             is_plausible = 8 + length <= size and length <= _LONGEST_HEADER
-            header = json.loads(file.read(length)) if is_plausible else None
-        wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in _tensors(header))
+            header: Any = json.loads(file.read(length)) if is_plausible else None
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors)
     except FileNotFoundError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     except OSError as error:
@@ -165,10 +143,6 @@ def _check_weights(path: Path) -> None:
         raise _damaged(path, f"its {size} bytes are not those of weights") from error
     if wanted != size:
         raise _damaged(path, f"it has {size} bytes instead of {wanted}")
-
-
-def _tensors(header: Any) -> list[Mapping[str, Any]]:
-    return [tensor for name, tensor in header.items() if name != "__metadata__"]
 
 
 def _damaged(path: Path, reason: str) -> UserError:

@@ -1,4 +1,4 @@
-"""What SageMaker gives a container: the paths below /opt/ml, the three JSON files, the hosts, the channels.
+"""What SageMaker gives a training container: paths below /opt/ml, hyperparameters, hosts, channels.
 
 The only module that knows /opt/ml. Standard library only.
 """
@@ -20,13 +20,13 @@ from bert_classifier.job.json_files import read_object
 logger = logging.getLogger(__name__)
 
 DATA_SUFFIXES = (".csv", ".jsonl")
-# `training` is the name that the SDK gives a lone S3 location; `val` comes from the older sample.
+# The SDK calls a lone S3 location `training`; `val` comes from the older sample.
 _CHANNEL_ALIASES = {"training": "train", "val": "validation"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Channel:
-    """One input channel: a folder that is only read."""
+    """One input channel: a read-only folder."""
 
     name: str
     path: Path
@@ -34,12 +34,12 @@ class Channel:
     def files(self, only: str = "") -> list[Path]:
         """Return the data files (*.csv, *.jsonl) below the folder, sorted by name.
 
-        Hidden files, folders and the empty marker objects of S3 consoles do not count.
+        Hidden files and folders and the empty marker objects of S3 consoles do not count.
 
         Args:
-            only: name of the single file wanted, relative to the folder.
+            only: the single file wanted, of any suffix, relative to the folder.
         Raises:
-            UserError: when there is none, naming what there is instead.
+            UserError: when there is none, naming what is there.
             PlatformError: when the folder cannot be read.
         """
         try:
@@ -58,11 +58,7 @@ class Channel:
         return chosen
 
     def find(self, name: str) -> Path | None:
-        """Return the file called `name` in the channel's folder, if there is one.
-
-        Raises:
-            PlatformError: when the folder does not let it be looked for.
-        """
+        """Return the file called `name` in the channel's folder, if there is one; errors as cannot_read's."""
         path = self.path / name
         try:
             return path if path.is_file() else None
@@ -105,15 +101,15 @@ def _is_fifo(path: Path) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """A training container's surroundings, read once at the start.
+    """A training job as its container finds it, read once at the start.
 
     Attributes:
-        root: /opt/ml, or what stands for it on a laptop.
+        root: /opt/ml, or the folder in its place on a laptop.
         hyperparameters: as they came: strings, raw or JSON-quoted.
         channels: by name, `training` called train and `val` called validation.
         hosts: all hosts of the job, sorted; the first is the master.
-        current_host: this one's name.
-        network_interface: the one the hosts reach each other by; empty when unknown.
+        current_host: this host's name.
+        network_interface: the one between the hosts; empty when unknown.
         instance_type: such as ml.g5.xlarge; empty when unknown.
         job_name: of the SageMaker job; empty outside SageMaker.
     """
@@ -132,7 +128,7 @@ class Environment:
         """Read the job's description below `root`.
 
         Raises:
-            UserError: for a file that is not what SageMaker writes, or a channel that is not there.
+            UserError: for a file that SageMaker would not write, or a channel without its folder.
         """
         config_dir = root / "input" / "config"
         if not (root / "input").is_dir():
@@ -165,17 +161,13 @@ class Environment:
 
     @property
     def checkpoint_dir(self) -> Path | None:
-        """Where checkpoints go; None when the job has no checkpoint configuration: nobody would keep them."""
+        """Where checkpoints go; None when the job has no checkpoint configuration, so that nobody would keep them."""
         path = _described(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
         folder = Path(path) if isinstance(path, str) and path else self.root / "checkpoints"
         return folder if folder.is_dir() else None
 
     def required_channel(self, name: str) -> Channel:
-        """Return a channel.
-
-        Raises:
-            UserError: when the job has none of that name.
-        """
+        """Return a channel; raise a UserError when the job has none of that name."""
         if name not in self.channels:
             there = ", ".join(sorted(self.channels)) or "none"
             raise UserError(
@@ -185,9 +177,9 @@ class Environment:
         return self.channels[name]
 
     def prepare_outputs(self) -> None:
-        """Make the output folders and prove that they, and what lies there, can be written, before any work is spent.
+        """Make the output folders and check, before any work, that they and their files can be written.
 
-        What an interrupted copy has left half written there is removed: it would become part of the results.
+        Files that an interrupted copy left there are removed: they would become part of the results.
 
         Raises:
             PlatformError: naming the folder that cannot be written.
@@ -207,7 +199,7 @@ class Environment:
 
 
 def ml_root(environ: Mapping[str, str]) -> Path:
-    """Return the folder that SageMaker's tree hangs from: ML_ROOT, or else /opt/ml."""
+    """Return the root of SageMaker's folders: ML_ROOT, or else /opt/ml."""
     return Path(environ.get("ML_ROOT") or "/opt/ml")
 
 
@@ -237,7 +229,7 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
-    """Return the channels the job declares, and the folders that are there without being declared."""
+    """Return the channels that the job declares, and folders that are there undeclared."""
     declared = _described(config_path)
     present = {p.name for p in data_dir.glob("[!.]*") if p.is_dir()}
     channels: dict[str, Channel] = {}
@@ -258,7 +250,7 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
 
 
 def _read_hosts(path: Path) -> dict[str, Any]:
-    """Return the cluster's fields of Environment; an absent file means one host."""
+    """Return Environment's fields on the cluster; an absent file means one host."""
     raw = _described(path)
     hosts = raw.get("hosts") or [raw.get("current_host") or "localhost"]
     if not isinstance(hosts, list) or not all(isinstance(h, str) and h for h in hosts):

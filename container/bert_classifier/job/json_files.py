@@ -1,4 +1,4 @@
-"""JSON objects in files: read or refused with a remedy, written whole or not at all."""
+"""Read JSON objects from files, or refuse them with a remedy; write them whole or not at all."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from bert_classifier.job.atomic_io import write_durably
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object for people and programs alike; it is there whole or not at all."""
+    """Write a JSON object, indented for people, whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     write_durably(path, [f"{text}\n".encode()])
 

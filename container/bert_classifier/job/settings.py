@@ -1,7 +1,7 @@
 """Settings as data: a dataclass field that knows its type, range and help, and one strict parser.
 
-SageMaker hands every value over as a string, plain (`0.1`, `True`) or JSON-quoted (`"0.1"`, `true`),
-depending on how the job was started; both spellings are read.
+SageMaker passes every value as a string, plain (`0.1`, `True`) or JSON-quoted (`"0.1"`, `true`), depending on how the
+job was started; both are read.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ from bert_classifier.errors import UserError
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 AUTO = "auto"
-_LONGEST_ECHO = 60  # a wrong value is quoted in the message, a book-length one only in part
+_LONGEST_ECHO = 60  # characters of a wrong value in a message
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What a setting accepts: `parse` turns a plain string into a value or raises ValueError.
 
-    `auto`, where it is accepted, says the same as leaving the setting out: the program chooses.
+    "auto", where accepted, means the same as leaving the setting out: the program chooses.
     """
 
     parse: Callable[[str], Any]
@@ -35,11 +35,7 @@ class Spec:
 
 
 def integer(default: int | None, low: int, high: int, help: str, *, auto: bool = False) -> Any:
-    """Return a dataclass field for a whole number in [low, high]; a default of None means unset.
-
-    Args:
-        auto: whether the string "auto" means unset too.
-    """
+    """Return a dataclass field for a whole number in [low, high]; None, and with `auto` the string "auto", is unset."""
 
     def parse(text: str) -> int:
         value = int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else None
@@ -53,11 +49,7 @@ def integer(default: int | None, low: int, high: int, help: str, *, auto: bool =
 def number(
     default: float | None, low: float, high: float, help: str, *, above: bool = False, auto: bool = False
 ) -> Any:
-    """Return a dataclass field for a finite number in [low, high], or in (low, high] if `above`; None means unset.
-
-    Args:
-        auto: whether the string "auto" means unset too.
-    """
+    """Return a dataclass field for a number in [low, high], in (low, high] if `above`; None and `auto` as integer's."""
 
     def parse(text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
@@ -117,7 +109,7 @@ def specs(cls: type) -> dict[str, Spec]:
 
 
 def unquote(value: object) -> str | None:
-    """Return a raw value as a plain string, JSON quotes removed; None if it says "not given".
+    """Return a raw value as a plain string without JSON quotes; None if it means "not given".
 
     Raises:
         ValueError: for a list or an object.
@@ -153,10 +145,10 @@ def parse_values(
     Args:
         what: how a message calls a setting, such as "hyperparameter".
         spelling: turns a setting's name into the one its user wrote.
-        aliases: older names and the settings they stand for, so that a misspelt one gets its hint too.
-        plain: turns a raw value into a plain string, None for one that says "not given", or raises ValueError.
+        aliases: older names and their settings, so that a misspelt one gets a hint too.
+        plain: turns a raw value into a plain string, None for "not given", or raises ValueError.
     Returns:
-        the values by name, and one sentence for each mistake.
+        the values by name, and one sentence per mistake.
     """
     known = specs(cls)
     values: dict[str, Any] = {}
@@ -180,7 +172,7 @@ def _hint(name: str, known: Iterable[str], aliases: Mapping[str, str]) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name most like `name`: alike letter by letter, or else one that contains it."""
+    """Return the known name that is spelt most like `name`, or else the shortest one that contains it."""
     wanted = name.strip().lower().replace("-", "_")[:100]
     alike = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     holding = [candidate for candidate in known if len(wanted) > 2 and wanted in candidate]
@@ -188,7 +180,7 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """Return a wrong value as a message may quote it: short and printable."""
+    """Return a wrong value as a message may quote it, short and printable."""
     text = value if isinstance(value, str) else _as_json(value)
     if len(text) > _LONGEST_ECHO:
         text = text[:_LONGEST_ECHO] + "…"
@@ -203,7 +195,7 @@ def _as_json(value: object) -> str:
 
 
 def refuse(mistakes: Sequence[str], remedy: str) -> None:
-    """Raise one UserError that names every mistake, or do nothing when there is none."""
+    """Raise one UserError that names every mistake; do nothing without one."""
     if mistakes:
         listed = "; ".join(mistakes)
         raise UserError(listed[0].upper() + listed[1:] + ("" if listed[-1] in "?." else "."), remedy)

@@ -58,7 +58,7 @@ def test_wrong_line_does_not_stop_the_others():
     assert isinstance(wrong, RowError)
     assert wrong.line == 2
     assert wrong.cause.startswith("it is not valid JSON (")
-    assert wrong.remedy == "Write one JSON value a line."
+    assert wrong.remedy == "Write one JSON value per line."
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_an_instance_type_is_checked_against_the_image(settings, expected):
             "variable 'SERVING_THREDS', did you mean SERVING_THREADS?",
         ),
         ({"SERVING_THREADS": "no"}, False, "SERVING_THREADS='no' is not a whole number"),
-        ({"SAGEMAKER_MULTI_MODEL": "true"}, False, "one model an endpoint"),
+        ({"SAGEMAKER_MULTI_MODEL": "true"}, False, "one model per endpoint"),
     ],
 )
 def test_the_environment_is_checked_as_the_server_checks_it(environment, on_gpu, expected):
