@@ -144,3 +144,16 @@ def test_every_command_is_run_by_a_test() -> None:
     }
     run = {name for name, word in words.items() if name in of_readme or re.search(rf"[\"'/ ]{word}\b", code)}
     assert targets - run - OF_DEVELOPERS == set()
+
+
+def test_explained_messages_are_said() -> None:
+    """Each message in a table of the reference stands in the code, but for the parts that vary."""
+    code = "\n".join(
+        text_of(p) for p in project_files() if p.parts[0] in ("container", "local_test", "Makefile")
+    )
+    code = re.sub(r'"\s*\n\s*f?"', "", code)
+    for folder in ("container", "local_test"):
+        rows = re.findall(r"(?m)^\| `([^`]+)` \|", text_of(Path(folder, "README.md")).split("| it says |")[1])
+        assert len(rows) > 5
+        parts = {part.strip(" .:;()") for row in rows for part in re.split("…", row)}
+        assert [part for part in parts if part not in code and part.replace("'", "`") not in code] == []
