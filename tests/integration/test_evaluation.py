@@ -54,8 +54,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(folder: Path) -> tuple[np.ndarray, list[str]]:
     """Return what serving answers: scores of each text, and labels in their order."""
     predictor = Predictor(load_artifact(folder), 4096)
-    told = predictor.predict([text for _, text in ROWS])
-    return np.stack([prediction.scores for prediction in told]), list(predictor.labels)
+    predictions = predictor.predict([text for _, text in ROWS])
+    return np.stack([prediction.scores for prediction in predictions]), list(predictor.labels)
 
 
 def test_a_model_is_scored_as_it_is_served(model, data, tmp_path, caplog):
@@ -69,10 +69,10 @@ def test_a_model_is_scored_as_it_is_served(model, data, tmp_path, caplog):
     assert [row[1] for row in rows] == [label for label, _ in ROWS]
     assert [row[2] for row in rows] == [labels[index] for index in scores.argmax(axis=1)]
     assert [float(row[3]) for row in rows] == pytest.approx(scores.max(axis=1).tolist(), rel=1e-4)
-    told = json.loads((tmp_path / "evaluation.json").read_text())
+    written = json.loads((tmp_path / "evaluation.json").read_text())
     hits = sum(row[1] == row[2] for row in rows)
-    assert told["multiclass_classification_metrics"]["accuracy"]["value"] == pytest.approx(hits / 40)
-    assert told["dataset"] == {"item_count": 40, "channel": "mine.csv"}
+    assert written["multiclass_classification_metrics"]["accuracy"]["value"] == pytest.approx(hits / 40)
+    assert written["dataset"] == {"item_count": 40, "channel": "mine.csv"}
     assert f"{hits} of 40 texts are right" in caplog.text
     assert not any(text in caplog.text for _, text in ROWS)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -100,9 +100,9 @@ def test_a_model_compared_with_itself_changes_nothing(model, data, tmp_path):
     """No text gets another answer."""
     arguments = ["--model", str(model), "--other", str(model), "--data", str(data), "--output", str(tmp_path)]
     assert run(["compare", *arguments]) == 0
-    told = json.loads((tmp_path / "comparison.json").read_text())
-    assert told["mcnemar_mid_p"] == 1
-    assert told["first"]["nll"] == told["second"]["nll"]
+    written = json.loads((tmp_path / "comparison.json").read_text())
+    assert written["mcnemar_mid_p"] == 1
+    assert written["first"]["nll"] == written["second"]["nll"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_model_compared_with_itself_changes_nothing(model, data, tmp_path):
         (None, "There is no file"),
     ],
 )
-def test_what_cannot_be_scored_is_told_in_a_sentence(model, tmp_path, caplog, content, words):
+def test_bad_files_are_refused_in_a_sentence(model, tmp_path, caplog, content, words):
     """A wrong label, an empty or foreign file, none at all: exit code 2 and the reason."""
     path = tmp_path / "bad.csv"
     if content is not None:
@@ -166,7 +166,7 @@ def test_the_script_writes_beside_the_model(model, other, data, tmp_path):
 
 
 def test_the_script_names_what_is_missing(model, tmp_path):
-    """A model or a file that is not there is told before anything is started."""
+    """A missing model or file is named before anything starts."""
     assert "There is no model folder ''" in script("", "x.csv").stderr
     assert "There is no file 'x.csv'" in script(model, "x.csv").stderr
     assert "There is no model folder 'none'" in script(model, SCRIPT, "", "none").stderr

@@ -1,1 +1,1 @@
-"""What a classifier's answers to labelled texts say of it: scores, calibration, reports, comparisons."""
+"""Judge a classifier on labelled texts: metrics, calibration, abstention, label issues, reports."""

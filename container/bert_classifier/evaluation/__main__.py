@@ -1,4 +1,4 @@
-"""`python -m bert_classifier.evaluation evaluate | compare`: trained models on a labelled file of one's own."""
+"""`python -m bert_classifier.evaluation evaluate | compare`: judge trained models on a labelled file."""
 
 import argparse
 import logging
@@ -27,20 +27,20 @@ from bert_classifier.modeling.pretrained import quiet_transformers
 
 logger = logging.getLogger("bert_classifier.evaluation")
 
-_INTERRUPTED = 128 + signal.SIGINT  # as a shell tells it
+_INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code
 
 
 def main() -> int:
-    """Do what the command line says; return the exit code, as documented for training."""
+    """Run the command line; return an exit code as training does."""
     log.configure("INFO")
     torch.set_num_threads(min(available_cores(), torch.get_num_threads()))
     with tempfile.TemporaryDirectory(prefix="plots-") as cache:
-        os.environ.setdefault("MPLCONFIGDIR", cache)  # the plots write a cache: not into a home
+        os.environ.setdefault("MPLCONFIGDIR", cache)  # matplotlib writes a cache
         return run(sys.argv[1:])
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; what goes wrong is logged as one sentence."""
+    """Run one command; log what goes wrong as one sentence and return the exit code."""
     options = _parser().parse_args(arguments)
     quiet_transformers()
     try:
@@ -51,9 +51,9 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(error)
     except OSError as error:
         cause = f"The results cannot be written to {options.output}: {error}."
-        return _failed(PlatformError(cause, "Name another OUTPUT."))
+        return _failed(PlatformError(cause, "Choose another OUTPUT."))
     except KeyboardInterrupt:
-        logger.warning("stopped by Ctrl-C: what lies in %s may be incomplete", options.output)
+        logger.warning("stopped by Ctrl-C: the results in %s may be incomplete", options.output)
         return _INTERRUPTED
     return 0
 
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--other", type=Path, required=True, help="the folder of the second model")
         added.add_argument("--data", type=Path, required=True, help="CSV or JSON Lines file, as for training")
         added.add_argument("--output", type=Path, required=True, help="folder for the results")
-        added.add_argument("--names", nargs="*", default=[], help="what to call the models in the report")
+        added.add_argument("--names", nargs="*", default=[], help="names of the models in the report")
     return parser
 
 
@@ -120,18 +120,18 @@ def _compare(options: argparse.Namespace) -> None:
             "Compare models of the same classes.",
         )
     examples, _ = read_labelled(options.data, first.labels)
-    told = [
+    first_result, second_result = (
         evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)
-    ]
-    names = _names(options, options.model, options.other)
-    pair = Pair((names[0], names[1]), first.labels, (told[0], told[1]), Rows.of(examples))
+    )
+    first_name, second_name = _names(options, options.model, options.other)
+    pair = Pair((first_name, second_name), first.labels, (first_result, second_result), Rows.of(examples))
     write_comparison(options.output, pair)
-    logger.info("first: %s, second: %s", *names)
+    logger.info("first: %s, second: %s", first_name, second_name)
     logger.info("%s", verdict(pair))
 
 
 def _names(options: argparse.Namespace, *folders: Path) -> list[str]:
-    """Return what the models are called: as told, or by their folders."""
+    """Return the names that the models were given, or else their folders."""
     return list(options.names) if len(options.names) == len(folders) else [str(folder) for folder in folders]
 
 
@@ -149,7 +149,7 @@ def _facts(artifact: Artifact, name: str) -> dict[str, object]:
 
 
 def _encoder(artifact: Artifact) -> dict[str, Mapping[str, object]]:
-    """Return where its encoder came from; nothing for an artifact of a version that did not say so."""
+    """Return where the encoder came from; nothing for an artifact of a version that did not record it."""
     return {"Encoder": encoder_facts(artifact.info["encoder"])} if "encoder" in artifact.info else {}
 
 

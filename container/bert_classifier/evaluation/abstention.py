@@ -1,4 +1,4 @@
-"""What abstaining below a score costs in texts and gains in accuracy."""
+"""What abstention below a score costs in coverage and gains in accuracy."""
 
 import dataclasses
 
@@ -9,12 +9,12 @@ _DIGITS = 6  # of a threshold
 
 @dataclasses.dataclass(frozen=True)
 class CoverageCurve:
-    """Accuracy of the texts that are answered, by the least score that is answered, from strict to lenient.
+    """Accuracy of the texts that get a label, by the threshold of the score, from strict to lenient.
 
     Attributes:
         thresholds: float64 (k,), falling; the distinct scores that occur.
         accepted: int64 (k,), texts with at least that score.
-        right: int64 (k,), those of them that are right.
+        right: int64 (k,), those of them predicted correctly.
     """
 
     thresholds: np.ndarray
@@ -23,26 +23,25 @@ class CoverageCurve:
 
     @property
     def coverage(self) -> np.ndarray:
-        """Share of all texts that is answered, float64 (k,)."""
+        """Share of all texts that get a label, float64 (k,)."""
         share: np.ndarray = self.accepted / max(1, self.accepted[-1] if len(self.accepted) else 0)
         return share
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of the answered texts that is right, float64 (k,)."""
+        """Share of these predicted correctly, float64 (k,)."""
         share: np.ndarray = self.right / self.accepted
         return share
 
     def at(self, threshold: float) -> tuple[int, int]:
-        """Return how many texts have at least this score, and how many of these are right."""
+        """Return how many texts reach a threshold, and how many of these are predicted correctly."""
         reached = int((self.thresholds >= threshold).sum())
         return (int(self.accepted[reached - 1]), int(self.right[reached - 1])) if reached else (0, 0)
 
     def threshold_for(self, target: float) -> float | None:
-        """Return the least score from which on the answered texts reach an accuracy; None if there is none.
+        """Return the lowest threshold at which this fraction of predictions is correct; None if there is none.
 
-        It lies half-way to the next lower score, so that rounding moves no text across it; 0 when all texts are
-        answered.
+        It lies half-way to the next lower score, so that rounding moves no text across it; 0 when all get a label.
         """
         reached = np.flatnonzero(self.right >= target * self.accepted)
         if not len(reached):
@@ -56,7 +55,7 @@ class CoverageCurve:
 
 
 def coverage_curve(scores: np.ndarray, are_right: np.ndarray) -> CoverageCurve:
-    """Return the curve of n texts with scores, float (n,), of which some are right, bool (n,)."""
+    """Return the curve of n texts with their scores, float (n,), and whether each is predicted correctly, bool (n,)."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(scores) else order

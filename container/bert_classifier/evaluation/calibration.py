@@ -1,6 +1,6 @@
-"""Whether a score of 0.9 means right in nine of ten cases: measured, and put right by one temperature.
+"""Calibration: whether a score of 0.9 is correct in nine of ten cases, and one temperature that makes it so.
 
-Everything follows Guo, Pleiss, Sun and Weinberger 2017, On Calibration of Modern Neural Networks: the expected
+It follows Guo, Pleiss, Sun and Weinberger 2017, On Calibration of Modern Neural Networks: the expected
 calibration error over bins of equal width (section 2), and temperature scaling (section 4.2).
 """
 
@@ -12,16 +12,16 @@ import numpy as np
 from bert_classifier.evaluation.metrics import Evaluation, cross_entropies
 
 BINS = 15  # as in the paper
-LEAST_TEXTS = 30  # fewer say nothing of how often a score of 0.9 is right
+LEAST_TEXTS = 30  # fewer cannot show how often a score of 0.9 is correct
 COLDEST, HOTTEST = 0.1, 10.0
-_DIGITS = 6  # of a temperature: what follows from rounding in the last bits of logits is left out
+_DIGITS = 6  # of a temperature, so that rounding in the last bits of logits does not show
 _ROUNDS = 100
 _ROWS = 8192  # logits are widened to float64 so many rows at a time
 
 
 @dataclasses.dataclass(frozen=True)
 class Temperature:
-    """What logits are divided by before softmax, and why it is 1 where it could not be fitted."""
+    """The divisor of logits before softmax, and why it is 1 where it could not be fitted."""
 
     value: float
     reason: str = ""
@@ -34,7 +34,7 @@ class Reliability:
     Attributes:
         counts: int64 (bins,), texts whose score falls into each bin.
         confidence: float64 (bins,), their mean score; 0 where there is none.
-        accuracy: float64 (bins,), the share of them that is right; 0 where there is none.
+        accuracy: float64 (bins,), the share of them predicted correctly; 0 where there is none.
     """
 
     counts: np.ndarray
@@ -49,7 +49,7 @@ class Reliability:
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the probabilities that logits (n, classes) stand for, float64 (n, classes), as serving tells them."""
+    """Return the probabilities of logits (n, classes), float64 (n, classes), as serving reports them."""
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def reliability(scores: np.ndarray, are_right: np.ndarray, bins: int = BINS) -> Reliability:
-    """Sort n texts into bins ((m-1)/bins, m/bins] by score, float (n,), and count which are right, bool (n,)."""
+    """Sort n texts into bins ((m-1)/bins, m/bins] by score, float (n,), with `are_right`, bool (n,)."""
     which = np.clip(np.ceil(scores * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(which, minlength=bins)
     whole = np.maximum(counts, 1)
@@ -69,7 +69,7 @@ def reliability(scores: np.ndarray, are_right: np.ndarray, bins: int = BINS) -> 
 
 
 def brier_score(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Return the mean squared distance of probabilities (n, classes) from the truth (Brier 1950): 0 to 2."""
+    """Return the mean squared error of probabilities (n, classes) over all classes (Brier 1950), from 0 to 2."""
     if not len(targets):
         return 0.0
     at_target = probabilities[np.arange(len(targets)), targets]
@@ -88,10 +88,10 @@ def calibration_scores(result: Evaluation, temperature: float) -> dict[str, floa
 
 
 def fit_temperature(result: Evaluation) -> Temperature:
-    """Return the temperature under which the true classes of n texts are likeliest.
+    """Return the temperature that maximises the likelihood of the true classes.
 
     Their mean negative log-likelihood is convex in 1/T, so Newton's method finds its minimum, kept by bisection
-    between 1/HOTTEST and 1/COLDEST. It is a function of the logits alone: a resumed run finds the same.
+    between 1/HOTTEST and 1/COLDEST. It depends on the logits alone: a resumed run finds the same.
     """
     if result.count < LEAST_TEXTS:
         return Temperature(1.0, f"{result.count} texts are too few to fit it (at least {LEAST_TEXTS})")
@@ -113,16 +113,14 @@ def fit_temperature(result: Evaluation) -> Temperature:
 
 
 def _why_too_sharp(result: Evaluation) -> str:
-    """Say why even HOTTEST leaves the scores sharper than the answers deserve."""
-    if _slope(result, 1e-9)[0] >= 0:  # of scores that are all but equal
+    """Say why even HOTTEST leaves the scores too high."""
+    if _slope(result, 1e-9)[0] >= 0:  # all scores almost equal
         return "the model's scores say nothing about the classes"
-    return (
-        f"only a temperature above {HOTTEST:g} would fit: the scores are far surer than the answers are right"
-    )
+    return f"only a temperature above {HOTTEST:g} would fit: the scores are far higher than the accuracy"
 
 
 def _why_too_flat(result: Evaluation) -> str:
-    """Say why even COLDEST leaves the scores flatter than the answers deserve."""
+    """Say why even COLDEST leaves the scores too low."""
     if int(result.confusion.trace()) == result.count:
         return f"all {result.count} texts are right: any sharper scores would fit better"
     return f"only a temperature below {COLDEST:g} would fit: the scores of the classes hardly differ"
@@ -131,7 +129,7 @@ def _why_too_flat(result: Evaluation) -> str:
 def _slope(result: Evaluation, inverse: float) -> tuple[float, float]:
     """Return first and second derivative, by the inverse temperature, of the mean negative log-likelihood.
 
-    They are the mean over texts of E[z] - z_target and of Var[z], z being the logits, drawn by their softmax.
+    They are the means over texts of E[z] - z_target and of Var[z], with the logits z distributed by their softmax.
     """
     first = second = 0.0
     for logits, targets in _in_parts(result):

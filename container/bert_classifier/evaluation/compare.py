@@ -1,4 +1,4 @@
-"""Two models on the same texts: who is right where, and whether that could be chance."""
+"""Compare two models on the same texts, by paired tests."""
 
 import dataclasses
 import math
@@ -12,10 +12,10 @@ _Z = 1.959964  # of 95 %
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Texts by which of two models is right, and the paired tests that follow.
+    """Counts of texts by which model is right, and the paired tests that follow.
 
     Attributes:
-        only_first, only_second: texts that one of the two alone answers rightly.
+        only_first, only_second: texts that one of the two alone predicts correctly.
         count: texts compared.
     """
 
@@ -37,12 +37,12 @@ class Comparison:
 
     @property
     def exact_p(self) -> float:
-        """The exact McNemar test: how likely chance alone gives a difference so large or larger, two-sided."""
+        """p-value of the exact McNemar test, two-sided."""
         return min(1.0, 2 * self._tail())
 
     @property
     def mid_p(self) -> float:
-        """The mid-p McNemar test, less cautious than the exact one and still valid in practice.
+        """p-value of the mid-p McNemar test, less conservative than the exact one and still valid in practice.
 
         Fagerland, Lydersen and Laake 2013, The McNemar test for binary matched-pairs data: mid-p and asymptotic are
         better than exact conditional.
@@ -69,7 +69,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
 
 
 def changed_texts(first: Evaluation, second: Evaluation) -> np.ndarray:
-    """Return the texts that get another label from the second model, int64 (k,): broken, mended, then the others."""
+    """Return the texts with another prediction by the second model, int64 (k,): broken, mended, then the others."""
     rights = [result.predicted == result.targets for result in (first, second)]
     kind = np.where(rights[0], 0, np.where(rights[1], 1, 2))
     changed = np.flatnonzero(first.predicted != second.predicted)

@@ -1,4 +1,4 @@
-"""A trained artifact's answers to the texts of a labelled file."""
+"""Evaluate a trained artifact on a labelled file."""
 
 import logging
 import tempfile
@@ -27,14 +27,15 @@ _MOST_TOKENS = 4096  # of a forward pass, padding counted
 
 
 def read_labelled(path: Path, labels: Sequence[str]) -> tuple[Examples, int | None]:
-    """Return the texts of a file, as training reads it, with their classes numbered as in an artifact.
+    """Read a file as training does, and number its classes as an artifact does.
 
-    The index of the class that matters most comes along, if the label mapper knows one.
+    Returns:
+        The examples, and the index of the positive class if the label mapper names one.
 
     Args:
         labels: the artifact's.
     Raises:
-        UserError: when the file is missing or a row cannot be used, or its labels are not the artifact's.
+        UserError: when the file is missing, a row cannot be used, or its labels are not the artifact's.
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}.", "Name a CSV or JSON Lines file with labels and texts.")
@@ -71,7 +72,7 @@ def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
 def evaluate_artifact(
     artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]
 ) -> EvaluationResult:
-    """Return what an artifact, as it is served, is worth on labelled texts.
+    """Evaluate an artifact, as it is served, on labelled texts.
 
     Args:
         name: of the texts, in place of a channel's.

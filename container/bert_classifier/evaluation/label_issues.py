@@ -1,4 +1,4 @@
-"""Texts worth a second look: the worst mistakes, and those whose label is likely wrong."""
+"""Label issues: the worst mistakes, and the texts whose label is likely wrong."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class LabelIssue:
-    """A text that is not answered with its label.
+    """A text for which the model suggests another class than its label.
 
     Attributes:
         index: of the text in its channel.
-        label: the class it is said to be of.
-        answer: the class that the model takes it for.
+        label: the class given in the data.
+        answer: the class that the model suggests.
         label_score: the model's score for the label, from 0 to 1.
         answer_score: its score for the answer.
     """
@@ -25,7 +25,7 @@ class LabelIssue:
 
 
 def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[LabelIssue]:
-    """Return all texts that are answered wrongly, those answered most surely first.
+    """Return all wrong predictions, the highest score first.
 
     Args:
         probabilities: float64 (n, classes).
@@ -38,11 +38,11 @@ def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[Label
 
 
 def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[LabelIssue]:
-    """Return the texts that confident learning takes for wrongly labelled, the likeliest first.
+    """Return the texts that confident learning finds mislabelled, the likeliest first.
 
     A text counts as confidently of class j when its score for j is at least the mean score for j of the texts
-    labelled j; of several such classes the one with the highest score. It is a suspect when that is not its label:
-    it stands off the diagonal of the confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning:
+    labelled j; of several such classes the one with the highest score. It is an issue when that is not its label:
+    it lies off the diagonal of the confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning:
     Estimating Uncertainty in Dataset Labels, equations 1 and 2), and is ranked by how much the answer's score
     exceeds the label's. The scores must come from a model that has not learned these texts.
 

@@ -1,4 +1,4 @@
-"""What an evaluation says: the logits of labelled texts, and the scores that follow from them."""
+"""The logits of labelled texts, and the metrics that follow from them."""
 
 import abc
 import dataclasses
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Metrics(abc.ABC):
-    """The scores that follow from a confusion matrix."""
+    """The metrics of a confusion matrix."""
 
     @property
     @abc.abstractmethod
@@ -23,12 +23,12 @@ class Metrics(abc.ABC):
 
     @property
     def accuracy(self) -> float:
-        """Share of texts whose class was predicted."""
+        """Share of texts predicted correctly."""
         return float(np.trace(self.confusion) / max(1, self.count))
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of the classes that occur, as a true or a predicted class."""
+        """Mean F1 of the classes that occur, as true or predicted class."""
         occurring = (self.confusion.sum(axis=0) + self.confusion.sum(axis=1)) > 0
         return float(self.f_score(1.0)[occurring].mean()) if occurring.any() else 0.0
 
@@ -48,12 +48,12 @@ class Metrics(abc.ABC):
         return _ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
 
     def weighted(self, scores: np.ndarray) -> float:
-        """Return the mean of per-class scores, weighted by how often each class truly occurs."""
+        """Return the mean of per-class scores, weighted by the texts of each class."""
         support = self.confusion.sum(axis=1)
         return float((scores * support).sum() / max(1, support.sum()))
 
     def score(self, positive: int | None) -> float:
-        """Return what decides which weights are best: F1 of the positive class, else accuracy."""
+        """Return the score that selects the best weights: F1 of the positive class, else accuracy."""
         return self.accuracy if positive is None else float(self.f_score(1.0)[positive])
 
 
@@ -71,7 +71,7 @@ class ConfusionMatrix(Metrics):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation(Metrics):
-    """The answers to n labelled texts.
+    """The predictions for n labelled texts.
 
     Attributes:
         logits: float32 (n, classes), in the order of the texts.
@@ -94,14 +94,14 @@ class Evaluation(Metrics):
 
     @functools.cached_property
     def loss(self) -> float:
-        """Mean cross-entropy a text."""
+        """Mean cross-entropy per text."""
         return float(cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
 
 
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the interval that holds a true share with 95 % confidence (Wilson 1927), from `right` of `count`.
+    """Return the 95 % confidence interval of a share, from `right` of `count` (Wilson 1927).
 
-    Unlike the usual ± it is not empty at 0 % or 100 %, and stays between them.
+    Unlike the normal approximation it is not empty at 0 % or 100 %, and stays within them.
     """
     if not count:
         return 0.0, 1.0
@@ -112,9 +112,9 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
 
 
 def chance_of_at_least(right: int, count: int, share: float) -> float:
-    """Return the probability that of `count` texts at least `right` are right, each with probability `share`.
+    """Return the binomial probability that at least `right` of `count` texts are right, each with probability `share`.
 
-    It is the upper tail of the binomial distribution, exact for few texts too, where Wilson's interval is too narrow.
+    Exact for few texts too, where Wilson's interval is too narrow.
     """
     if right <= 0 or share >= 1:
         return 1.0
@@ -130,7 +130,7 @@ def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return -log softmax(logits) at the target of each text, float64 (n,)."""
     wide = logits.astype(np.float64)
     largest = wide.max(axis=1)
-    with np.errstate(invalid="ignore"):  # a logit that is not finite gives a loss that is not
+    with np.errstate(invalid="ignore"):  # an infinite or NaN logit gives such a loss
         log_sums = largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1))
     losses: np.ndarray = log_sums - wide[np.arange(len(targets)), targets]
     return losses

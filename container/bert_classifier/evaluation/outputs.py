@@ -1,4 +1,4 @@
-"""The files that an evaluation leaves in a folder: evaluation.json, tables, report.html."""
+"""The outputs of an evaluation: evaluation.json, tables, report.html."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.job.atomic_io import copy_durably
 from bert_classifier.job.json_files import write_json
 
-# In the order in which they are written: what programs read first, what people read last.
+# In the order in which they are written.
 OUTPUTS = (
     "evaluation.json",
     "confusion_matrix.csv",
@@ -22,10 +22,10 @@ OUTPUTS = (
 
 
 def write_outputs(folder: Path, context: ReportContext) -> None:
-    """Write everything about the reported channel; each file is there whole or not at all.
+    """Write all outputs for the reported channel; each file is there whole or not at all.
 
     Raises:
-        OSError: when the folder does not take it.
+        OSError: when the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reports-") as scratch:
@@ -36,18 +36,18 @@ def write_outputs(folder: Path, context: ReportContext) -> None:
 
 
 def remove_outputs(folder: Path) -> None:
-    """Remove what an evaluation has left, before the model that it was about is replaced.
+    """Remove the outputs of an earlier evaluation.
 
     Raises:
-        OSError: when the folder does not allow it.
+        OSError: when a file cannot be removed.
     """
     for name in OUTPUTS:
         (folder / name).unlink(missing_ok=True)
 
 
 def _write_evaluation(path: Path, context: ReportContext) -> None:
-    told = model_quality(context.channel, context.labels, context.result, context.scores, context.positive)
-    write_json(path, told)
+    quality = model_quality(context.channel, context.labels, context.result, context.scores, context.positive)
+    write_json(path, quality)
 
 
 def _write_errors(path: Path, context: ReportContext) -> None:

@@ -1,4 +1,4 @@
-"""What a run, or an artifact on a file, is found to be worth: scores by channel, and what was fitted on validation."""
+"""The result of an evaluation: metrics per channel, and the temperature and threshold fitted on validation."""
 
 import dataclasses
 import functools
@@ -13,18 +13,18 @@ from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 
 logger = logging.getLogger(__name__)
 
-FEW_ANSWERS = 30  # of which the share that is right says little of other texts
+FEW_ANSWERS = 30  # whose accuracy says little about other texts
 _LEAST_COVERAGE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
-    """Evaluations by channel, with what turns logits into answers.
+    """Evaluations by channel, with the settings that turn logits into answers.
 
     Attributes:
-        temperature: what logits are divided by.
-        abstain_below: the score below which no label is given; 0 = never.
-        warnings: what speaks against the threshold, in sentences.
+        temperature: divisor of the logits.
+        abstain_below: score below which a text gets no label; 0 = never.
+        warnings: doubts about the threshold, in sentences.
     """
 
     results: Mapping[str, Evaluation]
@@ -67,30 +67,30 @@ class EvaluationResult:
         }
 
     def curve(self, channel: str) -> CoverageCurve:
-        """Return what abstaining would cost and gain on a channel."""
+        """Return coverage and accuracy of a channel by threshold."""
         result = self.results[channel]
         scores = softmax(result.logits, self.temperature.value).max(axis=1, initial=0.0)
         return coverage_curve(scores, result.predicted == result.targets)
 
 
 def _finite(channel: str, result: Evaluation) -> Evaluation:
-    """Return an evaluation with numbers only: what is none would spoil every mean."""
+    """Return an evaluation without NaN and infinity, which would spoil every mean."""
     is_finite = np.isfinite(result.logits)
     if is_finite.all():
         return result
     spoilt = int((~is_finite).any(axis=1).sum())
-    logger.warning("the model gives numbers that are not finite for %d text(s) of %s", spoilt, channel)
+    logger.warning("the model's logits are not finite for %d text(s) of %s", spoilt, channel)
     return Evaluation(np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4), result.targets)
 
 
 def assess(
     results: Mapping[str, Evaluation], *, abstain_below: float, target_accuracy: float
 ) -> EvaluationResult:
-    """Return the assessment of a run: temperature and threshold are fitted on its validation channel.
+    """Fit temperature and threshold on the validation channel.
 
     Args:
-        abstain_below: the threshold, where target_accuracy is 0.
-        target_accuracy: what the answered texts of validation shall reach; 0 = no such wish.
+        abstain_below: the threshold if target_accuracy is 0.
+        target_accuracy: of the validation texts that get a label; 0 = not set.
     """
     results = {name: _finite(name, result) for name, result in results.items()}
     temperature = fit_temperature(results["validation"])
@@ -108,14 +108,14 @@ def assess(
 
 
 def _doubt_about_threshold(curve: CoverageCurve, threshold: float | None, target: float) -> str:
-    """Say why a threshold found on validation may not keep its promise, or costs most answers; empty if neither."""
+    """Say why a fitted threshold may not hold for other texts, or costs most labels; empty if neither."""
     wanted = f"target_accuracy={target:g}"
     if threshold is None:
         return f"{wanted} is not reached on validation by any score: every text gets a label."
     (answered, right), texts = curve.at(threshold), int(curve.accepted[-1])
     found = (
         f"{wanted} gives the threshold {threshold:g}, which {answered} of {texts} validation texts reach,"
-        f" {right} of them rightly answered"
+        f" {right} of them predicted correctly"
     )
     cost = (
         f": {1 - answered / texts:.0%} of the texts get no label"
@@ -123,5 +123,5 @@ def _doubt_about_threshold(curve: CoverageCurve, threshold: float | None, target
         else ""
     )
     if answered < FEW_ANSWERS:
-        return f"{found}{cost}. So few say little of other texts: give validation more texts, or set abstain_below."
+        return f"{found}{cost}. So few say little about other texts: give validation more texts, or set abstain_below."
     return f"{found}{cost}. Lower target_accuracy, or train a better model." if cost else ""

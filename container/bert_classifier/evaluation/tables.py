@@ -17,7 +17,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> None:
-    """Write a table; a cell of words that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Write a table; an apostrophe precedes text that a spreadsheet would take for a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(map(_harmless, header))
@@ -25,7 +25,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | i
 
 
 def _harmless(cell: str | float) -> str | int | float:
-    """Guard words, and shorten numbers to six significant digits."""
+    """Guard text, and shorten numbers to six significant digits."""
     if isinstance(cell, float):
         return f"{cell:.6g}"
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
@@ -38,7 +38,7 @@ def write_confusion(path: Path, labels: Sequence[str], result: Evaluation) -> No
 
 
 def write_per_class(path: Path, labels: Sequence[str], result: Evaluation) -> None:
-    """Write precision, recall and F1 of each class, how often it occurs and how often it was predicted."""
+    """Write precision, recall and F1 of each class, its texts and its predictions."""
     columns = (result.precision, result.recall, result.f_score(1.0), *_supports(result))
     rows = zip(labels, *(column.tolist() for column in columns), strict=True)
     write_csv(path, ["class", "precision", "recall", "f1", "texts", "predicted"], rows)
@@ -51,10 +51,10 @@ def _supports(result: Evaluation) -> tuple[np.ndarray, np.ndarray]:
 def write_label_issues(
     path: Path, words: tuple[str, str], labels: Sequence[str], label_issues: Sequence[LabelIssue], rows: Rows
 ) -> None:
-    """Write texts worth a second look, at most MOST_ROWS.
+    """Write label issues, at most MOST_ROWS.
 
     Args:
-        words: what a suspect's label and answer are called in the header.
+        words: names of the columns of label and answer.
     """
     header = ["place", *words, f"{words[0]}_score", f"{words[1]}_score", "text"]
     write_csv(
@@ -73,7 +73,7 @@ def write_label_issues(
 def write_predictions(
     path: Path, labels: Sequence[str], result: Evaluation, temperature: float, places: Sequence[str]
 ) -> None:
-    """Write what is answered to every text: its place, true and predicted class, and the score."""
+    """Write the place, true and predicted class, and score of each text."""
     scores = softmax(result.logits, temperature).max(axis=1, initial=0.0)
     answers = zip(places, result.targets.tolist(), result.predicted.tolist(), scores.tolist(), strict=True)
     rows = ([place, labels[target], labels[answer], score] for place, target, answer, score in answers)

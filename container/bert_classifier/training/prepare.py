@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from bert_classifier.builder import Data, build_data, build_model
-from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, tell
+from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_findings
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Rows
@@ -100,7 +100,7 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
         fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
     if environment.host_rank == 0:
         _write(environment, report)
-    tell(report)
+    log_findings(report)
     rows = {name: functools.partial(Rows.of, data.channels[name]) for name in splits if name != "train"}
     positive = positive_index(data.mapper)
     return PreparedData(data.labels, positive, splits, fingerprints, report.as_json(), rows)

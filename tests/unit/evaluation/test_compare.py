@@ -35,27 +35,27 @@ def test_the_p_values_are_those_of_statsmodels(first, second):
 
 def test_the_published_example():
     """Fagerland et al. 2013, table 3: of 21 pairs 1 and 7 are discordant; exact p 0.070, mid-p 0.039."""
-    told = Comparison(1, 7, 21)
-    assert told.exact_p == pytest.approx(0.0703, abs=5e-5)
-    assert told.mid_p == pytest.approx(0.0391, abs=5e-5)
+    found = Comparison(1, 7, 21)
+    assert found.exact_p == pytest.approx(0.0703, abs=5e-5)
+    assert found.mid_p == pytest.approx(0.0391, abs=5e-5)
 
 
 def test_large_counts_do_not_overflow():
     """A hundred thousand differing texts are no trouble, and give what the normal approximation does."""
-    told = Comparison(50_000, 50_700, 1_000_000)
+    found = Comparison(50_000, 50_700, 1_000_000)
     z = 700 / math.sqrt(100_700)
-    assert told.mid_p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.01)
+    assert found.mid_p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.01)
 
 
 @given(first=COUNTS, second=COUNTS, alike=st.integers(0, 500))
 def test_the_interval_holds_the_difference_and_turns_around(first, second, alike):
     """It lies within -1 and 1, is that of the models exchanged with other signs, and shrinks with more texts."""
-    told = Comparison(first, second, first + second + alike)
-    low, high = told.interval
+    found = Comparison(first, second, first + second + alike)
+    low, high = found.interval
     assert -1 <= low < high <= 1
-    turned = Comparison(second, first, told.count).interval
+    turned = Comparison(second, first, found.count).interval
     assert turned == pytest.approx((-high, -low))
-    more = Comparison(10 * first, 10 * second, 10 * told.count).interval
+    more = Comparison(10 * first, 10 * second, 10 * found.count).interval
     assert more[1] - more[0] < high - low + 1e-12
 
 
@@ -72,11 +72,11 @@ TRIPLES = [(0, 0, 0), (1, 1, 1), (2, 0, 0), (1, 1, 2), (0, 2, 0), (1, 0, 1), (2,
 def pair_of(triples: list[tuple[int, int, int]]) -> Pair:
     """Return two models with these answers."""
     results = [evaluation_of([(t[0], t[side]) for t in triples], classes=3, margin=3.0) for side in (1, 2)]
-    told = [EvaluationResult({"d.csv": result}, Temperature(1.0), 0.0) for result in results]
+    found = [EvaluationResult({"d.csv": result}, Temperature(1.0), 0.0) for result in results]
     rows = Rows(
         [f"d.csv line {n}" for n in range(len(triples))], [f"<b>{n}</b>" for n in range(len(triples))]
     )
-    return Pair(("one", "two"), ("a", "b", "c"), (told[0], told[1]), rows)
+    return Pair(("one", "two"), ("a", "b", "c"), (found[0], found[1]), rows)
 
 
 def test_texts_are_counted_by_who_is_right():
@@ -89,10 +89,10 @@ def test_texts_are_counted_by_who_is_right():
 def test_what_changes_is_written_for_programs_and_for_people(tmp_path):
     """Numbers in JSON, the texts in CSV and on a page where nothing is unescaped."""
     write_comparison(tmp_path, pair_of(TRIPLES))
-    told = json.loads((tmp_path / "comparison.json").read_text())
-    assert (told["only_first_right"], told["only_second_right"], told["texts"]) == (1, 2, 7)
-    assert told["accuracy_difference"] == pytest.approx(1 / 7)
-    assert told["first"]["accuracy"] == pytest.approx(3 / 7)
+    found = json.loads((tmp_path / "comparison.json").read_text())
+    assert (found["only_first_right"], found["only_second_right"], found["texts"]) == (1, 2, 7)
+    assert found["accuracy_difference"] == pytest.approx(1 / 7)
+    assert found["first"]["accuracy"] == pytest.approx(3 / 7)
     lines = (tmp_path / "changed.csv").read_text().splitlines()
     assert lines[0] == "place,true,first,second,first_score,second_score,text"
     assert lines[1].startswith("d.csv line 3,b,b,c,0.9")

@@ -34,13 +34,13 @@ def test_confusion_matrix_and_accuracy(pairs):
 def test_scores_per_class_and_their_weighted_means(pairs, beta):
     """Also of a class that does not occur or was never predicted."""
     result = evaluation_of(pairs, CLASSES)
-    told = (result.precision, result.recall, result.f_score(beta))
+    ours = (result.precision, result.recall, result.f_score(beta))
     for average in (None, "weighted"):
         expected = sklearn_metrics.precision_recall_fscore_support(
             *zip(*pairs, strict=True), beta=beta, labels=LABELS, average=average, zero_division=0
         )[:3]
-        ours = told if average is None else [result.weighted(scores) for scores in told]
-        assert np.array(ours) == pytest.approx(np.array(expected))
+        found = ours if average is None else [result.weighted(scores) for scores in ours]
+        assert np.array(found) == pytest.approx(np.array(expected))
 
 
 @given(pairs=PAIRS)

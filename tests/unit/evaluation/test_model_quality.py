@@ -19,12 +19,12 @@ RESULT = evaluation_of([(0, 0)] * 3 + [(0, 1)] + [(1, 0)] * 2 + [(1, 1)] * 4, cl
 
 def values(section):
     """Return the values of a section's metrics by name."""
-    return {name: told["value"] for name, told in section.items() if "value" in told}
+    return {name: quality["value"] for name, quality in section.items() if "value" in quality}
 
 
 def test_the_scores_are_those_worked_out_by_hand():
     """Precision 3/5 and 4/5, recall 3/4 and 4/6, weighted by 4 and 6 texts; macro F1 over the two there."""
-    told = model_quality("test", LABELS, RESULT, {"ece": 0.125})
+    quality = model_quality("test", LABELS, RESULT, {"ece": 0.125})
     f1 = (2 * 3 / (5 + 4), 2 * 4 / (5 + 6))
     f2 = (5 * 3 / (5 * 3 + 4 * 1 + 2), 5 * 4 / (5 * 4 + 4 * 2 + 1))
     expected = {
@@ -45,13 +45,13 @@ def test_the_scores_are_those_worked_out_by_hand():
         "weighted_f1_best_constant_classifier": 0.6 * (2 * 6 / (2 * 6 + 4)),
         "weighted_f2_best_constant_classifier": 0.6 * (5 * 6 / (5 * 6 + 4)),
     }
-    section = told["multiclass_classification_metrics"]
+    section = quality["multiclass_classification_metrics"]
     assert values(section) == pytest.approx(expected)
     assert {section[name]["standard_deviation"] for name in expected} == {"NaN"}
     assert set(section) == {*expected, "confusion_matrix"}
-    assert told["dataset"] == {"item_count": 10, "channel": "test"}
-    assert told["version"] == 0.0
-    assert "binary_classification_metrics" not in told
+    assert quality["dataset"] == {"item_count": 10, "channel": "test"}
+    assert quality["version"] == 0.0
+    assert "binary_classification_metrics" not in quality
 
 
 def test_the_documented_example_of_a_constant_classifier():
@@ -59,9 +59,9 @@ def test_the_documented_example_of_a_constant_classifier():
     sizes = [1937, 1613, 1613, 1613, 1612, 1612]
     pairs = [(label, label) for label, size in enumerate(sizes) for _ in range(size)]
     section = model_quality("test", list("abcdef"), evaluation_of(pairs, 6), {})
-    told = values(section["multiclass_classification_metrics"])
-    assert told["weighted_precision_best_constant_classifier"] == pytest.approx(0.0375, abs=5e-5)
-    assert told["weighted_f1_best_constant_classifier"] == pytest.approx(0.0629, abs=5e-5)
+    quality = values(section["multiclass_classification_metrics"])
+    assert quality["weighted_precision_best_constant_classifier"] == pytest.approx(0.0375, abs=5e-5)
+    assert quality["weighted_f1_best_constant_classifier"] == pytest.approx(0.0629, abs=5e-5)
 
 
 def test_confusion_matrix_is_nested_by_true_then_predicted_label():
@@ -74,7 +74,7 @@ def test_confusion_matrix_is_nested_by_true_then_predicted_label():
 
 
 def drawn(count: int, seed: int = 0) -> Evaluation:
-    """Return texts of two classes, told apart with some noise; scores are rounded, so that many are equal."""
+    """Return texts of two classes, separated with some noise; scores are rounded, so that many are equal."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 2, count)
     margins = (rng.standard_normal(count) + 1.5 * targets).round(1)

@@ -86,11 +86,11 @@ def test_the_table_of_classes_is_that_of_the_evaluation(folder):
     """Precision, recall, F1 and counts of each class, to six digits."""
     _, *rows = rows_of(folder / "per_class.csv")
     result = report_context().result
-    told = np.array([[float(cell) for cell in row[1:]] for row in rows])
-    assert told[:, 0] == pytest.approx(result.precision, rel=1e-5)
-    assert told[:, 1] == pytest.approx(result.recall, rel=1e-5)
-    assert told[:, 2] == pytest.approx(result.f_score(1.0), rel=1e-5)
-    assert told[:, 3:].T.tolist() == [
+    numbers = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    assert numbers[:, 0] == pytest.approx(result.precision, rel=1e-5)
+    assert numbers[:, 1] == pytest.approx(result.recall, rel=1e-5)
+    assert numbers[:, 2] == pytest.approx(result.f_score(1.0), rel=1e-5)
+    assert numbers[:, 3:].T.tolist() == [
         result.confusion.sum(axis=1).tolist(),
         result.confusion.sum(axis=0).tolist(),
     ]
@@ -151,8 +151,8 @@ def test_extreme_results_have_a_report(tmp_path, result):
     evaluation = EvaluationResult({"my.csv": result}, Temperature(1.0, "too few"), 0.0)
     context = report_context(2, labels=("a", "b"), evaluation=evaluation, rows=rows, curve=None, data={})
     write_outputs(tmp_path, context)
-    told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
-    assert told["dataset"] == {"item_count": result.count, "channel": "my.csv"}
+    quality = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert quality["dataset"] == {"item_count": result.count, "channel": "my.csv"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "not fitted: too few" in page
     assert "not calibrated" in page
@@ -166,7 +166,7 @@ def page_of(folder: Path, count: int) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_few_texts_have_no_curve_of_abstaining_and_their_counts_are_told(tmp_path):
+def test_few_texts_have_no_curve_of_abstaining(tmp_path):
     """An empty plot tells nothing; each row of the table says how many texts it rests on."""
     few, some = page_of(tmp_path / "few", 20), page_of(tmp_path / "some", 60)
     assert "No curve of accuracy by texts that get a label: 20 are too few." in few

@@ -39,7 +39,7 @@ def test_target_accuracy_is_reached_by_abstaining():
     assert 0.4 < evaluation.abstain_below < 0.999
 
 
-def test_an_unreachable_target_is_told_and_abstains_from_nothing():
+def test_an_unreachable_target_is_warned_of_and_abstains_from_nothing():
     """A model whose surest answer is wrong reaches no target."""
     wrong = evaluation_of([(0, 1)] * 40, classes=3)
     evaluation = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
@@ -56,20 +56,20 @@ def mixed(sure: int, unsure: int) -> Evaluation:
 
 
 @pytest.mark.parametrize(
-    ("sure", "unsure", "told"),
+    ("sure", "unsure", "words"),
     [
-        (3, 17, ["3 of 20 validation texts reach, 3 of them rightly answered: 85% of the texts get no label. So"]),
-        (20, 5, ["which 20 of 25 validation texts reach, 20 of them rightly answered. So few say little"]),
+        (3, 17, ["3 of 20 validation texts reach, 3 of them predicted correctly: 85% of the texts get no label. So"]),
+        (20, 5, ["which 20 of 25 validation texts reach, 20 of them predicted correctly. So few say little about"]),
         (6, 0, ["gives the threshold 0, which 6 of 6 validation texts reach"]),
-        (40, 60, ["40 of 100 validation texts reach, 40 of them rightly answered: 60% of the texts get no label."]),
+        (40, 60, ["40 of 100 validation texts reach, 40 of them predicted correctly: 60% of the texts get no label."]),
         (40, 40, []),
     ],
 )  # fmt: skip
-def test_a_threshold_says_what_it_rests_on(sure, unsure, told):
+def test_a_threshold_says_what_it_rests_on(sure, unsure, words):
     """With fewer than 30 answers behind it, or where most texts get no label."""
     warnings = assess({"validation": mixed(sure, unsure)}, abstain_below=0.0, target_accuracy=0.9).warnings
-    assert len(warnings) == len(told)
-    assert all(part in warning for part, warning in zip(told, warnings, strict=True))
+    assert len(warnings) == len(words)
+    assert all(part in warning for part, warning in zip(words, warnings, strict=True))
 
 
 def test_a_threshold_set_by_hand_is_not_judged():
@@ -85,7 +85,7 @@ def test_a_threshold_of_ones_own_is_kept():
 
 
 def test_numbers_that_are_none_spoil_no_mean(caplog):
-    """A text with such a logit is told of, and takes part with a number; all scores stay finite."""
+    """A warning counts such texts, and each takes part with a number; all scores stay finite."""
     logits = MIXED.logits.copy()
     logits[0], logits[1, 2] = math.nan, math.inf
     with caplog.at_level(logging.WARNING, "bert_classifier"):

@@ -30,7 +30,7 @@ def test_hopeless_data_end_with_2(ml_root, capsys):
     (ml_root / "input" / "data" / "validation" / "validation.csv").write_bytes(train.read_bytes())
     assert doctor_data.main([str(ml_root)], {}) == 2
     captured = capsys.readouterr()
-    assert "  error    48 of 48 validation texts (100.0 %) stand in train too" in captured.out
+    assert "  error    48 of 48 validation texts (100.0 %) also occur in train" in captured.out
     assert captured.err.startswith("\nA training would stop: UserError: 48 of 48 validation texts")
 
 

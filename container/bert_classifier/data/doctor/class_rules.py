@@ -1,4 +1,4 @@
-"""What is wrong with classes and numbers of texts: one rule a function, each finding with its remedy."""
+"""Rules about classes and numbers of texts: one per function, each finding with its remedy."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,13 @@ from bert_classifier.data.doctor.context import DataContext, share_of
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.job.findings import Severity
 
-RARE = 10  # training texts below which a class is hardly learnt
+RARE = 10  # training texts below which a class is hardly learned
 IMBALANCED = 10  # times as many texts in the largest class as in the smallest
 SMALL_VALIDATION = 100  # texts
 
 
 def missing_classes(context: DataContext) -> Iterator[Finding]:
-    """Classes that are not there where they are needed."""
+    """Find classes without texts where they need some."""
     counts = {name: stats.counts(len(context.labels)) for name, stats in context.stats.items()}
     untaught = counts["train"] == 0
     nowhere = np.sum([*counts.values()], axis=0) == 0
@@ -23,7 +23,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
             "absent_classes",
             Severity.WARNING,
             f"{nowhere.sum()} class(es) have no text anywhere: {context.named(nowhere)}.",
-            "Take them out of classes.txt, or give texts of them: nothing teaches the model to answer them.",
+            "Remove them from classes.txt, or add texts: nothing teaches the model to predict them.",
         )
     for part in context.judged:
         asked = untaught & (counts[part.name] > 0)
@@ -34,8 +34,8 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
                 "untaught_classes",
                 Severity.ERROR if is_most else Severity.WARNING,
                 f"{asked.sum()} class(es) of {part.name} have no training text: {context.named(asked)}; "
-                f"{share_of(len(rows), part)} can only be answered wrongly.",
-                "Give training texts of these classes, or check that both files are of the same data.",
+                f"{share_of(len(rows), part)} can only be predicted wrongly.",
+                "Add training texts of these classes, or check that both files belong to the same data.",
                 part.places(rows),
             )
     unseen = (counts["train"] > 0) & (counts["validation"] == 0)
@@ -44,12 +44,12 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
             "unjudged_classes",
             Severity.INFO,
             f"{unseen.sum()} class(es) of train have no validation text: {context.named(unseen)}.",
-            "Give some: without them validation does not tell how well they are learnt.",
+            "Add some: without them validation does not show how well they are learned.",
         )
 
 
 def class_sizes(context: DataContext) -> Iterator[Finding]:
-    """Classes with few texts, or many more than others."""
+    """Find classes with few texts, or with many more than others."""
     counts = context.train.counts(len(context.labels))
     rare = (counts > 0) & (counts < RARE)
     if rare.any():
@@ -57,7 +57,7 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
             "rare_classes",
             Severity.WARNING,
             f"{rare.sum()} class(es) have fewer than {RARE} training texts: {context.named(rare)}.",
-            "Give more texts of them, or merge them with a class of like meaning.",
+            "Add more texts, or merge each with a class of similar meaning.",
         )
     present = np.flatnonzero(counts)
     least, most = present[counts[present].argmin()], present[counts[present].argmax()]
@@ -67,13 +67,13 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
             Severity.WARNING,
             f"Class {context.labels[most]} has {counts[most]} training texts,"
             f" {context.labels[least]} only {counts[least]}.",
-            "Set class_weights=balanced if all classes matter alike, and judge by macro_f1; leave it if only the"
-            " number of right answers counts.",
+            "Set class_weights=balanced if all classes matter equally, and judge by macro_f1; leave it if only the"
+            " accuracy counts.",
         )
 
 
 def sizes(context: DataContext) -> Iterator[Finding]:
-    """A validation channel that is too small to tell much."""
+    """Find a validation channel too small to compare settings."""
     count = len(context.stats["validation"].examples)
     if count < SMALL_VALIDATION:
         margin = 196 * (0.9 * 0.1 / count) ** 0.5  # 95 % interval of a share of 0.9, normal approximation
@@ -81,5 +81,5 @@ def sizes(context: DataContext) -> Iterator[Finding]:
             "small_validation",
             Severity.INFO,
             f"With {count} validation texts, an accuracy of 90 % is known to ±{margin:.0f} points only.",
-            "Give more validation texts before you compare settings by their accuracy.",
+            "Add validation texts before you compare settings by their accuracy.",
         )

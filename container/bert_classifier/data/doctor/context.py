@@ -1,4 +1,4 @@
-"""A job's data as the rules see them, and how they speak of it."""
+"""The data of a job as the rules see it, and the words for their findings."""
 
 import dataclasses
 import functools
@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bert_classifier.data.doctor.report import MOST_PLACES
-from bert_classifier.data.doctor.stats import ChannelStats, rows_also_in
+from bert_classifier.data.doctor.stats import ChannelStats, leaked_from
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.findings import Severity
 
-WORTH_A_WARNING = 0.01  # share of a channel's texts; less is worth knowing only
+WORTH_A_WARNING = 0.01  # share of a channel's texts; less is INFO
 
 
 @dataclasses.dataclass(frozen=True)
 class DataContext:
-    """A job's data as the rules see them.
+    """The data of a job as the rules see it.
 
     Attributes:
         stats: train, validation and, if there is one, test.
-        recommended: max_seq_length that leaves 99 % of the training texts whole, or else the most that the model takes.
+        recommended: max_seq_length that keeps 99 % of the training texts whole, or else the most that the model takes.
         is_held_out: whether validation was split off the train channel.
     """
 
@@ -42,22 +42,22 @@ class DataContext:
 
     @functools.cached_property
     def leaks(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Rows of validation and test whose text stands in train, and where in train; int64 both."""
-        return {part.name: rows_also_in(part, self.train) for part in self.judged}
+        """Texts of validation and test that also occur in train, and where in train; int64 both."""
+        return {part.name: leaked_from(part, self.train) for part in self.judged}
 
     def named(self, chosen: np.ndarray) -> str:
-        """Return the names of classes, bool (num_classes,), the first ten of them."""
+        """Return the names of the first ten chosen classes; `chosen` is bool (num_classes,)."""
         names = [label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen]
         return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
 
 
 def severity_of(count: int, stats: ChannelStats) -> Severity:
-    """Return how much it matters that something is true of `count` texts of a channel."""
+    """Return WARNING if `count` is at least a hundredth of the channel's texts, else INFO."""
     return Severity.WARNING if count >= WORTH_A_WARNING * len(stats.examples) else Severity.INFO
 
 
 def share_of(count: int, stats: ChannelStats) -> str:
-    """Return `count` texts of a channel in words."""
+    """Return `count` texts of a channel in words, with their share."""
     percent = 100 * count / len(stats.examples)
     share = f"{percent:.1f} %" if percent >= 0.1 else "less than 0.1 %"
     return f"{count} of {len(stats.examples)} {stats.name} texts ({share})"
@@ -66,7 +66,7 @@ def share_of(count: int, stats: ChannelStats) -> str:
 def pairs(
     part: ChannelStats, rows: np.ndarray, relation: str, other: ChannelStats, sources: np.ndarray
 ) -> list[str]:
-    """Return where the first of these rows stand, and where the rows that they are related to."""
+    """Return where the first of these texts stand, and the texts that they are related to."""
     return [
         f"{part.place(row)} {relation} {other.place(source)}"
         for row, source in zip(rows[:MOST_PLACES], sources[:MOST_PLACES], strict=True)

@@ -1,4 +1,4 @@
-"""The examination as a whole: surveys and rules in, the report out; told in the log and refused if hopeless."""
+"""Examine the data of a job: apply the rules, report and log the findings, refuse data that would waste the run."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -33,12 +33,12 @@ def examine(
     longest: int | None,
     is_held_out: bool,
 ) -> DataReport:
-    """Judge the data of a job.
+    """Apply all rules to the data of a job.
 
     Args:
         stats: of train, validation and, if there is one, test.
         labels: class names in the order of their indices.
-        longest: most tokens that the model takes; None when it knows no limit.
+        longest: most tokens that the model takes; None if it has no limit.
         is_held_out: whether validation was split off train.
     """
     lengths, most = stats["train"].lengths, min(longest or _LONGEST, _LONGEST)
@@ -65,11 +65,11 @@ def _recommended(lengths: np.ndarray, longest: int) -> int:
     return min(-(-enough // _STEP) * _STEP, longest)
 
 
-def tell(report: DataReport) -> None:
-    """Log one line for each warning, with the first places, and nothing of any text.
+def log_findings(report: DataReport) -> None:
+    """Log one line per warning, with the first places and without any text.
 
     Raises:
-        UserError: for the first finding that would waste the run.
+        UserError: for the first error among the findings.
     """
     for finding in report.findings:
         if finding.severity is Severity.WARNING:

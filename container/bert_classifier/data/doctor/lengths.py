@@ -1,4 +1,4 @@
-"""How many tokens the texts have that were cut: counted where that is quick, else estimated by their characters."""
+"""Token counts of texts that were cut: counted where that is quick, else estimated from their characters."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 
-_MOST_CHARS = 4_000_000  # tokenised again, all texts together: about a second
+_MOST_CHARS = 4_000_000  # tokenised again in total: about a second
 _MOST_CHARS_OF_ONE = 20_000
-_AT_ONCE = 32  # texts that the tokenizer gets at once: a signal is heeded in between
+_AT_ONCE = 32  # texts per call of the tokenizer: signals are handled in between
 
 
 def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTexts) -> np.ndarray:
-    """Return the tokens of each text as one whole, int64 (n,), special tokens counted.
+    """Return the tokens of each whole text, int64 (n,), special tokens included.
 
-    Texts that were cut, or lie in several windows, are counted if all of them together are short enough; of
-    more, an even sample gives the tokens a character, and the others are estimated by that.
+    Texts that were cut or lie in several windows are counted if they are short enough in total. Otherwise an even
+    sample gives the tokens per character, from which the others are estimated.
     """
     lengths = encoded.text_lengths.copy()
     is_cut = encoded.truncated | (lengths > encoder.max_length)

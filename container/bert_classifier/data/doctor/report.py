@@ -1,4 +1,4 @@
-"""What the data doctor found, as data: frozen, and one JSON object when written."""
+"""The data doctor's report, frozen; one JSON object when written."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from bert_classifier.job.findings import Severity
 
 MOST_PLACES = 10
 _BINS = 24
-_MOST_BINS = 60  # where a limit is to be seen among them
+_MOST_BINS = 60  # if that shows the limit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Histogram:
-    """Counts of bin i, which holds edges[i] ≤ length < edges[i + 1]; the last bin holds all that is longer."""
+    """Counts of bin i, which holds edges[i] ≤ length < edges[i + 1]; the last bin holds all longer texts."""
 
     edges: Sequence[int]
     counts: Sequence[int]
 
     @classmethod
     def of(cls, lengths: np.ndarray, limit: int = 0) -> "Histogram":
-        """Return the histogram of lengths, int64 (n,), in bins of one width that suits 99 % of them.
+        """Return the histogram of lengths, int64 (n,), in bins of one width that covers 99 % of them.
 
         Args:
-            limit: from which on texts are cut; the last bin begins beyond it, unless that takes too many others.
+            limit: length beyond which texts are cut; the last bin begins there, unless that needs too many bins.
         """
         width = 4
         while width * _BINS <= np.percentile(lengths, 99):
@@ -59,10 +59,10 @@ class Histogram:
 
 @dataclasses.dataclass(frozen=True)
 class TokenCounts:
-    """Tokens of the texts of a channel, special tokens counted.
+    """Tokens per text of a channel, special tokens included.
 
     Attributes:
-        truncated_share: of the texts that are longer than max_seq_length, from 0 to 1.
+        truncated_share: of the texts longer than max_seq_length, from 0 to 1.
     """
 
     mean: float
@@ -75,7 +75,7 @@ class TokenCounts:
 
     @classmethod
     def of(cls, lengths: np.ndarray, truncated: np.ndarray, limit: int = 0) -> "TokenCounts":
-        """Summarise the lengths, int64 (n,), and whether each text is cut, bool (n,).
+        """Summarise lengths, int64 (n,), and whether each text is cut, bool (n,).
 
         Args:
             limit: max_seq_length.
@@ -92,10 +92,10 @@ class ChannelReport:
     """One channel in numbers.
 
     Attributes:
-        texts: with a label and some text; `empty` ones are left out of everything else.
-        classes: texts by class name, those without any included.
-        duplicates: texts that repeat an earlier one under the same label, but for case, blanks or Unicode spelling.
-        conflicting: different texts that stand there under more than one label.
+        texts: with a label and some text; `empty` ones count nowhere else.
+        classes: texts per class name, classes without any included.
+        duplicates: texts that repeat an earlier one under the same label, apart from case, blanks or Unicode form.
+        conflicting: distinct texts that occur under more than one label.
         encoding: texts that were damaged when they were saved.
     """
 
@@ -110,12 +110,12 @@ class ChannelReport:
 
 @dataclasses.dataclass(frozen=True)
 class DataReport:
-    """All channels, and what to do about them.
+    """All channels, and the findings.
 
     Attributes:
-        leakage: texts of validation and test that stand in train as well, by channel.
-        recommended_max_seq_length: the least that leaves 99 % of the training texts whole, or the model's limit.
-        recommended_whole_share: of the training texts that it leaves whole, from 0 to 1.
+        leakage: texts of validation and test that also occur in train, per channel.
+        recommended_max_seq_length: the lowest that keeps 99 % of the training texts whole, or the model's limit.
+        recommended_whole_share: of the training texts that it keeps whole, from 0 to 1.
         longest_max_seq_length: the most tokens that the model takes.
     """
 

@@ -1,4 +1,4 @@
-"""One channel looked through: every row once, groups of equal texts by sorting keys, nothing quadratic."""
+"""Statistics of one channel: one pass over its texts, equal texts found by sorting keys, nothing quadratic."""
 
 import dataclasses
 import functools
@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_classifier.data.doctor.lengths import whole_lengths
 from bert_classifier.data.doctor.report import MOST_PLACES, ChannelReport, TokenCounts
-from bert_classifier.data.doctor.texts import KINDS, keys_of, trouble_in
+from bert_classifier.data.doctor.texts import KINDS, damage_in, keys_of
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import share_of_id
@@ -16,17 +16,17 @@ from bert_classifier.encoding.token_file import share_of_id
 
 @dataclasses.dataclass(frozen=True)
 class ChannelStats:
-    """What a channel holds.
+    """Statistics of one channel; texts are named by their index.
 
     Attributes:
         name: of the channel.
         lengths: tokens of each whole text, int64 (n,).
         truncated: bool (n,).
-        unknown_share: of the tokens, those that the tokenizer does not know.
-        keys: uint64 (n,), equal for texts that count as the same.
-        trouble: rows of each kind of damage, ascending, int64.
-        repeats: rows that repeat an earlier one with its label, int64 (r,), and `repeated`, those earlier rows.
-        conflicts: (row, row) for each text with several labels: where it first stands with one, and with another.
+        unknown_share: share of tokens that the tokenizer does not know, from 0 to 1.
+        keys: uint64 (n,), equal for texts that count as equal.
+        damage: texts with each kind of damage, ascending, int64.
+        repeats: texts that repeat an earlier one with its label, int64 (r,); `repeated` holds the earlier ones.
+        conflicts: int64 (c, 2), per text with several labels its first occurrences under two of them.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ChannelStats:
     truncated: np.ndarray
     unknown_share: float
     keys: np.ndarray
-    trouble: Mapping[str, np.ndarray]
+    damage: Mapping[str, np.ndarray]
     repeats: np.ndarray
     repeated: np.ndarray
     conflicts: np.ndarray
@@ -49,11 +49,11 @@ class ChannelStats:
         encoded: EncodedTexts,
         unknown_id: int | None,
     ) -> "ChannelStats":
-        """Look a channel through.
+        """Compute the statistics of a channel.
 
         Args:
             encoded: the examples, encoded by `encoder`.
-            unknown_id: of the token that stands for what the tokenizer does not know, if it has one.
+            unknown_id: of the unknown token, if the tokenizer has one.
         """
         keys = keys_of(examples.texts)
         repeats, repeated, conflicts = _groups(keys, examples.targets)
@@ -64,7 +64,7 @@ class ChannelStats:
             truncated=encoded.truncated,
             unknown_share=0.0 if unknown_id is None else share_of_id(encoded.ids, unknown_id),
             keys=keys,
-            trouble=_trouble(examples),
+            damage=_damage(examples),
             repeats=repeats,
             repeated=repeated,
             conflicts=conflicts,
@@ -73,7 +73,7 @@ class ChannelStats:
     @functools.cached_property
     def damaged(self) -> int:
         """Texts with any kind of damage."""
-        return len(np.unique(np.concatenate([*self.trouble.values()])))
+        return len(np.unique(np.concatenate([*self.damage.values()])))
 
     def counts(self, num_classes: int) -> np.ndarray:
         """Return the texts of each class, int64 (num_classes,)."""
@@ -93,24 +93,24 @@ class ChannelStats:
         )
 
     def place(self, row: int) -> str:
-        """Return where a row stands."""
+        """Return file and line of a text."""
         return self.examples.place_of(int(row))
 
     def places(self, rows: np.ndarray) -> list[str]:
-        """Return where the first of these rows stand."""
+        """Return file and line of the first of these texts."""
         return [self.place(row) for row in rows[:MOST_PLACES]]
 
 
-def _trouble(examples: Examples) -> dict[str, np.ndarray]:
+def _damage(examples: Examples) -> dict[str, np.ndarray]:
     rows: dict[str, list[int]] = {kind: [] for kind in KINDS}
     for row, text in enumerate(examples.texts):
-        for kind in trouble_in(text):
+        for kind in damage_in(text):
             rows[kind].append(row)
     return {kind: np.array(found, dtype=np.int64) for kind, found in rows.items()}
 
 
 def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return repeats, repeated and conflicts as Survey has them."""
+    """Return repeats, repeated and conflicts as in ChannelStats."""
     _, text_of = np.unique(keys, return_inverse=True)
     classes = int(targets.max()) + 1
     pairs, first, pair_of = np.unique(
@@ -124,8 +124,8 @@ def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return repeats, first[pair_of[repeats]], np.array(ordered, dtype=np.int64).reshape(-1, 2)
 
 
-def rows_also_in(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of a channel whose text stands in train too, and the first rows of train that hold them."""
+def leaked_from(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np.ndarray]:
+    """Return the texts of a channel that also occur in train, and their first occurrences there; int64 both."""
     known, first = np.unique(train.keys, return_index=True)
     position = np.minimum(np.searchsorted(known, part.keys), len(known) - 1)
     rows = np.flatnonzero(known[position] == part.keys)

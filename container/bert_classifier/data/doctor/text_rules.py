@@ -1,4 +1,4 @@
-"""What is wrong with texts: one rule a function, each finding with its remedy."""
+"""Rules about texts: one per function, each finding with its remedy."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.doctor.texts import is_bare, looks_like_id
 from bert_classifier.job.findings import Severity
 
-MOST_UNKNOWN = 0.05  # share of tokens; languages that a tokenizer was made for stay far below
+MOST_UNKNOWN = 0.05  # share of tokens; a tokenizer's own languages stay far below
 
 _DAMAGE = {
     "mojibake": (
@@ -27,7 +27,7 @@ _DAMAGE = {
 
 
 def empty(context: DataContext) -> Iterator[Finding]:
-    """Rows without a text."""
+    """Find rows without a text."""
     for stats in context.stats.values():
         count = stats.examples.num_empty
         if count:
@@ -40,7 +40,7 @@ def empty(context: DataContext) -> Iterator[Finding]:
 
 
 def duplicates(context: DataContext) -> Iterator[Finding]:
-    """Texts that are there more than once."""
+    """Find texts that occur more than once."""
     for stats in context.stats.values():
         rows = stats.repeats
         if len(rows) == 0:
@@ -50,29 +50,29 @@ def duplicates(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "duplicate_texts",
             severity_of(len(rows), stats),
-            f"{share_of(len(rows), stats)} repeat an earlier one with the same label: {same} letter by letter,"
-            " the others but for case, blanks or Unicode spelling.",
+            f"{share_of(len(rows), stats)} repeat an earlier one with the same label: {same} exactly,"
+            " the others apart from case, blanks or Unicode form.",
             "Keep one of each, unless such texts really are that frequent.",
             pairs(stats, rows, "repeats", stats, stats.repeated),
         )
 
 
 def conflicts(context: DataContext) -> Iterator[Finding]:
-    """Texts with several labels."""
+    """Find texts with several labels."""
     for stats in context.stats.values():
         if len(stats.conflicts):
             one, other = stats.conflicts.T
             yield Finding(
                 "conflicting_labels",
                 severity_of(len(one), stats),
-                f"{share_of(len(one), stats)} stand there again under another label.",
-                "Decide for one label each: no model can be right on both.",
+                f"{share_of(len(one), stats)} occur again under another label.",
+                "Decide on one label each: no model can be right on both.",
                 pairs(stats, other, "contradicts", stats, one),
             )
 
 
 def leakage(context: DataContext) -> Iterator[Finding]:
-    """Texts that the model learns and is judged by."""
+    """Find texts that the model both learns and is judged by."""
     for part in context.judged:
         rows, sources = context.leaks[part.name]
         if len(rows) == 0:
@@ -82,9 +82,9 @@ def leakage(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "leakage",
             Severity.ERROR if is_all else severity_of(len(rows), part),
-            f"{share_of(len(rows), part)} stand in train too"
+            f"{share_of(len(rows), part)} also occur in train"
             + (", from which they were split off" if is_split else "")
-            + ": the model knows their answers, and its scores come out too good.",
+            + ": the model has seen their labels, so its scores are too high.",
             "Remove the repeated texts from train."
             if is_split
             else f"Remove them from train or {part.name}.",
@@ -93,12 +93,12 @@ def leakage(context: DataContext) -> Iterator[Finding]:
 
 
 def encoding(context: DataContext) -> Iterator[Finding]:
-    """Texts damaged when they were saved."""
+    """Find texts that were damaged when saved."""
     for stats in context.stats.values():
-        for kind, rows in stats.trouble.items():
+        for kind, rows in stats.damage.items():
             if len(rows):
-                told, remedy = _DAMAGE[kind]
-                message = f"{share_of(len(rows), stats)} {told}."
+                problem, remedy = _DAMAGE[kind]
+                message = f"{share_of(len(rows), stats)} {problem}."
                 yield Finding(
                     f"encoding_{kind}",
                     severity_of(len(rows), stats),
@@ -109,7 +109,7 @@ def encoding(context: DataContext) -> Iterator[Finding]:
 
 
 def truncation(context: DataContext) -> Iterator[Finding]:
-    """Texts of which a part is not read."""
+    """Find texts that are cut."""
     config = context.config
     kept = f"max_seq_length={config.max_seq_length}"
     if config.truncation == "windows":
@@ -125,7 +125,7 @@ def truncation(context: DataContext) -> Iterator[Finding]:
 
 
 def _remedy_for_cuts(context: DataContext) -> str:
-    """Say what reads more of the texts: a longer max_seq_length as far as the model goes, else windows."""
+    """Recommend a longer max_seq_length as far as the model takes it, or windows."""
     config, wanted = context.config, context.recommended
     whole = float((context.train.lengths <= wanted).mean())
     in_windows = "truncation=windows to read all of them"
@@ -135,12 +135,12 @@ def _remedy_for_cuts(context: DataContext) -> str:
         return f"Set {in_windows}."
     if whole >= 0.99:
         return f"Set max_seq_length={wanted}, or {in_windows}."
-    limit = f"the most that this model takes, which leaves {100 * whole:.0f} % of the training texts whole"
+    limit = f"the most that this model takes, which keeps {100 * whole:.0f} % of the training texts whole"
     return f"Set max_seq_length={wanted}, {limit}, or {in_windows}."
 
 
 def contents(context: DataContext) -> Iterator[Finding]:
-    """Texts that seem to be none."""
+    """Find texts that seem to be something else."""
     train = context.train
     if len(np.unique(train.keys)) == 1:
         yield Finding(
@@ -158,7 +158,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
             "bare_texts",
             severity_of(int(bare.sum()), train),
             f"{share_of(int(bare.sum()), train)} have fewer than three characters or no letter.",
-            "Remove them if they say nothing of their class.",
+            "Remove them if they say nothing about their class.",
             train.places(np.flatnonzero(bare)),
         )
     if sum(map(looks_like_id, texts)) >= 0.9 * len(texts):
@@ -172,7 +172,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
 
 
 def language(context: DataContext) -> Iterator[Finding]:
-    """Words that the tokenizer does not know."""
+    """Find languages that the tokenizer does not know."""
     if context.train.unknown_share >= MOST_UNKNOWN:
         yield Finding(
             "unknown_tokens",

@@ -1,4 +1,4 @@
-"""One text on its own: when two count as the same, and what went wrong when it was saved."""
+"""Properties of a single text: when two count as equal, and how saving damaged it."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ import numpy as np
 
 # UTF-8 read as Latin-1 or Windows-1252 shows its first bytes as letters and the others as these signs.
 _SIGN = "[\u0080-\u00bfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]"
-# Good texts have some of those signs behind such a letter too (MAÇÃ”, 2 Å wide): these do not count.
+# Good texts have some of those signs after such a letter too (MAÇÃ”, 2 Å wide): these do not count.
 _MOJIBAKE = re.compile(
     f"[ÂÃ](?![\u00bb–—‘’“”•…](?:\\W|$)){_SIGN}|[ÄÅ](?![\u00a0\u00bb–—‘’“”•…]){_SIGN}"
     f"|(?:[ÎÏÐÑ]{_SIGN}){{2}}"  # Greek and Cyrillic come in runs,
@@ -18,7 +18,7 @@ _MOJIBAKE = re.compile(
     f"|â[€„‚†‡ˆ‰Šœ™š\u0080-\u009f]{_SIGN}|ï»¿|ï¿½|ð[Ÿ\u009f]{_SIGN}{{2}}"  # punctuation, marks, emoji do not
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# The last form is what is left of an entity whose & was lost: #39; for an apostrophe.
+# The last form is an entity that lost its &: #39; for an apostrophe.
 _ENTITY = re.compile(
     r"&([a-zA-Z]{2,8};)|&#(?:[0-9]{2,6}|[xX][0-9a-fA-F]{2,6});|(?<![\w&])#(?:3[4-9]|60|62|8[0-9]{3});"
 )
@@ -28,7 +28,7 @@ KINDS = ("mojibake", "replacement", "control", "bom", "entity")
 
 
 def normalised(text: str) -> str:
-    """Return what two texts have in common if they differ in case, blanks or Unicode spelling only (NFKC)."""
+    """Return a form that is equal for texts that differ only in case, blanks or Unicode form (NFKC)."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(text.casefold().split())
@@ -37,19 +37,19 @@ def normalised(text: str) -> str:
 def keys_of(texts: Sequence[str]) -> np.ndarray:
     """Return a 64-bit digest of each normalised text, uint64 (n,): equal texts, equal keys.
 
-    Among a million different texts, two share a key with a chance of 3 in 100 million.
+    Among a million distinct texts, the probability that two share a key is 3 in 100 million.
     """
     digests = (hashlib.blake2b(normalised(text).encode(), digest_size=8).digest() for text in texts)
     return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
-def trouble_in(text: str) -> list[str]:
-    """Return which of KINDS a text shows, most telling first."""
+def damage_in(text: str) -> list[str]:
+    """Return which of KINDS a text shows, the clearest first."""
     kinds = []
     if not text.isascii():
         kinds += ["mojibake"] if _MOJIBAKE.search(text) else []
         kinds += ["replacement"] if "\ufffd" in text else []
-    if not text.isprintable():  # quicker than to search, and true of most texts
+    if not text.isprintable():  # quicker than the search, and rarely true
         kinds += ["control"] if _CONTROL.search(text) else []
         kinds += ["bom"] if "\ufeff" in text else []
     if ";" in text and any(match[1] is None or match[1] in html5 for match in _ENTITY.finditer(text)):

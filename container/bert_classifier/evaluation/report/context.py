@@ -1,4 +1,4 @@
-"""What is reported on: a model's answers to a channel's texts, and what is known besides."""
+"""What a report is made from: a model's predictions for a channel, and what is known of the run."""
 
 import dataclasses
 import functools
@@ -31,16 +31,16 @@ class LearningCurve:
 
 @dataclasses.dataclass(frozen=True)
 class ReportContext:
-    """Everything a report tells.
+    """Everything in a report.
 
     Attributes:
         labels: class names in the order of the logits.
-        positive: index of the class that matters most, or None.
-        rows: texts and places of the reported channel.
-        curve: how training went; None where nothing was trained.
+        positive: index of the positive class, or None.
+        rows: texts of the reported channel and where they stand.
+        curve: None where nothing was trained.
         data: the data doctor's report; empty where there is none.
-        warnings: what speaks against the model, in sentences.
-        facts: what was run, and with what, in groups; all that the reports of two equal runs may differ in.
+        warnings: doubts about the model, in sentences.
+        facts: groups of names and values about the run; reports of two equal runs differ here alone.
     """
 
     title: str
@@ -75,7 +75,7 @@ class ReportContext:
 
     @functools.cached_property
     def mistakes(self) -> list[LabelIssue]:
-        """Its wrong answers, the surest first."""
+        """Its wrong predictions, the highest score first."""
         return worst_mistakes(self.probabilities, self.result.targets)
 
     @functools.cached_property

@@ -1,7 +1,6 @@
 """The report's plots as SVG that takes its colours from the page, so that it fits light, dark and paper.
 
-Importing this loads matplotlib, which takes a second: only the report does, at the end. No plot holds a text or a
-class name.
+Importing this loads matplotlib, which takes a second: only reports do. No plot holds a text or a class name.
 """
 
 import io

@@ -37,7 +37,7 @@ def render_training_report(context: ReportContext) -> str:
         commonest=float(result.confusion.sum(axis=1).max() / max(1, result.count)),
         warnings=context.warnings,
         scores=context.scores,
-        others={name: told for name, told in evaluation.summaries.items() if name != context.channel},
+        others={name: of for name, of in evaluation.summaries.items() if name != context.channel},
         is_calibrated=evaluation.temperature.value != 1,
         abstain_below=evaluation.abstain_below,
         curve=_curve(context.curve) if context.curve and context.curve.evaluations else None,

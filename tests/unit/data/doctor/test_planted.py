@@ -106,7 +106,7 @@ def test_places_are_exact(report):
         finding(report, "duplicate_texts")["places"][0]
         == f"train.csv line {first + 1} repeats train.csv line 501"
     )
-    assert f": {SAME} letter by letter" in finding(report, "duplicate_texts")["message"]
+    assert f": {SAME} exactly" in finding(report, "duplicate_texts")["message"]
     clash = f"train.csv line {TRAIN - CONFLICTS + 1} contradicts train.csv line 701"
     assert finding(report, "conflicting_labels")["places"][0] == clash
     leak = f"validation.csv line {VALIDATION - LEAKS + 1} stands in train.csv line 801"

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from bert_classifier.data.doctor.doctor import examine, tell
+from bert_classifier.data.doctor.doctor import examine, log_findings
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import TextEncoder
@@ -78,9 +78,9 @@ def test_validation_that_is_all_in_train_is_refused(examined):
     report = examined(train=rows(120), validation=rows(100))
     assert found(report) == {"leakage": "error"}
     with pytest.raises(
-        UserError, match=r"100 of 100 validation texts \(100\.0 %\) stand in train too"
+        UserError, match=r"100 of 100 validation texts \(100\.0 %\) also occur in train"
     ) as caught:
-        tell(report)
+        log_findings(report)
     assert_clear(caught.value)
     assert "validation 0 stands in train 0; " in caught.value.cause
     assert caught.value.remedy == "Remove them from train or validation."
@@ -91,7 +91,7 @@ def test_one_new_validation_text_is_enough(examined, caplog):
     report = examined(train=rows(120), validation=[*rows(99), (0, "quite another text")])
     assert found(report) == {"leakage": "warning"}
     with caplog.at_level(logging.WARNING, logger="bert_classifier"):
-        tell(report)
+        log_findings(report)
     assert_clear_text(caplog.messages[0])
 
 
@@ -115,7 +115,7 @@ def test_constant_text_is_refused(examined):
     report = examined(train=[(n % 3, "the same") for n in range(60)], validation=rows(100))
     assert found(report)["constant_text"] == "error"
     with pytest.raises(UserError, match="All training texts are the same") as caught:
-        tell(report)
+        log_findings(report)
     assert_clear(caught.value)
 
 
@@ -208,7 +208,7 @@ LONG = " ".join(["apple"] * 50)
             {},
             48,
             "max_seq_length=32 and are cut",
-            "Set max_seq_length=48, the most that this model takes, which leaves 95 % of the training texts whole, or"
+            "Set max_seq_length=48, the most that this model takes, which keeps 95 % of the training texts whole, or"
             " truncation=windows",
         ),
         ({}, 32, "max_seq_length=32 and are cut", "Set truncation=windows to read all of them, or"),

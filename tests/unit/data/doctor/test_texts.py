@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data.doctor.texts import is_bare, keys_of, looks_like_id, normalised, trouble_in
+from bert_classifier.data.doctor.texts import damage_in, is_bare, keys_of, looks_like_id, normalised
 
 # Whole and good, however many signs follow letters in them.
 GOOD = [
@@ -53,7 +53,7 @@ FOREIGN = [
 @pytest.mark.parametrize("text", GOOD)
 def test_good_texts_are_not_accused(text):
     """Letters, quotes, dashes and units of many languages are no damage."""
-    assert trouble_in(text) == []
+    assert damage_in(text) == []
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
@@ -64,8 +64,8 @@ def test_utf8_read_as_another_encoding_is_seen(letters, encoding):
         bytes([byte]).decode(encoding if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else "latin-1")
         for byte in f"a {letters}x b".encode()
     )
-    assert "mojibake" in trouble_in(broken)
-    assert trouble_in(f"a {letters}x b") == []
+    assert "mojibake" in damage_in(broken)
+    assert damage_in(f"a {letters}x b") == []
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def test_utf8_read_as_another_encoding_is_seen(letters, encoding):
 )
 def test_each_kind_of_damage_has_its_name(text, kind):
     """The kind decides the remedy that is told."""
-    assert trouble_in(text) == [kind]
+    assert damage_in(text) == [kind]
 
 
 def test_a_text_may_have_several():
     """All kinds of a text are told, each once."""
-    assert trouble_in("Ã© \ufffd \x07 \ufeff &amp; &lt;") == [
+    assert damage_in("Ã© \ufffd \x07 \ufeff &amp; &lt;") == [
         "mojibake",
         "replacement",
         "control",
@@ -100,7 +100,7 @@ def test_a_text_may_have_several():
 @given(st.text(st.characters(max_codepoint=0x7E, min_codepoint=0x20, exclude_characters="&#")))
 def test_plain_ascii_is_never_damaged(text):
     """Whatever is printable ASCII without & and # is whole."""
-    assert trouble_in(text) == []
+    assert damage_in(text) == []
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ DATA = {
 }  # fmt: skip
 
 
-def section(**told: Any) -> str:
+def section(**changes: Any) -> str:
     """Return the words of a report on this data, with some values changed."""
-    page = render_training_report(report_context(2, data={**DATA, **told}))
+    page = render_training_report(report_context(2, data={**DATA, **changes}))
     return " ".join(html.unescape(page).split())
 
 
