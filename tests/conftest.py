@@ -10,7 +10,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from bert_classifier.job.cpu_quota import available_cores
 from support.aws import aws, aws_server, iam_aws  # noqa: F401 - fixtures
@@ -32,7 +31,8 @@ _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localh
 _GIB_PER_WORKER = 3
 # These share the engine's images; the emulator's are its own.
 _ON_ONE_WORKER = re.compile(r"tests/container/(?!test_emulator)")
-_IMAGE_BUILD_SECONDS = 1200
+# Of tests that need more than .pytest.ini gives: the first of the image builds it.
+_LONGEST_SECONDS = {"container": 1200, "slow": 300}
 
 # The same examples each time, and no deadline: on busy cores it would measure the other tests.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -46,10 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = _FOLDER_MARKERS.get(item.path.relative_to(here).parts[0])
         if marker:
             item.add_marker(marker)
-        if marker == "container" and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(_IMAGE_BUILD_SECONDS))
+        for name, seconds in _LONGEST_SECONDS.items():
+            if item.get_closest_marker(name) and not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(seconds))
     # Otherwise a worker that meets a long test last would keep all others waiting.
-    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in ("container", "slow")])
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in _LONGEST_SECONDS])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -60,16 +61,20 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give the tests of one file to one worker, in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
     config.option.loadscopereorder = False
-    return _ByFile(config, log)
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _shared_by
+    return scheduler
 
 
-class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::")[0]
-        return "container" if _ON_ONE_WORKER.match(file) else file
+def _shared_by(node_id: str) -> str:
+    """Return what a test shares a worker by: its file, whose fixtures are made once, or the engine's images."""
+    file = node_id.split("::")[0]
+    return "container" if _ON_ONE_WORKER.match(file) else file
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import tarfile
 import uuid
@@ -14,6 +13,7 @@ import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.containers import REPOSITORY, docker
+from support.free_port import free_port
 
 _HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
 # As the SDK wants it: without it, pages of warnings and calls to addresses that nobody answers here.
@@ -86,9 +86,6 @@ def test_two_instances_train_one_model(run_sdk, make_job, tmp_path):
 
 def test_what_is_trained_is_deployed_and_answers(run_sdk, make_job, tmp_path):
     """fit, deploy, predict, delete_endpoint."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    told = run_sdk(make_job(), 1, port)
+    told = run_sdk(make_job(), 1, free_port())
     artifact = artifact_of(told, tmp_path / "unpacked")
     assert [answer["label"] in artifact.labels for answer in told["answer"]] == [True, True]

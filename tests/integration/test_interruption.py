@@ -19,6 +19,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from spot_drill.drill import Drill
 from spot_drill.engines import Process, launch_program
 from support.fakes import make_ml_root
+from support.train_cluster import started
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"num_train_epochs": "6", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -30,89 +31,59 @@ def ml_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_ml_root(tmp_path_factory.mktemp("job") / "ml", hyperparameters=SETTINGS, rows=120)
 
 
-def start_training(root: Path, log: Path) -> "subprocess.Popen[bytes]":
-    """Start the program on a folder that stands for /opt/ml."""
-    environ = {
-        **os.environ,
-        "ML_ROOT": str(root),
-        "PYTHONPATH": str(REPOSITORY / "container"),
-        "OMP_NUM_THREADS": "1",
-    }
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "container" / "train")],
-            env=environ,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-
-def wait_for(log: Path, text: bytes, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until the program has logged `text`."""
-    while text not in log.read_bytes():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_the_job_with_checkpoint_and_model(
-    ml_root: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    """Told to stop, the job exits with 143, without a failure file, and leaves a checkpoint and a loadable model."""
+@pytest.fixture
+def root(ml_root: Path, tmp_path: Path) -> Path:
+    """Return a root of the test's own for the job, with a checkpoint folder."""
     root = tmp_path / "ml"
     (root / "checkpoints").mkdir(parents=True)
     (root / "input").symlink_to(ml_root / "input")
-    process = start_training(root, tmp_path / "log")
-    wait_for(tmp_path / "log", b" step=3 ", process)
-    process.send_signal(number)
-    assert process.wait(60) == 143, (tmp_path / "log").read_text()
+    return root
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_job_with_checkpoint_and_model(root: Path, number: signal.Signals) -> None:
+    """Told to stop, the job exits with 143, without a failure file, and leaves a checkpoint and a loadable model."""
+    with started([root]) as (host,):
+        host.wait_for(" step=3 ")
+        host.process.send_signal(number)
+        assert host.process.wait(60) == 143, host.log.read_text()
     assert not (root / "output" / "failure").exists()
     assert load_artifact(root / "model").info["is_complete"] is False
     assert len(list((root / "checkpoints").glob("checkpoint-*.safetensors"))) >= 1
 
 
-def test_a_signal_while_importing_ends_the_job_at_once(ml_root: Path, tmp_path: Path) -> None:
+def test_a_signal_while_importing_ends_the_job_at_once(root: Path) -> None:
     """Before there is anything to save, the job just leaves, with the same code."""
-    root = tmp_path / "ml"
-    root.mkdir()
-    (root / "input").symlink_to(ml_root / "input")
-    process = start_training(root, tmp_path / "log")
-    while not (root / "model").is_dir():  # made just before torch is imported
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 143
+    with started([root]) as (host,):
+        while not (root / "model").is_dir():  # made just before torch is imported
+            time.sleep(0.005)
+        host.process.send_signal(signal.SIGTERM)
+        assert host.process.wait(60) == 143
     assert not (root / "model" / "manifest.json").exists()
-    assert b"step=" not in (tmp_path / "log").read_bytes()
+    assert "step=" not in host.log.read_text()
 
 
-def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(
-    ml_root: Path, tmp_path: Path
-) -> None:
+def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(root: Path) -> None:
     """A job without checkpoint configuration is trained, and nothing appears in /opt/ml/checkpoints."""
-    root = tmp_path / "ml"
-    root.mkdir()
-    (root / "input").symlink_to(ml_root / "input")
-    process = start_training(root, tmp_path / "log")
-    assert process.wait(120) == 0
-    assert b"an interruption loses the run" in (tmp_path / "log").read_bytes()
+    (root / "checkpoints").rmdir()
+    with started([root]) as (host,):
+        assert host.process.wait(90) == 0
+    assert "an interruption loses the run" in host.log.read_text()
     assert not (root / "checkpoints").exists()
 
 
-def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path) -> None:
+def test_a_finished_job_started_again_only_exports(root: Path) -> None:
     """The second start trains nothing and leaves the same model folder, byte for byte."""
-    root = tmp_path / "ml"
-    (root / "checkpoints").mkdir(parents=True)
-    (root / "input").symlink_to(ml_root / "input")
     folders = []
-    for attempt in ("first", "second"):
-        log = tmp_path / attempt
-        assert start_training(root, log).wait(120) == 0, log.read_text()
+    for _ in range(2):
+        with started([root]) as (host,):
+            assert host.process.wait(90) == 0, host.log.read_text()
         folders.append({path.name: path.read_bytes() for path in (root / "model").iterdir()})
         for path in (root / "model").iterdir():
             path.unlink()
     assert folders[0] == folders[1]
-    assert b"re-exporting the model" in (tmp_path / "second").read_bytes()
-    assert b"train_loss" not in (tmp_path / "second").read_bytes()
+    assert "re-exporting the model" in host.log.read_text()
+    assert "train_loss" not in host.log.read_text()
     assert json.loads(folders[0]["training.json"])["is_complete"] is True
 
 

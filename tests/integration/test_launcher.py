@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from support.aws import HOST_PYTHON, REPOSITORY, free_port
+from support.aws import HOST_PYTHON, REPOSITORY
+from support.free_port import free_port
 
 
 def test_it_lists_its_commands(aws):

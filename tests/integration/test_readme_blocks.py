@@ -15,7 +15,7 @@ import pytest
 from bert_classifier.artifact.artifact import load_artifact
 from support.documents import apply_diff, blocks, commands, section
 from support.fakes import make_pretrained, toy_rows
-from support.serving_process import free_port
+from support.free_port import free_port
 from support.source_tree import ROOT, project_files
 
 OWN_CSV = section(Path("README.md"), "Your own CSV")

@@ -5,15 +5,14 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from support.fakes import make_ml_root
-from support.train_process import CONTAINER, train_as_process
+from support.train_cluster import started
+from support.train_process import train_as_process
 
 SETTINGS = {
     "num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1", "eval_steps": "10",
@@ -33,19 +32,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kill_after(root: Path, step: int) -> None:
-    """Start the job on one core and end all of its processes with SIGKILL after a checkpoint of `step` or later."""
-    log = root / "log"
-    environ = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(CONTAINER), "HF_HUB_OFFLINE": "1"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), sys.executable, str(CONTAINER / "train")],
-            env=environ, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-    while not any(int(n) >= step for n in re.findall(rb"checkpoint at step (\d+)", log.read_bytes())):
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Start the job and end all of its processes with SIGKILL after a checkpoint of `step` or later."""
+    with started([root]) as (host,):
+        while not any(int(n) >= step for n in re.findall(r"checkpoint at step (\d+)", host.log.read_text())):
+            assert host.process.poll() is None, host.log.read_text()
+            time.sleep(0.02)
+        for pid in (*host.ranks(), host.process.pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def without_the_run(page: str) -> str:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from transformers import AlbertConfig, AlbertModel
 
 from bert_classifier.evaluation.__main__ import run as evaluate
 from support.fakes import make_ml_root, toy_rows, write_csv
+from support.train_cluster import started
 from support.train_process import CONTAINER, train_as_process, train_in_process
 
 REPOSITORY = Path(__file__).parents[2]
@@ -185,24 +185,11 @@ def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path, phase):
     for folder in (root, scratch):
         folder.mkdir()
     (root / "input").symlink_to(large_root / "input")
-    variables = {"ML_ROOT": str(root), "TMPDIR": str(scratch), "PYTHONPATH": str(CONTAINER)}
-    with (tmp_path / "log").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(CONTAINER / "train")],
-            env={**os.environ, **variables, "HF_HUB_OFFLINE": "1"},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        while now not in (tmp_path / "log").read_text():
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 143
-    finally:
-        process.kill()
-        process.wait()
-    log = (tmp_path / "log").read_text()
+    with started([root], environ={"TMPDIR": str(scratch)}) as (host,):
+        host.wait_for(now)
+        host.process.send_signal(signal.SIGTERM)
+        assert host.process.wait(60) == 143
+    log = host.log.read_text()
     assert "stopped by SIGTERM" in log
     assert later not in log
     assert list(scratch.iterdir()) == []

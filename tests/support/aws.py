@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from typing import Any
 import pytest
 
 from support.aws_stand_in import Answer, Reply, handler, permitted
+from support.free_port import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
@@ -221,14 +221,6 @@ def _ask(url: str, method: str = "GET") -> bytes:
     with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
         content: bytes = answer.read()
     return content
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="session")

@@ -132,14 +132,8 @@ def make_tokenizer() -> PreTrainedTokenizerBase:
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     single = [*string.ascii_lowercase, *string.digits]
-    micro_batches = [
-        *special,
-        *_PUNCTUATION,
-        *single,
-        *(f"##{micro_batch}" for micro_batch in single),
-        *_words(),
-    ]
-    vocabulary = {micro_batch: index for index, micro_batch in enumerate(dict.fromkeys(micro_batches))}
+    tokens = [*special, *_PUNCTUATION, *single, *(f"##{character}" for character in single), *_words()]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
     return BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=LONGEST_SEQUENCE)
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import pickle
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.signals import Stopped
+from support.free_port import free_port
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ def on_ranks(
         folder: for the results.
         answer_seconds: the ranks' timeout for each other.
     """
-    port = _free_port()
+    port = free_port()
     ranks = [_fork(rank, size, port, work, folder, answer_seconds) for rank in range(size)]
     try:
         _wait(ranks, deadline=time.monotonic() + 60 + answer_seconds)
@@ -51,12 +51,6 @@ def on_ranks(
             _kill(pid)
     paths = [folder / f"result-{port}-{rank}" for rank in range(size)]
     return [pickle.loads(path.read_bytes()) if path.exists() else None for path in paths]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _fork(

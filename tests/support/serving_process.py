@@ -3,12 +3,13 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import IO, Any, Self
+
+from support.free_port import free_port
 
 CONTAINER = Path(__file__).parents[2] / "container"
 
@@ -141,9 +142,3 @@ class ServingProcess:
     def exit_code(self, seconds: float) -> int:
         """Wait for the end and return the exit code."""
         return self._process.wait(seconds)
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -4,13 +4,13 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from support.free_port import free_port
 from support.train_process import CONTAINER
 
 SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -61,10 +61,8 @@ def started(
         apart: seconds between the starts of two hosts.
         environ: variables that the programs get besides.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    told = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port)}
+    port = str(free_port())
+    told = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": port}
     hosts = []
     try:
         for number, root in enumerate(roots):

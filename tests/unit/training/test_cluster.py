@@ -14,6 +14,7 @@ from bert_classifier.job.environment import Environment
 from bert_classifier.training.cluster import RankPlan, open_rendezvous, wait_for_hosts
 from bert_classifier.training.signals import Stopped, StopSignal
 from support.clear_text import assert_clear
+from support.free_port import free_port
 
 HOSTS = ("algo-1", "algo-10", "algo-2")
 
@@ -94,7 +95,7 @@ def _listening_addresses(port: int) -> set[str]:
 
 def test_the_first_host_of_several_can_be_reached_by_all():
     """It listens on every address, IPv4 and IPv6; the others open nothing."""
-    port = str(_free_port())
+    port = str(free_port())
     first, store = open_rendezvous(plan(environ={"MASTER_PORT": port}))
     assert store is not None
     assert first.environ(0)["MASTER_PORT"] == port
@@ -102,11 +103,6 @@ def test_the_first_host_of_several_can_be_reached_by_all():
         socket.create_connection((address, int(port)), timeout=5).close()
     other = plan(current="algo-10", environ={"MASTER_PORT": port})
     assert open_rendezvous(other) == (other, None)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("hosts", [HOSTS, ("algo-1",)])
