@@ -109,8 +109,8 @@ class GradientAccumulator:
         self._seed = seed
         self._scaler = scaler
         self._distributed = distributed
-        self._learning = [p for p in forward.model.parameters() if p.requires_grad]
-        self._used = np.zeros(len(self._learning), dtype=np.int64)  # > 0 where backward leaves a gradient
+        self._trainable = [p for p in forward.model.parameters() if p.requires_grad]
+        self._used = np.zeros(len(self._trainable), dtype=np.int64)  # > 0 where backward leaves a gradient
         self._knows_used = False
         self._data_seconds = self._sync_seconds = 0.0
 
@@ -166,7 +166,7 @@ class GradientAccumulator:
         """Compute this rank's groups; return losses and the sum of gradients, or None if any rank ran out of memory."""
         self._forward.model.train()
         losses = torch.zeros(len(plan.gradient_groups), dtype=torch.float64, device=self._device)
-        gradients = GradientSum(self._distributed, self._learning, len(plan.gradient_groups))
+        gradients = GradientSum(self._distributed, self._trainable, len(plan.gradient_groups))
         for group in range(
             self._distributed.rank, len(losses) + self._distributed.rank, self._distributed.size
         ):
@@ -194,7 +194,7 @@ class GradientAccumulator:
                 loss += self._backward(plan.batch, plan.micro_batches[micro_batch])
             densify_gradients(self._forward.model)
             if self._is_shared(len(plan.gradient_groups)):
-                self._used |= [p.grad is not None for p in self._learning]
+                self._used |= [p.grad is not None for p in self._trainable]
                 gradients.take_gradients()
         except torch.OutOfMemoryError:
             return None

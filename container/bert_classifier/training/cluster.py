@@ -127,10 +127,9 @@ def open_rendezvous(plan: RankPlan) -> tuple[RankPlan, TCPStore | None]:
 def _listen(port: int, *, is_alone: bool) -> socket.socket:
     if is_alone:
         return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
-    if socket.has_dualstack_ipv6():
-        family = socket.AF_INET6
-        return socket.create_server(("", port), family=family, dualstack_ipv6=True, backlog=_BACKLOG)
-    return socket.create_server(("", port), backlog=_BACKLOG)
+    is_dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if is_dual else socket.AF_INET
+    return socket.create_server(("", port), family=family, dualstack_ipv6=is_dual, backlog=_BACKLOG)
 
 
 def wait_for_hosts(hosts: Sequence[str], stop: StopSignal, timeout: float = _RESOLVE_SECONDS) -> None:

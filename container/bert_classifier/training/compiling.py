@@ -43,11 +43,7 @@ class CompiledForward(PackedForward):
     """
 
     def __init__(
-        self,
-        packed: PackedForward,
-        longest: int,
-        compiler: Compiler,
-        kernel: Kernel = varlen_attn,
+        self, packed: PackedForward, longest: int, compiler: Compiler, kernel: Kernel = varlen_attn
     ) -> None:
         super().__init__(packed.model, packed.pad_id, packed.device, packed.precision, kernel)  # type: ignore[arg-type]
         self._longest = longest

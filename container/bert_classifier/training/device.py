@@ -12,10 +12,11 @@ from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gp
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_TOKENS = {"cuda": 16_384, "cpu": 2048}
-# Cost of one more micro-batch, in tokens: on a GPU, launching the kernels of a pass takes as long as computing some
-# thousand tokens; on a CPU, it costs less than a little padding.
-_OVERHEAD_TOKENS = {"cuda": 4096, "cpu": MICRO_BATCH_OVERHEAD_TOKENS}
+# Default token budget of a micro-batch, by device type: the fastest in measurements.
+TOKEN_BUDGETS = {"cuda": 16_384, "cpu": 2048}
+# Cost of one more micro-batch besides its tokens, in tokens: on a GPU, launching the kernels of a pass takes as long as
+# computing some thousand tokens; on a CPU, it costs less than a little padding.
+OVERHEAD_TOKENS = {"cuda": 4096, "cpu": MICRO_BATCH_OVERHEAD_TOKENS}
 
 
 def choose_device(local_rank: int = 0) -> torch.device:
@@ -99,13 +100,3 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if device.type != "cuda":
         return "fp32"
     return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
-
-
-def default_token_budget(device: torch.device) -> int:
-    """Return the default token budget of a micro-batch, the fastest in measurements."""
-    return _DEFAULT_TOKENS[device.type]
-
-
-def micro_batch_overhead_tokens(device: torch.device) -> int:
-    """Return the cost of a micro-batch besides its tokens, in tokens."""
-    return _OVERHEAD_TOKENS[device.type]

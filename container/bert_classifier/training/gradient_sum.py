@@ -15,7 +15,7 @@ class GradientSum:
     gradient and one sum, however many groups there are.
 
     Args:
-        parameters: those that are trained; their gradients are taken and freed.
+        parameters: the trainable ones; their gradients are taken and freed.
         num_gradient_groups: in all rounds together; in the last one, some ranks may have none left.
     """
 

@@ -16,7 +16,7 @@ _LARGE_TABLE = 4096  # embeddings; position and type tables have fewer
 def build_optimizer(
     model: torch.nn.Module, learning_rate: float, weight_decay: float, layer_decay: float
 ) -> torch.optim.AdamW:
-    """Return AdamW over the parameters that are trained.
+    """Return AdamW over the trainable parameters.
 
     Biases and LayerNorm weights (all vectors) do not decay. With `layer_decay` d < 1, the learning rate is multiplied
     by d^(L-1-i) in encoder layer i of L and by d^L in the embeddings, not in the head (Sun et al. 2019, section 5.4.2).

@@ -37,6 +37,7 @@ def write_reports(
     Args:
         info: training.json.
     """
+    history = trainer.history
     try:
         context = ReportContext(
             title=environment.job_name or "Training report",
@@ -44,7 +45,7 @@ def write_reports(
             positive=prepared.positive,
             evaluation=evaluation,
             rows=prepared.rows[evaluation.channel](),
-            curve=_curve(trainer),
+            curve=LearningCurve(history.training_losses(), history.evaluations, info["kept_step"]),
             data=prepared.data_report,
             facts=_facts(trainer, info),
             warnings=info["warnings"],
@@ -65,11 +66,6 @@ def remove_reports(environment: Environment) -> None:
         remove_outputs(environment.output_dir)
     except OSError as error:
         logger.warning("old reports in %s cannot be removed: %s", environment.output_dir, error)
-
-
-def _curve(trainer: Trainer) -> LearningCurve:
-    history = trainer.history
-    return LearningCurve(history.training_losses(), history.evaluations, ExportedWeights(trainer).step)
 
 
 def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -19,8 +19,8 @@ from bert_classifier.training.accumulation import BatchReport, GradientAccumulat
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.compiling import choose_forward
 from bert_classifier.training.device import (
-    default_token_budget,
-    micro_batch_overhead_tokens,
+    OVERHEAD_TOKENS,
+    TOKEN_BUDGETS,
     resolve_precision,
 )
 from bert_classifier.training.distributed import DistributedContext
@@ -104,7 +104,7 @@ class Trainer:
             longest=config.max_seq_length,
             setting=config.compile,
         )
-        self.micro_batch_overhead = micro_batch_overhead_tokens(device)
+        self.micro_batch_overhead = OVERHEAD_TOKENS[device.type]
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)
         self.recipe = choose_recipe(
@@ -127,7 +127,7 @@ class Trainer:
             distributed=self.distributed,
         )
         self.state = TrainState(
-            token_budget=config.max_tokens_per_micro_batch or default_token_budget(device),
+            token_budget=config.max_tokens_per_micro_batch or TOKEN_BUDGETS[device.type],
             num_gradient_groups=config.num_gradient_groups or self.distributed.size,
         )
         self.history = History()
@@ -233,8 +233,8 @@ class Trainer:
         """Clip the gradient to max_grad_norm; return its norm before."""
         self.scaler.unscale_(self.optimizer)
         limit = self.config.max_grad_norm or math.inf
-        learning = [p for p in self.model.parameters() if p.requires_grad]
-        return float(torch.nn.utils.clip_grad_norm_(learning, limit))
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        return float(torch.nn.utils.clip_grad_norm_(trainable, limit))
 
     def _require_finite(self, step: int, loss: float, grad_norm: float) -> None:
         # With fp16 an infinite gradient is normal: the scaler skips the step and lowers its scale.

@@ -137,19 +137,15 @@ class Job:
 
     def finish_early(self) -> None:
         """Save a checkpoint and export the model so far, unless a complete model is in the folder already."""
-        failure = None
         try:
             self.manager.save()
-        except Exception as error:  # noqa: BLE001 - raised below, after the model is exported
-            failure = error
-        if not keep_existing_model(self.environment.model_dir, self.describe(None)):
-            self.exported.load()
-            evaluation = self.assess()
-            self.export(evaluation)
-            self.exported.log()
-            _warn(evaluation.warnings if evaluation else ())
-        if failure is not None:
-            raise failure
+        finally:  # even if saving fails
+            if not keep_existing_model(self.environment.model_dir, self.describe(None)):
+                self.exported.load()
+                evaluation = self.assess()
+                self.export(evaluation)
+                self.exported.log()
+                _warn(evaluation.warnings if evaluation else ())
 
     def verify_artifact(self) -> None:
         """Load the saved model and compare its logits with those of the model in memory.
@@ -250,16 +246,16 @@ def _build(
     manager = CheckpointManager(environment, trainer, fingerprint, threads, deadline)
     encoder = encoder_of(config, environment, model)
     logger.info("%s", encoder_line(encoder))
-    _announce(trainer, manager.threads)
+    _log_plan(trainer, manager.threads)
     return Job(config, environment, prepared, model, tokenizer, trainer, manager, encoder)
 
 
-def _announce(trainer: Trainer, threads: int) -> None:
-    learning = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+def _log_plan(trainer: Trainer, threads: int) -> None:
+    trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     logger.info(
         "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d gradient group(s),"
         " micro-batches of at most %d tokens",
-        learning / 1e6, trainer.distributed.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
+        trainable / 1e6, trainer.distributed.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
         trainer.recipe.global_batch_size, trainer.state.num_gradient_groups, trainer.state.token_budget,
     )  # fmt: skip
     if trainer.recipe.automatic:

@@ -124,8 +124,8 @@ def test_a_frozen_encoder_stays_frozen_on_all_ranks(encoder: Path, tmp_path: Pat
     def work(distributed: DistributedContext) -> Any:
         trainer = make_trainer(encoder, distributed=distributed, **SETTINGS)
         freeze_encoder(trainer.model)  # type: ignore[arg-type]
-        trainer.accumulator._learning = [p for p in trainer.model.parameters() if p.requires_grad]
-        trainer.accumulator._used = np.zeros(len(trainer.accumulator._learning), dtype=np.int64)
+        trainer.accumulator._trainable = [p for p in trainer.model.parameters() if p.requires_grad]
+        trainer.accumulator._used = np.zeros(len(trainer.accumulator._trainable), dtype=np.int64)
         trainer.accumulate_gradients(trainer.order.batch(0), 0)
         learning = [name for name, p in trainer.model.named_parameters() if p.grad is not None]
         return learning, gradient_of(trainer).tolist()

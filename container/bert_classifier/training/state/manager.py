@@ -95,12 +95,12 @@ class CheckpointManager:
         """Check that what this attempt will write fits beside the files of earlier ones."""
         parameters = list(self._trainer.model.parameters())
         weights = sum(p.numel() * p.element_size() for p in parameters)
-        learning = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
+        trainable = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
         require_model_space(environment.model_dir, weights)
         if store is not None and environment.checkpoint_dir is not None and not self._trainer.is_finished:
             # Current and best weights, two moments of AdamW, two evaluations.
             logits = 4 * len(self._trainer.validation.targets) * self._trainer.num_classes
-            one = 2 * weights + 2 * learning + 2 * logits
+            one = 2 * weights + 2 * trainable + 2 * logits
             kept, others, damaged = store.sizes_kept(), store.bytes_of_others(), store.damaged_sizes()
             require_checkpoint_space(environment.checkpoint_dir, one, kept, others, damaged)
 
