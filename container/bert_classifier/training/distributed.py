@@ -95,7 +95,7 @@ class DistributedContext:
             with _peer_errors():
                 dist.all_reduce(torch.from_numpy(array), group=self._group)
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_json(self, value: Any) -> list[Any]:
         """Return the JSON value of every rank, by rank. Waits up to JOIN_SECONDS for ranks that are still loading."""
         if self.size == 1:
             return [value]

@@ -86,7 +86,7 @@ def test_a_world_of_one_says_nothing() -> None:
     distributed.all_reduce_sum(array)
     distributed.broadcast([torch.zeros(1)])
     distributed.check(StopSignal())
-    assert (distributed.all_reduce_max(3), distributed.gather({"a": 1}), array.tolist()) == (
+    assert (distributed.all_reduce_max(3), distributed.all_gather_json({"a": 1}), array.tolist()) == (
         3,
         [{"a": 1}],
         [0, 1, 2],
@@ -131,7 +131,7 @@ def test_arrays_add_up_and_values_of_any_size_are_gathered(tmp_path: Path) -> No
         return (
             losses.tolist(),
             counts.tolist(),
-            distributed.gather({"rank": distributed.rank, "text": "ü" * distributed.rank}),
+            distributed.all_gather_json({"rank": distributed.rank, "text": "ü" * distributed.rank}),
         )
 
     gathered = [{"rank": rank, "text": "ü" * rank} for rank in range(3)]

@@ -49,7 +49,7 @@ def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, 
     Raises:
         UserError: on all ranks, naming the first host that differs and in which fields.
     """
-    first, *others = distributed.gather({"host": host, "fingerprint": dict(fingerprint)})
+    first, *others = distributed.all_gather_json({"host": host, "fingerprint": dict(fingerprint)})
     for other in others:
         theirs, ours = other["fingerprint"], first["fingerprint"]
         fields = sorted(name for name in fingerprint if theirs.get(name) != ours[name])

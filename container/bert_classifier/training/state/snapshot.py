@@ -93,7 +93,7 @@ def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -
 
 def broadcast_checkpoint(distributed: DistributedContext, checkpoint: Checkpoint | None) -> Checkpoint | None:
     """Return the first rank's checkpoint on every rank, without the best weights: the first rank exports them."""
-    header = distributed.gather(None if checkpoint is None else _header(checkpoint))[0]
+    header = distributed.all_gather_json(None if checkpoint is None else _header(checkpoint))[0]
     if header is None:
         return None
     if checkpoint is None:

@@ -220,7 +220,7 @@ def test_ranks_with_other_data_are_named() -> None:
     class TwoHosts(DistributedContext):
         """A world whose second rank has other data."""
 
-        def gather(self, value: Any) -> list[Any]:
+        def all_gather_json(self, value: Any) -> list[Any]:
             return [value, {"host": "algo-2", "fingerprint": {**ours, "train_data": "other", "labels": "y"}}]
 
     with pytest.raises(
