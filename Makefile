@@ -10,14 +10,14 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 quoted = '$(subst ','\'',$(1))'
 
-# What the command line sets is taken letter by letter: make would read `$` in a text or a path as a variable of its own,
-# and run what stands in $(shell …). A recipe hands it to the shell as $(call quoted,$(NAME)).
+# Take what the command line sets letter by letter: make would expand `$` in a text or a path, and run $(shell …).
+# A recipe passes it to the shell as $(call quoted,$(NAME)).
 COMMAND_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 IN_ENVIRONMENT := $(foreach name,PYTHON TEST_DIR ENGINE IMAGE PORT TORCH_INDEX_URL FLAVOUR TAG WHEELHOUSE PIP_FIND_LINKS, \
   $(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(COMMAND_LINE) $(IN_ENVIRONMENT),$(eval export override $(name) := $$(value $(name))))
 
-# Settings that the environment may hold as well.
+# Settings that may also come from the environment.
 PYTHON ?= python3.11
 TEST_DIR ?= local_test/test_dir
 ENGINE ?= auto
@@ -42,7 +42,7 @@ REFUSAL := $(shell $(or $(wildcard $(RUN)),$(call quoted,$(PYTHON))) -ES local_t
 $(if $(REFUSAL),$(error $(REFUSAL)))
 endif
 
-# Settings of the command line only, since an environment may use such short names for something else.
+# Settings of the command line only, since an environment may use such short names for other things.
 TRAIN :=
 VALIDATION :=
 TEST :=
@@ -64,8 +64,8 @@ PIP := $(RUN) -m pip --disable-pip-version-check -qq
 LOCKED := install --require-hashes --only-binary :all:
 SCRIPTS := $(wildcard local_test/*.sh docker/*.sh) .ci/run
 PACKAGES := container/bert_classifier local_test tests $(wildcard docker/launcher)
-# What the command line sets is a setting of the launcher too: `make status JOB=name` is LAUNCHER_JOB=name, and its name
-# stands in LAUNCHER_TYPED, since a setting of another command is a mistake there, and none in the environment.
+# The launcher gets what the command line sets: `make status JOB=name` sets LAUNCHER_JOB=name. LAUNCHER_TYPED lists the
+# names, so that it can refuse those of other commands, which are no mistake in the environment.
 OF_MAKE := $(OF_OTHERS) ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
 push: OF_MAKE += FLAVOUR
 TYPED = $(filter-out $(OF_MAKE),$(COMMAND_LINE))
@@ -85,7 +85,7 @@ AWS_COMMANDS := push train-spot train deploy invoke policies batch-transform del
 .PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel train-local doctor-data serve-local predict-local evaluate \
   compare spot-drill conformance build test test-integration bench lint format typecheck check lock clean
 
-# A line of a rule that holds $(MAKE) is run by `make -n` too: what trains or serves stands in another one.
+# `make -n` runs a line that holds $(MAKE): what trains or serves stands on another line.
 RUNTIME_UNLESS_DOCKER = @[ $(call quoted,$(ENGINE)) = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
 
 help: ## list the commands
@@ -99,7 +99,7 @@ setup: $(VENV)/.dev ## install everything into .venv (the other commands do so w
 
 HYPERPARAMETERS = $(call quoted,$(TEST_DIR)/input/config/hyperparameters.json)
 
-# Before anything is laid out: an engine that cannot be used is refused while the folder is still what it was.
+# Refuse an engine that cannot be used before the folder is changed.
 .engine:
 	@[ $(call quoted,$(ENGINE)) = auto ] || local_test/engine.sh >/dev/null
 
@@ -117,15 +117,16 @@ doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 	  PYTHONPATH=container $(RUN) local_test/doctor_data.py $(call quoted,$(TEST_DIR))
 
 # In the image or as a process: MODEL and OTHER are folders that training wrote, DATA a labelled file.
-JUDGE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT))
+EVALUATE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT))
 
 evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
 	$(RUNTIME_UNLESS_DOCKER)
-	$(JUDGE)
+	$(EVALUATE)
 
 compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled file DATA
+	@[ -n $(call quoted,$(OTHER)) ] || { echo "There is no second model: name its folder with OTHER=." >&2; exit 2; }
 	$(RUNTIME_UNLESS_DOCKER)
-	$(JUDGE) $(call quoted,$(or $(OTHER),name-one-with-OTHER=))
+	$(EVALUATE) $(call quoted,$(OTHER))
 
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh
@@ -135,14 +136,14 @@ $(AWS_COMMANDS): $(VENV)/.host
 	@$(LAUNCH) $(ARGS)
 push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
 train-spot: ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
-train: ## the same on instances at full price, which are never taken back
+train: ## the same on on-demand instances, which are never interrupted
 deploy: ## put a trained model behind ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
-invoke: ## ask ENDPOINT: TEXT="…" or FILE=texts.csv
+invoke: ## classify by ENDPOINT: TEXT="…" or FILE=texts.csv
 policies: ## write the IAM policies for your account into OUTPUT, and print how to use them
 batch-transform: ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
 delete-endpoint: ## delete ENDPOINT, its configuration and its model
-status: ## tell how the training job JOB stands, and what it costs so far
-doctor: ## look at everything that a job on AWS rests on: OK, WARN or FAIL, with remedies
+status: ## show the state of the training job JOB, and its cost so far
+doctor: ## check everything that a job on AWS needs: OK, WARN or FAIL, with remedies
 
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	$(RUNTIME_UNLESS_DOCKER)
@@ -151,13 +152,13 @@ serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 predict-local: ## send every local_test/payload.* to the server on PORT
 	@local_test/predict.sh
 
-spot-drill: .engine lay-out ## train in peace and through KILLS interruptions, and compare the models
+spot-drill: .engine lay-out ## train undisturbed and through KILLS interruptions, and compare the models
 	@[ -e $(call quoted,$(TEST_DIR)/input/data/model) ] || $(MAKE) model-channel
 	@$(MAKE) -s $(VENV)/.runtime
 	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
 	  --kills $(call quoted,$(KILLS)) --seed $(call quoted,$(SEED)) --ranks $(call quoted,$(RANKS))
 
-conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and print what holds (JOB=folder for others)
+conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and report faults (JOB=folder for others)
 	@[ -n $(call quoted,$(JOB)) ] || $(MAKE) -s $(VENV)/.runtime
 	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
 	@$(RUN) local_test/sagemaker_emulator $(call quoted,$(IMAGE):$(TAG)) $(ARGS) \
@@ -211,7 +212,7 @@ clean: ## remove .venv, caches and the results in local_test/test_dir
 	@rm -rf local_test/test_dir/{model,output,checkpoints,evaluation-*,comparison-*,input/data/model}
 	@find container docker local_test tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-# Files that say what .venv holds, so that a second run starts at once.
+# Files that record what .venv holds, so that a second run starts at once.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
 	  || { echo "$(PYTHON) is not Python 3.11 or 3.12 with venv: install python3.11-venv, or name one: PYTHON=…" >&2; exit 1; }

@@ -55,7 +55,7 @@ _TRAIN = (
           "Write nothing beside the data; use /tmp."),
     Check("train.no-network", "with network isolation lets nothing in or out but its own storage",
           "Ship what the program needs or read it from a channel; download nothing at the start."),
-    Check("train.small-shm", "gives a container 64 MB of /dev/shm and no way to ask for more",
+    Check("train.small-shm", "gives a container 64 MB of /dev/shm, and no way to get more",
           "Load data without worker processes, or share it through files."),
     Check("train.artifact", "packs /opt/ml/model as model.tar.gz and unpacks it to serve",
           "Write regular files, flat, without links, readable by everybody."),
@@ -133,7 +133,7 @@ _SERVE = (
           "On SIGTERM finish the requests under way and exit with 0."),
     Check("serve.bind-port", "in pipelines names the port in SAGEMAKER_BIND_TO_PORT (the image's label promises it)",
           "Listen on that port when it is set, and set the label accept-bind-to-port."),
-    Check("serve.multi-models", "believes the image's label multi-models",
+    Check("serve.multi-models", "relies on the image's label multi-models",
           "Remove the label, or implement /models."),
     Check("serve.read-only-root", "offers no read-only root; other platforms do",
           "Write below /tmp only.", is_required=False),
@@ -147,7 +147,7 @@ _SERVE = (
           "Verify the files of the model, and exit with a reason instead of serving."),
 )  # fmt: skip
 _BATCH = (
-    Check("batch.starts", "starts serve with SAGEMAKER_BATCH=true", "Serve as ever; the variable is a hint."),
+    Check("batch.starts", "starts serve with SAGEMAKER_BATCH=true", "Serve as usual; the variable is only a hint."),
     Check("batch.execution-parameters", "asks GET /execution-parameters for concurrency and payload first",
           "Answer 404, or numbers whose product is at most 100 MB, and leave BatchStrategy out."),
     Check("batch.single-record", "with SingleRecord sends each line of a file as a request",

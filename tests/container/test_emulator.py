@@ -106,11 +106,11 @@ def rehearse(tmp_path: Path) -> Callable[..., dict[str, Any]]:
                 _LONGEST, running.terminate
             )  # unlike SIGKILL, that leaves nothing behind
             patience.start()
-            table, told_so_far = running.communicate()
+            table, log = running.communicate()
             patience.cancel()
-        assert file.exists(), table + told_so_far
-        told = json.loads(file.read_text(encoding="utf-8"))
-        return {**told, "exit code": running.returncode, "table": table}
+        assert file.exists(), table + log
+        result = json.loads(file.read_text(encoding="utf-8"))
+        return {**result, "exit code": running.returncode, "table": table}
 
     return run
 
@@ -126,9 +126,9 @@ def _nothing_left(tmp_path: Path) -> Iterator[None]:
     assert docker("network", "ls", *of_runs).stdout == ""
 
 
-def with_outcome(told: dict[str, Any], outcome: str) -> dict[str, str]:
+def with_outcome(result: dict[str, Any], outcome: str) -> dict[str, str]:
     """Return what was seen by the checks of an outcome."""
-    return {row["check"]: row["seen"] for row in told["checks"] if row["outcome"] == outcome}
+    return {row["check"]: row["seen"] for row in result["checks"] if row["outcome"] == outcome}
 
 
 def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
@@ -137,29 +137,29 @@ def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
     made = [sys.executable, str(REPOSITORY / "local_test" / "tiny_job.py"), str(job)]
     subprocess.run(made, check=True, capture_output=True, timeout=120)
     profile = REPOSITORY / "local_test" / "conformance.json"
-    told = rehearse(image, "--job", job, "--profile", profile, "--strict")
-    others = {row["check"]: row for row in told["checks"] if row["outcome"] != "PASS"}
+    result = rehearse(image, "--job", job, "--profile", profile, "--strict")
+    others = {row["check"]: row for row in result["checks"] if row["outcome"] != "PASS"}
     assert others == {}
-    assert (told["conformant"], told["exit code"]) == (True, 0)
+    assert (result["conformant"], result["exit code"]) == (True, 0)
 
 
 def test_a_strangers_image_keeps_it(good, line_job, rehearse):
     """A program of another kind passes with what a profile says about it; one host alone trains, so none waits."""
-    told = rehearse(good, "--job", line_job, "--workers", 4, "--stop-seconds", 20, "--peer-seconds", 20)
-    assert with_outcome(told, "FAIL") == {}
-    assert with_outcome(told, "WARN") == {}
-    assert with_outcome(told, "SKIP").keys() == {"hosts.lost-peer"}
-    assert told["exit code"] == 0
+    result = rehearse(good, "--job", line_job, "--workers", 4, "--stop-seconds", 20, "--peer-seconds", 20)
+    assert with_outcome(result, "FAIL") == {}
+    assert with_outcome(result, "WARN") == {}
+    assert with_outcome(result, "SKIP").keys() == {"hosts.lost-peer"}
+    assert result["exit code"] == 0
 
 
 def test_the_faults_of_a_bad_image_are_found(bad, line_job, rehearse):
     """Exactly the faults that were built in, each with a remedy in the table."""
     limits = ("--stop-seconds", 4, "--drain-seconds", 4, "--refusal-seconds", 20, "--peer-seconds", 5)
-    told = rehearse(bad, "--job", line_job, "--workers", 4, *limits)
-    assert with_outcome(told, "FAIL").keys() == _BAD_FAULTS
-    assert with_outcome(told, "WARN").keys() == _BAD_WARNINGS
-    assert told["exit code"] == 1
-    assert told["table"].count("→") == len(_BAD_FAULTS | _BAD_WARNINGS)
+    result = rehearse(bad, "--job", line_job, "--workers", 4, *limits)
+    assert with_outcome(result, "FAIL").keys() == _BAD_FAULTS
+    assert with_outcome(result, "WARN").keys() == _BAD_WARNINGS
+    assert result["exit code"] == 1
+    assert result["table"].count("→") == len(_BAD_FAULTS | _BAD_WARNINGS)
 
 
 # What is true of an image whose train writes a file at once, and whose serve says 200 to /ping and 404 to all else.
@@ -183,46 +183,46 @@ _QUICK = (
 )
 
 
-def passed(told: dict[str, Any]) -> set[str]:
+def passed(result: dict[str, Any]) -> set[str]:
     """Return the checks that passed, those apart that look at the image alone."""
-    return {name for name in with_outcome(told, "PASS") if not name.startswith("image.")}
+    return {name for name in with_outcome(result, "PASS") if not name.startswith("image.")}
 
 
 def test_nothing_is_proved_by_an_image_that_does_nothing(idle, line_job, rehearse):
     """No refusal, no resumption, no drained request, no restriction that was borne counts where none was met."""
-    told = rehearse(idle, "--job", line_job, *_QUICK)
+    result = rehearse(idle, "--job", line_job, *_QUICK)
     # Whether SIGTERM meets a train that ends by itself after a moment is chance.
-    assert passed(told) - {"stop.ends", "stop.saves"} == _IDLE_TRUTHS
-    assert told["exit code"] == 1
+    assert passed(result) - {"stop.ends", "stop.saves"} == _IDLE_TRUTHS
+    assert result["exit code"] == 1
 
 
 def test_an_image_that_only_fails_has_refused_nothing(idle, line_job, rehearse):
     """A job without data fails, and so does every other; nothing of what is served can be seen."""
-    told = rehearse(idle, "--job", line_job, *_QUICK, "--refusal-seconds", 60, "--env", "DEAD=1")
-    assert passed(told) == {"train.failure-file", "serve.multi-models"}
-    assert told["exit code"] == 1
+    result = rehearse(idle, "--job", line_job, *_QUICK, "--refusal-seconds", 60, "--env", "DEAD=1")
+    assert passed(result) == {"train.failure-file", "serve.multi-models"}
+    assert result["exit code"] == 1
 
 
 @pytest.mark.parametrize("group", ["serve", "batch"])
 def test_a_model_that_could_not_be_trained_is_a_failure_of_what_serves_it(idle, line_job, rehearse, group):
     """With --only, too, where the failed training has no row of its own."""
-    told = rehearse(idle, "--job", line_job, *_QUICK, "--env", "DEAD=1", "--only", group)
-    assert (told["conformant"], told["exit code"]) == (False, 1)
-    assert with_outcome(told, "FAIL").keys() == {f"{group}.starts"}
+    result = rehearse(idle, "--job", line_job, *_QUICK, "--env", "DEAD=1", "--only", group)
+    assert (result["conformant"], result["exit code"]) == (False, 1)
+    assert with_outcome(result, "FAIL").keys() == {f"{group}.starts"}
 
 
 @pytest.mark.parametrize(
     ("fault", "found"),
     [("loopback", {"serve.starts"}), ("writes", {"serve.starts", "serve.read-only-model"})],
 )
-def test_a_server_that_nobody_reaches_is_told_apart(bad, tmp_path, rehearse, fault, found):
+def test_a_server_that_nobody_reaches_is_distinguished(bad, tmp_path, rehearse, fault, found):
     """Bound to loopback it is never healthy; a server that needs a writable model folder is named as such."""
     model = tmp_path / "model"
     model.mkdir()
     (model / "weights.json").write_text("{}")
     options = ("--only", "serve", "--model", model, "--env", f"FAULT={fault}")
-    told = rehearse(bad, *options, "--start-seconds", 5, "--refusal-seconds", 5, "--workers", 4)
-    failed = with_outcome(told, "FAIL")
+    result = rehearse(bad, *options, "--start-seconds", 5, "--refusal-seconds", 5, "--workers", 4)
+    failed = with_outcome(result, "FAIL")
     about_starting = {"serve.starts", "serve.read-only-model", "serve.no-network"}
     assert failed.keys() & about_starting == found
 
@@ -243,7 +243,7 @@ def test_ended_by_a_signal_it_leaves_nothing(good, line_job, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
 
 
-def test_what_cannot_be_rehearsed_is_told(line_job):
+def test_what_cannot_be_rehearsed_is_reported(line_job):
     """An image that this machine does not have ends it at once, in one sentence."""
     problem = engine_problem()
     if problem:

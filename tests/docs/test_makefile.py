@@ -22,7 +22,7 @@ PROMISED = {
 }  # fmt: skip
 VARIABLES = dict(re.findall(r"(?m)^([A-Z_]+) *[:?]?= *(.*(?:(?<=\\)\n.*)*)", MAKEFILE))
 RULES = dict(re.findall(r"(?m)^((?:\$\(VENV\)/)?[\w.-]+):(?!=)((?:.*)\n(?:\t.*\n)*)", MAKEFILE))
-_OWN = MAKEFILE[MAKEFILE.index("# Settings that the environment may hold") : MAKEFILE.index("\nCOMMA :=")]
+_OWN = MAKEFILE[MAKEFILE.index("# Settings that may also come from") : MAKEFILE.index("\nCOMMA :=")]
 _NAMES = {*re.findall(r"(?m)^([A-Z_]+) [:?]=", _OWN), "BASE", "UPGRADE", "PATIENCE", "VENV"}
 SETTINGS = _NAMES - {"OF_OTHERS", "REFUSAL"}
 
@@ -63,7 +63,7 @@ def test_check_is_what_ci_runs() -> None:
     assert RULES["check"].splitlines()[-1] == "\t@$(RUN) -m pytest -n auto $(ARGS)"
 
 
-def test_an_unusable_python_is_told() -> None:
+def test_an_unusable_python_is_named() -> None:
     """A Python that is not there, or not one that torch comes for, is named with what to install."""
     result = make(".venv-of-no-python/.made", "VENV=.venv-of-no-python", "PYTHON=python3.1")
     assert result.returncode != 0
@@ -134,18 +134,18 @@ def test_what_a_command_takes_is_what_its_rule_uses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("train-local", "TRIAN=my.csv"), "make train-local takes no TRIAN (did you mean TRAIN?)"),
         (("TRAIN=my.csv",), "make help takes no TRAIN (it is for doctor-data, lay-out"),
         (("lay-out", "TEST_DIR= ", "TRAIN=x.csv"), "TEST_DIR= is empty: give it a value, or leave it out"),
     ],
 )
-def test_a_setting_that_would_do_nothing_is_refused(arguments: tuple[str, ...], told: str) -> None:
+def test_a_setting_that_would_do_nothing_is_refused(arguments: tuple[str, ...], message: str) -> None:
     """With the reason that check_settings gives; nothing is run."""
     result = make(*arguments)
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
 
 
@@ -196,7 +196,7 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "told"),
+    ("arguments", "variables", "names"),
     [
         (("lay-out", "TEST_DIR=x"), {"TRAIN": "a", "KILLS": "3"}, ["TRAIN"]),
         (("lay-out", "TEST_DIR=x", "TRAIN=b"), {"TRAIN": "a", "HP": "seed=1"}, ["HP"]),
@@ -206,13 +206,13 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
         (("train-spot",), {"TRAIN": "a", "KILLS": "3"}, ["TRAIN"]),
     ],
 )
-def test_a_setting_that_stays_in_the_environment_is_named(arguments, variables, told) -> None:
+def test_a_setting_that_stays_in_the_environment_is_named(arguments, variables, names) -> None:
     """Once, where a command would take it; not where the command line says it, nor in a make below another."""
     result = make("--dry-run", *arguments, **variables)
     assert result.returncode == 0, result.stderr
     assert (
         re.findall(r"(\w+) from the environment is not used: give it on make's command line", result.stderr)
-        == told
+        == names
     )
     assert "a" not in result.stdout.split()
 
@@ -227,7 +227,7 @@ def test_nothing_in_the_environment_is_refused_where_it_would_count(name: str) -
 
 
 @pytest.mark.parametrize("command", ["train-local", "spot-drill"])
-def test_an_engine_that_cannot_be_used_is_told_before_anything_is_laid_out(tmp_path, command) -> None:
+def test_an_engine_that_cannot_be_used_is_named_before_anything_is_laid_out(tmp_path, command) -> None:
     """The folder keeps the data that it has."""
     (tmp_path / "my.csv").write_text("label,text\na,x\nb,y\n")
     result = make(command, f"TEST_DIR={tmp_path / 'run'}", f"TRAIN={tmp_path / 'my.csv'}", "ENGINE=proces")
@@ -241,9 +241,9 @@ def test_another_python_than_that_of_the_environment_is_refused(tmp_path) -> Non
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
     (tmp_path / ".made").touch()
-    told = make("--dry-run", "lint", f"VENV={tmp_path}", "PYTHON=true")
-    assert told.returncode == 2
-    assert f"PYTHON=true is another version than {tmp_path} was made with" in told.stderr
+    refused = make("--dry-run", "lint", f"VENV={tmp_path}", "PYTHON=true")
+    assert refused.returncode == 2
+    assert f"PYTHON=true is another version than {tmp_path} was made with" in refused.stderr
     assert make("--dry-run", "lint", f"VENV={tmp_path}", f"PYTHON={sys.executable}").returncode == 0
 
 

@@ -30,7 +30,7 @@ def test_it_has_no_logic_of_its_own():
 
 def test_it_goes_the_whole_way():
     """From the data to an endpoint and to its end."""
-    told = "\n".join("".join(cell["source"]) for cell in CODE)
+    commands = "\n".join("".join(cell["source"]) for cell in CODE)
     order = [
         "train-local",
         "build",
@@ -41,5 +41,5 @@ def test_it_goes_the_whole_way():
         "batch-transform",
         "delete-endpoint",
     ]
-    places = [told.index(f"make {target} ") for target in order]
-    assert places == sorted(places)
+    positions = [commands.index(f"make {target} ") for target in order]
+    assert positions == sorted(positions)

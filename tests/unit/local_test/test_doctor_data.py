@@ -1,4 +1,4 @@
-"""`make doctor-data`: the data of a folder examined and told on a terminal, without a training."""
+"""`make doctor-data`: the data of a folder examined and shown on a terminal, without a training."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def test_report_is_printed_and_written(ml_root, capsys):
 
 
 def test_hopeless_data_end_with_2(ml_root, capsys):
-    """What would stop a training is told as such, after the report."""
+    """What would stop a training is named after the report."""
     train = ml_root / "input" / "data" / "train" / "train.csv"
     (ml_root / "input" / "data" / "validation" / "validation.csv").write_bytes(train.read_bytes())
     assert doctor_data.main([str(ml_root)], {}) == 2
@@ -47,7 +47,7 @@ def test_data_that_cannot_be_read_end_with_2(ml_root, capsys):
 
 
 @pytest.mark.parametrize("arguments", [[], ["one", "two"]])
-def test_wrong_use_is_told(arguments, capsys):
+def test_wrong_use_is_reported(arguments, capsys):
     """One folder, and no other argument."""
     assert doctor_data.main(arguments, {}) == 2
     assert capsys.readouterr().err == "Usage: doctor_data.py TEST_DIR\n"

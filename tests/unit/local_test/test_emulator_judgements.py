@@ -105,7 +105,7 @@ def test_instructions_that_mean_something_else_are_named():
 
 
 def test_only_writes_elsewhere_are_strays():
-    """Mounts, their parents, scratch and bytecode are fine; the deepest path of anything else is told."""
+    """Mounts, their parents, scratch and bytecode are fine; the deepest path of anything else is named."""
     mounts = ["/opt", "/opt/ml", "/opt/ml/model", "/opt/ml/output/data"]
     scratch = ["/tmp", "/tmp/x", "/dev/shm/y", "/opt/program/__pycache__/b"]
     assert strays([*mounts, *scratch]) == []
@@ -153,9 +153,9 @@ def test_an_instance_is_laid_out_as_sagemaker_does(tmp_path, job_dir):
     assert "instance_groups" not in config["resourceconfig.json"]
     assert f"--volume={job_dir}/input/data/train:/opt/ml/input/data/train:ro" in alone.volumes()
     Instance(tmp_path / "second", job.channels, {}, "algo-2", ("algo-2", "algo-1"))
-    told = json.loads((tmp_path / "second" / "config" / "resourceconfig.json").read_text())
-    assert (told["current_host"], told["hosts"]) == ("algo-2", ["algo-2", "algo-1"])
-    assert told["instance_groups"][0]["hosts"] == ["algo-2", "algo-1"]
+    resources = json.loads((tmp_path / "second" / "config" / "resourceconfig.json").read_text())
+    assert (resources["current_host"], resources["hosts"]) == ("algo-2", ["algo-2", "algo-1"])
+    assert resources["instance_groups"][0]["hosts"] == ["algo-2", "algo-1"]
 
 
 def test_files_for_their_owner_alone_are_noticed(job_dir):
@@ -178,7 +178,7 @@ def test_what_nobody_names_is_guessed(job_dir):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"payload": {}}', "did you mean payloads"),
         ('{"nobody": {}}', "it knows hyperparameters"),
@@ -192,15 +192,15 @@ def test_what_nobody_names_is_guessed(job_dir):
         ('{"payloads": {"none.csv": "text/csv"}}', "Cannot read the payload"),
     ],
 )
-def test_a_wrong_profile_is_told(job_dir, text, told):
+def test_a_wrong_profile_is_named(job_dir, text, message):
     """One sentence that names the entry and what is wrong with it."""
     (job_dir / "profile.json").write_text(text)
-    with pytest.raises(JobError, match=told):
+    with pytest.raises(JobError, match=message):
         Job.read(job_dir, Profile.read(job_dir / "profile.json"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "No job to train with"),
         (["--job", "/nonexistent"], "There is no folder /nonexistent/input/data"),
@@ -208,13 +208,13 @@ def test_a_wrong_profile_is_told(job_dir, text, told):
         (["--job", ".", "--profile", "/nonexistent.json"], "Cannot read /nonexistent.json"),
     ],
 )
-def test_what_cannot_be_rehearsed_is_told(arguments, told, capsys):
+def test_what_cannot_be_rehearsed_is_named(arguments, message, capsys):
     """Before any engine is asked: exit code 2 and one sentence."""
     assert main(["some-image", *arguments]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_without_an_engine_that_is_told(job_dir, monkeypatch, capsys):
+def test_without_an_engine_that_is_named(job_dir, monkeypatch, capsys):
     """No docker command, or none that answers: exit code 2 and what to do."""
     monkeypatch.setenv("PATH", "/nonexistent")
     assert main(["some-image", "--job", str(job_dir)]) == 2
@@ -245,9 +245,9 @@ def test_the_table_has_a_row_for_each_check_and_remedies_below_faults():
     assert table.count("→") == 5
     assert table.endswith("1 PASS, 4 FAIL, 1 WARN, 1 SKIP")
     assert not report.is_conformant()
-    told = json.loads(as_json("an-image:1", findings))
-    assert told["conformant"] is False
-    assert [row["check"] for row in told["checks"]] == [finding.check.name for finding in findings]
+    document = json.loads(as_json("an-image:1", findings))
+    assert document["conformant"] is False
+    assert [row["check"] for row in document["checks"]] == [finding.check.name for finding in findings]
 
 
 def test_warnings_and_skips_do_not_count():

@@ -32,7 +32,7 @@ def answer(status: int, sent_at: float = 1.0, ended_at: float = 3.0, body: bytes
 
 @pytest.fixture
 def attempt(tmp_path):
-    """Return a function that makes the life of a job."""
+    """Return a function that makes an attempt."""
     instance = Instance(tmp_path / "instance", {}, {})
     return lambda code, log: Attempt(instance, code, log, f"exit code {code}")
 
@@ -70,7 +70,7 @@ def test_what_did_not_happen_is_skipped():
 )
 def test_a_job_that_always_fails_refuses_nothing(code, completes, holds):
     """Its exit code says that it is broken, not that it has looked at its input."""
-    assert training_checks.judge_refusal(code, "told", completes=completes)[0] is holds
+    assert training_checks.judge_refusal(code, "seen", completes=completes)[0] is holds
 
 
 def test_nothing_is_quoted_where_there_are_no_hyperparameters():
@@ -86,7 +86,7 @@ def test_nothing_is_quoted_where_there_are_no_hyperparameters():
 )
 def test_a_server_that_never_starts_refuses_no_model(refuses, starts, holds):
     """An empty model folder is refused only by a server that takes a whole one."""
-    assert hosting.judge_refusal(refuses, "told", starts=starts)[0] is holds
+    assert hosting.judge_refusal(refuses, "seen", starts=starts)[0] is holds
 
 
 def test_a_stop_that_met_nothing_shows_nothing():
@@ -132,7 +132,7 @@ def test_every_payload_counts_though_two_are_of_one_type():
     assert judge_payloads([good, good]) == (True, "200 for text/csv")
 
 
-def test_a_server_that_answers_nothing_has_told_nothing_apart():
+def test_a_server_that_answers_nothing_distinguishes_nothing():
     """404 to a wrong type, to garbage and to everything else."""
     refused = [("text/csv", answer(404))]
     assert judge_wrong(refused, range(400, 500), has_answered=False)[0] is None
@@ -185,12 +185,12 @@ def test_an_engine_that_does_not_answer_is_no_empty_folder(monkeypatch, tmp_path
     from sagemaker_emulator.engine import Container, EngineError
 
     program = tmp_path / "docker"
-    for told, is_absent in (
+    for message, is_absent in (
         ("Error response from daemon: Could not find the file /opt/ml in container x", True),
         ("Error response from daemon: No such container: x", False),
         ("Cannot connect to the Docker daemon", False),
     ):
-        program.write_text(f"#!/bin/sh\necho '{told}' >&2\nexit 1\n", encoding="utf-8")
+        program.write_text(f"#!/bin/sh\necho '{message}' >&2\nexit 1\n", encoding="utf-8")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{Path('/usr/bin')}:{Path('/bin')}")
         if is_absent:

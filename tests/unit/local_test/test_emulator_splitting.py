@@ -52,7 +52,7 @@ def test_single_record_sends_each_alone(records):
 
 
 @given(ENDED, st.integers(1, 12))
-def test_a_record_that_does_not_fit_is_told(records, room):
+def test_a_record_that_does_not_fit_is_reported(records, room):
     """No body is ever larger than allowed: the number of the record that is too large is named."""
     assume(any(len(record) > room for record in records))
     with pytest.raises(RecordTooLargeError, match=r"^record \d+ has \d+ bytes"):
@@ -89,7 +89,7 @@ def test_answers_are_compared_by_text_and_number(one, other, alike):
     assert are_alike(one, other) is alike
 
 
-def test_lost_and_swapped_lines_are_told():
+def test_lost_and_swapped_lines_are_reported():
     """A missing line is counted; of two that changed places the first is named; None stands for any line."""
     assert difference([b"1"], [b"1", b"5"]) == "1 lines for 2 records"
     assert difference([b"5", b"1"], [b"1", b"5"]).startswith("line 1 is b'5'")

@@ -40,7 +40,7 @@ def digest_of(repository: Path = REPOSITORY) -> str:
 
 
 def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "") -> Path:
-    """Put a docker on a PATH: `version` and `image inspect` exit as told, `run` prints its arguments."""
+    """Put a docker on a PATH: `version` and `image inspect` exit as asked, `run` prints its arguments."""
     folder.mkdir()
     (folder / "docker").write_text(DOCKER.format(engine=engine, image=image, label=label))
     (folder / "docker").chmod(0o755)
@@ -48,7 +48,7 @@ def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "
 
 
 @pytest.mark.parametrize(
-    ("asked", "engine", "image", "chosen", "told"),
+    ("asked", "engine", "image", "chosen", "message"),
     [
         ("auto", 0, 0, "docker", "engine: docker, image mine:1"),
         ("auto", 1, 0, "process", "no Docker engine answers"),
@@ -61,14 +61,14 @@ def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "
     ],
 )
 def test_the_engine_is_chosen_and_named(
-    tmp_path: Path, asked: str, engine: int, image: int, chosen: str, told: str
+    tmp_path: Path, asked: str, engine: int, image: int, chosen: str, message: str
 ) -> None:
     """`auto` needs an engine and the image and says what it took; what was asked for is taken or refused."""
     path = fake_docker(tmp_path / "bin", engine=engine, image=image, label=digest_of())
     result = run(SCRIPTS / "engine.sh", path=path, ENGINE=asked, IMAGE="mine", TAG="1")
     assert (result.stdout.strip(), result.returncode == 0) == (chosen, bool(chosen))
-    assert told in result.stderr
-    assert result.stderr.count("\n") == bool(told)
+    assert message in result.stderr
+    assert result.stderr.count("\n") == bool(message)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_failed_training_tells_its_reason_once(repository: Path) -> None:
     assert (repository / "ml" / "model" / "mine").exists()
 
 
-def test_an_old_failure_is_not_told_again(repository: Path) -> None:
+def test_an_old_failure_is_not_reported_again(repository: Path) -> None:
     """A training that is killed before it can say why does not get the reason of the run before it."""
     (repository / "ml" / "output").mkdir()
     (repository / "ml" / "output" / "failure").write_text("UserError: long ago.")
@@ -155,9 +155,8 @@ def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> N
     (repository / "ml" / "model").mkdir()
     (repository / "ml" / "model" / "model.safetensors").touch()
     scripts = repository / "local_test"
-    trained = run(
-        scripts / "train_local.sh", repository / "ml", path=path, ENGINE="docker"
-    ).stdout.splitlines()
+    result = run(scripts / "train_local.sh", repository / "ml", path=path, ENGINE="docker")
+    trained = result.stdout.splitlines()
     assert trained[:2] == ["run", "--rm"]
     assert f"{repository / 'ml'}:/opt/ml" in trained
     assert "--env=HF_HUB_OFFLINE=1" in trained
@@ -174,13 +173,13 @@ def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> N
     )
     assert "SAGEMAKER_BIND_TO_PORT is not used here" in ended.stderr
     assert "SERVING_HOST" not in ended.stderr
-    served = ended.stdout
-    assert "SAGEMAKER_MAX_PAYLOAD_IN_MB" in served.splitlines()
-    assert "SAGEMAKER_BIND_TO_PORT" not in served.splitlines()
-    assert served.splitlines()[served.splitlines().index("SERVING_PRECISION") - 1] == "--env"
-    assert "127.0.0.1:8081:8080" in served.splitlines()
-    assert f"{repository / 'ml' / 'model'}:/opt/ml/model:ro" in served.splitlines()
-    assert served.splitlines()[-1] == "serve"
+    served = ended.stdout.splitlines()
+    assert "SAGEMAKER_MAX_PAYLOAD_IN_MB" in served
+    assert "SAGEMAKER_BIND_TO_PORT" not in served
+    assert served[served.index("SERVING_PRECISION") - 1] == "--env"
+    assert "127.0.0.1:8081:8080" in served
+    assert f"{repository / 'ml' / 'model'}:/opt/ml/model:ro" in served
+    assert served[-1] == "serve"
 
 
 def test_a_model_of_before_a_failed_training_is_named_as_such(repository: Path, tmp_path: Path) -> None:
@@ -196,13 +195,14 @@ def test_a_model_of_before_a_failed_training_is_named_as_such(repository: Path, 
 
 
 @pytest.mark.parametrize(
-    ("script", "told"), [("train_local.sh", "TRAIN=my.csv"), ("serve_local.sh", "run make train-local first")]
+    ("script", "message"),
+    [("train_local.sh", "TRAIN=my.csv"), ("serve_local.sh", "run make train-local first")],
 )
-def test_a_folder_without_the_input_is_refused(tmp_path: Path, script: str, told: str) -> None:
+def test_a_folder_without_the_input_is_refused(tmp_path: Path, script: str, message: str) -> None:
     """Training without data and serving without a model each say in one sentence what comes first."""
     result = run(SCRIPTS / script, tmp_path, ENGINE="process")
     assert result.returncode == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -293,7 +293,7 @@ def test_one_refused_payload_fails_the_command(server: tuple[type[_Handler], int
     assert "answer to application/jsonlines" in result.stdout
 
 
-def test_no_server_is_told(tmp_path: Path) -> None:
+def test_no_server_is_reported(tmp_path: Path) -> None:
     """When nothing listens, the command gives up in time and says how to start a server."""
     result = run(SCRIPTS / "predict.sh", PORT="9", PATIENCE="0")
     assert result.returncode == 1

@@ -80,7 +80,7 @@ def test_hyperparameters_are_kept_updated_and_taken_out(tmp_path: Path, csv_file
 def test_what_other_data_left_is_named(
     tmp_path: Path, csv_file: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Other training data in a used folder: what is used with them from before is told; the same data are no news."""
+    """With other training data in a used folder, name the files and settings of before that are used as well."""
     folder, other = tmp_path / "ml", tmp_path / "other.csv"
     other.write_text("label,text\nb,x\na,y\n")
     first = ("--train", csv_file, "--validation", csv_file, "--hyperparameters", "seed=1 weight_decay=0")
@@ -88,15 +88,15 @@ def test_what_other_data_left_is_named(
     assert run(folder, "--train", csv_file) == 0
     assert "from before" not in capsys.readouterr().out
     assert run(folder, "--train", other, "--hyperparameters", "seed=2") == 0
-    (told,) = [line for line in capsys.readouterr().out.splitlines() if "from before" in line]
+    (message,) = [line for line in capsys.readouterr().out.splitlines() if "from before" in line]
     data = folder / "input" / "data"
-    assert told.startswith(
+    assert message.startswith(
         f"new training data, but from before: {data}/model, {data}/validation, weight_decay=0 ("
     )
 
 
 @pytest.mark.parametrize(
-    ("assignments", "told"),
+    ("assignments", "message"),
     [
         ("num_train_epoch=2", "did you mean num_train_epochs?"),
         ("seed=many", "seed='many'"),
@@ -106,14 +106,14 @@ def test_what_other_data_left_is_named(
     ],
 )
 def test_wrong_hyperparameters_are_never_written(
-    tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str], assignments: str, told: str
+    tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str], assignments: str, message: str
 ) -> None:
-    """A mistake is told in one line, and the folder stays as it was, so that the next call starts clean."""
+    """A mistake is reported in one line, and the folder stays as it was, so that the next call starts clean."""
     run(tmp_path / "ml", "--train", csv_file, "--hyperparameters", "seed=3")
     capsys.readouterr()
     assert run(tmp_path / "ml", "--hyperparameters", assignments) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert error.count("\n") == 1
     assert config_of(tmp_path / "ml", "hyperparameters") == {"seed": "3"}
 
@@ -141,16 +141,16 @@ def test_files_of_the_users_own_are_not_mixed_with_new_ones(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("absent.csv", "There is no file"), ("texts.xlsx", "neither .csv nor .jsonl"), ("", "There is no file")],
 )
 def test_a_file_that_cannot_be_data_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
 ) -> None:
     """A missing file, a spreadsheet and a folder each get one sentence."""
     (tmp_path / "texts.xlsx").write_text("x")
     assert run(tmp_path / "ml", "--train", tmp_path / name) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_without_training_data_is_refused(
@@ -217,7 +217,7 @@ def test_a_model_name_is_not_silently_overruled(
     assert config_of(tmp_path / "ml", "hyperparameters") == {}
 
 
-def test_a_broken_configuration_is_told(
+def test_a_broken_configuration_is_reported(
     tmp_path: Path, csv_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A hyperparameters.json that is no JSON object is named and left alone."""

@@ -134,7 +134,7 @@ def test_targets_leave_steps_for_those_to_come() -> None:
 
 
 def _is_reached(aim: object, number: int) -> bool:
-    """Say whether the aim has its step behind it; its pause within the step aside."""
+    """Return whether the aim has its step behind it; its pause within the step aside."""
     aim.is_due(Progress(step=number, has_trained=True))  # type: ignore[attr-defined]
     return aim._due is not None  # type: ignore[attr-defined]
 
