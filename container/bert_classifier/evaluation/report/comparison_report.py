@@ -108,19 +108,12 @@ def render_comparison_report(pair: Pair) -> str:
     )
 
 
-def _classes(pair: Pair) -> list[dict[str, Any]]:
-    """Return F1 of each class under both models, the largest loss first."""
+def _classes(pair: Pair) -> list[tuple[Any, ...]]:
+    """Return label, F1 under both models and number of texts of each class, the largest loss first."""
     first, second = (result.f_score(1.0) for result in pair.results)
     texts = pair.results[0].confusion.sum(axis=1)
-    return [
-        {
-            "label": pair.labels[index],
-            "first": float(first[index]),
-            "second": float(second[index]),
-            "texts": int(texts[index]),
-        }
-        for index in np.argsort(second - first, kind="stable").tolist()
-    ]
+    rows = list(zip(pair.labels, first.tolist(), second.tolist(), texts.tolist(), strict=True))
+    return [rows[index] for index in np.argsort(second - first, kind="stable")]
 
 
 def _changed(pair: Pair, longest: int) -> Iterator[list[Any]]:

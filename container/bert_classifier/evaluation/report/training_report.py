@@ -8,18 +8,14 @@ from markupsafe import Markup
 
 from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.calibration import reliability, softmax
-from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.report.render import render
 from bert_classifier.evaluation.result import FEW_ANSWERS
-from bert_classifier.evaluation.tables import shortened
 
 _MAX_MATRIX_CLASSES = 30  # up to which the confusion matrix is a table of numbers
 _MAX_PAIRS = 15
-_MAX_ISSUES = 25
 _MAX_CLASSES_OF_DATA = 60
-_MAX_TEXT = 280  # characters
 _MOSTLY_RIGHT = 0.8  # accuracy below which what a model doubts says more of itself than of the labels
 _TARGETS = (0.95, 0.98, 0.99, 0.995, 0.999)
 
@@ -46,8 +42,9 @@ def render_training_report(context: ReportContext) -> str:
         reliability=_reliability_plots(context),
         calibration=_calibration(context),
         coverage=_coverage(evaluation.curve(context.channel), evaluation.abstain_below),
-        mistakes=_issues(context, context.mistakes),
-        label_errors=_issues(context, context.label_errors),
+        rows=context.rows,
+        mistakes=context.mistakes,
+        label_errors=context.label_errors,
         is_mostly_right=result.accuracy >= _MOSTLY_RIGHT,
         fact_groups=context.facts,
         **_data(context.data),
@@ -76,12 +73,12 @@ def _confusion(context: ReportContext) -> dict[str, Any]:
         else [],
         "map": "" if is_table else plots.confusion_map(matrix),
         "pairs": [
-            {
-                "true": labels[true],
-                "predicted": labels[predicted],
-                "texts": int(matrix[true, predicted]),
-                "share": float(matrix[true, predicted] / totals[true]),
-            }
+            (
+                labels[true],
+                labels[predicted],
+                int(matrix[true, predicted]),
+                matrix[true, predicted] / totals[true],
+            )
             for true, predicted in _confused_pairs(matrix)
         ],
     }
@@ -107,23 +104,14 @@ def _confused_pairs(matrix: np.ndarray) -> list[tuple[int, int]]:
     return [pair for pair in pairs if wrong[pair]]
 
 
-def _classes(context: ReportContext) -> list[dict[str, Any]]:
-    """Return the scores of each class: the weakest first, those that do not occur last."""
-    result = context.result
+def _classes(context: ReportContext) -> list[tuple[Any, ...]]:
+    """Return number, label and scores of each class: the weakest first, those that do not occur last."""
+    result, labels = context.result, context.labels
     texts, predicted = result.confusion.sum(axis=1), result.confusion.sum(axis=0)
-    f1, precision, recall = result.f_score(1.0), result.precision, result.recall
-    return [
-        {
-            "number": index + 1,
-            "label": context.labels[index],
-            "f1": float(f1[index]),
-            "precision": float(precision[index]),
-            "recall": float(recall[index]),
-            "texts": int(texts[index]),
-            "predicted": int(predicted[index]),
-        }
-        for index in np.lexsort((f1, (texts + predicted) == 0)).tolist()
-    ]
+    f1 = result.f_score(1.0)
+    columns = [of.tolist() for of in (f1, result.precision, result.recall, texts, predicted)]
+    rows = list(zip(range(1, len(labels) + 1), labels, *columns, strict=True))
+    return [rows[index] for index in np.lexsort((f1, (texts + predicted) == 0))]
 
 
 def _reliability_plots(context: ReportContext) -> list[Markup]:
@@ -174,21 +162,6 @@ def _coverage_row(curve: CoverageCurve, target: float) -> dict[str, Any]:
         "accepted": accepted,
         "right": right,
     }
-
-
-def _issues(context: ReportContext, issues: Sequence[LabelIssue]) -> dict[str, Any]:
-    shown = [
-        {
-            "place": context.rows.places[issue.index],
-            "label": context.labels[issue.label],
-            "answer": context.labels[issue.answer],
-            "answer_score": issue.answer_score,
-            "label_score": issue.label_score,
-            "text": shortened(context.rows.texts[issue.index], _MAX_TEXT),
-        }
-        for issue in issues[:_MAX_ISSUES]
-    ]
-    return {"shown": shown, "total": len(issues)}
 
 
 def _data(data: Mapping[str, Any]) -> dict[str, Any]:
