@@ -1,7 +1,7 @@
-"""One record of a request at a time: a JSON value, a line of JSON Lines, a row of CSV, a line of plain text.
+"""The records of a request, one at a time: a JSON value, a line of JSON Lines or plain text, a row of CSV.
 
-Lines end at \\n or \\r\\n only. A line that cannot be read, such as one that is not UTF-8, costs itself and
-not its neighbours.
+Lines end at \\n or \\r\\n only. A line that cannot be read, such as one that is not UTF-8, does not fail its
+neighbours.
 """
 
 import dataclasses
@@ -13,13 +13,13 @@ from bert_classifier.data.records import RowError, parse_json, read_csv_rows, te
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
 
-# What clients call one of several texts, without its separators. A column about a text (text_id) is none.
+# Names that clients give to one of several texts, without separators; not those of a column about a text (text_id).
 _SECOND_TEXT = re.compile(
     r"((first|second|third|next|other|input|source|target|original)?"
     r"(text|sentence|input|sequence|premise|hypothesis|question|quer(y|ie)|answer|context|passage|paragraph|document|body"
     r"|abstract|content)s?(pairs?|[a-d]|[0-9]{1,2}|one|two|three)?)|pair"
 )
-# Settings of a request here and in servers of its kind, by which whoever puts them into a record expects something.
+# Settings of a whole request, here or in similar servers: whoever puts one into a record expects something of it.
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _SEPARATOR = re.compile(r"[ _-]")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape keeps a byte that is not UTF-8
@@ -40,7 +40,7 @@ def of_json_value(value: Any) -> Record:
     """Return the record that a JSON value stands for.
 
     Raises:
-        RequestError: 400 when it holds a second text: an answer to the first alone would be one to another question.
+        RequestError: 400 when it holds a second text, since an answer to the first alone would mislead.
     """
     if isinstance(value, dict):
         _refuse_second_text(value)
@@ -117,7 +117,7 @@ def _without_end(line: str) -> str:
 
 
 def of_json_lines(body: bytes) -> Iterator[Record]:
-    """Yield one record a line."""
+    """Yield one record per line."""
     return map(_json_line, _Lines(body))
 
 
@@ -133,7 +133,7 @@ def _json_line(line: str) -> Record:
 
 
 def of_plain_text(body: bytes) -> Iterator[Record]:
-    """Yield one record a line."""
+    """Yield one record per line."""
     return (_text_line(_without_end(line)) for line in _Lines(body))
 
 
@@ -149,15 +149,13 @@ class CsvRecord(NamedTuple):
 
 
 def of_csv(body: bytes) -> Iterator[CsvRecord]:
-    """Yield one record a row.
+    """Yield one record per row.
 
-    Of a row that cannot be read the first line counts as one, and reading goes on after that line. A row in
-    which no cell is quoted as a whole is one text, commas included.
+    The first line of a row that cannot be read counts as a row, and reading goes on after it. A row in which no
+    cell is quoted as a whole is one text, commas included.
     """
     lines = _Lines(body)
-    single_until = (
-        0  # lines before this lay in a row that failed: each is tried alone, so that time stays linear
-    )
+    single_until = 0  # lines before this belong to a row that failed: each is tried alone, in linear time
     for line in lines:
         start, behind = lines.start, lines.position
         if '"' not in line:

@@ -1,4 +1,4 @@
-"""Request bodies to records, and predictions to answer bodies: one table for each direction.
+"""Request bodies to records, and predictions to answer bodies.
 
 A record that cannot be classified (a blank line, a number) becomes a RecordError in its place and does not
 fail its neighbours.
@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.records import parse_json
@@ -26,7 +26,7 @@ from bert_classifier.serving.http.body_records import (
     of_plain_text,
 )
 from bert_classifier.serving.http.csv_form import CsvForm, records_of
-from bert_classifier.serving.http.media_types import CSV, JSON, JSON_LINES, PLAIN
+from bert_classifier.serving.http.media_types import CSV, JSON, PLAIN
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _ANY_CSV = CsvForm()
 _ENVELOPE = ("inputs", "instances", "parameters")
 _PARAMETERS = ("top_k",)
+_SEND_INPUTS = 'Send {"inputs": ["first text", "second text"]}.'
+_SEND_TOP_K = 'Send {"top_k": 3} or none.'
 _PARTS_PER_RECORD = 16  # a text, or an object with some fields that are not read
 _STRING_OR_PART = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 
@@ -51,9 +53,9 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
     """Return the records of a body.
 
     JSON: `{"inputs": "…" | […]}` or `{"instances": […]}`, either with `"parameters": {"top_k": n}`, a list,
-    or a string. JSON Lines, CSV and plain text: one record a line; an empty body has none. A record is a
-    string, in JSON and JSON Lines also an object with `text` or `inputs`, whose other fields are ignored, as
-    training ignores other columns; but a second text is refused.
+    or a string. JSON Lines, CSV and plain text: one record per line; an empty body has none. A record is a
+    string, in JSON and JSON Lines also an object with `text` or `inputs`. Its other fields are ignored, as
+    training ignores other columns, but a second text is refused.
 
     Args:
         media_type: one of media_types.READ.
@@ -61,27 +63,25 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
     Raises:
         RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`.
     """
-    records, top_k = _DECODERS[media_type](body, max_records, csv_form)
-    kept: list[Record] = []
-    for record in records:
-        if len(kept) == max_records:
-            raise RequestError(
-                413,
-                "too_many_records",
-                f"The request holds more than {max_records} records.",
-                "Split it into several.",
-            )
-        kept.append(record)
+    records: Iterable[Record]
+    top_k = None
+    if media_type == JSON:
+        records, top_k = _decode_json(body, max_records)
+    elif media_type == CSV:
+        records = records_of(of_csv(body), csv_form)
+    else:
+        records = (of_plain_text if media_type == PLAIN else of_json_lines)(body)
+    kept = list(itertools.islice(records, max_records + 1))
+    if len(kept) > max_records:
+        raise _too_many_records(f"The request holds more than {max_records} records.")
     return Query(kept, top_k)
 
 
-def _decode_json(body: bytes, max_records: int, _form: CsvForm) -> tuple[Iterable[Record], int | None]:
+def _decode_json(body: bytes, max_records: int) -> tuple[Iterable[Record], int | None]:
     try:
         text = body.decode("utf-8-sig")
         if _has_more_parts(text, _PARTS_PER_RECORD * (max_records + 1)):
-            raise RequestError(
-                413, "too_many_records", "The body has too many parts.", "Split it into several."
-            )
+            raise _too_many_records("The body has too many parts.")
         value = parse_json(text)
     except UnicodeDecodeError as error:
         raise RequestError(
@@ -97,16 +97,18 @@ def _decode_json(body: bytes, max_records: int, _form: CsvForm) -> tuple[Iterabl
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list):
-        raise RequestError(
-            400, "bad_request", "The body holds no texts.", 'Send {"inputs": ["first text", "second text"]}.'
-        )
+        raise RequestError(400, "bad_request", "The body holds no texts.", _SEND_INPUTS)
     return map(of_json_value, value), top_k
+
+
+def _too_many_records(cause: str) -> RequestError:
+    return RequestError(413, "too_many_records", cause, "Split it into several.")
 
 
 def _has_more_parts(text: str, limit: int) -> bool:
     """Say whether a JSON text holds more lists, objects and commas than `limit`, strings left out.
 
-    Found out before it is parsed: a few megabytes of them become a gigabyte and stop all threads for seconds.
+    Checked before parsing: a few megabytes of them become a gigabyte and stop all threads for seconds.
     """
     if sum(map(text.count, "{[,")) <= limit:
         return False
@@ -115,28 +117,20 @@ def _has_more_parts(text: str, limit: int) -> bool:
 
 
 def _open_envelope(envelope: dict[str, Any]) -> tuple[Any, int | None]:
+    _refuse_unknown(envelope, _ENVELOPE, "bad_request", _SEND_INPUTS)
     names = [name for name in ("inputs", "instances") if name in envelope]
-    _refuse_unknown(envelope, _ENVELOPE, "bad_request", 'Send {"inputs": ["first text", "second text"]}.')
     if len(names) != 1:
-        raise RequestError(
-            400,
-            "bad_request",
-            "The object has both inputs and instances." if names else "The object has no inputs.",
-            'Send {"inputs": ["first text", "second text"]}.',
-        )
+        cause = "The object has both inputs and instances." if names else "The object has no inputs."
+        raise RequestError(400, "bad_request", cause, _SEND_INPUTS)
     value = envelope[names[0]]
     if names == ["instances"] and not isinstance(value, list):
-        raise RequestError(
-            400,
-            "bad_request",
-            '"instances" is not a list.',
-            'Send {"instances": ["first text", "second text"]}.',
-        )
+        remedy = _SEND_INPUTS.replace("inputs", "instances")
+        raise RequestError(400, "bad_request", '"instances" is not a list.', remedy)
     return value, _top_k_of(envelope.get("parameters"))
 
 
 def _refuse_unknown(given: dict[str, Any], known: Sequence[str], code: str, remedy: str) -> None:
-    """Raise for the first field that has no meaning here: whoever sends it expects something of it."""
+    """Raise for the first field that has no meaning here: its sender expects something of it."""
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         close = nearest(unknown, known)
@@ -148,37 +142,14 @@ def _top_k_of(parameters: Any) -> int | None:
     if parameters is None:
         return None
     if not isinstance(parameters, dict):
-        raise RequestError(
-            400, "bad_parameters", '"parameters" is not an object.', 'Send {"top_k": 3} or none.'
-        )
-    _refuse_unknown(parameters, _PARAMETERS, "bad_parameters", 'Send {"top_k": 3} or none.')
+        raise RequestError(400, "bad_parameters", '"parameters" is not an object.', _SEND_TOP_K)
+    _refuse_unknown(parameters, _PARAMETERS, "bad_parameters", _SEND_TOP_K)
     if not parameters:
         return None
     top_k = parameters["top_k"]
     if type(top_k) is not int or top_k < 1:
-        raise RequestError(
-            400, "bad_parameters", '"top_k" is not a whole number from 1 on.', 'Send {"top_k": 3} or none.'
-        )
+        raise RequestError(400, "bad_parameters", '"top_k" is not a whole number from 1 on.', _SEND_TOP_K)
     return top_k
-
-
-_Decoder = Callable[[bytes, int, CsvForm], tuple[Iterable[Record], int | None]]
-
-
-def _decode_lines(lines_of: Callable[[bytes], Iterator[Record]]) -> _Decoder:
-    return lambda body, _max_records, _form: (lines_of(body), None)
-
-
-def _decode_csv(body: bytes, _max_records: int, form: CsvForm) -> tuple[Iterable[Record], int | None]:
-    return records_of(of_csv(body), form), None
-
-
-_DECODERS: dict[str, _Decoder] = {
-    JSON: _decode_json,
-    **dict.fromkeys(JSON_LINES, _decode_lines(of_json_lines)),
-    CSV: _decode_csv,
-    PLAIN: _decode_lines(of_plain_text),
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -207,11 +178,10 @@ def encode(
     """Return the body that answers a request.
 
     JSON: a list of `{"label", "score"}`, with `"truncated": true` for a text that was cut; with top_k a list
-    of such lists; `{"error", "code"}` for a wrong record. JSON Lines: one of these a line. CSV:
-    `label,score` a line, with top_k as many pairs; `,,message` for a wrong record. Of an unsure record the
-    label is null, in CSV empty; with top_k all classes keep their names, and `"unsure": true` marks them. Lines are
-    in order, one a record, and the last has no line end: SageMaker's batch transform relies on it (with
-    AssembleWith=Line).
+    of such lists; `{"error", "code"}` for a wrong record. JSON Lines: one of these per line. CSV:
+    `label,score` per line, with top_k as many pairs; `,,message` for a wrong record. The label of an unsure record
+    is null, in CSV empty; with top_k all classes keep their names, and `"unsure": true` marks them. Lines are in
+    order, one per record, and the last has no line end: SageMaker's batch transform relies on it (AssembleWith=Line).
 
     Args:
         answers: one for each record, in order.
@@ -219,10 +189,11 @@ def encode(
     Raises:
         ValueError: when a score is not finite.
     """
-    rows = [
-        answer if isinstance(answer, RecordError) else _named(answer, response_format) for answer in answers
-    ]
-    return _ENCODERS[media_type](rows, response_format.top_k is None)
+    named = [a if isinstance(a, RecordError) else _named(a, response_format) for a in answers]
+    if media_type == CSV:
+        return _csv_of(named)
+    values = [_json_value(answer, only_best=response_format.top_k is None) for answer in named]
+    return _dump(values) if media_type == JSON else "\n".join(map(_dump, values))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -247,10 +218,10 @@ def _named(prediction: "Prediction", response_format: ResponseFormat) -> _Named:
     return _Named(pairs, {name: True for name, is_set in marks.items() if is_set})
 
 
-def _json_value(row: _Named | RecordError, only_best: bool) -> Any:
-    if isinstance(row, RecordError):
-        return dataclasses.asdict(row)
-    entries = [{"label": label, "score": score, **row.marks} for label, score in row.pairs]
+def _json_value(answer: _Named | RecordError, *, only_best: bool) -> Any:
+    if isinstance(answer, RecordError):
+        return dataclasses.asdict(answer)
+    entries = [{"label": label, "score": score, **answer.marks} for label, score in answer.pairs]
     return entries[0] if only_best else entries
 
 
@@ -258,30 +229,12 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-_Rows = Sequence[_Named | RecordError]
-
-
-def _encode_json(rows: _Rows, only_best: bool) -> str:
-    return _dump([_json_value(row, only_best) for row in rows])
-
-
-def _encode_json_lines(rows: _Rows, only_best: bool) -> str:
-    return "\n".join(_dump(_json_value(row, only_best)) for row in rows)
-
-
-def _encode_csv(rows: _Rows, _only_best: bool) -> str:
+def _csv_of(answers: Sequence[_Named | RecordError]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for row in rows:
-        if isinstance(row, RecordError):
-            writer.writerow(["", "", row.error])
+    for answer in answers:
+        if isinstance(answer, RecordError):
+            writer.writerow(["", "", answer.error])
         else:
-            writer.writerow([cell for pair in row.pairs for cell in pair])
+            writer.writerow(itertools.chain(*answer.pairs))
     return out.getvalue().removesuffix("\n")
-
-
-_ENCODERS: dict[str, Callable[[_Rows, bool], str]] = {
-    JSON: _encode_json,
-    **dict.fromkeys(JSON_LINES, _encode_json_lines),
-    CSV: _encode_csv,
-}

@@ -3,7 +3,7 @@
 import contextlib
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 LEAST_BODIES_BYTES = 128 * 2**20  # of all bodies under way; more only where a single one may be larger
 _NO_TOKEN = RecordError("the text is empty: the tokenizer finds nothing in its characters")
-_PIECE = 2**20
+_CHUNK = 2**20
 _LOOK_AFTER_CALLER_S = 0.25
 # Where nothing can have been half closed: a caller that has shut down its sending side has left.
 _HAS_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Service(Protocol):
-    """What the HTTP side asks of the model's side; ModelService is the one."""
+    """What the HTTP side needs of the model; ModelService is one."""
 
     labels: Sequence[str]
     abstain_below: float
@@ -58,15 +58,16 @@ class Invocations:
     def answer(self) -> Response:
         """Answer the current request of Flask.
 
-        Its place among the admitted is free again when the answer has been written, so that clients that do
-        not read cannot take more threads than are admitted.
+        The request counts as under way until the answer has been written, so that clients that do not read
+        cannot take more threads than are admitted.
         """
         deadline = time.monotonic() + self._config.sagemaker_model_server_timeout
         _refuse_encoded_body()
-        asked_in = media_types.of_content_type(request.headers.get("Content-Type"))
+        content_type = request.headers.get("Content-Type")
+        asked_in = media_types.of_content_type(content_type)
         answered_in = media_types.of_answer(request.headers.get("Accept"), asked_in)
         _refuse_query()
-        csv_header = media_types.csv_header_of(request.headers.get("Content-Type"))
+        csv_header = media_types.csv_header_of(content_type)
         self.refuse_if_not_ready()
         admission = Admission(self._requests, self._body_bytes).enter()
         self._metrics.note_in_flight(1)
@@ -97,7 +98,7 @@ class Invocations:
             raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
 
     def _classify(self, records: Sequence[Record], deadline: float) -> "list[Prediction | RecordError]":
-        """Return what becomes of each record, waiting for the model until `deadline` at most."""
+        """Return each record's prediction or error, waiting for the model until `deadline` at most."""
         texts = [record for record in records if isinstance(record, str)]
         predictions = iter(self._predictions(texts, deadline) if texts else ())
         self._metrics.note_records("refused", len(records) - len(texts))
@@ -182,11 +183,11 @@ def _read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
     declared = request.content_length
     if declared is None and not request.environ.get("wsgi.input_terminated"):
         return b""
-    if declared is not None and declared > max_bytes:
-        raise _too_large(max_bytes)
     if declared is not None:
+        if declared > max_bytes:
+            raise _too_large(max_bytes)
         admission.take_bytes(declared)
-    body = _read_pieces(max_bytes + 1 if declared is None else declared, deadline, declared, admission)
+    body = b"".join(_chunks(max_bytes, deadline, declared, admission))
     if declared is not None and len(body) < declared:
         raise RequestError(
             400, "broken_body", "The body is shorter than its Content-Length.", "Send it whole."
@@ -202,25 +203,25 @@ def _too_large(max_bytes: int) -> RequestError:
     )
 
 
-def _read_pieces(most: int, deadline: float, declared: int | None, admission: Admission) -> bytes:
-    """Return what comes, up to `most` bytes; memory for a body of unknown length is taken piece by piece."""
+def _chunks(max_bytes: int, deadline: float, declared: int | None, admission: Admission) -> Iterator[bytes]:
+    """Yield the body as it comes; take memory for a body of unknown length chunk by chunk."""
     stream, sock = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
-    began, pieces, length = time.monotonic(), [], 0
+    began, left = time.monotonic(), max_bytes + 1 if declared is None else declared
+    length = 0
     try:
-        while length < most:
+        while left:
             if sock is not None:
                 sock.read_until = min(deadline, began + BODY_S + length / BYTES_PER_S)
             if declared is None:
-                admission.take_bytes(min(_PIECE, most - length))
-            piece = stream.read(min(_PIECE, most - length))
-            if not piece:
-                break
-            pieces.append(piece)
-            length += len(piece)
+                admission.take_bytes(min(_CHUNK, left))
+            chunk = stream.read(min(_CHUNK, left))
+            if not chunk:
+                return
+            yield chunk
+            length, left = length + len(chunk), left - len(chunk)
     except TooSlowError:
         raise RequestError(408, "body_too_slow", "The body came too slowly.", "Try again.") from None
     except (OSError, ParseException) as error:
         raise RequestError(
             400, "broken_body", "The body could not be read to its end.", "Send it again."
         ) from error
-    return b"".join(pieces)

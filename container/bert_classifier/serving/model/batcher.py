@@ -21,7 +21,7 @@ Predict = Callable[[Sequence[str]], Sequence[T]]
 
 
 class _Job(Generic[T]):
-    """One request: its texts, how many of them passes have taken, and the future that its sender waits on."""
+    """A request: its texts, how many of them passes have taken, and the future that its sender waits on."""
 
     def __init__(self, texts: Sequence[str], costs: Sequence[int], deadline: float) -> None:
         self.texts = texts
@@ -29,14 +29,14 @@ class _Job(Generic[T]):
         self.deadline = deadline
         self.came = time.monotonic()
         self.taken = 0
-        self.waiting_cost = sum(costs)  # of what no pass has taken
+        self.waiting_cost = sum(costs)  # of texts that no pass has taken
         self.future: Future[list[T | Exception]] = Future()
         self._results: dict[int, list[T | Exception]] = {}
         self._missing = len(texts)
         self._lock = threading.Lock()
 
     def is_over(self) -> bool:
-        """Say whether nobody needs (more of) this job: done, cancelled by its sender, or too late."""
+        """Return whether this job is done, cancelled by its sender, or too late."""
         if not self.future.done() and time.monotonic() >= self.deadline:
             self.fail(timeout_error())
         return self.future.done()
@@ -54,7 +54,7 @@ class _Job(Generic[T]):
         return _Chunk(self, start, self.texts[start:stop], sum(self.costs[start:stop]))
 
     def put(self, start: int, results: list[T | Exception]) -> None:
-        """Add the results of a slice; slices may come back in any order."""
+        """Add the results of a chunk; chunks may come back in any order."""
         with self._lock:
             self._results[start] = results
             self._missing -= len(results)
@@ -84,25 +84,25 @@ class _Chunk(NamedTuple, Generic[T]):
 
 
 def timeout_error() -> RequestError:
-    """Return what a request is told whose time is up."""
+    """Return the error of a request whose time is up."""
     return RequestError(
         504, "timeout", "The answer was not ready in time.", "Send fewer or shorter texts at once."
     )
 
 
 class MicroBatcher(Generic[T]):
-    """Answers requests in passes, each of which takes something of the requests that wait longest.
+    """Answers requests in passes, each of which takes a chunk of each request that has waited longest.
 
     There is no timer: a lone request is predicted at once, and while a pass runs the next ones gather. A pass
     is bounded, so that a request with thousands of texts does not hold up its neighbours: it gets its share,
-    and then the others come first. Several model threads share what is there: none takes more than its part of
-    all work under way, or callers that wait for each other's pass would leave the other threads idle.
+    and then the others come first. No model thread takes more than its share of all work under way, or the
+    other threads would be idle while callers wait for the same pass.
 
     Args:
-        predicts: one function for each model thread: one result for each text, in order.
-        cost_of: what a text adds to a pass, such as its tokens.
-        max_cost: of a pass; a single text may exceed it.
-        max_waiting_cost: of what no pass has taken yet; a request beyond it is refused, unless nothing waits.
+        predicts: one function per model thread: one result per text, in order.
+        cost_of: cost of a text, such as its tokens.
+        max_cost: largest cost of a pass; a single text may exceed it.
+        max_waiting_cost: largest cost of what waits; a request beyond it is refused, unless nothing waits.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class MicroBatcher(Generic[T]):
         return not self._is_closed and self._problem is None
 
     def problem(self, longest_pass_s: float) -> str | None:
-        """Return why no answer can be expected any more, if so: a dead, stuck or unsound model."""
+        """Return why no request will be answered any more, if so: a dead, stuck or unsound model."""
         now = time.monotonic()
         if any(now - since > longest_pass_s for since in list(self._busy_since.values())):
             return f"a forward pass has taken more than {longest_pass_s:g} s"
@@ -150,7 +150,7 @@ class MicroBatcher(Generic[T]):
     def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[T | Exception]]":
         """Queue one request and return the future of its results; cancel it when nobody waits any more.
 
-        Where some texts fail, an exception stands in their places; where all do, the future raises the first.
+        A text that fails has an exception as its result; where all fail, the future raises the first.
 
         Args:
             texts: at least one.
@@ -177,13 +177,13 @@ class MicroBatcher(Generic[T]):
             self._unfinished.pop(job, None)
 
     def abandon(self) -> None:
-        """Tell every request that waits that it will not be answered."""
+        """Fail every request that waits with 503."""
         with self._lock:
             for job in list(self._unfinished):
                 job.fail(_ended_error())
 
     def close(self, timeout: float) -> bool:
-        """Take no more requests, answer those that wait, and say whether `timeout` seconds sufficed."""
+        """Take no more requests, answer those that wait, and return whether `timeout` seconds sufficed."""
         until = time.monotonic() + timeout
         with self._lock:
             self._is_closed = True
@@ -202,8 +202,8 @@ class MicroBatcher(Generic[T]):
                 del self._busy_since[number]
 
         try:
-            while slices := self._next_pass(number):
-                self._answer(slices, timed)
+            while chunks := self._next_pass(number):
+                self._answer(chunks, timed)
         finally:
             with self._lock:
                 if not self._is_closed:
@@ -212,7 +212,7 @@ class MicroBatcher(Generic[T]):
                     self.abandon()
 
     def _next_pass(self, number: int) -> list[_Chunk[T]]:
-        """Wait for requests and return slices of them; none once closed and all are taken."""
+        """Wait for requests and return chunks of them; none once closed and all are taken."""
         with self._lock:
             self._running_cost[number] = 0
             while True:
@@ -225,7 +225,7 @@ class MicroBatcher(Generic[T]):
                 self._wakers[number].wait()
 
     def _wake_one(self) -> None:
-        """Wake the model thread that fell asleep last, if any sleeps: what it needs is still in the cores' caches."""
+        """Wake the model thread that fell asleep last: what it needs is still in the cores' caches."""
         if self._asleep:
             self._wakers[self._asleep.pop()].notify()
 
@@ -235,37 +235,36 @@ class MicroBatcher(Generic[T]):
         self._waiting = [job for job in self._waiting if job not in over]
 
     def _take_share(self, number: int) -> list[_Chunk[T]]:
-        """Take the next pass from the longest-waiting requests; those not yet done with go to the end."""
+        """Take the next pass from the requests that have waited longest; the unfinished ones go to the end."""
         now = time.monotonic()
         budget = self._budget()
         share, left = budget // len(self._waiting), budget
-        slices: list[_Chunk[T]] = []
+        chunks: list[_Chunk[T]] = []
         for job in self._waiting:
             if left <= 0:
                 break
             if not job.taken:
                 self._metrics.observe_stage("queue", now - job.came)
-            slices.append(job.take(share))
-            left -= slices[-1].cost
-        touched = self._waiting[: len(slices)]
-        unfinished = [job for job in touched if job.taken < len(job.texts)]
-        self._waiting = self._waiting[len(slices) :] + unfinished
+            chunks.append(job.take(share))
+            left -= chunks[-1].cost
+        unfinished = [chunk.job for chunk in chunks if chunk.job.taken < len(chunk.job.texts)]
+        self._waiting = self._waiting[len(chunks) :] + unfinished
         self._running_cost[number] = budget - left
         self._waiting_cost -= budget - left
         if self._waiting:
             self._wake_one()
-        return slices
+        return chunks
 
     def _budget(self) -> int:
-        """Return what the next pass may cost: its part of what waits and what is in passes, at most max_cost."""
+        """Return what the next pass may cost: its share of what waits and runs, at most max_cost."""
         under_way = self._waiting_cost + sum(self._running_cost.values())
         return max(1, min(self._max_cost, math.ceil(under_way / len(self._threads))))
 
-    def _answer(self, slices: Sequence[_Chunk[T]], predict: Predict[T]) -> None:
-        results = self._predict_each([text for piece in slices for text in piece.texts], predict)
-        for piece in slices:
-            piece.job.put(piece.start, results[: len(piece.texts)])
-            results = results[len(piece.texts) :]
+    def _answer(self, chunks: Sequence[_Chunk[T]], predict: Predict[T]) -> None:
+        results = self._predict_each([text for chunk in chunks for text in chunk.texts], predict)
+        for chunk in chunks:
+            chunk.job.put(chunk.start, results[: len(chunk.texts)])
+            results = results[len(chunk.texts) :]
 
     def _predict_each(self, texts: Sequence[str], predict: Predict[T]) -> list[T | Exception]:
         """Predict for all texts together; if that fails, for each half, so that only the culprits fail."""
@@ -274,16 +273,16 @@ class MicroBatcher(Generic[T]):
             if len(results) != len(texts):
                 raise RuntimeError(f"{len(results)} results for {len(texts)} texts")
             return list(results)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must reach the request and not end the thread
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request gets it and the thread goes on
             if len(texts) == 1 or self._problem is not None:
                 self._check_model(predict)
                 return [error] * len(texts)
-            logger.warning("%s in a pass of %d texts: its halves are tried", type(error).__name__, len(texts))
+            logger.warning("%s in a pass of %d texts: retrying each half", type(error).__name__, len(texts))
         half = len(texts) // 2
         return self._predict_each(texts[:half], predict) + self._predict_each(texts[half:], predict)
 
     def _check_model(self, predict: Predict[T]) -> None:
-        """After a failure, find out whether it is the text's or the model's, such as a broken GPU."""
+        """After a failure, find out whether the text or the model is to blame, such as a broken GPU."""
         if self._problem is not None:
             return
         try:

@@ -1,4 +1,4 @@
-"""The arithmetic a served model computes in, and the proof that a faster one answers like training did."""
+"""The precision that a served model computes in, and the check that a faster one keeps the labels."""
 
 import copy
 import dataclasses
@@ -15,7 +15,7 @@ from bert_classifier.modeling.probes import probe_logits
 
 logger = logging.getLogger(__name__)
 
-_PROBES_A_TIE = 6  # of so many texts one may be a tie that turns over
+_PROBES_PER_TIE = 6  # one of so many texts may be a tie that turns over
 _CLEAR_LEAD = math.log(1.25)  # of a logit: what is 5 to 4 likelier is no tie in any format
 # What rounding adds to a layer's output, as a share of its standard deviation. bf16 keeps 8 significant bits. torch's
 # int8 has 127 steps on x86 (reduce_range), laid over the activations' range, which is some 8 standard deviations wide;
@@ -25,34 +25,34 @@ _ROUNDING = {"bf16": 2.0**-9, "int8": 8 / 127 / math.sqrt(12)}
 _USE_FP32 = "Set SERVING_PRECISION=fp32."
 
 
-def place(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
+def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
     """Return the artifact with its model on a device, in the precision that the setting means there.
 
-    `auto` is bf16 on a GPU that has it, if that gives the probe texts the labels that training gave them.
+    `auto` is bf16 on a GPU that supports it, if the probe texts keep the labels that training gave them.
 
     Args:
         setting: as ServeConfig.serving_precision.
     Raises:
-        UserError: when a precision that was asked for by name cannot be had here, or changes a label.
+        UserError: when a precision that was asked for by name is not supported here, or changes a label.
     """
     if setting == "auto":
-        return _placed_by_auto(artifact, device)
+        return _in_auto_precision(artifact, device)
     if setting == "bf16" and not _has_bf16(device):
         raise UserError("This GPU does not compute in bf16.", _USE_FP32)
     if setting == "int8" and device.type != "cpu":
         raise UserError("SERVING_PRECISION=int8 is for CPUs.", "Set SERVING_PRECISION=auto on a GPU.")
-    placed = _converted(artifact, device, setting)
-    if setting != "fp32" and (problem := _disagreement(artifact, placed, setting)):
+    converted = _converted(artifact, device, setting)
+    if setting != "fp32" and (problem := _disagreement(artifact, converted, setting)):
         raise UserError(f"In {setting} this model gives other labels than in float32: {problem}.", _USE_FP32)
-    return placed
+    return converted
 
 
-def _placed_by_auto(artifact: Artifact, device: torch.device) -> Artifact:
+def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
     if device.type == "cuda" and _has_bf16(device):
-        placed = _converted(artifact, device, "bf16")
-        problem = _disagreement(artifact, placed, "bf16")
+        converted = _converted(artifact, device, "bf16")
+        problem = _disagreement(artifact, converted, "bf16")
         if problem is None:
-            return placed
+            return converted
         logger.warning("served in fp32 and not in bf16: %s", problem)
     return _converted(artifact, device, "fp32")
 
@@ -75,7 +75,7 @@ def _converted(artifact: Artifact, device: torch.device, precision: str) -> Arti
 
 
 def _quantised(model: Any) -> Any:
-    """Return the model with its linear layers in int8: weights by channel, activations by range in a pass."""
+    """Return the model with its linear layers in int8: weights per channel, activations by their range in a pass."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it will move to a package of its own; the pinned torch has it
         from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
@@ -84,27 +84,27 @@ def _quantised(model: Any) -> Any:
 
 
 def is_quantised(model: torch.nn.Module) -> bool:
-    """Say whether texts in one pass would change each other's scores, as their activations would share a range."""
+    """Return whether texts in one pass would change each other's scores, as their activations would share a range."""
     return any(isinstance(module, torch.ao.nn.quantized.dynamic.Linear) for module in model.modules())
 
 
-def _disagreement(reference: Artifact, placed: Artifact, precision: str) -> str | None:
-    """Return what a converted model answers otherwise than training did on the artifact's probe texts, if so.
+def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> str | None:
+    """Return how a converted model's labels differ from training's on the artifact's probe texts, if they do.
 
-    A text that training all but drew counts only where there are several: any other arithmetic may turn it over.
+    A text on which training's best two labels nearly tied counts only where there are several such texts.
     """
     probes = reference.info.get("probes")
     if not probes:
         return "the artifact has no probe texts to prove it, so an older version has written it"
     wanted = torch.tensor(probes["logits"])
-    found = torch.tensor(probe_logits(placed.model, placed.encoder, probes["texts"]))
+    found = torch.tensor(probe_logits(converted.model, converted.encoder, probes["texts"]))
     infinite = int((~(wanted.isfinite() & found.isfinite()).all(dim=1)).sum())
     if infinite:
         return f"{infinite} of {len(found)} probe texts get scores that are no numbers"
     differ = wanted.argmax(dim=1) != found.argmax(dim=1)
     lead = wanted.amax(dim=1) - wanted.gather(1, found.argmax(dim=1, keepdim=True))[:, 0]
     ties = differ & (lead <= _most_lead_of_a_tie(reference, wanted, precision))
-    if differ.sum() > ties.sum() or ties.sum() > len(differ) // _PROBES_A_TIE:
+    if differ.sum() > ties.sum() or ties.sum() > len(differ) // _PROBES_PER_TIE:
         return f"{int(differ.sum())} of {len(differ)} probe texts get another label"
     if ties.any():
         logger.info("%d probe text without a clear label in float32 gets another one", int(ties.sum()))
@@ -112,11 +112,11 @@ def _disagreement(reference: Artifact, placed: Artifact, precision: str) -> str 
 
 
 def _most_lead_of_a_tie(reference: Artifact, wanted: torch.Tensor, precision: str) -> float:
-    """Return by how much one logit may lead in float32 where rounding alone may turn the order over.
+    """Return the lead of one logit over another in float32 that rounding alone may turn over.
 
-    It rests on float32's own logits (n, classes) and the format, never on what the other arithmetic has answered:
-    one that is wrong everywhere must not excuse itself. Roundings of layers are independent, so that they add up by
-    the root of their number; how large a logit is, the usual lead tells.
+    It depends on float32's own logits (n, classes) and the format only: an arithmetic that is wrong everywhere must
+    not excuse itself. Rounding errors of layers are independent, so they add up by the root of their number; the
+    median lead sets the scale.
     """
     layers = sum(isinstance(module, torch.nn.Linear) for module in reference.model.modules())
     best, second = wanted.topk(2, dim=1).values.T

@@ -19,7 +19,7 @@ from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.plan import Plan
-from bert_classifier.serving.model.precision import is_quantised, place
+from bert_classifier.serving.model.precision import is_quantised, on_device
 from bert_classifier.serving.model.thread_budget import ThreadBudget
 
 logger = logging.getLogger(__name__)
@@ -66,11 +66,11 @@ def load_predictors(
     """
     quiet_transformers()
     artifact = load_artifact(folder)
-    on_device = {name: place(artifact, torch.device(name), precision) for name in plan.devices}
+    placed = {name: on_device(artifact, torch.device(name), precision) for name in plan.devices}
     cores = ThreadBudget(plan)
-    forwards = {name: _forward_of(placed) for name, placed in on_device.items()}
+    forwards = {name: _forward_of(artifact) for name, artifact in placed.items()}
     predictors = [
-        Predictor(on_device[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
+        Predictor(placed[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
     ]
     for predictor in predictors:
         predictor.predict([PROBE])  # so that no request meets a cold model

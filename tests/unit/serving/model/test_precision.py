@@ -12,7 +12,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
-from bert_classifier.serving.model.precision import place
+from bert_classifier.serving.model.precision import on_device
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from support.clear_text import assert_clear
 from support.fakes import toy_rows
@@ -49,13 +49,13 @@ def test_the_artifact_holds_probes_that_are_nobodys_data(artifact):
 @pytest.mark.parametrize("setting", ["auto", "fp32"])
 def test_on_a_cpu_the_model_is_served_as_it_is(artifact, setting):
     """auto is fp32 there, and nothing is copied."""
-    assert place(artifact, CPU, setting) is artifact
+    assert on_device(artifact, CPU, setting) is artifact
 
 
 @pytest.mark.parametrize(("setting", "tolerance"), [("bf16", 0.02), ("int8", 0.03)])
 def test_a_faster_arithmetic_answers_nearly_alike(artifact, setting, tolerance):
     """Scores differ by little, labels where they were clear do not, and the loaded model stays as it is."""
-    placed = place(artifact, CPU, setting)
+    placed = on_device(artifact, CPU, setting)
     exact, fast = _scores(artifact), _scores(placed)
     assert not np.array_equal(exact, fast), "another arithmetic gives other digits"
     np.testing.assert_allclose(fast, exact, atol=tolerance)
@@ -66,7 +66,7 @@ def test_a_faster_arithmetic_answers_nearly_alike(artifact, setting, tolerance):
 def test_labels_that_change_are_refused(artifact, setting):
     """A precision that gives the probe texts other labels than training did is refused in one sentence."""
     with pytest.raises(UserError, match=f"{len(PROBE_TEXTS)} of {len(PROBE_TEXTS)} probe texts") as caught:
-        place(_with_other_answers(artifact), CPU, setting)
+        on_device(_with_other_answers(artifact), CPU, setting)
     assert_clear(caught.value)
 
 
@@ -96,16 +96,16 @@ def test_a_tie_that_turns_over_is_no_other_label(artifact, setting, rows, by, is
     """Where training saw two classes as good as equal, either is right; a clear label, or several ties, are not."""
     turned = _with_probe_logits(artifact, _runner_up_leads(rows, by))
     if is_served:
-        assert place(turned, CPU, setting) is not turned
+        assert on_device(turned, CPU, setting) is not turned
         return
     with pytest.raises(UserError, match=f"{len(rows)} of {len(PROBE_TEXTS)} probe texts"):
-        place(turned, CPU, setting)
+        on_device(turned, CPU, setting)
 
 
 def _answers(monkeypatch, artifact, wanted, found):
     """Place an artifact whose probe texts got the logits `wanted`, in an arithmetic that answers `found`."""
     monkeypatch.setattr("bert_classifier.serving.model.precision.probe_logits", lambda *_: found)
-    return place(_with_probe_logits(artifact, lambda _: np.array(wanted)), CPU, "int8")
+    return on_device(_with_probe_logits(artifact, lambda _: np.array(wanted)), CPU, "int8")
 
 
 CLEAR = [3.0, 0.0, -3.0]
@@ -113,7 +113,7 @@ NAN = [float("nan")] * 3
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "told"),
+    ("wanted", "found", "message"),
     [
         ([CLEAR] * 12, [[5.0, 2.0, -5.0]] * 10 + [[0.0, 3.0, -3.0]] * 2, "2 of 12 probe texts get another"),
         ([[1.0, 0.0, -3.0]] * 2 + [CLEAR] * 10, [[1.0, 1.2, -2.0]] * 2 + [[4.0, 1.0, -2.0]] * 10, "2 of 12"),
@@ -122,9 +122,9 @@ NAN = [float("nan")] * 3
         ([NAN] + [CLEAR] * 11, [CLEAR] * 12, "1 of 12 probe texts get scores"),
     ],
 )
-def test_a_wrong_arithmetic_does_not_excuse_itself(artifact, monkeypatch, wanted, found, told):
+def test_a_wrong_arithmetic_does_not_excuse_itself(artifact, monkeypatch, wanted, found, message):
     """What may be a tie is measured in float32: neither errors everywhere nor a common shift make it wider."""
-    with pytest.raises(UserError, match=told) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         _answers(monkeypatch, artifact, wanted, found)
     assert_clear(caught.value)
 
@@ -137,7 +137,7 @@ def test_a_common_shift_changes_no_label(artifact, monkeypatch):
 
 def test_neighbours_change_no_score_in_int8(artifact):
     """Activations are quantised by their range in a pass, so each text has one of its own: to the last bit."""
-    predictor = Predictor(place(artifact, CPU, "int8"), 512)
+    predictor = Predictor(on_device(artifact, CPU, "int8"), 512)
     together = [prediction.scores for prediction in predictor.predict(TEXTS)]
     assert together == [predictor.predict([text])[0].scores for text in TEXTS]
 
@@ -146,9 +146,9 @@ def test_an_artifact_without_probes_is_served_in_fp32_only(artifact):
     """What an older version wrote cannot prove anything: int8 is refused, auto serves it exactly."""
     info = {name: value for name, value in artifact.info.items() if name != "probes"}
     older = dataclasses.replace(artifact, info=info)
-    assert place(older, CPU, "auto") is older
+    assert on_device(older, CPU, "auto") is older
     with pytest.raises(UserError, match="older version"):
-        place(older, CPU, "int8")
+        on_device(older, CPU, "int8")
 
 
 class _Moved:
@@ -185,7 +185,7 @@ def test_what_a_gpu_computes_in(artifact, monkeypatch, capability, setting, agre
         "bert_classifier.serving.model.precision.probe_logits", lambda *_: artifact.info["probes"]["logits"]
     )
     device = torch.device("cuda:1")
-    placed: Any = place(dataclasses.replace(source, model=_Moved()), device, setting)  # type: ignore[arg-type]
+    placed: Any = on_device(dataclasses.replace(source, model=_Moved()), device, setting)  # type: ignore[arg-type]
     assert placed.model.to_calls == [(device,) if expected is None else (device, expected)]
 
 
@@ -194,7 +194,7 @@ def test_what_a_gpu_cannot_do_is_refused(artifact, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 0))
     for setting in ("bf16", "int8"):
         with pytest.raises(UserError) as caught:
-            place(artifact, torch.device("cuda:0"), setting)
+            on_device(artifact, torch.device("cuda:0"), setting)
         assert_clear(caught.value)
 
 
