@@ -12,9 +12,10 @@ import hypothesis
 import pytest
 
 from bert_classifier.job.cpu_quota import available_cores
-from support.aws import aws, aws_server, iam_aws  # noqa: F401 - fixtures
+from support.aws import aws, aws_server  # noqa: F401 - fixtures
 from support.ecr_registry import ecr_registry  # noqa: F401 - the same
 from support.fakes import make_ml_root, make_pretrained
+from support.hosting import deploy  # noqa: F401 - the same
 
 _FOLDER_MARKERS = {
     "integration": "integration",

@@ -12,12 +12,6 @@ from support.hosting import ARTIFACT, HOST, TAG, WITH_MODEL, left, only, prepare
 
 
 @pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
-    """Return the account."""
-    return iam_aws
-
-
-@pytest.fixture
 def transform(aws: Aws) -> Callable[..., Ended]:
     """Return a function that runs a batch transform with an artifact and an image that are there."""
     prepare(aws)
@@ -75,7 +69,7 @@ def test_instances_with_gpus_are_refused_for_their_driver(transform, aws, texts)
     """SageMaker documents 535 at most; before anything is uploaded or made, with what works instead."""
     ended = transform(f"--input={texts}", "--instance-type=ml.g5.xlarge", "--image-tag=gpu-0123456789ab")
     assert ended.code == 2
-    assert "batch transform has at most driver 535, the image's CUDA 13.0 needs 580" in ended.err
+    assert "batch transform has at most driver 535, but the image's CUDA 13.0 needs 580" in ended.err
     assert "INSTANCE_TYPE=ml.m5.xlarge" in ended.err
     assert aws.requests("CreateModel") == []
 
@@ -127,10 +121,10 @@ def test_answers_do_not_go_among_the_texts_or_over_others_unseen(transform, aws)
     aws.put("answers/part-1.txt.out", "{}\n")
     among = transform(f"--input=s3://{BUCKET}/in", f"--output=s3://{BUCKET}/in/out")
     assert among.code == 2
-    assert "lies in the folder of the texts" in among.err
+    assert "is in the folder of the texts" in among.err
     ended = transform(f"--input=s3://{BUCKET}/in", f"--output=s3://{BUCKET}/answers", "--no-wait")
     assert ended.code == 0, ended.err
-    assert "1 object(s) lie there already" in ended.err
+    assert "it already holds 1 object(s)" in ended.err
 
 
 def test_a_dry_run_prints_both_requests_and_sends_none(transform, aws, texts):
@@ -165,7 +159,7 @@ def test_a_lost_answer_leaves_the_model_to_the_job(transform, aws, texts):
     with aws.answering(CreateTransformJob=[lost, Answer.refusal("ResourceInUse", "There is one.")]) as here:
         ended = transform(f"--input={texts}", "--job-name=a-job", here=here)
     assert ended.code == 2
-    assert "is not known, so the model a-job stays: aws sagemaker describe-transform-job" in ended.err
+    assert "accepted the request, so the model a-job stays: aws sagemaker describe-transform-job" in ended.err
     assert left(aws)[2] == 1
 
 
@@ -177,11 +171,11 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_sent(transform, aws, tm
     )
     assert ended.code == 2
     for expected in (
-        "texts.csv line 2 has a text with a line break, which SageMaker cuts in two",
+        "texts.csv line 2 has a text with a line break, at which SageMaker splits it",
         "MAX_CONCURRENT=2 × MAX_PAYLOAD=60 is above 100",
         "SageMaker has no 'ml.m9.xlarge' for batch transform",
     ):
         assert expected in ended.err
     assert "CreateModel" not in aws.operations()
-    assert "The media types of README.md cannot be told" in transform("--input=README.md").err
-    assert "No texts are named. Give INPUT=texts.csv" in transform().err
+    assert "The media types of README.md are unknown" in transform("--input=README.md").err
+    assert "No texts are given. Give INPUT=texts.csv" in transform().err

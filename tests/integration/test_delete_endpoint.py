@@ -2,22 +2,13 @@
 
 import json
 
-import pytest
-
-from support.aws import ROLE, Aws
-from support.hosting import HOST, TAG, deploy, left, only, prepare
+from support.aws import ROLE
+from support.hosting import HOST, TAG, left, only
 
 
-@pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
-    """Return the account."""
-    return iam_aws
-
-
-def test_an_endpoint_is_deleted_with_all_that_was_made_for_it(aws):
+def test_an_endpoint_is_deleted_with_all_that_was_made_for_it(aws, deploy):
     """Endpoint, configuration, model, in this order; the artifact stays."""
-    prepare(aws)
-    assert deploy(aws).code == 0
+    assert deploy().code == 0
     in_order = ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"]
     shown = aws.launch("delete-endpoint", "--dry-run")
     assert [name for request in json.loads(shown.out) for name in request] == in_order
@@ -35,10 +26,9 @@ def test_an_endpoint_is_deleted_with_all_that_was_made_for_it(aws):
     assert "There is no endpoint bert-classifier" in aws.launch("delete-endpoint").err
 
 
-def test_a_dry_run_says_what_it_would_remove(aws):
+def test_a_dry_run_says_what_it_would_remove(aws, deploy):
     """And removes nothing."""
-    prepare(aws)
-    assert deploy(aws).code == 0
+    assert deploy().code == 0
     ended = aws.launch("delete-endpoint", "--dry-run")
     assert ended.code == 0, ended.err
     assert "would remove endpoint config" in ended.err

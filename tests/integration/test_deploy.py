@@ -2,27 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 
-from support import hosting
-from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
+from support.aws import ACCOUNT, BUCKET, REGION, ROLE
 from support.aws_stand_in import Answer
 from support.hosting import ARTIFACT, GPU_TAG, HOST, TAG, described, left, only
-
-
-@pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
-    """Return the account."""
-    return iam_aws
-
-
-@pytest.fixture
-def deploy(aws: Aws) -> Callable[..., Ended]:
-    """Return a function that deploys an artifact that is there, with an image that is there."""
-    hosting.prepare(aws)
-    return lambda *arguments, here=aws: hosting.deploy(here, *arguments)
 
 
 def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):

@@ -12,7 +12,7 @@ def test_it_lists_its_commands(aws):
     """Each with a line of help."""
     ended = aws.launch("--help")
     assert ended.code == 0
-    assert "tell how a training job stands" in ended.out
+    assert "report the status of a training job" in ended.out
 
 
 def test_mistakes_of_settings_end_it_with_one_sentence(aws):
@@ -28,7 +28,7 @@ def test_mistakes_of_settings_end_it_with_one_sentence(aws):
 @pytest.mark.parametrize(
     ("environ", "code", "expected"),
     [
-        ({"AWS_DEFAULT_REGION": ""}, 2, "No AWS region is set. Give one: REGION="),
+        ({"AWS_DEFAULT_REGION": ""}, 2, "No AWS region is set. Give REGION="),
         ({"LAUNCHER_REGION": "eu-wset-1"}, 2, "no region eu-wset-1. Did you mean eu-west-1?"),
         ({"LAUNCHER_PROFILE": "another"}, 2, "has no profile another. It has: none."),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 2, "There are no AWS credentials. Log in"),

@@ -27,11 +27,11 @@ runpy.run_path("docker/launcher/__main__.py", run_name="__main__")
 
 
 @pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
+def aws(aws: Aws) -> Aws:
     """Return the account, with what every command needs."""
-    prepare(iam_aws)
-    iam_aws.put_image("bert-classifier", GPU_TAG)
-    return iam_aws
+    prepare(aws)
+    aws.put_image("bert-classifier", GPU_TAG)
+    return aws
 
 
 class Typist:

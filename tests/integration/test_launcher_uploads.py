@@ -15,12 +15,12 @@ STRANGER = "999999999999"
 
 
 @pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
+def aws(aws: Aws) -> Aws:
     """Return the account, with what every command needs."""
-    prepare(iam_aws)
-    iam_aws.put_image("bert-classifier", GPU_TAG)
-    iam_aws.client("s3").create_bucket(Bucket=DEFAULT_BUCKET)
-    return iam_aws
+    prepare(aws)
+    aws.put_image("bert-classifier", GPU_TAG)
+    aws.client("s3").create_bucket(Bucket=DEFAULT_BUCKET)
+    return aws
 
 
 @pytest.fixture
@@ -86,10 +86,9 @@ def test_a_default_bucket_of_somebody_else_is_refused(aws, train):
         ended = train(here)
     assert ended.code == 2
     assert (
-        f"{DEFAULT_BUCKET} does not belong to account {ACCOUNT}: whoever owns it would get your data"
-        in ended.err
+        f"{DEFAULT_BUCKET} does not belong to account {ACCOUNT}: its owner would get your data" in ended.err
     )
-    assert "Use a bucket of your own: S3_PREFIX" in ended.err
+    assert "Use your own bucket: S3_PREFIX" in ended.err
     assert aws.requests("CreateTrainingJob") == []
     assert "Contents" not in aws.client("s3").list_objects_v2(Bucket=DEFAULT_BUCKET)
 
@@ -122,7 +121,7 @@ def test_a_file_that_changes_before_its_upload_starts_nothing_and_makes_no_objec
     with aws.answering(**{f"GET /{BUCKET}?list-type=2&prefix=mine%2Fdata": edit}) as here:
         ended = train(here, f"--s3-prefix=s3://{BUCKET}/mine")
     assert ended.code == 2, ended.err
-    assert f"{data} was changed while it was uploaded, so nothing was started. Start again" in ended.err
+    assert f"{data} changed during the upload, so nothing was started. Try again" in ended.err
     assert [key for key in aws.stored() if f"s3://{BUCKET}/{key}" != ARTIFACT] == []
     assert aws.requests("CreateTrainingJob") == []
 

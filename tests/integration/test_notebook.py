@@ -25,7 +25,7 @@ def small(notebook: nbformat.NotebookNode, settings: dict[str, str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
+def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
     """Rehearsal, training, endpoint, question, whole files, clean-up: no cell fails, and nothing is left that costs."""
     if not HOST_PYTHON.exists():
         pytest.skip("the SDK is not installed: `make test` does that")
@@ -35,9 +35,9 @@ def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
     classes.write_text("\n".join(sorted({label for label, _ in rows})) + "\n", encoding="utf-8")
     for use in ("training", "serving"):
         role = {"RoleName": f"bert-classifier-{use}", "AssumeRolePolicyDocument": json.dumps(TRUST)}
-        iam_aws.client("iam").create_role(**role)
-    iam_aws.put_image("bert-classifier", tree_tag("cpu"))
-    iam_aws.put("mine/jobs/bert-classifier-1/output/model.tar.gz", "an archive")
+        aws.client("iam").create_role(**role)
+    aws.put_image("bert-classifier", tree_tag("cpu"))
+    aws.put("mine/jobs/bert-classifier-1/output/model.tar.gz", "an archive")
     notebook = nbformat.read(REPOSITORY / "BertTextClassification.ipynb", as_version=4)
     small(notebook, {
         "NAME": "bert-classifier", "DATA": str(data), "CLASSES_FILE": str(classes), "BUCKET_FOLDER": f"s3://{BUCKET}/mine",
@@ -46,7 +46,7 @@ def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
         "POLICIES": str(tmp_path / "policies"),
     })  # fmt: skip
     quotas = {"Quotas": [{"QuotaName": name, "Value": value} for name, value in QUOTAS.items()]}
-    with iam_aws.answering(ListServiceQuotas=Answer.json(quotas)) as here:
+    with aws.answering(ListServiceQuotas=Answer.json(quotas)) as here:
         for name, value in {**here.environ, "ENGINE": "process"}.items():
             monkeypatch.setenv(name, value)
         client = nbclient.NotebookClient(
@@ -54,12 +54,12 @@ def test_every_cell_runs(iam_aws, pretrained, tmp_path, monkeypatch):
         )
         client.execute()
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
-    assert _operations(iam_aws) == [
+    assert _operations(aws) == [
         "CreateTrainingJob", "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateModel",
         "CreateTransformJob", "DeleteModel", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel",
     ]  # fmt: skip
-    assert len(iam_aws.invocations()) == 1
-    assert iam_aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+    assert len(aws.invocations()) == 1
+    assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
 
 
 def _operations(aws) -> list[str]:

@@ -11,7 +11,7 @@ from launcher.settings.account import AccountSettings
 from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
-from support.hosting import TAG, WITH_MODEL, deploy, prepare, updating
+from support.hosting import TAG, WITH_MODEL, prepare, updating
 from support.policy import actions_of, allows, asked
 
 PREFIX = f"s3://{BUCKET}/mine"
@@ -63,14 +63,14 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         ("invoke", "a text"),
         ("batch-transform", *WITH_MODEL, f"--input={texts}", f"--s3-prefix={PREFIX}"),
     ]
-    assert deploy(aws).code == 0
+    assert aws.launch("deploy", *WITH_MODEL).code == 0
     for command in commands:
         ended = aws.launch(*command)
         assert "Traceback" not in ended.err, ended.err
     with aws.answering(GetProducts=Answer.json({"PriceList": []})) as here:
         assert here.launch("status", "bert-classifier-1").code == 0
     with aws.answering(UpdateEndpoint=updating(aws)) as here:
-        assert deploy(here, "--instance-type=ml.c5.xlarge").code == 0
+        assert here.launch("deploy", *WITH_MODEL, "--instance-type=ml.c5.xlarge").code == 0
     path = "/endpoints/bert-classifier/async-invocations"
     place = {"X-Amzn-SageMaker-OutputLocation": f"{PREFIX}/async/bert-classifier/output/a.out"}
     accepted = Answer(202, "application/json", b"{}", place)
@@ -78,8 +78,8 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         here.launch("invoke", "a text", "--invocation-timeout=1")
     failed = [Answer.refusal("ValidationException"), Answer.json({**described, "EndpointStatus": "Failed"})]
     with aws.answering(DescribeEndpoint=failed, CreateEndpoint=Answer.json({"EndpointArn": "arn"})) as here:
-        deploy(here)
-    assert deploy(aws).code == 0
+        here.launch("deploy", *WITH_MODEL)
+    assert aws.launch("deploy", *WITH_MODEL).code == 0
     assert aws.launch("delete-endpoint").code == 0
     _push(aws, monkeypatch)
     stood_in = [("sagemaker:" + name, "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
@@ -101,22 +101,22 @@ def _push(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_the_developer_may_do_all_that_the_launcher_does_and_nothing_else(iam_aws, tmp_path, monkeypatch):
+def test_the_developer_may_do_all_that_the_launcher_does_and_nothing_else(aws, tmp_path, monkeypatch):
     """Every recorded request has its statement; every action is used, or has a reason."""
-    developer = policies(iam_aws, tmp_path / "policies")["developer"]
-    calls = {call for call in everything(iam_aws, tmp_path, monkeypatch) if call[0] not in FREE}
+    developer = policies(aws, tmp_path / "policies")["developer"]
+    calls = {call for call in everything(aws, tmp_path, monkeypatch) if call[0] not in FREE}
     assert sorted({call for call in calls if not allows(developer, *call)}) == []
     unused = actions_of(developer) - {action for action, _ in calls}
     assert sorted(unused) == sorted(EXCEPTIONS)
 
 
-def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_them(iam_aws, tmp_path):
+def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_them(aws, tmp_path):
     """No placeholder is left; VPC and key only with them; a role is lent to SageMaker alone."""
-    plain = policies(iam_aws, tmp_path / "plain")
+    plain = policies(aws, tmp_path / "plain")
     assert plain.keys() == {"trust", "training-role", "serving-role", "developer"}
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
     vpc = ("--subnets=subnet-1", "--security-group-ids=sg-1", f"--output-kms-key={key}")
-    assert policies(iam_aws, tmp_path / "all", *vpc).keys() == {*plain, "vpc", "kms"}
+    assert policies(aws, tmp_path / "all", *vpc).keys() == {*plain, "vpc", "kms"}
     for path in tmp_path.rglob("*.json"):
         assert "$" not in path.read_text(), path
     everywhere = {
@@ -135,9 +135,9 @@ def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_th
     assert all(f"{ACCOUNT}:role/bert-classifier-" in arn for arn in lend["Resource"])
 
 
-def test_the_roles_reach_what_job_and_endpoint_read_and_write(iam_aws, tmp_path):
+def test_the_roles_reach_what_job_and_endpoint_read_and_write(aws, tmp_path):
     """Where the launcher's requests lead them, and not into each other's places."""
-    filled = policies(iam_aws, tmp_path)
+    filled = policies(aws, tmp_path)
     at = f"arn:aws:s3:::{BUCKET}/mine"
     training, serving = filled["training-role"], filled["serving-role"]
     for key in ("data/train/x/train.csv", "checkpoints/a/1"):
@@ -156,31 +156,31 @@ def test_the_roles_reach_what_job_and_endpoint_read_and_write(iam_aws, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "No folder for the policies is named."),
+        ((), "OUTPUT is not set."),
         (("--output=x", "--s3-prefix=s3://a-bucket"), "s3://a-bucket/ is a whole bucket."),
-        (("--output=x", "--output-kms-key=alias/a"), "alias/a is no ARN of a KMS key."),
+        (("--output=x", "--output-kms-key=alias/a"), "alias/a is not the ARN of a KMS key."),
     ],
 )
-def test_what_cannot_be_filled_in_is_told(iam_aws, arguments, expected):
+def test_what_cannot_be_filled_in_is_told(aws, arguments, expected):
     """Cause and remedy, and nothing is written."""
-    ended = iam_aws.launch("policies", *arguments)
+    ended = aws.launch("policies", *arguments)
     assert ended.code == 2
     assert expected in ended.err
 
 
-def test_no_file_is_replaced_unseen(iam_aws, tmp_path):
+def test_no_file_is_replaced_unseen(aws, tmp_path):
     """Something else of the same name is told; the templates are never written over."""
     (tmp_path / "trust.json").write_text("mine", encoding="utf-8")
-    ended = iam_aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}")
-    assert f"{tmp_path}/trust.json is replaced: it held something else" in ended.err
-    ended = iam_aws.launch("policies", "--output=docker/iam", f"--s3-prefix={PREFIX}")
+    ended = aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}")
+    assert f"{tmp_path}/trust.json, which had other content" in ended.err
+    ended = aws.launch("policies", "--output=docker/iam", f"--s3-prefix={PREFIX}")
     assert ended.code == 2
     assert "docker/iam holds the templates of the policies." in ended.err
 
 
-def test_it_tells_the_commands_that_make_the_roles(iam_aws, tmp_path):
+def test_it_tells_the_commands_that_make_the_roles(aws, tmp_path):
     """Two roles with trust and policy each, and the developer's policy; printed, not run."""
-    ended = iam_aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}", "--name=mine")
+    ended = aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}", "--name=mine")
     lines = ended.out.splitlines()
     assert [line.split()[2] for line in lines] == ["create-role", "put-role-policy"] * 2 + ["create-policy"]
     assert (

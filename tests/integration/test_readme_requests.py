@@ -12,11 +12,11 @@ TAG = "gpu-0123456789ab"
 
 
 @pytest.mark.slow
-def test_the_boto3_block_sends_what_train_spot_sends(iam_aws, monkeypatch):
+def test_the_boto3_block_sends_what_train_spot_sends(aws, monkeypatch):
     """CreateTrainingJob, field by field."""
-    iam_aws.put_image("bert-classifier", TAG)
-    iam_aws.put("mine/texts/texts.csv", "Alpha,a text\nBeta,another\n")
-    ended = iam_aws.launch(
+    aws.put_image("bert-classifier", TAG)
+    aws.put("mine/texts/texts.csv", "Alpha,a text\nBeta,another\n")
+    ended = aws.launch(
         "train-spot", "--dry-run", f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}",
         f"--train=s3://{BUCKET}/mine/texts/", "--job-name=a-job", "--hp=num_train_epochs=3", "--max-run=3600",
     )  # fmt: skip
@@ -24,10 +24,10 @@ def test_the_boto3_block_sends_what_train_spot_sends(iam_aws, monkeypatch):
     readme = (REPOSITORY / "docker" / "README.md").read_text(encoding="utf-8")
     block = re.search(r"(?s)<!-- boto3:.*?-->\n```python\n(.*?)```", readme)
     assert block is not None
-    for name, value in iam_aws.environ.items():
+    for name, value in aws.environ.items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     exec(compile(block[1], "README.md", "exec"), {})
-    (sent,) = iam_aws.requests("CreateTrainingJob")
+    (sent,) = aws.requests("CreateTrainingJob")
     assert json.loads(ended.out) == [{"CreateTrainingJob": sent}]

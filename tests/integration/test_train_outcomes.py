@@ -107,7 +107,7 @@ def test_a_log_that_may_not_be_read_does_not_lose_the_job(train):
     ended = train(DescribeTrainingJob=job("Completed", "Completed"), DescribeLogStreams=denied)
     assert ended.code == 0, ended.err
     assert ended.out == f"s3://{BUCKET}/a-job/output/model.tar.gz\n"
-    assert "The log cannot be shown, the job goes on: You may not call DescribeLogStreams" in ended.err
+    assert "The log cannot be shown, but the job continues: You may not call DescribeLogStreams" in ended.err
 
 
 def test_a_quota_that_is_too_small_is_told_with_its_name(train):
@@ -128,17 +128,17 @@ LOST = Answer.json({"__type": "InternalFailure", "message": "no"}, 500)
 
 
 @pytest.mark.parametrize(
-    ("answers", "reason"),
+    ("answers", "expected"),
     [
         ([LOST, Answer.refusal("ResourceInUse")], "an answer was lost, and now there is a job of that name"),
-        (gone, "the answer has not come"),
+        (gone, "no answer came"),
     ],
 )
-def test_a_lost_answer_leaves_open_whether_the_job_runs(train, answers, reason):
+def test_a_lost_answer_leaves_open_whether_the_job_runs(train, answers, expected):
     """It may: that of the library's first request is nobody else's."""
     ended = train(CreateTrainingJob=answers)
     assert ended.code == 3, ended.err
-    assert f"Whether a-job was started is not known: {reason}. Ask: make status JOB=a-job." in ended.err
+    assert f"a-job may have started: {expected}. Check its status: make status JOB=a-job." in ended.err
 
 
 def test_a_name_that_is_taken_is_told(train):
@@ -158,7 +158,7 @@ def test_the_status_of_a_job_tells_phases_metrics_cost_and_savings(aws):
     assert lines[:2] == ["a-job: InProgress (Training)", "on 2 × ml.m5.xlarge (spot)"]
     assert lines[2].endswith("Starting: Preparing the instances")
     assert lines[4] == "train_loss=0.25 learning_rate=1.25e-05"
-    assert lines[5] == "300 s billed an instance, of 1000 s of training; spot saves 70 %; about $0.04"
+    assert lines[5] == "300 s billed per instance, for 1000 s of training; spot saves 70 %; about $0.04"
 
 
 @pytest.mark.parametrize("answers", [{}, {"GetProducts": Answer.refusal("AccessDeniedException")}])

@@ -15,12 +15,6 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier:{TAG}"
 
 
 @pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
-    """Return the account."""
-    return iam_aws
-
-
-@pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Return a CSV of labelled texts."""
     path = tmp_path / "my texts.csv"
@@ -134,23 +128,14 @@ def test_a_broken_configuration_of_the_sdk_is_told(aws, train, data, tmp_path):
     """As what it is, no bug of the launcher; nothing is started."""
     broken = tmp_path / "config.yaml"
     broken.write_text("just text", encoding="utf-8")
-    expected = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}", f"--train={data}")
-    ended = aws.launch("train", *expected, SAGEMAKER_USER_CONFIG_OVERRIDE=str(broken))
+    arguments = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={TAG}", f"--train={data}")
+    ended = aws.launch("train", *arguments, SAGEMAKER_USER_CONFIG_OVERRIDE=str(broken))
     assert ended.code == 2, ended.err
     assert "Your configuration of the SageMaker SDK cannot be used: 'just text' is not of type" in ended.err
     assert aws.requests("CreateTrainingJob") == []
 
 
 @pytest.mark.slow
-def test_what_is_in_s3_already_is_not_sent_again(train, aws, data):
-    """The folder's name is made of the contents, so other contents go elsewhere."""
-    assert train("--job-name=first").code == 0
-    assert "is there already" in train("--job-name=second").err
-    data.write_text("Alpha,another\nBeta,text\n", encoding="utf-8")
-    assert "uploaded 1 file(s)" in train("--job-name=third").err
-    assert len([key for key in aws.stored() if key.endswith("my texts.csv")]) == 2
-
-
 def test_a_job_is_seen_through_to_its_artifact(train, aws):
     """Its log is shown, then how it went, and last, alone on standard output, where the model is."""
     aws.put_log("a-job", " step=1 train_loss=0.5")
@@ -213,11 +198,11 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):
     assert (ended.code, ended.out) == (2, "")
     for expected in (
         "did you mean learning_rate?; hyperparameter num_train_epochs='0' is not a whole number",
-        "SageMaker trains on no 'ml.g5.xlarg'. Did you mean ml.g5.xlarge?",
+        "SageMaker has no 'ml.g5.xlarg' for training. Did you mean ml.g5.xlarge?",
         "MAX_WAIT=60 is not above MAX_RUN=86400",
         f"Push it: make push TAG=gpu. The newest tag in ECR: IMAGE_TAG={TAG}.",
         f"there is no role nobody in account {ACCOUNT}",
-        "bucket: there is no no-such-bucket. Make it: aws s3 mb s3://no-such-bucket",
+        "bucket: there is no no-such-bucket. Create it: aws s3 mb s3://no-such-bucket",
         "README.md cannot be validation. Give CSV or JSON Lines.",
     ):
         assert expected in ended.err

@@ -1,27 +1,12 @@
 """`deploy` where an endpoint is there already: what is kept, what is shown, what is refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support import hosting
-from support.aws import ROLE, Aws, Ended
+from support.aws import ROLE
 from support.aws_stand_in import Answer
 from support.hosting import ARTIFACT, TAG, described, left, only, updating
-
-
-@pytest.fixture
-def aws(iam_aws: Aws) -> Aws:
-    """Return the account."""
-    return iam_aws
-
-
-@pytest.fixture
-def deploy(aws: Aws) -> Callable[..., Ended]:
-    """Return a function that deploys an artifact that is there, with an image that is there."""
-    hosting.prepare(aws)
-    return lambda *arguments, here=aws: hosting.deploy(here, *arguments)
 
 
 def test_an_endpoint_that_is_there_is_updated_and_the_former_model_goes(aws, deploy):

@@ -162,7 +162,7 @@ class Aws:
         server = ThreadingHTTPServer(
             ("127.0.0.1", 0), handler(self.environ["AWS_ENDPOINT_URL"], answers, self.answered, owners)
         )
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
         try:
@@ -257,15 +257,8 @@ def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> No
 
 
 @pytest.fixture
-def iam_aws(aws: Aws) -> Iterator[Aws]:
-    """Return the account with an IAM that finds every policy enough."""
-    with aws.answering(SimulatePrincipalPolicy=permitted()) as here:
-        yield here
-
-
-@pytest.fixture
-def aws(aws_server: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Aws:
-    """Return an empty account with BUCKET and ROLE; its requests are recorded from here on."""
+def aws(aws_server: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """Return an empty account with BUCKET, and ROLE that may do everything; requests are recorded from here on."""
     _ask(f"{aws_server}/moto-api/reset", "POST")
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAUNCHER_"))
@@ -285,6 +278,6 @@ def aws(aws_server: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactor
     account = Aws(aws_server, environ)
     account.client("s3").create_bucket(Bucket=BUCKET)
     account.client("iam").create_role(RoleName="sagemaker-job", AssumeRolePolicyDocument=json.dumps(TRUST))
-    _ask(f"{aws_server}/moto-api/recorder/reset-recording", "POST")
-    _ask(f"{aws_server}/moto-api/recorder/start-recording", "POST")
-    return account
+    account.start_recording()
+    with account.answering(SimulatePrincipalPolicy=permitted()) as permitting:
+        yield permitting

@@ -1,6 +1,9 @@
 """What tests of models on AWS share: an artifact and an image that are there, and how to deploy them."""
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
 from support.aws_stand_in import Answer
@@ -18,9 +21,11 @@ def prepare(aws: Aws) -> None:
     aws.put_artifact()
 
 
-def deploy(aws: Aws, *arguments: str) -> Ended:
-    """Deploy the artifact."""
-    return aws.launch("deploy", *WITH_MODEL, *arguments)
+@pytest.fixture
+def deploy(aws: Aws) -> Callable[..., Ended]:
+    """Return a function that deploys an artifact and an image that are there."""
+    prepare(aws)
+    return lambda *arguments, here=aws: here.launch("deploy", *WITH_MODEL, *arguments)
 
 
 def only(requests: list[dict[str, Any]]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
     say_doubts(findings)
     try:
         if held is None:
-            _upload(job, account)
+            upload_channels(job, account)
         with interrupts.held() as typed:
             _start(job, account, typed)
     except KeyboardInterrupt:
@@ -56,7 +56,8 @@ def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
     return _follow(job, account, typed)
 
 
-def _upload(job: Job, account: Account) -> None:
+def upload_channels(job: Job, account: Account) -> None:
+    """Upload the channels that are local files."""
     for channel in job.channels:
         if isinstance(channel, LocalChannel):
             upload(account, channel.contents, job.location_of(channel), job.settings.output_kms_key)

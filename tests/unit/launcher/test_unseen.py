@@ -1,6 +1,7 @@
 """What AWS does not tell or permit: taken as given with a doubt, or refused; and what depends on the partition."""
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.findings import Severity
@@ -19,6 +20,12 @@ from launcher.settings.inference import DeploySettings, TransformSettings
 from launcher.settings.training import TrainSettings
 from support.aws import ACCOUNT, BUCKET, ROLE, Aws
 from support.aws_stand_in import Answer, s3_error
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch):
+    """Let the AWS library repeat requests as often as ever, but at once."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
 
 
 def speaking_to(aws: Aws, monkeypatch: pytest.MonkeyPatch, region: str = "") -> Account:

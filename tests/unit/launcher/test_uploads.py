@@ -10,6 +10,8 @@ from launcher.aws.account import Account
 from launcher.aws.s3 import Location, resolve
 from launcher.aws.upload import DigestedFile, upload
 from launcher.checks.account import check_bucket
+from launcher.checks.training import plan
+from launcher.commands.train import upload_channels
 from launcher.inputs.channels import LocalChannel, S3Channel, channels_of
 from launcher.settings.account import AccountSettings
 from launcher.settings.training import TrainSettings
@@ -59,6 +61,22 @@ def test_only_what_is_missing_or_of_another_size_is_uploaded(account, aws, folde
     assert aws.client("s3").get_object(Bucket=BUCKET, Key="x/b.jsonl")["Body"].read() == b"{}"
     upload(account, files, location)
     assert capsys.readouterr().err == f"s3://{BUCKET}/x/ is there already\n"
+
+
+def test_other_contents_go_to_another_folder(account, aws, tmp_path, capsys):
+    """The folder's name is made of the contents, so a job that runs keeps its data."""
+    data = tmp_path / "my texts.csv"
+    settings = TrainSettings(train=str(data), s3_prefix=f"s3://{BUCKET}/mine", image_tag="cpu-1")
+    messages = []
+    for content in (CSV, CSV, "Alpha,another\nBeta,text\n"):
+        data.write_text(content, encoding="utf-8")
+        job, _ = plan(settings, account, spot=True)
+        upload_channels(job, account)
+        messages.append(capsys.readouterr().err)
+    assert "uploaded 1 file(s)" in messages[0]
+    assert "is there already" in messages[1]
+    assert "uploaded 1 file(s)" in messages[2]
+    assert len([key for key in aws.stored() if key.endswith("my texts.csv")]) == 2
 
 
 def test_an_upload_is_encrypted_with_the_key_that_is_given(account, aws, folder):
