@@ -54,7 +54,7 @@ def test_the_final_values_are_of_the_model_that_is_exported(worsening, capsys, k
     is_again = any((worsening / "checkpoints").iterdir())
     outcome = train_in_process(worsening, capsys)
     assert outcome.code == 0, outcome.log
-    assert ("this run was finished" in outcome.log) == is_again
+    assert ("run already finished" in outcome.log) == is_again
     info = load_artifact(worsening / "model").info
     assert info["best_step"] < info["steps"] == 9
     final = final_values(outcome.log)

@@ -112,5 +112,5 @@ def test_a_new_threshold_needs_no_new_training(undisturbed, tmp_path):
     (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings))
     outcome = train_as_process(root)
     assert outcome.code == 0, outcome.log
-    assert "this run was finished" in outcome.log
+    assert "run already finished" in outcome.log
     assert json.loads((root / "model" / "training.json").read_text())["abstain_below"] == 0.75
