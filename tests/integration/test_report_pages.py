@@ -41,7 +41,12 @@ def comparison_page() -> str:
     evaluations = [EvaluationResult({"mine.csv": result}, Temperature(1.0), 0.0) for result in results]
     context = report_context(14, 60)
     return render_comparison_report(
-        Pair(("a/long/folder/" * 5, "second"), context.labels, (evaluations[0], evaluations[1]), context.rows)
+        Pair(
+            ("a/long/folder/" * 5, "second"),
+            context.labels,
+            (evaluations[0], evaluations[1]),
+            context.records,
+        )
     )
 
 

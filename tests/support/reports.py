@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
@@ -40,7 +40,7 @@ def report_context(classes: int = 3, count: int = 60, **changes: object) -> Repo
         rng.standard_normal((count, classes)).astype(np.float32), rng.integers(0, classes, count)
     )
     labels = (HOSTILE + tuple(f"class-{number}" for number in range(classes)))[:classes]
-    rows = Rows(
+    records = Records(
         [f"=cmd.csv line {n}" for n in range(count)],
         [f"</td><img src=x onerror=1> {n} \u2028" for n in range(count)],
     )
@@ -49,7 +49,7 @@ def report_context(classes: int = 3, count: int = 60, **changes: object) -> Repo
         labels=labels,
         positive=None,
         evaluation=EvaluationResult({"validation": result}, Temperature(1.5), 0.4),
-        rows=rows,
+        records=records,
         curve=LearningCurve([(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2),
         data=DATA,
         facts={"Run": {"seed": 1, "job": "<u>"}},

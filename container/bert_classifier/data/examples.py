@@ -50,19 +50,19 @@ class Examples:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
-    """The texts of a channel and where each stands, in the order of its examples."""
+class Records:
+    """The texts of a channel and their places, in the order of its examples."""
 
     places: Sequence[str]
     texts: Sequence[str]
 
     @classmethod
     def of(cls, examples: Examples) -> Self:
-        """Return the rows of examples."""
+        """Return the records of examples."""
         return cls([examples.place_of(index) for index in range(len(examples))], examples.texts)
 
     def save(self, path: Path) -> None:
-        """Write the rows into a file, for other processes of this host."""
+        """Write the records into a file, for other processes of this host."""
         path.write_text(json.dumps([list(self.places), list(self.texts)]), encoding="utf-8")
 
     @classmethod

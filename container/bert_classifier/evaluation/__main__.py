@@ -14,7 +14,7 @@ import torch
 from bert_classifier import log
 from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.artifact.provenance import encoder_facts
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.evaluate import evaluate_artifact, read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
@@ -85,14 +85,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     artifact = load_artifact(options.model)
     examples, positive = read_labelled(options.data, artifact.labels)
     evaluation = evaluate_artifact(artifact, examples, options.data.name, artifact.labels)
-    rows = Rows.of(examples)
+    records = Records.of(examples)
     (name,) = _names(options, options.model)
     context = ReportContext(
         title=f"{name} on {options.data.name}",
         labels=artifact.labels,
         positive=positive,
         evaluation=evaluation,
-        rows=rows,
+        records=records,
         facts={
             "Model": _facts(artifact, name),
             **_encoder(artifact),
@@ -101,7 +101,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     write_outputs(options.output, context)
     write_predictions(
-        options.output / "predictions.csv", artifact.labels, context.result, artifact.temperature, rows.places
+        options.output / "predictions.csv",
+        artifact.labels,
+        context.result,
+        artifact.temperature,
+        records.places,
     )
     scores = context.scores
     logger.info(
@@ -124,7 +128,7 @@ def _compare(options: argparse.Namespace) -> None:
         evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)
     )
     first_name, second_name = _names(options, options.model, options.other)
-    pair = Pair((first_name, second_name), first.labels, (first_result, second_result), Rows.of(examples))
+    pair = Pair((first_name, second_name), first.labels, (first_result, second_result), Records.of(examples))
     write_comparison(options.output, pair)
     logger.info("first: %s, second: %s", first_name, second_name)
     logger.info("%s", verdict(pair))

@@ -51,12 +51,12 @@ def _write_evaluation(path: Path, context: ReportContext) -> None:
 
 
 def _write_errors(path: Path, context: ReportContext) -> None:
-    tables.write_label_issues(path, ("true", "predicted"), context.labels, context.mistakes, context.rows)
+    tables.write_label_issues(path, ("true", "predicted"), context.labels, context.mistakes, context.records)
 
 
 def _write_label_errors(path: Path, context: ReportContext) -> None:
     tables.write_label_issues(
-        path, ("label", "suggested"), context.labels, context.label_errors, context.rows
+        path, ("label", "suggested"), context.labels, context.label_errors, context.records
     )
 
 

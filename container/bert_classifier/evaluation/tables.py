@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.metrics import Evaluation
@@ -49,7 +49,11 @@ def _supports(result: Evaluation) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_label_issues(
-    path: Path, words: tuple[str, str], labels: Sequence[str], label_issues: Sequence[LabelIssue], rows: Rows
+    path: Path,
+    words: tuple[str, str],
+    labels: Sequence[str],
+    label_issues: Sequence[LabelIssue],
+    records: Records,
 ) -> None:
     """Write label issues, at most MOST_ROWS.
 
@@ -62,8 +66,8 @@ def write_label_issues(
         header,
         (
             [
-                rows.places[s.index], labels[s.label], labels[s.answer], s.label_score, s.answer_score,
-                shortened(rows.texts[s.index], _LONGEST_TEXT),
+                records.places[s.index], labels[s.label], labels[s.answer], s.label_score, s.answer_score,
+                shortened(records.texts[s.index], _LONGEST_TEXT),
             ]
             for s in label_issues[:MOST_ROWS]
         ),

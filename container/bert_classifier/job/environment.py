@@ -8,7 +8,6 @@ import dataclasses
 import errno
 import logging
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -72,7 +71,7 @@ class Channel:
         for folder, folders, names in os.walk(self.path, onerror=_raise):  # follows no links to folders
             folders[:] = [f for f in folders if not f.startswith(".")]
             found += [Path(folder, n) for n in names if not n.startswith(".")]
-        fifo = next((p for p in found if _is_fifo(p)), None)
+        fifo = next((p for p in found if p.is_fifo()), None)
         if fifo:
             pipe = f"Channel {self.name} holds the pipe {fifo}."
             raise UserError(pipe, "Start the job with input mode File or FastFile.")
@@ -90,13 +89,6 @@ class Channel:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _is_fifo(path: Path) -> bool:
-    try:
-        return stat.S_ISFIFO(path.stat().st_mode)
-    except OSError:
-        return False
 
 
 @dataclasses.dataclass(frozen=True)

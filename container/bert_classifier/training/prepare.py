@@ -14,7 +14,7 @@ from bert_classifier.builder import Data, build_data, build_model
 from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_findings
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.stats import ChannelStats
-from bert_classifier.data.examples import Examples, Rows
+from bert_classifier.data.examples import Examples, Records
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
 from bert_classifier.job.config import TrainConfig
@@ -43,7 +43,7 @@ class PreparedData:
         splits: train, validation and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
         data_report: findings of the data doctor, as in data_report.json.
-        rows: load the texts of an evaluated channel and their positions in the files, by channel.
+        records: load the texts of an evaluated channel and their positions in the files, by channel.
     """
 
     labels: Sequence[str]
@@ -51,7 +51,7 @@ class PreparedData:
     splits: Mapping[str, Split]
     fingerprints: Mapping[str, str]
     data_report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    rows: Mapping[str, Callable[[], Rows]] = dataclasses.field(default_factory=dict)
+    records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, for other processes of this host."""
@@ -59,8 +59,8 @@ class PreparedData:
             write_ids(split.encoded.ids, _ids_file(folder, name))
             for field, array in _small_arrays(split).items():
                 np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
-        for name, rows_of in self.rows.items():
-            rows_of().save(_rows_file(folder, name))
+        for name, records_of in self.records.items():
+            records_of().save(_records_file(folder, name))
         description = {
             "labels": list(self.labels),
             "positive": self.positive,
@@ -75,9 +75,11 @@ class PreparedData:
         """Load what another process saved; the arrays are memory-mapped, so that all processes share one copy."""
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         splits = {name: _mapped(folder, name) for name in description.pop("splits")}
-        files = {name: _rows_file(folder, name) for name in splits}
-        rows = {name: functools.partial(Rows.load, path) for name, path in files.items() if path.exists()}
-        return cls(**description, splits=splits, rows=rows)
+        files = {name: _records_file(folder, name) for name in splits}
+        records = {
+            name: functools.partial(Records.load, path) for name, path in files.items() if path.exists()
+        }
+        return cls(**description, splits=splits, records=records)
 
 
 def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> PreparedData:
@@ -101,9 +103,9 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     if environment.host_rank == 0:
         _write(environment, report)
     log_findings(report)
-    rows = {name: functools.partial(Rows.of, data.channels[name]) for name in splits if name != "train"}
+    records = {name: functools.partial(Records.of, data.channels[name]) for name in splits if name != "train"}
     positive = positive_index(data.mapper)
-    return PreparedData(data.labels, positive, splits, fingerprints, report.as_json(), rows)
+    return PreparedData(data.labels, positive, splits, fingerprints, report.as_json(), records)
 
 
 class _Preparation:
@@ -170,8 +172,8 @@ def _write(environment: Environment, report: DataReport) -> None:
         logger.info("data: %d finding(s), in %s", len(report.findings), path)
 
 
-def _rows_file(folder: Path, channel: str) -> Path:
-    return folder / f"{channel}-rows.json"
+def _records_file(folder: Path, channel: str) -> Path:
+    return folder / f"{channel}-records.json"
 
 
 def _ids_file(folder: Path, channel: str) -> Path:

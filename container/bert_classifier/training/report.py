@@ -44,7 +44,7 @@ def write_reports(
             labels=prepared.labels,
             positive=prepared.positive,
             evaluation=evaluation,
-            rows=prepared.rows[evaluation.channel](),
+            records=prepared.records[evaluation.channel](),
             curve=LearningCurve(history.training_losses(), history.evaluations, info["kept_step"]),
             data=prepared.data_report,
             facts=_facts(trainer, info),

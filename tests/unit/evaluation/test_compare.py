@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
@@ -73,10 +73,10 @@ def pair_of(triples: list[tuple[int, int, int]]) -> Pair:
     """Return two models with these answers."""
     results = [evaluation_of([(t[0], t[side]) for t in triples], classes=3, margin=3.0) for side in (1, 2)]
     found = [EvaluationResult({"d.csv": result}, Temperature(1.0), 0.0) for result in results]
-    rows = Rows(
+    records = Records(
         [f"d.csv line {n}" for n in range(len(triples))], [f"<b>{n}</b>" for n in range(len(triples))]
     )
-    return Pair(("one", "two"), ("a", "b", "c"), (found[0], found[1]), rows)
+    return Pair(("one", "two"), ("a", "b", "c"), (found[0], found[1]), records)
 
 
 def test_texts_are_counted_by_who_is_right():

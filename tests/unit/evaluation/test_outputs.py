@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
@@ -103,7 +103,7 @@ def test_mistakes_are_listed_by_place_and_text(folder):
     assert len(rows) == int((context.result.predicted != context.result.targets).sum())
     for row, issue in zip(rows, context.mistakes, strict=True):
         assert row[0] == f"'=cmd.csv line {issue.index}"
-        assert row[5] == context.rows.texts[issue.index]
+        assert row[5] == context.records.texts[issue.index]
 
 
 def test_the_report_is_one_file_without_a_script(folder):
@@ -147,9 +147,11 @@ def test_two_hundred_classes_fit(tmp_path):
 )
 def test_extreme_results_have_a_report(tmp_path, result):
     """Without mistakes, curve or data the sections say so or are left out."""
-    rows = Rows(["x"] * result.count, ["y"] * result.count)
+    records = Records(["x"] * result.count, ["y"] * result.count)
     evaluation = EvaluationResult({"my.csv": result}, Temperature(1.0, "too few"), 0.0)
-    context = report_context(2, labels=("a", "b"), evaluation=evaluation, rows=rows, curve=None, data={})
+    context = report_context(
+        2, labels=("a", "b"), evaluation=evaluation, records=records, curve=None, data={}
+    )
     write_outputs(tmp_path, context)
     quality = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert quality["dataset"] == {"item_count": result.count, "channel": "my.csv"}

@@ -48,12 +48,12 @@ def test_rows_of_what_is_judged_come_along(prepared, tmp_path):
     """Texts and places of validation and test, in order, for the reports; those of train stay where they are."""
     prepared.save(tmp_path)
     mapped = PreparedData.load(tmp_path)
-    assert list(mapped.rows) == list(prepared.rows) == ["validation", "test"]
-    for name in mapped.rows:
-        rows = mapped.rows[name]()
-        assert rows == prepared.rows[name]()
-        assert len(rows.texts) == len(mapped.splits[name].targets)
-        assert rows.places[3] == f"{name}.csv line 4"
+    assert list(mapped.records) == list(prepared.records) == ["validation", "test"]
+    for name in mapped.records:
+        records = mapped.records[name]()
+        assert records == prepared.records[name]()
+        assert len(records.texts) == len(mapped.splits[name].targets)
+        assert records.places[3] == f"{name}.csv line 4"
 
 
 def test_training_from_the_map_is_the_same(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.metrics import Evaluation
@@ -35,7 +35,7 @@ class Pair:
     names: tuple[str, str]
     labels: Sequence[str]
     evaluations: tuple[EvaluationResult, EvaluationResult]
-    rows: Rows
+    records: Records
 
     @property
     def comparison(self) -> Comparison:
@@ -124,8 +124,8 @@ def _changed(pair: Pair, longest: int) -> Iterator[list[Any]]:
     ]
     for index in changed_texts(first, second).tolist():
         yield [
-            pair.rows.places[index],
+            pair.records.places[index],
             *(pair.labels[of[index]] for of in (first.targets, first.predicted, second.predicted)),
             *(float(score[index]) for score in scores),
-            shortened(pair.rows.texts[index], longest),
+            shortened(pair.records.texts[index], longest),
         ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.data.examples import Rows
+from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
 from bert_classifier.evaluation.metrics import Evaluation
@@ -36,7 +36,7 @@ class ReportContext:
     Attributes:
         labels: class names in the order of the logits.
         positive: index of the positive class, or None.
-        rows: texts of the reported channel and where they stand.
+        records: texts of the reported channel and where they stand.
         curve: None where nothing was trained.
         data: the data doctor's report; empty where there is none.
         warnings: doubts about the model, in sentences.
@@ -47,7 +47,7 @@ class ReportContext:
     labels: Sequence[str]
     positive: int | None
     evaluation: EvaluationResult
-    rows: Rows
+    records: Records
     curve: LearningCurve | None = None
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)

@@ -42,7 +42,7 @@ def render_training_report(context: ReportContext) -> str:
         reliability=_reliability_plots(context),
         calibration=_calibration(context),
         coverage=_coverage(evaluation.curve(context.channel), evaluation.abstain_below),
-        rows=context.rows,
+        rows=context.records,
         mistakes=context.mistakes,
         label_errors=context.label_errors,
         is_mostly_right=result.accuracy >= _MOSTLY_RIGHT,
