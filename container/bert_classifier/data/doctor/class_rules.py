@@ -28,15 +28,15 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
     for part in context.judged:
         asked = untaught & (counts[part.name] > 0)
         if asked.any():
-            rows = np.flatnonzero(asked[part.examples.targets])
-            is_most = part.name == "validation" and 2 * len(rows) >= len(part.examples)
+            indices = np.flatnonzero(asked[part.examples.targets])
+            is_most = part.name == "validation" and 2 * len(indices) >= len(part.examples)
             yield Finding(
                 "untaught_classes",
                 Severity.ERROR if is_most else Severity.WARNING,
                 f"{asked.sum()} class(es) of {part.name} have no training text: {context.named(asked)}; "
-                f"{share_of(len(rows), part)} can only be predicted wrongly.",
+                f"{share_of(len(indices), part)} can only be predicted wrongly.",
                 "Add training texts of these classes, or check that both files belong to the same data.",
-                part.places(rows),
+                part.places(indices),
             )
     unseen = (counts["train"] > 0) & (counts["validation"] == 0)
     if unseen.any():

@@ -64,10 +64,10 @@ def share_of(count: int, stats: ChannelStats) -> str:
 
 
 def pairs(
-    part: ChannelStats, rows: np.ndarray, relation: str, other: ChannelStats, sources: np.ndarray
+    part: ChannelStats, indices: np.ndarray, relation: str, other: ChannelStats, sources: np.ndarray
 ) -> list[str]:
     """Return where the first of these texts stand, and the texts that they are related to."""
     return [
-        f"{part.place(row)} {relation} {other.place(source)}"
-        for row, source in zip(rows[:MOST_PLACES], sources[:MOST_PLACES], strict=True)
+        f"{part.place(index)} {relation} {other.place(source)}"
+        for index, source in zip(indices[:MOST_PLACES], sources[:MOST_PLACES], strict=True)
     ]

@@ -46,7 +46,7 @@ def examine(
     context = DataContext(stats, labels, config, recommended, is_held_out)
     return DataReport(
         channels={name: stats.report(labels, config.max_seq_length) for name, stats in stats.items()},
-        leakage={name: len(rows) for name, (rows, _) in context.leaks.items()},
+        leakage={name: len(indices) for name, (indices, _) in context.leaks.items()},
         max_seq_length=config.max_seq_length,
         recommended_max_seq_length=recommended,
         recommended_whole_share=float((lengths <= recommended).mean()),

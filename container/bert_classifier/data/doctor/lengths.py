@@ -22,9 +22,9 @@ def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTe
     cut = np.flatnonzero(is_cut).tolist()
     if not cut:
         return lengths
-    chars = np.array([len(texts[row]) for row in cut])
+    chars = np.array([len(texts[index]) for index in cut])
     step = -(-int(np.minimum(chars, _MOST_CHARS_OF_ONE).sum()) // _MOST_CHARS)
-    parts = [texts[row][:_MOST_CHARS_OF_ONE] for row in cut[::step]]
+    parts = [texts[index][:_MOST_CHARS_OF_ONE] for index in cut[::step]]
     counted = np.concatenate(
         [encoder.count_tokens(parts[at : at + _AT_ONCE]) for at in range(0, len(parts), _AT_ONCE)]
     )

@@ -20,7 +20,7 @@ class Finding:
     Attributes:
         code: stable name, such as "leakage".
         severity: ERROR for what would waste the run.
-        places: up to MOST_PLACES rows that it is about, by file and line; never their text.
+        places: file and line of up to MOST_PLACES texts that it is about, never their words.
     """
 
     code: str

@@ -92,21 +92,21 @@ class ChannelStats:
             tokens=TokenCounts.of(self.lengths, self.truncated, limit),
         )
 
-    def place(self, row: int) -> str:
+    def place(self, index: int) -> str:
         """Return file and line of a text."""
-        return self.examples.place_of(int(row))
+        return self.examples.place_of(int(index))
 
-    def places(self, rows: np.ndarray) -> list[str]:
+    def places(self, indices: np.ndarray) -> list[str]:
         """Return file and line of the first of these texts."""
-        return [self.place(row) for row in rows[:MOST_PLACES]]
+        return [self.place(index) for index in indices[:MOST_PLACES]]
 
 
 def _damage(examples: Examples) -> dict[str, np.ndarray]:
-    rows: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for row, text in enumerate(examples.texts):
+    indices: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for index, text in enumerate(examples.texts):
         for kind in damage_in(text):
-            rows[kind].append(row)
-    return {kind: np.array(found, dtype=np.int64) for kind, found in rows.items()}
+            indices[kind].append(index)
+    return {kind: np.array(found, dtype=np.int64) for kind, found in indices.items()}
 
 
 def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -128,5 +128,5 @@ def leaked_from(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np
     """Return the texts of a channel that also occur in train, and their first occurrences there; int64 both."""
     known, first = np.unique(train.keys, return_index=True)
     position = np.minimum(np.searchsorted(known, part.keys), len(known) - 1)
-    rows = np.flatnonzero(known[position] == part.keys)
-    return rows, first[position[rows]]
+    indices = np.flatnonzero(known[position] == part.keys)
+    return indices, first[position[indices]]

@@ -42,18 +42,18 @@ def empty(context: DataContext) -> Iterator[Finding]:
 def duplicates(context: DataContext) -> Iterator[Finding]:
     """Find texts that occur more than once."""
     for stats in context.stats.values():
-        rows = stats.repeats
-        if len(rows) == 0:
+        indices = stats.repeats
+        if len(indices) == 0:
             continue
         texts = stats.examples.texts
-        same = sum(texts[row] == texts[first] for row, first in zip(rows, stats.repeated, strict=True))
+        same = sum(texts[index] == texts[first] for index, first in zip(indices, stats.repeated, strict=True))
         yield Finding(
             "duplicate_texts",
-            severity_of(len(rows), stats),
-            f"{share_of(len(rows), stats)} repeat an earlier one with the same label: {same} exactly,"
+            severity_of(len(indices), stats),
+            f"{share_of(len(indices), stats)} repeat an earlier one with the same label: {same} exactly,"
             " the others apart from case, blanks or Unicode form.",
             "Keep one of each, unless such texts really are that frequent.",
-            pairs(stats, rows, "repeats", stats, stats.repeated),
+            pairs(stats, indices, "repeats", stats, stats.repeated),
         )
 
 
@@ -74,37 +74,37 @@ def conflicts(context: DataContext) -> Iterator[Finding]:
 def leakage(context: DataContext) -> Iterator[Finding]:
     """Find texts that the model both learns and is judged by."""
     for part in context.judged:
-        rows, sources = context.leaks[part.name]
-        if len(rows) == 0:
+        indices, sources = context.leaks[part.name]
+        if len(indices) == 0:
             continue
         is_split = context.is_held_out and part.name == "validation"
-        is_all = part.name == "validation" and len(rows) == len(part.examples)
+        is_all = part.name == "validation" and len(indices) == len(part.examples)
         yield Finding(
             "leakage",
-            Severity.ERROR if is_all else severity_of(len(rows), part),
-            f"{share_of(len(rows), part)} also occur in train"
+            Severity.ERROR if is_all else severity_of(len(indices), part),
+            f"{share_of(len(indices), part)} also occur in train"
             + (", from which they were split off" if is_split else "")
             + ": the model has seen their labels, so its scores are too high.",
             "Remove the repeated texts from train."
             if is_split
             else f"Remove them from train or {part.name}.",
-            pairs(part, rows, "stands in", context.train, sources),
+            pairs(part, indices, "stands in", context.train, sources),
         )
 
 
 def encoding(context: DataContext) -> Iterator[Finding]:
     """Find texts that were damaged when saved."""
     for stats in context.stats.values():
-        for kind, rows in stats.damage.items():
-            if len(rows):
+        for kind, indices in stats.damage.items():
+            if len(indices):
                 problem, remedy = _DAMAGE[kind]
-                message = f"{share_of(len(rows), stats)} {problem}."
+                message = f"{share_of(len(indices), stats)} {problem}."
                 yield Finding(
                     f"encoding_{kind}",
-                    severity_of(len(rows), stats),
+                    severity_of(len(indices), stats),
                     message,
                     remedy,
-                    stats.places(rows),
+                    stats.places(indices),
                 )
 
 
@@ -117,11 +117,11 @@ def truncation(context: DataContext) -> Iterator[Finding]:
     else:
         remedy = _remedy_for_cuts(context)
     for stats in context.stats.values():
-        rows = np.flatnonzero(stats.truncated)
-        if len(rows):
-            message = f"{share_of(len(rows), stats)} are longer than {kept} and are cut."
-            severity = severity_of(len(rows), stats)
-            yield Finding("truncated_texts", severity, message, remedy, stats.places(rows))
+        indices = np.flatnonzero(stats.truncated)
+        if len(indices):
+            message = f"{share_of(len(indices), stats)} are longer than {kept} and are cut."
+            severity = severity_of(len(indices), stats)
+            yield Finding("truncated_texts", severity, message, remedy, stats.places(indices))
 
 
 def _remedy_for_cuts(context: DataContext) -> str:
