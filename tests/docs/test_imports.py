@@ -152,6 +152,16 @@ def test_the_host_side_needs_no_torch() -> None:
     assert offences((path, own_imports_of(path) - set(BASE)) for path in LAUNCHER) == {}
 
 
+def test_the_launchers_rooms_point_downwards() -> None:
+    """Commands know checks, checks know inputs and AWS, all know settings; none knows a room above its own."""
+    rooms = ["settings", "aws", "inputs", "checks", "commands"]
+    for path in LAUNCHER:
+        if path.parent.name in rooms:
+            imported = {name.split(".")[1] for name in imports_of(path) if name.startswith("launcher.")}
+            above = rooms[rooms.index(path.parent.name) + 1 :]
+            assert imported.isdisjoint(above), f"{path}: {sorted(imported & set(above))}"
+
+
 def test_the_sdk_has_its_place() -> None:
     """Only what trains and what deploys imports SageMaker's SDK; the rest speaks to AWS itself."""
     importers = {

@@ -11,11 +11,11 @@ from bert_classifier.errors import PlatformError, UserError
 from launcher.aws import model
 from launcher.aws.account import Account
 from launcher.aws.errors import AWS_ERRORS, code_of
-from launcher.aws.instances import GPU_AMI
 from launcher.aws.model import without_unset
 from launcher.aws.s3 import Location
 from launcher.command import say
 from launcher.settings.inference import DeploySettings
+from launcher.settings.instances import GPU_AMI
 
 VARIANT = "AllTraffic"
 LAST_LINES = 15

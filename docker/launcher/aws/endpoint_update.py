@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launcher.aws.instances import has_own_disk
 from launcher.aws.live_endpoint import SETTING_OF, LiveEndpoint
 from launcher.aws.model import without_unset
 from launcher.settings.inference import DeploySettings
+from launcher.settings.instances import has_own_disk
 
 # Fields of a container that any image can have and no setting of `deploy` names.
 _KEPT = ("ContainerHostname", "AdditionalModelDataSources", "ContainerMetricsConfig")

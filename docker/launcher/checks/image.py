@@ -10,8 +10,8 @@ from bert_classifier.job.cuda_kernels import has_kernels_for
 from launcher.aws import ecr
 from launcher.aws.account import Account
 from launcher.aws.errors import AWS_ERRORS
-from launcher.aws.instances import Host, host_of
 from launcher.findings import Finding, fail, ok, warn
+from launcher.settings.instances import Host, host_of
 from launcher.settings.workload import WorkloadSettings
 
 # Labels that docker/build.sh gives an image whose torch is built for GPUs.

@@ -10,7 +10,6 @@ from bert_classifier.job.settings import nearest, specs
 from bert_classifier.job.variables import near_misses
 from launcher.aws.account import Account
 from launcher.aws.errors import code_of
-from launcher.aws.instances import DRIVER_LINES, GPU_AMI, NEWEST_BATCH_DRIVER
 from launcher.aws.model import artifact_of
 from launcher.aws.s3 import Location
 from launcher.checks.image import Driver
@@ -18,6 +17,7 @@ from launcher.checks.unused import check_image_settings
 from launcher.checks.workload import check_tags, check_vpc
 from launcher.findings import Finding, examine, fail, obtain, ok, warn
 from launcher.settings.inference import DeploySettings, ModelSettings, TransformSettings
+from launcher.settings.instances import DRIVER_LINES, GPU_AMI, NEWEST_BATCH_DRIVER
 
 
 def find_artifact(settings: ModelSettings, account: Account) -> tuple[str, list[Finding]]:

@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launcher.aws.instances import has_own_disk
 from launcher.findings import Finding, fail, warn
 from launcher.settings.account import AccountSettings
 from launcher.settings.inference import DeploySettings
+from launcher.settings.instances import has_own_disk
 from launcher.settings.workload import WorkloadSettings
 
 _STEP = 1024  # MB of a serverless endpoint's memory

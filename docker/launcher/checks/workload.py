@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from bert_classifier.job.settings import shown
-from launcher.aws.instances import AS_OF, host_of, nearest_type
 from launcher.checks.image import OLDEST_GPU
 from launcher.findings import Finding, fail, ok, warn
+from launcher.settings.instances import AS_OF, host_of, nearest_type
 from launcher.settings.workload import WorkloadSettings
 
 

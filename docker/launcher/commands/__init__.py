@@ -1,1 +1,1 @@
-"""One module for each command of make."""
+"""One module per command of make; `estimator` is the SDK's side of `train`."""

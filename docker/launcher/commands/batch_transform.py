@@ -26,7 +26,7 @@ _POLL_S = 15.0
 
 
 def run(settings: TransformSettings, account: Account) -> int:
-    """Classify the texts; return 0 once the predictions are there, or the job runs and nobody waits for it.
+    """Classify the texts; return 0 once the predictions are there, or with WAIT=false once it is started.
 
     Raises:
         ContainerError: when something is wrong, or the job fails; its model is removed.

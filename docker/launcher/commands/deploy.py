@@ -24,7 +24,7 @@ _PROVISIONING_S = 1800  # besides download and start: machines, and the switch b
 
 
 def run(settings: DeploySettings, account: Account) -> int:
-    """Deploy the model; return 0 once it serves, or is starting and nobody waits for it.
+    """Deploy the model; return 0 once it serves, or with WAIT=false once it is starting.
 
     Raises:
         ContainerError: when something is wrong; what was created by then is removed again.

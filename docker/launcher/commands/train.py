@@ -23,7 +23,7 @@ _MOST_POLLS = 1_000_000  # the job's own time limit ends it
 
 
 def run_spot(settings: TrainSettings, account: Account) -> int:
-    """Train on spot instances; return 0 once the model is there, or the job runs and nobody waits for it."""
+    """Train on spot instances; return 0 once the model is there, or with WAIT=false once the job is started."""
     return _run(settings, account, spot=True)
 
 
@@ -65,7 +65,7 @@ def upload_channels(job: Job, account: Account) -> None:
 
 def _start(job: Job, account: Account, typed: interrupts.Interrupts) -> None:
     # The SDK takes seconds to import, and a wrong setting should not wait for it.
-    from launcher.aws import estimator
+    from launcher.commands import estimator
 
     try:
         estimator.start(job, role_arn(job.settings.role, account), account, typed)
@@ -114,7 +114,7 @@ def _follow(job: Job, account: Account, typed: interrupts.Interrupts) -> int:
 
 
 def _show_log(job: Job, account: Account) -> None:
-    from launcher.aws import estimator
+    from launcher.commands import estimator
 
     try:
         estimator.follow(job.name, account)

@@ -1,1 +1,1 @@
-"""What each command can be given, and where the values come from."""
+"""Settings of each command, where their values come from, and the table of instance types."""

@@ -3,9 +3,9 @@
 import dataclasses
 
 from bert_classifier.job.settings import boolean, choice, integer
-from launcher.aws.instances import has_gpu
 from launcher.settings.account import AccountSettings
 from launcher.settings.fields import instance_type, kms_key, names, pairs, s3_uri, text
+from launcher.settings.instances import has_gpu
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

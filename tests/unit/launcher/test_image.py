@@ -6,11 +6,11 @@ import pytest
 from botocore.session import get_session
 
 from bert_classifier.job.findings import Severity
-from launcher.aws.instances import GPU_AMI, host_of
 from launcher.checks.image import ARCHITECTURES_LABEL, CUDA_LABEL, Driver, ImageFacts, check_fit
 from launcher.checks.model import endpoint_driver, transform_driver
 from launcher.checks.workload import check_host
 from launcher.settings.inference import DeploySettings, TransformSettings
+from launcher.settings.instances import GPU_AMI, host_of
 from launcher.settings.training import TrainSettings
 
 KERNELS = "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 
 from bert_classifier.job.findings import Severity
-from launcher.aws.instances import GPU_AMI
 from launcher.checks.model import check_ami, check_environment
 from launcher.checks.unused import check_deploy_settings, check_serverless, without_unusable
 from launcher.checks.workload import check_instance
 from launcher.findings import examine
 from launcher.settings.inference import DeploySettings
+from launcher.settings.instances import GPU_AMI
 
 KNOWN = ["ml.m5.xlarge", "ml.g5.xlarge", "ml.m6g.large", "ml.inf2.xlarge", "ml.g5g.xlarge"]
 
