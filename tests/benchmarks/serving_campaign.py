@@ -3,7 +3,7 @@
     PYTHONPATH=container:tests python tests/benchmarks/serving_campaign.py [--stops 50] [--kills 50] …
 
 It runs the real `serve`, with a tiny model, but for the overload with a pretrained one, and prints one line for each.
-Exit status: 0 all of it was met and borne; 1 something was not, which is told.
+Exit status: 0 all of it was met and borne; 1 something was not, and the line says which.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def main() -> int:
 
 def _shown(campaign: Campaign) -> list[str]:
     """Print a campaign, and return what is wrong with it."""
-    print(campaign.told, *(f"  FAULT: {fault}" for fault in campaign.faults), sep="\n", flush=True)
+    print(campaign.summary, *(f"  FAULT: {fault}" for fault in campaign.faults), sep="\n", flush=True)
     return campaign.faults
 
 
@@ -94,11 +94,12 @@ def stops(root: Path, count: int, side_by_side: int) -> Campaign:
     outcomes = sum((result[0] for result in results), Counter[str]())
     codes = sorted({result[1] for result in results})
     longest = max(result[2] for result in results)
-    told = f"{count} SIGTERMs, {CALLERS} clients: {_told(outcomes)}; exit codes {codes}; longest stop {longest:.1f} s"
+    summary = f"{count} SIGTERMs, {CALLERS} clients: {_counts(outcomes)}; exit codes {codes}; "
+    summary += f"longest stop {longest:.1f} s"
     faults = verdicts.faults_of_stops(
         outcomes["lost"], [result[1] for result in results], [result[3] for result in results]
     )
-    return Campaign(told, faults)
+    return Campaign(summary, faults)
 
 
 def kills(root: Path, count: int) -> Campaign:
@@ -123,11 +124,11 @@ def kills(root: Path, count: int) -> Campaign:
         is_over.set()
         outcomes = outcomes_of(callers)
     lost = outcomes["lost"] / count
-    told = (
-        f"{count} workers killed, {CALLERS} clients: {_told(outcomes)}; {lost:.1f} lost a kill; "
+    summary = (
+        f"{count} workers killed, {CALLERS} clients: {_counts(outcomes)}; {lost:.1f} lost per kill; "
         f"until answers came again: median {sorted(waits)[count // 2]:.1f} s, most {max(waits):.1f} s"
     )
-    return Campaign(told, verdicts.faults_of_kills(count, workers, outcomes["lost"]))
+    return Campaign(summary, verdicts.faults_of_kills(count, workers, outcomes["lost"]))
 
 
 def soak(root: Path, count: int) -> Campaign:
@@ -153,11 +154,11 @@ def soak(root: Path, count: int) -> Campaign:
                 workers.add(server.worker)
                 rss.append(_rss_mb(server.worker))
     tenths = ", ".join(f"{memory:.0f}" for memory in rss)
-    told = f"{count} requests of 1 to 12 texts: {dict(statuses)}; memory after each tenth, MB: {tenths}"
-    return Campaign(told, verdicts.faults_of_soak(count, statuses, rss, len(workers)))
+    summary = f"{count} requests of 1 to 12 texts: {dict(statuses)}; memory after each tenth, MB: {tenths}"
+    return Campaign(summary, verdicts.faults_of_soak(count, statuses, rss, len(workers)))
 
 
-def _told(outcomes: Counter[str]) -> str:
+def _counts(outcomes: Counter[str]) -> str:
     return ", ".join(f"{number} {what}" for what, number in sorted(outcomes.items())) + (
         "" if outcomes["lost"] else ", 0 lost"
     )
@@ -227,7 +228,7 @@ async def overload(root: Path, seconds: float) -> Campaign:
         Counter(answer.status for answer in unloaded), statuses, Counter(ping.status for ping in pings),
         (int(OVERLOAD * capacity * seconds), int(PINGS_A_SECOND * seconds)), after.status,
     )  # fmt: skip
-    told = (
+    summary = (
         f"overload {OVERLOAD} × {capacity:.0f} requests/s for {seconds:g} s: {dict(statuses)}; "
         f"accepted p50 {_quantile(accepted, 0.5):.0f} p99 {_quantile(accepted, 0.99):.0f} ms "
         f"(16 at once, unloaded: {_quantile([a.seconds for a in unloaded], 0.5):.0f} ms); "
@@ -238,7 +239,7 @@ async def overload(root: Path, seconds: float) -> Campaign:
         f"in the second {max(rss[half:]):.0f}; "
         f"first request after it: {after.status} in {after.seconds * 1000:.0f} ms"
     )
-    return Campaign(told, faults)
+    return Campaign(summary, faults)
 
 
 async def _watch_memory(worker: int, rss: list[float]) -> None:
@@ -279,12 +280,12 @@ def slow_clients(root: Path, seconds: float) -> Campaign:
                 time.sleep(0.08)
         for connection in slow:
             connection.close()
-    told = (
+    summary = (
         f"{SLOW_CLIENTS} slow clients for {seconds:g} s ({connected[0]} at first, {connected[-1]} in the end): "
         f"{len(pings)} pings, p50 {_quantile(pings, 0.5):.0f} ms, longest {max(pings) * 1000:.0f} ms; "
         f"requests beside them: {dict(requests)}"
     )
-    return Campaign(told, verdicts.faults_of_slow_clients(connected[0], SLOW_CLIENTS, pings, requests))
+    return Campaign(summary, verdicts.faults_of_slow_clients(connected[0], SLOW_CLIENTS, pings, requests))
 
 
 def _trickle(connection: socket.socket) -> bool:

@@ -38,6 +38,6 @@ def test_every_pair_of_serializer_and_deserializer_works(tmp_path):
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout.splitlines()[-1])
     assert len(found) == PAIRS
-    for pair, told in found.items():
-        assert not told.startswith("failed: "), f"{pair}: {told}"
-        assert all(str(answer["score"]) in told for answer in wanted), f"{pair}: {told}"
+    for pair, output in found.items():
+        assert not output.startswith("failed: "), f"{pair}: {output}"
+        assert all(str(answer["score"]) in output for answer in wanted), f"{pair}: {output}"

@@ -234,7 +234,7 @@ def test_wrong_settings(tmp_path):
 
 
 def test_a_port_that_is_taken(tmp_path):
-    """A port that somebody listens on is told in one sentence, with exit code 3."""
+    """A port that somebody listens on is named in one sentence, with exit code 3."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with ServingProcess(tmp_path, tmp_path / "log", sagemaker_bind_to_port=port) as process:

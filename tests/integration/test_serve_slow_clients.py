@@ -78,7 +78,7 @@ def test_slow_senders_take_nothing_from_others(server, connect, kind):
     assert server.invoke('["apple"]')[0] == 200
 
 
-def test_a_body_that_trickles_is_told(server, connect):
+def test_a_body_that_trickles_is_answered(server, connect):
     """A body that is not there in time gets 408, and the connection ends."""
     connection = connect(KINDS["in the body"])
     answer = b"".join(iter(lambda: connection.recv(65536), b""))

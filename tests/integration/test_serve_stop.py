@@ -99,7 +99,7 @@ def test_stops_that_are_repeated_to_the_end(server, numbers):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 @pytest.mark.parametrize("delay", [0.0, 0.3, 0.7])
 def test_a_stop_while_it_starts(ml_root, tmp_path, number, delay):
-    """From its first lines on, in the middle of its imports, a start ends with 0 when it is told to stop."""
+    """From its first lines on, in the middle of its imports, a start ends with 0 when it gets a stop signal."""
     with ServingProcess(ml_root, tmp_path / "log") as process:
         while not process.catches(signal.SIGTERM):
             time.sleep(0.001)
@@ -120,13 +120,13 @@ def test_a_signal_without_meaning_changes_nothing(server, number):
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "reason"),
     [
         ("hang", "a forward pass has taken more than 2 s"),
         pytest.param("die", "a model thread has died", marks=pytest.mark.slow),
     ],
 )
-def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, told):
+def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, reason):
     """The waiting request gets 503, the reason and all stacks are logged, and another worker takes over."""
     path = f"{FAULTY_MODEL}:{CONTAINER}"
     with ServingProcess(ml_root, tmp_path / "log", pythonpath=path, serving_stall_timeout=2) as process:
@@ -137,7 +137,7 @@ def test_a_model_that_hangs_or_dies_is_replaced(ml_root, tmp_path, word, told):
             time.sleep(0.01)
         process.wait_until_ready()
         assert process.invoke('["apple"]')[0] == 200
-        assert f"{told}: this worker ends and is replaced" in process.log
+        assert f"{reason}: this worker ends and is replaced" in process.log
         assert "predict_or_fail" in process.log or word == "die", "the stacks"
 
 
@@ -185,7 +185,7 @@ def test_an_answer_that_fails_behind_its_head_costs_its_connection_only(ml_root,
 
 
 def test_a_text_that_fails_in_the_model_fails_alone(ml_root, tmp_path):
-    """Its neighbours are answered, and what it was is neither told nor logged."""
+    """Its neighbours are answered, and what it was is neither answered nor logged."""
     path = f"{FAULTY_MODEL}:{CONTAINER}"
     with ServingProcess(ml_root, tmp_path / "log", pythonpath=path) as process:
         process.wait_until_ready()

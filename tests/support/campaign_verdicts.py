@@ -9,7 +9,7 @@ MOST_GROWTH = 1.1  # of a worker's memory, from the first half of a campaign to 
 class Campaign(NamedTuple):
     """What became of one: a line for people, and what is wrong with it."""
 
-    told: str
+    summary: str
     faults: list[str]
 
 

@@ -1,4 +1,4 @@
-"""Environment variables that would set up a library behind the server's back. Standard library only."""
+"""Environment variables that would configure a library past the server's settings. Standard library only."""
 
 from collections.abc import MutableMapping
 
@@ -16,6 +16,6 @@ _OF_LIBRARIES = (
 
 
 def take_foreign(environ: MutableMapping[str, str]) -> list[str]:
-    """Remove the variables by which a library would be set up from outside; return those that said something."""
+    """Remove the variables that would configure a library; return the names of those that were not empty."""
     given = [name for name in _OF_LIBRARIES if name in environ]
     return [name for name in given if environ.pop(name)]

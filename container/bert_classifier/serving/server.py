@@ -56,9 +56,9 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
 
     Args:
         environ: the process' environment: ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
-        foreign: variables that were taken out of it, since libraries would read them.
+        foreign: names of variables that were removed from it, since libraries would read them.
     """
-    # OpenMP's waiting threads spin for milliseconds unless told otherwise, on cores that the requests need.
+    # OpenMP's waiting threads spin for milliseconds by default, on cores that the requests need.
     environ.setdefault("GOMP_SPINCOUNT", "1000")
     log.configure()
     access_log.configure()
@@ -72,7 +72,7 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
         _check_address(config)
         return _serve(_Server(config, ml_root(environ) / "model"))
     except ContainerError as error:
-        logger.error("%s", failure_text(error))  # noqa: TRY400 - told in one sentence
+        logger.error("%s", failure_text(error))  # noqa: TRY400 - one sentence says it
         return exit_code_of(error)
     finally:
         ignore_stops()
@@ -99,7 +99,7 @@ def _writable_dir() -> str:
 
 
 def _most_connections(threads: int) -> int:
-    """Return how many connections a worker may hold: idle ones must not take the descriptors that work needs."""
+    """Return how many connections a worker may hold, so that idle ones leave enough file descriptors."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return max(1, min(threads + IDLE_CONNECTIONS, descriptors - OWN_DESCRIPTORS))
 
@@ -151,7 +151,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         Parent(self).run()
 
     def supervise(self) -> None:
-        """In the worker, every second: end it when its model will answer no more; the parent starts another."""
+        """In the worker, every second: end it when its model will not answer any more; the parent starts another."""
         problem = self._service.problem()
         if problem is None:
             return
@@ -166,17 +166,17 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         os._exit(REPLACE_ME)
 
     def note_refusal(self, status: int, bytes_out: int, began: float) -> None:
-        """In the worker: count and log what was answered without the application, since it was no HTTP."""
+        """In the worker: count and log a request that was not HTTP, which never reached the application."""
         self._metrics.note_request(status)
         if self._config.serving_access_log:
             access_log.Entry.of_refusal(status, bytes_out, began).write()
 
     def note_cut(self, reason: str) -> None:
-        """In the worker: count a connection that was closed in the middle of a request or an answer."""
+        """In the worker: count a connection that was cut during a request or an answer."""
         self._metrics.note_cut(reason)
 
     def abandon(self) -> None:
-        """In the worker: tell every request that waits that it will not be answered."""
+        """In the worker: fail every request that waits with 503."""
         self._service.abandon()
 
     def _settings(self) -> dict[str, Any]:
@@ -205,11 +205,11 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         }
 
     def _note_new_worker(self, _arbiter: Parent, _worker: Worker) -> None:
-        """In the parent: each worker has to prove anew that it gets as far as a model."""
+        """In the parent: note that the new worker has no model yet."""
         self.outcome.was_ready = False
 
     def _begin_worker(self, _arbiter: Parent, _worker: Worker) -> None:
-        """In the worker, first of all: its parent's handlers, which it has inherited, would swallow a stop."""
+        """In the worker, first of all: replace the handlers inherited from the parent, which would swallow a stop."""
         end_at_stops()
 
     def _start_model(self, _worker: Worker) -> None:
@@ -217,7 +217,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self._service.start()
 
     def _load_model(self) -> "list[Predictor]":
-        """In the worker's loading thread: return the models once each has classified a text."""
+        """In the worker's loading thread: return the models after each has classified a text."""
         # Importing torch takes seconds: only now, when the socket answers already.
         from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gpu
         from bert_classifier.serving.model.predictor import load_predictors
@@ -246,7 +246,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         return predictors
 
     def _stop_all(self, error: Exception) -> None:
-        """In the worker's loading thread: say why there is no model, and end the parent too."""
+        """In the worker's loading thread: log why there is no model, and end the parent too."""
         stack = None if isinstance(error, ContainerError) else error
         logger.error("%s", failure_text(error), exc_info=stack)
         self.outcome.exit_code = exit_code_of(error)
@@ -254,7 +254,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             os.kill(self._parent, signal.SIGTERM)
 
     def _end_worker(self, _arbiter: Parent, worker: Worker) -> None:
-        """In the worker, last of all: answer what waits, and leave without taking the interpreter apart.
+        """In the worker, last of all: answer what waits, and exit without finalising the interpreter.
 
         With torch loaded that takes seconds, and it would crash if a thread were still inside torch.
         """
@@ -265,7 +265,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             os._exit(0)
 
     def _note_dead_worker(self, arbiter: Parent, _worker: Worker) -> None:
-        """In the parent: do not start worker after worker when none ever gets as far as a model."""
+        """In the parent: end when a worker died before it had a model, as the next one would."""
         is_stopping = not arbiter.LISTENERS
         if self.outcome.was_ready or self.outcome.exit_code or is_stopping:
             return

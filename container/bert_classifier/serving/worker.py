@@ -1,4 +1,12 @@
-"""gunicorn's threaded worker, with what it lacks: slow clients cost no thread, and a stop loses no request."""
+"""gunicorn's threaded worker with what it lacks, each thing with the test that gunicorn's own fails.
+
+- A stop goes on for a while and then sweeps the port: otherwise requests are lost (test_serve_stop).
+- A thread starts when the head of a request is whole, and each wait has an end: otherwise slow clients take all
+  threads (test_serve_slow_clients).
+- The loop lingers for a client that does not close, instead of waiting for it (the same).
+- Idle connections make room for new ones (test_a_client_that_floods_…, test_with_few_descriptors).
+- Errors are JSON, are counted and quote nothing (test_serve_hostile).
+"""
 
 import contextlib
 import errno

@@ -4,7 +4,7 @@ from bert_classifier.serving.foreign_variables import take_foreign
 
 
 def test_variables_of_libraries_are_taken_out():
-    """Those that said something are told; one that is set to nothing would be read as well."""
+    """Those that were not empty are returned; one that is set to nothing would be read as well."""
     environ = {
         "WEB_CONCURRENCY": "",
         "PROMETHEUS_MULTIPROC_DIR": "/tmp",

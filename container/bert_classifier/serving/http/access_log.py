@@ -1,4 +1,4 @@
-"""One JSON object a line for each request: what was asked for and how it went, nothing of what it held."""
+"""One line of JSON per request: what was asked for and how it went, nothing of what it held."""
 
 import dataclasses
 import datetime
@@ -48,7 +48,7 @@ class Entry:
 
     @classmethod
     def of_refusal(cls, status: int, bytes_out: int, began: float) -> Self:
-        """Return the entry for a request that could not be parsed; of its bytes nothing can be told.
+        """Return the entry for a request that could not be parsed, whose bytes are unknown.
 
         Args:
             began: on time.monotonic's clock.
@@ -71,7 +71,7 @@ class Entry:
         )
 
     def write(self) -> None:
-        """Log the entry, now that the answer has been written or has failed to be."""
+        """Log the entry, once the answer has been written or has failed."""
         self.milliseconds = round((time.monotonic() - self._began) * 1000, 2)
         logger.info("%s", json.dumps(dataclasses.asdict(self)))
 

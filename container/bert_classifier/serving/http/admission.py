@@ -1,4 +1,4 @@
-"""How much may be under way at the same time; what is beyond it is refused before any work is done for it."""
+"""Limits of what may be under way at the same time; what exceeds them is refused before any work is done for it."""
 
 import threading
 from typing import Self
@@ -14,7 +14,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def try_take(self, amount: int) -> bool:
-        """Take that much if there is as much, and say whether."""
+        """Take an amount if there is as much, and return whether."""
         with self._lock:
             if amount > self._left:
                 return False

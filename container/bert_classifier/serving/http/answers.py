@@ -45,7 +45,7 @@ def of_http_error(error: HTTPException) -> Response:
 
 
 def of_bug(error: Exception) -> Response:
-    """Answer a bug with an id, under which log_bug has told the log."""
+    """Answer a bug with the id under which log_bug has logged it."""
     message = "The server failed on this request; the reason is in its log under this id."
     return _error_response(500, "internal_error", message, id=log_bug(error))
 
@@ -53,8 +53,8 @@ def of_bug(error: Exception) -> Response:
 def log_bug(error: BaseException) -> str:
     """Log an error's kind and stack under a new id and return the id.
 
-    No message is logged, as it may quote a text; and the stack stands on one line, like everything logged
-    here: a log service takes a line as a record.
+    Its message is not logged, as it may quote a text. The stack is on one line, since log services take a line
+    as a record.
     """
     error_id = secrets.token_hex(8)
     stack = "".join(traceback.format_tb(error.__traceback__))

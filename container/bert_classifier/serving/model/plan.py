@@ -1,4 +1,4 @@
-"""How many models and threads a machine gets: from the cores this container may truly use, and its GPUs."""
+"""How many models and threads to run, from the cores that this container may use and its GPUs."""
 
 import dataclasses
 
@@ -11,11 +11,11 @@ class Plan:
     """What one server runs.
 
     Attributes:
-        cores: that may be used.
-        devices: of torch, one for each model thread.
-        threads: that a pass computes with while no other runs.
-        threads_shared: that it computes with at least, while all model threads compute.
-        request_threads: that wait for clients and models.
+        cores: cores that may be used.
+        devices: torch devices, one per model thread.
+        threads: threads of a pass while no other runs.
+        threads_shared: threads of a pass at least, while all model threads compute.
+        request_threads: threads that wait for clients and models.
     """
 
     cores: int
@@ -40,11 +40,10 @@ def make_plan(*, cores: int, gpus: int, models: int | None, threads: int | None,
     other after every operation, and all of them whenever another thread takes one's core. A lone pass takes all.
 
     Args:
-        gpus: of CUDA; each gets a model of its own. Without one all models compute on the CPU and share
-            their weights.
-        models: model threads; default: one for each GPU, or on a CPU as many as side_by_side says.
-        threads: of each, always; default: the cores, shared among them.
-        requests: admitted at the same time.
+        gpus: CUDA GPUs, each with a model of its own. Without one, all models share their weights on the CPU.
+        models: model threads; default: one per GPU, or on a CPU as many as side_by_side returns.
+        threads: threads of each; default: the cores, shared among them.
+        requests: requests admitted at the same time.
     """
     count = models or gpus or side_by_side(cores)
     devices = tuple(f"cuda:{number % gpus}" for number in range(count)) if gpus else ("cpu",) * count

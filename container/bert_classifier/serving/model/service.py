@@ -27,7 +27,7 @@ class ModelService:
 
     Args:
         load: returns the predictors, one for each model thread, once they have proved to work.
-        on_failure: told, in the loading thread, what `load` raised.
+        on_failure: called, in the loading thread, with what `load` raised.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ModelService:
         return self._batcher is not None and self._batcher.is_alive and self.problem() is None
 
     def problem(self) -> str | None:
-        """Return why a loaded model will answer no more, if so."""
+        """Return why a loaded model will not answer any more, if so."""
         limit = self._config.serving_stall_timeout
         return None if self._batcher is None else self._batcher.problem(limit)
 
@@ -71,7 +71,7 @@ class ModelService:
         return self._batcher.submit(texts, deadline)
 
     def abandon(self) -> None:
-        """Tell every request that waits that it will not be answered."""
+        """Fail every request that waits with 503."""
         if self._batcher is not None:
             self._batcher.abandon()
 

@@ -10,7 +10,7 @@ from bert_classifier.serving.model.plan import Plan
 
 
 class ThreadBudget:
-    """Deals the cores to the passes of a process: all to one that begins alone, else a part.
+    """Assigns the cores to the passes of a process: all to one that begins alone, else a part.
 
     A pass keeps what it began with: it is short.
     """

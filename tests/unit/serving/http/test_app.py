@@ -163,7 +163,7 @@ def test_paths_and_methods_that_are_not_there(client, method, path, status, allo
 
 
 def test_execution_parameters(client):
-    """Batch transform is told two numbers whose product SageMaker accepts, and no batch strategy."""
+    """Batch transform gets two numbers whose product SageMaker accepts, and no batch strategy."""
     parameters = client.get("/execution-parameters").json
     assert parameters == {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 6}
 
@@ -265,18 +265,18 @@ def test_an_answer_that_takes_too_long(toy_client, toy):
     assert _ask(toy_client, ["a"]).json == [{"label": "yes", "score": 0.75}]
 
 
-def test_a_bug_is_told_by_an_id_only(toy_client, caplog):
+def test_a_bug_is_answered_by_an_id_only(toy_client, caplog):
     """A bug is 500 with an id that the log has too; neither holds the error's message or the text."""
     logger = logging.getLogger("bert_classifier.serving.http.answers")
     logger.addHandler(caplog.handler)
     response = _ask(toy_client, ["poison secret-7"])
     logger.removeHandler(caplog.handler)
     assert _code(response) == (500, "internal_error")
-    told = " ".join(record.getMessage() for record in caplog.records)
-    assert response.json["id"] in told
-    assert "ValueError" in told
-    assert "in predict" in told
-    for place in (told, response.text):
+    logged = " ".join(record.getMessage() for record in caplog.records)
+    assert response.json["id"] in logged
+    assert "ValueError" in logged
+    assert "in predict" in logged
+    for place in (logged, response.text):
         assert "secret-7" not in place
     assert "Traceback" not in response.text
     assert _ask(toy_client, ["a"]).status_code == 200

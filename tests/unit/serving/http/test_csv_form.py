@@ -139,12 +139,12 @@ def test_the_content_type_says_what_a_first_row_is(make_service, predictor):
     client = create_app(service, ServeConfig()).test_client()
     in_batch = create_app(service, ServeConfig(sagemaker_batch=True)).test_client()
 
-    def ask(to, told):
+    def ask(to, value):
         return to.post(
-            "/invocations", data="text\napple", content_type=f"text/csv; header={told}", buffered=True
+            "/invocations", data="text\napple", content_type=f"text/csv; header={value}", buffered=True
         )
 
-    assert [ask(client, told).text.count("\n") + 1 for told in ("present", "absent")] == [1, 2]
+    assert [ask(client, value).text.count("\n") + 1 for value in ("present", "absent")] == [1, 2]
     assert ask(in_batch, "absent").status_code == 200
     refused = ask(in_batch, "present")
     assert (refused.status_code, refused.json["code"]) == (400, "bad_csv")

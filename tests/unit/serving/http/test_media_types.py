@@ -103,8 +103,8 @@ def test_a_coding_that_changes_nothing_is_no_compression(make_service, predictor
     """Proxies and some clients name identity, or nothing at all."""
     client = create_app(make_service(predictor), ServeConfig()).test_client()
 
-    def ask(told):
-        response = client.post("/invocations", json=["a"], headers={"Content-Encoding": told}, buffered=True)
+    def ask(value):
+        response = client.post("/invocations", json=["a"], headers={"Content-Encoding": value}, buffered=True)
         return response.status_code
 
     assert (ask(coding), ask("gzip"), ask("identity, gzip")) == (200, 415, 415)

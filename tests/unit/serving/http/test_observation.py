@@ -66,14 +66,14 @@ def test_metrics_count_what_happens(client):
 @pytest.mark.parametrize("empty", ["\u200b", "\0", "\u0301"])
 def test_a_text_without_any_token_is_refused_like_an_empty_one(client, empty):
     """In its place, alone and among others, and counted as refused."""
-    told = [
+    responses = [
         json.loads(client.post("/invocations", json=[empty, *more], buffered=True).text)
         for more in ([], ["apple"])
     ]
-    for answers in told:
+    for answers in responses:
         assert answers[0]["code"] == "bad_record"
         assert answers[0]["error"].startswith("the text is empty")
-    assert set(told[1][1]) == {"label", "score"}
+    assert set(responses[1][1]) == {"label", "score"}
     found = _metrics(client)
     assert (found["bert_records_total", "refused"], found["bert_records_total", "classified"]) == (2, 1)
 

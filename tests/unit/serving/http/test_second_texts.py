@@ -19,7 +19,7 @@ def _records(media_type: str, body: str) -> list[str | None]:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ('{"input": ["a"]}', "The field 'input' of the request is not known here. Did you mean inputs?"),
         ('{"inputs": "a", "paramters": {"top_k": 2}}', "'paramters'"),
@@ -33,11 +33,11 @@ def _records(media_type: str, body: str) -> list[str | None]:
         ('{"inputs": "a", "instances": ["b"]}', "both inputs and instances"),
     ],
 )
-def test_what_a_request_asks_for_in_vain_is_named(body, told):
+def test_what_a_request_asks_for_in_vain_is_named(body, message):
     """A field that is not known is refused by its name, with the one that is most like it."""
     with pytest.raises(RequestError) as caught:
         _records(JSON, body)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.status == 400
 
 

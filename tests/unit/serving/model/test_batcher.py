@@ -157,7 +157,7 @@ def test_a_pass_that_does_not_end_is_seen(batcher, gate):
         time.sleep(0.001)
 
 
-def test_abandoned_requests_are_told(batcher, gate):
+def test_abandoned_requests_fail_at_once(batcher, gate):
     """abandon() answers what is in the model and what waits for it with 503."""
     jobs = [_while_busy(batcher, gate), batcher.submit(["second"], LATER)]
     batcher.abandon()

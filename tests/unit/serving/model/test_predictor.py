@@ -61,7 +61,7 @@ def test_temperature_softens_the_scores(artifact_dir):
     np.testing.assert_allclose(np.diff(np.log(sharp)) / 10, np.diff(np.log(flat)), atol=1e-9)
 
 
-def test_truncation_is_told(predictor):
+def test_truncation_is_marked(predictor):
     """Only a text of more tokens than the model reads is marked as truncated."""
     fits, too_long = predictor.predict(["apple " * (MAX_LENGTH - 2), "apple " * (MAX_LENGTH - 1)])
     assert (fits.truncated, too_long.truncated) == (False, True)
