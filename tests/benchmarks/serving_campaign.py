@@ -96,10 +96,8 @@ def stops(root: Path, count: int, side_by_side: int) -> Campaign:
     longest = max(result[2] for result in results)
     summary = f"{count} SIGTERMs, {CALLERS} clients: {_counts(outcomes)}; exit codes {codes}; "
     summary += f"longest stop {longest:.1f} s"
-    faults = verdicts.faults_of_stops(
-        outcomes["lost"], [result[1] for result in results], [result[3] for result in results]
-    )
-    return Campaign(summary, faults)
+    _, all_codes, _, answered_after = zip(*results, strict=True)
+    return Campaign(summary, verdicts.faults_of_stops(outcomes["lost"], all_codes, answered_after))
 
 
 def kills(root: Path, count: int) -> Campaign:
