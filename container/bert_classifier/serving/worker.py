@@ -84,9 +84,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             self._unpark(conn)
             if is_slow_head:
                 self.app.note_cut("slow_head")
-                self._linger(conn)
-            else:
-                self._close(conn)
+                with contextlib.suppress(OSError):
+                    conn.sock.recv_now(_LONGEST_HEAD)  # unread, it would make the kernel reset the connection
+            self._close(conn)
         while self.nr_conns >= self.worker_connections and self.keepalived_conns:
             self.keepalived_conns[0].timeout = 0.0
             self.murder_keepalived()
