@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,8 @@ def _shared_by(node_id: str) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def _guarded_session() -> Iterator[None]:
     """Clean the environment before the first fixture, and refuse connections to anything but loopback."""
+    # A shell that starts pytest in the background has it ignore Ctrl-C, and so would each program that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         _remove_foreign_variables(patch)
         for method in ("connect", "connect_ex"):

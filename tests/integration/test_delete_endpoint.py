@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from support.aws import ROLE
 from support.hosting import HOST, TAG, left, only
 
@@ -26,6 +28,7 @@ def test_an_endpoint_is_deleted_with_all_that_was_made_for_it(aws, deploy):
     assert "There is no endpoint bert-classifier" in aws.launch("delete-endpoint").err
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_it_would_remove(aws, deploy):
     """And removes nothing."""
     assert deploy().code == 0
@@ -36,6 +39,7 @@ def test_a_dry_run_says_what_it_would_remove(aws, deploy):
     assert left(aws) == (1, 1, 1)
 
 
+@pytest.mark.slow
 def test_what_others_have_made_for_an_endpoint_stays(aws):
     """A model under another name may serve elsewhere as well: it is named, and stays."""
     client = aws.client("sagemaker")

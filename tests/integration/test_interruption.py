@@ -40,7 +40,10 @@ def root(ml_root: Path, tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+STOPS = [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGHUP))]
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_a_signal_ends_the_job_with_checkpoint_and_model(root: Path, number: signal.Signals) -> None:
     """Told to stop, the job exits with 143, without a failure file, and leaves a checkpoint and a loadable model."""
     with started([root]) as (host,):
@@ -63,6 +66,7 @@ def test_a_signal_while_importing_ends_the_job_at_once(root: Path) -> None:
     assert "step=" not in host.log.read_text()
 
 
+@pytest.mark.slow
 def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(root: Path) -> None:
     """A job without checkpoint configuration is trained, and nothing appears in /opt/ml/checkpoints."""
     (root / "checkpoints").rmdir()
@@ -98,6 +102,7 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("ranks", ["1", pytest.param("1,3,2", marks=pytest.mark.slow)])
 def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
     """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""

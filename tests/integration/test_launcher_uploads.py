@@ -64,6 +64,7 @@ def expected_owners(aws: Aws, bucket: str) -> set[str | None]:
     return {one.get("x-amz-expected-bucket-owner") for one in headers}
 
 
+@pytest.mark.slow
 def test_every_request_to_the_default_bucket_expects_your_own_account(aws, train, data):
     """Listing, head, upload of train, deploy and batch-transform, and whatever the SDK itself may send."""
     aws.client("s3").put_object(Bucket=DEFAULT_BUCKET, Key="m/model.tar.gz", Body=b"x")
@@ -93,6 +94,7 @@ def test_a_default_bucket_of_somebody_else_is_refused(aws, train):
     assert "Contents" not in aws.client("s3").list_objects_v2(Bucket=DEFAULT_BUCKET)
 
 
+@pytest.mark.slow
 def test_a_named_bucket_must_belong_to_the_account_that_is_named(aws, train):
     """BUCKET_OWNER counts for every request."""
     prefix = f"--s3-prefix=s3://{BUCKET}/mine"

@@ -98,6 +98,7 @@ def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
     assert (root / "output" / "data" / "evaluation.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_new_threshold_needs_no_new_training(undisturbed, tmp_path):
     """What decides only how scores are answered can be changed afterwards: the finished run is exported again."""
     root = tmp_path / "ml"

@@ -32,6 +32,7 @@ def _may_make_namespaces() -> bool:
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _may_make_namespaces(), reason="this user may not make namespaces (unshare)")
 def test_without_network_disk_and_shared_memory(ml_root, tmp_path):
     """It serves and stops with no interface but loopback, a read-only root, 64 kB of /dev/shm and no HOME."""
@@ -54,6 +55,7 @@ def test_without_network_disk_and_shared_memory(ml_root, tmp_path):
     assert result.stdout.endswith("served\n")
 
 
+@pytest.mark.slow
 def test_nothing_is_put_into_the_home_folder(ml_root, tmp_path):
     """gunicorn's control socket, which would lie there, is off."""
     home = tmp_path / "home"
@@ -75,6 +77,7 @@ def test_on_one_core(ml_root, tmp_path):
         os.sched_setaffinity(0, before)
 
 
+@pytest.mark.slow
 def test_with_few_descriptors(ml_root, tmp_path):
     """More connections than file descriptors cost idle ones, never the worker; then all is as before."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -56,6 +56,7 @@ def _attack(server: ServingProcess, number: int) -> Counter[int]:
     return statuses
 
 
+@pytest.mark.slow
 def test_twenty_thousand_hostile_requests(server):
     """No answer is a server's error, no worker dies, none of it is logged, and the next caller is served."""
     worker = server.worker

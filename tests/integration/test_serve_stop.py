@@ -97,7 +97,7 @@ def test_stops_that_are_repeated_to_the_end(server, numbers):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-@pytest.mark.parametrize("delay", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize("delay", [0.0, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 0.7))])
 def test_a_stop_while_it_starts(ml_root, tmp_path, number, delay):
     """From its first lines on, in the middle of its imports, a start ends with 0 when it gets a stop signal."""
     with ServingProcess(ml_root, tmp_path / "log") as process:
@@ -109,14 +109,14 @@ def test_a_stop_while_it_starts(ml_root, tmp_path, number, delay):
         assert "Traceback" not in process.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGWINCH])
-def test_a_signal_without_meaning_changes_nothing(server, number):
+def test_signals_without_meaning_change_nothing(server):
     """Signals that would make gunicorn start another model or program are ignored."""
     worker = server.worker
-    server.signal(number)
-    time.sleep(1.5)  # gunicorn's parent looks at its signals every second
-    assert (server.worker, server.ping()) == (worker, 200)
-    assert not server.has_ended
+    for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGWINCH):
+        server.signal(number)
+        time.sleep(1.5)  # gunicorn's parent looks at its signals every second
+        assert (server.worker, server.ping()) == (worker, 200), number
+        assert not server.has_ended, number
 
 
 @pytest.mark.parametrize(

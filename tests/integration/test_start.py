@@ -177,7 +177,9 @@ PHASES = {
 }
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "phase", ["tokenising", *(pytest.param(p, marks=pytest.mark.slow) for p in ("reading", "examining"))]
+)
 def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path, phase):
     """143, in the middle of the phase, with nothing left in the folder for temporary files."""
     now, later = PHASES[phase]

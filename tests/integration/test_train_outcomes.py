@@ -127,6 +127,7 @@ def gone(_: object) -> Answer:
 LOST = Answer.json({"__type": "InternalFailure", "message": "no"}, 500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [

@@ -73,6 +73,7 @@ def test_the_request_of_a_spot_job_is_exactly_this(train, aws, data):
     assert aws.client("s3").get_object(Bucket=BUCKET, Key=stored)["Body"].read() == data.read_bytes()
 
 
+@pytest.mark.slow
 def test_every_option_reaches_the_request_of_a_job_at_full_price(train, aws):
     """VPC, keys, isolation, tags, environment, an own place for checkpoints; no wait for spot capacity."""
     aws.put(f"texts/validation/part-1.{'csv'}", "Alpha,a text\n")
@@ -114,6 +115,7 @@ def test_every_option_reaches_the_request_of_a_job_at_full_price(train, aws):
     assert {channel["InputMode"] for channel in request["InputDataConfig"]} == {"FastFile"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_request_that_would_be_sent(train, aws):
     """On standard output nothing but JSON; nothing is uploaded, nothing is created."""
     ended = train("--dry-run", "--job-name=a-job")

@@ -170,6 +170,7 @@ def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_p
     assert contents_of(root) == before
 
 
+@pytest.mark.slow
 def test_a_stop_does_not_replace_another_runs_complete_model(
     job: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
