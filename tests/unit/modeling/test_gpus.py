@@ -95,6 +95,6 @@ def test_training_says_once_why_it_goes_on_the_cpu(old_host, caplog):
     """By the first rank of a host; `device_count` would count the GPU that the driver cannot run."""
     old_host(OLD_DRIVER)
     assert choose_device(0) == choose_device(1) == torch.device("cpu")
-    assert [record.getMessage() for record in caplog.records if "training uses its CPU" in record.getMessage()] == [
-        caplog.records[-1].getMessage()
-    ]
+    assert [
+        record.getMessage() for record in caplog.records if "training uses its CPU" in record.getMessage()
+    ] == [caplog.records[-1].getMessage()]
