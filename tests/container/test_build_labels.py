@@ -79,4 +79,4 @@ def test_a_gpu_image_whose_torch_is_built_for_cpus_is_no_gpu_image(tmp_path, ima
     """Exit code 1 and why, rather than labels that say nothing."""
     built = build(tmp_path, image, "None", "None")
     assert built.returncode == 1
-    assert "does not say for which GPUs it is built" in built.stderr
+    assert "does not report the GPUs that it supports" in built.stderr

@@ -1,10 +1,10 @@
-"""How much something that a check found matters: one scale for the data doctor, the launcher and the emulator."""
+"""The severity of a finding: one scale for the data doctor and the launcher."""
 
 import enum
 
 
 class Severity(enum.StrEnum):
-    """The gravest first."""
+    """How serious a finding is, most serious first."""
 
     ERROR = "error"  # it would waste the run, so nothing starts
     WARNING = "warning"
@@ -13,5 +13,5 @@ class Severity(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        """Position on the scale, to sort by; 0 is the gravest."""
+        """Position on the scale, to sort by; 0 is the most serious."""
         return list(Severity).index(self)

@@ -55,7 +55,7 @@ def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "
         ("auto", 0, 1, "process", "there is no image mine:1"),
         ("process", 0, 0, "process", ""),
         ("docker", 0, 0, "docker", ""),
-        ("docker", 1, 0, "", "No Docker engine answers: start one, or use ENGINE=process."),
+        ("docker", 1, 0, "", "Docker does not respond: start it, or use ENGINE=process."),
         ("docker", 0, 1, "", "ENGINE=docker cannot be used: there is no image mine:1. Run make build"),
         ("podman", 0, 0, "", "ENGINE=podman is not one of auto, docker, process."),
     ],
