@@ -1,6 +1,6 @@
-"""The one place to change for your own data: which Dataset reads the files, which mapper knows the labels.
+"""The one place to change for your own data: the Dataset that reads the files and the label mapper.
 
-Import your classes here and change the two functions marked ←; nothing else names them.
+Import your classes here and change the two functions marked ←; no other code refers to them.
 """
 
 import dataclasses
@@ -31,8 +31,8 @@ def build_label_mapper(names: Sequence[str] | None, dataset: Any) -> LabelMapper
     """Return the label mapper.  ← your LabelMapperBase subclass here.
 
     Args:
-        names: the lines of classes.txt; None when the job has no such file.
-        dataset: the training data, for mappers that learn their labels from it.
+        names: the lines of classes.txt; None without that file.
+        dataset: the training data, for mappers that collect the labels from it.
     """
     if names is not None:
         return DbpediaLabelMapper(names)
@@ -67,7 +67,7 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     """Read and check the channels.
 
     Raises:
-        UserError: for a channel, file, row or label that cannot be used.
+        UserError: for an invalid channel, file, row or label.
     """
     files = data_files(config, environment)
     names = read_class_list(config, environment)
@@ -102,7 +102,7 @@ def build_model(config: TrainConfig, environment: Environment, labels: Sequence[
 
 
 def encoder_of(config: TrainConfig, environment: Environment, model: Any) -> dict[str, Any]:
-    """Describe where the encoder of build_model's model comes from, for the artifact and the report."""
+    """Describe the origin of build_model's encoder, for the artifact and the report."""
     is_channel = "model" in environment.channels
     if is_channel and config.model_name != TrainConfig.model_name:
         logger.warning("model_name=%s is not used: the job has a model channel", config.model_name)

@@ -1,7 +1,7 @@
-"""The worked example: DBpedia-14 as a dataset and its labels. The file to copy for data of your own.
+"""The worked example: DBpedia-14 as a Dataset and a label mapper. Copy this file for your own data.
 
-Reads CSV, `class_index,title,abstract` or `label,text` without a header row or any columns with one, and JSON Lines
-with the same names.
+Reads JSON Lines and CSV with named columns. Without a header row, the columns of CSV are `class_index,title,abstract`
+or `label,text`.
 """
 
 import logging
@@ -44,7 +44,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
     The text is the abstract or, where that is empty, the title. Rows with neither are left out and counted.
 
     Args:
-        files: CSV and JSON Lines files, in the order in which their rows count.
+        files: CSV and JSON Lines files; their rows are numbered in this order.
     Raises:
         UserError: naming file, line and reason of the first rows that cannot be used.
     """
@@ -55,7 +55,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         self._files = list(files)
         self.num_empty = 0
         wrong: list[str] = []
-        # Refuse a file that is wrong as a whole before reading any to its end.
+        # Report a file that is entirely wrong before reading any file to its end.
         for path in self._files[1:]:
             next(_rows_of(path), None)
         for number, path in enumerate(self._files):
@@ -72,12 +72,12 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         return self._items[index]
 
     def place_of(self, index: int) -> str:
-        """Return where item `index` stands, such as "train.csv line 3"."""
+        """Return the file and line of item `index`, such as "train.csv line 3"."""
         file, line = self._places[index]
         return f"{self._files[file].name} line {line}"
 
     def _add(self, row: Mapping[str, str], place: tuple[int, int]) -> str | None:
-        """Take a row in, or return what is wrong with it."""
+        """Add a row, or return what is wrong with it."""
         label = row["label"].strip()
         if not label:
             return "the label is empty"
@@ -117,7 +117,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 
 def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """Return the columns by a file's first row, and whether that row is a header."""
+    """Return the columns that a file's first row implies, and whether that row is a header."""
     columns = tuple(canonical(cell) for cell in cells)
     if not is_header(cells):
         if other := other_form(cells):
@@ -162,7 +162,7 @@ def _object_row(value: Any) -> dict[str, str] | str:
 
 
 class DbpediaLabelMapper(LabelMapperBase):
-    """Maps labels that are class names, or numbers of the classes from 1.
+    """Maps labels that are class names or class numbers, counted from 1.
 
     Args:
         names: the classes in order, as in classes.txt.
@@ -171,13 +171,13 @@ class DbpediaLabelMapper(LabelMapperBase):
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self._index = {name: index for index, name in enumerate(self._names)}
-        # Where all names are numbers, a label is a name: 3 is a mistake among the classes 0, 1 and 2.
+        # If all names are numbers, every label is a name: 3 is a mistake among the classes 0, 1 and 2.
         self._counts_from_1 = not all(_is_number(name) for name in self._names)
         self._is_order_given = True
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "DbpediaLabelMapper":
-        """Return the mapper for data without classes.txt: the labels sorted, numbers by value."""
+        """Return the mapper for data without classes.txt: labels sorted by name, or by value if all are numbers."""
         found = set(labels)
         if all(_is_number(label) for label in found):
             return cls(sorted(found, key=int))
@@ -197,7 +197,7 @@ class DbpediaLabelMapper(LabelMapperBase):
         )
 
     def _warn_of_order(self, label: str) -> None:
-        """Warn once of which number means which class where no file gives their order."""
+        """Warn once how numbers are assigned to classes if no classes.txt gives their order."""
         if self._is_order_given:
             return
         self._is_order_given = True

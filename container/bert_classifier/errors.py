@@ -1,10 +1,10 @@
-"""The errors a person can meet, in three families.
+"""The errors that users see, in three families.
 
 ContainerError
 ├── UserError        yours to fix: settings, data, labels, a model folder     exit code 2
-│   └── RequestError     the same over HTTP: an answer of 4xx
+│   └── RequestError     the same over HTTP: a 4xx response
 └── PlatformError    the environment's: disk, mounts, memory, other hosts     exit code 3
-any other exception  our bug: its traceback goes to the log                   exit code 1
+any other exception  a bug: its traceback goes to the log                   exit code 1
 """
 
 import errno
@@ -37,7 +37,7 @@ class RequestError(UserError):
 
     Args:
         status: HTTP status, 400-499 or 503/504.
-        code: stable machine-readable word for the `code` field of the answer.
+        code: stable machine-readable value of the `code` field in the response.
         cause: one sentence; never quotes the request's text.
     """
 
@@ -72,7 +72,7 @@ def cannot_read(path: object, error: OSError, remedy: str) -> ContainerError:
     """Return the error for an unreadable file: a PlatformError where disk or permissions are the reason.
 
     Args:
-        remedy: of the UserError for any other reason.
+        remedy: for the UserError, if the reason is another.
     """
     cause = f"Cannot read {path}: {error.strerror or error}."
     platforms = remedy_for(error)
@@ -85,7 +85,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def failure_text(error: BaseException) -> str:
-    """Return the text for the failure file, family, cause and remedy; a long cause is cut, so that the remedy fits."""
+    """Return the text of the failure file: family, cause (shortened if the remedy would not fit) and remedy."""
     if not isinstance(error, ContainerError):
         cause = f"InternalError: {type(error).__name__}: {error}".rstrip(": ")
         remedy = BUG_REMEDY

@@ -1,4 +1,4 @@
-"""The base class that users subclass: labels in the data to the class indices that the model learns, and back."""
+"""The base class for your own label mapper, which converts labels in the data to class indices and back."""
 
 from abc import ABC, abstractmethod
 
@@ -8,7 +8,7 @@ from bert_classifier.errors import UserError
 class LabelMapperBase(ABC):
     """Maps raw labels to the indices 0 … num_classes-1 and back.
 
-    A subclass that lacks a method cannot be constructed, so the mistake shows before training.
+    A subclass that lacks a method cannot be instantiated, so the mistake surfaces before training.
     """
 
     @abstractmethod
@@ -16,12 +16,12 @@ class LabelMapperBase(ABC):
         """Return the index of a raw label.
 
         Raises:
-            ValueError: when there is no such label; the message says which there are.
+            ValueError: when the label is unknown; the message says what is valid.
         """
 
     @abstractmethod
     def reverse_map(self, index: int) -> str:
-        """Return the name of the class with this index, which the endpoint answers."""
+        """Return the class name for this index, as the endpoint returns it."""
 
     @property
     @abstractmethod
@@ -30,7 +30,7 @@ class LabelMapperBase(ABC):
 
     @property
     def positive_label(self) -> str | None:
-        """The raw label whose F1 decides which weights are best; None = accuracy decides."""
+        """The raw label whose F1 selects the best weights; None selects them by accuracy."""
         return None
 
     @property

@@ -5,12 +5,12 @@ import re
 import sys
 from typing import Any, TextIO
 
-# Controls of terminals, line and text direction, and half surrogate pairs, which no stream can encode.
+# Terminal, line and text direction controls, and lone surrogates, which no stream can encode.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Formatter(logging.Formatter):
-    """One line per record, except for tracebacks; control characters of data or file names are escaped."""
+    """Writes one line per record, tracebacks aside, and escapes control characters in data and file names."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the standard library's name
         return _printable(super().formatMessage(record))

@@ -1,8 +1,8 @@
-"""What a Dataset class of your own needs to read files: import it from here, wherever the readers lie.
+"""The readers for your own Dataset class; this import path is stable.
 
-`read_lines` yields the lines of a UTF-8 file. `read_csv_rows` and `read_json_rows` yield rows with the line that each
-starts on, or a RowError. `parse_json` reads one JSON value. `text_problem` says why a value is no text, `refuse_rows`
-names all wrong rows in one error.
+`read_lines` yields the lines of a UTF-8 file. `read_csv_rows` and `read_json_rows` yield rows with the line on which
+each starts, or a RowError. `parse_json` reads one JSON value. `text_problem` says why a value is not a usable text.
+`refuse_rows` names all invalid rows in one error.
 """
 
 from bert_classifier.data.records import (

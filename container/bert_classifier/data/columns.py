@@ -1,4 +1,4 @@
-"""The names of columns in CSV and JSON Lines, and what a first row seems to be.
+"""Column names in CSV and JSON Lines, and how to tell what a first row is.
 
 Standard library only.
 """
@@ -13,20 +13,20 @@ _OTHER_SEPARATORS = {"tabs": "\t", "';'": ";", "'|'": "|"}
 
 
 def canonical(name: str) -> str:
-    """Return a column's meaning, "label" or "text", or else its own name in lower case."""
+    """Return "label" or "text" for their known names, or else the name in lower case."""
     name = name.strip().lower().replace(" ", "_").replace("-", "_")
     return "label" if name in LABEL_COLUMNS else "text" if name in TEXT_COLUMNS else name
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Say whether a first row names columns: label and text, or one known column among possible names."""
+    """Return whether a first row is a header: it has label and text, or a known column among identifiers."""
     names = [canonical(cell) for cell in cells]
     known = {*names} & {*COLUMNS}
     return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in names))
 
 
 def other_form(cells: Sequence[str]) -> tuple[str, str] | None:
-    """Return what a first row seems to be instead of CSV with commas, and the remedy; None if it may be CSV."""
+    """Return what a first row seems to be instead of comma-separated values, and the remedy; None if it may be CSV."""
     row = ",".join(cells).strip()
     if row in ("{", "[") or row.startswith(('{"', "[{", '["', "[[")):
         return (

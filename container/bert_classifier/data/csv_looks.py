@@ -1,6 +1,6 @@
-"""Recognise CSV that holds more than texts, a header row or labels, in order to refuse it.
+"""Detect a header row or labels in CSV that should hold only texts, in order to refuse it.
 
-Shared by the server and the launcher's checks; `columns` says what training reads as a header. Standard library only.
+Shared by the server and the launcher's checks; for training, `columns` recognises headers. Standard library only.
 """
 
 import re
@@ -17,12 +17,12 @@ _TEXT = re.compile(
     r"([0-9]{1,2}|[ab])?"
 )
 _NAME = re.compile(f"{_LABEL.pattern}|{_TEXT.pattern}")
-_INDEX = re.compile(r"unnamed:[0-9]+")  # pandas' name of a column without one
-_MOST_WORDS = 4  # of a class, where the classes are not known
+_INDEX = re.compile(r"unnamed:[0-9]+")  # pandas' name for an unnamed column
+_MOST_WORDS = 4  # in a class name, if the classes are unknown
 
 
 def is_likely_header(cells: Sequence[str]) -> bool:
-    """Say whether a row of texts is rather one of column names: a label's and a text's, or one among other names."""
+    """Return whether a row looks like a header: it names a label and a text, or one of them among other names."""
     if len(cells) == 1:
         return all(_NAME.fullmatch(_bare(name)) for name in _OTHER_DELIMITERS.split(cells[0]))
     names = [_bare(cell) for cell in cells]
@@ -37,31 +37,31 @@ def _bare(cell: str) -> str:
 
 
 def _is_name(cell: str, name: str) -> bool:
-    """Say whether one cell of several could name a column: a known name, no name, or a single word."""
+    """Return whether one cell of several could name a column: a known name, no name, or a single word."""
     known = not name or _NAME.fullmatch(name) or _INDEX.fullmatch(name)
     return bool(known) or cell.strip().isidentifier()
 
 
 def classes_of(names: Sequence[str]) -> frozenset[str]:
-    """Return what data may call a model's classes, in lower case: their names, or numbers from 0 or 1."""
+    """Return how data may refer to a model's classes: their names in lower case, or numbers from 0 or 1."""
     are_numbers = all(name.isdigit() for name in names)
     numbers = () if are_numbers else map(str, range(len(names) + 1))
     return frozenset([*(name.strip().casefold() for name in names), *numbers])
 
 
 class LabelColumns:
-    """Whether the rows' first or last cells are labels.
+    """Detects whether the first or last cells of rows are labels.
 
     Args:
-        classes: as classes_of returns them; None = not known: any few words may be a class.
+        classes: as classes_of returns them; None = unknown: any few words may be a class.
     """
 
     def __init__(self, classes: frozenset[str] | None) -> None:
         self._classes = classes
-        self._counts = {0: [0, 0], -1: [0, 0]}  # by position of the cell: rows without and with a label there
+        self._counts = {0: [0, 0], -1: [0, 0]}  # by cell position: rows without and with a label there
 
     def add(self, cells: Sequence[str]) -> bool:
-        """Count a row; say whether it alone would be refused."""
+        """Count a row; return whether it alone would be refused."""
         if not any(cell.strip() for cell in cells):
             return False
         found = [self._has_label(cells, position) for position in self._counts]
@@ -72,12 +72,12 @@ class LabelColumns:
 
     @property
     def place(self) -> str:
-        """Where most rows have a label: "begin", "end", or "" where they have none."""
+        """Where most rows have a label: "begin", "end", or "" for nowhere."""
         (others, first), (other_ends, last) = self._counts.values()
         return "begin" if first > others else "end" if last > other_ends else ""
 
     def _has_label(self, cells: Sequence[str], position: int) -> bool | None:
-        """Say whether a row has a label there beside its text; None where that is open."""
+        """Return whether a row has a label there beside its text; None if undecided."""
         is_prose = any(cell[:1].isspace() for cell in cells[1:])  # "No, thanks" has a blank
         if len(cells) == 1 or is_prose:
             return False

@@ -22,8 +22,8 @@ class Examples:
     """n texts and the index of each one's class, int64 (n,).
 
     Attributes:
-        place_of: says where an example stands, such as "train.csv line 3", by its index.
-        num_empty: records without a text, which are left out.
+        place_of: returns the location of an example by its index, such as "train.csv line 3".
+        num_empty: number of records omitted because they have no text.
     """
 
     texts: Sequence[str]
@@ -51,7 +51,7 @@ class Examples:
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """The texts of a channel and their places, in the order of its examples."""
+    """The texts of a channel and their locations, in the order of its examples."""
 
     places: Sequence[str]
     texts: Sequence[str]
@@ -81,9 +81,9 @@ def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Exampl
     """Read every item (text, raw label) of a dataset.
 
     Args:
-        dataset: has __len__ and __getitem__, perhaps `place_of(index)`, which names an item in messages.
+        dataset: has __len__ and __getitem__ and, optionally, `place_of(index)`, the location of an item for messages.
     Raises:
-        UserError: when there is no item, an item is no text, or a label is not in the mapper.
+        UserError: when there is no item, a text is invalid, or the mapper does not know a label.
     """
     require_rows(dataset, channel)
     texts: list[str] = []
@@ -124,12 +124,12 @@ def _known_classes(mapper: LabelMapperBase) -> str:
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """Split off a random `share` of each class; a class of one text stays in the first part.
+    """Split off a random fraction `share` of each class; a class with one text stays in the first part.
 
     Returns:
         the larger part and the part split off, both in the original order.
     Raises:
-        UserError: when every class has one text only.
+        UserError: when every class has only one text.
     """
     draw = np.random.Generator(np.random.Philox(seed))
     held_out = np.zeros(len(examples), dtype=bool)

@@ -1,6 +1,6 @@
-"""The files of a job: encoder, class list, data by channel; and a first check of them.
+"""Find the files of a job (encoder, class list, data by channel) and check them.
 
-Standard library only, so that mistakes are reported before anything heavy is imported or a whole file is read.
+Standard library only, so that mistakes are reported before importing torch or reading a whole file.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from bert_classifier.job.environment import Environment
 
 
 def check_files(config: TrainConfig, environment: Environment) -> None:
-    """Check every file of a job as far as that takes no time, the likeliest mistakes first.
+    """Do the quick checks of every file of a job, the likeliest mistakes first.
 
     Raises:
-        UserError: for an encoder, a list of classes or a channel that cannot be used.
+        UserError: for an invalid encoder, class list or channel.
         PlatformError: for a channel or file that cannot be read.
     """
     check_encoder(model_source(config, environment), config.max_seq_length)
@@ -33,7 +33,7 @@ def model_source(config: TrainConfig, environment: Environment) -> str:
 
 
 def data_files(config: TrainConfig, environment: Environment) -> dict[str, list[Path]]:
-    """Return the files of each data channel that the job has: train, and perhaps validation and test.
+    """Return the files of each data channel: train and, if the job has them, validation and test.
 
     Raises:
         UserError: for a missing channel or file.
@@ -46,10 +46,10 @@ def data_files(config: TrainConfig, environment: Environment) -> dict[str, list[
 
 
 def read_class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
-    """Return the lines of the class file, in channel `class` or beside the training data; None without one.
+    """Return the lines of the class file, from channel `class` or beside the training data; None without one.
 
     Raises:
-        UserError: when a file that was asked for is missing, or has an empty line.
+        UserError: when a requested file is missing, or has an empty line.
     """
     for name in ("class", "train"):
         channel = environment.channels.get(name)

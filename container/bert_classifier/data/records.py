@@ -1,6 +1,6 @@
-"""Read rows of CSV (RFC 4180) and JSON Lines with the line each starts on, from files and request bodies alike.
+"""Read rows of CSV (RFC 4180) and JSON Lines, with the line on which each starts, from files and request bodies.
 
-Standard library only. The caller decides what a bad row means.
+Standard library only. The caller decides how to treat an invalid row.
 """
 
 import csv
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from bert_classifier.errors import UserError, cannot_read
 
-MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell is a quoting mistake, not a text
+MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell means that a quote was never closed
 MAX_JSON_DEPTH = 32
 _MOST_REASONS = 20  # named in one message
-_MOST_PLACES = 3  # of records with the same fault
+_MOST_PLACES = 3  # of records with the same reason
 _JSON_STRING = re.compile(r'"[^"]*"?')
 _BRACKET = re.compile(r"[\[\]{}]")
 
@@ -130,8 +130,8 @@ def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file with their line ends; a byte order mark is dropped.
 
     Raises:
-        UserError: at the first byte that is not UTF-8, naming its offset.
-        PlatformError: when disk or permissions do not let it be read.
+        UserError: when it is not UTF-8; the message gives the offset of the first invalid byte.
+        PlatformError: when disk or permissions prevent reading it.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -146,7 +146,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def _encoding_error(path: Path) -> UserError:
-    """Return the error that names where a file is not UTF-8, and what it seems to be."""
+    """Return the error with the first position that is not UTF-8, and the likely encoding."""
     offset, line = 0, 1
     with path.open("rb") as file:
         head = file.read(4)
@@ -180,11 +180,11 @@ def text_problem(text: object) -> str | None:
 
 
 def refuse_rows(wrong: Sequence[str], hint: str = "") -> None:
-    """Raise one UserError that names the first records that cannot be used, or do nothing when there is none.
+    """Raise one UserError for the records that cannot be used, if any.
 
     Args:
-        wrong: "place: reason" of each; those with the same reason are named together.
-        hint: what the remedy ends with.
+        wrong: "place: reason" for each; those with the same reason are grouped.
+        hint: appended to the remedy.
     """
     if not wrong:
         return

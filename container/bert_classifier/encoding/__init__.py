@@ -1,1 +1,1 @@
-"""From texts to token ids, and from token ids to micro-batches."""
+"""Encode texts as token ids, and group them into micro-batches."""

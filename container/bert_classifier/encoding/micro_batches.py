@@ -1,4 +1,4 @@
-"""Cut a batch of texts into micro-batches of like length, each within a budget of tokens."""
+"""Divide a batch of texts into micro-batches of similar length, each within a token budget."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 
-# What one more forward pass costs on a CPU, in tokens: keeps the last micro-batches from being tiny.
+# Fixed cost of a forward pass on a CPU, in tokens: avoids tiny micro-batches at the end.
 MICRO_BATCH_OVERHEAD_TOKENS = 32
 
 
 class _Texts:
-    """Texts in order of length, and how many of them one pass can take."""
+    """Texts sorted by length, and how many of them fit into one pass."""
 
     def __init__(self, lengths: np.ndarray, is_padded: bool) -> None:
         self.order = np.argsort(lengths, kind="stable")
@@ -21,7 +21,7 @@ class _Texts:
         self._is_padded = is_padded
 
     def largest(self, end: int, max_tokens: int, max_size: int | None) -> int:
-        """Return how many of the texts before `end` one pass can take, at least one."""
+        """Return how many of the texts before `end` fit into one pass, at least one."""
         if self._is_padded:
             size = max_tokens // int(self.lengths[end - 1])
         else:
@@ -29,7 +29,7 @@ class _Texts:
         return max(1, min(end, size, max_size or end))
 
     def begins(self, max_tokens: int, max_size: int | None) -> list[int]:
-        """Cut into full micro-batches from the longest down; return where each begins."""
+        """Fill micro-batches from the longest text down; return where each begins."""
         begins = [len(self.order)]
         while begins[-1]:
             begins.append(begins[-1] - self.largest(begins[-1], max_tokens, max_size))
@@ -49,17 +49,17 @@ def plan_micro_batches(
     *,
     is_padded: bool = True,
 ) -> list[np.ndarray]:
-    """Cut n texts into the micro-batches that cost least.
+    """Divide n texts into the micro-batches with the lowest total cost.
 
-    The texts are sorted by length. Of all cuts of that sequence that respect `max_tokens` and `max_size`, dynamic
+    The texts are sorted by length. Among all divisions of that sequence within `max_tokens` and `max_size`, dynamic
     programming finds the one with the fewest tokens plus a fixed overhead per micro-batch; without padding that is
-    the one with the fewest micro-batches. A text longer than the budget is a micro-batch of its own.
+    the one with the fewest micro-batches. A text longer than the budget gets its own micro-batch.
 
     Args:
         lengths: int (n,), tokens of each text.
-        max_size: most texts in a micro-batch; None = as many as fit.
-        micro_batch_overhead: what a micro-batch costs besides its tokens, in tokens.
-        is_padded: whether a micro-batch costs texts × longest tokens, else the sum of its texts'.
+        max_size: maximum texts per micro-batch; None = as many as fit.
+        micro_batch_overhead: fixed cost of a micro-batch, in tokens.
+        is_padded: whether a micro-batch costs texts × longest tokens, or else the sum of its tokens.
     Returns:
         indices into `lengths`, one int64 array per micro-batch, shortest texts first.
     """
@@ -92,12 +92,12 @@ def plan_gradient_groups(
     *,
     is_padded: bool = True,
 ) -> list[np.ndarray]:
-    """Cut n texts into micro-batches that can be partitioned into gradient groups of about equal cost.
+    """Divide n texts into micro-batches that can be partitioned into gradient groups of about equal cost.
 
-    For one group that is the cheapest cut. For more, round the cheapest cut's number of micro-batches up to a multiple
-    of the groups, and take the cut into at most that many whose largest micro-batch is smallest.
+    For one group, that is the cheapest division. For more, round its number of micro-batches up to a multiple of the
+    groups, and return the division into at most that many whose largest micro-batch is smallest.
 
-    Args and Returns: as plan_micro_batches'.
+    Args and Returns: see plan_micro_batches.
     """
     cheapest = plan_micro_batches(lengths, max_tokens, max_size, micro_batch_overhead, is_padded=is_padded)
     if num_gradient_groups == 1:

@@ -1,7 +1,7 @@
-"""Texts to token ids, cut to the model's length or into windows of it, at a cost that giant texts do not inflate.
+"""Encode texts as token ids, truncated to the model's length or divided into windows.
 
-Tokenizer libraries tokenise the whole text before they truncate: 10 MB would take a minute. Here a prefix is tokenised
-that ends where no token can span the cut, and it grows until it suffices.
+Tokenizer libraries tokenise the whole text before they truncate: 10 MB would take a minute. Here only a prefix is
+tokenised, which ends where no token can span the cut and grows until it suffices.
 """
 
 import dataclasses
@@ -14,22 +14,22 @@ from typing import Any, Self
 import numpy as np
 from tokenizers import Tokenizer
 
-# The hyperparameters that say how texts are cut; training.json has them under the same names.
+# The hyperparameters for truncation; training.json has them under the same names.
 CUT_SETTINGS = ("max_seq_length", "truncation", "max_windows", "window_overlap")
 _CHARS_PER_TOKEN = 8  # first guess; English takes 4 to 5
-_MAX_CHARS_PER_TOKEN = 250  # a text that yields fewer tokens than this is cut as if it were that long
-_BLANKS = " \n\t\r"  # separators for every tokenizer, unlike rarer ones that some delete
+_MAX_CHARS_PER_TOKEN = 250  # a text with more is treated as if it ended there
+_BLANKS = " \n\t\r"  # separators for every tokenizer, unlike rarer ones, which some delete
 _SEARCH = 2000  # characters around a limit within which to look for a safe cut
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodedTexts:
-    """Token ids of n texts in m windows, special tokens included; unless texts are cut into windows, m = n.
+    """Token ids of n texts in m windows, special tokens included; m = n unless texts are divided into windows.
 
     Attributes:
         ids: int32 (tokens of all windows,).
         offsets: int64 (m + 1,); window i is ids[offsets[i]:offsets[i + 1]].
-        truncated: bool (n,); whether tokens of the text were left out.
+        truncated: bool (n,); whether tokens of the text were dropped.
         bounds: int64 (n + 1,); text i is windows bounds[i] to bounds[i + 1], in order. None = one window per text.
     """
 
@@ -76,18 +76,18 @@ class TextEncoder:
     Args:
         tokenizer: the fast tokenizer; its own truncation and padding are ignored.
         pad_id: the padding token.
-        max_length: most tokens of a window, special ones included.
-        truncation: what is kept of a longer text. "head": its beginning. "head_tail": its first max_length // 4 tokens
+        max_length: maximum tokens per window, special ones included.
+        truncation: what to keep of a longer text. "head": its beginning. "head_tail": its first max_length // 4 tokens
             and its end (Sun et al. 2019, How to Fine-Tune BERT for Text Classification, 5.3.1: of 512 tokens the first
             128 and the last 382, beside [CLS] and [SEP]). "windows": overlapping full windows (ibid., 5.3.2), of
             which the last ends with the text.
-        max_windows: most windows of a text; the rest of it is left out.
-        window_overlap: share of a window that the next one repeats.
+        max_windows: maximum windows per text; the rest is dropped.
+        window_overlap: fraction of a window that overlaps the next one.
 
     Attributes:
-        most_tokens: most tokens kept of a text; special ones count once, repeated ones not at all.
+        most_tokens: maximum tokens kept of a text; special ones count once, overlaps not at all.
         chars_looked_at: characters of a text that are tokenised at first.
-        num_special: special tokens of a window; a text with no more tokens is empty.
+        num_special: special tokens per window; a text with no other tokens is empty.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class TextEncoder:
         self._tail = self._window - max_length // 4 if truncation == "head_tail" else 0
         self._max_windows = max_windows if truncation == "windows" else 1
         self._step = max(1, round(self._window * (1 - window_overlap)))
-        self._room = self._window + (self._max_windows - 1) * self._step  # tokens kept of a text
+        self._room = self._window + (self._max_windows - 1) * self._step  # maximum tokens kept of a text
         self.most_tokens = self._room + max_length - self._window
         self.chars_looked_at = _CHARS_PER_TOKEN * self.most_tokens
 
     @classmethod
     def from_settings(cls, tokenizer: Tokenizer, pad_id: int, settings: Mapping[str, Any]) -> Self:
-        """Return the encoder that cuts texts as CUT_SETTINGS say."""
+        """Return the encoder with these CUT_SETTINGS."""
         return cls(tokenizer, pad_id, *(settings[name] for name in CUT_SETTINGS))
 
     def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
@@ -143,7 +143,7 @@ class TextEncoder:
         return windows * self.max_length
 
     def _framed(self, encoded: Sequence[list[int]], truncated: np.ndarray) -> EncodedTexts:
-        """Cut the tokens of each text into windows, and put special tokens around every window."""
+        """Divide the tokens of each text into windows, and add special tokens to every window."""
         windows, bounds = [], [0]
         for ids in encoded:
             windows += [
@@ -167,7 +167,7 @@ class TextEncoder:
         return np.array([len(ids) + self.num_special for ids in self._tokenize(texts)], dtype=np.int64)
 
     def _keep_tails(self, texts: Sequence[str], encoded: list[list[int]], truncated: np.ndarray) -> None:
-        """Replace the later part of each truncated text by the text's end."""
+        """Replace the later part of each truncated text with the end of the text."""
         head = self._room - self._tail
         for index in np.flatnonzero(truncated).tolist():
             ids, _ = self._grow(texts[index], _suffix_of)
@@ -177,7 +177,7 @@ class TextEncoder:
         return [e.ids for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
-        """Return at least _room + 1 tokens of one end of a text, or all there are, and whether some must go."""
+        """Return more than _room tokens from one end of a text, or all of them, and whether some must be dropped."""
         text = text.strip() if self._ignores_blanks else text
         most = _MAX_CHARS_PER_TOKEN * self.most_tokens
         within = text if len(text) <= most else (text[:most] if part_of is _prefix_of else text[-most:])
@@ -195,7 +195,7 @@ _Part = Callable[[str, int], tuple[str, bool]]
 
 
 def _prefix_of(text: str, limit: int) -> tuple[str, bool]:
-    """Return the text up to the last separator before `limit` characters, or an empty start without one."""
+    """Return the text up to the last separator before `limit` characters, or "" without one."""
     if len(text) <= limit:
         return text, True
     for cut in range(limit, max(0, limit - _SEARCH), -1):
@@ -205,7 +205,7 @@ def _prefix_of(text: str, limit: int) -> tuple[str, bool]:
 
 
 def _suffix_of(text: str, limit: int) -> tuple[str, bool]:
-    """Return the text from the first separator within its last `limit` characters, or an empty end."""
+    """Return the text from the first separator within its last `limit` characters on, or "" without one."""
     if len(text) <= limit:
         return text, True
     start = len(text) - limit
@@ -216,7 +216,7 @@ def _suffix_of(text: str, limit: int) -> tuple[str, bool]:
 
 
 def _is_safe_cut(text: str, cut: int) -> bool:
-    """Say whether one lone separator stands at `cut`, so that no token reaches across it."""
+    """Return whether `cut` is at a single separator, so that no token spans it."""
     return (
         text[cut] in _BLANKS
         and not text[cut - 1].isspace()
@@ -226,7 +226,7 @@ def _is_safe_cut(text: str, cut: int) -> bool:
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Return the ids that the model wants before and after a text, such as [CLS] and [SEP]."""
+    """Return the ids that the model expects before and after a text, such as [CLS] and [SEP]."""
     encoded = tokenizer.encode("a", add_special_tokens=True)
     inner = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
     return encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]

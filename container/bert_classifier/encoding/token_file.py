@@ -1,4 +1,4 @@
-"""Token ids of many texts in a memory-mapped file, encoded and written chunk by chunk."""
+"""Encode many texts chunk by chunk into a memory-mapped file of token ids."""
 
 import dataclasses
 import threading
@@ -11,7 +11,7 @@ import numpy as np
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.errors import PlatformError
 
-# What the tokenizer is given at once: some tenths of a second of one slow core, and plenty for several.
+# Per call of the tokenizer: tenths of a second on one slow core, and enough work for several.
 _CHUNK_CHARS = 200_000
 _CHUNK_TEXTS = 4096
 
@@ -25,7 +25,7 @@ def encode_to_file(
         path: the file for the ids; replaced if it exists.
         on_chunk: called with the number of texts done after every chunk; may raise to stop.
     Raises:
-        PlatformError: when the disk does not take the ids.
+        PlatformError: when the ids cannot be written.
     """
     parts: list[EncodedTexts] = []
     done = 0
@@ -46,13 +46,13 @@ def encode_to_file(
 
 
 def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> EncodedTexts:
-    """Encode in another thread, so that signals are handled meanwhile: a giant text may take a minute."""
+    """Encode in another thread, so that signals are handled: a giant text may take a minute."""
     outcome: Future[EncodedTexts] = Future()
 
     def encode() -> None:
         try:
             outcome.set_result(encoder.encode_batch(texts))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
             outcome.set_exception(error)
 
     threading.Thread(target=encode, name="tokenise", daemon=True).start()
@@ -61,7 +61,7 @@ def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> Encoded
 
 def map_ids(path: Path) -> np.ndarray:
     """Return the ids in a file, read-only, int32 (tokens,)."""
-    if not path.stat().st_size:  # which no system maps
+    if not path.stat().st_size:  # an empty file cannot be mapped
         return np.zeros(0, dtype=np.int32)
     return np.memmap(path, dtype=np.int32, mode="r")
 
@@ -74,14 +74,14 @@ def write_ids(ids: np.ndarray, path: Path) -> None:
 
 
 def share_of_id(ids: np.ndarray, wanted: int) -> float:
-    """Return the share of one id among ids, int32 (tokens,), without a temporary array of that size."""
+    """Return the fraction of one id among ids, int32 (tokens,), without a temporary array of that size."""
     step = 2**20
     found = sum(int(np.count_nonzero(ids[at : at + step] == wanted)) for at in range(0, len(ids), step))
     return found / max(1, len(ids))
 
 
 def _chunks(encoder: TextEncoder, texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut texts into chunks by the characters that the tokenizer will look at."""
+    """Divide texts into chunks by the characters that will be tokenised."""
     begin = chars = 0
     for index, text in enumerate(texts):
         chars += min(len(text), encoder.chars_looked_at)

@@ -1,6 +1,6 @@
-"""Write files whole or not at all, whatever happens to the process, the machine or the upload to S3.
+"""Write files atomically: a crash of the process or machine, or an upload to S3, never sees a partial file.
 
-Standard library only. Every file that must survive is written through here.
+Standard library only. Every file that must survive a crash is written here.
 """
 
 import os
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-# SageMaker's sync to S3 leaves files with this suffix alone.
+# SageMaker's sync to S3 skips files with this suffix.
 PARTIAL_SUFFIX = ".sagemaker-ignore"
 _CHUNK_BYTES = 8 * 1024 * 1024
 
@@ -18,7 +18,7 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     """Write a file under a temporary name in the same folder, sync it, then rename it.
 
     Raises:
-        OSError: when the disk does not take it; an earlier file of that name is then unchanged.
+        OSError: when it cannot be written; an earlier file of that name is then unchanged.
     """
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     try:
@@ -36,18 +36,19 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Write a file into a folder and remove it again; raise the OSError where that fails."""
+    """Check that files can be written to a folder; raise the OSError if not."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-", suffix=PARTIAL_SUFFIX) as probe:
         probe.write(b"probe")
 
 
 def require_replaceable(paths: Iterable[Path]) -> None:
-    """Check that the existing ones among files in writable folders can be removed, without removing them.
+    """Check that these files in writable folders, as far as they exist, can be replaced, without replacing them.
 
-    In a sticky folder such as /tmp only owner and administrator may remove a file; only they may set its times too.
+    In a sticky folder such as /tmp, only its owner, a file's owner and root may remove a file; only the last two may
+    set its times, which is tested here.
 
     Raises:
-        OSError: for the first one that cannot be removed.
+        OSError: for the first file that cannot be replaced.
     """
     for path in filter(os.path.lexists, paths):
         folder, file = path.parent.stat(), path.lstat()
@@ -66,7 +67,7 @@ def remove_partial_files(folder: Path, pattern: str = "*") -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Sync a folder, so that a rename outlives a power cut."""
+    """Sync a folder, so that a rename survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -75,6 +76,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def copy_durably(source: Path, target: Path) -> None:
-    """Copy a file, even from another mount, as write_durably writes one."""
+    """Copy a file atomically and durably, even from another mount."""
     with source.open("rb") as file:
         write_durably(target, iter(lambda: file.read(_CHUNK_BYTES), b""))

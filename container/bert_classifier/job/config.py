@@ -1,6 +1,6 @@
-"""The settings of `train` and `serve`: frozen, parsed once from strings, all mistakes named at once.
+"""The settings of `train` and `serve`: frozen, parsed once from strings, all mistakes reported at once.
 
-Standard library only, so that a laptop can check a job's hyperparameters before anything is billed.
+Standard library only, so that the launcher can check hyperparameters before a job is billed.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from bert_classifier.job.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
 
-# Former names, those of the older sample among them, so that job definitions keep working.
+# Former names and those of the older sample, so that existing job definitions keep working.
 ALIASES = {
     "gradient_shards": "num_gradient_groups",
     "epochs": "num_train_epochs",
@@ -27,7 +27,7 @@ ALIASES = {
     "valfile": "validation_file",
     "classfile": "class_file",
 }
-# checkpointfreq counted epochs; checkpoints are saved by time here, so there is nothing to set.
+# checkpointfreq counted epochs, but checkpoints are saved by time.
 IGNORED = ("checkpointfreq", "log-level")
 # The names under which fingerprints and training.json record settings, since the first version.
 _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
@@ -42,20 +42,20 @@ class TrainConfig:
     model_name: str = string(
         "bert-base-uncased", "Pretrained encoder on the model hub; not used when a `model` channel is given.")
     max_seq_length: int = integer(
-        256, 8, 8192, "Tokens kept of a text, or of each of its windows, [CLS] and [SEP] counted.")
+        256, 8, 8192, "Maximum tokens per text, or per window of it, [CLS] and [SEP] included.")
     truncation: str = choice(
         "head", ("head", "head_tail", "windows"),
-        "What is kept of a longer text: its head, its first quarter and its end, or all of it, in windows.")
+        "What to keep of a longer text: its head, its first quarter and its end, or all of it in windows.")
     window_overlap: float = number(
-        0.2, 0, 0.9, "With truncation=windows: share of a window that the next one repeats.")
+        0.2, 0, 0.9, "With truncation=windows: fraction of a window that overlaps the next one.")
     max_windows: int = integer(
-        16, 1, 1024, "With truncation=windows: most windows of a text; the rest of it is left out.")
+        16, 1, 1024, "With truncation=windows: maximum windows per text; the rest is dropped.")
     num_train_epochs: int | None = integer(
         None, 1, 10_000, "Passes over the training data; auto = about 120 steps, at least 3 passes.", auto=True)
     learning_rate: float | None = number(
         None, 0, 1, "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
         above=True, auto=True)
-    warmup_ratio: float = number(0.1, 0, 1, "Share of the steps over which the learning rate rises from 0.")
+    warmup_ratio: float = number(0.1, 0, 1, "Fraction of the steps over which the learning rate rises from 0.")
     weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
     max_grad_norm: float = number(1.0, 0, 1e9, "Gradients with a larger norm are scaled down to it; 0 = never.")
     layer_decay: float = number(
@@ -69,9 +69,10 @@ class TrainConfig:
         None, 1, 100_000, "With per_device_batch_size: micro-batches per device and optimizer step; default 1.")
     max_tokens_per_micro_batch: int | None = integer(
         None, 8, 100_000_000,
-        "Most tokens, padding counted, in one forward pass; default 16384 on a GPU, 2048 on CPU.")
+        "Maximum tokens per forward pass, padding included; default 16384 on a GPU, 2048 on a CPU.")
     precision: str = choice(
-        "auto", ("auto", "fp32", "bf16", "fp16"), "Arithmetic; auto = bf16 or fp16 by GPU, fp32 on CPU.")
+        "auto", ("auto", "fp32", "bf16", "fp16"),
+        "Arithmetic; auto = bf16 or fp16 depending on the GPU, fp32 on a CPU.")
     compile: str = choice(
         "false", ("false", "true", "graphs"),
         "On a GPU with bf16: compile the model with torch.compile, or with CUDA graphs too; costs a minute or more.")
@@ -89,27 +90,29 @@ class TrainConfig:
         0.0, 0, 1, "Answer without a label where the score is lower; 0 = every text gets one.")
     target_accuracy: float = number(
         0.0, 0, 1,
-        "Instead of abstain_below: pick the lowest threshold at which this share of validation predictions is correct.")
+        "Instead of abstain_below: pick the lowest threshold at which this fraction of validation predictions is "
+        "correct.")
     checkpoint_interval_seconds: int = integer(
         300, 1, 86_400,
-        "Seconds between checkpoints; they become rarer where saving would take more than 2 % of the time.")
+        "Seconds between checkpoints; longer if saving would take more than 2 % of the time.")
     damaged_checkpoints: str = choice(
         "stop", ("stop", "set_aside"),
         "When none of this run's checkpoints can be used: stop, or rename them and begin at step 0.")
     max_run_seconds: int = integer(
-        0, 0, 2_419_200, "The job's max_run: a checkpoint is saved shortly before that time is up; 0 = not known.")
+        0, 0, 2_419_200, "The job's max_run: a checkpoint is saved shortly before this time is up; 0 = unknown.")
     logging_steps: int = integer(
-        0, 0, 1_000_000_000, "Optimizer steps between lines of the log; 0 = a line every 10 seconds.")
+        0, 0, 1_000_000_000, "Optimizer steps between log lines; 0 = one line every 10 seconds.")
     validation_split: float = number(
-        0.1, 0, 0.5, "Without a validation channel: share of the training data held out, class by class.", above=True)
+        0.1, 0, 0.5, "Without a validation channel: fraction of the training data to hold out, stratified by class.",
+        above=True)
     processes_per_host: int | None = integer(
         None, 1, 64, "Processes (ranks) per instance; default: one per GPU, or one without a GPU.")
     num_gradient_groups: int | None = integer(
         None, 1, 4096,
-        "Gradient groups that each batch is partitioned into. A run has the same bits on any number of processes up to "
-        "this one, if each has as many threads. Default: the processes that the run began with.")
+        "Number of gradient groups per batch. Results are bit-identical on any number of processes up to this one, if "
+        "each has the same number of threads. Default: the number of processes at the start of the run.")
     peer_timeout_seconds: int = integer(
-        120, 2, 3600, "Seconds without an answer after which another process counts as lost.")
+        120, 2, 3600, "Seconds without a response after which another process counts as lost.")
     seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
     train_file: str = string("", "Only this file of the train channel; default: all.")
     validation_file: str = string("", "Only this file of the validation channel; default: all.")
@@ -131,18 +134,18 @@ class TrainConfig:
         return cls(**values)
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings by the names that files have them under."""
+        """Return the settings by the names under which files record them."""
         return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
-        """Return the texts per optimizer step on `world_size` devices; None where that follows from the data."""
+        """Return the texts per optimizer step on `world_size` devices; None if chosen by the data."""
         if self.per_device_batch_size is not None:
             return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
         return self.global_batch_size
 
 
 def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
-    """Return the hyperparameters under today's names, and a sentence for each name given twice."""
+    """Return the hyperparameters under their current names, and a sentence for each name given twice."""
     own: dict[str, object] = {}
     mistakes: list[str] = []
     used: list[str] = []
@@ -165,7 +168,7 @@ def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], li
 
 def _current_name(name: str, raw: Mapping[str, object]) -> str:
     if name == "batch" and "gradaccumulation" in raw:
-        return "per_device_batch_size"  # the sample's batch was what one forward pass takes
+        return "per_device_batch_size"  # in the sample, batch was the size of one forward pass
     return ALIASES.get(name, name)
 
 
@@ -189,7 +192,7 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     return found
 
 
-# There a request may be 6 MB of short lines, and the caller's own timeout decides.
+# A request may be 6 MB of short lines, and the caller sets its own timeout.
 _IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
 
 
@@ -203,26 +206,26 @@ class ServeConfig:
     sagemaker_model_server_timeout: int = integer(
         60, 1, 3600, "Seconds after which a request is answered with 504; in batch transform 3600.")
     sagemaker_model_server_workers: int | None = integer(
-        None, 1, 64, "Model threads; default: one per GPU; on a CPU up to four that share it.")
+        None, 1, 64, "Model threads; default: one per GPU, or up to four that share a CPU.")
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
     serving_max_batch_tokens: int = integer(
-        4096, 64, 10_000_000, "Most tokens, padding counted, in a forward pass.")
+        4096, 64, 10_000_000, "Maximum tokens per forward pass, padding included.")
     serving_max_concurrent_requests: int = integer(
-        64, 1, 4096, "Requests answered at the same time; a further one gets 429.")
+        64, 1, 4096, "Maximum concurrent requests; further ones get 429.")
     serving_max_records: int = integer(
-        10_000, 1, 10_000_000, "Most texts in one request, else 413; in batch transform 1000000.")
+        10_000, 1, 10_000_000, "Maximum texts per request, else 413; in batch transform 1000000.")
     serving_max_waiting_tokens: int = integer(
-        1_000_000, 1, 1_000_000_000, "Most tokens, roughly counted, that wait; a request beyond it gets 429.")
+        1_000_000, 1, 1_000_000_000, "Maximum queued tokens (estimated); further requests get 429.")
     serving_threads: int | None = integer(
-        None, 1, 256, "Threads of a forward pass; default on a CPU: all cores for a lone pass, else its share.")
+        None, 1, 256, "Threads per forward pass; default on a CPU: all cores for a single pass, else its share.")
     serving_precision: str = choice(
-        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that has it, else fp32.")
+        "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that supports it, else fp32.")
     serving_abstain_below: float | None = number(
         None, 0, 1, "Answer without a label where the score is lower; 0 = never. Default: what training set.")
     serving_stall_timeout: int = integer(
-        300, 1, 3600, "Seconds after which a pass of the model counts as stuck, and its process is replaced.")
-    serving_access_log: bool = boolean(True, "One JSON line per request, without anything of its text.")
-    sagemaker_batch: bool = boolean(False, "Set by batch transform: its defaults apply.")
+        300, 1, 3600, "Seconds after which a forward pass counts as stuck and the process is replaced.")
+    serving_access_log: bool = boolean(True, "Log one JSON line per request, without its texts.")
+    sagemaker_batch: bool = boolean(False, "Set by batch transform, whose defaults then apply.")
     sagemaker_multi_model: bool = boolean(False, "Set by multi-model endpoints, which are refused.")
     # fmt: on
 

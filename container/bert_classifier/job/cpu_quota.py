@@ -1,4 +1,4 @@
-"""How many cores a process may keep busy: its affinity, or less where its control group has a CPU quota.
+"""The number of cores that a process may use: its affinity, or less if its control group has a CPU quota.
 
 Standard library only.
 """
@@ -10,21 +10,21 @@ from pathlib import Path
 
 
 def available_cores(root: Path = Path("/")) -> int:
-    """Return how many cores this process can keep busy, at least 1.
+    """Return the number of cores that this process can use, at least 1.
 
-    A fraction of a core does not count: with more threads than the quota all of them are throttled.
+    Round down: with more threads than the quota, all of them are throttled.
 
     Args:
-        root: the folder that proc and sys are mounted below.
+        root: folder below which proc and sys are mounted.
     """
     quota = min(map(_quota_of, _groups(root)), default=math.inf)
     return max(1, math.floor(min(len(os.sched_getaffinity(0)), quota)))
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders that may hold a quota for this process: those of its groups and of all their parents.
+    """Yield the folders that may hold a quota for this process: those of its control groups and all their parents.
 
-    A container often sees its own group as the root of the mount, whatever path /proc names.
+    In a container, its own group is often the root of the mount, whatever path /proc gives.
     """
     cgroup = root / "sys" / "fs" / "cgroup"
     for mount, group in [(cgroup, ""), (cgroup / "cpu", ""), *_own_groups(root)]:
@@ -36,7 +36,7 @@ def _groups(root: Path) -> Iterator[Path]:
 
 
 def _own_groups(root: Path) -> list[tuple[Path, str]]:
-    """Return the mounts and paths of this process' groups by /proc: version 2's, and version 1's for CPUs."""
+    """Return the mounts and paths of this process's cgroups: version 2, and version 1's cpu controller."""
     try:
         lines = (root / "proc" / "self" / "cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -48,7 +48,7 @@ def _own_groups(root: Path) -> list[tuple[Path, str]]:
 
 
 def _quota_of(folder: Path) -> float:
-    """Return the quota in cores in one group's files (version 2: cpu.max; 1: cpu.cfs_*_us), inf without one."""
+    """Return a cgroup's quota in cores (version 2: cpu.max; version 1: cpu.cfs_*_us), inf without one."""
     try:
         if (folder / "cpu.max").exists():
             limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
@@ -59,4 +59,4 @@ def _quota_of(folder: Path) -> float:
         quota = math.inf if limit.strip() == "max" else int(limit) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         return math.inf
-    return quota if quota > 0 else math.inf  # version 1 says -1 where there is none
+    return quota if quota > 0 else math.inf  # -1 means none in version 1

@@ -1,4 +1,4 @@
-"""Which GPUs a build of torch has kernels for: its list of architectures against a GPU's compute capability."""
+"""Whether a build of torch has kernels for a GPU, by its list of architectures and the GPU's compute capability."""
 
 import re
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ _ARCHITECTURE = re.compile(r"(?P<form>sm|compute)_(?P<major>\d+)(?P<minor>\d)(?P
 def has_kernels_for(architectures: Iterable[str], capability: tuple[int, int]) -> bool:
     """Return whether code built for these architectures runs on a GPU.
 
-    Code for sm_XY runs on GPUs of the same major version and at least that minor one; with the suffix `a` on no
-    other than X.Y. What is built as compute_XY is compiled by the driver, for every GPU from X.Y on. (CUDA C++
-    Programming Guide, "Binary Compatibility" and "PTX Compatibility".)
+    Code for sm_XY runs on GPUs with the same major and at least that minor version; with the suffix `a`, only on X.Y.
+    The driver compiles code for compute_XY for any GPU from X.Y on. (CUDA C++ Programming Guide, "Binary
+    Compatibility" and "PTX Compatibility".)
 
     Args:
-        architectures: as torch lists them, such as sm_75 or compute_120; what is written otherwise counts for nothing.
+        architectures: as torch lists them, such as sm_75 or compute_120; other forms are ignored.
         capability: major and minor version, such as (7, 0).
     """
     return any(_runs(match, capability) for name in architectures if (match := _ARCHITECTURE.fullmatch(name)))

@@ -1,4 +1,4 @@
-"""Check a pretrained encoder's folder before anything heavy is imported or any data are read.
+"""Check a pretrained encoder's folder before importing torch or reading data.
 
 Standard library only.
 """
@@ -16,7 +16,7 @@ _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"  # of weights in several files
 _OPENED = {".json", ".txt", ".model", ".safetensors"}  # by the libraries
-_LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
+_LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
 ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
 COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
 # Families whose positions begin after the padding id, by transformers' code.
@@ -29,20 +29,20 @@ _POSITIONS_BEHIND_PADDING = frozenset(
 
 
 def check_encoder(source: str, max_seq_length: int) -> None:
-    """Refuse a folder that is no checkpoint, or whose model is too short for a length; errors as check_folder's."""
+    """Refuse a folder that is not a checkpoint, or whose model is too short; raises as check_folder does."""
     check_length(positions_of(check_folder(source)), source, max_seq_length)
 
 
 def check_folder(source: str) -> dict[str, Any]:
-    """Refuse a folder that is no checkpoint, before a library guesses at what it might be.
+    """Refuse a folder that is not a checkpoint, with a better message than transformers would give.
 
     Args:
-        source: a folder, or a name on the model hub, of which nothing is known here.
+        source: a folder, or a name on the model hub, which is not checked.
     Returns:
-        the fields of its config.json, with a model_type; none for a name on the model hub.
+        the fields of its config.json, with a model_type; empty for a name on the model hub.
     Raises:
-        UserError: when the folder lacks config.json or sound safetensors, or wants code of its own to be run.
-        PlatformError: when disk or permissions do not let a file of it be read.
+        UserError: when the folder lacks config.json or valid safetensors, or asks to run its own code.
+        PlatformError: when disk or permissions prevent reading a file.
     """
     folder = Path(source)
     try:
@@ -62,13 +62,13 @@ def _check_folder(folder: Path, source: str) -> dict[str, Any]:
     for path in _weights_of(folder):
         _check_weights(path)
     for path in sorted(folder.iterdir()):
-        if path.suffix in _OPENED and path.is_file():  # else the libraries would call the folder damaged
+        if path.suffix in _OPENED and path.is_file():  # otherwise the libraries would report a damaged folder
             check_readable(path, COPY_AGAIN)
     return config
 
 
 def check_readable(path: Path, remedy: str) -> None:
-    """Refuse a file that cannot be opened; errors as cannot_read's."""
+    """Refuse a file that cannot be opened; raises as cannot_read says."""
     try:
         path.open("rb").close()
     except OSError as error:
@@ -76,7 +76,7 @@ def check_readable(path: Path, remedy: str) -> None:
 
 
 def runs_code(source: str) -> UserError:
-    """Return the error for a checkpoint that brings code."""
+    """Return the error for a checkpoint that contains code."""
     return UserError(
         f"The config.json of {source} asks to run code of the checkpoint (auto_map).",
         "Use a model of a supported family.",
@@ -84,14 +84,14 @@ def runs_code(source: str) -> UserError:
 
 
 def unknown_type(source: str, model_type: object) -> UserError:
-    """Return the error for a checkpoint of no known family."""
+    """Return the error for a checkpoint of an unknown family."""
     return UserError(
         f"The config.json of {source} names no known model_type ({shown(model_type)}).", ENCODERS
     )
 
 
 def check_length(positions: int | None, source: str, max_seq_length: int) -> None:
-    """Refuse a max_seq_length above the model's positions, as positions_of returns them, with a UserError."""
+    """Raise a UserError if max_seq_length exceeds the model's positions, as positions_of returns them."""
     if positions is not None and max_seq_length > positions:
         raise UserError(
             f"max_seq_length={max_seq_length} is more than the {positions} tokens that {source} can take.",
@@ -100,7 +100,7 @@ def check_length(positions: int | None, source: str, max_seq_length: int) -> Non
 
 
 def positions_of(config: Mapping[str, Any]) -> int | None:
-    """Return the most tokens that a model takes, special ones included; None when its config.json sets no limit."""
+    """Return the maximum tokens of a model's input, special ones included; None if its config.json sets no limit."""
     positions = config.get("max_position_embeddings")
     if not isinstance(positions, int) or positions < 1:
         return None
@@ -126,7 +126,7 @@ def _weights_of(folder: Path) -> list[Path]:
 
 
 def _check_weights(path: Path) -> None:
-    """Refuse a safetensors file that is not as long as its header says: cut off, or a mere pointer to the weights."""
+    """Refuse a safetensors file whose length contradicts its header: truncated, or a Git LFS pointer."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

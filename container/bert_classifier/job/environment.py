@@ -1,4 +1,4 @@
-"""What SageMaker gives a training container: paths below /opt/ml, hyperparameters, hosts, channels.
+"""What SageMaker provides to a training container: paths below /opt/ml, hyperparameters, hosts, channels.
 
 The only module that knows /opt/ml. Standard library only.
 """
@@ -33,12 +33,12 @@ class Channel:
     def files(self, only: str = "") -> list[Path]:
         """Return the data files (*.csv, *.jsonl) below the folder, sorted by name.
 
-        Hidden files and folders and the empty marker objects of S3 consoles do not count.
+        Hidden files and folders and the empty marker objects of the S3 console are ignored.
 
         Args:
-            only: the single file wanted, of any suffix, relative to the folder.
+            only: a single file to return, of any suffix, relative to the folder.
         Raises:
-            UserError: when there is none, naming what is there.
+            UserError: when there is none; the message lists what is there.
             PlatformError: when the folder cannot be read.
         """
         try:
@@ -57,7 +57,7 @@ class Channel:
         return chosen
 
     def find(self, name: str) -> Path | None:
-        """Return the file called `name` in the channel's folder, if there is one; errors as cannot_read's."""
+        """Return the file `name` in the channel's folder, if it exists; raises as cannot_read says."""
         path = self.path / name
         try:
             return path if path.is_file() else None
@@ -93,17 +93,17 @@ def _raise(error: OSError) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """A training job as its container finds it, read once at the start.
+    """A training job's environment, read once at the start.
 
     Attributes:
-        root: /opt/ml, or the folder in its place on a laptop.
-        hyperparameters: as they came: strings, raw or JSON-quoted.
-        channels: by name, `training` called train and `val` called validation.
+        root: /opt/ml, or its replacement on a laptop.
+        hyperparameters: as received: strings, plain or JSON-quoted.
+        channels: by name, with `training` renamed to train and `val` to validation.
         hosts: all hosts of the job, sorted; the first is the master.
         current_host: this host's name.
-        network_interface: the one between the hosts; empty when unknown.
-        instance_type: such as ml.g5.xlarge; empty when unknown.
-        job_name: of the SageMaker job; empty outside SageMaker.
+        network_interface: the one between the hosts; empty if unknown.
+        instance_type: such as ml.g5.xlarge; empty if unknown.
+        job_name: name of the SageMaker job; empty outside SageMaker.
     """
 
     root: Path
@@ -120,7 +120,7 @@ class Environment:
         """Read the job's description below `root`.
 
         Raises:
-            UserError: for a file that SageMaker would not write, or a channel without its folder.
+            UserError: for an invalid description, or a channel without its folder.
         """
         config_dir = root / "input" / "config"
         if not (root / "input").is_dir():
@@ -138,7 +138,7 @@ class Environment:
 
     @property
     def host_rank(self) -> int:
-        """Position of this host among all hosts; 0 is the master."""
+        """Index of this host; 0 is the master."""
         return self.hosts.index(self.current_host)
 
     @property
@@ -153,13 +153,13 @@ class Environment:
 
     @property
     def checkpoint_dir(self) -> Path | None:
-        """Where checkpoints go; None when the job has no checkpoint configuration, so that nobody would keep them."""
+        """Where checkpoints go; None if the job has no checkpoint configuration, so nothing would keep them."""
         path = _described(self.root / "input" / "config" / "checkpointconfig.json").get("LocalPath")
         folder = Path(path) if isinstance(path, str) and path else self.root / "checkpoints"
         return folder if folder.is_dir() else None
 
     def required_channel(self, name: str) -> Channel:
-        """Return a channel; raise a UserError when the job has none of that name."""
+        """Return a channel; raise a UserError if the job does not have it."""
         if name not in self.channels:
             there = ", ".join(sorted(self.channels)) or "none"
             raise UserError(
@@ -169,18 +169,18 @@ class Environment:
         return self.channels[name]
 
     def prepare_outputs(self) -> None:
-        """Make the output folders and check, before any work, that they and their files can be written.
+        """Create the output folders and check, before any work, that they and their files can be written.
 
-        Files that an interrupted copy left there are removed: they would become part of the results.
+        Remove files that an interrupted copy left there, since they would become part of the results.
 
         Raises:
-            PlatformError: naming the folder that cannot be written.
+            PlatformError: when a folder cannot be written to.
         """
         for folder in filter(None, (self.model_dir, self.output_dir, self.checkpoint_dir)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 require_writable(folder)
-                if folder != self.checkpoint_dir:  # whose own manager removes what is its own
+                if folder != self.checkpoint_dir:  # CheckpointStore cleans it up
                     remove_partial_files(folder)
                     require_replaceable((*folder.iterdir(), _failure_file(self.root)))
             except OSError as error:
@@ -200,11 +200,11 @@ def _failure_file(root: Path) -> Path:
 
 
 def write_failure(root: Path, text: str) -> None:
-    """Write the reason of a failure where SageMaker looks for it; only log that the disk refuses it."""
+    """Write the reason of a failure where SageMaker expects it; if that fails, only log it."""
     path = _failure_file(root)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="replace")  # a name may hold half a surrogate pair
+        path.write_text(text, encoding="utf-8", errors="replace")  # a file name may hold a lone surrogate
     except OSError as error:
         logger.error("cannot write %s: %s", path, error)  # noqa: TRY400 - one sentence, no traceback
 
@@ -216,12 +216,12 @@ def clear_failure(root: Path) -> None:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file of the job's description; an absent file counts as an empty one."""
+    """Return the JSON object in a file of the job's description; empty if the file is absent."""
     return read_object(path, 'It must hold a JSON object, such as {"seed": "1"}.', is_optional=True)
 
 
 def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
-    """Return the channels that the job declares, and folders that are there undeclared."""
+    """Return the channels that the job declares, and undeclared folders."""
     declared = _described(config_path)
     present = {p.name for p in data_dir.glob("[!.]*") if p.is_dir()}
     channels: dict[str, Channel] = {}
@@ -242,7 +242,7 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
 
 
 def _read_hosts(path: Path) -> dict[str, Any]:
-    """Return Environment's fields on the cluster; an absent file means one host."""
+    """Return Environment's fields about the cluster; an absent file means one host."""
     raw = _described(path)
     hosts = raw.get("hosts") or [raw.get("current_host") or "localhost"]
     if not isinstance(hosts, list) or not all(isinstance(h, str) and h for h in hosts):

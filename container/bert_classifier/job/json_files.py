@@ -1,4 +1,4 @@
-"""Read JSON objects from files, or refuse them with a remedy; write them whole or not at all."""
+"""Read JSON objects from files, with errors that carry a remedy; write them atomically."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from bert_classifier.job.atomic_io import write_durably
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object, indented for people, whole or not at all."""
+    """Write an indented JSON object atomically."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     write_durably(path, [f"{text}\n".encode()])
 
@@ -21,8 +21,8 @@ def read_object(path: Path, remedy: str, *, is_optional: bool = False) -> dict[s
     Args:
         is_optional: whether an absent file counts as an empty object.
     Raises:
-        UserError: with this remedy, when there is no file or no object in it.
-        PlatformError: when disk or permissions do not let it be read.
+        UserError: with this remedy, when the file is missing or holds no object.
+        PlatformError: when disk or permissions prevent reading it.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))

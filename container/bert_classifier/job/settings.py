@@ -1,7 +1,7 @@
-"""Settings as data: a dataclass field that knows its type, range and help, and one strict parser.
+"""Declarative settings: dataclass fields with type, range and help, and one strict parser.
 
 SageMaker passes every value as a string, plain (`0.1`, `True`) or JSON-quoted (`"0.1"`, `true`), depending on how the
-job was started; both are read.
+job was started; both are accepted.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ _LONGEST_ECHO = 60  # characters of a wrong value in a message
 class Spec:
     """What a setting accepts: `parse` turns a plain string into a value or raises ValueError.
 
-    "auto", where accepted, means the same as leaving the setting out: the program chooses.
+    Where accepted, "auto" is the same as leaving the setting out: the program chooses.
     """
 
     parse: Callable[[str], Any]
@@ -35,7 +35,7 @@ class Spec:
 
 
 def integer(default: int | None, low: int, high: int, help: str, *, auto: bool = False) -> Any:
-    """Return a dataclass field for a whole number in [low, high]; None, and with `auto` the string "auto", is unset."""
+    """Return a dataclass field for an integer in [low, high]; None and, if `auto`, the string "auto" mean unset."""
 
     def parse(text: str) -> int:
         value = int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else None
@@ -49,7 +49,7 @@ def integer(default: int | None, low: int, high: int, help: str, *, auto: bool =
 def number(
     default: float | None, low: float, high: float, help: str, *, above: bool = False, auto: bool = False
 ) -> Any:
-    """Return a dataclass field for a number in [low, high], in (low, high] if `above`; None and `auto` as integer's."""
+    """Return a dataclass field for a number in [low, high], or (low, high] if `above`; None and `auto`: see integer."""
 
     def parse(text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
@@ -117,7 +117,7 @@ def unquote(value: object) -> str | None:
     if value is None or isinstance(value, bool | int | float):
         value = json.dumps(value)
     if not isinstance(value, str):
-        raise ValueError  # noqa: TRY004 - one kind of error for every value that does not fit
+        raise ValueError  # noqa: TRY004 - one exception type for every invalid value
     text = value.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = _json_string(text)
@@ -143,10 +143,10 @@ def parse_values(
     """Parse the raw values of `cls`' settings.
 
     Args:
-        what: how a message calls a setting, such as "hyperparameter".
-        spelling: turns a setting's name into the one its user wrote.
-        aliases: older names and their settings, so that a misspelt one gets a hint too.
-        plain: turns a raw value into a plain string, None for "not given", or raises ValueError.
+        what: what messages call a setting, such as "hyperparameter".
+        spelling: turns a setting's name into the one the user wrote.
+        aliases: older names of settings, so that misspelt ones get a hint too.
+        plain: turns a raw value into a plain string, or None for "not given", or raises ValueError.
     Returns:
         the values by name, and one sentence per mistake.
     """
@@ -172,7 +172,7 @@ def _hint(name: str, known: Iterable[str], aliases: Mapping[str, str]) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that is spelt most like `name`, or else the shortest one that contains it."""
+    """Return the known name most similar to `name`, or else the shortest one that contains it."""
     wanted = name.strip().lower().replace("-", "_")[:100]
     alike = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     holding = [candidate for candidate in known if len(wanted) > 2 and wanted in candidate]
@@ -180,7 +180,7 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """Return a wrong value as a message may quote it, short and printable."""
+    """Return a wrong value, shortened and printable, for a message."""
     text = value if isinstance(value, str) else _as_json(value)
     if len(text) > _LONGEST_ECHO:
         text = text[:_LONGEST_ECHO] + "…"
@@ -190,12 +190,12 @@ def shown(value: object) -> str:
 def _as_json(value: object) -> str:
     try:
         return json.dumps(value)
-    except (TypeError, ValueError, RecursionError):  # no JSON, a number of 5,000 digits, very deep nesting
+    except (TypeError, ValueError, RecursionError):  # not JSON, an integer of 5,000 digits, very deep nesting
         return f"a value of type {type(value).__name__}"
 
 
 def refuse(mistakes: Sequence[str], remedy: str) -> None:
-    """Raise one UserError that names every mistake; do nothing without one."""
+    """Raise one UserError for all mistakes, if any."""
     if mistakes:
         listed = "; ".join(mistakes)
         raise UserError(listed[0].upper() + listed[1:] + ("" if listed[-1] in "?." else "."), remedy)

@@ -1,4 +1,4 @@
-"""Find environment variables that look like the server's settings and are none.
+"""Find environment variables that look like settings of the server but are not.
 
 Standard library only.
 """
@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from bert_classifier.job.settings import shown
 
 _OURS, _SAGEMAKERS = "SERVING_", "SAGEMAKER_"
-_ALIKE = 0.6  # likeness of two names after the prefix that they share
-# Kubernetes sets these in every container of a namespace with a service called serving, or serving-something.
+_ALIKE = 0.6  # similarity of two names without their common prefix
+# Kubernetes sets these in every container of a namespace with a service called serving or serving-….
 _SERVICE_LINK = re.compile(
     r"SERVING_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
-_NEAR = 0.9  # likeness of two names with the prefix, ten letters of which are alike anyway
+_NEAR = 0.9  # similarity of two names with the prefix, whose ten letters are equal anyway
 
 
 def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
-    """Return a sentence for each SERVING_ variable that is not `known`, except empty ones and those of Kubernetes."""
+    """Return a sentence for each unknown SERVING_ variable, except empty ones and those of Kubernetes."""
     settings, found = [name.upper() for name in known], list[str]()
     own = {name.removeprefix(_OURS): name for name in settings if name.startswith(_OURS)}
     for name in _given(environ, _OURS, settings):
@@ -34,7 +34,7 @@ def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[
 def near_misses(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
     """Return a sentence for each SAGEMAKER_ variable that is nearly a known one, and one for those of Kubernetes.
 
-    SageMaker itself sets many variables of that prefix, so an unknown one is no mistake.
+    SageMaker itself sets many variables with that prefix, so an unknown one is not a mistake.
     """
     settings = [name.upper() for name in known if name.upper().startswith(_SAGEMAKERS)]
     others = _given(environ, _SAGEMAKERS, settings)

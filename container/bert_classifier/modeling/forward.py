@@ -21,7 +21,7 @@ class Forward:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
         pad_id: the padding token.
         precision: fp32 (the model's own), bf16 or fp16.
-        is_padded: whether each window costs as much as the longest of its micro-batch.
+        is_padded: whether each window costs as much as the longest in its micro-batch.
     """
 
     is_padded: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class Forward:
         }
 
     def tokens_of(self, lengths: np.ndarray) -> int:
-        """Return the tokens that one pass over windows of these lengths computes, padding counted."""
+        """Return the tokens that one pass over windows of these lengths computes, padding included."""
         return len(lengths) * int(lengths.max())
 
     def compute(self, inputs: Inputs) -> torch.Tensor:

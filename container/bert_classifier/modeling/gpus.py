@@ -8,14 +8,14 @@ import torch
 from bert_classifier.errors import UserError
 from bert_classifier.job.cuda_kernels import has_kernels_for
 
-_DEVICE = Path("/dev/nvidia0")  # a container has it when it was given a GPU
+_DEVICE = Path("/dev/nvidia0")  # exists if the container was given a GPU
 _DRIVER = Path("/proc/driver/nvidia/version")
 _TOO_OLD = re.compile(r"driver on your system is too old \(found version (\d+)\)")
-_LONGEST = 200  # characters of what CUDA says itself
+_LONGEST = 200  # characters of CUDA's own message
 
 
 def count_gpus() -> int:
-    """Return the number of GPUs that torch can use, without claiming memory.
+    """Return the number of GPUs that torch can use, without allocating memory on them.
 
     `torch.cuda.device_count()` alone also counts GPUs whose driver torch cannot use.
     """
@@ -23,10 +23,10 @@ def count_gpus() -> int:
 
 
 def require_kernels(number: int) -> None:
-    """Refuse a GPU that torch has no kernels for; claims memory on it.
+    """Refuse a GPU that torch has no kernels for; allocates memory on it.
 
     Raises:
-        UserError: with its capability and the kernels of this build.
+        UserError: with its compute capability and the architectures of this build.
     """
     capability, architectures = torch.cuda.get_device_capability(number), torch.cuda.get_arch_list()
     if architectures and not has_kernels_for(architectures, capability):
@@ -38,7 +38,7 @@ def require_kernels(number: int) -> None:
 
 
 def why_no_gpu() -> str:
-    """Return why torch cannot use this machine's GPU; "" without a GPU, or where it can."""
+    """Return why torch cannot use this machine's GPU; "" if it can or there is none."""
     if not _DEVICE.exists() or torch.cuda.is_available():
         return ""
     if torch.version.cuda is None:
@@ -64,7 +64,7 @@ def _cause_of(message: str) -> str:
 
 
 def _driver_version() -> str:
-    """Return the version of the kernel's driver after a blank; "" when it is not known."""
+    """Return the kernel driver's version after a space; "" if unknown."""
     try:
         found = re.search(r"Kernel Module\D*(\d+(?:\.\d+)+)", _DRIVER.read_text(encoding="utf-8"))
     except OSError:

@@ -1,4 +1,4 @@
-"""The one inference loop: micro-batches planned, computed one after the other, and averaged over a text's windows."""
+"""The inference loop: plan micro-batches, compute them, and average over the windows of each text."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,7 +16,7 @@ def plan_inference(
     max_tokens: int,
     micro_batch_overhead: int = MICRO_BATCH_OVERHEAD_TOKENS,
 ) -> list[np.ndarray]:
-    """Cut the windows of texts into the micro-batches that `forward` computes fastest, as plan_micro_batches does."""
+    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches."""
     return plan_micro_batches(
         encoded.lengths,
         max_tokens,
@@ -37,9 +37,9 @@ def compute_logits(
     """Return the logits of n texts, (n, num_classes); a text's logits are the mean of its windows'.
 
     Args:
-        forward: its model is in evaluation mode.
-        micro_batches: windows to compute in one pass, int (b,) each; those of this rank where several share the work.
-        combine: adds the logits of the other ranks in place; the windows that were not computed here are zero.
+        forward: its model must be in evaluation mode.
+        micro_batches: windows per pass, int (b,) each; only this rank's if several share the work.
+        combine: adds the logits of other ranks in place; windows that were not computed here are zero.
     """
     logits = np.zeros((len(encoded.lengths), num_classes), dtype=dtype)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Whether transformers can use a checkpoint as a classifier, and the error where it cannot."""
+"""Check that transformers can use a checkpoint as a classifier."""
 
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,17 @@ from bert_classifier.job.encoder_folder import (
 
 
 def check_known(source: str) -> None:
-    """Refuse a folder that is no checkpoint of a family that transformers knows; errors as check_folder's."""
+    """Refuse a folder that is not a checkpoint of a known family; raises as check_folder does."""
     config = check_folder(source)
     if config and config["model_type"] not in CONFIG_MAPPING:
         raise unknown_type(source, config["model_type"])
 
 
 def check_config(config: Any, source: str, highest_id: int, max_seq_length: int) -> None:
-    """Refuse a model that cannot classify, or does not fit its tokenizer or the length asked for.
+    """Raise a UserError for a model that cannot classify, or does not fit its tokenizer or max_seq_length.
 
     Args:
         highest_id: the tokenizer's highest token id.
-    Raises:
-        UserError: saying which.
     """
     if getattr(config, "auto_map", None):
         raise runs_code(source)
@@ -50,13 +48,13 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int)
 
 
 def _is_encoder(config: Any) -> bool:
-    """Say whether a model reads texts in both directions and transformers has a classification head for it."""
+    """Return whether a model is bidirectional and transformers has a classification head for it."""
     known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
 
 
 def cannot_load(what: str, source: str, error: Exception) -> UserError:
-    """Return the error for a `what` (model or tokenizer) on which the library failed."""
+    """Return the error for a `what` ("model" or "tokenizer") that transformers failed to load."""
     if not Path(source).is_dir() and isinstance(error, OSError):
         return UserError(
             f"There is no folder {source}, and the model hub gave no {what} of that name.",

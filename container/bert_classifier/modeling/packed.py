@@ -1,9 +1,9 @@
-"""The padding-free forward pass: a micro-batch as one sequence of tokens, each attending to its own text.
+"""The padding-free forward pass: a micro-batch is one sequence of tokens, each attending only to its own text.
 
-Only attention looks at more than one token: on a GPU one kernel computes it for all texts, on a CPU it is computed text
-by text. The rest is the encoder's own code: our attention is registered with transformers' attention interface,
-positions restart with every text, and after the last layer the first token of each text goes where classification
-heads look for it.
+Only attention involves more than one token: on a GPU, one kernel computes it for all texts; on a CPU, it is computed
+text by text. The rest is the encoder's own code: this attention is registered with transformers' attention interface,
+positions restart with every text, and after the last layer the first token of each text is moved to where
+classification heads expect it.
 """
 
 import contextlib
@@ -26,15 +26,15 @@ from bert_classifier.modeling.forward import Forward, Inputs, autocast
 logger = logging.getLogger(__name__)
 
 _ATTENTION = "packed"
-# By model type; other encoders are computed with padding.
+# By model type; other encoders use padding.
 _FIRST_POSITION: dict[str, Callable[[Any], int]] = {
     "bert": lambda config: 0,
     "electra": lambda config: 0,
     "distilbert": lambda config: 0,
     "roberta": lambda config: int(config.pad_token_id) + 1,
 }
-_PROBES = 8  # texts on which both paths are compared
-# Relative: the two paths add up in different orders, and bf16 has 8 bits.
+_PROBES = 8  # texts on which the two passes are compared
+# Relative: the two passes sum in different orders, and bf16 has 8 significant bits.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
 
 # (query, key, value, cu_seqlens, cu_seqlens, longest, longest, scale=) → output; vectors are (tokens, heads, size)
@@ -52,7 +52,7 @@ def attend_text_by_text(
     *,
     scale: float | None,
 ) -> torch.Tensor:
-    """Compute what varlen_attn computes, on any device: on a CPU one call per text costs little."""
+    """Compute the same as varlen_attn on any device, with one call per text, which is cheap on a CPU."""
     lengths = [end - begin for begin, end in itertools.pairwise(begins.tolist())]
     texts = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
     attended = [
@@ -65,7 +65,7 @@ class PackedForward(Forward):
     """Computes logits without padding, in place of Forward.
 
     Args:
-        kernel: computes attention within texts, as torch's varlen_attn does.
+        kernel: computes attention within texts, like torch's varlen_attn.
     """
 
     is_padded = False
@@ -90,7 +90,7 @@ class PackedForward(Forward):
         AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
 
     def for_threads(self) -> "PackedForward":
-        """Return a copy that several threads may use at once: its model shares the weights and is always packed."""
+        """Return a copy for use by several threads at once: its model shares the weights and is always packed."""
         shared = {id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
         model: PreTrainedModel = copy.deepcopy(self.model, memo=shared)  # type: ignore[assignment]
         model.config._attn_implementation = _ATTENTION
@@ -134,8 +134,8 @@ def pack(encoded: EncodedTexts, windows: np.ndarray) -> tuple[np.ndarray, np.nda
     """Return the tokens of b windows as one sequence.
 
     Returns:
-        ids int64 (1, tokens), positions within each window int64 (1, tokens), and where each window begins and the
-        last one ends, int32 (b + 1,).
+        ids int64 (1, tokens), positions within each window int64 (1, tokens), and the begin of each window followed
+        by the end of the last, int32 (b + 1,).
     """
     lengths = encoded.lengths[windows]
     ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -147,11 +147,11 @@ def pack(encoded: EncodedTexts, windows: np.ndarray) -> tuple[np.ndarray, np.nda
 def packed_or_padded(
     model: torch.nn.Module, pad_id: int, device: torch.device, precision: str, sample: EncodedTexts
 ) -> Forward:
-    """Return the padding-free path where the device has it and its logits are those of the padded path.
+    """Return the padding-free pass if the device supports it and its logits match the padded pass.
 
     Args:
-        precision: as Forward's.
-        sample: texts to compare the two paths on.
+        precision: see Forward.
+        sample: texts on which to compare the two passes.
     """
     padded = Forward(model, pad_id, device, precision)
     dtype = torch.bfloat16 if precision == "bf16" else next(model.parameters()).dtype
@@ -175,14 +175,14 @@ def packed_or_padded(
 
 
 def _kernel_for(device: torch.device, dtype: torch.dtype, precision: str) -> Kernel | None:
-    """Return what computes attention within texts; None where padding is better or the only way."""
+    """Return the kernel for attention within texts; None if padding is better or the only way."""
     if device.type == "cpu":
         return attend_text_by_text if dtype in _TOLERANCE else None
     return varlen_attn if device.type == "cuda" and precision == "bf16" else None
 
 
 def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:
-    """Return the distance between the logits of two paths, relative to the norm of the second's."""
+    """Return the distance between the logits of two passes, relative to the norm of the second's."""
     windows = np.arange(min(_PROBES, len(sample)))
     was_training = one.model.training
     one.model.eval()
@@ -204,18 +204,20 @@ def _attend(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within texts, as transformers' attention interface wants it: vectors are (1, heads, tokens, size)."""
+    """Attend within texts, for transformers' attention interface: vectors are (1, heads, tokens, size)."""
     ends, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
     vectors = [vector[0].transpose(0, 1) for vector in (query, key, value)]
     return kernel(*vectors, ends, ends, longest, longest, scale=scaling)[None], None
 
 
 def _gather_first(module: torch.nn.Module, inputs: Any, kwargs: dict[str, Any], output: Any) -> Any:
-    """Turn an encoder's packed last hidden states (1, tokens, size) into (b, 1, size): the first token of each text."""
+    """Reduce packed last hidden states (1, tokens, size) to (b, 1, size): the first token of each text."""
     cu_seqlens = kwargs.get("cu_seq_lens_q")
     if cu_seqlens is None:
         return output
     hidden = output.last_hidden_state[0]
-    begins = cu_seqlens[:-1].long().clamp(max=hidden.shape[0] - 1)  # empty texts may follow the last token
+    begins = (
+        cu_seqlens[:-1].long().clamp(max=hidden.shape[0] - 1)
+    )  # empty padding texts may follow the last token
     output.last_hidden_state = hidden[begins].unsqueeze(1)
     return output

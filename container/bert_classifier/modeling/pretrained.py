@@ -1,4 +1,4 @@
-"""Load a pretrained encoder under a new classification head, without opening a pickle or running a folder's code."""
+"""Load a pretrained encoder with a new classification head, without unpickling or running a checkpoint's code."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.model_folder import cannot_load, check_config, check_known
 
-# How the configurations of the supported families call attention dropout.
+# Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
-# The pooler belongs to the encoder's module but learns with the head.
+# The pooler is part of the encoder's module but trained with the head.
 HEAD_PARTS = ("pooler",)
 
 
 def quiet_transformers() -> None:
-    """Silence the progress bars and load reports of transformers; this package logs what matters."""
+    """Silence the progress bars and load reports of transformers."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
@@ -49,17 +49,17 @@ def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
 def load_pretrained(
     source: str, labels: Sequence[str], tokenizer: Any, max_seq_length: int
 ) -> transformers.PreTrainedModel:
-    """Return a pretrained encoder under a new classification head.
+    """Return a pretrained encoder with a new classification head.
 
-    Attention dropout is turned off, so that every attention kernel gives the same result.
+    Attention dropout is disabled, so that every attention kernel gives the same result.
 
     Args:
         source: a folder in transformers' layout (safetensors), or a name on the model hub.
-        labels: class names; their order is that of the logits.
-        tokenizer: as load_tokenizer returns it, which has checked the folder.
+        labels: class names in the order of the logits.
+        tokenizer: from load_tokenizer, which has checked the folder.
     Raises:
-        UserError: when the checkpoint is missing, damaged, pickled, needs code of its own, is no encoder, or
-            does not fit the tokenizer or the length.
+        UserError: when the checkpoint is missing, damaged, pickled, needs its own code, is not an encoder, or
+            does not fit the tokenizer or max_seq_length.
     """
     config = load_config(source)
     check_config(config, source, max(tokenizer.get_vocab().values()), max_seq_length)
@@ -83,9 +83,9 @@ def load_pretrained(
 
 
 def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
-    """Return a classifier in float32, and transformers' report on the weights it found, which the caller checks.
+    """Return a classifier in float32, and transformers' report on its weights, which the caller must check.
 
-    A head for other classes is replaced.
+    A head with another number of classes is replaced.
 
     Raises:
         UserError: when the weights cannot be loaded.
@@ -105,16 +105,16 @@ def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, 
 
 
 def incomplete_keys(report: Mapping[str, Any]) -> list[str]:
-    """Return the names of the weights that load_model's report calls missing or of another shape."""
+    """Return the names of weights that are missing or of another shape, from load_model's report."""
     mismatched = [key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())]
     return sorted({*report.get("missing_keys", ()), *mismatched})
 
 
 def load_config(source: str) -> Any:
-    """Return the configuration of a checkpoint, whose code is never run.
+    """Return the configuration of a checkpoint, without running its code.
 
     Raises:
-        UserError: when it cannot be read, or is of no known family.
+        UserError: when it cannot be read or its family is unknown.
     """
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)

@@ -1,4 +1,4 @@
-"""A few fixed texts, whose logits prove that a model still answers as it did in training."""
+"""A few fixed texts whose logits show that a model still predicts as it did in training."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
 
-# The artifact keeps the trained model's logits of these texts, so that serving can tell whether a faster arithmetic
-# predicts the same labels. They are nobody's data: an artifact must not hold training texts.
+# The artifact keeps the trained model's logits for these texts, so that serving can check whether a lower precision
+# predicts the same labels. They are fixed, since an artifact must not hold training texts.
 PROBE_TEXTS = (
     "The river rises in the hills and flows through a wide valley to the sea.",
     "The company makes bearings for railway carriages in three factories.",
@@ -30,7 +30,7 @@ PROBE_TEXTS = (
 def probe_logits(
     model: transformers.PreTrainedModel, encoder: TextEncoder, texts: Sequence[str]
 ) -> list[list[float]]:
-    """Return the logits of each text computed alone, to four decimals, which other hardware reproduces."""
+    """Return the logits of each text, computed alone, to four decimals, which other hardware reproduces."""
     was_training = model.training
     encoded = encoder.encode_batch(texts)
     alone = np.arange(len(encoded.lengths))[:, None]

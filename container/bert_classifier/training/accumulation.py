@@ -1,4 +1,4 @@
-"""The gradient of a global batch: the same for any micro-batches and any number of ranks."""
+"""The gradient of a global batch, independent of its micro-batches and of the number of ranks."""
 
 import dataclasses
 import logging
@@ -26,9 +26,9 @@ class BatchReport:
 
     Attributes:
         padded_tokens: tokens computed, padding included.
-        token_budget: with which the batch fitted into memory.
-        data_seconds: that this rank spent on planning micro-batches and assembling their inputs.
-        sync_seconds: that this rank spent on waiting for other ranks and exchanging gradients.
+        token_budget: the one with which the batch fitted into memory.
+        data_seconds: time that this rank spent planning micro-batches and assembling their inputs.
+        sync_seconds: time that this rank spent waiting for other ranks and exchanging gradients.
         mean_sync_seconds: mean of `sync_seconds` over all ranks.
     """
 
@@ -82,7 +82,7 @@ class GradientAccumulator:
     Args:
         split: the training texts.
         class_weights: float32 (classes,), on the device.
-        max_windows: most windows in a micro-batch.
+        max_windows: maximum number of windows in a micro-batch.
         micro_batch_overhead: cost of a micro-batch besides its tokens, in tokens.
         seed: of the run; with step and micro-batch it seeds dropout.
         scaler: scales the loss if the precision needs it.
@@ -123,9 +123,9 @@ class GradientAccumulator:
         the gradient does not.
 
         Args:
-            indices: of the batch's texts in the split.
-            step: of the run.
-            token_budget: most tokens of a micro-batch, padding included.
+            indices: the batch's texts in the split.
+            step: optimizer step of the run.
+            token_budget: maximum number of tokens in a micro-batch, padding included.
         Raises:
             PlatformError: when a single window does not fit into the GPU's memory.
         """
@@ -257,7 +257,7 @@ class GradientAccumulator:
 
 
 def _halved(token_budget: int, largest: int, longest: int) -> int:
-    """Return half of the token budget that did not fit into memory.
+    """Halve a token budget that did not fit into memory.
 
     Args:
         largest: tokens of the largest micro-batch tried.

@@ -1,4 +1,4 @@
-"""The order of training examples: a pure function of seed and step, so that a resumed run replays nothing."""
+"""The order of training examples: a pure function of seed and step, so a resumed run need not replay it."""
 
 import dataclasses
 import hashlib
@@ -27,7 +27,7 @@ class EpochOrder:
     """Shuffled global batches; the last one of an epoch may be smaller.
 
     Args:
-        seed: of the run; the order of epoch e depends only on (seed, e).
+        seed: seed of the run; the order of epoch e depends only on (seed, e).
     """
 
     def __init__(self, num_examples: int, global_batch_size: int, seed: int) -> None:

@@ -28,11 +28,11 @@ class RankPlan:
     """Which ranks run where.
 
     Attributes:
-        hosts: of the job; on the first one the ranks meet.
-        host_rank: position of this host.
-        per_host: ranks on each host.
-        port: at which the ranks meet; 0: open_rendezvous chooses a free one.
-        interface: network interface between hosts; empty: the libraries choose.
+        hosts: all hosts of the job; the ranks meet on the first.
+        host_rank: index of this host.
+        per_host: number of ranks on each host.
+        port: where the ranks meet; 0 = open_rendezvous chooses a free one.
+        interface: network interface between hosts; empty = the libraries choose.
     """
 
     hosts: Sequence[str]
@@ -90,7 +90,7 @@ class RankPlan:
         """Return the plan in one line, for the log."""
         first, last = self.host_rank * self.per_host, (self.host_rank + 1) * self.per_host - 1
         ranks = f"rank {first}" if first == last else f"ranks {first} to {last}"
-        # Naming the GPUs would claim memory on one of them for this process.
+        # Asking for the GPUs' names would allocate memory on one of them.
         device = "a GPU each" if count_gpus() else "CPU"
         return (
             f"{len(self.hosts)} host(s) × {self.per_host} process(es) = {self.size} ranks; "
@@ -102,8 +102,8 @@ class RankPlan:
 def open_rendezvous(plan: RankPlan) -> tuple[RankPlan, TCPStore | None]:
     """On the first host, open the store through which the ranks meet; return the plan with its port, and the store.
 
-    The port stays open as long as the caller keeps the store, as with torchrun: one that a rank were to bind later
-    could be taken by then. With a single host, only this machine can reach it.
+    The port stays open while the caller holds the store, as with torchrun: a port bound later by a rank could be taken
+    by then. With a single host, only this machine can reach it.
 
     Raises:
         PlatformError: when the port is in use.

@@ -1,7 +1,7 @@
-"""The padding-free forward pass, compiled by torch for few shapes: fused kernels, and CUDA graphs if wanted.
+"""The padding-free forward pass, compiled by torch for a few sizes: fused kernels and, optionally, CUDA graphs.
 
-A micro-batch is filled up to one of a few sizes with texts of padding. No text attends to another and the logits of
-the padding are dropped, so it changes neither logits nor gradients.
+Padding texts fill a micro-batch up to one of these sizes. No text attends to another and the logits of the padding
+are dropped, so it changes neither logits nor gradients.
 """
 
 import functools
@@ -20,11 +20,11 @@ from bert_classifier.modeling.packed import Kernel, PackedForward, pack, packed_
 logger = logging.getLogger(__name__)
 
 _LEAST_TOKENS = 256
-_SIZES_PER_OCTAVE = 8  # less than an eighth of the tokens are padding
-_TOKENS_PER_TEXT = 8  # a size has one slot per so many tokens; for shorter texts, a larger size is used
+_SIZES_PER_OCTAVE = 8  # so padding is less than an eighth of the tokens
+_TOKENS_PER_TEXT = 8  # one slot for a text per 8 tokens; shorter texts need a larger size
 _TRIAL_TEXTS = 4
-_TOLERANCE = 0.05  # relative, as between the padded and the padding-free pass
-# Shapes are symbolic, so that torch compiles once; the fixed sizes are for the CUDA graphs.
+_TOLERANCE = 0.05  # relative, the same as for the padding-free pass
+# Shapes are symbolic, so torch compiles once; only the CUDA graphs need the fixed sizes.
 _COMPILERS: dict[str, Callable[..., Any]] = {
     "true": functools.partial(torch.compile, dynamic=True, fullgraph=True),
     "graphs": functools.partial(torch.compile, dynamic=True, fullgraph=True, mode="reduce-overhead"),
@@ -37,9 +37,9 @@ class CompiledForward(PackedForward):
     """A PackedForward that is compiled where gradients are needed.
 
     Args:
-        longest: most tokens of a window.
+        longest: maximum number of tokens in a window.
         compiler: torch.compile with its settings.
-        kernel: as of PackedForward.
+        kernel: see PackedForward.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CompiledForward(PackedForward):
         self._own_gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
 
     def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
-        """Return the model's inputs for these b windows, on the device; filled up where gradients are needed."""
+        """Return the model's inputs for b windows, on the device; filled up to a fixed size if gradients are needed."""
         if not torch.is_grad_enabled():
             return super().inputs(encoded, windows)
         ids, positions, ends = pack(encoded, windows)
@@ -83,7 +83,7 @@ class CompiledForward(PackedForward):
         return self._logits(**inputs, max_length_q=self._longest)
 
     def keep_gradients(self) -> None:
-        """Copy gradients out of the memory of CUDA graphs, which the next pass overwrites."""
+        """Copy gradients out of CUDA graph memory, which the next pass overwrites."""
         for parameter in self.model.parameters():
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(self._keep)
@@ -95,10 +95,10 @@ class CompiledForward(PackedForward):
 
 
 def _size_of(tokens: int, texts: int, longest: int) -> tuple[int, int]:
-    """Return the smallest size that holds so many tokens in so many texts, and its number of slots for texts.
+    """Return the smallest size that fits these tokens and texts, and its number of slots for texts.
 
     Args:
-        longest: most tokens of a text, padding texts included.
+        longest: maximum number of tokens in a text, padding texts included.
     """
     size = max(tokens, _LEAST_TOKENS)
     while True:
@@ -124,7 +124,7 @@ def choose_forward(
 
     Args:
         sample: texts on which the passes are compared.
-        longest: most tokens of a window.
+        longest: maximum number of tokens in a window.
         setting: TrainConfig.compile.
     """
     chosen = packed_or_padded(model, pad_id, device, precision, sample)
@@ -140,14 +140,14 @@ def choose_forward(
 
 
 def is_correct(compiled: CompiledForward, reference: Forward, sample: EncodedTexts) -> bool:
-    """Say whether the compiled pass works and gives the logits and gradients of another; log the result."""
+    """Return whether the compiled pass works and matches the reference in logits and gradients; log the result."""
     was_training = compiled.model.training
     try:
         compiled.model.eval()
         difference = max(_differences(compiled, reference, sample))
         compiled.model.train()
-        _pass(compiled, sample)  # with dropout, as in training: compile now rather than at the first step
-    except Exception as error:  # noqa: BLE001 - a compiler raises anything, and costs speed, not the run
+        _pass(compiled, sample)  # with dropout, as in training: compile now, not at the first step
+    except Exception as error:  # noqa: BLE001 - a compiler may raise anything, and must not stop the run
         words = str(error).strip().splitlines() or [type(error).__name__]
         logger.warning("the model is not compiled: torch.compile failed (%s)", words[0][:200])
         return False
@@ -162,7 +162,7 @@ def is_correct(compiled: CompiledForward, reference: Forward, sample: EncodedTex
 
 
 def _differences(one: Forward, other: Forward, sample: EncodedTexts) -> tuple[float, float]:
-    """Return the differences of logits and of gradients, relative to the norms of the second pass."""
+    """Return the differences in logits and in gradients, relative to the norms of the second pass."""
     (logits, gradients), (other_logits, other_gradients) = (
         _pass(forward, sample) for forward in (one, other)
     )

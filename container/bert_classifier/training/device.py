@@ -1,4 +1,4 @@
-"""Device, precision and CPU threads of a rank. The number of threads is fixed: it changes the bits."""
+"""Device, precision and CPU threads of a rank. The number of threads is fixed, since results depend on it bitwise."""
 
 import logging
 import os
@@ -12,18 +12,18 @@ from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gp
 
 logger = logging.getLogger(__name__)
 
-# Default token budget of a micro-batch, by device type: the fastest in measurements.
+# Default token budget of a micro-batch, by device type: the fastest measured.
 TOKEN_BUDGETS = {"cuda": 16_384, "cpu": 2048}
-# Cost of one more micro-batch besides its tokens, in tokens: on a GPU, launching the kernels of a pass takes as long as
-# computing some thousand tokens; on a CPU, it costs less than a little padding.
+# Fixed cost of a micro-batch, in tokens. On a GPU, launching a pass's kernels takes as long as computing thousands of
+# tokens; on a CPU, it costs less than a little padding.
 OVERHEAD_TOKENS = {"cuda": 4096, "cpu": MICRO_BATCH_OVERHEAD_TOKENS}
 
 
 def choose_device(local_rank: int = 0) -> torch.device:
-    """Return this rank's GPU, or the CPU if torch can use no GPU.
+    """Return this rank's GPU, or the CPU if torch cannot use a GPU.
 
     Raises:
-        UserError: when the host has fewer GPUs than processes, or GPUs that torch has no kernels for.
+        UserError: when the host has fewer GPUs than processes, or torch has no kernels for its GPU.
     """
     if not count_gpus():
         if local_rank == 0 and (reason := why_no_gpu()):
@@ -36,11 +36,11 @@ def choose_device(local_rank: int = 0) -> torch.device:
 
 
 def check_devices(precision: str, processes: int) -> None:
-    """Check early, without using a GPU, that this host can compute the job.
+    """Check that this host can run the job, without using a GPU.
 
     Args:
         precision: the setting.
-        processes: on this host.
+        processes: number of processes on this host.
     Raises:
         UserError: for fewer GPUs than processes, or fp16 without a GPU.
     """
@@ -60,10 +60,10 @@ def _require_gpus(processes: int) -> None:
 
 
 def pin_threads(processes: int = 1) -> int:
-    """Compute with this process's share of the available cores, or with OMP_NUM_THREADS if that is fewer.
+    """Use this process's share of the available cores, or OMP_NUM_THREADS if that is less.
 
     Args:
-        processes: that share the cores.
+        processes: number of processes that share the cores.
     Returns:
         the number of threads.
     """
@@ -73,12 +73,12 @@ def pin_threads(processes: int = 1) -> int:
 
 
 def use_threads(wanted: int, available: int) -> int:
-    """Compute with the threads of the run's first attempt, if the machine has the cores, for equal bits.
+    """Use as many threads as the run's first attempt, if the machine has the cores: results are then bit-identical.
 
     Args:
-        wanted: threads of the first attempt. All cores count, also those shared with other ranks or limited by a
-            quota: equal bits are worth more than speed.
-        available: threads that this rank uses otherwise.
+        wanted: threads of the first attempt. All cores count, even those shared with other ranks or limited by a
+            quota: identical bits matter more than speed.
+        available: threads that this rank would use otherwise.
     Returns:
         the number of threads.
     """

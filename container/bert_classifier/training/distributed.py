@@ -1,6 +1,6 @@
 """Communication between the ranks of a job; with one rank, every call returns at once.
 
-A rank is one process, with its own GPU where there are GPUs. Whatever decides how the run goes on is computed
+A rank is one process, with its own GPU where there are GPUs. Every decision about the run is computed
 identically on all ranks or exchanged by one of these calls, which all ranks make in the same order.
 """
 
@@ -19,7 +19,7 @@ from bert_classifier.training.failures import PeerLostError, is_shortage
 from bert_classifier.training.signals import Stopped, StopSignal, signal_name
 
 _SOURCE = re.compile(r"^\[[^\]]*\] ")  # file and line in the library's source
-# In the libraries' messages: a rank does not respond; its connection is gone.
+# Words in the libraries' messages if a rank does not respond, and if its connection is gone.
 _TIMEOUT_WORDS = ("timed out", "timeout")
 _END_WORDS = (
     "closed", "reset by peer", "broken pipe", "refused", "got 0 bytes", "remote process exited", "ncclremoteerror",
@@ -31,8 +31,8 @@ class DistributedContext:
     """The ranks of a job, seen from one of them.
 
     Args:
-        rank: number of this process, of `size`.
-        local_rank: its number on its host, of `local_size`; also that of its GPU.
+        rank: index of this process among `size`.
+        local_rank: its index among the `local_size` on its host; also the index of its GPU.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, local_size: int = 1) -> None:
@@ -51,7 +51,7 @@ class DistributedContext:
         """Meet the other ranks at MASTER_ADDR:MASTER_PORT.
 
         Args:
-            timeout_seconds: after which a rank that does not respond counts as lost, once training has begun.
+            timeout_seconds: time after which a silent rank counts as lost, once training has begun.
         Raises:
             PeerLostError: when not all have joined within JOIN_SECONDS.
         """
@@ -80,7 +80,7 @@ class DistributedContext:
         return int(largest)
 
     def check(self, stop: StopSignal) -> None:
-        """Return, unless any rank has got a stop signal: then stop on all ranks.
+        """Stop on all ranks if any rank has received a stop signal.
 
         Raises:
             Stopped: on all ranks.
@@ -90,7 +90,7 @@ class DistributedContext:
             raise Stopped(signal_name(number))
 
     def all_reduce_sum(self, array: np.ndarray) -> None:
-        """Add up the arrays of all ranks, in place; exact where at most one rank has anything but zero."""
+        """Sum the arrays of all ranks, in place; exact where at most one rank has a non-zero value."""
         if self.size > 1:
             with _peer_errors():
                 dist.all_reduce(torch.from_numpy(array), group=self._group)
@@ -141,7 +141,7 @@ class DistributedContext:
 
 @contextlib.contextmanager
 def _peer_errors() -> Iterator[None]:
-    """Raise PeerLostError for a failed exchange between ranks; a lack of memory stays this rank's own failure."""
+    """Raise PeerLostError for a failed exchange between ranks; out of memory remains this rank's own failure."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A complete model that is already in the model folder: a run that is stopped does not replace it.
+"""Keep a complete model that is already in the model folder when a run is stopped.
 
 On SageMaker the folder is empty when a job starts; on a laptop it may hold the model of an earlier attempt or run.
 """
@@ -15,14 +15,14 @@ from bert_classifier.job.json_files import read_object
 
 logger = logging.getLogger(__name__)
 
-_SETTINGS = ("abstain_below", "target_accuracy")  # change the artifact, but not the run
+_SETTINGS = ("abstain_below", "target_accuracy")  # change the artifact but not the run
 
 
 def keep_existing_model(folder: Path, info: Mapping[str, Any]) -> bool:
-    """Say whether a folder holds a complete model, which must stay, and log why it stays.
+    """Return whether a folder holds a complete model, which must not be replaced; log why.
 
     Args:
-        info: training.json of the model so far.
+        info: training.json of this run's model so far.
     """
     existing = _complete_model(folder)
     if existing is None:
@@ -49,7 +49,7 @@ def _complete_model(folder: Path) -> dict[str, Any] | None:
         info = read_object(folder / TRAINING_INFO, "")
     except ContainerError:
         return None
-    # Early versions marked a model without scores as complete, too.
+    # Early versions marked even a model without scores as complete.
     return info if info.get("is_complete", True) and info.get("metrics") else None
 
 

@@ -25,7 +25,7 @@ class ExportedWeights:
 
     @property
     def are_best(self) -> bool:
-        """Whether they are those of the best evaluation, not the current ones."""
+        """Whether the best evaluation's weights are exported, not the current ones."""
         config, validation = self.trainer.config, self.trainer.validation
         keeps_best = resolve_keep_weights(config, len(validation.targets)) == "best"
         is_unfinished = not self.trainer.is_finished and config.keep_weights != "last"
@@ -38,7 +38,7 @@ class ExportedWeights:
 
     @property
     def result(self) -> Evaluation | None:
-        """Their evaluation on validation; None if there was none, or if an early checkpoint does not hold it."""
+        """Their evaluation on validation; None if there was none, or if an early checkpoint lacks it."""
         if self.are_best:
             return self.trainer.best_result
         is_evaluated = self.trainer.state.evaluated_step == self.trainer.state.step
@@ -63,7 +63,7 @@ class ExportedWeights:
         These are the last `eval_…` values of the log: metric services and tuning jobs take the last value of a name.
 
         Args:
-            result: of the weights on validation; by default, what the run has recorded.
+            result: their evaluation on validation; by default, the recorded one.
         """
         logger.info("the model has the weights of %s", self.description)
         result = result or self.result
@@ -82,9 +82,9 @@ class ExportedWeights:
 def resolve_keep_weights(config: TrainConfig, num_validation_texts: int) -> str:
     """Return which weights a finished run exports, "best" or "last".
 
-    With `auto`, the last ones if validation has fewer than 200 texts: the highest of many scores on so few texts is
-    mostly luck, and the last weights have had the whole schedule. With early stopping always the best ones: the last
-    ones are those that no longer improved.
+    `auto` means the last ones if validation has fewer than 200 texts: the highest of many scores on so few texts is
+    mostly luck, and the last weights have had the whole schedule. With early stopping, it means the best ones: the
+    last ones no longer improved.
     """
     if config.keep_weights != "auto":
         return config.keep_weights

@@ -1,4 +1,4 @@
-"""How a process of a job failed: classified, logged, and passed to the launcher."""
+"""Classify the failure of a process, log it and pass it to the launcher."""
 
 import dataclasses
 import errno
@@ -18,7 +18,7 @@ from bert_classifier.errors import (
 
 logger = logging.getLogger(__name__)
 
-# Messages of torch and the libraries below it when memory runs out. Their types are not compared: importing torch
+# Messages of torch and its libraries when memory runs out. Comparing exception types would need torch, whose import
 # takes seconds.
 _INSTANCE_MEMORY = ("can't allocate memory", "Cannot allocate memory")
 _GPU_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "Failed to CUDA ")
@@ -29,7 +29,7 @@ class PeerLostError(PlatformError):
     """Another rank has ended or hangs: the consequence of a failure that is reported elsewhere.
 
     Attributes:
-        is_timeout: whether the other rank did not respond in time, as when it is frozen, rather than ended.
+        is_timeout: whether the other rank hangs rather than having ended.
     """
 
     def __init__(self, cause: str, remedy: str, *, is_timeout: bool) -> None:
@@ -38,7 +38,7 @@ class PeerLostError(PlatformError):
 
 
 def classify_error(error: Exception) -> Exception:
-    """Return a PlatformError for an error that the machine caused; any other error as it is."""
+    """Return a PlatformError for an error caused by the machine, and any other error unchanged."""
     if is_shortage(error):
         return _shortage(error)
     if not isinstance(error, OSError):
@@ -55,7 +55,7 @@ def classify_error(error: Exception) -> Exception:
 
 
 def is_shortage(error: Exception) -> bool:
-    """Say whether memory has run out, on this machine or its GPU."""
+    """Return whether the machine or its GPU has run out of memory."""
     return isinstance(error, MemoryError) or _speaks_of(
         error, *_INSTANCE_MEMORY, *_GPU_MEMORY, _SHARED_MEMORY
     )
@@ -82,7 +82,7 @@ def _shortage(error: Exception) -> PlatformError:
 
 
 def log_failure(error: Exception) -> None:
-    """Log one sentence for an error that a person can act on, and the traceback of a bug."""
+    """Log a ContainerError without, and a bug with, its traceback."""
     logger.error("%s", failure_text(error), exc_info=None if isinstance(error, ContainerError) else error)
 
 
@@ -92,7 +92,7 @@ class Outcome:
 
     Attributes:
         stopped: name of the signal that stopped it; empty if none did.
-        family: of the error on which it failed; empty if it did not fail.
+        family: family of the error that ended it; empty if none did.
         is_consequence: whether it failed only because another rank was lost.
         saw_timeout: whether that other rank did not respond in time.
     """
@@ -114,7 +114,7 @@ class Outcome:
         return cls("", error.family, error.cause, error.remedy, is_consequence, saw_timeout)
 
     def save(self, path: Path) -> None:
-        """Write it. A disk error is only logged: it must not hide the failure itself."""
+        """Write the outcome. A disk error is only logged: it must not hide the failure itself."""
         try:
             path.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
         except OSError as error:
@@ -122,7 +122,7 @@ class Outcome:
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Return the outcome that a rank has written; None if there is none."""
+        """Return the outcome that a rank wrote, or None."""
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

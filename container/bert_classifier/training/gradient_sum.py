@@ -16,7 +16,7 @@ class GradientSum:
 
     Args:
         parameters: the trainable ones; their gradients are taken and freed.
-        num_gradient_groups: in all rounds together; in the last one, some ranks may have none left.
+        num_gradient_groups: total over all rounds; in the last round, some ranks may have none.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class GradientSum:
         self._sum: torch.Tensor | None = None  # this rank's chunk
 
     def take_gradients(self) -> None:
-        """Take the parameters' gradients, those of this rank's next group; a missing gradient counts as zeros."""
+        """Move the gradients of this rank's next group out of the parameters; a missing gradient counts as zeros."""
         if self._distributed.size == 1 and self._sum is not None:
             for parameter, part in self.views_of(self._sum):
                 part.add_(0 if parameter.grad is None else parameter.grad)
@@ -50,7 +50,7 @@ class GradientSum:
             return
         received = self._distributed.all_to_all_chunks(self._taken)
         self._taken = None
-        for part in received[:count]:  # the other ranks had no group left
+        for part in received[:count]:  # the other ranks had no group
             if self._sum is None:
                 self._sum = part.clone() if self._distributed.size > 1 else part
             else:

@@ -1,4 +1,4 @@
-"""The learning curve of a run, small enough for every checkpoint: losses in buckets of steps, and evaluations."""
+"""The learning curve of a run, bounded in size so that every checkpoint can hold it."""
 
 import dataclasses
 
@@ -8,15 +8,15 @@ _MOST_EVALUATIONS = 512
 
 @dataclasses.dataclass
 class History:
-    """The learning curve of a run, the same whether it was interrupted or not; JSON values only.
+    """Losses in buckets of steps, and evaluations; independent of interruptions. JSON values only.
 
     Attributes:
         width: steps per bucket.
         buckets: sums of the losses of `width` steps each; the last one may have fewer steps so far.
-        steps: recorded so far.
+        steps: number of steps recorded so far.
         evaluations: [step, loss, accuracy, macro F1] on validation; if there are too many, every second one is dropped.
-        start: first step of the record; not 0 if the run resumed from an early checkpoint without a history.
-        seconds: spent on training and evaluating in all attempts, without the work that interruptions lost.
+        start: first step recorded; above 0 if the run resumed from an early checkpoint without a history.
+        seconds: time spent training and evaluating in all attempts, lost work excluded.
     """
 
     width: int = 1

@@ -23,7 +23,7 @@ def main(environ: MutableMapping[str, str]) -> int:
     Args:
         environ: the process's environment; ML_ROOT moves /opt/ml elsewhere.
     Returns:
-        the exit code: 0 done, 1 a bug, 2 an error in the job, 3 an error of the platform, 143 stopped by a signal.
+        the exit code: 0 done, 1 a bug, 2 a user error, 3 a platform error, 143 stopped by a signal.
     """
     started = time.monotonic()
     log.configure()
@@ -50,10 +50,10 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     environment.prepare_outputs()
     check_files(config, environment)
     if not environment.job_name:
-        # On a shared machine, waiting threads must sleep: while they spin, one busy core makes training ten
-        # times slower. OpenMP reads this when torch is loaded.
+        # On a shared machine, waiting threads must sleep: if they spin, one busy core slows training down ten
+        # times. OpenMP reads this when torch is loaded.
         environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # These import torch: only after the checks above have passed.
+    # These import torch, so only after the checks above.
     from bert_classifier.training.cluster import RankPlan
     from bert_classifier.training.device import check_devices
     from bert_classifier.training.distributed import DistributedContext

@@ -1,4 +1,4 @@
-"""The depth of each parameter below the head, read from the modules: families use different names."""
+"""The depth of each parameter below the head, derived from the modules, since names differ between families."""
 
 import re
 from typing import Any
@@ -13,11 +13,11 @@ _NAMED_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
 
 
 def layer_depths(model: Any) -> dict[str, int]:
-    """Return the number of layers above each parameter, by name: 0 for head and top layer, L for the embeddings.
+    """Return the number of layers above each parameter, by name: 0 for the head and top layer, L for the embeddings.
 
-    The layers are the L = num_hidden_layers blocks that the encoder holds in a list. Modules registered before them
-    lie below them (embeddings and their norm), and so do tables shared by all layers (relative positions). Pooler,
-    final norm and head lie above.
+    The layers are the L = num_hidden_layers blocks that the encoder holds in a list. Below them are modules registered
+    earlier (embeddings and their norm) and tables shared by all layers (relative positions). Above them are pooler,
+    final norm and head.
 
     Args:
         model: a classifier of transformers.
@@ -39,7 +39,7 @@ def layer_depths(model: Any) -> dict[str, int]:
     for name, parameter in encoder.named_parameters():
         layer = next((number for block, number in layers.items() if name.startswith(block)), None)
         if layer is not None:
-            depth = 0  # of modules registered after the layers
+            depth = 0  # for modules registered after the layers
             depths[id(parameter)] = count - 1 - layer
         elif not any(part in name for part in HEAD_PARTS):
             depths[id(parameter)] = count if name.startswith(low) else depth
@@ -47,7 +47,7 @@ def layer_depths(model: Any) -> dict[str, int]:
 
 
 def _layers(encoder: Module, count: int) -> dict[str, int]:
-    """Return the number of each layer by the prefix of its parameters' names; empty if the layers are not found.
+    """Return the index of each layer by the prefix of its parameters' names; empty if the layers are not found.
 
     A family may keep the parts of its layers in several lists (XLM), or its layers in a list of lists (Funnel).
     """
@@ -68,7 +68,7 @@ def _blocks(name: str, module: Module) -> dict[str, Module]:
 
 
 def names_tell_depths(model: Any) -> bool:
-    """Say whether parameter names (`.layer.N.`, `embeddings.`) give the same depths, as in early versions."""
+    """Return whether parameter names (`.layer.N.`, `embeddings.`), which early versions used, give the same depths."""
     names = [name for name, _ in model.named_parameters()]
     numbers = {name: int(found[1]) for name in names if (found := _NAMED_LAYER.search(name))}
     count = 1 + max(numbers.values(), default=-1)

@@ -10,7 +10,7 @@ from bert_classifier.training.layer_depths import layer_depths
 
 logger = logging.getLogger(__name__)
 
-_LARGE_TABLE = 4096  # embeddings; position and type tables have fewer
+_LARGE_TABLE = 4096  # rows; position and type embeddings have fewer
 
 
 def build_optimizer(
@@ -18,12 +18,12 @@ def build_optimizer(
 ) -> torch.optim.AdamW:
     """Return AdamW over the trainable parameters.
 
-    Biases and LayerNorm weights (all vectors) do not decay. With `layer_decay` d < 1, the learning rate is multiplied
-    by d^(L-1-i) in encoder layer i of L and by d^L in the embeddings, not in the head (Sun et al. 2019, section 5.4.2).
-    Each group has its factor as `lr_scale`.
+    Biases and LayerNorm weights (all vectors) have no weight decay. With `layer_decay` d < 1, the learning rate is
+    multiplied by d^(L-1-i) in encoder layer i of L and by d^L in the embeddings (Sun et al. 2019, section 5.4.2).
+    Each group stores its factor as `lr_scale`.
 
     Raises:
-        UserError: when the layers of the model cannot be told apart.
+        UserError: when the layers of the model are not found.
     """
     depths = layer_depths(model) if layer_decay < 1 else {}
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
@@ -62,9 +62,9 @@ def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tenso
 
 
 def use_sparse_embedding_gradients(model: torch.nn.Module) -> None:
-    """Compute gradients only for the embeddings that a micro-batch used.
+    """Compute gradients only for the embeddings that a micro-batch uses.
 
-    Otherwise every micro-batch fills and adds a gradient of the whole vocabulary: 8 % of the time on a CPU.
+    A dense gradient of the whole vocabulary for every micro-batch takes 8 % of the time on a CPU.
     """
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding) and module.num_embeddings >= _LARGE_TABLE:

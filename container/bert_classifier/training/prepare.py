@@ -43,7 +43,7 @@ class PreparedData:
         splits: train, validation and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
         data_report: findings of the data doctor, as in data_report.json.
-        records: load the texts of an evaluated channel and their positions in the files, by channel.
+        records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
     """
 
     labels: Sequence[str]
@@ -72,7 +72,7 @@ class PreparedData:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load what another process saved; the arrays are memory-mapped, so that all processes share one copy."""
+        """Load what another process saved; the arrays are memory-mapped, so all processes share one copy."""
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         splits = {name: _mapped(folder, name) for name in description.pop("splits")}
         files = {name: _records_file(folder, name) for name in splits}
@@ -88,12 +88,12 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     Args:
         folder: receives the token ids, which stay mapped from there.
     Raises:
-        UserError: for a model, channel, row or label that cannot be used, or data that would waste the run.
+        UserError: for an invalid model, channel, row or label, or data that would waste the run.
         PlatformError: when the token ids cannot be written.
         Stopped: as soon as a stop signal comes.
     """
     quiet_transformers()
-    with stop.immediately():  # nothing would be lost
+    with stop.immediately():  # no work would be lost
         preparation = _Preparation(config, environment, folder)
         logger.info("reading the data")
         data = build_data(config, environment)
@@ -109,13 +109,13 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
 
 
 class _Preparation:
-    """The steps of `prepare`, each of them logged: with a million texts, each takes a minute or more."""
+    """The steps of `prepare`; each is logged, since it takes a minute or more with a million texts."""
 
     def __init__(self, config: TrainConfig, environment: Environment, folder: Path) -> None:
         self._config = config
         self._environment = environment
         self._folder = folder
-        # The model is built only to report its errors before all data are read.
+        # Built only to report its errors before reading the data.
         model, self._tokenizer = build_model(config, environment, ("any", "other"))
         if config.layer_decay < 1:
             layer_depths(model)
@@ -161,7 +161,7 @@ def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> No
 
 
 def _write(environment: Environment, report: DataReport) -> None:
-    """Write data_report.json; if that fails, it costs the file, not the job."""
+    """Write data_report.json; a failure does not stop the job."""
     path = environment.output_dir / REPORT_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

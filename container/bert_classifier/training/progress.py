@@ -1,4 +1,4 @@
-"""What a person sees of a run: one metric line per interval, and a progress bar on a terminal."""
+"""The progress of a run: one metric line per interval, and a progress bar on a terminal."""
 
 import dataclasses
 import logging
@@ -31,10 +31,10 @@ class Progress:
     """Collects step reports and logs them.
 
     Args:
-        total_steps: of the whole run.
-        first_step: at which this attempt starts.
-        log_every: steps between lines; 0: a line every LOG_INTERVAL_SECONDS.
-        bar: draw a progress bar.
+        total_steps: number of steps in the whole run.
+        first_step: step at which this attempt starts.
+        log_every: steps between lines; 0 = a line every LOG_INTERVAL_SECONDS.
+        bar: whether to draw a progress bar.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class TextProgress:
     """Shows the progress of tokenising a channel: as a bar, or as a log line every LOG_INTERVAL_SECONDS.
 
     Args:
-        total: texts of the channel.
-        bar: draw a progress bar.
+        total: number of texts in the channel.
+        bar: whether to draw a progress bar.
     """
 
     def __init__(self, channel: str, total: int, *, bar: bool = False) -> None:
@@ -139,7 +139,7 @@ class TextProgress:
 
 
 def wants_bar(job_name: str) -> bool:
-    """Say whether to draw a bar: on a terminal, but not in a SageMaker job, whose log it would flood."""
+    """Return whether to draw a bar: on a terminal, but not in a SageMaker job, whose log it would flood."""
     return not job_name and sys.stderr.isatty()
 
 

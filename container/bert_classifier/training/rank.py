@@ -26,7 +26,7 @@ def main() -> NoReturn:
     """Run this process as one rank."""
     status = run_rank(os.environ, sys.argv[1:])
     sys.stdout.flush()
-    os._exit(status)  # not sys.exit: destructors of process groups may wait for ranks that are gone
+    os._exit(status)  # not sys.exit: destructors of process groups may wait for lost ranks
 
 
 def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
@@ -34,8 +34,8 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
 
     Args:
         environ: with RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
-        arguments: FOLDER of the prepared data; STARTED, time.monotonic() at which the job began; LAUNCHER, the id of
-            the process that this one must not outlive.
+        arguments: FOLDER of the prepared data; STARTED, time.monotonic() at the start of the job; LAUNCHER, the id
+            of the process that this one must not outlive.
     Returns:
         0 when the job is done or was stopped, else the exit code of the failure.
     """
@@ -65,7 +65,7 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
 
 
 def _listen(launcher: int) -> StopSignal:
-    """Handle the launcher's signals, SIGTERM being blocked until now, and die with it even if it is killed."""
+    """Handle the launcher's signals, unblock SIGTERM, and die with the launcher even if it is killed."""
     stop = StopSignal()
     stop.listen([signal.SIGTERM])
     faulthandler.register(DUMP_STACKS)

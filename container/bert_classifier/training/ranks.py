@@ -1,4 +1,4 @@
-"""The ranks of this host: started together, stopped together, ended together when one of them fails."""
+"""The ranks of this host: start them, stop them, and end all of them when one fails."""
 
 import logging
 import os
@@ -30,10 +30,10 @@ def run_ranks(
 
     Args:
         folder: holds the prepared data; receives the ranks' outcomes.
-        started: time.monotonic() at which the job began.
-        stop: forwarded to the ranks, which agree on a step to stop at.
+        started: time.monotonic() at the start of the job.
+        stop: forwarded to the ranks, which all stop after the same step.
     Raises:
-        ContainerError: of the rank that failed first, naming it.
+        ContainerError: the error of the rank that failed first, with its name.
         Stopped: when a stop signal ended the run early.
     """
     plan, _store = open_rendezvous(plan)  # held until the ranks have ended
@@ -56,9 +56,9 @@ class RankProcesses:
     Args:
         folder: receives the ranks' outcomes.
     Attributes:
-        failed_first: local ranks that had failed when the others were told to end.
-        exit_codes: of the ranks that ended by themselves.
-        dumped: local ranks that were told to dump their stacks.
+        failed_first: local ranks that had failed before the others were stopped.
+        exit_codes: exit codes of the ranks that ended by themselves.
+        dumped: local ranks that received the signal to dump their stacks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +69,7 @@ class RankProcesses:
         self.dumped: set[int] = set()
 
     def start(self, plan: RankPlan, started: float, environ: Mapping[str, str]) -> None:
-        """Start all ranks. SIGTERM is blocked in them until they handle it: before, it would just kill them."""
+        """Start all ranks, with SIGTERM blocked until they handle it, since it would kill them before."""
         arguments = (str(self._folder), str(started), str(os.getpid()))
         path = os.pathsep.join(filter(None, (_PACKAGE_PARENT, environ.get("PYTHONPATH"))))
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -98,7 +98,7 @@ class RankProcesses:
         self._note_ends()
 
     def kill(self) -> None:
-        """Kill the ranks that still run, and whatever they have started."""
+        """Kill the ranks that still run, with their child processes."""
         for process in self._running().values():
             os.killpg(process.pid, signal.SIGKILL)
         for process in self._processes.values():
@@ -136,12 +136,12 @@ def start_rank(environ: Mapping[str, str], arguments: tuple[str, ...]) -> "subpr
 
 
 def _raise_outcome(plan: RankPlan, folder: Path, ranks: RankProcesses, stop: StopSignal) -> None:
-    """Raise what ended the ranks, unless all are done; a rank's own failure goes before its consequences on others."""
+    """Raise what ended the ranks, unless all are done; a rank's own failure has priority over its consequences."""
     outcomes = {rank: Outcome.load(outcome_file(folder, rank)) for rank in range(plan.per_host)}
     silent = [rank for rank, outcome in outcomes.items() if outcome is None]
     if not silent and all(outcome == Outcome() for outcome in outcomes.values()):
-        return  # done, even if a stop signal came while the model was being written: it is complete
-    # The signal to dump stacks may interrupt a collective call with an error that explains nothing.
+        return  # the model is complete, even if a stop signal came while it was being written
+    # The signal to dump stacks may interrupt a collective call with a meaningless error.
     known = {rank: o for rank, o in outcomes.items() if o is not None and rank not in ranks.dumped}
     own = {rank: outcome for rank, outcome in known.items() if outcome.family and not outcome.is_consequence}
     if own:
@@ -151,17 +151,17 @@ def _raise_outcome(plan: RankPlan, folder: Path, ranks: RankProcesses, stop: Sto
     if stopped_by or stop.number:
         raise Stopped(stopped_by[0] if stopped_by else signal_name(stop.number))
     for rank in silent:
-        # A rank that was killed from here may just have been busy, unless others waited for it in vain.
+        # A rank that we killed may just have been busy, unless others timed out waiting for it.
         if rank in ranks.exit_codes or any(outcome.saw_timeout for outcome in known.values()):
             raise _silent_end(plan.name(rank), ranks.exit_codes.get(rank))
-    # A rank that waited in vain knows more than one that saw it leave.
+    # A timeout says more than a closed connection.
     for rank, outcome in sorted(known.items(), key=lambda item: not item[1].saw_timeout):
         if outcome.family:
             raise outcome.error(plan.name(rank))
 
 
 def _silent_end(who: str, code: int | None) -> ContainerError:
-    """Return the error for a rank that left no outcome; code None: it was killed from here."""
+    """Return the error for a rank without an outcome; code None means that we killed it."""
     resumes = "a restarted job resumes from its last checkpoint"
     if code is None:
         return PlatformError(f"{who} did not respond and was killed.", f"Start the job again: {resumes}.")

@@ -12,7 +12,7 @@ _BATCH_BELOW = ((200, 8), (1000, 16))  # number of training texts, batch size be
 _LARGEST_BATCH = 32
 _LEAST_STEPS = 120
 _LEAST_EPOCHS = 3
-_RATE, _RATE_WIDTH = 2e-4, 384  # what suits an encoder of this width
+_RATE, _RATE_WIDTH = 2e-4, 384  # a good rate for an encoder of this width
 _RATE_RANGE = (2e-5, 2e-4)
 
 
@@ -22,9 +22,9 @@ class Recipe:
 
     Attributes:
         global_batch_size: texts per optimizer step, over all ranks.
-        num_texts: for training, after the hold-out.
-        width: of the encoder's hidden vectors.
-        automatic: names of the settings that were chosen here.
+        num_texts: training texts after the hold-out.
+        width: size of the encoder's hidden vectors.
+        automatic: names of the settings that were chosen automatically.
     """
 
     global_batch_size: int
@@ -49,18 +49,18 @@ class Recipe:
 
 
 def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size: int) -> Recipe:
-    """Return the recipe of a run; settings of the job are kept.
+    """Return the recipe of a run; explicit settings are kept.
 
-    - Batch: 8 below 200 training texts, 16 below 1,000, else 32: few texts make few steps, a smaller batch makes more.
-    - Epochs: enough for about 120 steps, and at least 3. With fewer steps, warmup and decay leave the loss hardly time
-      to fall. A batch larger than the data is one step per epoch.
+    - Batch: 8 below 200 training texts, 16 below 1,000, else 32. With few texts, a smaller batch gives more steps.
+    - Epochs: enough for about 120 steps, and at least 3. With fewer steps, warmup and decay leave the loss little time
+      to fall.
     - Learning rate: 2e-4 at a width of 384, lower for wider encoders by the square of the ratio (5e-5 at BERT base's
       768, as in Devlin et al. 2019), between 2e-5 and 2e-4.
 
     Args:
-        num_texts: for training, after the hold-out.
-        width: of the encoder's hidden vectors.
-        world_size: number of ranks, for a batch size that is set per device.
+        num_texts: training texts after the hold-out.
+        width: size of the encoder's hidden vectors.
+        world_size: number of ranks, for a batch size set per device.
     """
     given_batch = config.resolve_global_batch_size(world_size)
     given = {
@@ -88,12 +88,12 @@ def _epochs_of(num_texts: int, batch: int) -> int:
 
 
 def _learning_rate_of(width: int) -> float:
-    """Return the rate with the digits that the log shows: setting the logged value gives the same run."""
+    """Return the rate rounded as the log shows it, so that setting the logged value gives the same run."""
     low, high = _RATE_RANGE
     return float(f"{min(high, max(low, _RATE * (_RATE_WIDTH / width) ** 2)):g}")
 
 
 def encoder_width(model: Any) -> int:
-    """Return the width of a model's hidden vectors by its configuration, or else that of its embeddings."""
+    """Return the size of a model's hidden vectors, or else of its embeddings."""
     width = getattr(model.config, "hidden_size", None)  # transformers maps it to dim, d_model or emb_dim
     return int(width or model.get_input_embeddings().embedding_dim)

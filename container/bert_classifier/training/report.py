@@ -1,4 +1,4 @@
-"""The reports of a run, written beside the artifact at its end."""
+"""Log and write the reports at the end of a run."""
 
 import logging
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def write_reports(
 ) -> None:
     """Write evaluation.json, the tables and report.html for the test channel, or else for validation.
 
-    Any failure is only a warning: the model is saved by now, and a failed job would lose it.
+    A failure is only a warning: the model is already saved, and a failed job would lose it.
 
     Args:
         info: training.json.

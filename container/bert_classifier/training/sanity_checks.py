@@ -1,4 +1,4 @@
-"""Signs that a model has learned nothing: its loss and scores compared with guessing."""
+"""Detect a model that has learned nothing by comparing its loss and scores with guessing."""
 
 from collections.abc import Mapping
 
@@ -8,20 +8,20 @@ from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, chan
 from bert_classifier.training.history import History
 from bert_classifier.training.trainer import Trainer
 
-_HARDLY_MOVED = 0.95  # of the loss of guessing: above it, hardly anything was learned
-_MEMORIZED = 0.25  # of the loss of guessing: below it, nearly all training texts are classified correctly
-_CHANCE = (
-    0.025  # probability that one constant answer does as well: above it, there are too few texts to tell
-)
-_FEW_TEXTS = 30  # a channel with fewer is ignored if another one shows that the model is good
-_LAST_PART = 0.25  # of the steps, whose mean loss is used: that of a single batch is mostly chance
+# Fractions of the loss of guessing: above the first, hardly anything was learned; below the second, the model
+# classifies nearly all training texts correctly.
+_HARDLY_MOVED = 0.95
+_MEMORIZED = 0.25
+_CHANCE = 0.025  # significance level for beating a constant answer
+_FEW_TEXTS = 30  # a smaller channel is ignored if another one shows that the model is good
+_LAST_PART = 0.25  # fraction of steps to average the loss over, since that of a single batch is mostly chance
 
 
 def sanity_warnings(trainer: Trainer, results: Mapping[str, Evaluation]) -> list[str]:
     """Return one sentence, with its remedy, for each sign that the model has learned nothing.
 
     Args:
-        results: of the model on validation and, if there is one, test, by channel.
+        results: by channel: validation and, if there is one, test.
     """
     loss, guessing = last_loss(trainer.history), loss_of_guessing(trainer)
     unmoved = _of_loss(loss, guessing)
@@ -40,7 +40,7 @@ def last_loss(history: History) -> float | None:
 
 
 def loss_of_guessing(trainer: Trainer) -> float:
-    """Return the loss of predicting the classes' shares for every text: their entropy, with the class weights."""
+    """Return the loss of predicting the class frequencies for every text: their entropy, with the class weights."""
     counts = np.bincount(trainer.train.targets, minlength=trainer.num_classes)
     shares = counts * trainer.class_weights.cpu().numpy().astype(np.float64)
     shares = shares[shares > 0] / shares.sum()
@@ -67,7 +67,7 @@ def _of_memorizing(loss: float | None, guessing: float) -> str:
 
 
 def _of_scores(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
-    """Return a sentence per channel without good scores; a small one is ignored if another shows the model is good."""
+    """Return a sentence per channel with poor scores, small ones aside if another shows that the model is good."""
     is_good = positive is None and any(_beats_constant(result) for result in results.values())
     counted = {
         name: result for name, result in results.items() if not (is_good and result.count < _FEW_TEXTS)
@@ -77,13 +77,13 @@ def _of_scores(results: Mapping[str, Evaluation], positive: int | None) -> list[
 
 
 def _beats_constant(result: Evaluation) -> bool:
-    """Say whether a channel shows significantly that the model beats always predicting the commonest class."""
+    """Return whether the model is significantly better than always predicting the most frequent class."""
     correct, most = int(result.confusion.trace()), int(result.confusion.sum(axis=1).max())
     return bool(result.count) and chance_of_at_least(correct, result.count, most / result.count) <= _CHANCE
 
 
 def _of_few_texts(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
-    """Return a sentence per channel if the model is better than a constant answer, but nowhere significantly."""
+    """Return a sentence per channel if the model is significantly better than a constant answer on none."""
     if positive is not None or any(_beats_constant(result) for result in results.values()):
         return []
     return [

@@ -1,4 +1,4 @@
-"""Stop signals: the handler only records them; the program checks at places where it can stop safely."""
+"""Stop signals: the handler only records them; the program checks where it can stop safely."""
 
 import contextlib
 import signal
@@ -12,11 +12,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """A stop signal has come, and the program can stop here. Not an error: `except Exception` lets it pass."""
+    """Raised where the program can stop after a stop signal. Not an error: `except Exception` does not catch it."""
 
 
 class StopSignal:
-    """The stop signal that has come (SIGTERM, SIGINT or SIGHUP), as a number; 0: none."""
+    """The stop signal received (SIGTERM, SIGINT or SIGHUP), as a number; 0 = none."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -28,7 +28,7 @@ class StopSignal:
             signal.signal(number, self._note)
 
     def check(self) -> None:
-        """Return, unless a signal has come.
+        """Stop if a signal has come.
 
         Raises:
             Stopped: when a signal has come.
@@ -38,7 +38,7 @@ class StopSignal:
 
     @contextlib.contextmanager
     def immediately(self) -> Iterator[None]:
-        """Stop anywhere inside this `with`: for work that can be abandoned, code of others (a Dataset) included.
+        """Stop anywhere inside this `with`: for work that can be abandoned, such as a user's Dataset.
 
         Raises:
             Stopped: when a signal has come, before or inside.
@@ -47,7 +47,7 @@ class StopSignal:
         try:
             self.check()
             yield
-            self.check()  # where code of others has swallowed the exception
+            self.check()  # in case the user's code swallowed the exception
         finally:
             self._stops_immediately = False
 

@@ -19,7 +19,7 @@ _LOCK = "in-use.lock"  # locked as long as the job's process lives
 
 @contextlib.contextmanager
 def temp_folder() -> Iterator[Path]:
-    """Make the folder for the duration of a `with`.
+    """Create the folder for the duration of a `with`.
 
     Raises:
         PlatformError: when temporary files cannot be written.
@@ -37,7 +37,7 @@ def temp_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock that marks the folder as in use. The lock file gets its name once it is locked."""
+    """Hold the lock that marks the folder as in use; the lock file gets its name only once it is locked."""
     unnamed = folder / f"{_LOCK}.new"
     with unnamed.open("wb") as lock:
         if _acquire(lock):
@@ -54,7 +54,7 @@ def _acquire(lock: IO[bytes]) -> bool:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of killed jobs: their lock file exists and nobody holds it."""
+    """Remove the folders of killed jobs, whose lock files nobody holds."""
     for path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
         with contextlib.suppress(OSError), path.open("rb+") as lock:  # of another user
             if _acquire(lock):

@@ -44,8 +44,8 @@ class TrainState:
     """The state of a run, besides weights, optimizer and history.
 
     Attributes:
-        token_budget: most tokens of a micro-batch, padding included; lowered when a GPU runs out of memory.
-        num_gradient_groups: into which every batch is partitioned, whatever the number of ranks.
+        token_budget: maximum tokens per micro-batch, padding included; lowered when a GPU runs out of memory.
+        num_gradient_groups: number of groups that every batch is partitioned into, for any number of ranks.
     """
 
     token_budget: int
@@ -63,8 +63,8 @@ class Trainer:
 
     Args:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
-        positive: index of the class whose F1 is the score; None: accuracy is the score.
-        show_bar: draw a progress bar.
+        positive: index of the class whose F1 is the score; None = accuracy is the score.
+        show_bar: whether to draw a progress bar.
         stop: checked between steps and between the micro-batches of an evaluation.
         distributed: the ranks that train together.
     """
@@ -132,14 +132,14 @@ class Trainer:
         )
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.best_result: Evaluation | None = None  # None if an early checkpoint did not hold it
+        self.best_result: Evaluation | None = None  # None if an early checkpoint lacked it
         self.last_result: Evaluation | None = None
 
     def fit(self, saver: CheckpointSaver | None = None) -> TrainState:
         """Train from the current step to the last one, or until early stopping.
 
         Raises:
-            Stopped: when a stop signal has come; the state can then be saved and resumed.
+            Stopped: after a stop signal; the state can then be saved and resumed.
         """
         progress = Progress(
             self.total_steps,
@@ -176,7 +176,7 @@ class Trainer:
         return patience > 0 and self.state.evaluations_since_best >= patience
 
     def train_step(self, step: int) -> StepReport:
-        """Do optimizer step number `step` (counted from 0).
+        """Perform optimizer step `step` (counted from 0).
 
         Raises:
             UserError: when loss or gradient is not finite; the weights are then unchanged.
@@ -230,7 +230,7 @@ class Trainer:
                 yield micro_batches[own[position]]
 
     def _clip_gradients(self) -> float:
-        """Clip the gradient to max_grad_norm; return its norm before."""
+        """Clip the gradient to max_grad_norm; return its norm before clipping."""
         self.scaler.unscale_(self.optimizer)
         limit = self.config.max_grad_norm or math.inf
         trainable = [p for p in self.model.parameters() if p.requires_grad]
@@ -246,7 +246,7 @@ class Trainer:
         )
 
     def _evaluate_if_due(self, progress: Progress) -> bool:
-        """Evaluate if it is due at this step and not done yet; say whether it was done now."""
+        """Evaluate if it is due at this step and not done yet; return whether it ran."""
         interval = self.config.eval_steps or self.order.steps_per_epoch
         step = self.state.step
         if step == self.state.evaluated_step or (step % interval and step != self.total_steps):
@@ -281,7 +281,7 @@ class Trainer:
             logger.info("no improvement for %d evaluation(s): stopping early", state.evaluations_since_best)
 
     def use_best_weights(self) -> None:
-        """Load the weights of the best evaluation so far, if there is one; only the first rank has them."""
+        """Load the best weights so far, if any; only the first rank has them."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
 

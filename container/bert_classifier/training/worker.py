@@ -46,7 +46,7 @@ _PROBES = 8  # windows for which the saved model must give the logits of the mod
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One training job: its parts, and what it writes."""
+    """One rank's parts of a training job, and what they write."""
 
     config: TrainConfig
     environment: Environment
@@ -69,17 +69,17 @@ class Job:
         return [name for name in self.prepared.splits if name != "train"]
 
     def evaluate(self) -> None:
-        """Evaluate the weights to export, which the model must have, on validation and test.
+        """Evaluate the weights to export, which must be loaded, on validation and test.
 
         Raises:
-            Stopped: when a stop signal has come; `results` then holds the channels that are done.
+            Stopped: after a stop signal; `results` then holds the finished channels.
         """
         known = {"validation": self.exported.result}
         for name in self.evaluated_channels:
             self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
 
     def assess(self) -> EvaluationResult | None:
-        """Return the evaluation of the weights to export, calibrated on validation; None if validation is not done."""
+        """Return the result for the weights to export, calibrated on validation; None if validation is not done."""
         validation = self.results.get("validation") or self.exported.result
         if validation is None:
             return None
@@ -94,7 +94,7 @@ class Job:
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
     def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
-        """Return training.json: what was trained, how, and how good it is."""
+        """Return the content of training.json."""
         state, config = self.trainer.state, self.config
         return {
             **{name: getattr(config, name) for name in CUT_SETTINGS},
@@ -130,13 +130,13 @@ class Job:
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """The settings as used, with the automatic ones; a batch size per device stays one."""
+        """The settings with automatic values filled in; a batch size per device stays as it was set."""
         recipe = self.trainer.recipe
         chosen = {name: getattr(recipe, name) for name in recipe.automatic}
         return {**self.config.recorded(), **chosen}
 
     def finish_early(self) -> None:
-        """Save a checkpoint and export the model so far, unless a complete model is in the folder already."""
+        """Save a checkpoint and export the model so far, unless the folder already holds a complete model."""
         try:
             self.manager.save()
         finally:  # even if saving fails
@@ -151,7 +151,7 @@ class Job:
         """Load the saved model and compare its logits with those of the model in memory.
 
         Raises:
-            PlatformError: when they differ: the disk has altered what was written.
+            PlatformError: when they differ, since the disk then altered the files.
         """
         split, folder = self.prepared.splits["validation"], self.environment.model_dir
         windows = np.arange(min(_PROBES, len(split.targets)))  # there are at least as many windows as texts
@@ -190,11 +190,11 @@ def run(
     """Train one model, on all ranks; the first one writes checkpoints, artifact and reports.
 
     Args:
-        started: time.monotonic() at which the job began.
+        started: time.monotonic() at the start of the job.
     Raises:
-        UserError: for data, settings or a checkpoint that cannot be used.
+        UserError: for invalid data, settings or checkpoints.
         PlatformError: when the artifact cannot be written or read back, or another rank is lost.
-        Stopped: when a stop signal has come; a checkpoint and the model so far are then saved.
+        Stopped: after a stop signal; a checkpoint and the model so far are then saved.
     """
     quiet_transformers()
     job = _build(config, environment, prepared, stop, distributed, started)

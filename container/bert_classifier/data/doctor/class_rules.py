@@ -8,13 +8,13 @@ from bert_classifier.data.doctor.context import DataContext, share_of
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.job.findings import Severity
 
-RARE = 10  # training texts below which a class is hardly learned
-IMBALANCED = 10  # times as many texts in the largest class as in the smallest
+RARE = 10  # training texts; a class with fewer is hardly learned
+IMBALANCED = 10  # ratio of the largest to the smallest class
 SMALL_VALIDATION = 100  # texts
 
 
 def missing_classes(context: DataContext) -> Iterator[Finding]:
-    """Find classes without texts where they need some."""
+    """Find classes without texts in a channel that needs some."""
     counts = {name: stats.counts(len(context.labels)) for name, stats in context.stats.items()}
     untaught = counts["train"] == 0
     nowhere = np.sum([*counts.values()], axis=0) == 0
@@ -49,7 +49,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
 
 
 def class_sizes(context: DataContext) -> Iterator[Finding]:
-    """Find classes with few texts, or with many more than others."""
+    """Find rare classes and class imbalance."""
     counts = context.train.counts(len(context.labels))
     rare = (counts > 0) & (counts < RARE)
     if rare.any():

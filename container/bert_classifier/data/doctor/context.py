@@ -1,4 +1,4 @@
-"""The data of a job as the rules see it, and the words for their findings."""
+"""The data of a job as the rules see it, and the wording of their findings."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ class DataContext:
 
     Attributes:
         stats: train, validation and, if there is one, test.
-        recommended: max_seq_length that keeps 99 % of the training texts whole, or else the most that the model takes.
+        recommended: max_seq_length that keeps 99 % of the training texts whole, or else the model's limit.
         is_held_out: whether validation was split off the train channel.
     """
 
@@ -37,12 +37,12 @@ class DataContext:
 
     @property
     def judged(self) -> list[ChannelStats]:
-        """The texts that the model is judged by."""
+        """The channels that the model is evaluated on."""
         return [stats for name, stats in self.stats.items() if name != "train"]
 
     @functools.cached_property
     def leaks(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Texts of validation and test that also occur in train, and where in train; int64 both."""
+        """Texts of validation and test that also occur in train, and their indices in train; both int64."""
         return {part.name: leaked_from(part, self.train) for part in self.judged}
 
     def named(self, chosen: np.ndarray) -> str:
@@ -57,7 +57,7 @@ def severity_of(count: int, stats: ChannelStats) -> Severity:
 
 
 def share_of(count: int, stats: ChannelStats) -> str:
-    """Return `count` texts of a channel in words, with their share."""
+    """Return a phrase for `count` texts of a channel, with their percentage."""
     percent = 100 * count / len(stats.examples)
     share = f"{percent:.1f} %" if percent >= 0.1 else "less than 0.1 %"
     return f"{count} of {len(stats.examples)} {stats.name} texts ({share})"
@@ -66,7 +66,7 @@ def share_of(count: int, stats: ChannelStats) -> str:
 def pairs(
     part: ChannelStats, indices: np.ndarray, relation: str, other: ChannelStats, sources: np.ndarray
 ) -> list[str]:
-    """Return where the first of these texts stand, and the texts that they are related to."""
+    """Return the locations of the first of these texts and of the texts related to them."""
     return [
         f"{part.place(index)} {relation} {other.place(source)}"
         for index, source in zip(indices[:MOST_PLACES], sources[:MOST_PLACES], strict=True)

@@ -1,4 +1,4 @@
-"""Examine the data of a job: apply the rules, report and log the findings, refuse data that would waste the run."""
+"""The data doctor: apply the rules, report and log the findings, refuse data that would waste the run."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _RULES = (
 )  # fmt: skip
 REPORT_FILE = "data_report.json"
 _STEP = 16  # recommended lengths are multiples of it
-_LONGEST = 8192  # tokens that max_seq_length itself allows
+_LONGEST = 8192  # maximum of max_seq_length
 
 
 def examine(
@@ -38,7 +38,7 @@ def examine(
     Args:
         stats: of train, validation and, if there is one, test.
         labels: class names in the order of their indices.
-        longest: most tokens that the model takes; None if it has no limit.
+        longest: the model's maximum number of tokens; None if unlimited.
         is_held_out: whether validation was split off train.
     """
     lengths, most = stats["train"].lengths, min(longest or _LONGEST, _LONGEST)
@@ -66,7 +66,7 @@ def _recommended(lengths: np.ndarray, longest: int) -> int:
 
 
 def log_findings(report: DataReport) -> None:
-    """Log one line per warning, with the first places and without any text.
+    """Log one line per warning, with the first locations but without any text.
 
     Raises:
         UserError: for the first error among the findings.

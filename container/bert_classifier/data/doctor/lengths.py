@@ -1,4 +1,4 @@
-"""Token counts of texts that were cut: counted where that is quick, else estimated from their characters."""
+"""Token counts of truncated texts: exact where that is quick, else estimated from their characters."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 
-_MOST_CHARS = 4_000_000  # tokenised again in total: about a second
+_MOST_CHARS = 4_000_000  # to tokenise again in total: about a second
 _MOST_CHARS_OF_ONE = 20_000
 _AT_ONCE = 32  # texts per call of the tokenizer: signals are handled in between
 
@@ -14,8 +14,8 @@ _AT_ONCE = 32  # texts per call of the tokenizer: signals are handled in between
 def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTexts) -> np.ndarray:
     """Return the tokens of each whole text, int64 (n,), special tokens included.
 
-    Texts that were cut or lie in several windows are counted if they are short enough in total. Otherwise an even
-    sample gives the tokens per character, from which the others are estimated.
+    Texts that were truncated or span several windows are counted if they are short enough in total. Otherwise a
+    regular sample gives the tokens per character, from which the rest is estimated.
     """
     lengths = encoded.text_lengths.copy()
     is_cut = encoded.truncated | (lengths > encoder.max_length)

@@ -15,12 +15,12 @@ _MOST_BINS = 60  # if that shows the limit
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing worth knowing of the data.
+    """One finding about the data.
 
     Attributes:
         code: stable name, such as "leakage".
-        severity: ERROR for what would waste the run.
-        places: file and line of up to MOST_PLACES texts that it is about, never their words.
+        severity: ERROR if it would waste the run.
+        places: file and line of up to MOST_PLACES texts concerned, never their content.
     """
 
     code: str
@@ -32,17 +32,17 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Histogram:
-    """Counts of bin i, which holds edges[i] ≤ length < edges[i + 1]; the last bin holds all longer texts."""
+    """Counts per bin; bin i holds edges[i] ≤ length < edges[i + 1], and the last one all longer texts."""
 
     edges: Sequence[int]
     counts: Sequence[int]
 
     @classmethod
     def of(cls, lengths: np.ndarray, limit: int = 0) -> "Histogram":
-        """Return the histogram of lengths, int64 (n,), in bins of one width that covers 99 % of them.
+        """Return the histogram of lengths, int64 (n,), in bins of equal width that cover 99 % of them.
 
         Args:
-            limit: length beyond which texts are cut; the last bin begins there, unless that needs too many bins.
+            limit: length beyond which texts are truncated; bins reach at least up to it, unless that needs too many.
         """
         width = 4
         while width * _BINS <= np.percentile(lengths, 99):
@@ -62,7 +62,7 @@ class TokenCounts:
     """Tokens per text of a channel, special tokens included.
 
     Attributes:
-        truncated_share: of the texts longer than max_seq_length, from 0 to 1.
+        truncated_share: fraction of texts longer than max_seq_length, from 0 to 1.
     """
 
     mean: float
@@ -92,11 +92,11 @@ class ChannelReport:
     """One channel in numbers.
 
     Attributes:
-        texts: with a label and some text; `empty` ones count nowhere else.
-        classes: texts per class name, classes without any included.
+        texts: rows with a label and a text; `empty` ones are counted nowhere else.
+        classes: texts per class name, including classes without any.
         duplicates: texts that repeat an earlier one under the same label, apart from case, blanks or Unicode form.
         conflicting: distinct texts that occur under more than one label.
-        encoding: texts that were damaged when they were saved.
+        encoding: texts with encoding damage.
     """
 
     texts: int
@@ -114,9 +114,9 @@ class DataReport:
 
     Attributes:
         leakage: texts of validation and test that also occur in train, per channel.
-        recommended_max_seq_length: the lowest that keeps 99 % of the training texts whole, or the model's limit.
-        recommended_whole_share: of the training texts that it keeps whole, from 0 to 1.
-        longest_max_seq_length: the most tokens that the model takes.
+        recommended_max_seq_length: the lowest one that keeps 99 % of the training texts whole, or the model's limit.
+        recommended_whole_share: fraction of training texts that it keeps whole, from 0 to 1.
+        longest_max_seq_length: the model's maximum number of tokens.
     """
 
     channels: Mapping[str, ChannelReport]

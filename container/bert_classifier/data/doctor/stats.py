@@ -1,4 +1,4 @@
-"""Statistics of one channel: one pass over its texts, equal texts found by sorting keys, nothing quadratic."""
+"""Statistics of one channel, from one pass over its texts; equal texts are found by sorting keys."""
 
 import dataclasses
 import functools
@@ -16,17 +16,17 @@ from bert_classifier.encoding.token_file import share_of_id
 
 @dataclasses.dataclass(frozen=True)
 class ChannelStats:
-    """Statistics of one channel; texts are named by their index.
+    """Statistics of one channel; texts are given by their index.
 
     Attributes:
         name: of the channel.
         lengths: tokens of each whole text, int64 (n,).
         truncated: bool (n,).
-        unknown_share: share of tokens that the tokenizer does not know, from 0 to 1.
+        unknown_share: fraction of unknown tokens, from 0 to 1.
         keys: uint64 (n,), equal for texts that count as equal.
-        damage: texts with each kind of damage, ascending, int64.
-        repeats: texts that repeat an earlier one with its label, int64 (r,); `repeated` holds the earlier ones.
-        conflicts: int64 (c, 2), per text with several labels its first occurrences under two of them.
+        damage: texts with each kind of encoding damage, int64, ascending.
+        repeats: texts that repeat an earlier one with the same label, int64 (r,); `repeated` holds the earlier ones.
+        conflicts: int64 (c, 2); for each text with several labels, its first occurrences under two of them.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ChannelStats:
 
         Args:
             encoded: the examples, encoded by `encoder`.
-            unknown_id: of the unknown token, if the tokenizer has one.
+            unknown_id: id of the unknown token, if the tokenizer has one.
         """
         keys = keys_of(examples.texts)
         repeats, repeated, conflicts = _groups(keys, examples.targets)
@@ -72,7 +72,7 @@ class ChannelStats:
 
     @functools.cached_property
     def damaged(self) -> int:
-        """Texts with any kind of damage."""
+        """Number of texts with any kind of encoding damage."""
         return len(np.unique(np.concatenate([*self.damage.values()])))
 
     def counts(self, num_classes: int) -> np.ndarray:
@@ -125,7 +125,7 @@ def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def leaked_from(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np.ndarray]:
-    """Return the texts of a channel that also occur in train, and their first occurrences there; int64 both."""
+    """Return the texts of a channel that also occur in train, and their first occurrences there; both int64."""
     known, first = np.unique(train.keys, return_index=True)
     position = np.minimum(np.searchsorted(known, part.keys), len(known) - 1)
     indices = np.flatnonzero(known[position] == part.keys)

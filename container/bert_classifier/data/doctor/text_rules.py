@@ -9,7 +9,7 @@ from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.doctor.texts import is_bare, looks_like_id
 from bert_classifier.job.findings import Severity
 
-MOST_UNKNOWN = 0.05  # share of tokens; a tokenizer's own languages stay far below
+MOST_UNKNOWN = 0.05  # fraction of tokens; languages that the tokenizer knows stay far below
 
 _DAMAGE = {
     "mojibake": (
@@ -72,7 +72,7 @@ def conflicts(context: DataContext) -> Iterator[Finding]:
 
 
 def leakage(context: DataContext) -> Iterator[Finding]:
-    """Find texts that the model both learns and is judged by."""
+    """Find texts that the model is both trained and evaluated on."""
     for part in context.judged:
         indices, sources = context.leaks[part.name]
         if len(indices) == 0:
@@ -93,7 +93,7 @@ def leakage(context: DataContext) -> Iterator[Finding]:
 
 
 def encoding(context: DataContext) -> Iterator[Finding]:
-    """Find texts that were damaged when saved."""
+    """Find texts with encoding damage."""
     for stats in context.stats.values():
         for kind, indices in stats.damage.items():
             if len(indices):
@@ -109,7 +109,7 @@ def encoding(context: DataContext) -> Iterator[Finding]:
 
 
 def truncation(context: DataContext) -> Iterator[Finding]:
-    """Find texts that are cut."""
+    """Find truncated texts."""
     config = context.config
     kept = f"max_seq_length={config.max_seq_length}"
     if config.truncation == "windows":
@@ -125,7 +125,7 @@ def truncation(context: DataContext) -> Iterator[Finding]:
 
 
 def _remedy_for_cuts(context: DataContext) -> str:
-    """Recommend a longer max_seq_length as far as the model takes it, or windows."""
+    """Recommend a longer max_seq_length, up to the model's limit, or windows."""
     config, wanted = context.config, context.recommended
     whole = float((context.train.lengths <= wanted).mean())
     in_windows = "truncation=windows to read all of them"
@@ -140,7 +140,7 @@ def _remedy_for_cuts(context: DataContext) -> str:
 
 
 def contents(context: DataContext) -> Iterator[Finding]:
-    """Find texts that seem to be something else."""
+    """Find texts without content, and columns that hold something else."""
     train = context.train
     if len(np.unique(train.keys)) == 1:
         yield Finding(

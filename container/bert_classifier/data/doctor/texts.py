@@ -1,4 +1,4 @@
-"""Properties of a single text: when two count as equal, and how saving damaged it."""
+"""Properties of a single text: its key for equality, and encoding damage."""
 
 import hashlib
 import re
@@ -8,9 +8,9 @@ from html.entities import html5
 
 import numpy as np
 
-# UTF-8 read as Latin-1 or Windows-1252 shows its first bytes as letters and the others as these signs.
+# UTF-8 read as Latin-1 or Windows-1252 turns lead bytes into letters and continuation bytes into these characters.
 _SIGN = "[\u0080-\u00bfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]"
-# Good texts have some of those signs after such a letter too (MAÇÃ”, 2 Å wide): these do not count.
+# Intact texts can also have some of them after such a letter (MAÇÃ”, 2 Å wide): these do not count.
 _MOJIBAKE = re.compile(
     f"[ÂÃ](?![\u00bb–—‘’“”•…](?:\\W|$)){_SIGN}|[ÄÅ](?![\u00a0\u00bb–—‘’“”•…]){_SIGN}"
     f"|(?:[ÎÏÐÑ]{_SIGN}){{2}}"  # Greek and Cyrillic come in runs,
@@ -28,7 +28,7 @@ KINDS = ("mojibake", "replacement", "control", "bom", "entity")
 
 
 def normalised(text: str) -> str:
-    """Return a form that is equal for texts that differ only in case, blanks or Unicode form (NFKC)."""
+    """Normalise case, white space and Unicode form (NFKC)."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(text.casefold().split())
@@ -44,12 +44,12 @@ def keys_of(texts: Sequence[str]) -> np.ndarray:
 
 
 def damage_in(text: str) -> list[str]:
-    """Return which of KINDS a text shows, the clearest first."""
+    """Return the KINDS of encoding damage in a text."""
     kinds = []
     if not text.isascii():
         kinds += ["mojibake"] if _MOJIBAKE.search(text) else []
         kinds += ["replacement"] if "\ufffd" in text else []
-    if not text.isprintable():  # quicker than the search, and rarely true
+    if not text.isprintable():  # faster than the search, and rarely true
         kinds += ["control"] if _CONTROL.search(text) else []
         kinds += ["bom"] if "\ufeff" in text else []
     if ";" in text and any(match[1] is None or match[1] in html5 for match in _ENTITY.finditer(text)):

@@ -1,6 +1,6 @@
 """A checkpoint: one safetensors file that ends in the SHA-256 of all bytes before it.
 
-A single file is complete or absent, in S3 too, where files arrive one by one in any order.
+A single file is either complete or absent, even in S3, where files arrive one by one in any order.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ _DTYPES = {
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """Everything a run needs to go on: its state (JSON values) and its tensors, on the CPU."""
+    """Everything a run needs to resume: its state (JSON values) and its tensors, on the CPU."""
 
     step: int
     state: Mapping[str, Any]
@@ -90,12 +90,12 @@ def load_checkpoint(path: Path, step: int, fingerprint: Mapping[str, Any]) -> Ch
     """Read a checkpoint and verify every byte of it.
 
     Args:
-        step: according to the file's name.
-        fingerprint: of the run that the name refers to.
+        step: the one in the file's name.
+        fingerprint: of the run in the file's name.
     Raises:
         DamagedCheckpointError: when the file does not hold what was written under this name.
         OSError: when it cannot be read.
-        UserError: when a later version of the program wrote it, in a format that this one does not know.
+        UserError: when a later version wrote it in an unknown format.
     """
     _require_file(path)
     _verify_digest(path)
@@ -157,6 +157,6 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def _require_file(path: Path) -> None:
-    """Refuse anything but a regular file: opening a pipe would block for ever."""
+    """Refuse anything but a regular file: opening a pipe would block forever."""
     if path.is_symlink() or not path.is_file():
         raise DamagedCheckpointError("it is a link or not a file")

@@ -1,4 +1,4 @@
-"""Disk space, checked before a run starts: for its checkpoints and for its model."""
+"""Check, before a run starts, that the disk has room for its checkpoints and its model."""
 
 import itertools
 import shutil
@@ -23,17 +23,17 @@ def require_checkpoint_space(
     """Refuse to start a run whose checkpoints will not fit.
 
     Args:
-        checkpoint_bytes: size of one.
+        checkpoint_bytes: size of one checkpoint.
         kept: sizes of this run's existing checkpoints, which new ones will replace.
         others: bytes of other runs' checkpoints, which stay.
-        damaged: name and bytes of each damaged checkpoint that stays.
+        damaged: bytes of each damaged checkpoint that stays, by name.
     Raises:
         PlatformError: with the space needed and the space free.
     """
     existing = sum(min(size, checkpoint_bytes) for size in kept[:KEEP])
     needed, free = (KEEP + 1) * checkpoint_bytes, shutil.disk_usage(folder).free
     if free < needed - existing:
-        # With one decimal: "3 MB free, 3 MB needed" would not explain anything.
+        # One decimal, since "3 MB free, 3 MB needed" would be puzzling.
         staying = {
             "other runs' checkpoints": others,
             f"damaged ones ({_some(damaged)})": sum(damaged.values()),

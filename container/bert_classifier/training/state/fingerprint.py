@@ -12,7 +12,7 @@ from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint import tensor_bytes
 from bert_classifier.training.trainer import Trainer
 
-# Settings that do not change what is computed, or whose effect (a file's content, say) is in the fingerprint itself.
+# Settings that do not change the result, or whose effect (such as a file's content) is in the fingerprint itself.
 _LEFT_OUT = frozenset(
     {
         "model_name", "train_file", "validation_file", "class_file", "validation_split", "precision",
@@ -44,10 +44,10 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
 
 
 def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, Any], host: str) -> None:
-    """Refuse to train when the ranks do not have the same data, model and settings.
+    """Refuse to train if the ranks differ in data, model or settings.
 
     Raises:
-        UserError: on all ranks, naming the first host that differs and in which fields.
+        UserError: on all ranks, with the first host that differs and the fields.
     """
     first, *others = distributed.all_gather_json({"host": host, "fingerprint": dict(fingerprint)})
     for other in others:
@@ -65,7 +65,7 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
 
 
 def _depths(trainer: Trainer) -> dict[str, Any]:
-    """Return a field if layer_decay sets other learning rates than earlier versions, which went by parameter names."""
+    """Return a field if layer_decay sets other learning rates than in early versions, which used parameter names."""
     if trainer.config.layer_decay == 1 or names_tell_depths(trainer.model):
         return {}
     return {"layer_depths": "by module"}
@@ -76,7 +76,7 @@ def _digest(text: str) -> str:
 
 
 def _digest_of_encoder(trainer: Trainer) -> str:
-    """Digest the pretrained weights; the head follows from the seed, in bits that depend on the library version."""
+    """Digest the pretrained weights without the head: the seed determines it, but its bits vary with the version."""
     digest = hashlib.sha256()
     encoder = getattr(trainer.model, "base_model", trainer.model)
     for name, tensor in encoder.state_dict().items():

@@ -1,4 +1,4 @@
-"""One attempt of a run: restore the newest checkpoint, train, and save checkpoints for the next attempt."""
+"""One attempt at a run: restore the newest checkpoint, train, and save checkpoints for the next attempt."""
 
 import logging
 import math
@@ -24,12 +24,12 @@ class CheckpointManager:
     """Restores a run from its newest intact checkpoint and saves new ones. Only the first rank uses the folder.
 
     Args:
-        trainer: which has not started yet; every rank has its own.
+        trainer: not started yet; every rank has its own.
         fingerprint: of the run.
-        threads: that this rank may use.
+        threads: available to this rank.
         deadline: time.monotonic() at which the job's time is up.
     Attributes:
-        attempts: of the run, this one included unless there is nothing left to train.
+        attempts: all attempts at the run, including this one unless nothing is left to train.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CheckpointManager:
         if trainer.distributed.is_first:
             self._require_space(environment, store)
             if store is not None:
-                store.set_damaged_aside()  # only now: there is room to start over
+                store.set_damaged_aside()  # only once there is room to start over
 
     def fit(self) -> None:
         """Train to the end and save the final state, so that a restart only exports; load the weights to export."""
@@ -92,7 +92,7 @@ class CheckpointManager:
         return store.load_newest(may_be_damaged=self._trainer.config.damaged_checkpoints == "set_aside")
 
     def _require_space(self, environment: Environment, store: CheckpointStore | None) -> None:
-        """Check that what this attempt will write fits beside the files of earlier ones."""
+        """Check that this attempt's files fit beside those of earlier attempts."""
         parameters = list(self._trainer.model.parameters())
         weights = sum(p.numel() * p.element_size() for p in parameters)
         trainable = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
@@ -115,7 +115,7 @@ class CheckpointManager:
             logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
 
     def _use_all_ranks(self) -> None:
-        """Raise the number of gradient groups to that of the ranks, unless num_gradient_groups fixes it."""
+        """Raise the number of gradient groups to the number of ranks, unless num_gradient_groups fixes it."""
         state, distributed = self._trainer.state, self._trainer.distributed
         if self._trainer.config.num_gradient_groups is None and state.num_gradient_groups < distributed.size:
             state.num_gradient_groups = distributed.size
@@ -133,7 +133,7 @@ class CheckpointManager:
         }
 
     def _warn_of_rounding(self) -> None:
-        """Warn if this attempt computes in another environment than the first: its bits may differ."""
+        """Warn if this attempt's environment differs from the first one's, since its bits may then differ."""
         first, this = self.attempts[0], self.attempts[-1]
         names = {"shards": "gradient groups"}
         fields = [f for f in ("shards", "threads", "torch", "cpu", "device") if this[f] != first[f]]
@@ -142,7 +142,7 @@ class CheckpointManager:
             logger.warning(
                 "resumed with different %s: same data and order, but rounding may differ", different
             )
-        if "threads" in fields:  # use_threads keeps the number wherever there are cores for it
+        if "threads" in fields:  # use_threads keeps the number if there are enough cores
             logger.warning(
                 "the run started with %d thread(s) per process and now has %d: a machine with %d cores per process"
                 " gives the same bits",

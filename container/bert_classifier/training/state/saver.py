@@ -1,4 +1,4 @@
-"""When a run saves checkpoints: in the background, by time, at evaluations and when it is stopped."""
+"""Save checkpoints in the background: by time, at evaluations and when a run is stopped."""
 
 import logging
 import math
@@ -13,18 +13,18 @@ from bert_classifier.training.state.store import CheckpointStore
 logger = logging.getLogger(__name__)
 
 _MOST_FAILURES = 3  # consecutive failed saves after which the run gives up
-_LEAD_SECONDS = 120  # before the deadline; the platform grants as long again
-_MOST_OVERHEAD = 0.02  # share of the time that saving may take; beyond, it becomes rarer
+_LEAD_SECONDS = 120  # before the deadline; SageMaker then grants another 120
+_MOST_OVERHEAD = 0.02  # maximum fraction of time spent saving; beyond it, saves become rarer
 
 
 class CheckpointSaver:
-    """Saves checkpoints without holding up training: a thread writes a copy of the state.
+    """Saves checkpoints without blocking training: a thread writes a copy of the state.
 
     Args:
-        store: receives them; None: every call does nothing.
+        store: None disables saving.
         interval: seconds between two saves.
         take_snapshot: returns a copy of the run's state that later steps do not change.
-        deadline: time.monotonic() at which the job's time is up; one checkpoint is saved shortly before.
+        deadline: time.monotonic() at which the job's time is up; a checkpoint is saved shortly before.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class CheckpointSaver:
         self._last_call = deadline - _LEAD_SECONDS
         self._thread: threading.Thread | None = None
         self._saved_at = time.monotonic()
-        self._cost = 0.0  # seconds that the last save took from training
+        self._cost = 0.0  # seconds that the last save took away from training
         self._failures: list[Exception] = []  # since the last successful save
         self._saved_step = -1
 
     def save_if_due(self, *, is_milestone: bool = False) -> None:
-        """Save in the background if it is time and no save is under way.
+        """Save in the background if a save is due and none is running.
 
         Args:
             is_milestone: save even if the interval has not passed, as after an evaluation.
@@ -64,7 +64,7 @@ class CheckpointSaver:
             self._start()
 
     def save_now(self, step: int) -> None:
-        """Save the state, which is that of `step`, and wait until it is on disk.
+        """Save the current state, which is at `step`, and wait until it is on disk.
 
         Raises:
             PlatformError: when it cannot be written.
@@ -80,7 +80,7 @@ class CheckpointSaver:
             raise self._failure()
 
     def close(self) -> None:
-        """Wait for a save under way."""
+        """Wait for a running save."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None

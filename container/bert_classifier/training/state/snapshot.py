@@ -1,4 +1,4 @@
-"""From a trainer's state to a checkpoint and back."""
+"""Convert a trainer's state to a checkpoint and back."""
 
 import copy
 import dataclasses
@@ -20,7 +20,7 @@ _RECORDED_AS = {"num_gradient_groups": "num_shards"}  # names in checkpoints
 def take_snapshot(trainer: Trainer) -> Checkpoint:
     """Copy weights, optimizer, best weights, counters, history and validation logits.
 
-    There is no state of random generators: every random draw is a function of the step.
+    Random generators have no state to save: every draw is a function of the step.
     """
     tensors = {f"model.{name}": tensor for name, tensor in copies(trainer.model.state_dict()).items()}
     for name, parameter in trainer.model.named_parameters():
@@ -55,7 +55,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
 
 
 def _recorded(state: TrainState) -> dict[str, Any]:
-    """Return the state under the names that checkpoints have used from the first version on."""
+    """Return the state under the names used in checkpoints since the first version."""
     return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(state).items()}
 
 
@@ -68,8 +68,8 @@ def _train_state(recorded: Mapping[str, Any]) -> TrainState:
 def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
     """Return the validation logits, float32 (texts, classes), of the best and of the current weights.
 
-    From them a later attempt calibrates exactly as this one would, whichever weights it exports. Those of the current
-    weights are left out if they are the best, or if they were not evaluated.
+    With them, a later attempt calibrates exactly as this one would, whichever weights it exports. Those of the current
+    weights are omitted if these are the best or were not evaluated.
     """
     state, found = trainer.state, {"best": trainer.best_result}
     if state.step == state.evaluated_step != state.best_step:
@@ -82,7 +82,7 @@ def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -> None:
-    """Undo _evaluations; older checkpoints have no logits."""
+    """Undo _evaluations; early checkpoints have no logits."""
     targets = np.array(trainer.validation.targets)
     found = {name: Evaluation(tensor.numpy(), targets) for name, tensor in logits.items()}
     state = trainer.state

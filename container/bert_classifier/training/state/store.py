@@ -1,4 +1,4 @@
-"""The checkpoint folder: which checkpoint a run resumes from, and which ones may be deleted."""
+"""The checkpoint folder: choose the checkpoint to resume from, and delete old ones."""
 
 import hashlib
 import itertools
@@ -44,7 +44,7 @@ class CheckpointStore:
         self._fingerprint = dict(fingerprint)
         self._run = digest_of_fingerprint(fingerprint)
         self._verified: set[str] = set()  # names of files that this process has written or verified
-        self._unusable: dict[str, Exception] = {}  # by name; OSError: could not be read, and may be intact
+        self._unusable: dict[str, Exception] = {}  # by name; after an OSError, the file may be intact
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write a checkpoint, then delete those that are no longer needed; return its path.
@@ -59,7 +59,7 @@ class CheckpointStore:
         self._unusable.pop(path.name, None)
         try:
             self._prune()
-        except (OSError, PlatformError) as error:  # costs disk space, not the run
+        except (OSError, PlatformError) as error:  # costs only disk space
             logger.warning("old checkpoints cannot be deleted: %s", error)
         return path
 
@@ -69,9 +69,9 @@ class CheckpointStore:
         Args:
             may_be_damaged: also return None if all of them are damaged; call `set_damaged_aside` before saving then.
         Raises:
-            PlatformError: when none of this run's checkpoints can be used. Always raised if one could not be read: it
-                may be intact.
-            UserError: when one of them was written in a later format than this program knows.
+            PlatformError: when none of this run's checkpoints can be used, or, even with may_be_damaged, when one could
+                not be read: it may be intact.
+            UserError: when a later version wrote one in an unknown format.
         """
         own = self._own()
         for step, path in own:
@@ -121,7 +121,7 @@ class CheckpointStore:
         return any(isinstance(error, OSError) for error in self._unusable.values())
 
     def _own(self) -> list[tuple[int, Path]]:
-        """Return (step, path) of this run's checkpoints, the latest step first: S3 does not preserve times."""
+        """Return (step, path) of this run's checkpoints, latest step first, since S3 does not preserve file times."""
         return sorted(((s, p) for run, s, p in self._all() if run == self._run), reverse=True)
 
     def _all(self) -> list[tuple[str, int, Path]]:
@@ -140,9 +140,10 @@ class CheckpointStore:
         return [(match[1], int(match[2]), path) for match, path in matches if match]
 
     def _ranked(self) -> list[tuple[int, Path]]:
-        """Return (step, path) of this run's checkpoints, the most worth keeping first.
+        """Return (step, path) of this run's checkpoints, the most valuable first.
 
-        First come the verified ones, latest first. Unusable ones are left out until the run has passed their step.
+        Verified ones come first, the latest of them leading. Unusable ones are omitted until the run has passed their
+        step.
         """
         own = self._own()
         reached = max((step for step, path in own if path.name in self._verified), default=-1)
@@ -153,9 +154,9 @@ class CheckpointStore:
         return 2 if path.name in self._verified else int(path.name not in self._unusable)
 
     def _prune(self) -> None:
-        """Delete checkpoints that are older than a verified one and not among the KEEP most worth keeping.
+        """Delete checkpoints that are older than a verified one and not among the KEEP most valuable.
 
-        SageMaker repeats deletions in S3. Where it marks uploads, that verified one must have been uploaded.
+        SageMaker repeats deletions in S3. Where it marks uploads, the verified one must have been uploaded.
         """
         ranked = self._ranked()
         verified = [(step, path.name) for step, path in ranked if path.name in self._verified]
@@ -218,7 +219,7 @@ class CheckpointStore:
             )
 
     def _difference(self, path: Path) -> str:
-        """Say in what the run of a checkpoint differs from this one."""
+        """Return the fields in which a checkpoint's run differs from this one."""
         try:
             theirs = read_metadata(path).fingerprint
         except (DamagedCheckpointError, OSError) as error:
@@ -234,7 +235,7 @@ def digest_of_fingerprint(fingerprint: Mapping[str, Any]) -> str:
 
 
 def _differs(field: str, *fingerprints: Mapping[str, Any]) -> bool:
-    """Say whether a field differs in JSON, as in the digest: 1 is not 1.0, and null is not a missing field."""
+    """Return whether a field differs in JSON, as in the digest: 1 is not 1.0, and null is not a missing field."""
     return len({json.dumps(f[field]) if field in f else "" for f in fingerprints}) > 1
 
 
@@ -252,7 +253,7 @@ def _size(path: Path) -> int:
 
 
 def _delete(path: Path) -> None:
-    """Delete a checkpoint; if that fails, it costs disk space, not the run."""
+    """Delete a checkpoint; a failure costs only disk space."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
