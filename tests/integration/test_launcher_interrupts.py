@@ -88,6 +88,7 @@ def test_ctrl_c_during_the_upload_starts_nothing(run, aws):
     assert aws.requests("CreateTrainingJob") == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_between_upload_and_request_starts_nothing(run, aws, tmp_path):
     """The SDK swallows it there; nothing is sent, and the command does not say that anything was started."""
     (tmp_path / "interrupted.py").write_text(BEFORE_REQUEST, encoding="utf-8")
@@ -145,6 +146,7 @@ def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, expected
     assert left(aws)[2] == models
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "at"), [("deploy", "CreateEndpoint"), ("batch-transform", "CreateTransformJob")]
 )

@@ -128,6 +128,7 @@ def test_a_file_that_changes_before_its_upload_starts_nothing_and_makes_no_objec
     assert aws.requests("CreateTrainingJob") == []
 
 
+@pytest.mark.slow
 def test_a_job_reads_the_folder_that_was_uploaded(aws, train, data):
     """A file that changes once it has been sent is not digested anew for the request."""
 

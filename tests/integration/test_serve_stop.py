@@ -39,7 +39,7 @@ def server(ml_root: Path, tmp_path: Path) -> Iterator[ServingProcess]:
         yield process
 
 
-@pytest.mark.parametrize("_round", range(ROUNDS))
+@pytest.mark.parametrize("_round", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, ROUNDS))])
 def test_no_request_is_lost_at_a_stop(server, _round):
     """At SIGTERM under load every request that was sent is answered, on new and on kept connections."""
     callers = start_callers(server.port)
@@ -83,7 +83,11 @@ def test_an_impatient_stop(server, number):
 
 
 @pytest.mark.parametrize(
-    "numbers", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], [signal.SIGQUIT]]
+    "numbers",
+    [
+        [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT],
+        *(pytest.param([n], marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGQUIT)),
+    ],
 )
 def test_stops_that_are_repeated_to_the_end(server, numbers):
     """Whoever repeats the signal until the process is gone does not turn its end into a death by signal."""
@@ -159,6 +163,7 @@ def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
         assert "apple" not in process.log
 
 
+@pytest.mark.slow
 def test_an_answer_that_fails_behind_its_head_costs_its_connection_only(ml_root, tmp_path):
     """The worker goes on; the client sees that the answer is cut off; the bug is logged under an id, and counted."""
     path = f"{FAULTY_ANSWER}:{CONTAINER}"
@@ -239,6 +244,7 @@ def test_the_signal_that_ended_a_start_is_named(ml_root, tmp_path):
         assert "PlatformError: The worker died while it loaded the model." in process.log
 
 
+@pytest.mark.slow
 def test_variables_of_other_programs_do_nothing(ml_root, tmp_path):
     """They belong to gunicorn and prometheus_client elsewhere: nonsense in them ends nothing, sense changes nothing."""
     foreign: dict[str, Any] = {

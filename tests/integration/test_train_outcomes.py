@@ -110,6 +110,7 @@ def test_a_log_that_may_not_be_read_does_not_lose_the_job(train):
     assert "The log cannot be shown, but the job continues: You may not call DescribeLogStreams" in ended.err
 
 
+@pytest.mark.slow
 def test_a_quota_that_is_too_small_is_told_with_its_name(train):
     """AWS refuses at once and bills nothing; the remedy names the quota to ask for."""
     refusal = Answer.refusal("ResourceLimitExceeded", "The account-level service limit is 0 Instances.")

@@ -48,6 +48,7 @@ def test_an_update_keeps_what_operators_have_tuned_and_shows_what_changes(aws, d
     ]
 
 
+@pytest.mark.slow
 def test_only_tags_that_are_named_go_to_the_endpoint_once_it_changes(aws, deploy):
     """It may have others than its configuration; without permission its update goes on, and that is told."""
     assert deploy("--tags=team=nlp").code == 0

@@ -115,6 +115,7 @@ SAVE_UNDER_A_LIMIT = """
 """
 
 
+@pytest.mark.slow
 def test_disk_that_refuses_leaves_the_old_artifact(artifact, tmp_path):
     """When the weights do not fit on the disk, that is said, and the artifact of before is still whole."""
     folder = Path(shutil.copytree(artifact, tmp_path / "model"))

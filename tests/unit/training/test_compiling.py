@@ -105,6 +105,7 @@ def test_what_is_laid_out_is_what_is_counted(tmp_path):
         assert "texts" not in filled.inputs(trainer.train.encoded, rows)  # evaluation needs no fixed shapes
 
 
+@pytest.mark.slow
 def test_the_traced_model_gives_the_same_gradients(tmp_path):
     """Traced once, for all shapes, dropout on: the accumulated gradient is that of the eager pass."""
     trainer, filled, packed = ways_of(tmp_path, traced)
