@@ -160,7 +160,7 @@ spot-drill: .engine lay-out ## train undisturbed and through KILLS interruptions
 
 conformance: $(VENV)/.made ## rehearse SageMaker with the image IMAGE:TAG, report faults (other images: JOB=folder)
 	@[ -n $(call quoted,$(JOB)) ] || $(MAKE) -s $(VENV)/.runtime
-	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
+	@[ -n $(call quoted,$(JOB)) ] || { ENGINE=docker local_test/engine.sh "It takes a Docker engine and an image: run make build." >/dev/null; TQDM_DISABLE=1 $(RUN) local_test/tiny_job.py $(VENV)/tiny-job; }
 	@$(RUN) local_test/sagemaker_emulator $(call quoted,$(IMAGE):$(TAG)) $(ARGS) \
 	  $(if $(JOB),--job $(call quoted,$(JOB)),--job $(VENV)/tiny-job --profile local_test/conformance.json)
 

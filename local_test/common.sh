@@ -24,6 +24,7 @@ choose_engine() {
 # Set `test_dir` to the folder given as the first argument, by default that of the sample.
 choose_test_dir() {
     test_dir="${1-$here/test_dir}"
+    [[ ! -f "$test_dir" ]] || fail 2 "TEST_DIR=$test_dir is a file: name a folder."
     [[ -n "$test_dir" ]] || fail 2 "TEST_DIR is empty: name a folder, or leave it out for $here/test_dir."
 }
 

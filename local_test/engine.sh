@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Print where a local run happens: "docker" (in the image) or "process" (in .venv).
+# Usage: engine.sh [REMEDY], what to do where ENGINE=docker cannot be used.
 # ENGINE=auto, the default, takes docker when an engine answers and has an image IMAGE:TAG built from these files.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -23,9 +24,9 @@ problem_of_image() {
 case "${ENGINE:-auto}" in
     process) echo process ;;
     docker)
-        engine_answers || fail 3 "Docker does not respond: start it, or use ENGINE=process."
+        engine_answers || fail 3 "Docker does not respond. ${1:-Start it, or use ENGINE=process.}"
         if problem="$(problem_of_image)"; then
-            fail 2 "ENGINE=docker cannot be used: $problem. Run make build, or use ENGINE=process."
+            fail 2 "ENGINE=docker cannot be used: $problem. ${1:-Run make build, or use ENGINE=process.}"
         fi
         echo docker
         ;;

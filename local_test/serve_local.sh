@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 choose_test_dir "$@"
 choose_port
-[[ -f "$test_dir/model/model.safetensors" ]] || fail 2 "There is no trained model in $test_dir/model: run make train-local first."
+[[ -f "$test_dir/model/model.safetensors" ]] || fail 2 "There is no trained model in $test_dir/model: run make train-local TEST_DIR=$test_dir first."
 test_dir="$(cd "$test_dir" && pwd)"
 choose_engine
 if [[ -s "$test_dir/output/failure" ]]; then
@@ -15,6 +15,9 @@ fi
 for name in SERVING_HOST SAGEMAKER_BIND_TO_PORT; do
     [[ -z "${!name:-}" ]] || say "$name is not used here: the server listens on 127.0.0.1, and PORT=$port sets the port."
 done
+if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    fail 2 "Port $port of 127.0.0.1 is taken: give another one, such as PORT=$((port < 65535 ? port + 1 : 8080))."
+fi
 echo "serving $test_dir/model on http://127.0.0.1:$port (Ctrl-C ends it)"
 
 if [[ "$engine" == docker ]]; then

@@ -28,7 +28,9 @@ training=$!
 trap 'kill -TERM "$training" 2>/dev/null || true' INT TERM
 status=0
 wait "$training" || status=$?
+# A signal ends the wait; what counts is how the training ended.
 while kill -0 "$training" 2>/dev/null; do
+    status=0
     wait "$training" || status=$?
 done
 
@@ -37,6 +39,8 @@ if ((status != 0)) && [[ -s "$failure" ]]; then
     fail "$status" "The training failed with exit code $status; its reason is also in $failure."
 elif ((status == 137)); then
     fail "$status" "The training was ended by SIGKILL, usually because the memory ran out."
+elif ((status == 143)); then
+    fail "$status" "The training was stopped; start it again to resume from its checkpoint."
 elif ((status > 128)); then
     fail "$status" "The training was ended by SIG$(kill -l "$status")."
 elif ((status != 0)); then

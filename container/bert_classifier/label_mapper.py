@@ -48,7 +48,10 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
     owner = type(mapper).__name__
     names = [_name_of(mapper, index) for index in range(mapper.num_classes)]
     if len(names) < 2:
-        raise UserError(f"{owner} knows {len(names)} class(es).", "A classifier needs at least two.")
+        found = f"the only label is {names[0]!r}" if names else "there is no label"
+        raise UserError(
+            f"A classifier needs at least two classes, and {found}.", "Give texts of another class."
+        )
     for index, name in enumerate(names):
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise UserError(

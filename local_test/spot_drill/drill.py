@@ -63,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
         except DrillError as error:
             print(error, file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            print("The drill was interrupted; its attempts are removed.", file=sys.stderr)
+            return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -234,9 +237,27 @@ class Drill:
     def _run_program(
         self, root: Path, ranks: int, aim: Aim | None = None, undisturbed: Progress | None = None
     ) -> Attempt:
-        """Run the program to its end; interrupt it when the aim is due."""
+        """Run the program to its end; it is killed when the drill itself is interrupted."""
         started = time.monotonic()
         process, log = self._launch(root, root / "log"), LogReader(root / "log")
+        try:
+            return self._follow(process, log, root, ranks, started, aim, undisturbed)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise
+
+    def _follow(
+        self,
+        process: Process,
+        log: LogReader,
+        root: Path,
+        ranks: int,
+        started: float,
+        aim: Aim | None,
+        undisturbed: Progress | None,
+    ) -> Attempt:
+        """Watch a running program to its end, and interrupt it when the aim is due."""
         sent, first, last = "", 0.0, 0.0
         while process.poll() is None and not sent:
             step = log.progress.step

@@ -118,6 +118,30 @@ def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
     assert ended.stdout.endswith("the same model, bit for bit\n")
 
 
+def test_a_drill_that_is_interrupted_leaves_nothing(ml_root: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends the drill and the program that it has started, in one sentence."""
+    work_dir = tmp_path / "attempts"
+    work_dir.mkdir()
+    command = [
+        sys.executable,
+        str(REPOSITORY / "local_test" / "spot_drill"),
+        str(ml_root),
+        f"--work-dir={work_dir}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while not any(path.stat().st_size for path in work_dir.glob("*/*/log")):
+            assert running.poll() is None
+            time.sleep(0.02)
+        programs = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert errors == "The drill was interrupted; its attempts are removed.\n"
+    assert list(work_dir.iterdir()) == []
+    assert programs
+    assert not any(Path(f"/proc/{child}").exists() for child in programs)
+
+
 def run_drill(ml_root: Path, work_dir: Path, launch: Callable[[Path, Path], Process], kills: int) -> int:
     """Run the drill with another way to start the program; return its exit status."""
     work_dir.mkdir()

@@ -102,7 +102,11 @@ BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "train_file not there": ({"train": {"a.csv": ROWS}}, {"train_file": "b.csv"}, r"has no file b\.csv"),
     "header only": ({"train": {"a.csv": "label,text\n"}}, {}, "The train channel has no usable row"),
     "texts all empty": ({"train": {"a.csv": "1,\n2,\n"}}, {}, "The train channel has no usable row"),
-    "one class only": ({"train": {"a.csv": "1,a\n1,b\n"}}, {}, r"DbpediaLabelMapper knows 1 class"),
+    "one class only": (
+        {"train": {"a.csv": "1,a\n1,b\n"}},
+        {},
+        r"needs at least two classes, and the only label is '1'",
+    ),
     "one class of two": (
         {"train": {"a.csv": "1,a\n1,b\n"}, "class": {"classes.txt": "A\nB\n"}},
         {},
@@ -126,7 +130,7 @@ BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no class listed": (
         {"train": {"a.csv": ROWS}, "class": {"classes.txt": "\n\n"}},
         {},
-        r"DbpediaLabelMapper knows 0 class",
+        r"needs at least two classes, and there is no label",
     ),
     "a class listed twice": (
         {"train": {"a.csv": ROWS}, "class": {"classes.txt": "A\nB\nA\n"}},
@@ -153,7 +157,11 @@ BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"t\.csv line 1: label 'c' is neither a class name nor a number from 1 to 2",
     ),
-    "too few rows to split": ({"train": {"a.csv": "1,a\n2,b\n"}}, {}, "No class has two texts"),
+    "too few rows to split": (
+        {"train": {"a.csv": "1,a\n2,b\n"}},
+        {},
+        "Every label of train occurs only once",
+    ),
 }
 
 

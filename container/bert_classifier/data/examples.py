@@ -139,7 +139,8 @@ def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examp
             held_out[indices[: min(len(indices) - 1, max(1, round(share * len(indices))))]] = True
     if not held_out.any():
         raise UserError(
-            "No class has two texts, so no validation part can be split off.", "Give a validation channel."
+            "Every label of train occurs only once, so nothing can be held out for validation.",
+            "Check which column holds the label, or give a validation channel (VALIDATION=val.csv on your machine).",
         )
     rest, part = (examples.subset(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
     return dataclasses.replace(rest, num_empty=examples.num_empty), part

@@ -143,7 +143,7 @@ def test_split_is_stratified(targets, share, seed):
     """Each class of two texts or more is in both parts, with its share; a lone text stays in training."""
     counts = np.bincount(targets, minlength=5)
     if counts.max() < 2:
-        with pytest.raises(UserError, match="No class has two texts"):
+        with pytest.raises(UserError, match="Every label of train occurs only once"):
             stratified_split(examples_of(targets), share, seed)
         return
     kept, held_out = stratified_split(examples_of(targets), share, seed)

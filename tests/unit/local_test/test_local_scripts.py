@@ -55,7 +55,7 @@ def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "
         ("auto", 0, 1, "process", "there is no image mine:1"),
         ("process", 0, 0, "process", ""),
         ("docker", 0, 0, "docker", ""),
-        ("docker", 1, 0, "", "Docker does not respond: start it, or use ENGINE=process."),
+        ("docker", 1, 0, "", "Docker does not respond. Start it, or use ENGINE=process."),
         ("docker", 0, 1, "", "ENGINE=docker cannot be used: there is no image mine:1. Run make build"),
         ("podman", 0, 0, "", "ENGINE=podman is not one of auto, docker, process."),
     ],
@@ -196,7 +196,7 @@ def test_a_model_of_before_a_failed_training_is_named_as_such(repository: Path, 
 
 @pytest.mark.parametrize(
     ("script", "message"),
-    [("train_local.sh", "TRAIN=my.csv"), ("serve_local.sh", "run make train-local first")],
+    [("train_local.sh", "TRAIN=my.csv"), ("serve_local.sh", "run make train-local TEST_DIR=")],
 )
 def test_a_folder_without_the_input_is_refused(tmp_path: Path, script: str, message: str) -> None:
     """Training without data and serving without a model each say in one sentence what comes first."""

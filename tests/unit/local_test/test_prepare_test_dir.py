@@ -228,3 +228,14 @@ def test_a_broken_configuration_is_reported(
         assert run(tmp_path / "ml", "--hyperparameters", "seed=1") == 2
         assert "hyperparameters.json" in capsys.readouterr().err
         assert path.read_text() == content
+
+
+def test_a_former_name_replaces_what_the_folder_holds(csv_file: Path) -> None:
+    """epochs=2 is the newest word on num_train_epochs, not a second one; and the other way round."""
+    folder = csv_file.parent / "run"
+    assert run(folder, "--train", csv_file, "--hyperparameters", "num_train_epochs=3 seed=1") == 0
+    for newest in ("epochs=2", "num_train_epochs=4"):
+        assert run(folder, "--hyperparameters", newest) == 0
+        written = json.loads((folder / "input" / "config" / "hyperparameters.json").read_text())
+        name, _, value = newest.partition("=")
+        assert written == {name: value, "seed": "1"}
