@@ -12,7 +12,6 @@ Exit status: 0 the same model; 1 the models differ; 2 a run failed or cannot be 
 asked for hit training, or no attempt resumed.
 """
 
-import argparse
 import hashlib
 import itertools
 import json
@@ -28,6 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spot_drill.aims import Aim, aim_at
+from spot_drill.arguments import parser
 from spot_drill.attempts import (
     EVALUATION,
     EXPORT,
@@ -51,7 +51,7 @@ _MISSES = 5  # aims at training that may miss it, such as into an evaluation, be
 
 def main(arguments: Sequence[str]) -> int:
     """Run the drill; return its exit status."""
-    given = _parser().parse_args(arguments)
+    given = parser(__doc__).parse_args(arguments)
     os.environ |= threads_for(given.ranks, os.environ)
     launch = launch_container if given.engine == "docker" else launch_program
     with tempfile.TemporaryDirectory(prefix="spot-drill-", dir=given.work_dir) as folder:
@@ -66,44 +66,6 @@ def main(arguments: Sequence[str]) -> int:
         except KeyboardInterrupt:
             print("The drill was interrupted; its attempts are removed.", file=sys.stderr)
             return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("test_dir", type=Path, help="folder laid out as /opt/ml; only its input/ is read")
-    for name, type_, default, text in (
-        ("--kills", _kills, 20, "interruptions that must hit training (default: 20)"),
-        ("--seed", int, 0, "decides when and how to interrupt, so that a failing drill can be repeated"),
-        (
-            "--ranks",
-            _ranks,
-            (1,),
-            "processes that train together (default: 1); 1,2,4: drawn for each attempt",
-        ),
-        ("--work-dir", Path, None, "where the attempts' folders are made and removed (default: /tmp)"),
-    ):
-        parser.add_argument(name, type=type_, default=default, help=text)
-    parser.add_argument(
-        "--engine", choices=("process", "docker"), default="process", help="where attempts run"
-    )
-    return parser
-
-
-def _kills(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10000")
-    return int(text)
-
-
-def _ranks(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.isdecimal() and 0 < int(part) <= 64 for part in parts):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number from 1 to 64, or several separated by commas: 1,2,4"
-        )
-    return tuple(map(int, parts))
 
 
 class DrillError(Exception):
