@@ -36,12 +36,14 @@ def main() -> None:
     if given.way:
         print(json.dumps(measure(given.way, given.data, given.model, given.texts)))
         return
-    print("| way | tokens | seconds | peak above the texts, MB | bytes a token |\n|---|---|---|---|---|")
+    print("| way | tokens | seconds | peak above the texts, MB | bytes per token |\n|---|---|---|---|---|")
     for way in WAYS:
         command = [sys.executable, __file__, *sys.argv[1:], "--way", way]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        per_token = 1e6 * told["peak"] / told["tokens"]
-        print(f"| {way} | {told['tokens']} | {told['seconds']:.1f} | {told['peak']:.0f} | {per_token:.1f} |")
+        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        per_token = 1e6 * result["peak"] / result["tokens"]
+        print(
+            f"| {way} | {result['tokens']} | {result['seconds']:.1f} | {result['peak']:.0f} | {per_token:.1f} |"
+        )
 
 
 def measure(way: str, data: Path, model: Path, count: int) -> dict[str, float]:

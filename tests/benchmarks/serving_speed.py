@@ -137,15 +137,15 @@ def take_turn(
 ) -> Turn:
     """Measure a server between two measurements of the bare model, and text by text in turn with it."""
     before = offline_rate(bare, texts)
-    told = load(peer, port, clients, seconds, texts)
+    measured = load(peer, port, clients, seconds, texts)
     rate = (before + offline_rate(bare, texts)) / 2
     return Turn(
-        rate=told["rate"],
-        share=told["rate"] / rate,
-        median_ms=told["median_ms"],
+        rate=measured["rate"],
+        share=measured["rate"] / rate,
+        median_ms=measured["median_ms"],
         extra_ms=median_extra_ms(bare, peer, port, texts) if clients == 1 else 0.0,
-        p99_ms=told["p99_ms"],
-        failures=told["failures"],
+        p99_ms=measured["p99_ms"],
+        failures=measured["failures"],
         bare_rate=rate,
     )
 
@@ -268,8 +268,8 @@ def load(peer: Peer, port: int, clients: int, seconds: float, texts: Sequence[st
     )
     if result.returncode:
         raise RuntimeError(f"{peer.command}: {result.stderr}")
-    told: dict[str, float] = json.loads(result.stdout)
-    return told
+    measured: dict[str, float] = json.loads(result.stdout)
+    return measured
 
 
 def print_report(turns: dict[tuple[str, int], list[Turn]]) -> None:

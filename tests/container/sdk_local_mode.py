@@ -2,7 +2,7 @@
 
     python sdk_local_mode.py IMAGE JOB_ROOT FOLDER INSTANCES PORT
 
-Leaves FOLDER/told.json: where the artifact is, and what a request was answered; with PORT 0 nothing is deployed.
+Leaves FOLDER/result.json: where the artifact is, and what a request was answered; with PORT 0 nothing is deployed.
 """
 
 import json
@@ -47,8 +47,8 @@ def main(image: str, job_root: str, folder: str, instances: int, port: int) -> N
             answer = predictor.predict({"inputs": ["a text", "another"]})
         finally:
             predictor.delete_endpoint()
-    told = json.dumps({"model_data": estimator.model_data, "answer": answer})
-    (Path(folder) / "told.json").write_text(told, encoding="utf-8")
+    result = json.dumps({"model_data": estimator.model_data, "answer": answer})
+    (Path(folder) / "result.json").write_text(result, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -63,20 +63,20 @@ def test_an_image_of_the_files_that_lie_here_is_used(tree, make_image):
 
 
 @pytest.mark.parametrize(
-    ("label", "told"),
+    ("label", "problem"),
     [("0" * 64, "was built from other files than lie here"), ("", "does not say which files")],
 )
-def test_an_old_or_foreign_image_is_not_used(tree, make_image, label, told):
+def test_an_old_or_foreign_image_is_not_used(tree, make_image, label, problem):
     """`auto` says so in one line and takes the process; `docker` refuses, with the remedy."""
     make_image("other", label)
     auto = script(tree / "local_test" / "engine.sh", engine="auto", tag="other")
     assert auto.stdout == "process\n"
-    assert told in auto.stderr
+    assert problem in auto.stderr
     assert "make build" in auto.stderr
     assert auto.stderr.count("\n") == 1
     refused = script(tree / "local_test" / "engine.sh", engine="docker", tag="other")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert told in refused.stderr
+    assert problem in refused.stderr
     assert "Run make build" in refused.stderr
 
 

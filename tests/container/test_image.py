@@ -12,9 +12,9 @@ def output_of(image: str, script: str, *options: str) -> str:
 
 def test_it_is_what_sagemaker_starts(image):
     """amd64, no entry point that would swallow the words train and serve, root, the port's label."""
-    (told,) = json.loads(docker("image", "inspect", image).stdout)
-    config = told["Config"]
-    assert (told["Architecture"], told["Os"]) == ("amd64", "linux")
+    (described,) = json.loads(docker("image", "inspect", image).stdout)
+    config = described["Config"]
+    assert (described["Architecture"], described["Os"]) == ("amd64", "linux")
     assert not config.get("Entrypoint")
     assert config.get("User", "") in {"", "root", "0"}
     assert config["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"

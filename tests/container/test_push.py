@@ -100,7 +100,7 @@ def test_an_image_for_other_machines_is_refused_before_it_is_pushed(push, local,
     assert aws.operations() == []
 
 
-def test_a_manifest_that_sagemaker_refuses_is_told_with_the_cure(push, local, ecr_registry):
+def test_a_manifest_that_sagemaker_refuses_is_reported_with_the_remedy(push, local, ecr_registry):
     """OCI's form is what newer engines make by themselves."""
     local.build("0123456789ab")
     assert push().code == 0
@@ -119,7 +119,7 @@ def test_a_manifest_that_sagemaker_refuses_is_told_with_the_cure(push, local, ec
     assert "containerd image store" in ended.err
 
 
-def test_a_tree_with_changes_is_refused_unless_told(aws, local):
+def test_a_tree_with_changes_is_refused_unless_allowed(aws, local):
     """A tag names a revision, so what is pushed under it must be that revision."""
     local.build("0123456789ab-dirty")
     ended = aws.launch("push", f"--image={local.repository}")

@@ -64,15 +64,15 @@ def run_sdk(tmp_path: Path, tagged: str) -> Callable[..., dict[str, Any]]:
             check=False,
         )
         assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
-        told: dict[str, Any] = json.loads((tmp_path / "sdk" / "told.json").read_text(encoding="utf-8"))
-        return told
+        result: dict[str, Any] = json.loads((tmp_path / "sdk" / "result.json").read_text(encoding="utf-8"))
+        return result
 
     return run
 
 
-def artifact_of(told: dict[str, Any], folder: Path) -> Any:
+def artifact_of(result: dict[str, Any], folder: Path) -> Any:
     """Unpack the archive that the SDK names and return the artifact in it."""
-    with tarfile.open(str(told["model_data"]).removeprefix("file://")) as archive:
+    with tarfile.open(str(result["model_data"]).removeprefix("file://")) as archive:
         archive.extractall(folder, filter="data")
     return load_artifact(folder)
 
@@ -86,6 +86,6 @@ def test_two_instances_train_one_model(run_sdk, make_job, tmp_path):
 
 def test_what_is_trained_is_deployed_and_answers(run_sdk, make_job, tmp_path):
     """fit, deploy, predict, delete_endpoint."""
-    told = run_sdk(make_job(), 1, free_port())
-    artifact = artifact_of(told, tmp_path / "unpacked")
-    assert [answer["label"] in artifact.labels for answer in told["answer"]] == [True, True]
+    result = run_sdk(make_job(), 1, free_port())
+    artifact = artifact_of(result, tmp_path / "unpacked")
+    assert [answer["label"] in artifact.labels for answer in result["answer"]] == [True, True]

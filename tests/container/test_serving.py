@@ -42,7 +42,7 @@ def test_it_answers(server):
     assert [answer.keys() for answer in answers] == [{"label", "score"}, {"label", "score"}]
 
 
-def test_told_to_stop_it_ends_well(server):
+def test_a_stopped_server_ends_well(server):
     """SIGTERM to the first process: exit code 0, within what SageMaker grants."""
     serving, address = server
     wait_until_ready(address)

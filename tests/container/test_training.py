@@ -34,7 +34,7 @@ def test_a_job_that_cannot_run_says_why(image, make_job):
         assert failure in training.log()
 
 
-def test_told_to_stop_it_saves_and_ends(image, make_job):
+def test_a_stopped_job_saves_and_ends(image, make_job):
     """SIGTERM reaches it as the container's first process: checkpoint, loadable model, 143."""
     root = make_job(num_train_epochs="500")
     with container(image, "train", OWNER, root=root) as training:

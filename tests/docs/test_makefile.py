@@ -72,7 +72,7 @@ def test_an_unusable_python_is_named() -> None:
 
 
 def test_own_data_does_not_replace_the_sample() -> None:
-    """TRAIN without a TEST_DIR of its own reaches the refusal of lay_out.py with its path in one piece."""
+    """TRAIN without TEST_DIR reaches prepare_test_dir.py, which refuses it, with its path unsplit."""
     result = make("--dry-run", "lay-out", "TRAIN=my texts.csv", "HP=seed=1 num_train_epochs=2")
     assert "'local_test/test_dir' --train 'my texts.csv'" in result.stdout
     assert "--hyperparameters 'seed=1 num_train_epochs=2'" in result.stdout
@@ -219,7 +219,7 @@ def test_a_setting_that_stays_in_the_environment_is_named(arguments, variables, 
 
 @pytest.mark.parametrize("name", ["TEST_DIR", "ENGINE"])
 def test_nothing_in_the_environment_is_refused_where_it_would_count(name: str) -> None:
-    """`export TEST_DIR=$DIR` without a DIR: the folder would be this one; a command that does not take it goes on."""
+    """`export TEST_DIR=$DIR` without a DIR: the folder would be this one; a command that does not take it runs."""
     result = make("--dry-run", "train-local", **{name: ""})
     assert result.returncode == 2
     assert f"{name}= is empty" in result.stderr

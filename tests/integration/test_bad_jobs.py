@@ -223,7 +223,7 @@ def test_bad_job_ends_with_one_clear_sentence(good_root, tmp_path, capsys, name)
     assert not (root / "model" / "manifest.json").exists()
 
 
-def test_output_that_is_no_folder_is_told_in_the_log(good_root, tmp_path, capsys):
+def test_output_that_is_no_folder_is_reported_in_the_log(good_root, tmp_path, capsys):
     """Where not even the failure file can be written, the log has the reason."""
     root = Path(shutil.copytree(good_root, tmp_path / "ml"))
     (root / "output").write_text("a file")

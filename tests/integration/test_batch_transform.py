@@ -116,7 +116,7 @@ def test_a_prefix_takes_its_folder_and_no_other_that_begins_so(transform, aws):
 
 
 def test_answers_do_not_go_among_the_texts_or_over_others_unseen(transform, aws):
-    """A second run would read the first one's answers; what lies there already is told."""
+    """A second run would read the first one's answers; files that are there already are reported."""
     aws.put("in/part-1.txt", "a text\n")
     aws.put("answers/part-1.txt.out", "{}\n")
     among = transform(f"--input=s3://{BUCKET}/in", f"--output=s3://{BUCKET}/in/out")
@@ -140,7 +140,7 @@ def test_a_dry_run_prints_both_requests_and_sends_none(transform, aws, texts):
 
 
 def test_a_job_that_fails_or_is_refused_leaves_no_model(transform, aws, texts):
-    """SageMaker's reason and the answers so far are told; then the model goes."""
+    """SageMaker's reason and the predictions so far are reported; then the model is removed."""
     failed = {"TransformJobStatus": "Failed", "FailureReason": "ClientError: See job logs."}
     with aws.answering(DescribeTransformJob=Answer.json(failed)) as here:
         ended = transform(f"--input={texts}", here=here)
@@ -163,7 +163,7 @@ def test_a_lost_answer_leaves_the_model_to_the_job(transform, aws, texts):
     assert left(aws)[2] == 1
 
 
-def test_everything_wrong_is_told_at_once_and_nothing_is_sent(transform, aws, tmp_path):
+def test_all_problems_are_reported_at_once_and_nothing_is_sent(transform, aws, tmp_path):
     """A text over two lines, which SageMaker would cut; more than it holds; a machine that it has not."""
     (tmp_path / "texts.csv").write_text('fine\n"a text\nover two lines"\n', encoding="utf-8")
     ended = transform(

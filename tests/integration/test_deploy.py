@@ -155,7 +155,7 @@ def test_a_dry_run_prints_the_requests_that_would_be_sent(deploy, aws):
 
 
 def test_the_model_of_a_training_job_is_found_by_its_name(aws, deploy):
-    """JOB instead of MODEL_DATA; one that is not done, or not there, is told."""
+    """JOB instead of MODEL_DATA; a job that is not done, or does not exist, is reported."""
     job = {
         "TrainingJobName": "a-job",
         "TrainingJobStatus": "Completed",
@@ -173,7 +173,7 @@ def test_the_model_of_a_training_job_is_found_by_its_name(aws, deploy):
 
 
 def test_a_refusal_half_way_leaves_nothing_behind(aws, deploy):
-    """A quota that CreateEndpoint meets: told with its name, and configuration and model are removed."""
+    """CreateEndpoint exceeds a quota: the message names it, and configuration and model are removed."""
     refusal = Answer.refusal(
         "ResourceLimitExceeded", "The limit for ml.m5.xlarge for endpoint usage is 0 Instances."
     )
@@ -196,7 +196,7 @@ def test_a_lost_answer_is_not_taken_for_a_refusal(aws, deploy):
     assert left(aws) == (0, 1, 1)
 
 
-def test_an_endpoint_that_fails_is_told_with_its_log_and_removed(aws, deploy):
+def test_an_endpoint_that_fails_is_reported_with_its_log_and_removed(aws, deploy):
     """SageMaker's reason, the container's last lines, then endpoint, configuration and model go."""
     aws.put_log_line(
         "/aws/sagemaker/Endpoints/bert-classifier", "AllTraffic/i-1", "UserError: no trained model"
@@ -214,7 +214,7 @@ def test_an_endpoint_that_fails_is_told_with_its_log_and_removed(aws, deploy):
     assert left(aws) == (0, 0, 0)
 
 
-def test_everything_wrong_is_told_at_once_and_nothing_is_made(deploy, aws):
+def test_all_problems_are_reported_at_once_and_nothing_is_created(deploy, aws):
     """Model, instance, environment, role, image, network, host software: each with its remedy; exit code 2."""
     ended = deploy(
         f"--model-data=s3://{BUCKET}/none/model.tar.gz", "--instance-type=ml.m5.xlarg", "--role=nobody",

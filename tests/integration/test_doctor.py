@@ -47,7 +47,7 @@ def test_an_account_in_order_has_nothing_wrong(aws, tmp_path):
     assert aws.requests("CreateTrainingJob") == []
 
 
-def test_what_is_not_in_order_is_told_with_its_remedy(aws):
+def test_what_is_not_in_order_is_reported_with_its_remedy(aws):
     """A role for another service, an image in OCI's form, a quota of 0, policies that do not reach; exit code 2."""
     aws.put_image("bert-classifier", TAG, "application/vnd.oci.image.manifest.v1+json")
     aws.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument=json.dumps(_OTHERS_TRUST))
@@ -65,7 +65,7 @@ def test_what_is_not_in_order_is_told_with_its_remedy(aws):
     assert "it may not s3:GetObject arn:aws:s3:::a-bucket/x/*" in denied.out
 
 
-def test_a_bucket_of_another_region_is_told(aws):
+def test_a_bucket_of_another_region_is_reported(aws):
     """SageMaker reads only from its own."""
     aws.client("s3").create_bucket(
         Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -84,6 +84,6 @@ def test_a_bucket_of_another_region_is_told(aws):
         ("docker.io/library/python:3.11", "is not an address in ECR"),
     ],
 )
-def test_an_image_of_another_place_is_told(aws, uri, expected):
+def test_an_image_from_elsewhere_is_reported(aws, uri, expected):
     """Another region, another registry."""
     assert expected in aws.launch("doctor", f"--role={ROLE}", f"--image-uri={uri}").out

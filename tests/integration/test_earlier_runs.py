@@ -17,7 +17,7 @@ RUNS = Path(__file__).parents[1] / "earlier_runs"
 def test_a_checkpoint_of_an_earlier_version_is_resumed(
     version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It goes on from the step it was stopped at, to the weights of the run that was not stopped, bit for bit."""
+    """It resumes from the step it was stopped at and ends with the undisturbed run's weights, bit for bit."""
     roots = {name: tmp_path / name for name in ("resumed", "whole")}
     for root in roots.values():
         shutil.copytree(RUNS / version / "input", root / "input")

@@ -86,7 +86,7 @@ def failing(status: int, message: object) -> Answer:
         (500, "no object", 3, 'answered 500: "no object".'),
     ],
 )
-def test_the_containers_refusal_is_told_in_its_own_words(aws, endpoint, status, message, code, expected):
+def test_the_containers_refusal_is_reported_in_its_own_words(aws, endpoint, status, message, code, expected):
     """One sentence; what is wrong with the request is yours, the rest the platform's."""
     with aws.answering(**{f"/endpoints/{endpoint}/invocations": failing(status, message)}) as here:
         ended = here.launch("invoke", "a text")
@@ -125,7 +125,7 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
         (("--file=none.csv",), "Cannot read none.csv: No such file or directory. Correct FILE."),
     ],
 )
-def test_what_cannot_be_asked_is_told(aws, endpoint, arguments, expected):
+def test_what_cannot_be_asked_is_reported(aws, endpoint, arguments, expected):
     """Cause and remedy."""
     ended = aws.launch("invoke", *arguments)
     assert ended.code == 2

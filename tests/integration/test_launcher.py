@@ -36,7 +36,7 @@ def test_mistakes_of_settings_end_it_with_one_sentence(aws):
     ],
     ids=["no region", "no such region", "no profile", "no credentials", "no network"],
 )
-def test_an_account_that_cannot_be_used_is_told(aws, environ, code, expected):
+def test_an_account_that_cannot_be_used_is_reported(aws, environ, code, expected):
     """Cause and remedy, and the family's exit code."""
     told_environ = {name: value.format(port=free_port()) for name, value in environ.items()}
     ended = aws.launch("status", "a-job", **told_environ)

@@ -35,7 +35,7 @@ def aws(aws: Aws) -> Aws:
 
 
 class Typist:
-    """Types Ctrl-C when the launcher makes a request, as often as told."""
+    """Types Ctrl-C when the launcher makes a request, a given number of times."""
 
     def __init__(self, times: int) -> None:
         self.pids: list[int] = []
@@ -102,7 +102,7 @@ def test_ctrl_c_between_upload_and_request_starts_nothing(run, aws, tmp_path):
 
 
 def test_ctrl_c_during_the_request_tells_that_the_job_runs(run, aws):
-    """SageMaker has taken it, so its name and how to end it are told."""
+    """SageMaker has accepted it, so the message names the job and how to stop it."""
     ended = run("train", "CreateTrainingJob")
     assert ended.code == 130, ended.err
     assert "started a-job" in ended.err
@@ -127,7 +127,7 @@ def test_ctrl_c_before_the_endpoint_is_requested_leaves_nothing(run, aws):
 
 
 def test_ctrl_c_once_the_endpoint_is_requested_leaves_it_whole(run, aws):
-    """It comes up with its configuration and model, and how to remove it is told."""
+    """It comes up with its configuration and model, and the message says how to remove it."""
     ended = run("deploy", "CreateEndpoint")
     assert ended.code == 130, ended.err
     assert "It continues without you. To remove it: make delete-endpoint" in ended.err
@@ -151,7 +151,7 @@ def test_ctrl_c_of_a_batch_transform_tells_what_it_leaves(run, aws, at, expected
     ("command", "at"), [("deploy", "CreateEndpoint"), ("batch-transform", "CreateTransformJob")]
 )
 def test_a_second_ctrl_c_removes_nothing_that_may_be_needed(run, aws, command, at):
-    """It does not wait for the answer, so whether the request was taken is not known: how to ask is told."""
+    """It does not wait for the response, so the message says how to find out whether the request was accepted."""
     ended = run(command, at, times=2)
     assert ended.code == 130, ended.err
     assert "It is not known whether SageMaker accepted the request, so" in ended.err

@@ -47,7 +47,7 @@ def train(data: Path) -> Callable[..., Ended]:
     ],
     ids=["denied", "expired", "busy"],
 )
-def test_a_refused_upload_is_told_and_nothing_is_started(aws, train, answer, code, expected):
+def test_a_refused_upload_is_reported_and_nothing_is_started(aws, train, answer, code, expected):
     """By S3 itself, through the transfer library: one sentence and its remedy, no traceback."""
     with aws.answering(**{f"PUT /{BUCKET}/mine/data/": answer}) as here:
         ended = train(here, f"--s3-prefix=s3://{BUCKET}/mine")

@@ -161,7 +161,7 @@ def test_the_roles_reach_what_job_and_endpoint_read_and_write(aws, tmp_path):
         (("--output=x", "--output-kms-key=alias/a"), "alias/a is not the ARN of a KMS key."),
     ],
 )
-def test_what_cannot_be_filled_in_is_told(aws, arguments, expected):
+def test_what_cannot_be_filled_in_is_reported(aws, arguments, expected):
     """Cause and remedy, and nothing is written."""
     ended = aws.launch("policies", *arguments)
     assert ended.code == 2
@@ -169,7 +169,7 @@ def test_what_cannot_be_filled_in_is_told(aws, arguments, expected):
 
 
 def test_no_file_is_replaced_unseen(aws, tmp_path):
-    """Something else of the same name is told; the templates are never written over."""
+    """Replacing another file of the same name is reported; the templates are never overwritten."""
     (tmp_path / "trust.json").write_text("mine", encoding="utf-8")
     ended = aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}")
     assert f"{tmp_path}/trust.json, which had other content" in ended.err

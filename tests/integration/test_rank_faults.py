@@ -104,7 +104,7 @@ def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
     assert json.loads((roots[0] / "model" / "training.json").read_text())["is_complete"]
 
 
-def test_told_to_stop_while_it_waits_for_a_host_it_leaves(job, tmp_path):
+def test_a_stop_ends_the_wait_for_a_host(job, tmp_path):
     """The log says that a name does not resolve yet, and a signal ends the wait at once."""
     root = make_root(job, tmp_path / "ml", "127.0.0.1", ("127.0.0.1", "algo-2.invalid"))
     with started([root]) as (host,):

@@ -128,7 +128,7 @@ def test_a_frozen_rank_is_found_by_the_timeout_and_named(two_hosts):
 
 
 @pytest.mark.slow
-def test_told_to_stop_one_host_stops_both_after_the_same_step(two_hosts):
+def test_a_stop_of_one_host_stops_both_after_the_same_step(two_hosts):
     """Though the signal reached the second host alone, the first saves checkpoint and model, and both exit with 143."""
     two_hosts[1].process.send_signal(signal.SIGTERM)
     assert [host.process.wait(30) for host in two_hosts] == [143, 143]

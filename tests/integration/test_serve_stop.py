@@ -165,7 +165,7 @@ def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
 
 @pytest.mark.slow
 def test_an_answer_that_fails_behind_its_head_costs_its_connection_only(ml_root, tmp_path):
-    """The worker goes on; the client sees that the answer is cut off; the bug is logged under an id, and counted."""
+    """The worker keeps serving; the client sees a truncated response; the bug is logged with an id, and counted."""
     path = f"{FAULTY_ANSWER}:{CONTAINER}"
     with ServingProcess(ml_root, tmp_path / "log", pythonpath=path) as process:
         process.wait_until_ready()

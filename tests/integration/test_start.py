@@ -105,7 +105,7 @@ def edit_out(path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOLD_FIRST)
-def test_what_takes_less_to_find_is_told_before_the_data(good_root, tmp_path, capsys, name):
+def test_what_takes_less_to_find_is_reported_before_the_data(good_root, tmp_path, capsys, name):
     """However broken the data are: not a row of them is read before encoder, settings and files are in order."""
     damage, expected, _ = TOLD_FIRST[name]
     root = Path(shutil.copytree(good_root, tmp_path / "ml"))
@@ -121,7 +121,7 @@ def test_what_takes_less_to_find_is_told_before_the_data(good_root, tmp_path, ca
 
 
 @pytest.mark.parametrize("name", [name for name, case in TOLD_FIRST.items() if not case[2]])
-def test_what_the_files_tell_is_told_without_torch(good_root, tmp_path, name):
+def test_what_the_files_show_is_reported_without_torch(good_root, tmp_path, name):
     """In a fresh process, before seconds go into loading it."""
     damage, expected, _ = TOLD_FIRST[name]
     root = Path(shutil.copytree(good_root, tmp_path / "ml"))
@@ -155,7 +155,7 @@ def test_the_doctor_tells_the_encoder_before_the_data(good_root, tmp_path):
 
 
 def test_an_evaluation_proves_its_output_first(tmp_path, caplog):
-    """Not after an hour of answers: with neither model nor data there, a place that takes no file is told."""
+    """Not after an hour of predictions: a folder that cannot be written is reported even without model and data."""
     (tmp_path / "taken").write_text("a file")
     folders = [f"--model={tmp_path / 'none'}", f"--data={tmp_path / 'none.csv'}"]
     assert evaluate(["evaluate", *folders, f"--output={tmp_path / 'taken'}"]) == 3

@@ -80,7 +80,7 @@ def train(aws: Aws, tmp_path: Path) -> Callable[..., Ended]:
     return run
 
 
-def test_a_job_that_failed_is_told_with_its_reason_and_the_images_family(train):
+def test_a_job_that_failed_is_reported_with_its_reason_and_the_images_family(train):
     """The failure file's text; exit code 2 where the image says that it is the user's to mend."""
     reason = "AlgorithmError: UserError: The label is empty in train.csv line 3. Correct it., exit code: 2"
     ended = train(DescribeTrainingJob=job("Failed", "Failed", FailureReason=reason))
@@ -111,7 +111,7 @@ def test_a_log_that_may_not_be_read_does_not_lose_the_job(train):
 
 
 @pytest.mark.slow
-def test_a_quota_that_is_too_small_is_told_with_its_name(train):
+def test_a_quota_that_is_too_small_is_reported_with_its_name(train):
     """AWS refuses at once and bills nothing; the remedy names the quota to ask for."""
     refusal = Answer.refusal("ResourceLimitExceeded", "The account-level service limit is 0 Instances.")
     ended = train(CreateTrainingJob=refusal)
@@ -143,7 +143,7 @@ def test_a_lost_answer_leaves_open_whether_the_job_runs(train, answers, expected
     assert f"a-job may have started: {expected}. Check its status: make status JOB=a-job." in ended.err
 
 
-def test_a_name_that_is_taken_is_told(train):
+def test_a_name_that_is_taken_is_reported(train):
     """Names of jobs are never free again."""
     ended = train(CreateTrainingJob=Answer.refusal("ResourceInUse", "exists"))
     assert (ended.code, ended.err.splitlines()[-1]) == (
@@ -164,14 +164,14 @@ def test_the_status_of_a_job_tells_phases_metrics_cost_and_savings(aws):
 
 
 @pytest.mark.parametrize("answers", [{}, {"GetProducts": Answer.refusal("AccessDeniedException")}])
-def test_without_a_price_the_seconds_are_told(aws, answers):
+def test_without_a_price_the_seconds_are_reported(aws, answers):
     """No price is made up; HOURLY_PRICE gives one."""
     with aws.answering(DescribeTrainingJob=job("Completed", "Completed"), **answers) as here:
         assert "for the cost give HOURLY_PRICE" in here.launch("status", "a-job").out
         assert "about $1.00" in here.launch("status", "a-job", "--hourly-price=6").out
 
 
-def test_a_job_that_is_not_there_is_told(aws):
+def test_a_job_that_is_not_there_is_reported(aws):
     """With the region that was asked."""
     ended = aws.launch("status", "no-job")
     assert (ended.code, ended.err.strip()) == (

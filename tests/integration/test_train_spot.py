@@ -74,7 +74,7 @@ def test_the_request_of_a_spot_job_is_exactly_this(train, aws, data):
 
 
 @pytest.mark.slow
-def test_every_option_reaches_the_request_of_a_job_at_full_price(train, aws):
+def test_every_option_reaches_the_request_of_an_on_demand_job(train, aws):
     """VPC, keys, isolation, tags, environment, an own place for checkpoints; no wait for spot capacity."""
     aws.put(f"texts/validation/part-1.{'csv'}", "Alpha,a text\n")
     aws.put("texts/model/model.safetensors", "weights")
@@ -126,7 +126,7 @@ def test_a_dry_run_prints_the_request_that_would_be_sent(train, aws):
     assert len(aws.requests("CreateTrainingJob")) == 1
 
 
-def test_a_broken_configuration_of_the_sdk_is_told(aws, train, data, tmp_path):
+def test_a_broken_configuration_of_the_sdk_is_reported(aws, train, data, tmp_path):
     """As what it is, no bug of the launcher; nothing is started."""
     broken = tmp_path / "config.yaml"
     broken.write_text("just text", encoding="utf-8")
@@ -191,7 +191,7 @@ def test_a_gpu_that_fits_is_no_doubt_and_one_that_could_not_be_checked_is(train,
     assert "could not be checked: it has no label bert-classifier.cuda-architectures" in ended.err
 
 
-def test_everything_wrong_is_told_at_once_and_nothing_is_sent(train, aws):
+def test_all_problems_are_reported_at_once_and_nothing_is_sent(train, aws):
     """Hyperparameters, instance, times, image, role, bucket, data: each with its remedy."""
     ended = train(
         "--hp=learning_rat=1 num_train_epochs=0", "--instance-type=ml.g5.xlarg", "--max-wait=60", "--role=nobody",

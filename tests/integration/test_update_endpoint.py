@@ -29,7 +29,7 @@ def test_an_endpoint_that_is_there_is_updated_and_the_former_model_goes(aws, dep
 
 
 def test_an_update_keeps_what_operators_have_tuned_and_shows_what_changes(aws, deploy):
-    """Type, count, environment, role, tags: as they are, unless said otherwise; the difference is told first."""
+    """Type, count, environment, role and tags stay unless they are set; the changes are shown first."""
     tuned = ("--instance-type=ml.c5.2xlarge", "--instance-count=3", "--environment=A=1", "--tags=team=nlp")
     assert deploy(*tuned).code == 0
     without_role = (f"--image-tag={TAG}", f"--model-data={ARTIFACT}")
@@ -50,7 +50,7 @@ def test_an_update_keeps_what_operators_have_tuned_and_shows_what_changes(aws, d
 
 @pytest.mark.slow
 def test_only_tags_that_are_named_go_to_the_endpoint_once_it_changes(aws, deploy):
-    """It may have others than its configuration; without permission its update goes on, and that is told."""
+    """They may differ from its configuration's; without the permission, the update continues with a note."""
     assert deploy("--tags=team=nlp").code == 0
     with aws.answering(UpdateEndpoint=updating(aws), AddTags=Answer.json({})) as here:
         ended = deploy("--tags=stage=test", here=here)

@@ -46,8 +46,8 @@ class Container:
 
     def log(self) -> str:
         """Return what it has written so far."""
-        told = docker("logs", self.name)
-        return told.stdout + told.stderr
+        log = docker("logs", self.name)
+        return log.stdout + log.stderr
 
     def wait_for(self, text: str, timeout: float = 60) -> None:
         """Wait until it has written `text`."""
@@ -101,5 +101,5 @@ def open_to_all(root: Path) -> Path:
 
 def name_hosts(root: Path, current: str, hosts: Sequence[str]) -> None:
     """Write resourceconfig.json as SageMaker does."""
-    told = {"current_host": current, "hosts": list(hosts), "network_interface_name": "eth0"}
-    (root / "input" / "config" / "resourceconfig.json").write_text(json.dumps(told), encoding="utf-8")
+    resources = {"current_host": current, "hosts": list(hosts), "network_interface_name": "eth0"}
+    (root / "input" / "config" / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")

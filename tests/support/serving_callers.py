@@ -14,7 +14,7 @@ SMALL = json.dumps("apple river")
 
 
 class Caller(threading.Thread):
-    """A client that asks until told to end, or until its connection is refused; it counts what became of it."""
+    """A client that sends requests until it is stopped or its connection is refused, and counts the outcomes."""
 
     def __init__(self, port: int, *, keeps_connections: bool, goes_on: Callable[[], bool] | None) -> None:
         super().__init__(daemon=True)

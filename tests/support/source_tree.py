@@ -19,7 +19,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def project_files() -> list[Path]:
     """Return the files that are in the repository or would be added to it, relative to its root."""
     if not (ROOT / ".git").exists():
-        pytest.skip("this is not a git repository, so what belongs to the project cannot be told")
+        pytest.skip("this is not a git repository, so the project's files are not known")
     listed = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         capture_output=True,

@@ -43,8 +43,8 @@ def make_root(job: Path, root: Path, host: str = "", hosts: Sequence[str] = (), 
     (root / "checkpoints").mkdir()
     (root / "input" / "data").symlink_to(job / "input" / "data")
     config = root / "input" / "config"
-    told = json.loads((job / "input" / "config" / "hyperparameters.json").read_text())
-    (config / "hyperparameters.json").write_text(json.dumps({**told, **SETTINGS, **settings}))
+    hyperparameters = json.loads((job / "input" / "config" / "hyperparameters.json").read_text())
+    (config / "hyperparameters.json").write_text(json.dumps({**hyperparameters, **SETTINGS, **settings}))
     if host:
         cluster = {"current_host": host, "hosts": list(hosts), "network_interface_name": "lo"}
         (config / "resourceconfig.json").write_text(json.dumps(cluster))
@@ -62,7 +62,7 @@ def started(
         environ: variables that the programs get besides.
     """
     port = str(free_port())
-    told = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": port}
+    variables = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": port}
     hosts = []
     try:
         for number, root in enumerate(roots):
@@ -71,7 +71,7 @@ def started(
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     [sys.executable, str(CONTAINER / "train")],
-                    env={**told, **(environ or {}), "ML_ROOT": str(root)},
+                    env={**variables, **(environ or {}), "ML_ROOT": str(root)},
                     stdout=output,
                     stderr=subprocess.STDOUT,
                 )

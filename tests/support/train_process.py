@@ -39,11 +39,11 @@ def train_as_process(
     root: Path, *, container: Path = CONTAINER, environ: Mapping[str, str] | None = None, timeout: float = 240
 ) -> Outcome:
     """Run the `train` executable of a container folder, without network and on one core."""
-    told = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(container), "HF_HUB_OFFLINE": "1"}
+    variables = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(container), "HF_HUB_OFFLINE": "1"}
     with one_core():
         ended = subprocess.run(
             [sys.executable, str(container / "train")],
-            env={**told, **(environ or {})},
+            env={**variables, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

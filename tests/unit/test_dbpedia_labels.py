@@ -59,16 +59,16 @@ def test_words_of_the_data_are_sorted_as_texts():
 
 
 def test_numbers_among_words_are_read_by_the_alphabet_aloud(caplog):
-    """No file says in which order the classes are counted: the reading is told once, and is no guess with a file."""
+    """No file gives the order of the classes: the assumed order is logged once; with a file, nothing is."""
     mapper = DbpediaLabelMapper.from_labels(["HUM", "DESC", "ABBR"])
     with caplog.at_level(logging.WARNING, "bert_classifier"):
         assert DbpediaLabelMapper(NAMES).map("2") == 1
         assert [mapper.map(label) for label in ("HUM", "DESC", "ABBR")] == [2, 1, 0]
         assert caplog.messages == []
         assert [mapper.map(label) for label in ("1", "2", "1")] == [0, 1, 0]
-    (told,) = caplog.messages
-    assert "alphabetical order (1 = 'ABBR', 2 = 'DESC', 3 = 'HUM')" in told
-    assert "give the class channel a classes.txt" in told
+    (message,) = caplog.messages
+    assert "alphabetical order (1 = 'ABBR', 2 = 'DESC', 3 = 'HUM')" in message
+    assert "give the class channel a classes.txt" in message
 
 
 @given(labels=st.lists(st.text("0123456789abñ-", min_size=1, max_size=12), min_size=1, max_size=20))

@@ -87,7 +87,7 @@ def test_names_may_be_in_any_language():
 
 
 def test_reverse_map_that_fails_is_named_with_its_call():
-    """A mapper that promises more classes than it can name is the user's to mend: the failing call is told."""
+    """A mapper that promises more classes than it can name is the user's to fix: the message names the failing call."""
 
     class Promising(ListMapper):
         @property

@@ -104,7 +104,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def serve() -> int:
-    """Load the model, then answer until told to stop and nobody asks any more."""
+    """Load the model, then serve until SIGTERM, and finish the requests under way."""
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     Handler.line = json.loads((ML / "model/line.json").read_text())

@@ -58,9 +58,9 @@ def manifest(change: Callable[[dict[str, Any]], Any]) -> Damage:
     """Change the manifest's list of files."""
 
     def damage(folder: Path) -> None:
-        told = json.loads((folder / "manifest.json").read_text())
-        change(told["files"])
-        (folder / "manifest.json").write_text(json.dumps(told))
+        manifest = json.loads((folder / "manifest.json").read_text())
+        change(manifest["files"])
+        (folder / "manifest.json").write_text(json.dumps(manifest))
 
     return damage
 

@@ -25,8 +25,8 @@ def encoder(tmp_path: Path) -> Path:
 
 def name_config(folder: Path, name: object) -> None:
     """Write into a config.json what the model is called."""
-    told = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**told, "_name_or_path": name}))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "_name_or_path": name}))
 
 
 def origin(folder: Path, *, is_channel: bool = True, **settings: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def origin(folder: Path, *, is_channel: bool = True, **settings: Any) -> dict[st
     return encoder_of(config, environment, model)
 
 
-def test_a_model_channel_is_told_by_its_files(encoder):
+def test_a_model_channel_is_reported_by_its_files(encoder):
     """Digest and sizes are those of the files; there is no name of the hub, and nobody's path."""
     found = origin(encoder)
     config = (encoder / "config.json").read_bytes()
@@ -70,7 +70,7 @@ def test_a_folder_that_model_name_names_is_a_folder(encoder):
     assert true_settings({"model_name": str(encoder)}, found) == {"model_name": str(encoder)}
 
 
-def test_a_name_of_the_hub_is_told_with_its_commit(encoder):
+def test_a_name_of_the_hub_is_reported_with_its_commit(encoder):
     """As transformers knows them."""
     hub = {**origin(encoder), "source": "model hub", "name": "bert-base-uncased", "commit": "86b5e093"}
     assert encoder_facts(hub)["encoder"] == "bert-base-uncased"
@@ -78,7 +78,7 @@ def test_a_name_of_the_hub_is_told_with_its_commit(encoder):
     assert true_settings({"model_name": "bert-base-uncased"}, hub)["model_name"] == "bert-base-uncased"
 
 
-def test_a_name_beside_a_channel_is_told_to_be_unused(encoder, caplog):
+def test_a_name_beside_a_channel_is_reported_as_unused(encoder, caplog):
     """The channel goes first, and the settings do not claim otherwise."""
     with caplog.at_level(logging.WARNING):
         found = origin(encoder, model_name="roberta-base")

@@ -18,7 +18,7 @@ MAPPER = DbpediaLabelMapper(NAMES)
 
 
 class MappedTo(DbpediaLabelMapper):
-    """A user's mapper whose map gives what it is told, or raises it."""
+    """A user's mapper whose map returns or raises a given value."""
 
     def __init__(self, answer: Any) -> None:
         super().__init__(NAMES)
@@ -53,7 +53,7 @@ def test_no_row_is_refused_with_the_channel():
 
 
 def test_unknown_labels_are_named_by_file_and_line(tmp_path):
-    """Rows with the same fault are told once, with the first places and their number; the classes are named."""
+    """Rows with the same fault are reported once, with their number, the first lines and the classes."""
     path = tmp_path / "train.csv"
     path.write_text("".join(f"{'Beta' if row % 2 else 'Delta'},text {row}\n" for row in range(100)))
     with pytest.raises(
@@ -96,7 +96,7 @@ def test_item_of_a_users_dataset_that_is_no_text(text, reason):
     ],
 )
 def test_mapper_that_answers_wrongly_is_refused(answer, reason):
-    """A mapper of one's own that gives no index below num_classes is told so before any training."""
+    """A user's mapper that returns no index below num_classes is refused before training."""
     with pytest.raises(UserError) as caught:
         read_examples([("a", "Alpha")], MappedTo(answer), "train")
     assert f"item 0: {reason}." in caught.value.cause

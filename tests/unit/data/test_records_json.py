@@ -62,7 +62,7 @@ def test_wrong_line_does_not_stop_the_others():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "cause"),
     [
         ("NaN", "NaN is not JSON"),
         ('{"label": Infinity}', "Infinity is not JSON"),
@@ -81,11 +81,11 @@ def test_wrong_line_does_not_stop_the_others():
         ("hello", "Expecting value"),
     ],
 )
-def test_mistakes_are_told_without_the_text(text, told):
-    """What is wrong is told by its kind; the data themselves are never part of the message."""
+def test_mistakes_are_reported_without_the_text(text, cause):
+    """The message names the kind of mistake and never quotes the data."""
     (row,) = rows_of(text)
     assert isinstance(row, RowError)
-    assert told in row.cause
+    assert cause in row.cause
     assert "hello" not in row.cause
 
 

@@ -39,9 +39,9 @@ def test_ids_are_those_of_one_batch(tokenizer, tmp_path, monkeypatch, truncation
     monkeypatch.setattr(token_file, "_CHUNK_CHARS", chars)
     encoder = TextEncoder(tokenizer, 0, LENGTH, truncation, 4, 0.25)
     expected = encoder.encode_batch(TEXTS)
-    told: list[int] = []
-    found = encode_to_file(encoder, TEXTS, tmp_path / "ids", told.append)
-    assert len(found) == len(TEXTS) == told[-1]
+    reported: list[int] = []
+    found = encode_to_file(encoder, TEXTS, tmp_path / "ids", reported.append)
+    assert len(found) == len(TEXTS) == reported[-1]
     for field in ("ids", "offsets", "truncated", "bounds"):
         ours, wanted = getattr(found, field), getattr(expected, field)
         assert (ours is None) == (wanted is None), field
@@ -51,27 +51,27 @@ def test_ids_are_those_of_one_batch(tokenizer, tmp_path, monkeypatch, truncation
     assert not found.ids.flags.writeable
 
 
-def test_every_chunk_is_told_and_may_be_the_last(tokenizer, tmp_path, monkeypatch):
+def test_every_chunk_is_reported_and_may_be_the_last(tokenizer, tmp_path, monkeypatch):
     """The caller hears of each chunk, and what it raises ends the work there."""
     monkeypatch.setattr(token_file, "_CHUNK_TEXTS", 30)
-    told = []
+    reported = []
 
     def on_chunk(done: int) -> None:
-        told.append(done)
+        reported.append(done)
         if done >= 90:
             raise LookupError
 
     with pytest.raises(LookupError):
         encode_to_file(TextEncoder(tokenizer, 0, LENGTH), TEXTS, tmp_path / "ids", on_chunk)
-    assert told == [30, 60, 90]
+    assert reported == [30, 60, 90]
 
 
 def test_a_chunk_is_bounded_by_characters(tokenizer, tmp_path):
     """Of giant texts, few make a chunk; of a text, what the tokenizer looks at counts."""
     long_texts = ["apple " * 1000] * 1000
-    told: list[int] = []
-    encode_to_file(TextEncoder(tokenizer, 0, 512), long_texts, tmp_path / "ids", told.append)
-    assert len(told) >= 1000 * 512 * 8 // 200_000
+    reported: list[int] = []
+    encode_to_file(TextEncoder(tokenizer, 0, 512), long_texts, tmp_path / "ids", reported.append)
+    assert len(reported) >= 1000 * 512 * 8 // 200_000
 
 
 def test_memory_does_not_grow_with_the_tokens(tokenizer, tmp_path):
@@ -87,7 +87,7 @@ def test_memory_does_not_grow_with_the_tokens(tokenizer, tmp_path):
     assert peak < 4 * tokens
 
 
-def test_a_full_disk_is_told(tokenizer):
+def test_a_full_disk_is_reported(tokenizer):
     """The environment's fault, with the place and the settings that mend it."""
     with pytest.raises(PlatformError, match=r"tokens .* cannot be written to /dev: No space left") as caught:
         encode_to_file(TextEncoder(tokenizer, 0, LENGTH), TEXTS, Path("/dev/full"), lambda _: None)

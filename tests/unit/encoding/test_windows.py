@@ -99,7 +99,7 @@ def test_a_giant_text_makes_no_more_windows_than_allowed(tokenizer, filler):
 
 @pytest.mark.parametrize(("truncation", "most"), [("head", 1), ("windows", 4)])
 def test_the_cost_of_a_text_is_that_of_its_windows(tokenizer, truncation, most):
-    """What is told before tokenising is near what the windows have, and never more than they can have."""
+    """The estimate before tokenising is near the number of windows, and never above the possible maximum."""
     encoder = TextEncoder(tokenizer, 0, LENGTH, truncation, 4, 0.2)
     costs = [encoder.cost_of("abcd" * words) for words in (1, 14, 15, 30, 10_000)]
     assert costs[:2] == [3, 16]

@@ -26,7 +26,7 @@ TEXT = st.text(st.characters(codec=None) | st.sampled_from(',"\r\n\0{}[]:\\'))
 
 
 def assert_fits(error):
-    """Check that an error is told in the failure file: short, and with something to do."""
+    """Check that the failure file holds the error: short, and with a remedy."""
     text = failure_text(error)
     assert len(text) <= FAILURE_LIMIT
     assert text.startswith("UserError: ")

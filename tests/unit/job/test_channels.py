@@ -102,7 +102,7 @@ def test_impossible_channel_name_is_refused(tmp_path, folder, name):
 
 
 def test_missing_required_channel_lists_those_there_are(tmp_path, folder):
-    """A job without its channel is told which it has, and how to add one."""
+    """The message lists the job's channels and says how to add one."""
     environment = Environment.read(tmp_path, {})
     assert environment.required_channel("train").path == folder
     with pytest.raises(UserError, match=r"no validation channel \(channels: train\)") as caught:
@@ -143,7 +143,7 @@ def test_links_to_files_count_and_loops_do_not_hang(folder, channel, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("present", "told"),
+    ("present", "contents"),
     [
         ([], "it is empty"),
         ([".hidden.csv"], "it is empty"),
@@ -153,11 +153,11 @@ def test_links_to_files_count_and_loops_do_not_hang(folder, channel, tmp_path):
         ([f"{n}.tsv" for n in range(7)], "it holds 0.tsv, 1.tsv, 2.tsv, 3.tsv, 4.tsv …"),
     ],
 )
-def test_channel_without_data_says_what_it_holds(folder, channel, present, told):
+def test_channel_without_data_says_what_it_holds(folder, channel, present, contents):
     """A channel without usable files is named with its path, what is there and what is wanted."""
     fill(folder, *present)
     sentence = refusal(channel)
-    assert f"Channel train ({folder}) has no *.csv or *.jsonl file with content: {told}." in sentence
+    assert f"Channel train ({folder}) has no *.csv or *.jsonl file with content: {contents}." in sentence
     assert "CSV (plain, not packed) or JSON Lines" in sentence
 
 

@@ -196,7 +196,7 @@ def test_unknown_name_unlike_any_is_refused_without_a_guess():
 
 
 def test_all_mistakes_come_in_one_error():
-    """Unknown names, wrong values, a double name and a contradiction are all told at once."""
+    """Unknown names, wrong values, a double name and a contradiction are all reported at once."""
     cause = cause_of(
         {
             "learnng_rate": "0.1",

@@ -59,7 +59,7 @@ def test_tree_without_any_description_is_one_host_with_defaults(root):
 
 
 def test_folder_that_is_no_tree_is_refused(tmp_path):
-    """A folder without `input` is told from a job, naming ML_ROOT as the way out."""
+    """A folder without `input` is no job; the remedy names ML_ROOT."""
     with pytest.raises(UserError, match="There is no folder") as caught:
         Environment.read(tmp_path / "nowhere", {})
     assert "ML_ROOT" in caught.value.remedy
@@ -93,7 +93,7 @@ def test_checkpoint_folder_is_the_one_that_somebody_keeps(root):
 
 @pytest.mark.parametrize("name", ["hyperparameters", "inputdataconfig", "resourceconfig"])
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("", "is not valid JSON"),
         ("{", "is not valid JSON"),
@@ -107,11 +107,11 @@ def test_checkpoint_folder_is_the_one_that_somebody_keeps(root):
         (b'{"a": "\xe4"}', "is not valid JSON"),
     ],
 )
-def test_malformed_description_is_refused(root, name, content, told):
+def test_malformed_description_is_refused(root, name, content, expected):
     """A file that is no JSON object in UTF-8 is refused in one sentence that names it."""
     describe(root, name, content)
     cause = refusal(root)
-    assert told in cause
+    assert expected in cause
     assert f"{name}.json" in cause
 
 
@@ -167,7 +167,7 @@ def test_missing_keys_mean_one_host(root, resources, hosts, current):
 
 
 @pytest.mark.parametrize(
-    ("resources", "told"),
+    ("resources", "expected"),
     [
         ({"hosts": ["algo-1", "algo-2"]}, "current_host None is not among hosts"),
         ({"hosts": ["algo-1"], "current_host": "algo-3"}, "current_host 'algo-3' is not among hosts"),
@@ -178,10 +178,10 @@ def test_missing_keys_mean_one_host(root, resources, hosts, current):
         ({"current_host": 7}, "hosts must be a list of names"),
     ],
 )
-def test_contradictory_hosts_are_refused(root, resources, told):
+def test_contradictory_hosts_are_refused(root, resources, expected):
     """A host that cannot find itself stops with the reason instead of training as somebody else."""
     describe(root, "resourceconfig", resources)
-    assert told in refusal(root)
+    assert expected in refusal(root)
 
 
 def test_outputs_are_made_and_proven_writable(root):

@@ -34,7 +34,7 @@ def test_serve_body_limit_zero_means_the_platform_limit():
 
 
 def test_serve_names_every_wrong_variable_as_it_is_set():
-    """Wrong variables are told all at once, under the names they have in the model's environment."""
+    """Wrong variables are reported all at once, under their names in the model's environment."""
     with pytest.raises(UserError) as caught:
         ServeConfig.from_environ({"SAGEMAKER_BIND_TO_PORT": "70000", "SERVING_THREADS": "all"})
     assert caught.value.cause == (
@@ -61,7 +61,7 @@ def test_serve_refuses_a_multi_model_endpoint():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "hint"),
     [
         ("SERVING_THREDS", "'SERVING_THREDS', did you mean SERVING_THREADS?"),
         ("SERVING_MAX_RECORD", "'SERVING_MAX_RECORD', did you mean SERVING_MAX_RECORDS?"),
@@ -70,11 +70,11 @@ def test_serve_refuses_a_multi_model_endpoint():
         ("SERVING_", "'SERVING_'"),
     ],
 )
-def test_an_unknown_variable_of_ours_is_refused(name, told):
+def test_an_unknown_variable_of_ours_is_refused(name, hint):
     """A setting that is misspelt, or in small letters, would count for nothing; an empty one is unset anyway."""
     with pytest.raises(UserError) as caught:
         ServeConfig.from_environ({name: "1", "SERVING_THREADS": "2"})
-    assert caught.value.cause.startswith(f"Unknown environment variable {told}")
+    assert caught.value.cause.startswith(f"Unknown environment variable {hint}")
     assert ServeConfig.from_environ({name: ""}) == ServeConfig()
 
 
@@ -89,7 +89,7 @@ def test_an_unknown_variable_of_ours_is_refused(name, told):
     ],
 )
 def test_a_near_miss_under_sagemakers_prefix_is_doubted(name, near):
-    """It may be SageMaker's own, so it is told and not refused."""
+    """It may be SageMaker's own, so it gets a warning and is not refused."""
     assert ServeConfig.from_environ({name: "1"}) == ServeConfig()
     assert near_misses({name: "1"}, specs(ServeConfig)) == [f"'{name}' sets nothing, did you mean {near}?"]
 
@@ -127,7 +127,7 @@ def test_a_service_of_kubernetes_called_serving_is_passed_over():
         "SERVING_BERT_PORT": "tcp://10.0.0.2:80",
     }
     assert ServeConfig.from_environ(links) == ServeConfig()
-    told = "'SERVING_BERT_PORT' is of a Kubernetes service and sets nothing here"
-    assert near_misses(links, specs(ServeConfig)) == [told]
+    expected = "'SERVING_BERT_PORT' is of a Kubernetes service and sets nothing here"
+    assert near_misses(links, specs(ServeConfig)) == [expected]
     with pytest.raises(UserError, match="SERVING_PORT"):
         ServeConfig.from_environ({"SERVING_PORT": "8081"})

@@ -115,8 +115,8 @@ def test_the_disks_faults_are_the_platforms(number: int) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the administrator makes files of other users")
 @pytest.mark.parametrize("left", ["model/config.json", "output/data/report.html", "output/failure"])
-def test_what_another_user_has_left_is_told_at_the_start(environment: Environment, left: str) -> None:
-    """In sticky folders the run may write, but not replace: told before training, not at its end."""
+def test_what_another_user_has_left_is_reported_at_the_start(environment: Environment, left: str) -> None:
+    """In sticky folders the run may write but not replace: reported before training, not at its end."""
     environment.prepare_outputs()
     path = environment.root / left
     path.write_text("an earlier run's")

@@ -1,4 +1,4 @@
-"""What AWS' refusals and its libraries' errors mean: every one of them is told, none is called a bug."""
+"""What AWS' refusals and its libraries' errors mean: every one gets a message, none is called a bug."""
 
 import string
 
@@ -90,7 +90,7 @@ def refused(code: str, status: int = 400, **more: str) -> botocore.exceptions.Cl
         ("EntityTooLarge", 400, UserError, "AWS refused PutObject (EntityTooLarge): why. Correct"),
     ],
 )
-def test_a_refusal_is_told_with_its_remedy(code, status, family, expected):
+def test_a_refusal_is_reported_with_its_remedy(code, status, family, expected):
     """By AWS' own code, and also where the transfer library wraps it."""
     error = refused(code, status)
     wrapped = boto3.exceptions.S3UploadFailedError("Failed to upload")

@@ -98,7 +98,7 @@ def test_an_image_is_compared_with_the_instances(image, settings, expected):
         ("ml.p6-b200.48xlarge", ""),
     ],
 )
-def test_hosts_that_the_image_has_no_software_for_are_told(instance, expected):
+def test_hosts_that_the_image_has_no_software_for_are_reported(instance, expected):
     """For training as for endpoints; a family of tomorrow is doubtful, not good."""
     (found,) = check_host(TrainSettings(instance_type=instance))
     assert expected in found.message

@@ -67,7 +67,7 @@ def live(
 
 
 def updated(there: LiveEndpoint, **said: Any) -> tuple[DeploySettings, dict[str, Any]]:
-    """Return settings and configuration of an update that is told some settings."""
+    """Return settings and configuration of an update with some settings."""
     settings = there.keep(DeploySettings(**said, given=frozenset(said)))
     folder = there.async_folder(settings) or Location("a-bucket", "new/")
     return settings, endpoint_update.next_config(
@@ -75,7 +75,7 @@ def updated(there: LiveEndpoint, **said: Any) -> tuple[DeploySettings, dict[str,
     )
 
 
-def test_an_update_that_is_told_nothing_changes_the_model_alone():
+def test_an_update_without_settings_changes_only_the_model():
     """Instances as autoscaling has set them, weight, routing, capture, key, access: all of the configuration."""
     settings, request = updated(live())
     assert request == {

@@ -1,4 +1,4 @@
-"""What is told of a model's place and environment without asking AWS."""
+"""Checks of a model's location and environment without asking AWS."""
 
 import dataclasses
 
@@ -73,7 +73,7 @@ def test_the_environment_is_checked_as_the_server_checks_it(environment, on_gpu,
         ({"volume_kms_key": "k"}, "has no disk key"),
     ],
 )
-def test_what_a_serverless_endpoint_has_not_is_told(settings, expected):
+def test_what_a_serverless_endpoint_lacks_is_reported(settings, expected):
     """Memory in its steps; no VPC, isolation, disk or GPU, whatever the instance type of other commands."""
     found = worst(check_serverless(DeploySettings(mode="serverless", **settings)))
     assert expected in found

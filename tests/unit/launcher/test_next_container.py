@@ -36,8 +36,8 @@ def test_what_no_setting_names_goes_along():
     assert expected == [("Environment.A", "1", "–"), ("InferenceSpecificationName", "one", "–")]
 
 
-def test_how_to_get_at_another_registry_is_not_kept():
-    """It is told."""
+def test_access_to_another_registry_is_not_kept():
+    """The table of changes shows it."""
     container, expected = rows("registry.example/bert-classifier:1")
     assert "ImageConfig" not in container
     assert ("ImageConfig.RepositoryAccessMode", "Platform", "–") in expected

@@ -1,4 +1,4 @@
-"""Settings of the launcher: where they come from, and what is told of wrong ones."""
+"""Settings of the launcher: where they come from, and the messages for wrong ones."""
 
 import dataclasses
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_without_anything_defaults_hold(tmp_path):
     assert read(tmp_path, environ={"LAUNCHER_COUNT": "", "ROLE": "of something else"}) == Some()
 
 
-def test_all_mistakes_are_told_at_once_with_their_places(tmp_path):
+def test_all_mistakes_are_reported_at_once_with_their_places(tmp_path):
     """Each as its user wrote it."""
     with pytest.raises(UserError) as caught:
         read(tmp_path, 'rol = "x"\ncount = "many"', {"LAUNCHER_DATA": "/no/uri"}, subnets="net")

@@ -1,4 +1,4 @@
-"""What is told of a training job without asking AWS."""
+"""Checks of a training job without asking AWS."""
 
 import functools
 import os
@@ -99,7 +99,7 @@ def test_waiting_takes_longer_than_running(max_wait, spot, is_wrong):
         ({"encrypt_traffic": True}, [], "does nothing for one instance"),
     ],
 )
-def test_network_settings_that_contradict_each_other_are_told(settings, channels, expected):
+def test_network_settings_that_contradict_each_other_are_reported(settings, channels, expected):
     """VPC, isolation, encoder, encryption."""
     found = worst(training.check_network(TrainSettings(**settings), channels))
     assert expected in found
@@ -138,17 +138,17 @@ def test_an_encoder_of_this_machine_is_looked_at_before_it_is_uploaded(pretraine
     assert "is damaged: model.safetensors: it has 30000 bytes instead of" in found()
 
 
-def test_the_job_is_told_how_long_it_has():
+def test_the_job_gets_its_time_limit():
     """So that it saves in time."""
     assert TrainSettings(max_run=600).hyperparameters == {"max_run_seconds": "600"}
 
 
-def test_reserved_tags_are_told():
+def test_reserved_tags_are_reported():
     """AWS keeps aws: to itself."""
     assert "aws:x" in worst(workload.check_tags(TrainSettings(tags=(("aws:x", "1"),))))
 
 
-def test_failures_are_told_together_and_the_rest_stops_nothing():
+def test_failures_are_reported_together_and_the_rest_stops_nothing():
     """One error for all that is wrong; doubts alone pass."""
     refuse_failures([ok("a", "fine"), warn("b", "odd")])
     with pytest.raises(UserError) as caught:

@@ -59,7 +59,7 @@ def test_scores_of_the_model_stand_apart_from_the_trainings():
     assert "  the model: validation_accuracy=0.875 test_accuracy=0.9" in expected
 
 
-def test_the_reason_of_an_end_is_told():
+def test_the_reason_of_an_end_is_reported():
     """Nothing for a job that completed; an unknown reason by its own name."""
     assert reason_of({"TrainingJobStatus": "Completed"}) == ""
     assert "no reason given" in reason_of({"TrainingJobStatus": "Failed"})

@@ -77,7 +77,7 @@ def test_files_of_several_forms_are_refused(tmp_path):
         ({"a.json": '["' + "x" * 1_100_000 + '"]'}, {"max_payload": 1}, "more than MAX_PAYLOAD"),
     ],
 )
-def test_what_sagemaker_cannot_cut_is_told(tmp_path, files, settings, expected):
+def test_what_sagemaker_cannot_cut_is_reported(tmp_path, files, settings, expected):
     """Line breaks in cells, records above the payload, empty files, more at a time than it holds."""
     findings = check_input(*found(tmp_path, files, **settings))
     wrong = "; ".join(finding.message for finding in findings if finding.severity is Severity.ERROR)
@@ -100,7 +100,7 @@ SILENT = ["No, thanks\nNo, thanks\n", "one\ntwo\none\n", "a text, with a comma\n
         *((silent, "") for silent in SILENT),
     ],
 )
-def test_what_may_be_a_label_is_told(tmp_path, content, expected):
+def test_what_may_be_a_label_is_reported(tmp_path, content, expected):
     """A few words beside a comma may be a class, which only the server knows: what follows then is said."""
     findings = list(check_input(*found(tmp_path, {"a.csv": content}, strategy="SingleRecord")))
     doubts = "; ".join(finding.message for finding in findings if finding.severity is Severity.WARNING)
@@ -127,7 +127,7 @@ def test_labels_in_few_rows_of_a_request_are_no_doubt(tmp_path, content, expecte
 @pytest.mark.parametrize(
     ("strategy", "level"), [("SingleRecord", Severity.ERROR), ("MultiRecord", Severity.WARNING)]
 )
-def test_a_later_row_that_reads_like_a_header_is_told(tmp_path, strategy, level):
+def test_a_later_row_that_reads_like_a_header_is_reported(tmp_path, strategy, level):
     """It may be the first of a request, and alone it is; header=absent says that it is a text."""
     files = {"a.csv": "hello there\ncontent\nbye\n"}
     (finding,) = [f for f in check_input(*found(tmp_path, files, strategy=strategy)) if "line 2" in f.message]
@@ -148,7 +148,7 @@ FORM = CsvForm.of("", ("Film", "No", "Company", "Refund"), is_part=True)
         *SILENT,
     ],
 )
-def test_the_server_refuses_only_what_was_told(tmp_path, content):
+def test_the_server_refuses_only_what_was_reported(tmp_path, content):
     """Whether SageMaker sends a file as a whole or each row alone: silence here means that no request is refused."""
 
     def is_silent(strategy):

@@ -72,7 +72,7 @@ def test_a_job_whose_data_nobody_could_tell_is_refused(aws, monkeypatch, answer,
 
 
 def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
-    """Where their form is told."""
+    """If CONTENT_TYPE is given."""
     there = f"s3://{BUCKET}/texts"
     settings = TransformSettings(input=there, content_type="text/plain")
     found = input_of(settings, Location(BUCKET, "mine/"), closed)

@@ -138,14 +138,14 @@ def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
         ({"train": "docker"}, "docker has no .csv or .jsonl for train"),
     ],
 )
-def test_what_is_no_channel_is_told(account, settings, expected):
+def test_what_is_no_channel_is_reported(account, settings, expected):
     """Cause and remedy."""
     with pytest.raises(UserError) as caught:
         channels_of(TrainSettings(**settings), account)
     assert expected in str(caught.value)
 
 
-def test_an_empty_place_in_s3_is_told(account, aws):
+def test_an_empty_place_in_s3_is_reported(account, aws):
     """Nothing there; or nothing that a job reads: as of a local folder, what is hidden or empty does not count."""
     aws.put("mine/a.parquet", "x")
     aws.put("hidden/.a.csv", CSV)
@@ -163,7 +163,7 @@ def test_an_empty_place_in_s3_is_told(account, aws):
 
 
 def test_an_object_whose_name_begins_another_is_refused(account, aws):
-    """SageMaker takes all keys that begin as it is told: `in.csv` would bring `in.csv.old` along."""
+    """SageMaker reads every key with the given prefix: `in.csv` would include `in.csv.old`."""
     aws.put("mine/in.csv", CSV)
     aws.put("mine/in.csv.old", CSV)
     with pytest.raises(
@@ -189,7 +189,7 @@ def test_a_folder_is_found_behind_any_number_of_names_like_it(account, aws, monk
     ]
 
 
-def test_a_file_that_cannot_be_read_is_told(account, tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(account, tmp_path):
     """By its name; it is no bug of the launcher."""
     with pytest.raises(UserError, match=r"Cannot read .*gone\.csv: No such file"):
         DigestedFile.of(tmp_path / "gone.csv")
@@ -206,7 +206,7 @@ def test_what_was_uploaded_without_the_key_is_uploaded_again_with_it(account, aw
         assert expected in capsys.readouterr().err
 
 
-def test_a_bucket_of_another_account_is_told(aws, monkeypatch):
+def test_a_bucket_of_another_account_is_reported(aws, monkeypatch):
     """A doubt where no owner is named for it; where one is, it stops everything."""
     with aws.answering({BUCKET: "999999999999"}) as here:
         for name, value in here.environ.items():

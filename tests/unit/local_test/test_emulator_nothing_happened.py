@@ -162,8 +162,8 @@ def test_interruptions_are_counted_by_what_they_hit(attempt):
         ((KILLED, b"no words"), b"no words", None),
     ],
 )
-def test_a_resumption_is_what_only_later_lives_show(attempt, first, later, holds):
-    """A line that the first life has, too, does not tell that a later one went on."""
+def test_a_resumption_is_what_only_later_attempts_show(attempt, first, later, holds):
+    """A line that the first attempt logs too does not show that a later one resumed."""
     assert judge_resumption(job(), attempt(*first), [attempt(0, later)])[0] is holds
 
 
@@ -175,7 +175,7 @@ def test_answers_that_are_all_alike_show_no_order():
 
 
 def test_progress_after_a_stop_is_no_reason_for_a_missing_model():
-    """It goes on to print its steps, and says nothing of the stop."""
+    """It keeps printing its steps, and says nothing about the stop."""
     assert last_words(job(), b"step=7\nstep=8\n\n") == ""
     assert last_words(job(), b"step=7\nstopped before the first model\n") == "stopped before the first model"
 

@@ -1,4 +1,4 @@
-"""Why a GPU is not computed on: told apart by what torch itself says, word for word, in its build for CUDA 13.0."""
+"""Why a GPU is not used, by the exact messages of torch's build for CUDA 13.0."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def old_host(monkeypatch, tmp_path):
     return refuse
 
 
-def test_a_machine_without_a_gpu_is_told_nothing(monkeypatch, tmp_path):
+def test_a_machine_without_a_gpu_gets_no_message(monkeypatch, tmp_path):
     """The usual CPU instance."""
     monkeypatch.setattr(gpus, "_DEVICE", tmp_path / "none")
     assert gpus.why_no_gpu() == ""
@@ -57,23 +57,23 @@ def test_the_cpu_build_is_the_reason_before_any_driver(old_host, monkeypatch):
     assert "torch is built for CPUs" in gpus.why_no_gpu()
 
 
-def test_an_old_driver_is_told_with_both_versions(old_host):
+def test_an_old_driver_is_reported_with_both_versions(old_host):
     """What it goes up to, what torch was built for, and the number that its makers and SageMaker know it by."""
     old_host(OLD_DRIVER)
-    told = gpus.why_no_gpu()
-    assert "driver 535.183.01 goes as far as CUDA 12.2" in told
-    assert "built for CUDA 13.0" in told
-    assert "INFERENCE_AMI_VERSION" in told
-    assert "nvidia.com" not in told
+    reason = gpus.why_no_gpu()
+    assert "driver 535.183.01 goes as far as CUDA 12.2" in reason
+    assert "built for CUDA 13.0" in reason
+    assert "INFERENCE_AMI_VERSION" in reason
+    assert "nvidia.com" not in reason
 
 
 @pytest.mark.parametrize("message", [NO_DRIVER, MIXED_DRIVER])
-def test_what_else_keeps_cuda_from_starting_is_told_in_its_own_words(old_host, message):
+def test_what_else_keeps_cuda_from_starting_is_reported_in_its_own_words(old_host, message):
     """No libraries of the driver in the container, or some of another driver."""
     old_host(message)
-    told = gpus.why_no_gpu()
-    assert message[:200] in told
-    assert "too old" not in told
+    reason = gpus.why_no_gpu()
+    assert message[:200] in reason
+    assert "too old" not in reason
 
 
 def test_a_gpu_without_kernels_is_refused_by_its_capability(monkeypatch):

@@ -74,7 +74,7 @@ def test_artifact_answers_as_the_model_in_memory(saved):
     assert ours.shape == (len(TEXTS), len(LABELS))
 
 
-def test_artifact_says_what_training_told(saved):
+def test_artifact_holds_what_training_recorded(saved):
     """Labels, temperature, length and everything else of training.json come back as they were."""
     artifact = load_artifact(saved.folder)
     assert artifact.labels == LABELS
@@ -122,9 +122,9 @@ def test_manifest_lists_every_other_file(saved):
     """Names, sizes and SHA-256 are those of the files, as any other tool computes them."""
     listed = json.loads((saved.folder / "manifest.json").read_text())["files"]
     assert set(listed) == names_of(saved.folder) - {"manifest.json"}
-    for name, told in listed.items():
+    for name, entry in listed.items():
         raw = (saved.folder / name).read_bytes()
-        assert told == {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+        assert entry == {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
 
 
 def test_pretrained_encoder_is_taken_over(saved):
@@ -139,10 +139,10 @@ def test_pretrained_encoder_is_taken_over(saved):
 def test_attention_dropout_is_off_and_hidden_dropout_on(saved):
     """Ways of computing attention that differ in their dropout would differ in their gradients."""
     config = saved.model.config
-    told = [getattr(config, name, 0.0) for name in ("attention_probs_dropout_prob", "attention_dropout")]
-    assert told == [0.0, 0.0]
-    rates = {module.p for module in saved.model.modules() if isinstance(module, torch.nn.Dropout)}
-    assert max(rates) > 0
+    rates = [getattr(config, name, 0.0) for name in ("attention_probs_dropout_prob", "attention_dropout")]
+    assert rates == [0.0, 0.0]
+    applied = {module.p for module in saved.model.modules() if isinstance(module, torch.nn.Dropout)}
+    assert max(applied) > 0
 
 
 def test_frozen_encoder_leaves_head_and_pooler_learning(saved):

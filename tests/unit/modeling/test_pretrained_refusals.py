@@ -185,7 +185,7 @@ def test_the_undamaged_folder_is_taken(pretrained, tmp_path):
 
 @pytest.mark.parametrize("source", ["./nowhere", "no/such/place", "/nowhere/at/all"])
 def test_missing_folder_is_refused(source):
-    """A path that is not there is told as such, with the way that needs no network."""
+    """A missing path is reported as missing, with the remedy that needs no network."""
     with pytest.raises(UserError, match=f"There is no folder {source}.* `model` channel") as caught:
         load_tokenizer(source)
     assert_clear(caught.value)

@@ -1,4 +1,4 @@
-"""Campaigns and benchmarks in which nothing happened, or not what was meant to, are told as such."""
+"""Campaigns and benchmarks in which nothing happened, or not what was intended, fail with the reason."""
 
 import ast
 import json
@@ -21,7 +21,7 @@ SECONDS = 0.5
 
 
 @pytest.mark.parametrize(
-    ("told", "fault"),
+    ("observed", "fault"),
     [
         ((0, [0, 0], [3, 1]), ""),
         ((1, [0, 0], [3, 1]), "1 requests were lost"),
@@ -30,27 +30,27 @@ SECONDS = 0.5
         ((0, [], []), "no server was stopped"),
     ],
 )
-def test_a_stop_shows_something_when_requests_were_under_way(told, fault):
+def test_a_stop_shows_something_when_requests_were_under_way(observed, fault):
     """And when all of them were answered."""
-    found = verdicts.faults_of_stops(*told)
+    found = verdicts.faults_of_stops(*observed)
     assert found == ([fault] if fault else [])
 
 
 @pytest.mark.parametrize(
-    ("told", "fault"),
+    ("observed", "fault"),
     [
         ((2, [10, 11], 20), ""),
         ((2, [10, 10], 20), "only 1 different workers were killed, not 2"),
         ((2, [10, 11], 0), "no request was under way at any kill"),
     ],
 )
-def test_a_kill_counts_when_it_hits_a_worker_at_work(told, fault):
+def test_a_kill_counts_when_it_hits_a_worker_at_work(observed, fault):
     """The same process twice is one kill."""
-    assert verdicts.faults_of_kills(*told) == ([fault] if fault else [])
+    assert verdicts.faults_of_kills(*observed) == ([fault] if fault else [])
 
 
 @pytest.mark.parametrize(
-    ("told", "fault"),
+    ("observed", "fault"),
     [
         ((100, {200: 100}, [500.0, 510.0, 505.0, 512.0], 1), ""),
         ((100, {200: 90, 429: 10}, [500.0, 510.0], 1), "only 90 of 100 requests were answered with 200"),
@@ -59,9 +59,9 @@ def test_a_kill_counts_when_it_hits_a_worker_at_work(told, fault):
         ((100, {200: 100}, [500.0, 500.0], 2), "2 workers took turns"),
     ],
 )
-def test_a_soak_counts_answers_of_one_worker(told, fault):
+def test_a_soak_counts_answers_of_one_worker(observed, fault):
     """Refused requests do not wear a server out, and a new worker has forgotten the old one's memory."""
-    assert verdicts.faults_of_soak(*told) == ([fault] if fault else [])
+    assert verdicts.faults_of_soak(*observed) == ([fault] if fault else [])
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_overload_is_one_when_something_is_refused(changed, fault):
 
 
 @pytest.mark.parametrize(
-    ("told", "fault"),
+    ("observed", "fault"),
     [
         ((200, 200, [0.1], {200: 1, 429: 9}), ""),
         ((3, 200, [0.1], {200: 1}), "only 3 of 200 slow clients were there"),
@@ -99,9 +99,9 @@ def test_an_overload_is_one_when_something_is_refused(changed, fault):
         ((200, 200, [0.1], {200: 1, 500: 1}), "requests beside them: {200: 1, 500: 1}"),
     ],
 )
-def test_slow_clients_count_while_they_are_connected(told, fault):
+def test_slow_clients_count_while_they_are_connected(observed, fault):
     """A server that cuts them all off has no slow clients."""
-    assert verdicts.faults_of_slow_clients(*told) == ([fault] if fault else [])
+    assert verdicts.faults_of_slow_clients(*observed) == ([fault] if fault else [])
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_the_first_host_of_several_can_be_reached_by_all():
 
 
 @pytest.mark.parametrize("hosts", [HOSTS, ("algo-1",)])
-def test_a_port_that_another_program_has_is_told(hosts):
+def test_a_port_that_another_program_has_is_reported(hosts):
     """Before any rank is started, and not as the loss of one."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

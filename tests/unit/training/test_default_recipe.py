@@ -52,7 +52,7 @@ def test_the_learning_rate_follows_from_the_encoders_width(width, rate):
     assert chosen(width=768).learning_rate == 5e-5
 
 
-def test_the_learning_rate_that_is_told_is_the_one_that_is_used():
+def test_the_logged_learning_rate_is_the_one_that_is_used():
     """Set by hand, what the log shows is the same run, not one that differs in the last bit."""
     for width in range(32, 4097):
         recipe = chosen(width=width)

@@ -31,7 +31,7 @@ def test_a_rank_takes_its_part_of_the_cores_that_its_container_may_use(
 
 
 def test_equal_bits_are_worth_more_than_a_quota(monkeypatch):
-    """A run that began with all cores of the machine goes on with as many threads, however little time it gets."""
+    """A run that began with all cores of the machine resumes with as many threads, whatever its CPU quota."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
     assert use_threads(4, available=1) == torch.get_num_threads() == 4
     assert use_threads(5, available=1) == torch.get_num_threads() == 1

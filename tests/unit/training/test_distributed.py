@@ -106,7 +106,7 @@ def test_ranks_agree_on_the_largest_flag(tmp_path: Path) -> None:
     )
 
 
-def test_told_to_stop_one_rank_stops_all(tmp_path: Path) -> None:
+def test_a_stop_of_one_rank_stops_all(tmp_path: Path) -> None:
     """All leave from the same call, with the signal's name, though one alone has received it."""
 
     def work(distributed: DistributedContext) -> None:

@@ -140,7 +140,7 @@ def test_want_of_memory_between_ranks_is_no_lost_rank(name):
     assert not Outcome.of_failure(failure).is_consequence
 
 
-def test_memory_that_truly_runs_out_between_ranks_is_told_as_such():
+def test_memory_that_truly_runs_out_between_ranks_is_reported_as_such():
     """The real allocator's words, on this machine."""
     with pytest.raises(RuntimeError) as caught, _peer_errors():
         torch.empty(2**50)

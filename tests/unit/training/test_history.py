@@ -27,7 +27,7 @@ def test_buckets_keep_every_loss(steps):
 
 
 def test_interrupted_anywhere_it_is_the_same():
-    """Written as JSON and read back after any step, it goes on as if nothing had been."""
+    """Written as JSON and read back after any step, it continues without a difference."""
     whole, interrupted = History(), History()
     for step in range(700):
         interrupted = History(**json.loads(json.dumps(dataclasses.asdict(interrupted))))

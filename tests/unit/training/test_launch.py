@@ -102,7 +102,7 @@ def test_success_removes_an_old_failure_file(root, monkeypatch, capsys):
     assert (outcome.code, outcome.failure) == (0, "")
 
 
-def test_told_to_stop_is_neither_success_nor_failure(root, monkeypatch, capsys):
+def test_a_stop_is_neither_success_nor_failure(root, monkeypatch, capsys):
     """143, and no failure file: the platform starts the job again."""
     outcome = run_that_raises(Stopped("SIGTERM"), root, monkeypatch, capsys)
     assert (outcome.code, outcome.failure) == (143, "")
@@ -135,7 +135,7 @@ BEFORE_TORCH = {
 
 
 @pytest.mark.parametrize("name", BEFORE_TORCH)
-def test_what_can_be_told_early_is_told_without_torch(root, name):
+def test_what_can_be_checked_early_is_reported_without_torch(root, name):
     """Settings, tree and mounts are checked in a fresh process before a second goes into loading torch."""
     hyperparameters, spoilt, expected = BEFORE_TORCH[name]
     (root / "input" / "config").mkdir()

@@ -123,8 +123,8 @@ def groups_by_names(model: Any) -> list[tuple[float, float, list[str]]]:
     ["bert", "roberta", "distilbert", "electra", "xlm-roberta", "camembert", "megatron-bert", "deberta-v2", "convbert",
      "mobilebert", "fnet", "ernie", "big_bird", "longformer"],
 )  # fmt: skip
-def test_families_that_names_told_keep_their_groups(family):
-    """The same parameters in the same groups in the same order: their checkpoints go on, bit for bit."""
+def test_families_recognised_by_names_keep_their_groups(family):
+    """The same parameters in the same groups in the same order: their checkpoints resume, bit for bit."""
     model = build(family, **({"relative_attention": False} if family == "deberta-v2" else {}))
     assert names_tell_depths(model)
     names = {id(p): name for name, p in model.named_parameters()}
@@ -163,7 +163,7 @@ def make_modernbert(folder: Path) -> Path:
     ],
 )
 def test_only_a_run_that_learns_otherwise_has_another_identity(tmp_path, make, layer_decay, field):
-    """A BERT's checkpoints go on whatever its layer_decay, a ModernBERT's where it has none."""
+    """A BERT's checkpoints resume whatever its layer_decay, a ModernBERT's if it has none."""
     folder = make(tmp_path / "encoder")
     trainer = make_trainer(folder, layer_decay=layer_decay)
     data = {"train": "a", "validation": "b"}
@@ -187,7 +187,7 @@ def test_a_modernbert_learns_layer_by_layer(tmp_path):
     assert moved["model.embeddings.tok_embeddings.weight"] / top == pytest.approx(0.125, rel=0.02)
 
 
-def test_a_decay_over_frozen_layers_is_told(caplog):
+def test_a_decay_over_frozen_layers_is_reported(caplog):
     """freeze_encoder leaves nothing for layer_decay to do."""
     model = build("bert")
     freeze_encoder(model)

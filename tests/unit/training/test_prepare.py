@@ -122,7 +122,7 @@ def test_a_dataset_that_never_asks_is_left_too(ml_root, tmp_path, monkeypatch, l
     assert read == [0, 1, 2]
 
 
-def test_a_disk_without_room_for_the_tokens_is_told(ml_root, tmp_path):
+def test_a_disk_without_room_for_the_tokens_is_reported(ml_root, tmp_path):
     """The environment's fault, with the two settings that mend it."""
     (tmp_path / "train.ids").symlink_to("/dev/full")
     with pytest.raises(
@@ -146,7 +146,7 @@ def test_ids_lie_on_the_disk_once(ml_root, tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.glob("*.ids")) == 4 * tokens
 
 
-def test_told_to_stop_it_does_not_read_on(ml_root, tmp_path):
+def test_a_stop_ends_reading(ml_root, tmp_path):
     """A signal during the start is heeded between the steps of reading."""
     stop = StopSignal()
     stop.number = 15

@@ -37,7 +37,7 @@ def _log_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="bert_classifier")
 
 
-def test_first_and_last_step_are_always_told(caplog):
+def test_first_and_last_step_are_always_logged(caplog):
     """Between them a line comes when its interval has passed: none in a run of moments."""
     progress = Progress(20, 5)
     for step in range(1, 21):
@@ -98,7 +98,7 @@ def test_lines_by_time(caplog, clock):
 
 
 def test_rates_and_remaining_time(caplog, clock):
-    """Four seconds a step of eight texts are two texts a second; the rest is expected to go on like that."""
+    """Four seconds per step of eight texts are two texts per second; the rest is expected at that rate."""
     progress = Progress(10, 5, first_step=4, log_every=2)
     for step in range(5, 11):
         clock.now += 4
@@ -148,7 +148,7 @@ def test_without_a_bar_nothing_is_drawn(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_texts_are_told_now_and_then_with_an_estimate(caplog, clock):
+def test_progress_is_logged_now_and_then_with_an_estimate(caplog, clock):
     """A line when ten seconds have passed since the last: how far, of how much, and how long the rest takes."""
     progress = TextProgress("train", 1000)
     for done, seconds in ((100, 4), (200, 6), (300, 1), (400, 9)):
@@ -180,7 +180,7 @@ def test_bar_is_for_people(monkeypatch, job, terminal, wanted):
     assert wants_bar(job) is wanted
 
 
-def test_the_last_steps_are_told_wherever_training_ends(caplog):
+def test_the_last_steps_are_logged_wherever_training_ends(caplog):
     """Stopped, or ended early: the last loss of the log is not that of step 1."""
     progress = Progress(20, 5)
     for step in range(1, 8):

@@ -77,7 +77,7 @@ def test_folders_of_others_stay(parent):
     assert (other / "notes.txt").read_text() == "mine"
 
 
-def test_no_place_for_temporary_files_is_told(tmp_path, monkeypatch):
+def test_no_place_for_temporary_files_is_reported(tmp_path, monkeypatch):
     """The environment's fault, with the setting that mends it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with (

@@ -80,6 +80,6 @@ def test_the_last_bin_begins_beyond_the_limit(values, limit):
 
 def test_counts_summarise_lengths():
     """Percentiles are lengths that occur; the share is that of the texts that are cut."""
-    told = TokenCounts.of(np.arange(1, 101), np.arange(100) >= 75)
-    assert (told.mean, told.p50, told.p90, told.p99, told.max) == (50.5, 51, 91, 100, 100)
-    assert told.truncated_share == 0.25
+    counts = TokenCounts.of(np.arange(1, 101), np.arange(100) >= 75)
+    assert (counts.mean, counts.p50, counts.p90, counts.p99, counts.max) == (50.5, 51, 91, 100, 100)
+    assert counts.truncated_share == 0.25

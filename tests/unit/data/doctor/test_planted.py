@@ -118,10 +118,10 @@ def test_places_are_exact(report):
 
 def test_severity_follows_the_share(report):
     """What touches a hundredth of a channel is a warning, and nothing here stops the job."""
-    told = {f["code"]: f["severity"] for f in report["findings"]}
-    assert {told[code] for code in ("duplicate_texts", "conflicting_labels", "leakage")} == {"warning"}
-    assert told["encoding_bom"] == "info"
-    assert "error" not in told.values()
+    severity_of = {f["code"]: f["severity"] for f in report["findings"]}
+    assert {severity_of[code] for code in ("duplicate_texts", "conflicting_labels", "leakage")} == {"warning"}
+    assert severity_of["encoding_bom"] == "info"
+    assert "error" not in severity_of.values()
     severities = [f["severity"] for f in report["findings"]]
     assert severities == sorted(severities, key=("error", "warning", "info").index)
 
@@ -141,7 +141,7 @@ def test_log_has_a_line_for_each_warning(planted, tmp_path, caplog):
         report = prepare(TrainConfig(), Environment.read(planted, {}), StopSignal(), tmp_path).data_report
     warnings = [f for f in report["findings"] if f["severity"] == "warning"]
     assert len(caplog.messages) == len(warnings) > 2
-    for line, told in zip(caplog.messages, warnings, strict=True):
-        assert line.startswith(f"data: {told['message'].rstrip('.')}")
-        assert line.endswith(told["remedy"])
+    for line, warning in zip(caplog.messages, warnings, strict=True):
+        assert line.startswith(f"data: {warning['message'].rstrip('.')}")
+        assert line.endswith(warning["remedy"])
         assert "café" not in line

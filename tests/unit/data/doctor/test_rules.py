@@ -141,7 +141,7 @@ def test_class_without_training_text_is_refused_only_if_it_rules_validation(exam
     )
 
 
-def test_class_that_is_not_judged_is_told(examined):
+def test_class_that_is_not_judged_is_reported(examined):
     """A class in train but not in validation is worth knowing."""
     report = examined(train=rows(120), validation=rows(120, classes=2, word="two"))
     assert found(report) == {"unjudged_classes": "info"}
@@ -153,16 +153,16 @@ def test_rare_classes_and_imbalance(examined):
     validation = rows(120, word="two")
     report = examined(train=train, validation=validation)
     assert found(report) == {"rare_classes": "warning", "class_imbalance": "warning"}
-    told = {finding.code: finding for finding in report.findings}
-    assert told["rare_classes"].message == "1 class(es) have fewer than 10 training texts: Gamma."
-    assert told["class_imbalance"].message == "Class Alpha has 90 training texts, Gamma only 9."
-    assert "class_weights=balanced" in told["class_imbalance"].remedy
+    findings = {finding.code: finding for finding in report.findings}
+    assert findings["rare_classes"].message == "1 class(es) have fewer than 10 training texts: Gamma."
+    assert findings["class_imbalance"].message == "Class Alpha has 90 training texts, Gamma only 9."
+    assert "class_weights=balanced" in findings["class_imbalance"].remedy
     balanced = TrainConfig(max_seq_length=32, class_weights="balanced")
     assert found(examined(balanced, train=train, validation=validation)) == {"rare_classes": "warning"}
     assert found(examined(train=[*train, (2, "three 9")], validation=validation)) == {}
 
 
-def test_small_validation_is_told_with_its_margin(examined):
+def test_small_validation_is_reported_with_its_margin(examined):
     """The share that is right of 24 texts is known to ±12 points, if it is 90 %."""
     report = examined(train=rows(120), validation=rows(24, word="two"))
     assert found(report) == {"small_validation": "info"}

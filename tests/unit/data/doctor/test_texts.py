@@ -82,12 +82,12 @@ def test_utf8_read_as_another_encoding_is_seen(letters, encoding):
     ],
 )
 def test_each_kind_of_damage_has_its_name(text, kind):
-    """The kind decides the remedy that is told."""
+    """The kind decides the remedy."""
     assert damage_in(text) == [kind]
 
 
 def test_a_text_may_have_several():
-    """All kinds of a text are told, each once."""
+    """All kinds of a text are reported, each once."""
     assert damage_in("Ã© \ufffd \x07 \ufeff &amp; &lt;") == [
         "mojibake",
         "replacement",

@@ -173,7 +173,7 @@ def test_the_difference_to_another_run_is_never_empty(
     assert caplog.messages[-1].endswith(ending)
 
 
-def test_this_runs_checkpoint_under_another_runs_name_is_told(
+def test_this_runs_checkpoint_under_another_runs_name_is_reported(
     tmp_path: Path, store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """There is no difference to name but the name."""
@@ -183,7 +183,7 @@ def test_this_runs_checkpoint_under_another_runs_name_is_told(
     assert caplog.messages[-1].endswith("(checkpoint-000000000000-000000001.safetensors) has been renamed")
 
 
-def test_another_runs_file_that_cannot_be_read_is_told(
+def test_another_runs_file_that_cannot_be_read_is_reported(
     tmp_path: Path, store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It may have been this run's, so the fresh start is no secret."""
@@ -193,7 +193,7 @@ def test_another_runs_file_that_cannot_be_read_is_told(
     assert caplog.messages[-1].endswith("cannot be used: its header cannot be read")
 
 
-def test_checkpoints_a_folder_below_are_told(
+def test_checkpoints_a_folder_below_are_reported(
     tmp_path: Path, store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Given the folder of all jobs instead of one's own, a run would begin anew in silence."""
@@ -217,7 +217,7 @@ def test_an_old_one_that_cannot_be_removed_costs_room_not_the_run(
     assert f"old checkpoint {stubborn.name} cannot be deleted" in caplog.text
 
 
-def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path) -> None:
     """Not an error of the program."""
     with pytest.raises(PlatformError, match=r"The checkpoints in .* cannot be read: No such file"):
         CheckpointStore(tmp_path / "gone", FINGERPRINT).load_newest()

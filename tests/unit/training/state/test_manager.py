@@ -126,10 +126,10 @@ def test_what_validation_has_said_comes_along(
     assert third.best_result is third.last_result is None
 
 
-def test_other_threads_are_told_with_their_numbers(
+def test_other_threads_are_reported_with_their_numbers(
     undisturbed: tuple[Path, Trainer], ml_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where there are fewer cores than the run began with: it goes on, in other bits, and says what would keep them."""
+    """With fewer cores than the run began with, it resumes, with other bits, and says what would keep them."""
     environment = Environment.read(ml_root, {})
     environment.prepare_outputs()
     (ml_root / "checkpoints").mkdir(exist_ok=True)

@@ -69,7 +69,7 @@ def test_a_save_that_must_succeed_tells_when_it_does_not(tmp_path: Path) -> None
         CheckpointSaver(FailingStore(tmp_path), 0, small_checkpoint).save_now(1)
 
 
-def test_whatever_goes_wrong_in_the_background_is_told_in_the_training_thread(tmp_path: Path) -> None:
+def test_whatever_goes_wrong_in_the_background_is_reported_in_the_training_thread(tmp_path: Path) -> None:
     """Also after the file was written: a checkpoint that is gone again, say."""
 
     class ForgetfulStore(CheckpointStore):
@@ -108,7 +108,7 @@ def test_without_a_folder_nothing_is_saved() -> None:
     saver.close()
 
 
-def test_too_little_space_is_told_at_the_start(tmp_path: Path) -> None:
+def test_too_little_space_is_reported_at_the_start(tmp_path: Path) -> None:
     """A run whose checkpoints cannot fit stops before it has cost anything."""
     with pytest.raises(PlatformError, match=r"MB free, 4 checkpoints need") as caught:
         require_checkpoint_space(tmp_path, 10**15, others=2_000_000)
