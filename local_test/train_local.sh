@@ -25,11 +25,11 @@ else
     env "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" "${settings[@]}" "$python" "$repository/container/train" &
 fi
 training=$!
-trap 'kill -TERM "$training" 2>/dev/null || true' INT TERM
-status=0
-wait "$training" || status=$?
-# A signal ends the wait; what counts is how the training ended.
-while kill -0 "$training" 2>/dev/null; do
+interrupted=1
+trap 'interrupted=1; kill -TERM "$training" 2>/dev/null || true' INT TERM
+# A signal ends the wait, not the training: what counts is how that ended.
+while [[ -n "$interrupted" ]]; do
+    interrupted=""
     status=0
     wait "$training" || status=$?
 done
