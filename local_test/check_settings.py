@@ -2,10 +2,10 @@
 
     check_settings.py COMMANDS OF_OTHERS VENV [NAME=VALUE …]
 
-COMMANDS are those that make is asked for, OF_OTHERS the settings of other programs, which make only hands over. A
-pattern such as SERVING_% stands for any name with that beginning. Settings of AWS commands are the launcher's to check.
+COMMANDS are make's goals; OF_OTHERS are settings of other programs, which make only passes on. A pattern such as
+SERVING_% stands for any name with that prefix. The launcher checks the settings of AWS commands.
 
-Every make command waits for this: modules that only a refusal needs are imported there.
+Every make command waits for this program, so it imports late what only a refusal needs.
 """
 
 import os
@@ -44,7 +44,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "lock": ("PYTHON", "VENV", "UPGRADE"),
     "clean": ("VENV",),
 }
-# Read from the command line only, since an environment may use such short names for something else.
+# Read from the command line only: in the environment, such short names may belong to something else.
 COMMAND_LINE_ONLY = (*_INPUTS, "DATA", "OTHER", "OUTPUT", "KILLS", "SEED", "JOB", "RANKS")
 _OF_AWS_JOBS = (*_INPUTS, "OUTPUT", "JOB")
 _MAY_BE_EMPTY = ("ARGS", "HP", "UPGRADE", "WHEELHOUSE", "SERVING_%", "SAGEMAKER_%")
@@ -59,7 +59,7 @@ class Request:
         environ: the environment that make runs in.
         of_others: names and patterns that other programs read.
 
-    `taken` holds the names and patterns that the commands take, as far as they are known here.
+    `taken` holds the names and patterns that the commands take, without the launcher's.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ def unused(request: Request) -> list[str]:
 
 
 def other_python(venv: str, python: str) -> str:
-    """Return the reason to refuse a Python of another version than this one, when the environment in `venv` runs it."""
+    """Return the reason to refuse a Python of another version than the environment in `venv`, which runs this."""
     import subprocess
     from pathlib import Path
 
@@ -109,7 +109,7 @@ def other_python(venv: str, python: str) -> str:
 
 
 def matches(name: str, patterns: Collection[str]) -> bool:
-    """Tell whether a name is one of the names, or begins as one of the patterns does."""
+    """Return whether a name is among the names or matches a pattern."""
     beginnings = (pattern.partition("%") for pattern in patterns if "%" in pattern)
     return name in patterns or any(
         name.startswith(head) and name.endswith(tail) for head, _, tail in beginnings
@@ -123,7 +123,7 @@ def _not_taken(request: Request) -> list[str]:
 
 
 def _empty(request: Request) -> list[str]:
-    """Return the settings that count and are blank, as from TEST_DIR=$DIR in a script where DIR is not set."""
+    """Return the settings in effect that are blank, such as from TEST_DIR=$DIR in a script where DIR is not set."""
     counted = {name: text for name, text in request.environ.items() if name not in COMMAND_LINE_ONLY}
     blank = [name for name, text in {**counted, **request.line}.items() if not text.strip()]
     may_be_empty = {*_MAY_BE_EMPTY, *request.of_others}
@@ -131,7 +131,7 @@ def _empty(request: Request) -> list[str]:
 
 
 def _why(request: Request, name: str) -> str:
-    """Return in brackets what a name is for, or which name may be meant; empty when it is like nothing known."""
+    """Return in brackets what a name is for, or which name may be meant; empty if no known name is close."""
     takers = [command for command in sorted(TAKES) if name in TAKES[command]]
     text = (
         f"it is for {', '.join(takers)}" if takers else hint(name, request.line[name], _candidates(request))
@@ -140,7 +140,7 @@ def _why(request: Request, name: str) -> str:
 
 
 def _candidates(request: Request) -> set[str]:
-    """Return the names that may be meant; `make TRIAN=x` without a command may mean those of any."""
+    """Return the names that may be meant: those of any command for `make TRIAN=x` without a command."""
     return (
         request.taken
         if request.commands != ["help"]
@@ -149,7 +149,7 @@ def _candidates(request: Request) -> set[str]:
 
 
 def hint(name: str, value: str, settings: Collection[str]) -> str:
-    """Return the remedy for a name that is none of the settings; empty when it is like nothing that is known."""
+    """Return the remedy for an unknown setting; empty if no known name is close."""
     from bert_classifier.job.config import ALIASES, TrainConfig
     from bert_classifier.job.settings import nearest, specs
 
@@ -163,7 +163,7 @@ def hint(name: str, value: str, settings: Collection[str]) -> str:
 
 
 def _spelled_out(settings: Collection[str]) -> Iterator[str]:
-    """Yield the settings in lower case, in the place of a pattern the server's settings that it stands for."""
+    """Yield the settings in lower case, with patterns replaced by the server's settings that match."""
     from bert_classifier.job.config import ServeConfig
     from bert_classifier.job.settings import specs
 
@@ -172,7 +172,7 @@ def _spelled_out(settings: Collection[str]) -> Iterator[str]:
 
 
 def main(commands: str, of_others: str, venv: str, *assignments: str) -> None:
-    """Print the reason to refuse what make is asked for; warn of what it would not use."""
+    """Print the reason to refuse what make is asked for; warn about variables that it would not use."""
     line = {name: value for name, _, value in (assignment.partition("=") for assignment in assignments)}
     request = Request(commands.split(), line, os.environ, of_others.split())
     reason = refusal(request) or (other_python(venv, line["PYTHON"]) if "PYTHON" in line else "")

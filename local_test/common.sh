@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts beside this one share; they source it.
+# Shared by the scripts in this folder, which source it.
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 repository="$(dirname "$here")"
 image="${IMAGE:-bert-classifier}:${TAG:-cpu}"
@@ -15,13 +15,13 @@ fail() {
 
 engine_answers() { command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1; }
 
-# Set `engine` to where this run happens: docker or process.
+# Set `engine` to where this command runs: docker or process.
 choose_engine() {
     engine="$("$here/engine.sh")"
     [[ "$engine" == docker || -x "$python" ]] || fail 2 "There is no $repository/.venv: run make setup first."
 }
 
-# Set `test_dir` to the folder given as the first argument, by default that of the sample.
+# Set `test_dir` to the first argument, by default the sample's folder.
 choose_test_dir() {
     test_dir="${1-$here/test_dir}"
     [[ ! -f "$test_dir" ]] || fail 2 "TEST_DIR=$test_dir is a file: name a folder."
@@ -36,7 +36,7 @@ choose_port() {
     fi
 }
 
-# As the user's own account, so that the files written are theirs. Usage: in_container OPTION… -- WORD…
+# Run as the user, who then owns the files written. Usage: in_container OPTION… -- WORD…
 in_container() {
     local options=()
     while [[ "$1" != -- ]]; do options+=("$1") && shift; done

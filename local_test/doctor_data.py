@@ -1,4 +1,4 @@
-"""Examine the data of a folder laid out as /opt/ml, as a training does at its start, and print the findings."""
+"""Examine the data of a folder laid out as /opt/ml, as training does when it starts, and print the findings."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Examine the folder; return the exit status that a training would have at its start."""
+    """Examine the folder; return the exit status that training would stop with, or 0."""
     if len(arguments) != 1 or not arguments[0]:
         print("Usage: doctor_data.py TEST_DIR", file=sys.stderr)
         return 2

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Print where a local run happens: "docker" (in the image) or "process" (in .venv).
+# Print where local commands run: "docker" (in the image) or "process" (in .venv).
 # Usage: engine.sh [REMEDY], what to do where ENGINE=docker cannot be used.
-# ENGINE=auto, the default, takes docker when an engine answers and has an image IMAGE:TAG built from these files.
+# ENGINE=auto, the default, chooses docker if it runs and has an image IMAGE:TAG built from these files.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 label() { docker image inspect --format "{{with .Config.Labels}}{{index . \"$1\"}}{{end}}" "$image"; }
 
-# Print why the image does not stand for the files that lie here, by the label that docker/build.sh sets; fail if it does.
+# Print why the image does not match the files here, by the label that docker/build.sh sets; fail if it matches.
 problem_of_image() {
     local digest
     if ! docker image inspect "$image" >/dev/null 2>&1; then

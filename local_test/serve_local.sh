@@ -21,7 +21,7 @@ fi
 echo "serving $test_dir/model on http://127.0.0.1:$port (Ctrl-C ends it)"
 
 if [[ "$engine" == docker ]]; then
-    settings=() # of the server, which a process would read in this environment
+    settings=() # the server's, which a process would inherit from this environment
     while IFS= read -r name; do
         [[ $name =~ ^(SERVING_HOST|SAGEMAKER_BIND_TO_PORT)$ ]] || settings+=(--env "$name")
     done < <(compgen -e SERVING_ || true; compgen -e SAGEMAKER_ || true)

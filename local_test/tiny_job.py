@@ -64,7 +64,9 @@ def save_encoder(folder: Path, words: Sequence[str]) -> None:
     )
     BertModel(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    for path in folder.iterdir():  # weights are saved for their owner alone; the job may run as any user
+    for (
+        path
+    ) in folder.iterdir():  # weights are saved readable by their owner only; the job may run as any user
         path.chmod(0o644)
 
 

@@ -15,7 +15,7 @@ rm -f "$failure"
 
 settings=()
 if [[ -d "$test_dir/input/data/model" ]]; then
-    settings+=(HF_HUB_OFFLINE=1) # the encoder is at hand, so no hub is asked
+    settings+=(HF_HUB_OFFLINE=1) # the encoder is local, so the hub is not needed
 fi
 
 # In the background, so that a signal to this script reaches the training, which is then waited for.
@@ -38,7 +38,7 @@ done
 if ((status != 0)) && [[ -s "$failure" ]]; then
     fail "$status" "The training failed with exit code $status; its reason is also in $failure."
 elif ((status == 137)); then
-    fail "$status" "The training was ended by SIGKILL, usually because the memory ran out."
+    fail "$status" "The training was ended by SIGKILL, usually because memory ran out."
 elif ((status == 143)); then
     fail "$status" "The training was stopped; start it again to resume from its checkpoint."
 elif ((status > 128)); then

@@ -1,1 +1,1 @@
-"""Play SageMaker against any image: training, interruption, endpoint, batch transform; report what the image fails."""
+"""Emulate SageMaker for any image: training, interruption, endpoint, batch transform; report what the image fails."""

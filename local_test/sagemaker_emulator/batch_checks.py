@@ -1,4 +1,4 @@
-"""Batch transform: a file is cut into records, these are packed into requests, the answers are joined."""
+"""Batch transform: a file is split into records, these are packed into requests, the responses are joined."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,9 @@ from sagemaker_emulator.splitting import are_alike, assemble, lines_of, requests
 
 BATCH_CHECKS = names_of("batch")
 _FILE_RECORDS = 60
-_REQUEST_RECORDS = 7  # about as many fit: far below the platform's megabytes, so that a short file makes many
+_REQUEST_RECORDS = (
+    7  # per request, about: far below the platform's megabytes, so that a short file makes many
+)
 _LARGEST_PRODUCT = 100  # concurrent transforms × megabytes
 
 

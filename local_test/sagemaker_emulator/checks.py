@@ -1,4 +1,4 @@
-"""The catalogue: what SageMaker does to an image, one check each, and what to do about an image that fails it."""
+"""The catalogue of checks: what SageMaker does to an image, and how to fix an image that fails."""
 
 import dataclasses
 from collections.abc import Collection
@@ -29,15 +29,15 @@ class Check:
 GROUPS = ("image", "train", "stop", "spot", "hosts", "serve", "batch")
 
 _IMAGE = (
-    Check("image.programs", "runs the image with the word train or serve, looked up on PATH",
+    Check("image.programs", "runs the image with the argument train or serve, looked up on PATH",
           "Install both programs in a folder of PATH with mode 0755."),
     Check("image.shebang", "starts the programs through the kernel, which reads their first line",
           "Give the first line an interpreter that the image has, and save the files with LF line ends."),
     Check("image.platform", "runs linux/amd64 instances (arm64 only where asked for)",
           "Build with --platform linux/amd64."),
-    Check("image.entrypoint", "appends the word to the ENTRYPOINT and sends SIGTERM to the first process",
-          "Use no ENTRYPOINT, or one in exec form that understands both words; leave init programs out."),
-    Check("image.reserved-tree", "mounts over /opt/ml, so that what the image has there disappears",
+    Check("image.entrypoint", "appends the argument to the ENTRYPOINT and sends SIGTERM to the first process",
+          "Use no ENTRYPOINT, or one in exec form that handles both arguments; leave init programs out."),
+    Check("image.reserved-tree", "mounts over /opt/ml, so that the image's files there disappear",
           "Put code and weights elsewhere, such as /opt/program."),
     Check("image.manifest", "takes Docker's image manifest; CreateModel refuses OCI indexes",
           "Build with --provenance=false --sbom=false and push Docker media types."),
@@ -50,8 +50,8 @@ _IMAGE = (
 )  # fmt: skip
 _TRAIN = (
     Check("train.completes", "starts train with string hyperparameters, no ContentType, no instance groups; 0 = done",
-          "Read what is there with defaults, and exit with 0 only when the model is written."),
-    Check("train.read-only-channels", "mounts input channels that need not be writable (FastFile is not)",
+          "Use defaults for what is missing, and exit with 0 only when the model is written."),
+    Check("train.read-only-channels", "mounts input channels that may be read-only (FastFile is)",
           "Write nothing beside the data; use /tmp."),
     Check("train.no-network", "with network isolation lets nothing in or out but its own storage",
           "Ship what the program needs or read it from a channel; download nothing at the start."),
@@ -59,19 +59,19 @@ _TRAIN = (
           "Load data without worker processes, or share it through files."),
     Check("train.artifact", "packs /opt/ml/model as model.tar.gz and unpacks it to serve",
           "Write regular files, flat, without links, readable by everybody."),
-    Check("train.ballast", "packs all of /opt/ml/model: checkpoints there fill disks and slow every start",
+    Check("train.ballast", "packs all of /opt/ml/model: checkpoints there fill disks and slow down every start",
           "Keep checkpoints and optimizer states in /opt/ml/checkpoints."),
-    Check("train.writes", "keeps model, output and checkpoints; only they and /tmp lie on the big disk",
+    Check("train.writes", "keeps model, output and checkpoints; only they and /tmp are on the large disk",
           "Write below /opt/ml/model, /opt/ml/output, /opt/ml/checkpoints and /tmp only."),
     Check("train.log", "sends every line of stdout and stderr to CloudWatch",
           "Print whole lines, and no progress bars that redraw themselves with carriage returns."),
-    Check("train.encodings", "hands hyperparameters over plain or JSON-quoted, with its own sagemaker_* and _tuning_*",
-          "Take a value with or without JSON quotes, and ignore names that begin with sagemaker_ or _tuning_."),
+    Check("train.encodings", "passes hyperparameters plain or JSON-quoted, with its own sagemaker_* and _tuning_*",
+          "Accept values with or without JSON quotes, and ignore names that begin with sagemaker_ or _tuning_."),
     Check("train.missing-channel", "starts a job that lacks a channel, and bills until it ends",
           "Check the channels first and exit with a code other than 0."),
     Check("train.empty-channel", "starts a job whose channel has no files, and bills until it ends",
           "Check for files first and exit with a code other than 0."),
-    Check("train.bad-hyperparameter", "hands any value over, and bills until the job ends",
+    Check("train.bad-hyperparameter", "passes any value on, and bills until the job ends",
           "Check the hyperparameters first and exit with a code other than 0."),
     Check("train.failure-file", "shows the first 1,024 characters of /opt/ml/output/failure as the reason",
           "Write the cause there, in at most 1,024 characters, before exiting."),
@@ -87,13 +87,13 @@ _STOP = (
 _SPOT = (
     Check("spot.checkpoints", "copies new files of /opt/ml/checkpoints to S3 while the job runs",
           "Save a checkpoint there regularly (and at least once in this job)."),
-    Check("spot.resumes", "after an interruption starts the job anew with nothing but the checkpoints of S3",
-          "At the start look for the newest whole checkpoint and go on from there."),
+    Check("spot.resumes", "restarts the job after an interruption with nothing but the checkpoints in S3",
+          "At the start, look for the newest whole checkpoint and resume from it."),
     Check("spot.completes", "interrupts without notice, at any moment, even during an upload",
-          "Write checkpoints under another name, rename, verify, and fall back to the one before."),
+          "Write each checkpoint under another name and rename it; verify it, or fall back to the one before."),
     Check("spot.same-model", "promises nothing about the result of an interrupted job",
           "Keep optimizer, schedule, random state and position in the checkpoint.", is_required=False),
-    Check("spot.restart-completed", "may start a job again whose training was done",
+    Check("spot.restart-completed", "may restart a job that has finished training",
           "When the checkpoint says that training is done, write the model and exit with 0."),
 )  # fmt: skip
 _HOSTS = (
@@ -123,9 +123,9 @@ _SERVE = (
     Check("serve.wrong-type", "passes any Content-Type on", "Answer a type you cannot read with 415."),
     Check("serve.garbage", "passes any bytes on; each 5xx counts as a fault of the model",
           "Check the body and answer 400 with a reason."),
-    Check("serve.6mb", "lets bodies of 6 MB through", "Answer, or refuse with 413, and go on."),
-    Check("serve.25mb", "lets bodies of 25 MB through where its newer limit holds",
-          "Answer, or refuse with 413, and go on."),
+    Check("serve.6mb", "lets bodies of 6 MB through", "Answer, or refuse with 413, and keep serving."),
+    Check("serve.25mb", "lets bodies of 25 MB through where its newer limit applies",
+          "Answer, or refuse with 413, and keep serving."),
     Check("serve.custom-attributes", "adds headers of its own and the caller's custom attributes",
           "Ignore headers that you do not know."),
     Check("serve.writes", "gives an endpoint a small disk, and /tmp for scratch", "Write below /tmp only."),

@@ -15,7 +15,7 @@ ANSWER_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a request, or why there was none.
+    """The response to a request, or why there was none.
 
     Attributes:
         status: 0 when there was no answer; `body` then says why.
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Server:
-    """A container that serves."""
+    """The server in a container."""
 
     def __init__(self, container: Container, port: int) -> None:
         self.container = container

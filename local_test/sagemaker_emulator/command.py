@@ -113,10 +113,10 @@ def _entries(profile: Profile) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sagemaker_emulator",
-        description="Plays SageMaker against an image that has `train` and `serve`, and prints what holds.",
+        description="Emulate SageMaker for an image that has `train` and `serve`, and report what the image fails.",
         epilog="Exit code: 0 nothing failed, 1 a check failed, 2 nothing could be rehearsed.",
     )
-    parser.add_argument("image", help="name of an image that this machine has")
+    parser.add_argument("image", help="name of a local image")
     parser.add_argument(
         "--job", type=Path, metavar="FOLDER", help="laid out as /opt/ml; only its input/ is read"
     )
@@ -133,14 +133,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what the image gets and is asked (repeat a flag for more)")
+    group = parser.add_argument_group("what to send to the image (flags may be repeated)")
     group.add_argument(
         "--profile", type=Path, metavar="FILE", help="JSON with these entries (JOB/conformance.json)"
     )
     for name, text in {
         "--hyperparameter": "added to the job's own",
         "--bad-hyperparameter": "that the image must refuse (default: the first number becomes a word)",
-        "--long": "hyperparameter that makes the job long, for what is interrupted",
+        "--long": "hyperparameter that makes the job long enough to interrupt",
         "--env": "variable of every container",
     }.items():
         group.add_argument(name, type=_pair, action="append", default=[], metavar="NAME=VALUE", help=text)
@@ -149,9 +149,9 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
         "--records": "a file for batch transform, one record per line",
     }.items():
         group.add_argument(name, type=_pair, action="append", default=[], metavar="TYPE=FILE", help=text)
-    group.add_argument("--bad-record", metavar="TEXT", help="a line that cannot be answered")
-    group.add_argument("--channel", metavar="NAME", help="that a job cannot do without (default: train)")
-    group.add_argument("--progress", metavar="REGEX", help="whose group is a number that grows in the log")
+    group.add_argument("--bad-record", metavar="TEXT", help="an invalid line")
+    group.add_argument("--channel", metavar="NAME", help="channel that a job requires (default: train)")
+    group.add_argument("--progress", metavar="REGEX", help="its group is a number that grows in the log")
     group.add_argument("--no-checkpoints", action="store_true", help="the image saves none")
 
 

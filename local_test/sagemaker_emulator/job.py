@@ -39,7 +39,7 @@ class Profile:
         bad_hyperparameters: replace some in the job that must fail.
         long_hyperparameters: replace some in a job that is interrupted, so that it runs long enough.
         required_channel: without which a job must fail.
-        progress: regular expression whose group is a number that grows while a training goes on.
+        progress: regular expression whose group is a number that grows during training.
         checkpoints: whether the image saves any.
         environment: variables of every container.
         payloads: file → content type; paths are relative to the profile's folder.

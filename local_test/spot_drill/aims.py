@@ -1,4 +1,4 @@
-"""When the drill interrupts an attempt: decided by what its log shows, not by the clock."""
+"""When the drill interrupts an attempt: decided by its log, not by the clock."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What an attempt did, as its log shows it: steps, phases, and whether an interruption hit it."""
+"""An attempt, read from its log: steps, phases, and whether an interruption hit it."""
 
 import dataclasses
 import re

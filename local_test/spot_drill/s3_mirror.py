@@ -1,4 +1,4 @@
-"""Play SageMaker's copying of a checkpoint folder to S3: file by file, deletions too, in no order.
+"""Mirror a checkpoint folder as SageMaker copies it to S3: file by file, deletions too, in no order.
 
 Worse than the real service on purpose: the order is random, uploads are cut off, and file times are lost.
 """

@@ -104,7 +104,7 @@ class Account:
 
     @functools.cached_property
     def identity(self) -> dict[str, str]:
-        """The caller as STS names it: Account, Arn, UserId."""
+        """STS' description of the caller: Account, Arn, UserId."""
         return dict(self.client("sts").get_caller_identity())
 
     @property

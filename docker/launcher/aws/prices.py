@@ -1,4 +1,4 @@
-"""What an instance costs per hour, by AWS' own price list: a table here would soon be out of date."""
+"""The price of an instance per hour, from AWS' price list: a table here would soon be out of date."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ _HOME = "us-east-1"  # only a few regions serve the price list
 
 
 def hourly_price(account: Account, instance_type: str, component: str = "Training") -> float | None:
-    """Return dollars per instance hour on demand; None where the price list does not say or may not be read.
+    """Return on-demand dollars per instance hour; None if the price list lacks the type or may not be read.
 
     Args:
         component: Training, Hosting or BatchTransform.

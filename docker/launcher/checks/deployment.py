@@ -92,7 +92,7 @@ def _update_requests(
 
 
 def environment_of(settings: DeploySettings) -> dict[str, str]:
-    """Return the container's environment; in async mode requests may be long and large, unless the user says else."""
+    """Return the container's environment; async mode allows long and large requests unless the user set limits."""
     if settings.mode != "async":
         return dict(settings.environment)
     longest = min(settings.invocation_timeout + _SPARE_S, LONGEST_ANSWER)

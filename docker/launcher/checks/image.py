@@ -56,7 +56,7 @@ class ImageFacts:
 
 @dataclasses.dataclass(frozen=True)
 class Driver:
-    """The NVIDIA driver of the hosts, as far as it is known.
+    """The NVIDIA driver of the hosts, if it is known.
 
     Attributes:
         line: such as 580; 0 when it is not known.

@@ -1,4 +1,4 @@
-"""Whether the account's quotas allow the instances: new accounts often may run none of the larger types."""
+"""Whether the account's quotas allow the instances: those of new accounts often exclude larger types."""
 
 from collections.abc import Iterator
 

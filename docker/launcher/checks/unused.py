@@ -1,4 +1,4 @@
-"""Settings that were given and do nothing: none is ignored in silence.
+"""Settings that were given and do nothing: none is ignored silently.
 
 Only those typed for this command are refused: file and environment serve all commands and modes.
 """
@@ -47,7 +47,7 @@ def without_unusable(settings: DeploySettings) -> tuple[DeploySettings, list[Fin
 
 
 def check_unused(settings: AccountSettings, reasons: Mapping[str, str]) -> Iterator[Finding]:
-    """Refuse every setting that was typed in vain.
+    """Refuse every typed setting that does nothing here.
 
     Args:
         reasons: why a setting does nothing here, by its name.

@@ -1,4 +1,4 @@
-"""`batch-transform`: classify files in S3, on instances that live as long as the job."""
+"""`batch-transform`: classify files in S3, on instances that run only for the job."""
 
 import contextlib
 import time

@@ -20,7 +20,7 @@ from launcher.command import Command, say
 from launcher.findings import refuse_failures, say_doubts
 from launcher.settings.inference import DeploySettings
 
-_PROVISIONING_S = 1800  # besides download and start: machines, and the switch between versions
+_PROVISIONING_S = 1800  # to provision hosts and switch versions, in addition to download and start
 
 
 def run(settings: DeploySettings, account: Account) -> int:
@@ -62,11 +62,11 @@ def _changes(live: LiveEndpoint, requests: Mapping[str, Mapping[str, Any]]) -> s
     name = live.endpoint["EndpointName"]
     rows = endpoint_update.changes(live, requests["create_model"], requests["create_endpoint_config"])
     if not rows:
-        return f"{name} stays as it is"
+        return f"nothing changes at {name}"
     rows = [("setting", "now", "new"), *rows]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows]
-    return "\n".join([f"changes of {name}; everything else stays as it is:", *lines])
+    return "\n".join([f"changes to {name}; everything else stays as it is:", *lines])
 
 
 def _create(

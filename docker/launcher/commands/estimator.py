@@ -101,7 +101,7 @@ def _estimator(job: Job, role: str, session: sagemaker.Session) -> Estimator:
         encrypt_inter_container_traffic=settings.encrypt_traffic,
         checkpoint_s3_uri=job.checkpoints.uri,
         enable_network_isolation=settings.network_isolation,
-        debugger_hook_config=False,  # debugger and profiler would write what nobody reads here
+        debugger_hook_config=False,  # nothing here reads what debugger and profiler would write
         disable_profiler=True,
         environment=dict(settings.environment) or None,
         max_retry_attempts=settings.max_retry_attempts or None,

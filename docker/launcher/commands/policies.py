@@ -28,7 +28,7 @@ class PolicySettings(WorkloadSettings):
 
     output: str = text("", "a folder", "Folder for the policies; required.")
     name: str = resource_name(
-        "bert-classifier", 40, "First part of the names of jobs, endpoints and the two roles."
+        "bert-classifier", 40, "Prefix of the names of jobs, endpoints and the two roles."
     )
     s3_prefix: str = s3_uri("", "S3 folder for data, checkpoints and outputs.")
 

@@ -28,7 +28,7 @@ def run_spot(settings: TrainSettings, account: Account) -> int:
 
 
 def run_on_demand(settings: TrainSettings, account: Account) -> int:
-    """Train on on-demand instances; else as `run_spot`."""
+    """Train on on-demand instances; otherwise as `run_spot`."""
     return _run(settings, account, spot=False)
 
 

@@ -28,7 +28,7 @@ class ModelSettings(WorkloadSettings):
 
     instance_type: str = instance_type("ml.m5.xlarge", "Instance type to serve on.")
     model_data: str = s3_uri("", "The model.tar.gz of a training job; required, unless JOB is given.")
-    job: str = resource_name("", 63, "The training job whose model to use.", "the name of a training job")
+    job: str = resource_name("", 63, "Training job whose model to serve.", "the name of a training job")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class DeploySettings(ModelSettings):
     )
     mode: str = choice(
         "realtime", ("realtime", "serverless", "async"),
-        "realtime: own instances; serverless: billed per second, no GPU; async: requests and responses in S3.",
+        "realtime: dedicated instances; serverless: billed per second, no GPU; async: requests and responses in S3.",
     )  # fmt: skip
     startup_timeout: int = integer(
         600, 60, _LONGEST_START, "Seconds within which the container must answer pings."

@@ -32,7 +32,7 @@ class Sources:
         environ: the process' environment.
         file: the settings file; a missing one counts as empty.
         command: the command to run; its own table in the file overrides the lines above all tables.
-        commands: names of all commands, whose tables in the file are no mistakes.
+        commands: names of all commands, each of which may have a table in the file.
     """
 
     flags: Mapping[str, str]

@@ -37,7 +37,10 @@ class WorkloadSettings(ImageSettings):
         r"\w[\w.-]{0,127}",
     )  # fmt: skip
     image_uri: str = text(
-        "", "an address of at most 255 characters", "Full address of another image.", longest=255
+        "",
+        "an address of at most 255 characters",
+        "URI of an image, instead of REPOSITORY and IMAGE_TAG.",
+        longest=255,
     )
     environment: tuple[tuple[str, str], ...] = pairs(
         "Environment variables of the container.", most=100, name=r"[a-zA-Z_][a-zA-Z0-9_]{0,511}", longest=512
