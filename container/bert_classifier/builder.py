@@ -81,9 +81,11 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     is_held_out = validation is None
     if validation is None:
         train, validation = stratified_split(train, config.validation_split, config.seed)
-        logger.info("no validation channel: %d texts of train are held out, class by class", len(validation))
+        logger.info(
+            "no validation channel: holding out %d texts of train, stratified by class", len(validation)
+        )
     if len(set(train.targets.tolist())) < 2:
-        raise UserError("The training data hold one class only.", "Give rows of at least two classes.")
+        raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
     return Data(mapper, labels, train, validation, _optional(files, mapper, "test"), is_held_out)
 
 

@@ -205,8 +205,8 @@ class DbpediaLabelMapper(LabelMapperBase):
             f"{number} = {shown(name)}" for number, name in enumerate(self._names[:_MOST_SHOWN], start=1)
         ]
         logger.warning(
-            "label %s is no class of the training data and is read as a number that counts them in alphabetical order"
-            " (%s%s): give the class channel a classes.txt if another order is meant",
+            "label %s is not a class of the training data: reading it as a class number in alphabetical order"
+            " (%s%s); put a classes.txt into the class channel if you mean another order",
             shown(label),
             ", ".join(counted),
             ", …" if len(self._names) > _MOST_SHOWN else "",

@@ -62,9 +62,7 @@ def remedy_for(error: Exception) -> str:
     if number in {errno.EROFS, errno.EIO, errno.ESTALE}:
         return "Check the mounts and start again."
     if number in {errno.EACCES, errno.EPERM}:
-        return (
-            "Give the user the container runs as access to it; an earlier run may have been another user's."
-        )
+        return "Give the container's user access to it; it may belong to the user of an earlier run."
     return ""
 
 

@@ -151,7 +151,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         2,
         "has the file classes.txt",
     ),
-    "one class": (replace_train("train.csv", b"1,a,b\n" * 9), 2, "The training data hold one class only"),
+    "one class": (replace_train("train.csv", b"1,a,b\n" * 9), 2, "The training data hold only one class"),
     # pipes
     "pipe": (pipe, 2, "Channel train holds the pipe"),
     # hyperparameters
@@ -197,7 +197,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
     "no tokenizer": (
         lambda root: [(root / MODEL / name).unlink() for name in ("tokenizer.json", "tokenizer_config.json")],
         2,
-        "has no tokenizer that knows a word",
+        "has no tokenizer with a vocabulary",
     ),
     "no model channel, no such folder": (
         lambda root: (no_channel("model")(root), settings(model_name="./nowhere")(root)),

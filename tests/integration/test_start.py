@@ -73,14 +73,14 @@ TOLD_FIRST: dict[str, tuple[Damage, str, bool]] = {
     ),
     "Git LFS pointer": (
         model_file("model.safetensors", lambda path: path.write_text("version https://git-lfs.github.com/spec/v1")),
-        "42 bytes are not those of weights", False,
+        "42 bytes are not valid safetensors", False,
     ),
     "longer than the model": (setting(max_seq_length="513"), "more than the 512 tokens", False),
     "no such class file": (setting(class_file="names.txt"), "has the file names.txt", False),
     "no such validation file": (setting(validation_file="other.csv"), "has no file other.csv", False),
     "empty test channel": (lambda root: (root / "input/data/test/test.csv").unlink(), "Channel test", False),
     "unknown family": (config(model_type="nonesuch"), "names no known model_type", True),
-    "decoder": (config(model_type="gpt2"), "no encoder of texts", True),
+    "decoder": (config(model_type="gpt2"), "not a text encoder", True),
     "vocabulary too small": (config(vocab_size=10), "the model only those below 10", True),
     "other weights": (
         model_file("model.safetensors", lambda path: save_file({"x": torch.ones(2)}, path, {"format": "pt"})),

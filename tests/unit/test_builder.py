@@ -65,7 +65,7 @@ def test_without_validation_a_part_of_train_is_held_out(tmp_path, caplog):
         assert (len(data.train), len(data.validation), data.test) == (15, 5, None)
         parts.append((data.train.fingerprint(), data.validation.fingerprint()))
     assert parts[0] == parts[1] != parts[2]
-    assert "no validation channel: 5 texts of train are held out" in caplog.text
+    assert "no validation channel: holding out 5 texts of train" in caplog.text
 
 
 def test_labels_are_learnt_without_a_class_file(tmp_path):
@@ -110,7 +110,7 @@ BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "one class of two": (
         {"train": {"a.csv": "1,a\n1,b\n"}, "class": {"classes.txt": "A\nB\n"}},
         {},
-        "The training data hold one class only",
+        "The training data hold only one class",
     ),
     "class channel without its file": (
         {"train": {"a.csv": ROWS}, "class": {"names.txt": "A\nB\n"}},

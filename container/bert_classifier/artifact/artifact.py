@@ -1,4 +1,4 @@
-"""A trained classifier as a folder: written whole or not at all, verified when it is loaded."""
+"""A trained classifier as a folder: written atomically, verified when loaded."""
 
 import dataclasses
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 TRAINING_INFO = "training.json"
 ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
-# The fields that training.json must have.
+# Required fields of training.json.
 _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "labels": lambda value: isinstance(value, list),
     "max_seq_length": lambda value: isinstance(value, int),
@@ -40,7 +40,7 @@ _RETRAIN = "Train again with this version, or restore the folder."
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """A trained classifier, ready to answer.
+    """A loaded classifier.
 
     Attributes:
         model: in evaluation mode, float32, on the CPU.
@@ -66,12 +66,12 @@ def save_artifact(
     labels: Sequence[str],
     info: Mapping[str, Any],
 ) -> None:
-    """Write a trained classifier, whole or not at all.
+    """Write a trained classifier atomically.
 
     Args:
-        info: the content of training.json; its CUT_SETTINGS decide how served texts are cut.
+        info: the content of training.json; its CUT_SETTINGS apply to served texts too.
     Raises:
-        PlatformError: when a disk cannot take it; `folder` then holds no artifact, or the old one unharmed.
+        PlatformError: when it cannot be written; `folder` then holds no artifact, or the old one intact.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="artifact-") as scratch:
@@ -92,10 +92,10 @@ def save_artifact(
 
 
 def load_artifact(folder: Path) -> Artifact:
-    """Return the classifier that save_artifact wrote.
+    """Load the classifier that save_artifact wrote.
 
     Raises:
-        UserError: when the folder is no artifact, or a byte of it has changed.
+        UserError: when the folder is not an artifact, or has been altered.
     """
     folder = find_artifact(folder)
     verify(folder, ARTIFACT_FILES)
@@ -111,9 +111,7 @@ def load_artifact(folder: Path) -> Artifact:
         raise UserError(f"{folder}: model.safetensors does not fit config.json at {gaps[0]}.", _RETRAIN)
     encoder = TextEncoder.from_settings(tokenizer, info["pad_token_id"], info)
     if not info.get("is_complete", True):
-        stopped = (
-            "the model in %s is of a run that was stopped at step %s: training.json says is_complete=false"
-        )
+        stopped = "the model in %s comes from a run stopped at step %s: training.json says is_complete=false"
         logger.warning(stopped, folder, info.get("steps"))
     return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
 
@@ -131,5 +129,5 @@ def _read_info(folder: Path) -> dict[str, Any]:
 def _read_tokenizer(folder: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the library knows no other type
+    except Exception as error:  # the library raises nothing more specific
         raise cannot_load("tokenizer", str(folder), error) from error

@@ -1,4 +1,4 @@
-"""The files of an artifact: put in place whole, verified by their digests before they are read."""
+"""The files of an artifact: installed atomically, verified by their digests before they are read."""
 
 import hashlib
 import os
@@ -18,11 +18,11 @@ _RESTORE = "Restore the folder from the model.tar.gz that training wrote."
 def put_files(staged: Path, folder: Path) -> None:
     """Copy the files of `staged` into `folder`, which may be on another disk, and list them in its manifest.
 
-    The manifest is removed first and written last: `verify` refuses a folder that was interrupted at any moment. Files
-    of an earlier artifact are removed: other programs would take them for a part of this one.
+    The manifest is removed first and written last, so `verify` refuses the folder after an interruption at any point.
+    Files of an earlier artifact are removed, since other programs would take them for part of this one.
 
     Raises:
-        OSError: when the folder cannot take them.
+        OSError: when the files cannot be written.
     """
     names = sorted(path.name for path in staged.iterdir() if path.is_file())
     write_json(staged / MANIFEST, {"files": {name: _described(staged / name) for name in names}})
@@ -46,7 +46,7 @@ def _listed(folder: Path) -> set[str]:
 
 
 def find_artifact(folder: Path) -> Path:
-    """Return the artifact's folder: this one, or its only subfolder where an archive had a top folder.
+    """Return the artifact's folder: this one, or its only subfolder if an archive had a top-level folder.
 
     Raises:
         UserError: when there is none.
@@ -63,11 +63,11 @@ def find_artifact(folder: Path) -> Path:
 
 
 def verify(folder: Path, required: Set[str]) -> None:
-    """Compare every file with the manifest, before any of them is interpreted.
+    """Compare every file with the manifest.
 
     Raises:
-        UserError: naming the first file that is missing, a link, or not what was written.
-        PlatformError: naming the first file that disk or permissions do not let be read.
+        UserError: for the first file that is missing, a link, or altered.
+        PlatformError: for the first file that disk or permissions prevent reading.
     """
     files = read_object(folder / MANIFEST, _RESTORE).get("files")
     if not isinstance(files, dict) or not required <= set(files):

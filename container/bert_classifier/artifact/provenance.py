@@ -1,4 +1,4 @@
-"""Where an encoder comes from, as far as its files and transformers say."""
+"""The origin of an encoder, as far as its files and transformers know it."""
 
 import hashlib
 import re
@@ -10,20 +10,20 @@ import transformers
 
 from bert_classifier.job.json_files import read_object
 
-# As a hub has them; anything else is a path on somebody's machine.
+# A hub name; anything else is a path on somebody's machine.
 _NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
 
 
 def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_channel: bool) -> dict[str, Any]:
-    """Describe a pretrained encoder in JSON values, None where something is not known.
+    """Describe a pretrained encoder in JSON values, None for what is unknown.
 
     Args:
         source: a folder, or a name on the model hub.
-        model: what was loaded from it.
+        model: the model loaded from it.
         is_channel: whether the folder is the job's model channel.
     Returns:
-        source: "model channel", "folder" or "model hub"; name: on the hub; name_in_config: what a folder's config.json
-        calls itself, or what it was made from; commit: of the hub; model_type; config_sha256 of the folder's
+        source: "model channel", "folder" or "model hub"; name: on the hub; name_in_config: the name in a
+        folder's config.json, its own or its base model's; commit: of the hub; model_type; config_sha256 of the folder's
         config.json; weight_bytes of its safetensors files; parameters of the encoder, without the head.
     """
     folder = Path(source)
@@ -51,12 +51,12 @@ def _files(folder: Path) -> dict[str, Any]:
 
 
 def true_settings(settings: Mapping[str, Any], encoder: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hyperparameters, model_name None where a model channel was used instead."""
+    """Return the hyperparameters, with model_name None if a model channel was used instead."""
     return {**settings, **({"model_name": None} if encoder["source"] == "model channel" else {})}
 
 
 def encoder_facts(encoder: Mapping[str, Any]) -> dict[str, str]:
-    """Return what describe_encoder found in words for people, without what is not known."""
+    """Return the known facts from describe_encoder, for display."""
     own = encoder["name_in_config"]
     facts = {
         "encoder": encoder["name"] or f"from the {encoder['source']}",
@@ -71,6 +71,6 @@ def encoder_facts(encoder: Mapping[str, Any]) -> dict[str, str]:
 
 
 def encoder_line(encoder: Mapping[str, Any]) -> str:
-    """Return the same in one line."""
+    """Return encoder_facts in one line."""
     name, *rest = (f"{name} {value}" for name, value in encoder_facts(encoder).items())
     return f"{name} ({', '.join(rest)})"

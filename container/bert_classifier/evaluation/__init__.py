@@ -1,1 +1,1 @@
-"""Judge a classifier on labelled texts: metrics, calibration, abstention, label issues, reports."""
+"""Evaluate a classifier on labelled texts: metrics, calibration, abstention, label issues, reports."""

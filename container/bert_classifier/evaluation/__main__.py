@@ -1,4 +1,4 @@
-"""`python -m bert_classifier.evaluation evaluate | compare`: judge trained models on a labelled file."""
+"""`python -m bert_classifier.evaluation evaluate | compare`: evaluate trained models on a labelled file."""
 
 import argparse
 import logging
@@ -31,7 +31,7 @@ _INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code
 
 
 def main() -> int:
-    """Run the command line; return an exit code as training does."""
+    """Run the command line; return the same exit codes as training."""
     log.configure("INFO")
     torch.set_num_threads(min(available_cores(), torch.get_num_threads()))
     with tempfile.TemporaryDirectory(prefix="plots-") as cache:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; log what goes wrong as one sentence and return the exit code."""
+    """Run one command; log an error as one sentence, and return the exit code."""
     options = _parser().parse_args(arguments)
     quiet_transformers()
     try:
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, command, words in (
         ("evaluate", _evaluate, "score a model on a labelled file"),
-        ("compare", _compare, "put two models side by side"),
+        ("compare", _compare, "compare two models"),
     ):
         added = commands.add_parser(name, help=words, description=words)
         added.set_defaults(run=command)
@@ -135,7 +135,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _names(options: argparse.Namespace, *folders: Path) -> list[str]:
-    """Return the names that the models were given, or else their folders."""
+    """Return the models' names from --names, or else their folders."""
     return list(options.names) if len(options.names) == len(folders) else [str(folder) for folder in folders]
 
 
@@ -153,7 +153,7 @@ def _facts(artifact: Artifact, name: str) -> dict[str, object]:
 
 
 def _encoder(artifact: Artifact) -> dict[str, Mapping[str, object]]:
-    """Return where the encoder came from; nothing for an artifact of a version that did not record it."""
+    """Return the origin of the encoder; empty for artifacts of versions that did not record it."""
     return {"Encoder": encoder_facts(artifact.info["encoder"])} if "encoder" in artifact.info else {}
 
 

@@ -1,4 +1,4 @@
-"""What abstention below a score costs in coverage and gains in accuracy."""
+"""Abstention below a score: coverage lost, accuracy gained."""
 
 import dataclasses
 
@@ -9,12 +9,12 @@ _DIGITS = 6  # of a threshold
 
 @dataclasses.dataclass(frozen=True)
 class CoverageCurve:
-    """Accuracy of the texts that get a label, by the threshold of the score, from strict to lenient.
+    """Coverage and accuracy of the texts that get a label, by score threshold.
 
     Attributes:
-        thresholds: float64 (k,), falling; the distinct scores that occur.
+        thresholds: float64 (k,), descending; the distinct scores that occur.
         accepted: int64 (k,), texts with at least that score.
-        right: int64 (k,), those of them predicted correctly.
+        right: int64 (k,), correct predictions among them.
     """
 
     thresholds: np.ndarray
@@ -29,19 +29,19 @@ class CoverageCurve:
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of these predicted correctly, float64 (k,)."""
+        """Fraction of correct predictions among these, float64 (k,)."""
         share: np.ndarray = self.right / self.accepted
         return share
 
     def at(self, threshold: float) -> tuple[int, int]:
-        """Return how many texts reach a threshold, and how many of these are predicted correctly."""
+        """Return the number of texts that reach a threshold, and of correct predictions among them."""
         reached = int((self.thresholds >= threshold).sum())
         return (int(self.accepted[reached - 1]), int(self.right[reached - 1])) if reached else (0, 0)
 
     def threshold_for(self, target: float) -> float | None:
         """Return the lowest threshold at which this fraction of predictions is correct; None if there is none.
 
-        It lies half-way to the next lower score, so that rounding moves no text across it; 0 when all get a label.
+        It lies half-way to the next lower score, so that rounding moves no text across it; 0 if all get a label.
         """
         reached = np.flatnonzero(self.right >= target * self.accepted)
         if not len(reached):

@@ -1,7 +1,7 @@
-"""Calibration: whether a score of 0.9 is correct in nine of ten cases, and one temperature that makes it so.
+"""Calibration: a score of 0.9 should be correct in nine of ten cases; one temperature makes it so.
 
-It follows Guo, Pleiss, Sun and Weinberger 2017, On Calibration of Modern Neural Networks: the expected
-calibration error over bins of equal width (section 2), and temperature scaling (section 4.2).
+Source: Guo, Pleiss, Sun and Weinberger 2017, On Calibration of Modern Neural Networks: the expected calibration error
+over bins of equal width (section 2), and temperature scaling (section 4.2).
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from bert_classifier.evaluation.metrics import Evaluation, cross_entropies
 BINS = 15  # as in the paper
 LEAST_TEXTS = 30  # fewer cannot show how often a score of 0.9 is correct
 COLDEST, HOTTEST = 0.1, 10.0
-_DIGITS = 6  # of a temperature, so that rounding in the last bits of logits does not show
+_DIGITS = 6  # significant digits of a temperature, to hide rounding in the last bits of logits
 _ROUNDS = 100
-_ROWS = 8192  # logits are widened to float64 so many rows at a time
+_ROWS = 8192  # logits converted to float64 at a time
 
 
 @dataclasses.dataclass(frozen=True)
 class Temperature:
-    """The divisor of logits before softmax, and why it is 1 where it could not be fitted."""
+    """The divisor of logits before softmax and, if it could not be fitted and is 1, the reason."""
 
     value: float
     reason: str = ""
@@ -33,8 +33,8 @@ class Reliability:
 
     Attributes:
         counts: int64 (bins,), texts whose score falls into each bin.
-        confidence: float64 (bins,), their mean score; 0 where there is none.
-        accuracy: float64 (bins,), the share of them predicted correctly; 0 where there is none.
+        confidence: float64 (bins,), their mean score; 0 for an empty bin.
+        accuracy: float64 (bins,), the fraction of correct predictions; 0 for an empty bin.
     """
 
     counts: np.ndarray
@@ -49,7 +49,7 @@ class Reliability:
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the probabilities of logits (n, classes), float64 (n, classes), as serving reports them."""
+    """Return the probabilities for logits (n, classes), float64 (n, classes), as in serving."""
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
@@ -90,16 +90,16 @@ def calibration_scores(result: Evaluation, temperature: float) -> dict[str, floa
 def fit_temperature(result: Evaluation) -> Temperature:
     """Return the temperature that maximises the likelihood of the true classes.
 
-    Their mean negative log-likelihood is convex in 1/T, so Newton's method finds its minimum, kept by bisection
-    between 1/HOTTEST and 1/COLDEST. It depends on the logits alone: a resumed run finds the same.
+    The mean negative log-likelihood is convex in 1/T. Newton's method, safeguarded by bisection between 1/HOTTEST and
+    1/COLDEST, finds its minimum. The result depends only on the logits, so a resumed run finds the same.
     """
     if result.count < LEAST_TEXTS:
         return Temperature(1.0, f"{result.count} texts are too few to fit it (at least {LEAST_TEXTS})")
     low, high = 1 / HOTTEST, 1 / COLDEST
     if _slope(result, low)[0] >= 0:
-        return Temperature(1.0, _why_too_sharp(result))
+        return Temperature(1.0, _why_overconfident(result))
     if _slope(result, high)[0] <= 0:
-        return Temperature(1.0, _why_too_flat(result))
+        return Temperature(1.0, _why_underconfident(result))
     inverse = 1.0
     for _ in range(_ROUNDS):
         slope, curvature = _slope(result, inverse)
@@ -112,22 +112,22 @@ def fit_temperature(result: Evaluation) -> Temperature:
     return Temperature(float(f"{1 / inverse:.{_DIGITS}g}"))
 
 
-def _why_too_sharp(result: Evaluation) -> str:
-    """Say why even HOTTEST leaves the scores too high."""
+def _why_overconfident(result: Evaluation) -> str:
+    """Return why the scores are too high even at HOTTEST."""
     if _slope(result, 1e-9)[0] >= 0:  # all scores almost equal
         return "the model's scores say nothing about the classes"
     return f"only a temperature above {HOTTEST:g} would fit: the scores are far higher than the accuracy"
 
 
-def _why_too_flat(result: Evaluation) -> str:
-    """Say why even COLDEST leaves the scores too low."""
+def _why_underconfident(result: Evaluation) -> str:
+    """Return why the scores are too low even at COLDEST."""
     if int(result.confusion.trace()) == result.count:
         return f"all {result.count} texts are right: any sharper scores would fit better"
     return f"only a temperature below {COLDEST:g} would fit: the scores of the classes hardly differ"
 
 
 def _slope(result: Evaluation, inverse: float) -> tuple[float, float]:
-    """Return first and second derivative, by the inverse temperature, of the mean negative log-likelihood.
+    """Return the first two derivatives of the mean negative log-likelihood by the inverse temperature.
 
     They are the means over texts of E[z] - z_target and of Var[z], with the logits z distributed by their softmax.
     """

@@ -12,10 +12,10 @@ _Z = 1.959964  # of 95 %
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Counts of texts by which model is right, and the paired tests that follow.
+    """Paired tests of two models, from the number of texts on which only one is right.
 
     Attributes:
-        only_first, only_second: texts that one of the two alone predicts correctly.
+        only_first, only_second: texts that only this model predicts correctly.
         count: texts compared.
     """
 
@@ -30,7 +30,7 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the difference (Bonett and Price 2012, for paired shares)."""
+        """The 95 % interval of the difference (Bonett and Price 2012, for paired proportions)."""
         first, second = ((only + 1) / (self.count + 2) for only in (self.only_first, self.only_second))
         half = _Z * math.sqrt((first + second - (second - first) ** 2) / (self.count + 2))
         return max(-1.0, second - first - half), min(1.0, second - first + half)
@@ -56,7 +56,7 @@ class Comparison:
         return math.fsum(map(self._probability, range(min(self.only_first, self.only_second) + 1)))
 
     def _probability(self, hits: int) -> float:
-        """Return the probability of `hits` heads in as many tosses as there are texts on which the models differ."""
+        """Return the binomial probability of `hits` among the texts on which only one model is right."""
         tosses = self.only_first + self.only_second
         ways = math.lgamma(tosses + 1) - math.lgamma(hits + 1) - math.lgamma(tosses - hits + 1)
         return math.exp(ways - tosses * math.log(2))
@@ -69,7 +69,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
 
 
 def changed_texts(first: Evaluation, second: Evaluation) -> np.ndarray:
-    """Return the texts with another prediction by the second model, int64 (k,): broken, mended, then the others."""
+    """Return the texts with different predictions, int64 (k,): newly wrong, newly right, then the others."""
     rights = [result.predicted == result.targets for result in (first, second)]
     kind = np.where(rights[0], 0, np.where(rights[1], 1, 2))
     changed = np.flatnonzero(first.predicted != second.predicted)

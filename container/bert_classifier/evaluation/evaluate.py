@@ -23,19 +23,18 @@ from bert_classifier.modeling.packed import packed_or_padded
 
 logger = logging.getLogger(__name__)
 
-_MOST_TOKENS = 4096  # of a forward pass, padding counted
+_MOST_TOKENS = 4096  # per forward pass, padding included
 
 
 def read_labelled(path: Path, labels: Sequence[str]) -> tuple[Examples, int | None]:
-    """Read a file as training does, and number its classes as an artifact does.
-
-    Returns:
-        The examples, and the index of the positive class if the label mapper names one.
+    """Read a labelled file as training does, with the class indices of an artifact.
 
     Args:
-        labels: the artifact's.
+        labels: the artifact's labels.
+    Returns:
+        the examples, and the index of the positive class if the label mapper has one.
     Raises:
-        UserError: when the file is missing, a row cannot be used, or its labels are not the artifact's.
+        UserError: when the file is missing, a row is invalid, or its labels are not the artifact's.
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}.", "Name a CSV or JSON Lines file with labels and texts.")
@@ -57,12 +56,11 @@ def _device() -> torch.device:
 
 
 def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
-    """Return the logits of n texts, float32 (n, classes), computed on a GPU where there is one."""
+    """Return the logits of n texts, float32 (n, classes), computed on a GPU if there is one."""
     device = _device()
     model = artifact.model.to(device)  # type: ignore[arg-type]
-    with tempfile.TemporaryDirectory(
-        prefix="tokens-"
-    ) as folder:  # what is mapped stays when its name is gone
+    # The memory-mapped file remains readable after its folder is removed.
+    with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
         encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)
     forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)
     micro_batches = plan_inference(forward, encoded, _MOST_TOKENS)
@@ -72,11 +70,11 @@ def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
 def evaluate_artifact(
     artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]
 ) -> EvaluationResult:
-    """Evaluate an artifact, as it is served, on labelled texts.
+    """Evaluate an artifact on labelled texts as it would be served.
 
     Args:
-        name: of the texts, in place of a channel's.
-        labels: the order in which `examples` number the classes; the artifact may have another.
+        name: name of the texts, in place of a channel's.
+        labels: class order of `examples`; the artifact may have another.
     """
     order = [artifact.labels.index(label) for label in labels]
     result = Evaluation(logits_for(artifact, examples.texts)[:, order], examples.targets)

@@ -1,4 +1,4 @@
-"""Label issues: the worst mistakes, and the texts whose label is likely wrong."""
+"""Label issues: the worst mistakes, and texts that are likely mislabelled."""
 
 import dataclasses
 
@@ -40,11 +40,11 @@ def worst_mistakes(probabilities: np.ndarray, targets: np.ndarray) -> list[Label
 def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[LabelIssue]:
     """Return the texts that confident learning finds mislabelled, the likeliest first.
 
-    A text counts as confidently of class j when its score for j is at least the mean score for j of the texts
-    labelled j; of several such classes the one with the highest score. It is an issue when that is not its label:
-    it lies off the diagonal of the confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning:
-    Estimating Uncertainty in Dataset Labels, equations 1 and 2), and is ranked by how much the answer's score
-    exceeds the label's. The scores must come from a model that has not learned these texts.
+    A text counts as confidently of class j if its score for j is at least the mean score for j of the texts labelled
+    j; among several such classes, the highest score decides. It is an issue if that class is not its label, that is,
+    off the diagonal of the confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning: Estimating
+    Uncertainty in Dataset Labels, equations 1 and 2). Issues are ranked by the margin of the answer's score over the
+    label's. The scores must come from a model that was not trained on these texts.
 
     Args:
         probabilities: float64 (n, classes).

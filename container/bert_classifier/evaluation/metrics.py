@@ -1,4 +1,4 @@
-"""The logits of labelled texts, and the metrics that follow from them."""
+"""Predictions for labelled texts, and their metrics."""
 
 import abc
 import dataclasses
@@ -53,7 +53,7 @@ class Metrics(abc.ABC):
         return float((scores * support).sum() / max(1, support.sum()))
 
     def score(self, positive: int | None) -> float:
-        """Return the score that selects the best weights: F1 of the positive class, else accuracy."""
+        """Return the score that selects the best weights: F1 of the positive class, or accuracy without one."""
         return self.accuracy if positive is None else float(self.f_score(1.0)[positive])
 
 
@@ -101,7 +101,7 @@ class Evaluation(Metrics):
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
     """Return the 95 % confidence interval of a share, from `right` of `count` (Wilson 1927).
 
-    Unlike the normal approximation it is not empty at 0 % or 100 %, and stays within them.
+    Unlike the normal approximation, it is not empty at 0 % or 100 % and never exceeds them.
     """
     if not count:
         return 0.0, 1.0
@@ -114,7 +114,7 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
 def chance_of_at_least(right: int, count: int, share: float) -> float:
     """Return the binomial probability that at least `right` of `count` texts are right, each with probability `share`.
 
-    Exact for few texts too, where Wilson's interval is too narrow.
+    Exact even for few texts, where Wilson's interval is too narrow.
     """
     if right <= 0 or share >= 1:
         return 1.0
@@ -130,7 +130,7 @@ def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return -log softmax(logits) at the target of each text, float64 (n,)."""
     wide = logits.astype(np.float64)
     largest = wide.max(axis=1)
-    with np.errstate(invalid="ignore"):  # an infinite or NaN logit gives such a loss
+    with np.errstate(invalid="ignore"):  # infinite and NaN logits propagate to the loss
         log_sums = largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1))
     losses: np.ndarray = log_sums - wide[np.arange(len(targets)), targets]
     return losses

@@ -1,7 +1,7 @@
-"""evaluation.json: an evaluation in the layout of SageMaker Model Monitor's model quality.
+"""evaluation.json: an evaluation in the format of SageMaker Model Monitor's model quality.
 
-The model registry and pipelines read it. The layout is that of the SageMaker developer guide, "Model quality metrics":
-every metric is `{"value", "standard_deviation"}`; the latter is always "NaN", the guide's word for none.
+The model registry and pipelines read it. Format: SageMaker developer guide, "Model quality metrics". Every metric is
+`{"value", "standard_deviation"}`; the latter is always "NaN", which the guide uses for none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ def model_quality(
     """Return the evaluation of one channel.
 
     Args:
-        more: further metrics, which the layout does not know but allows.
-        positive: index of the class that matters most; of two classes the second by default.
+        more: additional metrics, which the format allows.
+        positive: index of the positive class; by default the second of two.
     """
     metrics = {**_multiclass(result), **more}
     quality = {
@@ -50,7 +50,7 @@ def _as_metrics(values: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _multiclass(result: Evaluation) -> dict[str, float]:
-    """Return the scores of the model, and of always answering the most frequent class."""
+    """Return the scores of the model, and of always predicting the most frequent class."""
     counts = result.confusion.sum(axis=1)
     constant = np.zeros_like(result.confusion)
     constant[:, counts.argmax()] = counts
@@ -74,7 +74,7 @@ def _confusion(labels: Sequence[str], result: Evaluation) -> dict[str, dict[str,
 
 
 def _binary_section(result: Evaluation, positive: int) -> dict[str, Any]:
-    """Return the metrics of the positive class; it is "1" in the confusion matrix."""
+    """Return the metrics of the positive class, which is "1" in the confusion matrix."""
     order = [1 - positive, positive]
     confusion = result.confusion[np.ix_(order, order)]
     curves = _curves(softmax(result.logits, 1.0)[:, positive], result.targets == positive)
@@ -86,7 +86,7 @@ def _binary_section(result: Evaluation, positive: int) -> dict[str, Any]:
 
 
 def _binary(result: Evaluation, positive: int) -> dict[str, float]:
-    """Return the scores of the positive class, and of always answering it."""
+    """Return the scores of the positive class, and of always predicting it."""
     counts = result.confusion.sum(axis=1)
     always = np.zeros_like(result.confusion)
     always[:, positive] = counts
@@ -115,7 +115,7 @@ def _of_class(result: Metrics, positive: int) -> dict[str, float]:
 
 
 def _auc(scores: np.ndarray, are_positive: np.ndarray) -> float:
-    """Return how often a positive text has a higher score than a negative one (Mann-Whitney), ties counted half."""
+    """Return the probability that a positive text outscores a negative one (Mann-Whitney); ties count half."""
     hits, alarms = _cumulated(scores, are_positive)
     if not hits[-1] or not alarms[-1]:
         return 0.0
@@ -142,7 +142,7 @@ def _curves(scores: np.ndarray, are_positive: np.ndarray) -> dict[str, Any]:
 
 
 def _cumulated(scores: np.ndarray, are_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return hits and false alarms at each threshold, from answering nothing to answering everything."""
+    """Return true and false positives at each threshold, from the highest to the lowest."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(scores) else order

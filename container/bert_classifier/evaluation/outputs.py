@@ -22,7 +22,7 @@ OUTPUTS = (
 
 
 def write_outputs(folder: Path, context: ReportContext) -> None:
-    """Write all outputs for the reported channel; each file is there whole or not at all.
+    """Write all outputs for the reported channel, each file atomically.
 
     Raises:
         OSError: when the folder cannot be written to.

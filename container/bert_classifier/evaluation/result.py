@@ -13,18 +13,18 @@ from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 
 logger = logging.getLogger(__name__)
 
-FEW_ANSWERS = 30  # whose accuracy says little about other texts
+FEW_ANSWERS = 30  # the accuracy of fewer says little about other texts
 _LEAST_COVERAGE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
-    """Evaluations by channel, with the settings that turn logits into answers.
+    """Evaluations by channel, with temperature and abstention threshold.
 
     Attributes:
         temperature: divisor of the logits.
         abstain_below: score below which a text gets no label; 0 = never.
-        warnings: doubts about the threshold, in sentences.
+        warnings: sentences about the threshold.
     """
 
     results: Mapping[str, Evaluation]
@@ -41,11 +41,11 @@ class EvaluationResult:
 
     @functools.cached_property
     def summaries(self) -> dict[str, dict[str, float | int]]:
-        """The headline numbers of each channel, by name, for the log and training.json."""
+        """The main metrics of each channel, by name, for the log and training.json."""
         return {channel: self.summary(channel) for channel in self.results}
 
     def summary(self, channel: str) -> dict[str, float | int]:
-        """Return the headline numbers of a channel."""
+        """Return the main metrics of a channel."""
         result = self.results[channel]
         low, high = wilson_interval(int(result.confusion.trace()), result.count)
         before, after = (calibration_scores(result, t) for t in (1.0, self.temperature.value))
@@ -74,7 +74,7 @@ class EvaluationResult:
 
 
 def _finite(channel: str, result: Evaluation) -> Evaluation:
-    """Return an evaluation without NaN and infinity, which would spoil every mean."""
+    """Replace NaN and infinity in an evaluation, since they would invalidate every mean."""
     is_finite = np.isfinite(result.logits)
     if is_finite.all():
         return result
@@ -90,7 +90,7 @@ def assess(
 
     Args:
         abstain_below: the threshold if target_accuracy is 0.
-        target_accuracy: of the validation texts that get a label; 0 = not set.
+        target_accuracy: accuracy to reach on the validation texts that get a label; 0 = not set.
     """
     results = {name: _finite(name, result) for name, result in results.items()}
     temperature = fit_temperature(results["validation"])
@@ -108,10 +108,10 @@ def assess(
 
 
 def _doubt_about_threshold(curve: CoverageCurve, threshold: float | None, target: float) -> str:
-    """Say why a fitted threshold may not hold for other texts, or costs most labels; empty if neither."""
+    """Return why a fitted threshold may not generalize or costs most labels; "" if neither."""
     wanted = f"target_accuracy={target:g}"
     if threshold is None:
-        return f"{wanted} is not reached on validation by any score: every text gets a label."
+        return f"{wanted} is not reached on validation at any threshold: every text gets a label."
     (answered, right), texts = curve.at(threshold), int(curve.accepted[-1])
     found = (
         f"{wanted} gives the threshold {threshold:g}, which {answered} of {texts} validation texts reach,"
@@ -123,5 +123,5 @@ def _doubt_about_threshold(curve: CoverageCurve, threshold: float | None, target
         else ""
     )
     if answered < FEW_ANSWERS:
-        return f"{found}{cost}. So few say little about other texts: give validation more texts, or set abstain_below."
+        return f"{found}{cost}. These are too few to generalize: add validation texts, or set abstain_below."
     return f"{found}{cost}. Lower target_accuracy, or train a better model." if cost else ""

@@ -11,13 +11,13 @@ from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.metrics import Evaluation
 
-MOST_ROWS = 10_000  # of mistakes and label errors; the worst are kept
+MOST_ROWS = 10_000  # of mistakes and label errors; the worst ones are kept
 _LONGEST_TEXT = 1000  # characters
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> None:
-    """Write a table; an apostrophe precedes text that a spreadsheet would take for a formula."""
+    """Write a table, with an apostrophe before text that a spreadsheet would take for a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(map(_harmless, header))

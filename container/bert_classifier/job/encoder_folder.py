@@ -53,7 +53,9 @@ def check_folder(source: str) -> dict[str, Any]:
 
 def _check_folder(folder: Path, source: str) -> dict[str, Any]:
     if not (folder / _CONFIG).is_file():
-        raise UserError(f"{folder} has no config.json.", "Put the checkpoint's files right into this folder.")
+        raise UserError(
+            f"{folder} has no config.json.", "Put the checkpoint's files directly into this folder."
+        )
     config = read_object(folder / _CONFIG, COPY_AGAIN)
     if config.get("auto_map"):
         raise runs_code(source)
@@ -117,7 +119,7 @@ def _weights_of(folder: Path) -> list[Path]:
     if not (folder / _INDEX).is_file():
         raise UserError(
             f"{folder} has no model.safetensors.",
-            "Pickled weights (.bin, .pt) are not opened: save them anew with transformers' save_pretrained.",
+            "Pickled weights (.bin, .pt) are not opened: save them again with transformers' save_pretrained.",
         )
     names = read_object(folder / _INDEX, COPY_AGAIN).get("weight_map")
     if not isinstance(names, dict) or not names:
@@ -140,7 +142,7 @@ def _check_weights(path: Path) -> None:
     except OSError as error:
         raise cannot_read(path, error, COPY_AGAIN) from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise _damaged(path, f"its {size} bytes are not those of weights") from error
+        raise _damaged(path, f"its {size} bytes are not valid safetensors") from error
     if wanted != size:
         raise _damaged(path, f"it has {size} bytes instead of {wanted}")
 

@@ -50,7 +50,7 @@ class Channel:
         except OSError as error:
             raise PlatformError(
                 f"Channel {self.name} cannot be read: {error.filename}: {error.strerror}.",
-                "Check the mount, and the permissions of the user the container runs as.",
+                "Check the mount and the permissions of the container's user.",
             ) from error
         if not chosen:
             raise self._nothing_found(only, visible)
@@ -83,7 +83,7 @@ class Channel:
         wanted = f"file {only}" if only else "*.csv or *.jsonl file with content"
         return UserError(
             f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
-            "Give the channel's S3 prefix of the data: CSV (plain, not packed) or JSON Lines.",
+            "Set the channel to the S3 prefix of the data: CSV (not compressed) or JSON Lines.",
         )
 
 
@@ -186,7 +186,7 @@ class Environment:
             except OSError as error:
                 raise PlatformError(
                     f"Cannot write to {folder}: {error.strerror or error}.",
-                    remedy_for(error) or "Mount the folder writable, for the user the container runs as.",
+                    remedy_for(error) or "Mount the folder writable for the container's user.",
                 ) from error
 
 
@@ -235,8 +235,8 @@ def _read_channels(data_dir: Path, config_path: Path) -> dict[str, Channel]:
             raise UserError(absent, f"Put its data there, or take {name} out of {config_path.name}.")
         own_name = _CHANNEL_ALIASES.get(name, name)
         if own_name in channels:
-            same = f"Channels {channels[own_name].path.name} and {name} mean the same."
-            raise UserError(same, "Give one of them.")
+            same = f"Channels {channels[own_name].path.name} and {name} are the same channel."
+            raise UserError(same, "Keep only one of them.")
         channels[own_name] = Channel(own_name, data_dir / name)
     return channels
 

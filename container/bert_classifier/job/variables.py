@@ -39,10 +39,10 @@ def near_misses(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
     settings = [name.upper() for name in known if name.upper().startswith(_SAGEMAKERS)]
     others = _given(environ, _SAGEMAKERS, settings)
     close = {name: difflib.get_close_matches(name.upper(), settings, n=1, cutoff=_NEAR) for name in others}
-    doubts = [f"{shown(name)} sets nothing, did you mean {near[0]}?" for name, near in close.items() if near]
+    doubts = [f"{shown(name)} has no effect, did you mean {near[0]}?" for name, near in close.items() if near]
     links = [name for name, value in environ.items() if value and _is_service_link(name, value)]
     if links:
-        doubts.append(f"{shown(min(links))} is of a Kubernetes service and sets nothing here")
+        doubts.append(f"{shown(min(links))} belongs to a Kubernetes service and has no effect here")
     return doubts
 
 

@@ -42,7 +42,7 @@ def why_no_gpu() -> str:
     if not _DEVICE.exists() or torch.cuda.is_available():
         return ""
     if torch.version.cuda is None:
-        return "this image's torch is built for CPUs: build and push the flavour gpu, or take an instance without GPU"
+        return "this image's torch is built for CPUs: build and push the flavour gpu, or use an instance without a GPU"
     try:
         torch.cuda.init()
     except RuntimeError as error:
@@ -53,13 +53,13 @@ def why_no_gpu() -> str:
 def _cause_of(message: str) -> str:
     too_old = _TOO_OLD.search(message)
     if too_old is None:
-        return f"CUDA does not start, although the driver's device is there: {message[:_LONGEST]}"
+        return f"CUDA does not start, although the machine has a GPU device: {message[:_LONGEST]}"
     version = int(too_old[1])  # 12020 is CUDA 12.2
     newest = f"{version // 1000}.{version % 1000 // 10}"
     return (
         f"the host's NVIDIA driver{_driver_version()} goes as far as CUDA {newest}, this image's torch is built for"
-        f" CUDA {torch.version.cuda}: take host software with a newer driver (for endpoints INFERENCE_AMI_VERSION), or"
-        " an instance without GPU"
+        f" CUDA {torch.version.cuda}: use host software with a newer driver (for endpoints INFERENCE_AMI_VERSION), or"
+        " an instance without a GPU"
     )
 
 

@@ -38,7 +38,7 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int)
     if getattr(config, "auto_map", None):
         raise runs_code(source)
     if not _is_encoder(config):
-        raise UserError(f"{source} is of type {config.model_type}, which is no encoder of texts.", ENCODERS)
+        raise UserError(f"{source} is of type {config.model_type}, which is not a text encoder.", ENCODERS)
     if highest_id >= config.vocab_size:
         raise UserError(
             f"The tokenizer of {source} has ids up to {highest_id}, the model only those below {config.vocab_size}.",

@@ -36,11 +36,11 @@ def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
     if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
         raise UserError(
             f"The tokenizer of {source} has no tokenizer.json, or no padding token.",
-            "Save it anew with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
+            "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
         )
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library made one up
         raise UserError(
-            f"{source} has no tokenizer that knows a word.",
+            f"{source} has no tokenizer with a vocabulary.",
             "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
         )
     return tokenizer  # type: ignore[no-any-return]

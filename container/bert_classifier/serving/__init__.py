@@ -1,1 +1,1 @@
-"""Answers /ping and /invocations with the artifact that training wrote; imports nothing of training."""
+"""Serve /ping and /invocations with the artifact that training wrote; never imports training."""

@@ -1,8 +1,8 @@
-"""Environment variables that would configure a library past the server's settings. Standard library only."""
+"""Environment variables that would configure a library behind the server's back. Standard library only."""
 
 from collections.abc import MutableMapping
 
-# What gunicorn and prometheus_client read by themselves, on import or later, whatever the server sets.
+# Read by gunicorn and prometheus_client themselves, on import or later, whatever the server sets.
 _OF_LIBRARIES = (
     "WEB_CONCURRENCY",
     "GUNICORN_PID",
@@ -15,7 +15,7 @@ _OF_LIBRARIES = (
 )
 
 
-def take_foreign(environ: MutableMapping[str, str]) -> list[str]:
-    """Remove the variables that would configure a library; return the names of those that were not empty."""
+def remove_library_variables(environ: MutableMapping[str, str]) -> list[str]:
+    """Remove the variables that would configure a library; return the names of the non-empty ones."""
     given = [name for name in _OF_LIBRARIES if name in environ]
     return [name for name in given if environ.pop(name)]

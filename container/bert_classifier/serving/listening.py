@@ -1,4 +1,4 @@
-"""Closing a listening socket without resetting a client whose connection the kernel has already accepted."""
+"""Close a listening socket without resetting connections that the kernel has already accepted."""
 
 import contextlib
 import ctypes
@@ -8,8 +8,8 @@ import struct
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module does not name it
 _FLAGS_AT = 13  # byte of the TCP header
 _SYN, _ACK = 0x02, 0x10
-# Classic BPF (linux/filter.h): (code, jump if true, jump if false, operand). A socket filter of TCP sees the
-# segment from its TCP header on; the value returned is how many bytes of it are kept.
+# Classic BPF (linux/filter.h): (code, jump if true, jump if false, operand). A TCP socket filter sees the
+# segment from its TCP header on; it returns how many bytes to keep.
 _DROP_NEW_CONNECTIONS = (
     (0x30, 0, 0, _FLAGS_AT),  # A = flags
     (0x54, 0, 0, _SYN | _ACK),  # A &= SYN | ACK
@@ -20,10 +20,10 @@ _DROP_NEW_CONNECTIONS = (
 
 
 def refuse_new_connections(listener: socket.socket) -> None:
-    """Let handshakes that have begun be finished, and no new one begin.
+    """Let pending handshakes finish, and drop new ones.
 
-    A client that tries meanwhile repeats its SYN a second later, and finds the port closed: it is refused
-    before it has sent anything. Where the kernel has no such filters nothing changes.
+    A client that connects meanwhile repeats its SYN a second later and finds the port closed: it is refused before it
+    has sent anything. Without kernel support for such filters, nothing changes.
     """
     program = b"".join(struct.pack("HBBI", *step) for step in _DROP_NEW_CONNECTIONS)
     code = ctypes.create_string_buffer(program, len(program))

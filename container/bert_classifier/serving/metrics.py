@@ -1,4 +1,4 @@
-"""What the server counts and measures, in Prometheus' terms. No name or label holds anything of a request."""
+"""The server's Prometheus metrics. No name or label contains data of a request."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-CUTS = ("slow_head", "slow_answer", "bug")  # why a connection was closed in the middle
+CUTS = ("slow_head", "slow_answer", "bug")  # reasons for closing a connection midway
 STAGES = ("queue", "tokenise", "model", "encode")
 
 
 class Metrics:
-    """The metrics of one worker process, all of them there from the start."""
+    """The metrics of one worker process, all initialised at the start."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -41,11 +41,11 @@ class Metrics:
             self._tokens.labels(kind)
 
     def observe_stage(self, stage: str, seconds: float) -> None:
-        """Note how long one of STAGES took."""
+        """Record the duration of one of STAGES."""
         self._seconds.labels(stage).observe(seconds)
 
     def note_pass(self, texts: int, tokens: int, padded_tokens: int) -> None:
-        """Note what was predicted together; `padded_tokens` counts padding and tokens."""
+        """Record a pass; `padded_tokens` includes padding."""
         self._texts.observe(texts)
         self._tokens.labels("text").inc(tokens)
         self._tokens.labels("padding").inc(padded_tokens - tokens)
@@ -55,7 +55,7 @@ class Metrics:
         self._requests.labels(str(status)).inc()
 
     def note_records(self, outcome: str, count: int) -> None:
-        """Count records that were classified, abstained from, refused as wrong, or failed in the model."""
+        """Count records by outcome: classified, abstained, refused (invalid) or failed (in the model)."""
         self._records.labels(outcome).inc(count)
 
     def note_cut(self, reason: str) -> None:
@@ -63,9 +63,9 @@ class Metrics:
         self._cut.labels(reason).inc()
 
     def note_in_flight(self, change: int) -> None:
-        """Note that a request begins (1) or ends (-1)."""
+        """Record that a request begins (1) or ends (-1)."""
         self._in_flight.inc(change)
 
     def render(self) -> bytes:
-        """Return everything in the text format that Prometheus reads."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The parent process, and what a worker tells it."""
+"""The parent process, and the state that it shares with a worker."""
 
 import mmap
 
@@ -8,7 +8,7 @@ from bert_classifier.serving.stop_signals import STOPS
 
 
 class Outcome:
-    """State that a worker shares with its parent: the exit code of a failed start; whether it had a model."""
+    """State that a worker shares with its parent: the exit code of a failed start, and whether it had a model."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 2)  # anonymous: needs neither /dev/shm nor a file
@@ -25,7 +25,7 @@ class Outcome:
 
     @property
     def was_ready(self) -> bool:
-        """Whether the present worker has loaded its model."""
+        """Whether the current worker has loaded its model."""
         return bool(self._memory[1])
 
     @was_ready.setter
@@ -35,6 +35,6 @@ class Outcome:
 
 
 class Parent(Arbiter):  # type: ignore[misc] # gunicorn has no type information
-    """gunicorn's parent process without reload, upgrade and resizing: they need memory and a port twice."""
+    """gunicorn's parent process without reload, upgrade and resizing, which need memory and a port twice."""
 
-    SIGNALS = STOPS  # the others stay ignored, as end_at_stops has set them
+    SIGNALS = STOPS  # exit_on_stop_signals ignores the others

@@ -1,6 +1,6 @@
-"""The process behind `serve`: gunicorn with one worker whose many threads share the models.
+"""The process behind `serve`: gunicorn with one worker, whose threads share the models.
 
-The parent only holds the socket and watches the worker; the worker loads the model after the socket answers.
+The parent only holds the socket and supervises the worker, which loads the model while already answering pings.
 """
 
 import logging
@@ -35,7 +35,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.model.service import ModelService
 from bert_classifier.serving.parent import Outcome, Parent
-from bert_classifier.serving.stop_signals import end_at_stops, ignore_stops
+from bert_classifier.serving.stop_signals import exit_on_stop_signals, ignore_stop_signals
 from bert_classifier.serving.worker import KEEPALIVE_S, LAST_WORDS_S, STOP_S, Worker
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IDLE_CONNECTIONS = 1000  # beyond one for each thread
-OWN_DESCRIPTORS = 40  # files, pipes and sockets that are no client's
-CLOSE_TIMEOUT_S = 1  # for the model threads, which have nothing left to do when all requests have ended
-HANG_TIMEOUT_S = 60  # a worker whose main loop says nothing for so long is replaced
+OWN_DESCRIPTORS = 40  # files, pipes and sockets that are not clients'
+CLOSE_TIMEOUT_S = 1  # for the model threads, which are idle once all requests have ended
+HANG_TIMEOUT_S = 60  # a worker whose main loop is silent for longer is replaced
 REPLACE_ME = 70  # exit code of a worker that ends itself; 3 and 4 would end gunicorn's parent too
 LAST_ANSWERS_S = 0.5  # for the 503s of a worker that ends itself
 
@@ -55,16 +55,16 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
     """Serve the model folder until SIGTERM and return the exit code: 0, or that of errors.exit_code_of.
 
     Args:
-        environ: the process' environment: ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
-        foreign: names of variables that were removed from it, since libraries would read them.
+        environ: the process environment, with ServeConfig's settings in capitals; ML_ROOT moves /opt/ml.
+        foreign: names of variables that were removed from it because libraries would read them.
     """
-    # OpenMP's waiting threads spin for milliseconds by default, on cores that the requests need.
+    # By default, OpenMP's waiting threads spin for milliseconds on cores that requests need.
     environ.setdefault("GOMP_SPINCOUNT", "1000")
     log.configure()
     access_log.configure()
-    end_at_stops()
+    exit_on_stop_signals()
     if foreign:
-        logger.info("%s: variables of other programs, without effect here", ", ".join(foreign))
+        logger.info("ignoring variables of other programs: %s", ", ".join(foreign))
     try:
         config = ServeConfig.from_environ(environ)
         for doubt in near_misses(environ, specs(ServeConfig)):
@@ -72,10 +72,10 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
         _check_address(config)
         return _serve(_Server(config, ml_root(environ) / "model"))
     except ContainerError as error:
-        logger.error("%s", failure_text(error))  # noqa: TRY400 - one sentence says it
+        logger.error("%s", failure_text(error))  # noqa: TRY400 - one sentence, no traceback
         return exit_code_of(error)
     finally:
-        ignore_stops()
+        ignore_stop_signals()
 
 
 def _check_address(config: ServeConfig) -> None:
@@ -99,7 +99,7 @@ def _writable_dir() -> str:
 
 
 def _most_connections(threads: int) -> int:
-    """Return how many connections a worker may hold, so that idle ones leave enough file descriptors."""
+    """Return the maximum connections of a worker, such that idle ones leave enough file descriptors."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return max(1, min(threads + IDLE_CONNECTIONS, descriptors - OWN_DESCRIPTORS))
 
@@ -120,13 +120,13 @@ class _Log(Logger):  # type: ignore[misc] # gunicorn has no type information
     """gunicorn's log without the messages of exceptions, which may quote a text."""
 
     def exception(self, _msg: str, *_args: Any, **_kwargs: Any) -> None:
-        """Log the exception at hand by its kind and stack."""
+        """Log the current exception by type and stack."""
         if (error := sys.exc_info()[1]) is not None:
             answers.log_bug(error)
 
 
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type information
-    """gunicorn, set up for one model. The hooks run in the parent or in the worker, as each says."""
+    """gunicorn, configured for one model. Each hook says whether it runs in the parent or in the worker."""
 
     def __init__(self, config: ServeConfig, model_dir: Path) -> None:
         self.outcome = Outcome()
@@ -151,7 +151,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         Parent(self).run()
 
     def supervise(self) -> None:
-        """In the worker, every second: end it when its model will not answer any more; the parent starts another."""
+        """In the worker, every second: exit if the model has failed, so that the parent replaces the worker."""
         problem = self._service.problem()
         if problem is None:
             return
@@ -166,7 +166,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         os._exit(REPLACE_ME)
 
     def note_refusal(self, status: int, bytes_out: int, began: float) -> None:
-        """In the worker: count and log a request that was not HTTP, which never reached the application."""
+        """In the worker: count and log a request that was not valid HTTP and never reached the application."""
         self._metrics.note_request(status)
         if self._config.serving_access_log:
             access_log.Entry.of_refusal(status, bytes_out, began).write()
@@ -176,7 +176,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self._metrics.note_cut(reason)
 
     def abandon(self) -> None:
-        """In the worker: fail every request that waits with 503."""
+        """In the worker: fail every unfinished request with 503."""
         self._service.abandon()
 
     def _settings(self) -> dict[str, Any]:
@@ -209,16 +209,16 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self.outcome.was_ready = False
 
     def _begin_worker(self, _arbiter: Parent, _worker: Worker) -> None:
-        """In the worker, first of all: replace the handlers inherited from the parent, which would swallow a stop."""
-        end_at_stops()
+        """In the worker, first: replace the signal handlers inherited from the parent, which would swallow a stop."""
+        exit_on_stop_signals()
 
     def _start_model(self, _worker: Worker) -> None:
-        """In the worker: begin to load."""
+        """In the worker: start to load the model."""
         self._service.start()
 
     def _load_model(self) -> "list[Predictor]":
         """In the worker's loading thread: return the models after each has classified a text."""
-        # Importing torch takes seconds: only now, when the socket answers already.
+        # Importing torch takes seconds, so only now that the server answers pings.
         from bert_classifier.modeling.gpus import count_gpus, require_kernels, why_no_gpu
         from bert_classifier.serving.model.predictor import load_predictors
 
@@ -226,7 +226,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         for number in range(gpus):
             require_kernels(number)
         if not gpus and (reason := why_no_gpu()):
-            logger.warning("this machine has a GPU, but its CPU answers: %s", reason)
+            logger.warning("this machine has a GPU, but requests are served on its CPU: %s", reason)
         plan = make_plan(
             cores=available_cores(),
             gpus=gpus,
@@ -246,7 +246,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         return predictors
 
     def _stop_all(self, error: Exception) -> None:
-        """In the worker's loading thread: log why there is no model, and end the parent too."""
+        """In the worker's loading thread: log why the model cannot be loaded, and stop the parent too."""
         stack = None if isinstance(error, ContainerError) else error
         logger.error("%s", failure_text(error), exc_info=stack)
         self.outcome.exit_code = exit_code_of(error)
@@ -254,18 +254,18 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             os.kill(self._parent, signal.SIGTERM)
 
     def _end_worker(self, _arbiter: Parent, worker: Worker) -> None:
-        """In the worker, last of all: answer what waits, and exit without finalising the interpreter.
+        """In the worker, last: answer queued requests, and exit without finalising the interpreter.
 
-        With torch loaded that takes seconds, and it would crash if a thread were still inside torch.
+        With torch loaded, finalising takes seconds, and crashes if a thread is still inside torch.
         """
         if os.getpid() == worker.pid and worker.booted:
-            ignore_stops()
+            ignore_stop_signals()
             self._service.close(timeout=CLOSE_TIMEOUT_S)
             logging.shutdown()
             os._exit(0)
 
     def _note_dead_worker(self, arbiter: Parent, _worker: Worker) -> None:
-        """In the parent: end when a worker died before it had a model, as the next one would."""
+        """In the parent: exit if a worker died while loading the model, since the next one would too."""
         is_stopping = not arbiter.LISTENERS
         if self.outcome.was_ready or self.outcome.exit_code or is_stopping:
             return

@@ -1,4 +1,4 @@
-"""Signals of a server, outside gunicorn's own handling of them. Standard library only."""
+"""Signal handling of the server before and after gunicorn's own. Standard library only."""
 
 import os
 import signal
@@ -7,10 +7,10 @@ STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 _MEANINGLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
 
 
-def end_at_stops() -> None:
-    """Exit with 0 on a stop signal until gunicorn sets its own handlers: as PID 1 the process would ignore it.
+def exit_on_stop_signals() -> None:
+    """Exit with 0 on a stop signal until gunicorn sets its own handlers: PID 1 would ignore it by default.
 
-    Ignore what asks servers in general for a reload, another log or more workers: by default it would kill.
+    Ignore signals that ask other servers for a reload, a new log or more workers: by default, they kill.
     """
     for number in STOPS:
         signal.signal(number, lambda *_: os._exit(0))
@@ -18,7 +18,7 @@ def end_at_stops() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def ignore_stops() -> None:
-    """Let no further signal kill a process that exits anyway: Python restores their default action at its end."""
+def ignore_stop_signals() -> None:
+    """Ignore stop signals in a process that exits anyway, since Python restores their default action at the end."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,28 +1,28 @@
-"""A client's socket on which no wait is for ever, however steadily the client trickles."""
+"""A client's socket on which every wait ends, however slowly data trickles in."""
 
 import errno
 import socket
 import time
 from typing import Any, Self
 
-BODY_S = 5.0  # for a body, and one more second for each megabyte of it
+BODY_S = 5.0  # for a body, plus one second per megabyte of it
 ANSWER_S = 10.0  # for the client to take the answer, likewise
-BYTES_PER_S = 1_000_000  # slower than this, over the seconds above, and a client is cut off
+BYTES_PER_S = 1_000_000  # minimum rate, on top of the seconds above
 
 
 class TooSlowError(ConnectionResetError):
-    """The client took too long. gunicorn passes it over like one that has left."""
+    """The client took too long. gunicorn treats it like one that has disconnected."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the client is too slow")
 
 
 class TimedSocket(socket.socket):
-    """A socket with a time at which reading ends.
+    """A socket with a deadline for reading.
 
     Attributes:
         read_until: on time.monotonic's clock.
-        wakes_at: bytes that must be there before a poller reports the socket; it does so, too, when the client leaves.
+        wakes_at: bytes that must have arrived before a poller reports the socket, unless the client disconnects.
     """
 
     read_until = 0.0
@@ -30,17 +30,17 @@ class TimedSocket(socket.socket):
 
     @classmethod
     def adopt(cls, other: socket.socket) -> Self:
-        """Return the same connection; the other object is no longer of use."""
+        """Take over the connection of another socket object."""
         return cls(other.family, other.type, other.proto, fileno=other.detach())
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Read, waiting until read_until at most.
 
         Raises:
-            TooSlowError: when nothing has come by then, or it is past.
+            TooSlowError: when nothing has arrived by then, or the deadline has passed already.
         """
         left = self.read_until - time.monotonic()
-        if left <= 0:  # even if something is there: else a steady trickle would go on for ever
+        if left <= 0:  # even if data is there: otherwise a steady trickle would never end
             raise TooSlowError
         self.settimeout(left)
         try:
@@ -49,7 +49,7 @@ class TimedSocket(socket.socket):
             raise TooSlowError from error
 
     def recv_now(self, size: int, flags: int = 0) -> bytes:
-        """Read what is there; BlockingIOError when it is nothing."""
+        """Read what has arrived; raise BlockingIOError if nothing has."""
         self.setblocking(False)
         return super().recv(size, flags)
 
@@ -60,7 +60,7 @@ class TimedSocket(socket.socket):
             self.wakes_at = size
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Write all, or raise TooSlowError when the client has not taken it in time."""
+        """Write all, or raise TooSlowError if the client does not read it in time."""
         self.settimeout(ANSWER_S + len(data) / BYTES_PER_S)
         try:
             super().sendall(data, flags)

@@ -1,11 +1,11 @@
-"""gunicorn's threaded worker with what it lacks, each thing with the test that gunicorn's own fails.
+"""gunicorn's threaded worker plus what it lacks, with the tests that the stock worker fails.
 
-- A stop goes on for a while and then sweeps the port: otherwise requests are lost (test_serve_stop).
-- A thread starts when the head of a request is whole, and each wait has an end: otherwise slow clients take all
+- After a stop signal, keep serving for a while, then drain the port; otherwise requests are lost (test_serve_stop).
+- Use a thread only once the head of a request is complete, and bound every wait; otherwise slow clients take all
   threads (test_serve_slow_clients).
-- The loop lingers for a client that does not close, instead of waiting for it (the same).
-- Idle connections make room for new ones (test_a_client_that_floods_…, test_with_few_descriptors).
-- Errors are JSON, are counted and quote nothing (test_serve_hostile).
+- Linger for a client that does not close in the event loop, not in a thread (the same test).
+- Close idle connections to make room for new ones (test_a_client_that_floods_…, test_with_few_descriptors).
+- Answer protocol errors in JSON, count them, and quote nothing (test_serve_hostile).
 """
 
 import contextlib
@@ -37,15 +37,15 @@ logger = logging.getLogger(__name__)
 
 STOP_S = 20.0  # from SIGTERM on, for requests under way: SageMaker kills after 30
 LAST_WORDS_S = 2.0  # after STOP_S, to answer what is left with 503
-KEEPALIVE_S = 65  # longer than callers keep an unused connection, so that they are the ones to close it
-_LAME_DUCK_S = 5.0  # from SIGTERM on, at most, while the port stays open
-_QUIET_S = 0.5  # without a new request, and the port is closed earlier
+KEEPALIVE_S = 65  # longer than callers keep an unused connection, so that they close it first
+_LAME_DUCK_S = 5.0  # maximum time from SIGTERM during which the port stays open
+_QUIET_S = 0.5  # without a new request, after which the port is closed earlier
 _SWEEP_S = 0.2  # from refusing new connections to closing the port
 _HEAD_S = 5.0  # from the first byte of a request to the end of its head
 _LINGER_S = 2.0  # for the client to close its side after the last answer
 _SUPERVISE_S = 1.0
 _LONGEST_HEAD = 64 * 1024
-_END_OF_HEAD = re.compile(rb"\n\r?\n")  # bare line feeds too: the parser refuses them at once
+_END_OF_HEAD = re.compile(rb"\n\r?\n")  # also after bare line feeds, which the parser refuses at once
 _OPEN: "Future[bool]" = Future()
 _OPEN.set_result(True)
 _STATUS_OF_PARSER: tuple[tuple[type[Exception], str], ...] = (
@@ -57,26 +57,26 @@ _STATUS_OF_PARSER: tuple[tuple[type[Exception], str], ...] = (
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type information
-    """One process: an event loop in the main thread, and threads for requests whose head has come."""
+    """One process: an event loop in the main thread, and threads for requests with a complete head."""
 
     SIGNALS = (signal.SIGABRT, signal.SIGCHLD)  # to reset: the server ignores the others
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._parked: dict[TConn, Callable[[TConn, TimedSocket], None]] = {}  # and what reads from each
+        self._parked: dict[TConn, Callable[[TConn, TimedSocket], None]] = {}  # with their readers
         self._stopped_at: float | None = None
         self._refused_at: float | None = None
         self._last_arrival = 0.0
         self._supervised_at = 0.0
 
     def handle_exit(self, _signal: int, _frame: Any) -> None:
-        """Begin to stop: for a while go on, so that no client is refused that knows nothing of the stop."""
+        """Begin to stop, but keep serving for a while, so that clients unaware of the stop are not refused."""
         if self._stopped_at is None:
             self._stopped_at = self._last_arrival = time.monotonic()
             self.method_queue.defer(lambda: None)  # wakes the loop
 
     def notify(self) -> None:
-        """Tell the parent that this process lives; called by gunicorn's loop before it waits for events."""
+        """Tell the parent that this process is alive; gunicorn's loop calls it before waiting for events."""
         super().notify()
         now = time.monotonic()
         for conn in [conn for conn in self._parked if conn.timeout <= now]:
@@ -85,7 +85,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             if is_slow_head:
                 self.app.note_cut("slow_head")
                 with contextlib.suppress(OSError):
-                    conn.sock.recv_now(_LONGEST_HEAD)  # unread, it would make the kernel reset the connection
+                    conn.sock.recv_now(
+                        _LONGEST_HEAD
+                    )  # unread data would make the kernel reset the connection
             self._close(conn)
         while self.nr_conns >= self.worker_connections and self.keepalived_conns:
             self.keepalived_conns[0].timeout = 0.0
@@ -110,7 +112,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             raise SystemExit(0)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Watch the port or not; at the end of the loop, close it behind what the kernel has accepted already."""
+        """Watch the port or not; at the end of the loop, accept what the kernel has queued and close the port."""
         if self.alive:
             super().set_accept_enabled(enabled)
             return
@@ -122,7 +124,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             listener.close()
 
     def accept(self, listener: Any) -> None:
-        """Take a connection into the event loop, as one that is kept alive between two requests."""
+        """Add a connection to the event loop, like one kept alive between two requests."""
         self._accept_one(listener)
 
     def _accept_one(self, listener: Any) -> bool:
@@ -130,7 +132,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             client, address = listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                self.worker_connections = max(self.cfg.threads, self.nr_conns)  # idle ones are closed for it
+                self.worker_connections = max(
+                    self.cfg.threads, self.nr_conns
+                )  # so that notify() closes idle ones
                 time.sleep(0.02)
             return False
         self.nr_conns += 1
@@ -143,7 +147,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
     # Between a connection and its thread
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Give a connection to a thread as soon as the head of its request is there."""
+        """Pass a connection to a thread once the head of its request is complete."""
         conn.timeout = time.monotonic() + _HEAD_S
         self._go_on_with_head(conn)
 
@@ -152,11 +156,11 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._go_on_with_head(conn)
 
     def _go_on_with_head(self, conn: TConn) -> None:
-        """Look at what has come, and leave it in the kernel, which wakes the loop only when more is there."""
+        """Peek at the received data and leave it in the kernel, which wakes the loop only when more has arrived."""
         try:
             peeked = conn.sock.recv_now(_LONGEST_HEAD, socket.MSG_PEEK)
-            has_left = len(peeked) < conn.sock.wakes_at  # as it was woken all the same
-        except BlockingIOError:  # the head is in the parser, which has read beyond the last request
+            has_left = len(peeked) < conn.sock.wakes_at  # since it was woken with less than wakes_at
+        except BlockingIOError:  # the parser has already read the head with the last request
             peeked, has_left = b"", False
         except OSError:
             peeked, has_left = b"", True
@@ -176,14 +180,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             self._park(conn, self._read_head)
 
     def finish_request(self, conn: TConn, fs: "Future[bool]") -> None:
-        """Take a connection back from its thread; in the main thread."""
+        """Take a connection back from its thread; runs in the main thread."""
         if not fs.cancelled() and fs.exception() is None and fs.result():
             super().finish_request(conn, fs)
         else:
             self._linger(conn)
 
     def _linger(self, conn: TConn) -> None:
-        """Close a connection without cutting off the answer that is on its way, and without waiting for that."""
+        """Close a connection after the client has received the response, without blocking."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:  # it is closed already
@@ -219,21 +223,21 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
     # Requests
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
-        """Answer one request; in a thread."""
+        """Answer one request; runs in a thread."""
         if self._stopped_at is not None:
             req.force_close()
-        req.body.force_close = req.force_close  # for an answer that is given before the body was read
+        req.body.force_close = req.force_close  # for a response before the body was read
         try:
             return super().handle_request(req, conn)
-        except StopIteration:  # the answer failed behind its head
+        except StopIteration:  # the response failed after its head
             self.app.note_cut("bug")
             raise
-        except TooSlowError:  # while the client took it: the app answers for a slow body
+        except TooSlowError:  # while writing: a slow body is the application's to answer
             self.app.note_cut("slow_answer")
             raise
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer in JSON what is no HTTP; the log does not quote it."""
+        """Answer invalid HTTP in JSON; the log does not quote it."""
         began = time.monotonic()
         status = next((text for kind, text in _STATUS_OF_PARSER if isinstance(exc, kind)), None)
         if status is None:

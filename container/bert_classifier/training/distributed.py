@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from bert_classifier.training.failures import PeerLostError, is_shortage
+from bert_classifier.training.failures import PeerLostError, is_out_of_memory
 from bert_classifier.training.signals import Stopped, StopSignal, signal_name
 
 _SOURCE = re.compile(r"^\[[^\]]*\] ")  # file and line in the library's source
@@ -145,7 +145,7 @@ def _peer_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if is_shortage(error):
+        if is_out_of_memory(error):
             raise
         words = _words_of(error)
         is_timeout = any(sign in words.lower() for sign in _TIMEOUT_WORDS)

@@ -27,14 +27,14 @@ def keep_existing_model(folder: Path, info: Mapping[str, Any]) -> bool:
     existing = _complete_model(folder)
     if existing is None:
         return False
-    if _essence(existing) == _essence(info):
+    if _artifact_key(existing) == _artifact_key(info):
         logger.info("keeping the model in %s: it is complete, and of this run", folder)
         return True
     run = existing.get("run_fingerprint")
     whose = "this run with other settings" if run == info["run_fingerprint"] else "another run"
     logger.warning(
         "keeping the model in %s: it is complete, of %s. This run's model so far (step %d) is not exported. Start the"
-        " job again to complete it; empty the folder first if the next stop shall export the model so far",
+        " job again to complete it; empty the folder first if the next stop should export the model so far",
         folder,
         whose if run else "an unknown run",
         info["kept_step"],
@@ -53,7 +53,7 @@ def _complete_model(folder: Path) -> dict[str, Any] | None:
     return info if info.get("is_complete", True) and info.get("metrics") else None
 
 
-def _essence(info: Mapping[str, Any]) -> list[Any]:
+def _artifact_key(info: Mapping[str, Any]) -> list[Any]:
     """Return what identifies the artifact of a run."""
     settings = info.get("hyperparameters", {})
     return [info.get("run_fingerprint"), info.get("kept_step"), *(settings.get(name) for name in _SETTINGS)]

@@ -39,8 +39,8 @@ class PeerLostError(PlatformError):
 
 def classify_error(error: Exception) -> Exception:
     """Return a PlatformError for an error caused by the machine, and any other error unchanged."""
-    if is_shortage(error):
-        return _shortage(error)
+    if is_out_of_memory(error):
+        return _out_of_memory_error(error)
     if not isinstance(error, OSError):
         return error
     where = f" at {error.filename}" if error.filename else ""
@@ -54,24 +54,24 @@ def classify_error(error: Exception) -> Exception:
     return error
 
 
-def is_shortage(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Return whether the machine or its GPU has run out of memory."""
-    return isinstance(error, MemoryError) or _speaks_of(
+    return isinstance(error, MemoryError) or _message_contains(
         error, *_INSTANCE_MEMORY, *_GPU_MEMORY, _SHARED_MEMORY
     )
 
 
-def _speaks_of(error: Exception, *words: str) -> bool:
+def _message_contains(error: Exception, *words: str) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
-def _shortage(error: Exception) -> PlatformError:
-    if _speaks_of(error, _SHARED_MEMORY):
+def _out_of_memory_error(error: Exception) -> PlatformError:
+    if _message_contains(error, _SHARED_MEMORY):
         return PlatformError(
             "The container's shared memory (/dev/shm) is too small for its GPUs to exchange gradients.",
             "Start the container with more of it, such as docker run --shm-size=8g.",
         )
-    if _speaks_of(error, *_GPU_MEMORY) and not _speaks_of(error, *_INSTANCE_MEMORY):
+    if _message_contains(error, *_GPU_MEMORY) and not _message_contains(error, *_INSTANCE_MEMORY):
         return PlatformError(
             "The GPU ran out of memory.",
             "Set a smaller max_tokens_per_micro_batch or max_seq_length, or use an instance whose GPU has more memory.",

@@ -67,7 +67,7 @@ def _blocks(name: str, module: Module) -> dict[str, Module]:
     return {block: inner for part in parts for block, inner in part.items()}
 
 
-def names_tell_depths(model: Any) -> bool:
+def depths_match_names(model: Any) -> bool:
     """Return whether parameter names (`.layer.N.`, `embeddings.`), which early versions used, give the same depths."""
     names = [name for name, _ in model.named_parameters()]
     numbers = {name: int(found[1]) for name in names if (found := _NAMED_LAYER.search(name))}

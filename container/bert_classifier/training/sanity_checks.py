@@ -24,12 +24,12 @@ def sanity_warnings(trainer: Trainer, results: Mapping[str, Evaluation]) -> list
         results: by channel: validation and, if there is one, test.
     """
     loss, guessing = last_loss(trainer.history), loss_of_guessing(trainer)
-    unmoved = _of_loss(loss, guessing)
+    unmoved = _loss_warning(loss, guessing)
     found = [f"{unmoved} {_remedy(trainer)}"] if unmoved else []
-    memorized = _of_memorizing(loss, guessing)
-    at_chance = _of_scores(results, trainer.positive)
+    memorized = _memorization_note(loss, guessing)
+    at_chance = _score_warnings(results, trainer.positive)
     found += [f"{sentence} {memorized or _remedy(trainer)}" for sentence in at_chance]
-    return found or _of_few_texts(results, trainer.positive)
+    return found or _few_texts_warnings(results, trainer.positive)
 
 
 def last_loss(history: History) -> float | None:
@@ -47,7 +47,7 @@ def loss_of_guessing(trainer: Trainer) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _of_loss(loss: float | None, guessing: float) -> str:
+def _loss_warning(loss: float | None, guessing: float) -> str:
     if loss is None or loss < _HARDLY_MOVED * guessing:
         return ""
     return (
@@ -56,23 +56,23 @@ def _of_loss(loss: float | None, guessing: float) -> str:
     )
 
 
-def _of_memorizing(loss: float | None, guessing: float) -> str:
+def _memorization_note(loss: float | None, guessing: float) -> str:
     if loss is None or loss > _MEMORIZED * guessing:
         return ""
     return (
         f"Yet the training loss is {loss:.3f}, where guessing gives {guessing:.3f}: the model has memorized the"
-        " training texts and learned nothing that holds for others. Check the labels first: labels that do not follow"
-        " from the texts end like this. Then add training texts."
+        " training texts and learned nothing that generalizes. Check the labels first: labels unrelated to the"
+        " texts have this effect. Then add training texts."
     )
 
 
-def _of_scores(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
+def _score_warnings(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
     """Return a sentence per channel with poor scores, small ones aside if another shows that the model is good."""
     is_good = positive is None and any(_beats_constant(result) for result in results.values())
     counted = {
         name: result for name, result in results.items() if not (is_good and result.count < _FEW_TEXTS)
     }
-    sentences = [_of_score(name, result, positive) for name, result in counted.items()]
+    sentences = [_score_warning(name, result, positive) for name, result in counted.items()]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -82,7 +82,7 @@ def _beats_constant(result: Evaluation) -> bool:
     return bool(result.count) and chance_of_at_least(correct, result.count, most / result.count) <= _CHANCE
 
 
-def _of_few_texts(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
+def _few_texts_warnings(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
     """Return a sentence per channel if the model is significantly better than a constant answer on none."""
     if positive is not None or any(_beats_constant(result) for result in results.values()):
         return []
@@ -95,7 +95,7 @@ def _of_few_texts(results: Mapping[str, Evaluation], positive: int | None) -> li
     ]
 
 
-def _of_score(channel: str, result: Evaluation, positive: int | None) -> str:
+def _score_warning(channel: str, result: Evaluation, positive: int | None) -> str:
     counts = result.confusion.sum(axis=1)
     answer = int(counts.argmax()) if positive is None else positive
     constant = np.zeros_like(result.confusion)

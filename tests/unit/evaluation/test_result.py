@@ -45,7 +45,7 @@ def test_an_unreachable_target_is_warned_of_and_abstains_from_nothing():
     evaluation = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
     assert evaluation.abstain_below == 0.0
     assert evaluation.warnings == [
-        "target_accuracy=0.5 is not reached on validation by any score: every text gets a label."
+        "target_accuracy=0.5 is not reached on validation at any threshold: every text gets a label."
     ]
 
 
@@ -58,8 +58,8 @@ def mixed(sure: int, unsure: int) -> Evaluation:
 @pytest.mark.parametrize(
     ("sure", "unsure", "words"),
     [
-        (3, 17, ["3 of 20 validation texts reach, 3 of them predicted correctly: 85% of the texts get no label. So"]),
-        (20, 5, ["which 20 of 25 validation texts reach, 20 of them predicted correctly. So few say little about"]),
+        (3, 17, ["3 of 20 validation texts reach, 3 of them predicted correctly: 85% of the texts get no label."]),
+        (20, 5, ["which 20 of 25 validation texts reach, 20 of them predicted correctly. These are too few to"]),
         (6, 0, ["gives the threshold 0, which 6 of 6 validation texts reach"]),
         (40, 60, ["40 of 100 validation texts reach, 40 of them predicted correctly: 60% of the texts get no label."]),
         (40, 40, []),

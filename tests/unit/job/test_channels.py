@@ -63,7 +63,7 @@ def test_channel_names_and_their_aliases(tmp_path, given, own):
 def test_channel_and_its_alias_together_are_refused(tmp_path, first, second):
     """Two folders for one channel leave open which is meant."""
     fill(tmp_path / "input" / "data", f"{first}/a.csv", f"{second}/a.csv")
-    with pytest.raises(UserError, match=f"Channels {first} and {second} mean the same"):
+    with pytest.raises(UserError, match=f"Channels {first} and {second} are the same channel"):
         read(tmp_path)
 
 
@@ -158,7 +158,7 @@ def test_channel_without_data_says_what_it_holds(folder, channel, present, conte
     fill(folder, *present)
     sentence = refusal(channel)
     assert f"Channel train ({folder}) has no *.csv or *.jsonl file with content: {contents}." in sentence
-    assert "CSV (plain, not packed) or JSON Lines" in sentence
+    assert "CSV (not compressed) or JSON Lines" in sentence
 
 
 def test_one_file_can_be_picked(folder, channel):

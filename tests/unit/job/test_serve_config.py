@@ -91,7 +91,7 @@ def test_an_unknown_variable_of_ours_is_refused(name, hint):
 def test_a_near_miss_under_sagemakers_prefix_is_doubted(name, near):
     """It may be SageMaker's own, so it gets a warning and is not refused."""
     assert ServeConfig.from_environ({name: "1"}) == ServeConfig()
-    assert near_misses({name: "1"}, specs(ServeConfig)) == [f"'{name}' sets nothing, did you mean {near}?"]
+    assert near_misses({name: "1"}, specs(ServeConfig)) == [f"'{name}' has no effect, did you mean {near}?"]
 
 
 def test_what_sagemaker_and_its_sdk_set_is_not_doubted():
@@ -127,7 +127,7 @@ def test_a_service_of_kubernetes_called_serving_is_passed_over():
         "SERVING_BERT_PORT": "tcp://10.0.0.2:80",
     }
     assert ServeConfig.from_environ(links) == ServeConfig()
-    expected = "'SERVING_BERT_PORT' is of a Kubernetes service and sets nothing here"
+    expected = "'SERVING_BERT_PORT' belongs to a Kubernetes service and has no effect here"
     assert near_misses(links, specs(ServeConfig)) == [expected]
     with pytest.raises(UserError, match="SERVING_PORT"):
         ServeConfig.from_environ({"SERVING_PORT": "8081"})

@@ -1,6 +1,6 @@
 """Variables that are no settings of the server: those that libraries read by themselves."""
 
-from bert_classifier.serving.foreign_variables import take_foreign
+from bert_classifier.serving.foreign_variables import remove_library_variables
 
 
 def test_variables_of_libraries_are_taken_out():
@@ -11,5 +11,5 @@ def test_variables_of_libraries_are_taken_out():
         "PATH": "/bin",
         "SERVING_THREADS": "1",
     }
-    assert take_foreign(environ) == ["PROMETHEUS_MULTIPROC_DIR"]
+    assert remove_library_variables(environ) == ["PROMETHEUS_MULTIPROC_DIR"]
     assert environ == {"PATH": "/bin", "SERVING_THREADS": "1"}

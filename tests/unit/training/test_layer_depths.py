@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import (
 
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder, load_tokenizer
-from bert_classifier.training.layer_depths import layer_depths, names_tell_depths
+from bert_classifier.training.layer_depths import depths_match_names, layer_depths
 from bert_classifier.training.optimizer import build_optimizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.clear_text import assert_clear
@@ -126,7 +126,7 @@ def groups_by_names(model: Any) -> list[tuple[float, float, list[str]]]:
 def test_families_recognised_by_names_keep_their_groups(family):
     """The same parameters in the same groups in the same order: their checkpoints resume, bit for bit."""
     model = build(family, **({"relative_attention": False} if family == "deberta-v2" else {}))
-    assert names_tell_depths(model)
+    assert depths_match_names(model)
     names = {id(p): name for name, p in model.named_parameters()}
     groups = build_optimizer(model, 1e-3, 0.01, DECAY).param_groups
     found = [(g["lr_scale"], g["weight_decay"], [names[id(p)] for p in g["params"]]) for g in groups]
@@ -138,7 +138,7 @@ def test_families_recognised_by_names_keep_their_groups(family):
 )
 def test_the_run_of_another_rule_is_another_run(family, is_told):
     """What an earlier version trained at one rate for all layers is not gone on with at others."""
-    assert names_tell_depths(build(family)) == is_told
+    assert depths_match_names(build(family)) == is_told
 
 
 def make_modernbert(folder: Path) -> Path:

@@ -147,7 +147,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
             "constant_text",
             Severity.ERROR,
             "All training texts are the same.",
-            "Check which column is taken as the text.",
+            "Check which column is used as the text.",
             train.places(np.arange(len(train.examples))),
         )
         return
@@ -166,7 +166,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
             "ids_for_texts",
             Severity.WARNING,
             "The training texts look like identifiers: single words with digits.",
-            "Check which column is taken as the text.",
+            "Check which column is used as the text.",
             train.places(np.arange(len(texts))),
         )
 

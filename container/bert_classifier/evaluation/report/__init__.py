@@ -1,1 +1,1 @@
-"""The reports as HTML: what they say, and how it looks."""
+"""The HTML reports: content and rendering."""

@@ -16,7 +16,7 @@ from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.tables import shortened, write_csv
 from bert_classifier.job.json_files import write_json
 
-CHANCE = 0.05  # p-value below which chance is an unlikely reason
+CHANCE = 0.05  # significance level
 _COLUMNS = ("place", "true", "first", "second", "first_score", "second_score", "text")
 _MAX_SHOWN = 50
 _MAX_TEXT = 280  # characters on the page
@@ -29,7 +29,7 @@ class Pair:
 
     Attributes:
         names: of the first and the second model.
-        evaluations: of each, under the same name of the same texts.
+        evaluations: one per model, on the same texts under the same channel name.
     """
 
     names: tuple[str, str]
@@ -39,7 +39,7 @@ class Pair:
 
     @property
     def comparison(self) -> Comparison:
-        """Counts of texts by which model is right."""
+        """The paired tests."""
         return compare(*self.results)
 
     @property
@@ -54,7 +54,7 @@ class Pair:
 
 
 def write_comparison(folder: Path, pair: Pair) -> None:
-    """Write the comparison for programs and for people.
+    """Write the comparison as JSON, CSV and HTML.
 
     Raises:
         OSError: when the folder cannot be written to.
@@ -78,7 +78,7 @@ def write_comparison(folder: Path, pair: Pair) -> None:
 
 
 def verdict(pair: Pair) -> str:
-    """Say which model is better on these texts, and whether that may be chance."""
+    """Return which model is better on these texts, and whether that may be chance."""
     compared = pair.comparison
     change, low, high = (f"{100 * share:+.2f}" for share in (compared.difference, *compared.interval))
     sentence = (

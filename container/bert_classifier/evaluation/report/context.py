@@ -1,4 +1,4 @@
-"""What a report is made from: a model's predictions for a channel, and what is known of the run."""
+"""The content of a report: a model's predictions for a channel, and facts about the run."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ class LearningCurve:
     Attributes:
         training: (step, mean loss of the steps around it).
         evaluations: (step, loss, accuracy, macro F1) on validation.
-        kept_step: whose weights were kept; 0 = none.
+        kept_step: step whose weights were kept; 0 = none.
     """
 
     training: Sequence[tuple[float, float]]
@@ -36,11 +36,11 @@ class ReportContext:
     Attributes:
         labels: class names in the order of the logits.
         positive: index of the positive class, or None.
-        records: texts of the reported channel and where they stand.
-        curve: None where nothing was trained.
-        data: the data doctor's report; empty where there is none.
-        warnings: doubts about the model, in sentences.
-        facts: groups of names and values about the run; reports of two equal runs differ here alone.
+        records: texts of the reported channel and their locations.
+        curve: None without training.
+        data: the data doctor's report; may be empty.
+        warnings: sentences about the model.
+        facts: groups of names and values about the run; reports of two identical runs differ only here.
     """
 
     title: str
@@ -55,7 +55,7 @@ class ReportContext:
 
     @property
     def channel(self) -> str:
-        """The channel that is reported on."""
+        """The reported channel."""
         return self.evaluation.channel
 
     @property

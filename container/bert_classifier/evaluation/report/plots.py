@@ -1,6 +1,6 @@
-"""The report's plots as SVG that takes its colours from the page, so that it fits light, dark and paper.
+"""The report's plots as SVG with the page's colours, for light mode, dark mode and print.
 
-Importing this loads matplotlib, which takes a second: only reports do. No plot holds a text or a class name.
+Importing this loads matplotlib, which takes a second. No plot holds a text or a class name.
 """
 
 import io
@@ -20,7 +20,7 @@ from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.calibration import BINS, Reliability
 from bert_classifier.evaluation.report.context import LearningCurve
 
-# Colours that nothing else has, each put in place of a colour of the page.
+# Placeholder colours, to be replaced by the page's.
 _INK, _MUTE, _LINE, _FIRST, _SECOND = (f"#01020{digit}" for digit in range(3, 8))
 _OF_PAGE = {_INK: "ink", _MUTE: "mute", _LINE: "line", _FIRST: "first", _SECOND: "second"}
 _STYLE: dict[Any, Any] = {
@@ -32,14 +32,14 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False, "legend.fontsize": 8, "axes.axisbelow": True,
 }  # fmt: skip
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
-FEW_TEXTS = 20  # whose accuracy is not drawn
+FEW_TEXTS = 20  # accuracy of fewer is not drawn
 
 
 def _drawn(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.8)) -> Markup:
     """Return a plot as SVG; `draw` gets its axes. The same numbers give the same bytes.
 
     Args:
-        name: of the plot, which makes its ids unique on the page.
+        name: makes the plot's ids unique on the page.
         size: width and height in inches; the page stretches it.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
@@ -52,7 +52,7 @@ def _drawn(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = 
 
 
 def _for_page(svg: str) -> str:
-    """Return the element alone, as wide as the page lets it be, in the page's colours and without unused names."""
+    """Return only the svg element, of flexible size, with the page's colours and without unused ids."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
@@ -92,10 +92,10 @@ def learning_curve(curve: LearningCurve) -> list[Markup]:
 
 
 def reliability_diagram(before: Reliability | None, after: Reliability) -> list[Markup]:
-    """Draw accuracy against score before and after calibration, and how many texts have which score.
+    """Draw accuracy by score before and after calibration, and the distribution of scores.
 
     Args:
-        before: None where nothing was calibrated.
+        before: None without calibration.
     """
     after_label = "after calibration" if before else "not calibrated"
     drawn = [(before, _MUTE, "s", "before calibration")] if before else []
@@ -130,9 +130,9 @@ def reliability_diagram(before: Reliability | None, after: Reliability) -> list[
 
 
 def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:
-    """Draw the accuracy of the texts that get a label against their share; None where that is no line."""
+    """Draw accuracy by coverage; None with fewer than two points."""
     accepted, right = curve.at(threshold)
-    few = curve.accepted < FEW_TEXTS  # the accuracy of a handful jumps about
+    few = curve.accepted < FEW_TEXTS  # the accuracy of a handful is noise
     if (~few).sum() < 2:
         return None
 
@@ -150,7 +150,7 @@ def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:
 
 
 def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> Markup:
-    """Draw how many training texts have how many tokens; a grey bar at the end holds all that are longer."""
+    """Draw the histogram of training texts by tokens; a grey bar at the end holds all longer ones."""
     edges, counts = tokens["histogram"]["edges"], tokens["histogram"]["counts"]
     width = edges[1] - edges[0]
     lefts = np.array(edges[:-1])
@@ -159,7 +159,7 @@ def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> Markup:
     def draw(axes: Axes) -> None:
         colours = [_FIRST] * (len(counts) - has_rest) + [_MUTE] * has_rest
         axes.bar(lefts, counts, width=0.92 * width, align="edge", color=colours)
-        # Within the last bar, which holds all that is longer, no line could stand at its place.
+        # The last bar holds all longer texts, so a line within it would be misplaced.
         if max_seq_length <= (edges[-2] if has_rest else edges[-1]):
             axes.axvline(max_seq_length, color=_SECOND, lw=1.2, ls="--", label="max_seq_length")
             axes.legend()
@@ -171,7 +171,7 @@ def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> Markup:
 
 
 def confusion_map(confusion: np.ndarray) -> Markup:
-    """Draw a large confusion matrix: the share of each true class, to the power of a half so that little is seen."""
+    """Draw a large confusion matrix: the square root of each true class's fractions, to show small ones."""
     shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
     hue: Sequence[float] = (0.14, 0.35, 0.70)
     image = np.concatenate([np.broadcast_to(hue, (*shares.shape, 3)), np.sqrt(shares)[..., None]], axis=2)

@@ -1,4 +1,4 @@
-"""Fill the reports' templates: one HTML file each, every word escaped, a missing value an error."""
+"""Render the reports' templates, with autoescaping; a missing value is an error."""
 
 import functools
 from pathlib import Path
@@ -9,7 +9,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def render(template: str, **values: object) -> str:
-    """Return the page that a template and its values make."""
+    """Return the rendered page."""
     return _environment().get_template(template).render(values)
 
 
@@ -27,7 +27,7 @@ def _environment() -> Environment:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share in per cent; the space does not break."""
+    """Return a fraction as a percentage, with a no-break space."""
     return f"{100 * share:.{digits}f}\u00a0%"
 
 

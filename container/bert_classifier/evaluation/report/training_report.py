@@ -1,4 +1,4 @@
-"""report.html: how good a trained model is on one channel, as a page that loads nothing from elsewhere."""
+"""report.html: the evaluation of a trained model on one channel, as a self-contained page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from bert_classifier.evaluation.report.context import LearningCurve, ReportConte
 from bert_classifier.evaluation.report.render import render
 from bert_classifier.evaluation.result import FEW_ANSWERS
 
-_MAX_MATRIX_CLASSES = 30  # up to which the confusion matrix is a table of numbers
+_MAX_MATRIX_CLASSES = 30  # with more, the confusion matrix is a plot
 _MAX_PAIRS = 15
 _MAX_CLASSES_OF_DATA = 60
-_MOSTLY_RIGHT = 0.8  # accuracy below which what a model doubts says more of itself than of the labels
+_MOSTLY_RIGHT = 0.8  # accuracy below which its label issues say more about the model than about the labels
 _TARGETS = (0.95, 0.98, 0.99, 0.995, 0.999)
 
 
@@ -89,7 +89,7 @@ def _cells(true: int, counts: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {"count": count, "kind": "right", "share": count / total}
         if predicted == true
-        # The root shows even one mistake among thousands.
+        # The square root makes even one mistake among thousands visible.
         else {"count": count, "kind": "wrong" if count else "none", "share": (count / total) ** 0.5}
         for predicted, count in enumerate(counts)
     ]
@@ -105,7 +105,7 @@ def _confused_pairs(matrix: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _classes(context: ReportContext) -> list[tuple[Any, ...]]:
-    """Return number, label and scores of each class: the weakest first, those that do not occur last."""
+    """Return number, label and scores of each class, the lowest F1 first, absent classes last."""
     result, labels = context.result, context.labels
     texts, predicted = result.confusion.sum(axis=1), result.confusion.sum(axis=0)
     f1 = result.f_score(1.0)
@@ -165,7 +165,7 @@ def _coverage_row(curve: CoverageCurve, target: float) -> dict[str, Any]:
 
 
 def _data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what data_report.json holds, the plot of lengths, and the classes with the fewest texts."""
+    """Return the data report, the plot of lengths, and the classes with the fewest texts."""
     if not data:
         return {"data": None}
     train = data["channels"]["train"]

@@ -1,1 +1,1 @@
-"""From HTTP requests to records, and from predictions to answers."""
+"""HTTP: decode requests to records, encode predictions to responses."""

@@ -1,4 +1,4 @@
-"""One line of JSON per request: what was asked for and how it went, nothing of what it held."""
+"""The access log: one JSON line per request, without its content."""
 
 import dataclasses
 import datetime
@@ -12,16 +12,19 @@ from flask import Response, g, request
 
 logger = logging.getLogger(__name__)
 
-_QUIET_PATHS = ("/ping", "/metrics")  # asked every few seconds; what makes them fail has lines of its own
+_QUIET_PATHS = (
+    "/ping",
+    "/metrics",
+)  # polled every few seconds; the causes of their failures are logged elsewhere
 
 
 def is_wanted() -> bool:
-    """Say whether Flask's current request is worth a line."""
+    """Return whether to log Flask's current request."""
     return request.path not in _QUIET_PATHS
 
 
 def configure(stream: TextIO | None = None) -> None:
-    """Send the access log to `stream` (default: standard output), each line bare."""
+    """Send the access log to `stream` (default: standard output), without a prefix."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers[:] = [handler]
@@ -31,7 +34,7 @@ def configure(stream: TextIO | None = None) -> None:
 
 @dataclasses.dataclass
 class Entry:
-    """A line of the log. `path` is "-" for one that is not served here: whoever asks can write there what he likes."""
+    """A line of the log; an unknown path is "-", since the caller may put anything there."""
 
     time: str
     method: str
@@ -43,7 +46,7 @@ class Entry:
     began: dataclasses.InitVar[float]
 
     def __post_init__(self, began: float) -> None:
-        """Keep the moment that write() measures from."""
+        """Keep the start time for write()."""
         self._began = began
 
     @classmethod

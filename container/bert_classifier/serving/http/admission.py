@@ -1,4 +1,4 @@
-"""Limits of what may be under way at the same time; what exceeds them is refused before any work is done for it."""
+"""Admission control: refuse requests beyond the limits before doing any work for them."""
 
 import threading
 from typing import Self
@@ -14,7 +14,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def try_take(self, amount: int) -> bool:
-        """Take an amount if there is as much, and return whether."""
+        """Take an amount if it is available; return whether it was."""
         with self._lock:
             if amount > self._left:
                 return False
@@ -28,7 +28,7 @@ class Budget:
 
 
 class Admission:
-    """What one request has taken of the budgets, given back once by `release`."""
+    """What one request holds of the budgets, until `release`."""
 
     def __init__(self, requests: Budget, body_bytes: Budget) -> None:
         self._requests = requests
@@ -37,24 +37,24 @@ class Admission:
         self._is_admitted = False
 
     def enter(self) -> Self:
-        """Take one request.
+        """Admit one request.
 
         Raises:
             RequestError: 429 when there are too many.
         """
         if not self._requests.try_take(1):
-            raise _overloaded("Too many requests at the same time.")
+            raise _overloaded("Too many concurrent requests.")
         self._is_admitted = True
         return self
 
     def take_bytes(self, amount: int) -> None:
-        """Take memory for so much of a body.
+        """Take memory for part of a body.
 
         Raises:
-            RequestError: 429 when the bodies under way are too large together.
+            RequestError: 429 when the bodies in progress are too large in total.
         """
         if not self._body_bytes.try_take(amount):
-            raise _overloaded("The request bodies under way are too large together.")
+            raise _overloaded("The bodies of the requests in progress are too large in total.")
         self._bytes_taken += amount
 
     def release_bytes(self) -> None:
@@ -63,7 +63,7 @@ class Admission:
         self._bytes_taken = 0
 
     def release(self) -> None:
-        """Give everything back; a second time nothing happens."""
+        """Give everything back; idempotent."""
         self.release_bytes()
         if self._is_admitted:
             self._is_admitted = False

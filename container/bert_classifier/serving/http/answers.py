@@ -1,4 +1,4 @@
-"""The HTTP answers that hold no prediction: JSON for every error, in one form."""
+"""HTTP responses without predictions: errors as JSON, all in one format."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ def of_request_error(error: RequestError) -> Response:
 
 
 def of_http_error(error: HTTPException) -> Response:
-    """Answer what Flask found wrong, such as a path or a method that is not there."""
+    """Answer an HTTP error from Flask, such as an unknown path or method."""
     status = error.code or 500
     name = error.name.lower()
     response = _error_response(
@@ -53,8 +53,8 @@ def of_bug(error: Exception) -> Response:
 def log_bug(error: BaseException) -> str:
     """Log an error's kind and stack under a new id and return the id.
 
-    Its message is not logged, as it may quote a text. The stack is on one line, since log services take a line
-    as a record.
+    The message is not logged, since it may quote a text. The stack is logged on one line, since log services treat
+    each line as a record.
     """
     error_id = secrets.token_hex(8)
     stack = "".join(traceback.format_tb(error.__traceback__))

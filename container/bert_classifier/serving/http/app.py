@@ -1,4 +1,4 @@
-"""The HTTP side: which path is answered by what, and what every answer has in common."""
+"""The WSGI application: routes, and what all responses have in common."""
 
 import re
 import time
@@ -17,7 +17,7 @@ from bert_classifier.serving.metrics import Metrics
 
 MAX_TRANSFORM_MB = 100  # SageMaker's limit for MaxConcurrentTransforms × MaxPayloadInMB
 TRANSFORM_MB = 6  # SageMaker's own default
-CONCURRENT_TRANSFORMS = 2  # one is read and written while the other is in the model
+CONCURRENT_TRANSFORMS = 2  # one is transferred while the other is in the model
 MULTI_MODEL_PATHS = ("/models", "/models/<path:_name>")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _VISIBLE = re.compile(r"[\x20-\x7e]{1,1024}")
@@ -56,7 +56,7 @@ def _ping(invocations: Invocations) -> Response:
 
 
 def _execution_parameters(config: ServeConfig) -> Response:
-    """Tell batch transform what to send; no BatchStrategy, which the SDK's local mode spells otherwise."""
+    """Answer batch transform; without BatchStrategy, since the SDK's local mode spells it differently."""
     payload_mb = min(TRANSFORM_MB, config.max_body_bytes // 2**20)
     concurrent = min(CONCURRENT_TRANSFORMS, config.serving_max_concurrent_requests)
     return answers.json_response(200, {"MaxConcurrentTransforms": concurrent, "MaxPayloadInMB": payload_mb})
@@ -76,7 +76,7 @@ def _note_begin() -> None:
 
 
 def _note_end(response: Response, metrics: Metrics, wants_log: bool) -> Response:
-    """Count the answer, and log it when it has been written."""
+    """Count the response, and log it once it has been written."""
     metrics.note_request(response.status_code)
     if wants_log and access_log.is_wanted():
         entry = access_log.Entry.of_current_request(response)
@@ -85,9 +85,9 @@ def _note_end(response: Response, metrics: Metrics, wants_log: bool) -> Response
 
 
 def _end_connection_if_body_is_unread(response: Response) -> Response:
-    """Close after an answer that did not wait for the body: what is still to come would be taken for a request.
+    """Close the connection if the body was not read, since the rest would be taken for the next request.
 
-    The body of a small request is there already, as a rule; then the connection stays.
+    The body of a small request has usually arrived already; the connection then stays open.
     """
     stream = request.environ["wsgi.input"]
     if not hasattr(stream, "force_close"):  # not under our worker
@@ -95,7 +95,7 @@ def _end_connection_if_body_is_unread(response: Response) -> Response:
     request.environ["gunicorn.socket"].read_until = time.monotonic() + _DISCARD_S
     try:
         is_unread = stream.failed or len(stream.read(_MOST_TO_DISCARD)) == _MOST_TO_DISCARD
-    except (OSError, ParseException):  # it is broken, or not here yet
+    except (OSError, ParseException):  # broken, or not here yet
         is_unread = True
     if is_unread:
         stream.force_close()
@@ -103,7 +103,7 @@ def _end_connection_if_body_is_unread(response: Response) -> Response:
 
 
 def _echo_attributes(response: Response) -> Response:
-    """Return the caller's own attributes if SageMaker allows them: at most 1,024 visible ASCII characters."""
+    """Return the caller's custom attributes if SageMaker allows them: at most 1,024 visible ASCII characters."""
     attributes = request.headers.get(_ATTRIBUTES, "")
     if _VISIBLE.fullmatch(attributes):
         response.headers[_ATTRIBUTES] = attributes

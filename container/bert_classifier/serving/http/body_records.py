@@ -1,7 +1,6 @@
 """The records of a request, one at a time: a JSON value, a line of JSON Lines or plain text, a row of CSV.
 
-Lines end at \\n or \\r\\n only. A line that cannot be read, such as one that is not UTF-8, does not fail its
-neighbours.
+Lines end at \\n or \\r\\n only. An invalid line, such as one that is not UTF-8, does not affect the others.
 """
 
 import dataclasses
@@ -13,16 +12,16 @@ from bert_classifier.data.records import RowError, parse_json, read_csv_rows, te
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
 
-# Names that clients give to one of several texts, without separators; not those of a column about a text (text_id).
+# Names that clients use for one of several texts, without separators; not names of data about a text (text_id).
 _SECOND_TEXT = re.compile(
     r"((first|second|third|next|other|input|source|target|original)?"
     r"(text|sentence|input|sequence|premise|hypothesis|question|quer(y|ie)|answer|context|passage|paragraph|document|body"
     r"|abstract|content)s?(pairs?|[a-d]|[0-9]{1,2}|one|two|three)?)|pair"
 )
-# Settings of a whole request, here or in similar servers: whoever puts one into a record expects something of it.
+# Parameters of a whole request, here or in similar servers; ignoring one in a record would surprise the caller.
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _SEPARATOR = re.compile(r"[ _-]")
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape keeps a byte that is not UTF-8
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def of_json_value(value: Any) -> Record:
     """Return the record that a JSON value stands for.
 
     Raises:
-        RequestError: 400 when it holds a second text, since an answer to the first alone would mislead.
+        RequestError: 400 when it holds a second text, since predicting only the first would be misleading.
     """
     if isinstance(value, dict):
         _refuse_second_text(value)
@@ -49,7 +48,7 @@ def of_json_value(value: Any) -> Record:
             return RecordError('the object must have either "text" or "inputs"')
         if "parameters" in value:
             return RecordError(
-                '"parameters" hold for a whole request: they belong beside "inputs" in application/json'
+                '"parameters" apply to a whole request: put them beside "inputs" in application/json'
             )
         value = value[names[0]]
     if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
@@ -60,7 +59,7 @@ def of_json_value(value: Any) -> Record:
 def _refuse_second_text(record: dict[str, Any]) -> None:
     own = next((name for name in ("text", "inputs") if name in record), None)
     for name, value in record.items() if own else ():
-        if name in ("text", "inputs") or value is None:  # what exporters write for none
+        if name in ("text", "inputs") or value is None:  # null means none
             continue
         bare = _SEPARATOR.sub("", name).lower()
         if bare in _SETTINGS:
@@ -75,7 +74,7 @@ def _refuse_second_text(record: dict[str, Any]) -> None:
 
 
 def _is_no_text(value: Any) -> bool:
-    """Say whether a value is plainly no text, nor a list or an object that may hold some."""
+    """Return whether a value is a number, empty or blank, so not a text or a container of texts."""
     return isinstance(value, int | float) or not value or (isinstance(value, str) and not value.strip())
 
 
@@ -91,9 +90,9 @@ def _checked(value: Any) -> Record:
 
 
 class _Lines:
-    """The lines of a text with their ends, split at \\n only; reading can go on from any `position`.
+    """The lines of a text with their ends, split at \\n only; reading continues at `position`, which may be set.
 
-    `start` is where the line begins that was read last.
+    `start` is the begin of the line read last.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -142,7 +141,7 @@ def _text_line(text: str) -> Record:
 
 
 class CsvRecord(NamedTuple):
-    """A row of CSV: its cells, none where it cannot be read, and the record it stands for as one text."""
+    """A row of CSV: its cells (none if it is invalid), and the row as one text."""
 
     cells: list[str]
     record: Record
@@ -151,11 +150,11 @@ class CsvRecord(NamedTuple):
 def of_csv(body: bytes) -> Iterator[CsvRecord]:
     """Yield one record per row.
 
-    The first line of a row that cannot be read counts as a row, and reading goes on after it. A row in which no
-    cell is quoted as a whole is one text, commas included.
+    The first line of an invalid row counts as a row, and reading continues after it. A row without a fully quoted
+    cell is one text, commas included.
     """
     lines = _Lines(body)
-    single_until = 0  # lines before this belong to a row that failed: each is tried alone, in linear time
+    single_until = 0  # earlier lines belong to an invalid row: parse each alone, for linear time
     for line in lines:
         start, behind = lines.start, lines.position
         if '"' not in line:
@@ -175,7 +174,7 @@ def of_csv(body: bytes) -> Iterator[CsvRecord]:
 
 
 def _text_of_cells(cells: list[str], line: str) -> Record:
-    """Return the text of a row with a quote somewhere in it."""
+    """Return the text of a row that contains a quote."""
     text = ",".join(cells)
     if len(cells) > 1 and text != line:
         return RecordError(f"the row has {len(cells)} cells, some quoted: quote one text as a whole")

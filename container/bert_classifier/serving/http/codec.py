@@ -1,7 +1,7 @@
-"""Request bodies to records, and predictions to answer bodies.
+"""Decode request bodies to records, and encode predictions to response bodies.
 
-A record that cannot be classified (a blank line, a number) becomes a RecordError in its place and does not
-fail its neighbours.
+A record that cannot be classified (a blank line, a number) becomes a RecordError in its place and does not affect the
+others.
 """
 
 import csv
@@ -37,13 +37,13 @@ _ENVELOPE = ("inputs", "instances", "parameters")
 _PARAMETERS = ("top_k",)
 _SEND_INPUTS = 'Send {"inputs": ["first text", "second text"]}.'
 _SEND_TOP_K = 'Send {"top_k": 3} or none.'
-_PARTS_PER_RECORD = 16  # a text, or an object with some fields that are not read
+_PARTS_PER_RECORD = 16  # a text, or an object with some ignored fields
 _STRING_OR_PART = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
-    """A decoded request: its records in order, and how many classes each answer names (None: the best)."""
+    """A decoded request: its records in order, and the number of classes per answer (None: only the best)."""
 
     records: list[Record]
     top_k: int | None = None
@@ -59,7 +59,7 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
 
     Args:
         media_type: one of media_types.READ.
-        csv_form: what is known about a body of CSV.
+        csv_form: context for a CSV body.
     Raises:
         RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`.
     """
@@ -106,9 +106,9 @@ def _too_many_records(cause: str) -> RequestError:
 
 
 def _has_more_parts(text: str, limit: int) -> bool:
-    """Say whether a JSON text holds more lists, objects and commas than `limit`, strings left out.
+    """Return whether a JSON text holds more lists, objects and commas than `limit` outside strings.
 
-    Checked before parsing: a few megabytes of them become a gigabyte and stop all threads for seconds.
+    Checked before parsing, since a few megabytes of them become a gigabyte and block all threads for seconds.
     """
     if sum(map(text.count, "{[,")) <= limit:
         return False
@@ -130,11 +130,11 @@ def _open_envelope(envelope: dict[str, Any]) -> tuple[Any, int | None]:
 
 
 def _refuse_unknown(given: dict[str, Any], known: Sequence[str], code: str, remedy: str) -> None:
-    """Raise for the first field that has no meaning here: its sender expects something of it."""
+    """Raise for the first unknown field: ignoring it would surprise the sender."""
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         close = nearest(unknown, known)
-        cause = f"The field {shown(unknown)} of the request is not known here."
+        cause = f"The request has an unknown field {shown(unknown)}."
         raise RequestError(400, code, cause, f"Did you mean {close}?" if close else remedy)
 
 
@@ -148,18 +148,18 @@ def _top_k_of(parameters: Any) -> int | None:
         return None
     top_k = parameters["top_k"]
     if type(top_k) is not int or top_k < 1:
-        raise RequestError(400, "bad_parameters", '"top_k" is not a whole number from 1 on.', _SEND_TOP_K)
+        raise RequestError(400, "bad_parameters", '"top_k" is not a whole number of at least 1.', _SEND_TOP_K)
     return top_k
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """How predictions are put into words.
+    """How to encode predictions.
 
     Attributes:
         labels: class names in the order of a prediction's scores.
-        top_k: classes to name for each record, most likely first; None: the best one, not in a list.
-        abstain_below: the score of the best class below which a record counts as unsure.
+        top_k: number of classes per record, most likely first; None: only the best one, not in a list.
+        abstain_below: score of the best class below which a record is unsure.
     """
 
     labels: Sequence[str]
@@ -168,14 +168,14 @@ class ResponseFormat:
 
 
 def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
-    """Say whether no class has a score that is answered with a label."""
+    """Return whether the best score is below the abstention threshold."""
     return prediction.scores[prediction.order[0]] < abstain_below
 
 
 def encode(
     answers: "Sequence[Prediction | RecordError]", response_format: ResponseFormat, media_type: str
 ) -> str:
-    """Return the body that answers a request.
+    """Return the response body.
 
     JSON: a list of `{"label", "score"}`, with `"truncated": true` for a text that was cut; with top_k a list
     of such lists; `{"error", "code"}` for a wrong record. JSON Lines: one of these per line. CSV:
@@ -198,7 +198,7 @@ def encode(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Named:
-    """A prediction in words: (label, score) pairs, most likely first, and what the answer is marked with."""
+    """A prediction with labels: (label, score) pairs, most likely first, and the flags of the answer."""
 
     pairs: list[tuple[str | None, float]]
     marks: dict[str, bool]

@@ -1,4 +1,4 @@
-"""What the rows of a CSV body are: texts alone. A header row, or labels beside the texts, are no part of a text."""
+"""Check that a CSV body holds only texts, without a header row or labels."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +13,12 @@ PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CsvForm:
-    """What is known about a body besides its bytes.
+    """Context for a CSV body.
 
     Attributes:
-        header: PRESENT, ABSENT, or "" where the Content-Type does not say.
-        labels: how data name the model's classes, as csv_looks.classes_of returns it.
-        is_part: whether the body may be a later part of a file, which the file's header is no part of.
+        header: PRESENT, ABSENT, or "" if the Content-Type does not say.
+        labels: possible labels of the model's classes, from csv_looks.classes_of.
+        is_part: whether the body may be a later part of a file, without the file's header.
     """
 
     header: str = ""
@@ -32,11 +32,11 @@ class CsvForm:
 
 
 def records_of(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
-    """Yield the record of each row, that of a header left out where the Content-Type says that there is one.
+    """Yield the record of each row, except for a header announced in the Content-Type.
 
     Raises:
-        RequestError: 400 for a header that was not announced, cannot be read or has several columns; 400 at the
-            end, when most rows began or ended with a label.
+        RequestError: 400 for a header that was not announced, is invalid or has several columns; 400 at the end if
+            most rows begin or end with a label.
     """
     labels, is_first = LabelColumns(form.labels), True
     for row in rows:
@@ -52,7 +52,7 @@ def records_of(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
         yield row.record
     if labels.place:
         raise _error(
-            f"Most rows {labels.place} with a class beside a comma, as training data do.",
+            f"Most rows {labels.place} with a class beside a comma, like training data.",
             "Send the texts alone, or quote each text as a whole.",
         )
 
@@ -68,7 +68,7 @@ def _refuse_header(first: CsvRecord, form: CsvForm) -> None:
 def _check_header(first: CsvRecord, form: CsvForm) -> None:
     if form.is_part:
         raise _error(
-            "In batch transform header=present would cost every later part of a file its first row.",
+            "In batch transform, header=present would drop the first row of every later part of a file.",
             "Take the header row out of the files.",
         )
     if not first.cells and isinstance(first.record, RecordError):

@@ -23,16 +23,16 @@ from bert_classifier.serving.timed_socket import BODY_S, BYTES_PER_S, TooSlowErr
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
-LEAST_BODIES_BYTES = 128 * 2**20  # of all bodies under way; more only where a single one may be larger
+LEAST_BODIES_BYTES = 128 * 2**20  # for all bodies in progress; more only if a single one may be larger
 _NO_TOKEN = RecordError("the text is empty: the tokenizer finds nothing in its characters")
 _CHUNK = 2**20
 _LOOK_AFTER_CALLER_S = 0.25
-# Where nothing can have been half closed: a caller that has shut down its sending side has left.
+# A caller that has shut down its sending side counts as gone: HTTP clients do not half-close.
 _HAS_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Service(Protocol):
-    """What the HTTP side needs of the model; ModelService is one."""
+    """What the HTTP side needs of the model; implemented by ModelService."""
 
     labels: Sequence[str]
     abstain_below: float
@@ -46,7 +46,7 @@ class Service(Protocol):
 
 
 class Invocations:
-    """Classifies the records of a request, for as many requests and bytes at a time as are admitted."""
+    """Classifies the records of requests, within the limits on concurrent requests and bytes."""
 
     def __init__(self, service: Service, config: ServeConfig, metrics: Metrics) -> None:
         self._service = service
@@ -56,16 +56,16 @@ class Invocations:
         self._body_bytes = Budget(max(LEAST_BODIES_BYTES, config.max_body_bytes))
 
     def answer(self) -> Response:
-        """Answer the current request of Flask.
+        """Answer Flask's current request.
 
-        The request counts as under way until the answer has been written, so that clients that do not read
-        cannot take more threads than are admitted.
+        The request counts as in progress until the response has been written, so that clients that do not read it
+        cannot hold more threads than are admitted.
         """
         deadline = time.monotonic() + self._config.sagemaker_model_server_timeout
         _refuse_encoded_body()
         content_type = request.headers.get("Content-Type")
-        asked_in = media_types.of_content_type(content_type)
-        answered_in = media_types.of_answer(request.headers.get("Accept"), asked_in)
+        request_type = media_types.of_content_type(content_type)
+        response_type = media_types.of_answer(request.headers.get("Accept"), request_type)
         _refuse_query()
         csv_header = media_types.csv_header_of(content_type)
         self.refuse_if_not_ready()
@@ -75,16 +75,18 @@ class Invocations:
             on_failure.callback(self._leave, admission)
             body = _read_body(self._config.max_body_bytes, deadline, admission)
             form = CsvForm.of(csv_header, self._service.labels, is_part=self._config.sagemaker_batch)
-            query = codec.decode(asked_in, body, self._config.serving_max_records, form)
+            query = codec.decode(request_type, body, self._config.serving_max_records, form)
             del body
             results = self._classify(query.records, deadline)
             began = time.monotonic()
             response_format = codec.ResponseFormat(
                 self._service.labels, query.top_k, self._service.abstain_below
             )
-            text = codec.encode(results, response_format, answered_in)
+            text = codec.encode(results, response_format, response_type)
             self._metrics.observe_stage("encode", time.monotonic() - began)
-            response = Response(text, content_type=answered_in)  # bare: SDKs compare it as a whole
+            response = Response(
+                text, content_type=response_type
+            )  # without parameters: SDKs compare the whole value
             response.call_on_close(on_failure.pop_all().close)
         return response
 
@@ -98,7 +100,7 @@ class Invocations:
             raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
 
     def _classify(self, records: Sequence[Record], deadline: float) -> "list[Prediction | RecordError]":
-        """Return each record's prediction or error, waiting for the model until `deadline` at most."""
+        """Return each record's prediction or error, waiting until `deadline` at most."""
         texts = [record for record in records if isinstance(record, str)]
         predictions = iter(self._predictions(texts, deadline) if texts else ())
         self._metrics.note_records("refused", len(records) - len(texts))
@@ -130,13 +132,13 @@ def _is_empty(result: "Prediction | RecordError | Exception") -> bool:
 
 
 def _wait_for(future: "Future[Any]", deadline: float) -> "list[Any]":
-    """Return the future's results; give up when time is up or the caller has left."""
+    """Return the future's results; give up at the deadline or if the caller has left."""
     while True:
         left = deadline - time.monotonic()
         try:
             return future.result(max(0.0, min(left, _LOOK_AFTER_CALLER_S)))  # type: ignore[no-any-return]
         except TimeoutError:
-            if left <= 0:  # the batcher knows the deadline too, and does no more for this request
+            if left <= 0:  # the batcher knows the deadline too, and drops the request
                 raise timeout_error() from None
             if _caller_has_left():
                 future.cancel()
@@ -157,7 +159,7 @@ def _refuse_query() -> None:
         raise RequestError(
             400,
             "bad_request",
-            "The address has a query string, which is not read here.",
+            "The URL has a query string, which is not supported.",
             'Put parameters into the body: {"inputs": "a text", "parameters": {"top_k": 3}}.',
         )
 
@@ -169,16 +171,16 @@ def _refuse_encoded_body() -> None:
             415,
             "unsupported_encoding",
             "The body is compressed.",
-            "Send it as it is, without Content-Encoding.",
+            "Send it uncompressed, without Content-Encoding.",
         )
 
 
 def _read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
-    """Return the whole body, having read at most `max_bytes` of it and one more.
+    """Return the whole body; read at most one byte more than `max_bytes`.
 
     Raises:
-        RequestError: 413 when it is longer; 400 when it is not whole or its chunks are broken; 408 when it
-            comes too slowly; 429 when there is no room for it.
+        RequestError: 413 when it is longer; 400 when it is incomplete or its chunks are malformed; 408 when it arrives
+            too slowly; 429 when there is no memory for it.
     """
     declared = request.content_length
     if declared is None and not request.environ.get("wsgi.input_terminated"):
@@ -204,7 +206,7 @@ def _too_large(max_bytes: int) -> RequestError:
 
 
 def _chunks(max_bytes: int, deadline: float, declared: int | None, admission: Admission) -> Iterator[bytes]:
-    """Yield the body as it comes; take memory for a body of unknown length chunk by chunk."""
+    """Yield the body as it arrives; take memory for a body of unknown length chunk by chunk."""
     stream, sock = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
     began, left = time.monotonic(), max_bytes + 1 if declared is None else declared
     length = 0

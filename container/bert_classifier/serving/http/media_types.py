@@ -1,4 +1,4 @@
-"""The media types of requests and answers, and which of them Content-Type and Accept stand for."""
+"""Media types: parse Content-Type, and negotiate the response's type from Accept."""
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
@@ -17,7 +17,7 @@ _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
 def of_content_type(header: str | None) -> str:
-    """Return the one of READ that a Content-Type header names.
+    """Return the media type, one of READ, of a Content-Type header.
 
     Raises:
         RequestError: 415 for another type, a charset other than UTF-8, or no header.
@@ -31,7 +31,7 @@ def of_content_type(header: str | None) -> str:
         raise RequestError(
             415,
             "unsupported_media_type",
-            f"The Content-Type {shown(media_type)} is not one that is read here.",
+            f"The Content-Type {shown(media_type)} is not supported.",
             remedy,
         )
     if parameters.get("charset", "utf-8").strip().lower() not in _CHARSETS:
@@ -42,10 +42,10 @@ def of_content_type(header: str | None) -> str:
 
 
 def csv_header_of(header: str | None) -> str:
-    """Return what a Content-Type says of a CSV's header row: "present", "absent", or "" where it says nothing.
+    """Return the `header` parameter of a CSV Content-Type: "present", "absent", or "" without one.
 
     Raises:
-        RequestError: 415 for a value that RFC 4180 does not have.
+        RequestError: 415 for a value that RFC 4180 does not define.
     """
     value = parse_options_header(header)[1].get("header", "").strip().lower()
     if value not in ("", "present", "absent"):
@@ -58,24 +58,24 @@ def csv_header_of(header: str | None) -> str:
     return value
 
 
-def of_answer(accept: str | None, asked_in: str) -> str:
-    """Return the one of WRITTEN that answers a request.
+def of_answer(accept: str | None, request_type: str) -> str:
+    """Return the media type, one of WRITTEN, of the response.
 
-    The client's qualities decide. Among equals it is the form that came in, then one with a record per line if the
-    request had that. But a client that names both JSON and CSV gets JSON: pandas' reader, for one, would take the
-    first line of our CSV, which has no header, for a header.
+    The client's q-values decide. Among equals, prefer the request's type, then one with a record per line if the
+    request had that. But a client that accepts both JSON and CSV by name gets JSON: pandas, for example, would take
+    the first line of CSV without a header for a header.
 
     Args:
         accept: the Accept header, if there is one.
-        asked_in: the media type of the request.
+        request_type: the media type of the request.
     Raises:
-        RequestError: 406 when the header allows none.
+        RequestError: 406 when the header allows none of them.
     """
-    # Parameters other than the quality, such as a charset, do not matter: every answer is UTF-8.
+    # Ignore parameters other than q, such as a charset: every response is UTF-8.
     accepted = [(item.split(";")[0], quality) for item, quality in parse_accept_header(accept or "*/*")]
     ranges = MIMEAccept(accepted)
-    offers = [asked_in] if asked_in in WRITTEN else []
-    offers += WRITTEN if asked_in == JSON else [*JSON_LINES, CSV, JSON]
+    offers = [request_type] if request_type in WRITTEN else []
+    offers += WRITTEN if request_type == JSON else [*JSON_LINES, CSV, JSON]
     if {JSON, CSV} <= {item.lower() for item, _quality in accepted}:
         offers.insert(0, JSON)
     best = max(offers, key=ranges.quality)  # the first of several best

@@ -1,4 +1,4 @@
-"""GET /: a page to try texts in a browser, in one file that loads nothing from elsewhere."""
+"""GET /: a self-contained page to try texts in a browser."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ _INLINE = {name: re.compile(rf"<{name}>(.*?)</{name}>", re.DOTALL) for name in (
 
 
 class Page:
-    """The page with the headers that let it do no more than it does."""
+    """The page, with headers that restrict it to what it needs."""
 
     def __init__(self) -> None:
         self._html = _FILE.read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ class Page:
 
 
 def _policy(html: str) -> str:
-    """Allow this page's own script and style, known by their digests, requests to this server, and nothing else."""
+    """Return the policy that allows only the page's own script and style, by digest, and requests to this server."""
     allowed = "; ".join(
         f"{name}-src {' '.join(_digest(part) for part in parts.findall(html))}"
         for name, parts in _INLINE.items()

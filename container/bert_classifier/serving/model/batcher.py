@@ -1,4 +1,4 @@
-"""Micro-batching: model threads that predict for several requests at once, and never let one spoil another."""
+"""Micro-batching: model threads predict for several requests at once, and isolate their failures."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ Predict = Callable[[Sequence[str]], Sequence[T]]
 
 
 class _Job(Generic[T]):
-    """A request: its texts, how many of them passes have taken, and the future that its sender waits on."""
+    """A request: its texts, how many of them passes have taken, and the future of its results."""
 
     def __init__(self, texts: Sequence[str], costs: Sequence[int], deadline: float) -> None:
         self.texts = texts
@@ -29,20 +29,20 @@ class _Job(Generic[T]):
         self.deadline = deadline
         self.came = time.monotonic()
         self.taken = 0
-        self.waiting_cost = sum(costs)  # of texts that no pass has taken
+        self.waiting_cost = sum(costs)  # of texts not taken by a pass yet
         self.future: Future[list[T | Exception]] = Future()
         self._results: dict[int, list[T | Exception]] = {}
         self._missing = len(texts)
         self._lock = threading.Lock()
 
     def is_over(self) -> bool:
-        """Return whether this job is done, cancelled by its sender, or too late."""
+        """Return whether this job is done, cancelled or past its deadline."""
         if not self.future.done() and time.monotonic() >= self.deadline:
             self.fail(timeout_error())
         return self.future.done()
 
     def take(self, share: int) -> "_Chunk[T]":
-        """Return the next texts whose costs are within `share`, at least one."""
+        """Take the next texts, at least one, with a total cost within `share`."""
         start, cost = self.taken, 0
         while self.taken < len(self.texts):
             cost += self.costs[self.taken]
@@ -54,7 +54,7 @@ class _Job(Generic[T]):
         return _Chunk(self, start, self.texts[start:stop], sum(self.costs[start:stop]))
 
     def put(self, start: int, results: list[T | Exception]) -> None:
-        """Add the results of a chunk; chunks may come back in any order."""
+        """Add the results of a chunk; chunks may finish in any order."""
         with self._lock:
             self._results[start] = results
             self._missing -= len(results)
@@ -66,7 +66,7 @@ class _Job(Generic[T]):
         if all(isinstance(result, Exception) for result in results):
             self.fail(next(result for result in results if isinstance(result, Exception)))
             return
-        with contextlib.suppress(InvalidStateError):  # cancelled in this moment
+        with contextlib.suppress(InvalidStateError):  # cancelled just now
             self.future.set_result(results)
 
     def fail(self, error: Exception) -> None:
@@ -75,7 +75,7 @@ class _Job(Generic[T]):
 
 
 class _Chunk(NamedTuple, Generic[T]):
-    """What one pass takes of a job: the texts from number `start` on."""
+    """The texts of a job, from index `start` on, that one pass takes."""
 
     job: _Job[T]
     start: int
@@ -84,25 +84,25 @@ class _Chunk(NamedTuple, Generic[T]):
 
 
 def timeout_error() -> RequestError:
-    """Return the error of a request whose time is up."""
+    """Return the error for a request past its deadline."""
     return RequestError(
         504, "timeout", "The answer was not ready in time.", "Send fewer or shorter texts at once."
     )
 
 
 class MicroBatcher(Generic[T]):
-    """Answers requests in passes, each of which takes a chunk of each request that has waited longest.
+    """Answers requests in passes, each of which takes a chunk from each of the requests that have waited longest.
 
-    There is no timer: a lone request is predicted at once, and while a pass runs the next ones gather. A pass
-    is bounded, so that a request with thousands of texts does not hold up its neighbours: it gets its share,
-    and then the others come first. No model thread takes more than its share of all work under way, or the
-    other threads would be idle while callers wait for the same pass.
+    There is no timer: a single request is predicted at once, and further ones queue while a pass runs. The cost of a
+    pass is bounded and shared among requests, and unfinished requests return to the end of the queue, so that one with
+    thousands of texts does not delay the others. A model thread takes at most its share of all queued and running
+    work; otherwise other threads would be idle while callers wait for one pass.
 
     Args:
-        predicts: one function per model thread: one result per text, in order.
+        predicts: one function per model thread, which returns one result per text, in order.
         cost_of: cost of a text, such as its tokens.
-        max_cost: largest cost of a pass; a single text may exceed it.
-        max_waiting_cost: largest cost of what waits; a request beyond it is refused, unless nothing waits.
+        max_cost: maximum cost of a pass; a single text may exceed it.
+        max_waiting_cost: maximum cost of the queue; a request beyond it is refused, unless the queue is empty.
     """
 
     def __init__(
@@ -118,16 +118,16 @@ class MicroBatcher(Generic[T]):
         self._max_cost = max_cost
         self._max_waiting_cost = max_waiting_cost
         self._metrics = metrics
-        self._waiting: list[_Job[T]] = []  # whose texts are not all taken
+        self._waiting: list[_Job[T]] = []  # with texts left to take
         self._unfinished: dict[_Job[T], None] = {}
         self._waiting_cost = 0
-        self._running_cost: dict[int, int] = {}  # of what is in a pass, by number of the model thread
-        self._busy_since: dict[int, float] = {}  # by number of the model thread
+        self._running_cost: dict[int, int] = {}  # by model thread
+        self._busy_since: dict[int, float] = {}  # by model thread
         self._problem: str | None = None
         self._is_closed = False
         self._lock = threading.RLock()  # a job that fails is forgotten at once
         self._wakers = [threading.Condition(self._lock) for _ in predicts]
-        self._asleep: list[int] = []  # numbers of the model threads that wait for requests, the last one last
+        self._asleep: list[int] = []  # idle model threads, the most recent last
         self._threads = [
             threading.Thread(target=self._run, args=item, name=f"model-{item[0]}", daemon=True)
             for item in enumerate(predicts)
@@ -137,27 +137,27 @@ class MicroBatcher(Generic[T]):
 
     @property
     def is_alive(self) -> bool:
-        """Whether requests are taken and answered."""
+        """Whether requests are accepted and answered."""
         return not self._is_closed and self._problem is None
 
     def problem(self, longest_pass_s: float) -> str | None:
-        """Return why no request will be answered any more, if so: a dead, stuck or unsound model."""
+        """Return why no request will be answered any more, if so: a dead, stuck or broken model."""
         now = time.monotonic()
         if any(now - since > longest_pass_s for since in list(self._busy_since.values())):
             return f"a forward pass has taken more than {longest_pass_s:g} s"
         return self._problem
 
     def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[T | Exception]]":
-        """Queue one request and return the future of its results; cancel it when nobody waits any more.
+        """Queue one request and return the future of its results; cancel it if the caller leaves.
 
-        A text that fails has an exception as its result; where all fail, the future raises the first.
+        A text that fails has an exception as its result; if all fail, the future raises the first.
 
         Args:
             texts: at least one.
-            deadline: on time.monotonic's clock; no work is begun for the request after it.
+            deadline: on time.monotonic's clock; no work for the request starts after it.
         Raises:
-            RequestError: 429 when too much waits, 503 when the batcher has ended. The future may hold 503
-                and 504 too.
+            RequestError: 429 when the queue is full, 503 when the batcher has ended. The future may raise 503 and 504
+                too.
         """
         job: _Job[T] = _Job(texts, [self._cost_of(text) for text in texts], deadline)
         with self._lock:
@@ -177,13 +177,13 @@ class MicroBatcher(Generic[T]):
             self._unfinished.pop(job, None)
 
     def abandon(self) -> None:
-        """Fail every request that waits with 503."""
+        """Fail every unfinished request with 503."""
         with self._lock:
             for job in list(self._unfinished):
                 job.fail(_ended_error())
 
     def close(self, timeout: float) -> bool:
-        """Take no more requests, answer those that wait, and return whether `timeout` seconds sufficed."""
+        """Accept no more requests, answer the queued ones, and return whether `timeout` seconds sufficed."""
         until = time.monotonic() + timeout
         with self._lock:
             self._is_closed = True
@@ -212,7 +212,7 @@ class MicroBatcher(Generic[T]):
                     self.abandon()
 
     def _next_pass(self, number: int) -> list[_Chunk[T]]:
-        """Wait for requests and return chunks of them; none once closed and all are taken."""
+        """Wait for requests and return chunks of them; none once the batcher is closed and the queue empty."""
         with self._lock:
             self._running_cost[number] = 0
             while True:
@@ -225,7 +225,7 @@ class MicroBatcher(Generic[T]):
                 self._wakers[number].wait()
 
     def _wake_one(self) -> None:
-        """Wake the model thread that fell asleep last: what it needs is still in the cores' caches."""
+        """Wake the model thread that fell asleep last: its data is still in the CPU caches."""
         if self._asleep:
             self._wakers[self._asleep.pop()].notify()
 
@@ -256,7 +256,7 @@ class MicroBatcher(Generic[T]):
         return chunks
 
     def _budget(self) -> int:
-        """Return what the next pass may cost: its share of what waits and runs, at most max_cost."""
+        """Return the budget of the next pass: its share of queued and running work, at most max_cost."""
         under_way = self._waiting_cost + sum(self._running_cost.values())
         return max(1, min(self._max_cost, math.ceil(under_way / len(self._threads))))
 
@@ -267,13 +267,13 @@ class MicroBatcher(Generic[T]):
             results = results[len(chunk.texts) :]
 
     def _predict_each(self, texts: Sequence[str], predict: Predict[T]) -> list[T | Exception]:
-        """Predict for all texts together; if that fails, for each half, so that only the culprits fail."""
+        """Predict all texts together; if that fails, each half, so that only the faulty texts fail."""
         try:
             results = predict(texts)
             if len(results) != len(texts):
                 raise RuntimeError(f"{len(results)} results for {len(texts)} texts")
             return list(results)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the request gets it and the thread goes on
+        except Exception as error:  # noqa: BLE001 - the request gets the error, and the thread continues
             if len(texts) == 1 or self._problem is not None:
                 self._check_model(predict)
                 return [error] * len(texts)
@@ -282,7 +282,7 @@ class MicroBatcher(Generic[T]):
         return self._predict_each(texts[:half], predict) + self._predict_each(texts[half:], predict)
 
     def _check_model(self, predict: Predict[T]) -> None:
-        """After a failure, find out whether the text or the model is to blame, such as a broken GPU."""
+        """After a failure, find out whether the text or the model, such as a broken GPU, is the cause."""
         if self._problem is not None:
             return
         try:

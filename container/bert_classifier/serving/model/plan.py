@@ -1,9 +1,9 @@
-"""How many models and threads to run, from the cores that this container may use and its GPUs."""
+"""Choose the number of models and threads for the container's cores and GPUs."""
 
 import dataclasses
 
-SPARE_THREADS = 16  # beyond the admitted requests: for pings, and for answering 429 at once
-MOST_SIDE_BY_SIDE = 4  # passes on one CPU: the more, the fewer texts each has, and each reads all the weights
+SPARE_THREADS = 16  # beyond the admitted requests, for pings and immediate 429s
+MOST_SIDE_BY_SIDE = 4  # passes on one CPU: more would mean fewer texts each, and each reads all the weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,10 +11,10 @@ class Plan:
     """What one server runs.
 
     Attributes:
-        cores: cores that may be used.
+        cores: available cores.
         devices: torch devices, one per model thread.
-        threads: threads of a pass while no other runs.
-        threads_shared: threads of a pass at least, while all model threads compute.
+        threads: threads per pass while no other runs.
+        threads_shared: minimum threads per pass, while all model threads compute.
         request_threads: threads that wait for clients and models.
     """
 
@@ -36,14 +36,14 @@ class Plan:
 def make_plan(*, cores: int, gpus: int, models: int | None, threads: int | None, requests: int) -> Plan:
     """Return the plan for a machine.
 
-    On a CPU several passes run side by side, each on its part of the cores: threads of one pass wait for each
-    other after every operation, and all of them whenever another thread takes one's core. A lone pass takes all.
+    On a CPU, several passes run in parallel on separate cores, since the threads of one pass synchronise after every
+    operation and stall whenever another thread takes a core. A single pass uses all cores.
 
     Args:
         gpus: CUDA GPUs, each with a model of its own. Without one, all models share their weights on the CPU.
-        models: model threads; default: one per GPU, or on a CPU as many as side_by_side returns.
-        threads: threads of each; default: the cores, shared among them.
-        requests: requests admitted at the same time.
+        models: number of model threads; default: one per GPU, or side_by_side(cores) on a CPU.
+        threads: threads per model; default: its share of the cores.
+        requests: maximum concurrent requests.
     """
     count = models or gpus or side_by_side(cores)
     devices = tuple(f"cuda:{number % gpus}" for number in range(count)) if gpus else ("cpu",) * count
@@ -53,6 +53,6 @@ def make_plan(*, cores: int, gpus: int, models: int | None, threads: int | None,
 
 
 def side_by_side(cores: int) -> int:
-    """Return how many passes share that many cores: at most MOST_SIDE_BY_SIDE, and few cores are left over."""
+    """Return how many passes share the cores: at most MOST_SIDE_BY_SIDE, such that few cores are left over."""
     counts = range(MOST_SIDE_BY_SIDE, 0, -1)
     return next(count for count in counts if cores // count * count >= 0.75 * cores)

@@ -1,4 +1,4 @@
-"""The precision that a served model computes in, and the check that a faster one keeps the labels."""
+"""The precision of a served model, and the check that a lower one keeps the labels."""
 
 import copy
 import dataclasses
@@ -15,25 +15,25 @@ from bert_classifier.modeling.probes import probe_logits
 
 logger = logging.getLogger(__name__)
 
-_PROBES_PER_TIE = 6  # one of so many texts may be a tie that turns over
-_CLEAR_LEAD = math.log(1.25)  # of a logit: what is 5 to 4 likelier is no tie in any format
-# What rounding adds to a layer's output, as a share of its standard deviation. bf16 keeps 8 significant bits. torch's
-# int8 has 127 steps on x86 (reduce_range), laid over the activations' range, which is some 8 standard deviations wide;
-# an error is even within a step, so has its width / sqrt(12). On MiniLM (38 layers) that makes 1.2 % and 11 % of a
-# lead; measured were 0.3-0.7 % and 7-21 %.
+_PROBES_PER_TIE = 6  # one text in six may be a near-tie that changes its label
+_CLEAR_LEAD = math.log(1.25)  # in logits: odds of 5 to 4 are no tie in any format
+# Rounding error of a layer's output, as a fraction of its standard deviation. bf16 has 8 significant bits. torch's int8
+# has 127 steps on x86 (reduce_range) over the activations' range of about 8 standard deviations; the error is uniform
+# within a step, so its standard deviation is step / sqrt(12). For MiniLM (38 layers), this predicts 1.2 % and 11 % of a
+# lead; measured: 0.3-0.7 % and 7-21 %.
 _ROUNDING = {"bf16": 2.0**-9, "int8": 8 / 127 / math.sqrt(12)}
 _USE_FP32 = "Set SERVING_PRECISION=fp32."
 
 
 def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
-    """Return the artifact with its model on a device, in the precision that the setting means there.
+    """Return the artifact with its model on a device, in the precision of a setting.
 
-    `auto` is bf16 on a GPU that supports it, if the probe texts keep the labels that training gave them.
+    `auto` is bf16 on a GPU that supports it, if the probe texts keep their labels from training.
 
     Args:
-        setting: as ServeConfig.serving_precision.
+        setting: ServeConfig.serving_precision.
     Raises:
-        UserError: when a precision that was asked for by name is not supported here, or changes a label.
+        UserError: when an explicit precision is not supported here, or changes a label.
     """
     if setting == "auto":
         return _in_auto_precision(artifact, device)
@@ -43,7 +43,7 @@ def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifac
         raise UserError("SERVING_PRECISION=int8 is for CPUs.", "Set SERVING_PRECISION=auto on a GPU.")
     converted = _converted(artifact, device, setting)
     if setting != "fp32" and (problem := _disagreement(artifact, converted, setting)):
-        raise UserError(f"In {setting} this model gives other labels than in float32: {problem}.", _USE_FP32)
+        raise UserError(f"{setting} may change predicted labels: {problem}.", _USE_FP32)
     return converted
 
 
@@ -53,7 +53,7 @@ def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
         problem = _disagreement(artifact, converted, "bf16")
         if problem is None:
             return converted
-        logger.warning("served in fp32 and not in bf16: %s", problem)
+        logger.warning("serving in fp32 instead of bf16: %s", problem)
     return _converted(artifact, device, "fp32")
 
 
@@ -62,7 +62,7 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def _converted(artifact: Artifact, device: torch.device, precision: str) -> Artifact:
-    if precision == "fp32" and device.type == "cpu":  # as loaded: all threads may share it
+    if precision == "fp32" and device.type == "cpu":  # all threads may share the loaded model
         return artifact
     model: Any = copy.deepcopy(artifact.model)
     if precision == "int8":
@@ -77,45 +77,45 @@ def _converted(artifact: Artifact, device: torch.device, precision: str) -> Arti
 def _quantised(model: Any) -> Any:
     """Return the model with its linear layers in int8: weights per channel, activations by their range in a pass."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it will move to a package of its own; the pinned torch has it
+        warnings.simplefilter("ignore")  # it will move to another package; the pinned torch still has it
         from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
         return quantize_dynamic(model, {torch.nn.Linear: per_channel_dynamic_qconfig})
 
 
 def is_quantised(model: torch.nn.Module) -> bool:
-    """Return whether texts in one pass would change each other's scores, as their activations would share a range."""
+    """Return whether texts in one pass affect each other's scores, since their activations share a range."""
     return any(isinstance(module, torch.ao.nn.quantized.dynamic.Linear) for module in model.modules())
 
 
 def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> str | None:
     """Return how a converted model's labels differ from training's on the artifact's probe texts, if they do.
 
-    A text on which training's best two labels nearly tied counts only where there are several such texts.
+    Near-ties count only if there are several.
     """
     probes = reference.info.get("probes")
     if not probes:
-        return "the artifact has no probe texts to prove it, so an older version has written it"
+        return "the artifact has no probe texts to check this with: an older version wrote it"
     wanted = torch.tensor(probes["logits"])
     found = torch.tensor(probe_logits(converted.model, converted.encoder, probes["texts"]))
     infinite = int((~(wanted.isfinite() & found.isfinite()).all(dim=1)).sum())
     if infinite:
-        return f"{infinite} of {len(found)} probe texts get scores that are no numbers"
+        return f"{infinite} of {len(found)} probe texts get scores that are not finite"
     differ = wanted.argmax(dim=1) != found.argmax(dim=1)
     lead = wanted.amax(dim=1) - wanted.gather(1, found.argmax(dim=1, keepdim=True))[:, 0]
     ties = differ & (lead <= _most_lead_of_a_tie(reference, wanted, precision))
     if differ.sum() > ties.sum() or ties.sum() > len(differ) // _PROBES_PER_TIE:
         return f"{int(differ.sum())} of {len(differ)} probe texts get another label"
     if ties.any():
-        logger.info("%d probe text without a clear label in float32 gets another one", int(ties.sum()))
+        logger.info("%d probe text(s) with nearly tied labels in float32 change theirs", int(ties.sum()))
     return None
 
 
 def _most_lead_of_a_tie(reference: Artifact, wanted: torch.Tensor, precision: str) -> float:
-    """Return the lead of one logit over another in float32 that rounding alone may turn over.
+    """Return the largest lead of one float32 logit over another that rounding alone may reverse.
 
-    It depends on float32's own logits (n, classes) and the format only: an arithmetic that is wrong everywhere must
-    not excuse itself. Rounding errors of layers are independent, so they add up by the root of their number; the
+    It depends only on the float32 logits (n, classes) and the format, so that a completely wrong result cannot excuse
+    itself. The layers' rounding errors are independent, so they grow with the square root of the number of layers; the
     median lead sets the scale.
     """
     layers = sum(isinstance(module, torch.nn.Linear) for module in reference.model.modules())

@@ -1,4 +1,4 @@
-"""Texts to class probabilities with one loaded artifact. No HTTP, no threads of its own."""
+"""Predict class probabilities of texts with a loaded artifact. No HTTP, no threads."""
 
 import contextlib
 import dataclasses
@@ -24,18 +24,18 @@ from bert_classifier.serving.model.thread_budget import ThreadBudget
 
 logger = logging.getLogger(__name__)
 
-_ALONE = 1  # a budget in tokens that no text is within, so that each is a pass of its own
+_ALONE = 1  # a token budget that every text exceeds, so that each gets its own pass
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model makes of one text.
+    """The prediction for one text.
 
     Attributes:
         scores: calibrated probability of each class.
-        order: numbers of the classes, most likely first.
-        truncated: whether the text was longer than the model reads.
-        is_empty: whether the tokenizer left nothing of the text: the scores are of no text at all.
+        order: class indices, most likely first.
+        truncated: whether part of the text was dropped.
+        is_empty: whether the text has no tokens, so that its scores are meaningless.
     """
 
     scores: list[float]
@@ -45,7 +45,7 @@ class Prediction:
 
 
 def predictions_of(scores: np.ndarray, truncated: Iterable[bool]) -> list[Prediction]:
-    """Return n predictions of scores (n, classes); all at once, since request threads would queue for each text's."""
+    """Return the predictions for scores (n, classes), vectorised, since request threads compete for the interpreter."""
     order = np.argsort(-scores, axis=1, kind="stable")
     return [
         Prediction(*row) for row in zip(scores.tolist(), order.tolist(), map(bool, truncated), strict=True)
@@ -57,12 +57,12 @@ def load_predictors(
 ) -> list["Predictor"]:
     """Return a predictor for each model thread of the plan, after each has classified a first text.
 
-    Each GPU has a model of its own; on the CPU all threads compute with the same weights.
+    Each GPU has its own model; on the CPU, all threads share the same weights.
 
     Args:
-        precision: as ServeConfig.serving_precision.
+        precision: ServeConfig.serving_precision.
     Raises:
-        UserError: when the folder holds no sound artifact, or the precision cannot be had or changes answers.
+        UserError: when the folder holds no valid artifact, or the precision is not supported or changes labels.
     """
     quiet_transformers()
     artifact = load_artifact(folder)
@@ -79,12 +79,12 @@ def load_predictors(
 
 
 class Predictor:
-    """Classifies texts, on the device where the artifact's model is.
+    """Classifies texts on the device of the artifact's model.
 
     Args:
-        max_batch_tokens: most tokens, padding counted, in one forward pass.
-        cores: shared with the other predictors of the process; by default as many threads as torch takes.
-        forward: computes with the artifact's model, perhaps in several predictors at the same time.
+        max_batch_tokens: maximum tokens per forward pass, padding included.
+        cores: shared with the other predictors of the process; default: torch's number of threads.
+        forward: computes with the artifact's model; may be shared by several predictors.
     """
 
     def __init__(
@@ -104,16 +104,16 @@ class Predictor:
         self._share = cores.for_a_pass if cores else contextlib.nullcontext
 
     def cost_of(self, text: str) -> int:
-        """Return about how many tokens a text takes, in all its windows, without tokenising it."""
+        """Estimate the tokens of a text in all its windows, without tokenising it."""
         return self._artifact.encoder.cost_of(text)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Return a prediction for each text, in order; a text's neighbours change it by rounding at most, in int8 too.
+        """Return a prediction for each text, in order; other texts affect it by rounding at most, even in int8.
 
         Args:
-            texts: such that records.text_problem finds none.
+            texts: texts without a records.text_problem.
         Raises:
-            ArithmeticError: when the model gives a number that is not finite.
+            ArithmeticError: when a logit is not finite.
         """
         began = time.monotonic()
         encoded = self._artifact.encoder.encode_batch(texts)
@@ -134,12 +134,12 @@ class Predictor:
         return predictions
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities of logits, both float64 (n, classes)."""
+        """Return the calibrated probabilities for logits, both float64 (n, classes)."""
         return torch.softmax(torch.from_numpy(logits) / self._artifact.temperature, dim=1).numpy()
 
 
 def _forward_of(artifact: Artifact) -> Forward:
-    """Return how logits are computed: on a CPU without padding, where that gives the same as the padded way."""
+    """Return the forward pass: without padding on a CPU, if that matches the padded pass."""
     model, encoder = artifact.model, artifact.encoder
     if model.device.type != "cpu" or is_quantised(model):  # quantised, each text is alone in its pass
         return Forward(model, encoder.pad_id, model.device, "fp32")

@@ -1,4 +1,4 @@
-"""The model as the HTTP side sees it: loading, ready or failed. Owns the loading thread and the batcher."""
+"""The model as the HTTP side sees it (loading, ready or failed), with the loading thread and the batcher."""
 
 import gc
 import logging
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PASS_BUDGETS = (
-    4  # forward passes' worth of tokens that a batch sorts by length: less padding, still soon done
+    4  # forward passes per batch, among which texts are sorted by length: less padding, still quick
 )
 
 
 class ModelService:
-    """One model, loaded in the background so that the socket answers meanwhile.
+    """One model, loaded in the background while the server already answers pings.
 
     Args:
-        load: returns the predictors, one for each model thread, once they have proved to work.
-        on_failure: called, in the loading thread, with what `load` raised.
+        load: returns tested predictors, one per model thread.
+        on_failure: called in the loading thread with the exception of `load`.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class ModelService:
         self.abstain_below = 0.0
 
     def start(self) -> None:
-        """Begin to load the model and return at once."""
+        """Start to load the model; return at once."""
         self._loader.start()
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests are answered: the model is loaded, its threads live and get on."""
+        """Whether requests are answered: the model is loaded, and its threads are alive and not stuck."""
         return self._batcher is not None and self._batcher.is_alive and self.problem() is None
 
     def problem(self) -> str | None:
@@ -71,22 +71,22 @@ class ModelService:
         return self._batcher.submit(texts, deadline)
 
     def abandon(self) -> None:
-        """Fail every request that waits with 503."""
+        """Fail every unfinished request with 503."""
         if self._batcher is not None:
             self._batcher.abandon()
 
     def close(self, timeout: float) -> bool:
-        """Answer what waits and stop; say whether no thread is left after at most `timeout` seconds."""
+        """Answer queued requests and stop; return whether all threads ended within `timeout` seconds."""
         is_stopped = self._batcher is None or self._batcher.close(timeout)
         return is_stopped and not self._loader.is_alive()
 
     def _start_model(self) -> None:
         try:
             predictors = self._load()
-        except Exception as error:  # noqa: BLE001 - whatever it is, a server without a model must not live on
+        except Exception as error:  # noqa: BLE001 - a server without a model must not stay up
             self._on_failure(error)
             return
-        # What is loaded stays: the collector need not look through it again, with all threads waiting.
+        # What is loaded stays: spare the garbage collector from scanning it while all threads wait.
         gc.collect()
         gc.freeze()
         self.labels = predictors[0].labels

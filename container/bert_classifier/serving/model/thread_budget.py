@@ -1,4 +1,4 @@
-"""Which share of the cores a forward pass computes on."""
+"""The number of threads for a forward pass."""
 
 import contextlib
 import threading
@@ -10,9 +10,9 @@ from bert_classifier.serving.model.plan import Plan
 
 
 class ThreadBudget:
-    """Assigns the cores to the passes of a process: all to one that begins alone, else a part.
+    """Divides the cores among the passes of a process: a pass that starts alone gets all, others a share.
 
-    A pass keeps what it began with: it is short.
+    A pass is short, so it keeps its threads to the end.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -23,13 +23,13 @@ class ThreadBudget:
 
     @contextlib.contextmanager
     def for_a_pass(self) -> Iterator[None]:
-        """Let the calling thread compute on its share."""
+        """Set the calling thread's share."""
         with self._lock:
             self._passes += 1
             threads = max(self._least, self._most // self._passes)
         try:
-            torch.get_num_threads()  # a thread's first use of torch takes over another's number, whatever was set
-            torch.set_num_threads(threads)  # of what this thread computes: OpenMP and MKL count by thread
+            torch.get_num_threads()  # a thread's first call of torch would override the number set below
+            torch.set_num_threads(threads)  # for this thread only: OpenMP and MKL keep it per thread
             yield
         finally:
             with self._lock:

@@ -108,7 +108,7 @@ def load_checkpoint(path: Path, step: int, fingerprint: Mapping[str, Any]) -> Ch
     if metadata.step != step:
         raise DamagedCheckpointError(f"it is of step {metadata.step}")
     if metadata.fingerprint != json.loads(json.dumps(fingerprint)):
-        raise DamagedCheckpointError("it is another run's under a changed name")
+        raise DamagedCheckpointError("it belongs to another run and was renamed")
     # Cloned: tensors mapped from the file would keep its disk space in use after it is deleted.
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items() if name != _DIGEST}
     return Checkpoint(step, metadata.state, tensors)

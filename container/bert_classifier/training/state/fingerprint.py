@@ -7,7 +7,7 @@ from typing import Any
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.layer_depths import names_tell_depths
+from bert_classifier.training.layer_depths import depths_match_names
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint import tensor_bytes
 from bert_classifier.training.trainer import Trainer
@@ -66,7 +66,7 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
 
 def _depths(trainer: Trainer) -> dict[str, Any]:
     """Return a field if layer_decay sets other learning rates than in early versions, which used parameter names."""
-    if trainer.config.layer_decay == 1 or names_tell_depths(trainer.model):
+    if trainer.config.layer_decay == 1 or depths_match_names(trainer.model):
         return {}
     return {"layer_depths": "by module"}
 

@@ -135,7 +135,7 @@ class CheckpointStore:
         except OSError as error:
             raise PlatformError(
                 f"The checkpoints in {self._folder} cannot be read: {error.strerror}.",
-                "Check the mount, and the permissions of the user the container runs as.",
+                "Check the mount and the permissions of the container's user.",
             ) from error
         return [(match[1], int(match[2]), path) for match, path in matches if match]
 
@@ -183,7 +183,7 @@ class CheckpointStore:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         if self._has_unread():
             remedy = (
-                "Give the user the container runs as access to them and check the mount: a file that could not be read"
+                "Give the container's user access to them and check the mount: a file that could not be read"
                 " may be intact, and is never set aside."
             )
         else:

@@ -49,7 +49,7 @@ def test_content_types_that_are_not_read(header, code):
 
 
 @pytest.mark.parametrize(
-    ("accept", "asked_in", "expected"),
+    ("accept", "request_type", "expected"),
     [
         (None, "application/json", "application/json"),
         ("", "application/json", "application/json"),
@@ -72,9 +72,9 @@ def test_content_types_that_are_not_read(header, code):
         ("nonsense, text/csv;q=high, application/json;q=0.3", "text/csv", "application/json"),
     ],
 )
-def test_the_answer_takes_the_form_the_client_likes_best(accept, asked_in, expected):
+def test_the_answer_takes_the_form_the_client_likes_best(accept, request_type, expected):
     """Qualities decide, specific ranges win over wildcards, and the form that came in breaks a tie."""
-    assert media_types.of_answer(accept, asked_in) == expected
+    assert media_types.of_answer(accept, request_type) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_an_accept_header_that_allows_nothing(accept):
     assert "text/csv" in str(caught.value)
 
 
-@given(accept=st.text(max_size=60), asked_in=st.sampled_from(media_types.READ))
-def test_any_accept_header_is_answered(accept, asked_in):
+@given(accept=st.text(max_size=60), request_type=st.sampled_from(media_types.READ))
+def test_any_accept_header_is_answered(accept, request_type):
     """Whatever the header holds, the outcome is a form that is written here, or 406."""
     try:
-        outcome: object = media_types.of_answer(accept, asked_in)
+        outcome: object = media_types.of_answer(accept, request_type)
     except RequestError as error:
         outcome = error.status
     assert outcome in (*media_types.WRITTEN, 406)

@@ -21,13 +21,13 @@ def _records(media_type: str, body: str) -> list[str | None]:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ('{"input": ["a"]}', "The field 'input' of the request is not known here. Did you mean inputs?"),
+        ('{"input": ["a"]}', "The request has an unknown field 'input'. Did you mean inputs?"),
         ('{"inputs": "a", "paramters": {"top_k": 2}}', "'paramters'"),
         ('{"inputs": "a", "text_pair": "b"}', "'text_pair'"),
         ('{"inputs": "a", "options": {"wait_for_model": true}}', "'options'"),
         (
             '{"inputs": "a", "parameters": {"topk": 2}}',
-            "'topk' of the request is not known here. Did you mean top_k?",
+            "The request has an unknown field 'topk'. Did you mean top_k?",
         ),
         ('{"inputs": "a", "parameters": {"return_all_scores": true}}', "'return_all_scores'"),
         ('{"inputs": "a", "instances": ["b"]}', "both inputs and instances"),

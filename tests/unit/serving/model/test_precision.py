@@ -117,7 +117,7 @@ NAN = [float("nan")] * 3
     [
         ([CLEAR] * 12, [[5.0, 2.0, -5.0]] * 10 + [[0.0, 3.0, -3.0]] * 2, "2 of 12 probe texts get another"),
         ([[1.0, 0.0, -3.0]] * 2 + [CLEAR] * 10, [[1.0, 1.2, -2.0]] * 2 + [[4.0, 1.0, -2.0]] * 10, "2 of 12"),
-        ([CLEAR] * 12, [NAN] * 12, "12 of 12 probe texts get scores that are no numbers"),
+        ([CLEAR] * 12, [NAN] * 12, "12 of 12 probe texts get scores that are not finite"),
         ([CLEAR] * 12, [CLEAR] * 11 + [[float("inf"), 0.0, 0.0]], "1 of 12 probe texts get scores"),
         ([NAN] + [CLEAR] * 11, [CLEAR] * 12, "1 of 12 probe texts get scores"),
     ],

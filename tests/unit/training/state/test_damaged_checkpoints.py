@@ -153,7 +153,7 @@ def test_a_file_of_another_run_under_this_runs_name_is_not_resumed(
     """Renaming a checkpoint does not make it fit."""
     theirs = CheckpointStore(tmp_path, {**FINGERPRINT, "seed": 2}).save(make_checkpoint(1))
     theirs.rename(tmp_path / f"checkpoint-{store._run}-000000001.safetensors")
-    with pytest.raises(PlatformError, match="it is another run's under a changed name"):
+    with pytest.raises(PlatformError, match="it belongs to another run and was renamed"):
         store.load_newest()
 
 

@@ -33,7 +33,7 @@ def test_what_could_not_be_read_is_never_set_aside(tmp_path: Path, store: Checkp
         CheckpointStore(tmp_path, FINGERPRINT).load_newest(may_be_damaged=True)
     assert_clear(caught.value)
     assert f"{unread.name} (it cannot be read: Permission denied)" in caught.value.cause
-    assert "Give the user the container runs as access" in caught.value.remedy
+    assert "Give the container's user access" in caught.value.remedy
     assert "set_aside" not in caught.value.remedy
     assert sorted(tmp_path.iterdir()) == [unread, damaged]
     unread.chmod(0o600)
