@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from support.free_port import free_port
 from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -239,7 +240,25 @@ def test_a_port_that_is_taken(tmp_path):
         port = taken.getsockname()[1]
         with ServingProcess(tmp_path, tmp_path / "log", sagemaker_bind_to_port=port) as process:
             assert process.exit_code(60) == 3
-            _assert_one_sentence(process.log, "PlatformError", str(port), "SAGEMAKER_BIND_TO_PORT")
+            _assert_one_sentence(
+                process.log, "PlatformError", f"{port}: Address already in use. ", "SAGEMAKER_BIND_TO_PORT"
+            )
+
+
+def test_no_folder_for_temporary_files(tmp_path):
+    """Where no file can be written the server ends with exit code 3 and one sentence."""
+    command = ["prlimit", "--fsize=0", sys.executable, str(CONTAINER / "serve")]
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(CONTAINER),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ML_ROOT": str(tmp_path),
+        "SERVING_HOST": "127.0.0.1",
+        "SAGEMAKER_BIND_TO_PORT": str(free_port()),
+    }
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 3
+    _assert_one_sentence(result.stdout + result.stderr, "PlatformError", "TMPDIR")
 
 
 def _assert_one_sentence(log: str, family: str, *parts: str) -> None:

@@ -82,7 +82,10 @@ def test_twenty_thousand_hostile_requests(server):
         (b"\x16\x03\x01\r\n\r\n", 400),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
         (HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 70_000, 414),
+        (b"GET /ping HTTP/1.1\r\n" + b"X: aaaaaaaa\r\n" * 6_000, 431),
         (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501),
     ],
 )
 def test_what_the_parser_refuses_is_counted_and_logged(server, request_, status):

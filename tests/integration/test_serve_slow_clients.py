@@ -1,6 +1,10 @@
 """Clients that are slow, silent, greedy or gone: the real server stays healthy and serves the others."""
 
+import contextlib
 import json
+import multiprocessing
+import re
+import resource
 import select
 import socket
 import time
@@ -140,3 +144,99 @@ def test_a_client_that_floods_connections_keeps_nobody_out(server, connect):
         connect(b"")
     assert server.ping() == 200
     assert server.invoke('["apple"]')[0] == 200
+
+
+def test_a_head_in_single_bytes_is_read(connect):
+    """However many segments it comes in, a head that is whole within its seconds is answered."""
+    for gap, padding in [(0.0002, 1500), (0.001, 800), (0.004, 300)]:
+        connection = connect(b"")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in b"GET /ping HTTP/1.1\r\nHost: a\r\nX: " + b"a" * padding + b"\r\n\r\n":
+            connection.send(bytes([byte]))
+            time.sleep(gap)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def _trickle(port: int, clients: int, seconds: float) -> None:
+    """Send heads in single bytes, as fast as it goes."""
+    until = time.monotonic() + seconds
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
+    for connection in connections:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(b"GET /ping HTTP/1.1\r\nX: a")
+        connection.setblocking(False)
+    while time.monotonic() < until:
+        for connection in connections:
+            with contextlib.suppress(OSError):  # there is no room, or it is cut off
+                connection.send(b"a")
+
+
+def test_heads_in_single_bytes_take_nothing_from_others(server):
+    """What has been read of a head is not read again with each byte that is added."""
+    client = multiprocessing.get_context("spawn").Process(target=_trickle, args=(server.port, 100, 5.0))
+    client.start()
+    slowest = _slowest_ping(server, [], 6)
+    client.join()
+    assert slowest < PING_LIMIT_S
+
+
+def _answered(server: ServingProcess) -> float:
+    metrics = server.ask("GET", "/metrics")[1].decode()
+    return float(re.findall(r'bert_requests_total\{code="200"\} (\S+)', metrics)[0])
+
+
+def _answers_until_blocked(server: ServingProcess, connection: socket.socket, request: bytes) -> int:
+    """Return how many answers fit between the server and a client that reads none."""
+    before = seen = _answered(server)
+    connection.sendall(request * 2000)
+    for asked in range(1, 30):
+        time.sleep(0.3)
+        now = _answered(server) - asked  # the asking itself counts
+        if now == seen > before:
+            return int(now - before) - 1  # the last one waits
+        seen = now
+    raise AssertionError("all answers fit")
+
+
+def test_an_endless_head_of_a_client_that_does_not_read_is_not_waited_for(server, connect):
+    """Its refusal finds no room on the connection: a thread may wait for that, but not the others."""
+    page = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    fit = _answers_until_blocked(server, connect(b""), page)
+    for fewer in range(12):
+        connection = connect(page * (fit - fewer))
+        connection.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            connection.send(b"GET /" + b"a" * 70_000)
+    assert _slowest_ping(server, [], 3) < PING_LIMIT_S
+
+
+def test_a_short_lack_of_descriptors_leaves_no_trace(server, connect):
+    """As many idle connections as before are held afterwards."""
+    soft, hard = resource.prlimit(server.worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.worker, resource.RLIMIT_NOFILE, (30, hard))
+    for _ in range(60):
+        connect(b"")
+    assert server.ping() == 200
+    resource.prlimit(server.worker, resource.RLIMIT_NOFILE, (soft, hard))
+    idle = [connect(b"") for _ in range(400)]
+    assert server.ping() == 200
+    assert len(select.select(idle, [], [], 0.5)[0]) == 0
+
+
+def test_at_the_limit_of_connections_callers_are_answered(tmp_path):
+    """Idle ones give way, but never one whose request is there already."""
+    make_artifact(tmp_path / "model")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (140, hard))  # 100 connections
+    try:
+        process = ServingProcess(tmp_path, tmp_path / "log")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with process, contextlib.ExitStack() as stack:
+        process.wait_until_ready()
+        for _ in range(40):
+            for _ in range(10):
+                stack.enter_context(socket.create_connection(("127.0.0.1", process.port)))
+            with socket.create_connection(("127.0.0.1", process.port), timeout=10) as caller:
+                caller.sendall(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert caller.recv(100).startswith(b"HTTP/1.1 200 ")

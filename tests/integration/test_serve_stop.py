@@ -75,6 +75,24 @@ def test_slow_clients_do_not_hold_up_a_stop(server):
         connection.close()
 
 
+def test_a_worker_without_its_parent_gives_up_the_port(server):
+    """When the parent is killed, the worker answers until it has closed the port, and does not outlive a request."""
+    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    kept.request("GET", "/ping")
+    kept.getresponse().read()
+    server.signal(signal.SIGKILL)
+    until = time.monotonic() + STOPS_WITHIN_S
+    while True:
+        assert time.monotonic() < until
+        try:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+                connection.sendall(b"GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        except ConnectionRefusedError:
+            break
+    kept.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_an_impatient_stop(server, number):
     """SIGINT, as from a terminal, ends the server at once and without an error."""

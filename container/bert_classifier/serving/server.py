@@ -83,8 +83,9 @@ def _check_address(config: ServeConfig) -> None:
     try:
         socket.create_server(address).close()
     except OSError as error:
+        reason = str(error.strerror or error).partition(" (while")[0]
         raise PlatformError(
-            f"Cannot listen on {address[0]}:{address[1]}: {error.strerror or error}.",
+            f"Cannot listen on {address[0]}:{address[1]}: {reason}.",
             "Set SAGEMAKER_BIND_TO_PORT to a free port and SERVING_HOST to an address of this machine.",
         ) from error
 
@@ -132,6 +133,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self.outcome = Outcome()
         self._config = config
         self._model_dir = model_dir
+        self._tmp_dir = _writable_dir()
         self._parent = os.getpid()
         self._metrics = Metrics()
         self._service = ModelService(self._load_model, self._stop_all, config, self._metrics)
@@ -188,7 +190,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "worker_class": Worker,
             "threads": threads,
             "worker_connections": _most_connections(threads),
-            "worker_tmp_dir": _writable_dir(),
+            "worker_tmp_dir": self._tmp_dir,
             "timeout": HANG_TIMEOUT_S,
             "graceful_timeout": int(STOP_S + LAST_WORDS_S + CLOSE_TIMEOUT_S),
             "keepalive": KEEPALIVE_S,

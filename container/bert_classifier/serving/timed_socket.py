@@ -22,11 +22,9 @@ class TimedSocket(socket.socket):
 
     Attributes:
         read_until: on time.monotonic's clock.
-        wakes_at: bytes that must have arrived before a poller reports the socket, unless the client disconnects.
     """
 
     read_until = 0.0
-    wakes_at = 1
 
     @classmethod
     def adopt(cls, other: socket.socket) -> Self:
@@ -48,16 +46,10 @@ class TimedSocket(socket.socket):
         except TimeoutError as error:
             raise TooSlowError from error
 
-    def recv_now(self, size: int, flags: int = 0) -> bytes:
+    def recv_now(self, size: int) -> bytes:
         """Read what has arrived; raise BlockingIOError if nothing has."""
         self.setblocking(False)
-        return super().recv(size, flags)
-
-    def wake_at(self, size: int) -> None:
-        """Set wakes_at."""
-        if size != self.wakes_at:
-            self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-            self.wakes_at = size
+        return super().recv(size)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Write all, or raise TooSlowError if the client does not read it in time."""

@@ -1,6 +1,5 @@
 """The sockets of the server, as they are: no wait is for ever, and a port closes without losing a client."""
 
-import selectors
 import socket
 import time
 from collections.abc import Iterator
@@ -45,25 +44,6 @@ def test_a_client_that_does_not_read_is_cut_off(pair, monkeypatch):
         served.sendall(b"a" * 50_000_000)
     assert isinstance(caught.value, ConnectionResetError)
     assert caught.value.errno is not None
-
-
-def test_a_poller_wakes_when_there_is_more_or_nothing_to_come(pair):
-    """What has been looked at does not wake it again; new bytes do, and the client's end."""
-    served, client = pair
-    with selectors.DefaultSelector() as poller:
-        poller.register(served, selectors.EVENT_READ)
-        client.sendall(b"GET")
-        assert poller.select(5)
-        assert served.recv_now(100, socket.MSG_PEEK) == b"GET"
-        served.wake_at(4)
-        assert not poller.select(0.05)
-        client.sendall(b" /")
-        assert poller.select(5)
-        assert served.recv_now(100, socket.MSG_PEEK) == b"GET /"
-        served.wake_at(6)
-        client.shutdown(socket.SHUT_WR)
-        assert poller.select(5)
-        assert served.recv_now(100) == b"GET /"
 
 
 def test_a_port_that_refuses_keeps_what_it_has():

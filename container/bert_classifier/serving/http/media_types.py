@@ -81,6 +81,9 @@ def of_answer(accept: str | None, request_type: str) -> str:
     best = max(offers, key=ranges.quality)  # the first of several best
     if not ranges.quality(best):
         raise RequestError(
-            406, "not_acceptable", "The Accept header allows no answer.", f"Accept {', '.join(WRITTEN)}."
+            406,
+            "not_acceptable",
+            "The Accept header allows none of the formats that the answer can have.",
+            f"Accept {', '.join(WRITTEN)}.",
         )
     return best
