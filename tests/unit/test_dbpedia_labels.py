@@ -68,7 +68,7 @@ def test_numbers_among_words_are_read_by_the_alphabet_aloud(caplog):
         assert [mapper.map(label) for label in ("1", "2", "1")] == [0, 1, 0]
     (message,) = caplog.messages
     assert "alphabetical order (1 = 'ABBR', 2 = 'DESC', 3 = 'HUM')" in message
-    assert "give the class channel a classes.txt" in message
+    assert "put a classes.txt into the" in message
 
 
 @given(labels=st.lists(st.text("0123456789abñ-", min_size=1, max_size=12), min_size=1, max_size=20))
