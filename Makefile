@@ -7,15 +7,15 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
-RUN := $(VENV)/bin/python
-quoted = '$(subst ','\'',$(1))'
-
 # Take the values of the command line literally: make would expand `$` in a text or a path, and run $(shell …).
 # A recipe passes it to the shell as $(call quoted,$(NAME)).
-COMMAND_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+override COMMAND_LINE := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
 IN_ENVIRONMENT := $(foreach name,PYTHON TEST_DIR ENGINE IMAGE PORT TORCH_INDEX_URL FLAVOUR TAG WHEELHOUSE PIP_FIND_LINKS, \
   $(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(COMMAND_LINE) $(IN_ENVIRONMENT),$(eval export override $(name) := $$(value $(name))))
+# Not settings, so that none of the command line takes their place.
+override RUN := $(VENV)/bin/python
+override quoted = '$(subst ','\'',$(1))'
 
 # Settings that may also come from the environment.
 PYTHON ?= python3.11
@@ -31,15 +31,22 @@ WHEELHOUSE ?= $(PIP_FIND_LINKS)
 export ENGINE IMAGE TAG PORT FLAVOUR TORCH_INDEX_URL WHEELHOUSE
 
 # Settings that other programs read in the environment: make passes on those of its command line.
-OF_OTHERS := AWS_% CUDA_% DOCKER_% GLOO_% HF_% MKL_% NCCL_% NVIDIA_% OMP_% PIP_% PYTEST_% PYTHON_% PYTHONPATH TOKENIZERS_% \
+override OF_OTHERS := AWS_% CUDA_% DOCKER_% GLOO_% HF_% MKL_% NCCL_% NVIDIA_% OMP_% PIP_% PYTEST_% PYTHON_% PYTHONPATH TOKENIZERS_% \
   TORCH_% TRANSFORMERS_% %_proxy %_PROXY TMPDIR SHELL MAKEFLAGS
 
-# Refuse a setting that would do nothing, such as a typo. A make below another one inherits a checked command line.
-ifeq ($(MAKELEVEL),0)
-REFUSAL := $(shell $(or $(wildcard $(RUN)),$(call quoted,$(PYTHON))) -ES local_test/check_settings.py \
+# Refuse a setting that would do nothing, such as a typo. A make below this one inherits a checked command line.
+ifneq ($(CHECKED_BY_MAKE),$(CURDIR))
+override CHECKER := $(or $(wildcard $(RUN)),$(shell command -v python3 || command -v $(firstword $(PYTHON))))
+override REFUSAL := $(if $(CHECKER),$(shell $(CHECKER) -ES local_test/check_settings.py \
   $(call quoted,$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))) '$(OF_OTHERS)' $(call quoted,$(VENV)) \
-  $(foreach name,$(COMMAND_LINE),$(call quoted,$(name)=$(value $(name)))))
+  $(foreach name,$(COMMAND_LINE),$(call quoted,$(name)=$(value $(name))))))
+ifneq ($(if $(CHECKER),$(.SHELLSTATUS),none),0)
+# Without a Python that can check them, a name must at least be one that some command takes.
+override REFUSAL := $(strip $(foreach name,$(filter-out $(OF_OTHERS) SERVING_% SAGEMAKER_%,$(COMMAND_LINE)),$(shell \
+  grep -qF '"$(name)"' local_test/check_settings.py || echo "make takes no $(name); see make help")))
+endif
 $(if $(REFUSAL),$(error $(REFUSAL)))
+export CHECKED_BY_MAKE := $(CURDIR)
 endif
 
 # Settings of the command line only, since an environment may use such short names for other things.

@@ -8,6 +8,8 @@ SERVING_% stands for any name with that prefix. The launcher checks the settings
 Every make command waits for this program, so it imports late what only a refusal needs.
 """
 
+from __future__ import annotations  # any Python 3 checks, before the one that make wants is looked for
+
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -92,16 +94,17 @@ def unused(request: Request) -> list[str]:
 
 def other_python(venv: str, python: str) -> str:
     """Return the reason to refuse a Python of another version than the environment in `venv`, which runs this."""
+    import shlex
     import subprocess
     from pathlib import Path
 
     if not Path(venv, ".made").exists():
         return ""
-    show_version = [python, "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
+    show_version = [*shlex.split(python), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
     try:
         found = subprocess.run(show_version, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
-    except OSError:
-        found = ""
+    except (OSError, ValueError):
+        return f"PYTHON={python} cannot be run: name a Python 3.11 or 3.12, or leave it out"
     own = ".".join(map(str, sys.version_info[:2]))
     if found == own:
         return ""
@@ -150,8 +153,11 @@ def _candidates(request: Request) -> set[str]:
 
 def hint(name: str, value: str, settings: Collection[str]) -> str:
     """Return the remedy for an unknown setting; empty if no known name is close."""
-    from bert_classifier.job.config import ALIASES, TrainConfig
-    from bert_classifier.job.settings import nearest, specs
+    try:
+        from bert_classifier.job.config import ALIASES, TrainConfig
+        from bert_classifier.job.settings import nearest, specs
+    except ImportError:  # a Python that is older than the project's
+        return ""
 
     word = name.lower()
     hyperparameters = {**{own: own for own in specs(TrainConfig)}, **ALIASES} if "HP" in settings else {}

@@ -27,6 +27,7 @@ _FOLDER_MARKERS = {
 # What make hands on, such as ARGS of `make test`, would reach each make that a test calls.
 _FOREIGN_VARIABLE = re.compile(
     r"(SAGEMAKER_|SM_|HF_|SERVING_|AWS_|LAUNCHER_).*|TRAINING_JOB_NAME|ML_ROOT|M(AKE)?FLAGS|MAKELEVEL|MAKEOVERRIDES"
+    r"|CHECKED_BY_MAKE"
 )
 _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localhost")
 # A worker with torch, and the trainings and servers that it starts.

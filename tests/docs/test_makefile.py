@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -186,6 +187,26 @@ def test_a_text_reaches_the_launcher_and_other_programs_letter_by_letter(tmp_pat
     assert shlex.split(served)[-1] == ODD
 
 
+@pytest.mark.parametrize("name", ["RUN", "quoted", "COMMAND_LINE", "CHECKER", "TRIAN"])
+def test_names_of_the_makefile_itself_are_no_settings(name: str) -> None:
+    """Nor do they change how the check runs, also below a make of somebody else's."""
+    for variables in ({}, {"MAKELEVEL": "1"}):
+        refused = make("--dry-run", "lint", f"{name}=docker", **variables)
+        assert refused.returncode == 2
+        assert f"make lint takes no {name}" in refused.stderr
+
+
+def test_a_typo_is_refused_without_any_python(tmp_path) -> None:
+    """As on a machine that has Docker and builds the image: FLAVOR=gpu would build the image for CPUs."""
+    for program in ("bash", "make", "grep"):
+        (tmp_path / program).symlink_to(shutil.which(program) or "")
+    for arguments, status in ((["FLAVOR=gpu"], 2), (["FLAVOUR=gpu"], 0), ([], 0)):
+        built = make("--dry-run", "build", "VENV=none", *arguments, PATH=str(tmp_path))
+        assert built.returncode == status, built.stderr
+        assert ("make takes no FLAVOR; see make help" in built.stderr) == bool(status)
+        assert "not found" not in built.stderr
+
+
 def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
     """Settings of the command, variables of other programs, and anything at all in the environment."""
     taken = ("TEST_DIR=my_run", "TRAIN=a.csv", "HP=seed=1", "OMP_NUM_THREADS=1")
@@ -201,7 +222,7 @@ def test_what_is_taken_or_in_the_environment_is_no_mistake() -> None:
         (("lay-out", "TEST_DIR=x"), {"TRAIN": "a", "KILLS": "3"}, ["TRAIN"]),
         (("lay-out", "TEST_DIR=x", "TRAIN=b"), {"TRAIN": "a", "HP": "seed=1"}, ["HP"]),
         (("lay-out", "TEST_DIR=x"), {"TRAIN": ""}, []),
-        (("train-local",), {"VALIDATION": "a", "MAKELEVEL": "1"}, []),
+        (("train-local",), {"VALIDATION": "a", "MAKELEVEL": "1", "CHECKED_BY_MAKE": str(ROOT)}, []),
         (("test",), {"TRAIN": "a", "ARGS": "-x"}, []),
         (("train-spot",), {"TRAIN": "a", "KILLS": "3"}, ["TRAIN"]),
     ],
@@ -244,6 +265,10 @@ def test_another_python_than_that_of_the_environment_is_refused(tmp_path) -> Non
     refused = make("--dry-run", "lint", f"VENV={tmp_path}", "PYTHON=true")
     assert refused.returncode == 2
     assert f"PYTHON=true is another version than {tmp_path} was made with" in refused.stderr
+    unknown = make("--dry-run", "lint", f"VENV={tmp_path}", "PYTHON=no-such-python")
+    assert "PYTHON=no-such-python cannot be run" in unknown.stderr
+    options = make("--dry-run", "lint", f"VENV={tmp_path}", f"PYTHON={sys.executable} -X dev")
+    assert options.returncode == 0, options.stderr
     assert make("--dry-run", "lint", f"VENV={tmp_path}", f"PYTHON={sys.executable}").returncode == 0
 
 
