@@ -64,7 +64,7 @@ def test_an_image_of_the_files_that_lie_here_is_used(tree, make_image):
 
 @pytest.mark.parametrize(
     ("label", "problem"),
-    [("0" * 64, "was built from other files than lie here"), ("", "does not say which files")],
+    [("0" * 64, "was built from other files"), ("", "does not say which files")],
 )
 def test_an_old_or_foreign_image_is_not_used(tree, make_image, label, problem):
     """`auto` says so in one line and takes the process; `docker` refuses, with the remedy."""
