@@ -273,4 +273,5 @@ def test_variables_of_other_programs_do_nothing(ml_root, tmp_path):
     with ServingProcess(ml_root, tmp_path / "log", **foreign) as process:
         process.wait_until_ready()
         assert process.invoke('["a"]')[0] == 200
-        assert "ignoring variables of other programs: WEB_CONCURRENCY, SCRIPT_NAME, PROMETHEUS_MULTIPROC_DIR" in process.log
+        names = "WEB_CONCURRENCY, SCRIPT_NAME, PROMETHEUS_MULTIPROC_DIR"
+        assert f"ignoring variables of other programs: {names}" in process.log
