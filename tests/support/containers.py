@@ -40,7 +40,7 @@ class Container:
 
     name: str
 
-    def wait(self, timeout: float = 120) -> int:
+    def wait(self, timeout: float = 240) -> int:
         """Return the exit code of its first process."""
         return int(docker("wait", self.name, timeout=timeout).stdout)
 
@@ -49,7 +49,7 @@ class Container:
         log = docker("logs", self.name)
         return log.stdout + log.stderr
 
-    def wait_for(self, text: str, timeout: float = 60) -> None:
+    def wait_for(self, text: str, timeout: float = 120) -> None:
         """Wait until it has written `text`."""
         deadline = time.monotonic() + timeout
         while text not in self.log():
