@@ -81,7 +81,7 @@ def calibration_scores(result: Evaluation, temperature: float) -> dict[str, floa
     probabilities = softmax(result.logits, temperature)
     losses = cross_entropies(result.logits.astype(np.float64) / temperature, result.targets)
     return {
-        "ece": reliability(probabilities.max(axis=1, initial=0.0), result.predicted == result.targets).error,
+        "ece": reliability(probabilities.max(axis=1, initial=0.0), result.are_right).error,
         "nll": float(losses.mean()) if result.count else 0.0,
         "brier": brier_score(probabilities, result.targets),
     }

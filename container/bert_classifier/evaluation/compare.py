@@ -64,13 +64,13 @@ class Comparison:
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
     """Return the comparison of two evaluations of the same texts."""
-    rights = [result.predicted == result.targets for result in (first, second)]
+    rights = [result.are_right for result in (first, second)]
     return Comparison(int((rights[0] & ~rights[1]).sum()), int((~rights[0] & rights[1]).sum()), first.count)
 
 
 def changed_texts(first: Evaluation, second: Evaluation) -> np.ndarray:
     """Return the texts with different predictions, int64 (k,): newly wrong, newly right, then the others."""
-    rights = [result.predicted == result.targets for result in (first, second)]
+    rights = [result.are_right for result in (first, second)]
     kind = np.where(rights[0], 0, np.where(rights[1], 1, 2))
     changed = np.flatnonzero(first.predicted != second.predicted)
     ordered: np.ndarray = changed[np.argsort(kind[changed], kind="stable")]

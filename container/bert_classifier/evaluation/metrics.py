@@ -88,6 +88,12 @@ class Evaluation(Metrics):
         return predicted
 
     @functools.cached_property
+    def are_right(self) -> np.ndarray:
+        """Whether each text is predicted correctly, bool (n,)."""
+        right: np.ndarray = self.predicted == self.targets
+        return right
+
+    @functools.cached_property
     def confusion(self) -> np.ndarray:
         """The confusion matrix of the predicted classes."""
         return count_confusion(self.targets, self.predicted, self.logits.shape[1])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_classifier.evaluation.abstention import coverage_curve
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, Metrics
 
@@ -143,8 +144,5 @@ def _curves(scores: np.ndarray, are_positive: np.ndarray) -> dict[str, Any]:
 
 def _cumulated(scores: np.ndarray, are_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return true and false positives at each threshold, from the highest to the lowest."""
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(scores) else order
-    hits, alarms = (np.cumsum(chosen[order])[ends] for chosen in (are_positive, ~are_positive))
-    return np.append(0, hits), np.append(0, alarms)
+    curve = coverage_curve(scores, are_positive)
+    return np.append(0, curve.right), np.append(0, curve.accepted - curve.right)

@@ -70,7 +70,7 @@ class EvaluationResult:
         """Return coverage and accuracy of a channel by threshold."""
         result = self.results[channel]
         scores = softmax(result.logits, self.temperature.value).max(axis=1, initial=0.0)
-        return coverage_curve(scores, result.predicted == result.targets)
+        return coverage_curve(scores, result.are_right)
 
 
 def _finite(channel: str, result: Evaluation) -> Evaluation:

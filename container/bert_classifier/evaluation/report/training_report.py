@@ -116,9 +116,9 @@ def _classes(context: ReportContext) -> list[tuple[Any, ...]]:
 
 def _reliability_plots(context: ReportContext) -> list[Markup]:
     result, temperature = context.result, context.evaluation.temperature.value
-    are_right = result.predicted == result.targets
     before, after = (
-        reliability(softmax(result.logits, t).max(axis=1, initial=0.0), are_right) for t in (1.0, temperature)
+        reliability(softmax(result.logits, t).max(axis=1, initial=0.0), result.are_right)
+        for t in (1.0, temperature)
     )
     return plots.reliability_diagram(before if temperature != 1 else None, after)
 
