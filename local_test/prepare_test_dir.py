@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import ContainerError, UserError
-from bert_classifier.job.config import ALIASES, TrainConfig
+from bert_classifier.job.config import TrainConfig, override
 from bert_classifier.job.json_files import read_object, write_json
 
 SAMPLE = Path(__file__).resolve().parent / "test_dir"
@@ -194,10 +194,8 @@ def _updated_hyperparameters(path: Path, assignments: str) -> dict[str, str]:
     """
     settings = _read(path)
     if assignments:
-        given = _assignments(assignments)
-        replaced = {ALIASES.get(name, name) for name in given}
-        kept = {name: value for name, value in settings.items() if ALIASES.get(name, name) not in replaced}
-        settings = {name: value for name, value in (kept | given).items() if value != ""}
+        changed = override(settings, _assignments(assignments))
+        settings = {name: value for name, value in changed.items() if value != ""}
         TrainConfig.from_hyperparameters(settings)
     return dict(sorted(settings.items()))
 

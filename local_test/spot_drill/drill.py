@@ -12,6 +12,7 @@ Exit status: 0 the same model; 1 the models differ; 2 a run failed or cannot be 
 asked for hit training, or no attempt resumed.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -23,9 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bert_classifier.job.config import override
 from spot_drill.aims import Aim, aim_at
 from spot_drill.arguments import parser
 from spot_drill.attempts import (
@@ -190,10 +192,10 @@ class Drill:
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
         # Only the gradient groups change what is computed, and all attempts have as many.
-        values |= {"checkpoint_interval_seconds": "1", "logging_steps": "1"}
+        own = {"checkpoint_interval_seconds": "1", "logging_steps": "1"}
         if max(self._ranks) > 1:
-            values |= {"processes_per_host": str(ranks), "num_gradient_groups": str(max(self._ranks))}
-        settings.write_text(json.dumps(values), encoding="utf-8")
+            own |= {"processes_per_host": str(ranks), "num_gradient_groups": str(max(self._ranks))}
+        settings.write_text(json.dumps(override(values, own)), encoding="utf-8")
         return root
 
     def _run_program(
@@ -202,35 +204,18 @@ class Drill:
         """Run the program to its end; it is killed when the drill itself is interrupted."""
         started = time.monotonic()
         process, log = self._launch(root, root / "log"), LogReader(root / "log")
-        try:
-            return self._follow(process, log, root, ranks, started, aim, undisturbed)
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            raise
-
-    def _follow(
-        self,
-        process: Process,
-        log: LogReader,
-        root: Path,
-        ranks: int,
-        started: float,
-        aim: Aim | None,
-        undisturbed: Progress | None,
-    ) -> Attempt:
-        """Watch a running program to its end, and interrupt it when the aim is due."""
         sent, first, last = "", 0.0, 0.0
-        while process.poll() is None and not sent:
-            step = log.progress.step
-            progress = log.read()
-            if progress.has_trained and progress.step != step:
-                last = time.monotonic() - started
-                first = first or last
-            if aim is not None and aim.is_due(progress):
-                sent = self._send(process)
-            time.sleep(_POLL_SECONDS)
-        exit_code = _exit_code(process, sent, root)
+        with _killed_on_interrupt(process):
+            while process.poll() is None and not sent:
+                step = log.progress.step
+                progress = log.read()
+                if progress.has_trained and progress.step != step:
+                    last = time.monotonic() - started
+                    first = first or last
+                if aim is not None and aim.is_due(progress):
+                    sent = self._send(process)
+                time.sleep(_POLL_SECONDS)
+            exit_code = _exit_code(process, sent, root)
         progress = log.read()
         seconds = time.monotonic() - started
         phase = progress.phase(undisturbed or progress)
@@ -243,6 +228,17 @@ class Drill:
         name = next(self._signals)
         process.send_signal(signal.Signals[name])
         return name
+
+
+@contextlib.contextmanager
+def _killed_on_interrupt(process: Process) -> Iterator[None]:
+    """Kill the program if Ctrl-C ends the drill."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def _exit_code(process: Process, sent: str, root: Path) -> int:

@@ -166,6 +166,14 @@ def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], li
     return own, mistakes
 
 
+def override(settings: Mapping[str, object], newer: Mapping[str, object]) -> dict[str, object]:
+    """Return hyperparameters with newer ones in place of those that they replace, under a former name too."""
+    raw = {**settings, **newer}
+    replaced = {_current_name(name, raw) for name in newer}
+    kept = {name: value for name, value in settings.items() if _current_name(name, raw) not in replaced}
+    return {**kept, **newer}
+
+
 def _current_name(name: str, raw: Mapping[str, object]) -> str:
     if name == "batch" and "gradaccumulation" in raw:
         return "per_device_batch_size"  # in the sample, batch was the size of one forward pass
