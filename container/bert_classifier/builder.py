@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.artifact.provenance import describe_encoder
-from bert_classifier.data.examples import Examples, read_examples, require_rows, stratified_split
+from bert_classifier.data.examples import (
+    Examples,
+    distinct_labels,
+    read_examples,
+    require_rows,
+    stratified_split,
+)
 from bert_classifier.data.job_files import data_files, model_source, read_class_list
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.errors import UserError
@@ -23,7 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 def build_dataset(files: Sequence[Path]) -> Any:
-    """Return a Dataset whose items are (text, raw label).  ← your Dataset here."""
+    """Return a Dataset whose items are (text, raw label).  ← your Dataset here.
+
+    Args:
+        files: paths; those of a job also carry its settings for reading them (reader_settings.DataFiles).
+    """
     return DbpediaDataset(files)
 
 
@@ -36,7 +46,7 @@ def build_label_mapper(names: Sequence[str] | None, dataset: Any) -> LabelMapper
     """
     if names is not None:
         return DbpediaLabelMapper(names)
-    return DbpediaLabelMapper.from_labels(label for _, label in (dataset[i] for i in range(len(dataset))))
+    return DbpediaLabelMapper.from_labels(distinct_labels(dataset))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +79,8 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     Raises:
         UserError: for an invalid channel, file, row or label.
     """
-    files = data_files(config, environment)
     names = read_class_list(config, environment)
+    files = data_files(config, environment, names or ())
     dataset = build_dataset(files["train"])
     require_rows(dataset, "train")
     mapper = build_label_mapper(names, dataset)

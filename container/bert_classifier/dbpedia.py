@@ -1,164 +1,96 @@
 """The worked example: DBpedia-14 as a Dataset and a label mapper. Copy this file for your own data.
 
-Reads JSON Lines and CSV with named columns. Without a header row, the columns of CSV are `class_index,title,abstract`
-or `label,text`.
+Reads every form that data/table.py understands, which is more than DBpedia needs: most files of labels and texts can
+be trained on without a Dataset of your own.
 """
 
+import bisect
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from torch.utils.data import Dataset
 
-from bert_classifier.data.columns import (
-    COLUMNS,
-    LABEL_COLUMNS,
-    TEXT_COLUMNS,
-    TITLE_COLUMN,
-    canonical,
-    is_header,
-    other_form,
-)
-from bert_classifier.errors import UserError
+from bert_classifier.data.labels import MISSING_REMEDY
+from bert_classifier.data.reader_settings import DataFiles
+from bert_classifier.data.table import Table, open_table
+from bert_classifier.data.table_base import WITHOUT_TEXT
+from bert_classifier.data.text_store import TextWriter
 from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase
-from bert_classifier.records import (
-    RowError,
-    read_csv_rows,
-    read_json_rows,
-    read_lines,
-    refuse_rows,
-    text_problem,
-)
+from bert_classifier.records import RowError, refuse_rows, text_problem
 
 logger = logging.getLogger(__name__)
 
 _MOST_SHOWN = 10
-_HEADERLESS = {2: ("label", "text"), 3: ("label", TITLE_COLUMN, "text")}
 
 
 class DbpediaDataset(Dataset[tuple[str, str]]):
-    """Labelled texts: item i is (text, raw label), as in the files.
+    """Labelled texts: item i is (text, raw label), in the order of the files.
 
     The text is the abstract or, where that is empty, the title. Rows with neither are left out and counted.
 
     Args:
-        files: CSV and JSON Lines files; their rows are numbered in this order.
+        files: files of any form that open_table reads; a DataFiles says how to read them.
+    Attributes:
+        texts: all texts; they stay on the disk and are mapped into memory.
+        label_names: the different labels, in the order of their first occurrence.
+        label_codes: int32 (n,); the label of item i is label_names[label_codes[i]].
+        understood: what was understood of each file, as data_report.json has it.
+        num_empty: rows left out for want of a text.
     Raises:
         UserError: naming file, line and reason of the first rows that cannot be used.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._items: list[tuple[str, str]] = []
-        self._places: list[tuple[int, int]] = []  # (file, line) of each item
-        self._files = list(files)
-        self.num_empty = 0
+        files = DataFiles.of(files)
+        # Look at all files before reading any of them to its end.
+        self._tables = [
+            open_table(path, files.settings, files.classes, name=files.name_of(path)) for path in files
+        ]
+        self._writer = TextWriter()
+        self._codes: dict[str, int] = {}
+        codes, self._lines = array("i"), array("I")
+        self._ends: list[int] = []  # of each file's items
         wrong: list[str] = []
-        # Report a file that is entirely wrong before reading any file to its end.
-        for path in self._files[1:]:
-            next(_rows_of(path), None)
-        for number, path in enumerate(self._files):
-            for line, row in _rows_of(path):
-                reason = row if isinstance(row, str) else self._add(row, (number, line))
-                if reason:
-                    wrong.append(f"{path.name} line {line}: {reason}")
-        refuse_rows(wrong)
+        for table in self._tables:
+            wrong += self._read(table, codes)
+            self._ends.append(len(codes))
+        is_missing = any(
+            "stands for a missing value" in reason or "label is empty" in reason for reason in wrong
+        )
+        refuse_rows(wrong, MISSING_REMEDY if is_missing else "")
+        self.texts = self._writer.finish()
+        self.label_names = list(self._codes)
+        self.label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
+        self.understood = [table.understood for table in self._tables]
+        self.num_empty = sum(table.left_out[WITHOUT_TEXT] for table in self._tables)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.texts)
 
     def __getitem__(self, index: int) -> tuple[str, str]:
-        return self._items[index]
+        return self.texts[index], self.label_names[self.label_codes[index]]
 
     def place_of(self, index: int) -> str:
         """Return the file and line of item `index`, such as "train.csv line 3"."""
-        file, line = self._places[index]
-        return f"{self._files[file].name} line {line}"
+        table = self._tables[bisect.bisect_right(self._ends, index)]
+        return f"{table.name} {table.unit} {self._lines[index]}"
 
-    def _add(self, row: Mapping[str, str], place: tuple[int, int]) -> str | None:
-        """Add a row, or return what is wrong with it."""
-        label = row["label"].strip()
-        if not label:
-            return "the label is empty"
-        text = row["text"] if row["text"].strip() else row.get(TITLE_COLUMN, "")
-        if not text.strip():
-            self.num_empty += 1
-            return None
-        self._items.append((text, label))
-        self._places.append(place)
-        return text_problem(text)
-
-
-def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
-    """Yield (line, the row by column name) or (line, what is wrong with it)."""
-    if path.suffix.lower() == ".jsonl":
-        yield from _json_rows(path)
-        return
-    try:
-        yield from _csv_rows(path)
-    except RowError as error:
-        raise UserError(f"{path.name} line {error.line}: {error.cause}.", error.remedy) from error
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
-    columns: tuple[str, ...] | None = None
-    for line, cells in read_csv_rows(read_lines(path)):
-        if not cells:
-            continue
-        if columns is None:
-            columns, is_named = _columns_of(path, line, cells)
-            if is_named:
+    def _read(self, table: Table, codes: "array[int]") -> list[str]:
+        """Add the rows of one file; return what is wrong with those that cannot be used."""
+        wrong = []
+        for row in table.rows():
+            problem = row.cause if isinstance(row, RowError) else text_problem(row.text)
+            if problem or isinstance(row, RowError):
+                wrong.append(f"{table.name} {table.unit} {row.line}: {problem}")
                 continue
-        if len(cells) != len(columns):
-            yield line, f"it has {len(cells)} cells instead of {len(columns)}"
-        else:
-            yield line, dict(zip(columns, cells, strict=True))
-
-
-def _columns_of(path: Path, line: int, cells: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """Return the columns that a file's first row implies, and whether that row is a header."""
-    columns = tuple(canonical(cell) for cell in cells)
-    if not is_header(cells):
-        if other := other_form(cells):
-            raise UserError(f"{path.name} line {line}: {other[0]}.", other[1])
-        if len(cells) in _HEADERLESS:
-            return _HEADERLESS[len(cells)], False
-        raise UserError(
-            f"{path.name} line {line}: {len(cells)} column(s) and no header row.",
-            "Name the columns in the first row, or give class_index,title,abstract or label,text.",
-        )
-    for wanted, known in (("label", LABEL_COLUMNS), ("text", TEXT_COLUMNS)):
-        if columns.count(wanted) != 1:
-            raise UserError(
-                f"{path.name} line {line}: the header has {columns.count(wanted)} columns for the {wanted}.",
-                f"Name exactly one column {' or '.join(known)}.",
-            )
-    return columns, True
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
-    for row in read_json_rows(read_lines(path)):
-        if isinstance(row, RowError):
-            yield row.line, row.cause
-        else:
-            yield row.line, _object_row(row.value)
-
-
-def _object_row(value: Any) -> dict[str, str] | str:
-    """Return the fields of a JSON object by column name, or what is wrong with it."""
-    if not isinstance(value, dict):
-        return "it is not a JSON object"
-    names = [canonical(name) for name in value]
-    for column in COLUMNS:
-        if names.count(column) > 1:
-            return f"it has {names.count(column)} fields for the {column}"
-    row = {"text": "", TITLE_COLUMN: "", **dict(zip(names, value.values(), strict=True))}
-    label = row.get("label")
-    if isinstance(label, int) and not isinstance(label, bool):
-        row["label"] = str(label)
-    wrong = [column for column in COLUMNS if not isinstance(row.get(column), str)]
-    return f"its {wrong[0]} is missing or not a string" if wrong else row
+            self._writer.append(row.text)
+            self._lines.append(row.line)
+            codes.append(self._codes.setdefault(row.label, len(self._codes)))
+        return wrong
 
 
 class DbpediaLabelMapper(LabelMapperBase):

@@ -46,7 +46,17 @@ BASE = sorted(
         "data.records",
         "data.columns",
         "data.csv_looks",
+        "data.csv_table",
+        "data.dialect",
+        "data.field_table",
+        "data.forms",
         "data.job_files",
+        "data.labels",
+        "data.reader_settings",
+        "data.record_sources",
+        "data.shapes",
+        "data.table",
+        "data.table_base",
         "artifact.manifest",
     }
 )

@@ -1,56 +1,198 @@
-"""Column names in CSV and JSON Lines, and how to tell what a first row is.
+"""Which column holds the label, the text and the title: by the settings, or by names in use.
 
 Standard library only.
 """
 
-from collections.abc import Sequence
+import dataclasses
+import re
+from collections.abc import Collection, Sequence
 
-LABEL_COLUMNS = ("label", "class_index", "class", "category", "target")
-TEXT_COLUMNS = ("text", "abstract", "content", "sentence")
-TITLE_COLUMN = "title"
-COLUMNS = ("label", "text", TITLE_COLUMN)  # as `canonical` names them
-_OTHER_SEPARATORS = {"tabs": "\t", "';'": ";", "'|'": "|"}
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import nearest, shown
+
+# Names without case, blanks, "_" and "-". A later group counts only where no column of an earlier one exists.
+LABEL_NAMES = (
+    ("label", "classindex", "class", "category", "target"),
+    (
+        "intent", "sentiment", "topic", "rating", "stars", "polarity", "labels", "classname", "classlabel", "classid",
+        "labelname", "categoryname", "emotion", "star", "stance",
+    ),
+)  # fmt: skip
+TEXT_NAMES = (
+    ("text", "abstract", "content", "sentence"),
+    (
+        "review", "message", "utterance", "tweet", "body", "comment", "description", "question", "questiontext",
+        "reviewtext", "reviewbody", "reviewcontent", "messagetext", "tweettext", "commenttext", "commentbody",
+        "inputtext", "rawtext", "fulltext", "cleantext", "cleanedtext", "textcontent", "document", "query", "headline",
+        "sentencetext", "articletext", "article", "sms", "verbatim",
+    ),
+)  # fmt: skip
+TITLE_NAMES = (("title",),)
+# The text where no other column is: SageMaker's own name, and a title that stands alone.
+LAST_TEXT_NAMES = ("source", "title")
+_SEPARATORS = re.compile(r"[\s_-]+")
+_UNNAMED = re.compile(r"unnamed:[0-9]+(level[0-9]+)?")  # pandas' name for an index
+_HEADERLESS = {2: ("label", "text"), 3: ("label", "title", "text")}
+_MOST_NAMED = 12
 
 
-def canonical(name: str) -> str:
-    """Return "label" or "text" for their known names, or else the name in lower case."""
-    name = name.strip().lower().replace(" ", "_").replace("-", "_")
-    return "label" if name in LABEL_COLUMNS else "text" if name in TEXT_COLUMNS else name
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """Positions of the columns among their names; title is None without one.
+
+    Attributes:
+        is_title_joined: whether the title is put before the text; otherwise it replaces an empty one.
+    """
+
+    label: int | None
+    text: int
+    title: int | None = None
+    is_title_joined: bool = False
+
+    @property
+    def used(self) -> set[int | None]:
+        """The positions that have a role."""
+        return {self.label, self.text, self.title}
+
+
+def bare(name: str) -> str:
+    """Return a name in lower case, without blanks, "_" and "-"."""
+    return _SEPARATORS.sub("", name.strip().lower())
+
+
+def matches(names: Sequence[str], known: Sequence[Collection[str]]) -> list[int]:
+    """Return the positions of the names in the first group that has any."""
+    for group in known:
+        found = [position for position, name in enumerate(names) if bare(name) in group]
+        if found:
+            return found
+    return []
+
+
+def is_known(name: str) -> bool:
+    """Return whether a name is in use for a label, a text or a title."""
+    return bool(matches([name], (*LABEL_NAMES, *TEXT_NAMES, *TITLE_NAMES)))
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Return whether a first row is a header: it has label and text, or a known column among identifiers."""
-    names = [canonical(cell) for cell in cells]
-    known = {*names} & {*COLUMNS}
-    return {"label", "text"} <= known or (bool(known) and all(name.isidentifier() for name in names))
+    """Return whether a first row is a header: it names a label and a text, or one of them among other names."""
+    if not any(map(is_known, cells)):
+        return False
+    if matches(cells, LABEL_NAMES) and matches(cells, TEXT_NAMES):
+        return True
+    return all(map(_may_be_name, cells))
 
 
-def other_form(cells: Sequence[str]) -> tuple[str, str] | None:
-    """Return what a first row seems to be instead of comma-separated values, and the remedy; None if it may be CSV."""
-    row = ",".join(cells).strip()
-    if row in ("{", "[") or row.startswith(('{"', "[{", '["', "[[")):
-        return (
-            "it seems to be JSON, not CSV",
-            'Write one object per line, {"label": …, "text": …}, into a file named .jsonl.',
+def _may_be_name(cell: str) -> bool:
+    name = bare(cell)
+    return not name or (name.isidentifier() and len(cell.split()) <= 3) or bool(_UNNAMED.fullmatch(name))
+
+
+def told_position(names: Sequence[str], setting: str, value: str, *, is_named: bool) -> int:
+    """Return the position of the column that a setting names.
+
+    Raises:
+        UserError: when there is no such column; the message gives the nearest, or all of them.
+    """
+    for is_same in (lambda name: name.strip() == value.strip(), lambda name: bare(name) == bare(value)):
+        found = [position for position, name in enumerate(names) if is_same(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(
+                f"{len(found)} columns are called {shown(value)}.",
+                f"Give {setting} the number of one of them, from 1 to {len(names)}, with header=true.",
+            )
+    if value.isdecimal() and 1 <= int(value) <= len(names):
+        return int(value) - 1
+    columns = (
+        f"the columns are {_listed(names)}" if is_named else f"it has {len(names)} columns, without names"
+    )
+    match = nearest(value, [name for name in names if name.strip()]) if is_named else None
+    raise UserError(
+        f"there is no column {shown(value)} for {setting}; {columns}.",
+        f"Did you mean {setting}={match}?" if match else f"Give {setting} a name or a number from 1.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(shown(name) for name in names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+class Unclear(Exception):  # noqa: N818 - not an error by itself: the caller words it with the columns' shapes
+    """Which column has a role is unclear; str() says why."""
+
+
+def roles_of(
+    names: Sequence[str], settings: ReaderSettings, *, is_named: bool = True, needs_label: bool = True
+) -> Roles:
+    """Return which columns are label, text and title.
+
+    Args:
+        names: of the columns; anything for unnamed ones.
+        is_named: whether the file itself names them.
+        needs_label: False for files that may hold texts only.
+    Raises:
+        UserError: when a setting names a column that is not there.
+        Unclear: when names and settings leave it open.
+    """
+    told = {
+        role: told_position(names, f"{role}_column", value, is_named=is_named)
+        for role in ("label", "text", "title")
+        if (value := getattr(settings, f"{role}_column"))
+    }
+    if len(set(told.values())) < len(told):
+        raise UserError(
+            f"the settings give two roles to one column: {', '.join(f'{k}_column' for k in told)}.",
+            "Give each role a column of its own.",
         )
-    if row.startswith("__label__"):
-        return (
-            "it seems to be fastText's form, not CSV",
-            "Write label,text with a comma and without __label__, and a text with commas in quotes.",
-        )
-    separator = _other_separator(cells, row)
-    if separator:
-        return (
-            f"the cells seem to be separated by {separator}, not by commas",
-            "Save the file as CSV with commas, and texts with commas in quotes.",
-        )
-    return None
+    open_roles = _by_name if is_named else _by_position
+    found = open_roles(names, told, needs_label=needs_label)
+    return Roles(found["label"], found["text"] or 0, found.get("title"), "title" in told)
 
 
-def _other_separator(cells: Sequence[str], row: str) -> str:
-    if is_header(cells):
-        return ""
-    for name, character in _OTHER_SEPARATORS.items():
-        if is_header(row.split(character)) or (len(cells) == 1 and character in row):
-            return name
-    return "tabs" if "\t" in cells[0] else ""
+def _by_position(names: Sequence[str], told: dict[str, int], *, needs_label: bool) -> dict[str, int | None]:
+    free = [position for position in range(len(names)) if position not in told.values()]
+    roles: dict[str, int | None] = {"label": None, **told}
+    wanted = [role for role in ("label", "text") if role not in told]
+    if not needs_label and not told and len(names) == 1:
+        return {"label": None, "text": 0}
+    if not told and len(names) in _HEADERLESS:
+        return dict(zip(_HEADERLESS[len(names)], range(len(names)), strict=True))
+    if len(wanted) > 1 or (wanted and len(free) != 1):
+        raise Unclear(f"{len(names)} column{'s' if len(names) > 1 else ''} and no header that is known")
+    return {**roles, **dict(zip(wanted, free, strict=False))}
+
+
+def _by_name(names: Sequence[str], told: dict[str, int], *, needs_label: bool) -> dict[str, int | None]:
+    taken = set(told.values())
+    roles: dict[str, int | None] = {**told}
+    for role, known in (("label", LABEL_NAMES), ("text", TEXT_NAMES), ("title", TITLE_NAMES)):
+        if role in told:
+            continue
+        found = [position for position in matches(names, known) if position not in taken]
+        if len(found) > 1 and role != "title" and (role == "text" or needs_label):
+            columns = " and ".join(dict.fromkeys(shown(names[position].strip()) for position in found))
+            raise Unclear(f"{len(found)} columns could be the {role}: {columns}")
+        roles[role] = found[0] if found else None
+    if roles["text"] is None:
+        roles["text"] = _last_text(names, roles)
+        if roles["text"] == roles["title"]:
+            roles["title"] = None
+    missing = [role for role in ("label", "text") if roles[role] is None and (role == "text" or needs_label)]
+    if missing:
+        raise Unclear(f"no column is known as the {' or the '.join(missing)}")
+    return roles
+
+
+def _last_text(names: Sequence[str], roles: dict[str, int | None]) -> int | None:
+    """Return the column `source`, or a title where label and title are all there is; None without one."""
+    others = [
+        p for p, name in enumerate(names) if name.strip() and p not in (roles.get("label"), roles["title"])
+    ]
+    sources = [p for p in others if bare(names[p]) == LAST_TEXT_NAMES[0]]
+    if sources:
+        return sources[0]
+    return roles["title"] if not others else None

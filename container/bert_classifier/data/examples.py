@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +69,12 @@ class Records:
     def load(cls, path: Path) -> Self:
         """Return what `save` wrote."""
         return cls(*json.loads(path.read_text(encoding="utf-8")))
+
+
+def distinct_labels(dataset: Any) -> Iterable[str]:
+    """Return the raw labels of a dataset: its `label_names` if it has them, or else those of all items."""
+    names: Iterable[str] | None = getattr(dataset, "label_names", None)
+    return names if names is not None else {dataset[index][1] for index in range(len(dataset))}
 
 
 def require_rows(dataset: Any, channel: str) -> None:

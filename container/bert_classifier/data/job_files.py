@@ -3,8 +3,11 @@
 Standard library only, so that mistakes are reported before importing torch or reading a whole file.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from bert_classifier.data.labels import normal_label
+from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
 from bert_classifier.data.records import read_lines
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
@@ -32,8 +35,13 @@ def model_source(config: TrainConfig, environment: Environment) -> str:
     return str(channel.path) if channel else config.model_name
 
 
-def data_files(config: TrainConfig, environment: Environment) -> dict[str, list[Path]]:
+def data_files(
+    config: TrainConfig, environment: Environment, classes: Iterable[str] = ()
+) -> dict[str, DataFiles]:
     """Return the files of each data channel: train and, if the job has them, validation and test.
+
+    Args:
+        classes: names that the class file gives.
 
     Raises:
         UserError: for a missing channel or file.
@@ -42,7 +50,11 @@ def data_files(config: TrainConfig, environment: Environment) -> dict[str, list[
     wanted = {"train": config.train_file, "validation": config.validation_file, "test": ""}
     environment.required_channel("train")
     there = {name: only for name, only in wanted.items() if name in environment.channels}
-    return {name: environment.channels[name].files(only) for name, only in there.items()}
+    channels, settings = environment.channels, ReaderSettings.of(config)
+    return {
+        name: DataFiles(channels[name].files(only), settings, classes, channels[name].path)
+        for name, only in there.items()
+    }
 
 
 def read_class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
@@ -65,7 +77,7 @@ def read_class_list(config: TrainConfig, environment: Environment) -> list[str] 
 
 
 def _class_names(path: Path) -> list[str]:
-    names = [line.strip() for line in read_lines(path)]
+    names = [normal_label(line) for line in read_lines(path)]
     while names and not names[-1]:
         names.pop()
     if "" in names:

@@ -42,16 +42,17 @@ class RowError(UserError):
         self.line = line
 
 
-def read_csv_rows(lines: Iterable[str]) -> Iterator[CsvRow]:
+def read_csv_rows(lines: Iterable[str], **dialect: Any) -> Iterator[CsvRow]:
     """Yield the rows of CSV text; a blank line is a row without cells.
 
     Args:
         lines: physical lines with their line ends, split at \\n, \\r\\n or \\r only.
+        dialect: options of csv.reader, such as delimiter; RFC 4180 by default.
     Raises:
         RowError: at the first row with an open quote, text after a closing quote, a NUL or a giant cell.
     """
     csv.field_size_limit(MAX_FIELD_CHARS)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, strict=True, **dialect)
     while True:
         start = reader.line_num + 1
         try:

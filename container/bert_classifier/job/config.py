@@ -8,7 +8,18 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
-from bert_classifier.job.settings import boolean, choice, integer, number, parse_values, refuse, specs, string
+from bert_classifier.job.settings import (
+    boolean,
+    choice,
+    integer,
+    number,
+    parse_values,
+    refuse,
+    separator,
+    specs,
+    string,
+    text_encoding,
+)
 from bert_classifier.job.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
@@ -31,6 +42,10 @@ ALIASES = {
 IGNORED = ("checkpointfreq", "log-level")
 # The names under which fingerprints and training.json record settings, since the first version.
 _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
+# How data files are read; their effect is in the data, so a run without them is the same as before they existed.
+READER_SETTINGS = (
+    "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
+)  # fmt: skip
 _FOREIGN_PREFIXES = ("sagemaker_", "_tuning_")  # added by the SDK and by tuning jobs
 
 
@@ -117,6 +132,23 @@ class TrainConfig:
     train_file: str = string("", "Only this file of the train channel; default: all.")
     validation_file: str = string("", "Only this file of the validation channel; default: all.")
     class_file: str = string("classes.txt", "Name of the file that lists the classes, one per line.")
+    text_column: str = string(
+        "", "Column of the text: its name, or its number from 1. Default: by names in use, such as text or review.")
+    label_column: str = string(
+        "", "Column of the label: its name, or its number from 1. Default: by names in use, such as label or intent.")
+    title_column: str = string(
+        "", "Column to put before the text. Default: none; a column called title replaces an empty text.")
+    header: str = choice(
+        "auto", ("auto", "true", "false"),
+        "Whether the first row of CSV names the columns; auto = recognise it, and refuse what is unclear.")
+    delimiter: str = separator(
+        "", "Character between the cells of CSV. Default: comma, semicolon, tab or pipe, found from the rows.")
+    encoding: str = text_encoding(
+        "", "Encoding of data files without a byte order mark, such as cp1252. Default: UTF-8.")
+    missing_labels: str = choice(
+        "refuse", ("refuse", "keep", "drop"),
+        "Rows whose label is empty or a word for a missing value (NaN, null, None, NA): refuse the file, keep such "
+        "words as a class, or drop the rows.")
     # fmt: on
 
     @classmethod
@@ -134,8 +166,12 @@ class TrainConfig:
         return cls(**values)
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings by the names under which files record them."""
-        return {_RECORDED_AS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+        """Return the settings by the names under which files record them; those that came later only where set."""
+        return {
+            _RECORDED_AS.get(field.name, field.name): getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in READER_SETTINGS or getattr(self, field.name) != field.default
+        }
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
         """Return the texts per optimizer step on `world_size` devices; None if chosen by the data."""

@@ -4,6 +4,7 @@ SageMaker passes every value as a string, plain (`0.1`, `True`) or JSON-quoted (
 job was started; both are accepted.
 """
 
+import codecs
 import dataclasses
 import difflib
 import json
@@ -93,6 +94,34 @@ def string(default: str, help: str) -> Any:
         return text
 
     return _field(default, Spec(parse, "1 to 256 printable characters", help))
+
+
+def separator(default: str, help: str) -> Any:
+    """Return a dataclass field for a character between cells; "tab" stands for itself."""
+    words = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+    def parse(text: str) -> str:
+        value = words.get(text.lower(), text)
+        if len(value) != 1 or value.isalnum() or value in "\"'\r\n\\":
+            raise ValueError
+        return value
+
+    return _field(default, Spec(parse, "one character, or tab, comma, semicolon, pipe", help))
+
+
+def text_encoding(default: str, help: str) -> Any:
+    """Return a dataclass field for a text encoding that Python knows, by its usual name."""
+
+    def parse(text: str) -> str:
+        try:
+            codec = codecs.lookup(text)
+        except (LookupError, ValueError) as error:
+            raise ValueError from error
+        if not codec._is_text_encoding:
+            raise ValueError
+        return codec.name
+
+    return _field(default, Spec(parse, "an encoding, such as utf-8, cp1252 or utf-16", help))
 
 
 def _spec(parse: Callable[[str], Any], accepts: str, help: str, *, auto: bool) -> Spec:

@@ -23,6 +23,8 @@ EXAMPLES = {
     "validation_split": 0.2, "seed": 0,
     "keep_weights": "last",
     "train_file": "part-1.csv", "validation_file": "dev.csv", "class_file": "labels.txt",
+    "text_column": "Review Text", "label_column": "2", "title_column": "title",
+    "header": "false", "delimiter": ";", "encoding": "cp1252", "missing_labels": "drop",
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.config import READER_SETTINGS, TrainConfig
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import depths_match_names
 from bert_classifier.training.prepare import PreparedData
@@ -19,7 +19,7 @@ _LEFT_OUT = frozenset(
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
-        "keep_weights",
+        "keep_weights", *READER_SETTINGS,
     }
 )  # fmt: skip
 

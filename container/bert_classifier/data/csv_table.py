@@ -1,0 +1,110 @@
+"""CSV, TSV and the like as a table.
+
+Standard library only.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bert_classifier.data.dialect import Sample, find_dialect, first_lines, has_header
+from bert_classifier.data.forms import read_form_lines
+from bert_classifier.data.records import RowError
+from bert_classifier.data.table_base import BLANK, Table
+from bert_classifier.errors import UserError
+
+
+class CsvTable(Table):
+    """CSV, TSV and the like."""
+
+    def __init__(self, *args: Any, needs_label: bool) -> None:
+        super().__init__(*args)
+        lines, is_whole = first_lines(self._lines())
+        tabs = ".tsv" in self.path.suffixes or ".tab" in self.path.suffixes
+        self._dialect, sample = find_dialect(lines, self.settings, is_whole=is_whole, prefers_tabs=tabs)
+        self.notes += self._dialect.notes
+        self._width = 0
+        self._is_header: bool | None = False  # None = unclear
+        if sample.error and len(sample.rows) < 2:
+            raise self.at(sample.error)
+        if sample.rows:
+            self._understand(sample, needs_label=needs_label)
+
+    @property
+    def delimiter(self) -> str:
+        return self._dialect.delimiter
+
+    @property
+    def form_name(self) -> str:
+        return f"CSV with {self._dialect.description}"
+
+    @property
+    def _header_hint(self) -> str:
+        if self.settings.header != "auto" or self._is_header:
+            return ""
+        if self._is_header is None:
+            return ", with header=true if line 1 names the columns, or header=false if it is data"
+        return ", with header=true if line 1 names the columns"
+
+    def _lines(self) -> Iterator[str]:
+        return read_form_lines(self.path, self.name, self.form)
+
+    def _understand(self, sample: Sample, *, needs_label: bool) -> None:
+        first = sample.rows[0]
+        self._is_header = has_header(sample, self.settings)
+        named = [cell.strip() for cell in first]
+        self.has_header = self._is_header is not False
+        data = sample.rows[1:] if self.has_header else sample.rows
+        self._width = len(first) if self.has_header else _used_width(data)
+        data = [_fitted(row, self._width) for row in data]
+        data = [row for row in data if len(row) == self._width]
+        self.names = named if self.has_header else [str(number) for number in range(1, self._width + 1)]
+        if self._is_header is None:
+            why = f"line {sample.lines[0]} looks like a header, but its names are not known"
+            raise self._unclear(why, data)
+        if self._width < 2 and needs_label:
+            raise UserError(
+                f"{self.name} has one column, read with {self._dialect.description}.",
+                "Give a label and a text per row, or set delimiter to the character between them.",
+            )
+        self._set_roles(data, needs_label=needs_label)
+
+    def _values(self) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
+        is_header = bool(self.has_header)
+        try:
+            for line, cells in self._dialect.rows(self._lines()):
+                if not any(map(str.strip, cells)):
+                    self.left_out[BLANK] += bool(cells)
+                elif is_header:
+                    is_header = False
+                else:
+                    yield line, self._checked(line, cells)
+        except RowError as error:
+            raise self.at(error) from error
+
+    def _checked(self, line: int, cells: list[str]) -> Sequence[Any] | RowError:
+        """Return the cells of a row, or what is wrong with it."""
+        if len(cells) != self._width:
+            cells = _fitted(cells, self._width)
+            if len(cells) != self._width:
+                return RowError(line, f"it has {len(cells)} cells instead of {self._width}")
+        if (
+            self.has_header
+            and cells[0].strip() == self.names[0]
+            and list(map(str.strip, cells)) == self.names
+        ):
+            return RowError(line, "it repeats the header: files seem to have been joined")
+        return cells
+
+
+def _used_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return the width of rows without the columns at their end that are empty throughout."""
+    first = len(rows[0])
+    same = [row for row in rows if len(row) == first]
+    while first > 2 and not any(row[first - 1].strip() for row in same):
+        first -= 1
+    return first
+
+
+def _fitted(cells: list[str], width: int) -> list[str]:
+    """Return the cells without empty ones beyond the width."""
+    return cells[:width] if len(cells) > width and not any(map(str.strip, cells[width:])) else cells

@@ -1,0 +1,191 @@
+"""Records that name their fields, one at a time: JSON Lines, a JSON array, Parquet, and fastText's lines.
+
+Standard library only; Parquet's library is imported when such a file is read.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from bert_classifier.data.forms import Form, Kind, read_form_lines
+from bert_classifier.data.records import MAX_FIELD_CHARS, RowError, parse_json, read_json_rows
+from bert_classifier.errors import UserError
+
+Record = Mapping[str, Any]
+_FASTTEXT_LABEL = "__label__"
+_BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+_CHUNK = 1 << 20  # characters
+_ARRAY_REMEDY = 'Write a list of objects, [{"label": "…", "text": "…"}, …], or one object per line.'
+
+
+class RecordSource(Protocol):
+    """A file of records.
+
+    Attributes:
+        notes: what is unusual about it.
+    """
+
+    notes: Sequence[str]
+
+    def __init__(self, path: Path, name: str, form: Form) -> None: ...
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the place of each record, from 1, and its fields or what is wrong with it."""
+        ...
+
+
+class JsonLines:
+    """One object per line."""
+
+    def __init__(self, path: Path, name: str, form: Form) -> None:
+        self._path, self._name, self._form = path, name, form
+        self.notes: Sequence[str] = ()
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the line of each record and its fields; raises as read_form_lines."""
+        for row in read_json_rows(read_form_lines(self._path, self._name, self._form)):
+            if isinstance(row, RowError):
+                yield row.line, row
+            else:
+                yield row.line, _object(row.line, row.value)
+
+
+class JsonArray:
+    """One array of objects, read piece by piece."""
+
+    def __init__(self, path: Path, name: str, form: Form) -> None:
+        self._path, self._name, self._form = path, name, form
+        self.notes: Sequence[str] = ()
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the number of each record and its fields; raises a UserError where the array is broken."""
+        for number, text in enumerate(self._elements(), start=1):
+            try:
+                value = parse_json(text)
+            except ValueError as error:
+                yield number, RowError(number, f"it is not valid JSON ({error})")
+            else:
+                yield number, _object(number, value)
+
+    def _elements(self) -> Iterator[str]:
+        """Yield the text of each element, holding one chunk of the file at a time."""
+        chunks = _chunks(read_form_lines(self._path, self._name, self._form))
+        buffer = next(chunks, "").lstrip("\ufeff \t\r\n")[1:]
+        position = number = 0
+        while True:
+            position = _first_behind(buffer, position)
+            if buffer[position : position + 1] == "]":
+                return
+            end, wrong = _end_of_value(buffer, position)
+            if end < len(buffer):
+                number += 1
+                yield buffer[position:end]
+                position = end
+                continue
+            more = next(chunks, "")  # the value may be cut off
+            if not more or len(buffer) - position > MAX_FIELD_CHARS:
+                raise self._broken(number + 1, wrong)
+            buffer, position = buffer[position:] + more, 0
+
+    def _broken(self, number: int, wrong: str) -> UserError:
+        reason = f"is not valid JSON ({wrong})" if wrong else "is the last: the array is not closed"
+        return UserError(f"{self._name}: record {number} of the JSON array {reason}.", _ARRAY_REMEDY)
+
+
+class FastText:
+    """Lines of `__label__NAME text`."""
+
+    def __init__(self, path: Path, name: str, form: Form) -> None:
+        self._path, self._name, self._form = path, name, form
+        self.notes: Sequence[str] = ()
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the line of each record with its label and text; raises as read_form_lines."""
+        for number, line in enumerate(read_form_lines(self._path, self._name, self._form), start=1):
+            if line.strip():
+                yield number, _fasttext(number, line)
+
+
+class Parquet:
+    """Rows of a Parquet file; a column of class numbers gives their names where the file has them."""
+
+    def __init__(self, path: Path, name: str, form: Form) -> None:
+        from bert_classifier.data.parquet import open_parquet  # type: ignore[import-not-found]
+
+        if form.is_gzip:
+            raise UserError(f"{name} is Parquet in gzip.", "Unpack it: Parquet is compressed by itself.")
+        self._file = open_parquet(path)
+        self.notes: Sequence[str] = [
+            f"the numbers of column '{column}' are replaced by the {len(names)} class names that the file gives"
+            for column, names in self._file.class_names.items()
+        ]
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the number of each record and its fields; raises as open_parquet."""
+        columns, classes = self._file.columns, self._file.class_names
+        for number, row in enumerate(self._file.rows(), start=1):
+            record = dict(zip(columns, row, strict=True))
+            for column, names in classes.items():
+                value = record[column]
+                if isinstance(value, int) and 0 <= value < len(names):
+                    record[column] = names[value]
+                elif value == -1:  # Hugging Face's number for no label
+                    record[column] = None
+            yield number, record
+
+
+SOURCES: Mapping[Kind, type[RecordSource]] = {
+    "JSON Lines": JsonLines,
+    "JSON array": JsonArray,
+    "fastText": FastText,
+    "Parquet": Parquet,
+}
+
+
+def _object(place: int, value: Any) -> Record | RowError:
+    return value if isinstance(value, dict) else RowError(place, "it is not a JSON object")
+
+
+def _fasttext(number: int, line: str) -> Record | RowError:
+    labels = []
+    rest = line.strip()
+    while rest.startswith(_FASTTEXT_LABEL):
+        label, _, rest = rest.partition(" ") if " " in rest else (rest, "", "")
+        labels.append(label.removeprefix(_FASTTEXT_LABEL))
+        rest = rest.lstrip()
+    if len(labels) != 1:
+        problem = f"it has {len(labels)} labels; exactly one __label__ is read (no multi-label)"
+        return RowError(number, problem if labels else "it does not begin with __label__")
+    return {"label": labels[0], "text": rest}
+
+
+def _first_behind(buffer: str, position: int) -> int:
+    """Return the position behind blanks and a comma."""
+    match = _BETWEEN.match(buffer, position)
+    return match.end() if match else position
+
+
+def _end_of_value(buffer: str, position: int) -> tuple[int, str]:
+    """Return where a JSON value ends, and "", or the end of the buffer and why it is not one."""
+    if position == len(buffer):
+        return position, ""
+    try:
+        return _DECODER.raw_decode(buffer, position)[1], ""
+    except (ValueError, RecursionError) as error:
+        return len(buffer), str(error)
+
+
+def _chunks(lines: Iterator[str]) -> Iterator[str]:
+    """Join lines into chunks, or pass longer ones as they are."""
+    parts, size = [], 0
+    for line in lines:
+        parts.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield "".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield "".join(parts)

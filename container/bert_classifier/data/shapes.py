@@ -1,0 +1,140 @@
+"""What the columns of a file look like, without quoting any of their values, and which roles they could have.
+
+Standard library only.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
+
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+FEW_ROWS = 20  # with fewer, that all labels differ means nothing
+ALL_DIFFERENT = 0.9  # fraction of distinct values from which a column cannot be a label
+_LABEL_WORDS = 4  # on average; more is a text
+_MOST_COLUMNS = 12  # in one message
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """One column of the first rows.
+
+    Attributes:
+        name: as the settings name it: its name, or its number from 1.
+        filled: rows with a value.
+        distinct: different values.
+        words: mean number of words of a value.
+        kind: "number", "0 or 1", "list", "object" or "text".
+    """
+
+    name: str
+    filled: int
+    distinct: int
+    words: float
+    kind: str
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[Any]) -> "Shape":
+        """Return the shape of a column."""
+        filled = [value for value in values if value not in (None, "") and str(value).strip()]
+        texts = [str(value) for value in filled]
+        words = sum(len(text.split()) for text in texts) / len(texts) if texts else 0
+        return cls(name, len(filled), len(set(texts)), words, _kind(filled, texts))
+
+    def __str__(self) -> str:
+        """Describe the column, such as "'kind' (1 word, 3 different values)"."""
+        if not self.filled:
+            return f"{shown(self.name)} (empty)"
+        words = f"{self.words:.0f} word{'s' if round(self.words) != 1 else ''}"
+        different = "all different" if self.distinct == self.filled > 1 else _counted(self.distinct)
+        return f"{shown(self.name)} ({words if self.kind == 'text' else self.kind}, {different})"
+
+    @property
+    def varies_like_texts(self) -> bool:
+        """Whether nearly all values differ."""
+        return self.filled >= FEW_ROWS and self.distinct >= ALL_DIFFERENT * self.filled
+
+    @property
+    def may_be_label(self) -> bool:
+        """Whether few short values recur."""
+        return (
+            1 < self.distinct <= self.filled / 2
+            and self.words <= _LABEL_WORDS
+            and self.kind not in ("list", "object")
+        )
+
+
+def _counted(distinct: int) -> str:
+    return f"{distinct} different values" if distinct > 1 else "always the same value"
+
+
+def _kind(filled: Sequence[Any], texts: Sequence[str]) -> str:
+    if any(isinstance(value, list | dict) for value in filled):
+        return "object" if isinstance(filled[0], dict) else "list"
+    if texts and {*texts} <= {"0", "1", "0.0", "1.0"}:
+        return "0 or 1"
+    return "number" if texts and all(map(_NUMBER.fullmatch, texts)) else "text"
+
+
+def shapes_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Shape]:
+    """Return the shape of each column; shorter rows lack their last cells."""
+    return [
+        Shape.of(name.strip() or str(position + 1), [row[position] for row in rows if position < len(row)])
+        for position, name in enumerate(names)
+    ]
+
+
+def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings) -> dict[str, str]:
+    """Return the settings that name the likeliest text and label; empty for those that nothing suggests."""
+    texts = [shape for shape in shapes if shape.kind == "text" and shape.filled]
+    text = (
+        settings.text_column or max(texts, key=lambda shape: shape.words, default=Shape("", 0, 0, 0, "")).name
+    )
+    labels = [shape for shape in shapes if shape.name != text and shape.may_be_label]
+    label = settings.label_column or min(labels, key=_label_rank, default=Shape("", 0, 0, 0, "")).name
+    return {name: value for name, value in (("label_column", label), ("text_column", text)) if value}
+
+
+def _label_rank(shape: Shape) -> tuple[bool, int]:
+    return shape.kind == "0 or 1", shape.distinct
+
+
+def multi_label_columns(shapes: Sequence[Shape]) -> list[str]:
+    """Return the columns that hold 0 and 1 only, if there are several."""
+    found = [shape.name for shape in shapes if shape.kind == "0 or 1"]
+    return found if len(found) > 1 else []
+
+
+def unclear_roles(
+    why: str, shapes: Sequence[Shape], settings: ReaderSettings, *, form: str, header: str = ""
+) -> UserError:
+    """Return the error for columns whose roles are unclear.
+
+    Args:
+        why: begins the message: file, and the reason in words.
+        form: how the file was read, such as "CSV with ','".
+        header: what to add to the remedy about the first row.
+    """
+    columns = ", ".join(map(str, shapes[:_MOST_COLUMNS])) + (", …" if len(shapes) > _MOST_COLUMNS else "")
+    cause = f"{why}. It was read as {form}, with the columns {columns}."
+    wide = multi_label_columns(shapes)
+    if wide and not settings.label_column:
+        listed = ", ".join(wide[:_MOST_COLUMNS])
+        return UserError(
+            f"{cause} {listed} hold only 0 and 1, as multi-label data do: several labels per text are not supported.",
+            "Set label_column to one of them, or write one label per text.",
+        )
+    suggested = suggested_roles(shapes, settings)
+    names = {"label_column": "…", "text_column": "…", **suggested}
+    given = " ".join(f"{name}={quoted_value(value)}" for name, value in names.items())
+    likely = "likely " if len(suggested) == 2 else ""
+    return UserError(cause, f"Say which column is which: {likely}{given}{header}.")
+
+
+def quoted_value(value: str) -> str:
+    """Return a setting's value as it is written after NAME=, quoted where it has blanks."""
+    return f'"{value}"' if any(map(str.isspace, value)) else value

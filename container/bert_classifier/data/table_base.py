@@ -1,0 +1,223 @@
+"""What tables of every form have in common: columns with roles, rows of label and text, what was understood.
+
+Standard library only.
+"""
+
+import collections
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bert_classifier.data.columns import Roles, Unclear, roles_of
+from bert_classifier.data.forms import Form
+from bert_classifier.data.labels import is_missing, label_of
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.records import RowError
+from bert_classifier.data.shapes import ALL_DIFFERENT, FEW_ROWS, Shape, shapes_of, unclear_roles
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
+
+SAMPLE_ROWS = 1000
+WITHOUT_TEXT, WITHOUT_LABEL, BLANK = "without a text", "without a label", "blank"
+
+
+class Row(NamedTuple):
+    """One labelled text: where it stands (from 1), its label and the text."""
+
+    line: int
+    label: str
+    text: str
+
+
+class Table:
+    """A data file whose columns are understood.
+
+    Attributes:
+        unit: what places count: "line", or "record" where lines do not separate texts.
+        names: of the columns; numbers from 1 where the file does not name them.
+        roles: of the columns.
+        has_header: None where the form has no header row.
+    """
+
+    unit = "line"
+
+    def __init__(
+        self, path: Path, name: str, form: Form, settings: ReaderSettings, classes: Collection[str]
+    ) -> None:
+        self.path, self.name, self.form = path, name, form
+        self.settings, self.classes = settings, classes
+        self.names: Sequence[str] = ()
+        self.roles = Roles(None, 0)
+        self.has_header: bool | None = None
+        self.notes = list(form.notes)
+        self.num_rows = 0
+        self.left_out: collections.Counter[str] = collections.Counter()
+        self._labels: dict[Any, str | ValueError | None] = {}
+
+    @property
+    def delimiter(self) -> str:
+        """The character between cells; empty where the form has none."""
+        return ""
+
+    @property
+    def form_name(self) -> str:
+        """The form as messages name it."""
+        return self.form.kind
+
+    @property
+    def _header_hint(self) -> str:
+        """What to add to a remedy about the first row."""
+        return ""
+
+    @property
+    def understood(self) -> dict[str, Any]:
+        """What was understood, as data_report.json has it; the numbers of rows are complete after reading."""
+        columns = {"label": self.roles.label, "text": self.roles.text, "title": self.roles.title}
+        used = self.roles.used
+        return {
+            "file": self.name,
+            "form": self.form.kind,
+            "compression": "gzip" if self.form.is_gzip else "",
+            "encoding": self.form.encoding_name,
+            "delimiter": self.delimiter,
+            "header": self.has_header,
+            "columns": {
+                role: "" if at is None or not self.names else self.names[at] for role, at in columns.items()
+            },
+            "title_joined": self.roles.is_title_joined,
+            "ignored": [name for at, name in enumerate(self.names) if at not in used and name.strip()],
+            "notes": list(self.notes),
+            "rows": self.num_rows,
+            "left_out": dict(self.left_out),
+        }
+
+    def rows(self) -> Iterator[Row | RowError]:
+        """Yield each row with a text, or what is wrong with it; other rows are counted in `left_out`.
+
+        Raises:
+            UserError: where reading cannot go on, or at the end if nearly all labels differ.
+        """
+        self.num_rows, self.left_out = 0, collections.Counter()
+        self._labels = {}
+        for line, values in self._values():
+            row = values if isinstance(values, RowError) else self._row(line, values)
+            if row is not None:
+                self.num_rows += isinstance(row, Row)
+                yield row
+        self._refuse_too_many_labels(len(self._labels), self.num_rows)
+
+    def _values(self) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
+        """Yield the place of each row and its values in the order of `names`."""
+        raise NotImplementedError
+
+    def _row(self, line: int, values: Sequence[Any]) -> Row | RowError | None:
+        text = self._text(values)
+        if isinstance(text, RowError):
+            return RowError(line, text.cause, text.remedy)
+        label = ""
+        if self.roles.label is not None:
+            found = self._label(values[self.roles.label])
+            if isinstance(found, ValueError):
+                return RowError(line, str(found))
+            if found is None:
+                self.left_out[WITHOUT_LABEL] += 1
+                return None
+            label = found
+        if not text.strip():
+            self.left_out[WITHOUT_TEXT] += 1
+            return None
+        return Row(line, label, text)
+
+    def _text(self, values: Sequence[Any]) -> str | RowError:
+        text = values[self.roles.text]
+        title = None if self.roles.title is None else values[self.roles.title]
+        parts = [text, title] if title is not None else [text]
+        wrong = next((part for part in parts if part is not None and not isinstance(part, str)), None)
+        if wrong is not None:
+            role = "text" if wrong is text else "title"
+            return RowError(0, f"the {role} must be a string, not {type(wrong).__name__}")
+        text, title = text or "", title or ""
+        if self.roles.is_title_joined:
+            return " ".join(part for part in (title.strip(), text) if part)
+        return text if text.strip() else title
+
+    def _label(self, value: Any) -> str | ValueError | None:
+        """Return the label, None to leave the row out, or what is wrong; each value is judged once."""
+        key = value if isinstance(value, str) else (type(value), repr(value))
+        if key not in self._labels:
+            self._labels[key] = self._judged(value)
+        return self._labels[key]
+
+    def _judged(self, value: Any) -> str | ValueError | None:
+        try:
+            label = label_of(value)
+        except ValueError as error:
+            return error
+        policy = self.settings.missing_labels
+        if label and (label in self.classes or policy == "keep" or not is_missing(label)):
+            return label
+        if policy == "drop":
+            return None
+        return ValueError(
+            f"the label {shown(label)} stands for a missing value" if label else "the label is empty"
+        )
+
+    def _refuse_too_many_labels(self, distinct: int, rows: int) -> None:
+        is_told = bool(self.settings.label_column) or bool(self.classes) or self.roles.label is None
+        if not is_told and rows >= FEW_ROWS and distinct >= ALL_DIFFERENT * rows:
+            raise UserError(
+                f"{self.name}: nearly all labels differ, {distinct} in {rows} rows, so column"
+                f" {shown(self.names[self.roles.label or 0])} seems not to be the label.",
+                "Set label_column (and text_column, if the two are swapped), or remove what is no label.",
+            )
+
+    def _set_roles(self, rows: Sequence[Sequence[Any]], *, needs_label: bool) -> None:
+        """Decide which column is what from names, settings and the first rows.
+
+        Raises:
+            UserError: when that is unclear or implausible.
+        """
+        is_named = self.has_header is not False
+        try:
+            self.roles = roles_of(self.names, self.settings, is_named=is_named, needs_label=needs_label)
+        except Unclear as unclear:
+            raise self._unclear(str(unclear), rows) from None
+        except UserError as error:
+            raise UserError(f"{self.name}: {error.cause}", error.remedy) from None
+        label = self.roles.label
+        if label is None or self.settings.label_column:
+            return
+        shapes = shapes_of(self.names, rows)
+        if self._is_implausible(shapes, rows):
+            swapped = (
+                f" and {shown(shapes[self.roles.text].name)} few"
+                if shapes[self.roles.text].may_be_label
+                else ""
+            )
+            why = (
+                f"column {shown(shapes[label].name)} has nearly as many values as rows{swapped}, so it seems not to be "
+                f"the label{'; label and text may be swapped' if swapped else ''}"
+            )
+            raise self._unclear(why, rows)
+
+    def _is_implausible(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> bool:
+        label = self.roles.label or 0
+        if not shapes[label].varies_like_texts or {str(row[label]).strip() for row in rows} <= {
+            *self.classes
+        }:
+            return False
+        others = [shape for at, shape in enumerate(shapes) if at != label]
+        return len(rows) < SAMPLE_ROWS - 1 or any(s.may_be_label for s in others) or shapes[label].words >= 4
+
+    def _unclear(self, why: str, rows: Sequence[Sequence[Any]]) -> UserError:
+        shapes = shapes_of(self.names, rows)
+        form = f"{'gzipped ' if self.form.is_gzip else ''}{self.form_name}"
+        return unclear_roles(
+            f"{self.name}: {why}", shapes, self.settings, form=form, header=self._header_hint
+        )
+
+    def at(self, error: RowError) -> UserError:
+        """Return the error of a row with its place."""
+        return UserError(
+            f"{self.name} {self.unit} {error.line}: {error.cause}.", error.remedy or "Correct this row."
+        )
