@@ -1,6 +1,6 @@
-"""Records that name their fields, one at a time: JSON Lines, a JSON array, Parquet, and fastText's lines.
+"""Records that name their fields, one at a time: JSON Lines, a JSON array, and fastText's lines.
 
-Standard library only; Parquet's library is imported when such a file is read.
+Standard library only.
 """
 
 import json
@@ -109,39 +109,10 @@ class FastText:
                 yield number, _fasttext(number, line)
 
 
-class Parquet:
-    """Rows of a Parquet file; a column of class numbers gives their names where the file has them."""
-
-    def __init__(self, path: Path, name: str, form: Form) -> None:
-        from bert_classifier.data.parquet import open_parquet  # type: ignore[import-not-found]
-
-        if form.is_gzip:
-            raise UserError(f"{name} is Parquet in gzip.", "Unpack it: Parquet is compressed by itself.")
-        self._file = open_parquet(path)
-        self.notes: Sequence[str] = [
-            f"the numbers of column '{column}' are replaced by the {len(names)} class names that the file gives"
-            for column, names in self._file.class_names.items()
-        ]
-
-    def records(self) -> Iterator[tuple[int, Record | RowError]]:
-        """Yield the number of each record and its fields; raises as open_parquet."""
-        columns, classes = self._file.columns, self._file.class_names
-        for number, row in enumerate(self._file.rows(), start=1):
-            record = dict(zip(columns, row, strict=True))
-            for column, names in classes.items():
-                value = record[column]
-                if isinstance(value, int) and 0 <= value < len(names):
-                    record[column] = names[value]
-                elif value == -1:  # Hugging Face's number for no label
-                    record[column] = None
-            yield number, record
-
-
 SOURCES: Mapping[Kind, type[RecordSource]] = {
     "JSON Lines": JsonLines,
     "JSON array": JsonArray,
     "fastText": FastText,
-    "Parquet": Parquet,
 }
 
 
