@@ -9,24 +9,40 @@ from pathlib import Path
 from bert_classifier.data.labels import normal_label
 from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
 from bert_classifier.data.records import read_lines
+from bert_classifier.data.table import open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder, check_readable
 from bert_classifier.job.environment import Environment
+
+_PACKAGE = Path(__file__).parents[1]  # bert_classifier
 
 
 def check_files(config: TrainConfig, environment: Environment) -> None:
     """Do the quick checks of every file of a job, the likeliest mistakes first.
 
     Raises:
-        UserError: for an invalid encoder, class list or channel.
+        UserError: for an invalid encoder, class list or channel, or a data file whose columns are unclear.
         PlatformError: for a channel or file that cannot be read.
     """
     check_encoder(model_source(config, environment), config.max_seq_length)
-    read_class_list(config, environment)
-    for paths in data_files(config, environment).values():
-        for path in paths:
+    names = read_class_list(config, environment)
+    looks_inside = reads_tables()
+    for files in data_files(config, environment, names or ()).values():
+        for path in files:
             check_readable(path, "Check the file.")
+            if looks_inside:
+                open_table(path, files.settings, files.classes, name=files.name_of(path))
+
+
+def reads_tables(package: Path = _PACKAGE) -> bool:
+    """Return whether builder.py still builds the Dataset that reads tables, rather than one of the user's own.
+
+    It is told from the source code, since importing it would load torch.
+    """
+    builder, dataset = (package.joinpath(name).read_text("utf-8") for name in ("builder.py", "dbpedia.py"))
+    body = builder.partition("def build_dataset(")[2].partition("\ndef ")[0]
+    return "return DbpediaDataset(files)" in body and "open_table(" in dataset
 
 
 def model_source(config: TrainConfig, environment: Environment) -> str:

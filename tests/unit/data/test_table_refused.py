@@ -2,14 +2,17 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 
+from bert_classifier.data.job_files import reads_tables
 from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
 from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.errors import UserError
 from support.clear_text import assert_clear
 from support.labelled_lines import PAIRS, TEXTS, labelled_lines
+from support.source_tree import PACKAGE
 
 JSON_LINES = "".join(json.dumps({"label": label, "text": text}) + "\n" for label, text in PAIRS)
 JOB = {"letters": 0, "letters-metadata": {"class-name": "praise", "confidence": 0.9}}
@@ -166,3 +169,17 @@ def test_file_is_refused(tmp_path, name):
     assert not [part for part in expected if part not in str(caught.value)], str(caught.value)
     assert file in str(caught.value)
     assert TEXTS[0] not in str(caught.value)
+
+
+def test_own_dataset_is_not_judged(tmp_path):
+    """Files are looked into before training only where builder.py still builds the Dataset that reads tables."""
+    package = tmp_path / "package"
+    package.mkdir()
+    for name in ("builder.py", "dbpedia.py"):
+        shutil.copy(PACKAGE / name, package)
+    assert reads_tables(package)
+    builder = (package / "builder.py").read_text("utf-8")
+    (package / "builder.py").write_text(
+        builder.replace("return DbpediaDataset(files)", "return Own(files)"), "utf-8"
+    )
+    assert not reads_tables(package)
