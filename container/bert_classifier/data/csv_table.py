@@ -42,8 +42,8 @@ class CsvTable(Table):
         if self.settings.header != "auto" or self._is_header:
             return ""
         if self._is_header is None:
-            return ", with header=true if line 1 names the columns, or header=false if it is data"
-        return ", with header=true if line 1 names the columns"
+            return ", or header=false if line 1 is data"
+        return "; if line 1 names the columns, set header=true as well"
 
     def _lines(self) -> Iterator[str]:
         return read_form_lines(self.path, self.name, self.form)

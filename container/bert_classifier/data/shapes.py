@@ -131,8 +131,8 @@ def unclear_roles(
     suggested = suggested_roles(shapes, settings)
     names = {"label_column": "…", "text_column": "…", **suggested}
     given = " ".join(f"{name}={quoted_value(value)}" for name, value in names.items())
-    likely = "likely " if len(suggested) == 2 else ""
-    return UserError(cause, f"Say which column is which: {likely}{given}{header}.")
+    condition = " if that is right" if len(suggested) == 2 else ""
+    return UserError(cause, f"Set {given}{condition}{header}.")
 
 
 def quoted_value(value: str) -> str:
