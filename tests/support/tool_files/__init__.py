@@ -1,0 +1,22 @@
+"""Files as tools write them, and what should become of each: the whole table."""
+
+from support.tool_files.clouds import CLOUDS, LIBRARIES
+from support.tool_files.foreign import FOREIGN
+from support.tool_files.known_sets import KNOWN_SETS
+from support.tool_files.labelling import LABELLING_TOOLS
+from support.tool_files.made import ToolFile
+from support.tool_files.tables import DATA_FRAMES, DATABASES, SPREADSHEETS
+
+TOOL_FILES: dict[str, ToolFile] = {
+    case.key: case
+    for case in (
+        *SPREADSHEETS,
+        *DATA_FRAMES,
+        *DATABASES,
+        *KNOWN_SETS,
+        *LABELLING_TOOLS,
+        *CLOUDS,
+        *LIBRARIES,
+        *FOREIGN,
+    )
+}
