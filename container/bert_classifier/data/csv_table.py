@@ -22,6 +22,9 @@ class CsvTable(Table):
         tabs = ".tsv" in self.path.suffixes or ".tab" in self.path.suffixes
         self._dialect, sample = find_dialect(lines, self.settings, is_whole=is_whole, prefers_tabs=tabs)
         self.notes += self._dialect.notes
+        self._may_swallow = any(
+            map(self._dialect.swallows, sample.rows)
+        )  # and nothing explains the file better
         self._width = 0
         self._is_header: bool | None = False  # None = unclear
         if sample.error and len(sample.rows) < 2:
@@ -87,6 +90,8 @@ class CsvTable(Table):
             cells = _fitted(cells, self._width)
             if len(cells) != self._width:
                 return RowError(line, f"it has {len(cells)} cells instead of {self._width}")
+        if not self._may_swallow and self._dialect.swallows(cells):
+            return RowError(line, "a quote in it seems never to be closed: the cell holds tabs and line ends")
         if (
             self.has_header
             and cells[0].strip() == self.names[0]

@@ -52,6 +52,14 @@ class Dialect:
         found += ['quotes within a cell are written \\"'] if self.is_escaped else []
         return found + ([] if self.is_quoted else ["quotes are ordinary characters in it"])
 
+    def swallows(self, cells: Sequence[str]) -> bool:
+        """Return whether a quote in a file with tabs seems to have opened by chance and swallowed further rows."""
+        return (
+            self.delimiter == "\t"
+            and self.is_quoted
+            and any("\t" in cell and ("\n" in cell or "\r" in cell) for cell in cells)
+        )
+
     def rows(self, lines: Iterable[str]) -> Iterator[CsvRow]:
         """Yield the rows of a file's lines; raises as read_csv_rows."""
         kept = itertools.islice(lines, self.skipped, None)
@@ -141,16 +149,20 @@ def find_dialect(
 
 def _readings(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Iterator[tuple[Dialect, Sample]]:
     """Yield the reading by RFC 4180 and, where that fails, others that do not fail."""
-    sample = sample_of(dialect, lines, is_whole=is_whole)
-    yield dialect, sample
-    if sample.error is None:
-        return
+    strict = sample_of(dialect, lines, is_whole=is_whole)
+    swallows = any(map(dialect.swallows, strict.rows))
+    if not swallows:
+        yield dialect, strict
+        if strict.error is None:
+            return
     others = [dataclasses.replace(dialect, is_escaped=True)] if any('\\"' in line for line in lines) else []
     others += [dataclasses.replace(dialect, is_quoted=False)] if dialect.delimiter == "\t" else []
     for other in others:
         sample = sample_of(other, lines, is_whole=is_whole)
         if sample.error is None and sample.width_share() == 1:
             yield other, sample
+    if swallows:  # the others come first: they win among equals
+        yield dialect, strict
 
 
 def _score(sample: Sample, settings: ReaderSettings) -> tuple[bool, int, float]:

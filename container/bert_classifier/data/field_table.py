@@ -15,6 +15,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 
 _METADATA = "-metadata"  # Ground Truth describes field `job` in `job-metadata`
+_NOT_ACCEPTED = ("reject", "ignore")  # answers to a proposed label in Prodigy
 _MOST_FIELDS = 8  # named in one message
 
 
@@ -28,6 +29,8 @@ class FieldTable(Table):
         self.notes += self._source.notes
         first = [record for _, record in itertools.islice(self._source.records(), SAMPLE_ROWS)]
         records = [record for record in first if not isinstance(record, RowError)]
+        if len(first) == 1 and records:
+            self._refuse_columns(records[0])
         self._job = self._ground_truth_job(records)
         records = [self._labelled(record) for record in records]
         self.names = list(dict.fromkeys(name for record in records for name in record))
@@ -35,6 +38,16 @@ class FieldTable(Table):
             self._set_roles([self._in_order(record) for record in records], needs_label=needs_label)
         elif first:
             raise self.at(next(row for row in first if isinstance(row, RowError)))
+
+    def _refuse_columns(self, record: Record) -> None:
+        """Refuse a file that is one object of whole columns, splits or the like."""
+        if record and all(isinstance(value, list | dict | None) for value in record.values()):
+            fields = ", ".join(shown(name) for name in list(record)[:_MOST_FIELDS])
+            raise UserError(
+                f"{self.name} is one JSON object for all texts, with the fields {fields}.",
+                'Write one object per text, {"label": …, "text": …}:'
+                " pandas does so with to_json(orient='records', lines=True).",
+            )
 
     def _ground_truth_job(self, records: Sequence[Record]) -> str:
         """Return the field that a labelling job of SageMaker Ground Truth wrote; "" for other files."""
@@ -91,6 +104,11 @@ class FieldTable(Table):
         for place, record in self._source.records():
             if isinstance(record, RowError):
                 yield place, record
+            elif record.get("answer") in _NOT_ACCEPTED and "_task_hash" in record:
+                cause = (
+                    f"its answer is {record['answer']}, so its label does not hold; keep what was accepted"
+                )
+                yield place, RowError(place, cause)
             elif text not in record and title not in record:
                 fields = ", ".join(shown(name) for name in list(record)[:_MOST_FIELDS])
                 yield place, RowError(place, f"it has no field {shown(text)}; its fields are {fields}")

@@ -48,6 +48,8 @@ _FOREIGN = (
     (b"<!DOCTYPE", "an HTML or XML page, perhaps of a failed download", "Download the data itself."),
     (b"<html", "an HTML page, perhaps of a failed download", "Download the data itself."),
     (b"<?xml", "an XML document", "Write it as CSV or JSON Lines."),
+    (b"<table", "a table in HTML", "Write it as CSV or JSON Lines."),
+    (b"@relation", "an ARFF file (Weka)", "Write it as CSV."),
     (b"version https://git-lfs", "a pointer of Git LFS, not the data", "Fetch the data with: git lfs pull."),
 )  # fmt: skip
 
@@ -118,7 +120,7 @@ def _refuse_foreign(head: bytes, name: str) -> None:
     begin = head.lstrip(b"\xef\xbb\xbf \r\n\t")
     for magic, what, remedy in _FOREIGN:
         if head.startswith(magic) or (
-            magic.startswith(b"<") and begin[: len(magic)].lower() == magic.lower()
+            magic.startswith((b"<", b"@")) and begin[: len(magic)].lower() == magic.lower()
         ):
             raise UserError(f"{name} is {what}.", remedy)
 

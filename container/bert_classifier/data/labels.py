@@ -3,12 +3,15 @@
 Standard library only.
 """
 
+import re
 import unicodedata
 from typing import Any
 
 # What programs write for no value: pandas, R ("NA"), JSON, SQL ("\N"), spreadsheets.
 _MISSING = frozenset({"nan", "null", "none", "n/a", "<na>", "#n/a", "nat", "\\n"})
 _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
+# As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'].
+_LIST = re.compile(r"""\s*[\[{]\s*["']""")
 MISSING_REMEDY = (
     " missing_labels=drop leaves rows without a label out; missing_labels=keep makes such words a class."
 )
@@ -34,6 +37,10 @@ def label_of(value: Any) -> str:
         ValueError: for anything else; the message says what it is.
     """
     if isinstance(value, str):
+        if _LIST.match(value):
+            raise ValueError(
+                "the label is a list or an object written as text, as for several labels (multi-label)"
+            )
         return normal_label(value)
     if value is None or value != value:  # NaN differs from itself
         return ""

@@ -188,6 +188,9 @@ class Table:
         if label is None or self.settings.label_column:
             return
         shapes = shapes_of(self.names, rows)
+        if not is_named and self.roles.title is not None and _is_shifted(shapes, self.roles):
+            why = f"it has no header, and column {self.roles.text + 1} has few values, so it seems not to be the text"
+            raise self._unclear(why, rows)
         if self._is_implausible(shapes, rows):
             swapped = (
                 f" and {shown(shapes[self.roles.text].name)} few"
@@ -221,3 +224,8 @@ class Table:
         return UserError(
             f"{self.name} {self.unit} {error.line}: {error.cause}.", error.remedy or "Correct this row."
         )
+
+
+def _is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
+    """Return whether what should be the text looks like a label, and the title does not."""
+    return shapes[roles.text].may_be_label and not shapes[roles.title or 0].may_be_label

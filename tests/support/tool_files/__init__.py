@@ -20,3 +20,27 @@ TOOL_FILES: dict[str, ToolFile] = {
         *FOREIGN,
     )
 }
+
+# The commonest file of each of twenty tools, with nothing set.
+STRAIGHT_FROM_TOOLS = (
+    "excel-csv-utf8",
+    "excel-csv-semicolons",
+    "excel-unicode-text",
+    "libreoffice",
+    "google-sheets",
+    "google-sheets-tsv",
+    "pandas-csv-index",
+    "pandas-csv-semicolons",
+    "pandas-json-records",
+    "pandas-json-lines",
+    "polars-ndjson",
+    "r-write-csv",
+    "duckdb-json",
+    "spark-csv-parts",
+    "hugging-face-csv",
+    "imdb",
+    "label-studio-csv",
+    "doccano-jsonl",
+    "ground-truth",
+    "fasttext",
+)

@@ -5,7 +5,9 @@ import dataclasses
 import io
 import json
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 NAMES = ("complaint", "praise", "question")
@@ -40,7 +42,7 @@ LETTERS = _letters(24)  # (label, text)
 ONE_LINE = [(label, text.replace("\n", " ")) for label, text in LETTERS]
 ASCII = [(label, text.encode("ascii", "ignore").decode()) for label, text in LETTERS]
 WESTERN = [(label, text.encode("cp1252", "ignore").decode("cp1252")) for label, text in LETTERS]
-PLAIN = [(label, "".join(c for c in text if c.isalnum() or c == " ")) for label, text in ASCII]
+PLAIN = [(label, " ".join(re.sub(r"[^\w\s]", "", text).split())) for label, text in ASCII]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,3 +148,13 @@ def objects(rows: Iterable[Mapping[str, Any]], *, ascii_only: bool = False) -> s
 def as_objects(pairs: Pairs = LETTERS, text: str = "text", label: str = "label") -> list[dict[str, Any]]:
     """Return an object of text and label for each pair."""
     return [{text: words, label: name} for name, words in pairs]
+
+
+def written(folder: Path, case: ToolFile) -> list[Path]:
+    """Write a tool's files into a folder; return those that hold data, in order."""
+    for name, content in case.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    names = [name for name, content in case.files.items() if content and not name.startswith(".")]
+    return [folder / name for name in sorted(names)]

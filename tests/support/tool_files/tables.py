@@ -77,7 +77,11 @@ SPREADSHEETS = [
     ),
     read("excel-mac", "Book1.csv", table("Label,Text", labels_first(PLAIN), end="\r"), PLAIN),
     read("libreoffice", "letters.csv", table("label,text", labels_first(), quote=csv.QUOTE_ALL)),
-    read("libreoffice-bars", "letters.csv", table("label,text", labels_first(), delimiter="|", quote=csv.QUOTE_ALL)),
+    read(
+        "libreoffice-bars",
+        "letters.csv",
+        table("label,text", labels_first(), delimiter="|", quote=csv.QUOTE_ALL),
+    ),
     read(
         "google-sheets", "Letters - Sheet1.csv", table("text,label", _BOTH, end="\r\n").removesuffix("\r\n")
     ),
@@ -165,7 +169,11 @@ DATA_FRAMES = [
     read("polars-json", "letters.json", compact(as_objects())),
     read("polars-ndjson", "letters.ndjson", objects(as_objects())),
     read("r-write-csv", "letters.csv", table(",text,label", numbered(_BOTH, 1), quote=csv.QUOTE_ALL)),
-    read("r-write-csv2", "letters.csv", table(",text,label", numbered(_BOTH, 1), delimiter=";", quote=csv.QUOTE_ALL)),
+    read(
+        "r-write-csv2",
+        "letters.csv",
+        table(",text,label", numbered(_BOTH, 1), delimiter=";", quote=csv.QUOTE_ALL),
+    ),
     refused(
         "r-write-table-tabs", "letters.tsv", unquoted("text,label", numbered(texts_first(PLAIN), 1)), "3", "2"
     ),
@@ -184,9 +192,7 @@ DATA_FRAMES = [
 DATABASES = [
     read("duckdb-csv", "letters.csv", table("text,label", _BOTH)),
     read("duckdb-json", "letters.json", objects(as_objects())),
-    read(
-        "duckdb-json-array", "letters.json", "[\n\t" + ",\n\t".join(map(compact, as_objects())) + "\n]\n"
-    ),
+    read("duckdb-json-array", "letters.json", "[\n\t" + ",\n\t".join(map(compact, as_objects())) + "\n]\n"),
     read("postgresql-csv", "letters.csv", table("id,label,text", numbered(labels_first(), 1))),
     read("postgresql-copy", "letters.tsv", unquoted("", labels_first(PLAIN)), PLAIN),
     refused("postgresql-copy-nulls", "letters.tsv", unquoted("", _NULLS), "missing_labels"),
