@@ -113,7 +113,12 @@ def numbered(rows: Iterable[Sequence[str]], start: int = 0) -> list[list[str]]:
 
 
 def table(
-    header: str, rows: Iterable[Sequence[Any]], *, delimiter: str = ",", end: str = "\n", quote: int = 0
+    header: str,
+    rows: Iterable[Sequence[Any]],
+    *,
+    delimiter: str = ",",
+    end: str = "\n",
+    quote: Literal[0, 1, 2, 3] = 0,
 ) -> str:
     """Return rows as CSV.
 
