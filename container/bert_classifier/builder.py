@@ -94,7 +94,7 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
         logger.info(
             "no validation channel: holding out %d texts of train, stratified by class", len(validation)
         )
-    if len(set(train.targets.tolist())) < 2:
+    if (train.targets == train.targets[0]).all():
         raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
     return Data(mapper, labels, train, validation, _optional(files, mapper, "test"), is_held_out)
 

@@ -17,10 +17,11 @@ from bert_classifier.data.labels import MISSING_REMEDY
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.table import Table, open_table
 from bert_classifier.data.table_base import WITHOUT_TEXT
-from bert_classifier.data.text_store import TextWriter
+from bert_classifier.data.text_store import Texts, TextWriter
+from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase
-from bert_classifier.records import RowError, refuse_rows, text_problem
+from bert_classifier.records import RowError, text_problem
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,10 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         UserError: naming file, line and reason of the first rows that cannot be used.
     """
 
+    texts: Texts
+    label_names: Sequence[str]
+    label_codes: np.ndarray
+
     def __init__(self, files: Sequence[Path]) -> None:
         files = DataFiles.of(files)
         # Look at all files before reading any of them to its end.
@@ -54,14 +59,14 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         self._codes: dict[str, int] = {}
         codes, self._lines = array("i"), array("I")
         self._ends: list[int] = []  # of each file's items
-        wrong: list[str] = []
+        wrong = WrongRows()
         for table in self._tables:
-            wrong += self._read(table, codes)
+            self._read(table, codes, wrong)
             self._ends.append(len(codes))
         is_missing = any(
-            "stands for a missing value" in reason or "label is empty" in reason for reason in wrong
+            "stands for a missing value" in reason or "label is empty" in reason for reason in wrong.reasons
         )
-        refuse_rows(wrong, MISSING_REMEDY if is_missing else "")
+        wrong.refuse(MISSING_REMEDY if is_missing else "")
         self.texts = self._writer.finish()
         self.label_names = list(self._codes)
         self.label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
@@ -79,18 +84,16 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         table = self._tables[bisect.bisect_right(self._ends, index)]
         return f"{table.name} {table.unit} {self._lines[index]}"
 
-    def _read(self, table: Table, codes: "array[int]") -> list[str]:
-        """Add the rows of one file; return what is wrong with those that cannot be used."""
-        wrong = []
+    def _read(self, table: Table, codes: "array[int]", wrong: WrongRows) -> None:
+        """Add the rows of one file, and those that cannot be used to the wrong ones."""
         for row in table.rows():
             problem = row.cause if isinstance(row, RowError) else text_problem(row.text)
             if problem or isinstance(row, RowError):
-                wrong.append(f"{table.name} {table.unit} {row.line}: {problem}")
+                wrong.add(f"{table.name} {table.unit} {row.line}", str(problem))
                 continue
             self._writer.append(row.text)
             self._lines.append(row.line)
             codes.append(self._codes.setdefault(row.label, len(self._codes)))
-        return wrong
 
 
 class DbpediaLabelMapper(LabelMapperBase):

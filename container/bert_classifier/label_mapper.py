@@ -1,6 +1,7 @@
 """The base class for your own label mapper, which converts labels in the data to class indices and back."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 
 from bert_classifier.errors import UserError
 
@@ -57,7 +58,7 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
             raise UserError(
                 f"{owner}.reverse_map({index}) gives {name!r}.", "Each class needs a printable name."
             )
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UserError(f"{owner} gives several classes the name {twice[0]!r}.", "Make the names distinct.")
     return names

@@ -57,6 +57,7 @@ BASE = sorted(
         "data.shapes",
         "data.table",
         "data.table_base",
+        "data.wrong_rows",
         "artifact.manifest",
     }
 )

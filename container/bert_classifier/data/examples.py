@@ -2,14 +2,15 @@
 
 import dataclasses
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 
-from bert_classifier.data.records import refuse_rows, text_problem
+from bert_classifier.data.records import text_problem
+from bert_classifier.data.text_store import Texts, TextWriter
+from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase, class_names
@@ -24,29 +25,52 @@ class Examples:
     Attributes:
         place_of: returns the location of an example by its index, such as "train.csv line 3".
         num_empty: number of records omitted because they have no text.
+        understood: what was understood of each file, as data_report.json has it.
     """
 
     texts: Sequence[str]
     targets: np.ndarray
     place_of: Callable[[int], str] = "item {}".format
     num_empty: int = 0
+    understood: Sequence[Mapping[str, Any]] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def subset(self, indices: np.ndarray) -> "Examples":
         """Return the examples with these indices, in this order."""
-        texts = [self.texts[index] for index in indices]
-        return Examples(texts, self.targets[indices], lambda index: self.place_of(int(indices[index])))
+        texts = self.texts
+        chosen = texts.take(indices) if isinstance(texts, Texts) else [texts[index] for index in indices]
+        return Examples(chosen, self.targets[indices], lambda index: self.place_of(int(indices[index])))
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over all texts and targets, in order."""
-        digest = hashlib.sha256(self.targets.tobytes())
-        for text in self.texts:
-            raw = text.encode("utf-8")
-            digest.update(len(raw).to_bytes(8, "little"))
-            digest.update(raw)
+        digest = hashlib.sha256(np.ascontiguousarray(self.targets).data)
+        raw_texts = self.texts.encoded() if isinstance(self.texts, Texts) else map(str.encode, self.texts)
+        for raw in raw_texts:
+            digest.update(len(raw).to_bytes(8, "little") + raw)
         return digest.hexdigest()
+
+
+class _Places(Sequence[str]):
+    """The locations of examples, made when they are asked for."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        chosen = range(len(self))[index]
+        place_of = self._examples.place_of
+        return [place_of(each) for each in chosen] if isinstance(chosen, range) else place_of(chosen)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,22 +83,43 @@ class Records:
     @classmethod
     def of(cls, examples: Examples) -> Self:
         """Return the records of examples."""
-        return cls([examples.place_of(index) for index in range(len(examples))], examples.texts)
+        return cls(_Places(examples), examples.texts)
 
     def save(self, path: Path) -> None:
-        """Write the records into a file, for other processes of this host."""
-        path.write_text(json.dumps([list(self.places), list(self.texts)]), encoding="utf-8")
+        """Write the records into files, for other processes of this host.
+
+        Raises:
+            PlatformError: when they cannot be written.
+        """
+        Texts.of(self.texts).save(path)
+        Texts.of(self.places).save(_places_file(path))
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Return what `save` wrote."""
-        return cls(*json.loads(path.read_text(encoding="utf-8")))
+        """Return what `save` wrote, mapped from there."""
+        return cls(Texts.load(_places_file(path)), Texts.load(path))
+
+
+def _places_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}-places")
 
 
 def distinct_labels(dataset: Any) -> Iterable[str]:
-    """Return the raw labels of a dataset: its `label_names` if it has them, or else those of all items."""
-    names: Iterable[str] | None = getattr(dataset, "label_names", None)
-    return names if names is not None else {dataset[index][1] for index in range(len(dataset))}
+    """Return the raw labels of a dataset: its `label_names` if it has columns, or else those of all items."""
+    if has_columns(dataset):
+        names: Iterable[str] = dataset.label_names
+        return names
+    return {dataset[index][1] for index in range(len(dataset))}
+
+
+def has_columns(dataset: Any) -> bool:
+    """Return whether a dataset has columns, as DbpediaDataset does, which say the same as its items.
+
+    The class that defines the items must declare `texts` (Texts), `label_names`, and `label_codes` (int, the label of
+    each item as an index into them): the items of a class derived from it may be others.
+    """
+    owner = next((kind for kind in type(dataset).__mro__ if "__getitem__" in vars(kind)), None)
+    return {"texts", "label_codes", "label_names"} <= {*vars(owner).get("__annotations__", {})}
 
 
 def require_rows(dataset: Any, channel: str) -> None:
@@ -84,35 +129,67 @@ def require_rows(dataset: Any, channel: str) -> None:
 
 
 def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
-    """Read every item (text, raw label) of a dataset.
+    """Read every item (text, raw label) of a dataset; the texts go into a temporary file.
 
     Args:
         dataset: has __len__ and __getitem__ and, optionally, `place_of(index)`, the location of an item for messages.
+            Columns are used in place of the items where has_columns finds them.
     Raises:
         UserError: when there is no item, a text is invalid, or the mapper does not know a label.
+        PlatformError: when the texts cannot be written.
     """
     require_rows(dataset, channel)
-    texts: list[str] = []
-    targets = np.zeros(len(dataset), dtype=np.int64)
-    wrong: list[str] = []
-    has_unknown = False
+    columns = _columns_of(dataset, mapper) if has_columns(dataset) else None
+    texts, targets = columns or _read_items(dataset, mapper)
     place_of = getattr(dataset, "place_of", Examples.place_of)
+    understood = getattr(dataset, "understood", ())
+    return Examples(texts, targets, place_of, getattr(dataset, "num_empty", 0), understood)
+
+
+def _columns_of(dataset: Any, mapper: LabelMapperBase) -> tuple[Texts, np.ndarray] | None:
+    """Return texts and targets of a dataset with columns; None if one is wrong, which its items tell the place of."""
+    found = [_target_or_problem(mapper, name) for name in dataset.label_names]
+    if any(isinstance(target, str) for target in found) or any(map(text_problem, dataset.texts)):
+        return None
+    return dataset.texts, np.array(found, dtype=np.int64)[dataset.label_codes]
+
+
+def _read_items(dataset: Any, mapper: LabelMapperBase) -> tuple[Texts, np.ndarray]:
+    """Return texts and targets of a dataset, item by item; raises as read_examples says."""
+    writer, wrong = TextWriter(), WrongRows()
+    targets = np.zeros(len(dataset), dtype=np.int64)
+    place_of = getattr(dataset, "place_of", Examples.place_of)
+    known: dict[str, int | str] = {}  # what the mapper says to each label
+    has_unknown = False
     for index in range(len(dataset)):
         text, label = dataset[index]
-        try:
-            targets[index] = _checked_target(mapper, label)
-        except KeyError:
+        target = known.get(label) if type(label) is str else None
+        if target is None:
+            target = _target_or_problem(mapper, label)
+            if type(label) is str:
+                known[label] = target
+        if isinstance(target, str):
             has_unknown = True
-            wrong.append(f"{place_of(index)}: {type(mapper).__name__} does not know the label {shown(label)}")
-        except ValueError as error:
-            has_unknown = True
-            wrong.append(f"{place_of(index)}: {error}")
+            wrong.add(place_of(index), target)
+        else:
+            targets[index] = target
         problem = text_problem(text)
         if problem:
-            wrong.append(f"{place_of(index)}: {problem}")
-        texts.append(text)
-    refuse_rows(wrong, _known_classes(mapper) if has_unknown else "")
-    return Examples(texts, targets, place_of, getattr(dataset, "num_empty", 0))
+            wrong.add(place_of(index), problem)
+        else:
+            writer.append(text)
+    wrong.refuse(_known_classes(mapper) if has_unknown else "")
+    return writer.finish(), targets
+
+
+def _target_or_problem(mapper: LabelMapperBase, label: str) -> int | str:
+    """Return the index of a raw label, or why there is none."""
+    try:
+        return _checked_target(mapper, label)
+    except KeyError:
+        return f"{type(mapper).__name__} does not know the label {shown(label)}"
+    except ValueError as error:
+        return str(error)
 
 
 def _checked_target(mapper: LabelMapperBase, label: str) -> int:
@@ -149,4 +226,4 @@ def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examp
             "Check which column holds the label, or give a validation channel (VALIDATION=val.csv on your machine).",
         )
     rest, part = (examples.subset(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
-    return dataclasses.replace(rest, num_empty=examples.num_empty), part
+    return dataclasses.replace(rest, num_empty=examples.num_empty, understood=examples.understood), part

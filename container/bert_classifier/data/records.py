@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError, cannot_read
 
 MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell means that a quote was never closed
 MAX_JSON_DEPTH = 32
-_MOST_REASONS = 20  # named in one message
-_MOST_PLACES = 3  # of records with the same reason
 _JSON_STRING = re.compile(r'"[^"]*"?')
 _BRACKET = re.compile(r"[\[\]{}]")
 
@@ -187,21 +186,8 @@ def refuse_rows(wrong: Sequence[str], hint: str = "") -> None:
         wrong: "place: reason" for each; those with the same reason are grouped.
         hint: appended to the remedy.
     """
-    if not wrong:
-        return
-    places: dict[str, list[str]] = {}
+    rows = WrongRows()
     for record in wrong:
-        place, _, reason = record.partition(": ") if ": " in record else ("", "", record)
-        places.setdefault(reason, []).append(place)
-    reasons = [f"{_first_of(found)}{reason}" for reason, found in places.items()]
-    rest = "; …" if len(reasons) > _MOST_REASONS else ""
-    raise UserError(
-        f"{len(wrong)} row(s) of the data cannot be used: {'; '.join(reasons[:_MOST_REASONS])}{rest}.",
-        f"Correct or remove these rows.{hint}",
-    )
-
-
-def _first_of(places: Sequence[str]) -> str:
-    more = len(places) - _MOST_PLACES
-    named = ", ".join(filter(None, places[:_MOST_PLACES]))
-    return (f"{named} and {more} more: " if more > 0 else f"{named}: ") if named else ""
+        place, separator, reason = record.partition(": ")
+        rows.add(place if separator else "", reason if separator else record)
+    rows.refuse(hint)
