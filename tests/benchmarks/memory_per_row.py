@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,10 +51,10 @@ def main() -> None:
 
 def lay_out(folder: Path, data: Path, count: int) -> int:
     """Lay out a job of `count` rows; return the bytes of its data."""
-    command = [sys.executable, REPOSITORY / "local_test" / "tiny_job.py", folder]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    tiny_job = REPOSITORY / "local_test" / "tiny_job.py"
+    subprocess.run([sys.executable, tiny_job, folder], check=True, stdout=subprocess.DEVNULL)
     for channel in ("validation", "test", "class"):
-        subprocess.run(["rm", "-r", folder / "input" / "data" / channel], check=True)
+        shutil.rmtree(folder / "input" / "data" / channel)
     settings = folder / "input" / "config" / "hyperparameters.json"
     settings.write_text(json.dumps({**HYPERPARAMETERS, "validation_split": "0.01"}), encoding="utf-8")
     path = folder / "input" / "data" / "train" / "train.csv"
@@ -87,9 +88,10 @@ def run(folder: Path, program: Path) -> tuple[float, float, float]:
             stdout=output,
             start_new_session=True,
         )
-        seconds, peaks = 0.0, [0.0, 0.0]
+        seconds = anonymous = everything = 0.0
         while job.poll() is None:
-            peaks = [max(pair) for pair in zip(peaks, memory(job.pid), strict=True)]
+            now = memory(job.pid)
+            anonymous, everything = max(anonymous, now[0]), max(everything, now[1])
             if not seconds and b" step=1 " in log.read_bytes():
                 seconds = time.monotonic() - started
                 job.send_signal(signal.SIGTERM)
@@ -97,7 +99,7 @@ def run(folder: Path, program: Path) -> tuple[float, float, float]:
     if not seconds:
         sys.exit(log.read_text(encoding="utf-8"))
     print(log.read_text(encoding="utf-8"), file=sys.stderr)
-    return seconds, *peaks
+    return seconds, anonymous, everything
 
 
 def memory(session: int) -> tuple[float, float]:
