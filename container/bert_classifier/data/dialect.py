@@ -234,7 +234,7 @@ def _looks_foreign(first: Sequence[str], others: Sequence[Sequence[str]]) -> boo
         for s, c in zip(shapes, first, strict=True)
     ):
         return True
-    has_labels = any(shape.may_be_label for shape in shapes) and len(same) >= 8
+    has_labels = any(shape.recurs for shape in shapes) and len(same) >= 4
     longest = max(shapes, key=lambda shape: shape.words)
     title = first[shapes.index(longest)]
     return has_labels and len(title.split()) < longest.words - 1

@@ -59,13 +59,15 @@ class Shape:
         return self.filled >= FEW_ROWS and self.distinct >= ALL_DIFFERENT * self.filled
 
     @property
+    def recurs(self) -> bool:
+        """Whether the values are few and short, such as the labels of a file, even if the first rows have only one."""
+        is_short = self.words <= _LABEL_WORDS and self.kind not in ("list", "object")
+        return 0 < self.distinct <= self.filled / 2 and is_short
+
+    @property
     def may_be_label(self) -> bool:
-        """Whether few short values recur."""
-        return (
-            1 < self.distinct <= self.filled / 2
-            and self.words <= _LABEL_WORDS
-            and self.kind not in ("list", "object")
-        )
+        """Whether several short values recur."""
+        return self.recurs and self.distinct > 1
 
 
 def _counted(distinct: int) -> str:
@@ -94,13 +96,13 @@ def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings) -> dict[s
     text = (
         settings.text_column or max(texts, key=lambda shape: shape.words, default=Shape("", 0, 0, 0, "")).name
     )
-    labels = [shape for shape in shapes if shape.name != text and shape.may_be_label]
+    labels = [shape for shape in shapes if shape.name != text and shape.recurs]
     label = settings.label_column or min(labels, key=_label_rank, default=Shape("", 0, 0, 0, "")).name
     return {name: value for name, value in (("label_column", label), ("text_column", text)) if value}
 
 
-def _label_rank(shape: Shape) -> tuple[bool, int]:
-    return shape.kind == "0 or 1", shape.distinct
+def _label_rank(shape: Shape) -> tuple[bool, bool, int]:
+    return not shape.may_be_label, shape.kind == "0 or 1", shape.distinct
 
 
 def multi_label_columns(shapes: Sequence[Shape]) -> list[str]:

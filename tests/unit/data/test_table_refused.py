@@ -29,6 +29,18 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ('label_column="Ticket kind"',),
     ),
+    "unknown header over sorted rows": (
+        "data.csv",
+        "kind,prose\n" + labelled_lines("{label},{text}", [("billing", text) for text in TEXTS]),
+        {},
+        ("line 1 looks like a header", "header=false"),
+    ),
+    "unknown header over few rows": (
+        "data.csv",
+        "kind,prose\n" + labelled_lines("{label},{text}", PAIRS[:6]),
+        {},
+        ("line 1 looks like a header",),
+    ),
     "numbers below a header": (
         "data.csv",
         "aa,bb\n" + labelled_lines("{label},{text}", [("1", "a b"), ("2", "c d"), ("3", "e")]),
