@@ -57,6 +57,7 @@ class Data:
         labels: class names in the order of their indices.
         test: None without a test channel.
         is_held_out: whether validation was split off the train channel.
+        has_class_file: whether a class file gives the order of the classes.
     """
 
     mapper: LabelMapperBase
@@ -65,6 +66,7 @@ class Data:
     validation: Examples
     test: Examples | None
     is_held_out: bool
+    has_class_file: bool
 
     @property
     def channels(self) -> dict[str, Examples]:
@@ -96,7 +98,8 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
         )
     if (train.targets == train.targets[0]).all():
         raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
-    return Data(mapper, labels, train, validation, _optional(files, mapper, "test"), is_held_out)
+    test = _optional(files, mapper, "test")
+    return Data(mapper, labels, train, validation, test, is_held_out, has_class_file=names is not None)
 
 
 def build_model(config: TrainConfig, environment: Environment, labels: Sequence[str]) -> tuple[Any, Any]:

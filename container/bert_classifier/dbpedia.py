@@ -6,6 +6,7 @@ be trained on without a Dataset of your own.
 
 import bisect
 import logging
+import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
+from bert_classifier.data.label_spelling import NearestClass, is_number
 from bert_classifier.data.labels import MISSING_REMEDY
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.table import Table, open_table
@@ -20,7 +22,7 @@ from bert_classifier.data.table_base import WITHOUT_TEXT
 from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.job.settings import shown
-from bert_classifier.label_mapper import LabelMapperBase
+from bert_classifier.label_mapper import ClassNames, LabelMapperBase
 from bert_classifier.records import RowError, text_problem
 
 logger = logging.getLogger(__name__)
@@ -97,51 +99,60 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
 
 
 class DbpediaLabelMapper(LabelMapperBase):
-    """Maps labels that are class names or class numbers, counted from 1.
+    """Maps labels that are class names or, where a class file lists the classes, their numbers from 1.
 
     Args:
-        names: the classes in order, as in classes.txt.
+        names: the classes in order, as in classes.txt; a ClassNames says whether numbers count them.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
-        self._index = {name: index for index, name in enumerate(self._names)}
+        # Files may hold another Unicode form of a name than an older model.
+        self._index = {unicodedata.normalize("NFC", name): index for index, name in enumerate(self._names)}
+        self._index |= {name: index for index, name in enumerate(self._names)}
+        are_numbered = getattr(names, "are_numbered", True)
         # If all names are numbers, every label is a name: 3 is a mistake among the classes 0, 1 and 2.
-        self._counts_from_1 = not all(_is_number(name) for name in self._names)
-        self._is_order_given = True
+        self._has_words = not all(is_number(name) for name in self._names)
+        self._counts_from_1 = self._has_words and are_numbered is not False
+        self._is_order_known = are_numbered is not None
+        self._spellings = NearestClass(self._names)
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "DbpediaLabelMapper":
         """Return the mapper for data without classes.txt: labels sorted by name, or by value if all are numbers."""
         found = set(labels)
-        if all(_is_number(label) for label in found):
-            return cls(sorted(found, key=int))
-        mapper = cls(sorted(found))
-        mapper._is_order_given = False
-        return mapper
+        are_numbers = all(is_number(label) for label in found)
+        return cls(ClassNames(sorted(found, key=int if are_numbers else None), are_numbered=False))
 
     def map(self, label: str) -> int:
         if label in self._index:
             return self._index[label]
-        if self._counts_from_1 and _is_number(label) and 1 <= int(label) <= len(self._names):
+        if self._counts_from_1 and is_number(label) and 1 <= int(label) <= len(self._names):
             self._warn_of_order(label)
             return int(label) - 1
         or_number = f" nor a number from 1 to {len(self._names)}" if self._counts_from_1 else ""
         raise ValueError(
-            f"label {shown(label)} is {'neither' if or_number else 'not'} a class name{or_number}"
+            f"label {shown(label)} is {'neither' if or_number else 'not'} a class name{or_number}{self._hint(label)}"
         )
 
+    def _hint(self, label: str) -> str:
+        """Return what may be meant by an unknown label, as the end of a sentence."""
+        if self._has_words and not self._counts_from_1 and is_number(label):
+            return " (numbers count the classes only where a class file lists them)"
+        match = self._spellings.of(label)
+        return f" (nearest: {shown(match)})" if match else ""
+
     def _warn_of_order(self, label: str) -> None:
-        """Warn once how numbers are assigned to classes if no classes.txt gives their order."""
-        if self._is_order_given:
+        """Warn once of a number where the model does not say whether a class file gave the order of its classes."""
+        if self._is_order_known:
             return
-        self._is_order_given = True
+        self._is_order_known = True
         counted = [
             f"{number} = {shown(name)}" for number, name in enumerate(self._names[:_MOST_SHOWN], start=1)
         ]
         logger.warning(
-            "label %s is not a class of the training data: reading it as a class number in alphabetical order"
-            " (%s%s); put a classes.txt into the class channel if you mean another order",
+            "label %s is read as the number of a class, counted from 1 (%s%s); the model does not say whether a class"
+            " file gave this order: give class names if you mean another",
             shown(label),
             ", ".join(counted),
             ", …" if len(self._names) > _MOST_SHOWN else "",
@@ -153,7 +164,3 @@ class DbpediaLabelMapper(LabelMapperBase):
     @property
     def num_classes(self) -> int:
         return len(self._names)
-
-
-def _is_number(label: str) -> bool:
-    return label.isascii() and label.isdigit() and len(label) < 10

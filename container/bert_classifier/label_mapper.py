@@ -1,9 +1,28 @@
 """The base class for your own label mapper, which converts labels in the data to class indices and back."""
 
+import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterable
+from typing import Self
 
 from bert_classifier.errors import UserError
+
+
+class ClassNames(tuple[str, ...]):
+    """Class names in the order of their indices.
+
+    Attributes:
+        are_numbered: whether labels may count them from 1, as where a class file lists them; None if that is unknown.
+    """
+
+    are_numbered: bool | None
+
+    def __new__(cls, names: Iterable[str], *, are_numbered: bool | None = None) -> Self:
+        """Return the names."""
+        made = super().__new__(cls, names)
+        made.are_numbered = are_numbered
+        return made
 
 
 class LabelMapperBase(ABC):
@@ -56,12 +75,21 @@ def class_names(mapper: LabelMapperBase) -> list[str]:
     for index, name in enumerate(names):
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise UserError(
-                f"{owner}.reverse_map({index}) gives {name!r}.", "Each class needs a printable name."
+                f"{owner}.reverse_map({index}) gives {name!r}{_unprintable(name)}.",
+                "Each class needs a printable name: correct the labels or the class file.",
             )
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UserError(f"{owner} gives several classes the name {twice[0]!r}.", "Make the names distinct.")
     return names
+
+
+def _unprintable(name: object) -> str:
+    """Return a phrase for the first unprintable character of a name; "" without one."""
+    characters = (c for c in name if not c.isprintable()) if isinstance(name, str) else iter(())
+    character = next(characters, "")
+    named = unicodedata.name(character, "a control character") if character else ""
+    return f", with U+{ord(character):04X} ({named.lower()})" if character else ""
 
 
 def positive_index(mapper: LabelMapperBase) -> int | None:

@@ -42,6 +42,7 @@ def test_the_recipe_follows_from_the_data(tmp_path, ranks):
     settings = info["hyperparameters"]
     assert [settings[name] for name in LEFT_TO_THE_PROGRAM] == [20, 0.002, 8]
     assert info["automatic_hyperparameters"] == ["global_batch_size", "num_train_epochs"]
+    assert info["classes_from"] == "class file"
     assert info["metrics"]["test"]["accuracy"] > 0.8
     assert info["warnings"] == []
     assert re.findall(r"WARNING (?!data: )", outcome.log) == []

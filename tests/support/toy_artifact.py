@@ -7,8 +7,12 @@ from support.fakes import CLASS_NAMES, make_pretrained
 MAX_LENGTH = 32
 
 
-def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5) -> Path:
-    """Save a random classifier over the first CLASS_NAMES that reads MAX_LENGTH tokens; return the folder."""
+def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5, **more: object) -> Path:
+    """Save a random classifier over the first CLASS_NAMES that reads MAX_LENGTH tokens; return the folder.
+
+    Args:
+        more: fields of training.json.
+    """
     import torch
 
     from bert_classifier.artifact.artifact import save_artifact
@@ -20,6 +24,6 @@ def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = load_pretrained(str(source), CLASS_NAMES[:classes], tokenizer, MAX_LENGTH)
-    info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature}
+    info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature, **more}
     save_artifact(folder, model, tokenizer, CLASS_NAMES[:classes], info)
     return folder

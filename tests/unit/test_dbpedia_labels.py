@@ -1,13 +1,15 @@
 """The worked example's label mapper: labels by name, by number, or learnt from the data."""
 
 import logging
+import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.dbpedia import DbpediaLabelMapper
-from bert_classifier.label_mapper import class_names
+from bert_classifier.label_mapper import ClassNames, class_names
 
 NAMES = ("Company", "Mean Of Transportation", "Größe")
 
@@ -58,17 +60,75 @@ def test_words_of_the_data_are_sorted_as_texts():
     assert class_names(DbpediaLabelMapper.from_labels(["b", "10", "a", "2", "b"])) == ["10", "2", "a", "b"]
 
 
-def test_numbers_among_words_are_read_by_the_alphabet_aloud(caplog):
-    """No file gives the order of the classes: the assumed order is logged once; with a file, nothing is."""
+@pytest.mark.parametrize("label", ["1", "2", "4", "007"])
+def test_numbers_count_no_classes_without_a_class_file(label):
+    """Where nobody gave the order of the classes, a number is not read by their alphabet: it is refused, with why."""
     mapper = DbpediaLabelMapper.from_labels(["HUM", "DESC", "ABBR"])
+    assert [mapper.map(name) for name in ("HUM", "DESC", "ABBR")] == [2, 1, 0]
+    expected = rf"label '{label}' is not a class name \(numbers count the classes only where a class file lists them\)$"
+    with pytest.raises(ValueError, match=expected):
+        mapper.map(label)
+
+
+def test_number_among_the_labels_is_a_class():
+    """A number that is a label of the training data means that class, beside words too; another one is unknown."""
+    mapper = DbpediaLabelMapper.from_labels(["2", "other", "other"])
+    assert (mapper.map("2"), mapper.map("other")) == (0, 1)
+    with pytest.raises(ValueError, match=r"'1' is not a class name \(numbers count"):
+        mapper.map("1")
+
+
+def test_numbers_for_a_model_of_unknown_origin_are_read_aloud(caplog):
+    """An older model does not say where its order comes from: numbers count, with one warning that shows how."""
+    mapper = DbpediaLabelMapper(ClassNames(["ABBR", "DESC", "HUM"]))
     with caplog.at_level(logging.WARNING, "bert_classifier"):
         assert DbpediaLabelMapper(NAMES).map("2") == 1
         assert [mapper.map(label) for label in ("HUM", "DESC", "ABBR")] == [2, 1, 0]
         assert caplog.messages == []
         assert [mapper.map(label) for label in ("1", "2", "1")] == [0, 1, 0]
     (message,) = caplog.messages
-    assert "alphabetical order (1 = 'ABBR', 2 = 'DESC', 3 = 'HUM')" in message
-    assert "put a classes.txt into the" in message
+    assert "label '1' is read as the number of a class, counted from 1 (1 = 'ABBR', 2 = 'DESC'" in message
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [
+        ("company", "Company"),
+        ("MEAN_OF-TRANSPORTATION", "Mean Of Transportation"),
+        ("Compnay", "Company"),
+        ("Grösse", "Größe"),
+    ],
+)
+def test_unknown_label_names_the_nearest_class(label, meant):
+    """A label that differs in its spelling only, or has a typing error, is answered with the class that is meant."""
+    with pytest.raises(ValueError, match=rf" \(nearest: '{meant}'\)$"):
+        DbpediaLabelMapper(NAMES).map(label)
+
+
+def test_number_stored_as_a_float_names_the_class():
+    """pandas writes 1.0 where a label is missing elsewhere: the class 1 may be meant."""
+    with pytest.raises(ValueError, match=r"label '1\.0' is not a class name \(nearest: '1'\)$"):
+        DbpediaLabelMapper.from_labels(["0", "1"]).map("1.0")
+
+
+def test_name_in_another_unicode_form_is_the_name():
+    """Labels come in the form NFC, the names of an older model perhaps not."""
+    old = [unicodedata.normalize("NFD", "Größe"), "Weite"]
+    assert DbpediaLabelMapper(old).map("Größe") == DbpediaLabelMapper(old).map(old[0]) == 0
+    both = [old[0], "Größe"]
+    assert [DbpediaLabelMapper(both).map(name) for name in both] == [0, 1]
+
+
+def test_many_unknown_labels_take_no_time():
+    """The nearest class is sought for a few labels only, and not at all among very many classes."""
+    few = DbpediaLabelMapper([f"class number {n}" for n in range(4000)])
+    many = DbpediaLabelMapper([f"class number {n}" for n in range(100_000)])
+    started = time.perf_counter()
+    for mapper in (few, many):
+        for n in range(10_000):
+            with pytest.raises(ValueError, match=f"label 'klass {n}' is neither"):
+                mapper.map(f"klass {n}")
+    assert time.perf_counter() - started < 20
 
 
 @given(labels=st.lists(st.text("0123456789abñ-", min_size=1, max_size=12), min_size=1, max_size=20))

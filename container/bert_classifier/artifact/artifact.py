@@ -15,6 +15,7 @@ from bert_classifier.artifact.manifest import find_artifact, put_files, verify
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import PlatformError, UserError, remedy_for
 from bert_classifier.job.json_files import read_object, write_json
+from bert_classifier.label_mapper import ClassNames
 from bert_classifier.modeling.model_folder import cannot_load, check_config
 from bert_classifier.modeling.pretrained import incomplete_keys, load_config, load_model
 from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
@@ -22,6 +23,8 @@ from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
 logger = logging.getLogger(__name__)
 
 TRAINING_INFO = "training.json"
+# Values of its field classes_from, which older versions did not write: only a class file gives the classes numbers.
+CLASS_FILE, TRAINING_LABELS = "class file", "training labels"
 ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
 # Required fields of training.json.
 _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
@@ -45,7 +48,7 @@ class Artifact:
     Attributes:
         model: in evaluation mode, float32, on the CPU.
         encoder: cuts and encodes texts as in training.
-        labels: class names in the order of the logits.
+        labels: class names in the order of the logits, and whether numbers count them.
         temperature: divides logits before softmax (1 = not calibrated).
         abstain_below: texts with a lower score get no label (0 = never).
         info: the content of training.json.
@@ -53,7 +56,7 @@ class Artifact:
 
     model: transformers.PreTrainedModel
     encoder: TextEncoder
-    labels: tuple[str, ...]
+    labels: ClassNames
     temperature: float
     abstain_below: float
     info: dict[str, Any]
@@ -113,7 +116,10 @@ def load_artifact(folder: Path) -> Artifact:
     if not info.get("is_complete", True):
         stopped = "the model in %s comes from a run stopped at step %s: training.json says is_complete=false"
         logger.warning(stopped, folder, info.get("steps"))
-    return Artifact(model.eval(), encoder, tuple(labels), info["temperature"], info["abstain_below"], info)
+    origin = info.get("classes_from")
+    are_numbered = origin == CLASS_FILE if origin in (CLASS_FILE, TRAINING_LABELS) else None
+    names = ClassNames(labels, are_numbered=are_numbered)
+    return Artifact(model.eval(), encoder, names, info["temperature"], info["abstain_below"], info)
 
 
 def _read_info(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
+from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def _finite(channel: str, result: Evaluation) -> Evaluation:
     if is_finite.all():
         return result
     spoilt = int((~is_finite).any(axis=1).sum())
-    logger.warning("the model's logits are not finite for %d text(s) of %s", spoilt, channel)
+    logger.warning("the model's logits are not finite for %s of %s", counted(spoilt, "text"), channel)
     return Evaluation(np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4), result.targets)
 
 

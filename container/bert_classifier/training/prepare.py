@@ -21,6 +21,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
+from bert_classifier.job.wording import counted
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batching import Split
@@ -43,6 +44,7 @@ class PreparedData:
         splits: train, validation and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
         data_report: findings of the data doctor, as in data_report.json.
+        has_class_file: whether a class file gives the order of the classes.
         records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
     """
 
@@ -51,6 +53,7 @@ class PreparedData:
     splits: Mapping[str, Split]
     fingerprints: Mapping[str, str]
     data_report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    has_class_file: bool = False
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
@@ -67,6 +70,7 @@ class PreparedData:
             "splits": list(self.splits),
             "fingerprints": dict(self.fingerprints),
             "data_report": dict(self.data_report),
+            "has_class_file": self.has_class_file,
         }
         (folder / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
 
@@ -105,7 +109,9 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     log_findings(report)
     records = {name: functools.partial(Records.of, data.channels[name]) for name in splits if name != "train"}
     positive = positive_index(data.mapper)
-    return PreparedData(data.labels, positive, splits, fingerprints, report.as_json(), records)
+    return PreparedData(
+        data.labels, positive, splits, fingerprints, report.as_json(), data.has_class_file, records
+    )
 
 
 class _Preparation:
@@ -162,14 +168,14 @@ def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> No
 
 def _write(environment: Environment, report: DataReport) -> None:
     """Write data_report.json; a failure does not stop the job."""
-    path = environment.output_dir / REPORT_FILE
+    path, found = environment.output_dir / REPORT_FILE, counted(len(report.findings), "finding")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, report.as_json())
     except OSError as error:
-        logger.warning("data: %d finding(s), but %s cannot be written: %s", len(report.findings), path, error)
+        logger.warning("data: %s, but %s cannot be written: %s", found, path, error)
     else:
-        logger.info("data: %d finding(s), in %s", len(report.findings), path)
+        logger.info("data: %s, in %s", found, path)
 
 
 def _records_file(folder: Path, channel: str) -> Path:

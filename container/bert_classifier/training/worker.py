@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from bert_classifier import __version__
-from bert_classifier.artifact.artifact import load_artifact, save_artifact
+from bert_classifier.artifact.artifact import CLASS_FILE, TRAINING_LABELS, load_artifact, save_artifact
 from bert_classifier.artifact.provenance import encoder_line, true_settings
 from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.encoding.micro_batches import pad
@@ -111,6 +111,7 @@ class Job:
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),
             "automatic_hyperparameters": list(self.trainer.recipe.automatic),
+            "classes_from": CLASS_FILE if self.prepared.has_class_file else TRAINING_LABELS,
             "data": {
                 "train_texts": len(self.prepared.splits["train"].targets),
                 "train_sha256": self.prepared.fingerprints["train"],

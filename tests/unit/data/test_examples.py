@@ -62,7 +62,7 @@ def test_unknown_labels_are_named_by_file_and_line(tmp_path):
         read_examples(DbpediaDataset([path]), MAPPER, "train")
     assert caught.value.cause.endswith(
         ": train.csv line 1, train.csv line 3, train.csv line 5 and 47 more: label 'Delta' is neither a class name nor"
-        " a number from 1 to 3."
+        " a number from 1 to 3 (nearest: 'Beta')."
     )
     assert caught.value.remedy.endswith(" The classes are 'Alpha', 'Beta', 'Gamma'.")
     assert_clear(caught.value)

@@ -7,6 +7,7 @@ import numpy as np
 from bert_classifier.data.doctor.context import DataContext, share_of
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.wording import counted
 
 RARE = 10  # training texts; a class with fewer is hardly learned
 IMBALANCED = 10  # ratio of the largest to the smallest class
@@ -17,12 +18,12 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
     """Find classes without texts in a channel that needs some."""
     counts = {name: stats.counts(len(context.labels)) for name, stats in context.stats.items()}
     untaught = counts["train"] == 0
-    nowhere = np.sum([*counts.values()], axis=0) == 0
+    nowhere = context.texts_per_class == 0
     if nowhere.any():
         yield Finding(
             "absent_classes",
             Severity.WARNING,
-            f"{nowhere.sum()} class(es) have no text anywhere: {context.named(nowhere)}.",
+            f"{_classes(nowhere, 'has', 'have')} no text anywhere: {context.named(nowhere)}.",
             "Remove them from classes.txt, or add texts: nothing teaches the model to predict them.",
         )
     for part in context.judged:
@@ -33,7 +34,8 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
             yield Finding(
                 "untaught_classes",
                 Severity.ERROR if is_most else Severity.WARNING,
-                f"{asked.sum()} class(es) of {part.name} have no training text: {context.named(asked)}; "
+                f"{_classes(asked, f'of {part.name} has', f'of {part.name} have')} no training text:"
+                f" {context.named(asked)}; "
                 f"{share_of(len(indices), part)} can only be predicted wrongly.",
                 "Add training texts of these classes, or check that both files belong to the same data.",
                 part.places(indices),
@@ -43,7 +45,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "unjudged_classes",
             Severity.INFO,
-            f"{unseen.sum()} class(es) of train have no validation text: {context.named(unseen)}.",
+            f"{_classes(unseen, 'of train has', 'of train have')} no validation text: {context.named(unseen)}.",
             "Add some: without them validation does not show how well they are learned.",
         )
 
@@ -56,7 +58,7 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "rare_classes",
             Severity.WARNING,
-            f"{rare.sum()} class(es) have fewer than {RARE} training texts: {context.named(rare)}.",
+            f"{_classes(rare, 'has', 'have')} fewer than {RARE} training texts: {context.named(rare)}.",
             "Add more texts, or merge each with a class of similar meaning.",
         )
     present = np.flatnonzero(counts)
@@ -83,3 +85,8 @@ def sizes(context: DataContext) -> Iterator[Finding]:
             f"With {count} validation texts, an accuracy of 90 % is known to ±{margin:.0f} points only.",
             "Add validation texts before you compare settings by their accuracy.",
         )
+
+
+def _classes(chosen: np.ndarray, one: str, several: str) -> str:
+    """Return the number of chosen classes with the verb that follows; `chosen` is bool (num_classes,)."""
+    return counted(int(chosen.sum()), f"class {one}", f"classes {several}")

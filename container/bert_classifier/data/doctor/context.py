@@ -41,6 +41,19 @@ class DataContext:
         return [stats for name, stats in self.stats.items() if name != "train"]
 
     @functools.cached_property
+    def texts_per_class(self) -> np.ndarray:
+        """The texts of each class in all channels together, int64 (num_classes,)."""
+        counts = np.zeros(len(self.labels), dtype=np.int64)
+        for stats in self.stats.values():
+            counts += stats.counts(len(counts))
+        return counts
+
+    @functools.cached_property
+    def texts_by_label(self) -> dict[str, int]:
+        """The same by class name."""
+        return dict(zip(self.labels, self.texts_per_class.tolist(), strict=True))
+
+    @functools.cached_property
     def leaks(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Texts of validation and test that also occur in train, and their indices in train; both int64."""
         return {part.name: leaked_from(part, self.train) for part in self.judged}

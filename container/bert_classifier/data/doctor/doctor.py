@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bert_classifier.data.doctor import class_rules, text_rules
+from bert_classifier.data.doctor import class_rules, label_rules, text_rules
 from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.report import DataReport, Finding
 from bert_classifier.data.doctor.stats import ChannelStats
@@ -16,7 +16,8 @@ from bert_classifier.job.findings import Severity
 logger = logging.getLogger(__name__)
 
 _RULES = (
-    text_rules.empty, text_rules.contents, text_rules.language, class_rules.missing_classes, class_rules.class_sizes,
+    text_rules.empty, text_rules.contents, text_rules.language, label_rules.header_rows, label_rules.several_in_one,
+    label_rules.spellings, label_rules.written_forms, class_rules.missing_classes, class_rules.class_sizes,
     text_rules.leakage, text_rules.conflicts, text_rules.duplicates, text_rules.encoding, text_rules.truncation,
     class_rules.sizes,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from bert_classifier.data.doctor.context import DataContext, pairs, severity_of,
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.doctor.texts import is_bare, looks_like_id
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.wording import counted
 
 MOST_UNKNOWN = 0.05  # fraction of tokens; languages that the tokenizer knows stay far below
 
@@ -34,7 +35,7 @@ def empty(context: DataContext) -> Iterator[Finding]:
             yield Finding(
                 "empty_texts",
                 severity_of(count, stats),
-                f"{count} {stats.name} row(s) without a text are left out.",
+                f"{counted(count, f'{stats.name} row')} without a text {'is' if count == 1 else 'are'} left out.",
                 "Fill in their texts, or remove these rows.",
             )
 

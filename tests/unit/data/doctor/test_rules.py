@@ -69,7 +69,7 @@ def test_empty_rows_are_counted(examined):
     assert found(examined(**good, num_empty=1)) == {"empty_texts": "info"}
     report = examined(**good, num_empty=2)
     assert found(report) == {"empty_texts": "warning"}
-    assert report.findings[0].message == "2 train row(s) without a text are left out."
+    assert report.findings[0].message == "2 train rows without a text are left out."
     assert report.channels["train"].empty == 2
 
 
@@ -123,7 +123,7 @@ def test_classes_that_are_nowhere_are_named(examined):
     """A class of classes.txt without any text is a warning."""
     report = examined(train=rows(120, classes=2), validation=rows(120, classes=2, word="two"))
     assert found(report) == {"absent_classes": "warning"}
-    assert report.findings[0].message == "1 class(es) have no text anywhere: Gamma."
+    assert report.findings[0].message == "1 class has no text anywhere: Gamma."
     assert report.channels["train"].classes == {"Alpha": 60, "Beta": 60, "Gamma": 0}
 
 
@@ -154,7 +154,7 @@ def test_rare_classes_and_imbalance(examined):
     report = examined(train=train, validation=validation)
     assert found(report) == {"rare_classes": "warning", "class_imbalance": "warning"}
     findings = {finding.code: finding for finding in report.findings}
-    assert findings["rare_classes"].message == "1 class(es) have fewer than 10 training texts: Gamma."
+    assert findings["rare_classes"].message == "1 class has fewer than 10 training texts: Gamma."
     assert findings["class_imbalance"].message == "Class Alpha has 90 training texts, Gamma only 9."
     assert "class_weights=balanced" in findings["class_imbalance"].remedy
     balanced = TrainConfig(max_seq_length=32, class_weights="balanced")
