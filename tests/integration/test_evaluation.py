@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
-from bert_classifier.evaluation.__main__ import run
+from bert_classifier.evaluation.command import run
 from bert_classifier.serving.model.predictor import Predictor
 from support.fakes import CLASS_NAMES, toy_rows, write_csv
 from support.toy_artifact import make_artifact
@@ -173,27 +172,56 @@ def test_the_script_names_what_is_missing(model, tmp_path):
     assert script("", "x.csv").returncode == 2
 
 
-def test_ctrl_c_ends_it_with_a_sentence(model, tmp_path):
-    """Interrupted at its work, the command says so, without a traceback."""
-    data = write_csv(tmp_path / "many.csv", ROWS * 500)
-    output = tmp_path / "results"
+def start(command: str, model: Path, data: Path, output: Path, *first: Path) -> "subprocess.Popen[str]":
+    """Start a command as a process that finds modules in the folders `first`."""
     arguments = ["--model", str(model), "--data", str(data), "--output", str(output)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bert_classifier.evaluation", "evaluate", *arguments],
-        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "container"), "HF_HUB_OFFLINE": "1"},
+    more = ["--other", str(model)] if command == "compare" else []
+    paths = [str(path) for path in (*first, SCRIPT.parents[1] / "container")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "bert_classifier.evaluation", command, *arguments, *more],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    give_up = time.monotonic() + 60
-    while not output.is_dir():  # made as the command begins
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    log, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped by Ctrl-C" in log
+
+
+INCOMPLETE = "stopped by Ctrl-C: the results in {} may be incomplete"
+
+
+@pytest.mark.parametrize(
+    ("command", "library", "then", "words"),
+    [
+        ("compare", "torch", "raise", "stopped by Ctrl-C"),
+        ("evaluate", "matplotlib", "raise", INCOMPLETE),
+        ("evaluate", "matplotlib", "raise ImportError('initialization failed')", INCOMPLETE),
+        ("evaluate", "matplotlib", "os.kill(os.getpid(), signal.SIGINT)", "stopped by Ctrl-C"),
+    ],
+)
+def test_ctrl_c_ends_it_with_a_sentence(model, data, tmp_path, command, library, then, words):
+    """While the program loads, at its work, turned into another exception by a library, typed twice."""
+    (tmp_path / f"{library}.py").write_text(
+        f"import os, signal\ntry: os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt: {then}\n",
+        encoding="utf-8",
+    )
+    with start(command, model, data, tmp_path / "results", tmp_path) as process:
+        log, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, log
+    assert log.splitlines()[-1].endswith(words.format(tmp_path / "results"))
     assert "Traceback" not in log
+
+
+def test_ctrl_c_once_everything_is_written_does_not_kill(model, data, tmp_path):
+    """The last line is out, and the process is about to end: it does so with an exit code of its own."""
+    with start("evaluate", model, data, tmp_path / "results") as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "texts are right" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait(60) in {0, 130}
+    assert "Traceback" not in "".join(lines)
 
 
 def test_an_engine_that_is_none_leaves_no_folder(model, data, tmp_path):

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AlbertConfig, AlbertModel
 
-from bert_classifier.evaluation.__main__ import run as evaluate
+from bert_classifier.evaluation.command import run as evaluate
 from support.fakes import make_ml_root, toy_rows, write_csv
 from support.train_cluster import started
 from support.train_process import CONTAINER, train_as_process, train_in_process

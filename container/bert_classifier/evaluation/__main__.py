@@ -1,161 +1,17 @@
 """`python -m bert_classifier.evaluation evaluate | compare`: evaluate trained models on a labelled file."""
 
-import argparse
-import logging
 import os
-import signal
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import torch
+from bert_classifier.job.interrupts import exit_on_ctrl_c
 
-from bert_classifier import log
-from bert_classifier.artifact.artifact import Artifact, load_artifact
-from bert_classifier.artifact.provenance import encoder_facts
-from bert_classifier.data.examples import Records
-from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
-from bert_classifier.evaluation.evaluate import evaluate_artifact, read_labelled
-from bert_classifier.evaluation.outputs import write_outputs
-from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
-from bert_classifier.evaluation.report.context import ReportContext
-from bert_classifier.evaluation.tables import write_predictions
-from bert_classifier.job.atomic_io import require_writable
-from bert_classifier.job.cpu_quota import available_cores
-from bert_classifier.modeling.pretrained import quiet_transformers
+exit_on_ctrl_c()
 
-logger = logging.getLogger("bert_classifier.evaluation")
-
-_INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code
-
-
-def main() -> int:
-    """Run the command line; return the same exit codes as training."""
-    log.configure("INFO")
-    torch.set_num_threads(min(available_cores(), torch.get_num_threads()))
-    with tempfile.TemporaryDirectory(prefix="plots-") as cache:
-        os.environ.setdefault("MPLCONFIGDIR", cache)  # matplotlib writes a cache
-        return run(sys.argv[1:])
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one command; log an error as one sentence, and return the exit code."""
-    options = _parser().parse_args(arguments)
-    quiet_transformers()
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-        require_writable(options.output)
-        options.run(options)
-    except ContainerError as error:
-        return _failed(error)
-    except OSError as error:
-        cause = f"The results cannot be written to {options.output}: {error}."
-        return _failed(PlatformError(cause, "Choose another OUTPUT."))
-    except KeyboardInterrupt:
-        logger.warning("stopped by Ctrl-C: the results in %s may be incomplete", options.output)
-        return _INTERRUPTED
-    return 0
-
-
-def _failed(error: ContainerError) -> int:
-    logger.error("%s", failure_text(error))
-    return exit_code_of(error)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bert_classifier.evaluation", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for name, command, words in (
-        ("evaluate", _evaluate, "score a model on a labelled file"),
-        ("compare", _compare, "compare two models"),
-    ):
-        added = commands.add_parser(name, help=words, description=words)
-        added.set_defaults(run=command)
-        added.add_argument("--model", type=Path, required=True, help="folder that training wrote")
-        if name == "compare":
-            added.add_argument("--other", type=Path, required=True, help="the folder of the second model")
-        added.add_argument("--data", type=Path, required=True, help="CSV or JSON Lines file, as for training")
-        added.add_argument("--output", type=Path, required=True, help="folder for the results")
-        added.add_argument("--names", nargs="*", default=[], help="names of the models in the report")
-    return parser
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    artifact = load_artifact(options.model)
-    examples, positive = read_labelled(options.data, artifact.labels)
-    evaluation = evaluate_artifact(artifact, examples, options.data.name, artifact.labels)
-    records = Records.of(examples)
-    (name,) = _names(options, options.model)
-    context = ReportContext(
-        title=f"{name} on {options.data.name}",
-        labels=artifact.labels,
-        positive=positive,
-        evaluation=evaluation,
-        records=records,
-        facts={
-            "Model": _facts(artifact, name),
-            **_encoder(artifact),
-            "Versions": artifact.info.get("versions", {}),
-        },
-    )
-    write_outputs(options.output, context)
-    write_predictions(
-        options.output / "predictions.csv",
-        artifact.labels,
-        context.result,
-        artifact.temperature,
-        records.places,
-    )
-    scores = context.scores
-    logger.info(
-        "%d of %d texts are right: accuracy %.4f (95 %%: %.4f to %.4f), macro F1 %.4f, calibration error %.4f",
-        context.result.confusion.trace(), context.result.count, scores["accuracy"], scores["accuracy_low"],
-        scores["accuracy_high"], scores["macro_f1"], scores["ece"],
-    )  # fmt: skip
-
-
-def _compare(options: argparse.Namespace) -> None:
-    first, second = load_artifact(options.model), load_artifact(options.other)
-    if sorted(first.labels) != sorted(second.labels):
-        differing = sorted(set(first.labels) ^ set(second.labels))
-        raise UserError(
-            f"The two models do not have the same classes: {', '.join(differing[:10])}.",
-            "Compare models of the same classes.",
-        )
-    examples, _ = read_labelled(options.data, first.labels)
-    first_result, second_result = (
-        evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)
-    )
-    first_name, second_name = _names(options, options.model, options.other)
-    pair = Pair((first_name, second_name), first.labels, (first_result, second_result), Records.of(examples))
-    write_comparison(options.output, pair)
-    logger.info("first: %s, second: %s", first_name, second_name)
-    logger.info("%s", verdict(pair))
-
-
-def _names(options: argparse.Namespace, *folders: Path) -> list[str]:
-    """Return the models' names from --names, or else their folders."""
-    return list(options.names) if len(options.names) == len(folders) else [str(folder) for folder in folders]
-
-
-def _facts(artifact: Artifact, name: str) -> dict[str, object]:
-    known = ("max_seq_length", "truncation", "precision", "steps", "best_step", "kept_step", "is_complete")
-    data = artifact.info.get("data", {})
-    return {
-        "folder": name,
-        "classes": len(artifact.labels),
-        "temperature": artifact.temperature,
-        "abstains below": artifact.abstain_below,
-        **{key: artifact.info[key] for key in known if key in artifact.info},
-        **{key: data[key] for key in ("train_texts", "train_sha256") if key in data},
-    }
-
-
-def _encoder(artifact: Artifact) -> dict[str, Mapping[str, object]]:
-    """Return the origin of the encoder; empty for artifacts of versions that did not record it."""
-    return {"Encoder": encoder_facts(artifact.info["encoder"])} if "encoder" in artifact.info else {}
-
+from bert_classifier.evaluation.command import main  # noqa: E402 - it takes seconds, in which Ctrl-C may come
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Without the interpreter's own ending: it takes a second, during which Ctrl-C would kill.
+    os._exit(status)
