@@ -21,7 +21,7 @@ from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.tables import write_predictions
 from bert_classifier.job.atomic_io import require_writable
 from bert_classifier.job.cpu_quota import available_cores
-from bert_classifier.job.interrupts import INTERRUPTED, raised
+from bert_classifier.job.interrupts import INTERRUPTED, CtrlCRaises
 from bert_classifier.modeling.pretrained import quiet_transformers
 
 logger = logging.getLogger("bert_classifier.evaluation")
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     quiet_transformers()
     try:
-        with raised():
+        with CtrlCRaises():
             options.output.mkdir(parents=True, exist_ok=True)
             require_writable(options.output)
             options.run(options)

@@ -1,9 +1,7 @@
 """Ctrl-C ends a command with exit code 130, whenever it comes: during its imports, at its work, at its end."""
 
-import contextlib
 import os
 import signal
-from collections.abc import Iterator
 
 INTERRUPTED = 128 + signal.SIGINT  # a shell's exit code
 
@@ -13,31 +11,27 @@ def exit_on_ctrl_c() -> None:
     signal.signal(signal.SIGINT, _exit)
 
 
-@contextlib.contextmanager
-def raised() -> Iterator[None]:
+class CtrlCRaises:
     """Raise KeyboardInterrupt at the first Ctrl-C within the block, so that it cleans up; exit at the second.
 
-    Raises:
-        KeyboardInterrupt: also where a library has swallowed it, or turned it into another exception.
+    A class, since a generator that is interrupted at its end is closed by the interpreter, with a traceback.
     """
-    has_come = False
 
-    def note(*_: object) -> None:
-        nonlocal has_come
-        has_come = True
+    def __init__(self) -> None:
+        self._has_come = False
+
+    def __enter__(self) -> None:
+        self._former = signal.signal(signal.SIGINT, self._note)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise KeyboardInterrupt also where a library has swallowed it, or turned it into another exception."""
+        signal.signal(signal.SIGINT, self._former)
+        if self._has_come and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt
+
+    def _note(self, *_: object) -> None:
+        self._has_come = True
         exit_on_ctrl_c()
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    except BaseException as error:
-        if has_come and not isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, former)
-    if has_come:
         raise KeyboardInterrupt
 
 
