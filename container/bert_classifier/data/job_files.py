@@ -3,17 +3,20 @@
 Standard library only, so that mistakes are reported before importing torch or reading a whole file.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bert_classifier.data.labels import normal_label
+from bert_classifier.data.class_list import read_class_names
 from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
-from bert_classifier.data.records import read_lines
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.data_names import listed
 from bert_classifier.job.encoder_folder import check_encoder, check_readable
-from bert_classifier.job.environment import Environment
+from bert_classifier.job.environment import Channel, Environment
+
+logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parents[1]  # bert_classifier
 
@@ -28,7 +31,9 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
     check_encoder(model_source(config, environment), config.max_seq_length)
     names = read_class_list(config, environment)
     looks_inside = reads_tables()
-    for files in data_files(config, environment, names or ()).values():
+    for name, files in data_files(config, environment, names or ()).items():
+        if not _only(config)[name]:
+            _warn_of_others(environment.channels[name], files, config.class_file)
         for path in files:
             check_readable(path, "Check the file.")
             if looks_inside:
@@ -43,6 +48,14 @@ def reads_tables(package: Path = _PACKAGE) -> bool:
     builder, dataset = (package.joinpath(name).read_text("utf-8") for name in ("builder.py", "dbpedia.py"))
     body = builder.partition("def build_dataset(")[2].partition("\ndef ")[0]
     return "return DbpediaDataset(files)" in body and "open_table(" in dataset
+
+
+def _warn_of_others(channel: Channel, chosen: Sequence[Path], class_file: str) -> None:
+    """Warn of files beside the chosen ones that are not read."""
+    others = channel.passed_over(chosen, class_file)
+    if others:
+        read = listed(path.relative_to(channel.path) for path in chosen)
+        logger.warning("channel %s: reading %s; not read: %s", channel.name, read, listed(others))
 
 
 def model_source(config: TrainConfig, environment: Environment) -> str:
@@ -63,39 +76,34 @@ def data_files(
         UserError: for a missing channel or file.
         PlatformError: for a channel that cannot be read.
     """
-    wanted = {"train": config.train_file, "validation": config.validation_file, "test": ""}
     environment.required_channel("train")
-    there = {name: only for name, only in wanted.items() if name in environment.channels}
+    there = {name: only for name, only in _only(config).items() if name in environment.channels}
     channels, settings = environment.channels, ReaderSettings.of(config)
     return {
-        name: DataFiles(channels[name].files(only), settings, classes, channels[name].path)
+        name: DataFiles(channels[name].files(only, config.class_file), settings, classes, channels[name].path)
         for name, only in there.items()
     }
+
+
+def _only(config: TrainConfig) -> dict[str, str]:
+    """Return the one file to read of each data channel; "" for all."""
+    return {"train": config.train_file, "validation": config.validation_file, "test": ""}
 
 
 def read_class_list(config: TrainConfig, environment: Environment) -> list[str] | None:
     """Return the lines of the class file, from channel `class` or beside the training data; None without one.
 
     Raises:
-        UserError: when a requested file is missing, or has an empty line.
+        UserError: when a requested file is missing, has an empty line, or holds labelled data.
     """
     for name in ("class", "train"):
         channel = environment.channels.get(name)
         path = channel.find(config.class_file) if channel else None
         if path:
-            return _class_names(path)
+            return read_class_names(path)
     if "class" in environment.channels or config.class_file != TrainConfig.class_file:
         raise UserError(
             f"No channel, class or train, has the file {config.class_file}.",
             "Put it there, or set class_file to its name.",
         )
     return None
-
-
-def _class_names(path: Path) -> list[str]:
-    names = [normal_label(line) for line in read_lines(path)]
-    while names and not names[-1]:
-        names.pop()
-    if "" in names:
-        raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class per line.")
-    return names

@@ -8,17 +8,17 @@ import dataclasses
 import errno
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from bert_classifier.errors import PlatformError, UserError, cannot_read, remedy_for
 from bert_classifier.job.atomic_io import remove_partial_files, require_replaceable, require_writable
+from bert_classifier.job.data_names import ALL_FORMS, choose, is_hidden, listed, passed_over
 from bert_classifier.job.json_files import read_object
 
 logger = logging.getLogger(__name__)
 
-DATA_SUFFIXES = (".csv", ".jsonl")
 # The SDK calls a lone S3 location `training`; `val` comes from the older sample.
 _CHANNEL_ALIASES = {"training": "train", "val": "validation"}
 
@@ -30,31 +30,31 @@ class Channel:
     name: str
     path: Path
 
-    def files(self, only: str = "") -> list[Path]:
-        """Return the data files (*.csv, *.jsonl) below the folder, sorted by name.
+    def files(self, only: str = "", class_file: str = "") -> list[Path]:
+        """Return the data files below the folder, sorted by name: those that `data_names.choose` finds.
 
         Hidden files and folders and the empty marker objects of the S3 console are ignored.
 
         Args:
             only: a single file to return, of any suffix, relative to the folder.
+            class_file: name of the list of classes, which is no data wherever it lies in the folder itself.
         Raises:
             UserError: when there is none; the message lists what is there.
             PlatformError: when the folder cannot be read.
         """
-        try:
-            visible = self._visible_files()
-            if only:
-                chosen = [p for p in visible if p == self.path / only]
-            else:
-                chosen = [p for p in visible if p.suffix.lower() in DATA_SUFFIXES and p.stat().st_size]
-        except OSError as error:
-            raise PlatformError(
-                f"Channel {self.name} cannot be read: {error.filename}: {error.strerror}.",
-                "Check the mount and the permissions of the container's user.",
-            ) from error
+        visible = self._visible_files()
+        if only:
+            chosen = [p for p in visible if p == self.path / only]
+        else:
+            chosen = choose(self._candidates(visible, class_file))
         if not chosen:
             raise self._nothing_found(only, visible)
         return chosen
+
+    def passed_over(self, chosen: Collection[Path], class_file: str) -> list[str]:
+        """Return the files beside the chosen ones that may be meant as data, too, relative to the folder."""
+        found = passed_over(self._candidates(self._visible_files(), class_file), chosen, class_file)
+        return [str(path.relative_to(self.path)) for path in found]
 
     def find(self, name: str) -> Path | None:
         """Return the file `name` in the channel's folder, if it exists; raises as cannot_read says."""
@@ -67,23 +67,41 @@ class Channel:
             return None
 
     def _visible_files(self) -> list[Path]:
-        found = []
-        for folder, folders, names in os.walk(self.path, onerror=_raise):  # follows no links to folders
-            folders[:] = [f for f in folders if not f.startswith(".")]
-            found += [Path(folder, n) for n in names if not n.startswith(".")]
-        fifo = next((p for p in found if p.is_fifo()), None)
+        try:
+            found = list(self._walk())
+            fifo = next((p for p in found if p.is_fifo()), None)
+            files = [p for p in found if p.is_file()]
+        except OSError as error:
+            raise self._unreadable(error) from error
         if fifo:
             pipe = f"Channel {self.name} holds the pipe {fifo}."
             raise UserError(pipe, "Start the job with input mode File or FastFile.")
-        return sorted((p for p in found if p.is_file()), key=lambda p: str(p.relative_to(self.path)))
+        return sorted(files, key=lambda p: str(p.relative_to(self.path)))
+
+    def _walk(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self.path, onerror=_raise):  # follows no links to folders
+            folders[:] = [f for f in folders if not is_hidden(Path(f))]
+            yield from (Path(folder, n) for n in names if not is_hidden(Path(n)))
+
+    def _candidates(self, visible: list[Path], class_file: str) -> list[Path]:
+        try:
+            return [p for p in visible if p != self.path / class_file and p.stat().st_size]
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> PlatformError:
+        return PlatformError(
+            f"Channel {self.name} cannot be read: {error.filename}: {error.strerror}.",
+            "Check the mount and the permissions of the container's user.",
+        )
 
     def _nothing_found(self, only: str, visible: list[Path]) -> UserError:
-        names = ", ".join(str(p.relative_to(self.path)) for p in visible[:5])
-        there = f"it holds {names}" + (" …" if len(visible) > 5 else "") if visible else "it is empty"
-        wanted = f"file {only}" if only else "*.csv or *.jsonl file with content"
+        names = listed(p.relative_to(self.path) for p in visible)
+        there = f"it holds {names}" if visible else "it is empty"
+        wanted = f"file {only}" if only else "data file with content"
         return UserError(
             f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
-            "Set the channel to the S3 prefix of the data: CSV (not compressed) or JSON Lines.",
+            f"Set the channel to the S3 prefix of the data: files named {ALL_FORMS}; a .txt only in fastText's form.",
         )
 
 

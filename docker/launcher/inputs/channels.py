@@ -3,18 +3,29 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
+from bert_classifier.data.class_list import read_class_names
 from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.data_names import (
+    ALL_FORMS,
+    COMPRESSED,
+    SUFFIXES,
+    choose,
+    is_hidden,
+    listed,
+    passed_over,
+)
+from bert_classifier.job.given_files import class_file_of, given_files, split_paths
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, list_folders, look, unseen
 from launcher.aws.upload import DigestedFile
-from launcher.findings import Finding, fail, ok
+from launcher.findings import Finding, fail, ok, warn
 from launcher.inputs.table import check_table
 from launcher.settings.training import TrainSettings
 
-DATA_SUFFIXES = (".csv", ".jsonl")
 _ENCODER_SUFFIXES = (".safetensors", ".json", ".txt")  # no pickled weights: the image refuses them
 _CHANNEL_OF = {
     "train": "train",
@@ -32,10 +43,12 @@ class LocalChannel:
 
     Attributes:
         files: by their names in the channel.
+        passed_over: files of a folder that are left out, though they may be meant as data.
     """
 
     name: str
     files: dict[str, Path]
+    passed_over: tuple[Path, ...] = ()
 
     @functools.cached_property
     def contents(self) -> dict[str, DigestedFile]:
@@ -57,9 +70,11 @@ class LocalChannel:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong with the first rows of the data files."""
-        for name, path in self.files.items():
-            if path.suffix.lower() in DATA_SUFFIXES:
-                yield from check_table(self.name, name, path)
+        if self.name in _TABLES:
+            for path in choose(self.files.values()):
+                yield from check_table(self.name, path.name, path)
+        if self.passed_over:
+            yield warn(self.name, f"not uploaded: {listed(path.name for path in self.passed_over)}")
         yield ok(self.name, f"{len(self.files)} file(s), {self.size / 1e6:.1f} MB, to be uploaded")
 
 
@@ -70,16 +85,20 @@ class S3Channel:
     Attributes:
         location: one object, or a folder.
         sizes: bytes by key of its objects, as far as they were listed; None where you may not list them.
+        class_file: name of the list of classes, which is no data.
     """
 
     name: str
     location: Location
     sizes: dict[str, int] | None
+    class_file: str = TrainConfig.class_file
 
     @classmethod
-    def at(cls, name: str, uri: str, account: Account) -> "S3Channel":
+    def at(
+        cls, name: str, uri: str, account: Account, class_file: str = TrainConfig.class_file
+    ) -> "S3Channel":
         """Look up s3://bucket/key: the object of that key, or else the folder."""
-        return cls(name, *look(account, uri, (*DATA_SUFFIXES, *_ENCODER_SUFFIXES)))
+        return cls(name, *look(account, uri, (*SUFFIXES, *COMPRESSED, *_ENCODER_SUFFIXES)), class_file)
 
     def findings(self) -> Iterator[Finding]:
         """Check that it has usable objects, neither hidden nor empty."""
@@ -90,23 +109,32 @@ class S3Channel:
             remedy = "Correct the prefix, or upload the data."
             yield fail(self.name, f"there is nothing at {self.location.uri}", remedy)
             return
+        visible = [
+            PurePosixPath(key) for key, size in self.sizes.items() if size and not self._is_hidden(key)
+        ]
         is_table = self.name in _TABLES
-        suffixes = DATA_SUFFIXES if is_table else ("",)
-        usable = [key for key, size in self.sizes.items() if size and self._is_read(key, suffixes)]
-        if usable:
-            yield ok(self.name, f"{len(usable)} object(s) at {self.location.uri}")
+        if is_table:
+            visible = [key for key in visible if key.name != self.class_file]
+        read = choose(visible) if is_table else visible
+        if read:
+            yield ok(self.name, f"{len(read)} object(s) at {self.location.uri}")
+            yield from self._others(visible, read)
             return
-        wanted = "*.csv or *.jsonl" if is_table else "file"
         yield fail(
             self.name,
-            f"{self.location.uri} has no {wanted} that is neither hidden nor empty: it holds"
-            f" {', '.join(list(self.sizes)[:3])}",
-            "Give CSV or JSON Lines." if is_table else "Correct the prefix, or upload the files.",
+            f"{self.location.uri} has no {'data' if is_table else 'file'} that is neither hidden nor empty: it holds"
+            f" {listed(self.sizes)}",
+            f"Data are named {ALL_FORMS}." if is_table else "Correct the prefix, or upload the files.",
         )
 
-    def _is_read(self, key: str, suffixes: tuple[str, ...]) -> bool:
+    def _others(self, visible: Sequence[PurePosixPath], read: Sequence[PurePosixPath]) -> Iterator[Finding]:
+        others = passed_over(visible, read, self.class_file)
+        if others:
+            yield warn(self.name, f"not read: {listed(path.name for path in others)}")
+
+    def _is_hidden(self, key: str) -> bool:
         folder = self.location.key.rpartition("/")[0] + "/" if "/" in self.location.key else ""
-        return key.lower().endswith(suffixes) and not _is_hidden(Path(key.removeprefix(folder)))
+        return is_hidden(PurePosixPath(key.removeprefix(folder)))
 
 
 Channel = LocalChannel | S3Channel
@@ -119,9 +147,11 @@ def channels_of(settings: TrainSettings, account: Account) -> list[Channel]:
         UserError: when there is no training data, or something given does not exist.
     """
     given = {channel: getattr(settings, name) for name, channel in _CHANNEL_OF.items()}
-    channels = [_channel(name, value, account) for name, value in given.items() if value]
+    class_file = class_file_of(dict(settings.hp))
+    channels = [_channel(name, value, class_file, account) for name, value in given.items() if value]
     if settings.s3_data:
-        channels += _below(settings.s3_data, account, without={channel.name for channel in channels})
+        without = {channel.name for channel in channels}
+        channels += _below(settings.s3_data, class_file, account, without)
     if "train" not in {channel.name for channel in channels}:
         raise UserError(
             "There is no training data.",
@@ -131,49 +161,58 @@ def channels_of(settings: TrainSettings, account: Account) -> list[Channel]:
     return channels
 
 
-def _channel(name: str, value: str, account: Account) -> Channel:
-    if value.startswith("s3://"):
-        return S3Channel.at(name, value, account)
-    path = Path(value).expanduser()
-    if not path.exists():
-        raise UserError(f"There is no file or folder {value} for {name}.", "Correct the path.")
-    return LocalChannel(name, _files_of(name, path))
+def _channel(name: str, value: str, class_file: str, account: Account) -> Channel:
+    if value.startswith("s3://") and not value.split()[1:]:
+        return S3Channel.at(name, value, account, class_file)
+    words = [value] if name in ("class", "model") else split_paths(value)
+    address = next((word for word in words if "://" in word), "")
+    if address:
+        raise UserError(
+            f"{address} cannot be one of several for {name}: a channel is files of this machine, or one address in S3.",
+            "Put the data under one prefix, and give that: s3://bucket/prefix.",
+        )
+    paths = [Path(word).expanduser() for word in words]
+    absent = next((path for path in paths if not path.exists()), None)
+    if absent:
+        raise UserError(f"There is no file or folder {absent} for {name}.", "Correct the path.")
+    if name == "model":
+        return LocalChannel(name, _encoder_files(paths[0]))
+    if name == "class":
+        return LocalChannel(name, _class_files(paths[0], class_file))
+    found = given_files(name, paths, class_file)
+    return LocalChannel(name, found.files, found.passed_over)
 
 
-def _below(uri: str, account: Account, without: set[str]) -> list[Channel]:
+def _below(uri: str, class_file: str, account: Account, without: set[str]) -> list[Channel]:
     """Return the channels that are folders below an address."""
     folder = Location.of(uri).as_folder()
     names = set(list_folders(account, folder))
     taken = without | ({"val"} if "validation" in without else set())
     known = {*_CHANNEL_OF.values(), "val"} - taken
-    return [S3Channel.at(name, f"{folder.uri}{name}/", account) for name in sorted(names & known)]
+    return [S3Channel.at(name, f"{folder.uri}{name}/", account, class_file) for name in sorted(names & known)]
 
 
-def _files_of(name: str, path: Path) -> dict[str, Path]:
-    """Return a channel's files by their names in it, without those that no job would read."""
+def _encoder_files(path: Path) -> dict[str, Path]:
     if path.is_file():
-        if name == "class":
-            return {"classes.txt": path}
-        if name == "model" or path.suffix.lower() not in DATA_SUFFIXES:
-            wanted = "a folder with an encoder" if name == "model" else "CSV or JSON Lines"
-            raise UserError(f"{path} cannot be {name}.", f"Give {wanted}.")
-        return {path.name: path}
-    suffixes = _ENCODER_SUFFIXES if name == "model" else (".txt",) if name == "class" else DATA_SUFFIXES
-    visible = [p for p in sorted(path.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(path))]
-    files = {
-        str(p.relative_to(path)): p for p in visible if p.suffix.lower() in suffixes and p.stat().st_size
-    }
-    if name == "model" and not any(file.endswith(".safetensors") for file in files):
+        raise UserError(f"{path} cannot be model.", "Give a folder with an encoder.")
+    files = _below_folder(path, _ENCODER_SUFFIXES)
+    if not any(file.endswith(".safetensors") for file in files):
         raise UserError(
             f"{path} holds no *.safetensors.", "Give a folder that save_pretrained() has written."
-        )
-    if not files:
-        present = ", ".join(str(p.relative_to(path)) for p in visible[:3]) or "nothing"
-        raise UserError(
-            f"{path} has no {' or '.join(suffixes)} for {name}: it holds {present}.", "Give another one."
         )
     return files
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _class_files(path: Path, class_file: str) -> dict[str, Path]:
+    files = {class_file: path} if path.is_file() else _below_folder(path, (".txt",))
+    if not files:
+        raise UserError(f"{path} has no .txt for class.", "Give the file that lists the classes.")
+    for file in files.values():
+        read_class_names(file)
+    return files
+
+
+def _below_folder(path: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Return the files of a folder by their names in it, without hidden and empty ones."""
+    visible = [p for p in sorted(path.rglob("*")) if p.is_file() and not is_hidden(p.relative_to(path))]
+    return {str(p.relative_to(path)): p for p in visible if p.suffix.lower() in suffixes and p.stat().st_size}

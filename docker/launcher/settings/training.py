@@ -14,6 +14,10 @@ def _channel(help: str) -> Any:
     return text("", "a file or folder, or s3://bucket/prefix", help)
 
 
+def _data_channel(help: str) -> Any:
+    return text("", "files or folders, or s3://bucket/prefix", help, longest=100_000)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainSettings(WorkloadSettings):
     """The settings of a training job."""
@@ -22,9 +26,9 @@ class TrainSettings(WorkloadSettings):
     volume_size: int = integer(
         30, 1, 16_384, "Disk per instance in GB; instances with their own disk ignore it."
     )
-    train: str = _channel("Training data; local files are uploaded.")
-    validation: str = _channel("Validation data; default: a share of the training data is held out.")
-    test: str = _channel("Test data.")
+    train: str = _data_channel("Training data; local files are uploaded.")
+    validation: str = _data_channel("Validation data; default: a share of the training data is held out.")
+    test: str = _data_channel("Test data.")
     classes: str = _channel("Class names, one per line.")
     model: str = _channel("Pretrained encoder; default: `model_name`, from the model hub.")
     s3_data: str = s3_uri(

@@ -1,5 +1,6 @@
 """Input channels: which folders count, which files in them, and what is said when there are none."""
 
+import gzip
 import json
 import os
 
@@ -147,18 +148,57 @@ def test_links_to_files_count_and_loops_do_not_hang(folder, channel, tmp_path):
     [
         ([], "it is empty"),
         ([".hidden.csv"], "it is empty"),
-        (["train.csv.gz"], "it holds train.csv.gz"),
-        (["part-0.parquet", "part-1.parquet"], "it holds part-0.parquet, part-1.parquet"),
+        (["train.csv.zip"], "it holds train.csv.zip"),
+        (["_temporary/0/part-00000.csv"], "it is empty"),
+        (["README.txt", "dataset_info.json"], "it holds README.txt, dataset_info.json"),
         (["deep/a.txt"], "it holds deep/a.txt"),
-        ([f"{n}.tsv" for n in range(7)], "it holds 0.tsv, 1.tsv, 2.tsv, 3.tsv, 4.tsv …"),
+        ([f"{n}.xlsx" for n in range(7)], "it holds 0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx …"),
     ],
 )
 def test_channel_without_data_says_what_it_holds(folder, channel, present, contents):
     """A channel without usable files is named with its path, what is there and what is wanted."""
     fill(folder, *present)
     sentence = refusal(channel)
-    assert f"Channel train ({folder}) has no *.csv or *.jsonl file with content: {contents}." in sentence
-    assert "CSV (not compressed) or JSON Lines" in sentence
+    assert f"Channel train ({folder}) has no data file with content: {contents}." in sentence
+    assert "files named .csv .jsonl .tsv" in sentence
+
+
+@pytest.mark.parametrize(
+    ("present", "read"),
+    [
+        ("a.csv b.JSONL c.csv.gz d.tsv e.parquet", "a.csv b.JSONL"),
+        ("a.csv.gz b.jsonl.gzip c.tsv", "a.csv.gz b.jsonl.gzip"),
+        ("a.tsv b.ndjson c.parquet d.manifest e.tsv.gz f.json", "a.tsv b.ndjson c.parquet d.manifest"),
+        ("a.parquet.gzip b.tsv.gz train.json", "a.parquet.gzip b.tsv.gz"),
+        ("train.json dataset_info.json README.txt train.json.gz", "train.json"),
+        ("_SUCCESS ._SUCCESS.crc .part-0.csv.gz.crc part-0-1f.c000.csv.gz", "part-0-1f.c000.csv.gz"),
+        ("part-0-1f.c000.snappy.parquet _metadata", "part-0-1f.c000.snappy.parquet"),
+    ],
+)
+def test_other_suffixes_count_where_no_csv_or_json_lines_lie(folder, channel, present, read):
+    """Plain files before packed ones, tables before JSON and text, and never what only describes data."""
+    fill(folder, *present.split())
+    assert names(channel) == read.split()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_text_is_data_in_the_form_of_fasttext_only(folder, channel, pack):
+    """Its first line says so; the list of classes is no data, whatever it holds."""
+    name = "a.txt" if pack is bytes else "a.txt.gz"
+    (folder / name).write_bytes(pack(b"\xef\xbb\xbf\n__label__a some text\n"))
+    (folder / f"notes-{name}").write_bytes(pack(b"some text\n"))
+    (folder / "classes.txt").write_bytes(b"__label__a\n")
+    assert names(channel, class_file="classes.txt") == [name]
+
+
+def test_files_that_are_not_read_are_named(folder, channel):
+    """A copy and a spreadsheet beside the data; not the list of classes, hidden or empty files, or descriptions."""
+    fill(folder, "a.csv", "a.csv.gz", "b.xlsx", "classes.txt", "README.md", "LICENSE", ".c.csv", "_SUCCESS")
+    fill(folder, "empty.tsv", content="")
+    assert channel.passed_over(channel.files(), "classes.txt") == ["a.csv.gz", "b.xlsx"]
+    (folder / "a.csv").unlink()
+    (folder / "a.csv.gz").unlink()
+    assert channel.passed_over([], "classes.txt") == []
 
 
 def test_one_file_can_be_picked(folder, channel):

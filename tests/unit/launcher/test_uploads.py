@@ -130,12 +130,18 @@ def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
     [
         ({}, "There is no training data."),
         ({"train": "none.csv"}, "There is no file or folder none.csv for train."),
-        ({"train": "README.md"}, "README.md cannot be train. Give CSV or JSON Lines."),
+        ({"train": "README.md"}, "README.md cannot be train: its suffix is none of data"),
+        ({"train": "README.md s3://a-bucket/x"}, "s3://a-bucket/x cannot be one of several for train"),
+        ({"train": "s3://a-bucket/x s3://a-bucket/y"}, "a channel is files of this machine, or one address"),
+        (
+            {"classes": "local_test/test_dir/input/data/train/train.csv"},
+            "train.csv is no list of classes: line 51 has 612 characters",
+        ),
         (
             {"train": "local_test/test_dir/input/data/train", "model": "docker"},
             "docker holds no *.safetensors.",
         ),
-        ({"train": "docker"}, "docker has no .csv or .jsonl for train"),
+        ({"train": "docker/launcher"}, "docker/launcher has no data file for train: it holds __init__.py"),
     ],
 )
 def test_what_is_no_channel_is_reported(account, settings, expected):
@@ -147,19 +153,45 @@ def test_what_is_no_channel_is_reported(account, settings, expected):
 
 def test_an_empty_place_in_s3_is_reported(account, aws):
     """Nothing there; or nothing that a job reads: as of a local folder, what is hidden or empty does not count."""
-    aws.put("mine/a.parquet", "x")
+    aws.put("mine/a.xlsx", "x")
+    aws.put("mine/classes.txt", "a\nb\n")
     aws.put("hidden/.a.csv", CSV)
     aws.put("hidden/.old/b.csv", CSV)
     aws.put("empty/a.csv", "")
     for uri, expected in (
         (f"s3://{BUCKET}/none", "there is nothing at"),
-        (f"s3://{BUCKET}/mine", "has no *.csv or *.jsonl"),
+        (
+            f"s3://{BUCKET}/mine",
+            "has no data that is neither hidden nor empty: it holds mine/a.xlsx, mine/classes.txt",
+        ),
         (f"s3://{BUCKET}/hidden", "neither hidden nor empty"),
         (f"s3://{BUCKET}/empty/a.csv", "neither hidden nor empty"),
     ):
         (finding,) = S3Channel.at("train", uri, account).findings()
         assert finding.severity is Severity.ERROR
         assert expected in finding.message
+
+
+def test_objects_beside_the_data_are_named(account, aws):
+    """As a job chooses: plain files before packed ones, and the list of classes is no data."""
+    for name in ("a.csv", "a.csv.gz", "b.xlsx", "classes.txt", "_SUCCESS"):
+        aws.put(f"mine/{name}", CSV)
+    found = S3Channel.at("train", f"s3://{BUCKET}/mine", account).findings()
+    assert [(one.severity, one.message) for one in found] == [
+        (Severity.OK, f"1 object(s) at s3://{BUCKET}/mine/"),
+        (Severity.WARNING, "not read: a.csv.gz, b.xlsx"),
+    ]
+
+
+def test_several_files_become_a_channel_under_their_names(account, folder):
+    """As on a laptop; what is left out of a folder is said, and its list of classes comes along."""
+    for name, content in (("classes.txt", "Alpha\nBeta\n"), ("a.csv.gz", CSV)):
+        (folder / name).write_text(content, encoding="utf-8")
+    (channel,) = channels_of(TrainSettings(train=f"{folder}/a.csv {folder}/deep"), account)
+    assert list(channel.files) == ["a.csv", "b.jsonl"]
+    (channel,) = channels_of(TrainSettings(train=str(folder)), account)
+    assert list(channel.files) == ["a.csv", "classes.txt", "deep/b.jsonl"]
+    assert "not uploaded: a.csv.gz, notes.md" in [finding.message for finding in channel.findings()]
 
 
 def test_an_object_whose_name_begins_another_is_refused(account, aws):

@@ -62,7 +62,7 @@ def test_a_new_folder_is_a_complete_picture_of_opt_ml(tmp_path: Path, csv_file: 
     assert status == 0
     environment = Environment.read(folder, {})
     assert sorted(environment.channels) == ["class", "test", "train", "validation"]
-    assert [p.name for p in environment.channels["validation"].files()] == ["validation.jsonl"]
+    assert [p.name for p in environment.channels["validation"].files()] == ["held.jsonl"]
     assert environment.channels["train"].files()[0].read_bytes() == csv_file.read_bytes()
     assert environment.channels["class"].find("classes.txt")
     assert environment.hyperparameters == {"learning_rate": "1e-4", "num_train_epochs": "2"}
@@ -124,7 +124,7 @@ def test_a_second_run_replaces_the_file_of_the_first(tmp_path: Path, csv_file: P
     csv_file.write_text("label,text\nc,four\n")
     assert run(tmp_path / "ml", "--train", csv_file) == 0
     channel = tmp_path / "ml" / "input" / "data" / "train"
-    assert [p.read_text() for p in channel.iterdir()] == ["label,text\nc,four\n"]
+    assert [p.read_text() for p in channel.glob("[!.]*")] == ["label,text\nc,four\n"]
 
 
 def test_files_of_the_users_own_are_not_mixed_with_new_ones(
@@ -142,12 +142,16 @@ def test_files_of_the_users_own_are_not_mixed_with_new_ones(
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("absent.csv", "There is no file"), ("texts.xlsx", "neither .csv nor .jsonl"), ("", "There is no file")],
+    [
+        ("absent.csv", "There is no file or folder"),
+        ("texts.xlsx", "texts.xlsx cannot be train: its suffix is none of data"),
+        ("", "has no data file for train: it holds texts.xlsx"),
+    ],
 )
 def test_a_file_that_cannot_be_data_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
 ) -> None:
-    """A missing file, a spreadsheet and a folder each get one sentence."""
+    """A missing file, a spreadsheet and a folder of them each get one sentence."""
     (tmp_path / "texts.xlsx").write_text("x")
     assert run(tmp_path / "ml", "--train", tmp_path / name) == 2
     assert message in capsys.readouterr().err
@@ -182,7 +186,7 @@ def test_a_folder_with_nothing_to_change_is_not_touched() -> None:
 def test_an_encoder_becomes_the_model_channel(tmp_path: Path, csv_file: Path, encoder: Path) -> None:
     """The encoder's own files are copied, others are not, and the data file needs no second copy."""
     assert run(tmp_path / "ml", "--train", csv_file, "--model", encoder) == 0
-    names = sorted(p.name for p in (tmp_path / "ml" / "input" / "data" / "model").iterdir())
+    names = sorted(p.name for p in (tmp_path / "ml" / "input" / "data" / "model").glob("[!.]*"))
     assert names == ["config.json", "model.safetensors", "tokenizer.json"]
     assert not list((tmp_path / "ml" / "input" / "data").glob(".*"))
 

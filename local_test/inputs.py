@@ -1,0 +1,101 @@
+"""What TRAIN=, VALIDATION=, TEST=, CLASSES= and MODEL= name on this machine, as files of channels."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bert_classifier.data.class_list import read_class_names
+from bert_classifier.errors import UserError
+from bert_classifier.job.data_names import listed
+from bert_classifier.job.given_files import GivenFiles, given_files, split_paths
+
+TABLES = ("train", "validation", "test")
+ENCODER_FILES = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://")
+
+
+def channels_of(given: Mapping[str, str], class_file: str) -> dict[str, dict[str, Path]]:
+    """Return the files of each channel by their names in it.
+
+    Args:
+        given: channel → one path or several, as the user wrote them.
+        class_file: name of the list of classes.
+    Raises:
+        UserError: when something given cannot be used.
+    """
+    channels = {}
+    for name, value in given.items():
+        words = split_paths(value)
+        _refuse_addresses(name, words)
+        paths = [Path(word).expanduser() for word in words]
+        if name in TABLES:
+            found = given_files(name, paths, class_file)
+            channels[name] = found.files
+            _print_files(name, value, found)
+        elif name == "class":
+            channels[name] = {class_file: _class_list(paths)}
+        else:
+            channels[name] = encoder_files(Path(value).expanduser())
+    return channels
+
+
+def _refuse_addresses(channel: str, words: Sequence[str]) -> None:
+    """Refuse s3://… and other addresses: on this machine, files are read from its own disks."""
+    word = next((word for word in words if _ADDRESS.match(word)), None)
+    if word is None:
+        return
+    variable = {"class": "CLASSES"}.get(channel, channel.upper())
+    cause = f"{variable}={word} is an address, and a local run reads files of this machine."
+    if word.startswith("s3://"):
+        copy = f"aws s3 cp --recursive {shlex.quote(word)} FOLDER"
+        raise UserError(
+            cause,
+            f"Download it ({copy}; one object without --recursive), or use make train-spot, which takes it.",
+        )
+    raise UserError(cause, "Download it, and give the file.")
+
+
+def _print_files(channel: str, value: str, found: GivenFiles) -> None:
+    """Print what a folder or a list of files has become."""
+    if len(found.files) > 1 or found.passed_over:
+        print(f"{channel}: {listed(found.files)}, of {value}")
+    if found.passed_over:
+        print(f"{channel}: not read: {listed(path.name for path in found.passed_over)}")
+
+
+def _class_list(paths: Sequence[Path]) -> Path:
+    """Return the one file that lists the classes."""
+    if len(paths) != 1 or not paths[0].is_file():
+        named = ", ".join(map(str, paths))
+        raise UserError(
+            f"There is no file {named}.", "Give the file that lists the classes: CLASSES=classes.txt."
+        )
+    read_class_names(paths[0])
+    return paths[0]
+
+
+def encoder_files(folder: Path) -> dict[str, Path]:
+    """Return the files of a pretrained encoder and its tokenizer by their names.
+
+    Raises:
+        UserError: when the folder is no encoder's.
+    """
+    files = {path.name: path for pattern in ENCODER_FILES for path in folder.glob(pattern) if path.is_file()}
+    if "config.json" not in files or not any(name.endswith(".safetensors") for name in files):
+        raise UserError(
+            f"{folder} is not a pretrained model: it lacks config.json or *.safetensors.",
+            "Name a folder written by save_pretrained().",
+        )
+    return files
