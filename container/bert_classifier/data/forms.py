@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.data_names import COMPRESSED
 
 Kind = Literal["CSV", "JSON Lines", "JSON array", "Parquet", "fastText"]
-GZIP_SUFFIXES = (".gz", ".gzip")
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json", ".manifest")
 _HEAD = 65_536  # bytes
 # The longer mark first: UTF-32's begins like UTF-16's.
@@ -87,7 +87,7 @@ def form_of(path: Path, name: str, encoding: str = "") -> Form:
         head = (gzip.GzipFile(fileobj=raw) if is_gzip else raw).read(_HEAD)
     _refuse_foreign(head, name)
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] in GZIP_SUFFIXES
+    packed = bool(suffixes) and suffixes[-1] in COMPRESSED
     suffix = (suffixes[-2:-1] if packed else suffixes[-1:] or [""])[0] if suffixes[packed:] else ""
     notes = (
         [f"it is {'' if is_gzip else 'not '}gzip, although its name says otherwise"]

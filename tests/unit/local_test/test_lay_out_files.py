@@ -236,7 +236,7 @@ def test_hyperparameters_may_hold_anything(
         (CSV, "its first line is the header of a table"),
         ('{"label": "a", "text": "b"}\n', "its first line is one of labelled data"),
         ("__label__a one\n", "its first line is one of labelled data"),
-        ("".join(f"{i % 2},a text of more than a few words {i}\n" for i in range(9)), "its lines are rows of a table"),
+        ("a,one of the texts, with more words in it\n" * 9, "its lines are rows of a table"),
         ("a\n" + "word " * 60, "line 2 has 299 characters"),
         ("PAR1....", "it is Parquet"),
     ],
@@ -253,7 +253,7 @@ def test_data_are_no_list_of_classes(
 
 def test_names_with_commas_are_a_list_of_classes(tmp_path: Path, make: Make) -> None:
     """Short lines whose beginnings repeat; the class file gets the name that the job looks for."""
-    given = make("my names", "Sports, football\nSports, tennis\nPolitics, home\nPolitics, abroad\n")
+    given = make("my names", "Body, health\nBody, mind\nPolitics, home\nPolitics, abroad\n")
     line = ("--train", make("a.csv"), "--classes", given, "--hyperparameters", "classfile=own.txt")
     assert run(tmp_path / "ml", *line) == 0
     assert (tmp_path / "ml" / "input" / "data" / "class" / "own.txt").read_text() == given.read_text()
