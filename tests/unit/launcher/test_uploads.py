@@ -188,8 +188,10 @@ def test_several_files_become_a_channel_under_their_names(account, folder):
     for name, content in (("classes.txt", "Alpha\nBeta\n"), ("a.csv.gz", CSV)):
         (folder / name).write_text(content, encoding="utf-8")
     (channel,) = channels_of(TrainSettings(train=f"{folder}/a.csv {folder}/deep"), account)
+    assert isinstance(channel, LocalChannel)
     assert list(channel.files) == ["a.csv", "b.jsonl"]
     (channel,) = channels_of(TrainSettings(train=str(folder)), account)
+    assert isinstance(channel, LocalChannel)
     assert list(channel.files) == ["a.csv", "classes.txt", "deep/b.jsonl"]
     assert "not uploaded: a.csv.gz, notes.md" in [finding.message for finding in channel.findings()]
 

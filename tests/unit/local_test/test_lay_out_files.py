@@ -183,7 +183,8 @@ def test_a_killed_lay_out_leaves_whole_channels(tmp_path: Path, make: Make) -> N
     run(tmp_path / "ml", "--train", make("a.csv"))
     huge = make("huge.csv")
     os.truncate(huge, 4 * 1024**3)  # takes no space, and seconds to copy
-    arguments = [sys.executable, ROOT / "local_test/prepare_test_dir.py", tmp_path / "ml", "--train", huge]
+    program = str(ROOT / "local_test" / "prepare_test_dir.py")
+    arguments = [sys.executable, program, str(tmp_path / "ml"), "--train", str(huge)]
     copying = subprocess.Popen(arguments, env={"PYTHONPATH": str(ROOT / "container")})
     staging = tmp_path / "ml" / "input" / "data" / ".train.part"
     while not list(staging.glob("*.csv")) and copying.poll() is None:
