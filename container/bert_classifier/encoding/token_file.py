@@ -1,19 +1,21 @@
 """Encode many texts chunk by chunk into a memory-mapped file of token ids."""
 
-import dataclasses
+import collections
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from bert_classifier.data.text_store import cannot_store
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
-from bert_classifier.errors import PlatformError
 
 # Per call of the tokenizer: tenths of a second on one slow core, and enough work for several.
 _CHUNK_CHARS = 200_000
 _CHUNK_TEXTS = 4096
+_AHEAD = 1  # chunks in work beside the one whose tokens are written
 
 
 def encode_to_file(
@@ -27,25 +29,45 @@ def encode_to_file(
     Raises:
         PlatformError: when the ids cannot be written.
     """
-    parts: list[EncodedTexts] = []
+    parts: list[_Part] = []
     done = 0
     try:
         with path.open("wb") as file:
-            for chunk in _chunks(encoder, texts):
-                part = _encode_interruptibly(encoder, chunk)
-                file.write(part.ids.data)
-                parts.append(dataclasses.replace(part, ids=np.zeros(0, dtype=np.int32)))
-                done += len(chunk)
+            for encoded in _encoded_ahead(encoder, _chunks(encoder, texts)):
+                file.write(encoded.ids.data)
+                parts.append(_Part.of(encoded))
+                done += len(encoded)
                 on_chunk(done)
         return _joined(parts, path)
     except OSError as error:
-        raise PlatformError(
-            f"The tokens of the texts cannot be written to {path.parent}: {error.strerror or error}.",
-            "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
-        ) from error
+        raise cannot_store("The tokens of the texts", path.parent, error) from error
 
 
-def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> EncodedTexts:
+class _Part(NamedTuple):
+    """What is kept in memory of a chunk: tokens per window, whether texts are truncated, windows per text or None."""
+
+    lengths: np.ndarray
+    truncated: np.ndarray
+    counts: np.ndarray | None
+
+    @classmethod
+    def of(cls, encoded: EncodedTexts) -> Self:
+        counts = None if encoded.bounds is None else np.diff(encoded.bounds).astype(np.int32)
+        return cls(encoded.lengths.astype(np.int32), encoded.truncated, counts)
+
+
+def _encoded_ahead(encoder: TextEncoder, chunks: Iterable[Sequence[str]]) -> Iterator[EncodedTexts]:
+    """Encode chunks in their order, the next one while this one is used: Python's part has one core, the rest all."""
+    pending: collections.deque[Future[EncodedTexts]] = collections.deque()
+    for chunk in chunks:
+        pending.append(_encoding(encoder, chunk))
+        if len(pending) > _AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _encoding(encoder: TextEncoder, texts: Sequence[str]) -> Future[EncodedTexts]:
     """Encode in another thread, so that signals are handled: a giant text may take a minute."""
     outcome: Future[EncodedTexts] = Future()
 
@@ -56,7 +78,7 @@ def _encode_interruptibly(encoder: TextEncoder, texts: Sequence[str]) -> Encoded
             outcome.set_exception(error)
 
     threading.Thread(target=encode, name="tokenise", daemon=True).start()
-    return outcome.result()
+    return outcome
 
 
 def map_ids(path: Path) -> np.ndarray:
@@ -80,25 +102,35 @@ def share_of_id(ids: np.ndarray, wanted: int) -> float:
     return found / max(1, len(ids))
 
 
-def _chunks(encoder: TextEncoder, texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def _chunks(encoder: TextEncoder, texts: Iterable[str]) -> Iterator[list[str]]:
     """Divide texts into chunks by the characters that will be tokenised."""
-    begin = chars = 0
-    for index, text in enumerate(texts):
+    chunk: list[str] = []
+    chars = 0
+    for text in texts:
+        chunk.append(text)
         chars += min(len(text), encoder.chars_looked_at)
-        if chars >= _CHUNK_CHARS or index - begin + 1 >= _CHUNK_TEXTS:
-            yield texts[begin : index + 1]
-            begin, chars = index + 1, 0
-    if begin < len(texts):
-        yield texts[begin:]
+        if chars >= _CHUNK_CHARS or len(chunk) >= _CHUNK_TEXTS:
+            yield chunk
+            chunk, chars = [], 0
+    if chunk:
+        yield chunk
 
 
-def _joined(parts: Sequence[EncodedTexts], path: Path) -> EncodedTexts:
+def _joined(parts: Sequence[_Part], path: Path) -> EncodedTexts:
     """Return the chunks as one, with bounds if any chunk has some."""
-    lengths = [part.lengths for part in parts]
-    offsets = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
     truncated = np.concatenate([np.zeros(0, dtype=bool), *(part.truncated for part in parts)])
+    offsets = _sums([part.lengths for part in parts])
     bounds = None
-    if any(part.bounds is not None for part in parts):
-        counts = [part.windows_of(np.arange(len(part)))[1] for part in parts]
-        bounds = np.concatenate([[0], *counts]).cumsum(dtype=np.int64)
+    if any(part.counts is not None for part in parts):
+        ones = [np.ones(len(part.truncated), dtype=np.int32) for part in parts]
+        bounds = _sums(
+            [one if part.counts is None else part.counts for part, one in zip(parts, ones, strict=True)]
+        )
     return EncodedTexts(map_ids(path), offsets, truncated, bounds)
+
+
+def _sums(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return 0 and the sums of all values up to each, int64 (n + 1,), of int32 (n,) in parts."""
+    sums = np.zeros(1 + sum(map(len, parts)), dtype=np.int64)
+    np.cumsum(np.concatenate([np.zeros(0, dtype=np.int32), *parts]), dtype=np.int64, out=sums[1:])
+    return sums

@@ -51,7 +51,8 @@ def test_rows_of_what_is_judged_come_along(prepared, tmp_path):
     assert list(mapped.records) == list(prepared.records) == ["validation", "test"]
     for name in mapped.records:
         records = mapped.records[name]()
-        assert records == prepared.records[name]()
+        assert list(records.texts) == list(prepared.records[name]().texts)
+        assert list(records.places) == list(prepared.records[name]().places)
         assert len(records.texts) == len(mapped.splits[name].targets)
         assert records.places[3] == f"{name}.csv line 4"
 

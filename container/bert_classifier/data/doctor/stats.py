@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from bert_classifier.data.doctor.lengths import whole_lengths
 from bert_classifier.data.doctor.report import MOST_PLACES, ChannelReport, TokenCounts
-from bert_classifier.data.doctor.texts import KINDS, damage_in, keys_of
+from bert_classifier.data.doctor.scan import TextFacts
+from bert_classifier.data.doctor.texts import KINDS
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import share_of_id
@@ -23,8 +24,7 @@ class ChannelStats:
         lengths: tokens of each whole text, int64 (n,).
         truncated: bool (n,).
         unknown_share: fraction of unknown tokens, from 0 to 1.
-        keys: uint64 (n,), equal for texts that count as equal.
-        damage: texts with each kind of encoding damage, int64, ascending.
+        facts: what was found in each text alone.
         repeats: texts that repeat an earlier one with the same label, int64 (r,); `repeated` holds the earlier ones.
         conflicts: int64 (c, 2); for each text with several labels, its first occurrences under two of them.
     """
@@ -34,8 +34,7 @@ class ChannelStats:
     lengths: np.ndarray
     truncated: np.ndarray
     unknown_share: float
-    keys: np.ndarray
-    damage: Mapping[str, np.ndarray]
+    facts: TextFacts
     repeats: np.ndarray
     repeated: np.ndarray
     conflicts: np.ndarray
@@ -48,23 +47,24 @@ class ChannelStats:
         encoder: TextEncoder,
         encoded: EncodedTexts,
         unknown_id: int | None,
+        on_chunk: Callable[[int], None] = lambda _: None,
     ) -> "ChannelStats":
         """Compute the statistics of a channel.
 
         Args:
             encoded: the examples, encoded by `encoder`.
             unknown_id: id of the unknown token, if the tokenizer has one.
+            on_chunk: called with the number of texts looked at after every chunk; may raise to stop.
         """
-        keys = keys_of(examples.texts)
-        repeats, repeated, conflicts = _groups(keys, examples.targets)
+        facts = TextFacts.of(examples.texts, on_chunk)
+        repeats, repeated, conflicts = _groups(facts.keys, examples.targets)
         return cls(
             name=name,
             examples=examples,
             lengths=whole_lengths(encoder, examples.texts, encoded),
             truncated=encoded.truncated,
             unknown_share=0.0 if unknown_id is None else share_of_id(encoded.ids, unknown_id),
-            keys=keys,
-            damage=_damage(examples),
+            facts=facts,
             repeats=repeats,
             repeated=repeated,
             conflicts=conflicts,
@@ -73,7 +73,17 @@ class ChannelStats:
     @functools.cached_property
     def damaged(self) -> int:
         """Number of texts with any kind of encoding damage."""
-        return len(np.unique(np.concatenate([*self.damage.values()])))
+        return int(np.count_nonzero(self.facts.damage))
+
+    @property
+    def keys(self) -> np.ndarray:
+        """uint64 (n,), equal for texts that count as equal."""
+        return self.facts.keys
+
+    @property
+    def damage(self) -> Mapping[str, np.ndarray]:
+        """Texts with each kind of encoding damage, int64, ascending."""
+        return {kind: self.facts.damaged(kind) for kind in KINDS}
 
     def counts(self, num_classes: int) -> np.ndarray:
         """Return the texts of each class, int64 (num_classes,)."""
@@ -101,14 +111,6 @@ class ChannelStats:
         return [self.place(index) for index in indices[:MOST_PLACES]]
 
 
-def _damage(examples: Examples) -> dict[str, np.ndarray]:
-    indices: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for index, text in enumerate(examples.texts):
-        for kind in damage_in(text):
-            indices[kind].append(index)
-    return {kind: np.array(found, dtype=np.int64) for kind, found in indices.items()}
-
-
 def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return repeats, repeated and conflicts as in ChannelStats."""
     _, text_of = np.unique(keys, return_inverse=True)
@@ -119,9 +121,12 @@ def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
     repeats = np.flatnonzero(first[pair_of] != np.arange(len(keys)))
     _, start, labels = np.unique(pairs // classes, return_index=True, return_counts=True)
     several = np.flatnonzero(labels > 1)
-    conflicts = [np.sort(first[start[t] : start[t] + labels[t]])[:2] for t in several]
-    ordered = sorted(map(tuple, conflicts))
-    return repeats, first[pair_of[repeats]], np.array(ordered, dtype=np.int64).reshape(-1, 2)
+    order = np.lexsort(
+        (first, pairs // classes)
+    )  # texts stay where they are, their labels come by occurrence
+    one, other = first[order[start[several]]], first[order[start[several] + 1]]
+    conflicts = np.stack([one, other], axis=1)[np.lexsort((other, one))]
+    return repeats, first[pair_of[repeats]], conflicts
 
 
 def leaked_from(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np.ndarray]:

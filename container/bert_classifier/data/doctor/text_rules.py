@@ -6,7 +6,6 @@ import numpy as np
 
 from bert_classifier.data.doctor.context import DataContext, pairs, severity_of, share_of
 from bert_classifier.data.doctor.report import Finding
-from bert_classifier.data.doctor.texts import is_bare, looks_like_id
 from bert_classifier.job.findings import Severity
 from bert_classifier.job.wording import counted
 
@@ -152,8 +151,7 @@ def contents(context: DataContext) -> Iterator[Finding]:
             train.places(np.arange(len(train.examples))),
         )
         return
-    texts = train.examples.texts
-    bare = np.array([is_bare(text) for text in texts])
+    bare = train.facts.are_bare
     if bare.any():
         yield Finding(
             "bare_texts",
@@ -162,13 +160,13 @@ def contents(context: DataContext) -> Iterator[Finding]:
             "Remove them if they say nothing about their class.",
             train.places(np.flatnonzero(bare)),
         )
-    if sum(map(looks_like_id, texts)) >= 0.9 * len(texts):
+    if np.count_nonzero(train.facts.are_ids) >= 0.9 * len(bare):
         yield Finding(
             "ids_for_texts",
             Severity.WARNING,
             "The training texts look like identifiers: single words with digits.",
             "Check which column is used as the text.",
-            train.places(np.arange(len(texts))),
+            train.places(np.arange(len(bare))),
         )
 
 
