@@ -1,4 +1,4 @@
-"""Write the tables of settings into the READMEs, from the declarations in the code: `python tests/docs/tables.py`."""
+"""Write the tables of settings and forms into the READMEs, as declared: `python tests/docs/tables.py`."""
 
 import dataclasses
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT / "container"), str(ROOT / "docker")]
+    sys.path[:0] = [str(ROOT / folder) for folder in ("container", "docker", "tests")]
 
 from bert_classifier.job.config import ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
@@ -15,6 +15,7 @@ from launcher.commands.invoke import InvokeSettings
 from launcher.settings.inference import DeploySettings, TransformSettings
 from launcher.settings.training import TrainSettings
 from launcher.settings.workload import WorkloadSettings
+from support.tool_files.forms_table import forms_table
 
 DOCUMENTS = ("container/README.md", "docker/README.md")
 _TABLE = re.compile(r"(?s)(<!-- (\w+): written by tests/docs/tables\.py -->\n).*?(<!-- end -->)")
@@ -43,6 +44,7 @@ def settings_table(cls: type, heading: str, *, beyond: type = object) -> str:
 def tables() -> dict[str, str]:
     """Return every table by the name in its marker."""
     return {
+        "forms": forms_table(),
         "hyperparameters": settings_table(TrainConfig, "hyperparameter"),
         "serving": settings_table(ServeConfig, "variable"),
         "launcher": settings_table(WorkloadSettings, "setting"),
