@@ -1,4 +1,4 @@
-"""Which files are labelled data: by their suffixes, and fastText's by its first line.
+"""Which files are labelled data: by their suffixes, and a .txt by its first line.
 
 The one list of suffixes, for channels of a job, for folders on a laptop and for objects in S3. What a file holds is
 found out when it is read, whatever its name. Standard library only.
@@ -77,16 +77,16 @@ def listed(names: Iterable[object]) -> str:
 
 
 def _may_be_data(path: PurePath) -> bool:
-    return not isinstance(path, Path) or not is_text(path.name) or is_fasttext(path)
+    return not isinstance(path, Path) or not is_text(path.name) or is_table(path)
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is of plain text, which is data only in fastText's form."""
+    """Whether a name is of plain text, which is data only where its first line looks like a table's."""
     return suffix_of(name).startswith(".txt")
 
 
-def is_fasttext(path: Path) -> bool:
-    """Whether the first line of a file begins with a label of fastText's, such as __label__praise."""
+def is_table(path: Path) -> bool:
+    """Whether a text's first line begins as fastText's, such as with __label__praise, or has tabs, as Excel's has."""
     try:
         with path.open("rb") as file:
             is_packed = file.read(2) == b"\x1f\x8b"
@@ -96,4 +96,5 @@ def is_fasttext(path: Path) -> bool:
         return False
     except OSError as error:
         raise cannot_read(path, error, "Check the file.") from error
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_FASTTEXT)
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    return first.startswith(_FASTTEXT) or b"\t" in first

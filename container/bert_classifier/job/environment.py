@@ -101,7 +101,7 @@ class Channel:
         wanted = f"file {only}" if only else "data file with content"
         return UserError(
             f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
-            f"Set the channel to the S3 prefix of the data: files named {ALL_FORMS}; a .txt only in fastText's form.",
+            f"Set the channel to the S3 prefix of the data: files named {ALL_FORMS}; a .txt of fastText or with tabs.",
         )
 
 

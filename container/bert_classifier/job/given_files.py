@@ -15,8 +15,8 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import (
     ALL_FORMS,
     choose,
-    is_fasttext,
     is_hidden,
+    is_table,
     is_text,
     listed,
     passed_over,
@@ -112,8 +112,10 @@ def _check_name(channel: str, path: Path) -> None:
         cause, remedy = "its suffix is none of data", f"Rename it, or save the data as one of {ALL_FORMS}."
     elif not path.stat().st_size:
         cause, remedy = "it is empty", "Give another file."
-    elif is_text(path.name) and not is_fasttext(path):
-        cause = "a .txt is read in fastText's form only, and its first line does not begin with __label__"
+    elif is_text(path.name) and not is_table(path):
+        cause = (
+            "of .txt, fastText and tables with tabs are read; its first line does not begin with __label__"
+        )
         remedy = "If it is a table, name it .csv: commas, semicolons, tabs and bars are told apart."
     if cause:
         raise UserError(f"{path} cannot be {channel}: {cause}.", remedy)

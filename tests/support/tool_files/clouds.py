@@ -147,7 +147,7 @@ LIBRARIES = [
     ),
     read(
         "blazingtext",
-        "letters.train",
+        "dbpedia.train.txt",
         "".join(f"__label__{label} , {text}\n" for label, text in PLAIN),
         [(label, f", {text}") for label, text in PLAIN],
     ),
@@ -171,7 +171,7 @@ LIBRARIES = [
         "scikit-learn-folders",
         "",
         {f"{label}/{i}.txt": text.encode() for i, (label, text) in enumerate(LETTERS)},
-        "label",
+        "fastText",
     ),
     refused(
         "weka-arff",

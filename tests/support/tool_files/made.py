@@ -155,11 +155,9 @@ def as_objects(pairs: Pairs = LETTERS, text: str = "text", label: str = "label")
     return [{text: words, label: name} for name, words in pairs]
 
 
-def written(folder: Path, case: ToolFile) -> list[Path]:
-    """Write a tool's files into a folder; return those that hold data, in order."""
+def write_files(folder: Path, case: ToolFile) -> None:
+    """Write a tool's files into a folder."""
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    names = [name for name, content in case.files.items() if content and not name.startswith(".")]
-    return [folder / name for name in sorted(names)]

@@ -7,14 +7,17 @@ import pytest
 from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
 from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.errors import UserError
+from bert_classifier.job.environment import Channel
 from support.clear_text import assert_clear
 from support.tool_files import STRAIGHT_FROM_TOOLS, TOOL_FILES
-from support.tool_files.made import ToolFile, written
+from support.tool_files.made import ToolFile, write_files
 
 
 def dataset_of(folder: Path, case: ToolFile) -> DbpediaDataset:
-    """Return the dataset of a tool's files, as a job with the case's settings reads them."""
-    return DbpediaDataset(DataFiles(written(folder, case), ReaderSettings(**case.settings), root=folder))
+    """Return the dataset of a tool's files in the train channel, as a job with the case's settings reads them."""
+    write_files(folder, case)
+    files = Channel("train", folder).files()
+    return DbpediaDataset(DataFiles(files, ReaderSettings(**case.settings), root=folder))
 
 
 def pairs_of(dataset: DbpediaDataset) -> list[tuple[str, str]]:
