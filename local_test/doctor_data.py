@@ -73,10 +73,21 @@ def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> No
 
 def lines_of(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield a data report as lines for a terminal."""
+    yield from _understood(report["understood"])
     yield from _channels(report)
     yield from _classes(report["channels"])
     yield from _lengths(report)
     yield from _findings(report["findings"])
+
+
+def _understood(channels: Mapping[str, Any]) -> Iterator[str]:
+    from bert_classifier.data.understood import lines_of
+
+    for name, channel in channels.items():
+        yield ""
+        yield f"{name}:"
+        for line in lines_of(channel):
+            yield textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _channels(report: Mapping[str, Any]) -> Iterator[str]:

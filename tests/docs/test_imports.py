@@ -58,6 +58,7 @@ BASE = sorted(
         "data.shapes",
         "data.table",
         "data.table_base",
+        "data.understood",
         "data.wrong_rows",
         "artifact.manifest",
     }

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from bert_classifier.data.examples import Records
+from bert_classifier.data.understood import channel_understood
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
@@ -32,6 +33,20 @@ DATA = {
     ],
 }  # fmt: skip
 
+_FILE = {
+    "form": "CSV", "compression": "gzip", "encoding": "UTF-8", "delimiter": ";", "header": True,
+    "columns": {"label": "<b>label</b>", "text": "review", "title": "subject"}, "title_joined": True,
+    "ignored": [f"column <{number}>" for number in range(12)],
+    "notes": ["it is gzip, although its name says otherwise"], "left_out": {"without a text": 1, "without a label": 2},
+}  # fmt: skip
+UNDERSTOOD = {
+    "train": channel_understood(
+        [{**_FILE, "file": f"<i>year 2026/part-{number:05d}-of-00100.csv", "rows": 40} for number in range(100)],
+        [], 0, {**dict.fromkeys(HOSTILE, 1000), **{f"class-{number}": number for number in range(20)}},
+    ),
+    "validation": channel_understood([], ["validation.txt"], 3, dict.fromkeys(HOSTILE, 20)),
+}  # fmt: skip
+
 
 def report_context(classes: int = 3, count: int = 60, **changes: object) -> ReportContext:
     """Return what is reported of a model with random predictions, hostile names and hostile texts."""
@@ -52,6 +67,7 @@ def report_context(classes: int = 3, count: int = 60, **changes: object) -> Repo
         records=records,
         curve=LearningCurve([(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2),
         data=DATA,
+        understood=UNDERSTOOD,
         facts={"Run": {"seed": 1, "job": "<u>"}},
     )
     return dataclasses.replace(context, **changes)  # type: ignore[arg-type]

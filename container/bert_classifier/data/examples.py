@@ -37,6 +37,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def texts_by_class(self, labels: Sequence[str]) -> dict[str, int]:
+        """Return the number of texts of each class, including classes without any."""
+        counts = np.bincount(self.targets, minlength=len(labels))
+        return dict(zip(labels, counts.tolist(), strict=True))
+
     def subset(self, indices: np.ndarray) -> "Examples":
         """Return the examples with these indices, in this order."""
         texts = self.texts

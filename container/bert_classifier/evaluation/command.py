@@ -6,13 +6,15 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from bert_classifier import log
 from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.artifact.provenance import encoder_facts
-from bert_classifier.data.examples import Records
+from bert_classifier.data.examples import Examples, Records
+from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.evaluate import evaluate_artifact, read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(options: argparse.Namespace) -> None:
     artifact = load_artifact(options.model)
     examples, positive = read_labelled(options.data, artifact.labels)
+    understood = _understood(options.data.name, examples, artifact.labels)
     evaluation = evaluate_artifact(artifact, examples, options.data.name, artifact.labels)
     records = Records.of(examples)
     (name,) = _names(options, options.model)
@@ -93,6 +96,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         positive=positive,
         evaluation=evaluation,
         records=records,
+        understood={options.data.name: understood},
         facts={
             "Model": _facts(artifact, name),
             **_encoder(artifact),
@@ -115,6 +119,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
+def _understood(name: str, examples: Examples, labels: Sequence[str]) -> dict[str, Any]:
+    """Return what was understood of a labelled file, and log it."""
+    classes = examples.texts_by_class(labels)
+    understood = channel_understood(examples.understood, [name], examples.num_empty, classes)
+    for line in lines_of(understood):
+        logger.info("%s", line)
+    return understood
+
+
 def _compare(options: argparse.Namespace) -> None:
     first, second = load_artifact(options.model), load_artifact(options.other)
     if sorted(first.labels) != sorted(second.labels):
@@ -124,6 +137,7 @@ def _compare(options: argparse.Namespace) -> None:
             "Compare models of the same classes.",
         )
     examples, _ = read_labelled(options.data, first.labels)
+    _understood(options.data.name, examples, first.labels)
     first_result, second_result = (
         evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)
     )

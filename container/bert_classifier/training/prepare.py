@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,8 @@ from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_finding
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
+from bert_classifier.data.job_files import data_files
+from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
 from bert_classifier.job.config import TrainConfig
@@ -101,8 +104,9 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
         preparation = _Preparation(config, environment, folder)
         logger.info("reading the data")
         data = build_data(config, environment)
+        understood = preparation.understood(data)
         splits = preparation.encode(data)
-        report = preparation.examine(data, splits)
+        report = preparation.examine(data, splits, understood)
         fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
     if environment.host_rank == 0:
         _write(environment, report)
@@ -130,13 +134,27 @@ class _Preparation:
             self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, dataclasses.asdict(config)
         )
 
+    def understood(self, data: Data) -> dict[str, dict[str, Any]]:
+        """Return what was understood of each channel's files, and log it."""
+        found = {}
+        for name, files in data_files(self._config, self._environment).items():
+            examples = data.channels[name]
+            classes = Counter(examples.texts_by_class(data.labels))
+            if data.is_held_out and name == "train":
+                classes.update(data.validation.texts_by_class(data.labels))
+            names = [files.name_of(path) for path in files]
+            found[name] = channel_understood(examples.understood, names, examples.num_empty, classes)
+            for line in lines_of(found[name]):
+                logger.info("%s: %s", name, line)
+        return found
+
     def encode(self, data: Data) -> dict[str, Split]:
         """Tokenise the channels; the ids go into the folder."""
         sizes = ", ".join(f"{name} {len(examples)}" for name, examples in data.channels.items())
         logger.info("tokenising the texts: %s", sizes)
         return {name: self._encode(examples, name) for name, examples in data.channels.items()}
 
-    def examine(self, data: Data, splits: Mapping[str, Split]) -> DataReport:
+    def examine(self, data: Data, splits: Mapping[str, Split], understood: Mapping[str, Any]) -> DataReport:
         """Return the findings of the data doctor."""
         logger.info("examining the data")
         unknown = self._tokenizer.unk_token_id
@@ -144,7 +162,14 @@ class _Preparation:
             name: ChannelStats.of(name, examples, self._encoder, splits[name].encoded, unknown)
             for name, examples in data.channels.items()
         }
-        return examine(self._config, stats, data.labels, longest=self._longest, is_held_out=data.is_held_out)
+        return examine(
+            self._config,
+            stats,
+            data.labels,
+            longest=self._longest,
+            is_held_out=data.is_held_out,
+            understood=understood,
+        )
 
     def _encode(self, examples: Examples, channel: str) -> Split:
         path = _ids_file(self._folder, channel)

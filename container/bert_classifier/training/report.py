@@ -47,6 +47,7 @@ def write_reports(
             records=prepared.records[evaluation.channel](),
             curve=LearningCurve(history.training_losses(), history.evaluations, info["kept_step"]),
             data=prepared.data_report,
+            understood=prepared.data_report.get("understood", {}),
             facts=_facts(trainer, info),
             warnings=info["warnings"],
         )

@@ -14,6 +14,13 @@ def test_report_is_printed_and_written(ml_root, capsys):
     assert doctor_data.main([str(ml_root)], {}) == 0
     printed = capsys.readouterr().out
     report = json.loads((ml_root / "output" / "data" / "data_report.json").read_text())
+    assert printed.startswith(
+        "\ntrain:\n  train.csv is CSV with ',' and no header, in UTF-8: the label is column 1, the text column 3 or,"
+    )
+    assert "\n  48 texts of 3 classes: 'Alpha' 16, 'Beta' 16, 'Gamma' 16\n\nvalidation:\n" in printed
+    assert report["understood"]["train"]["groups"][0]["files"] == [
+        {"file": "train.csv", "rows": 48, "left_out": {}}
+    ]
     assert re.search(r"(?m)^train +48 +0 +\d+ +0 +0 +– ", printed)
     assert re.search(r"(?m)^  Alpha +16 / 8 / 8$", printed)
     assert report["findings"]
@@ -76,4 +83,7 @@ def test_no_validation_channel(tmp_path, ml_root, capsys):
     (ml_root / "input" / "config" / "inputdataconfig.json").write_text("{}")
     write_csv(ml_root / "input" / "data" / "train" / "train.csv", toy_rows(300))
     assert doctor_data.main([str(ml_root)], {}) == 0
-    assert re.search(r"(?m)^validation +30 ", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(r"(?m)^validation +30 ", printed)
+    assert "\n  300 texts of 3 classes: " in printed
+    assert "validation:" not in printed

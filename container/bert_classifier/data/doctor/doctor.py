@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +35,7 @@ def examine(
     *,
     longest: int | None,
     is_held_out: bool,
+    understood: Mapping[str, Any] = MappingProxyType({}),
 ) -> DataReport:
     """Apply all rules to the data of a job.
 
@@ -41,11 +44,13 @@ def examine(
         labels: class names in the order of their indices.
         longest: the model's maximum number of tokens; None if unlimited.
         is_held_out: whether validation was split off train.
+        understood: what was understood of each channel's files.
     """
     lengths, most = stats["train"].lengths, min(longest or _LONGEST, _LONGEST)
     recommended = _recommended(lengths, most)
     context = DataContext(stats, labels, config, recommended, is_held_out)
     return DataReport(
+        understood=dict(understood),
         channels={name: stats.report(labels, config.max_seq_length) for name, stats in stats.items()},
         leakage={name: len(indices) for name, (indices, _) in context.leaks.items()},
         max_seq_length=config.max_seq_length,

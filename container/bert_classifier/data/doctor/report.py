@@ -113,12 +113,14 @@ class DataReport:
     """All channels, and the findings.
 
     Attributes:
+        understood: what was understood of each channel's files, as channel_understood returns it.
         leakage: texts of validation and test that also occur in train, per channel.
         recommended_max_seq_length: the lowest one that keeps 99 % of the training texts whole, or the model's limit.
         recommended_whole_share: fraction of training texts that it keeps whole, from 0 to 1.
         longest_max_seq_length: the model's maximum number of tokens.
     """
 
+    understood: Mapping[str, Any]
     channels: Mapping[str, ChannelReport]
     leakage: Mapping[str, int]
     max_seq_length: int

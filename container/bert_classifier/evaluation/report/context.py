@@ -40,6 +40,7 @@ class ReportContext:
         curve: None without training.
         data: the data doctor's report; may be empty.
         warnings: sentences about the model.
+        understood: what was understood of the files, by channel, as channel_understood returns it.
         facts: groups of names and values about the run; reports of two identical runs differ only here.
     """
 
@@ -50,6 +51,7 @@ class ReportContext:
     records: Records
     curve: LearningCurve | None = None
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    understood: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     warnings: Sequence[str] = ()
 

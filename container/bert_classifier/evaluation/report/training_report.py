@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from bert_classifier.data.understood import classes_line, entries_of
 from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.calibration import reliability, softmax
 from bert_classifier.evaluation.report import plots
@@ -32,6 +33,10 @@ def render_training_report(context: ReportContext) -> str:
         right=int(result.confusion.trace()),
         commonest=float(result.confusion.sum(axis=1).max() / max(1, result.count)),
         warnings=context.warnings,
+        understood={
+            name: {"files": list(entries_of(channel)), "classes": classes_line(channel)}
+            for name, channel in context.understood.items()
+        },
         scores=context.scores,
         others={name: of for name, of in evaluation.summaries.items() if name != context.channel},
         is_calibrated=evaluation.temperature.value != 1,

@@ -1,0 +1,176 @@
+"""What was understood of a channel's files, as data_report.json has it, and in sentences.
+
+Standard library only. Names of files, columns and classes occur in it, but no text.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bert_classifier.data.dialect import delimiter_name
+from bert_classifier.job.settings import shown
+from bert_classifier.job.wording import counted
+
+_MOST_FILES = 10  # in the log, of those that were understood alike
+_MOST_IN_REPORT = 3
+_MOST_GROUPS = 10
+_MOST_COLUMNS = 10
+_MOST_CLASSES = 10
+_OF_ONE_FILE = ("file", "rows", "left_out")
+_OF_ALL = ("form", "compression", "encoding", "delimiter", "header", "columns", "ignored", "notes")
+
+
+def channel_understood(
+    understood: Sequence[Mapping[str, Any]], names: Sequence[str], num_empty: int, classes: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return what was understood of a channel, in JSON values.
+
+    Args:
+        understood: of each file, from the Dataset; empty if it does not say.
+        names: of the channel's files.
+        num_empty: rows without a text, which are left out.
+        classes: texts per class.
+    Returns:
+        groups: of files that were understood alike, with the first of their files; classes: texts of the largest
+        classes; num_classes; texts: all of them.
+    """
+    texts = sum(classes.values())
+    by_size = sorted(classes, key=lambda name: -classes[name])
+    named = list(classes) if len(classes) <= _MOST_CLASSES else by_size[:_MOST_CLASSES]
+    return {
+        "groups": _grouped(understood) or [_unexplained(names, texts, num_empty)],
+        "classes": {name: classes[name] for name in named},
+        "num_classes": len(classes),
+        "texts": texts,
+    }
+
+
+def _grouped(understood: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    groups: dict[str, dict[str, Any]] = {}
+    if not all(
+        isinstance(of_file, Mapping) and {*_OF_ONE_FILE, *_OF_ALL} <= {*of_file} for of_file in understood
+    ):
+        return []  # something else that a user's Dataset calls so
+    for of_file in understood:
+        alike = {name: value for name, value in of_file.items() if name not in _OF_ONE_FILE}
+        empty = {**alike, "files": [], "num_files": 0, "rows": 0, "left_out": {}}
+        group = groups.setdefault(json.dumps(alike, sort_keys=True, default=str), empty)
+        group["num_files"] += 1
+        group["rows"] += of_file["rows"]
+        for reason, count in of_file["left_out"].items():
+            group["left_out"][reason] = group["left_out"].get(reason, 0) + count
+        if len(group["files"]) < _MOST_FILES:
+            group["files"].append({name: of_file[name] for name in _OF_ONE_FILE})
+    return list(groups.values())
+
+
+def _unexplained(names: Sequence[str], texts: int, num_empty: int) -> dict[str, Any]:
+    """Return the group of all files of a Dataset that does not say how it reads them."""
+    return {
+        "files": [{"file": name} for name in names[:_MOST_FILES]],
+        "num_files": len(names),
+        "rows": texts,
+        "left_out": {"without a text": num_empty} if num_empty else {},
+    }
+
+
+def lines_of(channel: Mapping[str, Any]) -> Iterator[str]:
+    """Yield sentences about a channel: a line per file, a summary of very many, and the classes at the end."""
+    for group in channel["groups"][:_MOST_GROUPS]:
+        yield from _lines_of_group(group)
+    yield from filter(None, (_other_groups(channel), classes_line(channel)))
+
+
+def entries_of(channel: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names of files that were understood alike, and a sentence about them; the last may be a summary."""
+    for group in channel["groups"][:_MOST_GROUPS]:
+        names = [of_file["file"] for of_file in group["files"][:_MOST_IN_REPORT]]
+        more = group["num_files"] - len(names)
+        description = description_of(group)
+        sentence = f"{description[0].upper()}{description[1:]}. " if description else ""
+        yield (
+            ", ".join(names) + (f" and {more:,} more" if more > 0 else ""),
+            f"{sentence}{rows_phrase(group)}{notes_of(group)}.",
+        )
+    if others := _other_groups(channel):
+        yield "…", f"{others[2:].capitalize()}."
+
+
+def _other_groups(channel: Mapping[str, Any]) -> str:
+    rest = channel["groups"][_MOST_GROUPS:]
+    files = counted(sum(group["num_files"] for group in rest), "more file")
+    return f"… and {files}, understood in {counted(len(rest), 'other way')}" if rest else ""
+
+
+def _lines_of_group(group: Mapping[str, Any]) -> Iterator[str]:
+    description = description_of(group)
+    if not description:
+        yield from (f"{names}: {sentence[:-1]}" for names, sentence in entries_of({"groups": [group]}))
+        return
+    for number, of_file in enumerate(group["files"]):
+        is_what = "likewise:" if number else f"is {description}."
+        yield f"{of_file['file']} {is_what} {rows_phrase(of_file)}{'' if number else notes_of(group)}"
+    more = group["num_files"] - len(group["files"])
+    if more > 0:
+        yield f"… and {more:,} more likewise; in all {rows_phrase(group)}"
+
+
+def description_of(group: Mapping[str, Any]) -> str:
+    """Return form and columns, such as "CSV with ';' and a header, in UTF-8: the label is 'class'"; "" if unknown."""
+    if "form" not in group:
+        return ""
+    cells = f" with {delimiter_name(group['delimiter'])}" if group["delimiter"] else ""
+    header = {True: " and a header", False: " and no header"}.get(group["header"], "") if cells else ""
+    encoding = f"{',' if header else ''} in {group['encoding']}" if group["encoding"] else ""
+    form = f"{'gzipped ' if group['compression'] else ''}{group['form']}{cells}{header}{encoding}"
+    columns = "; ".join(filter(None, (_roles(group), _not_used(group["ignored"]))))
+    return f"{form}: {columns}" if columns and group["form"] != "fastText" else form
+
+
+def _roles(group: Mapping[str, Any]) -> str:
+    columns = group["columns"]
+    is_named = group["header"] is not False
+    label, text, title = (
+        (shown(columns[role]) if is_named else f"column {columns[role]}") if columns[role] else ""
+        for role in ("label", "text", "title")
+    )
+    if title:
+        text += (
+            f" after the title {title}" if group.get("title_joined") else f" or, where it is empty, {title}"
+        )
+    named = [
+        f"the label is {label}" if label else "",
+        f"the text {'' if label else 'is '}{text}" if text else "",
+    ]
+    return ", ".join(filter(None, named))
+
+
+def _not_used(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_COLUMNS
+    named = ", ".join(map(shown, names[:_MOST_COLUMNS])) + (f" and {more} more" if more > 0 else "")
+    return f"not used: {named}" if names else ""
+
+
+def notes_of(group: Mapping[str, Any]) -> str:
+    """Return a sentence for what is unusual about the files, with a blank before; "" if nothing is."""
+    return f". Note: {'; '.join(group['notes'])}" if group.get("notes") else ""
+
+
+def rows_phrase(counts: Mapping[str, Any]) -> str:
+    """Return the rows read and left out, such as "90 rows, 3 left out (2 without a text, 1 without a label)"."""
+    left_out = {reason: count for reason, count in counts["left_out"].items() if count}
+    rows = counted(counts["rows"], "row")
+    if not left_out:
+        return rows
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    if len(left_out) == 1:
+        return f"{rows}, {reasons} left out"
+    return f"{rows}, {sum(left_out.values()):,} left out ({reasons})"
+
+
+def classes_line(channel: Mapping[str, Any]) -> str:
+    """Return the numbers of texts and classes, and those of the largest classes."""
+    more = channel["num_classes"] - len(channel["classes"])
+    named = ", ".join(f"{shown(name)} {count:,}" for name, count in channel["classes"].items())
+    head = f"{counted(channel['texts'], 'text')} of {counted(channel['num_classes'], 'class', 'classes')}"
+    return f"{head}{', the largest' if more else ''}: {named}{f' and {more:,} more' if more else ''}"
