@@ -54,6 +54,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> None:
+    from bert_classifier.data.forecast import require_room
     from bert_classifier.data.job_files import check_files
     from bert_classifier.job.atomic_io import require_writable
     from bert_classifier.job.config import TrainConfig
@@ -65,6 +66,7 @@ def _examine(folder: Path, environ: Mapping[str, str], stop: "StopSignal") -> No
     environment.output_dir.mkdir(parents=True, exist_ok=True)
     require_writable(environment.output_dir)
     check_files(config, environment)
+    require_room(config, environment)
     from bert_classifier.training.prepare import prepare
 
     with temp_folder() as scratch:

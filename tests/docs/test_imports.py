@@ -50,6 +50,7 @@ BASE = sorted(
         "data.csv_table",
         "data.dialect",
         "data.field_table",
+        "data.forecast",
         "data.forms",
         "data.job_files",
         "data.labels",

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from bert_classifier import log
+from bert_classifier.data.forecast import require_room
 from bert_classifier.data.job_files import check_files
 from bert_classifier.errors import exit_code_of, failure_text
 from bert_classifier.job.config import TrainConfig
@@ -49,6 +50,7 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
     environment.prepare_outputs()
     check_files(config, environment)
+    require_room(config, environment)
     if not environment.job_name:
         # On a shared machine, waiting threads must sleep: if they spin, one busy core slows training down ten
         # times. OpenMP reads this when torch is loaded.

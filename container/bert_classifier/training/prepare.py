@@ -1,11 +1,12 @@
 """The data of a job: read, checked and tokenised once per host, shared by its ranks through memory maps."""
 
+import contextlib
 import dataclasses
 import functools
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batching import Split
 from bert_classifier.training.layer_depths import layer_depths
 from bert_classifier.training.progress import TextProgress, wants_bar
+from bert_classifier.training.reading_progress import reading_progress
 from bert_classifier.training.signals import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -103,7 +105,7 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     with stop.immediately():  # no work would be lost
         preparation = _Preparation(config, environment, folder)
         logger.info("reading the data")
-        data = build_data(config, environment)
+        data = preparation.read()
         understood = preparation.understood(data)
         splits = preparation.encode(data)
         report = preparation.examine(data, splits, understood)
@@ -129,10 +131,18 @@ class _Preparation:
         model, self._tokenizer = build_model(config, environment, ("any", "other"))
         if config.layer_decay < 1:
             layer_depths(model)
+        self._draws_bar = wants_bar(environment.job_name)
         self._longest = positions_of(model.config.to_dict())
         self._encoder = TextEncoder.from_settings(
             self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, dataclasses.asdict(config)
         )
+
+    def read(self) -> Data:
+        """Return the checked examples of the channels."""
+        channels = data_files(self._config, self._environment)
+        files = [path for paths in channels.values() for path in paths]
+        with reading_progress(files, bar=self._draws_bar):
+            return build_data(self._config, self._environment)
 
     def understood(self, data: Data) -> dict[str, dict[str, Any]]:
         """Return what was understood of each channel's files, and log it."""
@@ -158,10 +168,12 @@ class _Preparation:
         """Return the findings of the data doctor."""
         logger.info("examining the data")
         unknown = self._tokenizer.unk_token_id
-        stats = {
-            name: ChannelStats.of(name, examples, self._encoder, splits[name].encoded, unknown)
-            for name, examples in data.channels.items()
-        }
+        stats = {}
+        for name, examples in data.channels.items():
+            with self._progress(name, examples, "examined") as update:
+                stats[name] = ChannelStats.of(
+                    name, examples, self._encoder, splits[name].encoded, unknown, update
+                )
         return examine(
             self._config,
             stats,
@@ -173,13 +185,19 @@ class _Preparation:
 
     def _encode(self, examples: Examples, channel: str) -> Split:
         path = _ids_file(self._folder, channel)
-        progress = TextProgress(channel, len(examples), bar=wants_bar(self._environment.job_name))
-        try:
-            encoded = encode_to_file(self._encoder, examples.texts, path, progress.update)
-        finally:
-            progress.close()
+        with self._progress(channel, examples, "tokenised") as update:
+            encoded = encode_to_file(self._encoder, examples.texts, path, update)
         _log_tokens(self._encoder, encoded, channel)
         return Split(encoded, examples.targets)
+
+    @contextlib.contextmanager
+    def _progress(self, channel: str, examples: Examples, done: str) -> Iterator[Callable[[int], None]]:
+        """Give a function to call with the number of texts done."""
+        progress = TextProgress(channel, len(examples), done, bar=self._draws_bar)
+        try:
+            yield progress.update
+        finally:
+            progress.close()
 
 
 def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:

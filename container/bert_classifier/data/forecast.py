@@ -1,0 +1,160 @@
+"""What the data of a job will take, told from their first megabytes and the sizes of the files.
+
+Standard library only, so that a job that cannot fit is stopped before torch is loaded and a whole file is read.
+"""
+
+import dataclasses
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from bert_classifier.data.job_files import data_files, read_class_list, reads_tables
+from bert_classifier.data.reader_settings import DataFiles
+from bert_classifier.data.records import RowError
+from bert_classifier.data.table import Row, open_table
+from bert_classifier.errors import ContainerError, PlatformError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
+from bert_classifier.job.file_positions import file_positions
+from bert_classifier.job.memory_limit import memory_limit
+
+logger = logging.getLogger(__name__)
+
+_LOOKED_AT = 4_000_000  # bytes of a file, packed if it is
+_MOST_ROWS = 200_000  # looked at
+_ROWS_AT_ONCE = 1000
+_MOST_PACKED = 12  # texts unpacked to so many times their size; gzip packs them to a third or a quarter
+_CHARS_PER_TOKEN = 8  # no language has so many; English has 4 to 5
+_BYTES_PER_TOKEN = 4
+_BYTES_PER_ROW = 60  # of memory; measured with tests/benchmarks/memory_per_row.py: twice that
+_BYTES_IN_ANY_CASE = 250_000_000  # of memory: the program and its libraries
+_SURELY = 0.7  # of what is forecast: the first rows may not be like the others
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What data will take, about.
+
+    Attributes:
+        rows: with a label and a text.
+        disk: bytes of temporary files: texts and token ids.
+    """
+
+    rows: float = 0.0
+    disk: float = 0.0
+
+    @property
+    def memory(self) -> float:
+        """Bytes of memory beside the temporary files."""
+        return _BYTES_IN_ANY_CASE + _BYTES_PER_ROW * self.rows
+
+    def __add__(self, other: "Forecast") -> "Forecast":
+        return Forecast(self.rows + other.rows, self.disk + other.disk)
+
+
+def require_room(config: TrainConfig, environment: Environment) -> None:
+    """Refuse to read data that can fit neither into memory nor onto the disk; what is doubtful passes.
+
+    Raises:
+        PlatformError: with what is needed and what there is.
+    """
+    folder = Path(tempfile.gettempdir())
+    free, memory = shutil.disk_usage(folder).free, memory_limit()
+    files = data_files(config, environment, read_class_list(config, environment) or ())
+    sizes = sum(path.stat().st_size for paths in files.values() for path in paths)
+    if _MOST_PACKED * sizes + _BYTES_IN_ANY_CASE < min(free, memory) or not reads_tables():
+        return
+    forecast = sum((_of(paths, config.max_seq_length) for paths in files.values()), Forecast())
+    logger.info(
+        "forecast: %.1f million rows, %.1f GB of temporary files, %.1f GB of memory",
+        forecast.rows / 1e6, forecast.disk / 1e9, forecast.memory / 1e9,
+    )  # fmt: skip
+    check_room(forecast, folder, free, memory)
+
+
+def check_room(forecast: Forecast, folder: Path, free: float, memory: float) -> None:
+    """Refuse what is sure not to fit.
+
+    Args:
+        folder: for temporary files.
+        free: bytes free there.
+        memory: bytes of memory that the job may use.
+    Raises:
+        PlatformError: with what is needed and what there is.
+    """
+    if free < _SURELY * forecast.disk:
+        raise PlatformError(
+            f"{folder} has {free / 1e9:,.1f} GB free, the texts and tokens of about {forecast.rows / 1e6:,.1f} million"
+            f" rows need {forecast.disk / 1e9:,.1f} GB.",
+            "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
+        )
+    needed = forecast.memory + (forecast.disk if _is_in_memory(folder) else 0)
+    if memory < _SURELY * needed:
+        also = f", those of temporary files in {folder} among them" if needed > forecast.memory else ""
+        raise PlatformError(
+            f"The job may use {memory / 1e9:,.1f} GB of memory, about {forecast.rows / 1e6:,.1f} million rows need"
+            f" {needed / 1e9:,.1f} GB{also}.",
+            f"Use an instance with more memory{', or set TMPDIR to a folder on a disk' if also else ''}.",
+        )
+
+
+def _of(files: DataFiles, max_tokens: int) -> Forecast:
+    return sum((_of_file(path, files, max_tokens) for path in files), Forecast())
+
+
+def _of_file(path: Path, files: DataFiles, max_tokens: int) -> Forecast:
+    """Read the first rows of a file; nothing is forecast for one that cannot be read, which reading will say."""
+    seen, position = Forecast(), 0
+    try:
+        table = open_table(path, files.settings, files.classes, name=files.name_of(path))
+        for chunk in _chunks(table.rows()):
+            seen += _of_rows(chunk, max_tokens)
+            position = file_positions([path])[path]
+            if position >= _LOOKED_AT or seen.rows >= _MOST_ROWS:
+                break
+        else:
+            return seen
+    except ContainerError:
+        return Forecast()
+    # What was read ahead makes the position too large, and the forecast too small. A library may not tell it.
+    ratio = path.stat().st_size / position if position else 1.0
+    return Forecast(seen.rows * ratio, seen.disk * ratio)
+
+
+def _chunks(rows: Iterator[Row | RowError]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    for row in rows:
+        if isinstance(row, Row):
+            chunk.append(row)
+        if len(chunk) == _ROWS_AT_ONCE:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+def _of_rows(rows: Sequence[Row], max_tokens: int) -> Forecast:
+    size = sum(len(row.text.encode("utf-8", "surrogatepass")) for row in rows)
+    tokens = sum(min(max_tokens, 2 + len(row.text) // _CHARS_PER_TOKEN) for row in rows)
+    return Forecast(len(rows), size + _BYTES_PER_TOKEN * tokens)
+
+
+def _is_in_memory(folder: Path) -> bool:
+    """Return whether a folder is of a file system that lies in memory."""
+    return any(_same_device(Path(mount), folder) for mount in _mounts_in_memory())
+
+
+def _mounts_in_memory(mounts: Path = Path("/proc/self/mounts")) -> Iterable[str]:
+    try:
+        lines = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return ()
+    return [fields[1] for fields in lines if fields[2] in ("tmpfs", "ramfs")]
+
+
+def _same_device(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_dev == other.stat().st_dev
+    except OSError:
+        return False
