@@ -68,7 +68,7 @@ def require_room(config: TrainConfig, environment: Environment) -> None:
         return
     forecast = sum((_of(paths, config.max_seq_length) for paths in files.values()), Forecast())
     logger.info(
-        "forecast: %.1f million rows, %.1f GB of temporary files, %.1f GB of memory",
+        "about %.1f million rows: they need %.1f GB of temporary files and %.1f GB of memory",
         forecast.rows / 1e6, forecast.disk / 1e9, forecast.memory / 1e9,
     )  # fmt: skip
     check_room(forecast, folder, free, memory)
@@ -84,18 +84,17 @@ def check_room(forecast: Forecast, folder: Path, free: float, memory: float) -> 
     Raises:
         PlatformError: with what is needed and what there is.
     """
+    rows = f"about {forecast.rows:,.0f} rows"
     if free < _SURELY * forecast.disk:
         raise PlatformError(
-            f"{folder} has {free / 1e9:,.1f} GB free, the texts and tokens of about {forecast.rows / 1e6:,.1f} million"
-            f" rows need {forecast.disk / 1e9:,.1f} GB.",
+            f"{folder} has {free / 1e6:,.1f} MB free, the texts and tokens of {rows} need {forecast.disk / 1e6:,.1f} MB.",
             "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
         )
     needed = forecast.memory + (forecast.disk if _is_in_memory(folder) else 0)
     if memory < _SURELY * needed:
-        also = f", those of temporary files in {folder} among them" if needed > forecast.memory else ""
+        also = f", with the temporary files in {folder}" if needed > forecast.memory else ""
         raise PlatformError(
-            f"The job may use {memory / 1e9:,.1f} GB of memory, about {forecast.rows / 1e6:,.1f} million rows need"
-            f" {needed / 1e9:,.1f} GB{also}.",
+            f"The job may use {memory / 1e6:,.1f} MB of memory, {rows} need {needed / 1e6:,.1f} MB{also}.",
             f"Use an instance with more memory{', or set TMPDIR to a folder on a disk' if also else ''}.",
         )
 
