@@ -87,7 +87,8 @@ def check_room(forecast: Forecast, folder: Path, free: float, memory: float) -> 
     rows = f"about {forecast.rows:,.0f} rows"
     if free < _SURELY * forecast.disk:
         raise PlatformError(
-            f"{folder} has {free / 1e6:,.1f} MB free, the texts and tokens of {rows} need {forecast.disk / 1e6:,.1f} MB.",
+            f"{folder} has {free / 1e6:,.1f} MB free, the texts and tokens of {rows} need"
+            f" {forecast.disk / 1e6:,.1f} MB.",
             "Give the job a larger volume (volume_size), or set TMPDIR to a folder on a larger disk.",
         )
     needed = forecast.memory + (forecast.disk if _is_in_memory(folder) else 0)
