@@ -13,11 +13,20 @@ fi
 for folder in "$model" ${other:+"$other"}; do
     [[ -d "$folder" ]] || fail 2 "There is no model folder '$folder': name one that training has written, such as MODEL=my_run/model."
 done
+[[ "$data" != *://* ]] || fail 2 "DATA=$data is an address, and a local run reads files of this machine: download it first, such as with aws s3 cp."
 [[ -f "$data" ]] || fail 2 "There is no file '$data': name a labelled one, such as DATA=test.csv."
 name="$(basename "$data")"
 if [[ -z "$output" ]]; then
-    output="$(dirname "$model")/$kind-${name%.*}" # beside the model, one for each file
+    plain="${name%.gz}"
+    output="$(dirname "$model")/$kind-${plain%.*}" # beside the model, one for each file
 fi
+[[ -d "$output" || ! -e "$output" ]] || fail 2 "OUTPUT=$output is a file: name a folder."
+# A model folder is served, packed and uploaded as a whole.
+inside="$(realpath -m "$output")"
+while [[ "$inside" != / ]]; do
+    [[ ! -f "$inside/model.safetensors" ]] || fail 2 "OUTPUT=$output is in the model folder $inside: name another one, or leave it out."
+    inside="$(dirname "$inside")"
+done
 choose_engine
 mkdir -p "$output"
 absolute() { (cd "$1" && pwd); }

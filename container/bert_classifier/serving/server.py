@@ -28,6 +28,7 @@ from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.environment import ml_root
 from bert_classifier.job.settings import specs
+from bert_classifier.job.temporary_files import temporary_files
 from bert_classifier.job.variables import near_misses
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.app import create_app
@@ -90,15 +91,6 @@ def _check_address(config: ServeConfig) -> None:
         ) from error
 
 
-def _writable_dir() -> str:
-    try:
-        return tempfile.gettempdir()
-    except OSError as error:
-        raise PlatformError(
-            "There is no folder for temporary files.", "Make /tmp writable, or set TMPDIR."
-        ) from error
-
-
 def _most_connections(threads: int) -> int:
     """Return the maximum connections of a worker, such that idle ones leave enough file descriptors."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -133,7 +125,8 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self.outcome = Outcome()
         self._config = config
         self._model_dir = model_dir
-        self._tmp_dir = _writable_dir()
+        with temporary_files():
+            self._tmp_dir = tempfile.gettempdir()
         self._parent = os.getpid()
         self._metrics = Metrics()
         self._service = ModelService(self._load_model, self._stop_all, config, self._metrics)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from bert_classifier.errors import PlatformError
+from bert_classifier.job.temporary_files import temporary_files
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +24,9 @@ def temp_folder() -> Iterator[Path]:
     Raises:
         PlatformError: when temporary files cannot be written.
     """
-    try:
+    with temporary_files():
         _remove_abandoned(Path(tempfile.gettempdir()))
         made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise PlatformError(
-            "There is no folder for temporary files.", "Make /tmp writable, or set TMPDIR."
-        ) from error
     with made as name, _locked(Path(name)):
         yield Path(name)
 

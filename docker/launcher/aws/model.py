@@ -79,16 +79,6 @@ def _artifact_of_job(name: str, account: Account) -> str:
     return str(data)
 
 
-def say_unknown(kind: str, name: str, stays: str) -> None:
-    """Say that SageMaker may have accepted a request, and which resources therefore stay.
-
-    Args:
-        kind: `endpoint` or `transform-job`, as the AWS CLI spells them.
-    """
-    ask = f"aws sagemaker describe-{kind} --{kind}-name {name}"
-    say(f"It is not known whether SageMaker accepted the request, so {stays}: {ask}")
-
-
 def delete(account: Account, kind: str, name: str) -> None:
     """Delete a model, endpoint config or endpoint; say so, or why it stays.
 

@@ -5,20 +5,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from bert_classifier.errors import PlatformError, UserError
 from launcher import interrupts
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
-from launcher.aws.errors import may_be_accepted
-from launcher.aws.model import delete, say_unknown
+from launcher.aws.model import delete
 from launcher.aws.prices import hourly_price
 from launcher.aws.s3 import list_keys
 from launcher.aws.upload import upload
-from launcher.checks.quotas import refuse_for_quota
 from launcher.checks.transform import Transform, plan
 from launcher.command import Command, say
+from launcher.commands.last_request import last_request
 from launcher.findings import refuse_failures, say_doubts
 from launcher.settings.inference import TransformSettings
 
@@ -58,16 +55,12 @@ def _create(
     account.client("sagemaker").create_model(**transform.model.request(role_arn(settings.role, account)))
     undo.callback(delete, account, "model", name)
     typed.stop_here()
-    try:
+    stays = f"the model {name} stays"
+    with last_request(
+        undo, "transform-job", name, stays, f"{settings.instance_type} for transform job usage"
+    ):
         account.client("sagemaker").create_transform_job(**transform.request())
         return undo.pop_all()  # the job needs it from now on
-    except BaseException as error:
-        if may_be_accepted(error):
-            undo.pop_all()
-            say_unknown("transform-job", name, f"the model {name} stays")
-        if isinstance(error, ClientError):
-            refuse_for_quota(error, f"{settings.instance_type} for transform job usage")
-        raise
 
 
 def _follow(

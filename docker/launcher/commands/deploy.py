@@ -4,19 +4,17 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from launcher import interrupts
 from launcher.aws import endpoint, endpoint_update
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
-from launcher.aws.errors import AWS_ERRORS, explain, may_be_accepted
+from launcher.aws.errors import AWS_ERRORS, explain
 from launcher.aws.live_endpoint import LiveEndpoint
-from launcher.aws.model import delete, say_unknown
+from launcher.aws.model import delete
 from launcher.aws.prices import hourly_price
 from launcher.checks.deployment import Deployment, plan
-from launcher.checks.quotas import refuse_for_quota
 from launcher.command import Command, say
+from launcher.commands.last_request import last_request
 from launcher.findings import refuse_failures, say_doubts
 from launcher.settings.inference import DeploySettings
 
@@ -79,19 +77,15 @@ def _create(
         getattr(client, method)(**requests[method])
         undo.callback(delete, account, method.removeprefix("create_"), deployment.name)
     typed.stop_here()
-    try:
+    stays = f"model and configuration {deployment.name} stay"
+    with last_request(
+        undo, "endpoint", name, stays, f"{deployment.settings.instance_type} for endpoint usage"
+    ):
         if "update_endpoint" in requests:
             client.update_endpoint(**requests["update_endpoint"])
             return undo.pop_all()  # they are in use from now on
         client.create_endpoint(**requests["create_endpoint"])
         created = undo.pop_all()
-    except BaseException as error:
-        if may_be_accepted(error):
-            undo.pop_all()
-            say_unknown("endpoint", name, f"model and configuration {deployment.name} stay")
-        if isinstance(error, ClientError):
-            refuse_for_quota(error, f"{deployment.settings.instance_type} for endpoint usage")
-        raise
     created.callback(delete, account, "endpoint", name)
     return created
 

@@ -41,6 +41,10 @@ def run(settings: PolicySettings, account: Account) -> int:
     """Write the policies; print the commands of the AWS CLI that create the roles."""
     if not settings.output:
         raise UserError("OUTPUT is not set.", "Give a folder: make policies OUTPUT=my-policies.")
+    if Path(settings.output).expanduser().is_file():
+        raise UserError(
+            f"OUTPUT={settings.output} is a file.", "Give a folder: make policies OUTPUT=my-policies."
+        )
     if Path(settings.output).expanduser().resolve() == TEMPLATES:
         raise UserError(f"{settings.output} holds the templates of the policies.", "Give another OUTPUT.")
     unused = dict.fromkeys(sorted(_UNUSED), "no policy depends on it")

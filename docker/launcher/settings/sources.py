@@ -7,11 +7,12 @@ import argparse
 import dataclasses
 import functools
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.config import ALIASES, TrainConfig
 from bert_classifier.job.settings import AUTO, Spec, nearest, parse_values, refuse, specs, unquote
 from launcher.settings.account import AccountSettings
 
@@ -64,7 +65,9 @@ class Sources:
         }
         spelling = {name: f"{name} in {self.file.name}" for name in {**shared, **own}}
         spelling |= {name: name.upper() for name in environ} | {name: flag_of(name) for name in self.flags}
-        values, mistakes = parse_values(cls, {**raw, **typed}, "setting", spelling.__getitem__, plain=_plain)
+        values, mistakes = parse_values(
+            cls, {**raw, **typed}, "setting", spelling.__getitem__, _hyperparameters(mine), _plain
+        )
         mistakes += [self._foreign(name, spelling[name], mine) for name in foreign]
         refuse(mistakes, f"Correct it on the command line, in the environment or in {self.file.name}.")
         return cls(
@@ -86,15 +89,26 @@ class Sources:
     def _own(self) -> dict[str, object]:
         """Return the command's own table of the file."""
         own = self._content.get(self.command, {}) if self.command in self.commands else {}
-        return own if isinstance(own, dict) else {}
+        return self._in_lower_case(own) if isinstance(own, dict) else {}
 
     def _shared(self) -> dict[str, object]:
         """Return the lines of the file that serve all commands."""
-        return {
-            name: value
-            for name, value in self._content.items()
-            if not (name in self.commands and isinstance(value, dict))
-        }
+        return self._in_lower_case(
+            {
+                name: value
+                for name, value in self._content.items()
+                if not (name in self.commands and isinstance(value, dict))
+            }
+        )
+
+    def _in_lower_case(self, table: Mapping[str, object]) -> dict[str, object]:
+        """Return a table of the file, whose names may be written as on make's command line."""
+        found: dict[str, object] = {}
+        for name, value in table.items():
+            if name.lower() in found:
+                raise UserError(f"{self.file.name} sets {name.lower()} twice.", "Keep one of the lines.")
+            found[name.lower()] = value
+        return found
 
     @functools.cached_property
     def _content(self) -> dict[str, object]:
@@ -127,6 +141,12 @@ class Sources:
         close = nearest(name, [one for one in mine if one.startswith(f"{name}_")])
         hint = f", did you mean {close.upper()}?" if close else ""
         return f"{spelling} is a setting of another command, not of {self.command}{hint}"
+
+
+def _hyperparameters(mine: Collection[str]) -> dict[str, str]:
+    """Return how to give a hyperparameter by each of its names, where the command takes them."""
+    names = {**{name: name for name in specs(TrainConfig)}, **ALIASES} if "hp" in mine else {}
+    return {name: f'HP="{current}=…"' for name, current in names.items() if name not in mine}
 
 
 def _plain(value: object) -> str | None:

@@ -11,6 +11,7 @@ from launcher.main import main
 from launcher.settings.account import AccountSettings
 from launcher.settings.fields import names, pairs, s3_uri, text
 from launcher.settings.sources import Known, Sources
+from launcher.settings.training import TrainSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,21 @@ def test_all_mistakes_are_reported_at_once_with_their_places(tmp_path):
     assert "setting count in .launcher.toml='many' is not a whole number from 1 to 4" in expected
     assert "setting DATA='/no/uri' is not s3://bucket/prefix" in expected
     assert "setting --subnets='net' is not subnets" in expected
+
+
+def test_the_file_may_spell_settings_as_make_does(tmp_path):
+    """ROLE as on the command line; but not both spellings."""
+    assert read(tmp_path, 'ROLE = "arn:x"\nCount = 2') == Some(role="arn:x", count=2)
+    with pytest.raises(UserError, match=r"\.launcher\.toml sets role twice"):
+        read(tmp_path, 'ROLE = "arn:x"\nrole = "arn:y"')
+
+
+@pytest.mark.parametrize("name", ["epochs", "num_train_epochs", "num_train_epoch"])
+def test_a_hyperparameter_belongs_into_hp(tmp_path, name):
+    """`make doctor EPOCHS=3` says how to give it, by its present name."""
+    sources = Sources({}, {f"LAUNCHER_{name.upper()}": "3"}, tmp_path / "none.toml")
+    with pytest.raises(UserError, match=r'did you mean HP="num_train_epochs=…"\?'):
+        sources.read(TrainSettings, {name: [spec] for name, spec in specs(TrainSettings).items()})
 
 
 def test_settings_of_other_commands_are_no_mistake_except_as_flags(tmp_path):
