@@ -142,7 +142,7 @@ build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 $(AWS_COMMANDS): $(VENV)/.host
 	@$(LAUNCH) $(ARGS)
 push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
-train-spot: ## train on spot instances: ROLE=… TRAIN=file|s3://… INSTANCE_TYPE=… HP="…"
+train-spot: ## train on spot instances: ROLE=… TRAIN=files|folder|s3://… INSTANCE_TYPE=… HP="…"
 train: ## the same on on-demand instances, which are never interrupted
 deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
 invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv

@@ -36,6 +36,10 @@ ONE_HOST = {
     "hosts": ["algo-1"],
     "network_interface_name": "lo",
 }
+_FORM_OF_HP = (
+    'Write HP="name=value name=value" without blanks around =, and quote a value that has blanks or quotes:'
+    """ HP='text_column="Review text"'."""
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,6 +74,8 @@ def lay_out(
     Raises:
         UserError: when something given cannot be used; nothing is changed then.
     """
+    if folder.is_file():
+        raise UserError(f"TEST_DIR={folder} is a file.", "Name a folder.")
     data_dir, config_dir = folder / "input" / "data", folder / "input" / "config"
     settings = _updated_hyperparameters(config_dir / "hyperparameters.json", hyperparameters)
     channels = channels_of(given, class_file_of(settings))
@@ -203,12 +209,10 @@ def _assignments(text: str) -> dict[str, str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UserError(f"HP={text} cannot be read: {error}.", 'Write HP="name=value name=value".') from error
+        raise UserError(f"HP={text} cannot be read: {error}.", _FORM_OF_HP) from error
     for word in words:
         if "=" not in word:
-            raise UserError(
-                f"HP: {word} is not name=value.", 'Write HP="name=value name=value", without spaces around =.'
-            )
+            raise UserError(f"HP: {word} is not name=value.", _FORM_OF_HP)
     return dict(word.split("=", 1) for word in words)
 
 

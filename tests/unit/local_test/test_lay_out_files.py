@@ -170,6 +170,12 @@ def test_the_original_may_change_while_a_job_runs(tmp_path: Path, make: Make) ->
     assert copy.read_text() == CSV
 
 
+def test_a_file_is_no_folder_to_lay_out(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """TEST_DIR and TRAIN taken for one another."""
+    assert run(make("a.csv"), "--train", make("b.csv")) == 2
+    assert "a.csv is a file. Name a folder." in capsys.readouterr().err
+
+
 def test_hidden_files_of_a_channel_stay(tmp_path: Path, make: Make) -> None:
     """They are no data; so they are not in the way, either."""
     run(tmp_path / "ml", "--train", make("a.csv"))
