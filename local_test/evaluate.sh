@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Score the trained model of a folder on a labelled file, or compare two models on it.
-# Usage: [ENGINE=auto|docker|process] evaluate.sh MODEL DATA [OUTPUT [OTHER]]      (OUTPUT may be empty)
+# Usage: [ENGINE=auto|docker|process] evaluate.sh MODEL DATA [OUTPUT [OTHER [HP]]]      (the last three may be empty)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-model="${1:-}" data="${2:-}" output="${3:-}" other="${4:-}"
+model="${1:-}" data="${2:-}" output="${3:-}" other="${4:-}" hp="${5:-}"
 command=evaluate kind=evaluation page=report
 if [[ -n "$other" ]]; then
     command=compare kind=comparison page=comparison
@@ -31,7 +31,7 @@ choose_engine
 mkdir -p "$output"
 absolute() { (cd "$1" && pwd); }
 
-names=(--names "$model" ${other:+"$other"})
+more=(--names "$model" ${other:+"$other"} ${hp:+--hp "$hp"})
 if [[ "$engine" == docker ]]; then
     mounts=(--volume "$(absolute "$model"):/model:ro" --volume "$(absolute "$output"):/output"
         --volume "$(absolute "$(dirname "$data")")/$name:/data/$name:ro")
@@ -39,9 +39,9 @@ if [[ "$engine" == docker ]]; then
         mounts+=(--volume "$(absolute "$other"):/other:ro")
     fi
     (in_container --network none "${mounts[@]}" -- python -m bert_classifier.evaluation "$command" --model /model \
-        --data "/data/$name" --output /output "${names[@]}" ${other:+--other /other})
+        --data "/data/$name" --output /output "${more[@]}" ${other:+--other /other})
 else
     PYTHONPATH="$repository/container" HF_HUB_OFFLINE=1 "$python" -m bert_classifier.evaluation "$command" --model "$model" \
-        --data "$data" --output "$output" "${names[@]}" ${other:+--other "$other"}
+        --data "$data" --output "$output" "${more[@]}" ${other:+--other "$other"}
 fi
 echo "written: $output/$page.html"

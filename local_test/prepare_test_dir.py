@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.job.assignments import parse_assignments
 from bert_classifier.job.config import TrainConfig, override
 from bert_classifier.job.data_names import COMPRESSED, listed, suffix_of
 from bert_classifier.job.given_files import class_file_of
@@ -36,10 +37,6 @@ ONE_HOST = {
     "hosts": ["algo-1"],
     "network_interface_name": "lo",
 }
-_FORM_OF_HP = (
-    'Write HP="name=value name=value" without blanks around =, and quote a value that has blanks or quotes:'
-    """ HP='text_column="Review text"'."""
-)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -87,7 +84,7 @@ def lay_out(
         channels["model"] = encoder_files(default_model)
     declared = _read(config_dir / "inputdataconfig.json")
     present = {name: ChannelFolder(data_dir / name, _without_record(name, declared)) for name in CHANNELS}
-    assignments = _assignments(hyperparameters)
+    assignments = parse_assignments(hyperparameters)
     _check_channels(present, channels, names_model="model_name" in assignments)
     _print_leftovers(present, channels, {n: v for n, v in settings.items() if n not in assignments})
     if "model_name" in assignments:
@@ -199,21 +196,10 @@ def _updated_hyperparameters(path: Path, assignments: str) -> dict[str, str]:
     """
     settings = _read(path)
     if assignments:
-        changed = override(settings, _assignments(assignments))
+        changed = override(settings, parse_assignments(assignments))
         settings = {name: value for name, value in changed.items() if value != ""}
         TrainConfig.from_hyperparameters(settings)
     return dict(sorted(settings.items()))
-
-
-def _assignments(text: str) -> dict[str, str]:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UserError(f"HP={text} cannot be read: {error}.", _FORM_OF_HP) from error
-    for word in words:
-        if "=" not in word:
-            raise UserError(f"HP: {word} is not name=value.", _FORM_OF_HP)
-    return dict(word.split("=", 1) for word in words)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.evaluation.calibration import calibration_scores, fit_temperature
-from bert_classifier.evaluation.evaluate import logits_for, read_labelled
+from bert_classifier.evaluation.evaluate import logits_for
+from bert_classifier.evaluation.labelled_file import read_labelled
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.modeling.pretrained import quiet_transformers
 

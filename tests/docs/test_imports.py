@@ -44,6 +44,7 @@ BASE = sorted(
         "label_mapper",
         "records",
         "data.records",
+        "data.as_trained",
         "data.columns",
         "data.csv_looks",
         "data.class_list",

@@ -136,6 +136,22 @@ def test_bad_files_are_refused_in_a_sentence(model, tmp_path, caplog, content, w
     assert "Traceback" not in caplog.text
 
 
+def test_the_columns_of_a_file_can_be_told(model, tmp_path, caplog):
+    """As HP of make does; the results name the file and its lines."""
+    path = tmp_path / "from tool.csv"
+    path.write_text("verdict;nr;memo\n" + "".join(f"{label};7;{text}\n" for label, text in ROWS))
+    arguments = ["--data", str(path), "--output", str(tmp_path / "out"), "--model", str(model)]
+    assert run(["evaluate", *arguments]) == 2
+    assert "set label_column" in caplog.text.replace("Set", "set")
+    assert run(["evaluate", *arguments, "--hp", "label_column=verdict text_column=memo"]) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "from tool.csv" in page
+    with (tmp_path / "out" / "errors.csv").open(encoding="utf-8", newline="") as file:
+        places = [row["place"] for row in csv.DictReader(file)]
+    assert places
+    assert all(place.startswith("from tool.csv line ") for place in places)
+
+
 def test_models_of_other_classes_are_not_compared(model, data, tmp_path, caplog):
     """The classes that only one of them knows are named."""
     wider = make_artifact(tmp_path / "wider", classes=4)
@@ -169,7 +185,7 @@ def test_the_script_writes_beside_the_model(model, other, data, tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "evaluation-mine" / "report.html").is_file()
     assert re.search(r"written: \S+/run/evaluation-mine/report.html\n$", result.stdout)
-    result = script(tmp_path / "run" / "model", data, "", other)
+    result = script(tmp_path / "run" / "model", data, "", other, "header=false")
     assert result.returncode == 0, result.stderr
     assert "may well be chance" in result.stdout or "model is better" in result.stdout
     assert (tmp_path / "run" / "comparison-mine" / "comparison.html").is_file()

@@ -16,7 +16,8 @@ from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
-from bert_classifier.evaluation.evaluate import evaluate_artifact, read_labelled
+from bert_classifier.evaluation.evaluate import evaluate_artifact
+from bert_classifier.evaluation.labelled_file import read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.report.context import ReportContext
@@ -77,7 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--model", type=Path, required=True, help="folder that training wrote")
         if name == "compare":
             added.add_argument("--other", type=Path, required=True, help="the folder of the second model")
-        added.add_argument("--data", type=Path, required=True, help="CSV or JSON Lines file, as for training")
+        added.add_argument("--data", type=Path, required=True, help="a labelled file, as for training")
+        added.add_argument(
+            "--hp", default="", help="settings for reading the file, where they differ from training's"
+        )
         added.add_argument("--output", type=Path, required=True, help="folder for the results")
         added.add_argument("--names", nargs="*", default=[], help="names of the models in the report")
     return parser
@@ -85,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _evaluate(options: argparse.Namespace) -> None:
     artifact = load_artifact(options.model)
-    examples, positive = read_labelled(options.data, artifact.labels)
+    examples, positive = read_labelled(options.data, artifact.labels, artifact.info, options.hp)
     understood = _understood(options.data.name, examples, artifact.labels)
     evaluation = evaluate_artifact(artifact, examples, options.data.name, artifact.labels)
     records = Records.of(examples)
@@ -136,7 +140,7 @@ def _compare(options: argparse.Namespace) -> None:
             f"The two models do not have the same classes: {', '.join(differing[:10])}.",
             "Compare models of the same classes.",
         )
-    examples, _ = read_labelled(options.data, first.labels)
+    examples, _ = read_labelled(options.data, first.labels, first.info, options.hp)
     _understood(options.data.name, examples, first.labels)
     first_result, second_result = (
         evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)

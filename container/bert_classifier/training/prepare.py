@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from bert_classifier.builder import Data, build_data, build_model
+from bert_classifier.data.as_trained import named_columns
 from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_findings
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.stats import ChannelStats
@@ -50,6 +51,7 @@ class PreparedData:
         fingerprints: SHA-256 of each split's texts and targets.
         data_report: findings of the data doctor, as in data_report.json.
         has_class_file: whether a class file gives the order of the classes.
+        columns: names of the training data's columns by role; empty where they have none.
         records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
     """
 
@@ -59,6 +61,7 @@ class PreparedData:
     fingerprints: Mapping[str, str]
     data_report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     has_class_file: bool = False
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
@@ -76,6 +79,7 @@ class PreparedData:
             "fingerprints": dict(self.fingerprints),
             "data_report": dict(self.data_report),
             "has_class_file": self.has_class_file,
+            "columns": dict(self.columns),
         }
         (folder / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
 
@@ -116,7 +120,14 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     records = {name: functools.partial(Records.of, data.channels[name]) for name in splits if name != "train"}
     positive = positive_index(data.mapper)
     return PreparedData(
-        data.labels, positive, splits, fingerprints, report.as_json(), data.has_class_file, records
+        data.labels,
+        positive,
+        splits,
+        fingerprints,
+        report.as_json(),
+        data.has_class_file,
+        named_columns(data.train.understood),
+        records,
     )
 
 

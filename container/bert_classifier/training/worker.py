@@ -116,6 +116,7 @@ class Job:
                 "train_texts": len(self.prepared.splits["train"].targets),
                 "train_sha256": self.prepared.fingerprints["train"],
                 "validation_sha256": self.prepared.fingerprints["validation"],
+                **({"columns": self.prepared.columns} if self.prepared.columns else {}),
             },
             "lives": self.manager.attempts,
             "versions": {

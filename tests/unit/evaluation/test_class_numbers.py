@@ -7,7 +7,7 @@ import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
-from bert_classifier.evaluation.evaluate import read_labelled
+from bert_classifier.evaluation.labelled_file import read_labelled
 from support.clear_text import assert_clear
 from support.toy_artifact import make_artifact
 

@@ -33,6 +33,7 @@ def test_what_was_saved_is_what_is_mapped(prepared, tmp_path):
     mapped = PreparedData.load(tmp_path)
     assert list(mapped.labels) == list(prepared.labels)
     assert (mapped.positive, mapped.fingerprints) == (prepared.positive, prepared.fingerprints)
+    assert mapped.columns == prepared.columns == {}
     assert list(mapped.splits) == list(prepared.splits) == ["train", "validation", "test"]
     for name, split in prepared.splits.items():
         for field in ("ids", "offsets", "truncated"):
@@ -42,6 +43,19 @@ def test_what_was_saved_is_what_is_mapped(prepared, tmp_path):
             assert np.array_equal(found, getattr(split.encoded, field))
             assert found.dtype == getattr(split.encoded, field).dtype
         assert np.array_equal(mapped.splits[name].targets, split.targets)
+
+
+def test_the_columns_of_the_training_data_are_known(ml_root, tmp_path):
+    """By role, for training.json, also in other processes; without a header there are none."""
+    (ml_root / "input" / "data" / "train" / "train.csv").write_text(
+        "id;intent;utterance\n"
+        + "".join(f"{n};{'Alpha' if n % 2 else 'Beta'};words of {n}\n" for n in range(40))
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    found = prepare(TrainConfig(), Environment.read(ml_root, {}), StopSignal(), scratch)
+    found.save(tmp_path)
+    assert PreparedData.load(tmp_path).columns == {"label": "intent", "text": "utterance"}
 
 
 def test_rows_of_what_is_judged_come_along(prepared, tmp_path):

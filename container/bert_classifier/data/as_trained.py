@@ -1,0 +1,68 @@
+"""How the training data were read: recorded in training.json, and applied to the files that the model meets later.
+
+Standard library only.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bert_classifier.data.reader_settings import READER_SETTINGS, DataFiles, ReaderSettings
+from bert_classifier.data.table import open_table
+from bert_classifier.errors import UserError
+
+_ROLES = ("label", "text", "title")
+
+
+def named_columns(understood: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of the columns of the first file, by role; empty where the columns have no names.
+
+    Args:
+        understood: of each file, from the Dataset.
+    """
+    if not understood or understood[0]["header"] is False:
+        return {}
+    return {role: name for role in _ROLES if (name := understood[0]["columns"].get(role))}
+
+
+def trained_columns(info: Mapping[str, Any]) -> dict[str, str]:
+    """Return what named_columns returned at training.
+
+    Args:
+        info: training.json, which any version may have written.
+    """
+    data = info.get("data")
+    columns = data.get("columns") if isinstance(data, dict) else None
+    if not isinstance(columns, dict):
+        return {}
+    return {role: name for role in _ROLES if isinstance(name := columns.get(role), str) and name}
+
+
+def trained_settings(info: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings for reading data that the training was given, by name."""
+    recorded = info.get("hyperparameters")
+    given = recorded if isinstance(recorded, dict) else {}
+    return {name: value for name in READER_SETTINGS if isinstance(value := given.get(name), str)}
+
+
+def with_trained_columns(files: DataFiles, columns: Mapping[str, str]) -> DataFiles:
+    """Return the files with the label and text columns of the training set, if that is how they can be read.
+
+    Other files are left to the names in use: they have no such columns.
+
+    Args:
+        columns: by role.
+    """
+    found = {f"{role}_column": columns[role] for role in ("label", "text") if role in columns}
+    settings = dataclasses.replace(files.settings, **found)
+    try:
+        for path in files:
+            open_table(path, settings, files.classes, name=files.name_of(path))
+    except UserError:
+        return files
+    return DataFiles(files, settings, files.classes, files.root)
+
+
+def settings_of(info: Mapping[str, Any], given: Mapping[str, str]) -> ReaderSettings:
+    """Return the settings that the training was given, with those given now in their place."""
+    return ReaderSettings(**{**trained_settings(info), **given})

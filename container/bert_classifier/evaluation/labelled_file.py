@@ -1,0 +1,65 @@
+"""Read a labelled file for a trained model, as the data that it was trained with were read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.builder import build_dataset, build_label_mapper
+from bert_classifier.data.as_trained import settings_of, trained_columns, with_trained_columns
+from bert_classifier.data.examples import Examples, read_examples
+from bert_classifier.data.job_files import reads_tables
+from bert_classifier.data.reader_settings import READER_SETTINGS, DataFiles
+from bert_classifier.errors import UserError
+from bert_classifier.job.assignments import parse_assignments
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.label_mapper import ClassNames, class_names, positive_index
+
+
+def read_labelled(
+    path: Path, labels: ClassNames, info: Mapping[str, Any] | None = None, hyperparameters: str = ""
+) -> tuple[Examples, int | None]:
+    """Read a labelled file as training does, with the class indices of an artifact.
+
+    Args:
+        labels: the artifact's labels.
+        info: the artifact's training.json, which tells how its own data were read.
+        hyperparameters: `name=value …`, settings for reading this file that differ from those of the training.
+    Returns:
+        the examples, and the index of the positive class if the label mapper has one.
+    Raises:
+        UserError: when the file is missing, a row is invalid, or its labels are not the artifact's.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"There is no file {path}.", "Name a file with labels and texts, such as DATA=test.csv."
+        )
+    dataset = build_dataset(_files(path, labels, info or {}, _given(hyperparameters)))
+    mapper = build_label_mapper(labels, dataset)
+    if list(class_names(mapper)) != list(labels):
+        raise UserError(
+            f"The classes of builder.py are not those of the model: {', '.join(labels[:10])}.",
+            "Use the builder.py that the model was trained with.",
+        )
+    return read_examples(dataset, mapper, path.name), positive_index(mapper)
+
+
+def _given(hyperparameters: str) -> dict[str, str]:
+    """Return the settings of HP, of which only those for reading data mean something here; "" is the default."""
+    given = parse_assignments(hyperparameters)
+    config = TrainConfig.from_hyperparameters({name: value for name, value in given.items() if value})
+    other = [name for name in given if name not in READER_SETTINGS]
+    if other:
+        raise UserError(
+            f"HP: {other[0]} is no setting for reading data.",
+            f"Take it out; there are {', '.join(READER_SETTINGS)}.",
+        )
+    return {name: getattr(config, name) for name in given}
+
+
+def _files(path: Path, labels: ClassNames, info: Mapping[str, Any], given: Mapping[str, str]) -> DataFiles:
+    """Return the file with the settings and columns of the training, where none are given instead."""
+    files = DataFiles([path], settings_of(info, given), labels)
+    if not reads_tables():
+        return files
+    columns = trained_columns(info)
+    return with_trained_columns(files, {k: v for k, v in columns.items() if f"{k}_column" not in given})

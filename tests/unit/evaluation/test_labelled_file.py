@@ -1,0 +1,103 @@
+"""Files for a trained model: read as its own data were, or with the settings given now."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from bert_classifier.errors import UserError
+from bert_classifier.evaluation.labelled_file import read_labelled
+from bert_classifier.label_mapper import ClassNames
+from support.clear_text import assert_clear
+
+LABELS = ClassNames(["bad", "good"])
+ROWS = [("good", "well made"), ("bad", "it broke"), ("good", "as described")]
+REVIEWS = {"data": {"columns": {"label": "verdict", "text": "review"}}}
+
+
+def texts_of(path: Path, info: dict[str, object] | None = None, hp: str = "") -> list[str]:
+    """Return the texts that are read; their labels are checked."""
+    examples, positive = read_labelled(path, LABELS, info, hp)
+    assert [LABELS[target] for target in examples.targets] == [label for label, _ in ROWS]
+    assert positive is None
+    assert examples.place_of(0).startswith(path.name)
+    return list(examples.texts)
+
+
+def written(path: Path, header: str, row: str, end: str = "\n") -> Path:
+    """Write the rows under a header."""
+    lines = [header, *(row.format(label=label, text=text) for label, text in ROWS)]
+    path.write_text(end.join(filter(None, lines)) + end, encoding="utf-8")
+    return path
+
+
+TEXTS = [text for _, text in ROWS]
+
+
+def test_the_columns_of_the_training_come_before_the_names_in_use(tmp_path):
+    """`label` and `text` are better known names, but this model was trained with other columns of the same tool."""
+    path = written(tmp_path / "r.csv", "label,text,verdict,review", "x,a note,{label},{text}")
+    assert texts_of(path, REVIEWS) == TEXTS
+
+
+@pytest.mark.parametrize("header", ["", "category,abstract"])
+def test_files_of_other_columns_are_read_by_the_names_in_use(tmp_path, header):
+    """Without a header, or with that of another tool."""
+    assert texts_of(written(tmp_path / "other.csv", header, "{label},{text}"), REVIEWS) == TEXTS
+
+
+def test_settings_of_the_training_hold_for_the_file(tmp_path):
+    """What its data needed, a file of the same tool needs too."""
+    info = {"hyperparameters": {"text_column": "3", "label_column": "1", "header": "false", "delimiter": "~"}}
+    assert texts_of(written(tmp_path / "t.txt", "", "{label}~7~{text}"), info) == TEXTS
+
+
+def test_settings_given_now_take_their_place(tmp_path):
+    """HP names the column of this file; a setting that is emptied is as if the training had not had it."""
+    path = written(tmp_path / "b.csv", "verdict;body;review", "{label};{text};other words")
+    info = {**REVIEWS, "hyperparameters": {"delimiter": ",", "seed": 1}}
+    assert texts_of(path, info, "text_column=body delimiter=") == TEXTS
+
+
+def test_every_form_is_read(tmp_path):
+    """What the reader of the training knows; records name the fields."""
+    records = [{"verdict": label, "review": text, "text": "a note"} for label, text in ROWS]
+    (tmp_path / "a.json").write_text(json.dumps(records))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, records)).encode()))
+    for name in ("a.json", "a.jsonl.gz"):
+        assert texts_of(tmp_path / name, REVIEWS) == TEXTS
+    fast = written(tmp_path / "a.txt", "", "__label__{label} {text}")
+    assert texts_of(fast, REVIEWS) == TEXTS
+
+
+@pytest.mark.parametrize(
+    ("hp", "words"),
+    [
+        ("text_column=reviw", "reviw.*Did you mean text_column=review"),
+        ("learning_rate=1", "learning_rate is no setting for reading data"),
+        ("text_colum=a", "did you mean text_column"),
+        ("header=yes", "header"),
+        ("text_column", "text_column is not name=value"),
+    ],
+)
+def test_wrong_settings_are_refused_in_a_sentence(tmp_path, hp, words):
+    """A column that is not there, a setting of the training, a typo, a value, no value."""
+    path = written(tmp_path / "r.csv", "verdict,review", "{label},{text}")
+    with pytest.raises(UserError, match=words) as caught:
+        read_labelled(path, LABELS, REVIEWS, hp)
+    assert_clear(caught.value)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"data": None},
+        {"data": {"columns": ["a"]}},
+        {"data": {"columns": {"text": 3}}},
+        {"hyperparameters": "x"},
+    ],
+)
+def test_what_other_versions_wrote_is_no_obstacle(tmp_path, info):
+    """training.json may say nothing about columns, or something else."""
+    assert texts_of(written(tmp_path / "r.csv", "label,text", "{label},{text}"), info) == TEXTS
