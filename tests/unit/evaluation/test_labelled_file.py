@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ ROWS = [("good", "well made"), ("bad", "it broke"), ("good", "as described")]
 REVIEWS = {"data": {"columns": {"label": "verdict", "text": "review"}}}
 
 
-def texts_of(path: Path, info: dict[str, object] | None = None, hp: str = "") -> list[str]:
+def texts_of(path: Path, info: Mapping[str, Any] | None = None, hp: str = "") -> list[str]:
     """Return the texts that are read; their labels are checked."""
     examples, positive = read_labelled(path, LABELS, info, hp)
     assert [LABELS[target] for target in examples.targets] == [label for label, _ in ROWS]
