@@ -124,17 +124,16 @@ doctor-data: lay-out ## examine the data of TEST_DIR without training on them
 	  PYTHONPATH=container $(RUN) local_test/doctor_data.py $(call quoted,$(TEST_DIR))
 
 # MODEL and OTHER are folders that training wrote, DATA is a labelled file, HP are settings for reading it.
-EVALUATE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT)) \
-  $(call quoted,$(OTHER)) $(call quoted,$(HP))
+EVALUATE = @exec local_test/evaluate.sh $(call quoted,$(MODEL)) $(call quoted,$(DATA)) $(call quoted,$(OUTPUT))
 
 evaluate: $(VENV)/.made ## score the trained MODEL on the labelled file DATA
 	$(RUNTIME_UNLESS_DOCKER)
-	$(EVALUATE)
+	$(EVALUATE) '' $(call quoted,$(HP))
 
 compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled file DATA
 	@[ -n $(call quoted,$(OTHER)) ] || { echo "There is no second model: name its folder with OTHER=." >&2; exit 2; }
 	$(RUNTIME_UNLESS_DOCKER)
-	$(EVALUATE)
+	$(EVALUATE) $(call quoted,$(OTHER)) $(call quoted,$(HP))
 
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh
