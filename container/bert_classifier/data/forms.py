@@ -6,6 +6,7 @@ Standard library only.
 import codecs
 import contextlib
 import dataclasses
+import functools
 import gzip
 import io
 import zlib
@@ -188,13 +189,25 @@ def read_form_lines(path: Path, name: str, form: Form) -> Iterator[str]:
         UserError: for a byte that is not of the encoding, with its line, or a damaged gzip.
         PlatformError: when disk or permissions prevent reading it.
     """
+    with _text_of(path, name, form) as file:
+        yield from file
+
+
+def read_form_chunks(path: Path, name: str, form: Form, chars: int) -> Iterator[str]:
+    """Yield the text in parts of so many characters, however long its lines are; raises as read_form_lines."""
+    with _text_of(path, name, form) as file:
+        yield from iter(functools.partial(file.read, chars), "")
+
+
+@contextlib.contextmanager
+def _text_of(path: Path, name: str, form: Form) -> Iterator[io.TextIOWrapper]:
     try:
         with (
             reading(path, name),
             open_binary(path, form) as raw,
             io.TextIOWrapper(raw, encoding=form.encoding, newline="") as file,
         ):
-            yield from file
+            yield file
     except UnicodeError as error:
         raise _encoding_error(path, name, form) from error
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from bert_classifier.data.forms import Form, Kind, read_form_lines
+from bert_classifier.data.forms import Form, Kind, read_form_chunks, read_form_lines
 from bert_classifier.data.records import MAX_FIELD_CHARS, RowError, parse_json, read_json_rows
 from bert_classifier.errors import UserError
 
@@ -72,7 +72,7 @@ class JsonArray:
 
     def _elements(self) -> Iterator[str]:
         """Yield the text of each element, holding one chunk of the file at a time."""
-        chunks = _chunks(read_form_lines(self._path, self._name, self._form))
+        chunks = read_form_chunks(self._path, self._name, self._form, _CHUNK)
         buffer = next(chunks, "").lstrip("\ufeff \t\r\n")[1:]
         position = number = 0
         while True:
@@ -147,16 +147,3 @@ def _end_of_value(buffer: str, position: int) -> tuple[int, str]:
         return _DECODER.raw_decode(buffer, position)[1], ""
     except (ValueError, RecursionError) as error:
         return len(buffer), str(error)
-
-
-def _chunks(lines: Iterator[str]) -> Iterator[str]:
-    """Join lines into chunks, or pass longer ones as they are."""
-    parts, size = [], 0
-    for line in lines:
-        parts.append(line)
-        size += len(line)
-        if size >= _CHUNK:
-            yield "".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield "".join(parts)
