@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
-from bert_classifier.data.label_spelling import NearestClass, is_number
+from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
 from bert_classifier.data.labels import MISSING_REMEDY
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.table import Table, open_table
@@ -137,8 +137,13 @@ class DbpediaLabelMapper(LabelMapperBase):
 
     def _hint(self, label: str) -> str:
         """Return what may be meant by an unknown label, as the end of a sentence."""
-        if self._has_words and not self._counts_from_1 and is_number(label):
-            return " (numbers count the classes only where a class file lists them)"
+        if is_number(label) and self._has_words:
+            if not self._counts_from_1:
+                return " (numbers count the classes only where a class file lists them)"
+            return " (the first class has the number 1)" if int(label) == 0 else ""
+        whole = without_fraction(label)
+        if self._counts_from_1 and whole and is_number(whole) and 1 <= int(whole) <= len(self._names):
+            return f" (write {whole}, without a fraction)"
         match = self._spellings.of(label)
         return f" (nearest: {shown(match)})" if match else ""
 

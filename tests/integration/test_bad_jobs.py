@@ -96,7 +96,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
     "many unknown labels": (
         append(TRAIN, "Delta,t,text\n" * 5000),
         2,
-        "5000 row(s) of the data cannot be used",
+        "5,000 rows of the data cannot be used",
     ),
     "empty label": (append(TRAIN, ",t,text\n"), 2, "train.csv line 13: the label is empty"),
     "missing cell": (append(TRAIN, "1,text\n"), 2, "train.csv line 13: it has 2 cells instead of 3"),

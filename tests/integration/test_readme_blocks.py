@@ -156,6 +156,6 @@ def test_label_that_the_own_mapper_refuses_is_named(with_own_dataset: Path) -> N
         assert run(project, command).returncode == 0
     done = run(project, examine)
     assert done.returncode == 2
-    assert "UserError: 48 row(s) of the data cannot be used: SMSSpamCollection line " in done.stderr
+    assert "UserError: 48 rows of the data cannot be used: SMSSpamCollection line " in done.stderr
     assert "the label 'junk' is neither ham nor spam" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

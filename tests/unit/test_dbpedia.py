@@ -185,7 +185,7 @@ def test_bad_file_is_refused(tmp_path, suffix, content, expected):
 
 def test_all_bad_rows_are_counted(tmp_path):
     """One mistake does not hide the others, and thousands of them do not flood the message."""
-    with pytest.raises(UserError, match=r"^3000 row\(s\) of the data cannot be used: ") as caught:
+    with pytest.raises(UserError, match=r"^3,000 rows of the data cannot be used: ") as caught:
         dataset_of(tmp_path, ",a\n" * 1500, "x,b\n" + ",b\n" * 1500)
     assert caught.value.cause.endswith("part-0.csv line 3 and 2997 more: the label is empty.")
     assert_clear(caught.value)

@@ -111,6 +111,23 @@ def test_number_stored_as_a_float_names_the_class():
         DbpediaLabelMapper.from_labels(["0", "1"]).map("1.0")
 
 
+@pytest.mark.parametrize(
+    ("label", "hint"),
+    [
+        ("2.0", "write 2, without a fraction"),
+        ("0", "the first class has the number 1"),
+        ("4.0", ""),
+        ("0.0", ""),
+        ("5", ""),
+    ],
+)
+def test_number_of_no_class_says_what_is_wrong(label, hint):
+    """Whole numbers as floats, and counting from 0, are told apart from numbers that are too high."""
+    with pytest.raises(ValueError, match="is neither") as caught:
+        DbpediaLabelMapper(NAMES).map(label)
+    assert str(caught.value).endswith(f" number from 1 to 3 ({hint})" if hint else " number from 1 to 3")
+
+
 def test_name_in_another_unicode_form_is_the_name():
     """Labels come in the form NFC, the names of an older model perhaps not."""
     old = [unicodedata.normalize("NFD", "Größe"), "Weite"]

@@ -122,7 +122,9 @@ def description_of(group: Mapping[str, Any]) -> str:
     cells = f" with {delimiter_name(group['delimiter'])}" if group["delimiter"] else ""
     header = {True: " and a header", False: " and no header"}.get(group["header"], "") if cells else ""
     encoding = f"{',' if header else ''} in {group['encoding']}" if group["encoding"] else ""
-    form = f"{'gzipped ' if group['compression'] else ''}{group['form']}{cells}{header}{encoding}"
+    article = "a " if group["form"] == "JSON array" else ""
+    packed = "gzipped " if group["compression"] else ""
+    form = f"{article}{packed}{group['form']}{cells}{header}{encoding}"
     columns = "; ".join(filter(None, (_roles(group), _not_used(group["ignored"]))))
     return f"{form}: {columns}" if columns and group["form"] != "fastText" else form
 

@@ -4,6 +4,7 @@ Standard library only.
 """
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.wording import counted
 
 _MOST_REASONS = 20  # named in one message
 _MOST_PLACES = 3  # of rows with the same reason
@@ -47,7 +48,7 @@ class WrongRows:
         reasons = [f"{self._first_of(reason)}{reason}" for reason in self.reasons]
         rest = "; …" if len(reasons) > _MOST_REASONS else ""
         raise UserError(
-            f"{self.count} row(s) of the data cannot be used: {'; '.join(reasons[:_MOST_REASONS])}{rest}.",
+            f"{counted(self.count, 'row')} of the data cannot be used: {'; '.join(reasons[:_MOST_REASONS])}{rest}.",
             f"Correct or remove these rows.{hint}",
         )
 

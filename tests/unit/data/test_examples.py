@@ -56,9 +56,7 @@ def test_unknown_labels_are_named_by_file_and_line(tmp_path):
     """Rows with the same fault are reported once, with their number, the first lines and the classes."""
     path = tmp_path / "train.csv"
     path.write_text("".join(f"{'Beta' if row % 2 else 'Delta'},text {row}\n" for row in range(100)))
-    with pytest.raises(
-        UserError, match=r"^50 row\(s\) of the data cannot be used: train\.csv line 1"
-    ) as caught:
+    with pytest.raises(UserError, match=r"^50 rows of the data cannot be used: train\.csv line 1") as caught:
         read_examples(DbpediaDataset([path]), MAPPER, "train")
     assert caught.value.cause.endswith(
         ": train.csv line 1, train.csv line 3, train.csv line 5 and 47 more: label 'Delta' is neither a class name nor"
@@ -81,7 +79,7 @@ def test_item_of_a_users_dataset_that_is_no_text(text, reason):
     """What a dataset of one's own gives is checked as the worked example's is; items are known by number."""
     with pytest.raises(UserError) as caught:
         read_examples([("a", "1"), (text, "1")], MAPPER, "train")
-    assert caught.value.cause == f"1 row(s) of the data cannot be used: item 1: {reason}."
+    assert caught.value.cause == f"1 row of the data cannot be used: item 1: {reason}."
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_of_many_classes_and_faults_the_first_are_named():
     with pytest.raises(UserError) as caught:
         read_examples(rows, DbpediaLabelMapper(names), "train")
     assert caught.value.cause.startswith(
-        "25 row(s) of the data cannot be used: item 0: label 'label 0' is neither"
+        "25 rows of the data cannot be used: item 0: label 'label 0' is neither"
     )
     assert caught.value.cause.count("is neither") == 20
     assert caught.value.cause.endswith("; ….")

@@ -106,7 +106,7 @@ def test_a_million_wrong_rows_are_counted():
         wrong.refuse(" Look.")
     assert time.process_time() - started < 10
     assert caught.value.cause.startswith(
-        "1000000 row(s) of the data cannot be used: line 0, line 2, line 4 and 499997 more: reason 0; "
+        "1,000,000 rows of the data cannot be used: line 0, line 2, line 4 and 499997 more: reason 0; "
     )
     assert caught.value.cause.endswith("; ….")
     assert len(wrong.reasons) == 21

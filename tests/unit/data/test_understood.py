@@ -78,6 +78,16 @@ FORMS = {
         {},
         "r.jsonl is JSON Lines in UTF-8: the label is 'label', the text 'text'. 30 rows",
     ),
+    "JSON array": (
+        {
+            "r.json": gzip.compress(
+                json.dumps([{"text": text, "label": label} for label, text in ROWS]).encode()
+            )
+        },
+        {},
+        "r.json is a gzipped JSON array in UTF-8: the label is 'label', the text 'text'. 30 rows. Note: it is gzip,"
+        " although its name says otherwise",
+    ),
     "fastText": (
         {"r.txt": table("", " ", "__label__{label}{d}{text}")},
         {},

@@ -48,7 +48,7 @@ def test_data_that_cannot_be_read_end_with_2(ml_root, capsys):
     capsys.readouterr()
     assert doctor_data.main([str(ml_root)], {}) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("UserError: 1 row(s) of the data cannot be used: train.csv line 2")
+    assert captured.err.startswith("UserError: 1 row of the data cannot be used: train.csv line 2")
     assert captured.out == ""
     assert not (ml_root / "output" / "data" / "data_report.json").exists()
 
