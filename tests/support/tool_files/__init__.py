@@ -5,6 +5,7 @@ from support.tool_files.foreign import FOREIGN
 from support.tool_files.known_sets import KNOWN_SETS
 from support.tool_files.labelling import LABELLING_TOOLS
 from support.tool_files.made import ToolFile
+from support.tool_files.parquet_files import PARQUET_FILES
 from support.tool_files.tables import DATA_FRAMES, DATABASES, SPREADSHEETS
 
 TOOL_FILES: dict[str, ToolFile] = {
@@ -17,6 +18,7 @@ TOOL_FILES: dict[str, ToolFile] = {
         *LABELLING_TOOLS,
         *CLOUDS,
         *LIBRARIES,
+        *PARQUET_FILES,
         *FOREIGN,
     )
 }
@@ -33,11 +35,11 @@ STRAIGHT_FROM_TOOLS = (
     "pandas-csv-semicolons",
     "pandas-json-records",
     "pandas-json-lines",
-    "polars-ndjson",
+    "pandas-parquet",
     "r-write-csv",
     "duckdb-json",
     "spark-csv-parts",
-    "hugging-face-csv",
+    "hugging-face-parquet",
     "imdb",
     "label-studio-csv",
     "doccano-jsonl",

@@ -218,6 +218,12 @@ FORM_ROWS = (
         "fasttext blazingtext fasttext-named-csv fasttext-two-labels",
     ),
     FormRow(
+        "Parquet, also under another name",
+        "pandas, polars, DuckDB, Hugging Face (`ClassLabel` gives the names)",
+        "read",
+        "pandas-parquet polars-parquet duckdb-parquet hugging-face-parquet parquet-named-csv",
+    ),
+    FormRow(
         "workbooks, archives, pickles, databases, PDF, HTML, Arrow, ARFF",
         "Excel, Word, SQLite, Weka, failed downloads",
         "refused by what they are, whatever their name",
