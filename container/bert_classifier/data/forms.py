@@ -29,7 +29,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
 _FOREIGN = (
-    (b"PAR1", "a Parquet file", "Write it as CSV or JSON Lines."),
     (b"PK\x03\x04", "an Excel workbook or another ZIP archive", "Save the table as CSV UTF-8, or unpack the archive."),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the table as CSV UTF-8."),
     (b"BZh", "compressed by bzip2", "Unpack it, or compress it with gzip."),
@@ -95,7 +94,7 @@ def form_of(path: Path, name: str, encoding: str = "") -> Form:
         if is_gzip != packed
         else []
     )
-    if head.startswith(b"PAR1"):
+    if head.startswith((b"PAR1", b"PARE")):
         return Form("Parquet", is_gzip, "", "", _form_note("Parquet", suffix, notes))
     codec, spoken = _encoding_of(head, encoding, name)
     text = codecs.getincrementaldecoder(codec)("replace").decode(head)

@@ -1,17 +1,20 @@
-"""Records that name their fields, one at a time: JSON Lines, a JSON array, and fastText's lines.
+"""Records that name their fields, one at a time: JSON Lines, a JSON array, Parquet, and fastText's lines.
 
-Standard library only.
+Standard library only, until a Parquet file is read.
 """
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from bert_classifier.data.forms import Form, Kind, read_form_chunks, read_form_lines
+from bert_classifier.data.parquet import open_parquet
 from bert_classifier.data.records import MAX_FIELD_CHARS, RowError, parse_json, read_json_rows
 from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
 
 Record = Mapping[str, Any]
 _FASTTEXT_LABEL = "__label__"
@@ -109,9 +112,40 @@ class FastText:
                 yield number, _fasttext(number, line)
 
 
+class Parquet:
+    """Rows of a Parquet file; numbers of Hugging Face's classes become their names."""
+
+    def __init__(self, path: Path, name: str, form: Form) -> None:
+        self._file = open_parquet(path)
+        twice = [column for column, times in Counter(self._file.columns).items() if times > 1]
+        if twice:
+            raise UserError(f"{name} has several columns called {shown(twice[0])}.", "Rename all but one.")
+        named = ", ".join(shown(column) for column in self._file.class_names)
+        self.notes: Sequence[str] = (
+            (f"the classes' names of {named} are those in its metadata",) if named else ()
+        )
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the number of each row and its values by column; raises as ParquetFile.rows."""
+        columns, class_names = self._file.columns, self._file.class_names
+        for number, row in enumerate(self._file.rows(), start=1):
+            record = dict(zip(columns, row, strict=True))
+            for column, names in class_names.items():
+                record[column] = _class_name(names, record[column])
+            yield number, record
+
+
+def _class_name(names: Sequence[str], value: Any) -> Any:
+    """Return the class of a number, None for the missing one; anything else as it is."""
+    if not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else None if value == -1 else value
+
+
 SOURCES: Mapping[Kind, type[RecordSource]] = {
     "JSON Lines": JsonLines,
     "JSON array": JsonArray,
+    "Parquet": Parquet,
     "fastText": FastText,
 }
 
