@@ -39,16 +39,9 @@ def rows_of(characters: st.SearchStrategy[str]) -> st.SearchStrategy[Rows]:
     """Return rows of a few labels that recur; each text has a letter, so that none is left out."""
     words = st.text(st.one_of(_ODD.filter(_is_western), characters), max_size=40)
     texts = st.one_of(words, st.builds(str.__add__, _LOOKALIKES, words))
-    labels = st.lists(
-        st.sampled_from(["praise", "complaint", "Frage", "3", "not sure"]), min_size=4, max_size=30
-    )
-    return labels.flatmap(
-        lambda names: st.tuples(
-            *(
-                st.tuples(st.just(name), texts.map(lambda text, i=i: f"{text}x{i}"))
-                for i, name in enumerate(names)
-            )
-        )
+    rows = st.tuples(st.sampled_from(["praise", "complaint", "Frage", "3", "not sure"]), texts)
+    return st.lists(rows, min_size=4, max_size=30).map(
+        lambda made: [(label, f"{text}x{number}") for number, (label, text) in enumerate(made)]
     )
 
 
