@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 1000
 _MOST_PACKED = 12  # texts unpacked to so many times their size; gzip packs them to a third or a quarter
 _CHARS_PER_TOKEN = 8  # no language has so many; English has 4 to 5
 _BYTES_PER_TOKEN = 4
-_BYTES_PER_ROW = 60  # of memory; measured with tests/benchmarks/memory_per_row.py: twice that
+_BYTES_PER_ROW = 100  # of memory at least; 176 at the peak (tests/benchmarks/memory_per_row.py)
 _BYTES_IN_ANY_CASE = 250_000_000  # of memory: the program and its libraries
 _SURELY = 0.7  # of what is forecast: the first rows may not be like the others
 

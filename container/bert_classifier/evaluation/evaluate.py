@@ -48,6 +48,7 @@ def evaluate_artifact(
         name: name of the texts, in place of a channel's.
         labels: class order of `examples`; the artifact may have another.
     """
-    order = [artifact.labels.index(label) for label in labels]
+    index_of = {label: index for index, label in enumerate(artifact.labels)}
+    order = [index_of[label] for label in labels]
     result = Evaluation(logits_for(artifact, examples.texts)[:, order], examples.targets)
     return EvaluationResult({name: result}, Temperature(artifact.temperature), artifact.abstain_below)

@@ -113,7 +113,7 @@ def test_data_that_do_not_fit_are_refused_before_reading(tmp_path, has):
     assert "TMPDIR" in disk.value.remedy
     has(free=100 * GB, memory=100_000_000)
     with pytest.raises(
-        PlatformError, match=r"may use 100\.0 MB of memory, about 5,000 rows need 250\.3 MB"
+        PlatformError, match=r"may use 100\.0 MB of memory, about 5,000 rows need 250\.5 MB"
     ) as memory:
         require_room(TrainConfig(), job)
     assert_clear(memory.value)
