@@ -60,7 +60,10 @@ def require_room(config: TrainConfig, environment: Environment) -> None:
     Raises:
         PlatformError: with what is needed and what there is.
     """
-    folder = Path(tempfile.gettempdir())
+    try:
+        folder = Path(tempfile.gettempdir())
+    except OSError:
+        return  # there is none, as making the job's folder will say
     free, memory = shutil.disk_usage(folder).free, memory_limit()
     files = data_files(config, environment, read_class_list(config, environment) or ())
     sizes = sum(path.stat().st_size for paths in files.values() for path in paths)

@@ -139,14 +139,14 @@ class TextWriter:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = Path(folder or tempfile.gettempdir())
         self._offsets = array.array("q", [0])
         self._buffer = bytearray()
         try:
+            self._folder = Path(folder or tempfile.gettempdir())
             with tempfile.TemporaryFile(buffering=0, dir=self._folder) as file:
                 self._file = os.dup(file.fileno())
         except OSError as error:
-            raise cannot_store("The texts", self._folder, error) from error
+            raise cannot_store("The texts", folder or "a folder for temporary files", error) from error
         # An abandoned writer closes its file in silence: a reader stops at the first row that it cannot use.
         self._close = weakref.finalize(self, os.close, self._file)
 

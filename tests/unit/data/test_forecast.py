@@ -3,6 +3,7 @@
 import csv
 import gzip
 import shutil
+import tempfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bert_classifier.data import forecast
 from bert_classifier.data.forecast import Forecast, check_room, require_room
+from bert_classifier.data.text_store import TextWriter
 from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
@@ -139,3 +141,18 @@ def test_temporary_files_in_memory_count_as_memory(monkeypatch):
     assert "TMPDIR" in caught.value.remedy
     monkeypatch.setattr(forecast, "_mounts_in_memory", list)
     check_room(POLARITY, folder, 1e12, 2 * GB)
+
+
+def test_without_a_folder_for_temporary_files_that_is_said_later(tmp_path, monkeypatch, has, seen):
+    """The job's own folder cannot be made then."""
+
+    def fail() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    has(1, 1)
+    monkeypatch.setattr(tempfile, "gettempdir", fail)
+    require_room(TrainConfig(), environment(tmp_path, train=rows_of(1)))
+    assert seen == []
+    with pytest.raises(PlatformError, match="to a folder for temporary files: No usable") as caught:
+        TextWriter()
+    assert_clear(caught.value)
