@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bert_classifier.data.job_files import data_files, read_class_list, reads_tables
+from bert_classifier.data.parquet import open_parquet
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table import Row, open_table
@@ -23,7 +24,7 @@ from bert_classifier.job.memory_limit import memory_limit
 logger = logging.getLogger(__name__)
 
 _LOOKED_AT = 4_000_000  # bytes of a file, packed if it is
-_MOST_ROWS = 200_000  # looked at
+_MOST_ROWS = 50_000  # looked at
 _ROWS_AT_ONCE = 1000
 _MOST_PACKED = 12  # texts unpacked to so many times their size; gzip packs them to a third or a quarter
 _CHARS_PER_TOKEN = 8  # no language has so many; English has 4 to 5
@@ -121,8 +122,10 @@ def _of_file(path: Path, files: DataFiles, max_tokens: int) -> Forecast:
             return seen
     except ContainerError:
         return Forecast()
-    # What was read ahead makes the position too large, and the forecast too small. A library may not tell it.
-    ratio = path.stat().st_size / position if position else 1.0
+    if table.form.kind == "Parquet":
+        ratio = open_parquet(path).num_rows / (table.num_rows + table.left_out.total())
+    else:  # What was read ahead makes the position too large, and the forecast too small.
+        ratio = path.stat().st_size / position if position else 1.0
     return Forecast(seen.rows * ratio, seen.disk * ratio)
 
 

@@ -7,6 +7,7 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from bert_classifier.data import forecast
@@ -59,15 +60,19 @@ def seen(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("is_packed", [False, True])
-def test_the_forecast_is_near_the_truth_and_not_above(tmp_path, has, seen, monkeypatch, is_packed):
-    """From the first tenth of a file, packed or not; line ends within texts are no rows."""
-    monkeypatch.setattr(forecast, "_LOOKED_AT", 100_000 if is_packed else 800_000)
+@pytest.mark.parametrize("form", ["CSV", "gzip", "Parquet"])
+def test_the_forecast_is_near_the_truth_and_not_above(tmp_path, has, seen, monkeypatch, form):
+    """From the first tenth of a file, of rows or packed or Parquet; line ends within texts are no rows."""
+    monkeypatch.setattr(forecast, "_LOOKED_AT", 100_000 if form == "gzip" else 800_000)
+    monkeypatch.setattr(forecast, "_MOST_ROWS", 10_000 if form == "Parquet" else 50_000)
     rows = rows_of(60_000)
     job = environment(tmp_path, train=rows)
-    if is_packed:
-        path = tmp_path / "input" / "data" / "train" / "data.csv"
+    path = tmp_path / "input" / "data" / "train" / "data.csv"
+    if form == "gzip":
         path.with_name("data.csv.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+        path.unlink()
+    elif form == "Parquet":
+        duckdb.sql(f"COPY (FROM read_csv('{path}')) TO '{path.with_suffix('.parquet')}'")
         path.unlink()
     has(1, 1)
     require_room(TrainConfig(max_seq_length=64), job)
