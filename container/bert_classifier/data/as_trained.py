@@ -5,7 +5,7 @@ Standard library only.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from bert_classifier.data.reader_settings import READER_SETTINGS, DataFiles, ReaderSettings
 from bert_classifier.data.table import open_table
@@ -43,6 +43,26 @@ def trained_settings(info: Mapping[str, Any]) -> dict[str, str]:
     recorded = info.get("hyperparameters")
     given = recorded if isinstance(recorded, dict) else {}
     return {name: value for name in READER_SETTINGS if isinstance(value := given.get(name), str)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextFields:
+    """What the training data called the parts of a text.
+
+    Attributes:
+        text: name of the text column; empty if it had none.
+        title: name of the column that stands before the text; empty without one.
+    """
+
+    text: str = ""
+    title: str = ""
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Self:
+        """Return those of a trained model, by its training.json."""
+        columns = trained_columns(info)
+        is_title_joined = bool(trained_settings(info).get("title_column"))
+        return cls(columns.get("text", ""), columns.get("title", "") if is_title_joined else "")
 
 
 def with_trained_columns(files: DataFiles, columns: Mapping[str, str]) -> DataFiles:

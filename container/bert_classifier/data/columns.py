@@ -56,9 +56,19 @@ class Roles:
         return {self.label, self.text, self.title}
 
 
+def with_title(title: str, text: str) -> str:
+    """Return the text with its title before it."""
+    return " ".join(part for part in (title.strip(), text) if part)
+
+
 def bare(name: str) -> str:
     """Return a name in lower case, without blanks, "_" and "-"."""
     return _SEPARATORS.sub("", name.strip().lower())
+
+
+def is_unnamed(name: str) -> bool:
+    """Return whether a bare name is what pandas calls a column without a name."""
+    return bool(_UNNAMED.fullmatch(name))
 
 
 def matches(names: Sequence[str], known: Sequence[Collection[str]]) -> list[int]:
@@ -86,7 +96,7 @@ def is_header(cells: Sequence[str]) -> bool:
 
 def _may_be_name(cell: str) -> bool:
     name = bare(cell)
-    return not name or (name.isidentifier() and len(cell.split()) <= 3) or bool(_UNNAMED.fullmatch(name))
+    return not name or (name.isidentifier() and len(cell.split()) <= 3) or is_unnamed(name)
 
 
 def told_position(names: Sequence[str], setting: str, value: str, *, is_named: bool) -> int:

@@ -1,45 +1,48 @@
 """Detect a header row or labels in CSV that should hold only texts, in order to refuse it.
 
-Shared by the server and the launcher's checks; for training, `columns` recognises headers. Standard library only.
+Shared by the server and the launcher's checks; for training, `dialect` recognises headers, by the same names.
+Standard library only.
 """
 
 import re
 from collections.abc import Sequence
 
-_SEPARATORS = re.compile(r"[\s_-]+")
+from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, TITLE_NAMES, bare, is_unnamed
+
 _OTHER_DELIMITERS = re.compile(r"[;\t|]")
-_LABEL = re.compile(
-    r"labels?|class(index|id|name)?|category|intent|sentiment|topic|target|rating|stars|polarity"
-)
-_TEXT = re.compile(
-    r"((review|comment|tweet|question|message|input|full|raw|clean|cleaned)?texts?|sentences?|titles?|abstract|content"
-    r"|reviews?|utterances?|messages?|tweets?|body|comments?|descriptions?|questions?|answers?|premise|hypothesis)"
-    r"([0-9]{1,2}|[ab])?"
-)
-_NAME = re.compile(f"{_LABEL.pattern}|{_TEXT.pattern}")
-_INDEX = re.compile(r"unnamed:[0-9]+")  # pandas' name for an unnamed column
+_LABELS = frozenset().union(*LABEL_NAMES)
+_OF_PAIRS = ("answer", "premise", "hypothesis")  # texts that come with another one
+_TEXTS = frozenset(_OF_PAIRS).union(*TEXT_NAMES, *TITLE_NAMES)
+_NUMBER = re.compile(r"([0-9]{1,2}|[ab])$")  # sentence1, text_a
 _MOST_WORDS = 4  # in a class name, if the classes are unknown
 
 
 def is_likely_header(cells: Sequence[str]) -> bool:
     """Return whether a row looks like a header: it names a label and a text, or one of them among other names."""
     if len(cells) == 1:
-        return all(_NAME.fullmatch(_bare(name)) for name in _OTHER_DELIMITERS.split(cells[0]))
-    names = [_bare(cell) for cell in cells]
-    has_label, has_text = (any(map(kind.fullmatch, names)) for kind in (_LABEL, _TEXT))
+        return all(_is_label(name) or _is_text(name) for name in map(bare, _OTHER_DELIMITERS.split(cells[0])))
+    names = [bare(cell) for cell in cells]
+    has_label, has_text = any(map(_is_label, names)), any(map(_is_text, names))
     if has_label and has_text:
         return True
     return (has_label or has_text) and all(map(_is_name, cells, names))
 
 
-def _bare(cell: str) -> str:
-    return _SEPARATORS.sub("", cell.strip().lower())
+def _is_label(name: str) -> bool:
+    return name in _LABELS
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a bare name is one in use for a text, also in the plural or numbered."""
+    return bool(
+        {name, name.removesuffix("s"), (one := _NUMBER.sub("", name)), one.removesuffix("s")} & _TEXTS
+    )
 
 
 def _is_name(cell: str, name: str) -> bool:
     """Return whether one cell of several could name a column: a known name, no name, or a single word."""
-    known = not name or _NAME.fullmatch(name) or _INDEX.fullmatch(name)
-    return bool(known) or cell.strip().isidentifier()
+    known = not name or _is_label(name) or _is_text(name) or is_unnamed(name)
+    return known or cell.strip().isidentifier()
 
 
 def classes_of(names: Sequence[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bert_classifier.data.columns import Roles, Unclear, roles_of
+from bert_classifier.data.columns import Roles, Unclear, roles_of, with_title
 from bert_classifier.data.forms import Form
 from bert_classifier.data.labels import is_missing, label_of
 from bert_classifier.data.reader_settings import ReaderSettings
@@ -138,7 +138,7 @@ class Table:
             return RowError(0, f"the {role} must be a string, not {type(wrong).__name__}")
         text, title = text or "", title or ""
         if self.roles.is_title_joined:
-            return " ".join(part for part in (title.strip(), text) if part)
+            return with_title(title, text)
         return text if text.strip() else title
 
     def _label(self, value: Any) -> str | ValueError | None:

@@ -4,10 +4,13 @@ Lines end at \\n or \\r\\n only. An invalid line, such as one that is not UTF-8,
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, matches, with_title
 from bert_classifier.data.records import RowError, parse_json, read_csv_rows, text_problem
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
@@ -19,6 +22,8 @@ _SECOND_TEXT = re.compile(
     r"|abstract|content)s?(pairs?|[a-d]|[0-9]{1,2}|one|two|three)?)|pair"
 )
 # Parameters of a whole request, here or in similar servers; ignoring one in a record would surprise the caller.
+_PLAIN_NAMES = ("text", "inputs")
+_KNOWN_NAMES = (*TEXT_NAMES, LAST_TEXT_NAMES[:1])
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _SEPARATOR = re.compile(r"[ _-]")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
@@ -35,41 +40,83 @@ class RecordError:
 Record = str | RecordError
 
 
-def of_json_value(value: Any) -> Record:
+NO_FIELDS = TextFields()
+
+
+def of_json_value(value: Any, fields: TextFields = NO_FIELDS) -> Record:
     """Return the record that a JSON value stands for.
 
+    Args:
+        fields: names of the model's training data, which an object may have for its text and title.
     Raises:
         RequestError: 400 when it holds a second text, since predicting only the first would be misleading.
     """
     if isinstance(value, dict):
-        _refuse_second_text(value)
-        names = [name for name in ("text", "inputs") if name in value]
-        if len(names) != 1:
-            return RecordError('the object must have either "text" or "inputs"')
+        name = _text_name(value, fields.text)
+        if name is None:
+            own = f", {shown(fields.text)}" if fields.text and fields.text not in _PLAIN_NAMES else ""
+            return RecordError(f'the object must have either "text" or "inputs"{own}')
         if "parameters" in value:
             return RecordError(
                 '"parameters" apply to a whole request: put them beside "inputs" in application/json'
             )
-        value = value[names[0]]
+        value = _with_title(value, name, fields.title) if fields.title else value[name]
     if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
         raise _second_text_error("A record is a list of several texts.")
     return _checked(value)
 
 
-def _refuse_second_text(record: dict[str, Any]) -> None:
-    own = next((name for name in ("text", "inputs") if name in record), None)
-    for name, value in record.items() if own else ():
-        if name in ("text", "inputs") or value is None:  # null means none
+def _text_name(record: dict[str, Any], own: str) -> str | None:
+    """Return the name of the field that holds the text: as at training, a plain name, or one in use elsewhere.
+
+    Raises:
+        RequestError: 400 when another field holds a text too.
+    """
+    plain = [name for name in _PLAIN_NAMES if name in record]
+    if own in record and own not in _PLAIN_NAMES:
+        name = own
+    elif plain:
+        name = plain[0]
+    else:
+        found = _other_names(record, own)
+        if not found:
+            return None
+        if len(found) > 1:
+            raise _second_text_error(f"A record has {shown(found[1])} beside {shown(found[0])}.")
+        name = found[0]
+    _refuse_second_text(record, name)
+    return name if len(plain) < 2 else None
+
+
+def _other_names(record: dict[str, Any], own: str) -> list[str]:
+    """Return the fields called as at training but for case and separators, or else by names in use for texts."""
+    names = list(record)
+    found = [name for name in names if bare(name) == bare(own)] if own else []
+    found = found or [names[position] for position in matches(names, _KNOWN_NAMES)]
+    return [name for name in found if not _is_no_text(record[name])] or found[:1]
+
+
+def _with_title(record: dict[str, Any], name: str, title_name: str) -> Any:
+    """Return the text with its title before it, as at training; anything else than strings as it is."""
+    text, title = record[name], record.get(title_name)
+    return with_title(title, text) if isinstance(text, str) and isinstance(title, str) else text
+
+
+def _refuse_second_text(record: dict[str, Any], own: str) -> None:
+    for name, value in record.items():
+        if name == own or value is None:  # null means none
             continue
-        bare = _SEPARATOR.sub("", name).lower()
-        if bare in _SETTINGS:
+        if name in _PLAIN_NAMES and own in _PLAIN_NAMES:
+            continue
+        bare_name = _SEPARATOR.sub("", name).lower()
+        if bare_name in _SETTINGS:
             raise RequestError(
                 400,
                 "bad_parameters",
                 f"A record has {shown(name)}, which is a setting of a whole request.",
                 'Send {"inputs": ["a text"], "parameters": {"top_k": 3}} as application/json.',
             )
-        if _SECOND_TEXT.fullmatch(bare) and not _is_no_text(value):
+        if _SECOND_TEXT.fullmatch(bare_name) and not _is_no_text(value):
             raise _second_text_error(f"A record has {shown(name)} beside {shown(own)}.")
 
 
@@ -115,18 +162,18 @@ def _without_end(line: str) -> str:
     return line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
 
 
-def of_json_lines(body: bytes) -> Iterator[Record]:
+def of_json_lines(body: bytes, fields: TextFields = NO_FIELDS) -> Iterator[Record]:
     """Yield one record per line."""
-    return map(_json_line, _Lines(body))
+    return map(_json_line, _Lines(body), itertools.repeat(fields))
 
 
-def _json_line(line: str) -> Record:
+def _json_line(line: str, fields: TextFields) -> Record:
     if not line.strip():
         return RecordError("the line is empty")
     if _ESCAPED_BYTE.search(line):
         return RecordError("the line is not UTF-8")
     try:
-        return of_json_value(parse_json(line))
+        return of_json_value(parse_json(line), fields)
     except ValueError as error:
         return RecordError(f"the line is not valid JSON ({error})")
 
@@ -138,6 +185,11 @@ def of_plain_text(body: bytes) -> Iterator[Record]:
 
 def _text_line(text: str) -> Record:
     return RecordError("the text is not UTF-8") if _ESCAPED_BYTE.search(text) else _checked(text)
+
+
+def of_cell(cell: str) -> Record:
+    """Return the record that a cell of CSV stands for."""
+    return _text_line(cell)
 
 
 class CsvRecord(NamedTuple):

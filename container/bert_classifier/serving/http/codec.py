@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.records import parse_json
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import nearest, shown
@@ -54,30 +55,33 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
 
     JSON: `{"inputs": "…" | […]}` or `{"instances": […]}`, either with `"parameters": {"top_k": n}`, a list,
     or a string. JSON Lines, CSV and plain text: one record per line; an empty body has none. A record is a
-    string, in JSON and JSON Lines also an object with `text` or `inputs`. Its other fields are ignored, as
-    training ignores other columns, but a second text is refused.
+    string, in JSON and JSON Lines also an object with `text`, `inputs` or the training's own text column; without
+    any of them, a name in use for texts counts. Its other fields are ignored, as training ignores other columns, but
+    a second text is refused. An object with the training's column alone may stand for a whole JSON body.
 
     Args:
         media_type: one of media_types.READ.
-        csv_form: context for a CSV body.
+        csv_form: context for a CSV body, and the names of the training's columns.
     Raises:
         RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`.
     """
     records: Iterable[Record]
     top_k = None
     if media_type == JSON:
-        records, top_k = _decode_json(body, max_records)
+        records, top_k = _decode_json(body, max_records, csv_form.fields)
     elif media_type == CSV:
         records = records_of(of_csv(body), csv_form)
+    elif media_type == PLAIN:
+        records = of_plain_text(body)
     else:
-        records = (of_plain_text if media_type == PLAIN else of_json_lines)(body)
+        records = of_json_lines(body, csv_form.fields)
     kept = list(itertools.islice(records, max_records + 1))
     if len(kept) > max_records:
         raise _too_many_records(f"The request holds more than {max_records} records.")
     return Query(kept, top_k)
 
 
-def _decode_json(body: bytes, max_records: int) -> tuple[Iterable[Record], int | None]:
+def _decode_json(body: bytes, max_records: int, fields: TextFields) -> tuple[Iterable[Record], int | None]:
     try:
         text = body.decode("utf-8-sig")
         if _has_more_parts(text, _PARTS_PER_RECORD * (max_records + 1)):
@@ -93,12 +97,15 @@ def _decode_json(body: bytes, max_records: int) -> tuple[Iterable[Record], int |
         ) from error
     top_k = None
     if isinstance(value, dict):
-        value, top_k = _open_envelope(value)
+        if fields.text and fields.text in value and not value.keys() & {*_ENVELOPE}:
+            value = [value]
+        else:
+            value, top_k = _open_envelope(value)
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list):
         raise RequestError(400, "bad_request", "The body holds no texts.", _SEND_INPUTS)
-    return map(of_json_value, value), top_k
+    return map(of_json_value, value, itertools.repeat(fields)), top_k
 
 
 def _too_many_records(cause: str) -> RequestError:

@@ -1,14 +1,23 @@
-"""Check that a CSV body holds only texts, without a header row or labels."""
+"""The texts of a CSV body: its only column, or the text column that an announced header names."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
+from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.columns import bare, with_title
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.http.body_records import CsvRecord, Record, RecordError
+from bert_classifier.job.settings import shown
+from bert_classifier.serving.http.body_records import NO_FIELDS, CsvRecord, Record, RecordError, of_cell
 
 PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
+_DELIMITER = re.compile(r"[;\t|]")
+_ANNOUNCE = (
+    "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent.",
+    "Take it out; if it is a text, send the Content-Type text/csv; header=absent.",  # in batch transform
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,34 +28,40 @@ class CsvForm:
         header: PRESENT, ABSENT, or "" if the Content-Type does not say.
         labels: possible labels of the model's classes, from csv_looks.classes_of.
         is_part: whether the body may be a later part of a file, without the file's header.
+        fields: names of the text and the title in the model's training data.
     """
 
     header: str = ""
     labels: frozenset[str] = frozenset()
     is_part: bool = False
+    fields: TextFields = NO_FIELDS
 
     @classmethod
-    def of(cls, header: str, class_names: Sequence[str], *, is_part: bool) -> Self:
-        """Return the form for a model's classes."""
-        return cls(header, classes_of(class_names), is_part)
+    def of(
+        cls, header: str, class_names: Sequence[str], *, is_part: bool, fields: TextFields = NO_FIELDS
+    ) -> Self:
+        """Return the form for a model's classes and training data."""
+        return cls(header, classes_of(class_names), is_part, fields)
 
 
 def records_of(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
     """Yield the record of each row, except for a header announced in the Content-Type.
 
     Raises:
-        RequestError: 400 for a header that was not announced, is invalid or has several columns; 400 at the end if
-            most rows begin or end with a label.
+        RequestError: 400 for a header that was not announced, is invalid or names several columns without the
+            training's; 400 at the end if most rows of a single column begin or end with a label.
     """
-    labels, is_first = LabelColumns(form.labels), True
+    rows = iter(rows)
+    if form.header == PRESENT:
+        header = next((row for row in rows if not _is_blank(row)), None)
+        columns = header and _text_columns(header, form)
+        if columns:
+            yield from map(columns.record_of, rows)
+            return
+    labels, is_first = LabelColumns(form.labels), form.header != PRESENT
     for row in rows:
-        is_blank = bool(row.cells) and not "".join(row.cells).strip()
-        if is_first and (form.header == PRESENT or not is_blank):
-            is_first = is_blank
-            if form.header == PRESENT:
-                if not is_blank:
-                    _check_header(row, form)
-                continue
+        if is_first and not _is_blank(row):
+            is_first = False
             _refuse_header(row, form)
         labels.add(row.cells)
         yield row.record
@@ -57,27 +72,67 @@ def records_of(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
         )
 
 
+def _is_blank(row: CsvRecord) -> bool:
+    return bool(row.cells) and not "".join(row.cells).strip()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _TextColumns:
+    """Where text and title are among several columns."""
+
+    width: int
+    text: int
+    title: int | None
+
+    def record_of(self, row: CsvRecord) -> Record:
+        cells = row.cells
+        if not cells:
+            return row.record  # why it is invalid
+        if len(cells) != self.width:
+            is_blank = not "".join(cells).strip()
+            wrong = f"the row has {len(cells)} cells instead of {self.width}: quote a text that has commas"
+            return of_cell("") if is_blank else RecordError(wrong)
+        text = cells[self.text]
+        return of_cell(text if self.title is None else with_title(cells[self.title], text))
+
+
 def _refuse_header(first: CsvRecord, form: CsvForm) -> None:
     if form.header != ABSENT and is_likely_header(first.cells):
         raise _error(
             "The first row looks like a header, which names columns.",
-            "Take it out; if it is a text, send the Content-Type text/csv; header=absent.",
+            _ANNOUNCE[form.is_part],
         )
 
 
-def _check_header(first: CsvRecord, form: CsvForm) -> None:
+def _text_columns(header: CsvRecord, form: CsvForm) -> _TextColumns | None:
+    """Return the training's columns among those that a header names; None if it names a single one."""
     if form.is_part:
         raise _error(
             "In batch transform, header=present would drop the first row of every later part of a file.",
-            "Take the header row out of the files.",
+            "Take the header row out of the files, or give JSON Lines.",
         )
-    if not first.cells and isinstance(first.record, RecordError):
-        raise _error(f"The header row cannot be read ({first.record.error}).", "Correct the row.")
-    if len(first.cells) != 1:
+    if not header.cells and isinstance(header.record, RecordError):
+        raise _error(f"The header row cannot be read ({header.record.error}).", "Correct the row.")
+    own, count = form.fields.text, len(header.cells)
+    if count == 1:
+        names = _DELIMITER.split(header.cells[0])
+        if len(names) > 1 and _position(names, own) is not None:
+            raise _error("The header's columns are not separated by commas.", "Send commas, or JSON Lines.")
+        return None
+    text = _position(header.cells, own)
+    if text is None:
+        unknown = f", but not once {shown(own)}, the text column of the training" if own else ""
         raise _error(
-            f"The header names {len(first.cells)} columns.",
+            f"The header names {count} columns{unknown}.",
             "Send the column of texts alone, or application/jsonlines.",
         )
+    return _TextColumns(count, text, _position(header.cells, form.fields.title))
+
+
+def _position(names: Sequence[str], wanted: str) -> int | None:
+    """Return the position of the one name that is this one but for case and separators; None without one."""
+    found = [at for at, name in enumerate(names) if wanted and bare(name) == bare(wanted)]
+    return found[0] if len(found) == 1 else None
 
 
 def _error(cause: str, remedy: str) -> RequestError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import Response, request
 from gunicorn.http.errors import ParseException
 
+from bert_classifier.data.as_trained import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import answers, codec, media_types
@@ -36,6 +37,7 @@ class Service(Protocol):
 
     labels: Sequence[str]
     abstain_below: float
+    fields: TextFields
 
     @property
     def is_ready(self) -> bool:
@@ -74,7 +76,8 @@ class Invocations:
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._leave, admission)
             body = _read_body(self._config.max_body_bytes, deadline, admission)
-            form = CsvForm.of(csv_header, self._service.labels, is_part=self._config.sagemaker_batch)
+            service, is_part = self._service, self._config.sagemaker_batch
+            form = CsvForm.of(csv_header, service.labels, is_part=is_part, fields=service.fields)
             query = codec.decode(request_type, body, self._config.serving_max_records, form)
             del body
             results = self._classify(query.records, deadline)

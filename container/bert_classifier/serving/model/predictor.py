@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from bert_classifier.artifact.artifact import Artifact, load_artifact
+from bert_classifier.data.as_trained import TextFields
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
@@ -96,6 +97,7 @@ class Predictor:
         forward: Forward | None = None,
     ) -> None:
         self.labels = artifact.labels
+        self.fields = TextFields.of(artifact.info)
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._max_batch_tokens = _ALONE if is_quantised(artifact.model) else max_batch_tokens

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from bert_classifier.data.as_trained import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.metrics import Metrics
@@ -45,6 +46,7 @@ class ModelService:
         self._loader = threading.Thread(target=self._start_model, name="loader", daemon=True)
         self.labels: Sequence[str] = ()
         self.abstain_below = 0.0
+        self.fields = TextFields()
 
     def start(self) -> None:
         """Start to load the model; return at once."""
@@ -89,7 +91,7 @@ class ModelService:
         # What is loaded stays: spare the garbage collector from scanning it while all threads wait.
         gc.collect()
         gc.freeze()
-        self.labels = predictors[0].labels
+        self.labels, self.fields = predictors[0].labels, predictors[0].fields
         own = self._config.serving_abstain_below
         self.abstain_below = predictors[0].abstain_below if own is None else own
         if self.abstain_below:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from bert_classifier.data.as_trained import TextFields
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
@@ -30,6 +31,7 @@ class ToyPredictor:
 
     labels = ("no", "yes")
     abstain_below = 0.0
+    fields = TextFields()
 
     def __init__(self) -> None:
         self.may_go = threading.Event()
