@@ -20,7 +20,9 @@ _MOST_WORDS = 4  # in a class name, if the classes are unknown
 def is_likely_header(cells: Sequence[str]) -> bool:
     """Return whether a row looks like a header: it names a label and a text, or one of them among other names."""
     if len(cells) == 1:
-        return all(_is_label(name) or _is_text(name) for name in map(bare, _OTHER_DELIMITERS.split(cells[0])))
+        cells = _OTHER_DELIMITERS.split(cells[0])
+    if len(cells) == 1:
+        return _is_label(bare(cells[0])) or _is_text(bare(cells[0]))
     names = [bare(cell) for cell in cells]
     has_label, has_text = any(map(_is_label, names)), any(map(_is_text, names))
     if has_label and has_text:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from bert_classifier.data.csv_looks import LabelColumns, is_likely_header
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows, read_lines
+from bert_classifier.data.table import open_table
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, look, unseen
 from launcher.findings import Finding, fail, ok, warn
 from launcher.inputs.channels import LocalChannel
+from launcher.inputs.texts_of_table import remedy_for_table
 from launcher.settings.inference import MEDIA_TYPES, TransformSettings
 
 _MB = 1024 * 1024
@@ -142,6 +144,8 @@ def _check_file(
         yield fail("input", message, "Raise MAX_PAYLOAD, or shorten the record.")
     if found.media_type == MEDIA_TYPES[".csv"]:
         yield from _check_csv(name, path, found, settings)
+    if found.media_type == MEDIA_TYPES[".jsonl"]:
+        yield from _check_json_lines(name, path)
 
 
 def _check_csv(
@@ -163,15 +167,17 @@ def _check_csv(
             "Give JSON Lines, where a line break is written \\n.",
         )
     if not (found.says("header=present") or found.says("header=absent")):
-        yield from _header_findings(name, looks, alone=alone)
-    yield from _label_findings(name, looks, alone=alone)
+        yield from _header_findings(name, path, looks, alone=alone)
+    if looks.is_refused:
+        yield _label_finding(name, path, looks, alone=alone)
 
 
-def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
+def _header_findings(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
     if looks.has_header:
         yield fail(
             "input", f"{name} begins with a header row, which the server refuses",
-            'Remove the row; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
+            remedy_for_table(path)
+            or 'Remove the row; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
         )  # fmt: skip
     if looks.name_line:
         message = f"{name} line {looks.name_line} is a text that looks like a header row"
@@ -183,15 +189,31 @@ def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[
             yield warn("input", f"{message}: {refused}", remedy)
 
 
-def _label_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
+def _label_finding(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) -> Finding:
     refused = "each of them" if alone else "a request that has them in most rows"
-    if looks.is_refused:
+    remedy = "Give only texts, in one column; quote a text that contains such a comma."
+    as_records = "" if looks.has_header else remedy_for_table(path)  # a header's finding says how already
+    return warn(
+        "input",
+        f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
+        f"have a few words beside a comma; if these are classes of the model, the server refuses {refused} "
+        "with 400, and the job fails",
+        f"{remedy} {as_records}".strip(),
+    )
+
+
+def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
+    """Find records without a field that is known as the text, as far as one can tell without the model."""
+    with path.open("rb") as file:
+        are_objects = file.readline().lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
+    try:
+        if are_objects:
+            open_table(path, needs_label=False)
+    except UserError as error:
         yield warn(
             "input",
-            f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
-            f"have a few words beside a comma; if these are classes of the model, the server refuses {refused} "
-            "with 400, and the job fails",
-            "Give only texts, in one column; quote a text that contains such a comma.",
+            error.cause.removesuffix("."),
+            "The server reads the field of the model's own text column, or one called text or inputs.",
         )
 
 

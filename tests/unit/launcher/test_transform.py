@@ -1,5 +1,7 @@
 """The files of a batch transform: their form, and whether SageMaker can cut them."""
 
+import subprocess
+
 import pytest
 
 from bert_classifier.errors import RequestError, UserError
@@ -183,3 +185,48 @@ def test_parameters_of_a_form_are_not_the_form(tmp_path):
     )
     settings, texts = found(tmp_path, {"a.txt": "x"}, content_type="Application/JSON; charset=utf-8")
     assert (texts.split_type, texts.accept(settings)) == ("None", "application/json")
+
+
+@pytest.mark.parametrize(
+    ("content", "understood", "texts"),
+    [
+        ('label,review\nFilm,"it\'s one, really"\nNo,ünder\n', "the text is review, the label label", 2),
+        (
+            "\ufeffid;intent;utterance\r\n1;Film;one, two\r\n2;No;three\r\n",
+            "the text is utterance, the label intent",
+            2,
+        ),
+        (
+            "Film,title,one two\nNo,another,three four\nFilm,a third,five\n",
+            "the text is column 3, the label column 1",
+            3,
+        ),
+    ],
+)
+def test_training_data_become_json_lines_that_the_server_reads(tmp_path, content, understood, texts):
+    """The command that a finding names is run as it stands; SageMaker's lines are then records."""
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    findings = check_input(*found(folder, {"a b.csv": content}))
+    (remedy,) = [finding.remedy for finding in findings if "JSON Lines" in finding.remedy]
+    assert understood in remedy
+    subprocess.run(["sh", "-c", remedy[remedy.index("python3 -c") :]], check=True, timeout=60)
+    written = folder / "a b.jsonl"
+    query = codec.decode("application/jsonlines", written.read_bytes(), 100)
+    assert len(query.records) == texts
+    assert all(isinstance(record, str) for record in query.records)
+    (folder / "a b.csv").unlink()
+    assert all(finding.severity is Severity.OK for finding in check_input(*found(folder, {})))
+
+
+def test_records_without_a_known_text_are_a_doubt(tmp_path):
+    """The model may know them; strings and known names are none."""
+    files = {
+        "a.jsonl": '{"memo": "one", "nr": 1}\n',
+        "b.jsonl": '{"text": "one", "nr": 1}\n',
+        "c.jsonl": '"{one"\n',
+    }
+    (doubt,) = [f for f in check_input(*found(tmp_path, files)) if f.severity is not Severity.OK]
+    assert doubt.severity is Severity.WARNING
+    assert doubt.message.startswith("a.jsonl")
+    assert "own text column" in doubt.remedy

@@ -51,6 +51,7 @@ def _csv(body: str, form: CsvForm = FORM) -> list[str | None]:
             "utterance,intent",
         ),
         *("tweet-text,sentiment", "title,body,stars", "review,polarity", "text;label", "intent\tutterance"),
+        *("id;intent;utterance", "Unnamed: 0|review", "query", "headline,emotion"),
     ],
 )
 def test_a_csv_header_is_not_a_text(header):
@@ -118,6 +119,8 @@ def test_labels_beside_the_texts_are_no_part_of_them(body):
         "question, please help\n",
         "a comment, in a sentence",
         "message received,thank you all",
+        "a text; with more",
+        "the rating|the question",
     ],
 )
 def test_texts_that_merely_begin_like_training_data_are_texts(body):
