@@ -17,12 +17,17 @@ _LABELS = {Severity.OK: "OK", Severity.INFO: "INFO", Severity.WARNING: "WARN", S
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One finding about a subject, such as the role."""
+    """One finding about a subject, such as the role.
+
+    Attributes:
+        is_news: whether to show it before a job starts, though all is well.
+    """
 
     severity: Severity
     subject: str
     message: str
     remedy: str = ""
+    is_news: bool = False
 
     @property
     def label(self) -> str:
@@ -33,6 +38,11 @@ class Finding:
 def ok(subject: str, message: str) -> Finding:
     """Return a finding that all is well."""
     return Finding(Severity.OK, subject, message)
+
+
+def told(finding: Finding) -> Finding:
+    """Return the finding as one to show before a job starts."""
+    return dataclasses.replace(finding, is_news=True)
 
 
 def warn(subject: str, message: str, remedy: str = "") -> Finding:
@@ -117,6 +127,6 @@ def refuse_failures(findings: Sequence[Finding]) -> None:
 
 def say_doubts(findings: Sequence[Finding]) -> None:
     """Show the findings that stop nothing but should be known."""
-    doubts = [finding for finding in findings if finding.severity is Severity.WARNING]
+    doubts = [finding for finding in findings if finding.severity is Severity.WARNING or finding.is_news]
     if doubts:
         say(table(doubts))

@@ -112,7 +112,7 @@ def test_a_file_that_changes_before_its_upload_starts_nothing_and_makes_no_objec
     aws, train, data, megabytes
 ):
     """What is uploaded is what the folder is named after, in one piece or in parts; never other bytes of that size."""
-    content = data.read_bytes() + b"Alpha,a text of fifty bytes, give or take one or two\n" * (
+    content = data.read_bytes() + b"Alpha,a text of fifty bytes and give or take one or two\n" * (
         megabytes * 20_000
     )
     data.write_bytes(content)

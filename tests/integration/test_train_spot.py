@@ -117,9 +117,12 @@ def test_every_option_reaches_the_request_of_an_on_demand_job(train, aws):
 
 @pytest.mark.slow
 def test_a_dry_run_prints_the_request_that_would_be_sent(train, aws):
-    """On standard output nothing but JSON; nothing is uploaded, nothing is created."""
+    """On standard output nothing but JSON, on the other what was understood of the data; nothing is uploaded, nothing
+    is created.
+    """
     ended = train("--dry-run", "--job-name=a-job")
     assert ended.code == 0, ended.err
+    assert "is CSV with ','" in ended.err
     (printed,) = json.loads(ended.out)
     assert train("--job-name=a-job").code == 0
     assert printed == {"CreateTrainingJob": aws.requests("CreateTrainingJob")[0]}
@@ -205,7 +208,7 @@ def test_all_problems_are_reported_at_once_and_nothing_is_sent(train, aws):
         f"Push it: make push TAG=gpu. The newest tag in ECR: IMAGE_TAG={TAG}.",
         f"there is no role nobody in account {ACCOUNT}",
         "bucket: there is no no-such-bucket. Create it: aws s3 mb s3://no-such-bucket",
-        "README.md cannot be validation. Give CSV or JSON Lines.",
+        "README.md cannot be validation: its suffix is none of data. Rename it,",
     ):
         assert expected in ended.err
     assert aws.requests("CreateTrainingJob") == []

@@ -16,6 +16,7 @@ from launcher.checks.unused import check_image_settings, check_unused
 from launcher.checks.workload import check_instance, check_tags, check_vpc
 from launcher.findings import Finding, examine, fail, obtain, ok, warn
 from launcher.inputs.channels import Channel, S3Channel, channels_of
+from launcher.inputs.table import check_tables
 from launcher.settings.training import TrainSettings
 
 _NAME_THE_CHANNELS = "If S3_DATA cannot be listed, name the channels: TRAIN=s3://…/train/."
@@ -81,6 +82,7 @@ def find_channels(settings: TrainSettings, account: Account) -> tuple[list[Chann
     channels, findings = obtain("data", partial(channels_of, settings, account), _NAME_THE_CHANNELS)
     for channel in channels or ():
         findings += examine(channel.name, channel.findings)
+    findings += examine("data", partial(check_tables, channels or (), settings))
     return channels or [], findings
 
 
@@ -107,7 +109,7 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
     if "max_run_seconds" in given:
         yield fail("hyperparameters", "max_run_seconds follows from MAX_RUN", "Give MAX_RUN instead.")
         return
-    config = TrainConfig.from_hyperparameters(settings.hyperparameters)
+    config = settings.config
     yield ok("hyperparameters", f"{len(given)} given; {_recipe(config)}")
     if settings.model and not settings.model.startswith("s3://"):
         yield from examine("model", lambda: _check_encoder(settings.model, config.max_seq_length))

@@ -1,53 +1,103 @@
-"""A cheap look at the first rows of a data file, before anything is uploaded or billed.
+"""A look at the first rows of local data files, before anything is uploaded or billed: they are read as by the job.
 
-The job itself judges labels and texts, because its Dataset may be the user's own; here only what no Dataset could read.
+Where builder.py has a Dataset of the user's own, which may read anything, what is found is only a doubt.
 """
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
 
-from bert_classifier.data.records import RowError, read_csv_rows, read_json_rows, read_lines
-from bert_classifier.errors import ContainerError
-from launcher.findings import Finding, fail, warn
+from bert_classifier.data.class_list import read_class_names
+from bert_classifier.data.job_files import reads_tables
+from bert_classifier.data.labels import MISSING_REMEDY
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.records import RowError, text_problem
+from bert_classifier.data.table import Table, open_table
+from bert_classifier.data.understood import description_of, notes_of
+from bert_classifier.data.wrong_rows import WrongRows
+from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.data_names import choose, listed
+from launcher.findings import Finding, fail, ok, told, warn
+from launcher.inputs.channels import TABLES, Channel, LocalChannel
+from launcher.settings.training import TrainSettings
 
 ROWS = 200
+_MOST_FILES = 100  # of a channel, so that very many take no longer than a few seconds
 
 
-def check_table(subject: str, name: str, path: Path) -> Iterator[Finding]:
-    """Yield what is wrong with the first rows of a CSV or JSON Lines file."""
-    check = _json_findings if path.suffix.lower() == ".jsonl" else _csv_findings
+def check_tables(channels: Sequence[Channel], settings: TrainSettings) -> Iterator[Finding]:
+    """Yield what is understood of the local files of all data channels, or why the job would refuse them."""
     try:
-        yield from check(subject, name, path)
-    except RowError as error:
-        yield fail(subject, f"{name} line {error.line}: {error.cause}", error.remedy)
-    except ContainerError as error:
-        yield fail(subject, error.cause, error.remedy)
+        config = settings.config
+    except UserError:
+        return  # the check of the hyperparameters reports it
+    local = [channel for channel in channels if isinstance(channel, LocalChannel)]
+    classes = _classes(local, config.class_file)
+    only = {"train": config.train_file, "validation": config.validation_file}
+    for channel in local:
+        if channel.name in TABLES:
+            yield from _check_channel(channel, only.get(channel.name, ""), config, classes)
 
 
-def _csv_findings(subject: str, name: str, path: Path) -> Iterator[Finding]:
-    rows = [row for row in itertools.islice(read_csv_rows(read_lines(path)), ROWS) if row.cells]
-    if not rows:
-        yield fail(subject, f"{name} has no rows", "Give label,text or class_index,title,abstract per row.")
+def _classes(channels: Sequence[LocalChannel], class_file: str) -> Collection[str]:
+    """Return the names in the class file, from channel `class` or beside the training data; none without one."""
+    files = {channel.name: channel.files.get(class_file) for channel in channels}
+    path = files.get("class") or files.get("train")
+    return read_class_names(path) if path else ()
+
+
+def _check_channel(
+    channel: LocalChannel, only: str, config: TrainConfig, classes: Collection[str]
+) -> Iterator[Finding]:
+    if only and only not in channel.files:
+        message = f"it has no file {only}: it holds {listed(channel.files)}"
+        yield fail(channel.name, message, f"Correct {channel.name}_file.")
         return
-    width = len(rows[0].cells)
-    if width < 2:
-        remedy = "Give at least a label and a text per row, separated by a comma."
-        yield warn(subject, f"{name} has one column", remedy)
-    odd = next((row for row in rows if len(row.cells) != width), None)
-    if odd:
-        message = f"{name} line {odd.line} has {len(odd.cells)} cells instead of {width}"
-        yield warn(subject, message, 'Quote texts that contain commas: "…".')
+    data = set(choose(channel.files.values()))
+    names = [only] if only else [name for name, path in channel.files.items() if path in data]
+    understood: dict[str, list[str]] = {}
+    has_rows = False
+    for name in names[:_MOST_FILES]:
+        try:
+            table = open_table(channel.files[name], ReaderSettings.of(config), classes, name=name)
+            has_rows |= _read_first_rows(table)
+        except ContainerError as error:
+            has_rows = True  # as far as can be told
+            yield _refusal(channel.name, error)
+        else:
+            found = table.understood
+            understood.setdefault(f"{description_of(found)}{notes_of(found)}", []).append(name)
+    if not has_rows and len(names) <= _MOST_FILES:
+        message = f"The {channel.name} channel has no usable row."
+        yield _refusal(channel.name, UserError(message, "Give it rows with a label and a text."))
+    elif reads_tables():
+        for description, alike in understood.items():
+            yield told(
+                ok(channel.name, f"{listed(alike)} {'is' if len(alike) == 1 else 'are'} {description}")
+            )
 
 
-def _json_findings(subject: str, name: str, path: Path) -> Iterator[Finding]:
-    rows = list(itertools.islice(read_json_rows(read_lines(path)), ROWS))
-    if not rows:
-        yield fail(subject, f"{name} has no rows", 'Write one object per line: {"label": "…", "text": "…"}.')
-    for row in rows:
-        if isinstance(row, RowError):
-            raise row
-        if not isinstance(row.value, dict):
-            message = f"{name} line {row.line} is not an object"
-            yield warn(subject, message, 'Write {"label": "…", "text": "…"}.')
-            return
+def _refusal(subject: str, error: ContainerError) -> Finding:
+    if reads_tables() or not isinstance(error, UserError):
+        return fail(subject, error.cause, error.remedy)
+    message = f"{error.cause} Your own Dataset may read it all the same."
+    return warn(subject, message, error.remedy)
+
+
+def _read_first_rows(table: Table) -> bool:
+    """Read the first rows as training does; return False if the file has no usable row, which is no error by itself.
+
+    Raises:
+        UserError: when training would refuse one of them.
+    """
+    wrong = WrongRows()
+    row = None
+    for row in itertools.islice(table.rows(), ROWS):
+        problem = row.cause if isinstance(row, RowError) else text_problem(row.text)
+        if problem:
+            wrong.add(f"{table.name} {table.unit} {row.line}", problem)
+    is_missing = any(
+        "stands for a missing value" in reason or "label is empty" in reason for reason in wrong.reasons
+    )
+    wrong.refuse(MISSING_REMEDY if is_missing else "")
+    return row is not None

@@ -1,8 +1,10 @@
 """Settings of `train`, `train-spot` and `doctor`."""
 
 import dataclasses
+import functools
 from typing import Any
 
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.settings import boolean, choice, integer
 from launcher.settings.fields import hourly_price, instance_type, pairs, resource_name, s3_uri, text
 from launcher.settings.workload import WorkloadSettings
@@ -59,3 +61,12 @@ class TrainSettings(WorkloadSettings):
     def hyperparameters(self) -> dict[str, str]:
         """The job's hyperparameters: those given, and its longest run time."""
         return {**dict(self.hp), "max_run_seconds": str(self.max_run)}
+
+    @functools.cached_property
+    def config(self) -> TrainConfig:
+        """The job's hyperparameters as the job will read them.
+
+        Raises:
+            UserError: naming every mistake in them.
+        """
+        return TrainConfig.from_hyperparameters(self.hyperparameters)
