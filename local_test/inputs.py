@@ -9,6 +9,7 @@ from bert_classifier.data.class_list import read_class_names
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.given_files import GivenFiles, given_files, split_paths
+from bert_classifier.job.wording import counted
 
 TABLES = ("train", "validation", "test")
 ENCODER_FILES = (
@@ -70,9 +71,9 @@ def _refuse_addresses(channel: str, words: Sequence[str]) -> None:
 def _print_files(channel: str, value: str, found: GivenFiles) -> None:
     """Print what a folder or a list of files has become."""
     if len(found.files) > 1 or found.passed_over:
-        print(f"{channel}: {listed(found.files)}, of {value}")
+        print(f"{channel}: {counted(len(found.files), 'file')} of {value}: {listed(found.files)}")
     if found.passed_over:
-        print(f"{channel}: not read: {listed(path.name for path in found.passed_over)}")
+        print(f"{channel}: not read: {listed(found.passed_over)}")
 
 
 def _class_list(paths: Sequence[Path]) -> Path:

@@ -122,7 +122,11 @@ def test_a_folders_other_files_are_named(
         make(name)
     make("d/classes.txt", "b\na\n")
     assert run(tmp_path / "ml", "--train", tmp_path / "d") == 0
-    assert "train: not read: data.csv.gz, more.xlsx\n" in capsys.readouterr().out
+    folder = tmp_path / "d"
+    assert capsys.readouterr().out == (
+        f"train: 2 files of {folder}: classes.txt, data.csv\n"
+        f"train: not read: {folder}/data.csv.gz, {folder}/more.xlsx\n"
+    )
     assert names(tmp_path / "ml") == ["data.csv"]
     assert Environment.read(tmp_path / "ml", {}).channels["train"].find("classes.txt")
 
