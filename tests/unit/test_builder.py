@@ -20,6 +20,7 @@ def environment_of(folder: Path, **channels: dict[str, str]) -> Environment:
     for name, files in channels.items():
         (folder / name).mkdir(parents=True)
         for file, content in files.items():
+            (folder / name / file).parent.mkdir(exist_ok=True)
             (folder / name / file).write_text(content, encoding="utf-8", newline="")
     found = {name: Channel(name, folder / name) for name in channels}
     return Environment(root=folder, hyperparameters={}, channels=found)
@@ -95,10 +96,19 @@ BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "empty train channel": (
         {"train": {}},
         {},
-        r"Channel train .* has no \*\.csv or \*\.jsonl .*: it is empty",
+        r"Channel train .* has no data file with content: it is empty",
     ),
-    "packed data": ({"train": {"a.csv.gz": "x"}}, {}, r"Channel train .*: it holds a\.csv\.gz"),
-    "Parquet": ({"train": {"a.parquet": "PAR1"}}, {}, r"Channel train .*: it holds a\.parquet"),
+    "one column": ({"train": {"a.csv.gz": "x"}}, {}, r"^a\.csv\.gz has one column"),
+    "half a Parquet file": (
+        {"train": {"sub/a.parquet": "PAR1"}},
+        {},
+        r"^sub/a\.parquet is Parquet, but its end is missing",
+    ),
+    "a file in a sub-folder": (
+        {"train": {"2026/a.csv": ROWS + "1,two,three\n"}},
+        {},
+        r": 2026/a\.csv line 6: it has 3 cells",
+    ),
     "train_file not there": ({"train": {"a.csv": ROWS}}, {"train_file": "b.csv"}, r"has no file b\.csv"),
     "header only": ({"train": {"a.csv": "label,text\n"}}, {}, "The train channel has no usable row"),
     "texts all empty": ({"train": {"a.csv": "1,\n2,\n"}}, {}, "The train channel has no usable row"),

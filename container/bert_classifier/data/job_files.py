@@ -45,7 +45,8 @@ def reads_tables(package: Path = _PACKAGE) -> bool:
 
     It is told from the source code, since importing it would load torch.
     """
-    builder, dataset = (package.joinpath(name).read_text("utf-8") for name in ("builder.py", "dbpedia.py"))
+    files = (package / "builder.py", package / "dbpedia.py")  # who has a Dataset may have removed the other
+    builder, dataset = (path.read_text("utf-8") if path.is_file() else "" for path in files)
     body = builder.partition("def build_dataset(")[2].partition("\ndef ")[0]
     return "return DbpediaDataset(files)" in body and "open_table(" in dataset
 

@@ -195,3 +195,5 @@ def test_own_dataset_is_not_judged(tmp_path):
         builder.replace("return DbpediaDataset(files)", "return Own(files)"), "utf-8"
     )
     assert not reads_tables(package)
+    (package / "dbpedia.py").unlink()
+    assert not reads_tables(package)
