@@ -148,7 +148,7 @@ def test_a_client_that_floods_connections_keeps_nobody_out(server, connect):
 
 def test_a_head_in_single_bytes_is_read(connect):
     """However many segments it comes in, a head that is whole within its seconds is answered."""
-    for gap, padding in [(0.0002, 1500), (0.001, 800), (0.004, 300)]:
+    for gap, padding in [(0, 8000), (0.0002, 1500), (0.001, 800), (0.004, 300)]:
         connection = connect(b"")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b"GET /ping HTTP/1.1\r\nHost: a\r\nX: " + b"a" * padding + b"\r\n\r\n":
@@ -158,12 +158,12 @@ def test_a_head_in_single_bytes_is_read(connect):
 
 
 def _trickle(port: int, clients: int, seconds: float) -> None:
-    """Send heads in single bytes, as fast as it goes."""
+    """Send long heads of short lines in single bytes, as fast as it goes."""
     until = time.monotonic() + seconds
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
     for connection in connections:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(b"GET /ping HTTP/1.1\r\nX: a")
+        connection.sendall(b"GET /ping HTTP/1.1\r\n" + b"X: a\r\n" * 9_000)
         connection.setblocking(False)
     while time.monotonic() < until:
         for connection in connections:
@@ -234,9 +234,13 @@ def test_at_the_limit_of_connections_callers_are_answered(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with process, contextlib.ExitStack() as stack:
         process.wait_until_ready()
-        for _ in range(40):
-            for _ in range(10):
-                stack.enter_context(socket.create_connection(("127.0.0.1", process.port)))
-            with socket.create_connection(("127.0.0.1", process.port), timeout=10) as caller:
+        address = ("127.0.0.1", process.port)
+        for number in range(40):
+            callers = [socket.create_connection(address, timeout=20) for _ in range(number % 20 + 1)]
+            for caller in callers:
                 caller.sendall(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
+            for _ in range(70):
+                stack.enter_context(socket.create_connection(address))
+            for caller in callers:
                 assert caller.recv(100).startswith(b"HTTP/1.1 200 ")
+                caller.close()
