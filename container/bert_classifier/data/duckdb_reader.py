@@ -8,7 +8,6 @@ import re
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -37,8 +36,8 @@ Rows = list[tuple[Any, ...]]
 class DuckdbReader:
     """A database in memory that is asked about one file."""
 
-    def __init__(self, path: Path, connection: Any) -> None:
-        self._path = path
+    def __init__(self, name: str, connection: Any) -> None:
+        self._name = name
         self._connection = connection
 
     def ask(self, query: str, values: Sequence[object]) -> Rows:
@@ -55,10 +54,10 @@ class DuckdbReader:
         Raises:
             UserError: when the file cannot be read, or where it is damaged.
         """
-        with _understood(self._path), signals_deferred():
+        with _understood(self._name), signals_deferred():
             self._connection.execute(query, values)
         while True:
-            with _understood(self._path), signals_deferred():
+            with _understood(self._name), signals_deferred():
                 batch: Rows = self._connection.fetchmany(_ROWS_AT_A_TIME)
             if not batch:
                 return
@@ -66,29 +65,29 @@ class DuckdbReader:
 
 
 @contextlib.contextmanager
-def open_reader(path: Path) -> Iterator[DuckdbReader]:
+def open_reader(name: str) -> Iterator[DuckdbReader]:
     """Open a reader; its thread ends with the `with`.
 
     Args:
-        path: the file that messages name.
+        name: of the file, in messages.
     Raises:
         UserError: when DuckDB is not installed.
     """
-    connection = _connect(path)
+    connection = _connect(name)
     try:
-        yield DuckdbReader(path, connection)
+        yield DuckdbReader(name, connection)
     finally:
         with signals_deferred():
             connection.close()
 
 
-def _connect(path: Path) -> Any:
+def _connect(name: str) -> Any:
     with signals_deferred():
         try:
             import duckdb
         except ImportError as error:
             raise UserError(
-                f"{path} is Parquet, and the package that reads it, duckdb, is not installed.",
+                f"{name} is Parquet, and the package that reads it, duckdb, is not installed.",
                 "Run make setup (or pip install duckdb), or save the file as CSV or JSON Lines.",
             ) from error
         connection = duckdb.connect(":memory:", config=_SETTINGS)
@@ -123,7 +122,7 @@ def _in_another_thread() -> bool:
 
 
 @contextlib.contextmanager
-def _understood(path: Path) -> Iterator[None]:
+def _understood(name: str) -> Iterator[None]:
     """Turn DuckDB's errors into a UserError that quotes nothing of the data."""
     import duckdb
 
@@ -131,21 +130,21 @@ def _understood(path: Path) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise UserError(
-            f"{path} cannot be read in {MEMORY_LIMIT} of memory: its texts or pages are too large.",
+            f"{name} cannot be read in {MEMORY_LIMIT} of memory: its texts or pages are too large.",
             "Write it with smaller pages, or save it as CSV or JSON Lines.",
         ) from error
     except duckdb.Error as error:
-        raise _unreadable(path, str(error)) from error
+        raise _unreadable(name, str(error)) from error
 
 
-def _unreadable(path: Path, message: str) -> UserError:
+def _unreadable(name: str, message: str) -> UserError:
     if "encrypt" in message.lower():
-        return UserError(f"{path} is encrypted Parquet.", "Write it without encryption.")
+        return UserError(f"{name} is encrypted Parquet.", "Write it without encryption.")
     if "UTF8" in message:
-        cause = f"{path} holds a string that is not UTF-8."
+        cause = f"{name} holds a string that is not UTF-8."
         return UserError(cause, "Write its text columns as UTF-8.")
     reason = _QUOTED.sub("…", message.splitlines()[0].partition(": ")[2]).rstrip(".")
     return UserError(
-        f"{path} cannot be read as Parquet ({reason}).",
+        f"{name} cannot be read as Parquet ({reason}).",
         "Write or copy it again, or save it as CSV or JSON Lines.",
     )

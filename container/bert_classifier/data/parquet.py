@@ -42,21 +42,21 @@ class ParquetFile:
     num_rows: int
     class_names: dict[str, list[str]]
 
-    def __init__(self, path: Path, source: Path, unpacked: IO[bytes] | None = None) -> None:
+    def __init__(self, name: str, source: Path, unpacked: IO[bytes] | None = None) -> None:
         """Read the footer.
 
         Args:
-            path: the file that messages name.
-            source: the file to read: the same, or `unpacked`.
-            unpacked: a temporary file that lives as long as this object.
+            name: of the file, in messages.
+            source: the file to read.
+            unpacked: the same, if it is a temporary file that shall live as long as this object.
         Raises:
             UserError: when it cannot be read, or DuckDB is not installed.
         """
-        self.path = path
+        self._name = name
         if unpacked:
             weakref.finalize(self, unpacked.close)
         self._source = [glob.escape(str(source.absolute()))]  # DuckDB takes patterns
-        with open_reader(path) as reader:
+        with open_reader(name) as reader:
             described = reader.ask(f"DESCRIBE {_select('*')}", self._source)
             schema = reader.ask("SELECT name, num_children FROM parquet_schema(?)", self._source)
             counts = reader.ask(_select("count(*)"), self._source)
@@ -83,7 +83,7 @@ class ParquetFile:
         chosen = list(range(len(self.columns)) if positions is None else positions)
         named = ", ".join('"' + self._names[index].replace('"', '""') + '"' for index in chosen)
         others = [place for place, index in enumerate(chosen) if not self._is_json[index]]
-        with open_reader(self.path) as reader:
+        with open_reader(self._name) as reader:
             for batch in reader.stream(_select(named), self._source):
                 yield from (_with_json_values(row, others) for row in batch) if others else batch
 
@@ -92,32 +92,35 @@ def _select(columns: str) -> str:
     return f"SELECT {columns} FROM read_parquet(?, hive_partitioning = false)"  # noqa: S608 - quoted names
 
 
-def open_parquet(path: Path) -> ParquetFile:
+def open_parquet(path: Path, name: str = "") -> ParquetFile:
     """Open a Parquet file, which may be compressed with gzip as a whole.
 
+    Args:
+        name: of the file, in messages; its path by default.
     Raises:
         UserError: when it is not Parquet, is cut off, encrypted or damaged, or when DuckDB is not installed.
         PlatformError: when disk or permissions prevent reading it, or unpacking it into a temporary file.
     """
+    name = name or str(path)
     try:
         with path.open("rb") as file:
             packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             if not packed:
-                _check_ends(path, file)
+                _check_ends(name, file)
     except OSError as error:
-        raise cannot_read(path, error, "Check the file.") from error
+        raise cannot_read(name, error, "Check the file.") from error
     if not packed:
-        return ParquetFile(path, path)
-    unpacked = _unpack(path)
+        return ParquetFile(name, path)
+    unpacked = _unpack(path, name)
     try:
-        _check_ends(path, unpacked)
-        return ParquetFile(path, Path(unpacked.name), unpacked)
+        _check_ends(name, unpacked)
+        return ParquetFile(name, Path(unpacked.name), unpacked)
     except BaseException:
         unpacked.close()
         raise
 
 
-def _unpack(path: Path) -> IO[bytes]:
+def _unpack(path: Path, name: str) -> IO[bytes]:
     """Return a temporary file, gone when closed, with what a gzip file holds: Parquet is read from its end."""
     try:
         with contextlib.ExitStack() as stack:
@@ -127,12 +130,12 @@ def _unpack(path: Path) -> IO[bytes]:
             stack.pop_all()
             return unpacked
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is gzip, but damaged or cut off.", "Compress or copy it again.") from error
+        raise UserError(f"{name} is gzip, but damaged or cut off.", "Compress or copy it again.") from error
     except OSError as error:
-        raise PlatformError(f"Cannot unpack {path}: {error.strerror}.", remedy_for(error)) from error
+        raise PlatformError(f"Cannot unpack {name}: {error.strerror}.", remedy_for(error)) from error
 
 
-def _check_ends(path: Path, file: IO[bytes]) -> None:
+def _check_ends(name: str, file: IO[bytes]) -> None:
     """Refuse what is no whole Parquet file, judging by its first and last four bytes."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -140,11 +143,11 @@ def _check_ends(path: Path, file: IO[bytes]) -> None:
     file.seek(max(0, size - len(MAGIC)))
     tail = file.read()
     if _ENCRYPTED_MAGIC in (head, tail):
-        raise UserError(f"{path} is encrypted Parquet.", "Write it without encryption.")
+        raise UserError(f"{name} is encrypted Parquet.", "Write it without encryption.")
     if head != MAGIC:
-        raise UserError(f"{path} is not Parquet: it does not begin with PAR1.", "Name it as what it is.")
+        raise UserError(f"{name} is not Parquet: it does not begin with PAR1.", "Name it as what it is.")
     if tail != MAGIC or size < _SMALLEST:
-        raise UserError(f"{path} is Parquet, but its end is missing.", "Copy or download it again.")
+        raise UserError(f"{name} is Parquet, but its end is missing.", "Copy or download it again.")
 
 
 def _top_level(schema: Sequence[tuple[Any, ...]]) -> list[str]:

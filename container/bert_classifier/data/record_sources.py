@@ -3,7 +3,6 @@
 Standard library only, until a Parquet file is read.
 """
 
-import contextlib
 import json
 import re
 from collections import Counter
@@ -117,9 +116,7 @@ class Parquet:
     """Rows of a Parquet file; numbers of Hugging Face's classes become their names."""
 
     def __init__(self, path: Path, name: str, form: Form) -> None:
-        self._path, self._name = path, name
-        with self._named():
-            self._file = open_parquet(path)
+        self._file = open_parquet(path, name)
         twice = [column for column, times in Counter(self._file.columns).items() if times > 1]
         if twice:
             raise UserError(f"{name} has several columns called {shown(twice[0])}.", "Rename all but one.")
@@ -131,20 +128,11 @@ class Parquet:
     def records(self) -> Iterator[tuple[int, Record | RowError]]:
         """Yield the number of each row and its values by column; raises as ParquetFile.rows."""
         columns, class_names = self._file.columns, self._file.class_names
-        with self._named():
-            for number, row in enumerate(self._file.rows(), start=1):
-                record = dict(zip(columns, row, strict=True))
-                for column, names in class_names.items():
-                    record[column] = _class_name(names, record[column])
-                yield number, record
-
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Let errors name the file as messages do."""
-        try:
-            yield
-        except UserError as error:
-            raise UserError(error.cause.replace(str(self._path), self._name), error.remedy) from error
+        for number, row in enumerate(self._file.rows(), start=1):
+            record = dict(zip(columns, row, strict=True))
+            for column, names in class_names.items():
+                record[column] = _class_name(names, record[column])
+            yield number, record
 
 
 def _class_name(names: Sequence[str], value: Any) -> Any:
