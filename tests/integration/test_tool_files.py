@@ -16,8 +16,8 @@ from support.train_process import Outcome, train_in_process
 TRAINED = (
     "excel-unicode-text",
     "pandas-csv-index",
-    pytest.param("label-studio-json-min", marks=pytest.mark.slow),
-    pytest.param("bigquery-json", marks=pytest.mark.slow),
+    "label-studio-json-min",
+    "bigquery-json",
     "ground-truth",
     "hugging-face-parquet",
 )
@@ -67,7 +67,7 @@ def test_a_tools_file_is_trained_on_and_evaluated(picture, tmp_path, capsys, key
     assert written["dataset"] == {"item_count": len(case.pairs), "channel": name}
 
 
-@pytest.mark.parametrize("key", ["vertex-csv", "sms-spam", pytest.param("jigsaw", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("key", ["vertex-csv", "sms-spam", "jigsaw"])
 def test_a_tools_file_is_refused_by_the_job(picture, tmp_path, capsys, key):
     """Exit code 2, and the failure file holds the sentence that the reader has for it."""
     outcome = trained(picture, tmp_path / "ml", key, capsys)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.shapes import spoken_name
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import nearest, shown
 
@@ -128,7 +129,8 @@ def told_position(names: Sequence[str], setting: str, value: str, *, is_named: b
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return ", ".join(shown(name) for name in names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    spoken = (spoken_name(name, position) for position, name in enumerate(names[:_MOST_NAMED]))
+    return ", ".join(map(shown, spoken)) + (f" and {more} more" if more > 0 else "")
 
 
 class Unclear(Exception):  # noqa: N818 - not an error by itself: the caller words it with the columns' shapes

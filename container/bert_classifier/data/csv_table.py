@@ -65,11 +65,23 @@ class CsvTable(Table):
             why = f"line {sample.lines[0]} looks like a header, but its names are not known"
             raise self._unclear(why, data)
         if self._width < 2 and needs_label:
-            raise UserError(
-                f"{self.name} has one column, read with {self._dialect.description}.",
-                "Give a label and a text per row, or set delimiter to the character between them.",
-            )
+            raise self._one_column(sample)
         self._set_roles(data, needs_label=needs_label)
+
+    def _one_column(self, sample: Sample) -> UserError:
+        first, *_ = sample.lines
+        wider = [
+            (line, len(row)) for line, row in zip(sample.lines, sample.rows, strict=True) if len(row) > 1
+        ]
+        if len(wider) > len(sample.rows) / 2:
+            return UserError(
+                f"{self.name} line {first} has one cell, but line {wider[0][0]} has {wider[0][1]}.",
+                "Remove what stands above the names of the columns, or set delimiter.",
+            )
+        return UserError(
+            f"{self.name} has one column, read with {self._dialect.description}.",
+            "Give a label and a text per row, or set delimiter to the character between them.",
+        )
 
     def _values(self) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
         is_header = bool(self.has_header)
@@ -89,7 +101,8 @@ class CsvTable(Table):
         if len(cells) != self._width:
             cells = _fitted(cells, self._width)
             if len(cells) != self._width:
-                return RowError(line, f"it has {len(cells)} cells instead of {self._width}")
+                quoted = ": quote cells that hold the delimiter" if len(cells) > self._width > 1 else ""
+                return RowError(line, f"it has {len(cells)} cells instead of {self._width}{quoted}")
         if not self._may_swallow and self._dialect.swallows(cells):
             return RowError(line, "a quote in it seems never to be closed: the cell holds tabs and line ends")
         if (

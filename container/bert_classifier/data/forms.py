@@ -97,7 +97,10 @@ def form_of(path: Path, name: str, encoding: str = "") -> Form:
     if head.startswith((b"PAR1", b"PARE")):
         return Form("Parquet", is_gzip, "", "", _form_note("Parquet", suffix, notes))
     codec, spoken = _encoding_of(head, encoding, name)
-    text = codecs.getincrementaldecoder(codec)("replace").decode(head)
+    try:
+        text = codecs.getincrementaldecoder(codec)("replace").decode(head)
+    except UnicodeError as error:  # UTF-16 without a mark, if that is what encoding names
+        raise UserError(f"{name} is not {spoken}: {error}.", "Set encoding to the file's own.") from error
     kind = _kind_of(text, suffix, name)
     return Form(kind, is_gzip, codec, spoken, _form_note(kind, suffix, notes))
 

@@ -15,7 +15,8 @@ from bert_classifier.job.settings import shown
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 FEW_ROWS = 20  # with fewer, that all labels differ means nothing
 ALL_DIFFERENT = 0.9  # fraction of distinct values from which a column cannot be a label
-_LABEL_WORDS = 4  # on average; more is a text
+LABEL_WORDS = 4  # on average; more is a text
+_MOST_NAME_WORDS = 6  # in the name of a column; more is a text, which no message quotes
 _MOST_COLUMNS = 12  # in one message
 
 
@@ -61,7 +62,7 @@ class Shape:
     @property
     def recurs(self) -> bool:
         """Whether the values are few and short, such as the labels of a file, even if the first rows have only one."""
-        is_short = self.words <= _LABEL_WORDS and self.kind not in ("list", "object")
+        is_short = self.words <= LABEL_WORDS and self.kind not in ("list", "object")
         return 0 < self.distinct <= self.filled / 2 and is_short
 
     @property
@@ -85,9 +86,14 @@ def _kind(filled: Sequence[Any], texts: Sequence[str]) -> str:
 def shapes_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Shape]:
     """Return the shape of each column; shorter rows lack their last cells."""
     return [
-        Shape.of(name.strip() or str(position + 1), [row[position] for row in rows if position < len(row)])
+        Shape.of(spoken_name(name, position), [row[position] for row in rows if position < len(row)])
         for position, name in enumerate(names)
     ]
+
+
+def spoken_name(name: str, position: int) -> str:
+    """Return a column's name for messages: its number where it has no name, or a text stands in its place."""
+    return name.strip() if 0 < len(name.split()) <= _MOST_NAME_WORDS else str(position + 1)
 
 
 def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings) -> dict[str, str]:

@@ -13,7 +13,15 @@ from bert_classifier.data.forms import Form
 from bert_classifier.data.labels import is_missing, label_of
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
-from bert_classifier.data.shapes import ALL_DIFFERENT, FEW_ROWS, Shape, shapes_of, unclear_roles
+from bert_classifier.data.shapes import (
+    ALL_DIFFERENT,
+    FEW_ROWS,
+    LABEL_WORDS,
+    Shape,
+    shapes_of,
+    spoken_name,
+    unclear_roles,
+)
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 
@@ -82,10 +90,13 @@ class Table:
             "delimiter": self.delimiter,
             "header": self.has_header,
             "columns": {
-                role: "" if at is None or not self.names else self.names[at] for role, at in columns.items()
+                role: "" if at is None or not self.names else spoken_name(self.names[at], at)
+                for role, at in columns.items()
             },
             "title_joined": self.roles.is_title_joined,
-            "ignored": [name for at, name in enumerate(self.names) if at not in used and name.strip()],
+            "ignored": [
+                spoken_name(name, at) for at, name in enumerate(self.names) if at not in used and name.strip()
+            ],
             "notes": list(self.notes),
             "rows": self.num_rows,
             "left_out": dict(self.left_out),
@@ -205,9 +216,11 @@ class Table:
 
     def _is_implausible(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> bool:
         label = self.roles.label or 0
-        if not shapes[label].varies_like_texts or {str(row[label]).strip() for row in rows} <= {
-            *self.classes
-        }:
+        if {str(row[label]).strip() for row in rows} <= {*self.classes}:
+            return False
+        if self.has_header is False and _are_swapped(shapes[label], shapes[self.roles.text]):
+            return True
+        if not shapes[label].varies_like_texts:
             return False
         others = [shape for at, shape in enumerate(shapes) if at != label]
         return len(rows) < SAMPLE_ROWS - 1 or any(s.may_be_label for s in others) or shapes[label].words >= 4
@@ -228,4 +241,11 @@ class Table:
 
 def _is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
     """Return whether what should be the text looks like a label, and the title does not."""
-    return shapes[roles.text].may_be_label and not shapes[roles.title or 0].may_be_label
+    text, title = shapes[roles.text], shapes[roles.title or 0]
+    is_constant = text.distinct == 1 and text.filled >= FEW_ROWS
+    return (text.may_be_label or is_constant) and not title.may_be_label
+
+
+def _are_swapped(label: Shape, text: Shape) -> bool:
+    """Return whether what should be labels are texts, and the texts shorter: plain however few rows there are."""
+    return label.distinct == label.filled > 1 and text.words <= LABEL_WORDS < label.words
