@@ -106,9 +106,9 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         "test.csv line 7: label '0'",
     ),
     # encodings
-    "Latin-1": (append(TRAIN, "1,t,Größe\n".encode("latin-1")), 2, "is not UTF-8 at byte"),
-    "UTF-16": (write(TRAIN, "1,t,text\n".encode("utf-16")), 2, "it may be UTF-16"),
-    "overlong": (append(TRAIN, b"1,t,\xc0\xaf\n"), 2, "is not UTF-8 at byte"),
+    "Latin-1": (append(TRAIN, "1,t,Größe\n".encode("latin-1")), 2, "is not UTF-8 in line 13"),
+    "UTF-16": (write(TRAIN, "1,t,text\n".encode("utf-16-le")), 2, "Set encoding=utf-16-le"),
+    "overlong": (append(TRAIN, b"1,t,\xc0\xaf\n"), 2, "is not UTF-8 in line 13"),
     "lone surrogate": (
         replace_train("train.jsonl", b'{"label": "1", "text": "\\ud800"}\n'),
         2,
@@ -130,11 +130,11 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
     ),
     "empty train channel": (lambda root: (root / TRAIN).unlink(), 2, "it is empty"),
     "packed": (replace_train("train.csv.zip", gzip.compress(b"1,a,b\n")), 2, "it holds train.csv.zip"),
-    "Parquet": (replace_train("train.parquet", b"PAR1"), 2, "it holds train.parquet"),
+    "Parquet": (replace_train("train.parquet", b"PAR1"), 2, "train.parquet is Parquet, but its end"),
     "header without columns known": (
         replace_train("train.csv", b"label,body,label\n"),
         2,
-        "train.csv line 1: the header has 2 columns for the label",
+        "train.csv: 2 columns could be the label",
     ),
     "columns swapped": (
         replace_train("train.csv", b"Some text.,1\n"),
@@ -144,7 +144,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
     "second file with other columns": (
         write("input/data/train/b.csv", "a,b,c,d\n"),
         2,
-        "b.csv line 1: 4 column(s) and no header row",
+        "b.csv: 4 columns and no header that is known",
     ),
     "no classes file": (
         lambda root: (root / "input/data/class/classes.txt").unlink(),
