@@ -3,10 +3,13 @@
 Standard library only.
 """
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
+from bert_classifier.data.forms import form_of, read_form_lines
 from bert_classifier.data.reader_settings import READER_SETTINGS, DataFiles, ReaderSettings
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import UserError
@@ -83,6 +86,20 @@ def with_trained_columns(files: DataFiles, columns: Mapping[str, str]) -> DataFi
     return DataFiles(files, settings, files.classes, files.root)
 
 
-def settings_of(info: Mapping[str, Any], given: Mapping[str, str]) -> ReaderSettings:
-    """Return the settings that the training was given, with those given now in their place."""
-    return ReaderSettings(**{**trained_settings(info), **given})
+def settings_of(info: Mapping[str, Any], given: Mapping[str, str], path: Path) -> ReaderSettings:
+    """Return the settings that the training was given, with those given now in their place.
+
+    UTF-8 is recognised: the training's encoding holds only for a file that is not UTF-8, which would not fail in it.
+    """
+    settings = ReaderSettings(**{**trained_settings(info), **given})
+    is_inherited = bool(settings.encoding) and "encoding" not in given
+    return dataclasses.replace(settings, encoding="") if is_inherited and _is_utf8(path) else settings
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        form = form_of(path, path.name)
+        collections.deque(read_form_lines(path, path.name, form) if form.encoding else (), maxlen=0)
+    except UserError:
+        return False
+    return True

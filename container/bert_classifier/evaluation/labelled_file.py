@@ -58,7 +58,7 @@ def _given(hyperparameters: str) -> dict[str, str]:
 
 def _files(path: Path, labels: ClassNames, info: Mapping[str, Any], given: Mapping[str, str]) -> DataFiles:
     """Return the file with the settings and columns of the training, where none are given instead."""
-    files = DataFiles([path], settings_of(info, given), labels)
+    files = DataFiles([path], settings_of(info, given, path), labels)
     if not reads_tables():
         return files
     columns = trained_columns(info)

@@ -55,6 +55,18 @@ def test_settings_of_the_training_hold_for_the_file(tmp_path):
     assert texts_of(written(tmp_path / "t.txt", "", "{label}~7~{text}"), info) == TEXTS
 
 
+def test_utf8_is_read_as_such_whatever_the_training_was_in(tmp_path):
+    """Windows-1252 would make wrong characters of it without an error; a file in it is still read."""
+    info = {"hyperparameters": {"encoding": "cp1252"}}
+    for encoding in ("utf-8", "cp1252"):
+        (tmp_path / "e.csv").write_bytes("label,text\ngood,schön\nbad,naïve\n".encode(encoding))
+        examples, _ = read_labelled(tmp_path / "e.csv", LABELS, info)
+        assert list(examples.texts) == ["schön", "naïve"]
+    (tmp_path / "e.csv").write_bytes("label,text\ngood,schön\n".encode())
+    (text,) = read_labelled(tmp_path / "e.csv", LABELS, info, "encoding=cp1252")[0].texts
+    assert text == "schÃ¶n"
+
+
 def test_settings_given_now_take_their_place(tmp_path):
     """HP names the column of this file; a setting that is emptied is as if the training had not had it."""
     path = written(tmp_path / "b.csv", "verdict;body;review", "{label};{text};other words")
