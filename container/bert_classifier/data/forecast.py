@@ -72,9 +72,9 @@ def require_room(config: TrainConfig, environment: Environment) -> None:
         return
     forecast = sum((_of(paths, config.max_seq_length) for paths in files.values()), Forecast())
     logger.info(
-        "about %.1f million rows: they need %.1f GB of temporary files and %.1f GB of memory",
-        forecast.rows / 1e6, forecast.disk / 1e9, forecast.memory / 1e9,
-    )  # fmt: skip
+        "about %s rows need about %s MB of temporary files and %s MB of memory",
+        *(f"{number:,.0f}" for number in (forecast.rows, forecast.disk / 1e6, forecast.memory / 1e6)),
+    )
     check_room(forecast, folder, free, memory)
 
 

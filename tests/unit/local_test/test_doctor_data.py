@@ -6,6 +6,7 @@ import re
 import pytest
 
 import doctor_data
+from bert_classifier.data import forecast
 from support.fakes import toy_rows, write_csv
 
 
@@ -87,3 +88,10 @@ def test_no_validation_channel(tmp_path, ml_root, capsys):
     assert re.search(r"(?m)^validation +30 ", printed)
     assert "\n  300 texts of 3 classes: " in printed
     assert "validation:" not in printed
+
+
+def test_data_that_cannot_fit_are_refused(ml_root, monkeypatch, capsys):
+    """As a training would, before reading; here on a machine of a megabyte."""
+    monkeypatch.setattr(forecast, "memory_limit", lambda: 1e6)
+    assert doctor_data.main([str(ml_root)], {}) == 3
+    assert "The job may use 1.0 MB of memory" in capsys.readouterr().err

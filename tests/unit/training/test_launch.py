@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bert_classifier.data import forecast
 from bert_classifier.errors import ContainerError, PlatformError, RequestError, UserError
 from bert_classifier.training import prepare, worker
 from bert_classifier.training.signals import Stopped
@@ -159,3 +160,14 @@ def test_what_can_be_checked_early_is_reported_without_torch(root, name):
     assert_clear_text(failure)
     assert failure in ended.stdout
     assert ended.stderr == ""
+
+
+def test_data_that_cannot_fit_end_the_job_before_they_are_read(root, monkeypatch, capsys):
+    """The forecast comes before any work; here for a machine of a megabyte."""
+    monkeypatch.setattr(forecast, "memory_limit", lambda: 1e6)
+    ended = run_that_raises(RuntimeError("The data were read."), root, monkeypatch, capsys)
+    assert ended.code == 3
+    assert ended.failure.startswith(
+        "PlatformError: The job may use 1.0 MB of memory, about 2 rows need 250.0 MB"
+    )
+    assert "about 2 rows need about 0 MB of temporary files and 250 MB of memory" in ended.log
