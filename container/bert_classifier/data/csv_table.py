@@ -3,6 +3,7 @@
 Standard library only.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from bert_classifier.data.forms import read_form_lines
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table_base import BLANK, Table
 from bert_classifier.errors import UserError
+
+_RULE = re.compile(r"(:?-{2,}:?)+")  # below the header of a table in Markdown
 
 
 class CsvTable(Table):
@@ -64,6 +67,8 @@ class CsvTable(Table):
         if self._is_header is None:
             why = f"line {sample.lines[0]} looks like a header, but its names are not known"
             raise self._unclear(why, data)
+        if data and _RULE.fullmatch("".join(map(str.strip, data[0]))):
+            raise UserError(f"{self.name} is a table of Markdown.", "Write it as CSV or JSON Lines.")
         if self._width < 2 and needs_label:
             raise self._one_column(sample)
         self._set_roles(data, needs_label=needs_label)

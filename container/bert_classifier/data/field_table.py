@@ -37,7 +37,10 @@ class FieldTable(Table):
         if records:
             self._set_roles([self._in_order(record) for record in records], needs_label=needs_label)
         elif first:
-            raise self.at(next(row for row in first if isinstance(row, RowError)))
+            wrong = next(row for row in first if isinstance(row, RowError))
+            raise self.at(
+                RowError(wrong.line, wrong.cause, f"{wrong.remedy} If it is CSV, name it .csv.".lstrip())
+            )
 
     def _refuse_columns(self, record: Record) -> None:
         """Refuse a file that is one object of whole columns, splits or the like."""

@@ -81,6 +81,8 @@ class JsonArray:
         while True:
             position = _first_behind(buffer, position)
             if buffer[position : position + 1] == "]":
+                if buffer[position + 1 :].strip() or any(map(str.strip, chunks)):
+                    raise UserError(f"{self._name} goes on behind its JSON array.", _ARRAY_REMEDY)
                 return
             end, wrong = _end_of_value(buffer, position)
             if end < len(buffer):
@@ -158,9 +160,9 @@ def _fasttext(number: int, line: str) -> Record | RowError:
     labels = []
     rest = line.strip()
     while rest.startswith(_FASTTEXT_LABEL):
-        label, _, rest = rest.partition(" ") if " " in rest else (rest, "", "")
+        label, *others = rest.split(maxsplit=1)
         labels.append(label.removeprefix(_FASTTEXT_LABEL))
-        rest = rest.lstrip()
+        rest = "".join(others)
     if len(labels) != 1:
         problem = f"it has {len(labels)} labels; exactly one __label__ is read (no multi-label)"
         return RowError(number, problem if labels else "it does not begin with __label__")

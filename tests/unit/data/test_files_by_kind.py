@@ -1,6 +1,7 @@
 """Further files of each kind that people have: headers, orders, numbers, delimiters, encodings, packings, labels."""
 
 import gzip
+import json
 import unicodedata
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from support.tool_files.made import (
 
 _HEADED = table("label,text", labels_first())
 _NFC, _NFD = (unicodedata.normalize(form, "réclamation") for form in ("NFC", "NFD"))
+_OBJECT = {"label": "praise", "text": "Thank you for the lamp."}
 _ACCENTED = renamed(LETTERS, dict(zip(NAMES, (_NFC, _NFC, "praise"), strict=True)))
 _TWO_FORMS = renamed(LETTERS, dict(zip(NAMES, (_NFC, _NFD, "praise"), strict=True)))
 
@@ -127,6 +129,7 @@ READ: dict[str, tuple[str, str | bytes, dict[str, str], list[tuple[str, str]]]] 
         {},
         [(("nana", "nullify", "none of these")[i % 3], text) for i, (_, text) in enumerate(PLAIN)],
     ),
+    "fastText with tabs": ("a.txt", "".join(f"__label__{n}\t{t}\n" for n, t in PLAIN), {}, PLAIN),
     "numbers and booleans": (
         "a.jsonl",
         objects([{"label": (False, 2.0, 3)[i % 3], "text": text} for i, (_, text) in enumerate(LETTERS)]),
@@ -226,6 +229,21 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         table("rating,review", [[str(i * 0.37), text] for i, (_, text) in enumerate(PLAIN)]),
         {},
         ("'rating'", "number, all different"),
+    ),
+    "two JSON arrays": ("a.json", json.dumps([_OBJECT] * 3) * 2, {}, ("behind its JSON array",)),
+    "a JSON array that is cut off": ("a.json", json.dumps([_OBJECT] * 3)[:-1], {}, ("not closed",)),
+    "CSV named JSON Lines": ("a.jsonl", _HEADED, {}, ("line 1", "not valid JSON", "name it .csv")),
+    "a table of Markdown": (
+        "a.csv",
+        "| label | text |\n|---|:--|\n| a | yes |\n| b | no |\n",
+        {},
+        ("Markdown",),
+    ),
+    "spans in a cell": (
+        "a.csv",
+        table("label,text", [[json.dumps([{"start": 0, "labels": ["a"]}]), text] for _, text in PLAIN]),
+        {},
+        ("the label is a list",),
     ),
     "texts that are numbers": (
         "a.jsonl",
