@@ -20,6 +20,7 @@ TRAINED = (
     "bigquery-json",
     "ground-truth",
     "hugging-face-parquet",
+    "sms-spam-given",
 )
 
 
@@ -65,6 +66,16 @@ def test_a_tools_file_is_trained_on_and_evaluated(picture, tmp_path, capsys, key
     assert run(["evaluate", *arguments]) == 0
     written = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
     assert written["dataset"] == {"item_count": len(case.pairs), "channel": name}
+
+
+def test_labels_joined_in_one_cell_are_a_warning(picture, tmp_path, capsys):
+    """Amazon Comprehend writes several labels per text with bars: each combination is a class, and the log says so."""
+    root = tmp_path / "ml"
+    outcome = trained(picture, root, "comprehend-multi-label", capsys)
+    assert outcome.code == 0, outcome.log
+    warnings = [line for line in outcome.log.splitlines() if "WARNING" in line and "praise|question" in line]
+    assert warnings, outcome.log
+    assert "praise|question" in (root / "output" / "data" / "data_report.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("key", ["vertex-csv", "sms-spam", "jigsaw"])

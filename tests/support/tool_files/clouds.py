@@ -70,6 +70,7 @@ _AZURE = {
         "documents": [{"location": "1.txt", "class": {"category": NAMES[0]}}],
     },
 }
+_JOINED = [("praise|question" if i % 6 == 1 else label, text) for i, (label, text) in enumerate(ONE_LINE)]
 _CHAT = objects(
     {
         "messages": [
@@ -104,6 +105,7 @@ CLOUDS = [
         "source-ref",
     ),
     read("comprehend", "letters.csv", table("", labels_first(ONE_LINE)), ONE_LINE),
+    read("comprehend-multi-label", "letters.csv", table("", labels_first(_JOINED)), _JOINED),
     refused("vertex-csv", "letters.csv", _VERTEX, "label_column"),
     read("vertex-csv-given", "letters.csv", _VERTEX, text_column="2", label_column="3", header="false"),
     refused(

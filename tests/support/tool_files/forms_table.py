@@ -186,6 +186,12 @@ FORM_ROWS = (
         "read where it holds one label; refused where it holds several",
         "doccano-jsonl doccano-jsonl-two-labels label-studio-csv-choices",
     ),
+    FormRow(
+        "labels joined by bars in one cell",
+        "Amazon Comprehend (multi-label)",
+        "read as a class each, with a warning",
+        "comprehend-multi-label",
+    ),
     FormRow("rejected answers", "Prodigy", "refused: such a label does not hold", "prodigy-rejected"),
     FormRow(
         "manifest of a labelling job",
