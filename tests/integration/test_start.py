@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,19 @@ def test_the_doctor_tells_the_encoder_before_the_data(good_root, tmp_path):
     assert ended.returncode == 2
     assert "more than the 512 tokens" in ended.stderr
     assert "never closed" not in ended.stderr
+
+
+def test_the_doctor_is_not_killed_at_its_end(good_root):
+    """Ctrl-C behind the last line comes too late to stop anything: the exit code is that of the findings."""
+    command = [sys.executable, str(REPOSITORY / "local_test" / "doctor_data.py"), str(good_root)]
+    environ = {**os.environ, "PYTHONPATH": str(CONTAINER), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("details:"):
+                time.sleep(0.02)
+                process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
 
 
 def test_an_evaluation_proves_its_output_first(tmp_path, caplog):
