@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, matches, with_title
+from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
 from bert_classifier.data.records import RowError, parse_json, read_csv_rows, text_problem
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
@@ -23,7 +23,7 @@ _SECOND_TEXT = re.compile(
 )
 # Parameters of a whole request, here or in similar servers; ignoring one in a record would surprise the caller.
 _PLAIN_NAMES = ("text", "inputs")
-_KNOWN_NAMES = (*TEXT_NAMES, LAST_TEXT_NAMES[:1])
+_KNOWN_NAMES = tuple(map(frozenset, (*TEXT_NAMES, LAST_TEXT_NAMES[:1])))
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _SEPARATOR = re.compile(r"[ _-]")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
@@ -90,10 +90,12 @@ def _text_name(record: dict[str, Any], own: str) -> str | None:
 
 def _other_names(record: dict[str, Any], own: str) -> list[str]:
     """Return the fields called as at training but for case and separators, or else by names in use for texts."""
-    names = list(record)
-    found = [name for name in names if bare(name) == bare(own)] if own else []
-    found = found or [names[position] for position in matches(names, _KNOWN_NAMES)]
-    return [name for name in found if not _is_no_text(record[name])] or found[:1]
+    bare_names = [bare(name) for name in record]
+    for group in (frozenset({bare(own)} if own else ()), *_KNOWN_NAMES):
+        found = [name for name, known in zip(record, bare_names, strict=True) if known in group]
+        if found:
+            return [name for name in found if not _is_no_text(record[name])] or found[:1]
+    return []
 
 
 def _with_title(record: dict[str, Any], name: str, title_name: str) -> Any:
