@@ -12,6 +12,7 @@ from bert_classifier.data.forms import read_form_lines
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table_base import BLANK, Table
 from bert_classifier.errors import UserError
+from bert_classifier.job.wording import counted
 
 _RULE = re.compile(r"(:?-{2,}:?)+")  # below the header of a table in Markdown
 
@@ -107,7 +108,9 @@ class CsvTable(Table):
             cells = _fitted(cells, self._width)
             if len(cells) != self._width:
                 quoted = ": quote cells that hold the delimiter" if len(cells) > self._width > 1 else ""
-                return RowError(line, f"it has {len(cells)} cells instead of {self._width}{quoted}")
+                return RowError(
+                    line, f"it has {counted(len(cells), 'cell')} instead of {self._width}{quoted}"
+                )
         if not self._may_swallow and self._dialect.swallows(cells):
             return RowError(line, "a quote in it seems never to be closed: the cell holds tabs and line ends")
         if (

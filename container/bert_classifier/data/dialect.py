@@ -13,7 +13,7 @@ from bert_classifier.data import columns
 from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, Unclear, roles_of
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows
-from bert_classifier.data.shapes import shapes_of
+from bert_classifier.data.shapes import num_words, shapes_of
 from bert_classifier.errors import UserError
 
 SAMPLE_ROWS = 1000
@@ -237,12 +237,15 @@ def _looks_foreign(first: Sequence[str], others: Sequence[Sequence[str]]) -> boo
     has_labels = any(shape.recurs for shape in shapes) and len(same) >= 4
     longest = max(shapes, key=lambda shape: shape.words)
     title = first[shapes.index(longest)]
-    return has_labels and len(title.split()) < longest.words - 1
+    return has_labels and num_words(title) < longest.words - 1
 
 
 def _is_short(cell: str) -> bool:
-    words = cell.split()
-    return len(words) <= _HEADER_WORDS and not _is_number(cell) and cell.strip()[-1:] not in (".", "!", "?")
+    return (
+        num_words(cell) <= _HEADER_WORDS
+        and not _is_number(cell)
+        and cell.strip()[-1:] not in (".", "!", "?", "。", "！", "？")
+    )
 
 
 def _is_number(cell: str) -> bool:

@@ -48,6 +48,7 @@ _FOREIGN = (
     (b"<!DOCTYPE", "an HTML or XML page, perhaps of a failed download", "Download the data itself."),
     (b"<html", "an HTML page, perhaps of a failed download", "Download the data itself."),
     (b"<?xml", "an XML document", "Write it as CSV or JSON Lines."),
+    (b"<Error>", "an error in XML instead of the data", "Download the data again."),
     (b"<table", "a table in HTML", "Write it as CSV or JSON Lines."),
     (b"@relation", "an ARFF file (Weka)", "Write it as CSV."),
     (b"version https://git-lfs", "a pointer of Git LFS, not the data", "Fetch the data with: git lfs pull."),

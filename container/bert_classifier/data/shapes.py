@@ -13,6 +13,8 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+# Thai, Lao, Burmese and Khmer; Chinese and Japanese.
+_WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")
 FEW_ROWS = 20  # with fewer, that all labels differ means nothing
 ALL_DIFFERENT = 0.9  # fraction of distinct values from which a column cannot be a label
 LABEL_WORDS = 4  # on average; more is a text
@@ -43,7 +45,7 @@ class Shape:
         """Return the shape of a column."""
         filled = [value for value in values if value not in (None, "") and str(value).strip()]
         texts = [str(value) for value in filled]
-        words = sum(len(text.split()) for text in texts) / len(texts) if texts else 0
+        words = sum(map(num_words, texts)) / len(texts) if texts else 0
         return cls(name, len(filled), len(set(texts)), words, _kind(filled, texts))
 
     def __str__(self) -> str:
@@ -91,9 +93,15 @@ def shapes_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Shape
     ]
 
 
+def num_words(text: str) -> int:
+    """Return the number of words; where a script puts no blanks between them, of two characters each."""
+    words = len(text.split())
+    return words if text.isascii() else max(words, len(_WITHOUT_BLANKS.findall(text)) // 2)
+
+
 def spoken_name(name: str, position: int) -> str:
     """Return a column's name for messages: its number where it has no name, or a text stands in its place."""
-    return name.strip() if 0 < len(name.split()) <= _MOST_NAME_WORDS else str(position + 1)
+    return name.strip() if 0 < num_words(name) <= _MOST_NAME_WORDS else str(position + 1)
 
 
 def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings) -> dict[str, str]:

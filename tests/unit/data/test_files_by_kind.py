@@ -27,6 +27,7 @@ from support.tool_files.made import (
 _HEADED = table("label,text", labels_first())
 _NFC, _NFD = (unicodedata.normalize(form, "réclamation") for form in ("NFC", "NFD"))
 _OBJECT = {"label": "praise", "text": "Thank you for the lamp."}
+_CHINESE = [(label, f"这是第{i}个句子，谢谢你们") for i, (label, _) in enumerate(PLAIN)]
 _ACCENTED = renamed(LETTERS, dict(zip(NAMES, (_NFC, _NFC, "praise"), strict=True)))
 _TWO_FORMS = renamed(LETTERS, dict(zip(NAMES, (_NFC, _NFD, "praise"), strict=True)))
 
@@ -60,6 +61,7 @@ READ: dict[str, tuple[str, str | bytes, dict[str, str], list[tuple[str, str]]]] 
     ),
     "blank lines first": ("a.csv", "\n\n" + _HEADED, {}, LETTERS),
     "four rows without a header": ("a.csv", table("", labels_first(PLAIN[:4])), {}, PLAIN[:4]),
+    "Chinese texts without a header": ("a.csv", table("", labels_first(_CHINESE)), {}, _CHINESE),
     "given by name in other case": (
         "a.csv",
         table("Kategorie,Nachricht", labels_first()),
@@ -145,6 +147,20 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         table("Kategorie,Nachricht", labels_first()),
         {},
         ("label_column=Kategorie text_column=Nachricht",),
+    ),
+    "names in Chinese": (
+        "a.csv",
+        table("标签,文本", [[label, f"这是第{i}个句子，谢谢"] for i, (label, _) in enumerate(PLAIN)]),
+        {},
+        ("label_column=标签 text_column=文本",),
+    ),
+    "Japanese texts first": (
+        "a.csv",
+        table(
+            "", [[f"これは{i}番目の文章です、ありがとう。", label] for i, (label, _) in enumerate(PLAIN[:6])]
+        ),
+        {},
+        ("label_column=2 text_column=1",),
     ),
     "names of one letter": ("a.csv", table("y,x", labels_first()), {}, ("label_column=y text_column=x",)),
     "names with blanks": (
