@@ -2,7 +2,9 @@
 
 import json
 
-from support.containers import docker
+import duckdb
+
+from support.containers import CONFINED, docker
 
 
 def output_of(image: str, script: str, *options: str) -> str:
@@ -23,7 +25,7 @@ def test_it_is_what_sagemaker_starts(image):
 
 
 def test_it_is_small(image):
-    """At most 1.0 GB, compiled bytecode included: every start of an instance pulls it."""
+    """At most 1.0 GB, with the bytecode of what is imported: every start of an instance pulls it."""
     assert int(docker("image", "inspect", "--format", "{{.Size}}", image).stdout) <= 1_000_000_000
 
 
@@ -56,6 +58,30 @@ def test_it_carries_its_bill_of_materials(image):
     assert addresses["torch"].startswith("pkg:pypi/torch@2.13.0")
     assert addresses["flask"].startswith("pkg:pypi/flask@")
     assert "cyclonedx-bom" not in addresses
+
+
+def test_what_is_imported_at_the_start_is_compiled(image):
+    """A read-only file system takes no bytecode, so the image must bring it."""
+    script = """python - <<'end'
+import os.path, sys, bert_classifier.training.rank, bert_classifier.serving.worker
+specs = [module.__spec__ for module in list(sys.modules.values()) if getattr(module, "__spec__", None)]
+ours = [spec.cached for spec in specs if spec.cached and spec.origin.startswith(("/opt/program", "/usr/local/lib"))]
+print(len(ours), *[path for path in ours if not os.path.exists(path)])
+end
+"""
+    count, *missing = output_of(image, script).split()
+    assert int(count) > 1000
+    assert missing == []
+
+
+def test_parquet_is_read_where_nothing_can_be_written(image, tmp_path):
+    """Without rights, network, home and a writable root, DuckDB reads what a file holds."""
+    duckdb.sql(f"COPY (SELECT 'a text' AS text, 1 AS label) TO '{tmp_path / 'train.parquet'}'")
+    tmp_path.chmod(0o755)
+    code = "import pathlib, bert_classifier.data.parquet as p; "
+    code += "print(*p.open_parquet(pathlib.Path('/d/train.parquet')).rows())"
+    options = (*CONFINED, "--env=HOME=/nonexistent", f"--volume={tmp_path}:/d:ro")
+    assert output_of(image, f'python -c "{code}"', *options) == "('a text', 1)\n"
 
 
 def test_development_tools_are_not_shipped(image):
