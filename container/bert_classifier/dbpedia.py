@@ -88,6 +88,8 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
 
     def _read(self, table: Table, codes: "array[int]", wrong: WrongRows) -> None:
         """Add the rows of one file, and those that cannot be used to the wrong ones."""
+        for doubt in table.doubts:
+            logger.warning("%s: %s", table.name, doubt)
         for row in table.rows():
             problem = row.cause if isinstance(row, RowError) else text_problem(row.text)
             if problem or isinstance(row, RowError):

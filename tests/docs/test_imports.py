@@ -53,6 +53,7 @@ BASE = sorted(
         "data.field_table",
         "data.forecast",
         "data.forms",
+        "data.header",
         "data.job_files",
         "data.labels",
         "data.reader_settings",

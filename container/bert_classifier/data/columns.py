@@ -133,6 +133,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(shown, spoken)) + (f" and {more} more" if more > 0 else "")
 
 
+def other_candidates(names: Sequence[str], role: str, taken: Collection[int | None]) -> list[int]:
+    """Return the positions of further columns whose names are in use for a role, "label" or "text"."""
+    groups = LABEL_NAMES if role == "label" else TEXT_NAMES
+    known = {name for group in groups for name in group}
+    return [at for at, name in enumerate(names) if bare(name) in known and at not in taken]
+
+
 class Unclear(Exception):  # noqa: N818 - not an error by itself: the caller words it with the columns' shapes
     """Which column has a role is unclear; str() says why."""
 

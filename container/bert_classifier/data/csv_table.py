@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bert_classifier.data.dialect import Sample, find_dialect, first_lines, has_header
+from bert_classifier.data import columns
+from bert_classifier.data.dialect import Sample, delimiter_name, find_dialect, first_lines
 from bert_classifier.data.forms import read_form_lines
+from bert_classifier.data.header import has_header, header_below
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table_base import BLANK, Table
 from bert_classifier.errors import UserError
 from bert_classifier.job.wording import counted
 
+_SWALLOWED = 2  # lines in a cell that look like rows
+_FEW_ROWS = 10
 _RULE = re.compile(r"(:?-{2,}:?)+")  # below the header of a table in Markdown
 
 
@@ -29,7 +33,10 @@ class CsvTable(Table):
         self._may_swallow = any(
             map(self._dialect.swallows, sample.rows)
         )  # and nothing explains the file better
+        self._has_quotes = any('"' in line for line in lines)
         self._width = 0
+        self._header: list[str] = []
+        self._label_at: int | None = None
         self._is_header: bool | None = False  # None = unclear
         if sample.error and len(sample.rows) < 2:
             raise self.at(sample.error)
@@ -57,8 +64,14 @@ class CsvTable(Table):
 
     def _understand(self, sample: Sample, *, needs_label: bool) -> None:
         first = sample.rows[0]
-        self._is_header = has_header(sample, self.settings)
-        named = [cell.strip() for cell in first]
+        self._is_header = has_header(sample.rows, self.settings)
+        below = None if self._is_header else header_below(sample.rows, self.settings)
+        if below is not None:
+            raise UserError(
+                f"{self.name} line {sample.lines[below]} looks like the header, but it stands below other lines.",
+                "Remove the lines above it, or set header=false if it is data.",
+            )
+        named = [cell.strip().removeprefix("\ufeff") for cell in first]
         self.has_header = self._is_header is not False
         data = sample.rows[1:] if self.has_header else sample.rows
         self._width = len(first) if self.has_header else _used_width(data)
@@ -72,7 +85,24 @@ class CsvTable(Table):
             raise UserError(f"{self.name} is a table of Markdown.", "Write it as CSV or JSON Lines.")
         if self._width < 2 and needs_label:
             raise self._one_column(sample)
+        self._header = [columns.bare(name) for name in self.names] if self.has_header else []
         self._set_roles(data, needs_label=needs_label)
+        self._refuse_split_texts(data)
+        outer = (0, self._width - 1)  # only there can lines of a cell be told from rows
+        self._label_at = self.roles.label if self.roles.label in outer else None
+
+    def _refuse_split_texts(self, rows: Sequence[Sequence[str]]) -> None:
+        """Refuse a file without a header whose third cell is what follows a comma within the text."""
+        title = self.roles.title
+        if self.has_header or title is None or self._has_quotes or self.settings.title_column:
+            return
+        behind = sum(row[self.roles.text][:1] == " " for row in rows)
+        if len(rows) >= _FEW_ROWS and behind >= 0.9 * len(rows):
+            raise UserError(
+                f"{self.name}: its texts seem to hold {delimiter_name(self.delimiter)} without being quoted: the third"
+                " cell of nearly every row begins with a blank.",
+                "Quote the texts, or name the columns in a header row.",
+            )
 
     def _one_column(self, sample: Sample) -> UserError:
         first, *_ = sample.lines
@@ -115,11 +145,28 @@ class CsvTable(Table):
             return RowError(line, "a quote in it seems never to be closed: the cell holds tabs and line ends")
         if (
             self.has_header
-            and cells[0].strip() == self.names[0]
-            and list(map(str.strip, cells)) == self.names
+            and columns.bare(cells[0].lstrip("\ufeff")) in self._header
+            and self._repeats_header(cells)
         ):
             return RowError(line, "it repeats the header: files seem to have been joined")
+        if self._label_at is not None and any("\n" in cell for cell in cells) and self._holds_rows(cells):
+            return RowError(
+                line, "a quote in it seems never to be closed: the cell holds lines that look like rows"
+            )
         return cells
+
+    def _repeats_header(self, cells: Sequence[str]) -> bool:
+        """Return whether a row names the same columns, in any case or order."""
+        return sorted(columns.bare(cell.removeprefix("\ufeff")) for cell in cells) == sorted(self._header)
+
+    def _holds_rows(self, cells: Sequence[str]) -> bool:
+        """Return whether a cell holds several lines that begin or end, as rows do, with a label seen before."""
+        if not self._dialect.is_quoted:
+            return False
+        inner = [line for cell in cells for line in cell.splitlines()[1:-1] if self.delimiter in line]
+        at = 0 if self._label_at == 0 else -1
+        labels = [line.split(self.delimiter)[at].strip().strip('"') for line in inner]
+        return sum(label in self._labels for label in labels) >= _SWALLOWED
 
 
 def _used_width(rows: Sequence[Sequence[str]]) -> int:

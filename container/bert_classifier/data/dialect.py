@@ -9,19 +9,17 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bert_classifier.data import columns
-from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, Unclear, roles_of
+from bert_classifier.data.columns import Unclear, roles_of
+from bert_classifier.data.header import DELIMITERS, has_header, names_both, names_told
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows
-from bert_classifier.data.shapes import num_words, shapes_of
 from bert_classifier.errors import UserError
 
 SAMPLE_ROWS = 1000
 _SAMPLE_CHARS = 1_000_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own
-_CANDIDATES = (",", ";", "\t", "|")
+_ESCAPED = re.compile(r'(\\+)"')
 _NAMES = {"\t": "tabs", ",": "','", ";": "';'", "|": "'|'"}
-_HEADER_WORDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +30,14 @@ class Dialect:
         skipped: lines before the first row, such as Excel's `sep=;`.
         is_escaped: whether a quote within quotes is written \\" rather than doubled.
         is_quoted: False where quotes are ordinary characters.
+        skips_blanks: whether blanks stand between a delimiter and the quote behind it.
     """
 
     delimiter: str = ","
     skipped: int = 0
     is_escaped: bool = False
     is_quoted: bool = True
+    skips_blanks: bool = False
 
     @property
     def description(self) -> str:
@@ -50,6 +50,7 @@ class Dialect:
         """What is unusual about it."""
         found = ["it begins with a sep= line"] if self.skipped else []
         found += ['quotes within a cell are written \\"'] if self.is_escaped else []
+        found += ["blanks stand between delimiters and quotes"] if self.skips_blanks else []
         return found + ([] if self.is_quoted else ["quotes are ordinary characters in it"])
 
     def swallows(self, cells: Sequence[str]) -> bool:
@@ -62,11 +63,20 @@ class Dialect:
 
     def rows(self, lines: Iterable[str]) -> Iterator[CsvRow]:
         """Yield the rows of a file's lines; raises as read_csv_rows."""
-        kept = itertools.islice(lines, self.skipped, None)
-        options = {"escapechar": "\\", "doublequote": False} if self.is_escaped else {}
+        kept: Iterator[str] = itertools.islice(lines, self.skipped, None)
+        if self.is_escaped:
+            kept = (_ESCAPED.sub(_doubled, line) for line in kept)
         quoting = csv.QUOTE_MINIMAL if self.is_quoted else csv.QUOTE_NONE
-        rows = read_csv_rows(kept, delimiter=self.delimiter, quoting=quoting, **options)
+        rows = read_csv_rows(
+            kept, delimiter=self.delimiter, quoting=quoting, skipinitialspace=self.skips_blanks
+        )
         return (CsvRow(line + self.skipped, cells) for line, cells in rows) if self.skipped else rows
+
+
+def _doubled(escaped: re.Match[str]) -> str:
+    """Return an escaped quote as RFC 4180 writes it; of backslashes before it, two are one."""
+    backslashes = len(escaped[1])
+    return "\\" * (backslashes // 2) + ('""' if backslashes % 2 else '"')
 
 
 def delimiter_name(delimiter: str) -> str:
@@ -112,7 +122,7 @@ def sample_of(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Samp
     places, rows, error = [], [], None
     try:
         for line, cells in dialect.rows(lines):
-            if cells:
+            if any(map(str.strip, cells)):
                 places.append(line)
                 rows.append(cells)
             if len(rows) > SAMPLE_ROWS:
@@ -136,7 +146,7 @@ def find_dialect(
     sep = _SEP_LINE.fullmatch(lines[0]) if lines else None
     skipped = 1 if sep else 0
     told = settings.delimiter or (sep[1] if sep else "")
-    candidates = [told] if told else list(_CANDIDATES)
+    candidates = [told] if told else list(DELIMITERS)
     if prefers_tabs and not told:
         candidates.sort(key=lambda delimiter: delimiter != "\t")
     readings = [
@@ -150,6 +160,10 @@ def find_dialect(
 def _readings(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Iterator[tuple[Dialect, Sample]]:
     """Yield the reading by RFC 4180 and, where that fails, others that do not fail."""
     strict = sample_of(dialect, lines, is_whole=is_whole)
+    spaced = sum(f'{dialect.delimiter} "' in line for line in lines)
+    if spaced > len(lines) / 2:
+        dialect = dataclasses.replace(dialect, skips_blanks=True)
+        strict = sample_of(dialect, lines, is_whole=is_whole)
     swallows = any(map(dialect.swallows, strict.rows))
     if not swallows:
         yield dialect, strict
@@ -170,83 +184,18 @@ def _score(sample: Sample, settings: ReaderSettings) -> tuple[bool, int, float]:
     if not sample.rows:
         return False, 0, 0.0
     header = sample.rows[0]
-    is_header = _has_both(header) or (len(header) > 1 and _names_told(header, settings))
+    is_header = names_both(header) or (len(header) > 1 and names_told(header, settings))
     share = 0 if sample.error else sample.width_share()
     evenness = 2 if share == 1 else 1 if share >= 0.9 else 0
     return is_header, evenness, float(_labels_recur(sample, settings))
-
-
-def _has_both(cells: Sequence[str]) -> bool:
-    return bool(columns.matches(cells, LABEL_NAMES) and columns.matches(cells, TEXT_NAMES))
-
-
-def _told_names(settings: ReaderSettings) -> set[str]:
-    """Return the columns that the settings name rather than number, without case and separators."""
-    told = (settings.label_column, settings.text_column, settings.title_column)
-    return {columns.bare(name) for name in told if name and not name.isdecimal()}
-
-
-def _names_told(cells: Sequence[str], settings: ReaderSettings) -> bool:
-    """Return whether a row has all the columns that the settings name."""
-    names = _told_names(settings)
-    return bool(names) and names <= {columns.bare(cell) for cell in cells}
 
 
 def _labels_recur(sample: Sample, settings: ReaderSettings) -> bool:
     """Return whether the label column, if its place is clear, has recurring values."""
     header = sample.rows[0]
     try:
-        roles = roles_of(header, settings, is_named=has_header(sample, settings) is not False)
+        roles = roles_of(header, settings, is_named=has_header(sample.rows, settings) is not False)
     except (Unclear, UserError):  # said later, in words
         return False
     column = [row[roles.label or 0] for row in sample.rows if len(row) > (roles.label or 0)]
     return len(set(column)) <= len(column) / 2
-
-
-def has_header(sample: Sample, settings: ReaderSettings) -> bool | None:
-    """Return whether the first row is a header; None if it is neither known as one nor plausible as data."""
-    first, others = sample.rows[0], sample.rows[1:]
-    if settings.header != "auto":
-        return settings.header == "true"
-    if _told_names(settings):
-        return True
-    if columns.is_header(first):
-        return _has_both(first) or not _recurs(first, others)
-    return None if _looks_foreign(first, others) else False
-
-
-def _recurs(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """Return whether a cell of the first row recurs in its column."""
-    return any(
-        cell.strip() and any(position < len(row) and row[position] == cell for row in others)
-        for position, cell in enumerate(first)
-    )
-
-
-def _looks_foreign(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row looks like names above the others: short words that occur nowhere else."""
-    same = [row for row in others if len(row) == len(first)]
-    if len(same) < 2 or _recurs(first, same) or not all(_is_short(cell) for cell in first):
-        return False
-    shapes = shapes_of([""] * len(first), same)
-    if any(
-        s.kind in ("number", "0 or 1") and c.strip() and not _is_number(c)
-        for s, c in zip(shapes, first, strict=True)
-    ):
-        return True
-    has_labels = any(shape.recurs for shape in shapes) and len(same) >= 4
-    longest = max(shapes, key=lambda shape: shape.words)
-    title = first[shapes.index(longest)]
-    return has_labels and num_words(title) < longest.words - 1
-
-
-def _is_short(cell: str) -> bool:
-    return (
-        num_words(cell) <= _HEADER_WORDS
-        and not _is_number(cell)
-        and cell.strip()[-1:] not in (".", "!", "?", "。", "！", "？")
-    )
-
-
-def _is_number(cell: str) -> bool:
-    return cell.strip().replace(".", "", 1).removeprefix("-").isdecimal()

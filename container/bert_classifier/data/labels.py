@@ -10,8 +10,8 @@ from typing import Any
 # What programs write for no value: pandas, R ("NA"), JSON, SQL ("\N"), spreadsheets.
 _MISSING = frozenset({"nan", "null", "none", "n/a", "<na>", "#n/a", "nat", "\\n"})
 _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
-# As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'].
-_LIST = re.compile(r"""\s*[\[{]\s*["'\[{]""")
+# As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
+_LIST = re.compile(r"""\s*(?:[\[{]\s*["'\[{]|\[[^\]]*[, ][^\]]*\]\s*$|\{[^}]*,[^}]*\}\s*$)""")
 MISSING_REMEDY = (
     " missing_labels=drop leaves rows without a label out; missing_labels=keep makes such words a class."
 )

@@ -87,9 +87,11 @@ def _kind(filled: Sequence[Any], texts: Sequence[str]) -> str:
 
 def shapes_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Shape]:
     """Return the shape of each column; shorter rows lack their last cells."""
+    spoken = [spoken_name(name, position) for position, name in enumerate(names)]
+    spoken = [name if spoken.count(name) == 1 else str(at + 1) for at, name in enumerate(spoken)]
     return [
-        Shape.of(spoken_name(name, position), [row[position] for row in rows if position < len(row)])
-        for position, name in enumerate(names)
+        Shape.of(name, [row[position] for row in rows if position < len(row)])
+        for position, name in enumerate(spoken)
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bert_classifier.data.columns import Roles, Unclear, roles_of, with_title
+from bert_classifier.data.columns import Roles, Unclear, bare, other_candidates, roles_of, with_title
 from bert_classifier.data.forms import Form
 from bert_classifier.data.labels import is_missing, label_of
 from bert_classifier.data.reader_settings import ReaderSettings
@@ -18,6 +18,7 @@ from bert_classifier.data.shapes import (
     FEW_ROWS,
     LABEL_WORDS,
     Shape,
+    quoted_value,
     shapes_of,
     spoken_name,
     unclear_roles,
@@ -27,6 +28,7 @@ from bert_classifier.job.settings import shown
 
 SAMPLE_ROWS = 1000
 WITHOUT_TEXT, WITHOUT_LABEL, BLANK = "without a text", "without a label", "blank"
+_TEXT_WORDS = 3  # on average, from which a column beside the text may be one too
 
 
 class Row(NamedTuple):
@@ -45,6 +47,8 @@ class Table:
         names: of the columns; numbers from 1 where the file does not name them.
         roles: of the columns.
         has_header: None where the form has no header row.
+        notes: what is unusual about the file.
+        doubts: what could have been understood otherwise.
     """
 
     unit = "line"
@@ -58,6 +62,7 @@ class Table:
         self.roles = Roles(None, 0)
         self.has_header: bool | None = None
         self.notes = list(form.notes)
+        self.doubts: list[str] = []
         self.num_rows = 0
         self.left_out: collections.Counter[str] = collections.Counter()
         self._labels: dict[Any, str | ValueError | None] = {}
@@ -97,7 +102,7 @@ class Table:
             "ignored": [
                 spoken_name(name, at) for at, name in enumerate(self.names) if at not in used and name.strip()
             ],
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.doubts],
             "rows": self.num_rows,
             "left_out": dict(self.left_out),
         }
@@ -195,12 +200,14 @@ class Table:
             raise self._unclear(str(unclear), rows) from None
         except UserError as error:
             raise UserError(f"{self.name}: {error.cause}", error.remedy) from None
+        shapes = shapes_of(self.names, rows)
+        if is_named:
+            self._note_doubts(shapes, rows)
         label = self.roles.label
         if label is None or self.settings.label_column:
             return
-        shapes = shapes_of(self.names, rows)
         if not is_named and self.roles.title is not None and _is_shifted(shapes, self.roles):
-            why = f"it has no header, and column {self.roles.text + 1} has few values, so it seems not to be the text"
+            why = "it has no header, and its three columns do not look like label, title and text"
             raise self._unclear(why, rows)
         if self._is_implausible(shapes, rows):
             swapped = (
@@ -213,6 +220,24 @@ class Table:
                 f"the label{'; label and text may be swapped' if swapped else ''}"
             )
             raise self._unclear(why, rows)
+
+    def _note_doubts(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> None:
+        """Note further columns that could have a role by name and content; refuse a text that is mostly empty."""
+        for role, chosen in (("label", self.roles.label), ("text", self.roles.text)):
+            is_plain = role == "label" and bare(self.names[chosen or 0]) == "label"
+            if chosen is None or is_plain or getattr(self.settings, f"{role}_column"):
+                continue
+            for at in other_candidates(self.names, role, self.roles.used):
+                other = shapes[at]
+                if not (other.recurs if role == "label" else other.words >= _TEXT_WORDS and not other.recurs):
+                    continue
+                if role == "text" and shapes[chosen].filled < len(rows) / 2 <= other.filled:
+                    why = (
+                        f"column {shown(shapes[chosen].name)} is mostly empty, and {shown(other.name)} is not"
+                    )
+                    raise self._unclear(why, rows)
+                setting = f"{role}_column={quoted_value(other.name)}"
+                self.doubts.append(f"column {shown(other.name)} could be the {role} too; {setting} takes it")
 
     def _is_implausible(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> bool:
         label = self.roles.label or 0
@@ -240,10 +265,15 @@ class Table:
 
 
 def _is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
-    """Return whether what should be the text looks like a label, and the title does not."""
+    """Return whether columns do not look like label, title and text, as a file of three without a header has them."""
     text, title = shapes[roles.text], shapes[roles.title or 0]
     is_constant = text.distinct == 1 and text.filled >= FEW_ROWS
-    return (text.may_be_label or is_constant) and not title.may_be_label
+    if (text.may_be_label or is_constant) and not title.may_be_label:
+        return True
+    if text.filled < FEW_ROWS:
+        return False
+    is_split = title.may_be_label and text.varies_like_texts
+    return is_split or text.kind == "number" or text.words < title.words / 2
 
 
 def _are_swapped(label: Shape, text: Shape) -> bool:

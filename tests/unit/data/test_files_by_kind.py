@@ -186,7 +186,7 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         "a.csv",
         f"Letters of 2026\n{_HEADED}",
         {},
-        ("line 1 has one cell", "line 2 has 2"),
+        ("line 2 looks like the header", "Remove the lines above it"),
     ),
     "two rows, text first": ("a.csv", table("", texts_first(PLAIN[:2])), {}, ("label_column",)),
     "six rows, text first": (
