@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from bert_classifier.data.reader_settings import ReaderSettings
-from bert_classifier.data.shapes import spoken_name
+from bert_classifier.data.shapes import quoted_value, spoken_name
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import nearest, shown
 
@@ -118,12 +118,16 @@ def told_position(names: Sequence[str], setting: str, value: str, *, is_named: b
     if value.isdecimal() and 1 <= int(value) <= len(names):
         return int(value) - 1
     columns = (
-        f"the columns are {_listed(names)}" if is_named else f"it has {len(names)} columns, without names"
+        f"the columns are {_listed(names)}"
+        if is_named
+        else f"it has {len(names)} columns, without names as header=false"
     )
     match = nearest(value, [name for name in names if name.strip()]) if is_named else None
     raise UserError(
         f"there is no column {shown(value)} for {setting}; {columns}.",
-        f"Did you mean {setting}={match}?" if match else f"Give {setting} a name or a number from 1.",
+        f"Did you mean {setting}={quoted_value(match)}?"
+        if match
+        else f"Give {setting} a name or a number from 1.",
     )
 
 
@@ -198,9 +202,15 @@ def _by_name(names: Sequence[str], told: dict[str, int], *, needs_label: bool) -
         roles[role] = found[0] if found else None
     if roles["text"] is None:
         roles["text"] = _last_text(names, roles)
-        if roles["text"] == roles["title"]:
+        if roles["text"] == roles["title"] and "title" not in told:
             roles["title"] = None
     missing = [role for role in ("label", "text") if roles[role] is None and (role == "text" or needs_label)]
+    if "title" in told and (missing or roles["text"] == roles["title"]):
+        raise UserError(
+            f"title_column takes {shown(names[told['title']].strip())}, and no other column is known as the"
+            f" {missing[0] if missing else 'text'}.",
+            "Set label_column and text_column too, or give title_column another column.",
+        )
     if missing:
         raise Unclear(f"no column is known as the {' or the '.join(missing)}")
     return roles

@@ -78,9 +78,9 @@ def choice(default: str, options: Sequence[str], help: str) -> Any:
     """Return a dataclass field for one of `options`."""
 
     def parse(text: str) -> str:
-        if text not in options:
+        if text.lower() not in options:
             raise ValueError
-        return text
+        return text.lower()
 
     return _field(default, Spec(parse, "one of " + ", ".join(options), help))
 
@@ -106,7 +106,7 @@ def separator(default: str, help: str) -> Any:
             raise ValueError
         return value
 
-    return _field(default, Spec(parse, "one character, or tab, comma, semicolon, pipe", help))
+    return _field(default, Spec(parse, "tab, comma, semicolon, pipe, space or a sign such as ~", help))
 
 
 def text_encoding(default: str, help: str) -> Any:
@@ -114,12 +114,14 @@ def text_encoding(default: str, help: str) -> Any:
 
     def parse(text: str) -> str:
         try:
-            codec = codecs.lookup(text)
+            is_text = codecs.lookup(text)._is_text_encoding
+            if is_text:  # and one that can skip what it cannot decode
+                codecs.getincrementaldecoder(text)("replace").decode(b"", final=True)
         except (LookupError, ValueError) as error:
             raise ValueError from error
-        if not codec._is_text_encoding:
+        if not is_text:
             raise ValueError
-        return codec.name
+        return codecs.lookup(text).name
 
     return _field(default, Spec(parse, "an encoding, such as utf-8, cp1252 or utf-16", help))
 

