@@ -24,7 +24,7 @@ ENCODER_FILES = (
     "vocab.json",
     "merges.txt",
 )
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def channels_of(given: Mapping[str, str], class_file: str) -> dict[str, dict[str, Path]]:
@@ -59,8 +59,8 @@ def _refuse_addresses(channel: str, words: Sequence[str]) -> None:
         return
     variable = {"class": "CLASSES"}.get(channel, channel.upper())
     cause = f"{variable}={word} is an address, and a local run reads files of this machine."
-    if word.startswith("s3://"):
-        copy = f"aws s3 cp --recursive {shlex.quote(word)} FOLDER"
+    if word.lower().startswith("s3://"):
+        copy = f"aws s3 cp --recursive s3{shlex.quote(word[2:])} FOLDER"
         raise UserError(
             cause,
             f"Download it ({copy}; one object without --recursive), or use make train-spot, which takes it.",
@@ -74,6 +74,10 @@ def _print_files(channel: str, value: str, found: GivenFiles) -> None:
         print(f"{channel}: {counted(len(found.files), 'file')} of {value}: {listed(found.files)}")
     if found.passed_over:
         print(f"{channel}: not read: {listed(found.passed_over)}")
+    if found.links:
+        print(
+            f"{channel}: not read, since links to folders and to nothing are not followed: {listed(found.links)}"
+        )
 
 
 def _class_list(paths: Sequence[Path]) -> Path:

@@ -43,8 +43,8 @@ def suffix_of(name: str) -> str:
 
 
 def is_hidden(path: PurePath) -> bool:
-    """Whether a relative path is hidden, or part of what a Spark job has not committed."""
-    return any(part.startswith(".") or part == "_temporary" for part in path.parts)
+    """Whether a relative path is hidden, part of what a Spark job has not committed, or of a volume's own folder."""
+    return any(part.startswith(".") or part in ("_temporary", "lost+found") for part in path.parts)
 
 
 def choose(paths: Iterable[P]) -> list[P]:

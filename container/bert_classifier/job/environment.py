@@ -7,14 +7,14 @@ import contextlib
 import dataclasses
 import errno
 import logging
-import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from bert_classifier.errors import PlatformError, UserError, cannot_read, remedy_for
 from bert_classifier.job.atomic_io import remove_partial_files, require_replaceable, require_writable
-from bert_classifier.job.data_names import ALL_FORMS, choose, is_hidden, listed, passed_over
+from bert_classifier.job.data_names import ALL_FORMS, choose, listed, passed_over
+from bert_classifier.job.folder_files import FolderFiles
 from bert_classifier.job.json_files import read_object
 
 logger = logging.getLogger(__name__)
@@ -42,19 +42,22 @@ class Channel:
             UserError: when there is none; the message lists what is there.
             PlatformError: when the folder cannot be read.
         """
-        visible = self._visible_files()
+        found = self._look()
+        visible = sorted(found.files, key=lambda p: str(p.relative_to(self.path)))
         if only:
             chosen = [p for p in visible if p == self.path / only]
         else:
             chosen = choose(self._candidates(visible, class_file))
         if not chosen:
-            raise self._nothing_found(only, visible)
+            raise self._nothing_found(only, [*visible, *found.links])
         return chosen
 
     def passed_over(self, chosen: Collection[Path], class_file: str) -> list[str]:
-        """Return the files beside the chosen ones that may be meant as data, too, relative to the folder."""
-        found = passed_over(self._candidates(self._visible_files(), class_file), chosen, class_file)
-        return [str(path.relative_to(self.path)) for path in found]
+        """Return what may be meant as data beside the chosen files, relative to the folder: files, and links."""
+        found = self._look()
+        others = passed_over(self._candidates(found.files, class_file), chosen, class_file)
+        links = [f"{path.relative_to(self.path)} (a link)" for path in found.links]
+        return [*(str(path.relative_to(self.path)) for path in others), *links]
 
     def find(self, name: str) -> Path | None:
         """Return the file `name` in the channel's folder, if it exists; raises as cannot_read says."""
@@ -66,24 +69,17 @@ class Channel:
                 raise cannot_read(path, error, "Check the channel.") from error
             return None
 
-    def _visible_files(self) -> list[Path]:
+    def _look(self) -> FolderFiles:
         try:
-            found = list(self._walk())
-            fifo = next((p for p in found if p.is_fifo()), None)
-            files = [p for p in found if p.is_file()]
+            found = FolderFiles.below(self.path)
         except OSError as error:
             raise self._unreadable(error) from error
-        if fifo:
-            pipe = f"Channel {self.name} holds the pipe {fifo}."
+        if found.pipes:
+            pipe = f"Channel {self.name} holds the pipe {found.pipes[0]}."
             raise UserError(pipe, "Start the job with input mode File or FastFile.")
-        return sorted(files, key=lambda p: str(p.relative_to(self.path)))
+        return found
 
-    def _walk(self) -> Iterator[Path]:
-        for folder, folders, names in os.walk(self.path, onerror=_raise):  # follows no links to folders
-            folders[:] = [f for f in folders if not is_hidden(Path(f))]
-            yield from (Path(folder, n) for n in names if not is_hidden(Path(n)))
-
-    def _candidates(self, visible: list[Path], class_file: str) -> list[Path]:
+    def _candidates(self, visible: Sequence[Path], class_file: str) -> list[Path]:
         try:
             return [p for p in visible if p != self.path / class_file and p.stat().st_size]
         except OSError as error:
@@ -95,7 +91,7 @@ class Channel:
             "Check the mount and the permissions of the container's user.",
         )
 
-    def _nothing_found(self, only: str, visible: list[Path]) -> UserError:
+    def _nothing_found(self, only: str, visible: Sequence[Path]) -> UserError:
         names = listed(p.relative_to(self.path) for p in visible)
         there = f"it holds {names}" if visible else "it is empty"
         wanted = f"file {only}" if only else "data file with content"
@@ -103,10 +99,6 @@ class Channel:
             f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
             f"Set the channel to the S3 prefix of the data: files named {ALL_FORMS}; a .txt of fastText or with tabs.",
         )
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ Files keep their names, because messages quote them. Standard library only.
 import dataclasses
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from glob import glob
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import (
     ALL_FORMS,
     choose,
-    is_hidden,
     is_table,
     is_text,
     listed,
     passed_over,
     suffix_of,
 )
+from bert_classifier.job.folder_files import FolderFiles, cannot_list
 from bert_classifier.job.settings import unquote
 
 
@@ -32,10 +32,12 @@ class GivenFiles:
     Attributes:
         files: by their names in the channel, sorted.
         passed_over: files of a given folder that are not read, though they may be meant as data.
+        links: of a given folder that are not followed: to folders, or to nothing.
     """
 
     files: dict[str, Path]
     passed_over: tuple[Path, ...]
+    links: tuple[Path, ...]
 
 
 def class_file_of(hyperparameters: Mapping[str, object]) -> str:
@@ -45,9 +47,16 @@ def class_file_of(hyperparameters: Mapping[str, object]) -> str:
 
 
 def split_paths(value: str) -> list[str]:
-    """Return the paths that a setting names: one that exists, or else several, quoted as in a shell, with * and ?."""
+    """Return the paths that a setting names.
+
+    They are one that exists or a pattern of * and ? that fits some, blanks and all; or else several of both, quoted as
+    in a shell.
+    """
     if Path(value).expanduser().exists():
         return [value]
+    whole = _expanded(value)
+    if whole != [value]:
+        return whole
     try:
         words = shlex.split(value)
     except ValueError:  # an apostrophe
@@ -71,22 +80,32 @@ def given_files(channel: str, paths: Sequence[Path], class_file: str) -> GivenFi
         paths: files and folders.
         class_file: name of the list of classes.
     Raises:
-        UserError: when one does not exist, is no data, is given twice, or would not be read beside the others.
+        UserError: when one does not exist, cannot be read, is no data, is given twice, or would not be read beside
+            the others.
     """
+    try:
+        return _given_files(channel, paths, class_file)
+    except OSError as error:
+        raise cannot_list(error) from error
+
+
+def _given_files(channel: str, paths: Sequence[Path], class_file: str) -> GivenFiles:
     found = [_Found(path.parent, path) for path in paths if path.is_file()]
     named = [one for one in found if one.path.name != class_file]
     for one in named:
         _check_name(channel, one.path)
     beside: list[Path] = []
+    links: list[Path] = []
     for folder in [path for path in paths if not path.is_file()]:
         inside = _inside(channel, folder, class_file)
         found += [_Found(folder, path) for path in inside.files.values()]
         beside += inside.passed_over
+        links += inside.links
     if channel == "train" and len(paths) == 1 and (paths[0] / class_file).is_file():
         found.append(_Found(paths[0], paths[0] / class_file))
     _refuse_twice(channel, found)
     _refuse_mixed(channel, [one.path for one in found if one.path.name != class_file])
-    return GivenFiles(_named(channel, found), tuple(beside))
+    return GivenFiles(_named(channel, found), tuple(beside), tuple(links))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,27 +141,31 @@ def _check_name(channel: str, path: Path) -> None:
 
 
 def _inside(channel: str, folder: Path, class_file: str) -> GivenFiles:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(
+            f"{folder} cannot be {channel}: it is a pipe or a device.",
+            "Write what comes from it into a file.",
+        )
     if not folder.is_dir():
         raise UserError(
             f"There is no file or folder {folder} for {channel}.",
             "Correct the path; several are separated by blanks, and quoted if they have blanks themselves.",
         )
-    visible = list(_visible(folder))
-    candidates = [path for path in visible if path != folder / class_file and path.stat().st_size]
+    below = FolderFiles.below(folder)
+    candidates = [path for path in below.files if path != folder / class_file and path.stat().st_size]
     chosen = choose(candidates)
     if not chosen:
-        there = listed(path.relative_to(folder) for path in visible) or "nothing"
+        there = _there(folder, below) or "nothing"
         raise UserError(
             f"{folder} has no data file for {channel}: it holds {there}.", f"Data are named {ALL_FORMS}."
         )
     beside = passed_over(candidates, chosen, class_file)
-    return GivenFiles({str(path.relative_to(folder)): path for path in chosen}, tuple(beside))
+    return GivenFiles({str(path.relative_to(folder)): path for path in chosen}, tuple(beside), below.links)
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if not is_hidden(path.relative_to(folder)) and path.is_file():
-            yield path
+def _there(folder: Path, below: FolderFiles) -> str:
+    links = [f"{path.relative_to(folder)} (a link)" for path in below.links]
+    return listed([*(path.relative_to(folder) for path in below.files), *links])
 
 
 def _refuse_twice(channel: str, found: Sequence[_Found]) -> None:

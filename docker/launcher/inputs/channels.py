@@ -18,6 +18,7 @@ from bert_classifier.job.data_names import (
     listed,
     passed_over,
 )
+from bert_classifier.job.folder_files import FolderFiles, cannot_list
 from bert_classifier.job.given_files import class_file_of, given_files, split_paths
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, list_folders, look, unseen
@@ -43,11 +44,13 @@ class LocalChannel:
     Attributes:
         files: by their names in the channel.
         passed_over: files of a folder that are left out, though they may be meant as data.
+        links: in a folder that are not followed: to folders, or to nothing.
     """
 
     name: str
     files: dict[str, Path]
     passed_over: tuple[Path, ...] = ()
+    links: tuple[Path, ...] = ()
 
     @functools.cached_property
     def contents(self) -> dict[str, DigestedFile]:
@@ -71,6 +74,8 @@ class LocalChannel:
         """Yield what is uploaded, and what is not."""
         if self.passed_over:
             yield warn(self.name, f"not uploaded: {listed(path.name for path in self.passed_over)}")
+        if self.links:
+            yield warn(self.name, f"not uploaded, since links are not followed: {listed(self.links)}")
         yield ok(self.name, f"{len(self.files)} file(s), {self.size / 1e6:.1f} MB, to be uploaded")
 
 
@@ -172,11 +177,11 @@ def _channel(name: str, value: str, class_file: str, account: Account) -> Channe
     if absent:
         raise UserError(f"There is no file or folder {absent} for {name}.", "Correct the path.")
     if name == "model":
-        return LocalChannel(name, _encoder_files(paths[0]))
+        return _encoder(name, paths[0])
     if name == "class":
         return LocalChannel(name, _class_files(paths[0], class_file))
     found = given_files(name, paths, class_file)
-    return LocalChannel(name, found.files, found.passed_over)
+    return LocalChannel(name, found.files, found.passed_over, found.links)
 
 
 def _below(uri: str, class_file: str, account: Account, without: set[str]) -> list[Channel]:
@@ -188,19 +193,20 @@ def _below(uri: str, class_file: str, account: Account, without: set[str]) -> li
     return [S3Channel.at(name, f"{folder.uri}{name}/", account, class_file) for name in sorted(names & known)]
 
 
-def _encoder_files(path: Path) -> dict[str, Path]:
+def _encoder(name: str, path: Path) -> LocalChannel:
     if path.is_file():
         raise UserError(f"{path} cannot be model.", "Give a folder with an encoder.")
-    files = _below_folder(path, _ENCODER_SUFFIXES)
+    found = files_of(path)
+    files = _named(path, found, _ENCODER_SUFFIXES)
     if not any(file.endswith(".safetensors") for file in files):
         raise UserError(
             f"{path} holds no *.safetensors.", "Give a folder that save_pretrained() has written."
         )
-    return files
+    return LocalChannel(name, files, links=found.links)
 
 
 def _class_files(path: Path, class_file: str) -> dict[str, Path]:
-    files = {class_file: path} if path.is_file() else _below_folder(path, (".txt",))
+    files = {class_file: path} if path.is_file() else _named(path, files_of(path), (".txt",))
     if not files:
         raise UserError(f"{path} has no .txt for class.", "Give the file that lists the classes.")
     for file in files.values():
@@ -208,7 +214,19 @@ def _class_files(path: Path, class_file: str) -> dict[str, Path]:
     return files
 
 
-def _below_folder(path: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Return the files of a folder by their names in it, without hidden and empty ones."""
-    visible = [p for p in sorted(path.rglob("*")) if p.is_file() and not is_hidden(p.relative_to(path))]
-    return {str(p.relative_to(path)): p for p in visible if p.suffix.lower() in suffixes and p.stat().st_size}
+def files_of(folder: Path) -> FolderFiles:
+    """Return what a folder holds.
+
+    Raises:
+        UserError: when it or a folder below cannot be read.
+    """
+    try:
+        return FolderFiles.below(folder)
+    except OSError as error:
+        raise cannot_list(error) from error
+
+
+def _named(folder: Path, found: FolderFiles, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Return the files with content and one of these suffixes, by their names in the folder."""
+    chosen = [path for path in found.files if path.suffix.lower() in suffixes and path.stat().st_size]
+    return {str(path.relative_to(folder)): path for path in chosen}

@@ -8,10 +8,11 @@ from bert_classifier.data.csv_looks import LabelColumns, is_likely_header
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows, read_lines
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import UserError
+from bert_classifier.job.data_names import listed
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, look, unseen
 from launcher.findings import Finding, fail, ok, warn
-from launcher.inputs.channels import LocalChannel
+from launcher.inputs.channels import LocalChannel, files_of
 from launcher.inputs.texts_of_table import remedy_for_table
 from launcher.settings.inference import MEDIA_TYPES, TransformSettings
 
@@ -73,21 +74,21 @@ def input_of(settings: TransformSettings, prefix: Location, account: Account) ->
             raise UserError(f"There is nothing at {settings.input}.", "Correct INPUT, or upload the texts.")
         names = None if sizes is None else tuple(sizes)
         return TransformInput(None, location, names, content_type_of(settings, names or (location.uri,)))
-    local = LocalChannel("input", _files_of(Path(settings.input).expanduser()))
+    local = _local(Path(settings.input).expanduser())
     kind = content_type_of(settings, tuple(local.files))
     return TransformInput(local, prefix.below("transform", "input", local.digest), tuple(local.files), kind)
 
 
-def _files_of(path: Path) -> dict[str, Path]:
+def _local(path: Path) -> LocalChannel:
     if path.is_file():
-        return {path.name: path}
+        return LocalChannel("input", {path.name: path})
     if not path.is_dir():
         raise UserError(f"There is no file or folder {path}.", "Correct INPUT.")
-    found = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MEDIA_TYPES]
-    files = {str(p.relative_to(path)): p for p in found if not p.name.startswith(".")}
-    if not files:
+    found = files_of(path)
+    chosen = [p for p in found.files if p.suffix.lower() in MEDIA_TYPES]
+    if not chosen:
         raise UserError(f"{path} holds no {', '.join(MEDIA_TYPES)}.", "Give another INPUT.")
-    return files
+    return LocalChannel("input", {str(p.relative_to(path)): p for p in chosen}, links=found.links)
 
 
 def content_type_of(settings: TransformSettings, names: Sequence[str]) -> str:
@@ -122,6 +123,8 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
         )  # fmt: skip
     for name, path in (found.local.files if found.local else {}).items():
         yield from _check_file(name, path, found, settings)
+    if found.local and found.local.links:
+        yield warn("input", f"not uploaded, since links are not followed: {listed(found.local.links)}")
     if found.names is None:
         yield unseen("input", found.location)
     else:

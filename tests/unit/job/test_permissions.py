@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.data.records import read_lines
-from bert_classifier.errors import PlatformError
+from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.job.environment import Channel, Environment, write_failure
+from bert_classifier.job.given_files import given_files
 
 
 @contextlib.contextmanager
@@ -46,6 +47,22 @@ def test_unreadable_folder_is_not_taken_for_an_empty_one(root):
     ):
         Channel("train", train).files()
     assert "permissions" in caught.value.remedy
+
+
+@pytest.mark.parametrize("locked", ["input/data/train", "input/data/train/more"])
+def test_data_that_may_not_be_listed_are_never_left_out(root, locked):
+    """A folder of another owner below the data, or the data themselves; a volume's lost+found is no data."""
+    train = root / "input" / "data" / "train"
+    for name in ("more", "lost+found"):
+        (train / name).mkdir()
+    (train / "more" / "b.csv").write_text("2,c,d\n")
+    (train / "lost+found").chmod(0)
+    assert len(given_files("train", [train], "classes.txt").files) == 2
+    (root / locked).chmod(0)
+    with ordinary_user(), pytest.raises(UserError, match=f"{locked} cannot be read: Permission denied"):
+        given_files("train", [train], "classes.txt")
+    with ordinary_user(), pytest.raises(PlatformError, match=f"cannot be read: .*{locked}: Permission"):
+        Channel("train", train).files()
 
 
 def test_unreadable_file_is_named(root):

@@ -41,6 +41,15 @@ def test_the_suffix_tells_the_form(tmp_path, name, form, split, accept):
     assert texts.location.key.startswith("mine/transform/input/")
 
 
+def test_a_linked_folder_is_named_and_not_sent(tmp_path):
+    """Whose texts would be missing from the answers."""
+    (tmp_path / "linked").symlink_to("/")
+    settings, texts = found(tmp_path, {"a.txt": "x"})
+    assert texts.names == ("a.txt",)
+    (doubt,) = [f for f in check_input(settings, texts) if f.severity is Severity.WARNING]
+    assert doubt.message == f"not uploaded, since links are not followed: {tmp_path / 'linked'}"
+
+
 def test_files_of_several_forms_are_refused(tmp_path):
     """A job reads one; a form that is given counts."""
     files = {"a.csv": "x", "b.txt": "x"}

@@ -93,6 +93,13 @@ def test_a_folder_becomes_a_channel_of_what_a_job_reads(account, folder):
     assert isinstance(channel, LocalChannel)
     assert list(channel.files) == ["a.csv", "deep/b.jsonl"]
     assert channel.size == len(CSV) + 2
+    before = channel.digest
+    (folder / "linked").symlink_to(folder / "deep")
+    (channel,) = channels_of(TrainSettings(train=str(folder)), account)
+    said = [finding.message for finding in channel.findings() if finding.severity is Severity.WARNING]
+    assert isinstance(channel, LocalChannel)
+    assert channel.digest == before
+    assert said[-1] == f"not uploaded, since links are not followed: {folder / 'linked'}"
 
 
 def test_the_digest_is_of_names_and_contents(folder):

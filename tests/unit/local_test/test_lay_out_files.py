@@ -1,47 +1,12 @@
-"""What TRAIN= may name, and what a second lay-out replaces: files keep their names, and the user's own stay."""
+"""What TRAIN= may name, and how files of it become a channel: they keep their names."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import channel_folder
-import prepare_test_dir
 from bert_classifier.job.environment import Environment
-from support.source_tree import ROOT
-
-CSV = "label,text\na,one\nb,two\n"
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Return what makes a file below the test's folder."""
-
-    def made(name: str, content: str = CSV) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        return path
-
-    return made
-
-
-def run(folder: Path, *arguments: object) -> int:
-    """Lay a folder out as `make` does."""
-    return prepare_test_dir.main([str(folder), *map(str, arguments)])
-
-
-def names(folder: Path, channel: str = "train") -> list[str]:
-    """Return the files that training reads."""
-    found = Environment.read(folder, {}).channels[channel]
-    return [str(path.relative_to(found.path)) for path in found.files()]
+from support.lay_out import CSV, Make, names, run
 
 
 def test_a_file_keeps_its_name_and_another_one_replaces_it(tmp_path: Path, make: Make) -> None:
@@ -71,6 +36,8 @@ def test_a_path_that_exists_is_never_split(tmp_path: Path, make: Make) -> None:
     assert names(tmp_path / "ml") == ["a b.csv"]
     assert run(tmp_path / "ml", "--train", f'"{odd}" {make("c.csv")}') == 0
     assert names(tmp_path / "ml") == ["a b.csv", "c.csv"]
+    assert run(tmp_path / "ml", "--train", f"{odd.parent}/a*.csv") == 0
+    assert names(tmp_path / "ml") == ["a b.csv"]
 
 
 def test_files_of_one_name_get_that_of_their_folder(tmp_path: Path, make: Make) -> None:
@@ -91,6 +58,8 @@ def test_files_of_one_name_get_that_of_their_folder(tmp_path: Path, make: Make) 
         ("empty.csv", "it is empty"),
         ("s3://bucket/train", "reads files of this machine. Download it (aws s3 cp --recursive s3://bucket/train"),
         ("x/d/data.csv s3://bucket/a.csv", "TRAIN=s3://bucket/a.csv is an address"),
+        ("S3://bucket/train", "reads files of this machine. Download it (aws s3 cp --recursive s3://bucket/train"),
+        ("/dev/null", "/dev/null cannot be train: it is a pipe or a device. Write what comes"),
         ("https://example.com/a.csv", "is an address, and a local run reads files of this machine"),
     ],
 )  # fmt: skip
@@ -131,34 +100,32 @@ def test_a_folders_other_files_are_named(
     assert Environment.read(tmp_path / "ml", {}).channels["train"].find("classes.txt")
 
 
-@pytest.mark.parametrize("change", ["beside", "inside"])
-def test_files_of_the_users_own_are_never_replaced(
-    tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str], change: str
+def test_links_that_are_not_followed_are_named(
+    tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither one put beside what was laid out, nor a laid out one that was edited."""
-    run(tmp_path / "ml", "--train", make("a.csv"))
-    name = {"beside": "mine.csv", "inside": "a.csv"}[change]
-    own = tmp_path / "ml" / "input" / "data" / "train" / name
-    own.write_text(f"{CSV}b,three\n")
-    assert run(tmp_path / "ml", "--train", make("b.csv")) == 2
-    assert f"already holds {name}, put there or changed by hand" in capsys.readouterr().err
-    assert own.read_text() == f"{CSV}b,three\n"
-
-
-def test_what_an_earlier_version_laid_out_is_replaced(tmp_path: Path, make: Make) -> None:
-    """It renamed files to train.csv, declared their channel and kept no record."""
-    run(tmp_path / "ml", "--train", make("train.csv"))
-    channel = tmp_path / "ml" / "input" / "data" / "train"
-    (channel / channel_folder.RECORD).unlink()
-    assert run(tmp_path / "ml", "--train", make("b.csv")) == 0
-    assert names(tmp_path / "ml") == ["b.csv"]
-
-
-def test_a_train_csv_put_there_by_hand_is_kept(tmp_path: Path, make: Make) -> None:
-    """Nothing declares the channel of a folder that a user has made."""
-    own = make("ml/input/data/train/train.csv", "a,mine\nb,too\n")
-    assert run(tmp_path / "ml", "--train", make("b.csv")) == 2
-    assert own.read_text() == "a,mine\nb,too\n"
+    """To a folder or to nothing; one to a file is that file. Training names what lies in its channel, too."""
+    folder = make("d/data.csv").parent
+    make("elsewhere/more.csv")
+    for name, target in {
+        "linked": "elsewhere",
+        "gone.csv": "nowhere",
+        "same.csv": "elsewhere/more.csv",
+    }.items():
+        (folder / name).symlink_to(tmp_path / target)
+    assert run(tmp_path / "ml", "--train", folder) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"train: 2 files of {folder}: data.csv, same.csv\n")
+    assert (
+        f"links to folders and to nothing are not followed: {folder}/gone.csv, {folder}/linked\n" in printed
+    )
+    channel = Environment.read(tmp_path / "ml", {}).channels["train"]
+    (channel.path / "linked").symlink_to(tmp_path / "elsewhere")
+    assert channel.passed_over(channel.files(), "classes.txt") == ["linked (a link)"]
+    assert run(tmp_path / "other", "--train", folder / "linked") == 0
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "linked").symlink_to(folder)
+    assert run(tmp_path / "third", "--train", tmp_path / "only") == 2
+    assert "it holds linked (a link)" in capsys.readouterr().err
 
 
 def test_the_original_may_change_while_a_job_runs(tmp_path: Path, make: Make) -> None:
@@ -178,56 +145,6 @@ def test_a_file_is_no_folder_to_lay_out(make: Make, capsys: pytest.CaptureFixtur
     """TEST_DIR and TRAIN taken for one another."""
     assert run(make("a.csv"), "--train", make("b.csv")) == 2
     assert "a.csv is a file. Name a folder." in capsys.readouterr().err
-
-
-def test_hidden_files_of_a_channel_stay(tmp_path: Path, make: Make) -> None:
-    """They are no data; so they are not in the way, either."""
-    run(tmp_path / "ml", "--train", make("a.csv"))
-    hidden = make("ml/input/data/train/.mine")
-    assert run(tmp_path / "ml", "--train", make("b.csv")) == 0
-    assert hidden.exists()
-
-
-def test_a_killed_lay_out_leaves_whole_channels(tmp_path: Path, make: Make) -> None:
-    """Killed while it copies: the former channel is whole, and the next command needs no help."""
-    run(tmp_path / "ml", "--train", make("a.csv"))
-    huge = make("huge.csv")
-    os.truncate(huge, 4 * 1024**3)  # takes no space, and seconds to copy
-    program = str(ROOT / "local_test" / "prepare_test_dir.py")
-    arguments = [sys.executable, program, str(tmp_path / "ml"), "--train", str(huge)]
-    copying = subprocess.Popen(arguments, env={"PYTHONPATH": str(ROOT / "container")})
-    staging = tmp_path / "ml" / "input" / "data" / ".train.part"
-    while not list(staging.glob("*.csv")) and copying.poll() is None:
-        time.sleep(0.001)
-    copying.send_signal(signal.SIGKILL)
-    assert copying.wait() == -signal.SIGKILL
-    assert names(tmp_path / "ml") == ["a.csv"]
-    assert run(tmp_path / "ml", "--train", make("b.csv")) == 0
-    assert names(tmp_path / "ml") == ["b.csv"]
-    assert not list((tmp_path / "ml" / "input" / "data").glob(".*"))
-
-
-def test_a_channel_that_was_being_replaced_is_completed(tmp_path: Path, make: Make) -> None:
-    """Ended between the two renames: the former channel comes back."""
-    run(tmp_path / "ml", "--train", make("a.csv"))
-    channel = tmp_path / "ml" / "input" / "data" / "train"
-    channel.rename(channel.with_name(".train.former"))
-    assert run(tmp_path / "ml") == 0
-    assert names(tmp_path / "ml") == ["a.csv"]
-
-
-def test_the_default_encoder_is_nothing_from_before(
-    tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A run that was refused has it, because make put it there: it is not warned of, and makes way for a model_name."""
-    for name in ("config.json", "model.safetensors"):
-        make(f"encoder/{name}", "{}")
-    run(tmp_path / "ml", "--train", make("a.csv"))
-    assert run(tmp_path / "ml", "--default-model", tmp_path / "encoder") == 0
-    assert run(tmp_path / "ml", "--train", make("b.csv", f"{CSV}a,three\n")) == 0
-    assert "from before" not in capsys.readouterr().out
-    assert run(tmp_path / "ml", "--hyperparameters", "model_name=bert-large-uncased") == 0
-    assert not (tmp_path / "ml" / "input" / "data" / "model").exists()
 
 
 def test_hyperparameters_may_hold_anything(
