@@ -5,10 +5,12 @@ Standard library only, so that a job that cannot fit is stopped before torch is 
 
 import dataclasses
 import logging
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from bert_classifier.data.job_files import data_files, read_class_list, reads_tables
 from bert_classifier.data.parquet import open_parquet
@@ -30,8 +32,9 @@ _MOST_PACKED = 12  # texts unpacked to so many times their size; gzip packs them
 _CHARS_PER_TOKEN = 8  # no language has so many; English has 4 to 5
 _BYTES_PER_TOKEN = 4
 _BYTES_PER_ROW = 100  # of memory at least; 176 at the peak (tests/benchmarks/memory_per_row.py)
-_BYTES_IN_ANY_CASE = 250_000_000  # of memory: the program and its libraries
+_BYTES_IN_ANY_CASE = 320_000_000  # of memory: the program and its libraries; 304 MB at the peak with 60 rows
 _SURELY = 0.7  # of what is forecast: the first rows may not be like the others
+_PLACES, _PIECE = 256, 8192  # of a file, and bytes at each, where lines are counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Forecast:
 
 
 def require_room(config: TrainConfig, environment: Environment) -> None:
-    """Refuse to read data that can fit neither into memory nor onto the disk; what is doubtful passes.
+    """Refuse to read data for which disk or memory lacks nearly a third of what is forecast; what is doubtful passes.
 
     Raises:
         PlatformError: with what is needed and what there is.
@@ -109,7 +112,10 @@ def _of(files: DataFiles, max_tokens: int) -> Forecast:
 
 
 def _of_file(path: Path, files: DataFiles, max_tokens: int) -> Forecast:
-    """Read the first rows of a file; nothing is forecast for one that cannot be read, which reading will say."""
+    """Forecast a file from its first rows; nothing for one that cannot be read, which reading will say.
+
+    Where rows without a label are dropped, only those that were read count: what follows may be dropped.
+    """
     seen, position = Forecast(), 0
     try:
         table = open_table(path, files.settings, files.classes, name=files.name_of(path))
@@ -122,11 +128,29 @@ def _of_file(path: Path, files: DataFiles, max_tokens: int) -> Forecast:
             return seen
     except ContainerError:
         return Forecast()
+    if files.settings.missing_labels == "drop":
+        return seen
     if table.form.kind == "Parquet":
         ratio = open_parquet(path).num_rows / (table.num_rows + table.left_out.total())
     else:  # What was read ahead makes the position too large, and the forecast too small.
         ratio = path.stat().st_size / position if position else 1.0
-    return Forecast(seen.rows * ratio, seen.disk * ratio)
+    has_lines = table.form.kind != "Parquet" and not table.form.is_gzip
+    most = seen.rows + _lines_after(path, position) if has_lines else math.inf
+    return Forecast(min(most, seen.rows * ratio), seen.disk * ratio)
+
+
+def _lines_after(path: Path, position: int) -> float:
+    """Return about how many lines follow, and so rows at most, from many places: the first rows may be short."""
+    rest = path.stat().st_size - position
+    places = [position + int(rest * (place + 0.5) / _PLACES) for place in range(_PLACES)]
+    with path.open("rb") as file:
+        pieces = [_piece_at(file, place) for place in places]
+    return sum(piece.count(b"\n") for piece in pieces) * rest / max(1, sum(map(len, pieces)))
+
+
+def _piece_at(file: BinaryIO, position: int) -> bytes:
+    file.seek(position)
+    return file.read(_PIECE)
 
 
 def _chunks(rows: Iterator[Row | RowError]) -> Iterator[list[Row]]:

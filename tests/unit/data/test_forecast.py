@@ -82,6 +82,29 @@ def test_the_forecast_is_near_the_truth_and_not_above(tmp_path, has, seen, monke
     assert 0.8 * size <= found.disk <= 2 * size
 
 
+def test_what_may_be_dropped_is_not_forecast(tmp_path, has, seen, monkeypatch):
+    """The labelled rows come first, and many without a label after them, of which none is written."""
+    monkeypatch.setattr(forecast, "_LOOKED_AT", 100_000)
+    unlabelled = [("", text) for _, text in rows_of(20_000)]
+    job = environment(tmp_path, train=[*rows_of(3000), *unlabelled])
+    has(1, 1)
+    require_room(TrainConfig(missing_labels="drop"), job)
+    (found,) = seen
+    assert 500 <= found.rows <= 3000
+    assert found.disk <= 1_000_000
+
+
+def test_short_rows_at_the_beginning_do_not_make_many(tmp_path, has, seen, monkeypatch):
+    """As in a file that is sorted by length: there are no more rows than lines."""
+    monkeypatch.setattr(forecast, "_LOOKED_AT", 100_000)
+    job = environment(tmp_path, train=[("a", f"hey {n}") for n in range(30_000)] + [("b", "x" * 9000)] * 3000)
+    has(1, 1)
+    require_room(TrainConfig(), job)
+    (found,) = seen
+    assert 25_000 <= found.rows <= 50_000
+    assert found.disk >= 20_000_000
+
+
 def test_small_files_are_counted_as_they_are(tmp_path, has, seen):
     """Every channel counts; tokens are at most those of max_seq_length."""
     has(1, 1)
@@ -120,7 +143,7 @@ def test_data_that_do_not_fit_are_refused_before_reading(tmp_path, has):
     assert "TMPDIR" in disk.value.remedy
     has(free=100 * GB, memory=100_000_000)
     with pytest.raises(
-        PlatformError, match=r"may use 100\.0 MB of memory, about 5,000 rows need 250\.5 MB"
+        PlatformError, match=r"may use 100\.0 MB of memory, about 5,000 rows need 320\.5 MB"
     ) as memory:
         require_room(TrainConfig(), job)
     assert_clear(memory.value)

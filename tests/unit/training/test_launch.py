@@ -168,6 +168,6 @@ def test_data_that_cannot_fit_end_the_job_before_they_are_read(root, monkeypatch
     ended = run_that_raises(RuntimeError("The data were read."), root, monkeypatch, capsys)
     assert ended.code == 3
     assert ended.failure.startswith(
-        "PlatformError: The job may use 1.0 MB of memory, about 2 rows need 250.0 MB"
+        "PlatformError: The job may use 1.0 MB of memory, about 2 rows need 320.0 MB"
     )
-    assert "about 2 rows need about 0 MB of temporary files and 250 MB of memory" in ended.log
+    assert "about 2 rows need about 0 MB of temporary files and 320 MB of memory" in ended.log
