@@ -33,8 +33,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     stop.listen()
     folder = Path(arguments[0])
     written = folder / "output" / "data" / "data_report.json"
-    written.unlink(missing_ok=True)
     status, reason = 0, ""
+    try:
+        written.unlink(missing_ok=True)
+    except OSError as error:
+        print(f"Cannot replace {written}: {error.strerror}. Make {written.parent} writable.", file=sys.stderr)
+        return 3
     try:
         _examine(folder, environ, stop)
     except (Stopped, KeyboardInterrupt) as stopped:

@@ -8,6 +8,7 @@ import pytest
 import doctor_data
 from bert_classifier.data import forecast
 from support.fakes import toy_rows, write_csv
+from support.without_privileges import without_privileges
 
 
 def test_report_is_printed_and_written(ml_root, capsys):
@@ -52,6 +53,19 @@ def test_data_that_cannot_be_read_end_with_2(ml_root, capsys):
     assert captured.err.startswith("UserError: 1 row of the data cannot be used: train.csv line 2")
     assert captured.out == ""
     assert not (ml_root / "output" / "data" / "data_report.json").exists()
+
+
+def test_a_report_that_cannot_be_replaced_ends_with_3(ml_root, capsys):
+    """In one line, and without the findings of an earlier run."""
+    assert doctor_data.main([str(ml_root)], {}) == 0
+    folder = ml_root / "output" / "data"
+    folder.chmod(0o555)
+    capsys.readouterr()
+    with without_privileges():
+        assert doctor_data.main([str(ml_root)], {}) == 3
+    captured = capsys.readouterr()
+    expected = f"Cannot replace {folder}/data_report.json: Permission denied. Make {folder} writable.\n"
+    assert (captured.out, captured.err) == ("", expected)
 
 
 @pytest.mark.parametrize("arguments", [[], ["one", "two"]])
