@@ -147,7 +147,7 @@ def test_boolean_refuses(text):
 
 
 def test_choice_takes_its_options_only():
-    """One of the options, exactly as spelt; the refusal lists them."""
+    """One of the options, in any case; the refusal lists them."""
     assert parsed(mode="fp32") == {"mode": "fp32"}
     assert parsed(mode='"fp32"') == {"mode": "fp32"}
     assert parsed(mode="FP32") == {"mode": "fp32"}
