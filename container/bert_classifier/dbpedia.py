@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
 from bert_classifier.data.labels import MISSING_REMEDY
 from bert_classifier.data.reader_settings import DataFiles
+from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.table import Table, open_table
 from bert_classifier.data.table_base import WITHOUT_TEXT
 from bert_classifier.data.text_store import Texts, TextWriter
@@ -133,8 +134,9 @@ class DbpediaLabelMapper(LabelMapperBase):
             self._warn_of_order(label)
             return int(label) - 1
         or_number = f" nor a number from 1 to {len(self._names)}" if self._counts_from_1 else ""
+        neither = "neither" if or_number else "not"
         raise ValueError(
-            f"label {shown(label)} is {'neither' if or_number else 'not'} a class name{or_number}{self._hint(label)}"
+            f"label {spoken_label(label)} is {neither} a class name{or_number}{self._hint(label)}"
         )
 
     def _hint(self, label: str) -> str:

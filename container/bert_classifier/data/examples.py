@@ -9,10 +9,10 @@ from typing import Any, Self, overload
 import numpy as np
 
 from bert_classifier.data.records import text_problem
+from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError
-from bert_classifier.job.settings import shown
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 
 _MOST_CLASSES = 10
@@ -192,7 +192,7 @@ def _target_or_problem(mapper: LabelMapperBase, label: str) -> int | str:
     try:
         return _checked_target(mapper, label)
     except KeyError:
-        return f"{type(mapper).__name__} does not know the label {shown(label)}"
+        return f"{type(mapper).__name__} does not know the label {spoken_label(label)}"
     except ValueError as error:
         return str(error)
 
@@ -208,7 +208,7 @@ def _checked_target(mapper: LabelMapperBase, label: str) -> int:
 def _known_classes(mapper: LabelMapperBase) -> str:
     names = class_names(mapper)
     rest = f", … ({len(names)} in all)" if len(names) > _MOST_CLASSES else ""
-    return f" The classes are {', '.join(map(shown, names[:_MOST_CLASSES]))}{rest}."
+    return f" The classes are {', '.join(map(spoken_label, names[:_MOST_CLASSES]))}{rest}."
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:

@@ -18,7 +18,9 @@ _WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9
 FEW_ROWS = 20  # with fewer, that all labels differ means nothing
 ALL_DIFFERENT = 0.9  # fraction of distinct values from which a column cannot be a label
 LABEL_WORDS = 4  # on average; more is a text
-_MOST_NAME_WORDS = 6  # in the name of a column; more is a text, which no message quotes
+# Words in the name of a column, and of a class; what has more may be a text, which no message quotes.
+_MOST_NAME_WORDS = 3
+_MOST_LABEL_WORDS = 6
 _MOST_COLUMNS = 12  # in one message
 
 
@@ -106,14 +108,24 @@ def spoken_name(name: str, position: int) -> str:
     return name.strip() if 0 < num_words(name) <= _MOST_NAME_WORDS else str(position + 1)
 
 
-def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings) -> dict[str, str]:
-    """Return the settings that name the likeliest text and label; empty for those that nothing suggests."""
+def spoken_label(label: str) -> str:
+    """Return a label for messages: in quotes, or the number of its words where it may be a text."""
+    words = num_words(label)
+    return shown(label) if words <= _MOST_LABEL_WORDS else f"of {words} words"
+
+
+def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings, label: str = "") -> dict[str, str]:
+    """Return the settings that name the likeliest text and label; empty for those that nothing suggests.
+
+    Args:
+        label: the column to suggest for the label if no other looks like one.
+    """
     texts = [shape for shape in shapes if shape.kind == "text" and shape.filled]
     text = (
         settings.text_column or max(texts, key=lambda shape: shape.words, default=Shape("", 0, 0, 0, "")).name
     )
     labels = [shape for shape in shapes if shape.name != text and shape.recurs]
-    label = settings.label_column or min(labels, key=_label_rank, default=Shape("", 0, 0, 0, "")).name
+    label = settings.label_column or min(labels, key=_label_rank, default=Shape(label, 0, 0, 0, "")).name
     return {name: value for name, value in (("label_column", label), ("text_column", text)) if value}
 
 
@@ -128,7 +140,13 @@ def multi_label_columns(shapes: Sequence[Shape]) -> list[str]:
 
 
 def unclear_roles(
-    why: str, shapes: Sequence[Shape], settings: ReaderSettings, *, form: str, header: str = ""
+    why: str,
+    shapes: Sequence[Shape],
+    settings: ReaderSettings,
+    *,
+    form: str,
+    header: str = "",
+    label: str = "",
 ) -> UserError:
     """Return the error for columns whose roles are unclear.
 
@@ -136,6 +154,7 @@ def unclear_roles(
         why: begins the message: file, and the reason in words.
         form: how the file was read, such as "CSV with ','".
         header: what to add to the remedy about the first row.
+        label: the column to suggest for the label if no other looks like one.
     """
     columns = ", ".join(map(str, shapes[:_MOST_COLUMNS])) + (", …" if len(shapes) > _MOST_COLUMNS else "")
     cause = f"{why}. It was read as {form}, with the columns {columns}."
@@ -146,7 +165,7 @@ def unclear_roles(
             f"{cause} {listed} hold only 0 and 1, as multi-label data do: several labels per text are not supported.",
             "Set label_column to one of them, or write one label per text.",
         )
-    suggested = suggested_roles(shapes, settings)
+    suggested = suggested_roles(shapes, settings, label)
     names = {"label_column": "…", "text_column": "…", **suggested}
     given = " ".join(f"{name}={quoted_value(value)}" for name, value in names.items())
     condition = " if that is right" if len(suggested) == 2 else ""

@@ -219,7 +219,7 @@ class Table:
                 f"column {shown(shapes[label].name)} has nearly as many values as rows{swapped}, so it seems not to be "
                 f"the label{'; label and text may be swapped' if swapped else ''}"
             )
-            raise self._unclear(why, rows)
+            raise self._unclear(why, rows, shapes[label].name if is_named else "")
 
     def _note_doubts(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> None:
         """Note further columns that could have a role by name and content; refuse a text that is mostly empty."""
@@ -250,11 +250,11 @@ class Table:
         others = [shape for at, shape in enumerate(shapes) if at != label]
         return len(rows) < SAMPLE_ROWS - 1 or any(s.may_be_label for s in others) or shapes[label].words >= 4
 
-    def _unclear(self, why: str, rows: Sequence[Sequence[Any]]) -> UserError:
+    def _unclear(self, why: str, rows: Sequence[Sequence[Any]], label: str = "") -> UserError:
         shapes = shapes_of(self.names, rows)
         form = f"{'gzipped ' if self.form.is_gzip else ''}{self.form_name}"
         return unclear_roles(
-            f"{self.name}: {why}", shapes, self.settings, form=form, header=self._header_hint
+            f"{self.name}: {why}", shapes, self.settings, form=form, header=self._header_hint, label=label
         )
 
     def at(self, error: RowError) -> UserError:

@@ -7,6 +7,7 @@ import pytest
 
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.table import Row, Table, open_table
+from bert_classifier.dbpedia import DbpediaLabelMapper
 from bert_classifier.errors import UserError
 from support.clear_text import assert_clear
 from support.labelled_lines import PAIRS, labelled_lines
@@ -158,3 +159,22 @@ def test_setting_that_misleads_is_named(tmp_path, settings, expected):
     with pytest.raises(UserError) as caught:
         open_table(path, ReaderSettings(**settings))
     assert expected in str(caught.value)
+
+
+def test_no_message_quotes_a_text(tmp_path):
+    """A text that stands where a name or a label should is given by its number or its words."""
+    path = tmp_path / "data.csv"
+    path.write_text("HUM,my password is hunter2\n" + PLAIN, encoding="utf-8")
+    for settings in ({"label_column": "kind"}, {"header": "true"}):
+        with pytest.raises(UserError) as caught:
+            open_table(path, ReaderSettings(**settings))
+        assert "hunter2" not in str(caught.value)
+    mapper = DbpediaLabelMapper(["a", "b"])
+    with pytest.raises(ValueError, match="label of 7 words is neither a class name"):
+        mapper.map("where did you put the old keys")
+
+
+def test_label_that_varies_can_be_confirmed(tmp_path):
+    """Where nothing else looks like the label, the setting given is the column itself."""
+    content = "label,text\n" + "".join(f"class {i},text number {i}\n" for i in range(200))
+    assert "label_column=label text_column=text" in refusal(tmp_path, content).remedy

@@ -93,7 +93,7 @@ def test_numbers_that_are_none_spoil_no_mean(caplog):
             {"validation": Evaluation(logits, MIXED.targets)}, abstain_below=0.0, target_accuracy=0.0
         )
     assert all(map(math.isfinite, evaluation.summaries["validation"].values()))
-    assert "not finite for 2 text(s) of validation" in caplog.text
+    assert "not finite for 2 texts of validation" in caplog.text
 
 
 @pytest.mark.parametrize(
