@@ -23,16 +23,14 @@ class ChannelFolder:
 
     Args:
         path: its folder, which may not exist yet.
-        laid_out_before: names of files that an earlier version has laid out, which kept no record.
     """
 
-    def __init__(self, path: Path, laid_out_before: frozenset[str] = frozenset()) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._staging = path.with_name(f".{path.name}.part")
         self._former = path.with_name(f".{path.name}.former")
         self._restore()
         self._record = read_object(path / RECORD, "Remove it.", is_optional=True)
-        self._laid_out_before = frozenset() if self._record else laid_out_before
 
     @property
     def is_default(self) -> bool:
@@ -41,13 +39,23 @@ class ChannelFolder:
 
     def names(self) -> list[str]:
         """Return the visible files, relative to the folder."""
-        files = (path.relative_to(self.path) for path in self.path.rglob("*") if not path.is_dir())
-        return sorted(str(name) for name in files if not any(part.startswith(".") for part in name.parts))
+        files = (path for path in self.path.rglob("*") if path.is_symlink() or not path.is_dir())
+        names = (path.relative_to(self.path) for path in files)
+        return sorted(str(name) for name in names if not any(part.startswith(".") for part in name.parts))
 
-    def foreign(self) -> list[str]:
-        """Return the files that no command has laid out as they are now."""
+    def foreign(self, files: Mapping[str, Path]) -> list[str]:
+        """Return the files that would be lost if these replaced the channel's.
+
+        They are neither as a command has laid them out, nor is their content that of a given file or of the one that
+        they were copied from.
+        """
         return [
-            name for name in self.names() if name not in self._laid_out_before and not self._is_intact(name)
+            name
+            for name in self.names()
+            if not self._is_intact(name)
+            and not any(
+                _is_same(self.path / name, other) for other in [*self._origin_of(name), *files.values()]
+            )
         ]
 
     def holds(self, files: Mapping[str, Path]) -> bool:
@@ -56,9 +64,7 @@ class ChannelFolder:
             return True
         names = self.names()
         pairs = zip(names, (files[name] for name in sorted(files)), strict=False)
-        return len(names) == len(files) and all(
-            filecmp.cmp(self.path / name, path, shallow=False) for name, path in pairs
-        )
+        return len(names) == len(files) and all(_is_same(self.path / name, path) for name, path in pairs)
 
     def stage(self, files: Mapping[str, Path], *, is_default: bool = False) -> None:
         """Copy files beside the channel.
@@ -125,9 +131,20 @@ class ChannelFolder:
             for name, path in files.items()
         )
 
+    def _origin_of(self, name: str) -> list[Path]:
+        """Return what a file was copied from, if it still lies outside the channel."""
+        entry = self._record.get("files", {}).get(name)
+        origin = Path(entry["from"]) if entry else self.path.resolve()
+        return [] if origin.is_relative_to(self.path.resolve()) else [origin]
+
     def _is_intact(self, name: str) -> bool:
         entry = self._record.get("files", {}).get(name)
         return entry is not None and entry["copy"] == _stamp(self.path / name)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are files of the same content."""
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _stamp(path: Path) -> list[int]:

@@ -5,6 +5,7 @@ user's own are kept, or the command stops and says why.
 """
 
 import argparse
+import errno
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"Cannot lay out {given.test_dir}: {error}.", file=sys.stderr)
+        print(_failure(given.test_dir, error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(
@@ -56,6 +57,17 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 130
     return 0
+
+
+def _failure(folder: Path, error: OSError) -> str:
+    """Return what kept a folder from being laid out, and what helps."""
+    place = f"{error.filename}: " if error.filename else ""
+    cause = f"Cannot lay out {folder}: {place}{error.strerror or error}."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{cause} Make room on its disk, or use a TEST_DIR on another one."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{cause} Give yourself permission to read what is given and to write below TEST_DIR, or use another."
+    return cause
 
 
 def lay_out(
@@ -82,19 +94,17 @@ def lay_out(
         )
     if default_model:
         channels["model"] = encoder_files(default_model)
-    declared = _read(config_dir / "inputdataconfig.json")
-    present = {name: ChannelFolder(data_dir / name, _without_record(name, declared)) for name in CHANNELS}
+    present = {name: ChannelFolder(data_dir / name) for name in CHANNELS}
     assignments = parse_assignments(hyperparameters)
     _check_channels(present, channels, names_model="model_name" in assignments)
-    _print_leftovers(present, channels, {n: v for n, v in settings.items() if n not in assignments})
+    if not default_model and folder.resolve() != SAMPLE:
+        _print_leftovers(present, channels, {n: v for n, v in settings.items() if n not in assignments})
     if "model_name" in assignments:
         present["model"].remove()  # the default one: another is refused
     _fill(present, channels, is_default=default_model is not None)
     _write_config(config_dir, settings, {name: files for name, files in channels.items() if name != "model"})
     if hyperparameters:
-        print(
-            "hyperparameters:", " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
-        )
+        print("hyperparameters:", " ".join(_assignments(settings)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,10 +141,12 @@ def _given(given: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in {**named, "model": given.model}.items() if value is not None}
 
 
-def _without_record(channel: str, declared: Mapping[str, object]) -> frozenset[str]:
-    """Return the names under which earlier versions laid files out, which they declared but kept no record of."""
-    names = [f"{channel}.csv", f"{channel}.jsonl"] if channel in TABLES else ["classes.txt"]
-    return frozenset(names if channel in declared else ())
+def _assignments(settings: Mapping[str, object]) -> list[str]:
+    """Return settings as HP takes them; what is no word or number is quoted."""
+    quoted = {name: shlex.quote(str(value)) for name, value in settings.items()}
+    return [
+        f"{name}='{value}'" if value in (",", ":") else f"{name}={value}" for name, value in quoted.items()
+    ]
 
 
 def _check_channels(
@@ -144,12 +156,12 @@ def _check_channels(
     train, model = present["train"].path, present["model"]
     if "train" not in channels and not train.is_dir():
         raise UserError(f"There is no training data in {train}.", "Give it: TRAIN=my.csv.")
-    for name in channels:
-        foreign = present[name].foreign()
+    for name, files in channels.items():
+        foreign = present[name].foreign(files)
         if foreign:
             raise UserError(
                 f"{present[name].path} already holds {listed(foreign)}, put there or changed by hand.",
-                "Remove it, or use another TEST_DIR.",
+                "Remove it (what an earlier version of this program laid out, too), or use another TEST_DIR.",
             )
     if names_model and ("model" in channels or (model.path.is_dir() and not model.is_default)):
         raise UserError(
@@ -172,19 +184,22 @@ def _print_leftovers(
     channels: Mapping[str, Mapping[str, Path]],
     settings: Mapping[str, str],
 ) -> None:
-    """Print what an earlier run has left that training on new data will use as well."""
-    train = present["train"]
+    """Print what an earlier command has left that is used as well: settings, and with new training data, channels."""
+    train, left = present["train"], _assignments(settings)
     if "train" not in channels or not train.path.is_dir() or train.holds(channels["train"]):
+        if left:
+            print(f'settings of the folder: {" ".join(left)} (HP="{next(iter(settings))}=" removes one)')
         return
     kept = [
         str(channel.path)
         for name, channel in sorted(present.items())
         if channel.path.is_dir() and name not in channels and not channel.is_default
     ]
-    kept += [f"{name}={value}" for name, value in settings.items()]
+    kept += left
     if kept:
+        how = f'; HP="{next(iter(settings))}=" removes a setting' if left else ""
         print(
-            f"new training data, but from before: {', '.join(kept)} (remove what does not belong to the new data)"
+            f"new training data, but from before: {', '.join(kept)} (remove what does not belong to the new data{how})"
         )
 
 

@@ -93,6 +93,7 @@ def test_what_other_data_left_is_named(
     assert message.startswith(
         f"new training data, but from before: {data}/model, {data}/validation, weight_decay=0 ("
     )
+    assert "seed" not in message
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,7 @@ def test_what_other_data_left_is_named(
         ("seed=many", "seed='many'"),
         ("seed", "seed is not name=value"),
         ('seed="1', "cannot be read"),
+        ("seed=1 seed=2", "HP gives seed twice. Leave one of them out."),
         ("seed=1 model_name=x global_batch_size=8 per_device_batch_size=2", "give one of the two forms"),
     ],
 )

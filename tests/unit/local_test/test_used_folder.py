@@ -12,6 +12,7 @@ import pytest
 import channel_folder
 from support.lay_out import CSV, Make, names, run
 from support.source_tree import ROOT
+from support.without_privileges import without_privileges
 
 
 @pytest.mark.parametrize("change", ["beside", "inside"])
@@ -28,13 +29,78 @@ def test_files_of_the_users_own_are_never_replaced(
     assert own.read_text() == f"{CSV}b,three\n"
 
 
-def test_what_an_earlier_version_laid_out_is_replaced(tmp_path: Path, make: Make) -> None:
-    """It renamed files to train.csv, declared their channel and kept no record."""
+def test_what_an_earlier_version_laid_out_is_replaced_unless_it_was_changed(
+    tmp_path: Path, make: Make
+) -> None:
+    """It renamed files to train.csv and kept no record: the same content is no loss, and nobody knows about another."""
     run(tmp_path / "ml", "--train", make("train.csv"))
     channel = tmp_path / "ml" / "input" / "data" / "train"
     (channel / channel_folder.RECORD).unlink()
+    assert run(tmp_path / "ml", "--train", make("b.csv", f"{CSV}b,three\n")) == 2
+    assert (channel / "train.csv").read_text() == CSV
     assert run(tmp_path / "ml", "--train", make("b.csv")) == 0
     assert names(tmp_path / "ml") == ["b.csv"]
+
+
+def test_a_file_of_the_same_content_is_in_nobodys_way(tmp_path: Path, make: Make) -> None:
+    """The same encoder again in a folder without a record, a copy that was only touched, and one made by hand."""
+    encoder = make("encoder/config.json", "{}").parent
+    make("encoder/model.safetensors", "weights")
+    line = ("--train", make("a.csv"), "--model", encoder)
+    run(tmp_path / "ml", *line)
+    data = tmp_path / "ml" / "input" / "data"
+    (data / "model" / channel_folder.RECORD).unlink()
+    assert run(tmp_path / "ml", *line) == 0
+    (data / "train" / "a.csv").touch()
+    (data / "model" / "config.json").touch()
+    assert run(tmp_path / "ml", "--train", make("b.csv", f"{CSV}b,three\n"), "--model", encoder) == 0
+    assert names(tmp_path / "ml") == ["b.csv"]
+
+
+def test_a_copy_of_itself_is_no_other_copy(tmp_path: Path, make: Make) -> None:
+    """TRAIN may name a file of the channel; what is changed there later is kept."""
+    own = make("ml/input/data/train/mine.csv")
+    assert run(tmp_path / "ml", "--train", own) == 0
+    own.write_text(f"{CSV}b,three\n")
+    (own.parent / "linked").symlink_to(tmp_path)
+    assert run(tmp_path / "ml", "--train", make("b.csv")) == 2
+    assert own.read_text() == f"{CSV}b,three\n"
+    own.write_text(CSV)
+    assert run(tmp_path / "ml", "--train", own) == 2
+    assert (own.parent / "linked").is_symlink()
+
+
+def test_settings_of_before_are_named(tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that failed by one is started again without HP; with new data they stand beside the channels."""
+    settings = "delimiter=',' text_column='the text'"
+    run(tmp_path / "ml", "--train", make("a.csv"), "--hyperparameters", settings)
+    said = capsys.readouterr().out
+    assert said == f"hyperparameters: {settings}\n"
+    for given in (("--train", make("a.csv")), ()):
+        assert run(tmp_path / "ml", *given) == 0
+        said = capsys.readouterr().out
+        assert said == f'settings of the folder: {settings} (HP="delimiter=" removes one)\n'
+    assert run(tmp_path / "ml", "--train", make("b.csv", f"{CSV}b,three\n")) == 0
+    assert "from before: delimiter=',', text_column='the text' (remove" in capsys.readouterr().out
+    assert run(tmp_path / "ml", "--hyperparameters", "delimiter= text_column=") == 0
+    assert "settings of the folder" not in capsys.readouterr().out
+
+
+def test_what_the_system_refuses_has_a_remedy(
+    tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that may not be read, and a folder that may not be written."""
+    secret = make("secret.csv")
+    secret.chmod(0)
+    make("locked/a.csv").parent.chmod(0o555)
+    given = {tmp_path / "ml": secret, tmp_path / "locked" / "ml": make("a.csv")}
+    for folder, train in given.items():
+        with without_privileges():
+            assert run(folder, "--train", train) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"Cannot lay out {folder}: ")
+        assert ": Permission denied. Give yourself permission to read" in error
+        assert error.count("\n") == 1
 
 
 def test_a_train_csv_put_there_by_hand_is_kept(tmp_path: Path, make: Make) -> None:
