@@ -75,12 +75,14 @@ def boolean(default: bool, help: str) -> Any:
 
 
 def choice(default: str, options: Sequence[str], help: str) -> Any:
-    """Return a dataclass field for one of `options`."""
+    """Return a dataclass field for one of `options`, in any case."""
+
+    spellings = {option.lower(): option for option in options}
 
     def parse(text: str) -> str:
-        if text.lower() not in options:
+        if text.lower() not in spellings:
             raise ValueError
-        return text.lower()
+        return spellings[text.lower()]
 
     return _field(default, Spec(parse, "one of " + ", ".join(options), help))
 
