@@ -45,6 +45,27 @@ def test_an_account_that_cannot_be_used_is_reported(aws, environ, code, expected
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("port", [0, free_port()], ids=["no credentials", "no network"])
+@pytest.mark.parametrize(
+    ("command", "wrong"), [(("doctor",), ""), (("train-spot",), ""), (("train-spot", "--dry-run"), "wrong")]
+)
+def test_without_aws_the_data_are_checked_all_the_same(aws, tmp_path, port, command, wrong):
+    """Whoever has no account yet, or no network, sees how the files would be read; the exit code stays AWS's."""
+    data = tmp_path / "texts.csv"
+    data.write_text("label,text\nAlpha,a text\nBeta,another\n", encoding="utf-8")
+    gone = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"} if port else {"AWS_ACCESS_KEY_ID": ""}
+    hp = (f"--hp=text_column={wrong}",) if wrong else ()
+    ended = aws.launch(*command, f"--train={data}", *hp, "--validation=s3://a-bucket/in/", **gone)
+    said = ended.out if command == ("doctor",) else ended.err
+    assert "OK    hyperparameters" in said
+    assert "OK    time" in said
+    expected = "there is no column 'wrong'" if wrong else "texts.csv is CSV with ',' and a header"
+    assert expected in said
+    assert ended.code == (3 if port and command != ("doctor",) else 2)
+    assert ("AWS cannot be reached" if port else "credentials") in said
+    assert "Traceback" not in ended.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

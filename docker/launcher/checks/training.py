@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder
@@ -19,6 +20,7 @@ from launcher.inputs.channels import Channel, S3Channel, channels_of
 from launcher.inputs.table import check_tables
 from launcher.settings.training import TrainSettings
 
+_CHANNELS = ("train", "validation", "test", "classes", "model", "s3_data")
 _NAME_THE_CHANNELS = "If S3_DATA cannot be listed, name the channels: TRAIN=s3://…/train/."
 
 
@@ -100,6 +102,19 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
         *check_times(settings, spot=job.spot),
         *check_network(settings, names),
         *check_tags(settings),
+    ]
+
+
+def check_without_aws(settings: TrainSettings, account: Account, *, spot: bool) -> list[Finding]:
+    """Check what needs no AWS: settings, and the files of this machine."""
+    in_s3: dict[str, Any] = {n: "" for n in _CHANNELS if getattr(settings, n).startswith("s3://")}
+    local = dataclasses.replace(settings, **in_s3)
+    return [
+        *examine("hyperparameters", partial(check_hyperparameters, settings)),
+        *check_count(settings),
+        *check_times(settings, spot=spot),
+        *check_tags(settings),
+        *(find_channels(local, account)[1] if local.train else ()),
     ]
 
 

@@ -4,16 +4,17 @@ import collections
 import importlib.metadata
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 from bert_classifier.errors import ContainerError
 from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.checks.account import check_identity
 from launcher.checks.quotas import check_quotas
-from launcher.checks.training import plan
+from launcher.checks.training import check_without_aws, plan
 from launcher.command import Command, say
 from launcher.engine import Engine
-from launcher.findings import Finding, examine, fail, ok, table, warn
+from launcher.findings import Finding, examine, fail, obtain, ok, table, warn
 from launcher.revision import head_of
 from launcher.settings.training import TrainSettings
 
@@ -23,8 +24,7 @@ _PYTHONS = ((3, 11), (3, 12))
 def run(settings: TrainSettings, account: Account) -> int:
     """Print one line per finding; return 0 when nothing fails, else 2."""
     findings = [*check_tools(account), *examine("credentials", lambda: check_identity(account))]
-    if not _has_failed(findings):
-        findings += _check_job(settings, account)
+    findings += (_check_without_aws if _has_failed(findings) else _check_job)(settings, account)
     print(table(findings))
     counts = collections.Counter(finding.severity for finding in findings)
     say(f"{counts[Severity.OK]} OK, {counts[Severity.WARNING]} warnings, {counts[Severity.ERROR]} failures")
@@ -58,12 +58,19 @@ def check_tools(account: Account) -> Iterator[Finding]:
 
 
 def _check_job(settings: TrainSettings, account: Account) -> list[Finding]:
-    findings = plan(settings, account, spot=True)[1]
+    planned, failures = obtain("account", partial(plan, settings, account, spot=True), "Then run it again.")
+    if planned is None:
+        return [*failures, *_check_without_aws(settings, account)]
+    findings = planned[1]
     if not (settings.train or settings.s3_data):
         # A job would fail without data, but everything else can be checked.
         findings = [finding for finding in findings if finding.subject != "data"]
         findings.append(warn("data", "none given, so none checked", "Give TRAIN=… or S3_DATA=…."))
     return [*findings, *examine("quota", lambda: check_quotas(account, settings))]
+
+
+def _check_without_aws(settings: TrainSettings, account: Account) -> list[Finding]:
+    return check_without_aws(settings, account, spot=True)
 
 
 def _has_failed(findings: list[Finding]) -> bool:

@@ -4,7 +4,7 @@ import contextlib
 
 from botocore.exceptions import ClientError, WaiterError
 
-from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.errors import ContainerError, PlatformError, UserError
 from launcher import interrupts
 from launcher.aws import training_job
 from launcher.aws.account import Account, role_arn
@@ -13,9 +13,9 @@ from launcher.aws.errors import AWS_ERRORS, code_of, explain, may_be_accepted
 from launcher.aws.prices import hourly_price
 from launcher.aws.upload import upload
 from launcher.checks.quotas import refuse_for_quota
-from launcher.checks.training import Job, plan
+from launcher.checks.training import Job, check_without_aws, plan
 from launcher.command import Command, say
-from launcher.findings import refuse_failures, say_doubts
+from launcher.findings import refuse_failures, say_doubts, table
 from launcher.inputs.channels import LocalChannel
 from launcher.settings.training import TrainSettings
 
@@ -33,8 +33,12 @@ def run_on_demand(settings: TrainSettings, account: Account) -> int:
 
 
 def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
-    held = HeldRequests(account.session) if settings.dry_run else None
-    job, findings = plan(settings, account, spot=spot)
+    try:
+        held = HeldRequests(account.session) if settings.dry_run else None
+        job, findings = plan(settings, account, spot=spot)
+    except (ContainerError, *AWS_ERRORS):
+        say(f"Without AWS:\n{table(check_without_aws(settings, account, spot=spot))}")
+        raise
     refuse_failures(findings)
     say_doubts(findings)
     try:
