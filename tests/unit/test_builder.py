@@ -140,7 +140,7 @@ BAD_JOBS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no class listed": (
         {"train": {"a.csv": ROWS}, "class": {"classes.txt": "\n\n"}},
         {},
-        r"needs at least two classes, and there is no label",
+        r"needs at least two classes, and class/classes\.txt lists no class",
     ),
     "a class listed twice": (
         {"train": {"a.csv": ROWS}, "class": {"classes.txt": "A\nB\nA\n"}},

@@ -1,6 +1,7 @@
 """The list of classes, one per line, and how to tell labelled data from it. Standard library only."""
 
 import itertools
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,24 +16,49 @@ _FIRST = 200  # lines that are looked at before the whole file is read
 _LONGEST = 200  # characters of a class name
 _PROSE = 40  # characters of a line that holds a text
 _DELIMITERS = ",;\t|"
+_HEADERS = re.compile(
+    r"(label|class|category|intent|topic|sentiment|emotion)([\s_-]*name)?s?|classes|categories", re.I
+)
 
 
-def read_class_names(path: Path) -> list[str]:
+def read_class_names(path: Path, name: str = "") -> list[str]:
     """Return the lines of a class file.
 
+    Args:
+        name: of the file in messages; its path by default.
     Raises:
-        UserError: when it cannot be read, has an empty line, or holds labelled data.
+        UserError: when it cannot be read, has an empty line or a header, lists fewer than two classes, or holds
+            labelled data.
     """
-    _refuse_data(path)
-    names = [normal_label(line) for line in read_lines(path)]
+    name = name or str(path)
+    _refuse_data(path, name)
+    names = [normal_label(line) for line in read_lines(path, name)]
     while names and not names[-1]:
         names.pop()
     if "" in names:
-        raise UserError(f"{path} line {names.index('') + 1} is empty.", "List one class per line.")
+        raise UserError(f"{name} line {names.index('') + 1} is empty.", "List one class per line.")
+    _refuse_few(names, name)
+    if _HEADERS.fullmatch(names[0]):
+        raise UserError(
+            f"{name} line 1, {names[0]!r}, looks like a header.",
+            "Remove it; a class of that name goes on another line.",
+        )
     return names
 
 
-def _refuse_data(path: Path) -> None:
+def _refuse_few(names: Sequence[str], name: str) -> None:
+    """Refuse fewer than two lines."""
+    if len(names) > 1:
+        return
+    if names and any(delimiter in names[0] for delimiter in _DELIMITERS):
+        raise UserError(f"{name} has all its classes in one line.", "List one class per line.")
+    listed = f"only the class {names[0]!r}" if names else "no class"
+    raise UserError(
+        f"A classifier needs at least two classes, and {name} lists {listed}.", "List one class per line."
+    )
+
+
+def _refuse_data(path: Path, name: str) -> None:
     """Refuse a file whose first lines are labelled data."""
     try:
         with path.open("rb") as file:
@@ -40,10 +66,12 @@ def _refuse_data(path: Path) -> None:
     except OSError as error:
         raise cannot_read(path, error, "Check the file.") from error
     reason = next((f"it is {form}" for magic, form in _MAGIC.items() if head.startswith(magic)), "")
-    reason = reason or _sign_of_data([line.strip() for line in itertools.islice(read_lines(path), _FIRST)])
+    reason = reason or _sign_of_data(
+        [line.strip() for line in itertools.islice(read_lines(path, name), _FIRST)]
+    )
     if reason:
         raise UserError(
-            f"{path} is no list of classes: {reason}.",
+            f"{name} is no list of classes: {reason}.",
             "List one class per line; without a class file the classes are those of the labels.",
         )
 

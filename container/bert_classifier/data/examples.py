@@ -13,6 +13,7 @@ from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError
+from bert_classifier.job.data_names import listed
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 
 _MOST_CLASSES = 10
@@ -128,9 +129,13 @@ def has_columns(dataset: Any) -> bool:
 
 
 def require_rows(dataset: Any, channel: str) -> None:
-    """Refuse an empty dataset with a UserError that names the channel."""
+    """Refuse an empty dataset with a UserError that names the channel and, where they are known, its files."""
     if len(dataset) == 0:
-        raise UserError(f"The {channel} channel has no usable row.", "Give it rows with a label and a text.")
+        names = listed(found["file"] for found in getattr(dataset, "understood", ()))
+        there = f": it holds {names}" if names else ""
+        raise UserError(
+            f"The {channel} channel has no usable row{there}.", "Give it rows with a label and a text."
+        )
 
 
 def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:

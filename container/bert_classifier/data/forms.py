@@ -20,6 +20,10 @@ from bert_classifier.job.data_names import COMPRESSED
 Kind = Literal["CSV", "JSON Lines", "JSON array", "Parquet", "fastText"]
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json", ".manifest")
 _HEAD = 65_536  # bytes
+_GZIP = b"\x1f\x8b"
+_TAR = slice(257, 262), b"ustar"
+# Escapes of ISO-2022-JP that begin Japanese; the one back to ASCII, ESC ( B, is also a terminal's.
+_JAPANESE = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 # The longer mark first: UTF-32's begins like UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
@@ -83,7 +87,7 @@ def form_of(path: Path, name: str, encoding: str = "") -> Form:
         PlatformError: when disk or permissions prevent reading it.
     """
     with reading(path, name), path.open("rb") as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
+        is_gzip = raw.read(2) == _GZIP
         raw.seek(0)
         head = (gzip.GzipFile(fileobj=raw) if is_gzip else raw).read(_HEAD)
     _refuse_foreign(head, name)
@@ -121,6 +125,11 @@ def _form_note(kind: Kind, suffix: str, notes: list[str]) -> tuple[str, ...]:
 
 
 def _refuse_foreign(head: bytes, name: str) -> None:
+    if head.startswith(_GZIP):
+        raise UserError(f"{name} is gzip within gzip.", "Unpack it once.")
+    position, magic = _TAR
+    if head[position] == magic:
+        raise UserError(f"{name} is a tar archive.", "Unpack it, and give the files in it.")
     begin = head.lstrip(b"\xef\xbb\xbf \r\n\t")
     for magic, what, remedy in _FOREIGN:
         if head.startswith(magic) or (
@@ -136,14 +145,27 @@ def _encoding_of(head: bytes, told: str, name: str) -> tuple[str, str]:
             return codec, f"{spoken} with byte order mark"
     if told:
         return told, told
-    sample = head[:4096]
-    if sample.count(0) > len(sample) // 4:
-        order = "le" if sample[1:2] == b"\0" else "be"
+    if any(escape in head for escape in _JAPANESE):
+        raise UserError(
+            f"{name} is not UTF-8: its escape characters are those of ISO-2022-JP (Japanese).",
+            "Set encoding=iso2022_jp, or save the file as UTF-8.",
+        )
+    order = _utf16_order(head[:4096])
+    if order:
         raise UserError(
             f"{name} is not UTF-8: its zero bytes look like UTF-16 without a byte order mark.",
             f"Set encoding=utf-16-{order}, or save the file as UTF-8.",
         )
     return "utf-8", "UTF-8"
+
+
+def _utf16_order(sample: bytes) -> str:
+    """Return "le" or "be" where zero bytes stand at every other place, as in UTF-16, or else ""."""
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    most, least = max(even, odd), min(even, odd)
+    if most <= len(sample) // 4 or least > most // 50:
+        return ""  # zeros at both: they pad cells or the file
+    return "le" if odd > even else "be"
 
 
 def _kind_of(text: str, suffix: str, name: str) -> Kind:
@@ -231,5 +253,6 @@ def _encoding_error(path: Path, name: str, form: Form) -> UserError:
         )
     return UserError(
         f"{name} is not UTF-8 in line {line}.",
-        "Save it as UTF-8, or set encoding to the file's own: encoding=cp1252 is usual on Windows.",
+        "Save it as UTF-8, or set encoding to the file's own: encoding=cp1252 (Western Windows), cp1251 (Cyrillic) "
+        "or shift_jis (Japanese).",
     )

@@ -12,7 +12,7 @@ from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.data_names import listed
+from bert_classifier.job.data_names import listed, splits_warning
 from bert_classifier.job.encoder_folder import check_encoder, check_readable
 from bert_classifier.job.environment import Channel, Environment
 
@@ -34,6 +34,9 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
     for name, files in data_files(config, environment, names or ()).items():
         if not _only(config)[name]:
             _warn_of_others(environment.channels[name], files, config.class_file)
+        splits = splits_warning(map(files.name_of, files)) if name == "train" else ""
+        if splits:
+            logger.warning("channel %s: %s", name, splits)
         for path in files:
             check_readable(path, "Check the file.")
             if looks_inside:
@@ -101,7 +104,7 @@ def read_class_list(config: TrainConfig, environment: Environment) -> list[str] 
         channel = environment.channels.get(name)
         path = channel.find(config.class_file) if channel else None
         if path:
-            return read_class_names(path)
+            return read_class_names(path, f"{name}/{config.class_file}")
     if "class" in environment.channels or config.class_file != TrainConfig.class_file:
         raise UserError(
             f"No channel, class or train, has the file {config.class_file}.",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.json_files import json_kind
 
 MAX_FIELD_CHARS = 16 * 1024 * 1024  # a longer cell means that a quote was never closed
 MAX_JSON_DEPTH = 32
@@ -126,9 +127,11 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, name: str = "") -> Iterator[str]:
     """Yield the lines of a UTF-8 file with their line ends; a byte order mark is dropped.
 
+    Args:
+        name: of the file in messages; its path by default.
     Raises:
         UserError: when it is not UTF-8; the message gives the offset of the first invalid byte.
         PlatformError: when disk or permissions prevent reading it.
@@ -140,12 +143,12 @@ def read_lines(path: Path) -> Iterator[str]:
                 yield first
             yield from file
     except UnicodeDecodeError as error:
-        raise _encoding_error(path) from error
+        raise _encoding_error(path, name or str(path)) from error
     except OSError as error:
         raise cannot_read(path, error, "Check the file.") from error
 
 
-def _encoding_error(path: Path) -> UserError:
+def _encoding_error(path: Path, name: str) -> UserError:
     """Return the error with the first position that is not UTF-8, and the likely encoding."""
     offset, line = 0, 1
     with path.open("rb") as file:
@@ -161,7 +164,7 @@ def _encoding_error(path: Path) -> UserError:
             line += 1
     guess = "UTF-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
     return UserError(
-        f"{path} is not UTF-8 at byte {offset} (line {line}); it may be {guess}.",
+        f"{name} is not UTF-8 at byte {offset} (line {line}); it may be {guess}.",
         "Save the file as UTF-8, such as with: iconv -f FROM -t UTF-8.",
     )
 
@@ -169,7 +172,7 @@ def _encoding_error(path: Path) -> UserError:
 def text_problem(text: object) -> str | None:
     """Return why a value cannot be classified as a text, or None if it can."""
     if not isinstance(text, str):
-        return f"the text must be a string, not {type(text).__name__}"
+        return f"the text must be a string, not {json_kind(text)}"
     if not text.strip():
         return "the text is empty"
     try:

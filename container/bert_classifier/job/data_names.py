@@ -32,6 +32,9 @@ _DESCRIPTION = re.compile(
     r"(\.(json|txt|md|rst|ya?ml|cff))?"
 )
 _FASTTEXT = b"__label__"
+_SPLIT = re.compile(
+    r"(?:^|[^a-z])(?:(train)|(val|valid|validation|dev)|(test))(?:ing|set|data)?(?:[^a-z]|$)", re.IGNORECASE
+)
 _MOST_NAMES = 5  # in one message
 _HEAD = 4096  # bytes in which a file's first line begins
 
@@ -68,6 +71,17 @@ def passed_over(paths: Iterable[P], chosen: Iterable[P], class_file: str) -> lis
     read = set(chosen)
     beside = (path for path in paths if read and path not in read and path.name != class_file)
     return [p for p in beside if not _DESCRIPTION.fullmatch(p.name.lower()) and not p.name.startswith("_")]
+
+
+def splits_warning(names: Iterable[str]) -> str:
+    """Return a warning where files to train on are named like splits side by side, as train.csv and test.csv; or ""."""
+    found = {name: match.lastindex for name in names if (match := _SPLIT.search(name))}
+    if len(set(found.values())) < 2:
+        return ""
+    return (
+        f"training on all of {listed(found)}, although they are named like splits: train_file=NAME reads one only; "
+        "VALIDATION= and TEST= (channels validation and test) take the others"
+    )
 
 
 def listed(names: Iterable[object]) -> str:

@@ -94,10 +94,16 @@ class Channel:
     def _nothing_found(self, only: str, visible: Sequence[Path]) -> UserError:
         names = listed(p.relative_to(self.path) for p in visible)
         there = f"it holds {names}" if visible else "it is empty"
-        wanted = f"file {only}" if only else "data file with content"
+        has_content = bool(self._candidates([p for p in visible if p.is_file()], ""))
+        wanted = (
+            f"file {only}" if only else "data file by its name" if has_content else "data file with content"
+        )
+        setting = f" {self.name}_file=NAME reads a file of any name."
+        other = setting if has_content and not only and self.name in ("train", "validation") else ""
         return UserError(
             f"Channel {self.name} ({self.path}) has no {wanted}: {there}.",
-            f"Set the channel to the S3 prefix of the data: files named {ALL_FORMS}; a .txt of fastText or with tabs.",
+            f"Set the channel to the S3 prefix of the data: files named {ALL_FORMS}; a .txt of fastText or with tabs."
+            f"{other}",
         )
 
 

@@ -15,6 +15,12 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_durably(path, [f"{text}\n".encode()])
 
 
+def json_kind(value: object) -> str:
+    """Return what a value is in JSON's words, such as "a number"; the name of the type where JSON has none."""
+    kinds = {dict: "an object", list: "a list", int: "a number", float: "a number", bool: "true or false"}
+    return "null" if value is None else kinds.get(type(value), type(value).__name__)
+
+
 def read_object(path: Path, remedy: str, *, is_optional: bool = False) -> dict[str, Any]:
     """Return the JSON object in a file; a byte order mark is dropped.
 

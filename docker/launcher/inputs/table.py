@@ -16,7 +16,7 @@ from bert_classifier.data.understood import description_of, notes_of
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.data_names import choose, listed
+from bert_classifier.job.data_names import choose, listed, splits_warning
 from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.channels import TABLES, Channel, LocalChannel
 from launcher.settings.training import TrainSettings
@@ -55,6 +55,7 @@ def _check_channel(
         return
     data = set(choose(channel.files.values()))
     names = [only] if only else [name for name, path in channel.files.items() if path in data]
+    yield from _splits(channel.name, names)
     understood: dict[str, list[str]] = {}
     has_rows = False
     for name in names[:_MOST_FILES]:
@@ -68,13 +69,19 @@ def _check_channel(
             found = table.understood
             understood.setdefault(f"{description_of(found)}{notes_of(found)}", []).append(name)
     if not has_rows and len(names) <= _MOST_FILES:
-        message = f"The {channel.name} channel has no usable row."
+        message = f"The {channel.name} channel has no usable row: it holds {listed(names)}."
         yield _refusal(channel.name, UserError(message, "Give it rows with a label and a text."))
     elif reads_tables():
         for description, alike in understood.items():
             yield told(
                 ok(channel.name, f"{listed(alike)} {'is' if len(alike) == 1 else 'are'} {description}")
             )
+
+
+def _splits(channel: str, names: Sequence[str]) -> Iterator[Finding]:
+    warning = splits_warning(names) if channel == "train" else ""
+    if warning:
+        yield warn(channel, warning)
 
 
 def _refusal(subject: str, error: ContainerError) -> Finding:

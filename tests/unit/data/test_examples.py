@@ -69,7 +69,7 @@ def test_unknown_labels_are_named_by_file_and_line(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "the text must be a string, not NoneType"),
+        (None, "the text must be a string, not null"),
         (b"x", "the text must be a string, not bytes"),
         (" \n", "the text is empty"),
         ("\ud800", "the text holds half of a surrogate pair"),

@@ -157,10 +157,10 @@ def test_surrogate_pair_is_one_character():
         ("\0", None),
         ("", "the text is empty"),
         (" \t\r\n\u3000", "the text is empty"),
-        (None, "the text must be a string, not NoneType"),
-        (3, "the text must be a string, not int"),
-        (True, "the text must be a string, not bool"),
-        (["a"], "the text must be a string, not list"),
+        (None, "the text must be a string, not null"),
+        (3, "the text must be a string, not a number"),
+        (True, "the text must be a string, not true or false"),
+        (["a"], "the text must be a string, not a list"),
     ],
 )
 def test_text_problem(value, problem):

@@ -146,20 +146,20 @@ def test_links_to_files_count_and_loops_do_not_hang(folder, channel, tmp_path):
 @pytest.mark.parametrize(
     ("present", "contents"),
     [
-        ([], "it is empty"),
-        ([".hidden.csv"], "it is empty"),
-        (["train.csv.zip"], "it holds train.csv.zip"),
-        (["_temporary/0/part-00000.csv"], "it is empty"),
-        (["README.txt", "dataset_info.json"], "it holds README.txt, dataset_info.json"),
-        (["deep/a.txt"], "it holds deep/a.txt"),
-        ([f"{n}.xlsx" for n in range(7)], "it holds 0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx …"),
+        ([], "with content: it is empty"),
+        ([".hidden.csv"], "with content: it is empty"),
+        (["train.csv.zip"], "by its name: it holds train.csv.zip"),
+        (["_temporary/0/part-00000.csv"], "with content: it is empty"),
+        (["README.txt", "dataset_info.json"], "by its name: it holds README.txt, dataset_info.json"),
+        (["deep/a.txt"], "by its name: it holds deep/a.txt"),
+        ([f"{n}.xlsx" for n in range(7)], "by its name: it holds 0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx …"),
     ],
 )
 def test_channel_without_data_says_what_it_holds(folder, channel, present, contents):
     """A channel without usable files is named with its path, what is there and what is wanted."""
     fill(folder, *present)
     sentence = refusal(channel)
-    assert f"Channel train ({folder}) has no data file with content: {contents}." in sentence
+    assert f"Channel train ({folder}) has no data file {contents}." in sentence
     assert "files named .csv .jsonl .tsv" in sentence
 
 

@@ -41,8 +41,8 @@ def checked(folder: Path, *names: str, **hp: str) -> list[Finding]:
             OK, "a.csv is CSV with ';' and a header, in UTF-8: the label is 'kind', the text 'Some prose'",
         ),
         ("a.csv", ROW, {"text_column": "prose"}, FAIL, "text_column"),
-        ("a.csv", "label,text\n", {}, FAIL, "The train channel has no usable row."),
-        ("a.csv", "label,text\na,\n,\n", {}, FAIL, "The train channel has no usable row."),
+        ("a.csv", "label,text\n", {}, FAIL, "The train channel has no usable row: it holds a.csv."),
+        ("a.csv", "label,text\na,\n,\n", {}, FAIL, "The train channel has no usable row: it holds a.csv."),
         ("a.csv", "alone\nagain\n", {}, FAIL, "a.csv has one column, read with ',' between cells."),
         ("a.csv", ROW + "c,d,e\n", {}, FAIL, "1 row of the data cannot be used: a.csv line 3: it has 3 cells"),
         ("a.csv", ROW + 'a,"b\n', {}, FAIL, "a quote opened in this row is never closed"),
@@ -100,6 +100,17 @@ def test_only_the_file_that_the_job_reads_is_looked_at(tmp_path: Path) -> None:
     assert found.severity is OK
     (found,) = checked(tmp_path, "a.csv", "b.csv", train_file="c.csv")
     assert (found.severity, found.message) == (FAIL, "it has no file c.csv: it holds a.csv, b.csv")
+
+
+def test_splits_side_by_side_are_a_doubt(tmp_path: Path) -> None:
+    """All files are trained on, unless train_file names one."""
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text(ROW)
+    names = ("train.csv", "test.csv")
+    doubt, _ = checked(tmp_path, *names)
+    assert doubt.severity == WARN
+    assert "training on all of train.csv, test.csv" in doubt.message
+    assert [found.severity for found in checked(tmp_path, *names, train_file="train.csv")] == [OK]
 
 
 def test_the_class_file_says_what_is_no_missing_value(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def read(
         (NONE, {"question": "a", "answer": ""}, "a"),
         (NONE, {"message": "", "utterance": "a"}, "a"),
         (NONE, {"review": " "}, "[the text is empty]"),
-        (REVIEW, {"review": 5}, "[the text must be a string, not int]"),
+        (REVIEW, {"review": 5}, "[the text must be a string, not a number]"),
         (REVIEW, {"rev": "a"}, """[the object must have either "text" or "inputs", 'review']"""),
         (NONE, {"words": "a"}, '[the object must have either "text" or "inputs"]'),
         (
