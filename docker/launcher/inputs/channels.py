@@ -167,6 +167,11 @@ def _channel(name: str, value: str, class_file: str, account: Account) -> Channe
         return S3Channel.at(name, value, account, class_file)
     words = [value] if name in ("class", "model") else split_paths(value)
     address = next((word for word in words if "://" in word), "")
+    if address and not address.startswith("s3://"):
+        raise UserError(
+            f"{address} for {name} is no address in S3, which begins with s3:// in small letters.",
+            "Correct it, or download the data and give the files.",
+        )
     if address:
         raise UserError(
             f"{address} cannot be one of several for {name}: a channel is files of this machine, or one address in S3.",

@@ -139,6 +139,11 @@ def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
         ({"train": "none.csv"}, "There is no file or folder none.csv for train."),
         ({"train": "README.md"}, "README.md cannot be train: its suffix is none of data"),
         ({"train": "README.md s3://a-bucket/x"}, "s3://a-bucket/x cannot be one of several for train"),
+        (
+            {"train": "S3://a-bucket/x"},
+            "S3://a-bucket/x for train is no address in S3, which begins with s3://",
+        ),
+        ({"train": "https://a-bucket/x"}, "https://a-bucket/x for train is no address in S3"),
         ({"train": "s3://a-bucket/x s3://a-bucket/y"}, "a channel is files of this machine, or one address"),
         (
             {"classes": "local_test/test_dir/input/data/train/train.csv"},
