@@ -14,6 +14,10 @@ for folder in "$model" ${other:+"$other"}; do
     [[ -d "$folder" ]] || fail 2 "There is no model folder '$folder': name one that training has written, such as MODEL=my_run/model."
 done
 [[ "$data" != *://* ]] || fail 2 "DATA=$data is an address, and a local run reads files of this machine: download it first, such as with aws s3 cp."
+[[ ! -d "$data" ]] || fail 2 "DATA=$data is a folder: name one file with labels, such as DATA=test.csv."
+if [[ ! -e "$data" && "$data" == *[[:space:]]* && -e "${data%%[[:space:]]*}" ]]; then
+    fail 2 "DATA=$data names several files, and $command reads one: join them, or run it for each."
+fi
 [[ -f "$data" ]] || fail 2 "There is no file '$data': name a labelled one, such as DATA=test.csv."
 name="$(basename "$data")"
 if [[ -z "$output" ]]; then

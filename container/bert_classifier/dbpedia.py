@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
-from bert_classifier.data.labels import MISSING_REMEDY
+from bert_classifier.data.labels import missing_remedy
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.table import Table, open_table
@@ -69,7 +69,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         is_missing = any(
             "stands for a missing value" in reason or "label is empty" in reason for reason in wrong.reasons
         )
-        wrong.refuse(MISSING_REMEDY if is_missing else "")
+        wrong.refuse(missing_remedy(has_classes=bool(files.classes)) if is_missing else "")
         self.texts = self._writer.finish()
         self.label_names = list(self._codes)
         self.label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
@@ -143,7 +143,7 @@ class DbpediaLabelMapper(LabelMapperBase):
         """Return what may be meant by an unknown label, as the end of a sentence."""
         if is_number(label) and self._has_words:
             if not self._counts_from_1:
-                return " (numbers count the classes only where a class file lists them)"
+                return " (numbers count the classes only where a class file lists them: write names)"
             return " (the first class has the number 1)" if int(label) == 0 else ""
         whole = without_fraction(label)
         if self._counts_from_1 and whole and is_number(whole) and 1 <= int(whole) <= len(self._names):

@@ -11,7 +11,9 @@ from support.toy_artifact import make_artifact
 
 def test_models_are_scored_and_compared_in_the_image(image, tmp_path: Path) -> None:
     """The results lie beside the model, belong to the caller, and hold the plots."""
-    model, other = (make_artifact(tmp_path / name / "model") for name in ("one", "two"))
+    model, other = (
+        make_artifact(tmp_path / name / "model", classes_from="class file") for name in ("one", "two")
+    )
     data = write_csv(tmp_path / "mine.csv", toy_rows(40))
     name, tag = image.split(":")
     environ = {**os.environ, "ENGINE": "docker", "IMAGE": name, "TAG": tag}

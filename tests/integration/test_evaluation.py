@@ -27,20 +27,19 @@ ROWS = toy_rows(40)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an artifact."""
-    return make_artifact(tmp_path_factory.mktemp("one") / "model")
+    return make_artifact(tmp_path_factory.mktemp("one") / "model", classes_from="class file")
 
 
 @pytest.fixture(scope="module")
 def other(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of another model, whose classes stand in another order."""
+    """Return the folder of another model, whose classes stand in another order and have no numbers."""
     folder = tmp_path_factory.mktemp("two")
     artifact = load_artifact(model)
     labels = (CLASS_NAMES[2], CLASS_NAMES[0], CLASS_NAMES[1])
     artifact.model.config.id2label = dict(enumerate(labels))
     artifact.model.config.label2id = {label: index for index, label in enumerate(labels)}
-    save_artifact(
-        folder / "model", artifact.model, AutoTokenizer.from_pretrained(model), labels, artifact.info
-    )
+    info = {**artifact.info, "classes_from": "training labels"}
+    save_artifact(folder / "model", artifact.model, AutoTokenizer.from_pretrained(model), labels, info)
     return folder / "model"
 
 

@@ -1,5 +1,6 @@
 """A tiny served model: what `train` would leave behind, in a second and untrained."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.fakes import CLASS_NAMES, make_pretrained
@@ -26,4 +27,28 @@ def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5, *
         model = load_pretrained(str(source), CLASS_NAMES[:classes], tokenizer, MAX_LENGTH)
     info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature, **more}
     save_artifact(folder, model, tokenizer, CLASS_NAMES[:classes], info)
+    return folder
+
+
+def reordered(source: Path, folder: Path, order: Sequence[int], **more: object) -> Path:
+    """Save the classifier of a folder with its classes, and what it answers, in another order; return the new folder.
+
+    Args:
+        more: fields of training.json that differ.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    from bert_classifier.artifact.artifact import load_artifact, save_artifact
+
+    artifact = load_artifact(source)
+    labels = [artifact.labels[index] for index in order]
+    model = artifact.model
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {label: index for index, label in enumerate(labels)}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("classifier.") and len(parameter) == len(order):
+                parameter.copy_(parameter[list(order)].clone())
+    save_artifact(folder, model, AutoTokenizer.from_pretrained(source), labels, {**artifact.info, **more})
     return folder

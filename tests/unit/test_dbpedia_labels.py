@@ -65,7 +65,8 @@ def test_numbers_count_no_classes_without_a_class_file(label):
     """Where nobody gave the order of the classes, a number is not read by their alphabet: it is refused, with why."""
     mapper = DbpediaLabelMapper.from_labels(["HUM", "DESC", "ABBR"])
     assert [mapper.map(name) for name in ("HUM", "DESC", "ABBR")] == [2, 1, 0]
-    expected = rf"label '{label}' is not a class name \(numbers count the classes only where a class file lists them\)$"
+    hint = "numbers count the classes only where a class file lists them: write names"
+    expected = rf"label '{label}' is not a class name \({hint}\)$"
     with pytest.raises(ValueError, match=expected):
         mapper.map(label)
 

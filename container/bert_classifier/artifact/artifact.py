@@ -116,10 +116,18 @@ def load_artifact(folder: Path) -> Artifact:
     if not info.get("is_complete", True):
         stopped = "the model in %s comes from a run stopped at step %s: training.json says is_complete=false"
         logger.warning(stopped, folder, info.get("steps"))
-    origin = info.get("classes_from")
-    are_numbered = origin == CLASS_FILE if origin in (CLASS_FILE, TRAINING_LABELS) else None
-    names = ClassNames(labels, are_numbered=are_numbered)
+    names = ClassNames(labels, are_numbered=_are_numbered(labels, info.get("classes_from")))
     return Artifact(model.eval(), encoder, names, info["temperature"], info["abstain_below"], info)
+
+
+def _are_numbered(labels: Sequence[str], origin: object) -> bool | None:
+    """Return whether a class file gave the classes their order; None if a model that does not say may have had one.
+
+    Alphabetical order proves none: it is that of classes from labels.
+    """
+    if origin in (CLASS_FILE, TRAINING_LABELS):
+        return origin == CLASS_FILE
+    return False if list(labels) == sorted(labels) else None
 
 
 def _read_info(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bert_classifier.errors import ContainerError, PlatformError, UserError, exi
 from bert_classifier.evaluation.evaluate import evaluate_artifact
 from bert_classifier.evaluation.labelled_file import read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
+from bert_classifier.evaluation.paired_reading import read_for_both
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.tables import write_predictions
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--model", type=Path, required=True, help="folder that training wrote")
         if name == "compare":
             added.add_argument("--other", type=Path, required=True, help="the folder of the second model")
-        added.add_argument("--data", type=Path, required=True, help="a labelled file, as for training")
+        added.add_argument("--data", type=Path, required=True, help="one labelled file, as for training")
         added.add_argument(
             "--hp", default="", help="settings for reading the file, where they differ from training's"
         )
@@ -140,13 +141,17 @@ def _compare(options: argparse.Namespace) -> None:
             f"The two models do not have the same classes: {', '.join(differing[:10])}.",
             "Compare models of the same classes.",
         )
-    examples, _ = read_labelled(options.data, first.labels, first.info, options.hp)
-    _understood(options.data.name, examples, first.labels)
+    readings = read_for_both(options.data, first, second, options.hp)
+    for examples in readings[:1] if readings[0] is readings[1] else readings:
+        _understood(options.data.name, examples, first.labels)
     first_result, second_result = (
-        evaluate_artifact(artifact, examples, options.data.name, first.labels) for artifact in (first, second)
+        evaluate_artifact(artifact, examples, options.data.name, first.labels)
+        for artifact, examples in zip((first, second), readings, strict=True)
     )
     first_name, second_name = _names(options, options.model, options.other)
-    pair = Pair((first_name, second_name), first.labels, (first_result, second_result), Records.of(examples))
+    pair = Pair(
+        (first_name, second_name), first.labels, (first_result, second_result), Records.of(readings[0])
+    )
     write_comparison(options.output, pair)
     logger.info("first: %s, second: %s", first_name, second_name)
     logger.info("%s", verdict(pair))

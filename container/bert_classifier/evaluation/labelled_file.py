@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.builder import build_dataset, build_label_mapper
-from bert_classifier.data.as_trained import settings_of, trained_columns, with_trained_columns
+from bert_classifier.data.as_trained import file_as_trained, settings_of
 from bert_classifier.data.examples import Examples, read_examples
 from bert_classifier.data.job_files import reads_tables
 from bert_classifier.data.reader_settings import READER_SETTINGS, DataFiles
@@ -29,24 +29,43 @@ def read_labelled(
     Raises:
         UserError: when the file is missing, a row is invalid, or its labels are not the artifact's.
     """
+    return read_files(labelled_file(path, labels, info, hyperparameters), labels)
+
+
+def labelled_file(
+    path: Path, labels: ClassNames, info: Mapping[str, Any] | None = None, hyperparameters: str = ""
+) -> DataFiles:
+    """Return a file with the settings for reading it; arguments and errors are those of read_labelled."""
     if not path.is_file():
         raise UserError(
-            f"There is no file {path}.", "Name a file with labels and texts, such as DATA=test.csv."
+            f"{path} is a folder, and one file is read." if path.is_dir() else f"There is no file {path}.",
+            "Name a file with labels and texts, such as DATA=test.csv.",
         )
-    dataset = build_dataset(_files(path, labels, info or {}, _given(hyperparameters)))
+    given = _given(hyperparameters)
+    if reads_tables():
+        return file_as_trained(path, labels, info or {}, given)
+    return DataFiles([path], settings_of(info or {}, given, path), labels)
+
+
+def read_files(files: DataFiles, labels: ClassNames) -> tuple[Examples, int | None]:
+    """Read what labelled_file returned; the result and the errors are those of read_labelled."""
+    dataset = build_dataset(files)
     mapper = build_label_mapper(labels, dataset)
     if list(class_names(mapper)) != list(labels):
         raise UserError(
             f"The classes of builder.py are not those of the model: {', '.join(labels[:10])}.",
             "Use the builder.py that the model was trained with.",
         )
-    return read_examples(dataset, mapper, path.name), positive_index(mapper)
+    return read_examples(dataset, mapper, files[0].name), positive_index(mapper)
 
 
 def _given(hyperparameters: str) -> dict[str, str]:
     """Return the settings of HP, of which only those for reading data mean something here; "" is the default."""
     given = parse_assignments(hyperparameters)
-    config = TrainConfig.from_hyperparameters({name: value for name, value in given.items() if value})
+    try:
+        config = TrainConfig.from_hyperparameters({name: value for name, value in given.items() if value})
+    except UserError as error:
+        raise UserError(error.cause, "Correct HP.") from None
     other = [name for name in given if name not in READER_SETTINGS]
     if other:
         raise UserError(
@@ -54,12 +73,3 @@ def _given(hyperparameters: str) -> dict[str, str]:
             f"Take it out; there are {', '.join(READER_SETTINGS)}.",
         )
     return {name: getattr(config, name) for name in given}
-
-
-def _files(path: Path, labels: ClassNames, info: Mapping[str, Any], given: Mapping[str, str]) -> DataFiles:
-    """Return the file with the settings and columns of the training, where none are given instead."""
-    files = DataFiles([path], settings_of(info, given, path), labels)
-    if not reads_tables():
-        return files
-    columns = trained_columns(info)
-    return with_trained_columns(files, {k: v for k, v in columns.items() if f"{k}_column" not in given})

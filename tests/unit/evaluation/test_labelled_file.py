@@ -115,3 +115,97 @@ def test_wrong_settings_are_refused_in_a_sentence(tmp_path, hp, words):
 def test_what_other_versions_wrote_is_no_obstacle(tmp_path, info):
     """training.json may say nothing about columns, or something else."""
     assert texts_of(written(tmp_path / "r.csv", "label,text", "{label},{text}"), info) == TEXTS
+
+
+BY_NUMBER = {"hyperparameters": {"label_column": "2", "text_column": "1", "header": "false"}}
+TOLD = {
+    "hyperparameters": {"label_column": "kind", "text_column": "prose", "header": "true"},
+    "data": {"columns": {"label": "kind", "text": "prose"}},
+}
+
+
+def test_numbers_of_the_training_hold_for_a_file_without_names(tmp_path):
+    """As for its own data; also where a header was in them."""
+    path = written(tmp_path / "t.csv", "", "{text},{label}")
+    assert texts_of(path, BY_NUMBER) == TEXTS
+    numbers = {"label_column": "3", "text_column": "2"}
+    named = {"hyperparameters": numbers, "data": {"columns": {"label": "kind", "text": "prose"}}}
+    assert texts_of(written(tmp_path / "n.csv", "", "7,{text},{label}"), named) == TEXTS
+    assert texts_of(written(tmp_path / "n.csv", "nr,x,kind,prose", "7,8,{label},{text}"), named) == TEXTS
+
+
+def test_numbers_of_the_training_do_not_hold_for_a_file_with_names(tmp_path, caplog):
+    """The names in use do, whatever stands in those places; the log says so."""
+    path = written(tmp_path / "named.csv", "id,label,text", "1,{label},{text}")
+    assert texts_of(path, BY_NUMBER) == TEXTS
+    assert (
+        "named.csv does not fit the training's text_column=1 label_column=2 header=false: it is"
+        in caplog.text
+    )
+    records = [{"id": "1", "label": label, "text": text} for label, text in ROWS]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
+    assert texts_of(tmp_path / "a.jsonl", BY_NUMBER) == TEXTS
+    assert texts_of(path, BY_NUMBER, "label_column=2 text_column=3 header=true") == TEXTS
+
+
+def test_a_column_of_a_name_that_another_has_is_found_by_its_number(tmp_path):
+    """Only the number tells them apart, if the file has the layout of the training's."""
+    info = {
+        "hyperparameters": {"label_column": "kind", "text_column": "3", "header": "true"},
+        "data": {"columns": {"label": "kind", "text": "note"}},
+    }
+    assert texts_of(written(tmp_path / "r.csv", "kind,note,note", "{label},x,{text}"), info) == TEXTS
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "dropped"),
+    [
+        ("label,text", "{label},{text}", "text_column=prose label_column=kind"),
+        ("kind,text", "{label},{text}", "text_column=prose"),
+        ("KIND,Prose", "{label},{text}", ""),
+        ("", "{label},{text}", "text_column=prose label_column=kind"),
+    ],
+)
+def test_told_names_that_a_file_does_not_have_are_left_out_with_a_word(
+    tmp_path, caplog, header, row, dropped
+):
+    """The names in use take their place; case does not matter."""
+    assert texts_of(written(tmp_path / "r.csv", header, row), TOLD) == TEXTS
+    expected = [f"r.csv does not fit the training's {dropped}: it is read without"] if dropped else []
+    assert caplog.messages == expected
+
+
+def test_a_delimiter_and_a_title_that_do_not_fit_are_left_out(tmp_path, caplog):
+    """Label and text are where they were."""
+    info = {
+        "hyperparameters": {"delimiter": ";", "title_column": "head"},
+        "data": {"columns": {"label": "verdict", "text": "review", "title": "head"}},
+    }
+    path = written(tmp_path / "r.csv", "verdict,review", "{label},{text}")
+    assert texts_of(path, info) == TEXTS
+    assert "title_column=head" in caplog.text
+    assert "delimiter=" in caplog.text
+    path = written(tmp_path / "r.csv", "verdict,head,review", "{label},so:,{text}")
+    assert texts_of(path, info) == [f"so: {text}" for text in TEXTS]
+
+
+def test_a_file_that_no_reading_fits_names_the_settings_of_the_training(tmp_path):
+    """So that nobody looks for them in HP."""
+    path = written(tmp_path / "r.csv", "a,b,c", "{label},{text},7")
+    with pytest.raises(
+        UserError, match=r"Nor do the training's settings fit it: .*text_column=prose"
+    ) as caught:
+        read_labelled(path, LABELS, TOLD)
+    assert_clear(caught.value)
+
+
+def test_remedies_speak_of_this_command(tmp_path):
+    """There is no job here, words cannot become a class, and a folder is there."""
+    (tmp_path / "r.csv").write_text("label,text\ngood,a\nNaN,b\n")
+    with pytest.raises(UserError, match=r"missing_labels=drop leaves rows without a label out.$") as caught:
+        read_labelled(tmp_path / "r.csv", LABELS)
+    assert "keep" not in str(caught.value)
+    with pytest.raises(UserError, match=r"Correct HP.$"):
+        read_labelled(tmp_path / "r.csv", LABELS, {}, "header=yes")
+    with pytest.raises(UserError, match="is a folder, and one file is read"):
+        read_labelled(tmp_path, LABELS)

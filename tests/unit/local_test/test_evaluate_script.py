@@ -12,6 +12,8 @@ SCRIPT = Path(__file__).parents[3] / "local_test" / "evaluate.sh"
     ("data", "output", "message"),
     [
         ("s3://bucket/test.csv", "", "DATA=s3://bucket/test.csv is an address, and a local run reads files"),
+        ("model", "", "DATA=model is a folder: name one file"),
+        ("a.csv none.csv", "", "DATA=a.csv none.csv names several files, and evaluate reads one"),
         ("none.csv", "", "There is no file 'none.csv'"),
         ("a.csv", "a.csv", "OUTPUT=a.csv is a file: name a folder."),
         ("a.csv", "model", "OUTPUT=model is in the model folder"),
