@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
-from bert_classifier.data.labels import missing_remedy
+from bert_classifier.data.labels import MISSING_REMEDY, MISSING_REMEDY_OF_CLASSES
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.table import Table, open_table
@@ -69,7 +69,8 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         is_missing = any(
             "stands for a missing value" in reason or "label is empty" in reason for reason in wrong.reasons
         )
-        wrong.refuse(missing_remedy(has_classes=bool(files.classes)) if is_missing else "")
+        remedy = MISSING_REMEDY_OF_CLASSES if files.classes else MISSING_REMEDY
+        wrong.refuse(remedy if is_missing else "")
         self.texts = self._writer.finish()
         self.label_names = list(self._codes)
         self.label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)

@@ -13,17 +13,14 @@ _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
 # As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
 _LIST = re.compile(r"""\s*(?:[\[{]\s*["'\[{]|\[[^\]]*[, ][^\]]*\]\s*$|\{[^}]*,[^}]*\}\s*$)""")
 _DROP = " missing_labels=drop leaves rows without a label out"
+MISSING_REMEDY = f"{_DROP}; missing_labels=keep makes such words a class."
+MISSING_REMEDY_OF_CLASSES = f"{_DROP}."  # where the classes are given
 
 
 def normal_label(label: str) -> str:
     """Return a label without surrounding blanks, in Unicode form NFC."""
     label = label.strip()
     return label if label.isascii() else unicodedata.normalize("NFC", label)
-
-
-def missing_remedy(*, has_classes: bool) -> str:
-    """Return what to set for missing labels; words for them cannot become a class where the classes are given."""
-    return f"{_DROP}." if has_classes else f"{_DROP}; missing_labels=keep makes such words a class."
 
 
 def is_missing(label: str) -> bool:
