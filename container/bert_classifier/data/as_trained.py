@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from bert_classifier.data.columns import bare
 from bert_classifier.data.forms import form_of, read_form_lines
 from bert_classifier.data.reader_settings import DEFAULTS, READER_SETTINGS, DataFiles, ReaderSettings
 from bert_classifier.data.shapes import quoted_value
@@ -55,22 +56,31 @@ def trained_settings(info: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TextFields:
-    """What the training data called the parts of a text.
+    """What the training data called the parts of a text, and its label.
 
     Attributes:
         text: name of the text column; empty if it had none.
         title: name of the column that stands before the text; empty without one.
+        label: name of the label column, by which a header is known; empty if it had none.
     """
 
     text: str = ""
     title: str = ""
+    label: str = ""
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
         """Return those of a trained model, by its training.json."""
         columns = trained_columns(info)
         is_title_joined = bool(trained_settings(info).get("title_column"))
-        return cls(columns.get("text", ""), columns.get("title", "") if is_title_joined else "")
+        title = columns.get("title", "") if is_title_joined else ""
+        return cls(columns.get("text", ""), title, columns.get("label", ""))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names without case and separators; numbers are none, since a text may be one."""
+        names = map(bare, (self.text, self.title, self.label))
+        return frozenset(name for name in names if any(map(str.isalpha, name)))
 
 
 def settings_of(info: Mapping[str, Any], given: Mapping[str, str], path: Path) -> ReaderSettings:

@@ -4,12 +4,21 @@ Shared by the server and the launcher's checks; for training, `dialect` recognis
 Standard library only.
 """
 
+import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, TITLE_NAMES, bare, is_unnamed
 
-_OTHER_DELIMITERS = re.compile(r"[;\t|]")
+_OTHER_DELIMITERS = re.compile(r"[;\t|~^]")
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_SPLIT = (
+    (";", re.compile(r";(?![-^o']?[])(*DPp](?!\w))")),  # not ;-) and its like
+    ("\t", re.compile(r"\t")),
+    ("|", re.compile(r"\|")),
+)
+_INNER_CELLS = 3  # looked at in a row, behind the first
+_ID = re.compile(r"\s*(?=\S*[0-9])[\w:./#-]+\s*")  # one word with a digit
 _LABELS = frozenset().union(*LABEL_NAMES)
 _OF_PAIRS = ("answer", "premise", "hypothesis")  # texts that come with another one
 _TEXTS = frozenset(_OF_PAIRS).union(*TEXT_NAMES, *TITLE_NAMES)
@@ -17,17 +26,23 @@ _NUMBER = re.compile(r"([0-9]{1,2}|[ab])$")  # sentence1, text_a
 _MOST_WORDS = 4  # in a class name, if the classes are unknown
 
 
-def is_likely_header(cells: Sequence[str]) -> bool:
-    """Return whether a row looks like a header: it names a label and a text, or one of them among other names."""
+def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -> bool:
+    """Return whether a row looks like a header: it names a label and a text, or one of them among other names.
+
+    Args:
+        own: names of the columns of a model's training data, as TextFields.names returns them.
+    """
     if len(cells) == 1:
         cells = _OTHER_DELIMITERS.split(cells[0])
-    if len(cells) == 1:
-        return _is_label(bare(cells[0])) or _is_text(bare(cells[0]))
     names = [bare(cell) for cell in cells]
     has_label, has_text = any(map(_is_label, names)), any(map(_is_text, names))
-    if has_label and has_text:
+    num_own = len({*own} & {*names})
+    if (has_label and has_text) or num_own > 1:
         return True
-    return (has_label or has_text) and all(map(_is_name, cells, names))
+    is_known = has_label or has_text or num_own > 0
+    return is_known and (
+        len(cells) == 1 or all(_is_name(*pair, own) for pair in zip(cells, names, strict=True))
+    )
 
 
 def _is_label(name: str) -> bool:
@@ -41,9 +56,9 @@ def _is_text(name: str) -> bool:
     )
 
 
-def _is_name(cell: str, name: str) -> bool:
+def _is_name(cell: str, name: str, own: Collection[str]) -> bool:
     """Return whether one cell of several could name a column: a known name, no name, or a single word."""
-    known = not name or _is_label(name) or _is_text(name) or is_unnamed(name)
+    known = not name or name in own or _is_label(name) or _is_text(name) or is_unnamed(name)
     return known or cell.strip().isidentifier()
 
 
@@ -55,7 +70,10 @@ def classes_of(names: Sequence[str]) -> frozenset[str]:
 
 
 class LabelColumns:
-    """Detects whether the first or last cells of rows are labels.
+    """Detects whether cells of rows, between any usual delimiters, are labels.
+
+    A text alone may have such a cell by chance: at an end of the row it counts, between others only if the row begins
+    with an id, or if several rows have a label there.
 
     Args:
         classes: as classes_of returns them; None = unknown: any few words may be a class.
@@ -63,36 +81,80 @@ class LabelColumns:
 
     def __init__(self, classes: frozenset[str] | None) -> None:
         self._classes = classes
-        self._counts = {0: [0, 0], -1: [0, 0]}  # by cell position: rows without and with a label there
+        self._rows = 0
+        self._places: dict[tuple[str, int], _Place] = {}  # by delimiter and cell position
 
-    def add(self, cells: Sequence[str]) -> bool:
-        """Count a row; return whether it alone would be refused."""
-        if not any(cell.strip() for cell in cells):
+    def add(self, cells: Sequence[str], *, is_quoted: bool = False) -> bool:
+        """Count a row; return whether any cell may be a label.
+
+        Args:
+            cells: between commas.
+            is_quoted: whether the row is one quoted cell, and so one text whatever it contains.
+        """
+        line = cells[0] if len(cells) == 1 else ",".join(cells)
+        if not line.strip(", \t\r\n"):
             return False
-        found = [self._has_label(cells, position) for position in self._counts]
-        for counts, is_label in zip(self._counts.values(), found, strict=True):
-            if is_label is not None:
-                counts[is_label] += 1
-        return True in found
+        self._rows += 1
+        found = self._count(",", cells)
+        for delimiter, pattern in () if is_quoted else _SPLIT:
+            if delimiter in line:
+                found = self._count(delimiter, pattern.split(line)) or found
+        return found
 
     @property
     def place(self) -> str:
-        """Where most rows have a label: "begin", "end", or "" for nowhere."""
-        (others, first), (other_ends, last) = self._counts.values()
-        return "begin" if first > others else "end" if last > other_ends else ""
+        """Where most rows have a label, as a verb with its object; "" for nowhere."""
+        found = (key for key, place in self._places.items() if place.is_in_most(self._rows))
+        delimiter, position = next(found, ("", 0))
+        if not delimiter:
+            return ""
+        where = {0: "begin with a class", -1: "end with a class"}
+        return f"{where.get(position, f'have a class as cell {position + 1},')} beside a {_DELIMITERS[delimiter]}"
 
-    def _has_label(self, cells: Sequence[str], position: int) -> bool | None:
-        """Return whether a row has a label there beside its text; None if undecided."""
-        is_prose = any(cell[:1].isspace() for cell in cells[1:])  # "No, thanks" has a blank
-        if len(cells) == 1 or is_prose:
+    def _count(self, delimiter: str, cells: Sequence[str]) -> bool:
+        """Count the labels among the cells of a row; return whether there is one."""
+        if len(cells) == 1 or any(
+            map(str.isspace, (cell[:1] for cell in cells[1:]))
+        ):  # "No, thanks" has a blank
             return False
-        label = cells[position].strip()
-        if not self._may_be_class(label):
-            return False
-        inner = cells[1][:1] if position == 0 else cells[-2].strip()[-1:]
-        return None if label.isdigit() and inner.isdigit() else True  # "1,000 people"
+        is_found = False
+        has_id = _ID.fullmatch(cells[0]) is not None
+        for position in (0, -1, *range(1, min(len(cells) - 1, _INNER_CELLS + 1))):
+            label = cells[position].strip()
+            if self._may_be_class(label):
+                place = self._places.setdefault((delimiter, position), _Place())
+                is_undecided = label.isdigit() and _is_in_number(cells, position)
+                place.add(is_undecided=is_undecided, is_sure=has_id or position in (0, -1))
+                is_found = is_found or not is_undecided
+        return is_found
 
     def _may_be_class(self, label: str) -> bool:
         if self._classes is not None:
             return label.casefold() in self._classes
         return 0 < len(label.split()) <= _MOST_WORDS
+
+
+@dataclasses.dataclass(slots=True)
+class _Place:
+    """How many rows have a label in one place, and whether a single one suffices."""
+
+    labels: int = 0
+    undecided: int = 0
+    is_sure: bool = False
+
+    def add(self, *, is_undecided: bool, is_sure: bool) -> None:
+        self.undecided += is_undecided
+        self.labels += not is_undecided
+        self.is_sure = self.is_sure or is_sure
+
+    def is_in_most(self, rows: int) -> bool:
+        others = rows - self.labels - self.undecided
+        return self.labels > others and (self.is_sure or self.labels > 1)
+
+
+def _is_in_number(cells: Sequence[str], position: int) -> bool:
+    """Return whether the cell may be digits of a number with delimiters, such as "1,000 people"; an id is none."""
+    position %= len(cells)
+    before = "" if position == 0 else cells[position - 1].strip()
+    behind = "" if position == len(cells) - 1 else cells[position + 1][:1]
+    return behind.isdigit() or (before[-1:].isdigit() and (behind == "" or not before.isdigit()))

@@ -199,7 +199,7 @@ def _label_finding(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) ->
     return warn(
         "input",
         f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
-        f"have a few words beside a comma; if these are classes of the model, the server refuses {refused} "
+        f"have a few words beside a delimiter; if these are classes of the model, the server refuses {refused} "
         "with 400, and the job fails",
         f"{remedy} {as_records}".strip(),
     )

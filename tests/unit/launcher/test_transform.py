@@ -206,7 +206,7 @@ def test_parameters_of_a_form_are_not_the_form(tmp_path):
             2,
         ),
         (
-            "Film,title,one two\nNo,another,three four\nFilm,a third,five\n",
+            "Film,one more,two words and others\nNo,another,three four\nFilm,a third,five\n",
             "the text is column 3, the label column 1",
             3,
         ),

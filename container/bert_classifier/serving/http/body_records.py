@@ -13,6 +13,7 @@ from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
 from bert_classifier.data.records import RowError, parse_json, read_csv_rows, text_problem
 from bert_classifier.errors import RequestError
+from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
 
 # Names that clients use for one of several texts, without separators; not names of data about a text (text_id).
@@ -54,16 +55,24 @@ def of_json_value(value: Any, fields: TextFields = NO_FIELDS) -> Record:
     if isinstance(value, dict):
         name = _text_name(value, fields.text)
         if name is None:
-            own = f", {shown(fields.text)}" if fields.text and fields.text not in _PLAIN_NAMES else ""
-            return RecordError(f'the object must have either "text" or "inputs"{own}')
+            return RecordError(_why_no_text(value, fields.text))
         if "parameters" in value:
             return RecordError(
                 '"parameters" apply to a whole request: put them beside "inputs" in application/json'
             )
         value = _with_title(value, name, fields.title) if fields.title else value[name]
+        if isinstance(value, RecordError):
+            return value
     if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
         raise _second_text_error("A record is a list of several texts.")
     return _checked(value)
+
+
+def _why_no_text(record: dict[str, Any], own: str) -> str:
+    if all(name in record for name in _PLAIN_NAMES):
+        return 'the object has both "text" and "inputs": send one of them'
+    names = [f'"{name}"' for name in _PLAIN_NAMES] + [f'"{own}"'] * bool(own and own not in _PLAIN_NAMES)
+    return f"the object has no text: name it {', '.join(names[:-1])} or {names[-1]}"
 
 
 def _text_name(record: dict[str, Any], own: str) -> str | None:
@@ -100,8 +109,18 @@ def _other_names(record: dict[str, Any], own: str) -> list[str]:
 
 def _with_title(record: dict[str, Any], name: str, title_name: str) -> Any:
     """Return the text with its title before it, as at training; anything else than strings as it is."""
-    text, title = record[name], record.get(title_name)
-    return with_title(title, text) if isinstance(text, str) and isinstance(title, str) else text
+    alike = [field for field in record if field != name and bare(field) == bare(title_name)]
+    found = [title_name] if title_name in alike else alike
+    if len(found) != 1:
+        number = "has several fields called" if found else "has no"
+        return RecordError(
+            f'the object {number} "{title_name}", the title at training: send one, empty where a text has none, or'
+            " a string instead of the object"
+        )
+    text, title = record[name], record[found[0]]
+    if not isinstance(title, str | None):
+        return RecordError(f'the title "{found[0]}" must be a string, not {json_kind(title)}')
+    return with_title(title or "", text) if isinstance(text, str) else text
 
 
 def _refuse_second_text(record: dict[str, Any], own: str) -> None:
@@ -125,6 +144,11 @@ def _refuse_second_text(record: dict[str, Any], own: str) -> None:
 def _is_no_text(value: Any) -> bool:
     """Return whether a value is a number, empty or blank, so not a text or a container of texts."""
     return isinstance(value, int | float) or not value or (isinstance(value, str) and not value.strip())
+
+
+def is_second_text(name: str) -> bool:
+    """Return whether a name is in use for one of several texts."""
+    return _SECOND_TEXT.fullmatch(_SEPARATOR.sub("", name).lower()) is not None
 
 
 def _second_text_error(cause: str) -> RequestError:
@@ -195,10 +219,11 @@ def of_cell(cell: str) -> Record:
 
 
 class CsvRecord(NamedTuple):
-    """A row of CSV: its cells (none if it is invalid), and the row as one text."""
+    """A row of CSV: its cells (none if it is invalid), the row as one text, and whether it was quoted as a whole."""
 
     cells: list[str]
     record: Record
+    is_quoted: bool = False
 
 
 def of_csv(body: bytes) -> Iterator[CsvRecord]:
@@ -224,7 +249,8 @@ def of_csv(body: bytes) -> Iterator[CsvRecord]:
             lines.position = behind
             yield CsvRecord([], RecordError(error.cause))
         else:
-            yield CsvRecord(cells, _text_of_cells(cells, _without_end(line)))
+            text = _without_end(line)
+            yield CsvRecord(cells, _text_of_cells(cells, text), len(cells) == 1 and cells[0] != text)
 
 
 def _text_of_cells(cells: list[str], line: str) -> Record:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.columns import bare
 from bert_classifier.data.records import parse_json
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import nearest, shown
@@ -97,7 +98,8 @@ def _decode_json(body: bytes, max_records: int, fields: TextFields) -> tuple[Ite
         ) from error
     top_k = None
     if isinstance(value, dict):
-        if fields.text and fields.text in value and not value.keys() & {*_ENVELOPE}:
+        is_record = bool(fields.text) and bare(fields.text) in map(bare, value)
+        if is_record and not value.keys() & {*_ENVELOPE}:
             value = [value]
         else:
             value, top_k = _open_envelope(value)

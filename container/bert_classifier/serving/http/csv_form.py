@@ -2,18 +2,27 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Self
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.columns import bare, with_title
+from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
-from bert_classifier.serving.http.body_records import NO_FIELDS, CsvRecord, Record, RecordError, of_cell
+from bert_classifier.job.wording import counted
+from bert_classifier.serving.http.body_records import (
+    NO_FIELDS,
+    CsvRecord,
+    Record,
+    RecordError,
+    is_second_text,
+    of_cell,
+)
 
 PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
-_DELIMITER = re.compile(r"[;\t|]")
+_DELIMITER = re.compile(r"[;\t|~^]")
+_KNOWN_TEXTS = (frozenset().union(*TEXT_NAMES), *(frozenset({name}) for name in LAST_TEXT_NAMES))
 _ANNOUNCE = (
     "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent.",
     "Take it out; if it is a text, send the Content-Type text/csv; header=absent.",  # in batch transform
@@ -28,7 +37,7 @@ class CsvForm:
         header: PRESENT, ABSENT, or "" if the Content-Type does not say.
         labels: possible labels of the model's classes, from csv_looks.classes_of.
         is_part: whether the body may be a later part of a file, without the file's header.
-        fields: names of the text and the title in the model's training data.
+        fields: names of the text, the title and the label in the model's training data.
     """
 
     header: str = ""
@@ -49,7 +58,7 @@ def records_of(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
 
     Raises:
         RequestError: 400 for a header that was not announced, is invalid or names several columns without the
-            training's; 400 at the end if most rows of a single column begin or end with a label.
+            training's; 400 at the end if most rows of a single column have a label in the same place.
     """
     rows = iter(rows)
     if form.header == PRESENT:
@@ -63,11 +72,11 @@ def records_of(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
         if is_first and not _is_blank(row):
             is_first = False
             _refuse_header(row, form)
-        labels.add(row.cells)
+        labels.add(row.cells, is_quoted=row.is_quoted)
         yield row.record
     if labels.place:
         raise _error(
-            f"Most rows {labels.place} with a class beside a comma, like training data.",
+            f"Most rows {labels.place}, like training data.",
             "Send the texts alone, or quote each text as a whole.",
         )
 
@@ -90,14 +99,15 @@ class _TextColumns:
             return row.record  # why it is invalid
         if len(cells) != self.width:
             is_blank = not "".join(cells).strip()
-            wrong = f"the row has {len(cells)} cells instead of {self.width}: quote a text that has commas"
+            wrong = f"the row has {counted(len(cells), 'cell')} instead of {self.width}"
+            wrong += ": quote a text that has commas" if len(cells) > self.width else ""
             return of_cell("") if is_blank else RecordError(wrong)
         text = cells[self.text]
         return of_cell(text if self.title is None else with_title(cells[self.title], text))
 
 
 def _refuse_header(first: CsvRecord, form: CsvForm) -> None:
-    if form.header != ABSENT and is_likely_header(first.cells):
+    if form.header != ABSENT and is_likely_header(first.cells, form.fields.names):
         raise _error(
             "The first row looks like a header, which names columns.",
             _ANNOUNCE[form.is_part],
@@ -113,26 +123,55 @@ def _text_columns(header: CsvRecord, form: CsvForm) -> _TextColumns | None:
         )
     if not header.cells and isinstance(header.record, RecordError):
         raise _error(f"The header row cannot be read ({header.record.error}).", "Correct the row.")
-    own, count = form.fields.text, len(header.cells)
-    if count == 1:
-        names = _DELIMITER.split(header.cells[0])
-        if len(names) > 1 and _position(names, own) is not None:
+    names, fields = header.cells, form.fields
+    if len(names) == 1:
+        if is_likely_header(names, fields.names) and len(_DELIMITER.split(names[0])) > 1:
             raise _error("The header's columns are not separated by commas.", "Send commas, or JSON Lines.")
-        return None
-    text = _position(header.cells, own)
-    if text is None:
-        unknown = f", but not once {shown(own)}, the text column of the training" if own else ""
+        text = 0
+    else:
+        text = _text_position(names, fields)
+    title = _title_position(names, fields.title) if fields.title else None
+    return _TextColumns(len(names), text, title) if len(names) > 1 else None
+
+
+def _title_position(names: Sequence[str], title: str) -> int:
+    found = _positions(names, {bare(title)})
+    if len(found) == 1:
+        return found[0]
+    number = f"has {counted(len(found), 'column')} called" if found else "has no column"
+    raise _error(
+        f"The header {number} {shown(title)}, which stands before the text in the training data.",
+        "Send it once, with empty cells where a text has none.",
+    )
+
+
+def _text_position(names: Sequence[str], fields: TextFields) -> int:
+    """Return the position of the training's text column, or without it of the only one with a name in use."""
+    found = _positions(names, {bare(fields.text)} if fields.text else ())
+    if len(found) == 1:
+        return found[0]
+    others = {bare(fields.title), bare(fields.label)} - {""}
+    known = found or next(filter(None, (_positions(names, group - others) for group in _KNOWN_TEXTS)), [])
+    several = known + [at for at, name in enumerate(names) if at not in known and is_second_text(name)]
+    if len(known) == 1 and len(several) == 1:
+        return known[0]
+    wanted = shown(fields.text or "text")
+    if known:
+        listed = " and ".join(shown(names[at].strip()) for at in several)
         raise _error(
-            f"The header names {count} columns{unknown}.",
-            "Send the column of texts alone, or application/jsonlines.",
+            f"The header names {len(several)} columns that may be the text: {listed}.",
+            f"Send one of them, called {wanted}.",
         )
-    return _TextColumns(count, text, _position(header.cells, form.fields.title))
+    own = f"{wanted}, the text column of the training, or " if fields.text else ""
+    raise _error(
+        f"The header names {len(names)} columns, but not {own}a name in use for texts.",
+        f"Call the column of texts {wanted}.",
+    )
 
 
-def _position(names: Sequence[str], wanted: str) -> int | None:
-    """Return the position of the one name that is this one but for case and separators; None without one."""
-    found = [at for at, name in enumerate(names) if wanted and bare(name) == bare(wanted)]
-    return found[0] if len(found) == 1 else None
+def _positions(names: Sequence[str], wanted: Collection[str]) -> list[int]:
+    """Return the positions of the names that are among these but for case and separators."""
+    return [at for at, name in enumerate(names) if bare(name) in wanted]
 
 
 def _error(cause: str, remedy: str) -> RequestError:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bert_classifier.data.csv_looks import is_likely_header
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.body_records import RecordError
@@ -18,6 +19,7 @@ from bert_classifier.serving.model.predictor import Prediction, predictions_of
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
 LABELS = ("World", 'Sci, "Tech"', "Süd")
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), min_size=1).filter(str.strip)
+TEXT = TEXT.filter(lambda text: not is_likely_header([text]))
 
 
 def _records(media_type: str, body: str | bytes, max_records: int = 100) -> list[str | None]:

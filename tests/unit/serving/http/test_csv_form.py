@@ -67,15 +67,16 @@ def test_a_csv_header_is_not_a_text(header):
 
 
 def test_a_csv_header_that_is_announced_is_left_out():
-    """Whatever its name; with several columns, or in parts of a file, it cannot be."""
+    """Whatever its name; of several columns one must be known, and parts of a file have none."""
     form = dataclasses.replace(FORM, header="present")
     assert _csv("utterance\na plain text\nanother, one\n", form) == ["a plain text", "another, one"]
     assert _csv("utterance\n", form) == _csv("", form) == _csv("\n", form) == []
     assert _csv("\n \ntext\na plain text\n", form) == ["a plain text"]
     with pytest.raises(RequestError, match=r"The header row cannot be read \(.*quote"):
         _csv('"text\na plain text\n', form)
-    with pytest.raises(RequestError, match="names 2 columns"):
-        _csv("utterance,id\na plain text,1\n", form)
+    assert _csv("utterance,id\na plain text,1\n", form) == ["a plain text"]
+    with pytest.raises(RequestError, match="names 2 columns, but not a name in use"):
+        _csv("words,id\na plain text,1\n", form)
     with pytest.raises(RequestError, match="first row"):
         _csv("utterance\na plain text\n", dataclasses.replace(form, is_part=True))
 
@@ -95,11 +96,21 @@ def test_a_csv_header_that_is_announced_is_left_out():
         "a plain text,film\nanother, with a comma,no\nmore,company\n",
         "a plain text,0\nanother,1\n",
         "7,a plain text,Film\n8,another,Company\n",
+        *("Film;a plain text, with more\nCompany;another", "2\ta plain text", "a plain text|Film"),
+        *(
+            "1,Film,a plain text",
+            "17\tFilm\ta plain text",
+            "b-12;company;a plain text;x",
+            "17,1,a plain text",
+        ),
+        "one title,Film,a plain text\nanother,Company,more\n",
+        '7,Film,"a plain text, with more"\n',
+        "Film;;-) a plain text\nFilm;another\nNo;third\n",
     ],
 )
 def test_labels_beside_the_texts_are_no_part_of_them(body):
-    """Rows most of which begin or end with a class of the model, by name or number, are training data."""
-    with pytest.raises(RequestError, match=r"Most rows (begin|end) with a class") as caught:
+    """Rows most of which have a class of the model in one place, by name or number, are training data."""
+    with pytest.raises(RequestError, match=r"Most rows (begin|end|have a) .*class .*beside a ") as caught:
         _csv(body)
     assert (caught.value.status, caught.value.code) == (400, "bad_csv")
 
@@ -121,6 +132,12 @@ def test_labels_beside_the_texts_are_no_part_of_them(body):
         "message received,thank you all",
         "a text; with more",
         "the rating|the question",
+        "no;-) thanks\nno ;)\nno;P\n",
+        "1;2 of them\nwe saw 1|2|3 of them",
+        "maybe,no,of course",
+        "in 1,2,3 steps",
+        '"Film;a plain text"\n"1\tFilm\ta text"',
+        "Film; a text\nto film|as one\n",
     ],
 )
 def test_texts_that_merely_begin_like_training_data_are_texts(body):
@@ -165,6 +182,9 @@ def test_natural_sentences_are_never_refused():
         "in 1,000 of 2,5 cases",
         "positive, in a word",
         "text, images and sound",
+        "yes;-) a film",
+        "from LOC; in 2;3 days | yes",
+        "he said yes,no,whatever",
     ]
     for sentence in sentences:
         assert _csv(sentence, form) == [sentence]

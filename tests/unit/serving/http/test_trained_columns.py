@@ -18,6 +18,11 @@ from support.clear_text import assert_clear
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
 NONE, REVIEW = TextFields(), TextFields("review")
 TITLED = TextFields("review", "headline")
+PROSE = TextFields("prose", "", "kind")
+NO_TITLE = (
+    '[the object {} "headline", the title at training: send one, empty where a text has none, or a string instead of'
+    " the object]"
+)
 
 
 def read(
@@ -47,17 +52,26 @@ def read(
         (NONE, {"message": "", "utterance": "a"}, "a"),
         (NONE, {"review": " "}, "[the text is empty]"),
         (REVIEW, {"review": 5}, "[the text must be a string, not a number]"),
-        (REVIEW, {"rev": "a"}, """[the object must have either "text" or "inputs", 'review']"""),
-        (NONE, {"words": "a"}, '[the object must have either "text" or "inputs"]'),
+        (REVIEW, {"rev": "a"}, '[the object has no text: name it "text", "inputs" or "review"]'),
+        (NONE, {"words": "a"}, '[the object has no text: name it "text" or "inputs"]'),
         (
             TextFields("text"),
             {"text": "a", "inputs": "b"},
-            '[the object must have either "text" or "inputs"]',
+            '[the object has both "text" and "inputs": send one of them]',
         ),
         (TITLED, {"headline": "t", "review": "a"}, "t a"),
         (TITLED, {"headline": None, "review": "a"}, "a"),
         (TITLED, {"headline": " t ", "review": ""}, "t"),
-        (TITLED, {"text": "a"}, "a"),
+        (TITLED, {"text": "a", "Headline": "t"}, "t a"),
+        (TextFields("Body", "Subject"), {"body": "a", "subject": "t"}, "t a"),
+        (TITLED, {"review": "a", "headline": 5}, '[the title "headline" must be a string, not a number]'),
+        (TITLED, {"review": "a"}, NO_TITLE.format("has no")),
+        (TITLED, {"text": "a"}, NO_TITLE.format("has no")),
+        (
+            TITLED,
+            {"review": "a", "Headline": "t", "HEADLINE": "u"},
+            NO_TITLE.format("has several fields called"),
+        ),
         (REVIEW, {"title": "t", "review": "a"}, "a"),
     ],
 )
@@ -100,7 +114,7 @@ def test_the_text_column_of_csv_is_classified():
     body = 'id,Review,sentiment\r\n1,"a, b",good\n2,two,bad\n\n3,x\n4,"c ""d""",\n5, ,bad\n6,"open,good\n'
     assert read(CSV, body) == [
         *("a, b", "two", "[the text is empty]"),
-        "[the row has 2 cells instead of 3: quote a text that has commas]",
+        "[the row has 2 cells instead of 3]",
         *('c "d"', "[the text is empty]"),
         "[a quote opened in this row is never closed]",
     ]
@@ -111,14 +125,34 @@ def test_the_text_column_of_csv_is_classified():
     ]
     assert read(CSV, "headline,review\nt,a\n,b\n", TITLED) == ["t a", "b"]
     assert read(CSV, "sentiment,review\n") == []
+    assert read(CSV, "sentiment,review\ngood,a, b\ngood\n") == [
+        "[the row has 3 cells instead of 2: quote a text that has commas]",
+        "[the row has 1 cell instead of 2]",
+    ]
+    assert read(CSV, "label,text\ng,a\n") == read(CSV, "review,id\na,1\n", NONE) == ["a"]
+    assert read(CSV, "id,title\n1,a\n", NONE) == read(CSV, "source,title\na,t\n", NONE) == ["a"]
 
 
 @pytest.mark.parametrize(
     ("body", "fields", "words"),
     [
-        ("text,label\na,b\n", REVIEW, "2 columns, but not once 'review', the text column of the training"),
-        ("review,Review\na,b\n", REVIEW, "not once 'review'"),
-        ("review,label\na,b\n", NONE, "names 2 columns[.]"),
+        (
+            "words,label\na,b\n",
+            REVIEW,
+            "2 columns, but not 'review', the text column of the training, or a name",
+        ),
+        ("review,Review\na,b\n", REVIEW, "2 columns that may be the text: 'review' and 'Review'"),
+        ("words,label\na,b\n", NONE, "Call the column of texts 'text'[.]"),
+        (
+            "text,comment\na,b\n",
+            NONE,
+            "may be the text: 'text' and 'comment'. Send one of them, called 'text'",
+        ),
+        ("question,context\na,b\n", NONE, "may be the text: 'question' and 'context'"),
+        ("review,id\na,b\n", TITLED, "has no column 'headline', which stands before the text"),
+        ("review\na\n", TITLED, "has no column 'headline'"),
+        ("review,headline,Headline\na,b,c\n", TITLED, "has 2 columns called 'headline'"),
+        ("label;text\n1;a\n", NONE, "not separated by commas"),
         ("id;review\n1;a\n", REVIEW, "not separated by commas"),
     ],
 )
@@ -128,6 +162,27 @@ def test_a_header_without_the_training_column_is_refused(body, fields, words):
         read(CSV, body, fields)
     assert (caught.value.status, caught.value.code) == (400, "bad_csv")
     assert_clear(caught.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["kind,prose", "kind;prose", "kind~prose", "prose", '"Prose"', "id,prose", "prose\tmade up one\tkind"],
+)
+def test_a_header_of_the_training_is_no_text(header):
+    """Nobody else's model knows these names; announced, it is read."""
+    with pytest.raises(RequestError, match=r"looks like a header.*header=present"):
+        read(CSV, f"{header}\nx\n", PROSE, header="")
+    assert len(read(CSV, f"{header}\nx\n", PROSE, header="absent")) == 2
+    assert len(read(CSV, f"{header}\nx\n", NONE, header="")) == 2
+    assert read(CSV, "kind,prose\nx,a\n", PROSE) == ["a"]
+
+
+def test_texts_with_a_name_of_the_training_are_texts():
+    """A word of prose is no header, nor is a number that a column without a name is called by."""
+    texts = ["prose, like this,one", "a kind one,prose and more", "prose that is long"]
+    for text in texts:
+        assert read(CSV, text, PROSE, header="") == [text]
+    assert read(CSV, "1", TextFields("1", "", "0"), header="") == ["1"]
 
 
 def test_a_header_that_is_not_announced_is_refused_with_how_to():
@@ -152,7 +207,7 @@ def test_the_served_model_knows_its_columns(make_service, predictor):
         "hyperparameters": {"title_column": "headline"},
     }
     own = Predictor(dataclasses.replace(predictor._artifact, info=info), 128)
-    assert (predictor.fields, own.fields) == (NONE, TITLED)
+    assert (predictor.fields, own.fields) == (NONE, TextFields("review", "headline", "stars"))
     client = create_app(make_service(own), ServeConfig()).test_client()
     asked = "headline,review,stars\nriver,apple,5\n"
     plain, titled, csv = (
