@@ -156,8 +156,8 @@ BAD_LINES = {
     "label with a fraction": ('{"label": 1.5, "text": "a"}\n', "the label is a number with a fraction"),
     "label an object": ('{"label": {"a": 1}, "text": "a"}\n', "the label is an object"),
     "several labels": ('{"label": ["1", "2"], "text": "a"}\n', "it has 2 labels: several labels per text"),
-    "text a number": ('{"label": "1", "text": 5}\n', "the text must be a string, not int"),
-    "title a list": ('{"label": "1", "text": "", "title": []}\n', "the title must be a string, not list"),
+    "text a number": ('{"label": "1", "text": 5}\n', "the text must be a string, not a number"),
+    "title a list": ('{"label": "1", "text": "", "title": []}\n', "the title must be a string, not a list"),
     "two texts": ('{"label": "1", "text": "a", "content": "b"}\n', "2 columns could be the text"),
     "fields that differ": (
         '{"label": "1", "text": "a"}\n{"label": "1", "txt": "b"}\n',

@@ -144,6 +144,10 @@ def other_candidates(names: Sequence[str], role: str, taken: Collection[int | No
     return [at for at, name in enumerate(names) if bare(name) in known and at not in taken]
 
 
+class ColumnsError(UserError):
+    """A file whose columns are unclear, or are not those that the settings name."""
+
+
 class Unclear(Exception):  # noqa: N818 - not an error by itself: the caller words it with the columns' shapes
     """Which column has a role is unclear; str() says why."""
 

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bert_classifier.data.class_list import read_class_names
+from bert_classifier.data.columns import ColumnsError
 from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
-from bert_classifier.data.table import open_table
+from bert_classifier.data.table import Table, open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed, splits_warning
 from bert_classifier.job.encoder_folder import check_encoder, check_readable
 from bert_classifier.job.environment import Channel, Environment
+from bert_classifier.job.settings import shown
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
     check_encoder(model_source(config, environment), config.max_seq_length)
     names = read_class_list(config, environment)
     looks_inside = reads_tables()
+    opened: list[Table] = []
     for name, files in data_files(config, environment, names or ()).items():
         if not _only(config)[name]:
             _warn_of_others(environment.channels[name], files, config.class_file)
@@ -40,7 +43,22 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
         for path in files:
             check_readable(path, "Check the file.")
             if looks_inside:
-                open_table(path, files.settings, files.classes, name=files.name_of(path))
+                opened.append(_opened(path, files, opened))
+
+
+def _opened(path: Path, files: DataFiles, others: Sequence[Table]) -> Table:
+    """Open a file; if its columns are unclear, say that the settings also hold for the files opened before."""
+    try:
+        return open_table(path, files.settings, files.classes, name=files.name_of(path))
+    except ColumnsError as error:
+        if not others:
+            raise
+        columns = others[0].understood["columns"]
+        like = ", ".join(f"{role} {shown(name)}" for role, name in columns.items() if name)
+        remedy = (
+            f"Give it the columns of {others[0].name} ({like}): the settings hold for all files of the job."
+        )
+        raise UserError(error.cause, remedy) from None
 
 
 def reads_tables(package: Path = _PACKAGE) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_classifier.data.reader_settings import ReaderSettings
-from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
@@ -147,8 +146,8 @@ def unclear_roles(
     form: str,
     header: str = "",
     label: str = "",
-) -> UserError:
-    """Return the error for columns whose roles are unclear.
+) -> tuple[str, str]:
+    """Return cause and remedy for columns whose roles are unclear.
 
     Args:
         why: begins the message: file, and the reason in words.
@@ -161,7 +160,7 @@ def unclear_roles(
     wide = multi_label_columns(shapes)
     if wide and not settings.label_column:
         listed = ", ".join(wide[:_MOST_COLUMNS])
-        return UserError(
+        return (
             f"{cause} {listed} hold only 0 and 1, as multi-label data do: several labels per text are not supported.",
             "Set label_column to one of them, or write one label per text.",
         )
@@ -169,7 +168,7 @@ def unclear_roles(
     names = {"label_column": "…", "text_column": "…", **suggested}
     given = " ".join(f"{name}={quoted_value(value)}" for name, value in names.items())
     condition = " if that is right" if len(suggested) == 2 else ""
-    return UserError(cause, f"Set {given}{condition}{header}.")
+    return cause, f"Set {given}{condition}{header}."
 
 
 def quoted_value(value: str) -> str:

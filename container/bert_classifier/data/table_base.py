@@ -8,7 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bert_classifier.data.columns import Roles, Unclear, bare, other_candidates, roles_of, with_title
+from bert_classifier.data.columns import (
+    ColumnsError,
+    Roles,
+    Unclear,
+    bare,
+    other_candidates,
+    roles_of,
+    with_title,
+)
 from bert_classifier.data.forms import Form
 from bert_classifier.data.labels import is_missing, label_of
 from bert_classifier.data.reader_settings import ReaderSettings
@@ -24,6 +32,7 @@ from bert_classifier.data.shapes import (
     unclear_roles,
 )
 from bert_classifier.errors import UserError
+from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
 
 SAMPLE_ROWS = 1000
@@ -151,7 +160,7 @@ class Table:
         wrong = next((part for part in parts if part is not None and not isinstance(part, str)), None)
         if wrong is not None:
             role = "text" if wrong is text else "title"
-            return RowError(0, f"the {role} must be a string, not {type(wrong).__name__}")
+            return RowError(0, f"the {role} must be a string, not {json_kind(wrong)}")
         text, title = text or "", title or ""
         if self.roles.is_title_joined:
             return with_title(title, text)
@@ -199,7 +208,7 @@ class Table:
         except Unclear as unclear:
             raise self._unclear(str(unclear), rows) from None
         except UserError as error:
-            raise UserError(f"{self.name}: {error.cause}", error.remedy) from None
+            raise ColumnsError(f"{self.name}: {error.cause}", error.remedy) from None
         shapes = shapes_of(self.names, rows)
         if is_named:
             self._note_doubts(shapes, rows)
@@ -253,9 +262,10 @@ class Table:
     def _unclear(self, why: str, rows: Sequence[Sequence[Any]], label: str = "") -> UserError:
         shapes = shapes_of(self.names, rows)
         form = f"{'gzipped ' if self.form.is_gzip else ''}{self.form_name}"
-        return unclear_roles(
+        cause, remedy = unclear_roles(
             f"{self.name}: {why}", shapes, self.settings, form=form, header=self._header_hint, label=label
         )
+        return ColumnsError(cause, remedy)
 
     def at(self, error: RowError) -> UserError:
         """Return the error of a row with its place."""

@@ -265,7 +265,7 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         "a.jsonl",
         objects([{"label": "a", "text": 7}] * 3),
         {},
-        ("line 1", "string, not int"),
+        ("line 1", "string, not a number"),
     ),
 }
 

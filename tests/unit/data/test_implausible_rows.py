@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bert_classifier.data.job_files import check_files
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.table import Row, Table, open_table
 from bert_classifier.dbpedia import DbpediaLabelMapper
 from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Channel, Environment
 from support.clear_text import assert_clear
 from support.labelled_lines import PAIRS, labelled_lines
 
@@ -178,3 +181,18 @@ def test_label_that_varies_can_be_confirmed(tmp_path):
     """Where nothing else looks like the label, the setting given is the column itself."""
     content = "label,text\n" + "".join(f"class {i},text number {i}\n" for i in range(200))
     assert "label_column=label text_column=text" in refusal(tmp_path, content).remedy
+
+
+def test_second_file_is_to_be_like_the_first(tmp_path):
+    """Where one file is understood and another is not, no setting mends both: the message says so."""
+    channels = {}
+    for name, header in (("train", "label,text"), ("validation", "kind,prose")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.csv").write_text(f"{header}\n{PLAIN}", encoding="utf-8")
+        channels[name] = Channel(name, tmp_path / name)
+    environment = Environment(root=tmp_path, hyperparameters={}, channels=channels)
+    with pytest.raises(
+        UserError, match=r"Give it the columns of train\.csv \(label 'label', text 'text'\)"
+    ) as caught:
+        check_files(TrainConfig(), environment)
+    assert_clear(caught.value)
