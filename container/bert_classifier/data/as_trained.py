@@ -117,7 +117,7 @@ def file_as_trained(
             continue
         if not trained.is_numbered_alike(way, table):
             continue
-        _tell(path, trained.without(way))
+        _tell(path, way, trained.without(way))
         return files
     raise _refusal(path, classes, trained, given, errors[0])
 
@@ -138,9 +138,17 @@ def _refusal(
     return first
 
 
-def _tell(path: Path, dropped: Sequence[str]) -> None:
+def _tell(path: Path, way: Mapping[str, str], dropped: Sequence[str]) -> None:
+    """Log the settings of the training that are not visible in the file itself, and those that do not fit it."""
+    if way.get("header") == "false":
+        kept = [_assignment(*setting) for setting in way.items()]
+        logger.info("%s has no header and is read by the training's %s", path.name, " ".join(kept))
     if dropped:
         logger.warning("%s does not fit the training's %s: it is read without", path.name, " ".join(dropped))
+
+
+def _assignment(name: str, value: str) -> str:
+    return f"{name}={quoted_value(value)}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,8 +180,10 @@ class _Trained:
             if name not in given and (name != "title_column" or name in told)
         }
         said = {name: value for name, value in told.items() if _is_name(name, value)}
-        kept = ["missing_labels"] if _is_utf8(path) else ["missing_labels", "encoding"]
-        return cls(told, {**said, **wanted}, {name: told[name] for name in kept if name in told})
+        always = {name: told[name] for name in ("missing_labels", "encoding") if name in told}
+        if "encoding" in always and _is_utf8(path):
+            del always["encoding"]
+        return cls(told, {**said, **wanted}, always)
 
     def ways(self) -> Iterator[dict[str, str]]:
         """Yield settings to read a file with, from all that may fit to none."""
@@ -220,7 +230,7 @@ class _Trained:
     def without(self, way: Mapping[str, str]) -> list[str]:
         """Return the settings that a way leaves out, as `name=value`."""
         return [
-            f"{name}={quoted_value(value)}"
+            _assignment(name, value)
             for name, value in self.told.items()
             if name not in way
             and name not in ("encoding", "missing_labels")

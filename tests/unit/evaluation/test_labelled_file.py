@@ -124,10 +124,12 @@ TOLD = {
 }
 
 
-def test_numbers_of_the_training_hold_for_a_file_without_names(tmp_path):
-    """As for its own data; also where a header was in them."""
+def test_numbers_of_the_training_hold_for_a_file_without_names(tmp_path, caplog):
+    """As for its own data; also where a header was in them. The log says so, in case line 1 is refused as a label."""
     path = written(tmp_path / "t.csv", "", "{text},{label}")
-    assert texts_of(path, BY_NUMBER) == TEXTS
+    with caplog.at_level("INFO", "bert_classifier"):
+        assert texts_of(path, BY_NUMBER) == TEXTS
+    assert "t.csv has no header and is read by the training's text_column=1 label_column=2" in caplog.text
     numbers = {"label_column": "3", "text_column": "2"}
     named = {"hyperparameters": numbers, "data": {"columns": {"label": "kind", "text": "prose"}}}
     assert texts_of(written(tmp_path / "n.csv", "", "7,{text},{label}"), named) == TEXTS
