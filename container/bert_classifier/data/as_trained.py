@@ -180,7 +180,7 @@ class _Trained:
             if name not in given and (name != "title_column" or name in told)
         }
         said = {name: value for name, value in told.items() if _is_name(name, value)}
-        always = {name: told[name] for name in ("missing_labels", "encoding") if name in told}
+        always = {name: value for name, value in told.items() if name in ("missing_labels", "encoding")}
         if "encoding" in always and _is_utf8(path):
             del always["encoding"]
         return cls(told, {**said, **wanted}, always)
