@@ -43,7 +43,8 @@ def has_header(rows: Sequence[Sequence[str]], settings: ReaderSettings) -> bool 
         return True
     if names_both(first):
         return True
-    if columns.is_header(first) and not _recurs([c if columns.is_known(c) else "" for c in first], others):
+    decisive = [cell if columns.matches([cell], (*LABEL_NAMES, *TEXT_NAMES)) else "" for cell in first]
+    if columns.is_header(first) and not _recurs(decisive if any(decisive) else first, others):
         return True
     return None if _looks_foreign(first, others) else False
 
