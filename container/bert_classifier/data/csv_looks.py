@@ -11,11 +11,12 @@ from collections.abc import Collection, Sequence
 from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, TITLE_NAMES, bare, is_unnamed
 
 _OTHER_DELIMITERS = re.compile(r"[;\t|~^]")
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "~": "tilde"}
 _SPLIT = (
     (";", re.compile(r";(?![-^o']?[])(*DPp](?!\w))")),  # not ;-) and its like
     ("\t", re.compile(r"\t")),
     ("|", re.compile(r"\|")),
+    ("~", re.compile(r"(?<!~)~(?=[\w\"'])")),  # not "no~~ thanks"
 )
 _INNER_CELLS = 3  # looked at in a row, behind the first
 _ID = re.compile(r"\s*(?=\S*[0-9])[\w:./#-]+\s*")  # one word with a digit

@@ -14,6 +14,7 @@ from launcher.aws.s3 import Location, look, unseen
 from launcher.findings import Finding, fail, ok, warn
 from launcher.inputs.channels import LocalChannel, files_of
 from launcher.inputs.texts_of_table import remedy_for_table
+from launcher.inputs.unread_forms import form_findings
 from launcher.settings.inference import MEDIA_TYPES, TransformSettings
 
 _MB = 1024 * 1024
@@ -74,8 +75,9 @@ def input_of(settings: TransformSettings, prefix: Location, account: Account) ->
             raise UserError(f"There is nothing at {settings.input}.", "Correct INPUT, or upload the texts.")
         names = None if sizes is None else tuple(sizes)
         return TransformInput(None, location, names, content_type_of(settings, names or (location.uri,)))
-    local = _local(Path(settings.input).expanduser())
-    kind = content_type_of(settings, tuple(local.files))
+    path = Path(settings.input).expanduser()
+    local = _local(path)
+    kind = content_type_of(settings, tuple(local.files), path)
     return TransformInput(local, prefix.below("transform", "input", local.digest), tuple(local.files), kind)
 
 
@@ -91,9 +93,11 @@ def _local(path: Path) -> LocalChannel:
     return LocalChannel("input", {str(p.relative_to(path)): p for p in chosen}, links=found.links)
 
 
-def content_type_of(settings: TransformSettings, names: Sequence[str]) -> str:
+def content_type_of(settings: TransformSettings, names: Sequence[str], path: Path | None = None) -> str:
     """Return the media type of all files: a job reads one.
 
+    Args:
+        path: of the files on this machine.
     Raises:
         UserError: when it is unknown, or differs between files.
     """
@@ -102,9 +106,12 @@ def content_type_of(settings: TransformSettings, names: Sequence[str]) -> str:
     found = {MEDIA_TYPES.get(Path(name).suffix.lower(), "") for name in names}
     if len(found) > 1 or "" in found:
         problem = "differ" if len(found) > 1 else "are unknown"
+        as_records = remedy_for_table(path) if path and path.is_file() else ""
         raise UserError(
             f"The media types of {', '.join(names[:3])} {problem}.",
-            f"Give files of one suffix ({', '.join(MEDIA_TYPES)}), or CONTENT_TYPE.",
+            as_records
+            or f"Give files of one suffix ({', '.join(MEDIA_TYPES)}), or CONTENT_TYPE; the server reads neither"
+            " compressed files nor Parquet.",
         )
     return found.pop()
 
@@ -136,6 +143,9 @@ def _check_file(
 ) -> Iterator[Finding]:
     if not path.stat().st_size:
         yield fail("input", f"{name} is empty", "Leave it out.")
+        return
+    if unread := list(form_findings(name, path)):
+        yield from unread
         return
     if found.split_type == "Line":
         with path.open("rb") as file:

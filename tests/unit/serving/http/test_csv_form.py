@@ -96,7 +96,12 @@ def test_a_csv_header_that_is_announced_is_left_out():
         "a plain text,film\nanother, with a comma,no\nmore,company\n",
         "a plain text,0\nanother,1\n",
         "7,a plain text,Film\n8,another,Company\n",
-        *("Film;a plain text, with more\nCompany;another", "2\ta plain text", "a plain text|Film"),
+        *(
+            "Film;a plain text, with more\nCompany;another",
+            "2\ta plain text",
+            "a plain text|Film",
+            "Film~a text, with more",
+        ),
         *(
             "1,Film,a plain text",
             "17\tFilm\ta plain text",
@@ -132,6 +137,7 @@ def test_labels_beside_the_texts_are_no_part_of_them(body):
         "message received,thank you all",
         "a text; with more",
         "the rating|the question",
+        "no~~ thanks\nno~ no\n",
         "no;-) thanks\nno ;)\nno;P\n",
         "1;2 of them\nwe saw 1|2|3 of them",
         "maybe,no,of course",
