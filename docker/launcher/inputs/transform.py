@@ -204,8 +204,12 @@ def _header_findings(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) 
 
 def _label_finding(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) -> Finding:
     refused = "each of them" if alone else "a request that has them in most rows"
-    remedy = "Give only texts, in one column; quote a text that contains such a comma."
-    as_records = "" if looks.has_header else remedy_for_table(path)  # a header's finding says how already
+    remedy = "Give only texts, in one column; quote a text that contains such a delimiter."
+    as_records = (
+        ""  # a header's finding says how already
+        if looks.has_header
+        else remedy_for_table(path) or "Give a table as JSON Lines, whose records name their fields."
+    )
     return warn(
         "input",
         f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "

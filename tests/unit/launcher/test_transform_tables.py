@@ -56,6 +56,18 @@ def test_labels_beside_any_delimiter_are_a_doubt(tmp_path, delimiter):
     assert written.read_text() == "mine"
 
 
+def test_a_header_that_only_the_model_knows_is_a_doubt(tmp_path):
+    """Its labels are seen; without known names no command can say which column is the text."""
+    path = tmp_path / "a.csv"
+    path.write_text("kind;prose\n" + "".join(f"{label};{text}\n" for label, text in ROWS), encoding="utf-8")
+    ((severity, message, remedy),) = wrong_in(path)
+    assert severity is Severity.WARNING
+    assert "may be training data" in message
+    assert remedy.endswith(
+        "contains such a delimiter. Give a table as JSON Lines, whose records name their fields."
+    )
+
+
 def write_parquet(path: Path) -> None:
     """Write the rows as Parquet."""
     connection = duckdb.connect()
