@@ -108,10 +108,15 @@ class _TextColumns:
 
 def _refuse_header(first: CsvRecord, form: CsvForm) -> None:
     if form.header != ABSENT and is_likely_header(first.cells, form.fields.names):
-        raise _error(
-            "The first row looks like a header, which names columns.",
-            _ANNOUNCE[form.is_part],
-        )
+        announce = _ANNOUNCE[form.is_part]
+        if _is_between_others(first.cells) and not form.is_part:
+            announce = f"Separate the columns by commas, or send application/jsonlines. {announce}"
+        raise _error("The first row looks like a header, which names columns.", announce)
+
+
+def _is_between_others(cells: Sequence[str]) -> bool:
+    """Return whether a header's names have other delimiters than commas between them."""
+    return len(cells) == 1 and len(_DELIMITER.split(cells[0])) > 1
 
 
 def _text_columns(header: CsvRecord, form: CsvForm) -> _TextColumns | None:
@@ -125,7 +130,7 @@ def _text_columns(header: CsvRecord, form: CsvForm) -> _TextColumns | None:
         raise _error(f"The header row cannot be read ({header.record.error}).", "Correct the row.")
     names, fields = header.cells, form.fields
     if len(names) == 1:
-        if is_likely_header(names, fields.names) and len(_DELIMITER.split(names[0])) > 1:
+        if _is_between_others(names) and is_likely_header(names, fields.names):
             raise _error("The header's columns are not separated by commas.", "Send commas, or JSON Lines.")
         text = 0
     else:

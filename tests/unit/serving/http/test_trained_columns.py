@@ -170,8 +170,10 @@ def test_a_header_without_the_training_column_is_refused(body, fields, words):
 )
 def test_a_header_of_the_training_is_no_text(header):
     """Nobody else's model knows these names; announced, it is read."""
-    with pytest.raises(RequestError, match=r"looks like a header.*header=present"):
+    with pytest.raises(RequestError, match=r"looks like a header.*header=present") as caught:
         read(CSV, f"{header}\nx\n", PROSE, header="")
+    is_between_others = any(mark in header for mark in ";~\t")
+    assert ("Separate the columns by commas" in str(caught.value)) == is_between_others
     assert len(read(CSV, f"{header}\nx\n", PROSE, header="absent")) == 2
     assert len(read(CSV, f"{header}\nx\n", NONE, header="")) == 2
     assert read(CSV, "kind,prose\nx,a\n", PROSE) == ["a"]
