@@ -70,6 +70,10 @@ def _looks_foreign(first: Sequence[str], others: Sequence[Sequence[str]]) -> boo
         return False
     if list(first) == [str(at) for at in range(len(first))]:  # pandas numbers columns without names
         return any(shape.kind == "text" for shape in shapes)
+    if any(
+        _is_question_above(cell, shape, [row[at] for row in same]) for at, (cell, shape) in enumerate(pairs)
+    ):
+        return True
     if not all(_is_short(cell) for cell in first):
         return False
     if any(shape.kind in ("number", "0 or 1") and cell.strip() for cell, shape in pairs):
@@ -83,6 +87,12 @@ def _is_name_above(cell: str, shape: Shape, values: Sequence[str]) -> bool:
         return False
     is_label = bool(columns.matches([cell], LABEL_NAMES))
     return shape.recurs and shape.filled >= _FEW_LABELS if is_label else shape.words > num_words(cell) + 1
+
+
+def _is_question_above(cell: str, shape: Shape, values: Sequence[str]) -> bool:
+    """Return whether a cell of many words, as forms ask questions, stands above a column of short labels."""
+    is_column = shape.recurs and shape.filled >= 2 * _FEW_LABELS
+    return is_column and num_words(cell) > _HEADER_WORDS + max(map(num_words, values))
 
 
 def _is_above_labels(pairs: Sequence[tuple[str, Shape]], rows: Sequence[Sequence[str]]) -> bool:

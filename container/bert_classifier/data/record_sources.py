@@ -166,6 +166,8 @@ def _fasttext(number: int, line: str) -> Record | RowError:
     if len(labels) != 1:
         problem = f"it has {len(labels)} labels; exactly one __label__ is read (no multi-label)"
         return RowError(number, problem if labels else "it does not begin with __label__")
+    if "," in labels[0]:
+        return RowError(number, "a comma follows its label: fastText puts a blank there")
     return {"label": labels[0], "text": rest}
 
 

@@ -45,6 +45,14 @@ REFUSED = {
         f"Which of these is it,comment\n{PLAIN}",
         "no column is known as the label|line 1 looks like",
     ),
+    "questions over both columns": (
+        f"Which of all these is it,{QUESTION}\n{PLAIN}",
+        "line 1 looks like a header",
+    ),
+    "labels of fastText before commas": (
+        labelled_lines("__label__{label},{text}"),
+        "a comma follows its label",
+    ),
     "names over single words": (f"language,phrase\n{SHORT}", "line 1 looks like a header"),
     "a known name whose other name recurs": (
         f"label,kind\n{SHORT}praise,kind\n",
