@@ -7,7 +7,10 @@ import pytest
 from support.containers import REPOSITORY, docker, engine_problem
 
 _BASE = os.environ.get("BASE", "python:3.11-slim-bookworm")
-_ASK = "import sys; sys.path.insert(0, '/module'); from cpu_quota import available_cores; print(available_cores())"
+_ASK = (
+    "import sys; sys.path.insert(0, '/module'); "
+    "from bert_classifier.job.cpu_quota import available_cores; print(available_cores())"
+)
 
 
 @pytest.mark.skipif(bool(engine_problem()), reason=engine_problem() or "no engine")
@@ -24,7 +27,6 @@ _ASK = "import sys; sys.path.insert(0, '/module'); from cpu_quota import availab
 )
 def test_a_container_knows_its_quota(options: list[str], cores: int) -> None:
     """With a namespace of control groups of its own and without; the module needs nothing but Python."""
-    module = REPOSITORY / "container" / "bert_classifier" / "job" / "cpu_quota.py"
-    mount = f"--volume={module}:/module/cpu_quota.py:ro"
+    mount = f"--volume={REPOSITORY / 'container'}:/module:ro"
     answer = docker("run", "--rm", "--network=none", mount, *options, _BASE, "python", "-c", _ASK)
     assert int(answer.stdout) == cores
