@@ -173,7 +173,8 @@ def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
         worker = process.worker
         used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
         resource.prlimit(worker, resource.RLIMIT_AS, (used, used))
-        assert process.invoke(json.dumps(["apple river " * 100] * 9000))[0] in {500, 503}
+        # 200 where the addresses that malloc had reserved suffice, which happens now and then.
+        assert process.invoke(json.dumps(["apple river " * 100] * 9000))[0] in {200, 500, 503}
         until = time.monotonic() + 60
         while process.ping() != 200 or process.invoke('["apple"]')[0] != 200:
             assert time.monotonic() < until, process.log
