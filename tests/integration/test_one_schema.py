@@ -2,14 +2,13 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.evaluation.command import run
-from support.fakes import make_ml_root, toy_rows
+from support.fakes import empty_train_channel, make_ml_root, toy_rows
 from support.serving_process import ServingProcess
 from support.train_process import train_in_process
 
@@ -31,13 +30,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a picture of /opt/ml with the rows as CSV and two settings for reading them."""
     settings = {"num_train_epochs": "1", "text_column": "customer words", "title_column": "headline"}
     root = make_ml_root(tmp_path_factory.mktemp("schema") / "ml", rows=4, hyperparameters=settings)
-    path = root / "input" / "config" / "inputdataconfig.json"
-    channels = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({name: channels[name] for name in ("train", "model")}), encoding="utf-8")
-    for name in ("validation", "test", "class"):
-        shutil.rmtree(root / "input" / "data" / name)
-    (root / "input" / "data" / "train" / "train.csv").unlink()
-    with (root / "input" / "data" / "train" / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
+    train = empty_train_channel(root)
+    with (train / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ROWS[0])
         writer.writeheader()
         writer.writerows(ROWS)

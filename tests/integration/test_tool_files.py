@@ -8,7 +8,7 @@ import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.evaluation.command import run
-from support.fakes import make_ml_root
+from support.fakes import empty_train_channel, make_ml_root
 from support.tool_files import TOOL_FILES
 from support.tool_files.made import write_files
 from support.train_process import Outcome, train_in_process
@@ -28,12 +28,7 @@ TRAINED = (
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a picture of /opt/ml with a train and a model channel; copies of it get tools' files."""
     root = make_ml_root(tmp_path_factory.mktemp("picture") / "ml", rows=4)
-    path = root / "input" / "config" / "inputdataconfig.json"
-    channels = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({name: channels[name] for name in ("train", "model")}), encoding="utf-8")
-    for name in ("validation", "test", "class"):
-        shutil.rmtree(root / "input" / "data" / name)
-    (root / "input" / "data" / "train" / "train.csv").unlink()
+    empty_train_channel(root)
     return root
 
 

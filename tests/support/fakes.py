@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 import string
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -100,6 +101,18 @@ def make_ml_root(
         folder / "input" / "config", {**DEFAULT_HYPERPARAMETERS, **(hyperparameters or {})}
     )
     return folder
+
+
+def empty_train_channel(root: Path) -> Path:
+    """Remove all data from a picture of /opt/ml but the encoder; return the train channel, which is empty."""
+    path = root / "input" / "config" / "inputdataconfig.json"
+    channels = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({name: channels[name] for name in ("train", "model")}), encoding="utf-8")
+    for name in ("validation", "test", "class"):
+        shutil.rmtree(root / "input" / "data" / name)
+    train = root / "input" / "data" / "train"
+    (train / "train.csv").unlink()
+    return train
 
 
 def _write_job_description(folder: Path, hyperparameters: Mapping[str, str]) -> None:
