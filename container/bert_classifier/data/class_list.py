@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, matches
+from bert_classifier.data.columns import names_both
 from bert_classifier.data.labels import normal_label
 from bert_classifier.data.records import read_lines
 from bert_classifier.errors import UserError, cannot_read
@@ -82,7 +82,7 @@ def _sign_of_data(lines: Sequence[str]) -> str:
     if first.startswith(('{"', "[{", "__label__")) or first in ("{", "["):
         return "its first line is one of labelled data"
     cells = [first.split(delimiter) for delimiter in _DELIMITERS]
-    if any(matches(names, LABEL_NAMES) and matches(names, TEXT_NAMES) for names in cells):
+    if any(names_both(names) for names in cells):
         return "its first line is the header of a table"
     longest = max(range(len(lines)), key=lambda index: len(lines[index]), default=0)
     if lines and len(lines[longest]) > _LONGEST:

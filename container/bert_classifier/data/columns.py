@@ -86,13 +86,14 @@ def is_known(name: str) -> bool:
     return bool(matches([name], (*LABEL_NAMES, *TEXT_NAMES, *TITLE_NAMES)))
 
 
+def names_both(cells: Sequence[str]) -> bool:
+    """Return whether a row has names in use for a label and for a text."""
+    return bool(matches(cells, LABEL_NAMES) and matches(cells, TEXT_NAMES))
+
+
 def is_header(cells: Sequence[str]) -> bool:
     """Return whether a first row is a header: it names a label and a text, or one of them among other names."""
-    if not any(map(is_known, cells)):
-        return False
-    if matches(cells, LABEL_NAMES) and matches(cells, TEXT_NAMES):
-        return True
-    return all(map(_may_be_name, cells))
+    return names_both(cells) or (any(map(is_known, cells)) and all(map(_may_be_name, cells)))
 
 
 def _may_be_name(cell: str) -> bool:

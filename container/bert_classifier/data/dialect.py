@@ -1,4 +1,4 @@
-"""How a CSV file separates its cells, and whether its first row is a header: from its first rows.
+"""How a CSV file separates its cells, from its first rows.
 
 Standard library only.
 """
@@ -9,13 +9,13 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bert_classifier.data.columns import Unclear, roles_of
-from bert_classifier.data.header import DELIMITERS, has_header, names_both, names_told
+from bert_classifier.data.columns import Unclear, names_both, roles_of
+from bert_classifier.data.header import DELIMITERS, has_header, names_told
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows
+from bert_classifier.data.shapes import SAMPLE_ROWS
 from bert_classifier.errors import UserError
 
-SAMPLE_ROWS = 1000
 _SAMPLE_CHARS = 1_000_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own
 _ESCAPED = re.compile(r'(\\+)"')

@@ -10,7 +10,8 @@ from typing import Any
 
 from bert_classifier.data.record_sources import SOURCES, Record
 from bert_classifier.data.records import RowError
-from bert_classifier.data.table_base import SAMPLE_ROWS, Table
+from bert_classifier.data.shapes import SAMPLE_ROWS
+from bert_classifier.data.table_base import Table
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 

@@ -7,7 +7,7 @@ import collections
 from collections.abc import Sequence
 
 from bert_classifier.data import columns
-from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES
+from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, names_both
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.shapes import Shape, num_words, shapes_of
 
@@ -15,11 +15,6 @@ DELIMITERS = (",", ";", "\t", "|")
 _HEADER_WORDS = 3
 _FEW_LABELS = 4  # rows, with fewer of which a column of labels means nothing
 _TITLE_ROWS = 6
-
-
-def names_both(cells: Sequence[str]) -> bool:
-    """Return whether a row has names in use for a label and for a text."""
-    return bool(columns.matches(cells, LABEL_NAMES) and columns.matches(cells, TEXT_NAMES))
 
 
 def _told_names(settings: ReaderSettings) -> set[str]:

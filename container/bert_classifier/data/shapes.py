@@ -14,6 +14,7 @@ from bert_classifier.job.settings import shown
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 # Thai, Lao, Burmese and Khmer; Chinese and Japanese.
 _WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")
+SAMPLE_ROWS = 1000  # the first rows of a file, by which its columns are judged
 FEW_ROWS = 20  # with fewer, that all labels differ means nothing
 ALL_DIFFERENT = 0.9  # fraction of distinct values from which a column cannot be a label
 LABEL_WORDS = 4  # on average; more is a text

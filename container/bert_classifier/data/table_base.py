@@ -25,6 +25,7 @@ from bert_classifier.data.shapes import (
     ALL_DIFFERENT,
     FEW_ROWS,
     LABEL_WORDS,
+    SAMPLE_ROWS,
     Shape,
     quoted_value,
     shapes_of,
@@ -35,7 +36,6 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
 
-SAMPLE_ROWS = 1000
 WITHOUT_TEXT, WITHOUT_LABEL, BLANK = "without a text", "without a label", "blank"
 _TEXT_WORDS = 3  # on average, from which a column beside the text may be one too
 
