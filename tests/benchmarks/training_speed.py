@@ -98,7 +98,6 @@ def compare(
         global_batch_size=arguments.batch,
         max_seq_length=MAX_LENGTH,
         num_train_epochs=1000,
-        compile=arguments.compile,
     )
     steps, batch = arguments.steps, arguments.batch
     contenders: dict[str, Callable[[int], Turn]] = {
@@ -133,7 +132,6 @@ def parse_arguments() -> argparse.Namespace:
         help="model = that of --model; base = BERT-base of random weights, with the tokenizer of --model",
     )
     parser.add_argument("--batch", type=int, default=32, help="texts an optimizer step")
-    parser.add_argument("--compile", choices=("false", "true", "graphs"), default="false")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=12, help="measured steps a turn")
     parser.add_argument(

@@ -16,6 +16,7 @@ from bert_classifier.job.settings import (
     parse_values,
     refuse,
     separator,
+    shown,
     specs,
     string,
     text_encoding,
@@ -38,10 +39,16 @@ ALIASES = {
     "valfile": "validation_file",
     "classfile": "class_file",
 }
-# checkpointfreq counted epochs, but checkpoints are saved by time.
-IGNORED = ("checkpointfreq", "log-level")
+# Hyperparameters that are accepted and have no effect, and why.
+IGNORED = {
+    "checkpointfreq": "checkpoints are saved by time, not by epochs",
+    "log-level": "the log has one level",
+    "compile": "torch.compile is not used, since it was never measured to help",
+}
 # The names under which fingerprints and training.json record settings, since the first version.
 _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
+# Settings of the first version that are gone, as they were by default: equal fingerprints stay equal.
+_RECORDED_STILL = {"compile": "false"}
 # How data files are read; their effect is in the data, so a run without them is the same as before they existed.
 READER_SETTINGS = (
     "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
@@ -88,9 +95,6 @@ class TrainConfig:
     precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "fp16"),
         "Arithmetic; auto = bf16 or fp16 depending on the GPU, fp32 on a CPU.")
-    compile: str = choice(
-        "false", ("false", "true", "graphs"),
-        "On a GPU with bf16: compile the model with torch.compile, or with CUDA graphs too; costs a minute or more.")
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
@@ -167,11 +171,12 @@ class TrainConfig:
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings by the names under which files record them; those that came later only where set."""
-        return {
+        present = {
             _RECORDED_AS.get(field.name, field.name): getattr(self, field.name)
             for field in dataclasses.fields(self)
             if field.name not in READER_SETTINGS or getattr(self, field.name) != field.default
         }
+        return {**present, **_RECORDED_STILL}
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
         """Return the texts per optimizer step on `world_size` devices; None if chosen by the data."""
@@ -189,7 +194,7 @@ def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], li
         if name.startswith(_FOREIGN_PREFIXES):
             continue
         if name in IGNORED:
-            used.append(f"{name} (no longer needed, ignored)")
+            logger.warning("%s=%s is ignored: %s", name, shown(value).strip("'\""), IGNORED[name])
             continue
         current = _current_name(name, raw)
         if current != name:

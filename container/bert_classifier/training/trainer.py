@@ -15,9 +15,9 @@ from bert_classifier.errors import UserError
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.inference import compute_logits, plan_inference
+from bert_classifier.modeling.packed import packed_or_padded
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batching import EpochOrder, Split
-from bert_classifier.training.compiling import choose_forward
 from bert_classifier.training.device import (
     OVERHEAD_TOKENS,
     TOKEN_BUDGETS,
@@ -95,15 +95,7 @@ class Trainer:
         self.stop = stop or StopSignal()
         self.distributed = distributed or DistributedContext()
         self.precision = resolve_precision(config.precision, device)
-        self.forward = choose_forward(
-            self.model,
-            pad_id,
-            device,
-            self.precision,
-            train.encoded,
-            longest=config.max_seq_length,
-            setting=config.compile,
-        )
+        self.forward = packed_or_padded(self.model, pad_id, device, self.precision, train.encoded)
         self.micro_batch_overhead = OVERHEAD_TOKENS[device.type]
         if device.type == "cpu":
             use_sparse_embedding_gradients(self.model)

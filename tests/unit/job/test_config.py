@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from bert_classifier.errors import FAILURE_LIMIT, UserError, failure_text
-from bert_classifier.job.config import ALIASES, IGNORED, ServeConfig, TrainConfig
+from bert_classifier.job.config import ALIASES, ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
 
 # One legal value other than the default for each setting, as its author's Python job script holds it.
@@ -17,7 +17,7 @@ EXAMPLES = {
     "abstain_below": 0.75, "target_accuracy": 0.98, "max_run_seconds": 86_400, "processes_per_host": 2,
     "num_gradient_groups": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25, "weight_decay": 0.0,
     "max_grad_norm": 0.5, "layer_decay": 0.9, "global_batch_size": 64, "per_device_batch_size": 8,
-    "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16", "compile": "graphs",
+    "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16",
     "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,
     "checkpoint_interval_seconds": 60, "damaged_checkpoints": "set_aside", "logging_steps": 10,
     "validation_split": 0.2, "seed": 0,
@@ -112,36 +112,6 @@ def test_older_name_is_accepted_with_a_warning(old, new, caplog):
         config = parse({old: str(EXAMPLES[new]), **needed_with(new)})
     assert getattr(config, new) == EXAMPLES[new]
     assert [record.getMessage().count(f"{old} → {new}") for record in caplog.records] == [1]
-
-
-def test_whole_job_of_the_older_sample(caplog):
-    """A job of the older sample runs unchanged: its batch is a device's; one warning line in all."""
-    old = {"epochs": "10", "batch": "8", "lr": "1e-5", "maxseqlen": "300", "gradaccumulation": "4"}
-    old |= {"finetune": "0", "earlystoppingpatience": "3", "checkpointfreq": "1", "log-level": "INFO"}
-    old |= {"trainfile": "train.csv", "valfile": "val.csv", "classfile": "classes.txt"}
-    with caplog.at_level(logging.WARNING):
-        config = parse(old)
-    assert config == TrainConfig(
-        num_train_epochs=10,
-        per_device_batch_size=8,
-        gradient_accumulation_steps=4,
-        learning_rate=1e-5,
-        max_seq_length=300,
-        early_stopping_patience=3,
-        train_file="train.csv",
-        validation_file="val.csv",
-    )
-    assert config.resolve_global_batch_size(2) == 64
-    assert len(caplog.records) == 1
-    assert all(name in caplog.text for name in old)
-
-
-@pytest.mark.parametrize("name", IGNORED)
-def test_older_names_without_a_use_are_ignored_aloud(name, caplog):
-    """A setting that is no longer needed changes nothing, and the log says so."""
-    with caplog.at_level(logging.WARNING):
-        assert parse({name: "5"}) == TrainConfig()
-    assert f"{name} (no longer needed, ignored)" in caplog.text
 
 
 def test_todays_names_warn_of_nothing(caplog):
