@@ -40,6 +40,24 @@ class _Texts:
         begins = self.begins(max_tokens, max_size)
         return np.split(self.order, begins[-2::-1]) if begins else []
 
+    def split_evenly(self, most: int, max_tokens: int, max_size: int | None) -> list[np.ndarray]:
+        """Return the division into at most `most` micro-batches whose largest is smallest.
+
+        Args:
+            most: at least as many as `begins` returns.
+        """
+        if not most:
+            return []
+        longest = int(self.lengths[-1])
+        low, high = max(longest, -(-int(self._until[-1]) // most)), max(max_tokens, longest)
+        while low < high:
+            middle = (low + high) // 2
+            if len(self.begins(middle, max_size)) <= most:
+                high = middle
+            else:
+                low = middle + 1
+        return self.split(low, max_size)
+
 
 def plan_micro_batches(
     lengths: np.ndarray,
@@ -102,17 +120,39 @@ def plan_gradient_groups(
     cheapest = plan_micro_batches(lengths, max_tokens, max_size, micro_batch_overhead, is_padded=is_padded)
     if num_gradient_groups == 1:
         return cheapest
-    most_micro_batches = -(-len(cheapest) // num_gradient_groups) * num_gradient_groups
-    texts = _Texts(lengths, is_padded)
-    longest = int(texts.lengths[-1])
-    low, high = longest, max(max_tokens, longest)
-    while low < high:
-        middle = (low + high) // 2
-        if len(texts.begins(middle, max_size)) <= most_micro_batches:
-            high = middle
-        else:
-            low = middle + 1
-    return texts.split(low, max_size)
+    most = _round_up(len(cheapest), num_gradient_groups)
+    return _Texts(lengths, is_padded).split_evenly(most, max_tokens, max_size)
+
+
+def plan_even_micro_batches(
+    lengths: np.ndarray,
+    max_tokens: int,
+    num_gradient_groups: int = 1,
+    max_size: int | None = None,
+    *,
+    slack: float = 0.0,
+) -> list[np.ndarray]:
+    """Divide n texts, which are computed without padding, into as few micro-batches as possible of about equal size.
+
+    This suits GPUs: launching the kernels of a pass costs as much as computing thousands of tokens, so a small rest
+    of a batch must not become a pass of its own.
+
+    Args:
+        max_tokens: maximum tokens per micro-batch; a longer text gets its own.
+        num_gradient_groups: the number of micro-batches is rounded up to a multiple of it.
+        max_size: maximum texts per micro-batch; None = as many as fit.
+        slack: fraction by which micro-batches may exceed `max_tokens` where there are then fewer of them.
+    Returns:
+        indices into `lengths`, one int64 array per micro-batch, shortest texts first.
+    """
+    texts = _Texts(lengths, is_padded=False)
+    limit = max_tokens + int(max_tokens * slack)
+    fewest = len(texts.begins(limit, max_size))
+    return texts.split_evenly(_round_up(fewest, num_gradient_groups), limit, max_size)
+
+
+def _round_up(number: int, multiple_of: int) -> int:
+    return -(-number // multiple_of) * multiple_of
 
 
 def partition(costs: Sequence[int], num_gradient_groups: int) -> list[list[int]]:

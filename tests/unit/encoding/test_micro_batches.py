@@ -8,7 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.encoding.micro_batches import pad, plan_gradient_groups, plan_micro_batches
+from bert_classifier.encoding.micro_batches import (
+    pad,
+    plan_even_micro_batches,
+    plan_gradient_groups,
+    plan_micro_batches,
+)
 from bert_classifier.encoding.text_encoder import EncodedTexts
 
 PIECE_COST = 32  # what a micro-batch costs besides its tokens; fixed, so that plans stay what they are
@@ -116,6 +121,41 @@ def test_gradient_groups_get_as_many_micro_batches(lengths, max_tokens, max_rows
         assert len(micro_batch) <= (max_rows or len(micro_batch))
 
 
+@given(lengths=LENGTHS, max_tokens=BUDGETS, max_rows=MOST_ROWS, gradient_groups=st.integers(1, 4))
+def test_even_micro_batches_are_as_few_and_no_larger(lengths, max_tokens, max_rows, gradient_groups):
+    """Nothing is lost, a budget without slack is a maximum, and none beyond the fewest, rounded up to the groups."""
+    fewest = len(plan_micro_batches(lengths, max_tokens, max_rows, is_padded=False))
+    even = plan_even_micro_batches(lengths, max_tokens, gradient_groups, max_rows)
+    assert sorted(np.concatenate(even).tolist()) == list(range(len(lengths)))
+    assert len(even) <= -(-fewest // gradient_groups) * gradient_groups
+    assert all(lengths[micro_batch].sum() <= max(max_tokens, lengths.max()) for micro_batch in even)
+    assert all(len(micro_batch) <= (max_rows or len(micro_batch)) for micro_batch in even)
+
+
+@given(lengths=LENGTHS, max_tokens=BUDGETS)
+def test_even_micro_batches_are_of_about_equal_size(lengths, max_tokens):
+    """None is larger than the mean by more than the longest text, which cannot be cut."""
+    even = plan_even_micro_batches(lengths, max_tokens)
+    assert max(lengths[micro_batch].sum() for micro_batch in even) < lengths.sum() / len(even) + lengths.max()
+
+
+@pytest.mark.parametrize(
+    ("texts", "slack", "sizes"),
+    [(1036, 0.125, [16576]), (1036, 0.0, [8288, 8288]), (1153, 0.125, [9216, 9232]), (1000, 0.125, [16000])],
+    ids=[
+        "a small rest",
+        "a small rest, but the budget is a maximum",
+        "beyond the slack",
+        "within the budget",
+    ],
+)
+def test_a_small_rest_of_a_batch_is_no_pass_of_its_own(texts, slack, sizes):
+    """Texts of 16 tokens and a budget of 16,384: the budget is exceeded by an eighth at most to save a pass."""
+    lengths = np.full(texts, 16)
+    even = plan_even_micro_batches(lengths, 16_384, slack=slack)
+    assert [int(lengths[micro_batch].sum()) for micro_batch in even] == sizes
+
+
 def test_one_row_per_micro_batch():
     """A budget of one row, or of one token, computes the texts one by one."""
     lengths = np.array([5, 3, 9])
@@ -145,6 +185,7 @@ def test_plan_is_always_the_same():
 def test_no_texts_are_no_micro_batches():
     """Nothing to compute is an empty plan."""
     assert plan_micro_batches(np.zeros(0, dtype=np.int64), 100) == []
+    assert plan_even_micro_batches(np.zeros(0, dtype=np.int64), 100) == []
 
 
 def encoded_of(texts: list[list[int]]) -> EncodedTexts:
