@@ -24,6 +24,8 @@ _TIMEOUT_WORDS = ("timed out", "timeout")
 _END_WORDS = (
     "closed", "reset by peer", "broken pipe", "refused", "got 0 bytes", "remote process exited", "ncclremoteerror",
 )  # fmt: skip
+# torch 2.13 deprecates all_gather_into_tensor in favour of a name that 2.11 lacks.
+_all_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
 JOIN_SECONDS = 900  # for hosts to start, load the model and, at the end, wait for the first rank's export
 
 
@@ -135,7 +137,7 @@ class DistributedContext:
             return chunk
         whole = chunk.new_empty(self.size * chunk.numel())
         with _peer_errors():
-            dist.all_gather_single(whole, chunk, group=self._group)
+            _all_gather(whole, chunk, group=self._group)
         return whole
 
 
