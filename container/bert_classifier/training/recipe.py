@@ -10,7 +10,7 @@ from bert_classifier.job.config import TrainConfig
 
 _BATCH_BELOW = ((200, 8), (1000, 16))  # number of training texts, batch size below it
 _LARGEST_BATCH = 32
-_LEAST_STEPS = 120
+LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
 _LEAST_EPOCHS = 3
 _RATE, _RATE_WIDTH = 2e-4, 384  # a good rate for an encoder of this width
 _RATE_RANGE = (2e-5, 2e-4)
@@ -33,6 +33,10 @@ class Recipe:
     num_texts: int
     width: int
     automatic: tuple[str, ...]
+
+    def total_steps(self, global_batch_size: int) -> int:
+        """Return the steps of the run's epochs with batches of this size."""
+        return -(-self.num_texts // global_batch_size) * self.num_train_epochs
 
     def description(self, total_steps: int) -> str:
         """Say what was chosen, why, and how to override it."""
@@ -84,7 +88,7 @@ def _batch_of(num_texts: int) -> int:
 
 
 def _epochs_of(num_texts: int, batch: int) -> int:
-    return max(_LEAST_EPOCHS, round(_LEAST_STEPS * min(batch, num_texts) / num_texts))
+    return max(_LEAST_EPOCHS, round(LEAST_STEPS * min(batch, num_texts) / num_texts))
 
 
 def _learning_rate_of(width: int) -> float:

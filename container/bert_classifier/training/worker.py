@@ -25,6 +25,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.forward import logits_of
 from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.training.batch_advice import advise
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads
 from bert_classifier.training.distributed import DistributedContext
@@ -256,9 +257,12 @@ def _log_plan(trainer: Trainer, threads: int) -> None:
     trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     logger.info(
         "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d gradient group(s),"
-        " micro-batches of at most %d tokens",
+        " a budget of %d tokens per micro-batch",
         trainable / 1e6, trainer.distributed.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
         trainer.recipe.global_batch_size, trainer.state.num_gradient_groups, trainer.state.token_budget,
     )  # fmt: skip
     if trainer.recipe.automatic:
         logger.info("%s", trainer.recipe.description(trainer.total_steps))
+    advice = advise(trainer.recipe, trainer.model, trainer.train.encoded, ranks=trainer.distributed.size)
+    if trainer.device.type == "cuda":
+        _warn(advice)
