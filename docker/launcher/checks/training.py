@@ -18,9 +18,12 @@ from launcher.checks.workload import check_instance, check_tags, check_vpc
 from launcher.findings import Finding, examine, fail, obtain, ok, warn
 from launcher.inputs.channels import Channel, S3Channel, channels_of
 from launcher.inputs.table import check_tables
+from launcher.settings.instances import num_gpus
 from launcher.settings.training import TrainSettings
 
 _CHANNELS = ("train", "validation", "test", "classes", "model", "s3_data")
+_LARGEST_AUTOMATIC_BATCH = 32
+_BUSY_TOKENS = 4096  # per GPU and step; the job itself says more, since it knows texts and encoder
 _NAME_THE_CHANNELS = "If S3_DATA cannot be listed, name the channels: TRAIN=s3://…/train/."
 
 
@@ -128,6 +131,25 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
     yield ok("hyperparameters", f"{len(given)} given; {_recipe(config)}")
     if settings.model and not settings.model.startswith("s3://"):
         yield from examine("model", lambda: _check_encoder(settings.model, config.max_seq_length))
+    yield from check_batch(settings)
+
+
+def check_batch(settings: TrainSettings) -> Iterator[Finding]:
+    """Doubt a batch that is too small for the job's GPUs even if all its texts are as long as they may be."""
+    config = settings.config
+    gpus = settings.instance_count * (config.processes_per_host or num_gpus(settings.instance_type))
+    if gpus < 2 or not settings.wants_gpu:
+        return
+    batch = config.resolve_global_batch_size(gpus) or _LARGEST_AUTOMATIC_BATCH
+    windows = config.max_windows if config.truncation == "windows" else 1
+    tokens = batch * windows * config.max_seq_length // gpus
+    if tokens < _BUSY_TOKENS:
+        yield warn(
+            "batch", f"{gpus} GPUs that share {batch} texts per step get {tokens} tokens each, or fewer; BERT base"
+            f" keeps one busy from about {_BUSY_TOKENS} on",
+            "Take fewer GPUs; or a larger global_batch_size, with a learning_rate larger by the square root of the"
+            " ratio, if the run keeps 120 steps.",
+        )  # fmt: skip
 
 
 def _check_encoder(folder: str, max_seq_length: int) -> Sequence[Finding]:

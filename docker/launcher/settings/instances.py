@@ -49,6 +49,18 @@ _GPUS = {
     "g7": Host(gpu="RTX PRO 4500 Blackwell", capability=(12, 0)),
     "g7e": Host(gpu="RTX PRO 6000 Blackwell", capability=(12, 0)),
 }
+# Instances with several GPUs that the image has kernels for.
+_TWO = "g7e.12xlarge"
+_FOUR = "g4dn.12xlarge g5.12xlarge g5.24xlarge g6.12xlarge g6.24xlarge g6e.12xlarge g6e.24xlarge g7e.24xlarge"
+_EIGHT = (
+    "g4dn.metal g5.48xlarge g6.48xlarge g6e.48xlarge g7e.48xlarge p4d.24xlarge"
+    " p4de.24xlarge p5.48xlarge p5e.48xlarge p5en.48xlarge p6-b200.48xlarge p6-b300.48xlarge"
+)
+_NUM_GPUS = {
+    **dict.fromkeys(_TWO.split(), 2),
+    **dict.fromkeys(_FOUR.split(), 4),
+    **dict.fromkeys(_EIGHT.split(), 8),
+}
 _ACCELERATORS = {
     **dict.fromkeys(("inf1", "inf2", "trn1", "trn1n", "trn2"), Host(accelerator="Neuron cores")),
     "dl1": Host(accelerator="Gaudi accelerators"),
@@ -94,6 +106,11 @@ def has_gpu(instance_type: str) -> bool:
     """Whether an instance type has NVIDIA GPUs; a family that is not in the table counts by its letter."""
     host = host_of(instance_type)
     return bool(host.gpu) if host else instance_type.startswith(("ml.g", "ml.p"))
+
+
+def num_gpus(instance_type: str) -> int:
+    """Return the NVIDIA GPUs of an instance of this type; 1 where only their kind is known."""
+    return _NUM_GPUS.get(instance_type.removeprefix("ml."), int(has_gpu(instance_type)))
 
 
 def has_own_disk(instance_type: str) -> bool:

@@ -62,9 +62,31 @@ def test_an_instance_type_is_checked_against_the_image(settings, expected):
     ],
 )
 def test_what_the_job_will_choose_is_not_guessed(hp, expected):
-    """Epochs, batch and learning rate follow from data that only the job reads; how many GPUs it has is not known."""
-    (finding,) = training.check_hyperparameters(TrainSettings(hp=hp, instance_count=2))
+    """Epochs, batch and learning rate follow from data that only the job reads."""
+    finding, *_ = training.check_hyperparameters(TrainSettings(hp=hp, instance_count=2))
     assert finding.message.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"instance_type": "ml.g5.48xlarge"}, "8 GPUs that share 32 texts per step get 1024 tokens each"),
+        ({"instance_type": "ml.g5.12xlarge", "instance_count": 2}, "8 GPUs"),
+        ({"instance_type": "ml.g5.xlarge", "instance_count": 4}, "4 GPUs"),
+        ({"instance_type": "ml.p5.48xlarge", "hp": (("per_device_batch_size", "8"),)}, "share 64 texts"),
+        ({"instance_type": "ml.p5.48xlarge", "hp": (("global_batch_size", "256"),)}, ""),
+        ({"instance_type": "ml.g4dn.12xlarge", "hp": (("max_seq_length", "512"),)}, ""),
+        ({"instance_type": "ml.g5.48xlarge", "hp": (("truncation", "windows"),)}, ""),
+        ({"instance_type": "ml.g5.48xlarge", "hp": (("processes_per_host", "1"),)}, ""),
+        ({"instance_type": "ml.g5.16xlarge"}, ""),
+        ({"instance_type": "ml.m5.xlarge", "hp": (("processes_per_host", "8"),)}, ""),
+    ],
+)
+def test_a_batch_that_is_small_for_the_gpus_is_doubted(settings, expected):
+    """The warning names the GPUs of all instances; where the longest texts might keep them busy there is none."""
+    findings = list(training.check_hyperparameters(TrainSettings(**settings)))
+    assert expected in worst(findings)
+    assert bool(expected) == bool(worst(findings))
 
 
 @pytest.mark.parametrize(

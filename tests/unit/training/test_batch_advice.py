@@ -19,7 +19,7 @@ from bert_classifier.training.recipe import LEAST_STEPS, Recipe, choose_recipe
 def bert_base() -> torch.nn.Module:
     """Return BERT base without memory for its weights: only their number counts."""
     with torch.device("meta"):
-        return BertForSequenceClassification(BertConfig(num_labels=14))
+        return BertForSequenceClassification(BertConfig())
 
 
 def recipe_of(num_texts: int, ranks: int = 8, **settings: Any) -> Recipe:
