@@ -27,11 +27,16 @@ _NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {Telemet
 
 @pytest.fixture
 def tagged(image: str) -> Iterator[str]:
-    """Return a name of the image that only this test's containers have, and remove those in the end."""
-    name = f"bert-classifier:sdk-{uuid.uuid4().hex[:12]}"
-    docker("tag", image, name)
+    """Return an image of this test's own, and remove its containers in the end.
+
+    They inherit its label. By `ancestor` they are not to be told from those that other tests run of the same layers.
+    """
+    key = uuid.uuid4().hex[:12]
+    name, label = f"bert-classifier:sdk-{key}", f"bert-classifier.sdk-test={key}"
+    made = ["docker", "build", "--quiet", "--label", label, "--tag", name, "-"]
+    subprocess.run(made, input=f"FROM {image}\n", text=True, check=True, capture_output=True, timeout=300)
     yield name
-    left = docker("ps", "--all", "--quiet", "--filter", f"ancestor={name}").stdout.split()
+    left = docker("ps", "--all", "--quiet", "--filter", f"label={label}").stdout.split()
     if left:
         docker("rm", "--force", *left)
     docker("rmi", name)
