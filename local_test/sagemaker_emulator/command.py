@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
-        print("interrupted; everything that was started is removed", file=sys.stderr)
+        print("interrupted: no findings; everything that was started is removed", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import platform
+import re
 import shutil
 import subprocess
 import tarfile
@@ -17,6 +18,7 @@ from typing import Any
 
 KILLED = 137  # exit code of a first process that SIGKILL has ended
 _WORDS = 160  # characters of a log line in a message
+_GONE = re.compile(r"(?i)no such (?:container|object): sagemaker-emulator-")
 _ABSENT = ("could not find the file", "no such file or directory", "not a directory")  # of docker cp
 _CLOSING = 50  # attempts to remove everything
 _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
@@ -24,6 +26,16 @@ _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes
 
 class EngineError(Exception):
     """The engine does not answer, or refused a command."""
+
+
+class GoneError(EngineError):
+    """A container of the rehearsal's was removed while a check used it, which says nothing about the image."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "Something else on this machine removed a container of the rehearsal, which was ended:"
+            f" it says nothing about the image. Rehearse again. ({reason})"
+        )
 
 
 def docker(*arguments: str, timeout: float = _PATIENCE, given: bytes | None = None) -> bytes:
@@ -42,8 +54,12 @@ def docker(*arguments: str, timeout: float = _PATIENCE, given: bytes | None = No
     )
     if ended.returncode:
         reason = ended.stderr.decode("utf-8", "replace").strip() or f"exit code {ended.returncode}"
-        raise EngineError(f"docker {arguments[0]}: {reason[-400:]}")
+        raise _error(f"docker {arguments[0]}: {reason[-400:]}")
     return ended.stdout
+
+
+def _error(reason: str) -> EngineError:
+    return GoneError(reason) if _GONE.search(reason) else EngineError(reason)
 
 
 def inspect(name: str) -> dict[str, Any]:
@@ -93,6 +109,8 @@ class Container:
             check=False,
             timeout=_PATIENCE,
         )
+        if ended.returncode:
+            raise _error(f"docker logs: {ended.stdout[-400:].decode('utf-8', 'replace').strip()}")
         return ended.stdout
 
     def last_words(self) -> str:

@@ -73,6 +73,10 @@ class Report:
             if name not in self._found:
                 self._add(Finding(CHECKS[name], Outcome.FAIL, reason))
 
+    def silence(self) -> None:
+        """Print no more findings: the rehearsal is being ended."""
+        self._is_talkative = False
+
     def findings(self) -> list[Finding]:
         """Return a row for each wanted check, in the catalogue's order."""
         missing = "not reached: the rehearsal was ended before"

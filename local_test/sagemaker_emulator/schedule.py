@@ -14,6 +14,7 @@ from sagemaker_emulator import (
     training_checks,
 )
 from sagemaker_emulator.checks import CHECKS
+from sagemaker_emulator.engine import GoneError
 from sagemaker_emulator.rehearsal import Rehearsal
 
 
@@ -53,7 +54,11 @@ PARTS = (
 
 
 def run_parts(rehearsal: Rehearsal, groups: Collection[str], workers: int) -> None:
-    """Run the wanted parts, `workers` at a time; an exception in one fails its checks and no others."""
+    """Run the wanted parts, `workers` at a time; an exception in one fails its checks and no others.
+
+    Raises:
+        GoneError: when somebody else has removed a container, so that no finding can be relied on.
+    """
     wanted = [part for part in PARTS if part.is_wanted(groups)]
     needs_training = any(part.uses_training for part in wanted) and not (
         rehearsal.given_model and not {"train", "spot"} & set(groups)
@@ -65,9 +70,12 @@ def run_parts(rehearsal: Rehearsal, groups: Collection[str], workers: int) -> No
         try:
             for part, future in running.items():
                 error = future.exception()
+                if isinstance(error, GoneError):
+                    raise error
                 reason = f"the check broke: {type(error).__name__}: {error}" if error else "not reached"
                 rehearsal.report.close(part.checks, reason[:300])
         except BaseException:
+            rehearsal.report.silence()  # what loses its container now is not at fault
             pool.shutdown(wait=False, cancel_futures=True)
             rehearsal.engine.close()
             raise

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,12 +101,11 @@ def rehearse(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         file = tmp_path / "findings.json"
         command = [sys.executable, str(_EMULATOR), image, "--json", str(file), *map(str, options)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-            patience = threading.Timer(
-                _LONGEST, running.terminate
-            )  # unlike SIGKILL, that leaves nothing behind
-            patience.start()
-            table, log = running.communicate()
-            patience.cancel()
+            try:
+                table, log = running.communicate(timeout=_LONGEST)
+            except subprocess.TimeoutExpired:
+                running.terminate()  # unlike SIGKILL, that leaves nothing behind
+                pytest.fail(f"no end within {_LONGEST} s: {''.join(running.communicate())}")
         assert file.exists(), table + log
         result = json.loads(file.read_text(encoding="utf-8"))
         return {**result, "exit code": running.returncode, "table": table}
