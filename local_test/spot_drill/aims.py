@@ -18,7 +18,8 @@ def aim_at(phase: str, undisturbed: Attempt, left: int, rng: random.Random) -> A
     """Return an aim at a phase of an attempt.
 
     Args:
-        left: interruptions of training still to come, this one included.
+        left: interruptions of training still to come, this one included, and one more for each aim that has missed:
+            as many steps are kept free behind it.
     """
     if phase == START:
         return _AtStart(rng.uniform(0, 0.9) * undisturbed.first_step_after)

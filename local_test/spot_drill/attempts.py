@@ -135,6 +135,23 @@ class Attempt:
         )
 
 
+@dataclasses.dataclass
+class Run:
+    """Attempts of which each resumes from what the earlier ones had uploaded; the last one completed.
+
+    Attributes:
+        digest: of its model.
+    """
+
+    attempts: list[Attempt]
+    digest: str
+
+
+def attempts_of(runs: Iterable[Run]) -> list[Attempt]:
+    """Return the attempts of all runs."""
+    return [attempt for run in runs for attempt in run.attempts]
+
+
 def hits_of(attempts: Iterable[Attempt], phases: Collection[str] = PHASES) -> list[Attempt]:
     """Return the attempts that a signal ended in one of the phases."""
     return [attempt for attempt in attempts if attempt.is_hit and attempt.phase in phases]
@@ -162,7 +179,7 @@ def shortfall(attempts: Sequence[Attempt], kills: int, last_step: int) -> str:
     hits = len(hits_of(attempts, [TRAINING]))
     remedy = "Give the run more steps (HP=num_train_epochs=…), or ask for fewer interruptions (KILLS=…)."
     if hits < kills:
-        return f"Only {hits} of {kills} interruptions hit training: the run ended before. {remedy}"
+        return f"Only {hits} of {kills} interruptions hit training: each run ended before. {remedy}"
     if kills and not resumed_of(attempts, last_step):
         return f"No attempt resumed from a checkpoint: each started anew, which proves nothing about resuming. {remedy}"
     return ""

@@ -5,14 +5,15 @@
 Each attempt of the interrupted run is the real `train` program on a fresh folder, which gets nothing from earlier
 attempts but what had reached the stand-in for S3. SIGKILL ends it, or SIGTERM as when SageMaker stops a job: KILLS
 times while it trains, at steps that its log reports, and also while it starts, evaluates and exports. An interruption
-counts as a hit only if it ended a running program. At the end both models must be the same, bit for bit. With RANKS=2
-two processes train together; with RANKS=1,2,4 each attempt draws its number of processes.
+counts as a hit only if it ended a running program. A run that ends before KILLS have hit, as on a busy machine, where
+the drill sees the log late, is followed by another one from the beginning, for what is missing. At the end the models
+of all runs must be the same, bit for bit. With RANKS=2 two processes train together; with RANKS=1,2,4 each attempt
+draws its number of processes.
 
 Exit status: 0 the same model; 1 the models differ; 2 a run failed or cannot be drilled; 3 fewer interruptions than
-asked for hit training, or no attempt resumed.
+asked for hit training in all runs, or no attempt resumed.
 """
 
-import contextlib
 import hashlib
 import itertools
 import json
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bert_classifier.job.config import override
@@ -39,16 +40,24 @@ from spot_drill.attempts import (
     Attempt,
     LogReader,
     Progress,
+    Run,
+    attempts_of,
     hits_of,
     shortfall,
     summary,
 )
-from spot_drill.engines import Process, launch_container, launch_program, threads_for
+from spot_drill.engines import Process, killed_on_interrupt, launch_container, launch_program, threads_for
 from spot_drill.s3_mirror import CheckpointMirror
 
 GRACE_SECONDS = 120  # what SageMaker grants after SIGTERM
 _POLL_SECONDS = 0.005
-_MISSES = 5  # aims at training that may miss it, such as into an evaluation, before the drill gives up
+# Before the drill gives up:
+_MISSES = 5  # aims at training, beside those asked for, that may miss it, such as into an evaluation
+_RUNS = 20  # from the beginning, of which each may end before all have hit
+_RUNS_TO_RESUME = 3  # the same, where all have hit but no attempt has resumed
+_ORDER = (
+    3  # signals until each has been sent; after SIGTERM all is uploaded, so that the next attempt resumes
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -103,7 +112,8 @@ class Drill:
         order = self._rng.choice((("SIGKILL", "SIGTERM", "SIGKILL"), ("SIGTERM", "SIGKILL", "SIGKILL")))
         self._signals = itertools.cycle(order)
         self._bucket = work_dir / "s3"
-        self._bucket.mkdir()
+        self._attempts: list[Attempt] = []  # of all interrupted runs
+        self._misses = 0
 
     def run(self) -> int:
         """Train undisturbed and interrupted, and print the table; return the exit status."""
@@ -115,8 +125,7 @@ class Drill:
             f"{undisturbed.reached} steps in {undisturbed.seconds:.0f} s; now with {self._kills} interruptions\n{HEAD}",
             flush=True,
         )
-        attempts, found = self.interrupted(undisturbed)
-        return _verdict(attempts, self._kills, undisturbed, expected, found)
+        return _verdict(self.interrupted(undisturbed), self._kills, undisturbed, expected)
 
     def undisturbed(self) -> tuple[Attempt, str]:
         """Train undisturbed; return the attempt and the digest of its model.
@@ -137,19 +146,42 @@ class Drill:
             )
         return attempt, digest
 
-    def interrupted(self, undisturbed: Attempt) -> tuple[list[Attempt], str]:
-        """Train through interruptions; return the attempts and the digest of the last one's model."""
-        attempts: list[Attempt] = []
+    def interrupted(self, undisturbed: Attempt) -> list[Run]:
+        """Train through interruptions, again from the beginning as long as hits are missing; return the runs."""
+        runs: list[Run] = []
         plan = self._plan()
+        while plan:
+            runs.append(self._interrupted_run(plan, undisturbed))
+            plan = self._missing(len(runs), undisturbed.reached)
+            if plan:
+                print(
+                    "that run ended too soon: another one from the beginning, for what is missing", flush=True
+                )
+        return runs
+
+    def _missing(self, runs: int, last_step: int) -> list[str]:
+        """Return the phases to aim at in a further run; none when all is shown, or nothing can be hoped for."""
+        if not shortfall(self._attempts, self._kills, last_step):
+            return []
+        left = self._kills - len(hits_of(self._attempts, [TRAINING]))
+        if left > 0:
+            return [TRAINING] * left if runs < _RUNS else []
+        return [TRAINING] * _ORDER if runs < _RUNS_TO_RESUME else []
+
+    def _interrupted_run(self, plan: list[str], undisturbed: Attempt) -> Run:
+        """Train from the beginning to the end through interruptions in the phases of the plan, which is used up."""
+        shutil.rmtree(self._bucket, ignore_errors=True)
+        self._bucket.mkdir()
+        attempts: list[Attempt] = []
         while plan and (not attempts or attempts[-1].exit_code):
             aim = plan.pop(0)
             attempts.append(self._attempt(attempts, aim, undisturbed))
-            is_miss = aim == TRAINING and attempts[-1].phase != TRAINING
-            if is_miss and len(attempts) - len(hits_of(attempts, [TRAINING])) < self._kills + _MISSES:
-                plan.insert(0, TRAINING)
+            if aim == TRAINING and attempts[-1].phase != TRAINING:
+                self._misses += 1
+                plan[:0] = [TRAINING] if self._misses < self._kills + _MISSES else []
         if attempts[-1].exit_code:
             attempts.append(self._attempt(attempts, None, undisturbed))
-        return attempts, _take_digest(self._work_dir / f"attempt-{len(attempts)}")
+        return Run(attempts, _take_digest(self._work_dir / f"attempt-{len(self._attempts)}"))
 
     def _plan(self) -> list[str]:
         """Return the phases to aim at; those at which the run may complete come last."""
@@ -158,15 +190,15 @@ class Drill:
         return [*training, EVALUATION, EXPORT]
 
     def _attempt(self, before: Sequence[Attempt], aim: str | None, undisturbed: Attempt) -> Attempt:
-        """Run one attempt on a fresh folder; without an aim it must end by itself."""
-        number, ranks = len(before) + 1, self._rng.choice(self._ranks)
+        """Run one attempt on a fresh folder, after those of its run; without an aim it must end by itself."""
+        number, ranks = len(self._attempts) + 1, self._rng.choice(self._ranks)
         root = self._make_root(f"attempt-{number}", ranks)
         # Throttled, so that interruptions cut uploads off.
         mirror = CheckpointMirror(root / "checkpoints", self._bucket, self._rng, bytes_per_second=200e6)
         mirror.restore()
         mirror.start()
         try:
-            left = self._kills - len(hits_of(before, [TRAINING]))
+            left = self._kills - len(hits_of(self._attempts, [TRAINING])) + self._misses
             when = aim_at(aim, undisturbed, left, self._rng) if aim else None
             attempt = self._run_program(root, ranks, when, undisturbed.progress)
         except BaseException:
@@ -177,6 +209,7 @@ class Drill:
         if not attempt.is_sound:
             raise DrillError(f"Attempt {number} ended with exit code {attempt.exit_code}:\n{_tail(root)}")
         print(attempt.row(number, before), flush=True)
+        self._attempts.append(attempt)
         if attempt.exit_code:
             shutil.rmtree(root)
         return attempt
@@ -205,7 +238,7 @@ class Drill:
         started = time.monotonic()
         process, log = self._launch(root, root / "log"), LogReader(root / "log")
         sent, first, last = "", 0.0, 0.0
-        with _killed_on_interrupt(process):
+        with killed_on_interrupt(process):
             while process.poll() is None and not sent:
                 step = log.progress.step
                 progress = log.read()
@@ -230,17 +263,6 @@ class Drill:
         return name
 
 
-@contextlib.contextmanager
-def _killed_on_interrupt(process: Process) -> Iterator[None]:
-    """Kill the program if Ctrl-C ends the drill."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        raise
-
-
 def _exit_code(process: Process, sent: str, root: Path) -> int:
     """Wait for the end of a process that a signal was sent to, within SageMaker's grace period."""
     try:
@@ -251,11 +273,13 @@ def _exit_code(process: Process, sent: str, root: Path) -> int:
         raise DrillError(f"No end within {GRACE_SECONDS} s of {sent}:\n{_tail(root)}") from error
 
 
-def _verdict(attempts: Sequence[Attempt], kills: int, undisturbed: Attempt, expected: str, found: str) -> int:
+def _verdict(runs: Sequence[Run], kills: int, undisturbed: Attempt, expected: str) -> int:
     """Print the hits and whether the models are the same; return the exit status."""
+    attempts = attempts_of(runs)
     print(summary(attempts, kills, undisturbed.reached))
-    print(f"undisturbed  {expected}\ninterrupted  {found}")
-    if expected != found:
+    found = sorted({run.digest for run in runs})
+    print(f"undisturbed  {expected}", *(f"interrupted  {digest}" for digest in found), sep="\n")
+    if found != [expected]:
         print("THE MODELS DIFFER")
         return 1
     missing = shortfall(attempts, kills, undisturbed.reached)

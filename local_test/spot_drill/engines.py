@@ -1,12 +1,13 @@
 """Where the drill runs an attempt: in a process of .venv, or in a container of the image."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,17 @@ class Process(Protocol):
 
     def send_signal(self, sig: int, /) -> None:
         """Send a signal."""
+
+
+@contextlib.contextmanager
+def killed_on_interrupt(process: Process) -> Iterator[None]:
+    """Kill the program if Ctrl-C ends the drill."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def threads_for(ranks: Sequence[int], environ: Mapping[str, str]) -> dict[str, str]:

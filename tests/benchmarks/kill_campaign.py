@@ -27,7 +27,7 @@ import bert_classifier.training.worker  # noqa: F401 - the point of forking is t
 from bert_classifier.training import ranks
 from bert_classifier.training.launch import main as train
 from bert_classifier.training.rank import run_rank
-from spot_drill.attempts import TRAINING, Attempt, hits_of, resumed_of, shortfall
+from spot_drill.attempts import TRAINING, Attempt, attempts_of, hits_of, resumed_of, shortfall
 from spot_drill.drill import Drill, DrillError
 from support.fakes import make_ml_root
 
@@ -153,16 +153,17 @@ def _run(drill: Drill, undisturbed: Attempt, expected: str, kills: int, totals: 
     """Run one drill and add it to the totals; print what is wrong with it."""
     try:
         with contextlib.redirect_stdout(io.StringIO()) as table:
-            attempts, found = drill.interrupted(undisturbed)
+            runs = drill.interrupted(undisturbed)
     except DrillError as error:
         totals.failures += 1
         print(f"seed {seed}: {error}", flush=True)
         return
-    totals.add(attempts, undisturbed.reached)
-    if missing := shortfall(attempts, kills, undisturbed.reached):
+    for run in runs:
+        totals.add(run.attempts, undisturbed.reached)
+    if missing := shortfall(attempts_of(runs), kills, undisturbed.reached):
         totals.failures += 1
         print(f"seed {seed}: {missing}\n{table.getvalue()}", flush=True)
-    if found != expected:
+    if any(run.digest != expected for run in runs):
         totals.mismatches += 1
         print(f"seed {seed}: THE MODELS DIFFER\n{table.getvalue()}", flush=True)
 
