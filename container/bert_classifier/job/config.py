@@ -255,10 +255,11 @@ class ServeConfig:
     sagemaker_model_server_timeout: int = integer(
         60, 1, 3600, "Seconds after which a request is answered with 504; in batch transform 3600.")
     sagemaker_model_server_workers: int | None = integer(
-        None, 1, 64, "Model threads; default: one per GPU, or up to four that share a CPU.")
+        None, 1, 64, "Model threads; default: two per GPU, or up to four that share a CPU.")
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
-    serving_max_batch_tokens: int = integer(
-        4096, 64, 10_000_000, "Maximum tokens per forward pass, padding included.")
+    serving_max_batch_tokens: int | None = integer(
+        None, 64, 10_000_000,
+        "Maximum tokens per forward pass, padding included; default 16384 on a GPU in bf16, else 4096.")
     serving_max_concurrent_requests: int = integer(
         64, 1, 4096, "Maximum concurrent requests; further ones get 429.")
     serving_max_records: int = integer(

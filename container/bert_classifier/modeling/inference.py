@@ -5,24 +5,48 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 
-from bert_classifier.encoding.micro_batches import MICRO_BATCH_OVERHEAD_TOKENS, plan_micro_batches
+from bert_classifier.encoding.micro_batches import (
+    MICRO_BATCH_OVERHEAD_TOKENS,
+    plan_even_micro_batches,
+    plan_micro_batches,
+)
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward
 
+# Fixed cost of a padded pass on a GPU, in tokens: what the GPU computes while some hundred kernels are launched.
+_OVERHEAD_ON_GPU = {"fp32": 256, "bf16": 4096}  # estimated: not yet run on a GPU
+_MOST_KEPT = 1 << 24  # logits that wait on the device: 64 MB
+
 
 def plan_inference(
-    forward: Forward,
-    encoded: EncodedTexts,
-    max_tokens: int,
-    micro_batch_overhead: int = MICRO_BATCH_OVERHEAD_TOKENS,
+    forward: Forward, encoded: EncodedTexts, max_tokens: int, micro_batch_overhead: int | None = None
 ) -> list[np.ndarray]:
-    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches."""
+    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches.
+
+    Args:
+        micro_batch_overhead: default: that of the device in the precision of the weights.
+    """
+    if forward.device.type == "cuda" and not forward.is_padded:
+        return plan_even_micro_batches(encoded.lengths, max_tokens)
+    if micro_batch_overhead is None:
+        micro_batch_overhead = _overhead_of(forward)
     return plan_micro_batches(
         encoded.lengths,
         max_tokens,
         micro_batch_overhead=micro_batch_overhead,
         is_padded=forward.is_padded,
     )
+
+
+def _overhead_of(forward: Forward) -> int:
+    if forward.device.type != "cuda":
+        return MICRO_BATCH_OVERHEAD_TOKENS
+    return _OVERHEAD_ON_GPU["bf16" if is_bf16(forward.model) else "fp32"]
+
+
+def is_bf16(model: torch.nn.Module) -> bool:
+    """Return whether the model's weights are in bf16."""
+    return next(model.parameters()).dtype == torch.bfloat16
 
 
 def compute_logits(
@@ -36,14 +60,42 @@ def compute_logits(
 ) -> np.ndarray:
     """Return the logits of n texts, (n, num_classes); a text's logits are the mean of its windows'.
 
+    On a GPU, the passes are queued one after the other and the host waits for it once, for the logits of all.
+
     Args:
         forward: its model must be in evaluation mode.
         micro_batches: windows per pass, int (b,) each; only this rank's if several share the work.
         combine: adds the logits of other ranks in place; windows that were not computed here are zero.
     """
     logits = np.zeros((len(encoded.lengths), num_classes), dtype=dtype)
+    kept: list[tuple[np.ndarray, torch.Tensor]] = []
+    room = _MOST_KEPT
     with torch.inference_mode():
         for windows in micro_batches:
-            logits[windows] = forward(encoded, windows).cpu().numpy()
+            kept.append((windows, forward(encoded, windows)))
+            room -= len(windows) * num_classes
+            if room <= 0:
+                _move(kept, logits)
+                room = _MOST_KEPT
+        _move(kept, logits)
     combine(logits)
     return encoded.mean_by_text(logits)
+
+
+def _move(kept: list[tuple[np.ndarray, torch.Tensor]], logits: np.ndarray) -> None:
+    """Move the kept logits from the device to their windows' places, (m, num_classes)."""
+    if kept:
+        windows, parts = zip(*kept, strict=True)
+        logits[np.concatenate(windows)] = _on_host(torch.cat(parts))
+        kept.clear()
+
+
+def _on_host(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor's values once the device has computed them; what was queued later is not waited for."""
+    if tensor.device.type != "cuda":
+        return tensor.numpy()
+    values = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
+    is_there = torch.cuda.Event(blocking=True)  # a thread that waits leaves its core to others
+    is_there.record(torch.cuda.current_stream(tensor.device))
+    is_there.synchronize()
+    return values.numpy()

@@ -155,7 +155,7 @@ def packed_or_padded(
     """
     padded = Forward(model, pad_id, device, precision)
     dtype = torch.bfloat16 if precision == "bf16" else next(model.parameters()).dtype
-    kernel = _kernel_for(device, dtype, precision)
+    kernel = _kernel_for(device, dtype)
     if kernel is None or not isinstance(model, PreTrainedModel):
         return padded
     if model.config.model_type not in _FIRST_POSITION:
@@ -174,11 +174,11 @@ def packed_or_padded(
     return packed
 
 
-def _kernel_for(device: torch.device, dtype: torch.dtype, precision: str) -> Kernel | None:
-    """Return the kernel for attention within texts; None if padding is better or the only way."""
+def _kernel_for(device: torch.device, dtype: torch.dtype) -> Kernel | None:
+    """Return the kernel for attention within texts in a format; None if padding is better or the only way."""
     if device.type == "cpu":
         return attend_text_by_text if dtype in _TOLERANCE else None
-    return varlen_attn if device.type == "cuda" and precision == "bf16" else None
+    return varlen_attn if device.type == "cuda" and dtype == torch.bfloat16 else None
 
 
 def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:

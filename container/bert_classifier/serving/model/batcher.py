@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Generic, NamedTuple, TypeVar
@@ -94,15 +95,15 @@ class MicroBatcher(Generic[T]):
     """Answers requests in passes, each of which takes a chunk from each of the requests that have waited longest.
 
     There is no timer: a single request is predicted at once, and further ones queue while a pass runs. The cost of a
-    pass is bounded and shared among requests, and unfinished requests return to the end of the queue, so that one with
-    thousands of texts does not delay the others. A model thread takes at most its share of all queued and running
-    work; otherwise other threads would be idle while callers wait for one pass.
+    pass is bounded and shared among requests; unfinished ones return to the end of the queue, so that thousands of
+    texts do not delay the others. A model thread takes at most its lane's share of all queued and running work.
 
     Args:
         predicts: one function per model thread, which returns one result per text, in order.
         cost_of: cost of a text, such as its tokens.
         max_cost: maximum cost of a pass; a single text may exceed it.
         max_waiting_cost: maximum cost of the queue; a request beyond it is refused, unless the queue is empty.
+        lanes: what each model thread computes with; threads with the same lane compute in turn. Default: each its own.
     """
 
     def __init__(
@@ -113,7 +114,9 @@ class MicroBatcher(Generic[T]):
         max_cost: int,
         max_waiting_cost: int,
         metrics: Metrics,
+        lanes: Sequence[str] = (),
     ) -> None:
+        self._lanes = lanes or tuple(map(str, range(len(predicts))))
         self._cost_of = cost_of
         self._max_cost = max_cost
         self._max_waiting_cost = max_waiting_cost
@@ -225,9 +228,11 @@ class MicroBatcher(Generic[T]):
                 self._wakers[number].wait()
 
     def _wake_one(self) -> None:
-        """Wake the model thread that fell asleep last: its data is still in the CPU caches."""
+        """Wake a thread of the most idle lane: the one that fell asleep last, its data is still in the CPU caches."""
         if self._asleep:
-            self._wakers[self._asleep.pop()].notify()
+            idle = Counter(self._lanes[number] for number in self._asleep)
+            place = max(range(len(self._asleep)), key=lambda i: (idle[self._lanes[self._asleep[i]]], i))
+            self._wakers[self._asleep.pop(place)].notify()
 
     def _drop_those_over(self) -> None:
         over = {job for job in self._waiting if job.is_over()}
@@ -256,9 +261,9 @@ class MicroBatcher(Generic[T]):
         return chunks
 
     def _budget(self) -> int:
-        """Return the budget of the next pass: its share of queued and running work, at most max_cost."""
+        """Return the budget of the next pass: a lane's share of queued and running work, at most max_cost."""
         under_way = self._waiting_cost + sum(self._running_cost.values())
-        return max(1, min(self._max_cost, math.ceil(under_way / len(self._threads))))
+        return max(1, min(self._max_cost, math.ceil(under_way / len(set(self._lanes)))))
 
     def _answer(self, chunks: Sequence[_Chunk[T]], predict: Predict[T]) -> None:
         results = self._predict_each([text for chunk in chunks for text in chunk.texts], predict)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+THREADS_PER_GPU = 2  # one tokenises while the other waits for the GPU
 SPARE_THREADS = 16  # beyond the admitted requests, for pings and immediate 429s
 MOST_SIDE_BY_SIDE = 4  # passes on one CPU: more would mean fewer texts each, and each reads all the weights
 
@@ -40,12 +41,12 @@ def make_plan(*, cores: int, gpus: int, models: int | None, threads: int | None,
     operation and stall whenever another thread takes a core. A single pass uses all cores.
 
     Args:
-        gpus: CUDA GPUs, each with a model of its own. Without one, all models share their weights on the CPU.
-        models: number of model threads; default: one per GPU, or side_by_side(cores) on a CPU.
+        gpus: CUDA GPUs; the model threads of one share its model. Without one, all threads share the CPU's.
+        models: number of model threads; default: THREADS_PER_GPU for each, or side_by_side(cores) on a CPU.
         threads: threads per model; default: its share of the cores.
         requests: maximum concurrent requests.
     """
-    count = models or gpus or side_by_side(cores)
+    count = models or THREADS_PER_GPU * gpus or side_by_side(cores)
     devices = tuple(f"cuda:{number % gpus}" for number in range(count)) if gpus else ("cpu",) * count
     shared = threads or max(1, cores // count)
     alone = threads or (shared if gpus else cores)

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PASS_BUDGETS = (
-    4  # forward passes per batch, among which texts are sorted by length: less padding, still quick
-)
-
 
 class ModelService:
     """One model, loaded in the background while the server already answers pings.
@@ -99,7 +95,8 @@ class ModelService:
         self._batcher = MicroBatcher(
             [predictor.predict for predictor in predictors],
             cost_of=predictors[0].cost_of,
-            max_cost=PASS_BUDGETS * self._config.serving_max_batch_tokens,
+            max_cost=predictors[0].max_cost,
             max_waiting_cost=self._config.serving_max_waiting_tokens,
             metrics=self._metrics,
+            lanes=[predictor.lane for predictor in predictors],
         )

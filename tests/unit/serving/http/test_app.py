@@ -32,6 +32,8 @@ class ToyPredictor:
     labels = ("no", "yes")
     abstain_below = 0.0
     fields = TextFields()
+    max_cost = 512
+    lane = "toy"
 
     def __init__(self) -> None:
         self.may_go = threading.Event()

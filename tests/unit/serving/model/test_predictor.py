@@ -52,6 +52,14 @@ def test_a_forward_pass_stays_within_the_token_budget(artifact_dir):
     assert max(seen) <= 96
 
 
+def test_a_cpu_computes_several_passes_at_once(artifact_dir):
+    """Among their texts padding is least; unset, a pass has 4,096 tokens; each thread has cores of its own."""
+    artifact = load_artifact(artifact_dir)
+    first, second = Predictor(artifact), Predictor(artifact, 128)
+    assert (first.max_cost, second.max_cost) == (4 * 4096, 4 * 128)
+    assert first.lane != second.lane
+
+
 def test_temperature_softens_the_scores(artifact_dir):
     """Logits are divided by the artifact's temperature: a higher one gives flatter scores, same order."""
     artifact = load_artifact(artifact_dir)
