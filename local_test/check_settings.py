@@ -154,7 +154,8 @@ def _candidates(request: Request) -> set[str]:
 def hint(name: str, value: str, settings: Collection[str]) -> str:
     """Return the remedy for an unknown setting; empty if no known name is close."""
     try:
-        from bert_classifier.job.config import ALIASES, TrainConfig
+        from bert_classifier.job.config import TrainConfig
+        from bert_classifier.job.former_names import ALIASES
         from bert_classifier.job.settings import nearest, specs
     except ImportError:  # a Python that is older than the project's
         return ""

@@ -14,8 +14,9 @@ from typing import Any
 
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.assignments import parse_assignments
-from bert_classifier.job.config import TrainConfig, override
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import COMPRESSED, listed, suffix_of
+from bert_classifier.job.former_names import override
 from bert_classifier.job.given_files import class_file_of
 from bert_classifier.job.json_files import read_object, write_json
 from channel_folder import ChannelFolder

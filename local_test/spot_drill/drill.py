@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bert_classifier.job.config import override
+from bert_classifier.job.former_names import override
 from spot_drill.aims import Aim, aim_at
 from spot_drill.arguments import parser
 from spot_drill.attempts import (

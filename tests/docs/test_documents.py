@@ -6,7 +6,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from bert_classifier.job.config import ALIASES, IGNORED
+from bert_classifier.job.former_names import ALIASES, IGNORED
 from docs import tables
 from launcher.main import all_commands, all_settings, make_parser
 from launcher.settings.sources import Sources, flags_of

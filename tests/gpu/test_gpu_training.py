@@ -55,7 +55,7 @@ def test_without_padding_training_is_the_same(tmp_path, architecture):
             module.p = 0.0
     gradients = []
     for way in (trainer.forward, padded):
-        trainer.accumulator._forward = way
+        trainer.engine.planner.forward = way
         trainer.accumulate_gradients(trainer.order.batch(0), 0)
         gradients.append(
             torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])

@@ -77,7 +77,7 @@ def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
         for n, text in enumerate((FAULTS / "sitecustomize.py").read_text().splitlines(), 1)
         if "sum(" in text
     )
-    assert f'sitecustomize.py", line {line} in train_step' in host.log.read_text()
+    assert f'sitecustomize.py", line {line} in start_step' in host.log.read_text()
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
 from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.trainer import Trainer
@@ -46,6 +46,8 @@ def make_trainer(
     tokenizer = load_tokenizer(str(folder))
     torch.manual_seed(0)
     model = load_pretrained(str(folder), CLASS_NAMES[:CLASSES], tokenizer, 64)
+    if config.freeze_encoder:
+        freeze_encoder(model)
     if dropout is not None:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
+from bert_classifier.job.former_names import ALIASES, current_name, translated
 from bert_classifier.job.settings import (
     boolean,
     choice,
@@ -16,7 +17,6 @@ from bert_classifier.job.settings import (
     parse_values,
     refuse,
     separator,
-    shown,
     specs,
     string,
     text_encoding,
@@ -25,26 +25,6 @@ from bert_classifier.job.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
 
-# Former names and those of the older sample, so that existing job definitions keep working.
-ALIASES = {
-    "gradient_shards": "num_gradient_groups",
-    "epochs": "num_train_epochs",
-    "batch": "global_batch_size",
-    "lr": "learning_rate",
-    "maxseqlen": "max_seq_length",
-    "gradaccumulation": "gradient_accumulation_steps",
-    "finetune": "freeze_encoder",
-    "earlystoppingpatience": "early_stopping_patience",
-    "trainfile": "train_file",
-    "valfile": "validation_file",
-    "classfile": "class_file",
-}
-# Hyperparameters that are accepted and have no effect, and why.
-IGNORED = {
-    "checkpointfreq": "checkpoints are saved by time, not by epochs",
-    "log-level": "the log has one level",
-    "compile": "torch.compile is not used, since it was never measured to help",
-}
 # The names under which fingerprints and training.json record settings, since the first version.
 _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
 # Settings of the first version that are gone, as they were by default: equal fingerprints stay equal.
@@ -53,7 +33,7 @@ _RECORDED_STILL = {"compile": "false"}
 READER_SETTINGS = (
     "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
 )  # fmt: skip
-_FOREIGN_PREFIXES = ("sagemaker_", "_tuning_")  # added by the SDK and by tuning jobs
+_LATER = (*READER_SETTINGS, "reproducible")  # settings that did not exist in the first version
 
 
 # fmt: off
@@ -126,6 +106,10 @@ class TrainConfig:
         above=True)
     processes_per_host: int | None = integer(
         None, 1, 64, "Processes (ranks) per instance; default: one per GPU, or one without a GPU.")
+    reproducible: str = choice(
+        "auto", ("auto", "true", "false"),
+        "true = the same bits on any number of processes, with deterministic kernels; false = gradients are exchanged "
+        "while backward computes; auto = true on CPUs and where num_gradient_groups is set, else false.")
     num_gradient_groups: int | None = integer(
         None, 1, 4096,
         "Number of gradient groups per batch. Results are bit-identical on any number of processes up to this one, if "
@@ -162,8 +146,8 @@ class TrainConfig:
         Raises:
             UserError: naming every unknown name, wrong value and contradiction at once.
         """
-        own, mistakes = _translate_aliases(raw)
-        written = {_current_name(name, raw): name for name in raw}
+        own, mistakes = translated(raw)
+        written = {current_name(name, raw): name for name in raw}
         values, wrong = parse_values(cls, own, "hyperparameter", written.__getitem__, ALIASES)
         mistakes += wrong + _contradictions(values)
         refuse(mistakes, "Correct the hyperparameters of the job.")
@@ -174,51 +158,21 @@ class TrainConfig:
         present = {
             _RECORDED_AS.get(field.name, field.name): getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in READER_SETTINGS or getattr(self, field.name) != field.default
+            if field.name not in _LATER or getattr(self, field.name) != field.default
         }
         return {**present, **_RECORDED_STILL}
+
+    def is_reproducible(self, device_type: str) -> bool:
+        """Return whether a run on "cpu" or "cuda" computes the same bits on any number of processes."""
+        if self.reproducible != "auto":
+            return self.reproducible == "true"
+        return device_type == "cpu" or self.num_gradient_groups is not None
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
         """Return the texts per optimizer step on `world_size` devices; None if chosen by the data."""
         if self.per_device_batch_size is not None:
             return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
         return self.global_batch_size
-
-
-def _translate_aliases(raw: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
-    """Return the hyperparameters under their current names, and a sentence for each name given twice."""
-    own: dict[str, object] = {}
-    mistakes: list[str] = []
-    used: list[str] = []
-    for name, value in raw.items():
-        if name.startswith(_FOREIGN_PREFIXES):
-            continue
-        if name in IGNORED:
-            logger.warning("%s=%s is ignored: %s", name, shown(value).strip("'\""), IGNORED[name])
-            continue
-        current = _current_name(name, raw)
-        if current != name:
-            used.append(f"{name} → {current}")
-        if current in own:
-            mistakes.append(f"hyperparameter {current} is given twice, once as an older name")
-        own[current] = value
-    if used:
-        logger.warning("older names of hyperparameters are accepted: %s", ", ".join(used))
-    return own, mistakes
-
-
-def override(settings: Mapping[str, object], newer: Mapping[str, object]) -> dict[str, object]:
-    """Return hyperparameters with newer ones in place of those that they replace, under a former name too."""
-    raw = {**settings, **newer}
-    replaced = {_current_name(name, raw) for name in newer}
-    kept = {name: value for name, value in settings.items() if _current_name(name, raw) not in replaced}
-    return {**kept, **newer}
-
-
-def _current_name(name: str, raw: Mapping[str, object]) -> str:
-    if name == "batch" and "gradaccumulation" in raw:
-        return "per_device_batch_size"  # in the sample, batch was the size of one forward pass
-    return ALIASES.get(name, name)
 
 
 def _contradictions(values: Mapping[str, object]) -> list[str]:
@@ -235,6 +189,8 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length", 256)
     if isinstance(budget, int) and isinstance(length, int) and budget < length:
         found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
+    if values.get("reproducible") == "false" and "num_gradient_groups" in values:
+        found.append("num_gradient_groups needs reproducible=true, which it implies: leave reproducible=false out")
     alone = [n for n in ("window_overlap", "max_windows") if n in values]
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")

@@ -9,8 +9,10 @@ import torch
 
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.transfer import stage
 
 Inputs = dict[str, Any]  # by name of the model's argument
+_LOW_PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Forward:
     Attributes:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
         pad_id: the padding token.
-        precision: fp32 (the model's own), bf16 or fp16.
+        precision: fp32 (that of the weights), bf16 or fp16.
         is_padded: whether each window costs as much as the longest in its micro-batch.
     """
 
@@ -37,11 +39,12 @@ class Forward:
 
     def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
         """Return the model's inputs for b windows, on the device."""
+        return stage(self.arrays(encoded, windows), self.device).to(self.device)
+
+    def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
+        """Return the model's inputs for b windows, as arrays."""
         input_ids, mask = pad(encoded, windows, self.pad_id)
-        return {
-            "input_ids": input_ids.to(self.device),
-            "attention_mask": None if mask is None else mask.to(self.device),
-        }
+        return {"input_ids": input_ids.numpy(), "attention_mask": None if mask is None else mask.numpy()}
 
     def tokens_of(self, lengths: np.ndarray) -> int:
         """Return the tokens that one pass over windows of these lengths computes, padding included."""
@@ -49,8 +52,15 @@ class Forward:
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
-        with autocast(self.precision, self.device):
+        with self._autocast():
             return logits_of(self.model, **inputs)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context in which float32 weights compute in low precision; weights that are low need none."""
+        dtype = _LOW_PRECISION.get(self.precision)
+        if dtype is None or next(self.model.parameters()).dtype != torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=dtype)
 
 
 def logits_of(
@@ -59,10 +69,3 @@ def logits_of(
     """Return the logits, float32 (b, classes), of token ids (b, length)."""
     logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
     return logits.float()
-
-
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Return the context in which a forward pass computes in this precision."""
-    if precision == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -21,7 +21,7 @@ from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, PreTrainedModel
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.modeling.forward import Forward, Inputs, autocast
+from bert_classifier.modeling.forward import Forward, Inputs
 
 logger = logging.getLogger(__name__)
 
@@ -96,13 +96,13 @@ class PackedForward(Forward):
         model.config._attn_implementation = _ATTENTION
         return PackedForward(model, self.pad_id, self.device, self.precision, self._kernel)
 
-    def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
-        """Return the model's inputs for b windows, on the device."""
+    def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
+        """Return the model's inputs for b windows, as arrays."""
         ids, positions, ends = pack(encoded, windows)
         return {
-            "input_ids": torch.from_numpy(ids).to(self.device),
-            "position_ids": torch.from_numpy(positions + self._first_position).to(self.device),
-            "cu_seq_lens_q": torch.from_numpy(ends).to(self.device),
+            "input_ids": ids,
+            "position_ids": positions + self._first_position,
+            "cu_seq_lens_q": ends,
             "max_length_q": int(np.diff(ends).max()),
         }
 
@@ -112,12 +112,9 @@ class PackedForward(Forward):
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
-        with self._packed(), autocast(self.precision, self.device):
-            return self._logits(**inputs)
-
-    def _logits(self, **inputs: Any) -> torch.Tensor:
-        logits: torch.Tensor = self.model(**inputs).logits.float()
-        return logits
+        with self._packed(), self._autocast():
+            logits: torch.Tensor = self.model(**inputs).logits.float()
+            return logits
 
     @contextlib.contextmanager
     def _packed(self) -> Iterator[None]:
@@ -206,7 +203,8 @@ def _attend(
 ) -> tuple[torch.Tensor, None]:
     """Attend within texts, for transformers' attention interface: vectors are (1, heads, tokens, size)."""
     ends, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
-    vectors = [vector[0].transpose(0, 1) for vector in (query, key, value)]
+    # squeeze, not [0], whose backward pass fills a tensor of zeros: three kernels more per vector.
+    vectors = [vector.squeeze(0).transpose(0, 1) for vector in (query, key, value)]
     return kernel(*vectors, ends, ends, longest, longest, scale=scaling)[None], None
 
 
@@ -215,9 +213,7 @@ def _gather_first(module: torch.nn.Module, inputs: Any, kwargs: dict[str, Any], 
     cu_seqlens = kwargs.get("cu_seq_lens_q")
     if cu_seqlens is None:
         return output
-    hidden = output.last_hidden_state[0]
-    begins = (
-        cu_seqlens[:-1].long().clamp(max=hidden.shape[0] - 1)
-    )  # empty padding texts may follow the last token
-    output.last_hidden_state = hidden[begins].unsqueeze(1)
+    hidden = output.last_hidden_state.squeeze(0)
+    begins = cu_seqlens[:-1].clamp(max=hidden.shape[0] - 1)  # empty padding texts may follow the last token
+    output.last_hidden_state = hidden.index_select(0, begins).unsqueeze(1)
     return output

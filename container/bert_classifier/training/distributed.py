@@ -97,6 +97,17 @@ class DistributedContext:
             with _peer_errors():
                 dist.all_reduce(torch.from_numpy(array), group=self._group)
 
+    def start_sum(self, tensor: torch.Tensor) -> dist.Work:
+        """Begin to sum a tensor over all ranks, in place; `wait` completes it."""
+        with _peer_errors():
+            work: dist.Work = dist.all_reduce(tensor, group=self._group, async_op=True)
+        return work
+
+    def wait(self, work: dist.Work) -> None:
+        """Let the tensor's device wait for a sum; on a CPU, this returns when it is done."""
+        with _peer_errors():
+            work.wait()
+
     def all_gather_json(self, value: Any) -> list[Any]:
         """Return the JSON value of every rank, by rank. Waits up to JOIN_SECONDS for ranks that are still loading."""
         if self.size == 1:

@@ -32,18 +32,25 @@ class GradientSum:
         self._taken: torch.Tensor | None = None  # this rank's gradient of the round, one vector
         self._sum: torch.Tensor | None = None  # this rank's chunk
 
-    def take_gradients(self) -> None:
-        """Move the gradients of this rank's next group out of the parameters; a missing gradient counts as zeros."""
-        if self._distributed.size == 1 and self._sum is not None:
+    def take(self, values: torch.Tensor | None = None) -> None:
+        """Take the gradient of this rank's next group.
+
+        Args:
+            values: of all parameters, float32 (weights,); by default, the gradients are moved out of the parameters,
+                and a missing one counts as zeros.
+        """
+        if self._distributed.size > 1 or self._sum is None:
+            self._taken = self._padded(self._gradients() if values is None else [values])
+        elif values is None:
             for parameter, part in self.views_of(self._sum):
                 part.add_(0 if parameter.grad is None else parameter.grad)
         else:
-            self._taken = self._flattened()
+            self._sum += values
         for parameter in self._parameters:
             parameter.grad = None
 
     def add_round(self) -> None:
-        """Add the ranks' gradients in the order of their groups; all ranks call this after `take_gradients`."""
+        """Add the ranks' gradients in the order of their groups; all ranks call this after `take`."""
         count = min(self._distributed.size, self._num_gradient_groups - self._groups_added)
         self._groups_added += count
         if self._taken is None:
@@ -68,9 +75,11 @@ class GradientSum:
             yield parameter, flat[offset : offset + parameter.numel()].view_as(parameter)
             offset += parameter.numel()
 
-    def _flattened(self) -> torch.Tensor:
-        """Return all gradients as one vector, padded to a multiple of the number of ranks."""
-        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+    def _gradients(self) -> list[torch.Tensor]:
+        return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+
+    def _padded(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return a copy of the parts as one vector, padded to a multiple of the number of ranks."""
         length = sum(part.numel() for part in parts)
-        parts.append(parts[0].new_zeros(-length % self._distributed.size))
-        return torch.cat([part.reshape(-1) for part in parts])
+        padding = parts[0].new_zeros(-length % self._distributed.size)
+        return torch.cat([part.reshape(-1) for part in (*parts, padding)])

@@ -1,6 +1,7 @@
 """AdamW's parameter groups, the learning rate schedule and class weights."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,8 @@ def use_sparse_embedding_gradients(model: torch.nn.Module) -> None:
             module.sparse = True
 
 
-def densify_gradients(model: torch.nn.Module) -> None:
+def densify_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Make sparse gradients dense, as the optimizer needs them."""
-    for parameter in model.parameters():
+    for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.to_dense()

@@ -1,6 +1,5 @@
 """The training loop: optimizer steps, evaluation, best weights, early stopping."""
 
-import dataclasses
 import logging
 import math
 import time
@@ -14,48 +13,23 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, plan_inference
-from bert_classifier.modeling.packed import packed_or_padded
-from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
+from bert_classifier.training.accumulation import BatchReport
 from bert_classifier.training.batching import EpochOrder, Split
-from bert_classifier.training.device import (
-    OVERHEAD_TOKENS,
-    TOKEN_BUDGETS,
-    resolve_precision,
-)
+from bert_classifier.training.device import TOKEN_BUDGETS, resolve_precision
 from bert_classifier.training.distributed import DistributedContext
+from bert_classifier.training.engine import Engine, clip
 from bert_classifier.training.history import History
-from bert_classifier.training.optimizer import (
-    balanced_class_weights,
-    build_optimizer,
-    learning_rate_factor,
-    use_sparse_embedding_gradients,
-)
+from bert_classifier.training.optimizer import balanced_class_weights, build_optimizer, learning_rate_factor
+from bert_classifier.training.pending_step import PendingStep
 from bert_classifier.training.progress import Progress, StepReport, metric_line
 from bert_classifier.training.recipe import choose_recipe, encoder_width
-from bert_classifier.training.signals import StopSignal
+from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.state.saver import CheckpointSaver
+from bert_classifier.training.train_state import TrainState
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass
-class TrainState:
-    """The state of a run, besides weights, optimizer and history.
-
-    Attributes:
-        token_budget: maximum tokens per micro-batch, padding included; lowered when a GPU runs out of memory.
-        num_gradient_groups: number of groups that every batch is partitioned into, for any number of ranks.
-    """
-
-    token_budget: int
-    num_gradient_groups: int
-    step: int = 0
-    evaluated_step: int = 0
-    best_step: int = 0
-    best_score: float | None = None
-    best_loss: float | None = None
-    evaluations_since_best: int = 0
 
 
 class Trainer:
@@ -95,33 +69,24 @@ class Trainer:
         self.stop = stop or StopSignal()
         self.distributed = distributed or DistributedContext()
         self.precision = resolve_precision(config.precision, device)
-        self.forward = packed_or_padded(self.model, pad_id, device, self.precision, train.encoded)
-        self.micro_batch_overhead = OVERHEAD_TOKENS[device.type]
-        if device.type == "cpu":
-            use_sparse_embedding_gradients(self.model)
         self.recipe = choose_recipe(
             config, num_texts=len(train.targets), width=encoder_width(model), world_size=self.distributed.size
         )
-        rate = self.recipe.learning_rate
-        self.optimizer = build_optimizer(model, rate, config.weight_decay, config.layer_decay)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.order = EpochOrder(len(train.targets), self.recipe.global_batch_size, config.seed)
         self.total_steps = self.order.steps_per_epoch * self.recipe.num_train_epochs
-        self.class_weights = self._class_weights().to(device)
-        self.accumulator = GradientAccumulator(
-            self.forward,
-            train,
-            class_weights=self.class_weights,
-            max_windows=config.per_device_batch_size,
-            micro_batch_overhead=self.micro_batch_overhead,
-            seed=config.seed,
-            scaler=self.scaler,
-            distributed=self.distributed,
-        )
+        self.class_weights = self._class_weights()
+        self.engine = Engine(
+            self.model, config, train, self.order, class_weights=self.class_weights, total_steps=self.total_steps,
+            pad_id=pad_id, device=device, precision=self.precision, distributed=self.distributed,
+        )  # fmt: skip
+        rate = self.recipe.learning_rate
+        self.optimizer = build_optimizer(model, rate, config.weight_decay, config.layer_decay)
         self.state = TrainState(
             token_budget=config.max_tokens_per_micro_batch or TOKEN_BUDGETS[device.type],
             num_gradient_groups=config.num_gradient_groups or self.distributed.size,
         )
+        self._pending: PendingStep | None = None  # the last step, until its numbers are read
+        self._progress: Progress | None = None
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_result: Evaluation | None = None  # None if an early checkpoint lacked it
@@ -133,28 +98,53 @@ class Trainer:
         Raises:
             Stopped: after a stop signal; the state can then be saved and resumed.
         """
-        progress = Progress(
+        progress = self._progress = Progress(
             self.total_steps,
             self.order.steps_per_epoch,
             self.state.step,
             log_every=self.config.logging_steps,
             bar=self.show_bar,
         )
+        self.engine.publish_all()
         try:
             self._evaluate_if_due(progress)
             while not self.is_finished:
                 self.distributed.check(self.stop)
                 started = time.monotonic()
-                report = self.train_step(self.state.step)
-                self.state.step += 1
-                progress.update(self.state.step, report)
+                self._advance()
                 has_evaluated = self._evaluate_if_due(progress)
                 self.history.seconds += time.monotonic() - started
                 if saver is not None:
                     saver.save_if_due(is_milestone=has_evaluated)
+        except Stopped:
+            self.settle()
+            raise
         finally:
             progress.close()
         return self.state
+
+    def _advance(self) -> None:
+        """Take a step; read the numbers of the one before while the GPU computes."""
+        pending = self.start_step(self.state.step)
+        self.settle()
+        self.state.step += 1
+        self._pending = pending
+        if self.device.type == "cpu":  # nothing computes meanwhile
+            self.settle()
+
+    def settle(self) -> None:
+        """Read and record the numbers of the last step, if that is not done yet.
+
+        Raises:
+            UserError: when its loss or gradient is not finite.
+        """
+        pending, self._pending = self._pending, None
+        if pending is None or self._progress is None:
+            return
+        report = pending.report()
+        self._require_finite(pending.step, report.loss, report.grad_norm)
+        self.history.note_step(report.loss)
+        self._progress.update(pending.step + 1, report)
 
     @property
     def is_finished(self) -> bool:
@@ -168,50 +158,68 @@ class Trainer:
         return patience > 0 and self.state.evaluations_since_best >= patience
 
     def train_step(self, step: int) -> StepReport:
-        """Perform optimizer step `step` (counted from 0).
+        """Perform optimizer step `step` (counted from 0) and return its numbers.
 
         Raises:
-            UserError: when loss or gradient is not finite; the weights are then unchanged.
+            UserError: when loss or gradient is not finite.
+        """
+        report = self.start_step(step).report()
+        self._require_finite(step, report.loss, report.grad_norm)
+        self.history.note_step(report.loss)
+        return report
+
+    def start_step(self, step: int) -> PendingStep:
+        """Perform optimizer step `step` (counted from 0); a GPU may still be computing it when this returns.
+
+        Raises:
+            UserError: on a CPU, when loss or gradient is not finite; the weights are then unchanged.
         """
         factor = learning_rate_factor(step, self.total_steps, self.config.warmup_ratio)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * factor * group["lr_scale"]
-        indices = self.order.batch(step)
-        batch = self.accumulate_gradients(indices, step)
-        grad_norm = self._clip_gradients()
-        self._require_finite(step, batch.loss, grad_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.history.note_step(batch.loss)
-        return StepReport(
-            loss=batch.loss,
-            grad_norm=grad_norm,
-            learning_rate=self.recipe.learning_rate * factor,
-            examples=len(indices),
-            tokens=int(self.train.encoded.text_lengths[indices].sum()),
-            padded_tokens=batch.padded_tokens,
-            data_seconds=batch.data_seconds,
-            sync_seconds=batch.sync_seconds,
-            mean_sync_seconds=batch.mean_sync_seconds,
+        batch = self._noted(
+            self.engine.compute(step, self.state.token_budget, self.state.num_gradient_groups)
         )
+        grad_norm = self._clip_gradients(batch.gradient)
+        pending = PendingStep.of(
+            step, batch, grad_norm, self.recipe.learning_rate * factor, self.distributed.size
+        )
+        if self.device.type == "cpu":
+            report = pending.report()
+            self._require_finite(step, report.loss, report.grad_norm)
+        self.engine.scaler.step(self.optimizer)
+        self.engine.scaler.update()
+        self.engine.publish()
+        return pending
 
     def accumulate_gradients(self, indices: np.ndarray, step: int) -> BatchReport:
-        """Set the gradients to those of the mean loss over these training examples, the batch of a step."""
-        budget, groups = self.state.token_budget, self.state.num_gradient_groups
-        batch = self.accumulator.accumulate(indices, step, budget, groups)
+        """Set the gradients to those of the mean loss over these training examples, as if the batch of a step."""
+        state = self.state
+        return self._noted(
+            self.engine.compute_batch(indices, step, state.token_budget, state.num_gradient_groups)
+        )
+
+    def _noted(self, batch: BatchReport) -> BatchReport:
+        """Keep the token budget with which a batch fitted into memory."""
         self.state.token_budget = batch.token_budget
         return batch
 
     def evaluate(self, split: Split) -> Evaluation:
         """Evaluate the current weights on labelled texts."""
-        self.model.eval()
+        self.engine.publish_all()
+        self.forward.model.eval()
         own, combine = self._own_micro_batches(split.encoded), self.distributed.all_reduce_sum
         logits = compute_logits(self.forward, split.encoded, own, self.num_classes, combine=combine)
         return Evaluation(logits, np.array(split.targets))
 
+    @property
+    def forward(self) -> Forward:
+        """The forward pass, with the weights that compute."""
+        return self.engine.planner.forward
+
     def _own_micro_batches(self, encoded: EncodedTexts) -> Iterator[np.ndarray]:
         """Yield this rank's micro-batches; before each one all ranks, idle ones too, check for a stop signal."""
-        budget, overhead = self.state.token_budget, self.micro_batch_overhead
+        budget, overhead = self.state.token_budget, self.engine.planner.micro_batch_overhead
         micro_batches = plan_inference(self.forward, encoded, budget, overhead)
         costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
         assigned = partition(costs, self.distributed.size)
@@ -221,16 +229,15 @@ class Trainer:
             if position < len(own):
                 yield micro_batches[own[position]]
 
-    def _clip_gradients(self) -> float:
+    def _clip_gradients(self, gradient: torch.Tensor | None = None) -> torch.Tensor:
         """Clip the gradient to max_grad_norm; return its norm before clipping."""
-        self.scaler.unscale_(self.optimizer)
-        limit = self.config.max_grad_norm or math.inf
+        self.engine.scaler.unscale_(self.optimizer)
         trainable = [p for p in self.model.parameters() if p.requires_grad]
-        return float(torch.nn.utils.clip_grad_norm_(trainable, limit))
+        return clip(trainable, gradient, self.config.max_grad_norm)
 
     def _require_finite(self, step: int, loss: float, grad_norm: float) -> None:
         # With fp16 an infinite gradient is normal: the scaler skips the step and lowers its scale.
-        if math.isfinite(loss) and (math.isfinite(grad_norm) or self.scaler.is_enabled()):
+        if math.isfinite(loss) and (math.isfinite(grad_norm) or self.engine.scaler.is_enabled()):
             return
         raise UserError(
             f"Training diverged: at step {step + 1} the loss is {loss} and the gradient's norm {grad_norm}.",
@@ -243,6 +250,7 @@ class Trainer:
         step = self.state.step
         if step == self.state.evaluated_step or (step % interval and step != self.total_steps):
             return False
+        self.settle()
         started = time.monotonic()
         self._note_evaluation(self.evaluate(self.validation))
         progress.exclude(time.monotonic() - started)

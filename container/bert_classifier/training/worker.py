@@ -27,7 +27,7 @@ from bert_classifier.modeling.forward import logits_of
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batch_advice import advise
 from bert_classifier.training.batching import derive_seed
-from bert_classifier.training.device import choose_device, pin_threads
+from bert_classifier.training.device import choose_device, pin_threads, use_deterministic_kernels
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
@@ -228,6 +228,9 @@ def _build(
 ) -> Job:
     """Build model and trainer, and restore the run's newest checkpoint."""
     threads = pin_threads(distributed.local_size)
+    device = choose_device(distributed.local_rank)
+    if device.type == "cuda" and config.is_reproducible(device.type):
+        use_deterministic_kernels()
     torch.manual_seed(derive_seed(config.seed, "head"))
     model, tokenizer = build_model(config, environment, prepared.labels)
     trainer = Trainer(
@@ -237,7 +240,7 @@ def _build(
         prepared.splits["validation"],
         num_classes=len(prepared.labels),
         pad_id=tokenizer.pad_token_id,
-        device=choose_device(distributed.local_rank),
+        device=device,
         positive=prepared.positive,
         show_bar=distributed.is_first and wants_bar(environment.job_name),
         stop=stop,

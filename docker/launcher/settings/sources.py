@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.config import ALIASES, TrainConfig
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.former_names import ALIASES
 from bert_classifier.job.settings import AUTO, Spec, nearest, parse_values, refuse, specs, unquote
 from launcher.settings.account import AccountSettings
 

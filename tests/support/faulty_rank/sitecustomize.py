@@ -31,9 +31,9 @@ def _lose_the_loss(trainer: Any) -> None:
 def _sabotage(fault: str) -> None:
     from bert_classifier.training.trainer import Trainer
 
-    step_of_old = Trainer.train_step
+    step_of_old = Trainer.start_step
 
-    def train_step(self: Any, step: int) -> Any:
+    def start_step(self: Any, step: int) -> Any:
         if step == _STEP and fault == "leaves":
             os._exit(0)
         if step == _STEP and fault == "hangs":
@@ -44,7 +44,7 @@ def _sabotage(fault: str) -> None:
             _lose_the_loss(self)
         return step_of_old(self, step)
 
-    Trainer.train_step = train_step  # type: ignore[method-assign]
+    Trainer.start_step = start_step  # type: ignore[method-assign]
 
 
 if "RANK" in os.environ and os.environ["RANK"] == os.environ.get("FAULTY_RANK"):

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from bert_classifier.job.config import IGNORED, TrainConfig, override
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.former_names import IGNORED, override
 
 
 def test_newer_hyperparameters_replace_former_names():

@@ -38,7 +38,7 @@ def total(distributed: DistributedContext, num_gradient_groups: int) -> bytes:
         if number < num_gradient_groups:
             for parameter, part in gradients.views_of(group(number)):
                 parameter.grad = part.clone()
-        gradients.take_gradients()
+        gradients.take()
         assert all(parameter.grad is None for parameter in parameters)
         gradients.add_round()
     return gradients.total()[:LENGTH].numpy().tobytes()
@@ -73,7 +73,7 @@ def test_a_parameter_without_a_gradient_counts_as_zeros() -> None:
         gradients = GradientSum(DistributedContext(), [parameter], 2)
         for has_one in has_gradient:
             parameter.grad = torch.tensor([-0.0, 1.5]) if has_one else None
-            gradients.take_gradients()
+            gradients.take()
             gradients.add_round()
         assert gradients.total().numpy().tobytes() == torch.tensor([0.0, 1.5]).numpy().tobytes()
 

@@ -137,7 +137,7 @@ def gradient_of(table: torch.nn.Embedding, batches: list[list[int]]) -> torch.Te
     for batch in batches:
         ids = torch.tensor(batch)
         (model(ids) * torch.arange(1.0, 5.0) * ids[:, None]).sum().backward()
-    densify_gradients(model)
+    densify_gradients(model.parameters())
     assert table.weight.grad is not None
     return table.weight.grad
 

@@ -79,7 +79,7 @@ def test_training_from_the_map_is_the_same(tmp_path):
     mapped = PreparedData.load(tmp_path).splits["train"]
     rows = trainer.order.batch(0)
     expected = trainer.accumulate_gradients(rows, 0).loss
-    trainer.accumulator._split = mapped
+    trainer.engine.planner.split = mapped
     assert trainer.accumulate_gradients(rows, 0).loss == expected
     assert trainer.evaluate(mapped).loss == trainer.evaluate(split).loss
 

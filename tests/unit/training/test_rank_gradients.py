@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.state.snapshot import broadcast_checkpoint, take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -122,10 +121,7 @@ def test_a_frozen_encoder_stays_frozen_on_all_ranks(encoder: Path, tmp_path: Pat
     """Only the head has a gradient, and the same one on every rank."""
 
     def work(distributed: DistributedContext) -> Any:
-        trainer = make_trainer(encoder, distributed=distributed, **SETTINGS)
-        freeze_encoder(trainer.model)  # type: ignore[arg-type]
-        trainer.accumulator._trainable = [p for p in trainer.model.parameters() if p.requires_grad]
-        trainer.accumulator._used = np.zeros(len(trainer.accumulator._trainable), dtype=np.int64)
+        trainer = make_trainer(encoder, distributed=distributed, freeze_encoder=True, **SETTINGS)
         trainer.accumulate_gradients(trainer.order.batch(0), 0)
         learning = [name for name, p in trainer.model.named_parameters() if p.grad is not None]
         return learning, gradient_of(trainer).tolist()
@@ -152,7 +148,7 @@ def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_micro_batches
 
     def work(distributed: DistributedContext) -> Any:
         trainer = make_trainer(encoder, distributed=distributed, dropout=0.0, **SETTINGS)
-        trainer.accumulator._micro_batch_overhead = 10_000  # as on a GPU: as few micro-batches as fit
+        trainer.engine.planner.micro_batch_overhead = 10_000  # as on a GPU: as few micro-batches as fit
         before = trainer.state.token_budget
         if distributed.rank == 1:
             out_of_memory_above(trainer, 100)

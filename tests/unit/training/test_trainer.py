@@ -240,7 +240,7 @@ def test_gradient_is_clipped_to_its_norm(encoder, limit, is_clipped):
     """The norm returned is the one before; 0 turns clipping off."""
     trainer = trainer_of(encoder, max_grad_norm=limit)
     before = gradient_of(trainer, 0, trainer.order.batch(0)).norm().item()
-    reported = trainer._clip_gradients()
+    reported = float(trainer._clip_gradients())
     after = (
         torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]).norm().item()
     )

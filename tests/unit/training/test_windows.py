@@ -67,7 +67,7 @@ def test_the_gradient_is_that_of_the_documents(encoder, step, way):
     trainer = make_trainer(encoder, dropout=0.0, **SETTINGS)
     if way == "packed":
         arguments = (trainer.forward.pad_id, torch.device("cpu"), "fp32", attend_text_by_text)
-        trainer.accumulator._forward = PackedForward(trainer.model, *arguments)  # type: ignore[arg-type]
+        trainer.engine.planner.forward = PackedForward(trainer.model, *arguments)  # type: ignore[arg-type]
     rows = trainer.order.batch(step)
     counts = trainer.train.encoded.windows_of(rows)[1]
     assert counts.min() == 1

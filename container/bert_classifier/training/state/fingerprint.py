@@ -19,7 +19,7 @@ _LEFT_OUT = frozenset(
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
-        "keep_weights", *READER_SETTINGS,
+        "keep_weights", "reproducible", *READER_SETTINGS,
     }
 )  # fmt: skip
 
@@ -29,11 +29,12 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
     return {
         **_settings(trainer.config),
         **_depths(trainer),
+        **_arithmetic(trainer),
         "num_train_epochs": trainer.recipe.num_train_epochs,
         "learning_rate": trainer.recipe.learning_rate,
         "precision": trainer.precision,
         "global_batch": trainer.recipe.global_batch_size,
-        "token_budget": trainer.state.token_budget,
+        "token_budget": trainer.state.token_budget if trainer.engine.is_reproducible else 0,
         "rows_per_micro_batch": trainer.config.per_device_batch_size,
         "pretrained_weights": _digest_of_encoder(trainer),
         "labels": _digest("\n".join(prepared.labels)),
@@ -69,6 +70,12 @@ def _depths(trainer: Trainer) -> dict[str, Any]:
     if trainer.config.layer_decay == 1 or depths_match_names(trainer.model):
         return {}
     return {"layer_depths": "by module"}
+
+
+def _arithmetic(trainer: Trainer) -> dict[str, Any]:
+    """Return fields for what early versions computed in another way, or could not."""
+    master = {"master_weights": True} if trainer.precision == "bf16" else {}
+    return master if trainer.engine.is_reproducible else {**master, "reproducible": False}
 
 
 def _digest(text: str) -> str:

@@ -115,9 +115,15 @@ class CheckpointManager:
             logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
 
     def _use_all_ranks(self) -> None:
-        """Raise the number of gradient groups to the number of ranks, unless num_gradient_groups fixes it."""
+        """Raise the number of gradient groups to the number of ranks, unless num_gradient_groups fixes it.
+
+        Without reproducible, each rank has one group.
+        """
         state, distributed = self._trainer.state, self._trainer.distributed
-        if self._trainer.config.num_gradient_groups is None and state.num_gradient_groups < distributed.size:
+        is_free = (
+            self._trainer.config.num_gradient_groups is None and state.num_gradient_groups < distributed.size
+        )
+        if is_free or not self._trainer.engine.is_reproducible:
             state.num_gradient_groups = distributed.size
 
     def _this_attempt(self, environment: Environment) -> dict[str, Any]:
@@ -150,5 +156,6 @@ class CheckpointManager:
             )  # fmt: skip
 
     def _snapshot(self) -> Checkpoint:
+        self._trainer.settle()
         snapshot = take_snapshot(self._trainer)
         return Checkpoint(snapshot.step, {**snapshot.state, "lives": self.attempts}, snapshot.tensors)

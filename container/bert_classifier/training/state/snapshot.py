@@ -12,7 +12,8 @@ from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.trainer import Trainer, TrainState, copies
+from bert_classifier.training.train_state import TrainState
+from bert_classifier.training.trainer import Trainer, copies
 
 _RECORDED_AS = {"num_gradient_groups": "num_shards"}  # names in checkpoints
 
@@ -29,7 +30,7 @@ def take_snapshot(trainer: Trainer) -> Checkpoint:
     if trainer.state.best_step != trainer.state.step:
         tensors |= {f"best.{name}": value for name, value in trainer.best_weights.items()}
     tensors |= _evaluations(trainer)
-    state = {"train": _recorded(trainer.state), "scaler": trainer.scaler.state_dict()}
+    state = {"train": _recorded(trainer.state), "scaler": trainer.engine.scaler.state_dict()}
     state["history"] = dataclasses.asdict(trainer.history)
     return Checkpoint(trainer.state.step, state, tensors)
 
@@ -47,8 +48,8 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     trainer.state = _train_state(checkpoint.state["train"])
     history = checkpoint.state.get("history", {"start": checkpoint.step})  # early checkpoints have none
     trainer.history = History(**copy.deepcopy(history))
-    if trainer.scaler.is_enabled():
-        trainer.scaler.load_state_dict(checkpoint.state["scaler"])
+    if trainer.engine.scaler.is_enabled():
+        trainer.engine.scaler.load_state_dict(checkpoint.state["scaler"])
     if trainer.state.best_score is not None and trainer.distributed.is_first:
         trainer.best_weights = best or copies(trainer.model.state_dict())
     _restore_evaluations(trainer, _with_prefix("validation.", checkpoint.tensors))

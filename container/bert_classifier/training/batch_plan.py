@@ -1,0 +1,177 @@
+"""Plan a global batch: its micro-batches, their groups, and the inputs that a rank moves to its device."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from bert_classifier.encoding.micro_batches import partition, plan_gradient_groups
+from bert_classifier.modeling.forward import Forward, Inputs
+from bert_classifier.modeling.transfer import Staged, stage
+from bert_classifier.training.batching import Split
+from bert_classifier.training.distributed import DistributedContext
+
+_TOKENS_PER_COPY = (
+    2**20
+)  # a larger batch goes to the GPU in several copies, to bound page-locked memory: 20 MB each
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """The w windows of a global batch.
+
+    Attributes:
+        windows: indices into the split's windows, int64 (w,).
+        lengths: in tokens, int64 (w,).
+        targets: class index of each window's text, int64 (w,).
+        shares: weight of each window's cross-entropy in the loss, float32 (w,); they sum to 1.
+        examples: number of texts.
+    """
+
+    windows: np.ndarray
+    lengths: np.ndarray
+    targets: np.ndarray
+    shares: np.ndarray
+    examples: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MicroBatch:
+    """What one pass computes, on the device: the model's inputs, and targets and shares of its windows (b,)."""
+
+    inputs: Inputs
+    targets: torch.Tensor
+    shares: torch.Tensor
+
+
+class BatchPlan:
+    """A global batch divided into micro-batches, which are partitioned into gradient groups.
+
+    Attributes:
+        forward: computes the micro-batches.
+        token_budget: maximum tokens per micro-batch, padding included.
+        costs: tokens of each micro-batch, padding included.
+        gradient_groups: the micro-batches of each group, by number.
+        examples: number of texts.
+        tokens: of all windows, without padding.
+        longest: tokens of the longest window.
+    """
+
+    def __init__(
+        self,
+        planner: "BatchPlanner",
+        batch: Batch,
+        micro_batches: Sequence[np.ndarray],
+        token_budget: int,
+        num_gradient_groups: int,
+    ) -> None:
+        self._planner = planner
+        self._batch = batch
+        self._micro_batches = micro_batches  # as positions in the batch
+        self.forward = planner.forward
+        self.token_budget = token_budget
+        self.examples = batch.examples
+        self.tokens, self.longest = int(batch.lengths.sum()), int(batch.lengths.max())
+        self.costs = [self.forward.tokens_of(batch.lengths[positions]) for positions in micro_batches]
+        self.gradient_groups = partition(self.costs, num_gradient_groups)
+        own = [number for group in self.own_groups() for number in self.micro_batches_of(group)]
+        self._copies = self._divided(own)
+        self._staged: Staged | None = None
+        self._on_device: dict[int, MicroBatch] = {}
+
+    def own_groups(self) -> range:
+        """Return this rank's gradient groups, one per round of all ranks; the last may be beyond the last group."""
+        rank, size = self._planner.distributed.rank, self._planner.distributed.size
+        return range(rank, len(self.gradient_groups) + rank, size)
+
+    def micro_batches_of(self, group: int) -> Sequence[int]:
+        """Return the micro-batches of a group; none beyond the last group."""
+        return self.gradient_groups[group] if group < len(self.gradient_groups) else ()
+
+    def stage(self) -> None:
+        """Assemble the inputs of the first copy; may be called in another thread, before `fetch`."""
+        if self._copies:
+            self._staged = self._assembled(self._copies[0])
+
+    def fetch(self, number: int) -> MicroBatch:
+        """Return a micro-batch of this rank, on the device; they are fetched in the order of the groups."""
+        if number not in self._on_device:
+            numbers = self._copies.pop(0)
+            staged, self._staged = self._staged or self._assembled(numbers), None
+            moved = staged.to(self.forward.device)
+            self._on_device |= {own: _micro_batch(moved, own) for own in numbers}
+        return self._on_device.pop(number)
+
+    def _divided(self, own: Sequence[int]) -> list[list[int]]:
+        """Divide this rank's micro-batches into those that go to the device together; on a CPU there is no copy."""
+        most = _TOKENS_PER_COPY if self.forward.device.type == "cuda" else 0
+        copies: list[list[int]] = []
+        tokens = 0
+        for number in own:
+            tokens += self.costs[number]
+            if not copies or tokens > most:
+                copies.append([])
+                tokens = self.costs[number]
+            copies[-1].append(number)
+        return copies
+
+    def _assembled(self, numbers: Sequence[int]) -> Staged:
+        values: dict[str, Any] = {}
+        for number in numbers:
+            positions, batch = self._micro_batches[number], self._batch
+            arrays = self.forward.arrays(self._planner.split.encoded, batch.windows[positions])
+            arrays |= {"targets": batch.targets[positions], "shares": batch.shares[positions]}
+            values |= {f"{number} {name}": value for name, value in arrays.items()}
+        return stage(values, self.forward.device)
+
+
+def _micro_batch(moved: Mapping[str, Any], number: int) -> MicroBatch:
+    prefix = f"{number} "
+    inputs = {name.removeprefix(prefix): value for name, value in moved.items() if name.startswith(prefix)}
+    return MicroBatch(targets=inputs.pop("targets"), shares=inputs.pop("shares"), inputs=inputs)
+
+
+@dataclasses.dataclass
+class BatchPlanner:
+    """Plans batches of a split.
+
+    Attributes:
+        forward: computes the micro-batches.
+        class_weights: float64 (classes,).
+        max_windows: maximum number of windows in a micro-batch.
+        micro_batch_overhead: cost of a micro-batch besides its tokens, in tokens.
+    """
+
+    forward: Forward
+    split: Split
+    class_weights: np.ndarray
+    max_windows: int | None
+    micro_batch_overhead: int
+    distributed: DistributedContext
+
+    def plan(self, indices: np.ndarray, token_budget: int, num_gradient_groups: int) -> BatchPlan:
+        """Plan the batch of these texts.
+
+        Args:
+            token_budget: maximum number of tokens in a micro-batch, padding included.
+        """
+        batch = self._windows_of(indices)
+        micro_batches = plan_gradient_groups(
+            batch.lengths,
+            token_budget,
+            num_gradient_groups,
+            self.max_windows,
+            self.micro_batch_overhead,
+            is_padded=self.forward.is_padded,
+        )
+        return BatchPlan(self, batch, micro_batches, token_budget, num_gradient_groups)
+
+    def _windows_of(self, indices: np.ndarray) -> Batch:
+        windows, counts = self.split.encoded.windows_of(indices)
+        targets = self.split.targets[indices]
+        weights = self.class_weights[targets]
+        shares = np.repeat(weights / counts / weights.sum(), counts).astype(np.float32)
+        lengths = self.split.encoded.lengths[windows]
+        return Batch(windows, lengths, np.repeat(targets, counts), shares, len(indices))
