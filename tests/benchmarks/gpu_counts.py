@@ -15,6 +15,7 @@ import gc
 import importlib
 import itertools
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -150,6 +151,7 @@ def train_ours(case: Case, batch: int, meter: Meter) -> None:
         }
     )
     if config.is_reproducible(DEVICE.type):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         use_deterministic_kernels()
     trainer = Trainer(
         case.bert_base(), config, case.split, case.split,

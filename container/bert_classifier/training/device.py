@@ -60,11 +60,11 @@ def _require_gpus(processes: int) -> None:
 
 
 def use_deterministic_kernels() -> None:
-    """Make a GPU compute the same bits every time; before its first matrix product, and for the whole process.
+    """Make a GPU compute the same bits every time, for the whole process.
 
-    An operation without a deterministic kernel raises RuntimeError from now on.
+    An operation without a deterministic kernel raises RuntimeError from now on; so does a matrix product, unless
+    CUBLAS_WORKSPACE_CONFIG was set before the first one.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
     torch.use_deterministic_algorithms(True)
     # Else a kernel per new tensor would guard against reads that do not happen.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

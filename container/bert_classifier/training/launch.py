@@ -55,6 +55,8 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
         # On a shared machine, waiting threads must sleep: if they spin, one busy core slows training down ten
         # times. OpenMP reads this when torch is loaded.
         environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if config.is_reproducible("cuda"):
+        environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS may add in any order
     # These import torch, so only after the checks above.
     from bert_classifier.training.cluster import RankPlan
     from bert_classifier.training.device import check_devices
