@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from bert_classifier.encoding.micro_batches import partition, plan_gradient_groups
+from bert_classifier.encoding.micro_batches import partition
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.transfer import Staged, stage
 from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import DistributedContext
+from bert_classifier.training.token_budget import plan_batch
 
 _TOKENS_PER_COPY = (
     2**20
@@ -140,15 +142,13 @@ class BatchPlanner:
     Attributes:
         forward: computes the micro-batches.
         class_weights: float64 (classes,).
-        max_windows: maximum number of windows in a micro-batch.
-        micro_batch_overhead: cost of a micro-batch besides its tokens, in tokens.
+        config: limits the micro-batches.
     """
 
     forward: Forward
     split: Split
     class_weights: np.ndarray
-    max_windows: int | None
-    micro_batch_overhead: int
+    config: TrainConfig
     distributed: DistributedContext
 
     def plan(self, indices: np.ndarray, token_budget: int, num_gradient_groups: int) -> BatchPlan:
@@ -158,13 +158,8 @@ class BatchPlanner:
             token_budget: maximum number of tokens in a micro-batch, padding included.
         """
         batch = self._windows_of(indices)
-        micro_batches = plan_gradient_groups(
-            batch.lengths,
-            token_budget,
-            num_gradient_groups,
-            self.max_windows,
-            self.micro_batch_overhead,
-            is_padded=self.forward.is_padded,
+        micro_batches = plan_batch(
+            self.config, self.forward, batch.lengths, token_budget, num_gradient_groups
         )
         return BatchPlan(self, batch, micro_batches, token_budget, num_gradient_groups)
 

@@ -11,7 +11,6 @@ from bert_classifier.training.accumulation import BatchReport, GradientAccumulat
 from bert_classifier.training.batch_feed import BatchFeed
 from bert_classifier.training.batch_plan import BatchPlan, BatchPlanner
 from bert_classifier.training.batching import EpochOrder, Split
-from bert_classifier.training.device import OVERHEAD_TOKENS
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.gradient_modes import gradient_mode
 from bert_classifier.training.master_weights import MasterWeights
@@ -54,8 +53,7 @@ class Engine:
             packed_or_padded(computing, pad_id, device, precision, train.encoded),
             train,
             class_weights.double().numpy(),
-            config.per_device_batch_size,
-            OVERHEAD_TOKENS[device.type],
+            config,
             distributed,
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")

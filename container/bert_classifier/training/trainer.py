@@ -17,7 +17,7 @@ from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.training.accumulation import BatchReport
 from bert_classifier.training.batching import EpochOrder, Split
-from bert_classifier.training.device import TOKEN_BUDGETS, resolve_precision
+from bert_classifier.training.device import resolve_precision
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.engine import Engine, clip
 from bert_classifier.training.history import History
@@ -27,6 +27,7 @@ from bert_classifier.training.progress import Progress, StepReport, metric_line
 from bert_classifier.training.recipe import choose_recipe, encoder_width
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.state.saver import CheckpointSaver
+from bert_classifier.training.token_budget import choose_token_budget
 from bert_classifier.training.train_state import TrainState
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,13 @@ class Trainer:
         rate = self.recipe.learning_rate
         self.optimizer = build_optimizer(model, rate, config.weight_decay, config.layer_decay)
         self.state = TrainState(
-            token_budget=config.max_tokens_per_micro_batch or TOKEN_BUDGETS[device.type],
+            token_budget=choose_token_budget(
+                config,
+                self.forward,
+                train.encoded,
+                self.distributed,
+                reproducible=self.engine.is_reproducible,
+            ),
             num_gradient_groups=config.num_gradient_groups or self.distributed.size,
         )
         self._pending: PendingStep | None = None  # the last step, until its numbers are read
@@ -99,12 +106,9 @@ class Trainer:
             Stopped: after a stop signal; the state can then be saved and resumed.
         """
         progress = self._progress = Progress(
-            self.total_steps,
-            self.order.steps_per_epoch,
-            self.state.step,
-            log_every=self.config.logging_steps,
-            bar=self.show_bar,
-        )
+            self.total_steps, self.order.steps_per_epoch, self.state.step,
+            log_every=self.config.logging_steps, bar=self.show_bar,
+        )  # fmt: skip
         self.engine.publish_all()
         try:
             self._evaluate_if_due(progress)
@@ -219,8 +223,7 @@ class Trainer:
 
     def _own_micro_batches(self, encoded: EncodedTexts) -> Iterator[np.ndarray]:
         """Yield this rank's micro-batches; before each one all ranks, idle ones too, check for a stop signal."""
-        budget, overhead = self.state.token_budget, self.engine.planner.micro_batch_overhead
-        micro_batches = plan_inference(self.forward, encoded, budget, overhead)
+        micro_batches = plan_inference(self.forward, encoded, self.state.token_budget)
         costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
         assigned = partition(costs, self.distributed.size)
         own = assigned[self.distributed.rank]

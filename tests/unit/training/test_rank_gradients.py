@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.training.device import OVERHEAD_TOKENS
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.state.snapshot import broadcast_checkpoint, take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -148,7 +149,7 @@ def test_a_rank_out_of_memory_makes_all_repeat_the_step_in_smaller_micro_batches
 
     def work(distributed: DistributedContext) -> Any:
         trainer = make_trainer(encoder, distributed=distributed, dropout=0.0, **SETTINGS)
-        trainer.engine.planner.micro_batch_overhead = 10_000  # as on a GPU: as few micro-batches as fit
+        OVERHEAD_TOKENS["cpu"] = 10_000  # as on a GPU: as few micro-batches as fit; in this process only
         before = trainer.state.token_budget
         if distributed.rank == 1:
             out_of_memory_above(trainer, 100)
