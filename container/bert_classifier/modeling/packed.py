@@ -35,7 +35,7 @@ _FIRST_POSITION: dict[str, Callable[[Any], int]] = {
 }
 _PROBES = 8  # texts on which the two passes are compared
 # Relative: the two passes sum in different orders, and bf16 has 8 significant bits.
-_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
 
 # (query, key, value, cu_seqlens, cu_seqlens, longest, longest, scale=) → output; vectors are (tokens, heads, size)
 Kernel = Callable[..., Any]
@@ -164,7 +164,7 @@ def packed_or_padded(
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         logger.warning("micro-batches are padded: the padding-free path fails here (%s)", error)
         return padded
-    if not difference <= _TOLERANCE[dtype]:
+    if not difference <= TOLERANCE[dtype]:
         logger.warning("micro-batches are padded: the padding-free path is off by %.3g", difference)
         return padded
     logger.info("micro-batches are not padded (difference of the two paths: %.2g)", difference)
@@ -174,7 +174,7 @@ def packed_or_padded(
 def _kernel_for(device: torch.device, dtype: torch.dtype) -> Kernel | None:
     """Return the kernel for attention within texts in a format; None if padding is better or the only way."""
     if device.type == "cpu":
-        return attend_text_by_text if dtype in _TOLERANCE else None
+        return attend_text_by_text if dtype in TOLERANCE else None
     return varlen_attn if device.type == "cuda" and dtype == torch.bfloat16 else None
 
 

@@ -99,7 +99,7 @@ def test_a_model_with_texts_that_see_each_other_is_found_out(tmp_path):
         return functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1)
 
     wrong = PackedForward(padded.model, padded.pad_id, CPU, "fp32", mixes_texts)  # type: ignore[arg-type]
-    assert relative_difference(wrong, padded, train.encoded) > max(packing._TOLERANCE.values())
+    assert relative_difference(wrong, padded, train.encoded) > max(packing.TOLERANCE.values())
 
 
 class NoKernel(PackedForward):

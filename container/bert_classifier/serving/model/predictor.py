@@ -14,6 +14,7 @@ import torch
 from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.graphs import with_graphs
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 from bert_classifier.modeling.pretrained import quiet_transformers
@@ -74,7 +75,10 @@ def load_predictors(
     artifact = load_artifact(folder)
     placed = {name: on_device(artifact, torch.device(name), precision) for name in plan.devices}
     cores = ThreadBudget(plan)
-    forwards = {name: _forward_of(artifact) for name, artifact in placed.items()}
+    forwards = {
+        name: _forward_of(artifact, max_batch_tokens or _most_tokens(artifact.model))
+        for name, artifact in placed.items()
+    }
     predictors = [
         Predictor(placed[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
     ]
@@ -110,8 +114,8 @@ class Predictor:
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._metrics = metrics or Metrics()
-        self._forward = forward or _forward_of(artifact)
         most = max_batch_tokens or _most_tokens(artifact.model)
+        self._forward = forward or _forward_of(artifact, most)
         self._max_batch_tokens = _ALONE if is_quantised(artifact.model) else most
         device, is_padded = artifact.model.device, self._forward.is_padded
         self.max_cost = most if device.type == "cuda" and not is_padded else _PASSES_AT_ONCE * most
@@ -157,11 +161,16 @@ def _most_tokens(model: Any) -> int:
     return _MOST_TOKENS_ON_GPU if model.device.type == "cuda" and is_bf16(model) else _MOST_TOKENS
 
 
-def _forward_of(artifact: Artifact) -> Forward:
+def _forward_of(artifact: Artifact, most_tokens: int) -> Forward:
     """Return the forward pass: without padding where that is possible and matches the padded pass."""
     model, encoder = artifact.model, artifact.encoder
     if is_quantised(model):  # each text is alone in its pass
         return Forward(model, encoder.pad_id, model.device, "fp32")
     sample = encoder.encode_batch(PROBE_TEXTS)
     forward = packed_or_padded(model, encoder.pad_id, model.device, "fp32", sample)
-    return forward.for_threads() if isinstance(forward, PackedForward) else forward
+    if not isinstance(forward, PackedForward):
+        return forward
+    shared = forward.for_threads()
+    if model.device.type == "cpu":
+        return shared
+    return with_graphs(shared, encoder.max_length, most_tokens, sample)
