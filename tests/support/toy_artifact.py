@@ -8,10 +8,13 @@ from support.fakes import CLASS_NAMES, make_pretrained
 MAX_LENGTH = 32
 
 
-def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5, **more: object) -> Path:
+def make_artifact(
+    folder: Path, *, classes: int = 3, temperature: float = 1.5, hidden: int = 32, **more: object
+) -> Path:
     """Save a random classifier over the first CLASS_NAMES that reads MAX_LENGTH tokens; return the folder.
 
     Args:
+        hidden: size of the encoder's hidden vectors.
         more: fields of training.json.
     """
     import torch
@@ -20,7 +23,7 @@ def make_artifact(folder: Path, *, classes: int = 3, temperature: float = 1.5, *
     from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
 
     quiet_transformers()
-    source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"))
+    source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"), hidden=hidden)
     tokenizer = load_tokenizer(str(source))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
