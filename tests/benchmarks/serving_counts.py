@@ -1,4 +1,4 @@
-"""What the classification of some texts asks of a GPU: passes, launches, copies, waits, and the host's CPU time.
+"""What the classification of some texts asks of a GPU: launches, copies, waits, and the host's CPU time.
 
     PYTHONPATH=container:tests python tests/benchmarks/serving_counts.py --counter MODULE --data FILE.csv
 
