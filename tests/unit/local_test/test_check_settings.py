@@ -19,7 +19,7 @@ def asked(command: str, environ: dict[str, str] | None = None, **line: str) -> R
         (asked("doctor-data", VALIDATON="x"), "takes no VALIDATON (did you mean VALIDATION?)"),
         (asked("doctor-data", KILLS="3"), "takes no KILLS (it is for spot-drill)"),
         (asked("doctor-data", ENGINE="docker"), "takes no ENGINE (it is for compare, evaluate, "),
-        (asked("serve-local", TRAIN="x"), "takes no TRAIN (it is for doctor-data, lay-out"),
+        (asked("serve-local", TRAIN="x"), "takes no TRAIN (it is for doctor-data, gpu-record, lay-out"),
         (asked("clean", TEST_DIR="my_run"), "make clean takes no TEST_DIR"),
         (asked("help", TRIAN="x"), "make help takes no TRIAN (did you mean TRAIN?)"),
         (asked("train-local", EPOCHS="3"), 'takes no EPOCHS (did you mean HP="num_train_epochs=3"?); see'),
