@@ -111,6 +111,7 @@ def _make_record(options: argparse.Namespace, prices: dict[str, float]) -> int:
     from benchmarks.gpu.material import write_sample
     from benchmarks.gpu.training_job import remarks
 
+    _require_inputs(options)
     sample = write_sample(options.train, options.output / "sample.csv")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no part outlives this
     record: document.Record = {
@@ -132,6 +133,24 @@ def _make_record(options: argparse.Namespace, prices: dict[str, float]) -> int:
         print(f"{goal['outcome']}: {goal['goal']}: {in_digits(goal['measured'])}")
     print(f"record: {options.output / 'gpu_record.md'}")
     return int(any(part.outcome != "ended" for part in parts))
+
+
+def _require_inputs(options: argparse.Namespace) -> None:
+    """Refuse what would fail later.
+
+    Raises:
+        UserError: for a file that is not there, or a folder that is no encoder's.
+    """
+    from benchmarks.gpu.project import check_encoder
+
+    for name, path in (("TRAIN", options.train), ("TEST", options.test)):
+        if path and not path.is_file():
+            raise UserError(
+                f"{name}={path} is no file.", "Name a labelled file, such as DBpedia's train.csv."
+            )
+    for folder in (options.model, options.tokenizer):
+        if folder:
+            check_encoder(folder)
 
 
 def _run_parts(options: argparse.Namespace, sample: Path) -> Iterator[Part]:

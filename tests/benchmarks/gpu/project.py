@@ -25,6 +25,17 @@ def unusable_gpu() -> str:
     return "" if count_gpus() else why_no_gpu() or "this machine has none"
 
 
+def check_encoder(folder: Path) -> None:
+    """Refuse a folder that holds no encoder.
+
+    Raises:
+        UserError: when it lacks a configuration or weights.
+    """
+    from inputs import encoder_files
+
+    encoder_files(folder)
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Return the tokenizer of an encoder's folder."""
     from bert_classifier.modeling.pretrained import load_tokenizer, quiet_transformers
