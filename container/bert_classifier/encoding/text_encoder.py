@@ -144,23 +144,23 @@ class TextEncoder:
 
     def _framed(self, encoded: Sequence[list[int]], truncated: np.ndarray) -> EncodedTexts:
         """Divide the tokens of each text into windows, and add special tokens to every window."""
-        windows, bounds = [], [0]
+        windows: list[list[int]] = []
+        bounds = [0]
         for ids in encoded:
-            windows += [
-                [*self._prefix, *ids[start : start + self._window], *self._suffix]
-                for start in self._starts(ids)
-            ]
+            is_short = len(ids) <= self._window  # most are, and need no copy
+            windows += [ids] if is_short else [ids[at : at + self._window] for at in self._starts(ids)]
             bounds.append(len(windows))
-        lengths = np.fromiter(map(len, windows), dtype=np.int64, count=len(windows))
-        flat = np.fromiter(itertools.chain.from_iterable(windows), dtype=np.int32, count=int(lengths.sum()))
+        lengths = np.fromiter(map(len, windows), dtype=np.int64, count=len(windows)) + self.num_special
+        parts = itertools.chain.from_iterable((self._prefix, window, self._suffix) for window in windows)
+        flat = np.fromiter(itertools.chain.from_iterable(parts), dtype=np.int32, count=int(lengths.sum()))
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         is_plain = len(windows) == len(encoded)
         return EncodedTexts(flat, offsets, truncated, None if is_plain else np.array(bounds, dtype=np.int64))
 
     def _starts(self, ids: Sequence[int]) -> list[int]:
-        """Return where the windows of a text's tokens begin."""
+        """Return where the windows of a text begin that has more tokens than one of them holds."""
         last = min(len(ids), self._room) - self._window
-        return [*range(0, last, self._step), last] if last > 0 else [0]
+        return [*range(0, last, self._step), last]
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
         """Return the tokens of n whole texts, special ones included, int64 (n,); slow for long texts."""

@@ -15,7 +15,7 @@ from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 # Per call of the tokenizer: tenths of a second on one slow core, and enough work for several.
 _CHUNK_CHARS = 200_000
 _CHUNK_TEXTS = 4096
-_AHEAD = 1  # chunks in work beside the one whose tokens are written
+_AHEAD = 2  # chunks in work beside the one whose tokens are written: the tokenizer always has another to go on with
 
 
 def encode_to_file(
@@ -25,7 +25,8 @@ def encode_to_file(
 
     Args:
         path: the file for the ids; replaced if it exists.
-        on_chunk: called with the number of texts done after every chunk; may raise to stop.
+        on_chunk: called with the number of texts done after every chunk, while other threads tokenise the next ones;
+            may raise to stop.
     Raises:
         PlatformError: when the ids cannot be written.
     """

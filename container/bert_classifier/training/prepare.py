@@ -6,7 +6,7 @@ import functools
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from bert_classifier.builder import Data, build_data, build_model
 from bert_classifier.data.as_trained import named_columns
 from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_findings
 from bert_classifier.data.doctor.report import DataReport
+from bert_classifier.data.doctor.scan import TextFacts, TextScan
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.job_files import data_files
@@ -111,8 +112,8 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
         logger.info("reading the data")
         data = preparation.read()
         understood = preparation.understood(data)
-        splits = preparation.encode(data)
-        report = preparation.examine(data, splits, understood)
+        splits, facts = preparation.encode(data)
+        report = preparation.examine(data, splits, facts, understood)
         fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
     if environment.host_rank == 0:
         _write(environment, report)
@@ -169,22 +170,28 @@ class _Preparation:
                 logger.info("%s: %s", name, line)
         return found
 
-    def encode(self, data: Data) -> dict[str, Split]:
-        """Tokenise the channels; the ids go into the folder."""
+    def encode(self, data: Data) -> tuple[dict[str, Split], dict[str, TextFacts]]:
+        """Tokenise the channels, and look at each text; the ids go into the folder."""
         sizes = ", ".join(f"{name} {len(examples)}" for name, examples in data.channels.items())
         logger.info("tokenising the texts: %s", sizes)
-        return {name: self._encode(examples, name) for name, examples in data.channels.items()}
+        scans = {name: TextScan(examples.texts) for name, examples in data.channels.items()}
+        splits = {name: self._encode(data.channels[name], name, scan) for name, scan in scans.items()}
+        return splits, {name: scan.facts for name, scan in scans.items()}
 
-    def examine(self, data: Data, splits: Mapping[str, Split], understood: Mapping[str, Any]) -> DataReport:
+    def examine(
+        self,
+        data: Data,
+        splits: Mapping[str, Split],
+        facts: Mapping[str, TextFacts],
+        understood: Mapping[str, Any],
+    ) -> DataReport:
         """Return the findings of the data doctor."""
         logger.info("examining the data")
         unknown = self._tokenizer.unk_token_id
-        stats = {}
-        for name, examples in data.channels.items():
-            with self._progress(name, examples, "examined") as update:
-                stats[name] = ChannelStats.of(
-                    name, examples, self._encoder, splits[name].encoded, unknown, update
-                )
+        stats = {
+            name: ChannelStats.of(name, examples, self._encoder, splits[name].encoded, unknown, facts[name])
+            for name, examples in data.channels.items()
+        }
         return examine(
             self._config,
             stats,
@@ -194,21 +201,16 @@ class _Preparation:
             understood=understood,
         )
 
-    def _encode(self, examples: Examples, channel: str) -> Split:
+    def _encode(self, examples: Examples, channel: str, scan: TextScan) -> Split:
+        def on_chunk(done: int) -> None:
+            scan.look_until(done)  # while other threads tokenise
+            progress.update(done)
+
         path = _ids_file(self._folder, channel)
-        with self._progress(channel, examples, "tokenised") as update:
-            encoded = encode_to_file(self._encoder, examples.texts, path, update)
+        with contextlib.closing(TextProgress(channel, len(examples), bar=self._draws_bar)) as progress:
+            encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
         _log_tokens(self._encoder, encoded, channel)
         return Split(encoded, examples.targets)
-
-    @contextlib.contextmanager
-    def _progress(self, channel: str, examples: Examples, done: str) -> Iterator[Callable[[int], None]]:
-        """Give a function to call with the number of texts done."""
-        progress = TextProgress(channel, len(examples), done, bar=self._draws_bar)
-        try:
-            yield progress.update
-        finally:
-            progress.close()
 
 
 def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:

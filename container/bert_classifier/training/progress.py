@@ -107,18 +107,16 @@ class Progress:
 
 
 class TextProgress:
-    """Shows the progress of work on a channel's texts: as a bar, or as a log line every LOG_INTERVAL_SECONDS.
+    """Shows the progress of tokenising a channel's texts: as a bar, or as a log line every LOG_INTERVAL_SECONDS.
 
     Args:
         total: number of texts in the channel.
-        done: what is done to each.
         bar: whether to draw a progress bar.
     """
 
-    def __init__(self, channel: str, total: int, done: str = "tokenised", *, bar: bool = False) -> None:
+    def __init__(self, channel: str, total: int, *, bar: bool = False) -> None:
         self._channel = channel
         self._total = total
-        self._done = done
         self._bar = tqdm(total=total, desc=channel, unit="text", leave=False) if bar else None
         self._started = self._logged = time.monotonic()
 
@@ -130,12 +128,7 @@ class TextProgress:
         elif now - self._logged >= LOG_INTERVAL_SECONDS:
             rest = (now - self._started) / done * (self._total - done)
             logger.info(
-                "%s: %d of %d texts %s, about %.0f s to go",
-                self._channel,
-                done,
-                self._total,
-                self._done,
-                rest,
+                "%s: %d of %d texts tokenised, about %.0f s to go", self._channel, done, self._total, rest
             )
             self._logged = now
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -47,16 +47,16 @@ class ChannelStats:
         encoder: TextEncoder,
         encoded: EncodedTexts,
         unknown_id: int | None,
-        on_chunk: Callable[[int], None] = lambda _: None,
+        facts: TextFacts | None = None,
     ) -> "ChannelStats":
         """Compute the statistics of a channel.
 
         Args:
             encoded: the examples, encoded by `encoder`.
             unknown_id: id of the unknown token, if the tokenizer has one.
-            on_chunk: called with the number of texts looked at after every chunk; may raise to stop.
+            facts: what was found in each text; None: look at the texts now.
         """
-        facts = TextFacts.of(examples.texts, on_chunk)
+        facts = facts or TextFacts.of(examples.texts)
         repeats, repeated, conflicts = _groups(facts.keys, examples.targets)
         return cls(
             name=name,

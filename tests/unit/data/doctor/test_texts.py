@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data.doctor.texts import damage_in, is_bare, keys_of, looks_like_id, normalised
+from bert_classifier.data.doctor.texts import (
+    damage_in,
+    is_bare,
+    keys_of,
+    looks_like_id,
+    normalised,
+    normalised_utf8,
+)
 
 # Whole and good, however many signs follow letters in them.
 GOOD = [
@@ -118,6 +125,12 @@ def test_texts_that_count_as_the_same(one, other):
     """Case, blanks and Unicode spelling do not tell texts apart."""
     assert normalised(one) == normalised(other)
     assert len(set(keys_of([one, other]).tolist())) == 1
+
+
+@given(st.one_of(st.text(), st.text(st.characters(max_codepoint=0x7F))))
+def test_the_quick_way_normalises_as_the_plain_one(text):
+    """Byte for byte, for any text: with control characters, blanks of all kinds, in any case."""
+    assert normalised_utf8(text) == normalised(text).encode()
 
 
 def test_other_texts_have_other_keys():
