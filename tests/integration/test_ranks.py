@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from support.fakes import make_ml_root
+from support.fakes import make_ml_root, toy_rows, write_csv
 from support.train_cluster import HOSTS, Host, await_end, make_root, started
 from support.train_process import CONTAINER, failure_of
 
@@ -34,6 +34,14 @@ def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 def digest_of(root: Path) -> str:
     """Return a digest of the trained weights."""
     return hashlib.sha256((root / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def ranks_of(host: Host) -> list[int]:
+    """Wait until a host has started its two ranks; return them."""
+    while len(ranks := host.ranks()) < 2:
+        assert host.process.poll() is None, host.log.read_text()
+        time.sleep(0.01)
+    return ranks
 
 
 def test_two_hosts_of_two_processes_train_the_model_of_one(job, tmp_path, undisturbed):
@@ -109,11 +117,43 @@ def test_a_killed_host_ends_the_other(two_hosts):
 def test_ranks_that_still_start_end_with_a_killed_launcher(job, tmp_path):
     """Killed before its ranks have loaded torch, it leaves no orphan either."""
     with started([make_root(job, tmp_path / "ml", processes_per_host="2")]) as (host,):
-        while len(ranks := host.ranks()) < 2:
-            assert host.process.poll() is None, host.log.read_text()
-            time.sleep(0.01)
+        ranks = ranks_of(host)
         host.process.kill()
         assert not await_end(ranks, 60)
+
+
+@pytest.fixture
+def preparing(tmp_path: Path) -> Iterator[tuple[Host, list[int]]]:
+    """Return a host that reads for seconds, of which the last row is broken, and its two ranks, which wait."""
+    root = make_ml_root(tmp_path / "large")
+    rows = root / "input" / "data" / "train" / "train.csv"
+    write_csv(rows, toy_rows(500) * 300)
+    with rows.open("a") as file:
+        file.write('"1","t","never closed\n')
+    (tmp_path / "tmp").mkdir()
+    job = make_root(root, tmp_path / "ml", processes_per_host="2")
+    with started([job], environ={"TMPDIR": str(tmp_path / "tmp")}) as (host,):
+        host.wait_for("reading the data")
+        yield host, ranks_of(host)
+
+
+def test_data_that_cannot_be_used_end_the_ranks_that_wait_for_them(preparing, tmp_path):
+    """They have started beside the reading: the job ends with the sentence of the data, and nothing is left."""
+    host, ranks = preparing
+    assert host.process.wait(60) == 2
+    assert "is never closed" in failure_of(host.root)
+    assert not await_end(ranks)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_stop_of_the_preparation_ends_the_ranks_that_wait_for_it(preparing, tmp_path):
+    """143 and no failure, though the ranks have not heard of it."""
+    host, ranks = preparing
+    host.process.send_signal(signal.SIGTERM)
+    assert host.process.wait(60) == 143
+    assert failure_of(host.root) == ""
+    assert not await_end(ranks)
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.slow

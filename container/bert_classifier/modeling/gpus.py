@@ -1,5 +1,6 @@
 """The GPUs that torch can use, and why it cannot use one: its build, the driver, missing kernels."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -20,6 +21,13 @@ def count_gpus() -> int:
     `torch.cuda.device_count()` alone also counts GPUs whose driver torch cannot use.
     """
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def start_gpu(number: int) -> None:
+    """Create this process' context on a GPU, if there is one: the first tensor on it would have to wait for that."""
+    with contextlib.suppress(RuntimeError):  # it comes again, with its sentence, where the GPU is used
+        if number < count_gpus():
+            torch.empty(1, device=torch.device("cuda", number))
 
 
 def require_kernels(number: int) -> None:

@@ -1,5 +1,6 @@
 """The `train` program: check the job before importing anything heavy, run it, report how it ended."""
 
+import functools
 import logging
 import time
 from collections.abc import MutableMapping
@@ -69,11 +70,8 @@ def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, star
     check_devices(config.precision, plan.per_host)
     with temp_folder() as folder:
         environ.setdefault("MPLCONFIGDIR", str(folder))  # matplotlib's cache
-        prepared = prepare(config, environment, stop, folder)
+        prepared = functools.partial(prepare, config, environment, stop, folder)
         if plan.size == 1:
-            run(config, environment, prepared, stop, DistributedContext(), started)
-            return
-        with stop.immediately():
-            prepared.save(folder)
-        del prepared  # the ranks map the files
-        run_ranks(plan, folder, started, environ, stop)
+            run(config, environment, prepared(), stop, DistributedContext(), started)
+        else:
+            run_ranks(plan, prepared, folder, started, environ, stop)

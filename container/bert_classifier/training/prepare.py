@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ from bert_classifier.training.signals import StopSignal
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION = "prepared.json"
+_POLL_SECONDS = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +68,7 @@ class PreparedData:
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write everything into a folder, for other processes of this host."""
+        """Write everything into a folder, for other processes of this host; raise an OSError if that fails."""
         for name, split in self.splits.items():
             write_ids(split.encoded.ids, _ids_file(folder, name))
             for field, array in _small_arrays(split).items():
@@ -82,7 +84,14 @@ class PreparedData:
             "has_class_file": self.has_class_file,
             "columns": dict(self.columns),
         }
-        (folder / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
+        write_json(folder / _DESCRIPTION, description)  # last, and at once: others wait for it
+
+    @classmethod
+    def wait_for(cls, folder: Path) -> Self:
+        """Load what another process is about to save; that process must end this one if it fails to."""
+        while not (folder / _DESCRIPTION).exists():
+            time.sleep(_POLL_SECONDS)
+        return cls.load(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -96,11 +105,18 @@ class PreparedData:
         return cls(**description, splits=splits, records=records)
 
 
-def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, folder: Path) -> PreparedData:
+def prepare(
+    config: TrainConfig,
+    environment: Environment,
+    stop: StopSignal,
+    folder: Path,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> PreparedData:
     """Read, check, tokenise and examine the channels; the first host writes data_report.json.
 
     Args:
         folder: receives the token ids, which stay mapped from there.
+        meanwhile: called once the model is found to be in order, to start what needs no data yet.
     Raises:
         UserError: for an invalid model, channel, row or label, or data that would waste the run.
         PlatformError: when the token ids cannot be written.
@@ -109,6 +125,8 @@ def prepare(config: TrainConfig, environment: Environment, stop: StopSignal, fol
     quiet_transformers()
     with stop.immediately():  # no work would be lost
         preparation = _Preparation(config, environment, folder)
+    meanwhile()
+    with stop.immediately():
         logger.info("reading the data")
         data = preparation.read()
         understood = preparation.understood(data)

@@ -13,6 +13,7 @@ from bert_classifier import log
 from bert_classifier.errors import exit_code_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment, ml_root
+from bert_classifier.modeling.gpus import start_gpu
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.failures import Outcome, classify_error, log_failure, outcome_file
 from bert_classifier.training.prepare import PreparedData
@@ -34,7 +35,7 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
 
     Args:
         environ: with RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
-        arguments: FOLDER of the prepared data; STARTED, time.monotonic() at the start of the job; LAUNCHER, the id
+        arguments: FOLDER for the prepared data; STARTED, time.monotonic() at the start of the job; LAUNCHER, the id
             of the process that this one must not outlive.
     Returns:
         0 when the job is done or was stopped, else the exit code of the failure.
@@ -51,8 +52,10 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     try:
         environment = Environment.read(ml_root(environ), environ)
         config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+        start_gpu(distributed.local_rank)
+        prepared = PreparedData.wait_for(folder)
         distributed.join(config.peer_timeout_seconds)
-        run(config, environment, PreparedData.load(folder), stop, distributed, started)
+        run(config, environment, prepared, stop, distributed, started)
     except Stopped as stopped:
         outcome = Outcome(stopped=str(stopped))
     except Exception as error:  # noqa: BLE001 - the program's boundary: every failure becomes an outcome

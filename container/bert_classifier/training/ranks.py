@@ -1,17 +1,19 @@
 """The ranks of this host: start them, stop them, and end all of them when one fails."""
 
+import functools
 import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from bert_classifier.errors import ContainerError, PlatformError
 from bert_classifier.training.cluster import RankPlan, open_rendezvous, wait_for_hosts
 from bert_classifier.training.failures import Outcome, outcome_file
+from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.signals import DUMP_STACKS, Stopped, StopSignal, signal_name
 
 logger = logging.getLogger(__name__)
@@ -24,24 +26,33 @@ _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 
 
 def run_ranks(
-    plan: RankPlan, folder: Path, started: float, environ: MutableMapping[str, str], stop: StopSignal
+    plan: RankPlan,
+    prepared: Callable[[Callable[[], None]], PreparedData],
+    folder: Path,
+    started: float,
+    environ: MutableMapping[str, str],
+    stop: StopSignal,
 ) -> None:
-    """Run this host's ranks until all have ended.
+    """Run this host's ranks until all have ended; they start while the data are prepared, and wait for them.
 
     Args:
-        folder: holds the prepared data; receives the ranks' outcomes.
+        prepared: prepares the data, and calls its argument when the ranks may start.
+        folder: receives the prepared data and the ranks' outcomes.
         started: time.monotonic() at the start of the job.
         stop: forwarded to the ranks, which all stop after the same step.
     Raises:
-        ContainerError: the error of the rank that failed first, with its name.
+        ContainerError: what `prepared` raises; the error of the rank that failed first, with its name.
         Stopped: when a stop signal ended the run early.
     """
     plan, _store = open_rendezvous(plan)  # held until the ranks have ended
     logger.info("%s", plan.describe())
-    wait_for_hosts(plan.hosts, stop)
     ranks = RankProcesses(folder)
     try:
-        ranks.start(plan, started, environ)
+        data = prepared(functools.partial(ranks.start, plan, started, environ))
+        wait_for_hosts(plan.hosts, stop)
+        with stop.immediately():
+            data.save(folder)
+        del data  # the ranks map the files
         ranks.wait(stop)
     finally:
         ranks.kill()

@@ -10,7 +10,7 @@ import pytest
 from bert_classifier import builder
 from bert_classifier.data.doctor.doctor import REPORT_FILE
 from bert_classifier.dbpedia import DbpediaDataset
-from bert_classifier.errors import PlatformError
+from bert_classifier.errors import PlatformError, UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.prepare import PreparedData, prepare
@@ -118,6 +118,30 @@ def test_a_signal_in_any_phase_ends_it_there(ml_root, tmp_path, monkeypatch, lis
         prepare(TrainConfig(), Environment.read(ml_root, {}), listening, tmp_path)
     assert killer.messages[-1].startswith(phase)
     assert not (ml_root / "output" / "data" / "data_report.json").exists()
+
+
+def test_what_needs_no_data_begins_when_the_model_is_in_order(ml_root, tmp_path, caplog):
+    """Before the data are read; not at all beside a model that cannot be loaded."""
+    caplog.set_level(logging.INFO)
+    begun: list[list[str]] = []
+
+    def prepare_it() -> None:
+        prepare(
+            TrainConfig(),
+            Environment.read(ml_root, {}),
+            StopSignal(),
+            tmp_path,
+            lambda: begun.append(caplog.messages[:]),
+        )
+
+    prepare_it()
+    assert len(begun) == 1
+    assert "reading the data" not in begun[0]
+    assert "reading the data" in caplog.messages
+    (ml_root / "input" / "data" / "model" / "config.json").write_text('{"model_type": "nonesuch"}')
+    with pytest.raises(UserError):
+        prepare_it()
+    assert len(begun) == 1
 
 
 def test_a_dataset_that_never_asks_is_left_too(ml_root, tmp_path, monkeypatch, listening):
