@@ -71,7 +71,8 @@ class TrainConfig:
         None, 1, 100_000, "With per_device_batch_size: micro-batches per device and optimizer step; default 1.")
     max_tokens_per_micro_batch: int | None = integer(
         None, 8, 100_000_000,
-        "Maximum tokens per forward pass, padding included; default 16384 on a GPU, 2048 on a CPU.")
+        "Maximum tokens per forward pass, padding included; default: 2048 on a CPU, and on a GPU 2048 to 65536 by its "
+        "memory, or 16384 where the run is reproducible.")
     precision: str = choice(
         "auto", ("auto", "fp32", "bf16", "fp16"),
         "Arithmetic; auto = bf16 or fp16 depending on the GPU, fp32 on a CPU.")
