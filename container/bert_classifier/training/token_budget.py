@@ -22,9 +22,8 @@ logger = logging.getLogger(__name__)
 _LEAST, _MOST, _MULTIPLE = 2048, 65_536, 1024
 _SLACK = 1 / 8  # by which a default budget may be exceeded where that saves a pass
 _RESERVE = 1 / 8  # of the memory, for fragmentation, workspaces of kernels and buffers of NCCL
-_STATE_BYTES = (
-    16  # per trainable parameter: gradient, the one being added to it, and AdamW's two moments, in float32
-)
+# Per trainable parameter, in float32: the gradient, the one that is being added to it, AdamW's two moments.
+_STATE_BYTES = 16
 _TRIAL_TOKENS = 4096  # in the smaller of the two trial passes
 _SETTLE_SECONDS = 0.1  # for autograd's own thread to free the tensors of a pass
 
