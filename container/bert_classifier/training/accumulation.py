@@ -123,7 +123,8 @@ class GradientAccumulator:
 
     def _compute(self, plan: BatchPlan, step: int, data_timer: WorkTimer) -> torch.Tensor | None:
         """Compute this rank's groups; return their losses, or None if any rank ran out of memory."""
-        plan.forward.model.train()
+        if not plan.forward.model.training:
+            plan.forward.model.train()
         losses = torch.zeros(len(plan.gradient_groups), dtype=torch.float64, device=self._device)
         self.mode.begin_batch(len(losses))
         for group in plan.own_groups():

@@ -97,15 +97,15 @@ class Engine:
         return self.planner.plan(self._order.batch(step), token_budget, num_gradient_groups)
 
 
-def clip(parameters: list[torch.nn.Parameter], gradient: torch.Tensor | None, limit: float) -> torch.Tensor:
-    """Scale the gradient down to a norm; return its norm before, on the device.
+def clip(model: torch.nn.Module, gradient: torch.Tensor | None, limit: float) -> torch.Tensor:
+    """Scale the model's gradient down to a norm; return its norm before, on the device.
 
     Args:
         gradient: all of it as one vector, where it is one: a few kernels then do what takes some per parameter.
         limit: the largest norm; 0 = any.
     """
     if gradient is None:
-        return torch.nn.utils.clip_grad_norm_(parameters, limit or math.inf)
+        return torch.nn.utils.clip_grad_norm_(model.parameters(), limit or math.inf)
     norm: torch.Tensor = torch.linalg.vector_norm(gradient)
     if limit:
         gradient.mul_((limit / (norm + 1e-6)).clamp(max=1.0))  # as in torch's clip_grad_norm_

@@ -235,8 +235,7 @@ class Trainer:
     def _clip_gradients(self, gradient: torch.Tensor | None = None) -> torch.Tensor:
         """Clip the gradient to max_grad_norm; return its norm before clipping."""
         self.engine.scaler.unscale_(self.optimizer)
-        trainable = [p for p in self.model.parameters() if p.requires_grad]
-        return clip(trainable, gradient, self.config.max_grad_norm)
+        return clip(self.model, gradient, self.config.max_grad_norm)
 
     def _require_finite(self, step: int, loss: float, grad_norm: float) -> None:
         # With fp16 an infinite gradient is normal: the scaler skips the step and lowers its scale.
