@@ -225,7 +225,7 @@ class Drill:
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
         # Only the gradient groups change what is computed, and all attempts have as many.
-        own = {"checkpoint_interval_seconds": "1", "logging_steps": "1"}
+        own = {"checkpoint_interval_seconds": "1", "logging_steps": "1", "reproducible": "true"}
         if max(self._ranks) > 1:
             own |= {"processes_per_host": str(ranks), "num_gradient_groups": str(max(self._ranks))}
         settings.write_text(json.dumps(override(values, own)), encoding="utf-8")

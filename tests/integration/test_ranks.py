@@ -81,6 +81,28 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
     assert [(attempt["ranks"], attempt["shards"]) for attempt in attempts] == [(2, 4), (4, 4), (1, 4)]
 
 
+def test_a_run_that_is_not_reproducible_resumes_too(job, tmp_path):
+    """Stopped on 2 processes, finished on 3: each has a group of its own, and the weights differ by rounding only."""
+    path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
+    root = tmp_path / "ml"
+    for ranks, moment in (("2", "step=4 "), ("3", "")):
+        settings = {"processes_per_host": ranks, "reproducible": "false"}
+        again = make_root(job, tmp_path / ranks, **settings)
+        if root.exists():
+            shutil.copytree(root / "checkpoints", again / "checkpoints", dirs_exist_ok=True)
+        root = again
+        environ = {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(signal.SIGTERM))}
+        with started([root], environ=environ) as (host,):
+            assert host.process.wait(120) == (143 if moment else 0), host.log.read_text()
+        assert "not reproducible to the bit" in host.log.read_text()
+    info = load_artifact(root / "model").info
+    assert [(attempt["from_step"], attempt["ranks"], attempt["shards"]) for attempt in info["lives"]] == [
+        (0, 2, 2), (4, 3, 3),
+    ]  # fmt: skip
+    assert info["hyperparameters"]["reproducible"] == "false"
+    assert "resumed with different gradient groups" in host.log.read_text()
+
+
 @pytest.fixture
 def two_hosts(job: Path, tmp_path: Path) -> Iterator[list[Host]]:
     """Return two hosts of two ranks that train and would for a long time."""

@@ -191,7 +191,7 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     if isinstance(budget, int) and isinstance(length, int) and budget < length:
         found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
     if values.get("reproducible") == "false" and "num_gradient_groups" in values:
-        found.append("num_gradient_groups needs reproducible=true, which it implies: leave reproducible=false out")
+        found.append("num_gradient_groups implies reproducible=true: leave one of the two out")
     alone = [n for n in ("window_overlap", "max_windows") if n in values]
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")

@@ -50,6 +50,11 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
     return (total_steps - step) / max(1, total_steps - warmup_steps)
 
 
+def class_weights(setting: str, targets: np.ndarray, num_classes: int) -> torch.Tensor:
+    """Return the weight of each class in the loss, float32 (classes,), for the setting `none` or `balanced`."""
+    return balanced_class_weights(targets, num_classes) if setting == "balanced" else torch.ones(num_classes)
+
+
 def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tensor:
     """Return float32 (classes,): n ÷ (number of classes that occur × count of the class); 0 if the class is absent.
 

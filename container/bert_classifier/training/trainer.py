@@ -21,7 +21,7 @@ from bert_classifier.training.device import resolve_precision
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.engine import Engine, clip
 from bert_classifier.training.history import History
-from bert_classifier.training.optimizer import balanced_class_weights, build_optimizer, learning_rate_factor
+from bert_classifier.training.optimizer import build_optimizer, class_weights, learning_rate_factor
 from bert_classifier.training.pending_step import PendingStep
 from bert_classifier.training.progress import Progress, StepReport, metric_line
 from bert_classifier.training.recipe import choose_recipe, encoder_width
@@ -75,7 +75,7 @@ class Trainer:
         )
         self.order = EpochOrder(len(train.targets), self.recipe.global_batch_size, config.seed)
         self.total_steps = self.order.steps_per_epoch * self.recipe.num_train_epochs
-        self.class_weights = self._class_weights()
+        self.class_weights = class_weights(config.class_weights, train.targets, num_classes)
         self.engine = Engine(
             self.model, config, train, self.order, class_weights=self.class_weights, total_steps=self.total_steps,
             pad_id=pad_id, device=device, precision=self.precision, distributed=self.distributed,
@@ -92,6 +92,9 @@ class Trainer:
             ),
             num_gradient_groups=config.num_gradient_groups or self.distributed.size,
         )
+        self.reads_late = (
+            device.type != "cpu"
+        )  # where nothing computes meanwhile, there is nothing to wait for
         self._pending: PendingStep | None = None  # the last step, until its numbers are read
         self._progress: Progress | None = None
         self.history = History()
@@ -133,7 +136,7 @@ class Trainer:
         self.settle()
         self.state.step += 1
         self._pending = pending
-        if self.device.type == "cpu":  # nothing computes meanwhile
+        if not self.reads_late:
             self.settle()
 
     def settle(self) -> None:
@@ -188,7 +191,7 @@ class Trainer:
         pending = PendingStep.of(
             step, batch, grad_norm, self.recipe.learning_rate * factor, self.distributed.size
         )
-        if self.device.type == "cpu":
+        if not self.reads_late:
             report = pending.report()
             self._require_finite(step, report.loss, report.grad_norm)
         self.engine.scaler.step(self.optimizer)
@@ -286,11 +289,6 @@ class Trainer:
         """Load the best weights so far, if any; only the first rank has them."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
-
-    def _class_weights(self) -> torch.Tensor:
-        if self.config.class_weights == "balanced":
-            return balanced_class_weights(self.train.targets, self.num_classes)
-        return torch.ones(self.num_classes)
 
 
 def copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

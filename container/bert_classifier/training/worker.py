@@ -260,9 +260,10 @@ def _log_plan(trainer: Trainer, threads: int) -> None:
     trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     logger.info(
         "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d gradient group(s),"
-        " a budget of %d tokens per micro-batch",
+        " a budget of %d tokens per micro-batch, %s",
         trainable / 1e6, trainer.distributed.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
         trainer.recipe.global_batch_size, trainer.state.num_gradient_groups, trainer.state.token_budget,
+        "reproducible" if trainer.engine.is_reproducible else "not reproducible to the bit (reproducible=true is)",
     )  # fmt: skip
     if trainer.recipe.automatic:
         logger.info("%s", trainer.recipe.description(trainer.total_steps))

@@ -16,7 +16,8 @@ EXAMPLES = {
     "model_name": "google/electra-small-discriminator", "max_seq_length": 128, "truncation": "head_tail",
     "window_overlap": 0.5, "max_windows": 4, "num_train_epochs": 5, "learning_rate": 2e-5,
     "abstain_below": 0.75, "target_accuracy": 0.98, "max_run_seconds": 86_400, "processes_per_host": 2,
-    "num_gradient_groups": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25, "weight_decay": 0.0,
+    "reproducible": "true", "num_gradient_groups": 8, "peer_timeout_seconds": 60, "warmup_ratio": 0.25,
+    "weight_decay": 0.0,
     "max_grad_norm": 0.5, "layer_decay": 0.9, "global_batch_size": 64, "per_device_batch_size": 8,
     "gradient_accumulation_steps": 4, "max_tokens_per_micro_batch": 4096, "precision": "bf16",
     "freeze_encoder": True, "class_weights": "balanced", "early_stopping_patience": 2, "eval_steps": 100,
@@ -215,6 +216,29 @@ def test_both_forms_of_the_batch_are_refused(other):
     """The batch is set by its total or by its parts, never by both."""
     cause = cause_of({"global_batch_size": "32", other: "2"})
     assert cause == f"Global_batch_size and {other} both set the batch: give one of the two forms."
+
+
+@pytest.mark.parametrize("name", ["num_gradient_groups", "gradient_shards"])
+def test_gradient_groups_and_no_reproducibility_are_refused(name):
+    """Groups that are added in a fixed order are what reproducible means."""
+    cause = cause_of({name: "4", "reproducible": "false"})
+    assert cause == "Num_gradient_groups implies reproducible=true: leave one of the two out."
+
+
+def test_a_run_is_reproducible_on_a_cpu_and_where_it_is_asked_for():
+    """By default a GPU takes the faster way, unless gradient groups are set."""
+    cases: dict[str, dict[str, object]] = {
+        "default": {}, "asked": {"reproducible": "true"}, "not": {"reproducible": "false"},
+        "groups": {"gradient_shards": "4"},
+    }  # fmt: skip
+    found = {
+        (name, device): TrainConfig.from_hyperparameters(given).is_reproducible(device)
+        for name, given in cases.items()
+        for device in ("cpu", "cuda")
+    }
+    assert {case for case, is_reproducible in found.items() if not is_reproducible} == {
+        ("default", "cuda"), ("not", "cpu"), ("not", "cuda"),
+    }  # fmt: skip
 
 
 def test_both_ways_to_abstain_are_refused():

@@ -8,6 +8,7 @@ import pytest
 
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.history import History
+from bert_classifier.training.optimizer import class_weights
 from bert_classifier.training.sanity_checks import last_loss, loss_of_guessing, sanity_warnings
 from bert_classifier.training.trainer import Trainer
 from support.toy_trainer import make_trainer
@@ -139,7 +140,7 @@ def test_the_loss_of_guessing_is_the_entropy_of_what_the_loss_weighs(encoder):
     for weights, expected in (("none", 0.5133), ("balanced", np.log(3))):
         other = make_trainer(encoder, rows=48, class_weights=weights)
         object.__setattr__(other.train, "targets", targets)
-        other.class_weights = other._class_weights()
+        other.class_weights = class_weights(weights, targets, other.num_classes)
         assert loss_of_guessing(other) == pytest.approx(expected, abs=1e-3)
 
 

@@ -213,6 +213,18 @@ def identity_of(
     return run_fingerprint(trainer, PreparedData(labels, None, {}, prints), load_tokenizer(str(folder)))
 
 
+def test_settings_that_came_later_change_the_fingerprint_only_where_they_change_the_result(
+    tmp_path: Path,
+) -> None:
+    """What computes as the first version did resumes its checkpoints; arithmetic that differs is another run."""
+    usual = identity_of(tmp_path)
+    assert identity_of(tmp_path, settings={"reproducible": "true"}) == usual
+    free = identity_of(tmp_path, settings={"reproducible": "false"})
+    assert free.items() - usual.items() == {("reproducible", False), ("token_budget", 0)}
+    low = identity_of(tmp_path, settings={"precision": "bf16"})
+    assert low.items() - usual.items() == {("precision", "bf16"), ("master_weights", True)}
+
+
 def test_ranks_with_other_data_are_named() -> None:
     """All ranks raise the same sentence: which host differs, in what, and how to mend it."""
     ours = {"seed": 1, "train_data": "abc", "labels": "x"}
