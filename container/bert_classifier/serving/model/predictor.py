@@ -73,7 +73,9 @@ def load_predictors(
     """
     quiet_transformers()
     artifact = load_artifact(folder)
-    placed = {name: on_device(artifact, torch.device(name), precision) for name in plan.devices}
+    placed = {
+        name: on_device(artifact, torch.device(name), precision) for name in dict.fromkeys(plan.devices)
+    }
     cores = ThreadBudget(plan)
     forwards = {
         name: _forward_of(artifact, max_batch_tokens or _most_tokens(artifact.model))

@@ -11,6 +11,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model import predictor as predictor_module
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.precision import on_device
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
@@ -205,3 +206,17 @@ def test_cpu_models_share_their_weights(artifact_dir):
     one, other = load_predictors(artifact_dir, plan, **settings)
     assert one is not other
     assert one._artifact.model is other._artifact.model
+
+
+def test_a_model_is_converted_once_for_all_threads_of_a_device(artifact_dir, monkeypatch):
+    """A second conversion would take the memory and the time of another model at the start."""
+    converted: list[torch.device] = []
+
+    def noted(artifact, device, setting):
+        converted.append(device)
+        return on_device(artifact, device, setting)
+
+    monkeypatch.setattr(predictor_module, "on_device", noted)
+    plan = make_plan(cores=2, gpus=0, models=4, threads=None, requests=1)
+    load_predictors(artifact_dir, plan, max_batch_tokens=None, precision="int8", metrics=Metrics())
+    assert converted == [CPU]
