@@ -16,6 +16,7 @@ from support.fakes import CLASS_NAMES, make_pretrained, toy_rows
 
 CLASSES = 3
 USUAL = TrainConfig(max_seq_length=64)
+CPU = torch.device("cpu")
 
 
 def make_split(folder: Path, rows: int, seed: int = 0, config: TrainConfig = USUAL) -> Split:
@@ -36,6 +37,7 @@ def make_trainer(
     rows: int = 20,
     architecture: str = "bert",
     distributed: DistributedContext | None = None,
+    device: torch.device = CPU,
     **settings: Any,
 ) -> Trainer:
     """Return a trainer for a tiny encoder; `settings` are hyperparameters, and `dropout=0.0` turns dropout off."""
@@ -59,6 +61,6 @@ def make_trainer(
         make_split(folder, rows, seed=1, config=config),
         num_classes=CLASSES,
         pad_id=tokenizer.pad_token_id,
-        device=torch.device("cpu"),
+        device=device,
         distributed=distributed,
     )
