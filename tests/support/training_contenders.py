@@ -5,7 +5,7 @@ Each function encodes the texts and returns what trains for one turn, on a new m
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.batching import Split
+from bert_classifier.training.pending_step import PendingStep
+from bert_classifier.training.progress import StepReport
 from bert_classifier.training.trainer import Trainer
 from support.device_rates import synchronized_time
 
@@ -52,10 +54,9 @@ def project(
             fresh_model(), config, split, split, num_classes=classes, pad_id=encoder.pad_id, device=device
         )
         first = number * (steps + _WARM_UP)
-        for step in range(first, first + _WARM_UP):
-            trainer.train_step(step)
+        _take_steps(trainer, range(first, first + _WARM_UP))
         started = synchronized_time(device)
-        reports = [trainer.train_step(step) for step in range(first + _WARM_UP, first + _WARM_UP + steps)]
+        reports = _take_steps(trainer, range(first + _WARM_UP, first + _WARM_UP + steps))
         return Turn(
             synchronized_time(device) - started,
             sum(r.examples for r in reports),
@@ -64,6 +65,17 @@ def project(
         )
 
     return turn
+
+
+def _take_steps(trainer: Trainer, steps: Iterable[int]) -> list[StepReport]:
+    """Take optimizer steps as a job does: the numbers of each are read while a GPU computes the next."""
+    reports: list[StepReport] = []
+    pending: PendingStep | None = None
+    for step in steps:
+        started = trainer.start_step(step)
+        reports += [pending.report()] if pending else []
+        pending = started
+    return [*reports, pending.report()] if pending else reports
 
 
 class Stopwatch(TrainerCallback):  # type: ignore[misc]
