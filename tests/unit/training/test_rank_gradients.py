@@ -97,7 +97,9 @@ def trained(folder: Path, **settings: Any) -> Callable[[DistributedContext], Any
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"max_tokens_per_micro_batch": 64}], ids=["few micro-batches", "many micro-batches"]
+    "settings",
+    [{}, {"max_tokens_per_micro_batch": 64}, {"max_tokens_per_micro_batch": 64, "precision": "bf16"}],
+    ids=["few micro-batches", "many micro-batches", "bf16"],
 )
 def test_weights_order_and_scores_do_not_depend_on_the_ranks(
     encoder: Path, tmp_path: Path, settings: dict[str, Any]
