@@ -188,9 +188,11 @@ test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests but slow ones
 test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests that start real trainings and servers
 	@$(RUN) -m pytest -n auto tests/integration $(ARGS)
 
+# Those that need a GPU, or arguments of their own.
+override NOT_BY_BENCH := $(addprefix tests/benchmarks/,gpu_counts.py gpu_record.py request_cost.py serving_counts.py)
 bench: $(VENV)/.dev ## run the benchmarks
 	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
-	@for script in $(filter-out tests/benchmarks/gpu_%,$(wildcard tests/benchmarks/*.py)); do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done
+	@for script in $(filter-out $(NOT_BY_BENCH),$(wildcard tests/benchmarks/*.py)); do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done
 
 # PYTHON measures the GPU if it has the program's requirements and sees one; else an environment of its own is made.
 GPU_RECORD = env PYTHONPATH=container:tests:local_test$${PYTHONPATH:+:$$PYTHONPATH} HF_HUB_OFFLINE=1
