@@ -13,7 +13,7 @@ from bert_classifier.training.batch_plan import BatchPlan, BatchPlanner
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.gradient_modes import gradient_mode
-from bert_classifier.training.master_weights import MasterWeights
+from bert_classifier.training.master_weights import master_weights
 from bert_classifier.training.optimizer import use_sparse_embedding_gradients
 
 
@@ -22,7 +22,7 @@ class Engine:
 
     Args:
         model: float32, on the device.
-        precision: fp32, bf16 or fp16; in bf16 a copy of the model computes.
+        precision: fp32, bf16 or fp16; in bf16 a copy of the model computes, if it can.
         class_weights: float32 (classes,).
         order: the batches of the run, of `total_steps` steps.
     Attributes:
@@ -47,7 +47,7 @@ class Engine:
         self.is_reproducible = config.is_reproducible(device.type)
         if device.type == "cpu":
             use_sparse_embedding_gradients(model)
-        self._weights = MasterWeights(model) if precision == "bf16" else None
+        self._weights = master_weights(model, train.encoded, pad_id) if precision == "bf16" else None
         computing = model if self._weights is None else self._weights.copy
         self.planner = BatchPlanner(
             packed_or_padded(computing, pad_id, device, precision, train.encoded),

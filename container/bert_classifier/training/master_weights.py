@@ -5,8 +5,17 @@ each pass: for BERT-base, 400 kernels per micro-batch.
 """
 
 import copy
+import logging
 
+import numpy as np
 import torch
+
+from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.forward import Forward
+
+logger = logging.getLogger(__name__)
+
+_PROBES = 2  # texts
 
 
 class MasterWeights:
@@ -15,12 +24,15 @@ class MasterWeights:
     Args:
         model: float32; stays what is optimised, saved and exported.
     Attributes:
-        copy: the same model in bfloat16, on the same device.
+        copy: the same model with bfloat16 parameters, on the same device. Its buffers stay float32: with
+            rounded frequencies, rotary positions of tokens 500 apart would be off by up to a radian.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
-        self.copy = copy.deepcopy(model).to(torch.bfloat16)
+        self.copy = copy.deepcopy(model)
+        for parameter in self.copy.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16)
         pairs = zip(model.parameters(), self.copy.parameters(), strict=True)
         self._trained = [(own, low) for own, low in pairs if own.requires_grad]
 
@@ -31,5 +43,28 @@ class MasterWeights:
                 torch._foreach_copy_([low for _, low in self._trained], [own for own, _ in self._trained])
 
     def publish_all(self) -> None:
-        """Round all weights and buffers into the copy: after others were loaded."""
+        """Round all weights into the copy, and copy the buffers: after others were loaded."""
         self.copy.load_state_dict(self._model.state_dict())
+
+
+def master_weights(model: torch.nn.Module, sample: EncodedTexts, pad_id: int) -> MasterWeights | None:
+    """Return bfloat16 weights beside a model's own, or None if it cannot compute with them, as FNet and MRA.
+
+    Args:
+        model: float32, on its device.
+        sample: texts to try it on.
+    """
+    weights = MasterWeights(model)
+    weights.copy.eval()
+    forward = Forward(weights.copy, pad_id, next(model.parameters()).device, "bf16")
+    try:
+        with torch.no_grad():  # not inference mode, whose tensors a model may keep and then not train with
+            forward(sample, np.arange(min(_PROBES, len(sample))))
+    except torch.OutOfMemoryError:
+        pass  # training takes smaller micro-batches then
+    except (RuntimeError, TypeError, ValueError) as error:
+        logger.warning(
+            "bf16 by autocast, which is slower: this encoder cannot compute with bf16 weights (%s)", error
+        )
+        return None
+    return weights

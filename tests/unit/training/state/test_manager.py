@@ -55,13 +55,27 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer
     return folder, trainer
 
 
+@pytest.fixture(scope="module")
+def undisturbed_by_precision(undisturbed: tuple[Path, Trainer]) -> dict[str, Trainer]:
+    """Return trainers that ran through."""
+    folder, trainer = undisturbed
+    other = make_trainer(folder, **SETTINGS, precision="bf16")
+    other.fit()
+    return {"fp32": trainer, "bf16": other}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("stop_at", range(1, 9))
 def test_resuming_at_any_step_gives_the_same_bits(
-    undisturbed: tuple[Path, Trainer], tmp_path: Path, stop_at: int
+    undisturbed: tuple[Path, Trainer],
+    undisturbed_by_precision: dict[str, Trainer],
+    tmp_path: Path,
+    stop_at: int,
+    precision: str,
 ) -> None:
     """Interrupted after any step, saved, loaded into a fresh process' trainer: the end is the same."""
-    folder, expected = undisturbed
-    first = make_trainer(folder, **SETTINGS)
+    folder, expected = undisturbed[0], undisturbed_by_precision[precision]
+    first = make_trainer(folder, **SETTINGS, precision=precision)
     while first.state.step < min(stop_at, expected.state.step):
         first.train_step(first.state.step)
         first.state.step += 1
@@ -69,7 +83,7 @@ def test_resuming_at_any_step_gives_the_same_bits(
             first._note_evaluation(first.evaluate(first.validation))
     store = CheckpointStore(tmp_path, {"run": 1})
     store.save(take_snapshot(first))
-    second = make_trainer(folder, **SETTINGS)
+    second = make_trainer(folder, **SETTINGS, precision=precision)
     checkpoint = store.load_newest()
     assert checkpoint is not None
     restore(second, checkpoint)
