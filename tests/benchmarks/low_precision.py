@@ -10,7 +10,6 @@ several numbers of micro-batches. `accuracy` fine-tunes with the default recipe 
 import argparse
 import copy
 import dataclasses
-import itertools
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from torch.nn import functional
 
 from bert_classifier.builder import build_dataset, build_label_mapper
 from bert_classifier.data.examples import Examples, read_examples
@@ -33,7 +33,7 @@ from bert_classifier.training.trainer import Trainer
 
 MODEL = Path(__file__).parents[2] / "local_test" / "test_dir" / "input" / "data" / "model"
 CPU = torch.device("cpu")
-BATCH = 32
+BATCH, CUTS = 32, (1, 4, 16)  # texts, micro-batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +72,13 @@ def main() -> None:
     quiet_transformers()
     pin_threads()
     case = read_case(arguments)
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}")
     {"gradients": compare_gradients, "accuracy": compare_accuracy}[arguments.question](case)
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    kind = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=kind)
     parser.add_argument("question", choices=["gradients", "accuracy"])
     parser.add_argument("--data", type=Path, required=True, help="labelled CSV to train on")
     parser.add_argument("--test", type=Path, help="labelled CSV; default: the one to train on")
@@ -92,7 +90,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--ways", nargs="+", default=["fp32", "bf16"], choices=["fp32", "autocast", "bf16"])
-    parser.add_argument("--micro-batches", type=int, nargs="+", default=[1, 4, 16])
     return parser.parse_args()
 
 
@@ -107,20 +104,16 @@ def read_case(arguments: argparse.Namespace) -> Case:
         chosen = np.sort(np.random.default_rng(0).permutation(len(examples.targets))[:rows])
         return Split(encoder.encode_batch([examples.texts[row] for row in chosen]), examples.targets[chosen])
 
-    test = build_dataset([arguments.test or arguments.data])
-    return Case(
-        arguments, tokenizer, class_names(mapper),
-        split(read_examples(dataset, mapper, "train"), arguments.rows),
-        split(read_examples(test, mapper, "test"), arguments.test_rows),
-    )  # fmt: skip
+    train = split(read_examples(dataset, mapper, "train"), arguments.rows)
+    test = read_examples(build_dataset([arguments.test or arguments.data]), mapper, "test")
+    return Case(arguments, tokenizer, class_names(mapper), train, split(test, arguments.test_rows))
 
 
 def autocast(trainer: Trainer) -> Trainer:
     """Make a float32 trainer compute under autocast to bfloat16."""
     planner = trainer.engine.planner
-    planner.forward = packed_or_padded(
-        trainer.model, planner.forward.pad_id, CPU, "bf16", planner.split.encoded
-    )
+    pad_id, sample = planner.forward.pad_id, planner.split.encoded
+    planner.forward = packed_or_padded(trainer.model, pad_id, CPU, "bf16", sample)
     return trainer
 
 
@@ -133,26 +126,25 @@ def compare_gradients(case: Case) -> None:
             module.p = 0.0
 
     def trainer(kind: torch.dtype, precision: str) -> Trainer:
-        return case.trainer(precision, as_type(model, kind), global_batch_size=BATCH)
+        own: torch.nn.Module = copy.deepcopy(model)
+        return case.trainer(precision, own.to(kind), global_batch_size=BATCH)
 
     exact = trainer(torch.float64, "fp32")
-    ways: dict[str, Trainer] = {
-        "float32": trainer(torch.float32, "fp32"),
-        "bf16 beside masters": trainer(torch.float32, "bf16"),
-        "autocast": autocast(trainer(torch.float32, "fp32")),
-        "all in bf16": trainer(torch.bfloat16, "fp32"),
-    }
-    print("| weights | micro-batches | relative error | cosine | least cosine of a parameter |")
     rows = exact.order.batch(0)
     truth = gradients(exact, rows)
-    for wanted, (name, way) in itertools.product(case.arguments.micro_batches, ways.items()):
-        cut = cut_into(way, rows, wanted)
-        print(f"| {name} | {cut} | {' | '.join(errors(gradients(way, rows), truth))} |", flush=True)
-
-
-def as_type(model: torch.nn.Module, kind: torch.dtype) -> torch.nn.Module:
-    """Return a copy of a model in another type."""
-    return copy.deepcopy(model).to(kind)
+    del exact  # 2 GB for BERT-base
+    ways = {
+        "float32": lambda: trainer(torch.float32, "fp32"),
+        "bf16 beside float32": lambda: trainer(torch.float32, "bf16"),
+        "autocast": lambda: autocast(trainer(torch.float32, "fp32")),
+        "bf16 alone": lambda: trainer(torch.bfloat16, "fp32"),
+    }
+    print("| weights | micro-batches | relative error | cosine | least cosine of a parameter |")
+    for name, make in ways.items():
+        way = make()
+        for wanted in CUTS:
+            cut = cut_into(way, rows, wanted)
+            print(f"| {name} | {cut} | {' | '.join(errors(gradients(way, rows), truth))} |", flush=True)
 
 
 def cut_into(trainer: Trainer, rows: np.ndarray, wanted: int) -> int:
@@ -180,15 +172,15 @@ def errors(ours: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> tup
     """Return relative error, cosine, and the least cosine of a parameter with its name."""
     one, other = (torch.cat([values[name].flatten() for name in truth]) for values in (ours, truth))
     # Key biases have no gradient but rounding: attention does not change when all keys are moved.
-    single = {name: cosine(ours[name], truth[name]) for name in truth if not name.endswith("key.bias")}
-    least = min(single, key=lambda name: single[name])
+    single = [(cosine(ours[name], truth[name]), name) for name in truth if not name.endswith("key.bias")]
+    least, name = min(single)
     error = float((one - other).norm() / other.norm())
-    return f"{error:.2e}", f"{cosine(one, other):.6f}", f"{single[least]:.5f} {least}"
+    return f"{error:.2e}", f"{cosine(one, other):.6f}", f"{least:.5f} {name}"
 
 
 def cosine(one: torch.Tensor, other: torch.Tensor) -> float:
     """Return the cosine of two vectors."""
-    return float((one * other).sum() / (one.norm() * other.norm()))
+    return float(functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
 
 
 def compare_accuracy(case: Case) -> None:
@@ -196,19 +188,16 @@ def compare_accuracy(case: Case) -> None:
     found: dict[str, list[float]] = {name: [] for name in case.arguments.ways}
     for seed in case.arguments.seeds:
         for name, accuracies in found.items():
-            precision = "bf16" if name == "bf16" else "fp32"
-            trainer = case.trainer(precision, seed=seed, num_train_epochs=case.arguments.epochs)
+            settings = {"seed": seed, "num_train_epochs": case.arguments.epochs}
+            trainer = case.trainer("bf16" if name == "bf16" else "fp32", **settings)
             if name == "autocast":
                 autocast(trainer)
             for step in range(trainer.total_steps):
                 report = trainer.train_step(step)
             result = trainer.evaluate(case.test)
             accuracies.append(100 * result.accuracy)
-            print(
-                f"{name} seed {seed}: {trainer.total_steps} steps, last loss {report.loss:.4f},"
-                f" test accuracy {100 * result.accuracy:.2f} %, test loss {result.loss:.4f}",
-                flush=True,
-            )
+            scores = f"test accuracy {accuracies[-1]:.2f} %, test loss {result.loss:.4f}"
+            print(f"{name} seed {seed}: step {step + 1}, loss {report.loss:.4f}, {scores}", flush=True)
     for name, values in found.items():
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         print(f"{name}: {statistics.mean(values):.2f} ± {spread:.2f} %")
