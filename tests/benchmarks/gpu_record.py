@@ -160,7 +160,7 @@ def _run_parts(options: argparse.Namespace, sample: Path) -> Iterator[Part]:
     for position, name in enumerate(names):
         later = sum(_LIMITS[other] for other in names[position + 1 :])
         print(f"{name}: at most {ends - time.monotonic() - later:.0f} s", flush=True)
-        command = [sys.executable, *sys.argv, "--parts", name]
+        command = [sys.executable, "-W", "ignore", *sys.argv, "--parts", name]
         command += [] if name == "job" else ["--train", str(sample)]
         part = run_part(name, command, ends - time.monotonic() - later)
         print(f"{name}: {part.outcome} in {part.seconds:.0f} s", flush=True)

@@ -3,6 +3,7 @@
 Imports are inside the functions, so that a part needs only what it uses.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,16 @@ def token_lists(split: Any) -> list[list[int]]:
 
 
 def make_trainer(model: Any, tokenizer: Any, split: Any, classes: int, **settings: Any) -> Any:
-    """Return the project's trainer; `settings` are hyperparameters."""
+    """Return the project's trainer, as a training job makes it; `settings` are hyperparameters."""
     from bert_classifier.job.config import TrainConfig
-    from bert_classifier.training.device import choose_device, pin_threads
+    from bert_classifier.training.device import choose_device, pin_threads, use_deterministic_kernels
     from bert_classifier.training.trainer import Trainer
 
     pin_threads()
     config = TrainConfig(**{"max_seq_length": MAX_LENGTH, "num_train_epochs": 1000, **settings})
+    if config.is_reproducible("cuda"):
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # as `train` sets it, before cuBLAS is first used
+        use_deterministic_kernels()
     return Trainer(
         model,
         config,
@@ -96,10 +100,31 @@ def make_trainer(model: Any, tokenizer: Any, split: Any, classes: int, **setting
     )
 
 
-def texts_of_step(trainer: Any, step: int) -> np.ndarray:
-    """Return the indices of the texts of an optimizer step."""
-    indices: np.ndarray = trainer.order.batch(step)
-    return indices
+def take_steps(trainer: Any, first: int, count: int) -> None:
+    """Take optimizer steps as a training job does: the numbers of each are read during the next one."""
+    pending = trainer.start_step(first)
+    for step in range(first + 1, first + count):
+        earlier, pending = pending, trainer.start_step(step)
+        earlier.report()
+    pending.report()
+
+
+def token_budget(trainer: Any) -> int:
+    """Return the maximum tokens of a micro-batch, as it is now."""
+    budget: int = trainer.state.token_budget
+    return budget
+
+
+def weights_of(trainer: Any) -> torch.Tensor:
+    """Return all float32 weights, one vector on the CPU."""
+    return torch.cat([p.detach().flatten() for p in trainer.model.parameters()]).cpu()
+
+
+def turn_off_dropout(trainer: Any) -> None:
+    """Let the model that computes keep all its numbers."""
+    for module in trainer.forward.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
 
 
 def gradient_of(trainer: Any, indices: np.ndarray) -> torch.Tensor:

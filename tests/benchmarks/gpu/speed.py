@@ -1,7 +1,6 @@
 """The parts `speed-…`: training steps of BERT-base beside transformers' Trainer, in turns."""
 
 import collections
-import itertools
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -57,32 +56,24 @@ def speed(material: Material, batch: int) -> Iterator[Figure]:
 
 def _texts_per_second(trainer: Any, batch: int) -> float:
     """Return the texts/s over an epoch, after some steps of warm-up."""
-    count = _STEPS[batch]
     torch.cuda.reset_peak_memory_stats()
-    for step in range(_WARM_UP):
-        trainer.train_step(step)
+    project.take_steps(trainer, 0, _WARM_UP)
     started = synchronized_time(project.DEVICE)
-    for step in range(_WARM_UP, _WARM_UP + count):
-        trainer.train_step(step)
-    return count * batch / (synchronized_time(project.DEVICE) - started)
+    project.take_steps(trainer, _WARM_UP, _STEPS[batch])
+    return _STEPS[batch] * batch / (synchronized_time(project.DEVICE) - started)
 
 
 def _counts(trainer: Any, batch: int) -> Figure:
     """Return memory, waits and kernels of a step."""
-    memory = torch.cuda.max_memory_allocated()
-    steps = itertools.count(_WARM_UP + _STEPS[batch])
-
-    def take_steps() -> None:
-        for _ in range(_PROFILED):
-            trainer.train_step(next(steps))
-
-    places = waits(take_steps)
+    memory, first = torch.cuda.max_memory_allocated(), _WARM_UP + _STEPS[batch]
+    places = waits(lambda: project.take_steps(trainer, first, _PROFILED))
     for place, times in places.most_common():
         print(f"   waits at {place}: {times} in {_PROFILED} steps", flush=True)
     return {
         "gigabytes": memory / 1e9,
+        "micro_batch_tokens": project.token_budget(trainer),
         "waits_per_step": sum(places.values()) / _PROFILED,
-        "kernels_per_step": _kernels(take_steps),
+        "kernels_per_step": _kernels(lambda: project.take_steps(trainer, first + _PROFILED, _PROFILED)),
     }
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 
+from bert_classifier.job.cpu_quota import available_cores
 from support.device_rates import synchronized_time
 
 _LARGEST_MICRO_BATCH = 256  # texts; more do not fit beside their padding, and give no speed
-_WORKERS = 4
+_WORKERS = min(4, available_cores())
 
 
 class _Stopwatch(TrainerCallback):  # type: ignore[misc]
