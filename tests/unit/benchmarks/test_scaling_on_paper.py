@@ -9,7 +9,7 @@ from benchmarks import scaling_on_paper as paper
 # Round numbers: 1 M weights, half of them in products, a tenth in word embeddings; a gradient of 4 MB.
 ENCODER = paper.Encoder("toy", 1e6, 0.5e6, 0.1e6)
 # 1 TFLOP/s, 100 GB/s of memory, 1 GB/s between GPUs of a host, 0.5 GB/s between hosts, 1 ms of latency.
-ONE_HOST = paper.Cluster("one", 1, 4, 1e12, 100e9, 1e9, 0.5e9, 1e-3, 1_000_000)
+ONE_HOST = paper.Cluster("one", 1, 4, 1e12, 100e9, 1e9, 0.5e9, 1e-3, 1_000_000, 1_000_000)
 TWO_HOSTS = dataclasses.replace(ONE_HOST, hosts=2, gpus_per_host=2)
 FULL = paper.Assumptions(1, 1, 1, 1, host_step=0, host_micro_batch=0)
 
@@ -75,6 +75,14 @@ def test_the_longer_of_host_and_gpu_counts() -> None:
     assert step(assumed=slow).host == pytest.approx(0.15)
     assert step(assumed=slow).seconds == pytest.approx(0.18938 + 0.008)
     assert step(batch=400, assumed=slow).seconds == pytest.approx(0.15 + 0.008)
+
+
+def test_the_ordered_mode_has_its_own_budget() -> None:
+    """Its micro-batches are the same on every card: with half the budget, the host prepares two."""
+    host = dataclasses.replace(FULL, host_micro_batch=0.1)
+    small = dataclasses.replace(ONE_HOST, ordered_budget=32_000)
+    assert step(small, assumed=host).host == pytest.approx(0.2)
+    assert step(small, mode="overlapped", assumed=host).host == pytest.approx(0.1)
 
 
 def test_efficiency_is_speed_per_gpu_beside_one_gpu_alone() -> None:
