@@ -12,6 +12,7 @@ import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.low_precision import to_bfloat16
 
 logger = logging.getLogger(__name__)
 
@@ -24,15 +25,12 @@ class MasterWeights:
     Args:
         model: float32; stays what is optimised, saved and exported.
     Attributes:
-        copy: the same model with bfloat16 parameters, on the same device. Its buffers stay float32: with
-            rounded frequencies, rotary positions of tokens 500 apart would be off by up to a radian.
+        copy: the same model with bfloat16 parameters, on the same device.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
-        self.copy = copy.deepcopy(model)
-        for parameter in self.copy.parameters():
-            parameter.data = parameter.data.to(torch.bfloat16)
+        self.copy = to_bfloat16(copy.deepcopy(model))
         pairs = zip(model.parameters(), self.copy.parameters(), strict=True)
         self._trained = [(own, low) for own, low in pairs if own.requires_grad]
 

@@ -236,14 +236,6 @@ def fnet() -> Any:
     return transformers.FNetForSequenceClassification(config)
 
 
-def test_rotary_frequencies_are_not_rounded():
-    """Buffers keep float32: rounded, positions 500 tokens apart would be off by up to a radian."""
-    model = modernbert()
-    own, low = (dict(module.named_buffers()) for module in (model, MasterWeights(model).copy))
-    assert any("inv_freq" in name for name in own)
-    assert all(torch.equal(low[name], buffer) for name, buffer in own.items())
-
-
 @pytest.mark.parametrize(("make", "is_told"), [(modernbert, False), (fnet, True)])
 def test_encoders_that_cannot_compute_with_bf16_weights(
     encoder: Path, caplog: pytest.LogCaptureFixture, make: Callable[[], Any], is_told: bool

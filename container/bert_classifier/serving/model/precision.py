@@ -11,6 +11,7 @@ import torch
 
 from bert_classifier.artifact.artifact import Artifact
 from bert_classifier.errors import UserError
+from bert_classifier.modeling.low_precision import to_bfloat16
 from bert_classifier.modeling.probes import probe_logits
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def _converted(artifact: Artifact, device: torch.device, precision: str) -> Arti
     if precision == "int8":
         model = _quantised(model)
     elif precision == "bf16":
-        model = model.to(device, torch.bfloat16)
+        model = to_bfloat16(model.to(device))
     else:
         model = model.to(device)
     return dataclasses.replace(artifact, model=model)
@@ -97,7 +98,16 @@ def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> s
     if not probes:
         return "the artifact has no probe texts to check this with: an older version wrote it"
     wanted = torch.tensor(probes["logits"])
-    found = torch.tensor(probe_logits(converted.model, converted.encoder, probes["texts"]))
+    try:
+        found = torch.tensor(probe_logits(converted.model, converted.encoder, probes["texts"]))
+    except torch.OutOfMemoryError:
+        raise
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # such as FNet, whose Fourier transforms know no bf16
+        return f"this encoder cannot compute with such weights ({str(error).splitlines()[0]})"
     infinite = int((~(wanted.isfinite() & found.isfinite()).all(dim=1)).sum())
     if infinite:
         return f"{infinite} of {len(found)} probe texts get scores that are not finite"

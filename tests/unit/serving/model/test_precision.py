@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
-from bert_classifier.modeling.probes import PROBE_TEXTS
+from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model import predictor as predictor_module
 from bert_classifier.serving.model.plan import make_plan
@@ -143,6 +144,31 @@ def test_neighbours_change_no_score_in_int8(artifact):
     assert together == [predictor.predict([text])[0].scores for text in TEXTS]
 
 
+class _StayingFNet(transformers.FNetForSequenceClassification):
+    """Does not move to a device that this machine has not."""
+
+    def to(self, *_arguments: Any) -> "_StayingFNet":  # type: ignore[override]
+        return self
+
+
+def test_an_encoder_without_bf16_is_served_in_fp32(artifact, monkeypatch, caplog):
+    """FNet cannot compute with bf16 weights: refused by name, and what `auto` takes on a GPU is fp32."""
+    config = transformers.FNetConfig(
+        vocab_size=600, hidden_size=32, intermediate_size=64, num_hidden_layers=1
+    )
+    config.num_labels = len(artifact.labels)
+    fnet: Any = _StayingFNet(config).eval()
+    logits = probe_logits(fnet, artifact.encoder, PROBE_TEXTS)
+    info = {**artifact.info, "probes": {"texts": list(PROBE_TEXTS), "logits": logits}}
+    other = dataclasses.replace(artifact, model=fnet, info=info)
+    with pytest.raises(UserError, match="cannot compute with such weights") as caught:
+        on_device(other, CPU, "bf16")
+    assert_clear(caught.value)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
+    assert on_device(other, torch.device("cuda:0"), "auto").model.dtype == torch.float32
+    assert "serving in fp32 instead of bf16" in caplog.text
+
+
 def test_an_artifact_without_probes_is_served_in_fp32_only(artifact):
     """What an older version wrote cannot prove anything: int8 is refused, auto serves it exactly."""
     info = {name: value for name, value in artifact.info.items() if name != "probes"}
@@ -152,29 +178,25 @@ def test_an_artifact_without_probes_is_served_in_fp32_only(artifact):
         on_device(older, CPU, "int8")
 
 
-class _Moved:
+class _Moved(torch.nn.Linear):
     """Stands in for a model on a device that this machine has not: notes where it was sent."""
 
-    training = False
-
     def __init__(self) -> None:
+        super().__init__(2, 2)
         self.to_calls: list[tuple[Any, ...]] = []
 
-    def to(self, *arguments: Any) -> "_Moved":
+    def to(self, *arguments: Any) -> "_Moved":  # type: ignore[override]
         self.to_calls.append(arguments)
         return self
-
-    def modules(self) -> list[torch.nn.Module]:
-        return []
 
 
 @pytest.mark.parametrize(
     ("capability", "setting", "agrees", "expected"),
     [
         ((8, 0), "auto", True, torch.bfloat16),
-        ((9, 0), "auto", False, None),
-        ((7, 5), "auto", True, None),
-        ((9, 0), "fp32", True, None),
+        ((9, 0), "auto", False, torch.float32),
+        ((7, 5), "auto", True, torch.float32),
+        ((9, 0), "fp32", True, torch.float32),
         ((8, 6), "bf16", True, torch.bfloat16),
     ],
 )
@@ -187,7 +209,8 @@ def test_what_a_gpu_computes_in(artifact, monkeypatch, capability, setting, agre
     )
     device = torch.device("cuda:1")
     placed: Any = on_device(dataclasses.replace(source, model=_Moved()), device, setting)  # type: ignore[arg-type]
-    assert placed.model.to_calls == [(device,) if expected is None else (device, expected)]
+    assert placed.model.to_calls == [(device,)]
+    assert placed.model.weight.dtype == expected
 
 
 def test_what_a_gpu_cannot_do_is_refused(artifact, monkeypatch):
