@@ -17,7 +17,7 @@ def modernbert() -> Any:
     config = transformers.ModernBertConfig(
         vocab_size=600, pad_token_id=0, hidden_size=128, intermediate_size=256, num_hidden_layers=3,
         num_attention_heads=2, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3, initializer_range=0.25,
-        global_attn_every_n_layers=1,
+        layer_types=["full_attention"] * 3,
     )  # fmt: skip
     return transformers.ModernBertForSequenceClassification(config).eval()
 
