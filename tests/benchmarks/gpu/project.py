@@ -159,7 +159,7 @@ def served(model: Any, tokenizer: Any, labels: Sequence[str], folder: Path) -> P
         threads=None,
         requests=config.serving_max_concurrent_requests,
     )
-    (predictor,) = load_predictors(
+    predictor, *_ = load_predictors(  # those of one GPU are alike
         folder,
         plan,
         max_batch_tokens=config.serving_max_batch_tokens,

@@ -76,10 +76,11 @@ def job(material: Material) -> Iterator[Figure]:
     for path in given.values():
         path.unlink()
     lines, seconds, code = _run(root, folder / "train.log")
-    texts = len(rows.train)
+    texts, phases = len(rows.train), phases_of(lines, seconds)
     yield {
         "texts": texts,
         "seconds": seconds,
+        "training_texts_per_second": texts / phases["training"] if is_done(lines) else None,
         "exit_code": code,
         "is_complete": is_done(lines),
         "is_bert_base": is_bert_base(AutoConfig.from_pretrained(encoder)),
@@ -89,8 +90,8 @@ def job(material: Material) -> Iterator[Figure]:
         "test_accuracy": _last(values_of(lines, "test_accuracy")),
         "validation_accuracy": _last(values_of(lines, "validation_accuracy")),
     }
-    for name, taken in phases_of(lines, seconds).items():
-        yield {"phase": name, "seconds": taken, **({"texts/s": texts / taken} if name == "training" else {})}
+    for name, taken in phases.items():
+        yield {"phase": name, "seconds": taken}
     for unneeded in (root / "input" / "data", root / "checkpoints", folder / "encoder"):
         shutil.rmtree(unneeded, ignore_errors=True)
     if code:
