@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.gpu.goals import EPOCH_TEXTS, Figure, judge_all
 from benchmarks.gpu.parts import Part, in_digits, note, run_part
@@ -107,24 +107,18 @@ def _require_gpu() -> None:
 def _make_record(options: argparse.Namespace, prices: dict[str, float]) -> int:
     """Run the parts, writing the record after each; return the exit status."""
     from benchmarks.gpu import document
-    from benchmarks.gpu.machine import machine
     from benchmarks.gpu.material import write_sample
     from benchmarks.gpu.training_job import remarks
 
     _require_inputs(options)
     sample = write_sample(options.train, options.output / "sample.csv")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no part outlives this
-    record: document.Record = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": machine(),
-        "prices": prices,
-    }
-    parts: list[Part] = []
+    record, parts = _new_record(options, prices), list[Part]()
     for part in _run_parts(options, sample):
         parts.append(part)
-        figures = {done.name: done.figures for done in parts}
         if part.name == "job":
             part.figures += _costs(part.figures, prices)
+        figures = {done.name: done.figures for done in parts}
         record["remarks"] = list(remarks(figures.get("job", []), options.model))
         record["goals"] = judge_all(figures)
         record["parts"] = [vars(done) for done in parts]
@@ -133,6 +127,17 @@ def _make_record(options: argparse.Namespace, prices: dict[str, float]) -> int:
         print(f"{goal['outcome']}: {goal['goal']}: {in_digits(goal['measured'])}")
     print(f"record: {options.output / 'gpu_record.md'}")
     return int(any(part.outcome != "ended" for part in parts))
+
+
+def _new_record(options: argparse.Namespace, prices: dict[str, float]) -> dict[str, Any]:
+    """Return a record of no part: when and on what it is made."""
+    from benchmarks.gpu.machine import digest_of, machine
+
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": {**machine(), "training file": digest_of(options.train)},
+        "prices": prices,
+    }
 
 
 def _require_inputs(options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """What a record was measured on: card, driver, cores, versions, revision."""
 
+import hashlib
 import platform
 import subprocess
 from pathlib import Path
@@ -29,6 +30,12 @@ def machine() -> Figure:
         "bert_classifier": __version__,
         "git revision": _revision(),
     }
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's name and the SHA-256 of its bytes, by which others know that they have the same."""
+    with path.open("rb") as file:
+        return f"{path.name}, SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _revision() -> str:

@@ -4,14 +4,13 @@ Imports are inside the functions, so that a part needs only what it uses.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-Predict = Callable[[Sequence[str]], Any]
 DEVICE = torch.device("cuda", 0)
 MAX_LENGTH = 256
 TRAIN_PROGRAM = Path(__file__).parents[3] / "container" / "train"
@@ -140,8 +139,8 @@ def lay_out(folder: Path, channels: dict[str, Path], settings: str) -> None:
     lay_out(folder, {name: str(path) for name, path in channels.items()}, settings)
 
 
-def served(model: Any, tokenizer: Any, labels: Sequence[str], folder: Path) -> Predict:
-    """Save a model as training does, load it as the server does, and return what classifies texts."""
+def make_predictor(model: Any, tokenizer: Any, labels: Sequence[str], folder: Path) -> Any:
+    """Save a model as training does, load it as the server does, and return what classifies texts there."""
     from bert_classifier.artifact.artifact import save_artifact
     from bert_classifier.job.config import ServeConfig
     from bert_classifier.job.cpu_quota import available_cores
@@ -166,4 +165,9 @@ def served(model: Any, tokenizer: Any, labels: Sequence[str], folder: Path) -> P
         precision=config.serving_precision,
         metrics=Metrics(),
     )
-    return predictor.predict
+    return predictor
+
+
+def precision_of(predictor: Any) -> str:
+    """Return the type of a predictor's weights, such as bfloat16."""
+    return str(predictor._artifact.model.dtype).removeprefix("torch.")

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,26 +25,27 @@ def serving(material: Material) -> Iterator[Figure]:
     near = np.flatnonzero((lengths >= _ABOUT_64[0]) & (lengths <= _ABOUT_64[1]))
     kinds = {"64": near, "real": np.arange(len(lengths))}
     with tempfile.TemporaryDirectory() as folder:
-        predict = project.served(
+        predictor = project.make_predictor(
             material.bert_base().cpu(), material.tokenizer, labels, Path(folder, "model")
         )
         for name, indices in kinds.items():
             for count in _COUNTS:
                 chosen = np.resize(indices, count)
-                seconds = _median_seconds(predict, [texts[index] for index in chosen.tolist()])
+                seconds = _median_seconds(predictor, [texts[index] for index in chosen.tolist()])
                 yield {
                     "lengths": name,
                     "texts": count,
+                    "precision": project.precision_of(predictor),
                     "tokens_per_text": float(lengths[chosen].mean()),
                     "ms": seconds * 1e3,
                     "texts_per_second": count / seconds,
                 }
 
 
-def _median_seconds(predict: project.Predict, texts: list[str]) -> float:
+def _median_seconds(predictor: Any, texts: list[str]) -> float:
     taken = []
     for _ in range(_WARM_UP + _ROUNDS):
         started = time.perf_counter()
-        predict(texts)
+        predictor.predict(texts)
         taken.append(time.perf_counter() - started)
     return statistics.median(taken[_WARM_UP:])
