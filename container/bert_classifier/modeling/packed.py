@@ -24,7 +24,6 @@ from bert_classifier.modeling.forward import Forward, Inputs
 
 logger = logging.getLogger(__name__)
 
-_ATTENTION = "packed"
 # By model type; other encoders use padding.
 _FIRST_POSITION: dict[str, Callable[[Any], int]] = {
     "bert": lambda config: 0,
@@ -109,13 +108,16 @@ class PackedForward(Forward):
         )
         if _gather_first not in self._encoder._forward_hooks.values():
             self._encoder.register_forward_hook(_gather_first, with_kwargs=True)
-        AttentionInterface.register(_ATTENTION, functools.partial(_attend, kernel))
+        self._attention = (
+            f"packed_{kernel.__name__}"  # of transformers' table, which all models of a process share
+        )
+        AttentionInterface.register(self._attention, functools.partial(_attend, kernel))
 
     def for_threads(self) -> "PackedForward":
         """Return a copy for use by several threads at once: its model shares the weights and is always packed."""
         shared = {id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
         model: PreTrainedModel = copy.deepcopy(self.model, memo=shared)  # type: ignore[assignment]
-        model.config._attn_implementation = _ATTENTION
+        model.config._attn_implementation = self._attention
         return PackedForward(model, self.pad_id, self.device, self.precision, self._kernel)
 
     def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
@@ -142,7 +144,7 @@ class PackedForward(Forward):
     def _packed(self) -> Iterator[None]:
         """Make the model attend within texts."""
         usual = self._config._attn_implementation
-        self._config._attn_implementation = _ATTENTION
+        self._config._attn_implementation = self._attention
         try:
             yield
         finally:
