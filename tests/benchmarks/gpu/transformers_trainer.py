@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
+from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from bert_classifier.job.cpu_quota import available_cores
 from support.device_rates import synchronized_time
@@ -58,5 +58,7 @@ def texts_per_second(
     )
     watch = _Stopwatch()
     collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8)
-    Trainer(model, arguments, data_collator=collator, train_dataset=items, callbacks=[watch]).train()
+    trainer = Trainer(model, arguments, data_collator=collator, train_dataset=items, callbacks=[watch])
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
     return len(items) / (watch.ended - watch.started)
