@@ -17,9 +17,7 @@ from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from support.fakes import toy_rows
 from support.toy_artifact import make_artifact
 
-pytestmark = pytest.mark.skipif(
-    torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0), reason="this GPU has no bf16"
-)
+pytestmark = pytest.mark.usefixtures("bf16")
 TEXTS = [text for _, text in toy_rows(200)]
 ROUNDING = 0.015  # of a score in bf16
 
