@@ -88,9 +88,10 @@ def make_root(folder: Path, data: Path, model: Path, count: int) -> Path:
     (channels / "model").symlink_to(model.resolve())
     config = folder / "ml" / "input" / "config"
     config.mkdir()
-    (config / "hyperparameters.json").write_text(json.dumps({"max_seq_length": "256"}))
     with data.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
+    settings = {"max_seq_length": "256", "label_column": "1", "text_column": str(len(rows[0]))}
+    (config / "hyperparameters.json").write_text(json.dumps(settings))
     with (channels / "train" / "train.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         for number in range(count):
