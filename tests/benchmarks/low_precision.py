@@ -1,9 +1,8 @@
-"""How far bf16 changes gradients and accuracy, on a CPU: bfloat16 beside float32 master weights, and two other ways.
+"""How far bf16 changes gradients and accuracy on a CPU: bfloat16 beside float32 master weights, and two other ways.
 
-    PYTHONPATH=container:tests python tests/benchmarks/low_precision.py gradients --data TRAIN.csv [--bert-base]
-    PYTHONPATH=container:tests python tests/benchmarks/low_precision.py accuracy --data TRAIN.csv --test TEST.csv
+    PYTHONPATH=container:tests python tests/benchmarks/low_precision.py QUESTION --model FOLDER --data FILE.csv [OPTIONS]
 
-`gradients` compares the gradient of batches of 32 texts with that of the same weights in float64, dropout off, cut into
+QUESTION: `gradients` compares the gradient of batches of 32 texts with that of the same weights in float64, dropout off, cut into
 several numbers of micro-batches. `accuracy` fine-tunes with the default recipe and prints the test accuracy by seed.
 """
 
@@ -31,7 +30,6 @@ from bert_classifier.training.batching import Split
 from bert_classifier.training.device import pin_threads
 from bert_classifier.training.trainer import Trainer
 
-MODEL = Path(__file__).parents[2] / "local_test" / "test_dir" / "input" / "data" / "model"
 CPU = torch.device("cpu")
 BATCH, CUTS = 32, (1, 4, 16)  # texts, micro-batches
 
@@ -62,7 +60,6 @@ class Case:
             return load_pretrained(source, self.labels, self.tokenizer, length)
         config = transformers.BertConfig(vocab_size=len(self.tokenizer), attention_probs_dropout_prob=0.0)
         config.num_labels = len(self.labels)
-        config._attn_implementation = "sdpa"
         return transformers.BertForSequenceClassification(config)
 
 
@@ -82,7 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("question", choices=["gradients", "accuracy"])
     parser.add_argument("--data", type=Path, required=True, help="labelled CSV to train on")
     parser.add_argument("--test", type=Path, help="labelled CSV; default: the one to train on")
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder of a pretrained encoder")
+    parser.add_argument("--model", type=Path, required=True, help="folder of a pretrained encoder")
     parser.add_argument("--bert-base", action="store_true", help="a BERT-base of random weights instead")
     parser.add_argument("--rows", type=int, default=2000, help="texts to train on, drawn at random")
     parser.add_argument("--test-rows", type=int, default=1000, help="texts to test on, at most")
@@ -149,16 +146,13 @@ def compare_gradients(case: Case) -> None:
 
 def cut_into(trainer: Trainer, rows: np.ndarray, wanted: int) -> int:
     """Choose the largest token budget that cuts a batch into as many micro-batches, or more; return how many."""
-
-    def count(budget: int) -> int:
-        return len(trainer.engine.planner.plan(rows, budget, 1).costs)
-
-    least, most = 1, 100_000
+    plan, least, most = trainer.engine.planner.plan, 1, 100_000
     while least < most:
         middle = (least + most + 1) // 2
-        least, most = (middle, most) if count(middle) >= wanted else (least, middle - 1)
+        is_enough = len(plan(rows, middle, 1).costs) >= wanted
+        least, most = (middle, most) if is_enough else (least, middle - 1)
     trainer.state.token_budget = least
-    return count(least)
+    return len(plan(rows, least, 1).costs)
 
 
 def gradients(trainer: Trainer, rows: np.ndarray) -> dict[str, torch.Tensor]:
@@ -188,8 +182,8 @@ def compare_accuracy(case: Case) -> None:
     found: dict[str, list[float]] = {name: [] for name in case.arguments.ways}
     for seed in case.arguments.seeds:
         for name, accuracies in found.items():
-            settings = {"seed": seed, "num_train_epochs": case.arguments.epochs}
-            trainer = case.trainer("bf16" if name == "bf16" else "fp32", **settings)
+            precision, epochs = "bf16" if name == "bf16" else "fp32", case.arguments.epochs
+            trainer = case.trainer(precision, seed=seed, num_train_epochs=epochs)
             if name == "autocast":
                 autocast(trainer)
             for step in range(trainer.total_steps):
@@ -199,8 +193,7 @@ def compare_accuracy(case: Case) -> None:
             scores = f"test accuracy {accuracies[-1]:.2f} %, test loss {result.loss:.4f}"
             print(f"{name} seed {seed}: step {step + 1}, loss {report.loss:.4f}, {scores}", flush=True)
     for name, values in found.items():
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        print(f"{name}: {statistics.mean(values):.2f} ± {spread:.2f} %")
+        print(f"{name}: {statistics.mean(values):.2f} ± {np.std(values, ddof=min(1, len(values) - 1)):.2f} %")
 
 
 if __name__ == "__main__":
