@@ -1,8 +1,8 @@
 """How far bf16 changes gradients and accuracy on a CPU: bfloat16 beside float32 master weights, and two other ways.
 
-    PYTHONPATH=container:tests python tests/benchmarks/low_precision.py QUESTION --model FOLDER --data FILE.csv [OPTIONS]
+    PYTHONPATH=container:tests python tests/benchmarks/low_precision.py gradients|accuracy --model FOLDER --data FILE
 
-QUESTION: `gradients` compares the gradient of batches of 32 texts with that of the same weights in float64, dropout off, cut into
+`gradients` compares the gradient of a batch of 32 texts with that of the same weights in float64, dropout off, cut into
 several numbers of micro-batches. `accuracy` fine-tunes with the default recipe and prints the test accuracy by seed.
 """
 
