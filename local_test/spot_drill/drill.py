@@ -28,7 +28,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bert_classifier.job.former_names import override
 from spot_drill.aims import Aim, aim_at
 from spot_drill.arguments import parser
 from spot_drill.attempts import (
@@ -48,6 +47,7 @@ from spot_drill.attempts import (
 )
 from spot_drill.engines import Process, killed_on_interrupt, launch_container, launch_program, threads_for
 from spot_drill.s3_mirror import CheckpointMirror
+from spot_drill.settings import DrillError, settings_of_attempt
 
 GRACE_SECONDS = 120  # what SageMaker grants after SIGTERM
 _POLL_SECONDS = 0.005
@@ -77,10 +77,6 @@ def main(arguments: Sequence[str]) -> int:
         except KeyboardInterrupt:
             print("The drill was interrupted; its attempts are removed.", file=sys.stderr)
             return 130
-
-
-class DrillError(Exception):
-    """A run failed, or it cannot be interrupted as often as asked."""
 
 
 class Drill:
@@ -224,11 +220,7 @@ class Drill:
             shutil.copy(path, root / "input" / "config")
         settings = root / "input" / "config" / "hyperparameters.json"
         values = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-        # Only the gradient groups change what is computed, and all attempts have as many.
-        own = {"checkpoint_interval_seconds": "1", "logging_steps": "1", "reproducible": "true"}
-        if max(self._ranks) > 1:
-            own |= {"processes_per_host": str(ranks), "num_gradient_groups": str(max(self._ranks))}
-        settings.write_text(json.dumps(override(values, own)), encoding="utf-8")
+        settings.write_text(json.dumps(settings_of_attempt(values, ranks, self._ranks)), encoding="utf-8")
         return root
 
     def _run_program(

@@ -28,7 +28,8 @@ from bert_classifier.training import ranks
 from bert_classifier.training.launch import main as train
 from bert_classifier.training.rank import run_rank
 from spot_drill.attempts import TRAINING, Attempt, attempts_of, hits_of, resumed_of, shortfall
-from spot_drill.drill import Drill, DrillError
+from spot_drill.drill import Drill
+from spot_drill.settings import DrillError
 from support.fakes import make_ml_root
 
 MOST_FAILURES = 5  # then the campaign ends
