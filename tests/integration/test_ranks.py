@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import time
@@ -82,7 +83,7 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
 
 
 def test_a_run_that_is_not_reproducible_resumes_too(job, tmp_path):
-    """Stopped on 2 processes, finished on 3: each has a group of its own, and the weights differ by rounding only."""
+    """Stopped on 2 processes, finished on 3: each has a group of its own, and the log says what differs."""
     path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
     root = tmp_path / "ml"
     for ranks, moment in (("2", "step=4 "), ("3", "")):
@@ -100,7 +101,14 @@ def test_a_run_that_is_not_reproducible_resumes_too(job, tmp_path):
         (0, 2, 2), (4, 3, 3),
     ]  # fmt: skip
     assert info["hyperparameters"]["reproducible"] == "false"
-    assert "resumed with different gradient groups" in host.log.read_text()
+    assert info["reproducible"] is False
+    log = host.log.read_text()
+    assert "resumed with different gradient groups" in log
+    assert "same data and order, but dropout masks and rounding may differ" in log
+    assert "gives the same bits" not in log
+    page = (root / "output" / "data" / "report.html").read_text(encoding="utf-8")
+    assert "<dt>reproducible</dt><dd>false</dd>" in page
+    assert re.search(r"<dt>attempt 2</dt><dd>from step 4, 3 × cpu .*, 3 gradient group\(s\)</dd>", page)
 
 
 @pytest.fixture

@@ -84,6 +84,21 @@ def test_the_encoder_is_named_by_what_is_known_of_it(undisturbed):
     assert "<dt>encoder</dt><dd>from the model channel</dd>" in page
 
 
+def test_what_automatic_settings_became_is_told(undisturbed):
+    """Artifact and report have the effective values; a setting that is gone stays in the artifact only."""
+    info = json.loads((undisturbed / "model" / "training.json").read_text())
+    page = (undisturbed / "output" / "data" / "report.html").read_text(encoding="utf-8")
+    assert (info["reproducible"], info["token_budget"], info["precision"]) == (True, 2048, "fp32")
+    assert info["hyperparameters"]["precision"] == "auto"
+    for name, value in {
+        "reproducible": "true", "tokens per micro-batch": "at most 2048", "precision": "fp32",
+    }.items():  # fmt: skip
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
+    assert ", 1 gradient group(s)</dd>" in page
+    assert info["hyperparameters"]["compile"] == "false"
+    assert "<dt>compile</dt>" not in page
+
+
 def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
     """Something stands where a file should go: the job succeeds with its model, and a warning says what is missing."""
     root = tmp_path / "ml"

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 # The names under which fingerprints and training.json record settings, since the first version.
 _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
 # Settings of the first version that are gone, as they were by default: equal fingerprints stay equal.
-_RECORDED_STILL = {"compile": "false"}
+RECORDED_STILL = {"compile": "false"}
 # How data files are read; their effect is in the data, so a run without them is the same as before they existed.
 READER_SETTINGS = (
     "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
@@ -109,12 +109,14 @@ class TrainConfig:
         None, 1, 64, "Processes (ranks) per instance; default: one per GPU, or one without a GPU.")
     reproducible: str = choice(
         "auto", ("auto", "true", "false"),
-        "true = the same bits on any number of processes, with deterministic kernels; false = gradients are exchanged "
-        "while backward computes; auto = true on CPUs and where num_gradient_groups is set, else false.")
+        "true = the same bits at every repetition on as many processes (on other numbers: num_gradient_groups), with "
+        "deterministic kernels; false = gradients are exchanged while backward computes; auto = true on CPUs and where "
+        "num_gradient_groups is set, else false.")
     num_gradient_groups: int | None = integer(
         None, 1, 4096,
         "Number of gradient groups per batch. Results are bit-identical on any number of processes up to this one, if "
-        "each has the same number of threads. Default: the number of processes at the start of the run.")
+        "each has the same number of threads: 8 = the same bits on any number of GPUs up to 8. Default: the number of "
+        "processes at the start of the run.")
     peer_timeout_seconds: int = integer(
         120, 2, 3600, "Seconds without a response after which another process counts as lost.")
     seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
@@ -150,7 +152,7 @@ class TrainConfig:
         own, mistakes = translated(raw)
         written = {current_name(name, raw): name for name in raw}
         values, wrong = parse_values(cls, own, "hyperparameter", written.__getitem__, ALIASES)
-        mistakes += wrong + _contradictions(values)
+        mistakes += wrong + _contradictions(values, written)
         refuse(mistakes, "Correct the hyperparameters of the job.")
         return cls(**values)
 
@@ -161,10 +163,12 @@ class TrainConfig:
             for field in dataclasses.fields(self)
             if field.name not in _LATER or getattr(self, field.name) != field.default
         }
-        return {**present, **_RECORDED_STILL}
+        return {**present, **RECORDED_STILL}
 
     def is_reproducible(self, device_type: str) -> bool:
-        """Return whether a run on "cpu" or "cuda" computes the same bits on any number of processes."""
+        """Return whether a run on "cpu" or "cuda" computes the same bits on any number of processes up to its
+        number of gradient groups.
+        """
         if self.reproducible != "auto":
             return self.reproducible == "true"
         return device_type == "cpu" or self.num_gradient_groups is not None
@@ -176,7 +180,7 @@ class TrainConfig:
         return self.global_batch_size
 
 
-def _contradictions(values: Mapping[str, object]) -> list[str]:
+def _contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> list[str]:
     found = []
     pair = [n for n in ("per_device_batch_size", "gradient_accumulation_steps") if n in values]
     if pair and "global_batch_size" in values:
@@ -191,7 +195,8 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
     if isinstance(budget, int) and isinstance(length, int) and budget < length:
         found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
     if values.get("reproducible") == "false" and "num_gradient_groups" in values:
-        found.append("num_gradient_groups implies reproducible=true: leave one of the two out")
+        groups = written["num_gradient_groups"]
+        found.append(f"{groups} implies reproducible=true: leave one of the two out")
     alone = [n for n in ("window_overlap", "max_windows") if n in values]
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")

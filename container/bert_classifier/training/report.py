@@ -8,6 +8,7 @@ from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.job.config import RECORDED_STILL
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
@@ -74,11 +75,15 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
     run = {
         "steps": f"{info['steps']} of {trainer.total_steps}",
         "exported weights": ExportedWeights(trainer).description,
+        "precision": info["precision"],
+        "reproducible": "true" if info["reproducible"] else "false",
+        "tokens per micro-batch": f"at most {info['token_budget']}",
         "training time": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
         "interruptions": max(0, len(attempts) - 1),
         **{
             f"attempt {number}": f"from step {attempt['from_step']}, {attempt['ranks']} × {attempt['device']}"
-            f" ({attempt['instance_type'] or 'no instance type'}), {attempt['threads']} thread(s)"
+            f" ({attempt['instance_type'] or 'no instance type'}), {attempt['threads']} thread(s),"
+            f" {attempt['shards']} gradient group(s)"
             for number, attempt in enumerate(attempts, start=1)
         },
     }
@@ -86,7 +91,7 @@ def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any
     settings = {
         name: f"{value} (automatic)" if name in automatic else value
         for name, value in info["hyperparameters"].items()
-        if value not in (None, "")
+        if value not in (None, "") and name not in RECORDED_STILL
     }
     return {
         "Run": run,

@@ -108,6 +108,8 @@ class Job:
             "kept_step": self.exported.step,
             "metrics": evaluation.summaries if evaluation else {},
             "precision": self.trainer.precision,
+            "reproducible": self.trainer.engine.is_reproducible,
+            "token_budget": state.token_budget,
             "warnings": self._warnings(evaluation) if evaluation else [],
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),

@@ -220,9 +220,9 @@ def test_both_forms_of_the_batch_are_refused(other):
 
 @pytest.mark.parametrize("name", ["num_gradient_groups", "gradient_shards"])
 def test_gradient_groups_and_no_reproducibility_are_refused(name):
-    """Groups that are added in a fixed order are what reproducible means."""
+    """Groups that are added in a fixed order are what reproducible means; the name is the one that was written."""
     cause = cause_of({name: "4", "reproducible": "false"})
-    assert cause == "Num_gradient_groups implies reproducible=true: leave one of the two out."
+    assert cause == f"{name.capitalize()} implies reproducible=true: leave one of the two out."
 
 
 def test_a_run_is_reproducible_on_a_cpu_and_where_it_is_asked_for():

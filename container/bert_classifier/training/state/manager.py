@@ -53,7 +53,7 @@ class CheckpointManager:
             self._restore(checkpoint)
         if not trainer.is_finished:
             self.attempts.append(self._this_attempt(environment))
-            self._warn_of_rounding()
+            self._warn_of_differences()
         if trainer.distributed.is_first:
             self._require_space(environment, store)
             if store is not None:
@@ -107,7 +107,8 @@ class CheckpointManager:
     def _restore(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)
         self.attempts = list(checkpoint.state["lives"])
-        self.threads = use_threads(self.attempts[0]["threads"], self.threads)
+        if self._trainer.engine.is_reproducible:  # else the bits differ anyway
+            self.threads = use_threads(self.attempts[0]["threads"], self.threads)
         self._use_all_ranks()
         if self._trainer.is_finished:
             logger.info("run already finished at step %d; re-exporting the model", checkpoint.step)
@@ -138,17 +139,19 @@ class CheckpointManager:
             "instance_type": environment.instance_type,
         }
 
-    def _warn_of_rounding(self) -> None:
+    def _warn_of_differences(self) -> None:
         """Warn if this attempt's environment differs from the first one's, since its bits may then differ."""
         first, this = self.attempts[0], self.attempts[-1]
         names = {"shards": "gradient groups"}
         fields = [f for f in ("shards", "threads", "torch", "cpu", "device") if this[f] != first[f]]
         if fields:
+            # The groups decide how a batch is cut into micro-batches, and each of these draws its own masks.
+            masks = "dropout masks and " if {"shards", "device"} & set(fields) else ""
             different = ", ".join(names.get(field, field) for field in fields)
             logger.warning(
-                "resumed with different %s: same data and order, but rounding may differ", different
+                "resumed with different %s: same data and order, but %srounding may differ", different, masks
             )
-        if "threads" in fields:  # use_threads keeps the number if there are enough cores
+        if fields == ["threads"] and self._trainer.engine.is_reproducible:
             logger.warning(
                 "the run started with %d thread(s) per process and now has %d: a machine with %d cores per process"
                 " gives the same bits",

@@ -29,6 +29,16 @@ _UPLOADED = ".sagemaker-uploaded"  # suffix of the marker that SageMaker's sync 
 _UPLOADING = ".sagemaker-uploading"
 _ASIDE = "damaged-"  # prefix of a checkpoint that was set aside
 _MOST_NAMED = 5
+# Hyperparameters by the fields of the fingerprint that they set, where the names differ.
+_HYPERPARAMETERS = {
+    "gradient_shards": "num_gradient_groups",
+    "global_batch": "global_batch_size",
+    "layer_depths": "layer_decay",
+    "master_weights": "precision (bf16 has float32 master weights now)",
+    "rows_per_micro_batch": "per_device_batch_size",
+    "token_budget": "max_tokens_per_micro_batch",
+}
+_FOLLOWS_FROM = {"token_budget": "reproducible", "master_weights": "precision"}
 
 
 class CheckpointStore:
@@ -219,13 +229,15 @@ class CheckpointStore:
             )
 
     def _difference(self, path: Path) -> str:
-        """Return the fields in which a checkpoint's run differs from this one."""
+        """Return in which hyperparameters and other fields a checkpoint's run differs from this one."""
         try:
             theirs = read_metadata(path).fingerprint
         except (DamagedCheckpointError, OSError) as error:
             return f"({path.name}) cannot be used: {_why(error)}"
-        fields = [f for f in sorted({*theirs, *self._fingerprint}) if _differs(f, theirs, self._fingerprint)]
-        return f"differs in: {', '.join(fields)}" if fields else f"({path.name}) has been renamed"
+        fields = {f for f in {*theirs, *self._fingerprint} if _differs(f, theirs, self._fingerprint)}
+        causes = {field for field in fields if _FOLLOWS_FROM.get(field) not in fields}
+        names = sorted({_HYPERPARAMETERS.get(field, field) for field in causes})
+        return f"differs in: {', '.join(names)}" if names else f"({path.name}) has been renamed"
 
 
 def digest_of_fingerprint(fingerprint: Mapping[str, Any]) -> str:

@@ -173,6 +173,36 @@ def test_the_difference_to_another_run_is_never_empty(
     assert caplog.messages[-1].endswith(ending)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "ending"),
+    [
+        (
+            {"token_budget": 2048, "gradient_shards": 4, "global_batch": 8, "rows_per_micro_batch": 4},
+            {"token_budget": 512, "gradient_shards": 2, "global_batch": 16, "rows_per_micro_batch": None},
+            "global_batch_size, max_tokens_per_micro_batch, num_gradient_groups, per_device_batch_size",
+        ),
+        ({"token_budget": 16_384}, {"token_budget": 0, "reproducible": False}, "reproducible"),
+        ({"precision": "fp32"}, {"precision": "bf16", "master_weights": True}, "precision"),
+        (
+            {"precision": "bf16"},
+            {"precision": "bf16", "master_weights": True},
+            "precision (bf16 has float32 master weights now)",
+        ),
+    ],
+)
+def test_the_difference_to_another_run_names_hyperparameters_as_people_write_them(
+    tmp_path: Path,
+    theirs: dict[str, Any],
+    ours: dict[str, Any],
+    ending: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each once, and no field that only follows from another."""
+    CheckpointStore(tmp_path, {**FINGERPRINT, **theirs}).save(make_checkpoint(1))
+    assert CheckpointStore(tmp_path, {**FINGERPRINT, **ours}).load_newest() is None
+    assert caplog.messages[-1].endswith(f"differs in: {ending}")
+
+
 def test_this_runs_checkpoint_under_another_runs_name_is_reported(
     tmp_path: Path, store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:

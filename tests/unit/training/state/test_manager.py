@@ -154,11 +154,39 @@ def test_other_threads_are_reported_with_their_numbers(
     resume.save()
     caplog.clear()
     CheckpointManager(environment, make_trainer(undisturbed[0], **SETTINGS), {"run": 1}, 1)
-    assert "resumed with different threads: same data and order" in caplog.text
+    assert "resumed with different threads: same data and order, but rounding may differ" in caplog.text
     assert (
         "the run started with 4096 thread(s) per process and now has 1: a machine with 4096 cores"
         in caplog.text
     )
+
+
+@pytest.mark.parametrize("reproducible", ["true", "false"])
+def test_the_first_attempts_threads_are_kept_only_where_bits_are(
+    undisturbed: tuple[Path, Trainer], ml_root: Path, caplog: pytest.LogCaptureFixture, reproducible: str
+) -> None:
+    """Without the same bits, threads follow the cores that each rank has, and no number is said to bring them."""
+    environment = Environment.read(ml_root, {})
+    environment.prepare_outputs()
+    (ml_root / "checkpoints").mkdir(exist_ok=True)
+    before = torch.get_num_threads()
+    kept = {}
+    try:
+        for first, now in ((1, 2), (4096, 1)):
+            run = {"run": first}
+            trainer = make_trainer(undisturbed[0], **SETTINGS, reproducible=reproducible)
+            manager = CheckpointManager(environment, trainer, run, first)
+            trainer.train_step(0)
+            trainer.state.step = 1
+            manager.save()
+            torch.set_num_threads(now)
+            again = make_trainer(undisturbed[0], **SETTINGS, reproducible=reproducible)
+            kept[first] = (CheckpointManager(environment, again, run, now).threads, torch.get_num_threads())
+    finally:
+        torch.set_num_threads(before)
+    assert kept == {1: (1, 1) if reproducible == "true" else (2, 2), 4096: (1, 1)}
+    assert "resumed with different threads" in caplog.text
+    assert ("gives the same bits" in caplog.text) == (reproducible == "true")
 
 
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:
