@@ -195,6 +195,20 @@ def packed_or_padded(
     return packed
 
 
+def trainable_or_padded(forward: Forward, sample: EncodedTexts) -> Forward:
+    """Return the pass, or the padded one if gradients cannot be computed through it on this GPU."""
+    if forward.is_padded or forward.device.type != "cuda":
+        return forward
+    trained = [parameter for parameter in forward.model.parameters() if parameter.requires_grad]
+    try:
+        logits = forward(sample, np.arange(min(_PROBES, len(sample))))
+        torch.autograd.grad(logits.sum(), trained, allow_unused=True)
+    except RuntimeError as error:
+        logger.warning("micro-batches are padded: the padding-free path has no gradients here (%s)", error)
+        return Forward(forward.model, forward.pad_id, forward.device, forward.precision)
+    return forward
+
+
 def _kernel_for(device: torch.device, dtype: torch.dtype) -> Kernel | None:
     """Return the kernel for attention within texts in a format; None if padding is better or the only way."""
     if device.type == "cpu":

@@ -66,6 +66,17 @@ class DistributedContext:
             )
             self._group = dist.new_group(timeout=timedelta(seconds=timeout_seconds))
 
+    def connect(self, device: torch.device) -> None:
+        """Open the connections between the ranks' GPUs, once all ranks are here.
+
+        At the first exchange instead, this would take memory that was counted as free, and a rank that fails before it
+        would leave the others waiting for ever.
+        """
+        if self.size > 1 and device.type == "cuda":
+            with _peer_errors():
+                dist.barrier()
+                dist.all_reduce(torch.zeros(1, device=device), group=self._group)
+
     def leave(self) -> None:
         """Wait until all ranks are done, so that all hosts exit together."""
         if self.size > 1:
@@ -123,11 +134,12 @@ class DistributedContext:
         return [json.loads(row[:size].tobytes()) for row, size in zip(padded, sizes, strict=True)]
 
     def broadcast(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Overwrite these tensors with those of the first rank."""
+        """Overwrite these tensors with those of the first rank, for which the others wait up to JOIN_SECONDS."""
         if self.size > 1:
             with _peer_errors():
+                dist.barrier()
                 for tensor in tensors:
-                    dist.broadcast(tensor, src=0)
+                    dist.broadcast(tensor, src=0, group=self._group)
 
     def all_to_all_chunks(self, vector: torch.Tensor) -> Sequence[torch.Tensor]:
         """Split each rank's vector into one chunk per rank; return the chunks of this rank's number, by source rank.
@@ -154,11 +166,11 @@ class DistributedContext:
 
 @contextlib.contextmanager
 def _peer_errors() -> Iterator[None]:
-    """Raise PeerLostError for a failed exchange between ranks; out of memory remains this rank's own failure."""
+    """Raise PeerLostError for a failed exchange between ranks; a failure of this rank's own GPU or memory stays one."""
     try:
         yield
     except RuntimeError as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or "CUDA error" in str(error):  # the GPU's own failure, noticed here
             raise
         words = _words_of(error)
         is_timeout = any(sign in words.lower() for sign in _TIMEOUT_WORDS)

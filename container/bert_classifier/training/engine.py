@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.modeling.packed import packed_or_padded
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.packed import packed_or_padded, trainable_or_padded
 from bert_classifier.training.accumulation import BatchReport, GradientAccumulator
 from bert_classifier.training.batch_feed import BatchFeed
 from bert_classifier.training.batch_plan import BatchPlan, BatchPlanner
@@ -26,7 +27,7 @@ class Engine:
         class_weights: float32 (classes,).
         order: the batches of the run, of `total_steps` steps.
     Attributes:
-        is_reproducible: whether the gradient has the same bits on any number of ranks.
+        is_reproducible: whether the gradient has the same bits on any number of ranks up to its groups.
         planner: of batches; its forward pass has the weights that compute.
     """
 
@@ -48,15 +49,28 @@ class Engine:
         if device.type == "cpu":
             use_sparse_embedding_gradients(model)
         self._weights = master_weights(model, train.encoded, pad_id) if precision == "bf16" else None
+        if any(distributed.all_gather_json(self._weights is None)):
+            self._weights = None
         computing = model if self._weights is None else self._weights.copy
+        forward = trainable_or_padded(
+            packed_or_padded(computing, pad_id, device, precision, train.encoded), train.encoded
+        )
+        if any(
+            distributed.all_gather_json(forward.is_padded)
+        ):  # the plan of a batch is the same on all ranks
+            forward = Forward(computing, pad_id, device, precision)
         self.planner = BatchPlanner(
-            packed_or_padded(computing, pad_id, device, precision, train.encoded),
+            forward,
             train,
             class_weights.double().numpy(),
             config,
             distributed,
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        if self.scaler.is_enabled():
+            self.scaler.scale(
+                torch.zeros((), device=device)
+            )  # its state, also on a rank without a text in this step
         targets = [p for p in model.parameters() if p.requires_grad]
         sources = [p for p in computing.parameters() if p.requires_grad] if self._weights else targets
         self.accumulator = GradientAccumulator(

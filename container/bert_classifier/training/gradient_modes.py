@@ -91,7 +91,8 @@ class OrderedGradients:
         if self._vector is None:
             densify_gradients(self._sources)
         if self._is_shared:
-            self._used |= self._used_here()
+            if not self._knows_used:
+                self._used |= self._used_here()
             self._sum.take(None if self._vector is None else self._vector.group_values())
 
     def exchange(self) -> None:
@@ -102,14 +103,15 @@ class OrderedGradients:
     def finish(self) -> torch.Tensor | None:
         """See GradientMode."""
         if not self._is_shared:
-            return None if self._vector is None else self._vector.give()
+            return None if self._vector is None else self._vector.give(self._vector.used)
         if not self._knows_used:
             self._distributed.all_reduce_sum(self._used)
             self._knows_used = True
         total = self._sum.total()
         for (parameter, part), is_used in zip(self._sum.views_of(total), self._used, strict=True):
             parameter.grad = part if is_used else None
-        return None if self._vector is None else total
+        # Without the padding, whose length depends on the number of ranks, and with it the bits of a norm.
+        return None if self._vector is None else total[: self._vector.values.numel()]
 
     def _used_here(self) -> np.ndarray:
         if self._vector is not None:
@@ -128,7 +130,7 @@ class OverlappedGradients:
         self._distributed = distributed
         self._vector = GradientVector(sources, targets)
         self._sum = OverlappedSum(distributed, self._vector)
-        self._knows_used = False
+        self._used: np.ndarray | None = None  # agreed among the ranks
 
     def begin_batch(self, num_gradient_groups: int) -> None:
         """See GradientMode."""
@@ -151,17 +153,21 @@ class OverlappedGradients:
 
     def end_group(self, *, is_sound: bool) -> None:
         """See GradientMode."""
-        self._sum.finish(is_sound=is_sound)
+        try:
+            self._sum.finish(is_sound=is_sound)
+        except torch.OutOfMemoryError:
+            self._sum.finish(is_sound=False)  # what is not sent yet: all ranks make the same calls
+            raise
 
     def exchange(self) -> None:
         """See GradientMode."""
 
     def finish(self) -> torch.Tensor | None:
         """See GradientMode."""
-        if not self._knows_used:
-            self._distributed.all_reduce_sum(self._vector.used)
-            self._knows_used = True
-        return self._vector.give()
+        if self._used is None:
+            self._used = self._vector.used.copy()
+            self._distributed.all_reduce_sum(self._used)
+        return self._vector.give(self._used)
 
 
 def gradient_mode(

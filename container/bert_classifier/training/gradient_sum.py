@@ -6,6 +6,8 @@ import torch
 
 from bert_classifier.training.distributed import DistributedContext
 
+_ALIGNMENT = 32  # numbers; NCCL and vectorised kernels are slower on chunks that begin anywhere
+
 
 class GradientSum:
     """An ordered all-reduce in rounds: in round n, rank r contributes gradient group n · ranks + r.
@@ -64,7 +66,7 @@ class GradientSum:
                 self._sum += part
 
     def total(self) -> torch.Tensor:
-        """Return the sum over all gradient groups, one vector, on every rank."""
+        """Return the sum over all gradient groups, one vector with padding at its end, on every rank."""
         assert self._sum is not None
         return self._distributed.all_gather_chunks(self._sum)
 
@@ -79,7 +81,8 @@ class GradientSum:
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
 
     def _padded(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return a copy of the parts as one vector, padded to a multiple of the number of ranks."""
+        """Return a copy of the parts as one vector, padded so that the ranks' chunks are alike and well aligned."""
         length = sum(part.numel() for part in parts)
-        padding = parts[0].new_zeros(-length % self._distributed.size)
+        multiple = 1 if self._distributed.size == 1 else _ALIGNMENT * self._distributed.size
+        padding = parts[0].new_zeros(-length % multiple)
         return torch.cat([part.reshape(-1) for part in (*parts, padding)])

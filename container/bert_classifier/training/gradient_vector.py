@@ -10,7 +10,8 @@ class GradientVector:
     """Takes the gradients that backward leaves, and adds those of each micro-batch in float32.
 
     The gradients of the last layers come first, as backward computes them first: those that are complete then lie side
-    by side and can be sent in one piece.
+    by side and can be sent in one piece. Those of odd sizes, such as the head's biases, come after all others: kernels
+    read what is aligned four numbers at a time.
 
     Args:
         sources: the parameters that backward computes gradients of, in any precision.
@@ -22,7 +23,9 @@ class GradientVector:
     """
 
     def __init__(self, sources: Sequence[torch.nn.Parameter], targets: Sequence[torch.nn.Parameter]) -> None:
-        self.sources, self.targets = list(reversed(sources)), list(reversed(targets))
+        pairs = list(zip(sources, targets, strict=True))[::-1]
+        pairs.sort(key=lambda pair: pair[0].numel() % 4 > 0)
+        self.sources, self.targets = [source for source, _ in pairs], [target for _, target in pairs]
         sizes = [parameter.numel() for parameter in self.targets]
         self.ends = torch.tensor(sizes).cumsum(0).tolist()
         self.values = torch.empty(sum(sizes), dtype=torch.float32, device=targets[0].device)
@@ -66,9 +69,13 @@ class GradientVector:
         """Return the values; zeros if there was no micro-batch."""
         return self.values if self._micro_batches else self.values.zero_()
 
-    def give(self) -> torch.Tensor:
-        """Make the sum the targets' gradients and return it; parameters that backward never reaches get none."""
-        for target, view, is_used in zip(self.targets, self._views, self.used, strict=True):
+    def give(self, used: np.ndarray) -> torch.Tensor:
+        """Make the sum the targets' gradients and return it; parameters that backward never reaches get none.
+
+        Args:
+            used: which ones it reaches, in this order; int64 (parameters,).
+        """
+        for target, view, is_used in zip(self.targets, self._views, used, strict=True):
             target.grad = view if is_used else None
         return self.values
 

@@ -233,6 +233,7 @@ def _build(
     device = choose_device(distributed.local_rank)
     if device.type == "cuda" and config.is_reproducible(device.type):
         use_deterministic_kernels()
+    distributed.connect(device)
     torch.manual_seed(derive_seed(config.seed, "head"))
     model, tokenizer = build_model(config, environment, prepared.labels)
     trainer = Trainer(

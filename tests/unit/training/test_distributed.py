@@ -12,6 +12,7 @@ import torch
 
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.failures import PeerLostError
+from bert_classifier.training.gradient_modes import OrderedGradients
 from bert_classifier.training.gradient_sum import GradientSum
 from bert_classifier.training.signals import Stopped, StopSignal
 from support.gloo_ranks import Raised, on_ranks
@@ -42,6 +43,31 @@ def total(distributed: DistributedContext, num_gradient_groups: int) -> bytes:
         assert all(parameter.grad is None for parameter in parameters)
         gradients.add_round()
     return gradients.total()[:LENGTH].numpy().tobytes()
+
+
+def test_the_gradient_as_one_vector_has_no_padding(tmp_path: Path) -> None:
+    """Its norm is a sum, whose bits depend on the length: that must not depend on the number of ranks."""
+
+    def work(distributed: DistributedContext) -> int:
+        targets = [torch.nn.Parameter(torch.zeros(4, 5)), torch.nn.Parameter(torch.zeros(3))]
+        sources = [torch.nn.Parameter(parameter.detach().bfloat16()) for parameter in targets]
+        mode = OrderedGradients(distributed, sources, targets)
+        mode.begin_batch(4)
+        for group in range(distributed.rank, 4 + distributed.rank, distributed.size):
+            mode.begin_group()
+            for source in sources if group < 4 else ():
+                source.grad = torch.ones_like(source)
+            mode.end_micro_batch(is_last=True)
+            mode.end_group(is_sound=True)
+            mode.exchange()
+        total = mode.finish()
+        assert total is not None
+        assert torch.equal(total, torch.full((23,), 4.0))
+        return len(total)
+
+    assert work(DistributedContext()) == 23
+    for size in (2, 3):
+        assert on_ranks(size, work, tmp_path) == [23] * size
 
 
 @pytest.mark.parametrize("num_gradient_groups", [1, 2, 3, 4, 8])

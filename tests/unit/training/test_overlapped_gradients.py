@@ -142,6 +142,42 @@ def fail_once_in_backward(trainer: Trainer) -> None:
     trainer.model.get_parameter("bert.encoder.layer.0.attention.self.query.weight").register_hook(refuse)
 
 
+def test_a_rank_out_of_memory_while_it_sends_makes_the_same_calls(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum of micro-batches takes memory too: where it fails after backward, the rest is sent all the same."""
+
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(
+            encoder, distributed=distributed, dropout=0.0, **{**SETTINGS, "max_tokens_per_micro_batch": 1000}
+        )
+        hold_back_the_first_bucket(trainer)
+        if distributed.rank == 1:
+            failures = iter([True])
+            add_range = GradientVector.add_range
+
+            def adding(vector: GradientVector, begin: int, end: int) -> None:
+                if next(failures, False):
+                    raise torch.OutOfMemoryError("CUDA out of memory.")
+                add_range(vector, begin, end)
+
+            monkeypatch.setattr(GradientVector, "add_range", adding)
+        trainer.accumulate_gradients(trainer.order.batch(0), 0)
+        return gradient_of(trainer)
+
+    (whole, _) = batch_gradients(encoder, {})(DistributedContext())
+    for gradient in on_ranks(2, work, tmp_path):
+        assert not isinstance(gradient, Raised), gradient
+        assert distance(gradient, whole) < 1e-5
+
+
+def hold_back_the_first_bucket(trainer: Trainer) -> None:
+    """Send nothing before backward has ended, as where a parameter of the first bucket is not used."""
+    mode = trainer.engine.accumulator.mode
+    assert isinstance(mode, OverlappedGradients)
+    mode.begin_micro_batch = lambda *, is_last: None  # type: ignore[method-assign]
+
+
 def test_the_sum_is_that_of_torchs_own_data_parallel(tmp_path: Path) -> None:
     """On 3 ranks with other texts each, small buckets: the gradient is DistributedDataParallel's times the ranks."""
 
@@ -166,7 +202,7 @@ def test_the_sum_is_that_of_torchs_own_data_parallel(tmp_path: Path) -> None:
         functional.mse_loss(own(texts), texts).backward()
         sent = exchange.num_sent
         exchange.finish(is_sound=True)
-        vector.give()
+        vector.give(vector.used)
         ours = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
         return sent, ours.numpy(), theirs.numpy()
 

@@ -45,7 +45,10 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         for key in ("step", "exp_avg", "exp_avg_sq"):
             if f"{key}.{name}" in optimizer:
                 trainer.optimizer.state[parameter][key] = optimizer[f"{key}.{name}"].to(parameter.device)
+    own_budget = trainer.state.token_budget
     trainer.state = _train_state(checkpoint.state["train"])
+    if not trainer.engine.is_reproducible:  # it is for this attempt's settings and GPU
+        trainer.state.token_budget = own_budget
     history = checkpoint.state.get("history", {"start": checkpoint.step})  # early checkpoints have none
     trainer.history = History(**copy.deepcopy(history))
     if trainer.engine.scaler.is_enabled():

@@ -267,6 +267,17 @@ def test_settings_that_came_later_change_the_fingerprint_only_where_they_change_
     assert low.items() - usual.items() == {("precision", "bf16"), ("master_weights", True)}
 
 
+@pytest.mark.parametrize(("reproducible", "expected"), [("true", 100), ("false", 200)])
+def test_the_token_budget_is_the_runs_where_bits_depend_on_it_else_the_attempts(
+    tmp_path: Path, reproducible: str, expected: int
+) -> None:
+    """Another GPU, or another max_tokens_per_micro_batch, counts where the run does not promise bits."""
+    first, second = (make_trainer(tmp_path, **{**SETTINGS, "reproducible": reproducible}) for _ in range(2))
+    first.state.token_budget = 100
+    restore(second, take_snapshot(first))
+    assert second.state.token_budget == expected
+
+
 def test_ranks_with_other_data_are_named() -> None:
     """All ranks raise the same sentence: which host differs, in what, and how to mend it."""
     ours = {"seed": 1, "train_data": "abc", "labels": "x"}
