@@ -21,8 +21,13 @@ def settings_of_attempt(
         ranks: processes of this attempt.
         all_ranks: those of any attempt; the bits do not depend on which.
     Raises:
-        DrillError: when the job's batch depends on the number of processes, so that attempts would be other runs.
+        DrillError: when the job asks for gradients that differ from run to run, or when its batch depends on the
+            number of processes, so that attempts would be other runs.
     """
+    if str(values.get("reproducible")).lower() == "false":
+        raise DrillError(
+            "The drill compares the models' bits, which reproducible=false does not promise: leave reproducible out."
+        )
     own: dict[str, object] = {
         "checkpoint_interval_seconds": "1", "logging_steps": "1", "reproducible": "true",
     }  # fmt: skip

@@ -186,7 +186,7 @@ def packed_or_padded(
     try:
         difference = relative_difference(packed, padded, sample)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        logger.warning("micro-batches are padded: the padding-free path fails here (%s)", error)
+        logger.warning("micro-batches are padded: the padding-free path cannot be compared (%s)", error)
         return padded
     if not difference <= TOLERANCE[dtype]:
         logger.warning("micro-batches are padded: the padding-free path is off by %.3g", difference)

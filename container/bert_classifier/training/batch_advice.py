@@ -5,7 +5,7 @@ import math
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.training.recipe import LEAST_STEPS, Recipe
+from bert_classifier.training.recipe import LEAST_STEPS, Recipe, automatic_batch_size
 
 # Rough figures for a GPU of 2022 and later; slower ones need fewer tokens to hide their launches, but have slower
 # links too, and then wait for the exchange of gradients instead.
@@ -13,7 +13,7 @@ _LAUNCHES_PER_PARAMETER = 3.5  # kernels per parameter tensor and pass: about 70
 _SECONDS_PER_LAUNCH = 7.5e-6  # on the host
 _FLOP_PER_SECOND = 400e12  # in bf16 matrix products
 _FLOP_PER_WEIGHT = 6  # and token: forward and backward pass (Kaplan et al. 2020)
-_LARGEST_FACTOR = 8  # by which a proposed batch may exceed the present one
+_LARGEST_FACTOR = 8  # by which a proposed batch may exceed the present one, and the recipe's
 
 
 def tokens_to_keep_busy(model: torch.nn.Module) -> int:
@@ -49,20 +49,33 @@ def advise(recipe: Recipe, model: torch.nn.Module, texts: EncodedTexts, *, ranks
     )
     larger = larger_batch(recipe, ranks * needed / mean)
     if larger is None:
-        return [
-            f"{shortage}; a larger batch would leave fewer than {LEAST_STEPS} steps, so fewer GPUs cost less"
-        ]
+        return [f"{shortage}; {_why_not_larger(recipe)}, so fewer GPUs cost less"]
     batch, rate = larger
-    return [f"{shortage}; use them with global_batch_size={batch} learning_rate={rate:g}, or take fewer GPUs"]
+    instead = " in place of per_device_batch_size" if recipe.is_batch_per_device else ""
+    return [
+        f"{shortage}; use them better with global_batch_size={batch} learning_rate={rate:g}{instead}, or take fewer"
+        " GPUs"
+    ]
+
+
+def _why_not_larger(recipe: Recipe) -> str:
+    if 2 * recipe.global_batch_size > _largest_batch(recipe):
+        return f"twice the batch would exceed {_LARGEST_FACTOR} times the automatic one"
+    return f"a larger batch would leave fewer than {LEAST_STEPS} steps"
+
+
+def _largest_batch(recipe: Recipe) -> int:
+    """Return the largest batch to propose, however often a proposal was followed by a new start."""
+    return _LARGEST_FACTOR * automatic_batch_size(recipe.num_texts)
 
 
 def larger_batch(recipe: Recipe, wanted: float) -> tuple[int, float] | None:
     """Return a larger batch and the learning rate that suits it, or None where no larger one is sound.
 
-    The batch is doubled until it is as large as wanted, at most three times, and only while the run keeps its least
-    number of steps. The learning rate of Adam grows with the square root of the batch (Malladi et al. 2022, "On the
-    SDEs and Scaling Rules for Adaptive Gradient Algorithms"). Their rule also shortens the memory of Adam's moments,
-    which is no setting here; so the factor is limited.
+    The batch is doubled until it is as large as wanted, at most three times, up to eight times the recipe's automatic
+    batch, and only while the run keeps its least number of steps. The learning rate of Adam grows with the square root
+    of the batch (Malladi et al. 2022, "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms"). Their rule
+    also shortens the memory of Adam's moments, which is no setting here; so the factor is limited.
 
     Args:
         wanted: texts per step that would keep all ranks busy.
@@ -71,7 +84,8 @@ def larger_batch(recipe: Recipe, wanted: float) -> tuple[int, float] | None:
     """
     factor = 1
     while factor < _LARGEST_FACTOR and recipe.global_batch_size * factor < wanted:
-        if recipe.total_steps(recipe.global_batch_size * factor * 2) < LEAST_STEPS:
+        twice = recipe.global_batch_size * factor * 2
+        if twice > _largest_batch(recipe) or recipe.total_steps(twice) < LEAST_STEPS:
             break
         factor *= 2
     if factor == 1:

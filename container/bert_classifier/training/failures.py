@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import logging
+import traceback
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +24,16 @@ logger = logging.getLogger(__name__)
 _INSTANCE_MEMORY = ("can't allocate memory", "Cannot allocate memory")
 _GPU_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "Failed to CUDA ")
 _SHARED_MEMORY = "shared memory segment /dev/shm"
+# Messages of torch after torch.use_deterministic_algorithms(True).
+_NO_DETERMINISTIC_KERNEL = " does not have a deterministic implementation"
+_NO_DETERMINISTIC_CUBLAS = "CUBLAS_WORKSPACE_CONFIG=:4096:8"
+# The message of torch.AcceleratorError and of failed calls of cuBLAS. Some are a mistake in a call, not of the GPU.
+_CUDA_ERROR = "CUDA error: "
+_MISTAKEN_CALLS = (
+    "device-side assert", "invalid argument", "invalid configuration", "invalid device", "invalid resource handle",
+    "CUBLAS_STATUS_INVALID_VALUE", "CUBLAS_STATUS_NOT_SUPPORTED",
+)  # fmt: skip
+_NOT_REPRODUCIBLE = "set reproducible=false and leave num_gradient_groups out"
 
 
 class PeerLostError(PlatformError):
@@ -38,11 +49,17 @@ class PeerLostError(PlatformError):
 
 
 def classify_error(error: Exception) -> Exception:
-    """Return a PlatformError for an error caused by the machine, and any other error unchanged."""
+    """Return a PlatformError for an error of the machine, a UserError for one of the encoder, and others unchanged."""
+    if isinstance(error, PeerLostError):
+        return _gpu_error(error.__cause__) or error
     if is_out_of_memory(error):
         return _out_of_memory_error(error)
     if not isinstance(error, OSError):
-        return error
+        return _gpu_error(error) or _reproducibility_error(error) or _encoder_error(error) or error
+    return _classify_os_error(error)
+
+
+def _classify_os_error(error: OSError) -> Exception:
     where = f" at {error.filename}" if error.filename else ""
     remedy = remedy_for(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
@@ -61,7 +78,7 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _message_contains(error: Exception, *words: str) -> bool:
+def _message_contains(error: BaseException | None, *words: str) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
@@ -78,6 +95,46 @@ def _out_of_memory_error(error: Exception) -> PlatformError:
         )
     return PlatformError(
         "The instance ran out of memory.", "Use a larger instance, or fewer or shorter texts."
+    )
+
+
+def _gpu_error(error: BaseException | None) -> PlatformError | None:
+    """Return the error for a failure of the GPU or its driver, in CUDA's own words."""
+    if not _message_contains(error, _CUDA_ERROR) or _message_contains(error, *_MISTAKEN_CALLS):
+        return None
+    words, *_ = str(error).partition(_CUDA_ERROR)[2].splitlines()
+    return PlatformError(
+        f"The GPU failed: {words.rstrip('.')}.",
+        "Start the job again, which resumes from its last checkpoint; if it fails again, use another instance.",
+    )
+
+
+def _reproducibility_error(error: Exception) -> UserError | None:
+    """Return the error for an operation that a GPU does not compute with the same bits every time."""
+    if _message_contains(error, _NO_DETERMINISTIC_KERNEL):
+        operation = str(error).partition(_NO_DETERMINISTIC_KERNEL)[0]
+        return UserError(
+            f"This encoder cannot be trained reproducibly on a GPU, where {operation} has no deterministic kernel.",
+            f"Use an instance without a GPU, or {_NOT_REPRODUCIBLE}.",
+        )
+    if _message_contains(error, _NO_DETERMINISTIC_CUBLAS):
+        return UserError(
+            "The environment's CUBLAS_WORKSPACE_CONFIG does not let a GPU compute reproducibly.",
+            f"Leave it out, set it to :4096:8, or {_NOT_REPRODUCIBLE}.",
+        )
+    return None
+
+
+def _encoder_error(error: Exception) -> UserError | None:
+    """Return the error for inputs that the encoder's own code refuses, such as X-MOD's without a language."""
+    if not isinstance(error, ValueError) or not (frames := list(traceback.walk_tb(error.__traceback__))):
+        return None
+    module = str(frames[-1][0].f_globals.get("__name__"))
+    if not (module.startswith("transformers.models.") and ".modeling_" in module):
+        return None
+    return UserError(
+        f"The encoder cannot compute: {str(error).rstrip('.')}.",
+        "Complete the encoder's config.json, or use another encoder.",
     )
 
 

@@ -46,7 +46,7 @@ class MasterWeights:
 
 
 def master_weights(model: torch.nn.Module, sample: EncodedTexts, pad_id: int) -> MasterWeights | None:
-    """Return bfloat16 weights beside a model's own, or None if it cannot compute with them, as FNet and MRA.
+    """Return bfloat16 weights beside a model's own, or None if a pass with them fails, as FNet's and MRA's.
 
     Args:
         model: float32, on its device.
@@ -62,7 +62,7 @@ def master_weights(model: torch.nn.Module, sample: EncodedTexts, pad_id: int) ->
         pass  # training takes smaller micro-batches then
     except (RuntimeError, TypeError, ValueError) as error:
         logger.warning(
-            "bf16 by autocast, which is slower: this encoder cannot compute with bf16 weights (%s)", error
+            "a pass with bf16 weights failed (%s); computing by autocast instead, which is slower", error
         )
         return None
     return weights

@@ -25,6 +25,7 @@ class Recipe:
         num_texts: training texts after the hold-out.
         width: size of the encoder's hidden vectors.
         automatic: names of the settings that were chosen automatically.
+        is_batch_per_device: whether the batch was set per device.
     """
 
     global_batch_size: int
@@ -33,6 +34,7 @@ class Recipe:
     num_texts: int
     width: int
     automatic: tuple[str, ...]
+    is_batch_per_device: bool = False
 
     def total_steps(self, global_batch_size: int) -> int:
         """Return the steps of the run's epochs with batches of this size."""
@@ -72,7 +74,7 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
         "num_train_epochs": config.num_train_epochs,
         "learning_rate": config.learning_rate,
     }
-    batch = given_batch or _batch_of(num_texts)
+    batch = given_batch or automatic_batch_size(num_texts)
     return Recipe(
         global_batch_size=batch,
         num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch),
@@ -80,10 +82,12 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
         num_texts=num_texts,
         width=width,
         automatic=tuple(name for name, value in given.items() if value is None),
+        is_batch_per_device=config.per_device_batch_size is not None,
     )
 
 
-def _batch_of(num_texts: int) -> int:
+def automatic_batch_size(num_texts: int) -> int:
+    """Return the texts per step that suit a number of training texts."""
     return next((batch for limit, batch in _BATCH_BELOW if num_texts < limit), _LARGEST_BATCH)
 
 

@@ -23,6 +23,7 @@ from launcher.settings.training import TrainSettings
 
 _CHANNELS = ("train", "validation", "test", "classes", "model", "s3_data")
 _LARGEST_AUTOMATIC_BATCH = 32
+_LARGEST_PROPOSED_BATCH = 8 * _LARGEST_AUTOMATIC_BATCH
 _BUSY_TOKENS = 4096  # per GPU and step; the job itself says more, since it knows texts and encoder
 _NAME_THE_CHANNELS = "If S3_DATA cannot be listed, name the channels: TRAIN=s3://…/train/."
 
@@ -147,9 +148,18 @@ def check_batch(settings: TrainSettings) -> Iterator[Finding]:
         yield warn(
             "batch", f"{gpus} GPUs that share {batch} texts per step get {tokens} tokens each, or fewer; BERT base"
             f" keeps one busy from about {_BUSY_TOKENS} on",
-            "Take fewer GPUs; or a larger global_batch_size, with a learning_rate larger by the square root of the"
-            " ratio, if the run keeps 120 steps.",
+            _remedy_for_small_batch(config, batch),
         )  # fmt: skip
+
+
+def _remedy_for_small_batch(config: TrainConfig, batch: int) -> str:
+    if 2 * batch > _LARGEST_PROPOSED_BATCH:
+        return "Take fewer GPUs."
+    instead = " in place of per_device_batch_size" if config.per_device_batch_size else ""
+    return (
+        f"Take fewer GPUs; or a larger global_batch_size{instead}, up to {_LARGEST_PROPOSED_BATCH}, with a"
+        " learning_rate larger by the square root of the ratio, if the run keeps 120 steps."
+    )
 
 
 def _check_encoder(folder: str, max_seq_length: int) -> Sequence[Finding]:

@@ -90,6 +90,22 @@ def test_a_batch_that_is_small_for_the_gpus_is_doubted(settings, expected):
 
 
 @pytest.mark.parametrize(
+    ("count", "hp", "expected"),
+    [
+        (1, (), "; or a larger global_batch_size, up to 256, with"),
+        (1, (("per_device_batch_size", "8"),), " in place of per_device_batch_size, up to 256, with"),
+        (4, (("global_batch_size", "256"),), "Take fewer GPUs."),
+    ],
+)
+def test_the_larger_batch_is_bounded_and_can_be_set(count, hp, expected):
+    """Past eight times the largest automatic batch, only fewer GPUs help; two forms of a batch are refused."""
+    settings = TrainSettings(instance_type="ml.p5.48xlarge", instance_count=count, hp=hp)
+    (finding,) = training.check_batch(settings)
+    assert expected in finding.remedy
+    assert ("global_batch_size" in finding.remedy) == (expected != "Take fewer GPUs.")
+
+
+@pytest.mark.parametrize(
     ("max_wait", "spot", "is_wrong"),
     [
         (None, True, False),

@@ -5,12 +5,19 @@ import pytest
 from spot_drill.settings import DrillError, settings_of_attempt
 
 
-def test_attempts_are_reproducible_whatever_the_job_says():
-    """The drill compares bits: a job on GPUs would not promise them."""
-    settings = settings_of_attempt({"reproducible": "false", "epochs": "2"}, 1, [1])
+@pytest.mark.parametrize("job", [{}, {"reproducible": "auto"}, {"reproducible": "true"}])
+def test_attempts_are_reproducible(job):
+    """The drill compares bits, which a job on GPUs does not promise unless it is told to."""
+    settings = settings_of_attempt({"epochs": "2", **job}, 1, [1])
     assert settings["reproducible"] == "true"
     assert settings["epochs"] == "2"
     assert "processes_per_host" not in settings
+
+
+def test_a_job_that_is_not_to_be_reproducible_is_refused():
+    """Its model has other bits in every run, and the drill must not try another job than it was given."""
+    with pytest.raises(DrillError, match=r"reproducible=false does not promise: leave reproducible out\."):
+        settings_of_attempt({"reproducible": "false"}, 1, [1])
 
 
 def test_all_attempts_have_the_groups_of_the_most_processes():

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.batch_advice import advise, larger_batch, tokens_to_keep_busy
-from bert_classifier.training.recipe import LEAST_STEPS, Recipe, choose_recipe
+from bert_classifier.training.recipe import LEAST_STEPS, Recipe, automatic_batch_size, choose_recipe
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,22 @@ def test_a_short_run_is_told_to_take_fewer_gpus(bert_base):
     assert sentence.endswith("so fewer GPUs cost less")
 
 
+def test_advice_that_was_followed_is_not_raised(bert_base):
+    """The next start measures its proposal by the automatic batch too, not only by the one it was given."""
+    recipe = recipe_of(560_000, global_batch_size=256, learning_rate=0.00014)
+    (sentence,) = advise(recipe, bert_base, texts_of(60), ranks=8)
+    assert "global_batch_size=" not in sentence
+    assert sentence.endswith(
+        "twice the batch would exceed 8 times the automatic one, so fewer GPUs cost less"
+    )
+
+
+def test_a_batch_per_device_is_replaced_by_what_is_proposed(bert_base):
+    """Both together would be refused as a contradiction."""
+    (sentence,) = advise(recipe_of(560_000, per_device_batch_size=8), bert_base, texts_of(60), ranks=8)
+    assert "global_batch_size=256 learning_rate=0.0001 in place of per_device_batch_size, or" in sentence
+
+
 @pytest.mark.parametrize(
     ("ranks", "length", "settings"),
     [(1, 60, {}), (8, 60, {"global_batch_size": 1024}), (8, 1100, {}), (2, 300, {})],
@@ -73,15 +89,17 @@ def test_smaller_models_need_more_tokens(bert_base):
     epochs=st.none() | st.integers(1, 20),
 )
 def test_what_is_proposed_is_sound(num_texts, wanted, batch, epochs):
-    """At most eight times the batch, not more than doubling needs, steps enough, and the rate that the rule gives."""
+    """At most eight times the batch and the automatic one, no more than wanted, steps enough, the rule's rate."""
     recipe = recipe_of(num_texts, global_batch_size=batch, num_train_epochs=epochs)
     proposed = larger_batch(recipe, wanted)
     if proposed is None:
-        is_enough = recipe.global_batch_size >= wanted
-        assert is_enough or recipe.total_steps(2 * recipe.global_batch_size) < LEAST_STEPS
+        twice = 2 * recipe.global_batch_size
+        is_bounded = twice > 8 * automatic_batch_size(num_texts) or recipe.total_steps(twice) < LEAST_STEPS
+        assert recipe.global_batch_size >= wanted or is_bounded
         return
     factor = proposed[0] / recipe.global_batch_size
     assert factor in (2, 4, 8)
+    assert proposed[0] <= 8 * automatic_batch_size(num_texts)
     assert proposed[0] < 2 * wanted
     assert recipe.total_steps(proposed[0]) >= LEAST_STEPS
     assert proposed[1] == pytest.approx(recipe.learning_rate * factor**0.5, rel=0.06)

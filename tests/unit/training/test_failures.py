@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from transformers import XmodConfig, XmodForSequenceClassification
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.training.distributed import _peer_errors
@@ -179,3 +180,101 @@ def test_what_is_said_of_another_rank_is_what_the_library_knows(error: Any, word
     if "unknown" in str(error):
         assert "has ended" not in failure.cause
         assert "Cuda failure 999 'unknown error'" in failure.cause
+
+
+# As c10/cuda/CUDAException.cpp and ATen/cuda/Exceptions.h word them.
+_AFTER = (
+    "\nSearch for `cudaErrorECCUncorrectable' in https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html"
+    " for more information.\nCUDA kernel errors might be asynchronously reported at some other API call, so the"
+    " stacktrace below might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "words"),
+    [
+        (
+            torch.AcceleratorError,
+            f"CUDA error: uncorrectable ECC error encountered{_AFTER}",
+            "uncorrectable ECC error",
+        ),
+        (
+            torch.AcceleratorError,
+            f"CUDA error: an illegal memory access was encountered{_AFTER}",
+            "an illegal memory",
+        ),
+        (RuntimeError, f"CUDA error: unspecified launch failure{_AFTER}", "unspecified launch failure"),
+        (
+            RuntimeError,
+            "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx( handle)`",
+            "CUBLAS_",
+        ),
+    ],
+)
+def test_a_failure_of_the_gpu_is_told_in_its_words(kind, message, words):
+    """Wherever it surfaces, in an exchange between ranks too, it is this rank's own and no bug."""
+    for failure in (classify_error(kind(message)), raised_between_ranks(kind(message))):
+        assert isinstance(failure, PlatformError)
+        assert failure.cause.startswith(f"The GPU failed: {words}")
+        assert "Search for" not in str(failure)
+        assert_clear(failure)
+        assert not Outcome.of_failure(failure).is_consequence
+
+
+@pytest.mark.parametrize("words", ["device-side assert triggered", "invalid configuration argument"])
+def test_a_mistaken_call_of_the_gpu_stays_a_bug(words):
+    """Another instance would not help."""
+    error = torch.AcceleratorError(f"CUDA error: {words}{_AFTER}")
+    assert classify_error(error) is error
+
+
+def test_an_operation_without_a_deterministic_kernel_is_named():
+    """The error is torch's own, of an operation that is not deterministic on a CPU either."""
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            torch.zeros(3).put_(torch.tensor([0]), torch.ones(1))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    failure = classify_error(caught.value)
+    assert isinstance(failure, UserError)
+    assert "put_ has no deterministic kernel" in failure.cause
+    assert "reproducible=false" in failure.remedy
+    assert_clear(failure)
+
+
+def test_an_environment_that_makes_cublas_irreproducible_is_named():
+    """In the words of ATen/Context.cpp."""
+    failure = classify_error(
+        RuntimeError(
+            "Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` or"
+            " `at::Context::setDeterministicAlgorithms(true)`, but this operation is not deterministic because it uses"
+            " CuBLAS and you have CUDA >= 10.2. To enable deterministic behavior in this case, you must set an"
+            " environment variable before running your PyTorch application: CUBLAS_WORKSPACE_CONFIG=:4096:8 or"
+            " CUBLAS_WORKSPACE_CONFIG=:16:8. For more information, go to"
+            " https://docs.nvidia.com/cuda/cublas/index.html#results-reproducibility"
+        )
+    )
+    assert isinstance(failure, UserError)
+    assert "CUBLAS_WORKSPACE_CONFIG" in failure.cause
+    assert_clear(failure)
+
+
+def test_an_encoder_that_refuses_its_inputs_is_no_bug():
+    """X-MOD without a language; a ValueError of other code stays a bug."""
+    config = XmodConfig(
+        vocab_size=20,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+    )
+    with pytest.raises(ValueError, match="language") as caught:
+        XmodForSequenceClassification(config)(input_ids=torch.ones(1, 4, dtype=torch.long))
+    failure = classify_error(caught.value)
+    assert isinstance(failure, UserError)
+    assert failure.cause.startswith("The encoder cannot compute: Input language unknown")
+    assert_clear(failure)
+    with pytest.raises(ValueError, match="many") as other:
+        int("many")
+    assert classify_error(other.value) is other.value
