@@ -265,7 +265,8 @@ def _log_plan(trainer: Trainer, threads: int) -> None:
         "training %.1f M parameters on %d × %s (%d threads, %s): %d steps of %d texts in %d gradient group(s),"
         " a budget of %d tokens per micro-batch, %s",
         trainable / 1e6, trainer.distributed.size, trainer.device.type, threads, trainer.precision, trainer.total_steps,
-        trainer.recipe.global_batch_size, trainer.state.num_gradient_groups, trainer.state.token_budget,
+        min(trainer.recipe.global_batch_size, len(trainer.train.targets)), trainer.state.num_gradient_groups,
+        trainer.state.token_budget,
         "reproducible" if trainer.engine.is_reproducible else "not reproducible to the bit (reproducible=true is)",
     )  # fmt: skip
     if trainer.recipe.automatic:
