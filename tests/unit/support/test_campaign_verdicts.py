@@ -171,6 +171,26 @@ def test_the_benchmarks_find_what_they_import():
             assert not holding or holding & given, f"{script.name} imports {name}, which is in {holding}"
 
 
+def test_make_bench_runs_what_needs_no_arguments():
+    """A script that asks for some would end the loop with its usage."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
+    (left_out,) = re.findall(r"override NOT_BY_BENCH := (.*)", makefile)
+    for script in (ROOT / "tests" / "benchmarks").glob("*.py"):
+        calls = [node for node in ast.walk(tree_of(script)) if isinstance(node, ast.Call)]
+        wanted = [
+            call for call in calls if getattr(call.func, "attr", "") == "add_argument" and _is_asked_for(call)
+        ]
+        assert not wanted or script.name in left_out, script.name
+
+
+def _is_asked_for(call: ast.Call) -> bool:
+    """Whether an argument must be given: a flag that is required, or a word without a default."""
+    given = {keyword.arg for keyword in call.keywords}
+    first = call.args[0]
+    is_flag = isinstance(first, ast.Constant) and str(first.value).startswith("-")
+    return "required" in given if is_flag else not given & {"nargs", "default"}
+
+
 def _imports_of(script: Path) -> set[str]:
     names = set()
     for node in ast.walk(tree_of(script)):
