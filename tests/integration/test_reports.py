@@ -3,16 +3,14 @@
 import hashlib
 import json
 import os
-import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from support.fakes import make_ml_root
 from support.train_cluster import started
-from support.train_process import train_as_process
+from support.train_process import CONTAINER, train_as_process
 
 SETTINGS = {
     "num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1", "eval_steps": "10",
@@ -31,14 +29,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def kill_after(root: Path, step: int) -> None:
-    """Start the job and end all of its processes with SIGKILL after a checkpoint of `step` or later."""
-    with started([root]) as (host,):
-        while not any(int(n) >= step for n in re.findall(r"checkpoint at step (\d+)", host.log.read_text())):
-            assert host.process.poll() is None, host.log.read_text()
-            time.sleep(0.02)
-        for pid in (*host.ranks(), host.process.pid):
-            os.kill(pid, signal.SIGKILL)
+def kill_at_first_checkpoint(root: Path) -> None:
+    """Start the job, which ends by SIGKILL as soon as it has saved a checkpoint: from inside, at that very moment."""
+    path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
+    environ = {
+        "PYTHONPATH": path,
+        "SIGNAL_AT": "checkpoint at step ",
+        "SIGNAL_NUMBER": str(int(signal.SIGKILL)),
+    }
+    with started([root], environ=environ) as (host,):
+        assert host.process.wait(90) == -signal.SIGKILL, host.log.read_text()
 
 
 def without_the_run(page: str) -> str:
@@ -53,7 +53,7 @@ def test_an_interruption_leaves_no_trace_in_the_reports(undisturbed, tmp_path):
     root = tmp_path / "ml"
     (root / "checkpoints").mkdir(parents=True)
     (root / "input").symlink_to(undisturbed / "input")
-    kill_after(root, 20)
+    kill_at_first_checkpoint(root)
     outcome = train_as_process(root)
     assert outcome.code == 0, outcome.log
     assert "resuming from step" in outcome.log
