@@ -19,11 +19,7 @@ Parameters = Sequence[torch.nn.Parameter]
 
 
 class GradientMode(Protocol):
-    """What the accumulation of a batch calls, in this order; all ranks do.
-
-    Attributes:
-        exchanges_last: whether the last micro-batch of a group is known to backward, since its gradients are sent.
-    """
+    """What the accumulation of a batch calls, in this order; all ranks do."""
 
     def begin_batch(self, num_gradient_groups: int) -> None:
         """Forget an earlier batch, also one that failed."""
@@ -57,9 +53,8 @@ class OrderedGradients:
 
     def __init__(self, distributed: DistributedContext, sources: Parameters, targets: Parameters) -> None:
         self._distributed = distributed
-        self._is_same = sources is targets
         self._sources = sources
-        self._vector = None if self._is_same else GradientVector(sources, targets)
+        self._vector = None if sources is targets else GradientVector(sources, targets)
         self._parameters = targets if self._vector is None else self._vector.targets
         self._used = np.zeros(len(sources), dtype=np.int64)  # > 0 where backward leaves a gradient
         self._knows_used = False
