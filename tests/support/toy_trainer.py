@@ -64,3 +64,9 @@ def make_trainer(
         device=device,
         distributed=distributed,
     )
+
+
+def gradient_of(trainer: Trainer) -> np.ndarray:
+    """Return a copy of the gradient of all weights as one vector."""
+    parts = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
+    return torch.cat(parts).numpy().copy()

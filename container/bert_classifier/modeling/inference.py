@@ -12,28 +12,21 @@ from bert_classifier.encoding.micro_batches import (
 )
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.transfer import LateValues
 
 # Fixed cost of a padded pass on a GPU, in tokens: what the GPU computes while some hundred kernels are launched.
 _OVERHEAD_ON_GPU = {"fp32": 256, "bf16": 4096}  # estimated: not yet run on a GPU
 _MOST_KEPT = 1 << 24  # logits that wait on the device: 64 MB
 
 
-def plan_inference(
-    forward: Forward, encoded: EncodedTexts, max_tokens: int, micro_batch_overhead: int | None = None
-) -> list[np.ndarray]:
-    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches.
-
-    Args:
-        micro_batch_overhead: default: that of the device in the precision of the weights.
-    """
+def plan_inference(forward: Forward, encoded: EncodedTexts, max_tokens: int) -> list[np.ndarray]:
+    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches."""
     if forward.device.type == "cuda" and not forward.is_padded:
         return plan_even_micro_batches(encoded.lengths, max_tokens)
-    if micro_batch_overhead is None:
-        micro_batch_overhead = _overhead_of(forward)
     return plan_micro_batches(
         encoded.lengths,
         max_tokens,
-        micro_batch_overhead=micro_batch_overhead,
+        micro_batch_overhead=_overhead_of(forward),
         is_padded=forward.is_padded,
     )
 
@@ -86,16 +79,5 @@ def _move(kept: list[tuple[np.ndarray, torch.Tensor]], logits: np.ndarray) -> No
     """Move the kept logits from the device to their windows' places, (m, num_classes)."""
     if kept:
         windows, parts = zip(*kept, strict=True)
-        logits[np.concatenate(windows)] = _on_host(torch.cat(parts))
+        logits[np.concatenate(windows)] = LateValues(torch.cat(parts)).read()
         kept.clear()
-
-
-def _on_host(tensor: torch.Tensor) -> np.ndarray:
-    """Return a tensor's values once the device has computed them; what was queued later is not waited for."""
-    if tensor.device.type != "cuda":
-        return tensor.numpy()
-    values = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
-    is_there = torch.cuda.Event(blocking=True)  # a thread that waits leaves its core to others
-    is_there.record(torch.cuda.current_stream(tensor.device))
-    is_there.synchronize()
-    return values.numpy()

@@ -108,9 +108,8 @@ class PackedForward(Forward):
         )
         if _gather_first not in self._encoder._forward_hooks.values():
             self._encoder.register_forward_hook(_gather_first, with_kwargs=True)
-        self._attention = (
-            f"packed_{kernel.__name__}"  # of transformers' table, which all models of a process share
-        )
+        # A name in transformers' table, which all models of a process share.
+        self._attention = f"packed_{kernel.__name__}"
         AttentionInterface.register(self._attention, functools.partial(_attend, kernel))
 
     def for_threads(self) -> "PackedForward":

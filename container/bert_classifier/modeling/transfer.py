@@ -1,4 +1,4 @@
-"""Move many small arrays to a device as one: a single asynchronous copy out of page-locked memory.
+"""Move arrays to a device and back without waiting for it: by asynchronous copies from and to page-locked memory.
 
 A copy out of ordinary memory makes the host wait until the GPU has done everything before it.
 """
@@ -44,6 +44,26 @@ class Staged:
         array, begin = self.values[name], self.places[name]
         part = moved[begin : begin + array.nbytes]
         return part.view(_tensor(np.zeros(0, array.dtype)).dtype).view(array.shape)
+
+
+class LateValues:
+    """A tensor's values on their way from a device: they are copied when it has computed them, and nobody waits yet."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._values, self._are_there = tensor, None
+        if tensor.device.type == "cuda":
+            self._values = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(
+                tensor, non_blocking=True
+            )
+            self._are_there = torch.cuda.Event(blocking=True)  # a thread that waits leaves its core to others
+            self._are_there.record(torch.cuda.current_stream(tensor.device))
+
+    def read(self) -> np.ndarray:
+        """Return the values once they are there; what the device was given later is not waited for."""
+        if self._are_there is not None:
+            self._are_there.synchronize()
+        array: np.ndarray = self._values.numpy()
+        return array
 
 
 def stage(values: Mapping[str, Any], device: torch.device) -> Staged:

@@ -15,9 +15,8 @@ from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.token_budget import plan_batch
 
-_TOKENS_PER_COPY = (
-    2**20
-)  # a larger batch goes to the GPU in several copies, to bound page-locked memory: 20 MB each
+# A larger batch goes to the GPU in several copies, to bound page-locked memory: 20 MB each.
+_TOKENS_PER_COPY = 2**20
 
 
 @dataclasses.dataclass(frozen=True)

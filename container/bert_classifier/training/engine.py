@@ -55,9 +55,8 @@ class Engine:
         forward = trainable_or_padded(
             packed_or_padded(computing, pad_id, device, precision, train.encoded), train.encoded
         )
-        if any(
-            distributed.all_gather_json(forward.is_padded)
-        ):  # the plan of a batch is the same on all ranks
+        # The plan of a batch depends on it, and must be the same on all ranks.
+        if any(distributed.all_gather_json(forward.is_padded)):
             forward = Forward(computing, pad_id, device, precision)
         self.planner = BatchPlanner(
             forward,
@@ -68,9 +67,8 @@ class Engine:
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         if self.scaler.is_enabled():
-            self.scaler.scale(
-                torch.zeros((), device=device)
-            )  # its state, also on a rank without a text in this step
+            # Makes its state, also on a rank that has no text in the first step.
+            self.scaler.scale(torch.zeros((), device=device))
         targets = [p for p in model.parameters() if p.requires_grad]
         sources = [p for p in computing.parameters() if p.requires_grad] if self._weights else targets
         self.accumulator = GradientAccumulator(

@@ -6,31 +6,9 @@ from typing import Self
 import numpy as np
 import torch
 
+from bert_classifier.modeling.transfer import LateValues
 from bert_classifier.training.accumulation import BatchReport, loss_of
 from bert_classifier.training.progress import StepReport
-
-
-class LateValues:
-    """Numbers that a GPU computes; they are copied when it is done, and nobody waits until they are read.
-
-    Args:
-        values: float64 (n,), on any device.
-    """
-
-    def __init__(self, values: torch.Tensor) -> None:
-        self._values, self._copied = values, None
-        if values.device.type == "cuda":
-            self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-            self._values.copy_(values, non_blocking=True)
-            self._copied = torch.cuda.Event()
-            self._copied.record()
-
-    def read(self) -> np.ndarray:
-        """Return the numbers, once they are there."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        array: np.ndarray = self._values.numpy()
-        return array
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bert_classifier.training import engine as engine_module
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.engine import Engine, clip
 from support.gloo_ranks import on_ranks
-from support.toy_trainer import make_trainer
+from support.toy_trainer import gradient_of, make_trainer
 
 SETTINGS: dict[str, Any] = {"rows": 20, "global_batch_size": 12, "dropout": 0.0}
 
@@ -38,8 +38,7 @@ def test_all_ranks_pad_if_one_does(encoder, tmp_path, monkeypatch, reproducible)
             )
         trainer = make_trainer(encoder, distributed=distributed, reproducible=reproducible, **SETTINGS)
         trainer.accumulate_gradients(trainer.order.batch(0), 0)
-        parts = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
-        return trainer.forward.is_padded, torch.cat(parts).numpy()
+        return trainer.forward.is_padded, gradient_of(trainer)
 
     (_, whole) = work(DistributedContext())
     for is_padded, gradient in on_ranks(2, work, tmp_path):

@@ -17,7 +17,7 @@ from bert_classifier.training.overlapped_sum import OverlappedSum
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES
 from support.gloo_ranks import Raised, on_ranks
-from support.toy_trainer import make_trainer
+from support.toy_trainer import gradient_of, make_trainer
 
 # Batches of 12, the last one of 8; some micro-batches per rank.
 SETTINGS: dict[str, Any] = {
@@ -32,12 +32,6 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     make_trainer(folder)
     return folder
-
-
-def gradient_of(trainer: Trainer) -> np.ndarray:
-    """Return the gradient of all weights as one vector."""
-    parts = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
-    return torch.cat(parts).numpy().copy()
 
 
 def distance(ours: np.ndarray, theirs: np.ndarray) -> float:

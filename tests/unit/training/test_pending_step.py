@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from bert_classifier.errors import UserError
 from bert_classifier.training.batch_feed import BatchFeed
 from bert_classifier.training.batch_plan import BatchPlan
-from bert_classifier.training.pending_step import LateValues
+from bert_classifier.training.pending_step import PendingStep
 from bert_classifier.training.signals import Stopped
 from bert_classifier.training.state.snapshot import take_snapshot
 from bert_classifier.training.trainer import Trainer
@@ -47,18 +46,18 @@ def test_late_numbers_are_the_same_numbers(encoder):
 def test_the_next_step_begins_before_the_numbers_are_read(encoder, monkeypatch):
     """Reading waits for the GPU: by then it must have its next work."""
     events: list[str] = []
-    start, read = Trainer.start_step, LateValues.read
+    start, report = Trainer.start_step, PendingStep.report
 
     def starting(self: Trainer, step: int) -> Any:
         events.append(f"start {step}")
         return start(self, step)
 
-    def reading(self: LateValues) -> np.ndarray:
+    def reading(self: PendingStep) -> Any:
         events.append("read")
-        return read(self)
+        return report(self)
 
     monkeypatch.setattr(Trainer, "start_step", starting)
-    monkeypatch.setattr(LateValues, "read", reading)
+    monkeypatch.setattr(PendingStep, "report", reading)
     late_trainer(encoder, num_train_epochs=1).fit()
     assert events == [
         "start 0",
