@@ -1,4 +1,4 @@
-"""The records of a request, one at a time: a JSON value, a line of JSON Lines or plain text, a row of CSV.
+"""The records of a request, one at a time: a JSON value, a line of JSON Lines or plain text.
 
 Lines end at \\n or \\r\\n only. An invalid line, such as one that is not UTF-8, does not affect the others.
 """
@@ -7,11 +7,11 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
-from bert_classifier.data.records import RowError, parse_json, read_csv_rows, text_problem
+from bert_classifier.data.records import parse_json, text_problem
 from bert_classifier.errors import RequestError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
@@ -162,7 +162,7 @@ def _checked(value: Any) -> Record:
     return value if problem is None else RecordError(problem)
 
 
-class _Lines:
+class Lines:
     """The lines of a text with their ends, split at \\n only; reading continues at `position`, which may be set.
 
     `start` is the begin of the line read last.
@@ -184,13 +184,14 @@ class _Lines:
         return self._text[self.start : self.position]
 
 
-def _without_end(line: str) -> str:
+def without_end(line: str) -> str:
+    """Return a line without the line end."""
     return line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
 
 
 def of_json_lines(body: bytes, fields: TextFields = NO_FIELDS) -> Iterator[Record]:
     """Yield one record per line."""
-    return map(_json_line, _Lines(body), itertools.repeat(fields))
+    return map(_json_line, Lines(body), itertools.repeat(fields))
 
 
 def _json_line(line: str, fields: TextFields) -> Record:
@@ -206,56 +207,9 @@ def _json_line(line: str, fields: TextFields) -> Record:
 
 def of_plain_text(body: bytes) -> Iterator[Record]:
     """Yield one record per line."""
-    return (_text_line(_without_end(line)) for line in _Lines(body))
+    return (text_record(without_end(line)) for line in Lines(body))
 
 
-def _text_line(text: str) -> Record:
+def text_record(text: str) -> Record:
+    """Return the record that a text in a line or a cell stands for."""
     return RecordError("the text is not UTF-8") if _ESCAPED_BYTE.search(text) else _checked(text)
-
-
-def of_cell(cell: str) -> Record:
-    """Return the record that a cell of CSV stands for."""
-    return _text_line(cell)
-
-
-class CsvRecord(NamedTuple):
-    """A row of CSV: its cells (none if it is invalid), the row as one text, and whether it was quoted as a whole."""
-
-    cells: list[str]
-    record: Record
-    is_quoted: bool = False
-
-
-def of_csv(body: bytes) -> Iterator[CsvRecord]:
-    """Yield one record per row.
-
-    The first line of an invalid row counts as a row, and reading continues after it. A row without a fully quoted
-    cell is one text, commas included.
-    """
-    lines = _Lines(body)
-    single_until = 0  # earlier lines belong to an invalid row: parse each alone, for linear time
-    for line in lines:
-        start, behind = lines.start, lines.position
-        if '"' not in line:
-            text = _without_end(line)
-            yield CsvRecord(text.split(","), _text_line(text))
-            continue
-        is_single = start < single_until
-        lines.position = behind if is_single else start
-        try:
-            cells = next(read_csv_rows([line] if is_single else lines)).cells
-        except RowError as error:
-            single_until = max(single_until, lines.start)
-            lines.position = behind
-            yield CsvRecord([], RecordError(error.cause))
-        else:
-            text = _without_end(line)
-            yield CsvRecord(cells, _text_of_cells(cells, text), len(cells) == 1 and cells[0] != text)
-
-
-def _text_of_cells(cells: list[str], line: str) -> Record:
-    """Return the text of a row that contains a quote."""
-    text = ",".join(cells)
-    if len(cells) > 1 and text != line:
-        return RecordError(f"the row has {len(cells)} cells, some quoted: quote one text as a whole")
-    return _text_line(text)

@@ -22,12 +22,12 @@ from bert_classifier.job.settings import nearest, shown
 from bert_classifier.serving.http.body_records import (
     Record,
     RecordError,
-    of_csv,
     of_json_lines,
     of_json_value,
     of_plain_text,
 )
 from bert_classifier.serving.http.csv_form import CsvForm, records_of
+from bert_classifier.serving.http.csv_rows import of_csv
 from bert_classifier.serving.http.media_types import CSV, JSON, PLAIN
 
 if TYPE_CHECKING:

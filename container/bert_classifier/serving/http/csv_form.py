@@ -13,12 +13,12 @@ from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
 from bert_classifier.serving.http.body_records import (
     NO_FIELDS,
-    CsvRecord,
     Record,
     RecordError,
     is_second_text,
-    of_cell,
+    text_record,
 )
+from bert_classifier.serving.http.csv_rows import CsvRecord
 
 PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
 _DELIMITER = re.compile(r"[;\t|~^]")
@@ -101,9 +101,9 @@ class _TextColumns:
             is_blank = not "".join(cells).strip()
             wrong = f"the row has {counted(len(cells), 'cell')} instead of {self.width}"
             wrong += ": quote a text that has commas" if len(cells) > self.width else ""
-            return of_cell("") if is_blank else RecordError(wrong)
+            return text_record("") if is_blank else RecordError(wrong)
         text = cells[self.text]
-        return of_cell(text if self.title is None else with_title(cells[self.title], text))
+        return text_record(text if self.title is None else with_title(cells[self.title], text))
 
 
 def _refuse_header(first: CsvRecord, form: CsvForm) -> None:
