@@ -12,6 +12,8 @@ from bert_classifier.job.former_names import ALIASES, current_name, translated
 from bert_classifier.job.settings import (
     boolean,
     choice,
+    choices,
+    count_or_all,
     integer,
     number,
     parse_values,
@@ -203,6 +205,8 @@ def _contradictions(values: Mapping[str, object], written: Mapping[str, str]) ->
     return found
 
 
+# What SageMaker's own containers can answer with, by SAGEMAKER_INFERENCE_OUTPUT.
+ANSWER_FIELDS = ("predicted_label", "probability", "probabilities", "labels")
 # A request may be 6 MB of short lines, and the caller sets its own timeout.
 _IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
 
@@ -234,6 +238,14 @@ class ServeConfig:
         "auto", ("auto", "fp32", "bf16", "int8"), "Arithmetic; auto = bf16 on a GPU that supports it, else fp32.")
     serving_abstain_below: float | None = number(
         None, 0, 1, "Answer without a label where the score is lower; 0 = never. Default: what training set.")
+    serving_csv_columns: str = string(
+        "", "Columns of every CSV body, as a CSV row such as label,text: bodies then have no header.", longest=1024)
+    serving_top_k: int | str | None = count_or_all(
+        "Classes per text, most likely first, where a request does not say; default: the best one, not in a list.")
+    sagemaker_inference_output: tuple[str, ...] = choices(
+        ANSWER_FIELDS, "Fields of each answer instead of label and score; probabilities and labels list all classes.")
+    sagemaker_default_invocations_accept: str = string(
+        "", "Media type of answers where a request has no Accept header, or */*; default: that of the request.")
     serving_stall_timeout: int = integer(
         300, 1, 3600, "Seconds after which a forward pass counts as stuck and the process is replaced.")
     serving_access_log: bool = boolean(True, "Log one JSON line per request, without its texts.")

@@ -18,7 +18,7 @@ from bert_classifier.errors import UserError
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-AUTO = "auto"
+AUTO, ALL = "auto", "all"
 _LONGEST_ECHO = 60  # characters of a wrong value in a message
 
 
@@ -87,15 +87,41 @@ def choice(default: str, options: Sequence[str], help: str) -> Any:
     return _field(default, Spec(parse, "one of " + ", ".join(options), help))
 
 
-def string(default: str, help: str) -> Any:
-    """Return a dataclass field for a text of 1 to 256 printable characters."""
+def choices(options: Sequence[str], help: str) -> Any:
+    """Return a dataclass field for several of `options` in any order and case, separated by commas; none by default."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        given = tuple(part.strip().lower() for part in text.split(","))
+        if not set(given) <= {*options} or len(set(given)) < len(given):
+            raise ValueError
+        return given
+
+    return _field((), Spec(parse, f"one or more of {', '.join(options)}, separated by commas", help))
+
+
+def count_or_all(help: str) -> Any:
+    """Return a dataclass field for a number from 1 or ALL; None by default."""
+
+    def parse(text: str) -> int | str:
+        if text.lower() == ALL:
+            return ALL
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+        if not value:
+            raise ValueError
+        return value
+
+    return _field(None, Spec(parse, f"a whole number from 1, or {ALL}", help))
+
+
+def string(default: str, help: str, longest: int = 256) -> Any:
+    """Return a dataclass field for a text of 1 to `longest` printable characters."""
 
     def parse(text: str) -> str:
-        if not text.strip() or len(text) > 256 or not text.isprintable():
+        if not text.strip() or len(text) > longest or not text.isprintable():
             raise ValueError
         return text
 
-    return _field(default, Spec(parse, "1 to 256 printable characters", help))
+    return _field(default, Spec(parse, f"1 to {longest} printable characters", help))
 
 
 def separator(default: str, help: str) -> Any:

@@ -103,7 +103,7 @@ def test_help_and_range_are_there_for_every_setting():
 def test_defaults_lie_in_their_own_range(config):
     """A default that its own setting refused could not be written down by its user."""
     for field in dataclasses.fields(config):
-        if field.default not in (None, ""):
+        if field.default not in (None, "", ()):
             assert field.metadata["spec"].parse(str(field.default)) == field.default
 
 

@@ -20,12 +20,30 @@ def test_serve_defaults():
 def test_serve_settings_come_from_capitals_only():
     """A setting is read from the variable of its name in capitals; an empty one counts as unset."""
     words = {"serving_precision": "bf16", "serving_access_log": "false", "serving_abstain_below": "0.64"}
-    for name in set(specs(ServeConfig)) - {"sagemaker_batch", "sagemaker_multi_model"}:
+    others = {"sagemaker_batch", "sagemaker_multi_model", "sagemaker_inference_output"}
+    for name in set(specs(ServeConfig)) - others:
         value = words.get(name, "64")
         config = ServeConfig.from_environ({name.upper(): value, "PATH": "/bin"})
         assert str(getattr(config, name)).lower() == value
         assert dataclasses.replace(config, **{name: getattr(ServeConfig(), name)}) == ServeConfig()
         assert ServeConfig.from_environ({name.upper(): ""}) == ServeConfig()
+
+
+def test_serve_answers_as_the_environment_says():
+    """The number of classes may be all, and AWS' fields of an answer are a list in its order."""
+    environ = {"SERVING_TOP_K": "All", "SAGEMAKER_INFERENCE_OUTPUT": "probabilities, Predicted_Label"}
+    config = ServeConfig.from_environ(environ)
+    assert config.serving_top_k == "all"
+    assert config.sagemaker_inference_output == ("probabilities", "predicted_label")
+    for name, wrong in (
+        ("SERVING_TOP_K", "0"),
+        ("SERVING_TOP_K", "-1"),
+        ("SERVING_TOP_K", "²"),
+        ("SAGEMAKER_INFERENCE_OUTPUT", "label"),
+        ("SAGEMAKER_INFERENCE_OUTPUT", "labels,labels"),
+    ):
+        with pytest.raises(UserError, match=name):
+            ServeConfig.from_environ({name: wrong})
 
 
 def test_serve_body_limit_zero_means_the_platform_limit():
