@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 
 from bert_classifier.artifact.manifest import find_artifact, put_files, verify
+from bert_classifier.artifact.model_card import MODEL_CARD, model_card
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import PlatformError, UserError, remedy_for
 from bert_classifier.job.json_files import read_object, write_json
@@ -86,6 +87,7 @@ def save_artifact(
             encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, pad_id, fields)
             fields["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
             write_json(staged / TRAINING_INFO, fields)
+            (staged / MODEL_CARD).write_text(model_card(fields), encoding="utf-8")
             put_files(staged, folder)
     except (OSError, SafetensorError) as error:
         raise PlatformError(

@@ -35,7 +35,11 @@ RECORDED_STILL = {"compile": "false"}
 READER_SETTINGS = (
     "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
 )  # fmt: skip
-_LATER = (*READER_SETTINGS, "reproducible")  # settings that did not exist in the first version
+_LATER = (
+    *READER_SETTINGS,
+    "reproducible",
+    "page_examples",
+)  # settings that did not exist in the first version
 
 
 # fmt: off
@@ -142,6 +146,10 @@ class TrainConfig:
         "refuse", ("refuse", "keep", "drop"),
         "Rows whose label is empty or a word for a missing value (NaN, null, None, NA): refuse the file, keep such "
         "words as a class, or drop the rows.")
+    page_examples: int = integer(
+        0, 0, 20,
+        "Validation texts to offer as examples on the server's page; 0 = none. They are stored in the artifact, so "
+        "everybody who reaches it or the endpoint can read them.")
     # fmt: on
 
     @classmethod

@@ -31,6 +31,7 @@ from bert_classifier.training.device import choose_device, pin_threads, use_dete
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
+from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
@@ -90,6 +91,8 @@ class Job:
     def export(self, evaluation: EvaluationResult | None) -> None:
         """Save the current model as the artifact."""
         info = self.describe(evaluation)
+        if self.config.page_examples:
+            log_examples(info["page_examples"], self.config.page_examples)
         self.trainer.model.to("cpu")
         remove_reports(self.environment)
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
@@ -114,6 +117,7 @@ class Job:
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),
             "automatic_hyperparameters": list(self.trainer.recipe.automatic),
+            **self._page_examples(),
             "classes_from": CLASS_FILE if self.prepared.has_class_file else TRAINING_LABELS,
             "data": {
                 "train_texts": len(self.prepared.splits["train"].targets),
@@ -129,6 +133,14 @@ class Job:
                 "transformers": transformers.__version__,
             },
         }
+
+    def _page_examples(self) -> dict[str, list[str]]:
+        """Return the field for the texts that the server's page may show; none unless the job asks for them."""
+        most = self.config.page_examples
+        if not most:
+            return {}
+        texts = self.prepared.records["validation"]().texts
+        return {"page_examples": choose_examples(texts, self.prepared.splits["validation"].targets, most)}
 
     def _warnings(self, evaluation: EvaluationResult) -> list[str]:
         return [*sanity_warnings(self.trainer, evaluation.results), *evaluation.warnings]

@@ -87,7 +87,7 @@ def test_loading_opens_no_pickle_and_runs_no_code(artifact, tmp_path):
         "training.json",
         "manifest.json",
     }
-    assert {path.suffix for path in inside} <= {".json", ".safetensors"}
+    assert {path.suffix for path in inside} <= {".json", ".safetensors", ".md"}
     assert [name for name in seen["executed"] if str(tmp_path) in name and name.endswith(".py")] == []
     assert [
         name for name in seen["executed"] if name.startswith(("pickle", "subprocess", "os.", "socket"))

@@ -101,7 +101,7 @@ def test_artifact_loads_with_plain_transformers(saved):
 
 
 def test_artifact_is_flat_and_holds_no_pickle(saved):
-    """Every file lies in the folder itself, is a plain file of mode 0644, and is JSON or safetensors."""
+    """Every file lies in the folder itself, is a plain file of mode 0644, and is JSON, safetensors or text."""
     for path in saved.folder.iterdir():
         assert path.is_file()
         assert not path.is_symlink()
@@ -109,7 +109,7 @@ def test_artifact_is_flat_and_holds_no_pickle(saved):
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
         else:
-            assert path.name in ("model.safetensors", "vocab.txt", "merges.txt")
+            assert path.name in ("model.safetensors", "vocab.txt", "merges.txt", "README.md")
     assert {"config.json", "model.safetensors", "tokenizer.json", "training.json"} <= names_of(saved.folder)
 
 

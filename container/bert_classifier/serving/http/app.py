@@ -29,9 +29,10 @@ def create_app(service: Service, config: ServeConfig, metrics: Metrics | None = 
     """Return the WSGI application that answers for `service`."""
     app = Flask(__name__, static_folder=None)
     metrics = metrics or Metrics()
-    invocations = Invocations(service, config, metrics)
+    invocations, page = Invocations(service, config, metrics), Page(service)
     routes: tuple[tuple[str, Any, list[str]], ...] = (
-        ("/", Page().answer, ["GET"]),
+        ("/", page.answer, ["GET"]),
+        ("/model", page.describe_model, ["GET"]),
         ("/ping", lambda: _ping(invocations), ["GET", "POST"]),
         ("/invocations", invocations.answer, ["POST"]),
         ("/execution-parameters", lambda: _execution_parameters(config), ["GET"]),

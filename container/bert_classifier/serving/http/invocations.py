@@ -3,7 +3,7 @@
 import contextlib
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +38,7 @@ class Service(Protocol):
     labels: Sequence[str]
     abstain_below: float
     fields: TextFields
+    about: Mapping[str, Any]
 
     @property
     def is_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""GET /: a self-contained page to try texts in a browser."""
+"""GET /: a self-contained page to try texts in a browser. GET /model: what it shows of the model."""
 
 import base64
 import hashlib
@@ -7,6 +7,10 @@ from pathlib import Path
 
 from flask import Response
 
+from bert_classifier.errors import RequestError
+from bert_classifier.serving.http.answers import json_response
+from bert_classifier.serving.http.invocations import Service
+
 _FILE = Path(__file__).with_name("page.html")
 _INLINE = {name: re.compile(rf"<{name}>(.*?)</{name}>", re.DOTALL) for name in ("script", "style")}
 
@@ -14,7 +18,8 @@ _INLINE = {name: re.compile(rf"<{name}>(.*?)</{name}>", re.DOTALL) for name in (
 class Page:
     """The page, with headers that restrict it to what it needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._html = _FILE.read_text(encoding="utf-8")
         self._policy = _policy(self._html)
 
@@ -24,6 +29,21 @@ class Page:
         response.headers["Content-Security-Policy"] = self._policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def describe_model(self) -> Response:
+        """Return what is known of the model as JSON: the page knows nothing of it otherwise, and escapes it all.
+
+        Raises:
+            RequestError: 503 while the model is not ready.
+        """
+        service = self._service
+        if not service.is_ready:
+            raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
+        known = {**service.about, "labels": list(service.labels), "abstain_below": service.abstain_below}
+        response = json_response(200, known)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
         return response
 
 

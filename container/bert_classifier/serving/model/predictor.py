@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bert_classifier.artifact.about import about
 from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.modeling.forward import Forward
@@ -113,6 +114,7 @@ class Predictor:
     ) -> None:
         self.labels = artifact.labels
         self.fields = TextFields.of(artifact.info)
+        self.about = about(artifact.info)
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._metrics = metrics or Metrics()

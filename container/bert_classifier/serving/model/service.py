@@ -3,9 +3,9 @@
 import gc
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.errors import RequestError
@@ -43,6 +43,7 @@ class ModelService:
         self.labels: Sequence[str] = ()
         self.abstain_below = 0.0
         self.fields = TextFields()
+        self.about: Mapping[str, Any] = {}
 
     def start(self) -> None:
         """Start to load the model; return at once."""
@@ -88,6 +89,7 @@ class ModelService:
         gc.collect()
         gc.freeze()
         self.labels, self.fields = predictors[0].labels, predictors[0].fields
+        self.about = predictors[0].about
         own = self._config.serving_abstain_below
         self.abstain_below = predictors[0].abstain_below if own is None else own
         if self.abstain_below:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -137,6 +138,8 @@ class CheckpointManager:
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "device": str(self._trainer.device.type),
             "instance_type": environment.instance_type,
+            "job_name": environment.job_name,
+            "began": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
     def _warn_of_differences(self) -> None:

@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -32,6 +32,7 @@ class ToyPredictor:
     labels = ("no", "yes")
     abstain_below = 0.0
     fields = TextFields()
+    about: Mapping[str, Any] = {}
     max_cost = 512
     lane = "toy"
 

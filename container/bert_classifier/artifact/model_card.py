@@ -1,0 +1,61 @@
+"""The artifact's own description: what it is, and how plain transformers gives the server's probabilities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+MODEL_CARD = "README.md"
+
+_CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-classification
+---
+
+# A text classifier
+
+`serve` of the image that trained this model answers requests with it. `config.json` names its classes (`id2label`),
+`training.json` says how it was made and how well it did on texts that it was not trained on, and `manifest.json` has
+the digests of all files: `serve` refuses the folder when one of them has been altered.
+
+## With plain transformers
+
+The scores of `serve` are calibrated: the logits are divided by `temperature` of `training.json` (here {temperature:g})
+before softmax. transformers does not know that number. These lines give the probabilities that `serve` gives:
+
+```python
+import json
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder = "."  # this one
+texts = ["the first text", "the second"]
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder)
+with open(f"{{folder}}/training.json", encoding="utf-8") as file:
+    training = json.load(file)
+inputs = tokenizer(texts, truncation=True, max_length=training["max_seq_length"], padding=True, return_tensors="pt")
+with torch.inference_mode():
+    probabilities = torch.softmax(model(**inputs).logits / training["temperature"], dim=-1)
+```
+
+`probabilities[i][j]` is that of text `i` and class `model.config.id2label[j]`. {threshold}{cut}
+"""
+
+
+def model_card(info: Mapping[str, Any]) -> str:
+    """Return the content of README.md for an artifact with this training.json."""
+    abstain_below, truncation = info.get("abstain_below", 0), info["truncation"]
+    threshold = (
+        f"Where the highest is below {abstain_below:g} (`abstain_below`), `serve` gives no label."
+        if abstain_below
+        else "The class with the highest is the label that `serve` gives."
+    )
+    cut = (
+        ""
+        if truncation == "head"
+        else f"\n\nThis holds for texts of up to {info['max_seq_length']} tokens. `serve` does not cut longer ones at"
+        f" their head: `truncation` is `{truncation}`."
+    )
+    return _CARD.format(temperature=info.get("temperature", 1.0), threshold=threshold, cut=cut)
