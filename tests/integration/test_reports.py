@@ -115,18 +115,23 @@ def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
 
 @pytest.mark.slow
 def test_a_new_threshold_needs_no_new_training(undisturbed, tmp_path):
-    """What decides only how scores are answered can be changed afterwards: the finished run is exported again."""
+    """What decides only how scores are answered or the page looks can be changed: the run is exported again."""
     root = tmp_path / "ml"
     (root / "input" / "config").mkdir(parents=True)
     (root / "input" / "data").symlink_to(undisturbed / "input" / "data")
     (root / "checkpoints").symlink_to(undisturbed / "checkpoints")
     settings = json.loads((undisturbed / "input" / "config" / "hyperparameters.json").read_text())
     del settings["target_accuracy"]
-    settings["abstain_below"] = "0.75"
+    settings |= {"abstain_below": "0.75", "page_examples": "2"}
     for path in (undisturbed / "input" / "config").iterdir():
         (root / "input" / "config" / path.name).write_bytes(path.read_bytes())
     (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings))
     outcome = train_as_process(root)
     assert outcome.code == 0, outcome.log
     assert "run already finished" in outcome.log
-    assert json.loads((root / "model" / "training.json").read_text())["abstain_below"] == 0.75
+    before, after = (json.loads((r / "model" / "training.json").read_text()) for r in (undisturbed, root))
+    assert after["abstain_below"] == 0.75
+    assert len(after["page_examples"]) == 2
+    assert "page_examples" not in before
+    assert after["run_fingerprint"] == before["run_fingerprint"]
+    assert after["lives"] == before["lives"]

@@ -21,6 +21,7 @@ SETTINGS = {
     "class_weights": "balanced",
     "layer_decay": "0.95",
     "max_seq_length": "80",
+    "page_examples": "4",
 }
 
 
@@ -106,6 +107,16 @@ def test_training_json_says_how_the_model_was_made(job):
     assert info["data"]["train_texts"] == 96
     assert info["versions"]["torch"] == torch.__version__
     assert info["max_seq_length"] == 80
+
+
+def test_the_page_gets_the_examples_asked_for(job):
+    """They are validation texts, one of each class in turn; the log says that they can be read now."""
+    info = load_artifact(job.root / "model").info
+    with (job.root / "input" / "data" / "validation" / "validation.csv").open(newline="") as file:
+        class_of = {text: int(number) for number, _, text in csv.reader(file)}
+    assert [class_of[text] for text in info["page_examples"]] == [1, 2, 3, 1]
+    assert "page_examples=4: the artifact holds 4 validation texts" in job.outcome.log
+    assert not any(text in job.outcome.log for text in info["page_examples"])
 
 
 def test_log_tells_what_launchers_look_for(job):

@@ -9,12 +9,20 @@ MAX_LENGTH = 32
 
 
 def make_artifact(
-    folder: Path, *, classes: int = 3, temperature: float = 1.5, hidden: int = 32, **more: object
+    folder: Path,
+    *,
+    classes: int = 3,
+    names: Sequence[str] = CLASS_NAMES,
+    temperature: float = 1.5,
+    hidden: int = 32,
+    architecture: str = "bert",
+    **more: object,
 ) -> Path:
-    """Save a random classifier over the first CLASS_NAMES that reads MAX_LENGTH tokens; return the folder.
+    """Save a random classifier over the first names that reads MAX_LENGTH tokens; return the folder.
 
     Args:
         hidden: size of the encoder's hidden vectors.
+        architecture: of the encoder, one of fakes.ARCHITECTURES.
         more: fields of training.json.
     """
     import torch
@@ -23,13 +31,13 @@ def make_artifact(
     from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
 
     quiet_transformers()
-    source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"), hidden=hidden)
+    source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"), architecture, hidden=hidden)
     tokenizer = load_tokenizer(str(source))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = load_pretrained(str(source), CLASS_NAMES[:classes], tokenizer, MAX_LENGTH)
+        model = load_pretrained(str(source), names[:classes], tokenizer, MAX_LENGTH)
     info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature, **more}
-    save_artifact(folder, model, tokenizer, CLASS_NAMES[:classes], info)
+    save_artifact(folder, model, tokenizer, names[:classes], info)
     return folder
 
 
