@@ -26,7 +26,7 @@ class Check:
         return self.name.partition(".")[0]
 
 
-GROUPS = ("image", "train", "stop", "spot", "hosts", "serve", "batch")
+GROUPS = ("image", "train", "stop", "spot", "hosts", "serve", "clients", "batch")
 
 _IMAGE = (
     Check("image.programs", "runs the image with the argument train or serve, looked up on PATH",
@@ -146,6 +146,31 @@ _SERVE = (
     Check("serve.broken-model", "starts serve whatever the archive held",
           "Verify the files of the model, and exit with a reason instead of serving."),
 )  # fmt: skip
+_CLIENTS = (
+    Check("clients.accept-any", "passes the caller's Accept on, or */* where there is none",
+          "Answer in your usual form where Accept is missing or */*."),
+    Check("clients.accept-lists", "passes on what browsers and Java accept, such as *; q=.2",
+          "Take the lists apart, a lone * for */*, and answer in your usual form.", is_required=False),
+    Check("clients.ids", "adds the caller's inference id, and ids of its own",
+          "Ignore headers that you do not know, or log them."),
+    Check("clients.charset", "passes the parameters of Content-Type on, such as charset=utf-8",
+          "Compare the media type without its parameters.", is_required=False),
+    Check("clients.csv-header", "passes header=present and header=absent of text/csv on",
+          "Leave the first row out for header=present, and answer it for header=absent.", is_required=False),
+    Check("clients.json-lines-names", "gives JSON Lines no name; clients send application/jsonlines, x-jsonlines, …",
+          "Read them all: jsonlines, x-jsonlines, jsonl and x-ndjson.", is_required=False),
+    Check("clients.octet-stream", "sends application/octet-stream for SDK clients that name no type",
+          "Read it, or name it in a 4xx with the Content-Type to send.", is_required=False),
+    Check("clients.errors", "shows a 4xx to its caller as ModelError, with your body as OriginalMessage",
+          "Answer errors as a JSON object with error, one sentence, and code, one word.", is_required=False),
+    Check("clients.expect", "need not take Expect: 100-continue away, which curl and SDKs send before large bodies",
+          "Answer 100 Continue, or read on without it.", is_required=False),
+    Check("clients.hugging-face", "passes the bodies of Hugging Face's clients on: parameters, options, top_k null",
+          "Take what is true of your model anyway, and nest answers as transformers' pipeline does.",
+          is_required=False),
+    Check("clients.all-classes", "sets SAGEMAKER_INFERENCE_OUTPUT for its own containers; Clarify needs all classes",
+          "With predicted_label,probabilities answer all classes, as many for each record.", is_required=False),
+)  # fmt: skip
 _BATCH = (
     Check("batch.starts", "starts serve with SAGEMAKER_BATCH=true", "Serve as usual; the variable is only a hint."),
     Check("batch.execution-parameters", "asks GET /execution-parameters for concurrency and payload first",
@@ -163,7 +188,9 @@ _BATCH = (
 )  # fmt: skip
 
 CHECKS = {
-    check.name: check for checks in (_IMAGE, _TRAIN, _STOP, _SPOT, _HOSTS, _SERVE, _BATCH) for check in checks
+    check.name: check
+    for checks in (_IMAGE, _TRAIN, _STOP, _SPOT, _HOSTS, _SERVE, _CLIENTS, _BATCH)
+    for check in checks
 }
 
 

@@ -1,8 +1,9 @@
 """The platform's side of a connection: plain HTTP to the container's own address, without a proxy."""
 
 import http.client
+import select
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sagemaker_emulator.engine import Container
@@ -11,6 +12,7 @@ from sagemaker_emulator.job import Payload
 USUAL_PORT = 8080
 PING_TIMEOUT = 2.0  # seconds
 ANSWER_TIMEOUT = 60.0
+_EXPECT_SECONDS = 1.0  # that clients wait for 100 Continue before they send the body without it
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,16 @@ class Server:
         timeout: float = ANSWER_TIMEOUT,
     ) -> Answer:
         """Send one request on a connection of its own; whatever the server does, raise nothing."""
+        return self._exchange(timeout, lambda to: to.request(method, path, body, dict(headers or {})))
+
+    def _exchange(self, timeout: float, send: Callable[[http.client.HTTPConnection], None]) -> Answer:
         began = time.monotonic()
         sent_at = 0.0
         try:
             connection = http.client.HTTPConnection(*self._find_address(), timeout=timeout)
             try:
                 try:
-                    connection.request(method, path, body, dict(headers or {}))
+                    send(connection)
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # a server may refuse a body before it has read all of it
                 else:
@@ -84,6 +89,24 @@ class Server:
         """Send a request of a content type."""
         own = {"Content-Type": payload.content_type, **(headers or {})}
         return self.ask("POST", "/invocations", payload.body, own)
+
+    def invoke_expecting(self, payload: Payload) -> tuple[Answer, bool]:
+        """Send the body after 100 Continue, or after a second, as curl does; return whether anything came first."""
+        came: list[bool] = []
+
+        def send(connection: http.client.HTTPConnection) -> None:
+            connection.putrequest("POST", "/invocations")
+            for name, value in {
+                "Content-Type": payload.content_type,
+                "Content-Length": str(len(payload.body)),
+                "Expect": "100-continue",
+            }.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            came.append(bool(select.select([connection.sock], [], [], _EXPECT_SECONDS)[0]))
+            connection.send(payload.body)
+
+        return self._exchange(ANSWER_TIMEOUT, send), any(came)
 
     def wait_until_ready(self, timeout: float) -> tuple[bool, str]:
         """Wait for the first 200 of /ping; return whether it came, and after how long or what came instead."""

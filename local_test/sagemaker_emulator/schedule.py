@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sagemaker_emulator import (
     batch_checks,
+    client_checks,
     endpoint_checks,
     host_checks,
     hosting,
@@ -47,6 +48,7 @@ PARTS = (
     Part(interruption_checks.check_stop, interruption_checks.STOP_CHECKS),
     Part(interruption_checks.check_spot, interruption_checks.SPOT_CHECKS, uses_training=True),
     Part(endpoint_checks.check_endpoint, endpoint_checks.ENDPOINT_CHECKS, uses_training=True),
+    Part(client_checks.check_clients, client_checks.CLIENT_CHECKS, uses_training=True),
     Part(hosting.check_variants, hosting.VARIANT_CHECKS, uses_training=True),
     Part(batch_checks.check_batch, batch_checks.BATCH_CHECKS, uses_training=True),
     Part(hosting.check_models, hosting.MODEL_CHECKS, uses_training=True),

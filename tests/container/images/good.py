@@ -65,16 +65,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        media_type, _, parameter = self.headers.get("Content-Type", "").partition("; ")
         if self.path == "/ping":
             self.answer(200)
-        elif self.headers.get("Content-Type") != "text/csv":
-            self.answer(415, b"send text/csv")
+        elif media_type != "text/csv":
+            self.refuse(415, f"{media_type} is not read: send the Content-Type text/csv")
         elif len(body) > LARGEST:
-            self.answer(413, b"send less")
+            self.refuse(413, "send less")
         else:
-            self.answer(
-                200, "\n".join(map(self.predict, body.decode("utf-8", "replace").splitlines())).encode()
-            )
+            lines = body.decode("utf-8", "replace").splitlines()[parameter == "header=present" :]
+            self.answer(200, "\n".join(map(self.predict, lines)).encode())
+
+    def refuse(self, status: int, reason: str) -> None:
+        """Say what is wrong."""
+        self.answer(status, json.dumps({"error": reason, "code": str(status)}).encode())
 
     def predict(self, text: str) -> str:
         """Return the line's y at x, or what is wrong with x."""

@@ -1,0 +1,174 @@
+"""An endpoint as its clients meet it: the names, parameters and headers that SageMaker passes on from them.
+
+Most of it SageMaker does not ask of an image, so that a failure is a warning, and what an image has no form for is
+skipped.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sagemaker_emulator.checks import names_of
+from sagemaker_emulator.client import Answer, Server
+from sagemaker_emulator.client_judgements import (
+    BYTES,
+    Pair,
+    first_input,
+    header_for,
+    judge_alike,
+    judge_answered,
+    judge_bytes,
+    judge_classes,
+    judge_error,
+    judge_expect,
+    judge_hugging_face,
+)
+from sagemaker_emulator.hosting import serving
+from sagemaker_emulator.job import Payload
+from sagemaker_emulator.rehearsal import Rehearsal
+
+CLIENT_CHECKS = names_of("clients")
+_ANY = ("", "*/*")
+_LISTS = (
+    "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",  # Java's URLConnection
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8",
+)
+_JSON, _CSV = "application/json", "text/csv"
+_JSON_LINES = (
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/jsonl",
+    "application/x-ndjson",
+)
+_IDS = {
+    "X-Amzn-SageMaker-Inference-Id": "order-7",
+    "X-Amzn-RequestId": "9f0c3c5e-4b1c-4e6d-8a57-0d8f1e2b3a4c",
+    "X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678",
+}
+_OUTPUT = {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities"}
+
+
+def check_clients(rehearsal: Rehearsal) -> None:
+    """Serve the model, and send what one of the job's requests becomes in the hands of clients of all kinds."""
+    report, model = rehearsal.report, rehearsal.model_dir()
+    if model is None:
+        report.judge(CLIENT_CHECKS[0], False, "there is no model: the training failed")
+        report.skip_rest(CLIENT_CHECKS, "there is no model")
+        return
+    with serving(rehearsal, model) as server:
+        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
+        if not is_ready:
+            report.judge(CLIENT_CHECKS[0], False, seen)
+        elif not rehearsal.job.payloads:
+            report.skip_rest(CLIENT_CHECKS, "no request is known: name one with --payload TYPE=FILE")
+        else:
+            _check_requests(rehearsal, server)
+    report.skip_rest(CLIENT_CHECKS, "the server did not start")
+
+
+def _check_requests(rehearsal: Rehearsal, server: Server) -> None:
+    payloads = rehearsal.job.payloads
+    usual = {payload: server.invoke(payload) for payload in payloads}
+    good = [payload for payload, answer in usual.items() if answer.status == 200]
+    if not good:
+        seen = f"no request is answered with 200: {next(iter(usual.values())).summary()}"
+        rehearsal.report.judge(CLIENT_CHECKS[0], False, seen)
+        rehearsal.report.skip_rest(CLIENT_CHECKS, seen)
+        return
+    sender = _Sender(server, {payload: usual[payload] for payload in good})
+    answer, is_asked = server.invoke_expecting(good[0])
+    for name, (holds, seen) in {
+        "clients.accept-any": judge_alike(sender.with_headers({"Accept": text} for text in _ANY)),
+        "clients.accept-lists": judge_answered(sender.with_headers({"Accept": text} for text in _LISTS)),
+        "clients.ids": judge_alike(sender.with_headers([_IDS])),
+        "clients.charset": judge_alike(sender.with_charset()),
+        "clients.csv-header": judge_alike(sender.with_csv_header(), "no request of text/csv is known"),
+        "clients.json-lines-names": judge_alike(sender.of_json_lines(), "no request of JSON Lines is known"),
+        "clients.octet-stream": judge_bytes(server.invoke(Payload(BYTES, good[0].body))),
+        "clients.errors": judge_error(server.invoke(Payload("application/x-nobody-knows", good[0].body))),
+        "clients.expect": judge_expect(answer, is_asked=is_asked),
+        "clients.hugging-face": judge_hugging_face(sender.of_hugging_face()),
+    }.items():
+        rehearsal.report.judge(name, holds, seen)
+    _check_all_classes(rehearsal, sender)
+
+
+class _Sender:
+    """Sends requests that were answered with 200 once more, changed as clients change them."""
+
+    def __init__(self, server: Server, usual: dict[Payload, Answer]) -> None:
+        self._server = server
+        self.usual = usual
+
+    def with_headers(self, headers: Iterable[dict[str, str]]) -> list[Pair]:
+        """Send one request of each type with further headers; an empty one is left out."""
+        return [
+            (", ".join(f"{name}: {value}" for name, value in sent.items())[:60],
+             self._server.invoke(payload, {name: value for name, value in sent.items() if value}), answer)
+            for sent in headers
+            for payload, answer in self._one_of_each_type()
+        ]  # fmt: skip
+
+    def with_charset(self) -> list[Pair]:
+        """Name the charset of what is text."""
+        texts = [
+            (p, a)
+            for p, a in self._one_of_each_type()
+            if "json" in p.content_type or "text/" in p.content_type
+        ]
+        return [
+            self._as(f"{payload.content_type}; charset=utf-8", payload, answer) for payload, answer in texts
+        ]
+
+    def with_csv_header(self) -> list[Pair]:
+        """Say of CSV that it has no header, and that it has one that was put before it."""
+        pairs = []
+        for payload, answer in self._of_types((_CSV,)):
+            headed = Payload(_CSV, header_for(payload.body) + payload.body)
+            pairs.append(self._as(f"{_CSV}; header=absent", payload, answer))
+            pairs.append(self._as(f"{_CSV}; header=present", headed, answer))
+        return pairs
+
+    def of_json_lines(self) -> list[Pair]:
+        """Send JSON Lines under all its names."""
+        known = self._of_types(_JSON_LINES)
+        return [self._as(name, payload, answer) for payload, answer in known for name in _JSON_LINES]
+
+    def of_hugging_face(self) -> list[tuple[str, Answer]]:
+        """Send what Hugging Face's clients send; nothing where no request with `inputs` is known."""
+        text = next(filter(None, (first_input(p.body) for p, _ in self._of_types((_JSON,)))), None)
+        if text is None:
+            return []
+        bodies: list[dict[str, Any]] = [
+            {"inputs": text, "parameters": None},
+            {"inputs": text, "options": {"wait_for_model": True, "use_cache": False}},
+            {"inputs": text, "parameters": {"top_k": None, "truncation": True, "padding": True}},
+            {"inputs": [text, text], "parameters": {"top_k": 1, "function_to_apply": "softmax"}},
+        ]
+        sent = [Payload(_JSON, json.dumps(body).encode()) for body in bodies]
+        names = ("parameters null", "options", "top_k null of a string", "top_k 1 of a list")
+        return list(zip(names, map(self._server.invoke, sent), strict=True))
+
+    def _one_of_each_type(self) -> list[tuple[Payload, Answer]]:
+        by_type = {payload.content_type: (payload, answer) for payload, answer in self.usual.items()}
+        return list(by_type.values())
+
+    def _of_types(self, types: Sequence[str]) -> list[tuple[Payload, Answer]]:
+        return [(p, a) for p, a in self.usual.items() if p.content_type.partition(";")[0].strip() in types]
+
+    def _as(self, content_type: str, payload: Payload, answer: Answer) -> Pair:
+        return content_type, self._server.invoke(Payload(content_type, payload.body)), answer
+
+
+def _check_all_classes(rehearsal: Rehearsal, sender: _Sender) -> None:
+    model = rehearsal.model_dir()
+    assert model is not None
+    with serving(rehearsal, model, variables=_OUTPUT) as server:
+        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
+        if not is_ready:
+            rehearsal.report.judge("clients.all-classes", False, f"with it, {seen}")
+            return
+        pairs = [
+            (payload.content_type, server.invoke(payload), answer) for payload, answer in sender.usual.items()
+        ]
+    rehearsal.report.judge("clients.all-classes", *judge_classes(pairs))
