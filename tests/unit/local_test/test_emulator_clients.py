@@ -1,6 +1,7 @@
 """What the emulator calls a fault in the eyes of clients, and what it leaves undecided."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -154,4 +155,5 @@ def test_requests_are_made_of_what_the_profile_has():
 
 def test_lists_are_counted_around_the_first_object():
     """An empty list has no object, and counts as one list."""
-    assert [depth_of(value) for value in ({}, [{}], [[{}]], [], None)] == [0, 1, 2, 1, 0]
+    values: list[Any] = [{}, [{}], [[{}]], [], None]
+    assert list(map(depth_of, values)) == [0, 1, 2, 1, 0]
