@@ -62,19 +62,24 @@ class TextFields:
         text: name of the text column; empty if it had none.
         title: name of the column that stands before the text; empty without one.
         label: name of the label column, by which a header is known; empty if it had none.
+        numbers: settings that gave columns by number, which hold for tables without names.
+        delimiter: that the training was told; empty if it was found from the rows.
     """
 
     text: str = ""
     title: str = ""
     label: str = ""
+    numbers: tuple[tuple[str, str], ...] = ()
+    delimiter: str = ""
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
         """Return those of a trained model, by its training.json."""
-        columns = trained_columns(info)
-        is_title_joined = bool(trained_settings(info).get("title_column"))
-        title = columns.get("title", "") if is_title_joined else ""
-        return cls(columns.get("text", ""), title, columns.get("label", ""))
+        columns, told = trained_columns(info), trained_settings(info)
+        names = {role: _name_of(columns.get(role, ""), told.get(f"{role}_column", "")) for role in _ROLES}
+        numbers = tuple((name, value) for name, value in told.items() if _is_number_of(name, value))
+        title = names["title"] if told.get("title_column") else ""
+        return cls(names["text"], title, names["label"], numbers, told.get("delimiter", ""))
 
     @property
     def names(self) -> frozenset[str]:
@@ -236,6 +241,11 @@ class _Trained:
             and name not in ("encoding", "missing_labels")
             and (name, value) != ("header", "true")
         ]
+
+
+def _name_of(recorded: str, told: str) -> str:
+    """Return a column's name: as it was told where many words, which may be a text, were recorded as a number."""
+    return told if recorded.isdecimal() and told and not told.isdecimal() else recorded
 
 
 def _is_number_of(setting: str, value: str) -> bool:

@@ -56,6 +56,12 @@ class Roles:
         """The positions that have a role."""
         return {self.label, self.text, self.title}
 
+    def whole_text(self, title: str, text: str) -> str:
+        """Return the text of a row as the model reads it; `title` is empty without such a column."""
+        if self.is_title_joined:
+            return with_title(title, text)
+        return text if text.strip() else title
+
 
 def with_title(title: str, text: str) -> str:
     """Return the text with its title before it."""

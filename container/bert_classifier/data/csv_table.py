@@ -74,8 +74,8 @@ class CsvTable(Table):
         named = [cell.strip().removeprefix("\ufeff") for cell in first]
         self.has_header = self._is_header is not False
         data = sample.rows[1:] if self.has_header else sample.rows
-        self._width = len(first) if self.has_header else _used_width(data)
-        data = [_fitted(row, self._width) for row in data]
+        self._width = len(first) if self.has_header else used_width(data)
+        data = [fitted(row, self._width) for row in data]
         data = [row for row in data if len(row) == self._width]
         self.names = named if self.has_header else [str(number) for number in range(1, self._width + 1)]
         if self._is_header is None:
@@ -135,7 +135,7 @@ class CsvTable(Table):
     def _checked(self, line: int, cells: list[str]) -> Sequence[Any] | RowError:
         """Return the cells of a row, or what is wrong with it."""
         if len(cells) != self._width:
-            cells = _fitted(cells, self._width)
+            cells = fitted(cells, self._width)
             if len(cells) != self._width:
                 quoted = ": quote cells that hold the delimiter" if len(cells) > self._width > 1 else ""
                 return RowError(
@@ -169,7 +169,7 @@ class CsvTable(Table):
         return sum(label in self._labels for label in labels) >= _SWALLOWED
 
 
-def _used_width(rows: Sequence[Sequence[str]]) -> int:
+def used_width(rows: Sequence[Sequence[str]]) -> int:
     """Return the width of rows without the columns at their end that are empty throughout."""
     first = len(rows[0])
     same = [row for row in rows if len(row) == first]
@@ -178,6 +178,6 @@ def _used_width(rows: Sequence[Sequence[str]]) -> int:
     return first
 
 
-def _fitted(cells: list[str], width: int) -> list[str]:
+def fitted(cells: list[str], width: int) -> list[str]:
     """Return the cells without empty ones beyond the width."""
     return cells[:width] if len(cells) > width and not any(map(str.strip, cells[width:])) else cells

@@ -18,7 +18,7 @@ from bert_classifier.errors import UserError
 
 _SAMPLE_CHARS = 1_000_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own
-_ESCAPED = re.compile(r'(\\+)"')
+_ESCAPED = re.compile(r'(?<!\\)(\\+)"')  # looks at each backslash once
 _NAMES = {"\t": "tabs", ",": "','", ";": "';'", "|": "'|'"}
 
 

@@ -15,7 +15,6 @@ from bert_classifier.data.columns import (
     bare,
     other_candidates,
     roles_of,
-    with_title,
 )
 from bert_classifier.data.forms import Form
 from bert_classifier.data.labels import is_missing, label_of
@@ -161,10 +160,7 @@ class Table:
         if wrong is not None:
             role = "text" if wrong is text else "title"
             return RowError(0, f"the {role} must be a string, not {json_kind(wrong)}")
-        text, title = text or "", title or ""
-        if self.roles.is_title_joined:
-            return with_title(title, text)
-        return text if text.strip() else title
+        return self.roles.whole_text(title or "", text or "")
 
     def _label(self, value: Any) -> str | ValueError | None:
         """Return the label, None to leave the row out, or what is wrong; each value is judged once."""

@@ -12,21 +12,15 @@ from typing import Any
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
 from bert_classifier.data.records import parse_json, text_problem
+from bert_classifier.data.second_texts import is_second_text, without_separators
 from bert_classifier.errors import RequestError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
 
-# Names that clients use for one of several texts, without separators; not names of data about a text (text_id).
-_SECOND_TEXT = re.compile(
-    r"((first|second|third|next|other|input|source|target|original)?"
-    r"(text|sentence|input|sequence|premise|hypothesis|question|quer(y|ie)|answer|context|passage|paragraph|document|body"
-    r"|abstract|content)s?(pairs?|[a-d]|[0-9]{1,2}|one|two|three)?)|pair"
-)
 # Parameters of a whole request, here or in similar servers; ignoring one in a record would surprise the caller.
 _PLAIN_NAMES = ("text", "inputs")
 _KNOWN_NAMES = tuple(map(frozenset, (*TEXT_NAMES, LAST_TEXT_NAMES[:1])))
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
-_SEPARATOR = re.compile(r"[ _-]")
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
 
 
@@ -129,26 +123,20 @@ def _refuse_second_text(record: dict[str, Any], own: str) -> None:
             continue
         if name in _PLAIN_NAMES and own in _PLAIN_NAMES:
             continue
-        bare_name = _SEPARATOR.sub("", name).lower()
-        if bare_name in _SETTINGS:
+        if without_separators(name) in _SETTINGS:
             raise RequestError(
                 400,
                 "bad_parameters",
                 f"A record has {shown(name)}, which is a setting of a whole request.",
                 'Send {"inputs": ["a text"], "parameters": {"top_k": 3}} as application/json.',
             )
-        if _SECOND_TEXT.fullmatch(bare_name) and not _is_no_text(value):
+        if is_second_text(name) and not _is_no_text(value):
             raise _second_text_error(f"A record has {shown(name)} beside {shown(own)}.")
 
 
 def _is_no_text(value: Any) -> bool:
     """Return whether a value is a number, empty or blank, so not a text or a container of texts."""
     return isinstance(value, int | float) or not value or (isinstance(value, str) and not value.strip())
-
-
-def is_second_text(name: str) -> bool:
-    """Return whether a name is in use for one of several texts."""
-    return _SECOND_TEXT.fullmatch(_SEPARATOR.sub("", name).lower()) is not None
 
 
 def _second_text_error(cause: str) -> RequestError:

@@ -8,6 +8,7 @@ from typing import Self
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
+from bert_classifier.data.second_texts import is_second_text
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
@@ -15,7 +16,6 @@ from bert_classifier.serving.http.body_records import (
     NO_FIELDS,
     Record,
     RecordError,
-    is_second_text,
     text_record,
 )
 from bert_classifier.serving.http.csv_rows import CsvRecord
