@@ -102,6 +102,11 @@ class LabelColumns:
                 found = self._count(delimiter, pattern.split(line)) or found
         return found
 
+    def add_cells(self, delimiter: str, cells: Sequence[str]) -> None:
+        """Count a row whose cells are known, such as one with quotes behind its delimiters."""
+        self._rows += 1
+        self._count(delimiter, cells)
+
     @property
     def place(self) -> str:
         """Where most rows have a label, as a verb with its object; "" for nowhere."""

@@ -79,6 +79,12 @@ def _doubled(escaped: re.Match[str]) -> str:
     return "\\" * (backslashes // 2) + ('""' if backslashes % 2 else '"')
 
 
+def told_in(line: str) -> str:
+    """Return the delimiter that Excel's own first line tells, such as `sep=;`; "" for any other line."""
+    match = _SEP_LINE.fullmatch(line)
+    return match[1] if match else ""
+
+
 def delimiter_name(delimiter: str) -> str:
     """Return a delimiter as messages name it."""
     return _NAMES.get(delimiter, f"'{delimiter}'")
@@ -143,9 +149,9 @@ def find_dialect(
 
     Commas win wherever they explain the file; other delimiters are tried where they do not.
     """
-    sep = _SEP_LINE.fullmatch(lines[0]) if lines else None
+    sep = told_in(lines[0]) if lines else ""
     skipped = 1 if sep else 0
-    told = settings.delimiter or (sep[1] if sep else "")
+    told = settings.delimiter or sep
     candidates = [told] if told else list(DELIMITERS)
     if prefers_tabs and not told:
         candidates.sort(key=lambda delimiter: delimiter != "\t")

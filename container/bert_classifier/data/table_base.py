@@ -211,7 +211,7 @@ class Table:
         label = self.roles.label
         if label is None or self.settings.label_column:
             return
-        if not is_named and self.roles.title is not None and _is_shifted(shapes, self.roles):
+        if not is_named and self.roles.title is not None and is_shifted(shapes, self.roles):
             why = "it has no header, and its three columns do not look like label, title and text"
             raise self._unclear(why, rows)
         if self._is_implausible(shapes, rows):
@@ -270,7 +270,7 @@ class Table:
         )
 
 
-def _is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
+def is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
     """Return whether columns do not look like label, title and text, as a file of three without a header has them."""
     text, title = shapes[roles.text], shapes[roles.title or 0]
     is_constant = text.distinct == 1 and text.filled >= FEW_ROWS

@@ -26,8 +26,8 @@ from bert_classifier.serving.http.body_records import (
     of_json_value,
     of_plain_text,
 )
-from bert_classifier.serving.http.csv_form import CsvForm, records_of
-from bert_classifier.serving.http.csv_rows import of_csv
+from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.csv_tables import read_csv
 from bert_classifier.serving.http.media_types import CSV, JSON, PLAIN
 
 if TYPE_CHECKING:
@@ -45,10 +45,17 @@ _STRING_OR_PART = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
-    """A decoded request: its records in order, and the number of classes per answer (None: only the best)."""
+    """A decoded request.
+
+    Attributes:
+        records: in order.
+        top_k: number of classes per answer; None: only the best.
+        understood: how a CSV body was read, without any of its cells.
+    """
 
     records: list[Record]
     top_k: int | None = None
+    understood: str = ""
 
 
 def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _ANY_CSV) -> Query:
@@ -67,11 +74,12 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
         RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`.
     """
     records: Iterable[Record]
-    top_k = None
+    top_k, understood = None, ""
     if media_type == JSON:
         records, top_k = _decode_json(body, max_records, csv_form.fields)
     elif media_type == CSV:
-        records = records_of(of_csv(body), csv_form)
+        table = read_csv(body, csv_form, max_records)
+        records, understood = table.records, table.understood
     elif media_type == PLAIN:
         records = of_plain_text(body)
     else:
@@ -79,7 +87,7 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
     kept = list(itertools.islice(records, max_records + 1))
     if len(kept) > max_records:
         raise _too_many_records(f"The request holds more than {max_records} records.")
-    return Query(kept, top_k)
+    return Query(kept, top_k, understood)
 
 
 def _decode_json(body: bytes, max_records: int, fields: TextFields) -> tuple[Iterable[Record], int | None]:

@@ -1,10 +1,16 @@
 """The rows of a CSV body, one at a time: an invalid row does not affect the others."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bert_classifier.data.records import RowError, read_csv_rows
+from bert_classifier.data.dialect import Dialect
+from bert_classifier.data.records import RowError
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record, without_end
+
+RFC_4180 = Dialect()
+_LINE_END = re.compile(r"\r\n?|\n")
+_ENDS_OF_OLD_MACS = re.compile(rb"[^\r\n]*+\r(?!\n)")  # on the first line
 
 
 class CsvRecord(NamedTuple):
@@ -15,31 +21,73 @@ class CsvRecord(NamedTuple):
     is_quoted: bool = False
 
 
-def of_csv(body: bytes) -> Iterator[CsvRecord]:
-    """Yield one record per row.
+class CsvLine(NamedTuple):
+    """A row of CSV: the line on which it starts, without the line end, and its cells or what is wrong with it."""
 
-    The first line of an invalid row counts as a row, and reading continues after it. A row without a fully quoted
-    cell is one text, commas included.
+    text: str
+    cells: list[str] | RecordError
+
+
+class CarriageReturnLines(Lines):
+    """Lines that end at \\r too, as the training's reader has them; for bodies whose first line ends so."""
+
+    def __next__(self) -> str:
+        if self.position == len(self._text):
+            raise StopIteration
+        self.start = self.position
+        match = _LINE_END.search(self._text, self.start)
+        self.position = match.end() if match else len(self._text)
+        return self._text[self.start : self.position]
+
+
+def lines_of(body: bytes) -> Lines:
+    """Return the lines of a CSV body, which end as its first one does."""
+    return CarriageReturnLines(body) if _ENDS_OF_OLD_MACS.match(body) else Lines(body)
+
+
+def rows_of(lines: Lines, dialect: Dialect = RFC_4180) -> Iterator[CsvLine]:
+    """Yield each row.
+
+    The first line of an invalid row counts as a row, and reading continues after it, in linear time.
+
+    Args:
+        dialect: its `skipped` lines must have been read.
     """
-    lines = Lines(body)
+    delimiter, is_quoted = dialect.delimiter, dialect.is_quoted
+    is_plain, has_carriage_returns = not dialect.skips_blanks, isinstance(lines, CarriageReturnLines)
     single_until = 0  # earlier lines belong to an invalid row: parse each alone, for linear time
     for line in lines:
         start, behind = lines.start, lines.position
-        if '"' not in line:
+        if is_plain and (not is_quoted or '"' not in line):
             text = without_end(line)
-            yield CsvRecord(text.split(","), text_record(text))
+            if has_carriage_returns:
+                text = text.removesuffix("\r")
+            yield CsvLine(text, text.split(delimiter))
             continue
         is_single = start < single_until
         lines.position = behind if is_single else start
         try:
-            cells = next(read_csv_rows([line] if is_single else lines)).cells
+            cells = next(dialect.rows([line] if is_single else lines)).cells
         except RowError as error:
             single_until = max(single_until, lines.start)
             lines.position = behind
-            yield CsvRecord([], RecordError(error.cause))
+            yield CsvLine(without_end(line), RecordError(error.cause))
         else:
-            text = without_end(line)
+            yield CsvLine(without_end(line), cells)
+
+
+def of_csv(lines: Lines) -> Iterator[CsvRecord]:
+    """Yield one record per row.
+
+    A row without a fully quoted cell is one text, commas included.
+    """
+    for text, cells in rows_of(lines):
+        if isinstance(cells, RecordError):
+            yield CsvRecord([], cells)
+        elif '"' in text:
             yield CsvRecord(cells, _text_of_cells(cells, text), len(cells) == 1 and cells[0] != text)
+        else:
+            yield CsvRecord(cells, text_record(text))
 
 
 def _text_of_cells(cells: list[str], line: str) -> Record:

@@ -11,6 +11,7 @@ from flask import Response, request
 from gunicorn.http.errors import ParseException
 
 from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import answers, codec, media_types
@@ -39,6 +40,7 @@ class Service(Protocol):
     abstain_below: float
     fields: TextFields
     about: Mapping[str, Any]
+    csv_columns: FixedColumns | None
 
     @property
     def is_ready(self) -> bool:
@@ -78,7 +80,13 @@ class Invocations:
             on_failure.callback(self._leave, admission)
             body = _read_body(self._config.max_body_bytes, deadline, admission)
             service, is_part = self._service, self._config.sagemaker_batch
-            form = CsvForm.of(csv_header, service.labels, is_part=is_part, fields=service.fields)
+            form = CsvForm.of(
+                csv_header,
+                service.labels,
+                is_part=is_part,
+                fields=service.fields,
+                columns=service.csv_columns,
+            )
             query = codec.decode(request_type, body, self._config.serving_max_records, form)
             del body
             results = self._classify(query.records, deadline)

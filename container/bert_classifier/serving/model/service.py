@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.metrics import Metrics
@@ -44,6 +45,7 @@ class ModelService:
         self.abstain_below = 0.0
         self.fields = TextFields()
         self.about: Mapping[str, Any] = {}
+        self.csv_columns: FixedColumns | None = None
 
     def start(self) -> None:
         """Start to load the model; return at once."""
@@ -82,6 +84,7 @@ class ModelService:
     def _start_model(self) -> None:
         try:
             predictors = self._load()
+            self.csv_columns = FixedColumns.of(self._config.serving_csv_columns, predictors[0].fields)
         except Exception as error:  # noqa: BLE001 - a server without a model must not stay up
             self._on_failure(error)
             return
@@ -94,6 +97,8 @@ class ModelService:
         self.abstain_below = predictors[0].abstain_below if own is None else own
         if self.abstain_below:
             logger.info("answers with a score below %g get no label", self.abstain_below)
+        if self.csv_columns is not None:
+            logger.info("CSV bodies have the columns of SERVING_CSV_COLUMNS: %s", self.csv_columns.columns)
         self._batcher = MicroBatcher(
             [predictor.predict for predictor in predictors],
             cost_of=predictors[0].cost_of,

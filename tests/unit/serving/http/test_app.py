@@ -140,8 +140,8 @@ def test_nothing_to_classify(client):
         ('["a"]', JSON, {"Accept": "text/html"}, (406, "not_acceptable")),
         (["a"] * 51, JSON, {}, (413, "too_many_records")),
         ([{"text": "a", "text_pair": "b"}], JSON, {}, (400, "second_text")),
-        ("text\napple", CSV, {}, (400, "bad_csv")),
-        ("Alpha,apple\nBeta,river", CSV, {}, (400, "bad_csv")),
+        ("text\n", CSV, {}, (400, "bad_csv")),
+        ("Alpha,apple\nBeta,river\nOther,ocean", CSV, {}, (400, "bad_csv")),
         ("apple", "text/csv; header=first", {}, (415, "unsupported_media_type")),
     ],
 )

@@ -1,0 +1,286 @@
+"""Tables in CSV bodies: with a header, as training data without one, or with the columns that a setting gives."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+
+from bert_classifier.data.columns import ColumnsError, bare, names_both
+from bert_classifier.data.csv_looks import LabelColumns
+from bert_classifier.data.csv_table import fitted, used_width
+from bert_classifier.data.dialect import Dialect, Sample, find_dialect, first_lines, told_in
+from bert_classifier.data.header import DELIMITERS
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.shapes import shapes_of
+from bert_classifier.data.table_base import is_shifted
+from bert_classifier.data.text_columns import (
+    FixedColumns,
+    TextColumns,
+    columns_by_place,
+    columns_named,
+    header_settings,
+)
+from bert_classifier.job.wording import counted
+from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record
+from bert_classifier.serving.http.csv_form import (
+    ABSENT,
+    PRESENT,
+    CsvBody,
+    CsvForm,
+    bad_csv,
+    is_blank,
+    texts_of,
+    texts_of_part,
+    without_skipped,
+)
+from bert_classifier.serving.http.csv_rows import CsvLine, lines_of, of_csv, rows_of
+
+_SAMPLE_LINES = 200
+_LONGEST_NAME = 100  # characters, of a column that a row may repeat
+_DELIMITERS = ",;\t|~^"  # the last two are recognised in a header, but in no table
+_PLURALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_ANNOUNCE = "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent."
+
+
+def read_csv(body: bytes, form: CsvForm, max_records: int) -> CsvBody:
+    """Return the records of a body.
+
+    A complete body may be a table: with a header, or in whose rows all labels are classes of the model.
+
+    Args:
+        max_records: rows up to which a table without a header is looked at.
+    Raises:
+        RequestError: 400 for a header, or for labels, that leave the text open; for those of a part of a file; from
+            the iterator at the end if most rows that are no table have a label in the same place.
+    """
+    if form.columns is not None:
+        return _with_columns(body, form, form.columns)
+    if form.is_part:
+        return CsvBody(texts_of_part(Lines(body), form))
+    lines = lines_of(body)
+    try:
+        table = _headed(lines, form) or _unnamed(lines, form, max_records)
+    except ColumnsError as error:
+        raise bad_csv(error.cause, error.remedy) from None
+    if table is None:
+        _refuse_sep_line(lines, form)
+        lines = lines if type(lines) is Lines else Lines(body)
+        lines.position = 0
+        table = CsvBody(texts_of(lines, form))
+    return table
+
+
+def _refuse_sep_line(lines: Lines, form: CsvForm) -> None:
+    lines.position = 0
+    if form.header != ABSENT and told_in(next(lines, "")):
+        raise bad_csv(
+            "The first row is the sep= line of a spreadsheet, but the columns below it are not clear.",
+            "Send a header row that names the columns; if it is a text, send text/csv; header=absent.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Table:
+    """How to read the rows of a table.
+
+    Attributes:
+        names: of the columns, without case and separators; empty without a header.
+    """
+
+    dialect: Dialect
+    columns: TextColumns
+    names: tuple[str, ...] = ()
+
+    def record_of(self, row: CsvLine) -> Record:
+        """Return the record of a row, or what is wrong with it."""
+        cells, columns = row.cells, self.columns
+        if isinstance(cells, RecordError):
+            return cells
+        if is_blank(cells):
+            return text_record("")
+        if len(cells) != columns.width:
+            cells = fitted(cells, columns.width)
+            if len(cells) != columns.width:
+                return RecordError(self._wrong_width(len(cells)))
+        if self.dialect.swallows(cells):
+            return RecordError("a quote in the row seems never to be closed: a cell holds tabs and line ends")
+        if self._repeats_header(cells):
+            return RecordError("the row repeats the header: files seem to have been joined")
+        return text_record(columns.text_of(cells))
+
+    def _wrong_width(self, width: int) -> str:
+        delimiters = _PLURALS.get(self.dialect.delimiter, "delimiters")
+        quote = f": quote a text that has {delimiters}" if width > self.columns.width else ""
+        return f"the row has {counted(width, 'cell')} instead of {self.columns.width}{quote}"
+
+    def _repeats_header(self, cells: Sequence[str]) -> bool:
+        is_short = len(self.names) > 1 and max(map(len, cells)) <= _LONGEST_NAME
+        return is_short and tuple(map(bare, cells)) == self.names
+
+
+def _with_columns(body: bytes, form: CsvForm, fixed: FixedColumns) -> CsvBody:
+    """Read a body by the columns of a setting; a first row that names them is left out."""
+    lines = Lines(body)
+    dialect, columns = Dialect(fixed.delimiter), fixed.columns
+    if form.header != ABSENT:
+        first = next(_filled(rows_of(lines, dialect)), None)
+        is_header = first is not None and not isinstance(first.cells, RecordError)
+        is_header = is_header and fixed.is_named_by(first.cells)
+        if form.header == PRESENT and first is not None and not is_header and not form.is_part:
+            raise bad_csv(
+                "The header is announced, but it is not that of SERVING_CSV_COLUMNS.",
+                "Send these columns, or change the setting.",
+            )
+        lines.position = lines.position if is_header else 0
+    if columns.width == 1:
+        return CsvBody((row.record for row in of_csv(lines)), f"columns as set, {columns}")
+    table = _Table(dialect, columns, fixed.names)
+    return CsvBody(map(table.record_of, rows_of(lines, dialect)), f"columns as set, {columns}")
+
+
+def _filled(rows: Iterator[CsvLine]) -> Iterator[CsvLine]:
+    return (row for row in rows if isinstance(row.cells, RecordError) or not is_blank(row.cells))
+
+
+def _first_rows(lines: Lines, told: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the cells of the first row that is not blank, by each delimiter that it has.
+
+    Args:
+        told: a delimiter that the training was told.
+    """
+    lines.position = 0
+    line = next((line for line in lines if line.strip().strip(",;|")), "")
+    sep = told_in(line) if lines.start == 0 else ""
+    if sep:
+        line = next((line for line in lines if line.strip().strip(",;|")), "")
+    start = lines.start
+    for delimiter in [sep] if sep else dict.fromkeys([*DELIMITERS, *([told] if told else [])]):
+        if delimiter == "," or delimiter in line:
+            lines.position = start
+            row = next(rows_of(lines, Dialect(delimiter)), None)
+            if row is not None and not isinstance(row.cells, RecordError):
+                yield delimiter, row.cells
+
+
+def _sampled(lines: Lines, settings: ReaderSettings) -> tuple[Dialect, Sample]:
+    """Return the dialect of the first rows, and the rows."""
+    lines.position = 0
+    first, is_whole = first_lines(itertools.islice(lines, _SAMPLE_LINES))
+    return find_dialect(first, settings, is_whole=is_whole and len(first) < _SAMPLE_LINES)
+
+
+def _headed(lines: Lines, form: CsvForm) -> CsvBody | None:
+    """Return the rows below a header; None if the first row is not announced as one and does not look like one."""
+    if form.header == ABSENT:
+        return None
+    likely = _likely_delimiters(lines, form)
+    if not likely and form.header != PRESENT:
+        return None
+    others = [delimiter for delimiter in likely if delimiter not in DELIMITERS]
+    dialect, sample = _sampled(lines, header_settings(form.fields, others[0] if others else ""))
+    if form.header != PRESENT:
+        _refuse_doubtful(sample, form)
+    dialect = without_skipped(lines, dialect)
+    header = next(_filled(rows_of(lines, dialect)), CsvLine("", [])).cells
+    if isinstance(header, RecordError):
+        raise bad_csv(f"The header row cannot be read ({header.error}).", "Correct the row.")
+    names = [name.strip().removeprefix("\ufeff") for name in header]
+    if len(names) < 2:
+        if names:
+            _check_only_name(names, form)
+        return CsvBody(texts_of(lines, form), "header, one text per row")
+    columns = columns_named(names, form.fields)
+    table = _Table(dialect, columns, tuple(map(bare, names)))
+    return CsvBody(map(table.record_of, rows_of(lines, dialect)), f"header, {columns}")
+
+
+def _likely_delimiters(lines: Lines, form: CsvForm) -> list[str]:
+    """Return the delimiters by which the first row looks like a header."""
+    found = []
+    for delimiter, cells in _first_rows(lines, form.fields.delimiter):
+        is_likely = form.is_likely_header(cells)
+        if delimiter not in DELIMITERS:  # blanks, perhaps, as in any text
+            is_likely = names_both(cells) or len(form.fields.names & {*map(bare, cells)}) > 1
+        if is_likely:
+            found.append(delimiter)
+    return found
+
+
+def _check_only_name(names: Sequence[str], form: CsvForm) -> None:
+    """Refuse the only name of a header if it may be several, or lacks a title that the training had."""
+    if any(mark in names[0] for mark in _DELIMITERS) and form.is_likely_header(names):
+        raise bad_csv(
+            "The first row looks like a header, but its columns are not separated as those below it, or by an unusual"
+            " sign.",
+            f"Separate all columns by commas, semicolons, tabs or bars. {_ANNOUNCE}",
+        )
+    if form.fields.title:
+        columns_named(names, form.fields)
+
+
+def _refuse_doubtful(sample: Sample, form: CsvForm) -> None:
+    """Refuse a first row that looks like a header, but not to the rows below it.
+
+    Raises:
+        RequestError: 400 when there are none, when most of them are of another width, or when one has the same cell.
+    """
+    header, rows = sample.rows[0], sample.rows[1:]
+    width = len(header)
+    what = ""
+    if not rows and sample.error is None:
+        what = "there is no row below it"
+    elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows):
+        what = f"most rows have not as many cells as it, {width}"
+    elif not names_both(header) and any(
+        form.is_likely_header([name]) and any(row[at : at + 1] == [name] for row in rows)
+        for at, name in enumerate(header)
+    ):
+        what = "its names occur in other rows too"
+    if what:
+        raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
+
+
+def _unnamed(lines: Lines, form: CsvForm, max_records: int) -> CsvBody | None:
+    """Return the rows of a table without a header; None if not every row has a class of the model where labels are."""
+    for delimiter, cells in _first_rows(lines, ""):
+        if len(cells) == 1 or form.labels.isdisjoint(cell.strip().casefold() for cell in cells):
+            continue
+        dialect, sample = _sampled(lines, ReaderSettings(header="false", delimiter=delimiter))
+        rows = sample.rows
+        width = used_width(rows) if rows else 0
+        for columns in columns_by_place(width, form.fields):
+            table = _Table(without_skipped(lines, dialect), columns)
+            if not _looks_shifted(columns, rows) and _fits(table, lines, form, max_records):
+                rest = without_skipped(lines, dialect)
+                label = f"label in column {(columns.roles.label or 0) + 1}"
+                return CsvBody(map(table.record_of, rows_of(lines, rest)), f"no header, {label}, {columns}")
+    return None
+
+
+def _looks_shifted(columns: TextColumns, rows: Sequence[list[str]]) -> bool:
+    """Return whether three columns do not look like label, title and text."""
+    roles, width = columns.roles, columns.width
+    if roles.title is None or roles.is_title_joined:
+        return False
+    same = [row for row in (fitted(row, width) for row in rows) if len(row) == width]
+    return is_shifted(shapes_of([""] * width, same), roles)
+
+
+def _fits(table: _Table, lines: Lines, form: CsvForm, max_records: int) -> bool:
+    """Return whether each row has the table's width and a class of the model as its label."""
+    columns, delimiter = table.columns, table.dialect.delimiter
+    at = columns.roles.label
+    labels = LabelColumns(form.labels)
+    for text, cells in itertools.islice(rows_of(lines, table.dialect), max_records + 1):
+        if isinstance(cells, RecordError):
+            return False
+        if is_blank(cells):
+            continue
+        cells = fitted(cells, columns.width)
+        if len(cells) != columns.width or at is None or cells[at].strip().casefold() not in form.labels:
+            return False
+        if '"' in text:
+            labels.add_cells(delimiter, cells)
+        else:
+            labels.add(text.split(","))
+    is_told = bool(form.fields.numbers) and columns.width > 2
+    return is_told or bool(labels.place)
