@@ -6,11 +6,11 @@ from typing import Self
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
-from bert_classifier.data.dialect import Dialect
+from bert_classifier.data.dialect import Dialect, told_in
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record
-from bert_classifier.serving.http.csv_rows import CsvRecord, of_csv, rows_of
+from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record, RecordError
+from bert_classifier.serving.http.csv_rows import RFC_4180, CsvRecord, of_csv, rows_of
 
 PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
 ONE_TEXT = "one text per row"
@@ -78,6 +78,16 @@ def is_blank(cells: Sequence[str]) -> bool:
     return not "".join(cells).strip()
 
 
+def first_cells(lines: Lines, dialect: Dialect = RFC_4180) -> list[str] | None:
+    """Return the cells of the first row that is not blank; None without one, or if it is invalid."""
+    for _, cells in rows_of(lines, dialect):
+        if isinstance(cells, RecordError):
+            return None
+        if not is_blank(cells):
+            return cells
+    return None
+
+
 def texts_of(lines: Lines, form: CsvForm) -> Iterator[Record]:
     """Yield each row as one text.
 
@@ -99,8 +109,8 @@ def texts_of_part(lines: Lines, form: CsvForm) -> Iterator[Record]:
             f"{_OF_PARTS}.",
         )
     if form.header != ABSENT:
-        first = next((cells for _, cells in rows_of(lines) if cells and not is_blank(cells)), [])
-        if form.is_likely_header(first):
+        first = first_cells(lines) or []
+        if form.is_likely_header(first) or told_in(",".join(first)):
             raise bad_csv(
                 "The first row looks like a header, which names columns.",
                 f"{_OF_PARTS}; if it is a text, send the Content-Type text/csv; header=absent.",

@@ -27,6 +27,7 @@ from bert_classifier.serving.http.csv_form import (
     CsvBody,
     CsvForm,
     bad_csv,
+    first_cells,
     is_blank,
     texts_of,
     texts_of_part,
@@ -121,10 +122,9 @@ def _with_columns(body: bytes, form: CsvForm, fixed: FixedColumns) -> CsvBody:
     """Read a body by the columns of a setting; a first row that names them is left out."""
     lines = Lines(body)
     dialect, columns = Dialect(fixed.delimiter), fixed.columns
-    if form.header != ABSENT:
-        first = next(_filled(rows_of(lines, dialect)), None)
-        is_header = first is not None and not isinstance(first.cells, RecordError)
-        is_header = is_header and fixed.is_named_by(first.cells)
+    if form.header != ABSENT or columns.width > 1:
+        first = first_cells(lines, dialect)
+        is_header = first is not None and fixed.is_named_by(first)
         if form.header == PRESENT and first is not None and not is_header and not form.is_part:
             raise bad_csv(
                 "The header is announced, but it is not that of SERVING_CSV_COLUMNS.",
