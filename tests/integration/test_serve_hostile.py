@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.hostile_requests import CANARY, hostile_request
+from support.raw_http import exchange
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -32,23 +33,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]
         yield process
 
 
-def _exchange(server: ServingProcess, request: bytes) -> bytes:
-    """Send bytes and no more, and return all that comes back."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        try:
-            connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-        except ConnectionError:  # cut off while still sending
-            return b""
-
-
 def _attack(server: ServingProcess, number: int) -> Counter[int]:
     statuses: Counter[int] = Counter()
     random_ = random.Random(f"{SEED}-{number}")
     for _ in range(REQUESTS // CLIENTS):
         request = hostile_request(random_)
-        answer = _exchange(server, request)
+        answer = exchange(server.port, request)
         for status in re.findall(rb"(?m)^HTTP/1\.[01] (\d{3}) ", answer):
             statuses[int(status)] += 1
             assert int(status) < 500 or int(status) == 501, (request, answer)
@@ -101,7 +91,7 @@ def test_what_the_parser_refuses_is_counted_and_logged(server, request_, status)
         return [line for line in lines if line["status"] == status]
 
     counts, lines = counted(), len(logged())
-    assert _exchange(server, request_).startswith(f"HTTP/1.1 {status} ".encode())
+    assert exchange(server.port, request_).startswith(f"HTTP/1.1 {status} ".encode())
     assert counted() == counts + 1
     (line,) = logged()[lines:]
     assert (line["method"], line["path"], line["bytes_in"]) == ("-", "-", None)
@@ -137,7 +127,7 @@ def test_a_head_that_comes_too_slowly_is_counted(server):
 )
 def test_what_fronts_read_otherwise_is_refused(server, request_):
     """A request that two servers could cut differently is refused, and what follows it is not executed."""
-    answer = _exchange(server, request_)
+    answer = exchange(server.port, request_)
     assert re.match(rb"HTTP/1\.[01] (400|501) |$", answer)
     assert b" 404 " not in answer
     assert answer.count(b"HTTP/1.") <= 1

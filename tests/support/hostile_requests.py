@@ -65,6 +65,8 @@ def hostile_request(random_: random.Random) -> bytes:
         f"Content-Type: {random_.choice(_TYPES)}",
         *random_.choices(_HEADERS, k=random_.choice((0, 0, 1, 1, 2, 4))),
     ]
+    if random_.random() < 0.95:
+        headers.append("Host: a")
     framing = random_.random()
     if framing < 0.8:
         headers.append(

@@ -69,14 +69,19 @@ class ServingProcess:
         return self._log_file.read_text(encoding="utf-8")
 
     @property
-    def worker(self) -> int:
-        """Process id of the worker."""
+    def workers(self) -> list[int]:
+        """Process ids of the parent's children."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        while not (found := children.read_text().split()):
+        return [int(number) for number in children.read_text().split()]
+
+    @property
+    def worker(self) -> int:
+        """Process id of the worker, once there is one."""
+        while not (found := self.workers):
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server has ended, log: {self.log}")
             time.sleep(0.01)
-        return int(found[0])
+        return found[0]
 
     def ask(
         self, method: str, path: str, body: bytes | str | None = None, **headers: str

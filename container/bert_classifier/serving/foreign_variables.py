@@ -2,14 +2,23 @@
 
 from collections.abc import MutableMapping
 
-# Read by gunicorn and prometheus_client themselves, on import or later, whatever the server sets.
+# Read by gunicorn, Flask and prometheus_client themselves, on import or later, whatever the server sets.
 _OF_LIBRARIES = (
     "WEB_CONCURRENCY",
+    "GUNICORN_CMD_ARGS",
+    "FORWARDED_ALLOW_IPS",
+    "PORT",
+    "SENDFILE",
+    "NOTIFY_SOCKET",
+    "FLASK_DEBUG",
+    "FLASK_RUN_FROM_CLI",
     "GUNICORN_PID",
     "GUNICORN_FD",
     "LISTEN_PID",
     "LISTEN_FDS",
     "SCRIPT_NAME",
+    "PROMETHEUS_DISABLE_CREATED_SERIES",
+    "PROMETHEUS_LEGACY_NAME_VALIDATION",
     "PROMETHEUS_MULTIPROC_DIR",
     "prometheus_multiproc_dir",
 )

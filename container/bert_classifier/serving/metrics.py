@@ -5,6 +5,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from bert_classifier.serving import refusals
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CUTS = ("slow_head", "slow_answer", "bug")  # reasons for closing a connection midway
@@ -31,6 +33,11 @@ class Metrics:
         self._cut = Counter(
             "connections_cut", "Connections closed amid request or answer.", ["reason"], **own
         )
+        self._refused = Counter(
+            "parser_refusals", "Requests that were not proper HTTP, by error code.", ["reason"], **own
+        )
+        for code in refusals.CODES:
+            self._refused.labels(code)
         for reason in CUTS:
             self._cut.labels(reason)
         for stage in STAGES:
@@ -53,6 +60,10 @@ class Metrics:
     def note_request(self, status: int) -> None:
         """Count an answer."""
         self._requests.labels(str(status)).inc()
+
+    def note_parser_refusal(self, code: str) -> None:
+        """Count a request that never reached the application, by one of refusals.CODES."""
+        self._refused.labels(code).inc()
 
     def note_records(self, outcome: str, count: int) -> None:
         """Count records by outcome: classified, abstained, refused (invalid) or failed (in the model)."""

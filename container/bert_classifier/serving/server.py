@@ -160,9 +160,10 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         logging.shutdown()
         os._exit(REPLACE_ME)
 
-    def note_refusal(self, status: int, bytes_out: int, began: float) -> None:
+    def note_refusal(self, status: int, code: str, bytes_out: int, began: float) -> None:
         """In the worker: count and log a request that was not valid HTTP and never reached the application."""
         self._metrics.note_request(status)
+        self._metrics.note_parser_refusal(code)
         if self._config.serving_access_log:
             access_log.Entry.of_refusal(status, bytes_out, began).write()
 
@@ -188,6 +189,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             "graceful_timeout": int(STOP_S + LAST_WORDS_S + CLOSE_TIMEOUT_S),
             "keepalive": KEEPALIVE_S,
             "control_socket_disable": True,
+            "forwarded_allow_ips": "",  # a proxy's headers mean nothing here, not even one's on this machine
             "accesslog": None,
             "loglevel": "warning",
             "logger_class": _Log,

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 BODY_S = 5.0  # for a body, plus one second per megabyte of it
 ANSWER_S = 10.0  # for the client to take the answer, likewise
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BYTES_PER_S = 1_000_000  # minimum rate, on top of the seconds above
 
 
@@ -22,9 +23,11 @@ class TimedSocket(socket.socket):
 
     Attributes:
         read_until: on time.monotonic's clock.
+        owes_continue: whether the client waits for "100 Continue" before it sends the body; recv says it.
     """
 
     read_until = 0.0
+    owes_continue = False
 
     @classmethod
     def adopt(cls, other: socket.socket) -> Self:
@@ -40,6 +43,9 @@ class TimedSocket(socket.socket):
         left = self.read_until - time.monotonic()
         if left <= 0:  # even if data is there: otherwise a steady trickle would never end
             raise TooSlowError
+        if self.owes_continue:
+            self.owes_continue = False
+            self.sendall(_CONTINUE)
         self.settimeout(left)
         try:
             return super().recv(size, flags)

@@ -26,16 +26,11 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from gunicorn.http.errors import (
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-    UnsupportedTransferCoding,
-)
 from gunicorn.workers.gthread import ThreadWorker
 
 from bert_classifier.serving.connection import Connection
 from bert_classifier.serving.listening import refuse_new_connections
+from bert_classifier.serving.refusals import FAILED, check_head, refusal_of
 from bert_classifier.serving.timed_socket import TooSlowError
 
 logger = logging.getLogger(__name__)
@@ -50,12 +45,6 @@ _LINGER_S = 2.0  # for the client to close its side after the last answer
 _TURN_S = 1.0
 _ACCEPTS_PER_TURN = 64
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_STATUS_OF_PARSER: tuple[tuple[type[Exception], str], ...] = (
-    (LimitRequestLine, "414 URI Too Long"),
-    (LimitRequestHeaders, "431 Request Header Fields Too Large"),
-    (UnsupportedTransferCoding, "501 Not Implemented"),
-    (ParseException, "400 Bad Request"),
-)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type information
@@ -235,9 +224,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Answer one request."""
-        codings = {value.strip().lower() for name, value in req.headers if name == "TRANSFER-ENCODING"}
-        if codings - {"chunked"}:  # the parser lets "gzip, chunked" through, and nobody would unpack it
-            raise UnsupportedTransferCoding("only chunked")
+        check_head(req)
+        req.path = req.path or "/"  # of "GET http://host"
+        conn.sock.owes_continue, req._expected_100_continue = req._expected_100_continue, False
         wants_close, decided = req.should_close, None
 
         def should_close() -> bool:
@@ -268,18 +257,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer invalid HTTP in JSON; the log does not quote it."""
-        began = time.monotonic()
-        status = next((text for kind, text in _STATUS_OF_PARSER if isinstance(exc, kind)), None)
-        if status is None:
-            status = "500 Internal Server Error"
+        began, refusal = time.monotonic(), refusal_of(exc)
+        if refusal is FAILED:
             logger.error("a connection failed: %s", type(exc).__name__)
-        reason = status.split(" ", 1)[1]
-        error = {
-            "error": f"The request is not proper HTTP ({reason}).",
-            "code": reason.lower().replace(" ", "_"),
-        }
-        body = json.dumps(error).encode()
-        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        body = json.dumps({"error": refusal.error, "code": refusal.code}).encode()
+        head = (
+            f"HTTP/1.1 {refusal.status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        )
         with contextlib.suppress(OSError):
             client.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
-        self.app.note_refusal(int(status.split(" ", 1)[0]), len(body), began)
+        self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(body), began)

@@ -61,3 +61,18 @@ def test_a_port_that_refuses_keeps_what_it_has():
             assert served.recv(100) == b"still here"
         for each in (early, late):
             each.close()
+
+
+def test_a_client_that_waits_is_asked_for_its_body_once(pair):
+    """By the first read that needs more than has come, and not by one whose time is over."""
+    served, client = pair
+    served.owes_continue = True
+    with pytest.raises(TooSlowError):
+        served.recv(1)
+    served.read_until = time.monotonic() + 10
+    for byte in (b"a", b"b"):
+        client.sendall(byte)
+        assert served.recv(1) == byte
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    served.close()
+    assert client.recv(100) == b""

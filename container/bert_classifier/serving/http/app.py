@@ -93,7 +93,9 @@ def _end_connection_if_body_is_unread(response: Response) -> Response:
     stream = request.environ["wsgi.input"]
     if not hasattr(stream, "force_close"):  # not under our worker
         return response
-    request.environ["gunicorn.socket"].read_until = time.monotonic() + _DISCARD_S
+    sock = request.environ["gunicorn.socket"]
+    # A client that waits for "100 Continue" must not be asked for a body that nobody reads.
+    sock.read_until = time.monotonic() + (0.0 if sock.owes_continue else _DISCARD_S)
     try:
         is_unread = stream.failed or len(stream.read(_MOST_TO_DISCARD)) == _MOST_TO_DISCARD
     except (OSError, ParseException):  # broken, or not here yet
