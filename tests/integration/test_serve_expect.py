@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.raw_http import exchange, json_of
+from support.raw_http import exchange, json_of, read_answer
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -60,7 +60,7 @@ REFUSED = {
 def test_what_the_head_decides_is_answered_at_once(server, client, name):
     """The client is not asked for its body, and what it sends all the same is no request."""
     client.sendall(REFUSED[name])
-    answer = client.recv(65536)
+    answer = read_answer(client)
     client.sendall(SMUGGLED)
     client.shutdown(socket.SHUT_WR)
     answer += b"".join(iter(lambda: client.recv(65536), b""))
@@ -75,10 +75,10 @@ def test_a_body_that_is_wanted_is_asked_for_once(client):
     """And the connection stays open for the next request."""
     for expectation in (b"100-continue", b"100-Continue"):
         client.sendall(TEXT.replace(b"100-continue", expectation) + FIVE)
-        assert client.recv(65536) == CONTINUE
+        assert read_answer(client) == CONTINUE
         client.sendall(b"ap")
         client.sendall(b"ple")
-        answer = client.recv(65536)
+        answer = read_answer(client)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"\r\nConnection: keep-alive\r\n" in answer
 
@@ -86,9 +86,9 @@ def test_a_body_that_is_wanted_is_asked_for_once(client):
 def test_a_chunked_body_is_asked_for(client):
     """Its length is unknown, so that only the limit can refuse it."""
     client.sendall(TEXT + b"Transfer-Encoding: chunked\r\n\r\n")
-    assert client.recv(65536) == CONTINUE
+    assert read_answer(client) == CONTINUE
     client.sendall(b"5\r\napple\r\n0\r\n\r\n")
-    assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert read_answer(client).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_what_need_not_be_asked_is_not(server, request_):
 def test_at_the_limit_nobody_is_asked(server, client):
     """429 and 503 come before the body, as the client then has to send it again."""
     client.sendall(TEXT + FIVE)
-    assert client.recv(65536) == CONTINUE  # and now it holds the only place
+    assert read_answer(client) == CONTINUE  # and now it holds the only place
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as other:
         other.sendall(TEXT + FIVE)
-        assert other.recv(65536).startswith(b"HTTP/1.1 429 ")
+        assert read_answer(other).startswith(b"HTTP/1.1 429 ")
     client.sendall(b"apple")
-    assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert read_answer(client).startswith(b"HTTP/1.1 200 ")
 
 
 def test_without_a_model_nobody_is_asked(model, tmp_path):
@@ -124,7 +124,7 @@ def test_without_a_model_nobody_is_asked(model, tmp_path):
         process.wait_until_it_listens()
         with socket.create_connection(("127.0.0.1", process.port), timeout=30) as early:
             early.sendall(TEXT + FIVE)
-            assert early.recv(65536).startswith(b"HTTP/1.1 503 ")
+            assert read_answer(early).startswith(b"HTTP/1.1 503 ")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
