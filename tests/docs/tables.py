@@ -11,8 +11,8 @@ if __name__ == "__main__":
 
 from bert_classifier.job.config import ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
-from launcher.commands.invoke import InvokeSettings
 from launcher.settings.inference import DeploySettings, TransformSettings
+from launcher.settings.invocation import InvokeSettings
 from launcher.settings.training import TrainSettings
 from launcher.settings.workload import WorkloadSettings
 from support.tool_files.forms_table import forms_table

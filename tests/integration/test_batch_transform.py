@@ -1,5 +1,6 @@
 """`batch-transform` against moto: the requests field by field, what is uploaded, what is refused before."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ def transform(aws: Aws) -> Callable[..., Ended]:
     """Return a function that runs a batch transform with an artifact and an image that are there."""
     prepare(aws)
     always = (*WITH_MODEL, f"--s3-prefix=s3://{BUCKET}/mine")
-    return lambda *arguments, here=aws: here.launch("batch-transform", *always, *arguments)
+    return lambda *arguments, here=aws, **environ: here.launch(
+        "batch-transform", *always, *arguments, **environ
+    )
 
 
 @pytest.fixture
@@ -167,8 +170,9 @@ def test_all_problems_are_reported_at_once_and_nothing_is_sent(transform, aws, t
     """A text over two lines, which SageMaker would cut; more than it holds; a machine that it has not."""
     (tmp_path / "texts.csv").write_text('fine\n"a text\nover two lines"\n', encoding="utf-8")
     ended = transform(
-        f"--input={tmp_path}", "--max-payload=60", "--max-concurrent=2", "--instance-type=ml.m9.xlarge"
-    )
+        f"--input={tmp_path}", "--max-payload=60", "--max-concurrent=2", "--instance-type=ml.m9.xlarge",
+        "--content-type=text/csv",
+    )  # fmt: skip
     assert ended.code == 2
     for expected in (
         "texts.csv line 2 has a text with a line break, at which SageMaker splits it",
@@ -177,5 +181,67 @@ def test_all_problems_are_reported_at_once_and_nothing_is_sent(transform, aws, t
     ):
         assert expected in ended.err
     assert "CreateModel" not in aws.operations()
-    assert "The media types of README.md are unknown" in transform("--input=README.md").err
+    assert "The media type of README.md is unknown" in transform("--input=README.md").err
     assert "No texts are given. Give INPUT=texts.csv" in transform().err
+
+
+def stored(aws: Aws) -> dict[str, bytes]:
+    """Return the texts that were uploaded, by name."""
+    keys = [key for key in aws.stored() if "/transform/input/" in key]
+    client = aws.client("s3")
+    return {key.rpartition("/")[2]: client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
+
+def test_training_data_are_classified_as_they_are(transform, aws, tmp_path):
+    """The rows byte for byte, their columns and what to answer in variables, each prediction beside its row."""
+    path = tmp_path / "train.csv"
+    path.write_bytes(b'label,text\r\n7,"one, two"\r\n\r\n3,three')
+    ended = transform(
+        f"--input={path}", "--top-k=all", "--inference-output=predicted_label,probabilities", "--join", "--no-wait"
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert stored(aws) == {"train.csv": b'7,"one, two"\r\n\r\n3,three'}
+    request = only(aws.requests("CreateTransformJob"))
+    assert request["DataProcessing"] == {"JoinSource": "Input"}
+    assert (request["TransformInput"]["ContentType"], request["TransformOutput"]["Accept"]) == (
+        "text/csv",
+        "text/csv",
+    )
+    assert only(aws.requests("CreateModel"))["PrimaryContainer"]["Environment"] == {
+        "SERVING_CSV_COLUMNS": "label,text",
+        "SERVING_TOP_K": "all",
+        "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities",
+    }
+    assert "train.csv: CSV; text: text; label: label, ignored; sent without its header row" in ended.err
+    assert "columns of the output: label,text, then predicted_label,probabilities,error" in ended.err
+
+
+def test_what_the_server_does_not_read_is_sent_as_json_lines(transform, aws, tmp_path):
+    """What was written anew is removed from this machine; joined to the file it cannot be."""
+    path = tmp_path / "reviews.csv.gz"
+    path.write_bytes(gzip.compress("review;stars\nünder;5\n;4\n".encode()))
+    (scratch := tmp_path / "scratch").mkdir()
+    ended = transform(f"--input={path}", "--no-wait", TMPDIR=str(scratch))
+    assert ended.code == 0, ended.err
+    assert stored(aws) == {"reviews.jsonl": '{"text": "ünder"}\n{"text": ""}\n'.encode()}
+    request = only(aws.requests("CreateTransformJob"))
+    assert request["TransformInput"]["ContentType"] == "application/jsonlines"
+    assert only(aws.requests("CreateModel"))["PrimaryContainer"]["Environment"] == {}
+    assert "reviews.csv.gz: gzipped CSV with ';' between cells; text: review; label: stars" in ended.err
+    assert "1 row of 2 without a text, each answered with an error: line 3: the text is empty" in ended.err
+    assert list(scratch.iterdir()) == []
+    refused = transform(f"--input={path}", "--join")
+    assert refused.code == 2
+    assert "join: predictions cannot be joined to files that are sent as JSON Lines" in refused.err
+
+
+def test_columns_of_csv_in_s3_are_handed_over(transform, aws):
+    """Nothing is rewritten there; without them the plan says that rows are taken as texts."""
+    aws.put("in/part-1.csv", "7,one\n")
+    ended = transform(f"--input=s3://{BUCKET}/in", "--columns=label,text", "--dry-run")
+    assert ended.code == 0, ended.err
+    assert '"SERVING_CSV_COLUMNS": "label,text"' in ended.out
+    alone = transform(f"--input=s3://{BUCKET}/in", "--dry-run")
+    assert "SERVING_CSV_COLUMNS" not in alone.out
+    assert "CSV in S3 is taken as texts alone" in alone.err
+    assert "COLUMNS=label,text" in alone.err

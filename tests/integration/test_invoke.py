@@ -1,5 +1,6 @@
 """`invoke` against moto: what is sent, what is shown of the answer, and what a refusal of the container means."""
 
+import gzip
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from support.aws import BUCKET, ROLE, Aws
 from support.aws_stand_in import Answer
 from support.hosting import HOST, TAG
 
+LINES = b'{"text": "one"}\n{"text": ""}\n'
 ANSWERS = [{"label": "Film", "score": 0.98}, {"error": "The text is empty", "code": "empty"}]
 
 
@@ -35,11 +37,11 @@ def make(aws: Aws, **more: object) -> str:
 def test_a_text_is_sent_and_its_answer_shown(aws, endpoint):
     """JSON with the text; a line of score and class for each record, the reason where there is none."""
     path = f"/endpoints/{endpoint}/invocations"
-    with aws.answering(**{path: Answer.json(ANSWERS)}) as here:
-        ended = here.launch("invoke", "Ein Text", "--top-k=2")
-    assert (ended.code, ended.out) == (0, "0.9800 Film\n–      The text is empty (empty)\n"), ended.err
+    with aws.answering(**{path: Answer.json([ANSWERS])}) as here:
+        ended = here.launch("invoke", "Ein Text", "--top-k=all")
+    assert (ended.code, ended.out) == (0, "0.9800 Film   –      The text is empty (empty)\n"), ended.err
     ((_, body),) = aws.answered
-    assert json.loads(body) == {"inputs": "Ein Text", "parameters": {"top_k": 2}}
+    assert json.loads(body) == {"inputs": "Ein Text", "parameters": {"top_k": None}}
     with aws.answering(
         **{path: Answer.json([[{"label": "A", "score": 0.75}, {"label": "B", "score": 0.25}]])}
     ) as here:
@@ -57,6 +59,44 @@ def test_a_file_is_sent_as_it_is(aws, endpoint, tmp_path):
     ((headers, body),) = aws.invocations()
     assert body == file.read_bytes()
     assert (headers["Content-Type"], headers["Accept"]) == ("text/csv", "text/csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "content_type", "body"),
+    [
+        ("train.csv", b"label,text\n7,one\n", (), "text/csv", b"label,text\n7,one\n"),
+        ("train.tsv", b"label\ttext\n7\tone\n", (), "text/csv", b"label\ttext\n7\tone\n"),
+        ("a.json", b'[{"text": "one"}]', (), "application/json", b'[{"text": "one"}]'),
+        ("a.csv", b'"odd" row\n', (), "text/csv", b'"odd" row\n'),
+        ("a.csv.gz", gzip.compress(b"label,text\n7,one\n3,\n"), (), "application/jsonlines", LINES),
+        ("a.csv", "label,text\n7,one\n3,\n".encode("utf-16"), (), "application/jsonlines", LINES),
+        ("a.txt", b"__label__A one\n__label__B\n", (), "application/jsonlines", LINES),
+        (
+            "a.csv", "label,text\n7,ünder\n".encode("cp1252"), ("--encoding=cp1252",), "application/jsonlines",
+            '{"text": "ünder"}\n'.encode(),
+        ),
+        ("a.csv", b"a,b\n7,one\n", ("--text-column=b",), "application/jsonlines", b'{"text": "one"}\n'),
+        ("a.csv", b"a,b\n7,one\n", ("--content-type=text/plain",), "text/plain", b"a,b\n7,one\n"),
+    ],
+)  # fmt: skip
+def test_any_file_that_trains_is_sent(aws, endpoint, tmp_path, name, content, settings, content_type, body):
+    """As it is where the server reads it, or else as JSON Lines."""
+    file = tmp_path / name
+    file.write_bytes(content)
+    ended = aws.launch("invoke", f"--file={file}", *settings)
+    assert ended.code == 0, ended.err
+    ((headers, sent),) = aws.invocations()
+    assert (headers["Content-Type"], sent) == (content_type, body)
+    assert ("sent as JSON Lines" in ended.err) == (content != body)
+
+
+def test_the_classes_of_a_files_texts_are_asked_for_beside_the_form(aws, endpoint, tmp_path):
+    """Whose body has no place for it."""
+    file = tmp_path / "a.txt"
+    file.write_text("one\n")
+    assert aws.launch("invoke", f"--file={file}", "--top-k=3").code == 0
+    ((headers, _),) = aws.invocations()
+    assert headers["Accept"] == "application/json; top_k=3"
 
 
 def test_a_dry_run_shows_the_request(aws, endpoint):
@@ -106,7 +146,7 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
     place = f"s3://{BUCKET}/mine/async/bert-classifier/output/answer.out"
     path = f"/endpoints/{endpoint}/async-invocations"
     accepted = Answer(202, "application/json", b"{}", {"X-Amzn-SageMaker-OutputLocation": place})
-    aws.put("mine/async/bert-classifier/output/answer.out", json.dumps(ANSWERS))
+    aws.put("mine/async/bert-classifier/output/answer.out", json.dumps(ANSWERS[:1]))
     with aws.answering(DescribeEndpoint=Answer.json(described), **{path: accepted}) as here:
         ended = here.launch("invoke", "a text", "--invocation-timeout=60")
     assert ended.code == 0, ended.err
@@ -122,6 +162,7 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
         (("a text", "--endpoint=other"), "There is no endpoint other in us-east-1. Create it: make deploy."),
         ((), 'There is nothing to classify. Give TEXT="…" or FILE=texts.csv.'),
         (("--file=README.md",), "The media type of README.md is unknown."),
+        (("a text", "--encoding=cp1252"), "ENCODING would do nothing: it is for FILE"),
         (("--file=none.csv",), "Cannot read none.csv: No such file or directory. Correct FILE."),
     ],
 )

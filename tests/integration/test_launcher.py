@@ -75,6 +75,7 @@ def test_without_aws_the_data_are_checked_all_the_same(aws, tmp_path, port, comm
         ),
         (("train-spot", "TEST_DIR=my_run"), "Unknown setting 'test_dir'"),
         (("status", "MEMORY_SIZE=2048", "JOB=a-job"), "MEMORY_SIZE is a setting of another command"),
+        (("train", "TEXT_COLUMN=review"), 'not of train, did you mean HP="text_column=…"?'),
         (("push", "FLAVOUR=gpu", "TAG=of-no-image", "ROLE=mine"), "ROLE is a setting of another command"),
     ],
 )

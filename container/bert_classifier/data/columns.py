@@ -193,6 +193,8 @@ def _by_position(names: Sequence[str], told: dict[str, int], *, needs_label: boo
     wanted = [role for role in ("label", "text") if role not in told]
     if not needs_label and not told and len(names) == 1:
         return {"label": None, "text": 0}
+    if not needs_label and "text" in told:
+        return roles
     if not told and len(names) in _HEADERLESS:
         return dict(zip(_HEADERLESS[len(names)], range(len(names)), strict=True))
     if len(wanted) > 1 or (wanted and len(free) != 1):

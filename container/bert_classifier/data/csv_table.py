@@ -119,12 +119,14 @@ class CsvTable(Table):
             "Give a label and a text per row, or set delimiter to the character between them.",
         )
 
-    def _values(self) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
+    def _values(self, *, is_every: bool = False) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
         is_header = bool(self.has_header)
         try:
             for line, cells in self._dialect.rows(self._lines()):
                 if not any(map(str.strip, cells)):
                     self.left_out[BLANK] += bool(cells)
+                    if is_every and cells and not is_header:
+                        yield line, [""] * self._width
                 elif is_header:
                     is_header = False
                 else:

@@ -32,7 +32,7 @@ class FieldTable(Table):
         records = [record for record in first if not isinstance(record, RowError)]
         if len(first) == 1 and records:
             self._refuse_columns(records[0])
-        self._job = self._ground_truth_job(records)
+        self._job = self._ground_truth_job(records, needs_label=needs_label)
         records = [self._labelled(record) for record in records]
         self.names = list(dict.fromkeys(name for record in records for name in record))
         if records:
@@ -53,7 +53,7 @@ class FieldTable(Table):
                 " pandas does so with to_json(orient='records', lines=True).",
             )
 
-    def _ground_truth_job(self, records: Sequence[Record]) -> str:
+    def _ground_truth_job(self, records: Sequence[Record], *, needs_label: bool) -> str:
         """Return the field that a labelling job of SageMaker Ground Truth wrote; "" for other files."""
         jobs = {
             name.removesuffix(_METADATA): metadata
@@ -66,13 +66,13 @@ class FieldTable(Table):
         several = [job for job, metadata in jobs.items() if "class-map" in metadata]
         named = [job for job, metadata in jobs.items() if "class-name" in metadata]
         told = self.settings.label_column
-        if several and told not in named:
+        if several and told not in named and needs_label:
             raise UserError(
                 f"{self.name}: the labelling job {shown(several[0])} gives several labels per text (multi-label),"
                 " which are not supported.",
                 "Label with a single-label task, or write one label per text.",
             )
-        if len(named) > 1 and told not in named:
+        if len(named) > 1 and told not in named and needs_label:
             raise UserError(
                 f"{self.name} has the labels of {len(named)} labelling jobs: {', '.join(map(shown, named))}.",
                 f"Set label_column to one of them, such as label_column={named[-1]}.",
@@ -102,13 +102,13 @@ class FieldTable(Table):
     def _in_order(self, record: Record) -> list[Any]:
         return [record.get(name) for name in self.names]
 
-    def _values(self) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
+    def _values(self, *, is_every: bool = False) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
         text = self.names[self.roles.text] if self.names else ""
         title = "" if self.roles.title is None else self.names[self.roles.title]
         for place, record in self._source.records():
             if isinstance(record, RowError):
                 yield place, record
-            elif record.get("answer") in _NOT_ACCEPTED and "_task_hash" in record:
+            elif not is_every and record.get("answer") in _NOT_ACCEPTED and "_task_hash" in record:
                 cause = (
                     f"its answer is {record['answer']}, so its label does not hold; keep what was accepted"
                 )

@@ -130,8 +130,13 @@ class Table:
                 yield row
         self._refuse_too_many_labels(len(self._labels), self.num_rows)
 
-    def _values(self) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
-        """Yield the place of each row and its values in the order of `names`."""
+    def texts(self) -> Iterator[tuple[int, str | RowError]]:
+        """Yield the place and the text ("") of every row, whatever its label, or what is wrong; raises as rows()."""
+        for line, values in self._values(is_every=True):
+            yield line, values if isinstance(values, RowError) else self._text(values)
+
+    def _values(self, *, is_every: bool = False) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
+        """Yield the place and the values of each row; if `is_every`, also where all are empty, or the label void."""
         raise NotImplementedError
 
     def _row(self, line: int, values: Sequence[Any]) -> Row | RowError | None:
@@ -209,7 +214,7 @@ class Table:
         if is_named:
             self._note_doubts(shapes, rows)
         label = self.roles.label
-        if label is None or self.settings.label_column:
+        if label is None or self.settings.label_column or (is_named and not needs_label):
             return
         if not is_named and self.roles.title is not None and is_shifted(shapes, self.roles):
             why = "it has no header, and its three columns do not look like label, title and text"

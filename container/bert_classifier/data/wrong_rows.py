@@ -45,12 +45,17 @@ class WrongRows:
         """
         if not self.count:
             return
-        reasons = [f"{self._first_of(reason)}{reason}" for reason in self.reasons]
-        rest = "; …" if len(reasons) > _MOST_REASONS else ""
         raise UserError(
-            f"{counted(self.count, 'row')} of the data cannot be used: {'; '.join(reasons[:_MOST_REASONS])}{rest}.",
+            f"{counted(self.count, 'row')} of the data cannot be used: {self.summary}.",
             f"Correct or remove these rows.{hint}",
         )
+
+    @property
+    def summary(self) -> str:
+        """The first places of each reason, such as "line 2, line 5: the text is empty"."""
+        reasons = [f"{self._first_of(reason)}{reason}" for reason in self.reasons]
+        rest = "; …" if len(reasons) > _MOST_REASONS else ""
+        return f"{'; '.join(reasons[:_MOST_REASONS])}{rest}"
 
     def _first_of(self, reason: str) -> str:
         places = self._places[reason]

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from launcher.aws.account import Account
@@ -10,6 +11,7 @@ from launcher.aws.ecr import image_uri
 from launcher.aws.model import Model, stamp, without_unset
 from launcher.aws.s3 import Location, list_keys, prefix_of
 from launcher.checks.account import Needs, check_access
+from launcher.checks.answers import answer_variables, check_answers
 from launcher.checks.model import check_common, find_artifact, transform_driver
 from launcher.checks.unused import check_unused
 from launcher.checks.workload import check_instance
@@ -51,7 +53,7 @@ class Transform:
             "VolumeKmsKeyId": settings.volume_kms_key,
             "TransformAmiVersion": settings.transform_ami_version,
         }
-        request = {
+        request: dict[str, Any] = {
             "TransformJobName": self.model.name,
             "ModelName": self.model.name,
             "MaxConcurrentTransforms": settings.max_concurrent,
@@ -63,20 +65,26 @@ class Transform:
             },
             "TransformOutput": without_unset(output),
             "TransformResources": without_unset(resources),
+            "DataProcessing": {"JoinSource": "Input"} if settings.join else None,
             "Tags": settings.tag_list,
         }  # fmt: skip
         return without_unset(request)
 
 
-def plan(settings: TransformSettings, account: Account) -> tuple[Transform, list[Finding]]:
-    """Return the batch transform that the settings describe, and all findings about it."""
+def plan(settings: TransformSettings, account: Account, folder: Path) -> tuple[Transform, list[Finding]]:
+    """Return the batch transform that the settings describe, and all findings about it.
+
+    Args:
+        folder: for files that are written anew; they are uploaded from there.
+    """
     data, findings = find_artifact(settings, account)
     prefix = prefix_of(settings, account)
     name = settings.job_name or stamp("bert-classifier")
-    model = Model(settings, name, image_uri(settings, account), data, environment_of(settings))
     texts, of_texts = obtain(
-        "input", partial(input_of, settings, prefix, account), "The job depends on its texts."
+        "input", partial(input_of, settings, prefix, account, folder), "The job depends on its texts."
     )
+    environment = environment_of(settings, texts.columns if texts else "")
+    model = Model(settings, name, image_uri(settings, account), data, environment)
     given = Location.of(settings.output).as_folder() if settings.output else None
     transform = Transform(settings, model, texts, given or prefix.below("transform", "output", name))
     reads = [*([Location.of(data)] if data else []), *([texts.location] if texts else [])]
@@ -91,11 +99,14 @@ def plan(settings: TransformSettings, account: Account) -> tuple[Transform, list
     ]
 
 
-def environment_of(settings: TransformSettings) -> dict[str, str]:
-    """Return the container's environment: it accepts bodies as large as the job sends them."""
+def environment_of(settings: TransformSettings, columns: str) -> dict[str, str]:
+    """Return the container's environment: it accepts bodies as large as the job sends them, and knows their columns."""
     large = settings.max_payload > _DEFAULT_BODY_MB
-    own = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": str(settings.max_payload)} if large else {}
-    return {**own, **dict(settings.environment)}
+    own = {
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(settings.max_payload) if large else "",
+        **answer_variables(settings, columns),
+    }
+    return {**without_unset(own), **dict(settings.environment)}
 
 
 def check_settings(
@@ -108,6 +119,7 @@ def check_settings(
     yield from check_instance(settings, types, "batch transform")
     if texts and texts.split_type == "None":
         yield from check_unused(settings, {"strategy": "a JSON document is one request"})
+    yield from check_answers(settings, texts)
 
 
 def check_output(transform: Transform, account: Account) -> Iterator[Finding]:

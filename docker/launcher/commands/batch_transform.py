@@ -1,11 +1,14 @@
 """`batch-transform`: classify files in S3, on instances that run only for the job."""
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import PlatformError, UserError
+from bert_classifier.job.temporary_files import temporary_files
 from launcher import interrupts
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
@@ -29,12 +32,7 @@ def run(settings: TransformSettings, account: Account) -> int:
         ContainerError: when something is wrong, or the job fails; its model is removed.
     """
     held = HeldRequests(account.session) if settings.dry_run else None
-    transform, findings = plan(settings, account)
-    refuse_failures(findings)
-    say_doubts(findings)
-    texts = transform.texts
-    if texts and texts.local and held is None:
-        upload(account, texts.local.contents, texts.location, settings.output_kms_key)
+    transform = _uploaded(settings, account)
     with contextlib.ExitStack() as undo, interrupts.held() as typed:
         created = _create(transform, account, typed, undo)
     if held is not None:
@@ -45,6 +43,20 @@ def run(settings: TransformSettings, account: Account) -> int:
         _say_it_continues(transform.model.name)
         print(transform.model.name)
     return 0
+
+
+def _uploaded(settings: TransformSettings, account: Account) -> Transform:
+    """Return the batch transform, once its checks have passed and its texts are in S3."""
+    with contextlib.ExitStack() as stack:
+        with temporary_files():
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        transform, findings = plan(settings, account, folder)
+        refuse_failures(findings)
+        say_doubts(findings)
+        texts = transform.texts
+        if texts and texts.local and not settings.dry_run:
+            upload(account, texts.local.contents, texts.location, settings.output_kms_key)
+        return transform
 
 
 def _create(

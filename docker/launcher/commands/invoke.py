@@ -5,13 +5,11 @@ import hashlib
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import PlatformError, UserError
-from bert_classifier.job.settings import boolean, integer
 from launcher.aws import endpoint
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
@@ -19,37 +17,15 @@ from launcher.aws.errors import code_of
 from launcher.aws.s3 import Location
 from launcher.checks.unused import check_unused
 from launcher.command import Command, say
+from launcher.commands.answer_lines import lines_of
 from launcher.findings import refuse_failures
-from launcher.settings.account import AccountSettings, chosen
-from launcher.settings.fields import text as text_field
-from launcher.settings.inference import LONGEST_ANSWER, MEDIA_TYPES, endpoint_name
+from launcher.inputs.request import Request, accept_of, request_of
+from launcher.settings.account import chosen
+from launcher.settings.invocation import InvokeSettings
+from launcher.settings.reading import READING
 
 _MOST_BYTES = 25_000_000  # of a real-time request
 _POLL_S = 2.0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class InvokeSettings(AccountSettings):
-    """The settings of `invoke`."""
-
-    endpoint: str = endpoint_name("Name of the endpoint.")
-    text: str = text_field("", "a text", "Text to classify.", longest=100_000)
-    file: str = text_field(
-        "", "a file", "Instead of TEXT: a .json, .jsonl, .csv or .txt file with several texts."
-    )
-    content_type: str = text_field("", "a media type", "Media type of the file; default: by its suffix.")
-    accept: str = text_field("application/json", "a media type", "Media type of the response.")
-    top_k: int | None = integer(None, 1, 1000, "With TEXT: number of classes to list, most likely first.")
-    raw: bool = boolean(False, "Print the response as it is.")
-    invocation_timeout: int = integer(900, 1, LONGEST_ANSWER, "Async: seconds to wait for the response.")
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """A request's body and its media type."""
-
-    body: bytes
-    content_type: str
 
 
 def run(settings: InvokeSettings, account: Account) -> int:
@@ -85,45 +61,23 @@ def run(settings: InvokeSettings, account: Account) -> int:
         raise
     if held is not None:
         print(held)
-    elif settings.raw or not is_listed(answer):
+    elif settings.raw or not (lines := lines_of(answer, is_one=bool(settings.text))):
         sys.stdout.write(answer if answer.endswith("\n") else f"{answer}\n")
     else:
-        print("\n".join(lines_of(json.loads(answer))))
+        print("\n".join(lines))
     return 0
 
 
 def _unused(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
     """Return which settings do nothing for this request, and why."""
-    unused = {"top_k": "it is for TEXT; a file has its own"} if settings.file else {}
-    unused |= {"content_type": "it is for FILE"} if settings.text else {}
-    return unused | ({} if asynchronous else {"invocation_timeout": "the endpoint is not asynchronous"})
-
-
-def request_of(settings: InvokeSettings) -> Request:
-    """Return the request's body and media type.
-
-    Raises:
-        UserError: when neither or both of text and file are given, or the file cannot be sent.
-    """
-    if bool(settings.text) == bool(settings.file):
-        problem = "TEXT and FILE are both given." if settings.text else "There is nothing to classify."
-        raise UserError(problem, 'Give TEXT="…" or FILE=texts.csv.')
+    for_files = ("content_type", *READING)
     if settings.text:
-        body: dict[str, Any] = {"inputs": settings.text}
-        if settings.top_k:
-            body["parameters"] = {"top_k": settings.top_k}
-        return Request(json.dumps(body, ensure_ascii=False).encode(), MEDIA_TYPES[".json"])
-    path = Path(settings.file).expanduser()
-    content_type = settings.content_type or MEDIA_TYPES.get(path.suffix.lower(), "")
-    if not content_type:
-        raise UserError(
-            f"The media type of {path} is unknown.",
-            "Name it *.json, *.jsonl, *.csv or *.txt, or give CONTENT_TYPE.",
+        unused = dict.fromkeys(for_files, "it is for FILE")
+    else:
+        unused = (
+            dict.fromkeys(READING, "CONTENT_TYPE tells how to read the file") if settings.content_type else {}
         )
-    try:
-        return Request(path.read_bytes(), content_type)
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.", "Correct FILE.") from error
+    return unused | ({} if asynchronous else {"invocation_timeout": "the endpoint is not asynchronous"})
 
 
 def _send(settings: InvokeSettings, request: Request, account: Account) -> str:
@@ -135,7 +89,7 @@ def _send(settings: InvokeSettings, request: Request, account: Account) -> str:
     response = account.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=settings.endpoint,
         ContentType=request.content_type,
-        Accept=settings.accept,
+        Accept=accept_of(settings),
         Body=request.body,
     )
     return str(response["Body"].read().decode("utf-8", "replace"))
@@ -156,7 +110,7 @@ def _send_through_s3(
     accepted = account.client("sagemaker-runtime").invoke_endpoint_async(
         EndpointName=settings.endpoint,
         ContentType=request.content_type,
-        Accept=settings.accept,
+        Accept=accept_of(settings),
         InputLocation=location.uri,
         InvocationTimeoutSeconds=settings.invocation_timeout,
     )
@@ -219,33 +173,6 @@ def refusal_of(name: str, response: dict[str, Any]) -> UserError | PlatformError
     return PlatformError(
         cause, f"Its log: {response.get('LogStreamArn') or f'/aws/sagemaker/Endpoints/{name}'}."
     )
-
-
-def is_listed(answer: str) -> bool:
-    """Whether a response is a JSON list with one object or list per record."""
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        return False
-    return (
-        isinstance(found, list) and bool(found) and all(isinstance(record, dict | list) for record in found)
-    )
-
-
-def lines_of(records: list[Any]) -> list[str]:
-    """Return one line per record: score and class, the most likely first; or its error."""
-    return [
-        "   ".join(_shown(one) for one in (record if isinstance(record, list) else [record]))
-        for record in records
-    ]
-
-
-def _shown(answer: dict[str, Any]) -> str:
-    if "error" in answer:
-        return f"–      {answer['error']} ({answer.get('code', '')})"
-    label = answer.get("label")
-    unsure = " (unsure)" if answer.get("unsure") or label is None else ""
-    return f"{answer.get('score', 0):.4f} {label if label is not None else '–'}{unsure}"
 
 
 COMMANDS = (Command("invoke", "classify a text or a file at an endpoint", InvokeSettings, run, "text"),)

@@ -1,26 +1,28 @@
-"""The texts that `batch-transform` classifies: local files, which are checked and uploaded, or objects in S3."""
+"""The texts that `batch-transform` classifies: local files, which are understood and uploaded, or objects in S3."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bert_classifier.data.csv_looks import LabelColumns, is_likely_header
-from bert_classifier.data.records import CsvRow, RowError, read_csv_rows, read_lines
 from bert_classifier.data.table import open_table
-from bert_classifier.errors import UserError
-from bert_classifier.job.data_names import listed
+from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.data_names import ALL_FORMS, choose, listed, passed_over
+from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, look, unseen
 from launcher.findings import Finding, fail, ok, warn
 from launcher.inputs.channels import LocalChannel, files_of
-from launcher.inputs.texts_of_table import remedy_for_table
-from launcher.inputs.unread_forms import form_findings
+from launcher.inputs.json_lines import Prepared, failure, prepare
+from launcher.inputs.local_file import is_packed, look_at
+from launcher.inputs.text_file import CSV, JSON, JSON_LINES, PLAIN
+from launcher.inputs.texts_alone import check_texts_alone
 from launcher.settings.inference import MEDIA_TYPES, TransformSettings
+from launcher.settings.reading import reader_settings
 
 _MB = 1024 * 1024
-_JSON = MEDIA_TYPES[".json"]
 # A line of plain text is answered as a line of JSON; any other media type as itself.
-_ANSWERED_AS = {MEDIA_TYPES[".txt"]: MEDIA_TYPES[".jsonl"]}
+_ANSWERED_AS = {PLAIN: JSON_LINES}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,22 +34,28 @@ class TransformInput:
         location: where they are, or will be.
         names: of the files, as far as they were listed; None where you may not list them.
         content_type: their media type, perhaps with parameters.
+        columns: of CSV, as one row; "" for texts alone and other forms.
+        is_converted: whether they were written anew, as JSON Lines.
+        findings: about the local files.
     """
 
     local: LocalChannel | None
     location: Location
     names: tuple[str, ...] | None
     content_type: str
+    columns: str = ""
+    is_converted: bool = False
+    findings: tuple[Finding, ...] = ()
 
     @property
     def media_type(self) -> str:
         """Their media type without parameters, such as a charset."""
-        return self.content_type.split(";")[0].strip().lower()
+        return bare_type(self.content_type)
 
     @property
     def split_type(self) -> str:
         """How SageMaker splits a file into records: by lines, but a JSON document not at all."""
-        return "None" if self.media_type == _JSON else "Line"
+        return "None" if self.media_type == JSON else "Line"
 
     def accept(self, settings: TransformSettings) -> str:
         """Return the media type of the predictions."""
@@ -55,65 +63,106 @@ class TransformInput:
 
     def says(self, parameter: str) -> bool:
         """Whether the media type has a parameter, such as header=absent."""
-        parameters = [part.strip().replace('"', "").lower() for part in self.content_type.split(";")[1:]]
-        return parameter in parameters
+        return has_parameter(self.content_type, parameter)
 
 
-def input_of(settings: TransformSettings, prefix: Location, account: Account) -> TransformInput:
+def bare_type(content_type: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return content_type.split(";")[0].strip().lower()
+
+
+def has_parameter(content_type: str, parameter: str) -> bool:
+    """Return whether a media type has a parameter, such as header=absent."""
+    parameters = [part.strip().replace('"', "").lower() for part in content_type.split(";")[1:]]
+    return parameter in parameters
+
+
+def input_of(settings: TransformSettings, prefix: Location, account: Account, folder: Path) -> TransformInput:
     """Find the texts.
 
     Args:
         prefix: below which local files are uploaded.
+        folder: for the files that cannot be uploaded as they are.
     Raises:
         UserError: when there are none, or their media type is unknown.
     """
     if not settings.input:
         raise UserError("No texts are given.", "Give INPUT=texts.csv, a folder, or s3://bucket/prefix.")
     if settings.input.startswith("s3://"):
-        location, sizes = look(account, settings.input, MEDIA_TYPES)
-        if sizes is not None and not sizes:
-            raise UserError(f"There is nothing at {settings.input}.", "Correct INPUT, or upload the texts.")
-        names = None if sizes is None else tuple(sizes)
-        return TransformInput(None, location, names, content_type_of(settings, names or (location.uri,)))
+        return _in_s3(settings, account)
     path = Path(settings.input).expanduser()
-    local = _local(path)
-    kind = content_type_of(settings, tuple(local.files), path)
-    return TransformInput(local, prefix.below("transform", "input", local.digest), tuple(local.files), kind)
+    local = _local(path, any_name=bool(settings.content_type))
+    if settings.content_type:
+        prepared = Prepared(local.files, settings.content_type, "", False, ())
+    else:
+        prepared = _prepared(settings, local, folder)
+    local = dataclasses.replace(local, files=prepared.files)
+    return TransformInput(
+        local,
+        prefix.below("transform", "input", local.digest),
+        tuple(local.files),
+        prepared.media_type,
+        prepared.columns,
+        prepared.is_converted,
+        prepared.findings,
+    )
 
 
-def _local(path: Path) -> LocalChannel:
+def _in_s3(settings: TransformSettings, account: Account) -> TransformInput:
+    location, sizes = look(account, settings.input, MEDIA_TYPES)
+    if sizes is not None and not sizes:
+        raise UserError(f"There is nothing at {settings.input}.", "Correct INPUT, or upload the texts.")
+    names = None if sizes is None else tuple(sizes)
+    content_type = settings.content_type or _type_in_s3(names or (location.uri,))
+    return TransformInput(None, location, names, content_type, settings.columns)
+
+
+def _type_in_s3(names: Sequence[str]) -> str:
+    """Return the media type of all objects: a job reads one.
+
+    Raises:
+        UserError: when it is unknown, or differs between objects.
+    """
+    found = {MEDIA_TYPES.get(Path(name).suffix.lower(), "") for name in names}
+    if len(found) > 1 or "" in found:
+        raise UserError(
+            f"The media types of {', '.join(names[:3])} {'differ' if len(found) > 1 else 'are unknown'}.",
+            f"Give files of one suffix ({', '.join(MEDIA_TYPES)}), or CONTENT_TYPE; what the server does not read, such"
+            " as Parquet, is converted only from this machine: download it, and give INPUT=folder.",
+        )
+    return found.pop()
+
+
+def _local(path: Path, *, any_name: bool) -> LocalChannel:
+    """Return the files at a path: a file, or what training reads of a folder, and plain text where it reads nothing."""
     if path.is_file():
         return LocalChannel("input", {path.name: path})
     if not path.is_dir():
         raise UserError(f"There is no file or folder {path}.", "Correct INPUT.")
     found = files_of(path)
-    chosen = [p for p in found.files if p.suffix.lower() in MEDIA_TYPES]
+    filled = [p for p in found.files if p.stat().st_size]
+    plain = [p for p in filled if p.suffix.lower() in (MEDIA_TYPES if any_name else (".txt",))]
+    chosen = plain if any_name else choose(filled) or plain
     if not chosen:
-        raise UserError(f"{path} holds no {', '.join(MEDIA_TYPES)}.", "Give another INPUT.")
-    return LocalChannel("input", {str(p.relative_to(path)): p for p in chosen}, links=found.links)
-
-
-def content_type_of(settings: TransformSettings, names: Sequence[str], path: Path | None = None) -> str:
-    """Return the media type of all files: a job reads one.
-
-    Args:
-        path: of the files on this machine.
-    Raises:
-        UserError: when it is unknown, or differs between files.
-    """
-    if settings.content_type:
-        return settings.content_type
-    found = {MEDIA_TYPES.get(Path(name).suffix.lower(), "") for name in names}
-    if len(found) > 1 or "" in found:
-        problem = "differ" if len(found) > 1 else "are unknown"
-        as_records = remedy_for_table(path) if path and path.is_file() else ""
         raise UserError(
-            f"The media types of {', '.join(names[:3])} {problem}.",
-            as_records
-            or f"Give files of one suffix ({', '.join(MEDIA_TYPES)}), or CONTENT_TYPE; the server reads neither"
-            " compressed files nor Parquet.",
+            f"{path} holds no file with content that is named {ALL_FORMS}.", "Give another INPUT."
         )
-    return found.pop()
+    beside = passed_over(filled, chosen, TrainConfig.class_file)
+    files = {str(p.relative_to(path)): p for p in chosen}
+    return LocalChannel("input", files, passed_over=tuple(beside), links=found.links)
+
+
+def _prepared(settings: TransformSettings, local: LocalChannel, folder: Path) -> Prepared:
+    """Return the files as they are uploaded; those that are not understood are failures among the findings."""
+    understood, failures = [], []
+    for name, path in local.files.items():
+        try:
+            understood.append(look_at(path, name, reader_settings(settings)))
+        except ContainerError as error:
+            failures.append(failure(error))
+    if failures:
+        return Prepared(local.files, JSON_LINES, "", True, tuple(failures))
+    return prepare(understood, folder)
 
 
 def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[Finding]:
@@ -123,29 +172,38 @@ def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[
             f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
         )
         yield fail("payload", message, "SageMaker holds 100 MB at a time: lower one of them.")
-    if found.media_type == MEDIA_TYPES[".csv"] and found.says("header=present"):
-        yield fail(
-            "input", "with header=present every later part of a file would lose its first row",
-            "Remove the header row from the files, and header=present from CONTENT_TYPE.",
-        )  # fmt: skip
-    for name, path in (found.local.files if found.local else {}).items():
-        yield from _check_file(name, path, found, settings)
-    if found.local and found.local.links:
-        yield warn("input", f"not uploaded, since links are not followed: {listed(found.local.links)}")
+    yield from found.findings
+    if found.local and not any(finding.severity is Severity.ERROR for finding in found.findings):
+        yield from _check_local(settings, found, found.local)
     if found.names is None:
         yield unseen("input", found.location)
     else:
         yield ok("input", f"{len(found.names)} file(s) of {found.content_type}")
 
 
+def _check_local(
+    settings: TransformSettings, found: TransformInput, local: LocalChannel
+) -> Iterator[Finding]:
+    for name, path in local.files.items():
+        yield from _check_file(name, path, found, settings)
+    if local.passed_over:
+        yield warn("input", f"not classified: {listed(path.name for path in local.passed_over)}")
+    if local.links:
+        yield warn("input", f"not uploaded, since links are not followed: {listed(local.links)}")
+
+
 def _check_file(
     name: str, path: Path, found: TransformInput, settings: TransformSettings
 ) -> Iterator[Finding]:
     if not path.stat().st_size:
-        yield fail("input", f"{name} is empty", "Leave it out.")
+        yield fail(
+            "input", f"{name} is empty" if not found.columns else f"{name} has no row", "Leave it out."
+        )
         return
-    if unread := list(form_findings(name, path)):
-        yield from unread
+    if is_packed(path):
+        yield fail(
+            "input", f"{name} is not UTF-8, or compressed", "Leave CONTENT_TYPE out: it is then converted."
+        )
         return
     if found.split_type == "Line":
         with path.open("rb") as file:
@@ -155,68 +213,12 @@ def _check_file(
     if longest > settings.max_payload * _MB:
         message = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
         yield fail("input", message, "Raise MAX_PAYLOAD, or shorten the record.")
-    if found.media_type == MEDIA_TYPES[".csv"]:
-        yield from _check_csv(name, path, found, settings)
-    if found.media_type == MEDIA_TYPES[".jsonl"]:
+    if found.media_type == CSV and not found.columns:
+        most = 0 if settings.strategy == "SingleRecord" else settings.max_payload * _MB
+        is_told = found.says("header=present") or found.says("header=absent")
+        yield from check_texts_alone(name, path, most=most, header_is_told=is_told)
+    if found.media_type == JSON_LINES and not found.is_converted:
         yield from _check_json_lines(name, path)
-
-
-def _check_csv(
-    name: str, path: Path, found: TransformInput, settings: TransformSettings
-) -> Iterator[Finding]:
-    """Find what the server would not take for a text: a header, labels, texts that SageMaker would split."""
-    alone = settings.strategy == "SingleRecord"
-    looks = _CsvLooks(0 if alone else settings.max_payload * _MB)
-    try:
-        for row in read_csv_rows(read_lines(path)):
-            looks.add(row)
-    except RowError as error:
-        yield fail("input", f"{name} line {error.line}: {error.cause}", error.remedy)
-        return
-    if looks.broken_line:
-        yield fail(
-            "input",
-            f"{name} line {looks.broken_line} has a text with a line break, at which SageMaker splits it",
-            "Give JSON Lines, where a line break is written \\n.",
-        )
-    if not (found.says("header=present") or found.says("header=absent")):
-        yield from _header_findings(name, path, looks, alone=alone)
-    if looks.is_refused:
-        yield _label_finding(name, path, looks, alone=alone)
-
-
-def _header_findings(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
-    if looks.has_header:
-        yield fail(
-            "input", f"{name} begins with a header row, which the server refuses",
-            remedy_for_table(path)
-            or 'Remove the row; or, if it is a text, give CONTENT_TYPE="text/csv; header=absent".',
-        )  # fmt: skip
-    if looks.name_line:
-        message = f"{name} line {looks.name_line} is a text that looks like a header row"
-        remedy = 'Give CONTENT_TYPE="text/csv; header=absent".'
-        if alone:
-            yield fail("input", f"{message}: the server refuses it with 400, and the job fails", remedy)
-        else:
-            refused = "the server refuses a request that begins with it with 400, and the job fails"
-            yield warn("input", f"{message}: {refused}", remedy)
-
-
-def _label_finding(name: str, path: Path, looks: "_CsvLooks", *, alone: bool) -> Finding:
-    refused = "each of them" if alone else "a request that has them in most rows"
-    remedy = "Give only texts, in one column; quote a text that contains such a delimiter."
-    as_records = (
-        ""  # a header's finding says how already
-        if looks.has_header
-        else remedy_for_table(path) or "Give a table as JSON Lines, whose records name their fields."
-    )
-    return warn(
-        "input",
-        f"{name} may be training data: {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
-        f"have a few words beside a delimiter; if these are classes of the model, the server refuses {refused} "
-        "with 400, and the job fails",
-        f"{remedy} {as_records}".strip(),
-    )
 
 
 def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
@@ -225,61 +227,11 @@ def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
         are_objects = file.readline().lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
     try:
         if are_objects:
-            open_table(path, needs_label=False)
+            open_table(path, name=name, needs_label=False)
     except UserError as error:
         yield warn(
             "input",
             error.cause.removesuffix("."),
-            "The server reads the field of the model's own text column, or one called text or inputs.",
+            "The server reads the field of the model's own text column, or one called text or inputs; or give"
+            " TEXT_COLUMN=.",
         )
-
-
-class _CsvLooks:
-    """What the rows of a file look like to the server; any row may be the first of a request.
-
-    Args:
-        most: bytes that SageMaker puts into a request; 0: each row is a request.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.broken_line = 0  # of the first text with a line break
-        self.has_header = False
-        self.name_line = 0  # of the first later row that looks like a header
-        self.label_line = 0  # of the first row that may have a label; the classes are unknown here
-        self.label_rows = 0
-        self.rows = 0
-        self._has_begun = False
-        self._most, self._size = most, 0
-        self._labels = LabelColumns(None)  # of the rows of one request
-        self._was_refused = False
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether a request has labels in most rows, so that the server may refuse it."""
-        return self._was_refused or bool(self._labels.place)
-
-    def add(self, row: CsvRow) -> None:
-        """Add a row."""
-        if not self.broken_line and any("\n" in cell for cell in row.cells):
-            self.broken_line = row.line
-        if not any(cell.strip() for cell in row.cells):
-            return
-        is_first, self._has_begun = not self._has_begun, True
-        if is_likely_header(row.cells):
-            self.has_header = self.has_header or is_first
-            self.name_line = self.name_line or (0 if is_first else row.line)
-            if is_first:
-                return
-        self.rows += 1
-        self._cut(row)
-        if self._labels.add(row.cells):
-            self.label_rows += 1
-            self.label_line = self.label_line or row.line
-
-    def _cut(self, row: CsvRow) -> None:
-        """Begin another request where a row does not fit into this one, as SageMaker does, quotes aside."""
-        size = sum(len(cell.encode()) + 1 for cell in row.cells)
-        if self._size + size > self._most:
-            self._was_refused = self.is_refused
-            self._labels, self._size = LabelColumns(None), 0
-        self._size += size

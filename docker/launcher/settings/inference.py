@@ -3,8 +3,10 @@
 import dataclasses
 from typing import Any
 
-from bert_classifier.job.settings import choice, integer
+from bert_classifier.job.config import ANSWER_FIELDS
+from bert_classifier.job.settings import boolean, choice, choices, count_or_all, integer
 from launcher.settings.fields import hourly_price, instance_type, resource_name, s3_uri, text
+from launcher.settings.reading import of_reader
 from launcher.settings.workload import WorkloadSettings
 
 LONGEST_ANSWER = 3600  # seconds that SageMaker grants one request, in async and batch
@@ -82,12 +84,28 @@ class TransformSettings(ModelSettings):
     """The settings of `batch-transform`."""
 
     input: str = text(
-        "", "a file or folder, or s3://bucket/prefix", "Texts to classify; local files are uploaded."
-    )
+        "", "a file or folder, or s3://bucket/prefix",
+        "Texts to classify, in any form that training reads; local files are uploaded, converted where needed.",
+    )  # fmt: skip
     output: str = s3_uri("", "Folder for the predictions; default: a folder per job.")
     job_name: str = resource_name("", 63, "Name of the job; default: bert-classifier and the time.")
-    content_type: str = text("", "a media type", "Media type of the texts; default: by file suffix.")
+    content_type: str = text(
+        "", "a media type", "Media type of the texts, which are then sent as they are; default: recognised."
+    )
     accept: str = text("", "a media type", "Media type of the predictions; default: that of the texts.")
+    columns: str = text("", "a row of CSV", "Columns of CSV in S3, such as label,text; default: texts alone.")
+    text_column: str = of_reader("text_column")
+    title_column: str = of_reader("title_column")
+    header: str = of_reader("header")
+    delimiter: str = of_reader("delimiter")
+    encoding: str = of_reader("encoding")
+    top_k: int | str | None = count_or_all(
+        "Classes per text, most likely first; default: the best one, not in a list."
+    )
+    inference_output: tuple[str, ...] = choices(
+        ANSWER_FIELDS, "Fields of each prediction instead of label and score."
+    )
+    join: bool = boolean(False, "Write each prediction beside the row or record that it belongs to.")
     strategy: str = choice("MultiRecord", ("MultiRecord", "SingleRecord"), "Texts per request: many, or one.")
     max_payload: int = integer(6, 1, 100, "Maximum size of a request in MB.")
     max_concurrent: int = integer(

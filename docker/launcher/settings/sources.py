@@ -140,7 +140,8 @@ class Sources:
 
     def _foreign(self, name: str, spelling: str, mine: Mapping[str, Spec]) -> str:
         close = nearest(name, [one for one in mine if one.startswith(f"{name}_")])
-        hint = f", did you mean {close.upper()}?" if close else ""
+        meant = _hyperparameters(mine).get(name) or (close or "").upper()
+        hint = f", did you mean {meant}?" if meant else ""
         return f"{spelling} is a setting of another command, not of {self.command}{hint}"
 
 

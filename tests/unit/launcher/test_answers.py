@@ -1,34 +1,46 @@
 """What `invoke` shows of an answer, and what a refusal of the container means."""
 
+import json
+
 import pytest
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.commands.invoke import is_listed, lines_of, refusal_of
+from launcher.commands.answer_lines import lines_of
+from launcher.commands.invoke import refusal_of
 
-
-def test_a_record_has_a_line():
-    """Score and class; several side by side; an unsure one is marked; a record in error says why."""
-    assert lines_of([{"label": "Film", "score": 0.98}]) == ["0.9800 Film"]
-    both = [{"label": "A", "score": 0.5}, {"label": "B", "score": 0.25, "unsure": True}]
-    assert lines_of([both]) == ["0.5000 A   0.2500 B (unsure)"]
-    assert lines_of([{"label": None, "score": 0.3}]) == ["0.3000 – (unsure)"]
-    assert lines_of([{"error": "The text is empty", "code": "empty"}]) == ["–      The text is empty (empty)"]
+BOTH = [{"label": "A", "score": 0.5}, {"label": "B", "score": 0.25, "unsure": True}]
 
 
 @pytest.mark.parametrize(
-    ("answer", "listed"),
+    ("answer", "lines"),
     [
-        ('[{"label": "a"}]', True),
-        ("[[]]", True),
-        ("[]", False),
-        ("[1]", False),
-        ("{}", False),
-        ("Film,0.9", False),
+        ([{"label": "Film", "score": 0.98}], ["0.9800 Film"]),
+        ({"label": "Film", "score": 0.98}, ["0.9800 Film"]),
+        ([BOTH, BOTH], ["0.5000 A   0.2500 B (unsure)"] * 2),
+        (BOTH, ["0.5000 A", "0.2500 B (unsure)"]),
+        ([{"label": None, "score": 0.3}], ["0.3000 – (unsure)"]),
+        ([{"error": "The text is empty", "code": "empty"}], ["–      The text is empty (empty)"]),
+        (
+            [{"predicted_label": "A", "probabilities": [0.75, 0.25], "labels": ["A", "B"]}],
+            ["predicted_label: A   probabilities: 0.7500, 0.2500   labels: A, B"],
+        ),
     ],
 )
-def test_other_answers_are_printed_as_they_came(answer, listed):
+def test_a_record_has_a_line(answer, lines):
+    """Score and class; several side by side; an unsure one is marked; a record in error says why; other fields too."""
+    assert lines_of(json.dumps(answer)) == lines
+
+
+def test_the_classes_of_a_lone_text_are_one_line():
+    """The server answers them as a list, like the answers to several texts."""
+    assert lines_of(json.dumps(BOTH), is_one=True) == ["0.5000 A   0.2500 B (unsure)"]
+    assert lines_of(json.dumps([BOTH]), is_one=True) == ["0.5000 A   0.2500 B (unsure)"]
+
+
+@pytest.mark.parametrize("answer", ["[]", "[1]", "1", "Film,0.9", '{"label": "a"}\n{"label": "b"}'])
+def test_other_answers_are_printed_as_they_came(answer):
     """CSV, JSON Lines, or what another container says."""
-    assert is_listed(answer) is listed
+    assert lines_of(answer) == []
 
 
 @pytest.mark.parametrize(

@@ -1,130 +1,278 @@
-"""Tables given to a batch transform: every delimiter, gzip and Parquet are told, with a command that mends them."""
+"""Tables given to a batch transform: rows as they are beside their columns where lines are rows, or JSON Lines."""
 
+import csv
 import gzip
+import io
 import json
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from bert_classifier.errors import UserError
 from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location
 from launcher.findings import Finding
-from launcher.inputs.transform import check_input, input_of
+from launcher.inputs.transform import TransformInput, check_input, input_of
 from launcher.settings.account import AccountSettings
 from launcher.settings.inference import TransformSettings
+from support.tool_files import TOOL_FILES
+from support.tool_files.made import write_files
 
 ROWS = [("LOC" if i % 2 else "PER", f"a text about place {i}, and more of it") for i in range(12)]
+OF_READER = ("text_column", "title_column", "header", "delimiter", "encoding")
 
 
-def texts_in(path: Path) -> list[Finding]:
-    """Return what is found about a file."""
-    given = TransformSettings(input=str(path))
-    return list(
-        check_input(given, input_of(given, Location("a-bucket", "mine/"), Account(AccountSettings())))
-    )
+def look(given: Path, scratch: Path, **settings: Any) -> tuple[TransformInput, list[Finding]]:
+    """Return the texts at a path as they would be uploaded, and all findings."""
+    scratch.mkdir()
+    chosen = TransformSettings(input=str(given), **settings)
+    found = input_of(chosen, Location("a-bucket", "mine/"), Account(AccountSettings()), scratch)
+    return found, list(check_input(chosen, found))
 
 
-def run(remedy: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a remedy as it stands."""
-    command = ["sh", "-c", remedy[remedy.index("(set -C") :]]
-    return subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
+def uploaded(found: TransformInput) -> dict[str, bytes]:
+    """Return the contents of what would be uploaded, by name."""
+    assert found.local
+    return {name: path.read_bytes() for name, path in found.local.files.items()}
 
 
-def wrong_in(path: Path) -> list[tuple[Severity, str, str]]:
-    """Return what is wrong about a file."""
-    found = texts_in(path)
-    return [(one.severity, one.message, one.remedy) for one in found if one.severity is not Severity.OK]
+def texts_in(found: TransformInput) -> list[str]:
+    """Return the texts of JSON Lines that would be uploaded."""
+    assert found.content_type == "application/jsonlines"
+    lines = [json.loads(line) for body in uploaded(found).values() for line in body.decode().splitlines()]
+    return [line if isinstance(line, str) else line["text"] for line in lines]
 
 
-@pytest.mark.parametrize("delimiter", [*";\t|~"])
-def test_labels_beside_any_delimiter_are_a_doubt(tmp_path, delimiter):
-    """The command writes the texts, and never over a file that is there."""
-    path = tmp_path / "a.csv"
-    path.write_text("".join(f"{label}{delimiter}{text}\n" for label, text in ROWS), encoding="utf-8")
-    ((severity, message, remedy),) = wrong_in(path)
-    assert severity is Severity.WARNING
-    assert "a.csv may be training data: 12 of 12 rows" in message
-    assert run(remedy).returncode == 0
-    written = tmp_path / "a.jsonl"
-    assert [json.loads(line) for line in written.read_text().splitlines()] == [text for _, text in ROWS]
-    written.write_text("mine")
-    assert run(remedy).returncode != 0
-    assert written.read_text() == "mine"
+def wrong_in(findings: list[Finding]) -> list[Finding]:
+    """Return what is no good news."""
+    return [one for one in findings if one.severity is not Severity.OK]
 
 
-def test_a_header_that_only_the_model_knows_is_a_doubt(tmp_path):
-    """Its labels are seen; without known names no command can say which column is the text."""
-    path = tmp_path / "a.csv"
-    path.write_text("kind;prose\n" + "".join(f"{label};{text}\n" for label, text in ROWS), encoding="utf-8")
-    ((severity, message, remedy),) = wrong_in(path)
-    assert severity is Severity.WARNING
-    assert "may be training data" in message
-    assert remedy.endswith(
-        "contains such a delimiter. Give a table as JSON Lines, whose records name their fields."
-    )
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
-def write_parquet(path: Path) -> None:
-    """Write the rows as Parquet."""
+@pytest.mark.parametrize(
+    ("content", "columns", "rows"),
+    [
+        ("label,text\n7,one\n3,two\n", "label,text", "7,one\n3,two\n"),
+        ("\ufefftext,label\r\n\"one, 'a'\",7\r\n\r\n,3\r\n", "text,label", "\"one, 'a'\",7\r\n\r\n,3\r\n"),
+        ('\n"Review Text",Rating\nfine,5', '"Review Text",Rating', "fine,5"),
+        (",label,text\n0,7,one\n1,3,two\n", ",label,text", "0,7,one\n1,3,two\n"),
+        ("text\nfine\n", "text", "fine\n"),
+        ("Film,one\nFilm,two\nNo,three\nNo,four\n", "label,text", "Film,one\nFilm,two\nNo,three\nNo,four\n"),
+        ('1,"a title","an abstract, quoted"\n', "label,title,text", '1,"a title","an abstract, quoted"\n'),
+    ],
+)
+def test_rows_of_csv_go_as_they_are_beside_their_columns(tmp_path, content, columns, rows):
+    """Byte for byte without the header row, because SageMaker cuts the file anywhere, and a header has no answer."""
+    found, findings = look(write(tmp_path / "a.csv", content), tmp_path / "scratch")
+    assert (found.content_type, found.columns, found.is_converted) == ("text/csv", columns, False)
+    assert uploaded(found) == {"a.csv": rows.encode()}
+    assert not wrong_in(findings)
+    assert columns in findings[0].message
+
+
+@pytest.mark.parametrize("content", ["fine\nso, so\n", '"one, text"\nanother\n', "No, thanks\nNo, thanks\n"])
+def test_texts_alone_go_as_they_are_without_columns(tmp_path, content):
+    """A comma without quotes belongs to its text."""
+    found, findings = look(write(tmp_path / "a.csv", content), tmp_path / "scratch")
+    assert (found.content_type, found.columns) == ("text/csv", "")
+    assert uploaded(found) == {"a.csv": content.encode()}
+    assert not wrong_in(findings)
+
+
+def packed(content: str) -> bytes:
+    """Return text compressed by gzip."""
+    return gzip.compress(content.encode())
+
+
+CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str], str]] = {
+    "semicolons": (
+        "reviews.csv", "review;stars\none;5\n;4\ntwo, too;5\n", {}, ["one", "", "two, too"],
+        "reviews.csv: CSV with ';' between cells; text: review; label: stars, ignored; sent as JSON Lines",
+    ),
+    "tabs": ("a.tsv", "label\ttext\n7\tone\n3\ttwo\n", {}, ["one", "two"], "CSV with tabs between cells"),
+    "gzip": ("a.csv.gz", packed("label,text\n7,one\n"), {}, ["one"], "gzipped CSV; text: text"),
+    "UTF-16": ("a.csv", "label,text\n7,ünder\n".encode("utf-16"), {}, ["ünder"], "CSV in UTF-16 with byte"),
+    "texts in UTF-16": ("a.csv", "so, so\nfine\n".encode("utf-16"), {}, ["so, so", "fine"], "a text per row"),
+    "plain text in UTF-16": ("a.txt", "one\n\ntwo".encode("utf-16"), {}, ["one", "", "two"], "a text per line"),
+    "cp1252": (
+        "a.csv", "label,text\n7,ünder\n".encode("cp1252"), {"encoding": "cp1252"}, ["ünder"], "CSV in cp1252"
+    ),
+    "a line break": ("a.csv", 'label,text\n7,"one\ntwo"\n3,x\n', {}, ["one\ntwo", "x"], "CSV; text: text"),
+    "a line break in texts alone": ("a.csv", 'x\n"one\ntwo"\n', {}, ["x", "one\ntwo"], "CSV, a text per row"),
+    "line ends of old Macs": ("a.csv", "label,text\r7,one\r3,two\r", {}, ["one", "two"], "CSV; text: text"),
+    "commas in a single column": ("a.csv", "text\nso, so\nfine\n", {}, ["so, so", "fine"], "CSV; text: text"),
+    "a column told": (
+        "a.csv", "kind,prose\n7,one\n", {"text_column": "prose"}, ["one"], "CSV; text: prose; sent as"
+    ),
+    "a title": ("a.csv", "title;text\nA;\n;x\n", {}, ["A", "x"], "title: title, where the text is empty"),
+    "a title told": (
+        "a.csv", "title,text\nA,x\n,y\n", {"title_column": "title"}, ["A x", "y"], "title: title, before the text"
+    ),
+    "a JSON array": ("a.json", '[{"text": "one", "label": 3}, {"label": 1}]', {}, ["one", ""], "JSON array"),
+    "fastText": ("a.txt", "__label__A one\n__label__B two\n", {}, ["one", "two"], "fastText"),
+    "gzipped JSON Lines": ("a.jsonl.gz", packed('{"prose": "x", "text": "one"}\n'), {}, ["one"], "gzipped JSON"),
+    "a manifest": (
+        "a.manifest", '{"source": "one", "j": 0, "j-metadata": {"class-name": "A"}}\n', {}, ["one"], "text: source"
+    ),
+    "empty cells": ("a.csv", "text;label\n;\n;3\n", {}, ["", ""], "CSV with ';' between cells"),
+    "a row too long": ("a.csv", "label;text\n1;a\n1;b;c\n", {}, ["a", ""], "CSV with ';' between cells"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", CONVERTED)
+def test_what_the_server_would_not_read_becomes_json_lines(tmp_path, key):
+    """A line per row, in order, also for rows without a text; what was understood is said."""
+    name, content, settings, texts, said = CONVERTED[key]
+    found, findings = look(write(tmp_path / name, content), tmp_path / "scratch", **settings)
+    assert texts_in(found) == texts
+    assert found.is_converted
+    assert found.columns == ""
+    assert said in findings[0].message
+    assert findings[0].message.endswith("; sent as JSON Lines")
+    doubts = wrong_in(findings)
+    assert len(doubts) == ("" in texts)
+    assert all("without a text, each answered with an error: line" in doubt.message for doubt in doubts)
+
+
+def test_a_title_before_the_text_needs_no_field_of_its_own(tmp_path):
+    """A server whose model joins titles would miss the field in an object."""
+    path = write(tmp_path / "a.csv", "title,text\nA,x\n")
+    found, _ = look(path, tmp_path / "scratch", title_column="title")
+    assert uploaded(found) == {"a.jsonl": b'"A x"\n'}
+
+
+def test_parquet_becomes_json_lines(tmp_path):
+    """Row by row, whatever else it holds."""
+    path = tmp_path / "a.parquet"
     connection = duckdb.connect()
-    connection.execute("CREATE TABLE t (label VARCHAR, text VARCHAR)")
-    connection.executemany("INSERT INTO t VALUES (?, ?)", ROWS)
+    connection.execute("CREATE TABLE t (label VARCHAR, day DATE, text VARCHAR)")
+    connection.executemany("INSERT INTO t VALUES (?, '2026-01-31', ?)", [*ROWS, ("LOC", None)])
     connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    found, _ = look(path, tmp_path / "scratch")
+    assert texts_in(found) == [*(text for _, text in ROWS), ""]
+    assert list(uploaded(found)) == ["a.jsonl"]
 
 
-def write_table(path: Path, delimiter: str = ",") -> None:
-    """Write the rows with a header, packed if the name says so."""
-    content = f"label{delimiter}text\n" + "".join(f'{a}{delimiter}"{b}"\n' for a, b in ROWS)
-    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
+@pytest.mark.parametrize("index", [False, True])
+def test_what_pandas_writes_goes_as_it_is(tmp_path, index):
+    """With its index, too: a row per line, which the same pandas reads back beside the columns."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(ROWS, columns=["label", "text"])
+    frame.to_csv(tmp_path / "a.csv", index=index)
+    found, findings = look(tmp_path / "a.csv", tmp_path / "scratch")
+    assert not wrong_in(findings)
+    read = pandas.read_csv(io.BytesIO(uploaded(found)["a.csv"]), names=next(csv.reader([found.columns])))
+    assert read[["label", "text"]].equals(frame)
 
 
-@pytest.mark.parametrize(("name", "what"), [("a.gz", "compressed by gzip"), ("a.parquet", "Parquet")])
-def test_a_packed_table_under_another_name_is_called_what_it_is(tmp_path, name, what):
-    """And not text in Latin-1; whatever the media type."""
-    write_parquet(tmp_path / name) if what == "Parquet" else write_table(tmp_path / name)
-    for suffix in ("csv", "txt", "jsonl"):
-        path = tmp_path / f"b.{suffix}"
-        path.write_bytes((tmp_path / name).read_bytes())
-        ((severity, message, remedy),) = wrong_in(path)
-        assert (severity, message) == (
-            Severity.ERROR,
-            f"{path.name} is {what}, which the server does not read",
-        )
-        assert (
-            "Unpack it." if (suffix, what) == ("jsonl", "compressed by gzip") else "Give JSON Lines"
-        ) in remedy
+def test_files_of_several_forms_in_a_folder_all_become_json_lines(tmp_path):
+    """Under names of their own; what training would pass over is named."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(folder / "a.csv", "label,text\n7,one\n")
+    write(folder / "a.jsonl", '{"text": "two"}\n')
+    write(folder / "b.csv", "text\nthree\n")
+    write(folder / "notes.txt", "nothing\n")
+    found, findings = look(folder, tmp_path / "scratch")
+    assert {name: body.decode() for name, body in uploaded(found).items()} == {
+        "a.csv.jsonl": '{"text": "one"}\n',
+        "a.jsonl": '{"text": "two"}\n',
+        "b.jsonl": '{"text": "three"}\n',
+    }
+    assert [doubt.message for doubt in wrong_in(findings)] == ["not classified: notes.txt"]
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.tsv", "a.tsv.gz", "a.parquet"])
-def test_a_table_of_an_unknown_suffix_becomes_json_lines(tmp_path, name):
-    """With the command of the refusal, as it stands."""
-    path = tmp_path / name
-    write_parquet(path) if "parquet" in name else write_table(path, "\t" if "tsv" in name else ",")
-    with pytest.raises(UserError, match=r"media types of a\..* are unknown") as caught:
-        texts_in(path)
-    assert run(caught.value.remedy).returncode == 0
-    lines = (tmp_path / "a.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [{"label": a, "text": b} for a, b in ROWS]
-    assert not wrong_in(tmp_path / "a.jsonl")
+def test_files_with_the_same_columns_stay_csv(tmp_path):
+    """As Spark writes parts."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in "ab":
+        write(folder / f"{name}.csv", f"label,text\n7,{name}\n")
+    found, findings = look(folder, tmp_path / "scratch")
+    assert (found.columns, uploaded(found)) == ("label,text", {"a.csv": b"7,a\n", "b.csv": b"7,b\n"})
+    assert findings[0].message.startswith("a.csv, b.csv: CSV; text: text")
 
 
-def test_a_workbook_and_another_encoding_are_told(tmp_path):
-    """With what to do."""
-    (tmp_path / "a.csv").write_bytes(b"PK\x03\x04\0\0")
-    (tmp_path / "b.csv").write_text("a text\nanother\n", encoding="utf-16")
-    ((_, message, _),) = wrong_in(tmp_path / "a.csv")
-    assert "Excel workbook" in message
-    ((_, message, remedy),) = wrong_in(tmp_path / "b.csv")
-    assert "b.csv is UTF-16" in message
-    assert "Save it as UTF-8" in remedy
+def test_a_header_that_only_the_model_may_know_is_handed_over(tmp_path):
+    """With a doubt: the server knows the training's names, and refuses to start if the text is not among them."""
+    content = "kind,prose\n" + "".join(f'{label},"{text}"\n' for label, text in ROWS)
+    found, findings = look(write(tmp_path / "a.csv", content), tmp_path / "scratch")
+    assert (found.columns, uploaded(found)["a.csv"].decode()) == ("kind,prose", content[11:])
+    (doubt,) = wrong_in(findings)
+    assert doubt.severity is Severity.WARNING
+    assert "TEXT_COLUMN=prose" in doubt.remedy
+    assert "label_column" not in doubt.remedy
 
 
-def test_an_unknown_suffix_without_a_table_is_told_what_is_read(tmp_path):
-    """Nothing to write from it."""
-    (tmp_path / "a.tsv").write_text("a text\nanother\n")
-    with pytest.raises(UserError, match=r"Give files of one suffix .*nor Parquet"):
-        texts_in(tmp_path / "a.tsv")
+REFUSED: dict[str, tuple[str, str | bytes, str, str]] = {
+    "a workbook": ("a.csv", b"PK\x03\x04\0\0", "Excel workbook", "Save the table as CSV"),
+    "an unknown header between semicolons": (
+        "a.csv", "kind;prose\n" + "".join(f"{label};{text}\n" for label, text in ROWS), "known", "TEXT_COLUMN=prose"
+    ),
+    "columns without names": (
+        "a.csv", '"1","x","LOC","one two three"\n"2","y","LOC","four"\n', "4 columns and no header", "TEXT_COLUMN="
+    ),
+    "another encoding": ("a.csv", b"label,text\n7,\xfcnder\n", "not UTF-8", "ENCODING=cp1252"),
+    "an open quote": ("a.csv", 'x\n"one\n', "never closed", ""),
+    "no row below the header": ("a.csv", "label,text\n", "no row", ""),
+    "no row below the header, converted": ("a.csv", "label;text\n", "no row", ""),
+    "one object for all texts": ("a.json", '{"text": ["a", "b"], "label": ["x", "y"]}', "one JSON object", "orient"),
+    "an unknown suffix": ("a.doc", "x", "media type of", "CONTENT_TYPE"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_what_is_not_understood_is_refused_with_what_mends_it(tmp_path, key):
+    """Before anything is uploaded, by the settings of this command."""
+    name, content, cause, remedy = REFUSED[key]
+    _, findings = look(write(tmp_path / name, content), tmp_path / "scratch")
+    (failure,) = wrong_in(findings)
+    assert failure.severity is Severity.ERROR
+    assert cause in failure.message
+    assert remedy in failure.remedy
+
+
+def test_a_request_in_json_stays_one(tmp_path):
+    """Which training does not read."""
+    for content in ('{"inputs": ["a", "b"]}', '["a", "b"]', '"a"', '{"inputs":\n ["a"]}'):
+        path = write(tmp_path / "a.json", content)
+        found, findings = look(path, tmp_path / f"scratch{len(content)}")
+        assert (found.content_type, found.split_type) == ("application/json", "None")
+        assert uploaded(found) == {"a.json": content.encode()}
+        assert not wrong_in(findings)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        key
+        for key, case in TOOL_FILES.items()
+        if case.outcome == "read" and case.settings.get("missing_labels") != "drop"
+    ],
+)
+def test_a_tools_file_that_trains_is_understood(tmp_path, key):
+    """A record for each row that training reads, with its text; JSON Lines and CSV keep the file's own names."""
+    case = TOOL_FILES[key]
+    (tmp_path / "in").mkdir()
+    write_files(tmp_path / "in", case)
+    settings = {name: value for name, value in case.settings.items() if name in OF_READER}
+    found, findings = look(tmp_path / "in", tmp_path / "scratch", **settings)
+    assert [one.message for one in findings if one.severity is Severity.ERROR] == []
+    contents = uploaded(found)
+    if found.is_converted:
+        lines = [json.loads(line) for body in contents.values() for line in body.decode().splitlines()]
+        texts = [line if isinstance(line, str) else line["text"] for line in lines]
+        assert [text for text in texts if text] == [text for _, text in case.pairs]
+        return
+    rows = [line for body in contents.values() for line in body.decode("utf-8-sig").splitlines()]
+    assert len(rows) == len(case.pairs)
+    for row, (_, text) in zip(rows, case.pairs, strict=True):
+        values = next(csv.reader([row])) if found.columns else [*json.loads(row).values()]
+        assert any(value and (value == text or value in text) for value in values if isinstance(value, str))

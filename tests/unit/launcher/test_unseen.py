@@ -71,15 +71,15 @@ def test_a_job_whose_data_nobody_could_tell_is_refused(aws, monkeypatch, answer,
     assert expected in failure.remedy
 
 
-def test_texts_that_only_the_role_may_read_are_taken_as_given(closed):
+def test_texts_that_only_the_role_may_read_are_taken_as_given(closed, tmp_path):
     """If CONTENT_TYPE is given."""
     there = f"s3://{BUCKET}/texts"
     settings = TransformSettings(input=there, content_type="text/plain")
-    found = input_of(settings, Location(BUCKET, "mine/"), closed)
+    found = input_of(settings, Location(BUCKET, "mine/"), closed, tmp_path)
     assert (found.location.uri, found.names) == (f"s3://{BUCKET}/texts/", None)
     assert [one.severity for one in check_input(settings, found)] == [Severity.WARNING]
     with pytest.raises(UserError, match="are unknown"):
-        input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed)
+        input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed, tmp_path)
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])

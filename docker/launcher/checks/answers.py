@@ -1,0 +1,95 @@
+"""What a batch transform is asked to answer: columns of its texts, classes and fields, joined to its input or not."""
+
+from collections.abc import Iterator
+
+from launcher.checks.unused import check_unused
+from launcher.findings import Finding, fail, ok, told, warn
+from launcher.inputs.text_file import CSV, JSON_LINES
+from launcher.inputs.transform import TransformInput, bare_type, has_parameter
+from launcher.settings.inference import TransformSettings
+from launcher.settings.reading import READING
+
+_COLUMNS, _TOP_K, _OUTPUT = "SERVING_CSV_COLUMNS", "SERVING_TOP_K", "SAGEMAKER_INFERENCE_OUTPUT"
+_SET_BY = {_COLUMNS: "the columns of the texts", _TOP_K: "TOP_K", _OUTPUT: "INFERENCE_OUTPUT"}
+_TAKEN_ALONE = (
+    "CSV in S3 is taken as texts alone: the server refuses it if it finds a header row or labels;"
+    " for a table give its columns, such as COLUMNS=label,text"
+)
+
+
+def answer_variables(settings: TransformSettings, columns: str) -> dict[str, str]:
+    """Return the variables of the container that the settings stand for; "" for those that are not set."""
+    return {
+        _COLUMNS: columns,
+        _TOP_K: str(settings.top_k or ""),
+        _OUTPUT: ",".join(settings.inference_output),
+    }
+
+
+def check_answers(settings: TransformSettings, texts: TransformInput | None) -> Iterator[Finding]:
+    """Check what decides how the server reads the texts and what it answers, as far as that needs no model."""
+    given = answer_variables(settings, texts.columns if texts else settings.columns)
+    for name in dict(settings.environment):
+        if given.get(name):
+            yield fail("settings", f"{_SET_BY[name]} and ENVIRONMENT both give {name}", "Keep one of them.")
+    if not texts:
+        return
+    if has_parameter(texts.accept(settings), "header=present"):
+        message = (
+            "with header=present in ACCEPT every part of a file would be answered with a header of its own"
+        )
+        yield fail("output", message, "Leave it out.")
+    yield from _check_columns(settings, texts)
+    if settings.join:
+        yield from _check_join(settings, texts)
+
+
+def _check_columns(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
+    if texts.local or texts.media_type != CSV:
+        reason = "local files are looked at" if texts.local else f"it is for CSV, not for {texts.media_type}"
+        yield from check_unused(settings, {"columns": reason})
+    if not texts.local or settings.content_type:
+        reason = "only local files without CONTENT_TYPE are looked at"
+        yield from check_unused(settings, dict.fromkeys(READING, reason))
+    if texts.media_type != CSV:
+        return
+    if texts.says("header=present"):
+        local = "Leave CONTENT_TYPE out: the header is then recognised, or told by HEADER=true."
+        yield fail(
+            "input", "with header=present every later part of a file would lose its first row",
+            local if texts.local else "Leave it out, and give the columns in their order: COLUMNS=label,text.",
+        )  # fmt: skip
+    elif not texts.local:
+        columns = f"each row in S3 has the columns {texts.columns}; one that repeats them is left out"
+        yield told(ok("input", columns if texts.columns else _TAKEN_ALONE))
+
+
+def _check_join(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
+    accept = bare_type(texts.accept(settings))
+    if texts.is_converted:
+        message = "predictions cannot be joined to files that are sent as JSON Lines instead of themselves"
+        remedy = (
+            "Give CSV in UTF-8 with commas and no line breaks in its cells, or JSON Lines; or leave JOIN out."
+        )
+        yield fail("join", message, remedy)
+    elif texts.media_type not in (CSV, JSON_LINES):
+        message = f"SageMaker joins predictions to CSV and JSON Lines, not to {texts.media_type}"
+        yield fail("join", message, "Give one of these, or leave JOIN out.")
+    elif accept != texts.media_type:
+        message = f"SageMaker joins {texts.media_type} to predictions of the same form only, not {accept}"
+        yield fail("join", message, "Leave ACCEPT out.")
+    elif texts.media_type == JSON_LINES:
+        yield told(ok("join", "each record gets its prediction as SageMakerOutput"))
+    else:
+        yield from _joined_csv(settings, texts)
+
+
+def _joined_csv(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
+    fields = ",".join(settings.inference_output) or "label,score"
+    yield told(ok("join", f"columns of the output: {texts.columns or 'text'}, then {fields},error"))
+    if not texts.local:
+        yield warn(
+            "join",
+            "a header row has no prediction: if a file still has one, SageMaker cannot join it, and the job fails",
+            "Make sure that the files have none.",
+        )

@@ -1,0 +1,139 @@
+"""Local files of texts as they are uploaded: as they are, without their header row, or written as JSON Lines."""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bert_classifier.data.records import RowError
+from bert_classifier.data.wrong_rows import WrongRows
+from bert_classifier.errors import ContainerError, PlatformError, UserError
+from bert_classifier.job.data_names import listed, suffix_of
+from bert_classifier.job.wording import counted
+from launcher.findings import Finding, fail, ok, told, warn
+from launcher.inputs.text_file import JSON_LINES, WITHOUT_TEXT, TextFile
+from launcher.settings.reading import in_capitals
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Local files as they are uploaded.
+
+    Attributes:
+        files: by their names in the folder.
+        media_type: of all of them.
+        columns: of CSV, as one row; "" for texts alone and other forms.
+        is_converted: whether any differs from the file of the user by more than a header row.
+    """
+
+    files: dict[str, Path]
+    media_type: str
+    columns: str
+    is_converted: bool
+    findings: tuple[Finding, ...]
+
+
+def prepare(found: Sequence[TextFile], folder: Path) -> Prepared:
+    """Write into a folder what cannot be uploaded as it is, because a job reads one form, line by line.
+
+    Raises:
+        PlatformError: when it cannot be written.
+    """
+    ways = {(file.media_type, file.columns) for file in found}
+    media_type, columns = next(iter(ways)) if len(ways) == 1 else ("", "")
+    try:
+        if media_type:
+            return _as_they_are(found, media_type, columns, folder)
+        return _as_json_lines(found, folder)
+    except OSError as error:
+        raise PlatformError(
+            f"The texts cannot be written to {folder}: {error.strerror or error}.",
+            "Make room there, or set TMPDIR to another folder.",
+        ) from error
+
+
+def _as_they_are(found: Sequence[TextFile], media_type: str, columns: str, folder: Path) -> Prepared:
+    files = {
+        file.name: _without_header(file, folder / str(number)) if file.header_size else file.path
+        for number, file in enumerate(found)
+    }
+    sent = f"with the columns {columns}" if columns else ""
+    descriptions = [(file, f"sent {_how(file)}{' ' if sent else ''}{sent}") for file in found]
+    return Prepared(files, media_type, columns, False, (*_said(descriptions), *_unclear(found)))
+
+
+def _how(file: TextFile) -> str:
+    return "without its header row," if file.header_size else "as it is"
+
+
+def _without_header(file: TextFile, target: Path) -> Path:
+    with file.path.open("rb") as source, target.open("wb") as out:
+        source.seek(file.header_size)
+        shutil.copyfileobj(source, out)
+    return target
+
+
+def _as_json_lines(found: Sequence[TextFile], folder: Path) -> Prepared:
+    files = {file.name: file.path for file in found if file.media_type == JSON_LINES}
+    findings: list[Finding] = []
+    for number, file in enumerate(found):
+        if file.media_type == JSON_LINES:
+            continue
+        name = _name_of(file.name, files)
+        files[name] = folder / str(number)
+        findings += _convert(file, files[name])
+    sent = [
+        (file, f"sent {'as they are' if file.media_type == JSON_LINES else 'as JSON Lines'}")
+        for file in found
+    ]
+    return Prepared(files, JSON_LINES, "", True, (*_said(sent), *findings))
+
+
+def _name_of(name: str, taken: dict[str, Path]) -> str:
+    short = f"{name[: len(name) - len(suffix_of(name))]}.jsonl"
+    return short if short not in taken else f"{name}.jsonl"
+
+
+def _convert(file: TextFile, target: Path) -> Iterator[Finding]:
+    """Write a file as JSON Lines, a line per row; yield why it cannot be, and which rows have no text."""
+    wrong, rows = WrongRows(), 0
+    try:
+        with target.open("w", encoding="utf-8", newline="\n") as out:
+            for line, record in file.records():
+                rows += 1
+                if isinstance(record, RowError):
+                    wrong.add(f"line {line}", record.cause)
+                out.write(f"{WITHOUT_TEXT if isinstance(record, RowError) else record}\n")
+    except ContainerError as error:
+        yield failure(error)
+        return
+    if not rows:
+        yield fail("input", f"{file.name} has no row", "Leave it out, or give it texts.")
+    if wrong.count:
+        answered = f"{counted(wrong.count, 'row')} of {rows:,} without a text, each answered with an error"
+        yield warn("input", f"{file.name} has {answered}: {wrong.summary}")
+
+
+def failure(error: ContainerError) -> Finding:
+    """Return the failure for a file that is not understood."""
+    known = in_capitals(error) if isinstance(error, UserError) else error
+    return fail("input", known.cause.removesuffix("."), known.remedy)
+
+
+def _said(sent: Sequence[tuple[TextFile, str]]) -> Iterator[Finding]:
+    """Yield what was understood of the files, and what becomes of them: once for those that are alike."""
+    alike: dict[str, list[str]] = {}
+    for file, how in sent:
+        alike.setdefault(f"{file.description}; {how}", []).append(file.name)
+    for description, names in alike.items():
+        yield told(ok("input", f"{listed(names)}: {description}"))
+
+
+def _unclear(found: Sequence[TextFile]) -> Iterator[Finding]:
+    for error in [in_capitals(file.unclear) for file in found if file.unclear]:
+        yield warn(
+            "input",
+            error.cause.removesuffix("."),
+            "The server knows the columns of the training, and does not start if its text is none of these."
+            f" {error.remedy}",
+        )

@@ -1,0 +1,91 @@
+"""What a local file of texts is: the reader of training data looks at it, and the server's own forms are known too."""
+
+from pathlib import Path
+
+from bert_classifier.data.columns import ColumnsError
+from bert_classifier.data.forms import Form, form_of
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.records import parse_json
+from bert_classifier.data.table import open_table
+from bert_classifier.errors import UserError
+from bert_classifier.job.data_names import ALL_FORMS, is_table, suffix_of
+from launcher.inputs.csv_file import look_at_csv
+from launcher.inputs.text_file import JSON, JSON_LINES, PLAIN, TextFile, has_columns, is_plain
+
+_HEAD = 65_536  # bytes
+_REQUEST = ("inputs", "instances")
+_GZIP = b"\x1f\x8b"
+
+
+def look_at(path: Path, name: str, reading: ReaderSettings) -> TextFile:
+    """Look at a file.
+
+    Raises:
+        UserError: when it cannot be understood, with the settings that mend it.
+        PlatformError: when disk or permissions prevent reading it.
+    """
+    suffix = suffix_of(path.name)
+    if not suffix:
+        raise UserError(
+            f"The media type of {path} is unknown.",
+            f"Name it as what it is ({ALL_FORMS}), or give CONTENT_TYPE.",
+        )
+    try:
+        form = form_of(path, name, reading.encoding)
+    except UserError:
+        if suffix != ".json" or is_packed(path) or not _is_request(path):
+            raise
+        return _document(path, name)
+    if form.kind == "CSV" and suffix.startswith(".txt") and not is_table(path):
+        return _as_lines(path, name, form, PLAIN)
+    if form.kind == "CSV":
+        return look_at_csv(path, name, form, reading)
+    return _look_at_fields(path, name, form, reading, suffix)
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether a file is no plain text: compressed, Parquet, a workbook, or in UTF-16."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return head.startswith(_GZIP) or b"\0" in head
+
+
+def _look_at_fields(path: Path, name: str, form: Form, reading: ReaderSettings, suffix: str) -> TextFile:
+    """Look at records that name their fields; JSON Lines stay as they are, since the server knows the names better."""
+    is_lines = form.kind == "JSON Lines" and not has_columns(reading) and not suffix.startswith(".manifest")
+    if is_lines and suffix != ".json":
+        return _as_lines(path, name, form, JSON_LINES)
+    try:
+        table = open_table(path, reading, name=name, needs_label=False)
+    except UserError as error:
+        is_unclear = (
+            form.kind == "JSON array" and isinstance(error, ColumnsError) and not has_columns(reading)
+        )
+        if suffix != ".json" or not is_plain(form) or not (is_unclear or _is_request(path)):
+            raise
+        return _document(path, name, error if is_unclear else None)
+    if is_lines:
+        return _as_lines(path, name, form, JSON_LINES)
+    is_array = form.kind == "JSON array" and is_plain(form) and not has_columns(reading)
+    return TextFile(name, path, form, table, "", request_type=JSON if is_array else "")
+
+
+def _as_lines(path: Path, name: str, form: Form, media_type: str) -> TextFile:
+    sent = media_type if is_plain(form) else ""
+    return TextFile(name, path, form, None, sent, request_type=sent)
+
+
+def _is_request(path: Path) -> bool:
+    """Return whether a JSON document is a whole request to the server, or a list of texts."""
+    try:
+        value = parse_json(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        return False
+    if isinstance(value, dict):
+        return any(name in value for name in _REQUEST)
+    return isinstance(value, str) or (isinstance(value, list) and isinstance(next(iter(value), None), str))
+
+
+def _document(path: Path, name: str, unclear: UserError | None = None) -> TextFile:
+    """Return a JSON document as the server takes it, which training does not read."""
+    return TextFile(name, path, None, None, JSON, request_type=JSON, unclear=unclear)

@@ -1,0 +1,79 @@
+"""The request of `invoke`: a text, or a file as the server reads it, converted where it would not."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.data.reader_settings import DEFAULTS
+from bert_classifier.data.records import RowError
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import ALL
+from launcher.command import say
+from launcher.inputs.local_file import is_packed, look_at
+from launcher.inputs.text_file import JSON_LINES, WITHOUT_TEXT, TextFile
+from launcher.settings.inference import MEDIA_TYPES
+from launcher.settings.invocation import InvokeSettings
+from launcher.settings.reading import in_capitals, reader_settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A request's body and its media type."""
+
+    body: bytes
+    content_type: str
+
+
+def accept_of(settings: InvokeSettings) -> str:
+    """Return the media type of the response; for a file it says how many classes to list."""
+    is_said = settings.top_k and settings.file and "top_k" not in settings.accept
+    return f"{settings.accept}; top_k={settings.top_k}" if is_said else settings.accept
+
+
+def request_of(settings: InvokeSettings) -> Request:
+    """Return the request's body and media type.
+
+    Raises:
+        UserError: when neither or both of text and file are given, or the file cannot be sent.
+    """
+    if bool(settings.text) == bool(settings.file):
+        problem = "TEXT and FILE are both given." if settings.text else "There is nothing to classify."
+        raise UserError(problem, 'Give TEXT="…" or FILE=texts.csv.')
+    if settings.text:
+        body: dict[str, Any] = {"inputs": settings.text}
+        if settings.top_k:
+            body["parameters"] = {"top_k": None if settings.top_k == ALL else settings.top_k}
+        return Request(json.dumps(body, ensure_ascii=False).encode(), MEDIA_TYPES[".json"])
+    path = Path(settings.file).expanduser()
+    try:
+        with path.open("rb"):
+            return _of_file(path, settings)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.", "Correct FILE.") from error
+
+
+def _of_file(path: Path, settings: InvokeSettings) -> Request:
+    if settings.content_type:
+        return Request(path.read_bytes(), settings.content_type)
+    reading = reader_settings(settings)
+    try:
+        file = look_at(path, path.name, reading)
+    except UserError as error:
+        by_suffix = MEDIA_TYPES.get(path.suffix.lower(), "")
+        if not by_suffix or reading != DEFAULTS or is_packed(path):
+            raise in_capitals(error) from error
+        return Request(path.read_bytes(), by_suffix)  # the server knows the model, and says what is wrong
+    if file.request_type:
+        return Request(path.read_bytes(), file.request_type)
+    return _converted(file)
+
+
+def _converted(file: TextFile) -> Request:
+    """Return a request of a line per row; one without a text gets an error of its own."""
+    say(f"{file.name}: {file.description}; sent as JSON Lines")
+    try:
+        lines = [WITHOUT_TEXT if isinstance(one, RowError) else one for _, one in file.records()]
+    except UserError as error:
+        raise in_capitals(error) from error
+    return Request("".join(f"{line}\n" for line in lines).encode(), JSON_LINES)

@@ -1,0 +1,128 @@
+"""A local file of texts, understood by the reader of training data: what it holds, and how it can be sent."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from bert_classifier.data.dialect import delimiter_name
+from bert_classifier.data.forms import Form, read_form_lines
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.records import RowError, text_problem
+from bert_classifier.data.shapes import spoken_name
+from bert_classifier.data.table import Table
+from bert_classifier.errors import UserError
+from launcher.settings.inference import MEDIA_TYPES
+
+JSON, JSON_LINES, CSV, PLAIN = (MEDIA_TYPES[suffix] for suffix in (".json", ".jsonl", ".csv", ".txt"))
+NO_DELIMITER = "\x1f"  # ASCII's separator of units, which no text has: a row is one cell
+# Of a row without a text: it is answered with an error of its own, so that answers and rows stay side by side.
+WITHOUT_TEXT = '{"text": ""}'
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """A local file of texts.
+
+    Attributes:
+        form: None where the reader does not know it: a JSON document of the server's own.
+        table: of its columns or fields; None where each line is a text or a JSON value.
+        media_type: by which a batch transform can send it line by line (or as a document); "" if it cannot.
+        columns: of CSV, as one row; "" for texts alone.
+        header_size: bytes before the first row of texts.
+        request_type: media type by which the server reads the whole file as one request; "" if it does not.
+        unclear: why the reader does not know which of the columns is the text; the model may know it.
+    """
+
+    name: str
+    path: Path
+    form: Form | None
+    table: Table | None
+    media_type: str
+    columns: str = ""
+    header_size: int = 0
+    request_type: str = ""
+    unclear: UserError | None = None
+
+    def records(self) -> Iterator[tuple[int, str | RowError]]:
+        """Yield the line of each row and its record in JSON, or why it has no text.
+
+        A text whose title stands before it is a string of its own: an object would need the title's field.
+
+        Raises:
+            UserError: where reading cannot go on, or if it is unclear which column is the text.
+        """
+        if self.unclear:
+            raise self.unclear
+        assert self.form is not None, "what the reader does not know is sent as it is"
+        if self.table:
+            is_string = self.table.roles.is_title_joined
+            for line, text in self.table.texts():
+                yield line, text if isinstance(text, RowError) else _checked(line, text, is_string=is_string)
+            return
+        for line, content in enumerate(read_form_lines(self.path, self.name, self.form), start=1):
+            plain = content.rstrip("\r\n")
+            yield line, plain if self.form.kind == "JSON Lines" else _checked(line, plain)
+
+    @property
+    def description(self) -> str:
+        """What was understood, such as "CSV with ';' between cells; text: review; label: stars, ignored"."""
+        if self.form is None:
+            return "a JSON document"
+        if self.unclear:
+            return f"{self.form.kind} with a header whose text the model must know"
+        if self.table is None:
+            lines = "JSON Lines" if self.form.kind == "JSON Lines" else "a text per line"
+            return f"{_packed(self.form)}{lines}{_encoding(self.form)}"
+        return "; ".join([_form(self.table), *_roles(self.table)])
+
+
+def _checked(line: int, text: str, *, is_string: bool = False) -> str | RowError:
+    problem = text_problem(text)
+    return RowError(line, problem) if problem else record_of(text, is_string=is_string)
+
+
+def record_of(text: str, *, is_string: bool = False) -> str:
+    """Return a text as a record in JSON."""
+    return json.dumps(text if is_string else {"text": text}, ensure_ascii=False)
+
+
+def _form(table: Table) -> str:
+    is_named = table.delimiter not in ("", ",", NO_DELIMITER)
+    cells = f" with {delimiter_name(table.delimiter)} between cells" if is_named else ""
+    header = ""
+    if table.has_header is False:
+        header = " without a header" if len(table.names) > 1 else ", a text per row"
+    return f"{_packed(table.form)}{table.form.kind}{cells}{header}{_encoding(table.form)}"
+
+
+def _packed(form: Form) -> str:
+    return "gzipped " if form.is_gzip else ""
+
+
+def _encoding(form: Form) -> str:
+    return f" in {form.encoding_name}" if form.encoding not in ("", "utf-8", "utf-8-sig") else ""
+
+
+def _roles(table: Table) -> Iterator[str]:
+    roles = table.roles
+    names = [spoken_name(name, at) for at, name in enumerate(table.names)]
+    if table.has_header is False:
+        names = [f"column {name}" for name in names]
+    if len(names) > 1 or table.has_header:
+        yield f"text: {names[roles.text]}"
+    if roles.title is not None:
+        place = "before the text" if roles.is_title_joined else "where the text is empty"
+        yield f"title: {names[roles.title]}, {place}"
+    if roles.label is not None:
+        yield f"label: {names[roles.label]}, ignored"
+
+
+def is_plain(form: Form) -> bool:
+    """Return whether the server reads a form's characters: UTF-8, not compressed."""
+    return not form.is_gzip and form.encoding in ("utf-8", "utf-8-sig")
+
+
+def has_columns(reading: ReaderSettings) -> bool:
+    """Return whether the settings tell which columns hold text and title."""
+    return bool(reading.text_column or reading.title_column)
