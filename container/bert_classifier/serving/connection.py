@@ -64,7 +64,8 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no type informatio
 
     def _take(self, data: bytes) -> None:
         if data and self.is_idle:
-            self.until = min(self.until, time.monotonic() + HEAD_S)
+            self.sock.request_began = time.monotonic()
+            self.until = min(self.until, self.sock.request_began + HEAD_S)
         looked_at = max(0, len(self._received) - 2)  # so that single bytes do not cost a search of all each
         self._received += data
         if _END_OF_HEAD.search(self._received, looked_at):

@@ -1,27 +1,54 @@
-"""The server's Prometheus metrics. No name or label contains data of a request."""
+"""The server's Prometheus metrics. No name or label contains data of a request, and none is created by one.
 
+One process serves, so that one answer of /metrics holds all counts. They begin at 0 when the worker is replaced.
+"""
+
+import time
+from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.exposition import choose_encoder
 
+from bert_classifier import __version__
 from bert_classifier.serving import refusals
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CUTS = ("slow_head", "slow_answer", "bug")  # reasons for closing a connection midway
 STAGES = ("queue", "tokenise", "model", "encode")
+OTHER = "other"
+ROUTES = ("/invocations", "/ping", "/metrics", "/execution-parameters", "/", OTHER)
+STATUSES = ("2xx", "4xx", "429", "5xx")
+# Of answers that refuse a request, and of records where a lone one makes the request fail.
+CODES = (
+    "bad_csv", "bad_encoding", "bad_json", "bad_parameters", "bad_record", "bad_request", "body_too_large",
+    "body_too_slow", "broken_body", "caller_left", "internal_error", "method_not_allowed", "multi_model_unsupported",
+    "not_acceptable", "not_found", "not_implemented", "not_ready", "overloaded", "request_header_fields_too_large",
+    "second_text", "timeout", "too_many_records", "unsupported_charset", "unsupported_encoding",
+    "unsupported_media_type", "uri_too_long", OTHER,
+)  # fmt: skip
+_OPENMETRICS = "application/openmetrics-text"
 
 
 class Metrics:
     """The metrics of one worker process, all initialised at the start."""
 
-    content_type = CONTENT_TYPE_LATEST
-
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         own: Any = {"registry": self._registry, "namespace": "bert"}
-        self._requests = Counter("requests", "Requests answered, by HTTP status.", ["code"], **own)
+        self._requests = Counter(
+            "requests", "Requests answered, by HTTP status; like all counts, 0 when the worker is replaced.",
+            ["code"], **own,
+        )  # fmt: skip
+        self._request_seconds = Histogram(
+            "request_seconds", "Seconds from a request's first byte until its answer is handed over.",
+            ["route", "status"], buckets=_SECONDS, **own,
+        )  # fmt: skip
+        self._refusals = Counter("refusals", "Requests refused as a whole, by error code.", ["code"], **own)
+        self._parser_refusals = Counter(
+            "parser_refusals", "Those that were not proper HTTP.", ["reason"], **own
+        )
         self._records = Counter("records", "Records of answered requests, by outcome.", ["outcome"], **own)
         self._seconds = Histogram(
             "stage_seconds", "Seconds a request (queue, encode) or a pass (tokenise, model) spent in a stage.",
@@ -33,23 +60,48 @@ class Metrics:
         self._cut = Counter(
             "connections_cut", "Connections closed amid request or answer.", ["reason"], **own
         )
-        self._refused = Counter(
-            "parser_refusals", "Requests that were not proper HTTP, by error code.", ["reason"], **own
-        )
-        for code in refusals.CODES:
-            self._refused.labels(code)
-        for reason in CUTS:
-            self._cut.labels(reason)
-        for stage in STAGES:
-            self._seconds.labels(stage)
-        for outcome in ("classified", "abstained", "refused", "failed"):
-            self._records.labels(outcome)
-        for kind in ("text", "padding"):
-            self._tokens.labels(kind)
+        self._ready = Gauge("ready", "1 while requests are answered, else 0.", **own)
+        self._began = Gauge("start_time_seconds", "Unix time at which this worker began to count.", **own)
+        self._model = Info("model", "The model that is served.", **own)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for counter, labels in (
+            (self._cut, CUTS),
+            (self._refusals, CODES),
+            (self._parser_refusals, refusals.CODES),
+            (self._seconds, STAGES),
+            (self._records, ("classified", "abstained", "refused", "failed")),
+            (self._tokens, ("text", "padding")),
+        ):
+            for label in labels:
+                counter.labels(label)
+        self._seconds_of = {
+            (route, status): self._request_seconds.labels(route, status)
+            for route in ROUTES[:2]  # the others appear when they are asked for
+            for status in STATUSES
+        }
+
+    def follow(self, is_ready: Callable[[], bool]) -> None:
+        """Begin to count, in the worker, and report what `is_ready` says."""
+        self._began.set(time.time())
+        self._ready.set_function(is_ready)
+
+    def note_model(self, encoder: str, classes: int, precision: str) -> None:
+        """Say what is served: the family of the encoder, the number of classes, the arithmetic."""
+        about = {"encoder": encoder, "classes": str(classes), "precision": precision, "version": __version__}
+        self._model.info(about)
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         """Record the duration of one of STAGES."""
         self._seconds.labels(stage).observe(seconds)
+
+    def observe_request(self, route: str, status: int, seconds: float) -> None:
+        """Record how long an answer took; a route that is none of ROUTES counts as other."""
+        key = (route if route in ROUTES else OTHER, _status_class(status))
+        if key not in self._seconds_of:
+            self._seconds_of[key] = self._request_seconds.labels(*key)
+        self._seconds_of[key].observe(seconds)
 
     def note_pass(self, texts: int, tokens: int, padded_tokens: int) -> None:
         """Record a pass; `padded_tokens` includes padding."""
@@ -61,9 +113,13 @@ class Metrics:
         """Count an answer."""
         self._requests.labels(str(status)).inc()
 
-    def note_parser_refusal(self, code: str) -> None:
-        """Count a request that never reached the application, by one of refusals.CODES."""
-        self._refused.labels(code).inc()
+    def note_refusal(self, code: str) -> None:
+        """Count an answer that refuses a request, by its error code."""
+        self._refusals.labels(code if code in CODES else OTHER).inc()
+
+    def note_parser_refusal(self, reason: str) -> None:
+        """Count a request that never reached the application, for one of refusals.CODES."""
+        self._parser_refusals.labels(reason).inc()
 
     def note_records(self, outcome: str, count: int) -> None:
         """Count records by outcome: classified, abstained, refused (invalid) or failed (in the model)."""
@@ -77,6 +133,17 @@ class Metrics:
         """Record that a request begins (1) or ends (-1)."""
         self._in_flight.inc(change)
 
-    def render(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """Return all metrics and their media type: OpenMetrics where the Accept header names it, else text 0.0.4.
+
+        The header itself does not go to prometheus_client, which fails on some of its versions.
+        """
+        ranges = (item.partition(";")[0].strip().lower() for item in accept.split(","))
+        encode, media_type = choose_encoder(_OPENMETRICS if _OPENMETRICS in ranges else "")
+        return encode(self._registry), media_type
+
+
+def _status_class(status: int) -> str:
+    if status == 429:
+        return "429"
+    return "5xx" if status >= 500 else "4xx" if status >= 400 else "2xx"

@@ -165,7 +165,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self._metrics.note_request(status)
         self._metrics.note_parser_refusal(code)
         if self._config.serving_access_log:
-            access_log.Entry.of_refusal(status, bytes_out, began).write()
+            access_log.Entry.of_refusal(status, code, bytes_out, began).write()
 
     def note_cut(self, reason: str) -> None:
         """In the worker: count a connection that was cut during a request or an answer."""

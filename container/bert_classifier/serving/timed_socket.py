@@ -24,10 +24,12 @@ class TimedSocket(socket.socket):
     Attributes:
         read_until: on time.monotonic's clock.
         owes_continue: whether the client waits for "100 Continue" before it sends the body; recv says it.
+        request_began: when the first byte of the request came, on time.monotonic's clock.
     """
 
     read_until = 0.0
     owes_continue = False
+    request_began = 0.0
 
     @classmethod
     def adopt(cls, other: socket.socket) -> Self:

@@ -1,14 +1,15 @@
 """The access log: one JSON line per request, without its content."""
 
-import dataclasses
 import datetime
 import json
 import logging
+import re
 import sys
-import time
-from typing import Self, TextIO
+from typing import Any, TextIO
 
-from flask import Response, g, request
+from flask import Response, request
+
+from bert_classifier.serving.http.observation import Observation
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +17,11 @@ _QUIET_PATHS = (
     "/ping",
     "/metrics",
 )  # polled every few seconds; the causes of their failures are logged elsewhere
+_INFERENCE_ID = re.compile(r"[!-~][ -~]{0,63}")  # as the API of SageMaker defines it
+# AWS documents the first for streams only; the others are what its services and load balancers add.
+_REQUEST_IDS = ("HTTP_X_AMZN_SAGEMAKER_REQUEST_ID", "HTTP_X_AMZN_REQUESTID", "HTTP_X_AMZN_TRACE_ID")
+_REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
+_WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
 
 
 def is_wanted() -> bool:
@@ -32,52 +38,70 @@ def configure(stream: TextIO | None = None) -> None:
     logger.propagate = False
 
 
-@dataclasses.dataclass
 class Entry:
-    """A line of the log; an unknown path is "-", since the caller may put anything there."""
+    """A line of the log.
 
-    time: str
-    method: str
-    path: str
-    status: int
-    bytes_in: int | None
-    bytes_out: int | None
-    milliseconds: float
-    began: dataclasses.InitVar[float]
+    It always has time, method, path, status, bytes_in, bytes_out and milliseconds; further fields where they are known.
+    An unknown path is "-", since the caller may put anything there.
+    """
 
-    def __post_init__(self, began: float) -> None:
-        """Keep the start time for write()."""
-        self._began = began
+    def __init__(self, fields: dict[str, Any], observation: Observation) -> None:
+        self._fields = fields
+        self._observation = observation
 
     @classmethod
-    def of_refusal(cls, status: int, bytes_out: int, began: float) -> Self:
+    def of_refusal(cls, status: int, code: str, bytes_out: int, began: float) -> "Entry":
         """Return the entry for a request that could not be parsed, whose bytes are unknown.
 
         Args:
             began: on time.monotonic's clock.
         """
-        return cls(_now(), "-", "-", status, None, bytes_out, milliseconds=0.0, began=began)
+        return cls(_fields("-", "-", status, None, bytes_out), Observation(began, code))
 
     @classmethod
-    def of_current_request(cls, response: Response) -> Self:
+    def of_current_request(cls, response: Response, observation: Observation) -> "Entry":
         """Return the entry for Flask's current request and its answer."""
         rule = request.url_rule
-        return cls(
-            time=_now(),
-            method=request.method if rule is not None else "-",
-            path=rule.rule if rule is not None else "-",
-            status=response.status_code,
-            bytes_in=request.content_length,
-            bytes_out=response.content_length,
-            milliseconds=0.0,
-            began=g.began,
-        )
+        method, path = ("-", "-") if rule is None else (request.method, rule.rule)
+        fields = _fields(method, path, response.status_code, request.content_length, response.content_length)
+        fields["type_out"] = response.mimetype
+        inference_id = request.environ.get("HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID", "")
+        if _INFERENCE_ID.fullmatch(inference_id):
+            fields["inference_id"] = inference_id
+        for name in _REQUEST_IDS:
+            if _REQUEST_ID.fullmatch(request.environ.get(name, "")):
+                fields["request_id"] = request.environ[name]
+                break
+        return cls(fields, observation)
 
     def write(self) -> None:
         """Log the entry, once the answer has been written or has failed."""
-        self.milliseconds = round((time.monotonic() - self._began) * 1000, 2)
-        logger.info("%s", json.dumps(dataclasses.asdict(self)))
+        fields, observation = self._fields, self._observation
+        fields["milliseconds"] = _milliseconds(observation.end())
+        for name in _WHERE_KNOWN:
+            if (value := getattr(observation, name)) is not None:
+                fields[name] = value
+        if "body" in observation.seconds:
+            fields["stages"] = {
+                stage: _milliseconds(seconds) for stage, seconds in observation.seconds.items()
+            }
+        logger.info("%s", json.dumps(fields))
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+def _fields(
+    method: str, path: str, status: int, bytes_in: int | None, bytes_out: int | None
+) -> dict[str, Any]:
+    time_now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    return {
+        "time": time_now,
+        "method": method,
+        "path": path,
+        "status": status,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "milliseconds": 0.0,
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 2)

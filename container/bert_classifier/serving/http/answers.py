@@ -9,6 +9,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from bert_classifier.errors import RequestError
+from bert_classifier.serving.http import observation
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ def json_response(status: int, value: object) -> Response:
 
 
 def _error_response(status: int, code: str, message: str, **more: str) -> Response:
+    observation.current().code = code
     response = json_response(status, {"error": message, "code": code, **more})
     if status in _RETRY_AFTER_S:
         response.headers["Retry-After"] = _RETRY_AFTER_S[status]
@@ -34,6 +36,8 @@ def of_request_error(error: RequestError) -> Response:
 
 def of_http_error(error: HTTPException) -> Response:
     """Answer an HTTP error from Flask, such as an unknown path or method."""
+    if bug := getattr(error, "original_exception", None):
+        return of_bug(bug)
     status = error.code or 500
     name = error.name.lower()
     response = _error_response(

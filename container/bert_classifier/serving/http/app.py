@@ -12,12 +12,14 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.invocations import Invocations, Service
+from bert_classifier.serving.http.observation import Observation, current
 from bert_classifier.serving.http.page import Page
-from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.metrics import OTHER, Metrics
 
 MAX_TRANSFORM_MB = 100  # SageMaker's limit for MaxConcurrentTransforms × MaxPayloadInMB
 TRANSFORM_MB = 6  # SageMaker's own default
 CONCURRENT_TRANSFORMS = 2  # one is transferred while the other is in the model
+METRICS_PATH = "/metrics"  # where SageMaker looks for the metrics of a container, unless told otherwise
 MULTI_MODEL_PATHS = ("/models", "/models/<path:_name>")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _VISIBLE = re.compile(r"[\x20-\x7e]{1,1024}")
@@ -28,7 +30,9 @@ _DISCARD_S = 0.005
 def create_app(service: Service, config: ServeConfig, metrics: Metrics | None = None) -> Flask:
     """Return the WSGI application that answers for `service`."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # else GET //ping is redirected, in HTML, to a host called ping
     metrics = metrics or Metrics()
+    metrics.follow(lambda: service.is_ready)
     invocations, page = Invocations(service, config, metrics), Page(service)
     routes: tuple[tuple[str, Any, list[str]], ...] = (
         ("/", page.answer, ["GET"]),
@@ -36,7 +40,7 @@ def create_app(service: Service, config: ServeConfig, metrics: Metrics | None = 
         ("/ping", lambda: _ping(invocations), ["GET", "POST"]),
         ("/invocations", invocations.answer, ["POST"]),
         ("/execution-parameters", lambda: _execution_parameters(config), ["GET"]),
-        ("/metrics", lambda: Response(metrics.render(), content_type=metrics.content_type), ["GET"]),
+        (METRICS_PATH, lambda: _metrics(metrics), ["GET"]),
         *((path, _refuse_multi_model, ["GET", "POST", "DELETE"]) for path in MULTI_MODEL_PATHS),
     )
     for path, view, methods in routes:
@@ -56,6 +60,11 @@ def _ping(invocations: Invocations) -> Response:
     return Response(status=200, content_type="text/plain")
 
 
+def _metrics(metrics: Metrics) -> Response:
+    body, content_type = metrics.render(request.headers.get("Accept", ""))
+    return Response(body, content_type=content_type)
+
+
 def _execution_parameters(config: ServeConfig) -> Response:
     """Answer batch transform; without BatchStrategy, since the SDK's local mode spells it differently."""
     payload_mb = min(TRANSFORM_MB, config.max_body_bytes // 2**20)
@@ -73,15 +82,31 @@ def _refuse_multi_model(_name: str = "") -> Response:
 
 
 def _note_begin() -> None:
-    g.began = time.monotonic()
+    sock = request.environ.get("gunicorn.socket")
+    g.observation = Observation(time.monotonic() if sock is None else sock.request_began)
 
 
 def _note_end(response: Response, metrics: Metrics, wants_log: bool) -> Response:
-    """Count the response, and log it once it has been written."""
+    """Count the response, and time and log it once it has been written."""
+    observation = current()
+    observation.enter("write")
     metrics.note_request(response.status_code)
-    if wants_log and access_log.is_wanted():
-        entry = access_log.Entry.of_current_request(response)
-        response.call_on_close(entry.write)
+    if observation.code is not None:
+        metrics.note_refusal(observation.code)
+    rule = request.url_rule
+    route = OTHER if rule is None else rule.rule
+    entry = (
+        access_log.Entry.of_current_request(response, observation)
+        if wants_log and access_log.is_wanted()
+        else None
+    )
+
+    def finish() -> None:
+        metrics.observe_request(route, response.status_code, observation.end())
+        if entry is not None:
+            entry.write()
+
+    response.call_on_close(finish)
     return response
 
 

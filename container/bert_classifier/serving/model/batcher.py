@@ -7,11 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import InvalidStateError
 from typing import Generic, NamedTuple, TypeVar
 
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.pending import Pending
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,9 @@ class _Job(Generic[T]):
         self.texts = texts
         self.costs = costs
         self.deadline = deadline
-        self.came = time.monotonic()
         self.taken = 0
         self.waiting_cost = sum(costs)  # of texts not taken by a pass yet
-        self.future: Future[list[T | Exception]] = Future()
+        self.future: Pending[T] = Pending()
         self._results: dict[int, list[T | Exception]] = {}
         self._missing = len(texts)
         self._lock = threading.Lock()
@@ -150,7 +150,7 @@ class MicroBatcher(Generic[T]):
             return f"a forward pass has taken more than {longest_pass_s:g} s"
         return self._problem
 
-    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[T | Exception]]":
+    def submit(self, texts: Sequence[str], deadline: float) -> Pending[T]:
         """Queue one request and return the future of its results; cancel it if the caller leaves.
 
         A text that fails has an exception as its result; if all fail, the future raises the first.
@@ -249,7 +249,7 @@ class MicroBatcher(Generic[T]):
             if left <= 0:
                 break
             if not job.taken:
-                self._metrics.observe_stage("queue", now - job.came)
+                self._metrics.observe_stage("queue", job.future.note_taken(now))
             chunks.append(job.take(share))
             left -= chunks[-1].cost
         unfinished = [chunk.job for chunk in chunks if chunk.job.taken < len(chunk.job.texts)]

@@ -11,6 +11,7 @@ import torch
 
 from bert_classifier.artifact.artifact import Artifact
 from bert_classifier.errors import UserError
+from bert_classifier.modeling.inference import is_bf16
 from bert_classifier.modeling.low_precision import to_bfloat16
 from bert_classifier.modeling.probes import probe_logits
 
@@ -87,6 +88,11 @@ def _quantised(model: Any) -> Any:
 def is_quantised(model: torch.nn.Module) -> bool:
     """Return whether texts in one pass affect each other's scores, since their activations share a range."""
     return any(isinstance(module, torch.ao.nn.quantized.dynamic.Linear) for module in model.modules())
+
+
+def precision_of(model: torch.nn.Module) -> str:
+    """Return the arithmetic of a model's forward pass: fp32, bf16 or int8."""
+    return "int8" if is_quantised(model) else "bf16" if is_bf16(model) else "fp32"
 
 
 def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> str | None:

@@ -23,7 +23,7 @@ from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.plan import Plan
-from bert_classifier.serving.model.precision import is_quantised, on_device
+from bert_classifier.serving.model.precision import is_quantised, on_device, precision_of
 from bert_classifier.serving.model.thread_budget import ThreadBudget
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,8 @@ def load_predictors(
     ]
     for predictor in predictors:
         predictor.predict([PROBE])  # so that no request meets a cold model
+    model: Any = placed[plan.devices[0]].model
+    metrics.note_model(model.config.model_type, len(artifact.labels), precision_of(model))
     logger.info("model ready: classes=%d", len(artifact.labels))
     return predictors
 

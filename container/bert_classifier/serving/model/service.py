@@ -4,7 +4,6 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.as_trained import TextFields
@@ -13,6 +12,7 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
+from bert_classifier.serving.model.pending import Pending
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction, Predictor  # it loads torch
@@ -61,7 +61,7 @@ class ModelService:
         limit = self._config.serving_stall_timeout
         return None if self._batcher is None else self._batcher.problem(limit)
 
-    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[Prediction | Exception]]":
+    def submit(self, texts: Sequence[str], deadline: float) -> Pending["Prediction"]:
         """Queue texts for classification; see MicroBatcher.submit.
 
         Raises:

@@ -1,0 +1,57 @@
+"""What is known of one request, for the access log and the metrics: numbers and names, nothing of its content."""
+
+import dataclasses
+import time
+from typing import cast
+
+from flask import g
+
+
+@dataclasses.dataclass(slots=True)
+class Observation:
+    """One request, from its first byte on.
+
+    Attributes:
+        began: when its first byte came, on time.monotonic's clock.
+        code: of the error it is answered with.
+        type_in: media type of the body, one of media_types.READ.
+        csv: what was understood of a CSV body.
+        records: how many there are; of them, errors have no prediction, truncated were cut, unsure lie below the
+            abstention threshold.
+        seconds: spent in each stage that has ended.
+    """
+
+    began: float
+    code: str | None = None
+    type_in: str | None = None
+    csv: str | None = None
+    records: int | None = None
+    errors: int | None = None
+    truncated: int | None = None
+    unsure: int | None = None
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    _stage: str = "head"
+    _since: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with the stage in which the head is read."""
+        self._since = self.began
+
+    def enter(self, stage: str, at: float | None = None) -> None:
+        """End the current stage and begin the next one, now or at a moment on time.monotonic's clock.
+
+        Stages follow one another without a gap, so a request that fails has its time in the stage where it failed.
+        """
+        now = time.monotonic() if at is None else at
+        self.seconds[self._stage] = now - self._since
+        self._stage, self._since = stage, now
+
+    def end(self) -> float:
+        """End the last stage, and return the seconds since the request began."""
+        self.enter(self._stage)
+        return self._since - self.began
+
+
+def current() -> Observation:
+    """Return the observation of Flask's current request."""
+    return cast(Observation, g.observation)
