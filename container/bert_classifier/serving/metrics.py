@@ -23,10 +23,10 @@ STATUSES = ("2xx", "4xx", "429", "5xx")
 # Of answers that refuse a request, and of records where a lone one makes the request fail.
 CODES = (
     "bad_csv", "bad_encoding", "bad_json", "bad_parameters", "bad_record", "bad_request", "body_too_large",
-    "body_too_slow", "broken_body", "caller_left", "internal_error", "method_not_allowed", "multi_model_unsupported",
-    "not_acceptable", "not_found", "not_implemented", "not_ready", "overloaded", "request_header_fields_too_large",
-    "second_text", "timeout", "too_many_records", "unsupported_charset", "unsupported_encoding",
-    "unsupported_media_type", "uri_too_long", OTHER,
+    "body_too_slow", "broken_body", "caller_left", "internal_error", "method_not_allowed",
+    "multi_model_unsupported", "not_acceptable", "not_found", "not_ready", "overloaded", "second_text",
+    "timeout", "too_many_records", "unsupported_charset", "unsupported_encoding", "unsupported_media_type",
+    OTHER,
 )  # fmt: skip
 _OPENMETRICS = "application/openmetrics-text"
 
@@ -45,9 +45,11 @@ class Metrics:
             "request_seconds", "Seconds from a request's first byte until its answer is handed over.",
             ["route", "status"], buckets=_SECONDS, **own,
         )  # fmt: skip
-        self._refusals = Counter("refusals", "Requests refused as a whole, by error code.", ["code"], **own)
+        self._refusals = Counter(
+            "refusals", "Requests refused by the application, by error code.", ["code"], **own
+        )
         self._parser_refusals = Counter(
-            "parser_refusals", "Those that were not proper HTTP.", ["reason"], **own
+            "parser_refusals", "Requests refused because they were not proper HTTP.", ["reason"], **own
         )
         self._records = Counter("records", "Records of answered requests, by outcome.", ["outcome"], **own)
         self._seconds = Histogram(
@@ -76,6 +78,7 @@ class Metrics:
         ):
             for label in labels:
                 counter.labels(label)
+        self._requests_of: dict[int, Counter] = {}  # labels() takes longer than all else here
         self._seconds_of = {
             (route, status): self._request_seconds.labels(route, status)
             for route in ROUTES[:2]  # the others appear when they are asked for
@@ -111,7 +114,9 @@ class Metrics:
 
     def note_request(self, status: int) -> None:
         """Count an answer."""
-        self._requests.labels(str(status)).inc()
+        if status not in self._requests_of:
+            self._requests_of[status] = self._requests.labels(str(status))
+        self._requests_of[status].inc()
 
     def note_refusal(self, code: str) -> None:
         """Count an answer that refuses a request, by its error code."""

@@ -24,11 +24,6 @@ _REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
 _WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
 
 
-def is_wanted() -> bool:
-    """Return whether to log Flask's current request."""
-    return request.path not in _QUIET_PATHS
-
-
 def configure(stream: TextIO | None = None) -> None:
     """Send the access log to `stream` (default: standard output), without a prefix."""
     handler = logging.StreamHandler(stream or sys.stdout)
@@ -56,11 +51,15 @@ class Entry:
         Args:
             began: on time.monotonic's clock.
         """
-        return cls(_fields("-", "-", status, None, bytes_out), Observation(began, code))
+        observation = Observation(began, code)
+        observation.end()
+        return cls(_fields("-", "-", status, None, bytes_out), observation)
 
     @classmethod
-    def of_current_request(cls, response: Response, observation: Observation) -> "Entry":
-        """Return the entry for Flask's current request and its answer."""
+    def of_current_request(cls, response: Response, observation: Observation) -> "Entry | None":
+        """Return the entry for Flask's current request and its answer; none for what is polled."""
+        if request.environ["PATH_INFO"] in _QUIET_PATHS:
+            return None
         rule = request.url_rule
         method, path = ("-", "-") if rule is None else (request.method, rule.rule)
         fields = _fields(method, path, response.status_code, request.content_length, response.content_length)
@@ -77,7 +76,7 @@ class Entry:
     def write(self) -> None:
         """Log the entry, once the answer has been written or has failed."""
         fields, observation = self._fields, self._observation
-        fields["milliseconds"] = _milliseconds(observation.end())
+        fields["milliseconds"] = _milliseconds(observation.total)
         for name in _WHERE_KNOWN:
             if (value := getattr(observation, name)) is not None:
                 fields[name] = value

@@ -22,6 +22,7 @@ CONCURRENT_TRANSFORMS = 2  # one is transferred while the other is in the model
 METRICS_PATH = "/metrics"  # where SageMaker looks for the metrics of a container, unless told otherwise
 MULTI_MODEL_PATHS = ("/models", "/models/<path:_name>")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+_ATTRIBUTES_IN_ENVIRON = "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"
 _VISIBLE = re.compile(r"[\x20-\x7e]{1,1024}")
 _MOST_TO_DISCARD = 64 * 1024
 _DISCARD_S = 0.005
@@ -88,21 +89,16 @@ def _note_begin() -> None:
 
 def _note_end(response: Response, metrics: Metrics, wants_log: bool) -> Response:
     """Count the response, and time and log it once it has been written."""
-    observation = current()
+    observation, rule = current(), request.url_rule
     observation.enter("write")
     metrics.note_request(response.status_code)
     if observation.code is not None:
         metrics.note_refusal(observation.code)
-    rule = request.url_rule
-    route = OTHER if rule is None else rule.rule
-    entry = (
-        access_log.Entry.of_current_request(response, observation)
-        if wants_log and access_log.is_wanted()
-        else None
-    )
+    entry = access_log.Entry.of_current_request(response, observation) if wants_log else None
 
     def finish() -> None:
-        metrics.observe_request(route, response.status_code, observation.end())
+        observation.end()
+        metrics.observe_request(rule.rule if rule else OTHER, response.status_code, observation.total)
         if entry is not None:
             entry.write()
 
@@ -132,7 +128,7 @@ def _end_connection_if_body_is_unread(response: Response) -> Response:
 
 def _echo_attributes(response: Response) -> Response:
     """Return the caller's custom attributes if SageMaker allows them: at most 1,024 visible ASCII characters."""
-    attributes = request.headers.get(_ATTRIBUTES, "")
+    attributes = request.environ.get(_ATTRIBUTES_IN_ENVIRON, "")
     if _VISIBLE.fullmatch(attributes):
         response.headers[_ATTRIBUTES] = attributes
     return response

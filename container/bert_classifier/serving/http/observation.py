@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from typing import cast
 
 from flask import g
 
@@ -46,12 +45,16 @@ class Observation:
         self.seconds[self._stage] = now - self._since
         self._stage, self._since = stage, now
 
-    def end(self) -> float:
-        """End the last stage, and return the seconds since the request began."""
-        self.enter(self._stage)
+    def end(self) -> None:
+        """End the last stage."""
+        self.enter("")
+
+    @property
+    def total(self) -> float:
+        """Seconds from the first byte to the end of the stage that ended last."""
         return self._since - self.began
 
 
 def current() -> Observation:
     """Return the observation of Flask's current request."""
-    return cast(Observation, g.observation)
+    return g.observation  # type: ignore[no-any-return]
