@@ -18,7 +18,7 @@ _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CUTS = ("slow_head", "slow_answer", "bug")  # reasons for closing a connection midway
 STAGES = ("queue", "tokenise", "model", "encode")
 OTHER = "other"
-ROUTES = ("/invocations", "/ping", "/metrics", "/execution-parameters", "/", OTHER)
+ROUTES = ("/invocations", "/ping", "/metrics", "/execution-parameters", "/", "/model", OTHER)
 STATUSES = ("2xx", "4xx", "429", "5xx")
 # Of answers that refuse a request, and of records where a lone one makes the request fail.
 CODES = (
