@@ -10,8 +10,9 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from bert_classifier.job.config import ServeConfig
+from bert_classifier.serving import refusals
 from bert_classifier.serving.http.app import METRICS_PATH, create_app
-from bert_classifier.serving.metrics import CODES, OTHER, PARSER_REFUSALS, ROUTES, STATUSES, Metrics
+from bert_classifier.serving.metrics import CODES, CUTS, OTHER, ROUTES, STATUSES, Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
 from bert_classifier.serving.model.service import ModelService
@@ -161,19 +162,18 @@ def test_requests_create_no_series(observed):
         for labels in (sample.labels for sample in family.samples):
             assert labels.get("route", OTHER) in ROUTES
             assert labels.get("status", "2xx") in STATUSES
-            assert labels.get("reason", OTHER) in {*PARSER_REFUSALS, "slow_head", "slow_answer", "bug"}
+            assert labels.get("reason", OTHER) in {OTHER, *refusals.CODES, *CUTS}
             if family.name == "bert_refusals":
                 assert labels["code"] in CODES
 
 
-def test_unknown_codes_and_reasons_are_counted_together():
-    """A code or reason that is not listed counts as other."""
+def test_unknown_codes_and_routes_are_counted_together():
+    """A code or route that is not listed counts as other."""
     metrics = Metrics()
     metrics.note_refusal("canary")
-    metrics.note_parser_refusal("canary")
     metrics.observe_request("/canary", 404, 0.1)
     text = metrics.render()[0].decode()
     found = _samples(text)
-    assert found["bert_refusals_total", OTHER] == found["bert_parser_refusals_total", OTHER] == 1
+    assert found["bert_refusals_total", OTHER] == 1
     assert found["bert_request_seconds_count", OTHER, "4xx"] == 1
     assert "canary" not in text
