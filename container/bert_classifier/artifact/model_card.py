@@ -20,7 +20,8 @@ the digests of all files: `serve` refuses the folder when one of them has been a
 ## With plain transformers
 
 The scores of `serve` are calibrated: the logits are divided by `temperature` of `training.json` (here {temperature:g})
-before softmax. transformers does not know that number. These lines give the probabilities that `serve` gives:
+before softmax. transformers does not know that number: its `pipeline` gives the same labels with other scores. These
+lines give the probabilities that `serve` gives:
 
 ```python
 import json
