@@ -32,7 +32,7 @@ from bert_classifier.job.temporary_files import temporary_files
 from bert_classifier.job.variables import near_misses
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.app import create_app
-from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.metrics import OTHER, Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.model.service import ModelService
 from bert_classifier.serving.parent import Outcome, Parent
@@ -164,6 +164,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         """In the worker: count and log a request that was not valid HTTP and never reached the application."""
         self._metrics.note_request(status)
         self._metrics.note_parser_refusal(code)
+        self._metrics.observe_request(OTHER, status, time.monotonic() - began)
         if self._config.serving_access_log:
             access_log.Entry.of_refusal(status, code, bytes_out, began).write()
 

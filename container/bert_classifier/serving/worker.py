@@ -257,7 +257,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer invalid HTTP in JSON; the log does not quote it."""
-        began, refusal = time.monotonic(), refusal_of(exc)
+        refusal = refusal_of(exc)
         if refusal is FAILED:
             logger.error("a connection failed: %s", type(exc).__name__)
         body = json.dumps({"error": refusal.error, "code": refusal.code}).encode()
@@ -266,4 +266,4 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         )
         with contextlib.suppress(OSError):
             client.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
-        self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(body), began)
+        self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(body), client.request_began)

@@ -73,3 +73,38 @@ def test_the_access_log_can_be_turned_off(make_service, predictor, log_text):
     client = create_app(make_service(predictor), ServeConfig(serving_access_log=False)).test_client()
     client.post("/invocations", json=["apple"], buffered=True)
     assert log_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("X-Amzn-SageMaker-Inference-Id", "order 7 (late)", "inference_id"),
+        ("X-Amzn-SageMaker-Inference-Id", "x" * 64, "inference_id"),
+        ("X-Amzn-SageMaker-Inference-Id", "x" * 65, None),
+        ("X-Amzn-SageMaker-Inference-Id", " ", None),
+        ("X-Amzn-SageMaker-Inference-Id", "caf\u00e9", None),
+        ("X-Amzn-SageMaker-Inference-Id", "a\tb", None),
+        ("X-Amzn-SageMaker-Request-Id", "fa00db36-ffba-11e8-882b-8bc33ca9084d", "request_id"),
+        ("X-Amzn-RequestId", "fa00db36-ffba-11e8-882b-8bc33ca9084d", "request_id"),
+        ("X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678;Sampled=1", "request_id"),
+        ("X-Amzn-Trace-Id", "x" * 129, None),
+        ("X-Amzn-RequestId", "a sentence of words", None),
+        ("X-Amzn-RequestId", '"},{', None),
+    ],
+)
+def test_ids_of_sagemaker(observed, log_lines, name, value, field):
+    """An inference id and a request id are in the log as sent if they look like ids, else not at all."""
+    for body in ('["apple"]', "{"):
+        observed.post(
+            "/invocations", data=body, content_type="application/json", headers={name: value}, buffered=True
+        )
+    entries = log_lines()
+    assert [entry.get(field) for entry in entries] == [value if field else None] * 2
+    assert not {"inference_id", "request_id"} - {field} & entries[0].keys()
+
+
+def test_the_first_id_that_looks_like_one(observed, log_lines):
+    """SageMaker's own header counts before those of other services."""
+    ids = {"X-Amzn-Trace-Id": "Root=1", "X-Amzn-RequestId": "one", "X-Amzn-SageMaker-Request-Id": "no id"}
+    observed.get("/", headers=ids, buffered=True)
+    assert log_lines()[0]["request_id"] == "one"
