@@ -1,10 +1,10 @@
 """A grammar of hostile HTTP requests, as bytes: nearly right ones, wrong ones, and right ones with damaged bytes."""
 
-import json
 import random
 
-CANARY = "kanarienvogel"  # in every part that a log could quote
-_METHODS = ("POST",) * 8 + (
+from support.hostile_bodies import BODIES, CANARY
+
+_METHODS = ("POST",) * 40 + (
     "GET",
     "HEAD",
     "PUT",
@@ -16,90 +16,123 @@ _METHODS = ("POST",) * 8 + (
     CANARY.upper(),
     "post",
 )
-_PATHS = ("/invocations",) * 8 + (
+_PATHS = ("/invocations",) * 40 + (
     "/ping", "/metrics", "/execution-parameters", "/", f"/{CANARY}", f"/invocations?{CANARY}={CANARY}",
-    f"/../{CANARY}", f"/%00{CANARY}", f"http://{CANARY}/invocations", "*", "//", f"/models/{CANARY}", "/invocations/",
-    f"/{CANARY}" * 800, f"/%ff%fe{CANARY}",
+    f"/../{CANARY}", f"/%00{CANARY}", f"http://{CANARY}/invocations", "*", "//", f"/models/{CANARY}",
+    "/invocations/",
+    f"/{CANARY}" * 800, f"/%ff%fe{CANARY}", "//ping", "//a//b", "/models//a", "http://a", "/ping?", "/ping#a",
+    "/invocations;a",
 )  # fmt: skip
-_VERSIONS = ("HTTP/1.1",) * 12 + ("HTTP/1.0", "HTTP/2.0", "HTTP/9.9", "HTTP/1", "", f"HTTP/1.1 {CANARY}")
+_VERSIONS = ("HTTP/1.1",) * 60 + ("HTTP/1.0", "HTTP/2.0", "HTTP/9.9", "HTTP/1", "", f"HTTP/1.1 {CANARY}")
 _TYPES = (
-    "application/json", "application/jsonlines", "text/csv", "text/plain", "application/json; charset=utf-16",
-    "text/csv; charset=UTF-8", f"text/{CANARY}", "multipart/form-data; boundary=x", "", ";;;=", "a" * 4000,
+    "application/jsonl", "application/x-jsonlines", "application/x-ndjson",
+    "application/json; charset=utf-16",
+    "text/csv; charset=UTF-8", "text/csv; header=present", "text/csv; header=absent",
+    'text/csv; header="present"',
+    f"text/csv; header={CANARY}", "text/csv; header*0=pre; header*1=sent", "text/csv; charset*=utf-8''%ff%fe",
+    "text/csv; delimiter=;", "TEXT/CSV;HEADER=PRESENT", "application/json; charset=us-ascii",
+    "application/x-npy; a=b",
+    "application/x-npz", "application/x-parquet", "application/gzip", "application/x-www-form-urlencoded",
+    f"text/{CANARY}", "multipart/form-data; boundary=x", "", ";;;=", "a" * 4000, "text/csv;" + "a=b;" * 900,
+    "\xe9/\xe9",
+    'text/csv; header="pres', "application/json, text/csv", "*/*", "application/vnd.api+json",
+    "text/plain; charset=",
+)  # fmt: skip
+_ACCEPTS = (
+    CANARY, "text/csv;q=0.1, */*;q=nan", "a/b," * 500, "*", "*; q=.2",
+    "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    "text/csv; header=present", "text/csv; top_k=all; header=present", "text/csv; top_k=-1",
+    "text/csv; top_k=1e9",
+    f"text/csv; top_k={CANARY}", 'application/jsonlines; output="predicted_label,probabilities"',
+    "application/x-npy",
+    'application/json; output="labels', f'text/csv; output="{CANARY}"',
+    "application/x-npy; top_k=2; header=present",
+    "application/json;q=0", "*/*;q=0", "text/csv;q=1e400", "text/csv;q=-inf", "text/*", "*/csv",
+    "text/csv;q=0.5;top_k=2",
+    "application/json; top_k=" + "9" * 5000, "text/csv; return_all_scores=true", ";;;,,,",
+    "text/csv; output*=utf-8''%ff",
+    "text/csv, application/json; top_k=all", "application/x-npy, text/csv", "\xe9",
+    "text/csv;" + "header=present;" * 400,
+    f"text/csv; {CANARY}=1", "application/json; top_k=null", "text/csv;header", "application/octet-stream",
+    '"', "text/csv; =",
 )  # fmt: skip
 _HEADERS = (
-    f"Accept: {CANARY}", "Accept: text/csv;q=0.1, */*;q=nan", "Accept: " + "a/b," * 500, f"Content-Encoding: {CANARY}",
-    "Content-Encoding: gzip", f"X-Amzn-SageMaker-Custom-Attributes: {CANARY}",
-    f"X-Amzn-SageMaker-Custom-Attributes: {CANARY}\x00\x7f\u00e9", "Expect: 100-continue", f"Expect: {CANARY}",
-    "Connection: close", "Connection: keep-alive, upgrade", "Upgrade: h2c", f"Host: {CANARY}", "Host: a\r\nHost: b",
-    "Transfer-Encoding: chunked", "Transfer-Encoding: identity", f"Transfer-Encoding: {CANARY}", "Content-Length: 3",
+    f"Content-Encoding: {CANARY}", "Content-Encoding: gzip", "Content-Encoding: identity, identity",
+    f"X-Amzn-SageMaker-Custom-Attributes: {CANARY}", "X-Amzn-SageMaker-Custom-Attributes: " + "a" * 2000,
+    f"X-Amzn-SageMaker-Custom-Attributes: {CANARY}\x00\x7f\u00e9",
+    f"X-Amzn-SageMaker-Inference-Id: {CANARY}\u00e9",
+    "X-Amzn-SageMaker-Inference-Id: " + "a" * 2000, f"X-Amzn-RequestId: {CANARY} {CANARY}",
+    "X-Amzn-Trace-Id: \xff",
+    f"X-Amzn-SageMaker-Target-Model: {CANARY}", "X-Amzn-SageMaker-Target-Variant: \xff",
+    "Expect: 100-continue", "Expect: 100-continue", f"Expect: {CANARY}", "Expect:",
+    "Expect: 100-continue, 100-continue",
+    "Connection: close", "Connection: keep-alive, upgrade", "Upgrade: h2c",
+    "Connection: Upgrade\r\nUpgrade: websocket",
+    f"Host: {CANARY}", "Host: a\r\nHost: b", "Host: [", "Host: a:b", "Origin: http://elsewhere",
+    "Range: bytes=0-1",
+    "Transfer-Encoding: chunked", "Transfer-Encoding: identity", f"Transfer-Encoding: {CANARY}",
+    "TE: trailers",
+    "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, chunked", "Trailer: Host",
+    "Content-Length: 3",
     "Content-Length: -1", "Content-Length: +2", "Content-Length: 1,1", "Content-Length: 99999999999999999999",
-    f" {CANARY}: folded", f"{CANARY} : space", f"{CANARY}", ": empty", f"X: {CANARY * 900}",
-    f"X-Forwarded-For: {CANARY}", f"Script-Name: /{CANARY}", "\r\nX: after the end", f"X_{CANARY}: underscore",
-)  # fmt: skip
-_WORDS = (
-    CANARY,
-    "apple",
-    "",
-    "\0",
-    "\ufeff",
-    "\u202e",
-    "\u0301" * 50,
-    "\U0001f600",
-    '"',
-    ",",
-    "\\",
-    "\ud800",
-    "NaN",
-    "é",
-)
-_TEXTS = (
-    '{"inputs": [', "[" * 3000, '{"inputs": NaN}', "{" * 50, '"\\ud800"', '{"inputs": 1e999}', "\ufeff[]", "",
-    '{"inputs":"a","parameters":{"top_k":-1}}', "'a'", "1" * 5000, '{"a":1,"a":2}', "null", "[[[]]]",
+    "Content-Length: \xb2", "Content-Length: 0x5", "Content-Length:", f" {CANARY}: folded",
+    f"{CANARY} : space",
+    f"{CANARY}", ": empty", f"X: {CANARY * 900}", f"X-Forwarded-For: {CANARY}", f"Script-Name: /{CANARY}",
+    f"SCRIPT_NAME: /{CANARY}", "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off",
+    f"X-HTTP-Method-Override: {CANARY}",
+    "\r\nX: after the end", f"X_{CANARY}: underscore", f"Cookie: {CANARY}=%ff", "Authorization: Basic \xff",
+    "If-None-Match: *", "If-Modified-Since: Thu, 99 Foo", "Date: \x7f",
 )  # fmt: skip
 
 
 def hostile_request(random_: random.Random) -> bytes:
     """Return the bytes of one request."""
-    body = _body(random_)
+    kind = random_.choice(tuple(BODIES))
+    made = BODIES[kind](random_)
+    body = made if isinstance(made, bytes) else made.encode("utf-8", "surrogatepass")
+    # Mostly the body's own type, so that its reader is reached, else any.
+    media_type = kind if random_.random() < 0.6 else random_.choice((*BODIES, *_TYPES))
     headers = [
-        f"Content-Type: {random_.choice(_TYPES)}",
-        *random_.choices(_HEADERS, k=random_.choice((0, 0, 1, 1, 2, 4))),
+        f"Content-Type: {media_type}",
+        *random_.choices(_HEADERS, k=random_.choice((0, 0, 0, 1, 1, 2, 4))),
     ]
+    if random_.random() < 0.5:
+        headers.append(f"Accept: {random_.choice((*BODIES, *_ACCEPTS))}")
     if random_.random() < 0.95:
         headers.append("Host: a")
     framing = random_.random()
     if framing < 0.8:
-        headers.append(
-            f"Content-Length: {len(body) if framing < 0.7 else random_.randrange(2 * len(body) + 2)}"
-        )
-    elif framing < 0.95:
+        length = len(body) if framing < 0.75 else random_.randrange(2 * len(body) + 2)
+        headers.append(f"Content-Length: {length}")
+    elif framing < 0.97:
         headers.append("Transfer-Encoding: chunked")
         body = _chunked(body, random_)
     random_.shuffle(headers)
     line = f"{random_.choice(_METHODS)} {random_.choice(_PATHS)} {random_.choice(_VERSIONS)}"
-    request = "\r\n".join([line, *headers, "", ""]).encode("utf-8", "surrogatepass") + body
-    return _damaged(request, random_) if random_.random() < 0.2 else request
-
-
-def _body(random_: random.Random) -> bytes:
-    kind = random_.random()
-    if kind < 0.3:
-        return random_.choice(_TEXTS).encode("utf-8", "surrogatepass")
-    if kind < 0.4:
-        return CANARY.encode() + random_.randbytes(random_.randrange(200))
-    words = random_.choices(_WORDS, k=random_.randrange(12))
-    if kind < 0.7:
-        value = random_.choice(
-            [words, {"inputs": words}, {"instances": [{"text": w} for w in words]}, " ".join(words)]
-        )
-        return json.dumps(value, ensure_ascii=random_.random() < 0.5).encode("utf-8", "surrogatepass")
-    separator = random_.choice(["\n", "\r\n", ",", "\u2028", "\n\n"])
-    return separator.join(words).encode("utf-8", "surrogatepass")
+    request = "\r\n".join([line, *headers, "", ""]).encode("latin-1", "replace") + body
+    return _damaged(request, random_) if random_.random() < 0.15 else request
 
 
 def _chunked(body: bytes, random_: random.Random) -> bytes:
+    """Return the body in chunks: in half of the cases properly."""
+    if random_.random() < 0.5:
+        step = random_.choice((1, 7, 1000)) if len(body) < 2000 else 50_000
+        parts = [body[at : at + step] for at in range(0, len(body), step)]
+        extension = random_.choice((b"", b"", f";{CANARY}=1".encode(), b' ; a = "b"'))
+        chunks = b"".join(b"%x" % len(part) + extension + b"\r\n" + part + b"\r\n" for part in parts)
+        return chunks + b"0\r\n" + random_.choice((b"", b"", b"X: a\r\n", b"Host: b\r\n", b"X\r\n")) + b"\r\n"
     size = random_.choice(
-        [f"{len(body):x}", f"{len(body) + 1:x}", "zz", "-1", "f" * 20, f"{len(body):x};{CANARY}"]
+        [
+            f"{len(body):x}",
+            f"{len(body) + 1:x}",
+            "zz",
+            "-1",
+            "f" * 20,
+            f"{len(body):x};{CANARY}",
+            "0" * 9000,
+            "+1",
+            "0x1",
+        ]
     )
     return size.encode() + b"\r\n" + body + random_.choice([b"\r\n0\r\n\r\n", b"\r\n", b"XX0\r\n\r\n"])
 
