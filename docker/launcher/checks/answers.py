@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 
+from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.columns import ColumnsError
+from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.errors import UserError
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.text_file import CSV, JSON_LINES
@@ -60,8 +64,24 @@ def _check_columns(settings: TransformSettings, texts: TransformInput) -> Iterat
             local if texts.local else "Leave it out, and give the columns in their order: COLUMNS=label,text.",
         )  # fmt: skip
     elif not texts.local:
+        yield from _check_names(settings.columns)
         columns = f"each row in S3 has the columns {texts.columns}; one that repeats them is left out"
         yield told(ok("input", columns if texts.columns else _TAKEN_ALONE))
+
+
+def _check_names(columns: str) -> Iterator[Finding]:
+    """Check that columns are a row of CSV, and doubt those by which only the training's names may tell the text."""
+    try:
+        FixedColumns.of(columns, TextFields())
+    except ColumnsError as error:
+        message = (
+            f"{error.cause.removesuffix('.')}: unless the training's names tell it, the server does not start"
+        )
+        yield warn(
+            "input", message, "Make sure of it, or name the text column text and the others otherwise."
+        )
+    except UserError as error:
+        yield fail("input", error.cause.removesuffix("."), "Write COLUMNS=label,text.")
 
 
 def _check_join(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:

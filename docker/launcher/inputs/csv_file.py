@@ -1,13 +1,13 @@
 """CSV of texts: a table whose columns are understood, or texts alone, whose rows may hold commas without quotes."""
 
-import csv
 import dataclasses
 import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_classifier.data.columns import ColumnsError
+from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.columns import ColumnsError, bare
 from bert_classifier.data.dialect import Dialect, Sample, find_dialect, first_lines
 from bert_classifier.data.forms import Form, read_form_lines
 from bert_classifier.data.header import DELIMITERS, has_header
@@ -15,6 +15,7 @@ from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError, read_csv_rows
 from bert_classifier.data.shapes import Shape
 from bert_classifier.data.table import Table, open_table
+from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import UserError
 from launcher.inputs.text_file import CSV, NO_DELIMITER, TextFile, has_columns, is_plain
 
@@ -54,7 +55,8 @@ class _Head:
         with path.open("rb") as file:
             *_, last = itertools.islice(file, self.sample.lines[0])
         row = last.decode("utf-8-sig", "replace").rstrip("\r\n")
-        is_whole = next(csv.reader([row]), []) == self.sample.rows[0]
+        dialect, alone = find_dialect([row], ReaderSettings(header="true"), is_whole=True)
+        is_whole = dialect == Dialect() and alone.rows == self.sample.rows[:1]  # as the server will read it
         return row if is_whole and row.isprintable() and len(row) <= _LONGEST_COLUMNS else ""
 
     def size_of_header(self, path: Path) -> int:
@@ -99,6 +101,7 @@ def look_at_csv(path: Path, name: str, form: Form, reading: ReaderSettings) -> T
     columns = "" if has_columns(reading) else _columns(path, name, form, head, table)
     if columns:
         size = head.size_of_header(path)
+        unclear = unclear or _unclear_to_server(name, columns)
         return TextFile(name, path, form, table, CSV, columns, size, request_type, unclear)
     if unclear:
         raise unclear
@@ -113,7 +116,7 @@ def _one_cell(reading: ReaderSettings) -> ReaderSettings:
 
 def _texts_alone(path: Path, name: str, form: Form, head: _Head) -> TextFile:
     """Return a file of texts, each of them a row."""
-    is_sent = is_plain(form) and not head.dialect.skipped and _is_cut_by_lines(path, name, form)
+    is_sent = is_plain(form) and not head.dialect.skipped and _is_cut_by_lines(path, name, form, None)
     reading = ReaderSettings(header="false", encoding=form.encoding, delimiter=NO_DELIMITER)
     table = open_table(path, reading, name=name, needs_label=False)
     request_type = CSV if is_plain(form) else ""
@@ -122,8 +125,8 @@ def _texts_alone(path: Path, name: str, form: Form, head: _Head) -> TextFile:
 
 def _is_read(form: Form, head: _Head, reading: ReaderSettings) -> bool:
     """Return whether the server understands the table by itself."""
-    is_usual = head.dialect in [Dialect(delimiter) for delimiter in DELIMITERS]
-    return is_plain(form) and is_usual and reading == ReaderSettings(encoding=reading.encoding)
+    is_default = reading == ReaderSettings(encoding=reading.encoding)
+    return is_plain(form) and is_default and head.dialect.delimiter in DELIMITERS
 
 
 def _columns(path: Path, name: str, form: Form, head: _Head, table: Table | None) -> str:
@@ -131,25 +134,39 @@ def _columns(path: Path, name: str, form: Form, head: _Head, table: Table | None
     if not is_plain(form) or head.dialect != Dialect():
         return ""
     is_even = table is None or len(table.names) == head.width  # without empty columns at their end
-    if not is_even or not _is_cut_by_lines(path, name, form, head.width):
+    if not is_even or not _is_cut_by_lines(path, name, form, head):
         return ""
     return _BY_POSITION.get(head.width, "") if head.has_header is False else head.header_row(path)
 
 
-def _is_cut_by_lines(path: Path, name: str, form: Form, width: int = 0) -> bool:
-    """Return whether every line of a file is a row.
+def _unclear_to_server(name: str, columns: str) -> ColumnsError | None:
+    """Return why a server whose model was trained on other names would not find the text in these columns."""
+    try:
+        FixedColumns.of(columns, TextFields())
+    except ColumnsError as error:
+        return ColumnsError(
+            f"{name}: {error.cause}", "Or give TEXT_COLUMN=, by which JSON Lines are written."
+        )
+    return None
+
+
+def _is_cut_by_lines(path: Path, name: str, form: Form, head: _Head | None) -> bool:
+    """Return whether every line of a file is a row, and the server answers each.
 
     Args:
-        width: 1 for a single column, in which a comma without quotes belongs to the text.
+        head: of a table: a row that repeats its header has no answer where SageMaker cuts before it.
     Raises:
         UserError: where a row is no CSV, or a character not of the encoding.
     """
     with path.open("rb") as file:
         if any(b"\r" in line.rstrip(b"\r\n") for line in file):
             return False
+    header = [*map(bare, head.sample.rows[0])] if head and head.has_header is not False else []
+    headers = 0
     try:
         for _, cells in read_csv_rows(read_form_lines(path, name, form)):
-            if any("\n" in cell for cell in cells) or (width == 1 and len(cells) > 1):
+            headers += bool(header) and len(cells) == len(header) and [*map(bare, cells)] == header
+            if headers > 1 or any("\n" in cell for cell in cells):
                 return False
     except RowError as error:
         raise UserError(f"{name} line {error.line}: {error.cause}.", error.remedy) from error

@@ -134,6 +134,6 @@ def _unclear(found: Sequence[TextFile]) -> Iterator[Finding]:
         yield warn(
             "input",
             error.cause.removesuffix("."),
-            "The server knows the columns of the training, and does not start if its text is none of these."
+            "The server knows the training's names; it does not start if it cannot tell the text by them."
             f" {error.remedy}",
         )

@@ -6,7 +6,8 @@ from bert_classifier.data.columns import ColumnsError
 from bert_classifier.data.forms import Form, form_of
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import parse_json
-from bert_classifier.data.table import open_table
+from bert_classifier.data.second_texts import is_second_text
+from bert_classifier.data.table import Table, open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import ALL_FORMS, is_table, suffix_of
 from launcher.inputs.csv_file import look_at_csv
@@ -51,23 +52,29 @@ def is_packed(path: Path) -> bool:
 
 
 def _look_at_fields(path: Path, name: str, form: Form, reading: ReaderSettings, suffix: str) -> TextFile:
-    """Look at records that name their fields; JSON Lines stay as they are, since the server knows the names better."""
-    is_lines = form.kind == "JSON Lines" and not has_columns(reading) and not suffix.startswith(".manifest")
-    if is_lines and suffix != ".json":
-        return _as_lines(path, name, form, JSON_LINES)
+    """Look at records that name their fields; the server reads them itself where it can: it knows the model's names."""
+    is_told = has_columns(reading) or suffix.startswith(".manifest")
+    is_lines, is_array = (form.kind == kind and not is_told for kind in ("JSON Lines", "JSON array"))
     try:
         table = open_table(path, reading, name=name, needs_label=False)
     except UserError as error:
-        is_unclear = (
-            form.kind == "JSON array" and isinstance(error, ColumnsError) and not has_columns(reading)
-        )
+        if is_lines and suffix != ".json":
+            return _as_lines(path, name, form, JSON_LINES)
+        is_unclear = is_array and isinstance(error, ColumnsError)
         if suffix != ".json" or not is_plain(form) or not (is_unclear or _is_request(path)):
             raise
         return _document(path, name, error if is_unclear else None)
-    if is_lines:
+    is_read = not _has_second_text(table)
+    if is_lines and is_read:
         return _as_lines(path, name, form, JSON_LINES)
-    is_array = form.kind == "JSON array" and is_plain(form) and not has_columns(reading)
-    return TextFile(name, path, form, table, "", request_type=JSON if is_array else "")
+    return TextFile(
+        name, path, form, table, "", request_type=JSON if is_array and is_read and is_plain(form) else ""
+    )
+
+
+def _has_second_text(table: Table) -> bool:
+    """Return whether records have a field that the server may take for a second text, which it refuses."""
+    return any(is_second_text(name) for at, name in enumerate(table.names) if at != table.roles.text)
 
 
 def _as_lines(path: Path, name: str, form: Form, media_type: str) -> TextFile:

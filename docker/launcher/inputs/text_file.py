@@ -31,7 +31,7 @@ class TextFile:
         columns: of CSV, as one row; "" for texts alone.
         header_size: bytes before the first row of texts.
         request_type: media type by which the server reads the whole file as one request; "" if it does not.
-        unclear: why the reader does not know which of the columns is the text; the model may know it.
+        unclear: why reader (without a table) or server may not know which of the columns is the text.
     """
 
     name: str
@@ -52,7 +52,7 @@ class TextFile:
         Raises:
             UserError: where reading cannot go on, or if it is unclear which column is the text.
         """
-        if self.unclear:
+        if self.unclear and self.table is None:
             raise self.unclear
         assert self.form is not None, "what the reader does not know is sent as it is"
         if self.table:
@@ -69,7 +69,7 @@ class TextFile:
         """What was understood, such as "CSV with ';' between cells; text: review; label: stars, ignored"."""
         if self.form is None:
             return "a JSON document"
-        if self.unclear:
+        if self.unclear and self.table is None:
             return f"{self.form.kind} with a header whose text the model must know"
         if self.table is None:
             lines = "JSON Lines" if self.form.kind == "JSON Lines" else "a text per line"

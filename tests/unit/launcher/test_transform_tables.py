@@ -63,7 +63,7 @@ def write(path: Path, content: str | bytes) -> Path:
         ("\ufefftext,label\r\n\"one, 'a'\",7\r\n\r\n,3\r\n", "text,label", "\"one, 'a'\",7\r\n\r\n,3\r\n"),
         ('\n"Review Text",Rating\nfine,5', '"Review Text",Rating', "fine,5"),
         (",label,text\n0,7,one\n1,3,two\n", ",label,text", "0,7,one\n1,3,two\n"),
-        ("text\nfine\n", "text", "fine\n"),
+        ("text\nfine\nso, so\n", "text", "fine\nso, so\n"),
         ("Film,one\nFilm,two\nNo,three\nNo,four\n", "label,text", "Film,one\nFilm,two\nNo,three\nNo,four\n"),
         ('1,"a title","an abstract, quoted"\n', "label,title,text", '1,"a title","an abstract, quoted"\n'),
     ],
@@ -107,7 +107,8 @@ CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str], str]] = 
     "a line break": ("a.csv", 'label,text\n7,"one\ntwo"\n3,x\n', {}, ["one\ntwo", "x"], "CSV; text: text"),
     "a line break in texts alone": ("a.csv", 'x\n"one\ntwo"\n', {}, ["x", "one\ntwo"], "CSV, a text per row"),
     "line ends of old Macs": ("a.csv", "label,text\r7,one\r3,two\r", {}, ["one", "two"], "CSV; text: text"),
-    "commas in a single column": ("a.csv", "text\nso, so\nfine\n", {}, ["so, so", "fine"], "CSV; text: text"),
+    "a repeated header": ("a.csv", "label,text\n7,one\nLabel,Text\n3,x\n", {}, ["one", "", "x"], "CSV; text: text"),
+    "commas in a single column": ("a.csv.gz", packed("text\nso, so\nx\n"), {}, ["so, so", "x"], "gzipped CSV; text"),
     "a column told": (
         "a.csv", "kind,prose\n7,one\n", {"text_column": "prose"}, ["one"], "CSV; text: prose; sent as"
     ),
@@ -209,6 +210,19 @@ def test_a_header_that_only_the_model_may_know_is_handed_over(tmp_path):
     assert doubt.severity is Severity.WARNING
     assert "TEXT_COLUMN=prose" in doubt.remedy
     assert "label_column" not in doubt.remedy
+
+
+def test_columns_that_are_clear_by_the_trainings_names_only_are_a_doubt(tmp_path):
+    """The server may not start with them; with TEXT_COLUMN nothing is left to it."""
+    path = write(tmp_path / "a.csv", "text,question,label\none,more,7\n")
+    found, findings = look(path, tmp_path / "scratch")
+    assert found.columns == "text,question,label"
+    (doubt,) = wrong_in(findings)
+    assert doubt.severity is Severity.WARNING
+    assert "names 2 columns that may be the text: 'text' and 'question'" in doubt.message
+    assert "TEXT_COLUMN=" in doubt.remedy
+    told, findings = look(path, tmp_path / "again", text_column="text")
+    assert (texts_in(told), wrong_in(findings)) == (["one"], [])
 
 
 REFUSED: dict[str, tuple[str, str | bytes, str, str]] = {
