@@ -20,6 +20,7 @@ from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
 
 CLIENTS = 4
+_ROW = "river, apple and ocean\n"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -72,11 +73,13 @@ def _cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def _ask_kept(method: str, path: str, body: str | None) -> Callable[[int, int], None]:
+def _ask_kept(
+    method: str, path: str, body: str | None, content_type: str = "application/json"
+) -> Callable[[int, int], None]:
     def ask(port: int, count: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         for _ in range(count):
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, {"Content-Type": content_type})
             response = connection.getresponse()
             response.read()
             assert response.status == 200, response.status
@@ -99,6 +102,10 @@ _KINDS = {
     "/ping, kept connections": _ask_kept("GET", "/ping", None),
     "/ping, a connection each": _ask_anew("GET", "/ping", None),
     "/invocations of one text, kept connections": _ask_kept("POST", "/invocations", SMALL),
+    "/invocations of one text as CSV, kept connections": _ask_kept("POST", "/invocations", _ROW, "text/csv"),
+    "/invocations of 20 texts as CSV, kept connections": _ask_kept(
+        "POST", "/invocations", 20 * _ROW, "text/csv"
+    ),
     "/invocations of one text, a connection each": _ask_anew("POST", "/invocations", SMALL),
 }
 

@@ -50,6 +50,7 @@ BASE = sorted(
         "data.class_list",
         "data.csv_table",
         "data.dialect",
+        "data.fasttext",
         "data.field_table",
         "data.forecast",
         "data.forms",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bert_classifier.data.fasttext import split_labels
 from bert_classifier.data.forms import Form, Kind, read_form_chunks, read_form_lines
 from bert_classifier.data.parquet import open_parquet
 from bert_classifier.data.records import MAX_FIELD_CHARS, RowError, parse_json, read_json_rows
@@ -17,7 +18,6 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 
 Record = Mapping[str, Any]
-_FASTTEXT_LABEL = "__label__"
 _BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 _CHUNK = 1 << 20  # characters
@@ -157,18 +157,13 @@ def _object(place: int, value: Any) -> Record | RowError:
 
 
 def _fasttext(number: int, line: str) -> Record | RowError:
-    labels = []
-    rest = line.strip()
-    while rest.startswith(_FASTTEXT_LABEL):
-        label, *others = rest.split(maxsplit=1)
-        labels.append(label.removeprefix(_FASTTEXT_LABEL))
-        rest = "".join(others)
+    labels, text = split_labels(line)
     if len(labels) != 1:
         problem = f"it has {len(labels)} labels; exactly one __label__ is read (no multi-label)"
         return RowError(number, problem if labels else "it does not begin with __label__")
     if "," in labels[0]:
         return RowError(number, "a comma follows its label: fastText puts a blank there")
-    return {"label": labels[0], "text": rest}
+    return {"label": labels[0], "text": text}
 
 
 def _first_behind(buffer: str, position: int) -> int:

@@ -26,6 +26,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
 
+_MOST_NAMED = 10  # in a message
 CLIENTS_NAMES = frozenset({"inputs", "input"})  # what Hugging Face's clients call texts in a header
 _NAMES_IN_USE = (
     frozenset().union(*TEXT_NAMES),
@@ -130,7 +131,7 @@ def _title_position(names: Sequence[str], title: str, what: str) -> int:
     number = f"has {counted(len(found), 'column')} called" if found else "has no column"
     raise ColumnsError(
         f"{what} {number} {shown(title)}, which stands before the text in the training data.",
-        "Send it once, with empty cells where a text has none.",
+        "Give it once, with empty cells where a text has none.",
     )
 
 
@@ -153,10 +154,10 @@ def _unclear_text(
 ) -> ColumnsError:
     wanted = shown(fields.text or "text")
     if several:
-        listed = " and ".join(shown(names[at].strip()) for at in several)
+        listed = " and ".join(shown(names[at].strip()) for at in several[:_MOST_NAMED])
         return ColumnsError(
             f"{what} names {len(several)} columns that may be the text: {listed}.",
-            f"Send one of them, called {wanted}.",
+            f"Give one of them, called {wanted}.",
         )
     own = f"{wanted}, the text column of the training, or " if fields.text else ""
     return ColumnsError(

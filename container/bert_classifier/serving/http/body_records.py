@@ -1,4 +1,4 @@
-"""The records of a request, one at a time: a JSON value, a line of JSON Lines or plain text.
+"""The records of a request, one at a time: a JSON value, a line of JSON Lines.
 
 Lines end at \\n or \\r\\n only. An invalid line, such as one that is not UTF-8, does not affect the others.
 """
@@ -191,11 +191,6 @@ def _json_line(line: str, fields: TextFields) -> Record:
         return of_json_value(parse_json(line), fields)
     except ValueError as error:
         return RecordError(f"the line is not valid JSON ({error})")
-
-
-def of_plain_text(body: bytes) -> Iterator[Record]:
-    """Yield one record per line."""
-    return (text_record(without_end(line)) for line in Lines(body))
 
 
 def text_record(text: str) -> Record:

@@ -24,11 +24,11 @@ from bert_classifier.serving.http.body_records import (
     RecordError,
     of_json_lines,
     of_json_value,
-    of_plain_text,
 )
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.csv_tables import read_csv
 from bert_classifier.serving.http.media_types import CSV, JSON, PLAIN
+from bert_classifier.serving.http.text_lines import read_plain_text
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
@@ -50,7 +50,7 @@ class Query:
     Attributes:
         records: in order.
         top_k: number of classes per answer; None: only the best.
-        understood: how a CSV body was read, without any of its cells.
+        understood: how a body of CSV or plain text was read, without any of its cells.
     """
 
     records: list[Record]
@@ -78,10 +78,11 @@ def decode(media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _
     if media_type == JSON:
         records, top_k = _decode_json(body, max_records, csv_form.fields)
     elif media_type == CSV:
-        table = read_csv(body, csv_form, max_records)
-        records, understood = table.records, table.understood
+        rows = read_csv(body, csv_form, max_records)
+        records, understood = rows.records, rows.understood
     elif media_type == PLAIN:
-        records = of_plain_text(body)
+        rows = read_plain_text(body, max_records)
+        records, understood = rows.records, rows.understood
     else:
         records = of_json_lines(body, csv_form.fields)
     kept = list(itertools.islice(records, max_records + 1))

@@ -1,6 +1,7 @@
 """What a CSV body holds: one text per row, or a table whose text column is known."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
@@ -13,7 +14,8 @@ from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record, 
 from bert_classifier.serving.http.csv_rows import RFC_4180, CsvRecord, of_csv, rows_of
 
 PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
-ONE_TEXT = "one text per row"
+MOST_COLUMNS = 1000
+_LONGEST_HEADER = 100_000  # characters
 _OF_PARTS = (
     "For batch transform, set SERVING_CSV_COLUMNS to the columns' names (make batch-transform COLUMNS=label,text),"
     " or give JSON Lines"
@@ -52,20 +54,15 @@ class CsvForm:
         return cls(header, classes_of(class_names), is_part, fields, columns)
 
     def is_likely_header(self, cells: Sequence[str]) -> bool:
-        """Return whether a first row that is not announced looks like a header."""
-        return is_likely_header(cells, self.fields.names | CLIENTS_NAMES)
+        """Return whether a first row that is not announced looks like a header; endless ones do not."""
+        if len(cells) > MOST_COLUMNS or sum(map(len, cells)) > _LONGEST_HEADER:
+            return False
+        return is_likely_header(cells, _known_names(self.fields))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CsvBody:
-    """The records of a body, one for each row but its header.
-
-    Attributes:
-        understood: how the body was read, for logs: it names places of columns and holds no cell.
-    """
-
-    records: Iterator[Record]
-    understood: str = ONE_TEXT
+@functools.lru_cache(maxsize=8)
+def _known_names(fields: TextFields) -> frozenset[str]:
+    return fields.names | CLIENTS_NAMES
 
 
 def bad_csv(cause: str, remedy: str) -> RequestError:
@@ -73,19 +70,15 @@ def bad_csv(cause: str, remedy: str) -> RequestError:
     return RequestError(400, "bad_csv", cause, remedy)
 
 
-def is_blank(cells: Sequence[str]) -> bool:
-    """Return whether a row has no visible character."""
-    return not "".join(cells).strip()
+def is_filled(cells: list[str] | RecordError) -> bool:
+    """Return whether a row has a visible character, or is invalid."""
+    return isinstance(cells, RecordError) or bool("".join(cells).strip())
 
 
-def first_cells(lines: Lines, dialect: Dialect = RFC_4180) -> list[str] | None:
-    """Return the cells of the first row that is not blank; None without one, or if it is invalid."""
-    for _, cells in rows_of(lines, dialect):
-        if isinstance(cells, RecordError):
-            return None
-        if not is_blank(cells):
-            return cells
-    return None
+def first_cells(lines: Lines, dialect: Dialect = RFC_4180) -> list[str]:
+    """Return the cells of the first row that is not blank; none without one, or if it is invalid."""
+    cells = next((cells for _, cells in rows_of(lines, dialect) if is_filled(cells)), [])
+    return [] if isinstance(cells, RecordError) else cells
 
 
 def texts_of(lines: Lines, form: CsvForm) -> Iterator[Record]:
@@ -109,7 +102,7 @@ def texts_of_part(lines: Lines, form: CsvForm) -> Iterator[Record]:
             f"{_OF_PARTS}.",
         )
     if form.header != ABSENT:
-        first = first_cells(lines) or []
+        first = first_cells(lines)
         if form.is_likely_header(first) or told_in(",".join(first)):
             raise bad_csv(
                 "The first row looks like a header, which names columns.",

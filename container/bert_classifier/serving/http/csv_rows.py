@@ -1,5 +1,6 @@
 """The rows of a CSV body, one at a time: an invalid row does not affect the others."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -21,11 +22,20 @@ class CsvRecord(NamedTuple):
     is_quoted: bool = False
 
 
-class CsvLine(NamedTuple):
-    """A row of CSV: the line on which it starts, without the line end, and its cells or what is wrong with it."""
+# The line on which a row starts, without the line end, and the row's cells or what is wrong with it.
+CsvLine = tuple[str, list[str] | RecordError]
 
-    text: str
-    cells: list[str] | RecordError
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BodyRows:
+    """The records of a body of rows or lines, one for each but a header.
+
+    Attributes:
+        understood: how the body was read, for logs: it names places of columns and holds no cell.
+    """
+
+    records: Iterator[Record]
+    understood: str
 
 
 class CarriageReturnLines(Lines):
@@ -62,7 +72,7 @@ def rows_of(lines: Lines, dialect: Dialect = RFC_4180) -> Iterator[CsvLine]:
             text = without_end(line)
             if has_carriage_returns:
                 text = text.removesuffix("\r")
-            yield CsvLine(text, text.split(delimiter))
+            yield text, text.split(delimiter)
             continue
         is_single = start < single_until
         lines.position = behind if is_single else start
@@ -71,9 +81,9 @@ def rows_of(lines: Lines, dialect: Dialect = RFC_4180) -> Iterator[CsvLine]:
         except RowError as error:
             single_until = max(single_until, lines.start)
             lines.position = behind
-            yield CsvLine(without_end(line), RecordError(error.cause))
+            yield without_end(line), RecordError(error.cause)
         else:
-            yield CsvLine(without_end(line), cells)
+            yield without_end(line), cells
 
 
 def of_csv(lines: Lines) -> Iterator[CsvRecord]:

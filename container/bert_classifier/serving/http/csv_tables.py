@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from bert_classifier.data.columns import ColumnsError, bare, names_both
 from bert_classifier.data.csv_looks import LabelColumns
@@ -23,18 +24,19 @@ from bert_classifier.job.wording import counted
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record
 from bert_classifier.serving.http.csv_form import (
     ABSENT,
+    MOST_COLUMNS,
     PRESENT,
-    CsvBody,
     CsvForm,
     bad_csv,
     first_cells,
-    is_blank,
+    is_filled,
     texts_of,
     texts_of_part,
     without_skipped,
 )
-from bert_classifier.serving.http.csv_rows import CsvLine, lines_of, of_csv, rows_of
+from bert_classifier.serving.http.csv_rows import BodyRows, lines_of, of_csv, rows_of
 
+ONE_TEXT = "one text per row"
 _SAMPLE_LINES = 200
 _LONGEST_NAME = 100  # characters, of a column that a row may repeat
 _DELIMITERS = ",;\t|~^"  # the last two are recognised in a header, but in no table
@@ -42,7 +44,7 @@ _PLURALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _ANNOUNCE = "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent."
 
 
-def read_csv(body: bytes, form: CsvForm, max_records: int) -> CsvBody:
+def read_csv(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
     """Return the records of a body.
 
     A complete body may be a table: with a header, or in whose rows all labels are classes of the model.
@@ -56,27 +58,23 @@ def read_csv(body: bytes, form: CsvForm, max_records: int) -> CsvBody:
     if form.columns is not None:
         return _with_columns(body, form, form.columns)
     if form.is_part:
-        return CsvBody(texts_of_part(Lines(body), form))
+        return BodyRows(texts_of_part(Lines(body), form), ONE_TEXT)
     lines = lines_of(body)
+    first = _first_row(lines, form.fields.delimiter)
     try:
-        table = _headed(lines, form) or _unnamed(lines, form, max_records)
+        table = _headed(lines, first, form) or _unnamed(lines, first, form, max_records)
     except ColumnsError as error:
         raise bad_csv(error.cause, error.remedy) from None
     if table is None:
-        _refuse_sep_line(lines, form)
+        if first.is_below_sep and form.header != ABSENT:
+            raise bad_csv(
+                "The first row is the sep= line of a spreadsheet, but the columns below it are not clear.",
+                "Send a header row that names the columns; if it is a text, send text/csv; header=absent.",
+            )
         lines = lines if type(lines) is Lines else Lines(body)
         lines.position = 0
-        table = CsvBody(texts_of(lines, form))
+        table = BodyRows(texts_of(lines, form), ONE_TEXT)
     return table
-
-
-def _refuse_sep_line(lines: Lines, form: CsvForm) -> None:
-    lines.position = 0
-    if form.header != ABSENT and told_in(next(lines, "")):
-        raise bad_csv(
-            "The first row is the sep= line of a spreadsheet, but the columns below it are not clear.",
-            "Send a header row that names the columns; if it is a text, send text/csv; header=absent.",
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,12 +89,16 @@ class _Table:
     columns: TextColumns
     names: tuple[str, ...] = ()
 
-    def record_of(self, row: CsvLine) -> Record:
+    def records(self, lines: Lines) -> Iterator[Record]:
+        """Yield the record of each row from where the lines are."""
+        return (self._record(cells) for _, cells in rows_of(lines, self.dialect))
+
+    def _record(self, cells: list[str] | RecordError) -> Record:
         """Return the record of a row, or what is wrong with it."""
-        cells, columns = row.cells, self.columns
+        columns = self.columns
         if isinstance(cells, RecordError):
             return cells
-        if is_blank(cells):
+        if not is_filled(cells):
             return text_record("")
         if len(cells) != columns.width:
             cells = fitted(cells, columns.width)
@@ -118,47 +120,58 @@ class _Table:
         return is_short and tuple(map(bare, cells)) == self.names
 
 
-def _with_columns(body: bytes, form: CsvForm, fixed: FixedColumns) -> CsvBody:
+def _with_columns(body: bytes, form: CsvForm, fixed: FixedColumns) -> BodyRows:
     """Read a body by the columns of a setting; a first row that names them is left out."""
     lines = Lines(body)
     dialect, columns = Dialect(fixed.delimiter), fixed.columns
     if form.header != ABSENT or columns.width > 1:
         first = first_cells(lines, dialect)
-        is_header = first is not None and fixed.is_named_by(first)
-        if form.header == PRESENT and first is not None and not is_header and not form.is_part:
+        is_header = fixed.is_named_by(first)
+        if form.header == PRESENT and first and not is_header and not form.is_part:
             raise bad_csv(
                 "The header is announced, but it is not that of SERVING_CSV_COLUMNS.",
                 "Send these columns, or change the setting.",
             )
         lines.position = lines.position if is_header else 0
     if columns.width == 1:
-        return CsvBody((row.record for row in of_csv(lines)), f"columns as set, {columns}")
+        return BodyRows((row.record for row in of_csv(lines)), f"columns as set, {columns}")
     table = _Table(dialect, columns, fixed.names)
-    return CsvBody(map(table.record_of, rows_of(lines, dialect)), f"columns as set, {columns}")
+    return BodyRows(table.records(lines), f"columns as set, {columns}")
 
 
-def _filled(rows: Iterator[CsvLine]) -> Iterator[CsvLine]:
-    return (row for row in rows if isinstance(row.cells, RecordError) or not is_blank(row.cells))
+class _FirstRow(NamedTuple):
+    """The first row that is not blank: its cells by each delimiter that it has, and by commas."""
+
+    readings: list[tuple[str, list[str]]]
+    is_below_sep: bool = False
 
 
-def _first_rows(lines: Lines, told: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the cells of the first row that is not blank, by each delimiter that it has.
+def _first_row(lines: Lines, told: str) -> _FirstRow:
+    """Return the first row.
 
     Args:
         told: a delimiter that the training was told.
     """
-    lines.position = 0
-    line = next((line for line in lines if line.strip().strip(",;|")), "")
+    line = next(filter(_is_filled, lines), "")
     sep = told_in(line) if lines.start == 0 else ""
     if sep:
-        line = next((line for line in lines if line.strip().strip(",;|")), "")
-    start = lines.start
-    for delimiter in [sep] if sep else dict.fromkeys([*DELIMITERS, *([told] if told else [])]):
-        if delimiter == "," or delimiter in line:
-            lines.position = start
-            row = next(rows_of(lines, Dialect(delimiter)), None)
-            if row is not None and not isinstance(row.cells, RecordError):
-                yield delimiter, row.cells
+        line = next(filter(_is_filled, lines), "")
+    delimiters = (sep,) if sep else DELIMITERS if not told or told in DELIMITERS else (*DELIMITERS, told)
+    present = [delimiter for delimiter in delimiters if delimiter == "," or delimiter in line]
+    if '"' not in line:
+        text = line.rstrip("\r\n")
+        return _FirstRow([(delimiter, text.split(delimiter)) for delimiter in present], bool(sep))
+    start, readings = lines.start, []
+    for delimiter in present:
+        lines.position = start
+        (_, cells), *_ = itertools.islice(rows_of(lines, Dialect(delimiter)), 1)
+        if not isinstance(cells, RecordError):
+            readings.append((delimiter, cells))
+    return _FirstRow(readings, bool(sep))
+
+
+def _is_filled(line: str) -> bool:
+    return bool(line.strip().strip(",;|"))
 
 
 def _sampled(lines: Lines, settings: ReaderSettings) -> tuple[Dialect, Sample]:
@@ -168,35 +181,39 @@ def _sampled(lines: Lines, settings: ReaderSettings) -> tuple[Dialect, Sample]:
     return find_dialect(first, settings, is_whole=is_whole and len(first) < _SAMPLE_LINES)
 
 
-def _headed(lines: Lines, form: CsvForm) -> CsvBody | None:
+def _headed(lines: Lines, first: _FirstRow, form: CsvForm) -> BodyRows | None:
     """Return the rows below a header; None if the first row is not announced as one and does not look like one."""
     if form.header == ABSENT:
         return None
-    likely = _likely_delimiters(lines, form)
+    likely = _likely_delimiters(first, form)
     if not likely and form.header != PRESENT:
         return None
     others = [delimiter for delimiter in likely if delimiter not in DELIMITERS]
     dialect, sample = _sampled(lines, header_settings(form.fields, others[0] if others else ""))
-    if form.header != PRESENT:
+    if form.header != PRESENT and sample.rows:
         _refuse_doubtful(sample, form)
     dialect = without_skipped(lines, dialect)
-    header = next(_filled(rows_of(lines, dialect)), CsvLine("", [])).cells
+    header = next((cells for _, cells in rows_of(lines, dialect) if is_filled(cells)), [])
     if isinstance(header, RecordError):
         raise bad_csv(f"The header row cannot be read ({header.error}).", "Correct the row.")
     names = [name.strip().removeprefix("\ufeff") for name in header]
     if len(names) < 2:
         if names:
             _check_only_name(names, form)
-        return CsvBody(texts_of(lines, form), "header, one text per row")
+        return BodyRows(texts_of(lines, form), "header, one text per row")
     columns = columns_named(names, form.fields)
     table = _Table(dialect, columns, tuple(map(bare, names)))
-    return CsvBody(map(table.record_of, rows_of(lines, dialect)), f"header, {columns}")
+    return BodyRows(table.records(lines), f"header, {columns}")
 
 
-def _likely_delimiters(lines: Lines, form: CsvForm) -> list[str]:
+def _likely_delimiters(first: _FirstRow, form: CsvForm) -> list[str]:
     """Return the delimiters by which the first row looks like a header."""
     found = []
-    for delimiter, cells in _first_rows(lines, form.fields.delimiter):
+    for delimiter, cells in first.readings:
+        if form.header == PRESENT and len(cells) > MOST_COLUMNS:
+            raise bad_csv(
+                f"The header names more than {MOST_COLUMNS} columns.", "Send the text's column alone."
+            )
         is_likely = form.is_likely_header(cells)
         if delimiter not in DELIMITERS:  # blanks, perhaps, as in any text
             is_likely = names_both(cells) or len(form.fields.names & {*map(bare, cells)}) > 1
@@ -239,10 +256,10 @@ def _refuse_doubtful(sample: Sample, form: CsvForm) -> None:
         raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
 
 
-def _unnamed(lines: Lines, form: CsvForm, max_records: int) -> CsvBody | None:
+def _unnamed(lines: Lines, first: _FirstRow, form: CsvForm, max_records: int) -> BodyRows | None:
     """Return the rows of a table without a header; None if not every row has a class of the model where labels are."""
-    for delimiter, cells in _first_rows(lines, ""):
-        if len(cells) == 1 or form.labels.isdisjoint(cell.strip().casefold() for cell in cells):
+    for delimiter, cells in first.readings:
+        if not 1 < len(cells) <= MOST_COLUMNS or form.labels.isdisjoint(map(_as_label, cells)):
             continue
         dialect, sample = _sampled(lines, ReaderSettings(header="false", delimiter=delimiter))
         rows = sample.rows
@@ -250,10 +267,14 @@ def _unnamed(lines: Lines, form: CsvForm, max_records: int) -> CsvBody | None:
         for columns in columns_by_place(width, form.fields):
             table = _Table(without_skipped(lines, dialect), columns)
             if not _looks_shifted(columns, rows) and _fits(table, lines, form, max_records):
-                rest = without_skipped(lines, dialect)
+                without_skipped(lines, dialect)
                 label = f"label in column {(columns.roles.label or 0) + 1}"
-                return CsvBody(map(table.record_of, rows_of(lines, rest)), f"no header, {label}, {columns}")
+                return BodyRows(table.records(lines), f"no header, {label}, {columns}")
     return None
+
+
+def _as_label(cell: str) -> str:
+    return cell.strip().casefold()
 
 
 def _looks_shifted(columns: TextColumns, rows: Sequence[list[str]]) -> bool:
@@ -273,10 +294,10 @@ def _fits(table: _Table, lines: Lines, form: CsvForm, max_records: int) -> bool:
     for text, cells in itertools.islice(rows_of(lines, table.dialect), max_records + 1):
         if isinstance(cells, RecordError):
             return False
-        if is_blank(cells):
+        if not is_filled(cells):
             continue
         cells = fitted(cells, columns.width)
-        if len(cells) != columns.width or at is None or cells[at].strip().casefold() not in form.labels:
+        if len(cells) != columns.width or at is None or _as_label(cells[at]) not in form.labels:
             return False
         if '"' in text:
             labels.add_cells(delimiter, cells)

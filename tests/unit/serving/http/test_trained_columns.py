@@ -146,7 +146,7 @@ def test_the_text_column_of_csv_is_classified():
         (
             "text,comment\na,b\n",
             NONE,
-            "may be the text: 'text' and 'comment'. Send one of them, called 'text'",
+            "may be the text: 'text' and 'comment'. Give one of them, called 'text'",
         ),
         ("question,context\na,b\n", NONE, "may be the text: 'question' and 'context'"),
         ("review,id\na,b\n", TITLED, "has no column 'headline', which stands before the text"),
