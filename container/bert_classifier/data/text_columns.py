@@ -114,9 +114,12 @@ def columns_named(names: Sequence[str], fields: TextFields, what: str = "The hea
 
 
 def columns_by_place(width: int, fields: TextFields) -> Iterator[TextColumns]:
-    """Yield what unnamed columns may be: by the numbers that the training was told, then as the reader takes them."""
-    told = dict(fields.numbers)
-    for settings in ([ReaderSettings(**told)] if told else []) + [DEFAULTS]:
+    """Yield what unnamed columns may be: by the numbers that the training was told, then as the reader takes them.
+
+    Not the latter where the training put a title before the text, since the reader only fills empty texts by it.
+    """
+    told = [ReaderSettings(**dict(fields.numbers))] if fields.numbers else []
+    for settings in told if fields.title else [*told, DEFAULTS]:
         try:
             roles = roles_of([str(at + 1) for at in range(width)], settings, is_named=False)
         except (Unclear, UserError):

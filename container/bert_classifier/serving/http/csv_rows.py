@@ -55,13 +55,14 @@ def lines_of(body: bytes) -> Lines:
     return CarriageReturnLines(body) if _ENDS_OF_OLD_MACS.match(body) else Lines(body)
 
 
-def rows_of(lines: Lines, dialect: Dialect = RFC_4180) -> Iterator[CsvLine]:
+def rows_of(lines: Lines, dialect: Dialect = RFC_4180, *, may_swallow: bool = True) -> Iterator[CsvLine]:
     """Yield each row.
 
     The first line of an invalid row counts as a row, and reading continues after it, in linear time.
 
     Args:
         dialect: its `skipped` lines must have been read.
+        may_swallow: False refuses cells that hold tabs and line ends between tabs: a quote may have opened by chance.
     """
     delimiter, is_quoted = dialect.delimiter, dialect.is_quoted
     is_plain, has_carriage_returns = not dialect.skips_blanks, isinstance(lines, CarriageReturnLines)
@@ -78,6 +79,8 @@ def rows_of(lines: Lines, dialect: Dialect = RFC_4180) -> Iterator[CsvLine]:
         lines.position = behind if is_single else start
         try:
             cells = next(dialect.rows([line] if is_single else lines)).cells
+            if not may_swallow and dialect.swallows(cells):
+                raise RowError(0, "a quote in it seems never to be closed: the cell holds tabs and line ends")
         except RowError as error:
             single_until = max(single_until, lines.start)
             lines.position = behind

@@ -3,12 +3,11 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-from bert_classifier.data.columns import ColumnsError, bare, names_both
+from bert_classifier.data.columns import ColumnsError, bare
 from bert_classifier.data.csv_looks import LabelColumns
 from bert_classifier.data.csv_table import fitted, used_width
-from bert_classifier.data.dialect import Dialect, Sample, find_dialect, first_lines, told_in
+from bert_classifier.data.dialect import Dialect, Sample, find_dialect, first_lines
 from bert_classifier.data.header import DELIMITERS
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.shapes import shapes_of
@@ -34,14 +33,19 @@ from bert_classifier.serving.http.csv_form import (
     texts_of_part,
     without_skipped,
 )
-from bert_classifier.serving.http.csv_rows import BodyRows, lines_of, of_csv, rows_of
+from bert_classifier.serving.http.csv_header import (
+    FirstRow,
+    check_only_name,
+    first_row,
+    likely_delimiters,
+    refuse_doubtful,
+)
+from bert_classifier.serving.http.csv_rows import BodyRows, CsvLine, lines_of, of_csv, rows_of
 
 ONE_TEXT = "one text per row"
 _SAMPLE_LINES = 200
 _LONGEST_NAME = 100  # characters, of a column that a row may repeat
-_DELIMITERS = ",;\t|~^"  # the last two are recognised in a header, but in no table
 _PLURALS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_ANNOUNCE = "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent."
 
 
 def read_csv(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
@@ -60,7 +64,7 @@ def read_csv(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
     if form.is_part:
         return BodyRows(texts_of_part(Lines(body), form), ONE_TEXT)
     lines = lines_of(body)
-    first = _first_row(lines, form.fields.delimiter)
+    first = first_row(lines, form.fields.delimiter)
     try:
         table = _headed(lines, first, form) or _unnamed(lines, first, form, max_records)
     except ColumnsError as error:
@@ -83,15 +87,21 @@ class _Table:
 
     Attributes:
         names: of the columns, without case and separators; empty without a header.
+        may_swallow: see rows_of.
     """
 
     dialect: Dialect
     columns: TextColumns
     names: tuple[str, ...] = ()
+    may_swallow: bool = False
 
     def records(self, lines: Lines) -> Iterator[Record]:
         """Yield the record of each row from where the lines are."""
-        return (self._record(cells) for _, cells in rows_of(lines, self.dialect))
+        return (self._record(cells) for _, cells in self.rows(lines))
+
+    def rows(self, lines: Lines) -> Iterator[CsvLine]:
+        """Yield each row from where the lines are."""
+        return rows_of(lines, self.dialect, may_swallow=self.may_swallow)
 
     def _record(self, cells: list[str] | RecordError) -> Record:
         """Return the record of a row, or what is wrong with it."""
@@ -104,8 +114,6 @@ class _Table:
             cells = fitted(cells, columns.width)
             if len(cells) != columns.width:
                 return RecordError(self._wrong_width(len(cells)))
-        if self.dialect.swallows(cells):
-            return RecordError("a quote in the row seems never to be closed: a cell holds tabs and line ends")
         if self._repeats_header(cells):
             return RecordError("the row repeats the header: files seem to have been joined")
         return text_record(columns.text_of(cells))
@@ -139,41 +147,6 @@ def _with_columns(body: bytes, form: CsvForm, fixed: FixedColumns) -> BodyRows:
     return BodyRows(table.records(lines), f"columns as set, {columns}")
 
 
-class _FirstRow(NamedTuple):
-    """The first row that is not blank: its cells by each delimiter that it has, and by commas."""
-
-    readings: list[tuple[str, list[str]]]
-    is_below_sep: bool = False
-
-
-def _first_row(lines: Lines, told: str) -> _FirstRow:
-    """Return the first row.
-
-    Args:
-        told: a delimiter that the training was told.
-    """
-    line = next(filter(_is_filled, lines), "")
-    sep = told_in(line) if lines.start == 0 else ""
-    if sep:
-        line = next(filter(_is_filled, lines), "")
-    delimiters = (sep,) if sep else DELIMITERS if not told or told in DELIMITERS else (*DELIMITERS, told)
-    present = [delimiter for delimiter in delimiters if delimiter == "," or delimiter in line]
-    if '"' not in line:
-        text = line.rstrip("\r\n")
-        return _FirstRow([(delimiter, text.split(delimiter)) for delimiter in present], bool(sep))
-    start, readings = lines.start, []
-    for delimiter in present:
-        lines.position = start
-        (_, cells), *_ = itertools.islice(rows_of(lines, Dialect(delimiter)), 1)
-        if not isinstance(cells, RecordError):
-            readings.append((delimiter, cells))
-    return _FirstRow(readings, bool(sep))
-
-
-def _is_filled(line: str) -> bool:
-    return bool(line.strip().strip(",;|"))
-
-
 def _sampled(lines: Lines, settings: ReaderSettings) -> tuple[Dialect, Sample]:
     """Return the dialect of the first rows, and the rows."""
     lines.position = 0
@@ -181,17 +154,22 @@ def _sampled(lines: Lines, settings: ReaderSettings) -> tuple[Dialect, Sample]:
     return find_dialect(first, settings, is_whole=is_whole and len(first) < _SAMPLE_LINES)
 
 
-def _headed(lines: Lines, first: _FirstRow, form: CsvForm) -> BodyRows | None:
+def _swallows(dialect: Dialect, sample: Sample) -> bool:
+    """Return whether cells with tabs and line ends between tabs are as they should be."""
+    return any(map(dialect.swallows, sample.rows))
+
+
+def _headed(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows | None:
     """Return the rows below a header; None if the first row is not announced as one and does not look like one."""
     if form.header == ABSENT:
         return None
-    likely = _likely_delimiters(first, form)
+    likely = likely_delimiters(first, form)
     if not likely and form.header != PRESENT:
         return None
     others = [delimiter for delimiter in likely if delimiter not in DELIMITERS]
     dialect, sample = _sampled(lines, header_settings(form.fields, others[0] if others else ""))
     if form.header != PRESENT and sample.rows:
-        _refuse_doubtful(sample, form)
+        refuse_doubtful(sample, form)
     dialect = without_skipped(lines, dialect)
     header = next((cells for _, cells in rows_of(lines, dialect) if is_filled(cells)), [])
     if isinstance(header, RecordError):
@@ -199,64 +177,14 @@ def _headed(lines: Lines, first: _FirstRow, form: CsvForm) -> BodyRows | None:
     names = [name.strip().removeprefix("\ufeff") for name in header]
     if len(names) < 2:
         if names:
-            _check_only_name(names, form)
+            check_only_name(names, form)
         return BodyRows(texts_of(lines, form), "header, one text per row")
     columns = columns_named(names, form.fields)
-    table = _Table(dialect, columns, tuple(map(bare, names)))
+    table = _Table(dialect, columns, tuple(map(bare, names)), _swallows(dialect, sample))
     return BodyRows(table.records(lines), f"header, {columns}")
 
 
-def _likely_delimiters(first: _FirstRow, form: CsvForm) -> list[str]:
-    """Return the delimiters by which the first row looks like a header."""
-    found = []
-    for delimiter, cells in first.readings:
-        if form.header == PRESENT and len(cells) > MOST_COLUMNS:
-            raise bad_csv(
-                f"The header names more than {MOST_COLUMNS} columns.", "Send the text's column alone."
-            )
-        is_likely = form.is_likely_header(cells)
-        if delimiter not in DELIMITERS:  # blanks, perhaps, as in any text
-            is_likely = names_both(cells) or len(form.fields.names & {*map(bare, cells)}) > 1
-        if is_likely:
-            found.append(delimiter)
-    return found
-
-
-def _check_only_name(names: Sequence[str], form: CsvForm) -> None:
-    """Refuse the only name of a header if it may be several, or lacks a title that the training had."""
-    if any(mark in names[0] for mark in _DELIMITERS) and form.is_likely_header(names):
-        raise bad_csv(
-            "The first row looks like a header, but its columns are not separated as those below it, or by an unusual"
-            " sign.",
-            f"Separate all columns by commas, semicolons, tabs or bars. {_ANNOUNCE}",
-        )
-    if form.fields.title:
-        columns_named(names, form.fields)
-
-
-def _refuse_doubtful(sample: Sample, form: CsvForm) -> None:
-    """Refuse a first row that looks like a header, but not to the rows below it.
-
-    Raises:
-        RequestError: 400 when there are none, when most of them are of another width, or when one has the same cell.
-    """
-    header, rows = sample.rows[0], sample.rows[1:]
-    width = len(header)
-    what = ""
-    if not rows and sample.error is None:
-        what = "there is no row below it"
-    elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows):
-        what = f"most rows have not as many cells as it, {width}"
-    elif not names_both(header) and any(
-        form.is_likely_header([name]) and any(row[at : at + 1] == [name] for row in rows)
-        for at, name in enumerate(header)
-    ):
-        what = "its names occur in other rows too"
-    if what:
-        raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
-
-
-def _unnamed(lines: Lines, first: _FirstRow, form: CsvForm, max_records: int) -> BodyRows | None:
+def _unnamed(lines: Lines, first: FirstRow, form: CsvForm, max_records: int) -> BodyRows | None:
     """Return the rows of a table without a header; None if not every row has a class of the model where labels are."""
     for delimiter, cells in first.readings:
         if not 1 < len(cells) <= MOST_COLUMNS or form.labels.isdisjoint(map(_as_label, cells)):
@@ -265,7 +193,7 @@ def _unnamed(lines: Lines, first: _FirstRow, form: CsvForm, max_records: int) ->
         rows = sample.rows
         width = used_width(rows) if rows else 0
         for columns in columns_by_place(width, form.fields):
-            table = _Table(without_skipped(lines, dialect), columns)
+            table = _Table(without_skipped(lines, dialect), columns, (), _swallows(dialect, sample))
             if not _looks_shifted(columns, rows) and _fits(table, lines, form, max_records):
                 without_skipped(lines, dialect)
                 label = f"label in column {(columns.roles.label or 0) + 1}"
@@ -291,7 +219,7 @@ def _fits(table: _Table, lines: Lines, form: CsvForm, max_records: int) -> bool:
     columns, delimiter = table.columns, table.dialect.delimiter
     at = columns.roles.label
     labels = LabelColumns(form.labels)
-    for text, cells in itertools.islice(rows_of(lines, table.dialect), max_records + 1):
+    for text, cells in itertools.islice(table.rows(lines), max_records + 1):
         if isinstance(cells, RecordError):
             return False
         if not is_filled(cells):

@@ -16,7 +16,7 @@ def read_plain_text(body: bytes, max_records: int) -> BodyRows:
     """
     if MARK.encode() in body and _has_labels(Lines(body), max_records):
         return BodyRows(map(_labelled_record, Lines(body)), "lines of fastText, labels left out")
-    return BodyRows(_records(Lines(body)), "one text per line")
+    return BodyRows(_records(Lines(body)), "")
 
 
 def _records(lines: Lines) -> Iterator[Record]:

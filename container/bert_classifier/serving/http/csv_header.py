@@ -1,0 +1,102 @@
+"""Whether the first row of a complete CSV body is a header."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bert_classifier.data.columns import bare, names_both
+from bert_classifier.data.csv_table import fitted
+from bert_classifier.data.dialect import Dialect, Sample, told_in
+from bert_classifier.data.header import DELIMITERS
+from bert_classifier.data.text_columns import columns_named
+from bert_classifier.serving.http.body_records import Lines, RecordError
+from bert_classifier.serving.http.csv_form import MOST_COLUMNS, PRESENT, CsvForm, bad_csv
+from bert_classifier.serving.http.csv_rows import rows_of
+
+_DELIMITERS = ",;\t|~^"  # the last two are recognised in a header, but in no table
+_ANNOUNCE = "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent."
+
+
+class FirstRow(NamedTuple):
+    """The first row that is not blank: its cells by each delimiter that it has, and by commas."""
+
+    readings: list[tuple[str, list[str]]]
+    is_below_sep: bool = False
+
+
+def first_row(lines: Lines, told: str) -> FirstRow:
+    """Return the first row.
+
+    Args:
+        told: a delimiter that the training was told.
+    """
+    line = next(filter(_is_filled, lines), "")
+    sep = told_in(line) if lines.start == 0 else ""
+    if sep:
+        line = next(filter(_is_filled, lines), "")
+    delimiters = (sep,) if sep else DELIMITERS if not told or told in DELIMITERS else (*DELIMITERS, told)
+    present = [delimiter for delimiter in delimiters if delimiter == "," or delimiter in line]
+    if '"' not in line:
+        text = line.rstrip("\r\n")
+        return FirstRow([(delimiter, text.split(delimiter)) for delimiter in present], bool(sep))
+    start, readings = lines.start, []
+    for delimiter in present:
+        lines.position = start
+        dialect = Dialect(delimiter, skips_blanks=f'{delimiter} "' in line)
+        _, cells = next(rows_of(lines, dialect))
+        if not isinstance(cells, RecordError):
+            readings.append((delimiter, cells))
+    return FirstRow(readings, bool(sep))
+
+
+def _is_filled(line: str) -> bool:
+    return bool(line.strip().strip(",;|"))
+
+
+def likely_delimiters(first: FirstRow, form: CsvForm) -> list[str]:
+    """Return the delimiters by which the first row looks like a header."""
+    found = []
+    for delimiter, cells in first.readings:
+        if form.header == PRESENT and len(cells) > MOST_COLUMNS:
+            raise bad_csv(
+                f"The header names more than {MOST_COLUMNS} columns.", "Send the text's column alone."
+            )
+        is_likely = form.is_likely_header(cells)
+        if delimiter not in DELIMITERS:  # blanks, perhaps, as in any text
+            is_likely = names_both(cells) or len(form.fields.names & {*map(bare, cells)}) > 1
+        if is_likely:
+            found.append(delimiter)
+    return found
+
+
+def check_only_name(names: Sequence[str], form: CsvForm) -> None:
+    """Refuse the only name of a header if it may be several, or lacks a title that the training had."""
+    if any(mark in names[0] for mark in _DELIMITERS) and form.is_likely_header(names):
+        raise bad_csv(
+            "The first row looks like a header, but its columns are not separated as those below it, or by an unusual"
+            " sign.",
+            f"Separate all columns by commas, semicolons, tabs or bars. {_ANNOUNCE}",
+        )
+    if form.fields.title:
+        columns_named(names, form.fields)
+
+
+def refuse_doubtful(sample: Sample, form: CsvForm) -> None:
+    """Refuse a first row that looks like a header, but not to the rows below it.
+
+    Raises:
+        RequestError: 400 when there are none, when most of them are of another width, or when one has the same cell.
+    """
+    header, rows = sample.rows[0], sample.rows[1:]
+    width = len(header)
+    what = ""
+    if not rows and sample.error is None:
+        what = "there is no row below it"
+    elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows):
+        what = f"most rows have not as many cells as it, {width}"
+    elif not names_both(header) and any(
+        form.is_likely_header([name]) and any(row[at : at + 1] == [name] for row in rows)
+        for at, name in enumerate(header)
+    ):
+        what = "its names occur in other rows too"
+    if what:
+        raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
