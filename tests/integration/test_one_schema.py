@@ -52,7 +52,7 @@ def test_a_file_that_trains_is_evaluated_and_classified(root, tmp_path, capsys):
         server.wait_until_ready()
         status, body = server.invoke(path.read_bytes(), "text/csv; header=present")
         assert status == 200, body
-        from_csv = [(label, float(score)) for label, score in csv.reader(body.decode().splitlines())]
+        from_csv = [(label, float(score)) for label, score, _ in csv.reader(body.decode().splitlines())]
         lines = "\n".join(map(json.dumps, ROWS)).encode()
         status, body = server.invoke(lines, "application/jsonlines")
         assert status == 200, body

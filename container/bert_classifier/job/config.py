@@ -213,8 +213,8 @@ def _contradictions(values: Mapping[str, object], written: Mapping[str, str]) ->
     return found
 
 
-# What SageMaker's own containers can answer with, by SAGEMAKER_INFERENCE_OUTPUT.
-ANSWER_FIELDS = ("predicted_label", "probability", "probabilities", "labels")
+# What SageMaker's own containers can answer with, by SAGEMAKER_INFERENCE_OUTPUT, and why a text has no answer.
+ANSWER_FIELDS = ("predicted_label", "probability", "probabilities", "labels", "error")
 # A request may be 6 MB of short lines, and the caller sets its own timeout.
 _IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
 

@@ -22,7 +22,7 @@ ROUTES = ("/invocations", "/ping", "/metrics", "/execution-parameters", "/", "/m
 STATUSES = ("2xx", "4xx", "429", "5xx")
 # Of answers that refuse a request, and of records where a lone one makes the request fail.
 CODES = (
-    "bad_csv", "bad_encoding", "bad_json", "bad_parameters", "bad_record", "bad_request", "body_too_large",
+    "bad_csv", "bad_encoding", "bad_json", "bad_npy", "bad_parameters", "bad_record", "bad_request", "body_too_large",
     "body_too_slow", "broken_body", "caller_left", "internal_error", "method_not_allowed",
     "multi_model_unsupported", "not_acceptable", "not_found", "not_ready", "overloaded", "second_text",
     "timeout", "too_many_records", "unsupported_charset", "unsupported_encoding", "unsupported_media_type",

@@ -32,6 +32,7 @@ from bert_classifier.job.temporary_files import temporary_files
 from bert_classifier.job.variables import near_misses
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.invocations import check_default_accept
 from bert_classifier.serving.metrics import OTHER, Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.model.service import ModelService
@@ -70,6 +71,7 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
         config = ServeConfig.from_environ(environ)
         for doubt in near_misses(environ, specs(ServeConfig)):
             logger.warning("environment variable %s", doubt)
+        check_default_accept(config)
         _check_address(config)
         return _serve(_Server(config, ml_root(environ) / "model"))
     except ContainerError as error:

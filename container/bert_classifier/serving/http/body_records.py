@@ -4,22 +4,23 @@ Lines end at \\n or \\r\\n only. An invalid line, such as one that is not UTF-8,
 """
 
 import dataclasses
-import itertools
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, bare, with_title
+from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, TITLE_NAMES, bare, with_title
 from bert_classifier.data.records import parse_json, text_problem
 from bert_classifier.data.second_texts import is_second_text, without_separators
 from bert_classifier.errors import RequestError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
+from bert_classifier.serving.http.parameters import Wanted, of_parameters
 
-# Parameters of a whole request, here or in similar servers; ignoring one in a record would surprise the caller.
 _PLAIN_NAMES = ("text", "inputs")
+_FEATURES = "features"  # SageMaker's own form of a record
 _KNOWN_NAMES = tuple(map(frozenset, (*TEXT_NAMES, LAST_TEXT_NAMES[:1])))
+# Parameters, here or in similar servers; ignoring one that stands in a record itself would surprise the caller.
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
 
@@ -47,19 +48,44 @@ def of_json_value(value: Any, fields: TextFields = NO_FIELDS) -> Record:
         RequestError: 400 when it holds a second text, since predicting only the first would be misleading.
     """
     if isinstance(value, dict):
-        name = _text_name(value, fields.text)
-        if name is None:
-            return RecordError(_why_no_text(value, fields.text))
-        if "parameters" in value:
-            return RecordError(
-                '"parameters" apply to a whole request: put them beside "inputs" in application/json'
-            )
-        value = _with_title(value, name, fields.title) if fields.title else value[name]
+        value = _text_of(value, fields)
         if isinstance(value, RecordError):
             return value
     if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
         raise _second_text_error("A record is a list of several texts.")
     return _checked(value)
+
+
+def _text_of(record: dict[str, Any], fields: TextFields) -> Any:
+    """Return the text of an object, with its title as at training, or why it has none."""
+    name = _text_name(record, fields.text)
+    if name is None:
+        if _FEATURES in record and _is_one(record[_FEATURES]):
+            return record[_FEATURES][0]
+        return RecordError(_why_no_text(record, fields.text))
+    if "parameters" in record:
+        return RecordError(
+            '"parameters" apply to a whole request: put them beside "inputs" in application/json'
+        )
+    if fields.title:
+        return _with_title(record, name, fields.title)
+    text = record[name]
+    return _title_alone(record, name) if text is None or text == "" else text
+
+
+def _is_one(value: Any) -> bool:
+    """Return whether SageMaker's "features" hold one value; several texts are refused like any others."""
+    if not isinstance(value, list):
+        return False
+    if sum(isinstance(part, str) for part in value) > 1:
+        raise _second_text_error('A record has several texts in "features".')
+    return len(value) == 1
+
+
+def _title_alone(record: dict[str, Any], name: str) -> Any:
+    """Return the title of a record whose text is empty: it replaces the text, as at training."""
+    titles = (record[field] for field in record if field != name and bare(field) in TITLE_NAMES[0])
+    return next((title for title in titles if isinstance(title, str) and title.strip()), record[name])
 
 
 def _why_no_text(record: dict[str, Any], own: str) -> str:
@@ -128,7 +154,7 @@ def _refuse_second_text(record: dict[str, Any], own: str) -> None:
                 400,
                 "bad_parameters",
                 f"A record has {shown(name)}, which is a setting of a whole request.",
-                'Send {"inputs": ["a text"], "parameters": {"top_k": 3}} as application/json.',
+                'Put it into "parameters" beside the text: {"inputs": "a text", "parameters": {"top_k": 3}}.',
             )
         if is_second_text(name) and not _is_no_text(value):
             raise _second_text_error(f"A record has {shown(name)} beside {shown(own)}.")
@@ -177,20 +203,37 @@ def without_end(line: str) -> str:
     return line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
 
 
-def of_json_lines(body: bytes, fields: TextFields = NO_FIELDS) -> Iterator[Record]:
-    """Yield one record per line."""
-    return map(_json_line, Lines(body), itertools.repeat(fields))
+class Line(NamedTuple):
+    """A line of JSON Lines: its record, and what its own `parameters` ask for, if it has any."""
+
+    record: Record
+    wanted: Wanted | None = None
 
 
-def _json_line(line: str, fields: TextFields) -> Record:
+def of_json_lines(body: bytes, fields: TextFields = NO_FIELDS, max_length: int = 0) -> Iterator[Line]:
+    """Yield one record per line.
+
+    Args:
+        max_length: see of_parameters.
+    """
+    return (_json_line(line, fields, max_length) for line in Lines(body))
+
+
+def _json_line(line: str, fields: TextFields, max_length: int) -> Line:
     if not line.strip():
-        return RecordError("the line is empty")
+        return Line(RecordError("the line is empty"))
     if _ESCAPED_BYTE.search(line):
-        return RecordError("the line is not UTF-8")
+        return Line(RecordError("the line is not UTF-8"))
     try:
-        return of_json_value(parse_json(line), fields)
+        value = parse_json(line)
+        wanted = None
+        if isinstance(value, dict) and "parameters" in value:
+            wanted = of_parameters(value.pop("parameters"), max_length)
+        return Line(of_json_value(value, fields), wanted)
     except ValueError as error:
-        return RecordError(f"the line is not valid JSON ({error})")
+        return Line(RecordError(f"the line is not valid JSON ({error})"))
+    except RequestError as error:  # of this line alone: no batch transform fails for one row
+        return Line(RecordError(str(error), error.code))
 
 
 def text_record(text: str) -> Record:

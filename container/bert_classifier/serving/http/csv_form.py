@@ -12,8 +12,8 @@ from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record, RecordError
 from bert_classifier.serving.http.csv_rows import RFC_4180, CsvRecord, of_csv, rows_of
+from bert_classifier.serving.http.media_types import ABSENT, PRESENT
 
-PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
 MOST_COLUMNS = 1000
 _LONGEST_HEADER = 100_000  # characters
 _OF_PARTS = (

@@ -22,9 +22,7 @@ from bert_classifier.data.text_columns import (
 from bert_classifier.job.wording import counted
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record
 from bert_classifier.serving.http.csv_form import (
-    ABSENT,
     MOST_COLUMNS,
-    PRESENT,
     CsvForm,
     bad_csv,
     first_cells,
@@ -41,6 +39,7 @@ from bert_classifier.serving.http.csv_header import (
     refuse_doubtful,
 )
 from bert_classifier.serving.http.csv_rows import BodyRows, CsvLine, lines_of, of_csv, rows_of
+from bert_classifier.serving.http.media_types import ABSENT, PRESENT
 
 ONE_TEXT = "one text per row"
 _SAMPLE_LINES = 200

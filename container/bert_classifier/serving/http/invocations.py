@@ -3,31 +3,32 @@
 import contextlib
 import select
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Response, request
-from gunicorn.http.errors import ParseException
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
-from bert_classifier.errors import RequestError
+from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.settings import shown
 from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.admission import Admission, Budget
+from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.parameters import Wanted, of_accept
+from bert_classifier.serving.http.request_body import read_body, refuse_encoded_body
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import timeout_error
-from bert_classifier.serving.timed_socket import BODY_S, BYTES_PER_S, TooSlowError
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 LEAST_BODIES_BYTES = 128 * 2**20  # for all bodies in progress; more only if a single one may be larger
 _NO_TOKEN = RecordError("the text is empty: the tokenizer finds nothing in its characters")
-_CHUNK = 2**20
 _LOOK_AFTER_CALLER_S = 0.25
 # A caller that has shut down its sending side counts as gone: HTTP clients do not half-close.
 _HAS_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
@@ -41,6 +42,7 @@ class Service(Protocol):
     fields: TextFields
     about: Mapping[str, Any]
     csv_columns: FixedColumns | None
+    max_length: int
 
     @property
     def is_ready(self) -> bool:
@@ -57,6 +59,7 @@ class Invocations:
         self._service = service
         self._config = config
         self._metrics = metrics
+        self._wanted = Wanted.by_settings(config)
         self._requests = Budget(config.serving_max_concurrent_requests)
         self._body_bytes = Budget(max(LEAST_BODIES_BYTES, config.max_body_bytes))
 
@@ -67,40 +70,45 @@ class Invocations:
         cannot hold more threads than are admitted.
         """
         deadline = time.monotonic() + self._config.sagemaker_model_server_timeout
-        _refuse_encoded_body()
-        content_type = request.headers.get("Content-Type")
-        request_type = media_types.of_content_type(content_type)
-        response_type = media_types.of_answer(request.headers.get("Accept"), request_type)
+        refuse_encoded_body()
+        request_type = media_types.of_content_type(request.headers.get("Content-Type"))
+        answer_type = answer_type_of(request.headers.get("Accept"), request_type.name, self._config)
+        wanted = of_accept(answer_type.parameters) or self._wanted
         _refuse_query()
-        csv_header = media_types.csv_header_of(content_type)
         self.refuse_if_not_ready()
         admission = Admission(self._requests, self._body_bytes).enter()
         self._metrics.note_in_flight(1)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._leave, admission)
-            body = _read_body(self._config.max_body_bytes, deadline, admission)
-            service, is_part = self._service, self._config.sagemaker_batch
-            form = CsvForm.of(
-                csv_header,
-                service.labels,
-                is_part=is_part,
-                fields=service.fields,
-                columns=service.csv_columns,
-            )
-            query = codec.decode(request_type, body, self._config.serving_max_records, form)
+            body = read_body(self._config.max_body_bytes, deadline, admission)
+            query = self._decode(request_type, body)
             del body
             results = self._classify(query.records, deadline)
+            if len(results) == 1:
+                codec.refuse_lone_error(results[0], query.nesting)
             began = time.monotonic()
-            response_format = codec.ResponseFormat(
-                self._service.labels, query.top_k, self._service.abstain_below
-            )
-            text = codec.encode(results, response_format, response_type)
+            labels, abstain_below = self._service.labels, self._service.abstain_below
+            response_format = ResponseFormat(labels, wanted, abstain_below, answer_type.has_header)
+            text = encode(results, query, response_format, answer_type.name)
             self._metrics.observe_stage("encode", time.monotonic() - began)
-            response = Response(
-                text, content_type=response_type
-            )  # without parameters: SDKs compare the whole value
+            # Without parameters, since SDKs compare the whole value.
+            response = Response(text, content_type=answer_type.name)
             response.call_on_close(on_failure.pop_all().close)
         return response
+
+    def _decode(self, request_type: media_types.RequestType, body: bytes) -> codec.Query:
+        service = self._service
+        form = CsvForm.of(
+            request_type.header,
+            service.labels,
+            is_part=self._config.sagemaker_batch,
+            fields=service.fields,
+            columns=service.csv_columns,
+        )
+        decoded = request_type.decoded(body)
+        return codec.decode(
+            request_type.name, decoded, self._config.serving_max_records, form, service.max_length
+        )
 
     def _leave(self, admission: Admission) -> None:
         admission.release()
@@ -136,7 +144,39 @@ class Invocations:
     def _is_unsure(self, result: "Prediction | Exception") -> bool:
         if isinstance(result, Exception) or result.is_empty:
             return False
-        return codec.is_unsure(result, self._service.abstain_below)
+        return is_unsure(result, self._service.abstain_below)
+
+
+def answer_type_of(accept: str | None, request_type: str, config: ServeConfig) -> media_types.AnswerType:
+    """Return the type of an answer.
+
+    Raises:
+        RequestError: 406 when the Accept header allows none that the server writes.
+    """
+    answer_type = media_types.of_answer(accept, request_type, config.sagemaker_default_invocations_accept)
+    if answer_type.has_header and config.sagemaker_batch:
+        raise RequestError(
+            406,
+            "not_acceptable",
+            "In batch transform, header=present would put a row of names before the answers of every mini-batch.",
+            "Accept text/csv, and add the names to the joined file.",
+        )
+    return answer_type
+
+
+def check_default_accept(config: ServeConfig) -> None:
+    """Check SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT as if it were a request's Accept header.
+
+    Raises:
+        UserError: when it allows no answer.
+    """
+    try:
+        of_accept(answer_type_of(None, media_types.JSON, config).parameters)
+    except RequestError as error:
+        given = shown(config.sagemaker_default_invocations_accept)
+        raise UserError(
+            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT={given} cannot be answered: {error.cause}", error.remedy
+        ) from error
 
 
 def _is_empty(result: "Prediction | RecordError | Exception") -> bool:
@@ -174,68 +214,3 @@ def _refuse_query() -> None:
             "The URL has a query string, which is not supported.",
             'Put parameters into the body: {"inputs": "a text", "parameters": {"top_k": 3}}.',
         )
-
-
-def _refuse_encoded_body() -> None:
-    codings = request.headers.get("Content-Encoding", "").lower().split(",")
-    if any(coding.strip() not in ("", "identity") for coding in codings):
-        raise RequestError(
-            415,
-            "unsupported_encoding",
-            "The body is compressed.",
-            "Send it uncompressed, without Content-Encoding.",
-        )
-
-
-def _read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
-    """Return the whole body; read at most one byte more than `max_bytes`.
-
-    Raises:
-        RequestError: 413 when it is longer; 400 when it is incomplete or its chunks are malformed; 408 when it arrives
-            too slowly; 429 when there is no memory for it.
-    """
-    declared = request.content_length
-    if declared is None and not request.environ.get("wsgi.input_terminated"):
-        return b""
-    if declared is not None:
-        if declared > max_bytes:
-            raise _too_large(max_bytes)
-        admission.take_bytes(declared)
-    body = b"".join(_chunks(max_bytes, deadline, declared, admission))
-    if declared is not None and len(body) < declared:
-        raise RequestError(
-            400, "broken_body", "The body is shorter than its Content-Length.", "Send it whole."
-        )
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    return body
-
-
-def _too_large(max_bytes: int) -> RequestError:
-    return RequestError(
-        413, "body_too_large", f"The body is larger than {max_bytes // 2**20} MB.", "Split the request."
-    )
-
-
-def _chunks(max_bytes: int, deadline: float, declared: int | None, admission: Admission) -> Iterator[bytes]:
-    """Yield the body as it arrives; take memory for a body of unknown length chunk by chunk."""
-    stream, sock = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
-    began, left = time.monotonic(), max_bytes + 1 if declared is None else declared
-    length = 0
-    try:
-        while left:
-            if sock is not None:
-                sock.read_until = min(deadline, began + BODY_S + length / BYTES_PER_S)
-            if declared is None:
-                admission.take_bytes(min(_CHUNK, left))
-            chunk = stream.read(min(_CHUNK, left))
-            if not chunk:
-                return
-            yield chunk
-            length, left = length + len(chunk), left - len(chunk)
-    except TooSlowError:
-        raise RequestError(408, "body_too_slow", "The body came too slowly.", "Try again.") from None
-    except (OSError, ParseException) as error:
-        raise RequestError(
-            400, "broken_body", "The body could not be read to its end.", "Send it again."
-        ) from error

@@ -117,6 +117,7 @@ class Predictor:
         self.labels = artifact.labels
         self.fields = TextFields.of(artifact.info)
         self.about = about(artifact.info)
+        self.max_length = artifact.encoder.max_length
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
         self._metrics = metrics or Metrics()

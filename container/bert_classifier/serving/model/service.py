@@ -46,6 +46,7 @@ class ModelService:
         self.fields = TextFields()
         self.about: Mapping[str, Any] = {}
         self.csv_columns: FixedColumns | None = None
+        self.max_length = 0
 
     def start(self) -> None:
         """Start to load the model; return at once."""
@@ -93,6 +94,7 @@ class ModelService:
         gc.freeze()
         self.labels, self.fields = predictors[0].labels, predictors[0].fields
         self.about = predictors[0].about
+        self.max_length = predictors[0].max_length
         own = self._config.serving_abstain_below
         self.abstain_below = predictors[0].abstain_below if own is None else own
         if self.abstain_below:

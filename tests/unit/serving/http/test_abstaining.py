@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.codec import Query
 from bert_classifier.serving.http.media_types import CSV, JSON, JSON_LINES
+from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.model.predictor import Predictor, predictions_of
 
 LINES = JSON_LINES[0]
@@ -17,35 +19,38 @@ LABELS = ("World", "Sports")
 ANSWERS = predictions_of(np.array([[0.6, 0.4], [0.2, 0.8]]), [True, False])
 
 
+def _encode(answers, abstain_below, media_type, top_k=None):
+    return encode(answers, Query([]), ResponseFormat(LABELS, Wanted(top_k), abstain_below), media_type)
+
+
 @pytest.mark.parametrize(
     ("media_type", "body"),
     [
         (JSON, '[{"label": null, "score": 0.6, "truncated": true}, {"label": "Sports", "score": 0.8}]'),
         (LINES, '{"label": null, "score": 0.6, "truncated": true}\n{"label": "Sports", "score": 0.8}'),
-        (CSV, ",0.6\nSports,0.8"),
+        (CSV, ",0.6,\nSports,0.8,"),
     ],
 )
 def test_an_unsure_text_has_a_score_and_no_label(media_type, body):
     """null, or an empty cell; its neighbour is sure, and named."""
-    assert codec.encode(ANSWERS, codec.ResponseFormat(LABELS, abstain_below=0.7), media_type) == body
+    assert _encode(ANSWERS, 0.7, media_type) == body
 
 
 def test_a_score_at_the_threshold_is_answered():
     """Only what is below it is not."""
-    assert codec.encode(ANSWERS[1:], codec.ResponseFormat(LABELS, abstain_below=0.8), CSV) == "Sports,0.8"
-    assert codec.encode(ANSWERS[1:], codec.ResponseFormat(LABELS, abstain_below=0.8001), CSV) == ",0.8"
+    assert _encode(ANSWERS[1:], 0.8, CSV) == "Sports,0.8,"
+    assert _encode(ANSWERS[1:], 0.8001, CSV) == ",0.8,"
 
 
 def test_who_asks_for_several_classes_gets_them_marked():
     """With top_k the classes keep their names, for a person to choose from."""
-    response_format = codec.ResponseFormat(LABELS, top_k=2, abstain_below=0.7)
-    unsure, sure = json.loads(codec.encode(ANSWERS, response_format, JSON))
+    unsure, sure = json.loads(_encode(ANSWERS, 0.7, JSON, 2))
     assert unsure == [
         {"label": "World", "score": 0.6, "truncated": True, "unsure": True},
         {"label": "Sports", "score": 0.4, "truncated": True, "unsure": True},
     ]
     assert sure == [{"label": "Sports", "score": 0.8}, {"label": "World", "score": 0.2}]
-    assert codec.encode(ANSWERS[:1], response_format, CSV) == "World,0.6,Sports,0.4"
+    assert _encode(ANSWERS[:1], 0.7, CSV, 2) == "World,0.6,Sports,0.4,"
 
 
 @pytest.mark.parametrize(

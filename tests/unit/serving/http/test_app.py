@@ -33,6 +33,7 @@ class ToyPredictor:
     abstain_below = 0.0
     fields = TextFields()
     about: Mapping[str, Any] = {}
+    max_length = 64
     max_cost = 512
     lane = "toy"
 
@@ -101,7 +102,7 @@ def test_every_form_in_and_out(client, content_type, accept):
     best = json.loads(_ask(client, BODIES[JSON]).data)
     assert [set(entry) for entry in best] == [{"label", "score"}, {"error", "code"}, {"label", "score"}]
     if accept == CSV:
-        rows = [f"{e['label']},{e['score']}" if "label" in e else f",,{e['error']}" for e in best]
+        rows = [f"{e['label']},{e['score']}," if "label" in e else f",,{e['error']}" for e in best]
         assert response.text == "\n".join(rows)
     else:
         answers = [json.loads(line) for line in response.text.split("\n")]
@@ -117,8 +118,9 @@ def test_batched_answers_equal_lone_ones(client):
 
 
 def test_top_k(client):
-    """top_k names that many classes a text, in a list each, with scores that sum to one."""
-    (classes,) = _ask(client, {"inputs": "apple", "parameters": {"top_k": 3}}).json
+    """top_k names that many classes a text, in a list each in a list, with scores that sum to one."""
+    classes = _ask(client, {"inputs": "apple", "parameters": {"top_k": 3}}).json
+    assert _ask(client, {"inputs": ["apple"], "parameters": {"top_k": 3}}).json == [classes]
     assert sorted(entry["label"] for entry in classes) == ["Alpha", "Beta", "Gamma"]
     assert sum(entry["score"] for entry in classes) == pytest.approx(1, abs=1e-5)
 
@@ -135,7 +137,12 @@ def test_nothing_to_classify(client):
         ("{", JSON, {}, (400, "bad_json")),
         ('["a"]', None, {}, (415, "unsupported_media_type")),
         ('["a"]', "application/octet-stream", {}, (415, "unsupported_media_type")),
-        ('["a"]', "application/json; charset=latin-1", {}, (415, "unsupported_charset")),
+        ('["a"]', "application/json; charset=latin-9000", {}, (415, "unsupported_charset")),
+        ('["a"]', "application/json; charset=utf-16", {}, (400, "bad_encoding")),
+        ('["a"]', JSON, {"Accept": "text/csv; top_k=0"}, (406, "not_acceptable")),
+        ('""', JSON, {}, (400, "bad_record")),
+        ('{"inputs": {"text": 5}}', JSON, {}, (400, "bad_record")),
+        ('{"inputs": "\u200b"}', JSON, {}, (400, "bad_record")),
         ('["a"]', JSON, {"Content_Encoding": "gzip"}, (415, "unsupported_encoding")),
         ('["a"]', JSON, {"Accept": "text/html"}, (406, "not_acceptable")),
         (["a"] * 51, JSON, {}, (413, "too_many_records")),

@@ -1,11 +1,10 @@
-"""Bodies to records and predictions to bodies: every form, every wrong record, a line for a line."""
+"""Bodies to records: every form, every wrong record, a record for a line."""
 
 import csv
 import io
 import json
 import sys
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +13,10 @@ from bert_classifier.data.csv_looks import is_likely_header
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.body_records import RecordError
-from bert_classifier.serving.model.predictor import Prediction, predictions_of
+from bert_classifier.serving.http.media_types import JSON_LINES
+from bert_classifier.serving.http.parameters import Wanted
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
-LABELS = ("World", 'Sci, "Tech"', "Süd")
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), min_size=1).filter(str.strip)
 TEXT = TEXT.filter(lambda text: not is_likely_header([text]))
 
@@ -46,10 +45,23 @@ def test_json_forms(body):
     assert _records(JSON, json.dumps(body)) == ["a", "b"]
 
 
-@pytest.mark.parametrize("body", ['"a"', '{"inputs": "a"}', '\ufeff["a"]', '["\\u0061"]'])
-def test_json_of_one_text(body):
-    """A single string counts as a list of one, and a byte order mark does no harm."""
-    assert _records(JSON, body) == ["a"]
+@pytest.mark.parametrize(
+    ("body", "nesting"),
+    [
+        ('"a"', "string"),
+        ('{"inputs": "a"}', "string"),
+        ('{"text": "a", "id": 7}', "object"),
+        ('{"inputs": {"text": "a"}}', "object"),
+        ('{"features": ["a"]}', "object"),
+        ('\ufeff["a"]', "list"),
+        ('["\\u0061"]', "list"),
+        ('{"instances": [{"features": ["a"]}]}', "list"),
+    ],
+)
+def test_json_of_one_text(body, nesting):
+    """A text may come alone, as a string or an object; its answer is nested alike."""
+    query = codec.decode(JSON, body.encode(), 10)
+    assert (query.records, query.nesting) == (["a"], nesting)
 
 
 def test_an_empty_json_list_has_no_records():
@@ -91,11 +103,11 @@ def test_a_wrong_record_does_not_fail_its_neighbours():
         ("5", "bad_request"),
         ("null", "bad_request"),
         ("{}", "bad_request"),
-        ('{"text": "a"}', "bad_request"),
-        ('{"inputs": {"text": "a"}}', "bad_request"),
         ('{"instances": "a"}', "bad_request"),
         ('{"inputs": "a", "instances": ["b"]}', "bad_request"),
-        ('{"inputs": "a", "options": {}}', "bad_request"),
+        ('{"inputs": "a", "options": []}', "bad_parameters"),
+        ('{"inputs": "a", "options": {"wait": true}}', "bad_parameters"),
+        ('{"inputs": ["a"], "text": "b"}', "bad_request"),
         ('{"inputs": "a", "text_pair": "b"}', "bad_request"),
         ('{"inputs": "a", "parameters": []}', "bad_parameters"),
         ('{"inputs": "a", "parameters": {"function_to_apply": "none"}}', "bad_parameters"),
@@ -111,13 +123,26 @@ def test_json_that_is_wrong_as_a_whole(body, code):
     assert (caught.value.status, caught.value.code) == (400, code)
 
 
-def test_top_k_is_read():
-    """The number of classes asked for is part of the query; by default there is none."""
-    assert codec.decode(JSON, b'{"inputs": "a", "parameters": {"top_k": 2}}', 10).top_k == 2
-    assert codec.decode(JSON, b'{"inputs": "a"}', 10).top_k is None
+def test_parameters_are_read():
+    """What a request asks for is part of the query, in JSON Lines of each record; by default that is open."""
+    for body in ('{"inputs": "a", "parameters": {"top_k": 2}}', '{"text": "a", "parameters": {"top_k": 2}}'):
+        query = codec.decode(JSON, body.encode(), 10)
+        assert (query.records, query.wanted) == (["a"], Wanted(2))
+    assert (
+        codec.decode(JSON, b'{"inputs": "a", "parameters": null, "options": {"use_cache": 1}}', 10).wanted
+        is None
+    )
+    lines = b'{"text": "a"}\n{"inputs": "b", "parameters": {"top_k": 2}}\n"c"\n{"text": "d", "parameters": {"k": 1}}'
+    query = codec.decode(LINES, lines, 10)
+    assert query.records[:3] == ["a", "b", "c"]
+    assert query.own == {1: Wanted(2)}
+    assert query.records[3] == RecordError(
+        'The request has an unknown parameter \'k\'. Send {"top_k": 3}, {"top_k": null} for all classes, or none.',
+        "bad_parameters",
+    )
 
 
-@pytest.mark.parametrize("media_type", ["application/jsonlines", "application/x-ndjson", "application/jsonl"])
+@pytest.mark.parametrize("media_type", JSON_LINES)
 def test_json_lines(media_type):
     """One record a line: a string or an object, with \\n or \\r\\n, the last line with or without its end."""
     body = '"a"\r\n{"text": "b", "id": 1}\n{"inputs": "c"}\n"d\\u2028\\n"'
@@ -127,7 +152,7 @@ def test_json_lines(media_type):
 
 def test_wrong_json_lines_keep_their_place():
     """A line that is blank, no JSON, no UTF-8 or no record counts as one record."""
-    body = b'"a"\n\n{\n"\xff"\n[]\n{"text": "b", "parameters": {"top_k": 2}}\n   \n"c"'
+    body = b'"a"\n\n{\n"\xff"\n[]\n{"text": "b", "parameters": [2]}\n   \n"c"'
     assert _records(LINES, body) == ["a", None, None, None, None, None, None, "c"]
 
 
@@ -215,68 +240,19 @@ def test_every_line_is_one_record(body, media_type):
     assert len(_records(media_type, body, 10_000)) == lines
 
 
-def _prediction(*scores: float, truncated: bool = False) -> Prediction:
-    return predictions_of(np.array([scores]), [truncated])[0]
+@pytest.mark.parametrize("media_type", [JSON, LINES])
+def test_an_empty_text_is_replaced_by_its_title(media_type):
+    """As at training; a text that there is has no title put before it."""
+    values = [{"text": "", "title": "t"}, {"abstract": None, "Title": "t"}, {"text": "a", "title": "t"}]
+    body = json.dumps(values) if media_type == JSON else "\n".join(map(json.dumps, values))
+    assert _records(media_type, body) == ["t", "t", "a"]
 
 
-ANSWERS: list[Prediction | RecordError] = [
-    _prediction(0.1, 0.7, 0.2),
-    RecordError("the text is empty"),
-    _prediction(0.25, 0.25, 0.5, truncated=True),
-]
-
-
-def encoded(answers, media_type, top_k=None):
-    """Return the body of an answer."""
-    return codec.encode(answers, codec.ResponseFormat(LABELS, top_k), media_type)
-
-
-def test_json_answers():
-    """One object a record in order, errors in their place, and `truncated` only where it holds."""
-    assert json.loads(encoded(ANSWERS, JSON)) == [
-        {"label": 'Sci, "Tech"', "score": 0.7},
-        {"error": "the text is empty", "code": "bad_record"},
-        {"label": "Süd", "score": 0.5, "truncated": True},
-    ]
-
-
-def test_json_answers_with_several_classes():
-    """With top_k each record gets a list, most likely first, equal scores in the labels' order."""
-    first, error, last = json.loads(encoded(ANSWERS, JSON, top_k=9))
-    assert [entry["label"] for entry in first] == ['Sci, "Tech"', "Süd", "World"]
-    assert error == {"error": "the text is empty", "code": "bad_record"}
-    assert [entry["label"] for entry in last] == ["Süd", "World", 'Sci, "Tech"']
-    assert [len(entries) for entries in json.loads(encoded(ANSWERS[:1], JSON, top_k=1))] == [1]
-
-
-@pytest.mark.parametrize("top_k", [None, 2])
-def test_json_lines_answers(top_k):
-    """JSON Lines hold what the JSON list holds, one element a line, without a line end at the end."""
-    lines = encoded(ANSWERS, LINES, top_k).split("\n")
-    assert [json.loads(line) for line in lines] == json.loads(encoded(ANSWERS, JSON, top_k))
-
-
-def test_csv_answers():
-    """CSV holds label and score, or a message in a third cell, quoted where needed, and no last line end."""
-    assert encoded(ANSWERS, CSV) == '"Sci, ""Tech""",0.7\n,,the text is empty\nSüd,0.5'
-    assert encoded(ANSWERS[:1], CSV, top_k=2) == '"Sci, ""Tech""",0.7,Süd,0.2'
-
-
-@pytest.mark.parametrize(("media_type", "expected"), [(JSON, "[]"), (LINES, ""), (CSV, "")])
-def test_no_answers(media_type, expected):
-    """No records are answered with nothing, in the form's own way."""
-    assert encoded([], media_type) == expected
-
-
-@pytest.mark.parametrize("media_type", [JSON, LINES, CSV])
-@pytest.mark.parametrize("score", [float("nan"), float("inf")])
-def test_a_score_that_is_no_number_never_leaves(media_type, score):
-    """NaN and infinity are an error in every form, even for a class that is not named."""
-    with pytest.raises(ValueError, match="not finite"):
-        encoded([_prediction(0.5, score, 0.5)], media_type)
-
-
-def test_scores_are_short_and_small_ones_are_kept():
-    """A score has six significant digits, so that a tiny probability does not become zero."""
-    body = encoded([_prediction(1 / 3, 2 / 3, 1.23456789e-9)], JSON, top_k=3)
-    assert [entry["score"] for entry in json.loads(body)[0]] == [0.666667, 0.333333, 1.23457e-09]
+def test_features_hold_one_text():
+    """SageMaker's own form; several texts are refused rather than dropped, in a line only for that line."""
+    body = '{"features": ["a"]}\n{"features": ["a", "b"]}\n{"features": [1]}\n{"features": []}\n{"features": "a"}'
+    records = codec.decode(LINES, body.encode(), 10).records
+    assert records[0] == "a"
+    assert [getattr(record, "code", "") for record in records[1:]] == ["second_text", *["bad_record"] * 3]
+    with pytest.raises(RequestError, match="several texts"):
+        _records(JSON, '{"instances": [{"features": ["a", "b"]}]}')

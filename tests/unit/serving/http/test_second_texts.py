@@ -8,6 +8,7 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.body_records import RecordError
 
 JSON, LINES = "application/json", "application/jsonlines"
 
@@ -24,12 +25,12 @@ def _records(media_type: str, body: str) -> list[str | None]:
         ('{"input": ["a"]}', "The request has an unknown field 'input'. Did you mean inputs?"),
         ('{"inputs": "a", "paramters": {"top_k": 2}}', "'paramters'"),
         ('{"inputs": "a", "text_pair": "b"}', "'text_pair'"),
-        ('{"inputs": "a", "options": {"wait_for_model": true}}', "'options'"),
+        ('{"inputs": "a", "options": {"wait": true}}', "unknown option 'wait'"),
         (
             '{"inputs": "a", "parameters": {"topk": 2}}',
-            "The request has an unknown field 'topk'. Did you mean top_k?",
+            "The request has an unknown parameter 'topk'. Did you mean top_k?",
         ),
-        ('{"inputs": "a", "parameters": {"return_all_scores": true}}', "'return_all_scores'"),
+        ('{"inputs": "a", "parameters": {"candidate_labels": ["b"]}}', "'candidate_labels'"),
         ('{"inputs": "a", "instances": ["b"]}', "both inputs and instances"),
     ],
 )
@@ -74,15 +75,15 @@ def test_what_a_request_asks_for_in_vain_is_named(body, message):
     ],
 )
 def test_a_second_text_fails_the_request(record, name):
-    """An answer to the first of two texts would answer another question; neighbours do not help."""
-    for media_type, body in (
-        (JSON, json.dumps({"inputs": ["fine", record]})),
-        (JSON, json.dumps({"instances": [record]})),
-        (LINES, f'"fine"\n{json.dumps(record)}\n'),
-    ):
+    """An answer to the first of two texts would answer another question; in JSON Lines only the line fails."""
+    for body in ({"inputs": ["fine", record]}, {"instances": [record]}):
         with pytest.raises(RequestError, match=name) as caught:
-            _records(media_type, body)
+            _records(JSON, json.dumps(body))
         assert (caught.value.status, caught.value.code) == (400, "second_text")
+    fine, wrong = codec.decode(LINES, f'"fine"\n{json.dumps(record)}\n'.encode(), 10).records
+    assert fine == "fine"
+    assert isinstance(wrong, RecordError)
+    assert (name in wrong.error, wrong.code) == (True, "second_text")
 
 
 def test_other_columns_of_a_record_are_ignored():

@@ -1,0 +1,224 @@
+"""Encode predictions to response bodies: JSON, JSON Lines, CSV, NumPy."""
+
+import csv
+import dataclasses
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bert_classifier.errors import RequestError
+from bert_classifier.job.settings import ALL
+from bert_classifier.serving.http import npy
+from bert_classifier.serving.http.body_records import RecordError
+from bert_classifier.serving.http.codec import Query
+from bert_classifier.serving.http.media_types import CSV, JSON, NPY
+from bert_classifier.serving.http.parameters import Wanted
+
+if TYPE_CHECKING:
+    from bert_classifier.serving.model.predictor import Prediction  # it loads torch
+
+_BEST = Wanted()
+_ERROR = "error"  # a cell of CSV, and one of ANSWER_FIELDS
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """How to encode predictions.
+
+    Attributes:
+        labels: class names in the order of a prediction's scores.
+        wanted: what answers hold where neither request nor record says.
+        abstain_below: score of the best class below which a record is unsure.
+        has_header: whether CSV begins with a row of names.
+    """
+
+    labels: Sequence[str]
+    wanted: Wanted = _BEST
+    abstain_below: float = 0.0
+    has_header: bool = False
+
+
+def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
+    """Return whether the best score is below the abstention threshold."""
+    return prediction.scores[prediction.order[0]] < abstain_below
+
+
+def encode(
+    answers: "Sequence[Prediction | RecordError]",
+    query: Query,
+    response_format: ResponseFormat,
+    media_type: str,
+) -> str | bytes:
+    """Return the response body.
+
+    JSON: a list of `{"label", "score"}`, with `"truncated": true` for a text that was cut; with top_k a list of such
+    lists; `{"error", "code"}` for a wrong record. A text that came alone is answered as transformers' pipeline does:
+    a string with a list of one object, an object with the object itself, with top_k both with a flat list. JSON Lines:
+    an answer per line. CSV: `label,score,error` per line, with top_k as many pairs, the error last, and with `output`
+    just its fields; all rows have as many cells. NumPy: a float64 array of probabilities (records, classes).
+
+    The label of an unsure record is null, in CSV empty; in a list all classes keep their names, and `"unsure": true`
+    marks them. Lines are in order, one per record, and the last has no line end: SageMaker's batch transform relies on
+    it (AssembleWith=Line).
+
+    Args:
+        answers: one for each record, in order.
+        media_type: one of media_types.WRITTEN.
+    Raises:
+        RequestError: 400 for parameters that the media type cannot express.
+        ValueError: when a score is not finite.
+    """
+    if not all(map(math.isfinite, itertools.chain.from_iterable(getattr(a, "scores", ()) for a in answers))):
+        raise ValueError("a score is not finite")
+    default = query.wanted or response_format.wanted
+    if media_type == NPY:
+        _check_npy(query)
+        return npy.probabilities_of(answers, len(response_format.labels))
+    if media_type == CSV:
+        if len({default, *query.own.values()}) > 1:
+            raise _mixed()
+        return _csv_of(answers, response_format, default)
+    values = [
+        _json_value(answer, response_format, query.own.get(place, default))
+        for place, answer in enumerate(answers)
+    ]
+    if media_type != JSON:
+        return "\n".join(map(_dump, values))
+    return _dump(_nested(values, query, default))
+
+
+def _check_npy(query: Query) -> None:
+    given = [wanted for wanted in (query.wanted, *query.own.values()) if wanted is not None]
+    if any(wanted.fields or wanted.top_k not in (None, ALL) for wanted in given):
+        raise RequestError(
+            400,
+            "bad_parameters",
+            "An answer in application/x-npy holds the probabilities of all classes, and no selection of them.",
+            "Leave the parameters out, or accept application/json.",
+        )
+
+
+def _mixed() -> RequestError:
+    return RequestError(
+        400,
+        "bad_parameters",
+        'The records have different "parameters", so the rows of CSV would have different cells.',
+        "Send the same parameters with each record, or accept application/jsonlines.",
+    )
+
+
+def _nested(values: list[Any], query: Query, wanted: Wanted) -> Any:
+    """Return the answers nested as transformers' pipeline nests them."""
+    if query.nesting == "list":
+        return values
+    is_flat = wanted.is_list if query.nesting == "string" else True
+    if query.nesting == "string" and wanted.in_model_order:  # as return_all_scores always was
+        is_flat = False
+    return values[0] if is_flat else values
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Named:
+    """A prediction with labels: (label, score) pairs in the order of the answer, and its flags."""
+
+    pairs: list[tuple[str | None, float]]
+    marks: dict[str, bool]
+
+
+def _named(prediction: "Prediction", response_format: ResponseFormat, wanted: Wanted) -> _Named:
+    labels = response_format.labels
+    number = wanted.number_of(len(labels))
+    order = range(number) if wanted.in_model_order else prediction.order[:number]
+    unsure = is_unsure(prediction, response_format.abstain_below)
+    is_silent = unsure and not wanted.is_list
+    pairs = [(None if is_silent else labels[i], _rounded(prediction.scores[i])) for i in order]
+    marks = {"truncated": prediction.truncated, "unsure": unsure and not is_silent}
+    return _Named(pairs, {name: True for name, is_set in marks.items() if is_set})
+
+
+def _rounded(score: float) -> float:
+    return float(f"{score:.6g}")
+
+
+def _json_value(
+    answer: "Prediction | RecordError", response_format: ResponseFormat, wanted: Wanted
+) -> dict[str, Any] | list[dict[str, Any]]:
+    if isinstance(answer, RecordError):
+        return dataclasses.asdict(answer)
+    named = _named(answer, response_format, wanted)
+    if wanted.fields:
+        return {**_fields(answer, named, response_format.labels, wanted), **named.marks}
+    entries = [{"label": label, "score": score, **named.marks} for label, score in named.pairs]
+    return entries if wanted.is_list else entries[0]
+
+
+def _fields(prediction: "Prediction", named: _Named, labels: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+    """Return the fields that SageMaker's own containers name, in the order asked for."""
+    ((label, score),) = named.pairs
+    return {name: _field(name, label, score, prediction, labels) for name in wanted.fields}
+
+
+def _field(
+    name: str, label: str | None, score: float, prediction: "Prediction", labels: Sequence[str]
+) -> Any:
+    match name:
+        case "predicted_label":
+            return label
+        case "probability":
+            return score
+        case "probabilities":
+            return list(map(_rounded, prediction.scores))
+        case "labels":
+            return list(labels)
+        case _:  # error: there is none
+            return None
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _csv_of(
+    answers: "Sequence[Prediction | RecordError]", response_format: ResponseFormat, wanted: Wanted
+) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = _csv_names(response_format.labels, wanted)
+    if response_format.has_header:
+        writer.writerow(names)
+    for answer in answers:
+        if isinstance(answer, RecordError):
+            writer.writerow([answer.error if name == _ERROR else "" for name in names])
+        else:
+            writer.writerow(_cells(answer, response_format, wanted))
+    return out.getvalue().removesuffix("\n")
+
+
+def _csv_names(labels: Sequence[str], wanted: Wanted) -> list[str]:
+    """Return the names of the cells of a row."""
+    if wanted.fields:
+        return list(itertools.chain.from_iterable(_names_of(field, labels) for field in wanted.fields))
+    if not wanted.is_list:
+        return ["label", "score", _ERROR]
+    numbers = range(1, wanted.number_of(len(labels)) + 1)
+    return [*(f"{name}_{number}" for number in numbers for name in ("label", "score")), _ERROR]
+
+
+def _names_of(field: str, labels: Sequence[str]) -> list[str]:
+    if field == "probabilities":
+        return [f"probability_{label}" for label in labels]
+    return [f"label_{number}" for number in range(1, len(labels) + 1)] if field == "labels" else [field]
+
+
+def _cells(
+    answer: "Prediction", response_format: ResponseFormat, wanted: Wanted
+) -> Iterator[str | float | None]:
+    named = _named(answer, response_format, wanted)
+    if not wanted.fields:
+        yield from itertools.chain(*named.pairs, [None])
+        return
+    for value in _fields(answer, named, response_format.labels, wanted).values():
+        yield from value if isinstance(value, list) else [value]

@@ -1,0 +1,203 @@
+"""What a request wants of its answers: parameters as transformers' pipelines take them, and those of an Accept header.
+
+What cannot be honoured is refused by name, since ignoring it would surprise the caller.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ANSWER_FIELDS, ServeConfig
+from bert_classifier.job.settings import ALL, nearest, shown
+
+_OWN = ("top_k", "return_all_scores", "output")
+_OPTIONS = ("wait_for_model", "use_cache", "use_gpu")  # of Hugging Face's hosted service
+_OF_ACCEPT = ("top_k", "output", "header")
+_TRUNCATIONS = (True, "longest_first", "only_first")
+_PADDINGS = (True, False, "longest", "max_length", "do_not_pad")
+_SEND_TOP_K = 'Send {"top_k": 3}, {"top_k": null} for all classes, or none.'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the answer to a record holds; by default the best class and its score.
+
+    Attributes:
+        top_k: number of classes to list, most likely first, or ALL; None: only the best, not in a list.
+        in_model_order: list all classes in the model's order instead.
+        fields: out of ANSWER_FIELDS, instead of classes with scores.
+    """
+
+    top_k: int | str | None = None
+    in_model_order: bool = False
+    fields: tuple[str, ...] = ()
+
+    @classmethod
+    def by_settings(cls, config: ServeConfig) -> Self:
+        """Return what is wanted where a request does not say."""
+        fields = config.sagemaker_inference_output
+        return cls(fields=fields) if fields else cls(config.serving_top_k)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a record is answered with a list of classes."""
+        return self.in_model_order or (self.top_k is not None and not self.fields)
+
+    def number_of(self, classes: int) -> int:
+        """Return how many classes are listed."""
+        if self.in_model_order or self.top_k == ALL:
+            return classes
+        return min(int(self.top_k or 1), classes)
+
+
+def of_parameters(parameters: Any, max_length: int = 0) -> Wanted | None:
+    """Return what the `parameters` of a request or record ask for; None if they leave it open.
+
+    Args:
+        max_length: tokens that the model reads of a text; 0 = unknown.
+    Raises:
+        RequestError: 400 for parameters that are unknown, wrong, or cannot be honoured.
+    """
+    if parameters is None:
+        return None
+    if not isinstance(parameters, dict):
+        raise _error('"parameters" is not an object.', _SEND_TOP_K)
+    refuse_unknown(parameters, (*_OWN, *_HARMLESS), "parameter", _SEND_TOP_K)
+    for name, harmless in _HARMLESS.items():
+        value = parameters.get(name)
+        if value is not None and not harmless.allows(value, max_length):
+            raise _error(f'"{name}" is {shown(value)}, but {harmless.why}.', harmless.remedy)
+    return _wanted_of(parameters)
+
+
+def _wanted_of(parameters: Mapping[str, Any]) -> Wanted | None:
+    fields, all_scores = parameters.get("output"), parameters.get("return_all_scores")
+    if not isinstance(all_scores, bool | None):
+        raise _error('"return_all_scores" is neither true nor false.', _SEND_TOP_K)
+    if fields is not None:
+        if all_scores or "top_k" in parameters:
+            raise _error('"output" replaces "top_k" and "return_all_scores".', "Send one of them.")
+        return Wanted(fields=_fields_of(fields))
+    if "top_k" in parameters:  # it decides in transformers, too
+        return Wanted(_top_k_of(parameters["top_k"]))
+    return Wanted(in_model_order=True) if all_scores else None
+
+
+def check_options(options: Any) -> None:
+    """Check the `options` of a request to Hugging Face's hosted service, which change no answer here.
+
+    Raises:
+        RequestError: 400 for unknown ones.
+    """
+    if options is None:
+        return
+    if not isinstance(options, dict):
+        raise _error('"options" is not an object.', "Leave it out.")
+    refuse_unknown(options, _OPTIONS, "option", "Leave it out.")
+
+
+def refuse_unknown(
+    given: Mapping[str, Any], known: Sequence[str], what: str, remedy: str, code: str = "bad_parameters"
+) -> None:
+    """Raise 400 for the first unknown name: ignoring it would surprise the sender.
+
+    Args:
+        what: the names are of: "parameter", "field".
+    """
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        close = nearest(unknown, known)
+        cause = f"The request has an unknown {what} {shown(unknown)}."
+        raise RequestError(400, code, cause, f"Did you mean {close}?" if close else remedy)
+
+
+def of_accept(parameters: Mapping[str, str]) -> Wanted | None:
+    """Return what the parameters of an accepted media type ask for; None if they leave it open.
+
+    Raises:
+        RequestError: 406 for a wrong value, or a name that is nearly a known one.
+    """
+    for name in parameters.keys() - {*_OF_ACCEPT, "q", "charset"}:
+        if close := nearest(name, _OF_ACCEPT):
+            raise _not_acceptable(f"parameter {shown(name)} is unknown", f"Did you mean {close}?")
+    try:
+        if "output" in parameters and "top_k" in parameters:
+            raise _error('"output" replaces "top_k".', "Send one of them.")
+        if "output" in parameters:
+            return Wanted(fields=_fields_of(parameters["output"]))
+        if "top_k" in parameters:
+            text = parameters["top_k"].lower()
+            return Wanted(_top_k_of(int(text) if text.isdecimal() and len(text) < 7 else text))
+    except RequestError as error:
+        raise _not_acceptable(error.cause.removesuffix("."), error.remedy) from error
+    return None
+
+
+def _is_count(value: Any, _max_length: int) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_among(value: Any, allowed: Collection[Any]) -> bool:
+    """Return whether a value is allowed; 1 is not true."""
+    return any(type(value) is type(other) and value == other for other in allowed)
+
+
+class _Harmless(NamedTuple):
+    """A parameter of transformers that changes no answer here: which values it may have, and why no others."""
+
+    allows: Callable[[Any, int], bool]
+    why: str
+    remedy: str
+
+
+_NO_EFFECT = "Leave it out: it changes no answer."
+_HARMLESS = {
+    "function_to_apply": _Harmless(
+        lambda value, _: isinstance(value, str) and value.lower() == "softmax",
+        "scores are the softmax over all classes",
+        "Send softmax, or leave it out.",
+    ),
+    "truncation": _Harmless(
+        lambda value, _: _is_among(value, _TRUNCATIONS),
+        "texts longer than the model reads are always cut",
+        "Leave it out; truncation is chosen at training.",
+    ),
+    "max_length": _Harmless(
+        lambda value, max_length: type(value) is int and value == max_length,
+        "the model reads as many tokens of a text as training's max_seq_length says",
+        "Leave it out.",
+    ),
+    "padding": _Harmless(
+        lambda value, _: _is_among(value, _PADDINGS), "that is none of transformers' values", _NO_EFFECT
+    ),
+    "batch_size": _Harmless(_is_count, "that is no whole number", _NO_EFFECT),
+    "num_workers": _Harmless(_is_count, "that is no whole number", _NO_EFFECT),
+}
+
+
+def _top_k_of(value: Any) -> int | str:
+    if value is None or value == ALL:
+        return ALL
+    if type(value) is not int or value < 1:
+        raise _error('"top_k" is not a whole number of at least 1.', _SEND_TOP_K)
+    return value
+
+
+def _fields_of(value: Any) -> tuple[str, ...]:
+    names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    are_fields = isinstance(names, list) and all(isinstance(n, str) and n in ANSWER_FIELDS for n in names)
+    if not are_fields or not names or len(set(names)) < len(names):
+        raise _error(
+            '"output" does not list fields of an answer.',
+            f"Send some of {', '.join(ANSWER_FIELDS)}, each once.",
+        )
+    return tuple(names)
+
+
+def _error(cause: str, remedy: str) -> RequestError:
+    return RequestError(400, "bad_parameters", cause, remedy)
+
+
+def _not_acceptable(cause: str, remedy: str) -> RequestError:
+    return RequestError(406, "not_acceptable", f"In the Accept header, {cause}.", remedy)

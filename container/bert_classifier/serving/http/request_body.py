@@ -1,0 +1,79 @@
+"""Read the body of a request, within limits on its size, its rate and the memory of all bodies."""
+
+import time
+from collections.abc import Iterator
+
+from flask import request
+from gunicorn.http.errors import ParseException
+
+from bert_classifier.errors import RequestError
+from bert_classifier.serving.http.admission import Admission
+from bert_classifier.serving.timed_socket import BODY_S, BYTES_PER_S, TooSlowError
+
+_CHUNK = 2**20
+
+
+def refuse_encoded_body() -> None:
+    """Raise 415 for a body of Flask's current request that is compressed."""
+    codings = request.headers.get("Content-Encoding", "").lower().split(",")
+    if any(coding.strip() not in ("", "identity") for coding in codings):
+        raise RequestError(
+            415,
+            "unsupported_encoding",
+            "The body is compressed.",
+            "Send it uncompressed, without Content-Encoding.",
+        )
+
+
+def read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
+    """Return the whole body of Flask's current request; read at most one byte more than `max_bytes`.
+
+    Raises:
+        RequestError: 413 when it is longer; 400 when it is incomplete or its chunks are malformed; 408 when it arrives
+            too slowly; 429 when there is no memory for it.
+    """
+    declared = request.content_length
+    if declared is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    if declared is not None:
+        if declared > max_bytes:
+            raise _too_large(max_bytes)
+        admission.take_bytes(declared)
+    body = b"".join(_chunks(max_bytes, deadline, declared, admission))
+    if declared is not None and len(body) < declared:
+        raise RequestError(
+            400, "broken_body", "The body is shorter than its Content-Length.", "Send it whole."
+        )
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+def _too_large(max_bytes: int) -> RequestError:
+    return RequestError(
+        413, "body_too_large", f"The body is larger than {max_bytes // 2**20} MB.", "Split the request."
+    )
+
+
+def _chunks(max_bytes: int, deadline: float, declared: int | None, admission: Admission) -> Iterator[bytes]:
+    """Yield the body as it arrives; take memory for a body of unknown length chunk by chunk."""
+    stream, sock = request.environ["wsgi.input"], request.environ.get("gunicorn.socket")
+    began, left = time.monotonic(), max_bytes + 1 if declared is None else declared
+    length = 0
+    try:
+        while left:
+            if sock is not None:
+                sock.read_until = min(deadline, began + BODY_S + length / BYTES_PER_S)
+            if declared is None:
+                admission.take_bytes(min(_CHUNK, left))
+            chunk = stream.read(min(_CHUNK, left))
+            if not chunk:
+                return
+            yield chunk
+            length, left = length + len(chunk), left - len(chunk)
+    except TooSlowError:
+        raise RequestError(408, "body_too_slow", "The body came too slowly.", "Try again.") from None
+    except (OSError, ParseException) as error:
+        raise RequestError(
+            400, "broken_body", "The body could not be read to its end.", "Send it again."
+        ) from error
