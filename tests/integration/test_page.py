@@ -20,6 +20,11 @@ EXAMPLES = [
     "\u202eviolin",
 ]
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "\"quoted\" & 'single'", "\u202ereversed", "&lt;b&gt;"]
+OWN_ANSWERS: dict[str, Any] = {
+    "serving_top_k": "2",
+    "sagemaker_inference_output": "predicted_label",
+    "sagemaker_default_invocations_accept": "text/csv",
+}
 WIDTHS = (320, 390, 1200)  # pixels: the narrowest phones, a usual one, a desk
 ROWS = """[...document.querySelectorAll('#classes li')].map(row => [
     row.children[0].textContent, parseFloat(row.children[1].textContent),
@@ -92,9 +97,12 @@ def test_an_example_shows_its_classes(page, tmp_path):
 
 @needs_browser
 def test_a_text_the_model_is_not_sure_of(tmp_path):
-    """The classes are shown all the same, none stands out, and a remark says that there would be no label."""
+    """The classes are shown all the same, none stands out, and a remark says that there would be no label.
+
+    Settings that give other clients other answers change nothing here.
+    """
     make_artifact(tmp_path / "model")
-    with ServingProcess(tmp_path, tmp_path / "log", serving_abstain_below=1) as unsure:
+    with ServingProcess(tmp_path, tmp_path / "log", serving_abstain_below=1, **OWN_ANSWERS) as unsure:
         unsure.wait_until_ready()
         with Browser(width=390) as page:
             show(page, unsure)
@@ -221,8 +229,7 @@ def test_a_thousand_hostile_classes(tmp_path):
         page.wait_for("document.querySelector('#classes li')")
         shown, others = texts_of(page, "#classes bdi"), texts_of(page, "#others bdi")
         assert len(shown) == 10
-        assert len(others) == 90
-        assert len({*shown, *others} & set(names)) == 100
+        assert sorted([*shown, *others]) == sorted(names)
         assert not page.evaluate("document.getElementById('rest').open")
         page.evaluate("document.querySelector('#rest summary').click()")
         assert page.evaluate("document.querySelector('#others li').offsetHeight > 0")
