@@ -165,7 +165,8 @@ def _is_cut_by_lines(path: Path, name: str, form: Form, head: _Head | None) -> b
     headers = 0
     try:
         for _, cells in read_csv_rows(read_form_lines(path, name, form)):
-            headers += bool(header) and len(cells) == len(header) and [*map(bare, cells)] == header
+            if header and len(cells) == len(header) and bare(cells[0]) == header[0]:
+                headers += [*map(bare, cells)] == header
             if headers > 1 or any("\n" in cell for cell in cells):
                 return False
     except RowError as error:
