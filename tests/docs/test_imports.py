@@ -59,6 +59,7 @@ BASE = sorted(
         "data.labels",
         "data.reader_settings",
         "data.record_sources",
+        "data.rows",
         "data.second_texts",
         "data.shapes",
         "data.table",

@@ -10,9 +10,10 @@ from bert_classifier.data.csv_table import CsvTable
 from bert_classifier.data.field_table import FieldTable
 from bert_classifier.data.forms import form_of
 from bert_classifier.data.reader_settings import DEFAULTS, ReaderSettings
-from bert_classifier.data.table_base import Row, Table
+from bert_classifier.data.rows import Row, TextRow
+from bert_classifier.data.table_base import Table
 
-__all__ = ["Row", "Table", "open_table"]
+__all__ = ["Row", "Table", "TextRow", "open_table"]
 
 
 def open_table(

@@ -6,7 +6,7 @@ Standard library only.
 import collections
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bert_classifier.data.columns import (
     ColumnsError,
@@ -20,6 +20,7 @@ from bert_classifier.data.forms import Form
 from bert_classifier.data.labels import is_missing, label_of
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
+from bert_classifier.data.rows import Row, TextRow
 from bert_classifier.data.shapes import (
     ALL_DIFFERENT,
     FEW_ROWS,
@@ -37,14 +38,6 @@ from bert_classifier.job.settings import shown
 
 WITHOUT_TEXT, WITHOUT_LABEL, BLANK = "without a text", "without a label", "blank"
 _TEXT_WORDS = 3  # on average, from which a column beside the text may be one too
-
-
-class Row(NamedTuple):
-    """One labelled text: where it stands (from 1), its label and the text."""
-
-    line: int
-    label: str
-    text: str
 
 
 class Table:
@@ -130,10 +123,18 @@ class Table:
                 yield row
         self._refuse_too_many_labels(len(self._labels), self.num_rows)
 
-    def texts(self) -> Iterator[tuple[int, str | RowError]]:
-        """Yield the place and the text ("") of every row, whatever its label, or what is wrong; raises as rows()."""
+    def texts(self) -> Iterator[TextRow | RowError]:
+        """Yield the text of every row, whatever its label, or what is wrong with it; raises as rows()."""
         for line, values in self._values(is_every=True):
-            yield line, values if isinstance(values, RowError) else self._text(values)
+            yield values if isinstance(values, RowError) else self._text_row(line, values)
+
+    def _text_row(self, line: int, values: Sequence[Any]) -> TextRow | RowError:
+        text, roles = self._text(values), self.roles
+        if isinstance(text, RowError):
+            return RowError(line, text.cause, text.remedy)
+        title = None if roles.title is None or roles.is_title_joined else values[roles.title]
+        has_own_text = bool((values[roles.text] or "").strip())
+        return TextRow(line, text, title or "" if has_own_text else "")
 
     def _values(self, *, is_every: bool = False) -> Iterator[tuple[int, Sequence[Any] | RowError]]:
         """Yield the place and the values of each row; if `is_every`, also where all are empty, or the label void."""

@@ -5,17 +5,19 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from bert_classifier.data.columns import Roles
 from bert_classifier.data.dialect import delimiter_name
 from bert_classifier.data.forms import Form, read_form_lines
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError, text_problem
 from bert_classifier.data.shapes import spoken_name
-from bert_classifier.data.table import Table
+from bert_classifier.data.table import Table, TextRow
 from bert_classifier.errors import UserError
 from launcher.settings.inference import MEDIA_TYPES
 
 JSON, JSON_LINES, CSV, PLAIN = (MEDIA_TYPES[suffix] for suffix in (".json", ".jsonl", ".csv", ".txt"))
 NO_DELIMITER = "\x1f"  # ASCII's separator of units, which no text has: a row is one cell
+_ALONE = Roles(None, 0)  # of a text per line
 # Of a row without a text: it is answered with an error of its own, so that answers and rows stay side by side.
 WITHOUT_TEXT = '{"text": ""}'
 
@@ -47,8 +49,6 @@ class TextFile:
     def records(self) -> Iterator[tuple[int, str | RowError]]:
         """Yield the line of each row and its record in JSON, or why it has no text.
 
-        A text whose title stands before it is a string of its own: an object would need the title's field.
-
         Raises:
             UserError: where reading cannot go on, or if it is unclear which column is the text.
         """
@@ -56,13 +56,13 @@ class TextFile:
             raise self.unclear
         assert self.form is not None, "what the reader does not know is sent as it is"
         if self.table:
-            is_string = self.table.roles.is_title_joined
-            for line, text in self.table.texts():
-                yield line, text if isinstance(text, RowError) else _checked(line, text, is_string=is_string)
+            roles = self.table.roles
+            for row in self.table.texts():
+                yield row.line, row if isinstance(row, RowError) else _record(row, roles)
             return
         for line, content in enumerate(read_form_lines(self.path, self.name, self.form), start=1):
             plain = content.rstrip("\r\n")
-            yield line, plain if self.form.kind == "JSON Lines" else _checked(line, plain)
+            yield line, plain if self.form.kind == "JSON Lines" else _record(TextRow(line, plain, ""), _ALONE)
 
     @property
     def description(self) -> str:
@@ -77,14 +77,18 @@ class TextFile:
         return "; ".join([_form(self.table), *_roles(self.table)])
 
 
-def _checked(line: int, text: str, *, is_string: bool = False) -> str | RowError:
-    problem = text_problem(text)
-    return RowError(line, problem) if problem else record_of(text, is_string=is_string)
+def _record(row: TextRow, roles: Roles) -> str | RowError:
+    """Return the record of a row as a model reads it that may know titles.
 
-
-def record_of(text: str, *, is_string: bool = False) -> str:
-    """Return a text as a record in JSON."""
-    return json.dumps(text if is_string else {"text": text}, ensure_ascii=False)
+    Where it puts them before the text, an object without a title is an error; a string is the whole text.
+    """
+    problem = text_problem(row.text)
+    if problem:
+        return RowError(row.line, problem)
+    if roles.is_title_joined:
+        return json.dumps(row.text, ensure_ascii=False)
+    title = {} if roles.title is None else {"title": row.title}
+    return json.dumps({"text": row.text, **title}, ensure_ascii=False)
 
 
 def _form(table: Table) -> str:

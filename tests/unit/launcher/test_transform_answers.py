@@ -92,3 +92,20 @@ def test_every_line_has_an_answer(tmp_path, content, lines):
     assert len(records) == 5
     assert records[0] == "one"
     assert [isinstance(record, RecordError) for record in records[1:4]] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "texts"),
+    [
+        (TextFields(), ["one", "B", "three"]),
+        (TextFields("text", "title", "label"), ["A one", "B", "three"]),
+        (TextFields("body", "", "label"), ["one", "B", "three"]),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [*",;"])
+def test_the_model_decides_what_becomes_of_a_title(tmp_path, fields, texts, delimiter):
+    """Put before the text or in place of an empty one, as at training, also where JSON Lines are written."""
+    (tmp_path / "a.csv").write_text("title,text\nA,one\nB,\n,three\n".replace(",", delimiter))
+    found = uploads(tmp_path / "a.csv", tmp_path / "scratch")
+    assert found.is_converted == (delimiter == ";")
+    assert list(answered(found, fields, 2)) == texts
