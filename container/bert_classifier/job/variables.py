@@ -15,6 +15,20 @@ _ALIKE = 0.6  # similarity of two names without their common prefix
 _SERVICE_LINK = re.compile(
     r"SERVING_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
+_NO_SCRIPTS = "this container runs no scripts of yours"
+_OF_OTHERS = {
+    "SAGEMAKER_INFERENCE_INPUT": "a request holds texts",
+    "SAGEMAKER_INFERENCE_SUPPORTED": "SAGEMAKER_INFERENCE_OUTPUT chooses among all fields",
+    "SAGEMAKER_PROGRAM": _NO_SCRIPTS,
+    "SAGEMAKER_SUBMIT_DIRECTORY": _NO_SCRIPTS,
+    "SAGEMAKER_MAX_REQUEST_SIZE": "set SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    "SAGEMAKER_SAFE_PORT_RANGE": "SAGEMAKER_BIND_TO_PORT is the only port",
+    "HF_MODEL_ID": "the model is that of model.tar.gz",
+    "HF_TASK": "the task is to classify texts",
+    "MODEL_SERVER_TIMEOUT": "set SAGEMAKER_MODEL_SERVER_TIMEOUT",
+    "MODEL_SERVER_WORKERS": "set SAGEMAKER_MODEL_SERVER_WORKERS",
+}
+_OTHER_SERVERS = ("TS_", "MMS_", "GUNICORN_", "NGINX_", "OPTION_")
 _NEAR = 0.9  # similarity of two names with the prefix, whose ten letters are equal anyway
 
 
@@ -44,6 +58,13 @@ def near_misses(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
     if links:
         doubts.append(f"{shown(min(links))} belongs to a Kubernetes service and has no effect here")
     return doubts
+
+
+def without_effect(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable by which people configure other inference containers, but not this one."""
+    found = [f"{name} has no effect: {why}" for name, why in _OF_OTHERS.items() if environ.get(name)]
+    servers = [name for name, value in environ.items() if value and name.startswith(_OTHER_SERVERS)]
+    return [*found, *(f"{shown(name)} has no effect: it is for another server" for name in servers)]
 
 
 def _is_service_link(name: str, value: str) -> bool:

@@ -29,7 +29,7 @@ from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.environment import ml_root
 from bert_classifier.job.settings import specs
 from bert_classifier.job.temporary_files import temporary_files
-from bert_classifier.job.variables import near_misses
+from bert_classifier.job.variables import near_misses, without_effect
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.invocations import check_default_accept
@@ -69,7 +69,7 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
         logger.info("ignoring variables of other programs: %s", ", ".join(foreign))
     try:
         config = ServeConfig.from_environ(environ)
-        for doubt in near_misses(environ, specs(ServeConfig)):
+        for doubt in (*near_misses(environ, specs(ServeConfig)), *without_effect(environ)):
             logger.warning("environment variable %s", doubt)
         check_default_accept(config)
         _check_address(config)

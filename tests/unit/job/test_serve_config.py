@@ -7,7 +7,7 @@ import pytest
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.settings import specs
-from bert_classifier.job.variables import near_misses
+from bert_classifier.job.variables import near_misses, without_effect
 
 
 def test_serve_defaults():
@@ -149,3 +149,17 @@ def test_a_service_of_kubernetes_called_serving_is_passed_over():
     assert near_misses(links, specs(ServeConfig)) == [expected]
     with pytest.raises(UserError, match="SERVING_PORT"):
         ServeConfig.from_environ({"SERVING_PORT": "8081"})
+
+
+def test_variables_of_other_containers_are_named():
+    """They would do something in AWS' own containers, and do nothing here; an empty one is not set."""
+    environ = {
+        "HF_TASK": "text-classification",
+        "TS_MAX_REQUEST_SIZE": "1",
+        "SAGEMAKER_PROGRAM": "",
+        "PATH": "/bin",
+    }
+    assert without_effect(environ) == [
+        "HF_TASK has no effect: the task is to classify texts",
+        "'TS_MAX_REQUEST_SIZE' has no effect: it is for another server",
+    ]
