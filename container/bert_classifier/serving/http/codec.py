@@ -25,6 +25,7 @@ from bert_classifier.serving.http.body_records import (
 )
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.csv_tables import read_csv
+from bert_classifier.serving.http.foreign_bodies import refuse_foreign
 from bert_classifier.serving.http.media_types import CSV, JSON, NPY, PLAIN
 from bert_classifier.serving.http.parameters import Wanted, check_options, of_parameters, refuse_unknown
 from bert_classifier.serving.http.text_lines import read_plain_text
@@ -75,12 +76,14 @@ def decode(
         csv_form: context for a CSV body, and the names of the training's columns.
         max_length: tokens that the model reads of a text; 0 = unknown.
     Raises:
-        RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`.
+        RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`, 415 for a
+            file of another kind.
     """
     if media_type == JSON:
         return _JsonBody(body, max_records, csv_form.fields, max_length).query()
     if media_type == NPY:
         return Query(list(map(_record_of_npy, npy.texts_of(body, max_records))))
+    refuse_foreign(body)
     if media_type in (CSV, PLAIN):
         rows = (
             read_csv(body, csv_form, max_records) if media_type == CSV else read_plain_text(body, max_records)

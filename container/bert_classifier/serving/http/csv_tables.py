@@ -230,5 +230,5 @@ def _fits(table: _Table, lines: Lines, form: CsvForm, max_records: int) -> bool:
             labels.add_cells(delimiter, cells)
         else:
             labels.add(text.split(","))
-    is_told = bool(form.fields.numbers) and columns.width > 2
+    is_told = bool(form.fields.numbers) and (columns.width > 2 or delimiter not in DELIMITERS)
     return is_told or bool(labels.place)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import gzip
 import io
 from typing import Any
 
@@ -142,6 +143,8 @@ def test_a_delimiter_of_the_training_is_known():
     fields = TextFields("prose", "", "kind", delimiter="~")
     assert read("kind~prose\nx~a, b\n", fields=fields) == ["a, b"]
     assert read("a kind~of prose\n", fields=fields) == ["a kind~of prose"]
+    numbered = TextFields(numbers=(("label_column", "2"), ("text_column", "1")), delimiter="@")
+    assert read("a text, with more@Film\nanother@No\n", fields=numbered) == ["a text, with more", "another"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +162,26 @@ def test_a_delimiter_of_the_training_is_known():
 def test_what_was_understood_is_told_without_any_cell(body, form, understood):
     """For the log, which holds nothing of a request."""
     assert query(body, form).understood == understood
+
+
+@pytest.mark.parametrize("media_type", ["text/csv", "text/plain", "application/jsonlines"])
+@pytest.mark.parametrize(
+    ("body", "what", "status", "code"),
+    [
+        ("label,text\nFilm,a\n".encode("utf-16"), "UTF-16", 400, "bad_encoding"),
+        ("a text".encode("utf-32"), "UTF-32", 400, "bad_encoding"),
+        (gzip.compress(b"a text\n"), "compressed by gzip", 415, "unsupported_encoding"),
+        (b"PAR1\0\0PAR1", "Parquet", 415, "unsupported_media_type"),
+        (b"PK\x03\x04\0", "an Excel workbook or another ZIP archive", 415, "unsupported_media_type"),
+    ],
+)
+def test_files_that_are_no_text_are_named(media_type, body, what, status, code):
+    """Instead of an error for each of their lines."""
+    with pytest.raises(RequestError, match=f"The body is {what}[.]") as caught:
+        codec.decode(media_type, body, 10)
+    assert (caught.value.status, caught.value.code) == (status, code)
+    assert_clear(caught.value)
+    assert codec.decode(media_type, b"PAR1\n", 10).records
 
 
 def test_any_bytes_are_answered_or_refused():
@@ -199,5 +222,5 @@ def _read_or_refused(body: bytes, header: str, *, is_part: bool, setting: str) -
         records = query(body, form).records
     except RequestError as error:
         refused = [error]
-    assert all((error.status, error.code) == (400, "bad_csv") for error in refused)
+    assert all(error.code in ("bad_csv", "bad_encoding", "unsupported_encoding") for error in refused)
     assert all(isinstance(record, str) or record.code == "bad_record" for record in records)
