@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,31 +14,95 @@ from support.toy_artifact import make_artifact
 TESTS = Path(__file__).parents[1]
 SDK_PYTHON = TESTS.parent / ".venv" / "host" / "bin" / "python"
 NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n'
-PAIRS = 30
+TEXTS = ["apple river", 'an engine, a wheel, "and" more', "Über Brücken: violin"]
+PAIRS = 23 * 17  # forms that hold texts × ways to read an answer
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
-def test_every_pair_of_serializer_and_deserializer_works(tmp_path):
-    """They compare the answer's media type as a whole, so a charset behind it would be an unknown type to some."""
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what the SDK was answered, and beside it what plain HTTP is: the best class, and all in fixed order."""
     if not SDK_PYTHON.exists():
         pytest.skip("the SDK is not installed: `make test` does that")
-    make_artifact(tmp_path / "model")
-    (tmp_path / "sdk.yaml").write_text(NO_TELEMETRY, encoding="utf-8")
+    folder = tmp_path_factory.mktemp("sdk")
+    make_artifact(folder / "model")
+    (folder / "sdk.yaml").write_text(NO_TELEMETRY, encoding="utf-8")
+    with ServingProcess(folder, folder / "log") as process:
+        process.wait_until_ready()
+        answers = ask_as_the_sdk(process.port, folder)
+        answers["best"] = json.loads(process.invoke(json.dumps(TEXTS))[1])
+        body = {"inputs": TEXTS, "parameters": {"return_all_scores": True}}
+        answers["all"] = json.loads(process.invoke(json.dumps(body))[1])
+    return answers
+
+
+def ask_as_the_sdk(port: int, folder: Path) -> dict[str, Any]:
+    """Run the script in the SDK's environment and return what it printed."""
     environ = {
         "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(folder),
         "PATH": os.defpath,
         "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
-        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(tmp_path / "sdk.yaml"),
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sdk.yaml"),
     }
-    with ServingProcess(tmp_path, tmp_path / "log") as process:
-        process.wait_until_ready()
-        command = [str(SDK_PYTHON), str(TESTS / "support" / "sdk_predictor.py"), str(process.port)]
-        ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
-        texts = ["apple river", "an engine, a wheel"]
-        wanted = json.loads(process.invoke(json.dumps(texts))[1])
+    command = [str(SDK_PYTHON), str(TESTS / "support" / "sdk_predictor.py"), str(port)]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout.splitlines()[-1])
-    assert len(found) == PAIRS
-    for pair, output in found.items():
-        assert not output.startswith("failed: "), f"{pair}: {output}"
-        assert all(str(answer["score"]) in output for answer in wanted), f"{pair}: {output}"
+    answers: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return answers
+
+
+def test_every_pair_holds_the_labels_and_scores_in_order(found):
+    """The answer's media type is compared as a whole: with a charset behind it some would not know it."""
+    best = [[answer["label"], answer["score"]] for answer in found["best"]]
+    assert len({score for _, score in best}) == len(TEXTS)  # the order shows
+    assert len(found["pairs"]) == PAIRS
+    wrong = {pair: got for pair, got in found["pairs"].items() if isinstance(got, list | str) and got != best}
+    assert wrong == {}
+
+
+def test_arrays_hold_the_probabilities_of_all_classes_in_the_models_order(found):
+    """One row per text, the same columns in each: what a table or NumPy can be made of."""
+    wanted = [[entry["score"] for entry in entries] for entries in found["all"]]
+    labels = {tuple(entry["label"] for entry in entries) for entries in found["all"]}
+    assert labels == {("Alpha", "Beta", "Gamma")}
+    arrays = {pair: got["probabilities"] for pair, got in found["pairs"].items() if isinstance(got, dict)}
+    assert len(arrays) >= 2 * 23
+    for pair, rows in arrays.items():
+        assert len(rows) == len(wanted), pair
+        for row, wanted_row in zip(rows, wanted, strict=True):
+            assert row == pytest.approx(wanted_row, abs=1e-5), pair
+
+
+@pytest.mark.parametrize(
+    ("serializer", "media_type"),
+    [
+        ("Identity", "application/octet-stream"),
+        ("Data", "file-path/raw-bytes"),
+        ("LibSVM", "text/libsvm"),
+        ("RecordIO", "application/x-recordio-protobuf"),
+        ("SparseMatrix", "application/x-npz"),
+        ("TorchTensor", "tensor/pt"),
+    ],
+)
+def test_a_serializer_of_other_things_is_refused_by_its_type(found, serializer, media_type):
+    """The caller reads which type was refused, and the headers to send."""
+    said = found["refused"][serializer]
+    assert said.startswith(f"{media_type}: "), said
+    assert "(415)" in said
+    assert media_type in said.partition(": ")[2]
+    assert "application/json" in said
+    assert "Content-Type" in said
+
+
+@pytest.mark.parametrize(("serializer", "reason"), [("Numpy numbers", "strings"), ("Numpy pickle", "pickle")])
+def test_an_array_without_strings_is_refused(found, serializer, reason):
+    """Numbers are no texts, and a pickle runs code."""
+    said = found["refused"][serializer]
+    assert "(400)" in said
+    assert reason in said
+
+
+def test_an_endpoint_of_sagemaker_core_is_answered(found):
+    """Version 3 of the SDK invokes endpoints with it."""
+    assert found["endpoint"] == [[answer["label"], answer["score"]] for answer in found["best"]]
