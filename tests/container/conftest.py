@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from support.containers import REPOSITORY, Container, container, docker, engine_
 from support.fakes import make_ml_root
 
 _IMAGE = "bert-classifier:under-test"
+_HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
+# As the SDK wants it: without it, pages of warnings and calls to addresses that nobody answers here.
+_ENVIRON = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
+}
+_NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n'
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +80,37 @@ def server(image: str, trained: Path) -> Iterator[tuple[Container, str]]:
     with container(image, "serve", *options) as serving:
         port = docker("port", serving.name, "8080").stdout.strip().rsplit(":", 1)[1]
         yield serving, f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def tagged(image: str) -> Iterator[str]:
+    """Return an image of this test's own, and remove its containers in the end.
+
+    They inherit its label. By `ancestor` they are not to be told from those that other tests run of the same layers.
+    """
+    key = uuid.uuid4().hex[:12]
+    name, label = f"bert-classifier:sdk-{key}", f"bert-classifier.sdk-test={key}"
+    made = ["docker", "build", "--quiet", "--label", label, "--tag", name, "-"]
+    subprocess.run(made, input=f"FROM {image}\n", text=True, check=True, capture_output=True, timeout=300)
+    yield name
+    left = docker("ps", "--all", "--quiet", "--filter", f"label={label}").stdout.split()
+    if left:
+        docker("rm", "--force", *left)
+    docker("rmi", name)
+
+
+@pytest.fixture
+def run_host_script(tmp_path: Path) -> Callable[..., None]:
+    """Return a function that runs a script of this folder in the SDK's environment, until it ends well."""
+    if not _HOST_PYTHON.exists():
+        pytest.skip("the SDK is not installed: `make test` does that where a Docker engine answers")
+    settings = tmp_path / "sdk.yaml"
+    settings.write_text(_NO_TELEMETRY, encoding="utf-8")
+
+    def run(script: str, *arguments: object) -> None:
+        command = [str(_HOST_PYTHON), str(Path(__file__).with_name(script)), *map(str, arguments)]
+        environ = {**os.environ, **_ENVIRON, "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings)}
+        ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+        assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
+
+    return run

@@ -1,74 +1,25 @@
 """The image under the SageMaker SDK's generic Estimator, in local mode: nothing of ours between the two."""
 
 import json
-import os
-import subprocess
 import tarfile
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
-from support.containers import REPOSITORY, docker
 from support.free_port import free_port
 
-_HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
-# As the SDK wants it: without it, pages of warnings and calls to addresses that nobody answers here.
-_ENVIRON = {
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
-}
-_NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n'
-
 
 @pytest.fixture
-def tagged(image: str) -> Iterator[str]:
-    """Return an image of this test's own, and remove its containers in the end.
-
-    They inherit its label. By `ancestor` they are not to be told from those that other tests run of the same layers.
-    """
-    key = uuid.uuid4().hex[:12]
-    name, label = f"bert-classifier:sdk-{key}", f"bert-classifier.sdk-test={key}"
-    made = ["docker", "build", "--quiet", "--label", label, "--tag", name, "-"]
-    subprocess.run(made, input=f"FROM {image}\n", text=True, check=True, capture_output=True, timeout=300)
-    yield name
-    left = docker("ps", "--all", "--quiet", "--filter", f"label={label}").stdout.split()
-    if left:
-        docker("rm", "--force", *left)
-    docker("rmi", name)
-
-
-@pytest.fixture
-def run_sdk(tmp_path: Path, tagged: str) -> Callable[..., dict[str, Any]]:
+def run_sdk(
+    tmp_path: Path, tagged: str, run_host_script: Callable[..., None]
+) -> Callable[..., dict[str, Any]]:
     """Return a function that trains, and with a port deploys, a job through the SDK."""
-    if not _HOST_PYTHON.exists():
-        pytest.skip("the SDK is not installed: `make test` does that where a Docker engine answers")
-    settings = tmp_path / "sdk.yaml"
-    settings.write_text(_NO_TELEMETRY, encoding="utf-8")
 
     def run(job: Path, instances: int, port: int = 0) -> dict[str, Any]:
-        script = Path(__file__).with_name("sdk_local_mode.py")
-        ended = subprocess.run(
-            [
-                str(_HOST_PYTHON),
-                str(script),
-                tagged,
-                str(job),
-                str(tmp_path / "sdk"),
-                str(instances),
-                str(port),
-            ],
-            env={**os.environ, **_ENVIRON, "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
+        run_host_script("sdk_local_mode.py", tagged, job, tmp_path / "sdk", instances, port)
         result: dict[str, Any] = json.loads((tmp_path / "sdk" / "result.json").read_text(encoding="utf-8"))
         return result
 
