@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import boto3
-import pandas
+import pandas  # type: ignore[import-untyped]
 from sagemaker.local import LocalSession
 from sagemaker.model import Model
 
@@ -51,7 +51,10 @@ def main(image: str, archive: str, folder: Path, port: int) -> None:
             output_path=f"file://{folder / name}",
             max_payload=1,
         )
-        transformer.transform(f"file://{folder / name}", content_type=content_type, split_type="Line")
+        # Local mode has ended the job by then; waiting for it would ask CloudWatch for its log.
+        transformer.transform(
+            f"file://{folder / name}", content_type=content_type, split_type="Line", wait=False
+        )
 
 
 if __name__ == "__main__":

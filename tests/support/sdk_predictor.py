@@ -13,14 +13,14 @@ from typing import Any
 
 import boto3
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
 from sagemaker import Session
 from sagemaker import deserializers as sdk_out
 from sagemaker import serializers as sdk_in
 from sagemaker.predictor import Predictor
-from sagemaker_core.main.resources import Endpoint
+from sagemaker_core.main.resources import Endpoint  # type: ignore[import-not-found]
 from urllib3.response import HTTPResponse
 
 TEXTS = ["apple river", 'an engine, a wheel, "and" more', "Über Brücken: violin"]
