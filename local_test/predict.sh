@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Send every payload of this folder to a running server and print the answers.
+# Send every payload of this folder to a running server and print the answers, of one also as a table.
 # Usage: [PORT=8080] [PATIENCE=60] predict.sh [URL]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -18,10 +18,16 @@ done
 
 declare -A types=([json]=application/json [jsonl]=application/jsonlines [csv]=text/csv [txt]=text/plain)
 failed=0
-for suffix in json jsonl csv txt; do
-    echo "== payload.$suffix (${types[$suffix]})"
-    curl --silent --show-error --fail-with-body --noproxy '*' --max-time 90 \
-        --header "Content-Type: ${types[$suffix]}" --data-binary "@$here/payload.$suffix" "$url/invocations" || failed=1
+send() { # SUFFIX ACCEPT WORDS
+    echo "== payload.$1 (${types[$1]})$3"
+    curl --silent --show-error --fail-with-body --noproxy '*' --max-time 90 --header "Accept: $2" \
+        --header "Content-Type: ${types[$1]}" --data-binary "@$here/payload.$1" "$url/invocations" || failed=1
     echo
+}
+
+for suffix in json jsonl csv txt; do
+    send "$suffix" '*/*' ''
 done
+table='text/csv; header=present; output="predicted_label,probabilities"'
+send csv "$table" ", all classes as a table: Accept: $table"
 exit "$failed"

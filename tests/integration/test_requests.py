@@ -26,7 +26,7 @@ class Ask(NamedTuple):
     """A request, and what its answer is: the shape where the status is 200, else words of the error."""
 
     type: str
-    body: str
+    body: str | bytes
     shape: Any
     accept: str | None = None
     status: int = 200
@@ -88,7 +88,7 @@ ASKS = {
     "lines of strings": Ask(LINES, '"a"\n"b"', [BEST, BEST]),
     "lines of objects": Ask(LINES, '{"text": "a"}\n{"inputs": "b"}\n', [BEST, BEST]),
     "SageMaker's features": Ask(LINES, '{"features": ["a"]}\n{"features": ["b"]}', [BEST, BEST]),
-    "several features": refused(LINES, '{"features": ["a", "b"]}', "several texts"),
+    "several features": Ask(LINES, '{"features": ["a", "b"]}\n"c"', [ERROR, BEST]),
     "training's names": Ask(LINES, '{"abstract": "a", "label": "x"}\n{"text": "", "title": "b"}', [BEST, BEST]),
     "an identifier is ignored": Ask(LINES, '{"text": "a", "id": 7, "label": "x"}', [BEST]),
     "top_k of a line": Ask(LINES, '{"text": "a", "parameters": {"top_k": 2}}\n{"text": "b"}', [[BEST] * 2, BEST]),
@@ -112,6 +112,8 @@ ASKS = {
     "header=present": Ask("text/csv; header=present", "utterance\na\nb\n", [ROW, ROW]),
     "header=absent": Ask("text/csv; header=absent", "text\na\nb\n", [ROW] * 3),
     "charset": Ask("text/csv;charset=UTF-8", "a\nb\n", [ROW, ROW]),
+    "Latin-1": Ask("text/csv; charset=iso-8859-1", "caf\u00e9\nb\n".encode("latin-1"), [ROW, ROW]),
+    "not the charset it names": refused("text/csv; charset=utf-16", "abc", "utf-16"),
     "a header in the answer": Ask(CSV, "a\nb\n", [ROW] * 3, "text/csv; header=present"),
     "all classes of rows": Ask(CSV, "a\n\nb\n", [2 * CLASSES + 1] * 3, "text/csv; top_k=all"),
     "probabilities of rows": Ask(CSV, "a\n\nb\n", [CLASSES + 1] * 3, "text/csv; output=probabilities"),
@@ -137,7 +139,7 @@ ASKS = {
     "XML": refused("application/xml", "<a/>", "application/xml", JSON, status=415),
     "Parquet": refused("application/x-parquet", "PAR1", "application/x-parquet", status=415),
     "an empty type": refused("", "a", "Content-Type", JSON, status=415),
-    "Latin-1": refused("text/csv; charset=iso-8859-1", "a", "iso-8859-1", status=415),
+    "a charset of few": refused("text/csv; charset=utf-7", "a", "utf-7", status=415),
     # bodies that cannot be read
     "broken JSON": refused(JSON, '{"inputs": ', "JSON"),
     "an empty body": refused(JSON, "", "JSON"),
@@ -161,8 +163,9 @@ def sent(server: ServingProcess, ask: Ask) -> tuple[int, str, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     headers = {"Content-Type": ask.type} if ask.type else {}
     headers |= {"Accept": ask.accept} if ask.accept is not None else {}
+    body = ask.body.encode() if isinstance(ask.body, str) else ask.body
     try:
-        connection.request("POST", "/invocations", ask.body.encode(), headers)
+        connection.request("POST", "/invocations", body, headers)
         response = connection.getresponse()
         return response.status, response.headers["Content-Type"], response.read()
     finally:

@@ -160,7 +160,7 @@ DESERIALIZERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (sdk_out.PandasDeserializer(accept="text/csv; header=present"), _of_headed_frame),
     (sdk_out.NumpyDeserializer(), _of_npy),
     (sdk_out.NumpyDeserializer(dtype=str, accept="text/csv"), lambda array: _of_rows(array.tolist())),
-    (sdk_out.NumpyDeserializer(accept=f"text/csv; {_ALL}"), _of_csv_probabilities),
+    (sdk_out.NumpyDeserializer(dtype=float, accept=f"text/csv; {_ALL}"), _of_csv_probabilities),
     (sdk_out.NumpyDeserializer(accept="application/json"), lambda array: _of_entries(array.tolist())),
     (sdk_out.StringDeserializer(), lambda text: _of_bytes(text.encode())),
     (sdk_out.StringDeserializer(accept="text/csv"), lambda text: _of_bytes(text.encode())),

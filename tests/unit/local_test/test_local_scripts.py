@@ -233,6 +233,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     """Notes what it is sent; answers 503 to the first two pings and 400 to `refused` types."""
 
     received: dict[str, bytes]
+    accepted: list[str]
     refused: str
     pings: int
 
@@ -242,6 +243,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         kind = str(self.headers["Content-Type"])
+        self.accepted.append(str(self.headers["Accept"]))
         self.received[kind] = self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(400 if kind == self.refused else 200, f"answer to {kind}".encode())
 
@@ -258,7 +260,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[tuple[type[_Handler], int]]:
     """Return a running server's handler and port."""
-    handler = type("Handler", (_Handler,), {"received": {}, "refused": "", "pings": 0})
+    handler = type("Handler", (_Handler,), {"received": {}, "accepted": [], "refused": "", "pings": 0})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         thread = threading.Thread(target=httpd.serve_forever, args=(0.02,))
         thread.start()
@@ -268,7 +270,7 @@ def server() -> Iterator[tuple[type[_Handler], int]]:
 
 
 def test_every_payload_is_sent_as_it_is(server: tuple[type[_Handler], int]) -> None:
-    """After the server turns healthy, each payload arrives unchanged under its type; answers are shown."""
+    """After the server turns healthy, each payload arrives unchanged under its type, CSV once more for a table."""
     handler, port = server
     result = run(SCRIPTS / "predict.sh", PORT=str(port), http_proxy="http://127.0.0.1:9")
     assert result.returncode == 0, result.stderr
@@ -280,6 +282,8 @@ def test_every_payload_is_sent_as_it_is(server: tuple[type[_Handler], int]) -> N
     }
     expected = {kind: (SCRIPTS / f"payload.{suffix}").read_bytes() for suffix, kind in kinds.items()}
     assert handler.received == expected
+    table = 'text/csv; header=present; output="predicted_label,probabilities"'
+    assert handler.accepted == ["*/*"] * len(kinds) + [table]
     assert all(f"answer to {kind}" in result.stdout for kind in kinds.values())
 
 
