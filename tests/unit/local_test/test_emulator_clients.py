@@ -115,7 +115,11 @@ def test_hugging_faces_clients_read_answers_by_their_nesting(bodies, holds):
     [
         ([b"Film,0.7,0.3,\nSong,0.1,0.9,", b'[{"label": "Film", "scores": [0.7, 0.3]}]'], True),
         ([b"Film,0.7,0.3,\nSong,0.9", FLAT], False),  # uneven rows
-        ([b"Film,0.7,0.3", b'{"label": "Film", "scores": [0.5, 0.25, 0.25]}'], False),  # forms that differ
+        (
+            [b"Film,0.7,0.3", b'{"label": "Film", "scores": [0.5, 0.25, 0.25]}'],
+            True,
+        ),  # one asks for some itself
+        ([b"Film,0.7,0.3", b'{"label": "Film", "scores": [0.5]}'], False),  # one form ignores it
         ([b"Film,0.7", b'{"label": "Film"}'], False),
         ([ONE, ONE], None),  # the usual answers
     ],
