@@ -39,7 +39,9 @@ def judge_answered(pairs: Sequence[Pair], none: str = "nothing was sent") -> See
     bad = [
         f"{name}: {answer.summary()}" for name, answer, _ in pairs if answer.status != 200 or not answer.body
     ]
-    return not bad, "; ".join(bad) or f"{len(pairs)} request{'s' * (len(pairs) > 1)} answered with 200"
+    if bad:
+        return False, f"{len(bad)} of {len(pairs)}: {bad[0]}"
+    return True, f"{len(pairs)} request{'s' * (len(pairs) > 1)} answered with 200"
 
 
 def judge_alike(pairs: Sequence[Pair], none: str = "nothing was sent") -> Seen:

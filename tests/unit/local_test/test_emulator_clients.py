@@ -41,7 +41,7 @@ def test_an_answer_must_be_the_usual_one():
     """200 and the same labels; digits of a score may differ; without any request nothing is seen."""
     usual = answer(200)
     assert judge_alike([("*/*", answer(200, ONE.replace(b"0.5", b"0.5001")), usual)])[0] is True
-    assert judge_alike([("*/*", answer(406), usual)]) == (False, f"*/*: 406: {ONE.decode()}")
+    assert judge_alike([("*/*", answer(406), usual)]) == (False, f"1 of 1: */*: 406: {ONE.decode()}")
     assert judge_alike([("*/*", answer(200, FLAT), usual)]) == (False, "another answer for */*")
     assert judge_alike([], "no request of text/csv is known") == (None, "no request of text/csv is known")
     assert judge_answered([("*/*", answer(200, FLAT), usual)])[0] is True
