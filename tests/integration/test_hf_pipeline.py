@@ -172,6 +172,19 @@ def test_an_object_alone_is_the_whole_body_too(server, classifier):
     assert found["score"] == pytest.approx(wanted["score"], abs=1e-5)
 
 
+def test_the_client_of_huggingface_hub_is_answered(server, classifier):
+    """It reads the best class of an answer; what is refused reaches its caller in the server's words."""
+    from huggingface_hub import InferenceClient
+    from huggingface_hub.errors import BadRequestError
+
+    client = InferenceClient(f"http://127.0.0.1:{server.port}/invocations")
+    for top_k in (None, 2):
+        best = client.text_classification("apple river", top_k=top_k)
+        assert best == pytest.approx(classifier("apple river")[0], abs=1e-5)
+    with pytest.raises(BadRequestError, match='"function_to_apply" is'):
+        client.text_classification("apple river", function_to_apply="sigmoid")
+
+
 @pytest.mark.parametrize("inputs", ["apple river", ["apple river"], ["apple river", "a wheel"]])
 def test_return_all_scores_is_answered_as_by_transformers_4(server, classifier, inputs):
     """A list per text, all classes in the order of the model, not by score; version 5 knows the name no more."""
