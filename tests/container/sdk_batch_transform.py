@@ -15,7 +15,10 @@ from sagemaker.local import LocalSession
 from sagemaker.model import Model
 
 # As the launcher gives them: the columns of files without a header, and all classes in each answer.
-CSV = {"SERVING_CSV_COLUMNS": "label,text", "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities"}
+CSV = {
+    "SERVING_CSV_COLUMNS": "label,text",
+    "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities,error",
+}
 LINES = {"SERVING_TOP_K": "all"}
 
 

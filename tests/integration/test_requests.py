@@ -15,6 +15,7 @@ JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv
 JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 AWS_FIELDS = 'output="predicted_label,probabilities"'
+EVERY_FIELD = "predicted_label,probability,probabilities,labels,error"
 CLASSES = 3
 BEST, ERROR = "class", "error"
 ALL = [BEST] * CLASSES
@@ -116,9 +117,11 @@ ASKS = {
     "not the charset it names": refused("text/csv; charset=utf-16", "abc", "utf-16"),
     "a header in the answer": Ask(CSV, "a\nb\n", [ROW] * 3, "text/csv; header=present"),
     "all classes of rows": Ask(CSV, "a\n\nb\n", [2 * CLASSES + 1] * 3, "text/csv; top_k=all"),
-    "probabilities of rows": Ask(CSV, "a\n\nb\n", [CLASSES + 1] * 3, "text/csv; output=probabilities"),
-    "label and probabilities": Ask(CSV, "a\n", [CLASSES + 2], f"text/csv; {AWS_FIELDS}"),
+    "probabilities of rows": Ask(CSV, "a\n\nb\n", [CLASSES] * 3, "text/csv; output=probabilities"),
+    "label and probabilities": Ask(CSV, "a\n", [CLASSES + 1], f"text/csv; {AWS_FIELDS}"),
     "rows that fit nothing": refused(CSV, "1,a title,an abstract\n2,b title\n3,c\n", "row"),
+    "every field": Ask(CSV, "a\n\n", [2 * CLASSES + 3] * 2, f'text/csv; output="{EVERY_FIELD}"'),
+    "a table with a header": Ask(CSV, "a\nb\n", [CLASSES] * 3, "text/csv; header=present; output=probabilities"),
     # other forms
     "plain text": Ask(PLAIN, "a\nb\n", [BEST, BEST]),
     "plain text without a line end": Ask("text/plain; charset=utf-8", "a", [BEST]),

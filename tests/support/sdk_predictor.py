@@ -120,12 +120,7 @@ def _of_frame_without_header(frame: Any) -> list[list[Any]]:
     return [[str(frame.columns[0]), float(frame.columns[1])], *([a, b] for a, b, _ in frame.values.tolist())]
 
 
-def _of_csv_probabilities(array: Any) -> dict[str, Any]:
-    assert np.isnan(array[:, -1]).all()  # the cell for an error
-    return {"probabilities": array[:, :-1].tolist()}
-
-
-def _of_npy(array: Any) -> dict[str, Any]:
+def _of_array(array: Any) -> dict[str, Any]:
     assert array.dtype == np.float64
     return {"probabilities": array.tolist()}
 
@@ -133,7 +128,7 @@ def _of_npy(array: Any) -> dict[str, Any]:
 def _of_bytes(body: bytes) -> Any:
     """Return what an answer of any form says; its first bytes tell which it is."""
     if body.startswith(b"\x93NUMPY"):
-        return _of_npy(np.load(io.BytesIO(body)))
+        return _of_array(np.load(io.BytesIO(body)))
     if body.startswith(b"["):
         return _of_entries(json.loads(body))
     if body.startswith(b"{"):
@@ -158,9 +153,9 @@ DESERIALIZERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (sdk_out.PandasDeserializer(accept="application/json"), _of_frame),
     (sdk_out.PandasDeserializer(accept="text/csv"), _of_frame_without_header),
     (sdk_out.PandasDeserializer(accept="text/csv; header=present"), _of_headed_frame),
-    (sdk_out.NumpyDeserializer(), _of_npy),
+    (sdk_out.NumpyDeserializer(), _of_array),
     (sdk_out.NumpyDeserializer(dtype=str, accept="text/csv"), lambda array: _of_rows(array.tolist())),
-    (sdk_out.NumpyDeserializer(dtype=float, accept=f"text/csv; {_ALL}"), _of_csv_probabilities),
+    (sdk_out.NumpyDeserializer(accept=f"text/csv; {_ALL}"), _of_array),
     (sdk_out.NumpyDeserializer(accept="application/json"), lambda array: _of_entries(array.tolist())),
     (sdk_out.StringDeserializer(), lambda text: _of_bytes(text.encode())),
     (sdk_out.StringDeserializer(accept="text/csv"), lambda text: _of_bytes(text.encode())),
