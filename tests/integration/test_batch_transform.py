@@ -197,7 +197,7 @@ def test_training_data_are_classified_as_they_are(transform, aws, tmp_path):
     path = tmp_path / "train.csv"
     path.write_bytes(b'label,text\r\n7,"one, two"\r\n\r\n3,three')
     ended = transform(
-        f"--input={path}", "--top-k=all", "--inference-output=predicted_label,probabilities", "--join", "--no-wait"
+        f"--input={path}", "--inference-output=predicted_label,probabilities", "--join", "--no-wait"
     )  # fmt: skip
     assert ended.code == 0, ended.err
     assert stored(aws) == {"train.csv": b'7,"one, two"\r\n\r\n3,three'}
@@ -209,11 +209,10 @@ def test_training_data_are_classified_as_they_are(transform, aws, tmp_path):
     )
     assert only(aws.requests("CreateModel"))["PrimaryContainer"]["Environment"] == {
         "SERVING_CSV_COLUMNS": "label,text",
-        "SERVING_TOP_K": "all",
         "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities",
     }
     assert "train.csv: CSV; text: text; label: label, ignored; sent without its header row" in ended.err
-    assert "columns of the output: label,text, then predicted_label,probabilities,error" in ended.err
+    assert "columns of the output: label,text,predicted_label,probability_…" in ended.err
 
 
 def test_what_the_server_does_not_read_is_sent_as_json_lines(transform, aws, tmp_path):

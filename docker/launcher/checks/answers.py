@@ -30,12 +30,24 @@ def answer_variables(settings: TransformSettings, columns: str) -> dict[str, str
     }
 
 
+def answer_columns(settings: TransformSettings) -> list[str]:
+    """Return the columns of predictions in CSV; "…" stands for those of further classes."""
+    if settings.inference_output:
+        several = {"probabilities": ["probability_…"], "labels": ["label_1", "…"]}
+        return [column for field in settings.inference_output for column in several.get(field, [field])]
+    return [*(["label_1", "score_1", "…"] if settings.top_k else ["label", "score"]), "error"]
+
+
 def check_answers(settings: TransformSettings, texts: TransformInput | None) -> Iterator[Finding]:
     """Check what decides how the server reads the texts and what it answers, as far as that needs no model."""
     given = answer_variables(settings, texts.columns if texts else settings.columns)
     for name in dict(settings.environment):
         if given.get(name):
             yield fail("settings", f"{_SET_BY[name]} and ENVIRONMENT both give {name}", "Keep one of them.")
+    if settings.top_k and settings.inference_output:
+        yield fail(
+            "settings", "INFERENCE_OUTPUT replaces TOP_K", "Give one of them; probabilities has all classes."
+        )
     if not texts:
         return
     if has_parameter(texts.accept(settings), "header=present"):
@@ -105,8 +117,8 @@ def _check_join(settings: TransformSettings, texts: TransformInput) -> Iterator[
 
 
 def _joined_csv(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
-    fields = ",".join(settings.inference_output) or "label,score"
-    yield told(ok("join", f"columns of the output: {texts.columns or 'text'}, then {fields},error"))
+    columns = [texts.columns or "text", *answer_columns(settings)]
+    yield told(ok("join", f"columns of the output: {','.join(columns)}"))
     if not texts.local:
         yield warn(
             "join",

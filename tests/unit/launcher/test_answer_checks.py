@@ -4,8 +4,11 @@ import pytest
 
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.findings import Severity
+from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
+from bert_classifier.serving.http.codec import Query
+from bert_classifier.serving.http.parameters import Wanted
 from launcher.aws.s3 import Location
-from launcher.checks.answers import answer_variables, check_answers
+from launcher.checks.answers import answer_columns, answer_variables, check_answers
 from launcher.checks.transform import environment_of
 from launcher.inputs.channels import LocalChannel
 from launcher.inputs.transform import TransformInput
@@ -74,11 +77,13 @@ def test_a_variable_given_twice_is_refused(settings, variable, named):
             {"join": True}, Severity.ERROR, "sent as JSON Lines instead of themselves",
         ),
         (texts("application/jsonlines"), {"join": True}, Severity.OK, "SageMakerOutput"),
-        (texts(columns="a,text"), {"join": True}, Severity.OK, "output: a,text, then label,score,error"),
+        (texts(columns="a,text"), {"join": True}, Severity.OK, "output: a,text,label,score,error"),
         (
             texts(), {"join": True, "inference_output": ("predicted_label", "labels")}, Severity.OK,
-            "output: text, then predicted_label,labels,error",
+            "output: text,predicted_label,label_1,…",
         ),
+        (texts(), {"join": True, "top_k": 3}, Severity.OK, "output: text,label_1,score_1,…,error"),
+        (texts(), {"top_k": 3, "inference_output": ("error",)}, Severity.ERROR, "INFERENCE_OUTPUT replaces TOP_K"),
         (texts(in_s3=True), {"join": True}, Severity.WARNING, "a header row has no prediction"),
     ],
 )  # fmt: skip
@@ -93,3 +98,20 @@ def test_a_header_that_is_announced_gets_its_remedy():
     ((_, _, local),) = found(texts("text/csv; header=present"), content_type="text/csv; header=present")
     assert "COLUMNS=label,text" in in_s3
     assert "HEADER=true" in local
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {}, {"top_k": 1}, {"inference_output": ("predicted_label", "probability")}, {"inference_output": ("error",)},
+        {"inference_output": ("labels", "probabilities", "error")},
+    ],
+)  # fmt: skip
+def test_columns_of_predictions_are_the_servers(settings):
+    """Which answers with a header where it is asked for one."""
+    chosen = TransformSettings(**settings)
+    config = ServeConfig.from_environ(environment_of(chosen, ""))
+    form = ResponseFormat(["Film"], Wanted.by_settings(config), has_header=True)
+    header = encode([], Query([]), form, "text/csv")
+    named = ",".join(answer_columns(chosen)).replace("probability_…", "probability_Film").replace(",…", "")
+    assert header == named
