@@ -14,7 +14,7 @@ from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.settings import shown
-from bert_classifier.serving.http import answers, codec, media_types
+from bert_classifier.serving.http import answers, codec, media_types, observation
 from bert_classifier.serving.http.admission import Admission, Budget
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure
 from bert_classifier.serving.http.body_records import Record, RecordError
@@ -25,6 +25,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import timeout_error
 
 if TYPE_CHECKING:
+    from bert_classifier.serving.model.pending import Pending
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 LEAST_BODIES_BYTES = 128 * 2**20  # for all bodies in progress; more only if a single one may be larger
@@ -48,7 +49,7 @@ class Service(Protocol):
     def is_ready(self) -> bool:
         """Whether requests are answered."""
 
-    def submit(self, texts: Sequence[str], deadline: float) -> "Future[list[Prediction | Exception]]":
+    def submit(self, texts: Sequence[str], deadline: float) -> "Pending[Prediction]":
         """Queue texts for classification."""
 
 
@@ -70,8 +71,11 @@ class Invocations:
         cannot hold more threads than are admitted.
         """
         deadline = time.monotonic() + self._config.sagemaker_model_server_timeout
+        observed = observation.current()
+        observed.enter("body")
         refuse_encoded_body()
         request_type = media_types.of_content_type(request.headers.get("Content-Type"))
+        observed.type_in = request_type.name
         answer_type = answer_type_of(request.headers.get("Accept"), request_type.name, self._config)
         wanted = of_accept(answer_type.parameters) or self._wanted
         _refuse_query()
@@ -81,12 +85,15 @@ class Invocations:
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._leave, admission)
             body = read_body(self._config.max_body_bytes, deadline, admission)
+            observed.enter("decode")
             query = self._decode(request_type, body)
+            observed.csv = query.understood or None
             del body
             results = self._classify(query.records, deadline)
             if len(results) == 1:
                 codec.refuse_lone_error(results[0], query.nesting)
             began = time.monotonic()
+            observed.enter("encode", began)
             labels, abstain_below = self._service.labels, self._service.abstain_below
             response_format = ResponseFormat(labels, wanted, abstain_below, answer_type.has_header)
             text = encode(results, query, response_format, answer_type.name)
@@ -122,15 +129,18 @@ class Invocations:
     def _classify(self, records: Sequence[Record], deadline: float) -> "list[Prediction | RecordError]":
         """Return each record's prediction or error, waiting until `deadline` at most."""
         texts = [record for record in records if isinstance(record, str)]
+        observation.current().note_records(len(records), errors=len(records) - len(texts))
         predictions = iter(self._predictions(texts, deadline) if texts else ())
         self._metrics.note_records("refused", len(records) - len(texts))
         return [next(predictions) if isinstance(record, str) else record for record in records]
 
     def _predictions(self, texts: Sequence[str], deadline: float) -> "list[Prediction | RecordError]":
-        results = _wait_for(self._service.submit(texts, deadline), deadline)
+        results = self._results(texts, deadline)
         failures = [result for result in results if isinstance(result, Exception)]
         empty = sum(_is_empty(result) for result in results)
         unsure = sum(self._is_unsure(result) for result in results)
+        truncated = sum(not isinstance(result, Exception) and result.truncated for result in results)
+        observation.current().note_results(len(failures) + empty, truncated, unsure)
         self._metrics.note_records("failed", len(failures))
         self._metrics.note_records("refused", empty)
         self._metrics.note_records("abstained", unsure)
@@ -140,6 +150,16 @@ class Invocations:
             failed = RecordError(cause, "internal_error")
             results = [failed if isinstance(result, Exception) else result for result in results]
         return [_NO_TOKEN if _is_empty(result) else result for result in results]
+
+    def _results(self, texts: Sequence[str], deadline: float) -> list[Any]:
+        observed = observation.current()
+        observed.enter("queue")
+        pending = self._service.submit(texts, deadline)
+        try:
+            return _wait_for(pending, deadline)
+        finally:
+            if pending.taken_at is not None:
+                observed.enter("classify", pending.taken_at)
 
     def _is_unsure(self, result: "Prediction | Exception") -> bool:
         if isinstance(result, Exception) or result.is_empty:

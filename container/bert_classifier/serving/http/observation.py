@@ -45,6 +45,15 @@ class Observation:
         self.seconds[self._stage] = now - self._since
         self._stage, self._since = stage, now
 
+    def note_records(self, count: int, errors: int) -> None:
+        """Note how many records there are, and how many of them hold no text."""
+        self.records, self.errors, self.truncated, self.unsure = count, errors, 0, 0
+
+    def note_results(self, errors: int, truncated: int, unsure: int) -> None:
+        """Note what became of the texts; `errors` join those of records without a text."""
+        self.errors = (self.errors or 0) + errors
+        self.truncated, self.unsure = truncated, unsure
+
     def end(self) -> None:
         """End the last stage."""
         self.enter("")
