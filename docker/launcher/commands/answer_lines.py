@@ -30,7 +30,7 @@ def _line(record: dict[str, Any] | list[Any]) -> str:
 def _shown(answer: Any) -> str:
     if not isinstance(answer, dict):
         return json.dumps(answer, ensure_ascii=False)
-    if "error" in answer:
+    if answer.get("error"):
         return f"–      {answer['error']} ({answer.get('code', '')})"
     if "label" not in answer:
         return _fields(answer)
@@ -41,7 +41,7 @@ def _shown(answer: Any) -> str:
 
 def _fields(answer: dict[str, Any]) -> str:
     """Return the fields of an answer as SageMaker's own containers name them, or of any other."""
-    return "   ".join(f"{name}: {_value(value)}" for name, value in answer.items())
+    return "   ".join(f"{name}: {_value(value)}" for name, value in answer.items() if value is not None)
 
 
 def _value(value: Any) -> str:

@@ -21,7 +21,7 @@ BOTH = [{"label": "A", "score": 0.5}, {"label": "B", "score": 0.25, "unsure": Tr
         ([{"label": None, "score": 0.3}], ["0.3000 – (unsure)"]),
         ([{"error": "The text is empty", "code": "empty"}], ["–      The text is empty (empty)"]),
         (
-            [{"predicted_label": "A", "probabilities": [0.75, 0.25], "labels": ["A", "B"]}],
+            [{"predicted_label": "A", "probabilities": [0.75, 0.25], "labels": ["A", "B"], "error": None}],
             ["predicted_label: A   probabilities: 0.7500, 0.2500   labels: A, B"],
         ),
     ],

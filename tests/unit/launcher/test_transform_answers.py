@@ -1,5 +1,6 @@
 """What a batch transform uploads, cut by lines as SageMaker cuts it: the server finds the texts that training reads."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from bert_classifier.data.as_trained import TextFields, named_columns
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.table import open_table
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.errors import RequestError
+from bert_classifier.job.findings import Severity
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location
-from launcher.inputs.transform import TransformInput, input_of
+from launcher.inputs.transform import TransformInput, check_input, input_of
 from launcher.settings.account import AccountSettings
 from launcher.settings.inference import TransformSettings
 from support.tool_files import TOOL_FILES
@@ -109,3 +112,39 @@ def test_the_model_decides_what_becomes_of_a_title(tmp_path, fields, texts, deli
     found = uploads(tmp_path / "a.csv", tmp_path / "scratch")
     assert found.is_converted == (delimiter == ";")
     assert list(answered(found, fields, 2)) == texts
+
+
+def any_table(choice: random.Random) -> str:
+    """Return what may be a table, or texts with commas in them."""
+    delimiter, width = choice.choice(",,,;\t"), choice.randint(1, 4)
+    names = choice.choices(["label", "text", "title", "id", "review", "kind", "prose", "question"], k=width)
+    cells = ["A", "B", "one two three", "x", '"q, r"', "", "longer words of text", "'", '"']
+    rows = [choice.choices(cells, k=width + (choice.random() < 0.05)) for _ in range(choice.randint(1, 12))]
+    begin = [names] if choice.random() < 0.6 else []
+    return choice.choice(["\n", "\r\n"]).join(delimiter.join(row) for row in begin + rows)
+
+
+def test_any_table_is_refused_doubted_or_answered_line_by_line(tmp_path):
+    """Wherever SageMaker cuts it, no request is refused and no line is without an answer."""
+    choice = random.Random(16)
+    outcomes = set()
+    for number in range(400):
+        path = tmp_path / f"{number}.csv"
+        path.write_text(any_table(choice))
+        chosen = TransformSettings(input=str(path))
+        found = uploads(path, tmp_path / f"scratch-{number}")
+        severities = {finding.severity for finding in check_input(chosen, found)}
+        is_clear = severities == {Severity.OK}
+        outcomes.add((is_clear, found.content_type, bool(found.columns)))
+        assert found.local
+        (content,) = (file.read_bytes() for file in found.local.files.values())
+        for lines in (1, 3, 100) if is_clear else ():
+            try:
+                records = list(answered(found, TextFields(), lines))
+            except RequestError:
+                assert lines == 1, path.read_text()  # SageMaker puts many into a request
+                assert not found.columns, path.read_text()
+            else:
+                assert len(records) == len(content.splitlines()), path.read_text()
+    clear = {(kind, has_columns) for is_clear, kind, has_columns in outcomes if is_clear}
+    assert clear == {("text/csv", True), ("text/csv", False), ("application/jsonlines", False)}
