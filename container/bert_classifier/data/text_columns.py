@@ -67,14 +67,15 @@ class FixedColumns:
 
     @classmethod
     def of(cls, setting: str, fields: TextFields) -> Self | None:
-        """Return the columns that SERVING_CSV_COLUMNS names, None where it is empty.
+        """Return the columns that SERVING_CSV_COLUMNS names, None where it is empty; \\t stands for a tab.
 
         Raises:
             UserError: when it is not one row of CSV, or no text column can be told from it.
         """
         if not setting.strip():
             return None
-        dialect, sample = find_dialect([setting.strip()], header_settings(fields), is_whole=True)
+        row = setting.strip().replace("\\t", "\t")
+        dialect, sample = find_dialect([row], header_settings(fields), is_whole=True)
         if sample.error or len(sample.rows) != 1 or dialect.skipped:
             raise UserError(
                 "SERVING_CSV_COLUMNS is not one row of CSV.",

@@ -65,6 +65,7 @@ def test_the_setting_may_have_any_delimiter_and_the_columns_of_the_training():
     """One column alone is a text per row, as ever."""
     assert read("Film;a, b\n", fixed("label;text")) == ["a, b"]
     assert read("a\tx\tt\n", fixed("Review\tid\tHeadline", TextFields("review", "headline"))) == ["t a"]
+    assert read("Film\ta, b\n", fixed(r"label\ttext")) == ["a, b"]
     assert read("t|\n", fixed("title|text")) == ["t"]
     assert read('text\na, b\n"c, d"\nFilm,x\n', fixed("text")) == ["a, b", "c, d", "Film,x"]
     assert read("text\n", fixed("text", header="absent")) == ["text"]
