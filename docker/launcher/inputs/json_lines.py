@@ -14,6 +14,8 @@ from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.text_file import JSON_LINES, WITHOUT_TEXT, TextFile
 from launcher.settings.reading import in_capitals
 
+_IF_ALONE = 'If its rows are texts alone, commas included: CONTENT_TYPE="text/csv; header=absent".'
+
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
@@ -122,11 +124,15 @@ def failure(error: ContainerError) -> Finding:
 
 def _said(sent: Sequence[tuple[TextFile, str]]) -> Iterator[Finding]:
     """Yield what was understood of the files, and what becomes of them: once for those that are alike."""
-    alike: dict[str, list[str]] = {}
+    alike: dict[tuple[str, str], list[str]] = {}
     for file, how in sent:
-        alike.setdefault(f"{file.description}; {how}", []).append(file.name)
-    for description, names in alike.items():
-        yield told(ok("input", f"{listed(names)}: {description}"))
+        is_by_place = file.columns and not file.header_size
+        alike.setdefault((f"{file.description}; {how}", _IF_ALONE if is_by_place else ""), []).append(
+            file.name
+        )
+    for (description, remedy), names in alike.items():
+        message = f"{listed(names)}: {description}"
+        yield told(dataclasses.replace(ok("input", message), remedy=remedy))
 
 
 def _unclear(found: Sequence[TextFile]) -> Iterator[Finding]:

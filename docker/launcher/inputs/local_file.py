@@ -26,21 +26,23 @@ def look_at(path: Path, name: str, reading: ReaderSettings) -> TextFile:
         PlatformError: when disk or permissions prevent reading it.
     """
     suffix = suffix_of(path.name)
-    if not suffix:
-        raise UserError(
-            f"The media type of {path} is unknown.",
-            f"Name it as what it is ({ALL_FORMS}), or give CONTENT_TYPE.",
-        )
     try:
         form = form_of(path, name, reading.encoding)
     except UserError:
         if suffix != ".json" or is_packed(path) or not _is_request(path):
             raise
         return _document(path, name)
+    if not suffix:
+        raise UserError(
+            f"The media type of {path} is unknown.",
+            f"Name it as what it is ({ALL_FORMS}), or give CONTENT_TYPE.",
+        )
     if form.kind == "CSV" and suffix.startswith(".txt") and not is_table(path):
         return _as_lines(path, name, form, PLAIN)
     if form.kind == "CSV":
-        return look_at_csv(path, name, form, reading)
+        found = look_at_csv(path, name, form, reading)
+        is_text = found.is_alone and suffix.startswith(".txt")
+        return _as_lines(path, name, form, PLAIN) if is_text else found
     return _look_at_fields(path, name, form, reading, suffix)
 
 

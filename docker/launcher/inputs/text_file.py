@@ -65,6 +65,12 @@ class TextFile:
             yield line, plain if self.form.kind == "JSON Lines" else _record(TextRow(line, plain, ""), _ALONE)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether each row is a text, whatever it holds."""
+        table = self.table
+        return table is not None and table.delimiter == NO_DELIMITER and table.has_header is False
+
+    @property
     def description(self) -> str:
         """What was understood, such as "CSV with ';' between cells; text: review; label: stars, ignored"."""
         if self.form is None:

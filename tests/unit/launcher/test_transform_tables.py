@@ -75,6 +75,7 @@ def test_rows_of_csv_go_as_they_are_beside_their_columns(tmp_path, content, colu
     assert uploaded(found) == {"a.csv": rows.encode()}
     assert not wrong_in(findings)
     assert columns in findings[0].message
+    assert ("header=absent" in findings[0].remedy) == (rows == content)
 
 
 @pytest.mark.parametrize("content", ["fine\nso, so\n", '"one, text"\nanother\n', "No, thanks\nNo, thanks\n"])
@@ -238,6 +239,7 @@ REFUSED: dict[str, tuple[str, str | bytes, str, str]] = {
     "no row below the header": ("a.csv", "label,text\n", "no row", ""),
     "no row below the header, converted": ("a.csv", "label;text\n", "no row", ""),
     "one object for all texts": ("a.json", '{"text": ["a", "b"], "label": ["x", "y"]}', "one JSON object", "orient"),
+    "a workbook by its own name": ("a.xlsx", b"PK\x03\x04\0\0", "Excel workbook", "Save the table as CSV"),
     "an unknown suffix": ("a.doc", "x", "media type of", "CONTENT_TYPE"),
 }  # fmt: skip
 
@@ -290,3 +292,10 @@ def test_a_tools_file_that_trains_is_understood(tmp_path, key):
     for row, (_, text) in zip(rows, case.pairs, strict=True):
         values = next(csv.reader([row])) if found.columns else [*json.loads(row).values()]
         assert any(value and (value == text or value in text) for value in values if isinstance(value, str))
+
+
+def test_plain_text_with_a_tab_stays_plain_text(tmp_path):
+    """Its first line looks like that of a table, but the others do not."""
+    found, findings = look(write(tmp_path / "a.txt", 'one\ttwo\nthree\nso "four"\n'), tmp_path / "scratch")
+    assert (found.content_type, uploaded(found)) == ("text/plain", {"a.txt": b'one\ttwo\nthree\nso "four"\n'})
+    assert not wrong_in(findings)
