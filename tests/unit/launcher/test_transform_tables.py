@@ -17,11 +17,8 @@ from launcher.findings import Finding
 from launcher.inputs.transform import TransformInput, check_input, input_of
 from launcher.settings.account import AccountSettings
 from launcher.settings.inference import TransformSettings
-from support.tool_files import TOOL_FILES
-from support.tool_files.made import write_files
 
 ROWS = [("LOC" if i % 2 else "PER", f"a text about place {i}, and more of it") for i in range(12)]
-OF_READER = ("text_column", "title_column", "header", "delimiter", "encoding")
 
 
 def look(given: Path, scratch: Path, **settings: Any) -> tuple[TransformInput, list[Finding]]:
@@ -263,35 +260,6 @@ def test_a_request_in_json_stays_one(tmp_path):
         assert (found.content_type, found.split_type) == ("application/json", "None")
         assert uploaded(found) == {"a.json": content.encode()}
         assert not wrong_in(findings)
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        key
-        for key, case in TOOL_FILES.items()
-        if case.outcome == "read" and case.settings.get("missing_labels") != "drop"
-    ],
-)
-def test_a_tools_file_that_trains_is_understood(tmp_path, key):
-    """A record for each row that training reads, with its text; JSON Lines and CSV keep the file's own names."""
-    case = TOOL_FILES[key]
-    (tmp_path / "in").mkdir()
-    write_files(tmp_path / "in", case)
-    settings = {name: value for name, value in case.settings.items() if name in OF_READER}
-    found, findings = look(tmp_path / "in", tmp_path / "scratch", **settings)
-    assert [one.message for one in findings if one.severity is Severity.ERROR] == []
-    contents = uploaded(found)
-    if found.is_converted:
-        lines = [json.loads(line) for body in contents.values() for line in body.decode().splitlines()]
-        texts = [line if isinstance(line, str) else line["text"] for line in lines]
-        assert [text for text in texts if text] == [text for _, text in case.pairs]
-        return
-    rows = [line for body in contents.values() for line in body.decode("utf-8-sig").splitlines()]
-    assert len(rows) == len(case.pairs)
-    for row, (_, text) in zip(rows, case.pairs, strict=True):
-        values = next(csv.reader([row])) if found.columns else [*json.loads(row).values()]
-        assert any(value and (value == text or value in text) for value in values if isinstance(value, str))
 
 
 def test_plain_text_with_a_tab_stays_plain_text(tmp_path):
