@@ -76,6 +76,12 @@ def test_arrays_hold_the_probabilities_of_all_classes_in_the_models_order(found)
             assert row == pytest.approx(wanted_row, abs=1e-5), pair
 
 
+def test_a_record_that_cannot_be_classified_keeps_its_place(found):
+    """In each form the others' answers stay in their rows."""
+    assert len(found["places"]) == 6
+    assert {name: places for name, places in found["places"].items() if places != [False, True, False]} == {}
+
+
 @pytest.mark.parametrize(
     ("serializer", "media_type"),
     [

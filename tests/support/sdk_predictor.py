@@ -1,7 +1,7 @@
 """Asks a server as the SageMaker SDK's Predictor does; runs in the SDK's own environment, with a port as argument.
 
-Prints a JSON object of three parts: `pairs`, what each serializer with each deserializer brought back, in one shape;
-`refused`, what the server said to each form that holds no texts; `endpoint`, what an Endpoint of sagemaker_core got.
+Prints a JSON object: `pairs`, what each serializer with each deserializer brought back, in one shape; `places`, which
+of three records failed; `refused`, what was said of bodies without texts; `endpoint`, for sagemaker_core.
 """
 
 import io
@@ -166,6 +166,19 @@ DESERIALIZERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 
 
+_PLACES: tuple[tuple[Any, Callable[[Any], list[bool]]], ...] = (
+    (sdk_out.JSONDeserializer(), lambda entries: ["error" in entry for entry in entries]),
+    (sdk_out.JSONLinesDeserializer(), lambda entries: ["error" in entry for entry in entries]),
+    (sdk_out.CSVDeserializer(), lambda rows: [bool(row[2]) and not row[0] for row in rows]),
+    (sdk_out.PandasDeserializer(), lambda frame: frame["label"].isna().tolist()),
+    (
+        sdk_out.PandasDeserializer(accept="text/csv; header=present"),
+        lambda frame: frame["error"].notna().tolist(),
+    ),
+    (sdk_out.NumpyDeserializer(), lambda array: np.isnan(array).all(axis=1).tolist()),
+)
+
+
 def boto_session_for(port: int) -> Any:
     """Return a session of boto3 whose calls of an endpoint reach a server of this machine."""
     boto = boto3.Session("a-key", "a-secret", region_name="us-east-1")
@@ -211,6 +224,17 @@ def pairs(session: Session) -> dict[str, Any]:
     return found
 
 
+def places_of_errors(session: Session) -> dict[str, list[bool]]:
+    """Return for each deserializer which of three records had no answer: the second is empty."""
+    asked = [{"text": TEXTS[0]}, {"text": ""}, {"text": TEXTS[1]}]
+    return {
+        f"{type(deserializer).__name__} {', '.join(deserializer.ACCEPT)}": read(
+            _predicted(session, sdk_in.JSONLinesSerializer(), deserializer, asked)
+        )
+        for deserializer, read in _PLACES
+    }
+
+
 def refusals(session: Session) -> dict[str, str]:
     """Return the error that each form without texts raises at its caller."""
     found = {}
@@ -242,7 +266,12 @@ def main(port: int) -> None:
         sagemaker_client=boto.client("sagemaker"),
         sagemaker_runtime_client=boto.client("sagemaker-runtime"),
     )
-    found = {"pairs": pairs(session), "refused": refusals(session), "endpoint": from_endpoint(boto)}
+    found = {
+        "pairs": pairs(session),
+        "places": places_of_errors(session),
+        "refused": refusals(session),
+        "endpoint": from_endpoint(boto),
+    }
     sys.stdout.write("\n" + json.dumps(found))
 
 
