@@ -197,6 +197,12 @@ def test_return_all_scores_is_answered_as_by_transformers_4(server, classifier, 
         assert scores == pytest.approx({entry["label"]: entry["score"] for entry in wanted}, abs=1e-5)
 
 
+def test_return_all_scores_of_an_object_is_one_list(server, classifier):
+    """Version 4 put the further list around a string alone."""
+    body = {"inputs": {"text": "a wheel"}, "parameters": {"return_all_scores": True}}
+    assert shape_of(answered(server, body)) == list(classifier.model.config.id2label.values())
+
+
 def test_return_all_scores_false_is_the_best_class(server, classifier):
     """As if it were not given."""
     found = answered(server, {"inputs": "a wheel", "parameters": {"return_all_scores": False}})
