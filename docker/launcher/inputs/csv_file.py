@@ -5,6 +5,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import ColumnsError, bare
@@ -25,46 +26,47 @@ _BY_POSITION = {1: "text", 2: "label,text", 3: "label,title,text"}
 
 
 @dataclasses.dataclass(frozen=True)
-class _Head:
-    """The first rows of a file, and how they are written."""
+class _Csv:
+    """A CSV file, its first rows, and how they are written.
 
+    Attributes:
+        has_header: None where the first row is neither known as one nor plausible as data.
+    """
+
+    path: Path
+    name: str
+    form: Form
+    reading: ReaderSettings
     lines: Sequence[str]
     dialect: Dialect
     sample: Sample
     has_header: bool | None
 
     @classmethod
-    def of(cls, path: Path, name: str, form: Form, reading: ReaderSettings) -> "_Head":
+    def of(cls, path: Path, name: str, form: Form, reading: ReaderSettings) -> Self:
+        """Look at the first rows; raises as look_at_csv."""
         lines, is_whole = first_lines(read_form_lines(path, name, form))
         tabs = ".tsv" in path.suffixes or ".tab" in path.suffixes
         dialect, sample = find_dialect(lines, reading, is_whole=is_whole, prefers_tabs=tabs)
         if not sample.rows:
-            wrong = sample.error
-            raise UserError(
-                f"{name} line {wrong.line}: {wrong.cause}." if wrong else f"{name} has no row.",
-                (wrong.remedy if wrong else "") or "Leave it out, or give it texts.",
-            )
-        return cls(lines, dialect, sample, has_header(sample.rows, reading))
+            wrong = sample.error or RowError(1, "it has no text", "Leave the file out, or give it texts.")
+            raise UserError(f"{name} line {wrong.line}: {wrong.cause}.", wrong.remedy)
+        return cls(path, name, form, reading, lines, dialect, sample, has_header(sample.rows, reading))
 
     @property
     def width(self) -> int:
+        """Cells of the first row."""
         return len(self.sample.rows[0])
 
-    def header_row(self, path: Path) -> str:
-        """Return the first row as it stands in the file; "" if it cannot be the value of a variable."""
-        with path.open("rb") as file:
-            *_, last = itertools.islice(file, self.sample.lines[0])
-        row = last.decode("utf-8-sig", "replace").rstrip("\r\n")
-        dialect, alone = find_dialect([row], ReaderSettings(header="true"), is_whole=True)
-        is_whole = dialect == Dialect() and alone.rows == self.sample.rows[:1]  # as the server will read it
-        return row if is_whole and row.isprintable() and len(row) <= _LONGEST_COLUMNS else ""
+    @property
+    def is_named(self) -> bool:
+        """Whether the first row names columns, known or not."""
+        return bool(self.has_header) or (self.has_header is None and self.width > 1)
 
-    def size_of_header(self, path: Path) -> int:
-        """Return the bytes before the first row of data."""
-        if self.has_header is False:
-            return 0
-        with path.open("rb") as file:
-            return sum(map(len, itertools.islice(file, self.sample.lines[0])))
+    @property
+    def is_told(self) -> bool:
+        """Whether the settings say that there are columns."""
+        return has_columns(self.reading) or bool(self.reading.delimiter)
 
     @property
     def has_quoted_cells(self) -> bool:
@@ -82,61 +84,87 @@ class _Head:
         behind = sum(any(cell[:1].isspace() for cell in row[1:]) for row in rows)
         return behind < len(rows) / 10 and Shape.of("1", [row[0] for row in rows]).recurs
 
+    def table(self, **settings: str) -> Table:
+        """Return the file as the reader understands it with these settings, whether or not it has labels."""
+        reading = dataclasses.replace(self.reading, **settings)
+        return open_table(self.path, reading, name=self.name, needs_label=False)
+
+    def header_row(self) -> str:
+        """Return the first row as it stands in the file; "" if it cannot be the value of a variable."""
+        with self.path.open("rb") as file:
+            *_, last = itertools.islice(file, self.sample.lines[0])
+        row = last.decode("utf-8-sig", "replace").rstrip("\r\n")
+        dialect, alone = find_dialect([row], ReaderSettings(header="true"), is_whole=True)
+        is_whole = dialect == Dialect() and alone.rows == self.sample.rows[:1]  # as the server will read it
+        return row if is_whole and row.isprintable() and len(row) <= _LONGEST_COLUMNS else ""
+
+    def size_of_header(self) -> int:
+        """Return the bytes before the first row of data."""
+        if self.has_header is False:
+            return 0
+        with self.path.open("rb") as file:
+            return sum(map(len, itertools.islice(file, self.sample.lines[0])))
+
 
 def look_at_csv(path: Path, name: str, form: Form, reading: ReaderSettings) -> TextFile:
     """Look at a CSV file; raises as look_at."""
-    head = _Head.of(path, name, form, reading)
-    is_told = has_columns(reading) or bool(reading.delimiter)
-    is_named = head.has_header or (head.has_header is None and head.width > 1)
-    if not (is_named or is_told or head.looks_like_data):
-        return _texts_alone(path, name, form, head)
+    file = _Csv.of(path, name, form, reading)
+    is_table = file.is_named or file.is_told
+    if not (is_table or file.looks_like_data):
+        return _texts_alone(file)
     table, unclear = None, None
     try:
-        table = open_table(path, reading, name=name, needs_label=False)
+        table = file.table()
     except ColumnsError as error:
         unclear = error
-    if unclear and not is_named and not is_told and not head.has_quoted_cells:
-        return _texts_alone(path, name, form, head)
-    request_type = CSV if _is_read(form, head, reading) else ""
-    columns = "" if has_columns(reading) else _columns(path, name, form, head, table)
-    if columns:
-        size = head.size_of_header(path)
-        unclear = unclear or _unclear_to_server(name, columns)
-        return TextFile(name, path, form, table, CSV, columns, size, request_type, unclear)
+    if unclear and not (is_table or file.has_quoted_cells):
+        return _texts_alone(file)
+    return _beside_columns(file, table, unclear) or _to_convert(file, table, unclear)
+
+
+def _texts_alone(file: _Csv) -> TextFile:
+    """Return a file each of whose rows is a text."""
+    is_sent = is_plain(file.form) and not file.dialect.skipped and _is_cut_by_lines(file, None)
+    table = file.table(header="false", delimiter=NO_DELIMITER)
+    request_type = CSV if is_plain(file.form) else ""
+    sent = CSV if is_sent else ""
+    return TextFile(file.name, file.path, file.form, table, sent, request_type=request_type)
+
+
+def _beside_columns(file: _Csv, table: Table | None, unclear: ColumnsError | None) -> TextFile | None:
+    """Return a file whose rows can be sent line by line as they are, with their columns; None if they cannot."""
+    if not is_plain(file.form) or file.dialect != Dialect() or has_columns(file.reading):
+        return None
+    is_even = table is None or len(table.names) == file.width  # without empty columns at their end
+    header = None if file.has_header is False else file.sample.rows[0]
+    if not is_even or not _is_cut_by_lines(file, header):
+        return None
+    columns = file.header_row() if header else _BY_POSITION.get(file.width, "")
+    if not columns:
+        return None
+    doubt = unclear or _unclear_to_server(file.name, columns)
+    size = file.size_of_header()
+    return TextFile(file.name, file.path, file.form, table, CSV, columns, size, _request_type(file), doubt)
+
+
+def _to_convert(file: _Csv, table: Table | None, unclear: ColumnsError | None) -> TextFile:
+    """Return a table whose texts are written anew.
+
+    Raises:
+        ColumnsError: when they are unclear.
+    """
     if unclear:
         raise unclear
-    if head.width == 1 and not is_told:  # commas belong to the text
-        table = open_table(path, _one_cell(reading), name=name, needs_label=False)
-    return TextFile(name, path, form, table, "", request_type=request_type)
+    if file.width == 1 and not file.is_told:  # commas belong to the text
+        table = file.table(delimiter=NO_DELIMITER)
+    return TextFile(file.name, file.path, file.form, table, "", request_type=_request_type(file))
 
 
-def _one_cell(reading: ReaderSettings) -> ReaderSettings:
-    return dataclasses.replace(reading, delimiter=NO_DELIMITER)
-
-
-def _texts_alone(path: Path, name: str, form: Form, head: _Head) -> TextFile:
-    """Return a file of texts, each of them a row."""
-    is_sent = is_plain(form) and not head.dialect.skipped and _is_cut_by_lines(path, name, form, None)
-    reading = ReaderSettings(header="false", encoding=form.encoding, delimiter=NO_DELIMITER)
-    table = open_table(path, reading, name=name, needs_label=False)
-    request_type = CSV if is_plain(form) else ""
-    return TextFile(name, path, form, table, CSV if is_sent else "", request_type=request_type)
-
-
-def _is_read(form: Form, head: _Head, reading: ReaderSettings) -> bool:
-    """Return whether the server understands the table by itself."""
-    is_default = reading == ReaderSettings(encoding=reading.encoding)
-    return is_plain(form) and is_default and head.dialect.delimiter in DELIMITERS
-
-
-def _columns(path: Path, name: str, form: Form, head: _Head, table: Table | None) -> str:
-    """Return the columns of a file whose rows can be sent line by line as they are; "" if they cannot."""
-    if not is_plain(form) or head.dialect != Dialect():
-        return ""
-    is_even = table is None or len(table.names) == head.width  # without empty columns at their end
-    if not is_even or not _is_cut_by_lines(path, name, form, head):
-        return ""
-    return _BY_POSITION.get(head.width, "") if head.has_header is False else head.header_row(path)
+def _request_type(file: _Csv) -> str:
+    """Return the media type of the file as one request; "" if the server would not understand it by itself."""
+    is_default = file.reading == ReaderSettings(encoding=file.reading.encoding)
+    is_read = is_plain(file.form) and is_default and file.dialect.delimiter in DELIMITERS
+    return CSV if is_read else ""
 
 
 def _unclear_to_server(name: str, columns: str) -> ColumnsError | None:
@@ -144,31 +172,29 @@ def _unclear_to_server(name: str, columns: str) -> ColumnsError | None:
     try:
         FixedColumns.of(columns, TextFields())
     except ColumnsError as error:
-        return ColumnsError(
-            f"{name}: {error.cause}", "Or give TEXT_COLUMN=, by which JSON Lines are written."
-        )
+        remedy = "Or give TEXT_COLUMN=, by which JSON Lines are written."
+        return ColumnsError(f"{name}: {error.cause}", remedy)
     return None
 
 
-def _is_cut_by_lines(path: Path, name: str, form: Form, head: _Head | None) -> bool:
+def _is_cut_by_lines(file: _Csv, header: Sequence[str] | None) -> bool:
     """Return whether every line of a file is a row, and the server answers each.
 
     Args:
-        head: of a table: a row that repeats its header has no answer where SageMaker cuts before it.
+        header: of a table: a row that repeats it has no answer where SageMaker cuts before it.
     Raises:
         UserError: where a row is no CSV, or a character not of the encoding.
     """
-    with path.open("rb") as file:
-        if any(b"\r" in line.rstrip(b"\r\n") for line in file):
+    with file.path.open("rb") as raw:
+        if any(b"\r" in line.rstrip(b"\r\n") for line in raw):
             return False
-    header = [*map(bare, head.sample.rows[0])] if head and head.has_header is not False else []
-    headers = 0
+    names, headers = [*map(bare, header or ())], 0
     try:
-        for _, cells in read_csv_rows(read_form_lines(path, name, form)):
-            if header and len(cells) == len(header) and bare(cells[0]) == header[0]:
-                headers += [*map(bare, cells)] == header
+        for _, cells in read_csv_rows(read_form_lines(file.path, file.name, file.form)):
+            if names and len(cells) == len(names) and bare(cells[0]) == names[0]:
+                headers += [*map(bare, cells)] == names
             if headers > 1 or any("\n" in cell for cell in cells):
                 return False
     except RowError as error:
-        raise UserError(f"{name} line {error.line}: {error.cause}.", error.remedy) from error
+        raise UserError(f"{file.name} line {error.line}: {error.cause}.", error.remedy) from error
     return True
