@@ -81,6 +81,9 @@ def _as_json_lines(found: Sequence[TextFile], folder: Path) -> Prepared:
     for number, file in enumerate(found):
         if file.media_type == JSON_LINES:
             continue
+        if file.form is None:
+            findings.append(_not_beside_others(file))
+            continue
         name = _name_of(file.name, files)
         files[name] = folder / str(number)
         findings += _convert(file, files[name])
@@ -89,6 +92,11 @@ def _as_json_lines(found: Sequence[TextFile], folder: Path) -> Prepared:
         for file in found
     ]
     return Prepared(files, JSON_LINES, "", True, (*_said(sent), *findings))
+
+
+def _not_beside_others(file: TextFile) -> Finding:
+    message = f"{file.name} is a JSON document as the server takes it, and a job reads files of one form"
+    return fail("input", message, "Give it alone, or as JSON Lines.")
 
 
 def _name_of(name: str, taken: dict[str, Path]) -> str:

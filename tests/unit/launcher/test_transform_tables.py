@@ -188,6 +188,17 @@ def test_files_of_several_forms_in_a_folder_all_become_json_lines(tmp_path):
     assert [doubt.message for doubt in wrong_in(findings)] == ["not classified: notes.txt"]
 
 
+def test_a_request_in_json_does_not_go_with_other_files(tmp_path):
+    """Whose texts become JSON Lines."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(folder / "a.json", '["one"]')
+    write(folder / "b.json", '[{"text": "two"}]')
+    (failure,) = wrong_in(look(folder, tmp_path / "scratch")[1])
+    assert failure.severity is Severity.ERROR
+    assert failure.message.startswith("a.json is a JSON document as the server takes it")
+
+
 def test_files_with_the_same_columns_stay_csv(tmp_path):
     """As Spark writes parts."""
     folder = tmp_path / "in"
