@@ -13,7 +13,7 @@ from bert_classifier.serving.http.observation import Observation
 
 logger = logging.getLogger(__name__)
 
-_QUIET_PATHS = (
+QUIET_PATHS = (
     "/ping",
     "/metrics",
 )  # polled every few seconds; the causes of their failures are logged elsewhere
@@ -53,23 +53,22 @@ class Entry:
         """
         observation = Observation(began, code)
         observation.end()
-        return cls(_fields("-", "-", status, None, bytes_out), observation)
+        return cls(_fields("-", "-", status, None, bytes_out, "application/json"), observation)
 
     @classmethod
-    def of_current_request(cls, response: Response, observation: Observation) -> "Entry | None":
-        """Return the entry for Flask's current request and its answer; none for what is polled."""
-        if request.environ["PATH_INFO"] in _QUIET_PATHS:
-            return None
+    def of_current_request(cls, response: Response, observation: Observation) -> "Entry":
+        """Return the entry for Flask's current request and its answer."""
         rule = request.url_rule
         method, path = ("-", "-") if rule is None else (request.method, rule.rule)
-        fields = _fields(method, path, response.status_code, request.content_length, response.content_length)
-        fields["type_out"] = response.mimetype
-        inference_id = request.environ.get("HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID", "")
+        status, bytes_in, bytes_out = response.status_code, request.content_length, response.content_length
+        fields = _fields(method, path, status, bytes_in, bytes_out, response.mimetype)
+        environ = request.environ
+        inference_id = environ.get("HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID", "")
         if _INFERENCE_ID.fullmatch(inference_id):
             fields["inference_id"] = inference_id
         for name in _REQUEST_IDS:
-            if _REQUEST_ID.fullmatch(request.environ.get(name, "")):
-                fields["request_id"] = request.environ[name]
+            if _REQUEST_ID.fullmatch(environ.get(name, "")):
+                fields["request_id"] = environ[name]
                 break
         return cls(fields, observation)
 
@@ -88,7 +87,7 @@ class Entry:
 
 
 def _fields(
-    method: str, path: str, status: int, bytes_in: int | None, bytes_out: int | None
+    method: str, path: str, status: int, bytes_in: int | None, bytes_out: int | None, type_out: str | None
 ) -> dict[str, Any]:
     time_now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     return {
@@ -99,6 +98,7 @@ def _fields(
         "bytes_in": bytes_in,
         "bytes_out": bytes_out,
         "milliseconds": 0.0,
+        "type_out": type_out,
     }
 
 

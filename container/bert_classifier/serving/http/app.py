@@ -4,7 +4,7 @@ import re
 import time
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
@@ -12,9 +12,9 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.invocations import Invocations, Service
-from bert_classifier.serving.http.observation import Observation, current
+from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.page import Page
-from bert_classifier.serving.metrics import OTHER, Metrics
+from bert_classifier.serving.metrics import Metrics
 
 MAX_TRANSFORM_MB = 100  # SageMaker's limit for MaxConcurrentTransforms × MaxPayloadInMB
 TRANSFORM_MB = 6  # SageMaker's own default
@@ -83,22 +83,26 @@ def _refuse_multi_model(_name: str = "") -> Response:
 
 
 def _note_begin() -> None:
-    sock = request.environ.get("gunicorn.socket")
-    g.observation = Observation(time.monotonic() if sock is None else sock.request_began)
+    environ = request.environ
+    sock = environ.get("gunicorn.socket")
+    environ[OBSERVATION] = Observation(time.monotonic() if sock is None else sock.request_began)
 
 
 def _note_end(response: Response, metrics: Metrics, wants_log: bool) -> Response:
     """Count the response, and time and log it once it has been written."""
-    observation, rule = current(), request.url_rule
+    environ = request.environ
+    observation: Observation = environ[OBSERVATION]
     observation.enter("write")
     metrics.note_request(response.status_code)
     if observation.code is not None:
         metrics.note_refusal(observation.code)
+    path = environ["PATH_INFO"]
+    wants_log = wants_log and path not in access_log.QUIET_PATHS
     entry = access_log.Entry.of_current_request(response, observation) if wants_log else None
 
     def finish() -> None:
         observation.end()
-        metrics.observe_request(rule.rule if rule else OTHER, response.status_code, observation.total)
+        metrics.observe_request(path, response.status_code, observation.total)
         if entry is not None:
             entry.write()
 
