@@ -77,6 +77,8 @@ def _unused(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
         unused = (
             dict.fromkeys(READING, "CONTENT_TYPE tells how to read the file") if settings.content_type else {}
         )
+    if settings.file and "top_k" in settings.accept:
+        unused["top_k"] = "ACCEPT says how many classes"
     return unused | ({} if asynchronous else {"invocation_timeout": "the endpoint is not asynchronous"})
 
 

@@ -61,12 +61,20 @@ def _of_file(path: Path, settings: InvokeSettings) -> Request:
         file = look_at(path, path.name, reading)
     except UserError as error:
         by_suffix = MEDIA_TYPES.get(path.suffix.lower(), "")
-        if not by_suffix or reading != DEFAULTS or is_packed(path):
+        if not by_suffix or reading != DEFAULTS or is_packed(path) or not _is_utf8(path):
             raise in_capitals(error) from error
         return Request(path.read_bytes(), by_suffix)  # the server knows the model, and says what is wrong
     if file.request_type:
         return Request(path.read_bytes(), file.request_type)
     return _converted(file)
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _converted(file: TextFile) -> Request:
