@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.errors import RequestError
-from bert_classifier.job.settings import ALL
 from bert_classifier.serving.http import npy
 from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.codec import Query
@@ -78,9 +77,7 @@ def encode(
         _check_npy(query)
         return npy.probabilities_of(answers, len(response_format.labels))
     if media_type == CSV:
-        if len({default, *query.own.values()}) > 1:
-            raise _mixed()
-        return _csv_of(answers, response_format, default)
+        return _csv_of(answers, response_format, _common(answers, query, default))
     values = [
         _json_value(answer, response_format, query.own.get(place, default))
         for place, answer in enumerate(answers)
@@ -92,13 +89,30 @@ def encode(
 
 def _check_npy(query: Query) -> None:
     given = [wanted for wanted in (query.wanted, *query.own.values()) if wanted is not None]
-    if any(wanted.fields or wanted.top_k not in (None, ALL) for wanted in given):
+    if any(wanted.is_selection for wanted in given):
         raise RequestError(
             400,
             "bad_parameters",
             "An answer in application/x-npy holds the probabilities of all classes, and no selection of them.",
             "Leave the parameters out, or accept application/json.",
         )
+
+
+def _common(answers: "Sequence[Prediction | RecordError]", query: Query, default: Wanted) -> Wanted:
+    """Return what the answers to all records hold; that of a wrong record fits any.
+
+    Raises:
+        RequestError: 400 when records with answers differ.
+    """
+    of_others = {
+        default
+        for place, answer in enumerate(answers)
+        if place not in query.own and not isinstance(answer, RecordError)
+    }
+    found = {*query.own.values(), *of_others}
+    if len(found) > 1:
+        raise _mixed()
+    return found.pop() if found else default
 
 
 def _mixed() -> RequestError:

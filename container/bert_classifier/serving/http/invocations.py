@@ -77,7 +77,7 @@ class Invocations:
         request_type = media_types.of_content_type(request.headers.get("Content-Type"))
         observed.type_in = request_type.name
         answer_type = answer_type_of(request.headers.get("Accept"), request_type.name, self._config)
-        wanted = of_accept(answer_type.parameters) or self._wanted
+        wanted = asked_of(answer_type) or self._wanted
         _refuse_query()
         self.refuse_if_not_ready()
         admission = Admission(self._requests, self._body_bytes).enter()
@@ -184,6 +184,23 @@ def answer_type_of(accept: str | None, request_type: str, config: ServeConfig) -
     return answer_type
 
 
+def asked_of(answer_type: media_types.AnswerType) -> Wanted | None:
+    """Return what the Accept header asks of an answer, or None if it leaves that open.
+
+    Raises:
+        RequestError: 406 for parameters that are wrong, or that the media type has no room for.
+    """
+    wanted = of_accept(answer_type.parameters)
+    if wanted is not None and wanted.is_selection and answer_type.name == media_types.NPY:
+        raise RequestError(
+            406,
+            "not_acceptable",
+            "In the Accept header, application/x-npy selects classes or fields, but an array holds all probabilities.",
+            "Leave its parameters out, or accept application/json.",
+        )
+    return wanted
+
+
 def check_default_accept(config: ServeConfig) -> None:
     """Check SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT as if it were a request's Accept header.
 
@@ -191,7 +208,7 @@ def check_default_accept(config: ServeConfig) -> None:
         UserError: when it allows no answer.
     """
     try:
-        of_accept(answer_type_of(None, media_types.JSON, config).parameters)
+        asked_of(answer_type_of(None, media_types.JSON, config))
     except RequestError as error:
         given = shown(config.sagemaker_default_invocations_accept)
         raise UserError(

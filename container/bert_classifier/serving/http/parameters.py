@@ -44,6 +44,11 @@ class Wanted:
         """Whether a record is answered with a list of classes."""
         return self.in_model_order or (self.top_k is not None and not self.fields)
 
+    @property
+    def is_selection(self) -> bool:
+        """Whether it asks for something else than all classes."""
+        return bool(self.fields) or self.top_k not in (None, ALL)
+
     def number_of(self, classes: int) -> int:
         """Return how many classes are listed."""
         if self.in_model_order or self.top_k == ALL:

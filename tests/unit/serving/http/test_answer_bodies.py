@@ -158,6 +158,8 @@ def test_a_request_goes_before_the_setting_and_a_record_before_its_request():
     assert len(json.loads(encoded(ANSWERS[:1], JSON, top_k=3, wanted=Wanted(2)))[0]) == 2
     with pytest.raises(RequestError, match="different cells"):
         encoded([ANSWERS[0]] * 3, CSV, own=own)
+    for same in ({0: FIELDS, 2: FIELDS}, {0: FIELDS, 1: FIELDS, 2: FIELDS}):  # the second is a wrong record
+        assert encoded(ANSWERS, CSV, own=same) == encoded(ANSWERS, CSV, FIELDS)
     assert encoded(ANSWERS[:1], CSV, wanted=FIELDS) == encoded(ANSWERS[:1], CSV, FIELDS)
 
 
