@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bert_classifier.data.columns import bare
+from bert_classifier.data.columns import TITLE_NAMES, bare
 from bert_classifier.data.forms import form_of, read_form_lines
 from bert_classifier.data.reader_settings import DEFAULTS, READER_SETTINGS, DataFiles, ReaderSettings
 from bert_classifier.data.shapes import quoted_value
@@ -79,6 +79,8 @@ class TextFields:
         names = {role: _name_of(columns.get(role, ""), told.get(f"{role}_column", "")) for role in _ROLES}
         numbers = tuple((name, value) for name, value in told.items() if _is_number_of(name, value))
         title = names["title"] if told.get("title_column") else ""
+        if any(name == "title_column" for name, _ in numbers) and not columns:
+            title = TITLE_NAMES[0][0]  # joined in the training too, whose data had no names
         return cls(names["text"], title, names["label"], numbers, told.get("delimiter", ""))
 
     @property

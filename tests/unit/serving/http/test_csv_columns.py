@@ -140,3 +140,16 @@ def test_each_row_is_read_alone(rows):
     form = fixed("label,text", is_part=True)
     alone = [read(f"{row}\n", form)[0] for row in rows]
     assert read("".join(f"{row}\n" for row in rows), form) == alone
+
+
+def test_a_title_that_the_training_took_by_number_is_joined():
+    """Its data had no names: where there are names now, the column called title is put before the text."""
+    told = {"title_column": "2", "text_column": "3", "label_column": "1"}
+    fields = TextFields.of({"data": {"columns": {}}, "hyperparameters": told})
+    columns = FixedColumns.of("label,title,text", fields)
+    assert columns is not None
+    assert columns.columns.text_of(["x", "a title", "a text"]) == "a title a text"
+    with pytest.raises(UserError, match="no column 'title'"):
+        FixedColumns.of("label,text", fields)
+    named = TextFields.of({"data": {"columns": {"text": "review"}}, "hyperparameters": told})
+    assert named.title == ""
