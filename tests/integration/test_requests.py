@@ -135,6 +135,13 @@ ASKS = {
     "CSV into lines": Ask(CSV, "a\n\n", [BEST, ERROR], LINES),
     "a star alone": Ask(JSON, inputs("a"), [BEST], "*"),
     "fields of AWS": Ask(LINES, '"a"', ["predicted_label probabilities"], f"{LINES}; {AWS_FIELDS}"),
+    "fields without quotes": refused(
+        JSON, inputs("a"), "quotes", 'output="', status=406, accept="text/csv; output=predicted_label,probabilities"
+    ),
+    "fields with blanks": refused(
+        JSON, inputs("a"), "quotes", status=406, accept="text/csv; output=predicted_label probabilities"
+    ),
+    "another type behind a field": Ask(JSON, '"a"', [1], "text/csv; output=predicted_label, application/xml"),
     "only HTML": refused(JSON, inputs("a"), "Accept", JSON, status=406, accept="text/html"),
     # types that are none of ours, by name
     "curl's default": refused("application/x-www-form-urlencoded", "a", "x-www-form-urlencoded", JSON, status=415),

@@ -9,6 +9,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
 from bert_classifier.errors import RequestError
+from bert_classifier.job.config import ANSWER_FIELDS
 from bert_classifier.job.settings import shown
 
 JSON = "application/json"
@@ -32,6 +33,8 @@ _OTHER_CHARSETS = re.compile(  # Python knows more, some of which take quadratic
 )
 # Java's URLConnection sends a lone * and weights such as q=.2, which werkzeug drops.
 _LONE_STAR = re.compile(r"(^|,)\s*\*\s*(?=[;,]|$)")
+# A comma outside quotes begins the next media type, so that all fields but the first would be lost.
+_UNQUOTED_FIELDS = re.compile(rf";\s*output\s*=\s*\w+[\s,]+({'|'.join(ANSWER_FIELDS)})\b", re.IGNORECASE)
 _BARE_WEIGHT = re.compile(r"(;\s*q\s*=\s*)(\.\d)", re.IGNORECASE)
 
 
@@ -138,19 +141,25 @@ def of_answer(accept: str | None, request_type: str, default: str = "") -> Answe
     header = _normalised(accept or "*/*")
     if default and header.split(";")[0].strip() == "*/*" and "," not in header:
         header = _normalised(default)
+    if _UNQUOTED_FIELDS.search(header):
+        raise _not_acceptable(
+            "In the Accept header, output lists several fields without quotes.",
+            'Accept text/csv; output="predicted_label,probabilities".',
+        )
     items = [(parse_options_header(item), quality) for item, quality in parse_accept_header(header)]
     accepted = [(media_range.lower(), quality) for (media_range, _parameters), quality in items]
     ranges = MIMEAccept(accepted)
     best = max(_offers(request_type, {name for name, _quality in accepted}), key=ranges.quality)  # the first
     quality = ranges.quality(best)
     if not quality:
-        raise RequestError(
-            406,
-            "not_acceptable",
-            "The Accept header allows none of the formats that the answer can have.",
-            f"Accept {_NAMED}.",
+        raise _not_acceptable(
+            "The Accept header allows none of the formats that the answer can have.", f"Accept {_NAMED}."
         )
     return AnswerType(best, _parameters_of(best, [options for options, _quality in items]))
+
+
+def _not_acceptable(cause: str, remedy: str) -> RequestError:
+    return RequestError(406, "not_acceptable", cause, remedy)
 
 
 def _normalised(accept: str) -> str:
@@ -179,9 +188,7 @@ def _parameters_of(name: str, accepted: list[tuple[str, dict[str, str]]]) -> dic
     parameters = {key.lower(): value for key, value in (found[0] if found else {}).items()}
     header = parameters["header"] = parameters.get("header", "").strip().lower()
     if header not in ("", PRESENT, ABSENT) or (header and name != CSV):
-        raise RequestError(
-            406,
-            "not_acceptable",
+        raise _not_acceptable(
             "In the Accept header, the parameter header is for text/csv, and either present or absent.",
             "Accept text/csv; header=present, or leave the parameter out.",
         )
