@@ -73,6 +73,7 @@ ASKS = {
     "no truncation": refused(JSON, inputs("a", truncation=False), "truncation"),
     "an unknown parameter": refused(JSON, inputs("a", temperature=0.5), "temperature"),
     "top_k of the wrong kind": refused(JSON, inputs("a", top_k=1.5), "top_k"),
+    "a parameter in the wrong place": refused(JSON, '{"inputs": "a", "top_k": 2}', '"parameters": {"top_k"'),
     "a misspelt field": refused(JSON, '{"input": "a"}', "inputs"),
     "a second text": refused(JSON, inputs([{"text": "a", "text_pair": "b"}]), "text_pair"),
     "a pair of texts": refused(JSON, inputs([["a", "b"]]), "several texts"),

@@ -27,7 +27,13 @@ from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.csv_tables import read_csv
 from bert_classifier.serving.http.foreign_bodies import refuse_foreign
 from bert_classifier.serving.http.media_types import CSV, JSON, NPY, PLAIN
-from bert_classifier.serving.http.parameters import Wanted, check_options, of_parameters, refuse_unknown
+from bert_classifier.serving.http.parameters import (
+    Wanted,
+    check_options,
+    of_parameters,
+    refuse_misplaced,
+    refuse_unknown,
+)
 from bert_classifier.serving.http.text_lines import read_plain_text
 
 _ANY_CSV = CsvForm()
@@ -151,6 +157,7 @@ class _JsonBody:
         """Return what an envelope holds; an object that is itself a record stands for one."""
         if not envelope.keys() & {*_ENVELOPE} and self._is_record(envelope):
             return envelope
+        refuse_misplaced(envelope)
         refuse_unknown(envelope, _ENVELOPE, "field", _SEND_INPUTS, "bad_request")
         names = [name for name in ("inputs", "instances") if name in envelope]
         if len(names) != 1:

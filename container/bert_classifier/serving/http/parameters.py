@@ -56,6 +56,16 @@ class Wanted:
         return min(int(self.top_k or 1), classes)
 
 
+def refuse_misplaced(envelope: Mapping[str, Any]) -> None:
+    """Raise 400 for a parameter that stands beside the texts, not in `parameters`."""
+    name = next((name for name in envelope if name in (*_OWN, *_HARMLESS)), None)
+    if name is not None:
+        raise _error(
+            f'The request has "{name}" beside its texts.',
+            f'Put it into "parameters": {{"inputs": "a text", "parameters": {{"{name}": …}}}}.',
+        )
+
+
 def of_parameters(parameters: Any, max_length: int = 0) -> Wanted | None:
     """Return what the `parameters` of a request or record ask for; None if they leave it open.
 
