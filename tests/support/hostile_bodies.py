@@ -2,11 +2,14 @@
 
 import base64
 import gzip
+import io
 import json
 import random
 import struct
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 CANARY = "kanarienvogel"  # in every part that a log could quote
 _WORDS = (
@@ -41,6 +44,25 @@ _RAW_JSON = (
     "[null,null]",
     "[" + '"",' * 20_000 + '""]', '{"inputs": {"inputs": {"inputs": "a"}}}', '{"features": [["a"]]}', "\x00",
     "{}", "[{}]",
+)  # fmt: skip
+
+
+_DTYPES = (
+    "<U5", "<U0", "|S5", "|S0", "|O", "<f8", ">U5", "=U5", "<U99999999999", "|V8", "<M8[s]", "|b1", "U",
+    CANARY,
+    [("a", "<U5")], [("a", "O")], ("<U5", (3,)),
+)  # fmt: skip
+_SHAPES = (
+    "(2,)", "(1,)", "()", "(0,)", "(2, 1)", "(1, 2)", "(99999999999999,)", "(-1,)",
+    "(9999999999, 9999999999)", "(True,)",
+    "(1.5,)", "[2]", "2", "('a',)", "(0, 99999999999999)", "(" * 300 + ")" * 300, "(" + "1," * 100 + ")",
+    "(2**99,)",
+    "(__import__('os'),)", "None", "(" + "9" * 5000 + ",)",
+)  # fmt: skip
+_NPY_HEADERS = (
+    "", "{", "{}", "[]", "\0" * 64, "9" * 5000, "{'descr': '<U5'}", "-" * 9000 + "1", f"'{CANARY}'",
+    "(" * 9000, "a.b",
+    "{'descr': '<U5', 'fortran_order': False, 'shape': (1,), 'more': 1}", "[" * 4000 + "]" * 4000,
 )  # fmt: skip
 
 
@@ -91,45 +113,46 @@ def csv(random_: random.Random) -> str:
 
 
 def npy(random_: random.Random) -> bytes:
-    """Return an array of numpy's format, honest or not: pickles, giant shapes, headers that are no literals."""
-    descr = random_.choice(
-        (
-            "<U5",
-            "<U0",
-            "|S5",
-            "|O",
-            "<f8",
-            ">U5",
-            "=U5",
-            "<U99999999999",
-            "|V8",
-            "<M8[s]",
-            "|b1",
-            "U",
-            CANARY,
-            [["a", "<U5"]],
-        )
+    """Return an array in numpy's format: an honest one, one with a byte changed, or one by hand."""
+    kind = random_.random()
+    if kind > 0.7:
+        return _npy_by_hand(random_)
+    words = np.array(random_.choices(_WORDS, k=random_.randrange(1, 6)))
+    array = random_.choice(
+        [
+            words,
+            words,
+            words.reshape(-1, 1),
+            words.reshape(1, -1),
+            words.astype(words.dtype.newbyteorder()),
+            np.char.encode(words, "utf-8", "surrogatepass"),
+            words.astype(object),
+            words[:0],
+            words[0],
+            np.zeros((2, 3), order="F"),
+        ]
     )
-    shape = random_.choice(
-        ("(2,)", "(1,)", "()", "(0,)", "(2, 1)", "(1, 2)", "(99999999999999,)", "(-1,)",
-        "(9999999999, 9999999999)", "(True,)",
-         "(1.5,)", "[2]", "2", "('a',)", "(" * 300 + ")" * 300, "(" + "1," * 100 + ")", "(2**99,)",
-         "(__import__('os'),)", "None")
-    )  # fmt: skip
-    order = random_.choice(("False", "False", "True", "1", "None", CANARY))
-    header = f"{{'descr': {descr!r}, 'fortran_order': {order}, 'shape': {shape}, }}"
-    if random_.random() < 0.15:
-        header = random_.choice(
-            ("", "{", "{}", "[]", "\0" * 64, "9" * 5000, header + "x", "-" * 9000 + "1", f"'{CANARY}'")
-        )
+    file = io.BytesIO()
+    np.save(file, array)
+    made = bytearray(file.getvalue())
+    if kind > 0.5:
+        made[random_.randrange(len(made))] = random_.randrange(256)
+    return bytes(made)
+
+
+def _npy_by_hand(random_: random.Random) -> bytes:
+    """Return a header that is honest or not, such as a giant shape, and data that do or do not belong to it."""
+    header = random_.choice(_NPY_HEADERS)
+    if random_.random() < 0.7:
+        descr, shape = repr(random_.choice(_DTYPES)), random_.choice(_SHAPES)
+        order = random_.choice(("False", "False", "True", "1", "None", CANARY))
+        header = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}"
     encoded = (header + "\n").encode("latin-1", "replace")
     version = random_.choice((1, 1, 1, 2, 3, 9, 0, 255))
     size = len(encoded) + random_.choice((0, 0, 0, 0, -5, 1000, 60_000))
-    length = (
-        struct.pack("<H", size % 65536)
-        if version == 1
-        else struct.pack("<I", random_.choice((size % 2**32, 2**32 - 1)))
-    )
+    length = struct.pack("<H", size % 65536)
+    if version != 1:
+        length = struct.pack("<I", random_.choice((size % 2**32, 2**32 - 1)))
     data = random_.choice((CANARY, "apple", "bread")).encode("utf-32-le") * random_.randrange(4)
     data += random_.choice((b"", b"", b"\x80\x04\x95.", random_.randbytes(40), b"\xff\xff\x11\x00" * 10))
     start = random_.choice((b"\x93NUMPY", b"\x93NUMPY", b"\x93NUMPY", b"PK\x03\x04", b"NUMPY", b""))

@@ -86,18 +86,20 @@ _HEADERS = (
 
 
 def hostile_request(random_: random.Random) -> bytes:
-    """Return the bytes of one request."""
+    """Return the bytes of one request; in half of them only the body and Accept are hostile."""
     kind = random_.choice(tuple(BODIES))
     made = BODIES[kind](random_)
     body = made if isinstance(made, bytes) else made.encode("utf-8", "surrogatepass")
-    # Mostly the body's own type, so that its reader is reached, else any.
-    media_type = kind if random_.random() < 0.6 else random_.choice((*BODIES, *_TYPES))
-    headers = [
-        f"Content-Type: {media_type}",
-        *random_.choices(_HEADERS, k=random_.choice((0, 0, 0, 1, 1, 2, 4))),
-    ]
+    accepted = random_.choice((*BODIES, *_ACCEPTS))
     if random_.random() < 0.5:
-        headers.append(f"Accept: {random_.choice((*BODIES, *_ACCEPTS))}")
+        headers = [f"Content-Type: {kind}", "Host: a", f"Content-Length: {len(body)}"]
+        headers += [f"Accept: {accepted}"] if random_.random() < 0.3 else []
+        return _assembled("POST /invocations HTTP/1.1", headers, body)
+    headers = [
+        f"Content-Type: {random_.choice((kind, *BODIES, *_TYPES))}",
+        f"Accept: {accepted}",
+        *random_.choices(_HEADERS, k=random_.choice((0, 0, 1, 1, 2, 4))),
+    ]
     if random_.random() < 0.95:
         headers.append("Host: a")
     framing = random_.random()
@@ -109,8 +111,12 @@ def hostile_request(random_: random.Random) -> bytes:
         body = _chunked(body, random_)
     random_.shuffle(headers)
     line = f"{random_.choice(_METHODS)} {random_.choice(_PATHS)} {random_.choice(_VERSIONS)}"
-    request = "\r\n".join([line, *headers, "", ""]).encode("latin-1", "replace") + body
-    return _damaged(request, random_) if random_.random() < 0.15 else request
+    request = _assembled(line, headers, body)
+    return _damaged(request, random_) if random_.random() < 0.25 else request
+
+
+def _assembled(line: str, headers: list[str], body: bytes) -> bytes:
+    return "\r\n".join([line, *headers, "", ""]).encode("latin-1", "replace") + body
 
 
 def _chunked(body: bytes, random_: random.Random) -> bytes:
@@ -121,18 +127,9 @@ def _chunked(body: bytes, random_: random.Random) -> bytes:
         extension = random_.choice((b"", b"", f";{CANARY}=1".encode(), b' ; a = "b"'))
         chunks = b"".join(b"%x" % len(part) + extension + b"\r\n" + part + b"\r\n" for part in parts)
         return chunks + b"0\r\n" + random_.choice((b"", b"", b"X: a\r\n", b"Host: b\r\n", b"X\r\n")) + b"\r\n"
+    right = f"{len(body):x}"
     size = random_.choice(
-        [
-            f"{len(body):x}",
-            f"{len(body) + 1:x}",
-            "zz",
-            "-1",
-            "f" * 20,
-            f"{len(body):x};{CANARY}",
-            "0" * 9000,
-            "+1",
-            "0x1",
-        ]
+        (right, f"{len(body) + 1:x}", "zz", "-1", "f" * 20, f"{right};{CANARY}", "0" * 9000, "+1", "0x1")
     )
     return size.encode() + b"\r\n" + body + random_.choice([b"\r\n0\r\n\r\n", b"\r\n", b"XX0\r\n\r\n"])
 
