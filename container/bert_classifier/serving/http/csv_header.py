@@ -85,12 +85,15 @@ def refuse_doubtful(sample: Sample, form: CsvForm) -> None:
     """Refuse a first row that looks like a header, but not to the rows below it.
 
     Raises:
-        RequestError: 400 when there are none, when most of them are of another width, or when one has the same cell.
+        RequestError: 400 when the row cannot be read, when there are none below it, when most of these are of another
+            width, or when one has the same cell.
     """
-    header, rows = sample.rows[0], sample.rows[1:]
+    header, rows = sample.rows[0] if sample.rows else [], sample.rows[1:]
     width = len(header)
     what = ""
-    if not rows and sample.error is None:
+    if not header:  # such as one with a NUL
+        what = "it cannot be read"
+    elif not rows and sample.error is None:
         what = "there is no row below it"
     elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows):
         what = f"most rows have not as many cells as it, {width}"

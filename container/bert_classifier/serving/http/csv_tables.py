@@ -167,12 +167,12 @@ def _headed(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows | None:
         return None
     others = [delimiter for delimiter in likely if delimiter not in DELIMITERS]
     dialect, sample = _sampled(lines, header_settings(form.fields, others[0] if others else ""))
-    if form.header != PRESENT and sample.rows:
-        refuse_doubtful(sample, form)
     dialect = without_skipped(lines, dialect)
     header = next((cells for _, cells in rows_of(lines, dialect) if is_filled(cells)), [])
     if isinstance(header, RecordError):
         raise bad_csv(f"The header row cannot be read ({header.error}).", "Correct the row.")
+    if form.header != PRESENT:
+        refuse_doubtful(sample, form)
     names = [name.strip().removeprefix("\ufeff") for name in header]
     if len(names) < 2:
         if names:
