@@ -96,7 +96,7 @@ def test_rows_that_do_not_fit_are_answered_in_their_place():
     ("body", "why"),
     [
         ("text\n", "there is no row below it"),
-        ("\0,text,label\n", "it cannot be read"),
+        pytest.param("\0,text,label\n", "it cannot be read", id="NUL"),
         ("text, created_at\nplease help\nhello\n", "most rows have not as many cells as it, 2"),
         ("review\nhotel\nreview\n", "its names occur in other rows too"),
     ],
