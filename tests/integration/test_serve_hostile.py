@@ -89,7 +89,8 @@ def test_hostile_requests(server, requests):
 def test_hostile_requests_under_settings(tmp_path, settings):
     """Whatever the bodies and answers are set to look like."""
     make_artifact(tmp_path / "model")
-    with ServingProcess(tmp_path, tmp_path / "log", sagemaker_max_payload_in_mb=1, **settings) as process:
+    limits = {"sagemaker_max_payload_in_mb": 1, "serving_max_records": 8}
+    with ServingProcess(tmp_path, tmp_path / "log", **limits, **settings) as process:
         process.wait_until_ready()
         _survives(process, 4_000)
 
