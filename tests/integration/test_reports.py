@@ -113,25 +113,47 @@ def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
     assert (root / "output" / "data" / "evaluation.json").is_file()
 
 
-@pytest.mark.slow
-def test_a_new_threshold_needs_no_new_training(undisturbed, tmp_path):
-    """What decides only how scores are answered or the page looks can be changed: the run is exported again."""
-    root = tmp_path / "ml"
+def exported_again(undisturbed: Path, root: Path, changes: dict[str, str]) -> str:
+    """Start the finished run again in a folder of its own with changed settings; return the log."""
     (root / "input" / "config").mkdir(parents=True)
     (root / "input" / "data").symlink_to(undisturbed / "input" / "data")
     (root / "checkpoints").symlink_to(undisturbed / "checkpoints")
     settings = json.loads((undisturbed / "input" / "config" / "hyperparameters.json").read_text())
     del settings["target_accuracy"]
-    settings |= {"abstain_below": "0.75", "page_examples": "2"}
     for path in (undisturbed / "input" / "config").iterdir():
         (root / "input" / "config" / path.name).write_bytes(path.read_bytes())
-    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings))
+    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings | changes))
     outcome = train_as_process(root)
     assert outcome.code == 0, outcome.log
     assert "run already finished" in outcome.log
+    return outcome.log
+
+
+def test_a_target_that_validation_cannot_show_is_told_of_first_and_last(undisturbed, tmp_path):
+    """Before the work and after it; the artifact and evaluation.json say what it would take."""
+    log = exported_again(undisturbed, tmp_path / "ml", {"target_accuracy": "0.999"})
+    texts = "2,995 validation texts even if all answers were right, and there are "
+    assert (
+        f"WARNING target_accuracy=0.999 will give no threshold: with 95% confidence it needs at least {texts}"
+        in log
+    )
+    assert f"cannot be guaranteed: with 95% confidence it needs at least {texts}" in log
+    info = json.loads((tmp_path / "ml" / "model" / "training.json").read_text())
+    assert info["abstain_below"] == 0
+    assert (info["guarantee"]["threshold"], info["guarantee"]["needed_texts"]) == (None, 2995)
+    quality = json.loads((tmp_path / "ml" / "output" / "data" / "evaluation.json").read_text())
+    assert quality["multiclass_classification_metrics"]["accuracy_bound"]["value"] == 0
+
+
+@pytest.mark.slow
+def test_a_new_threshold_needs_no_new_training(undisturbed, tmp_path):
+    """What decides only how scores are answered or the page looks can be changed: the run is exported again."""
+    root = tmp_path / "ml"
+    exported_again(undisturbed, root, {"abstain_below": "0.75", "page_examples": "2"})
     before, after = (json.loads((r / "model" / "training.json").read_text()) for r in (undisturbed, root))
     assert after["abstain_below"] == 0.75
     assert len(after["page_examples"]) == 2
     assert "page_examples" not in before
+    assert ("guarantee" in before, "guarantee" in after) == (True, False)
     assert after["run_fingerprint"] == before["run_fingerprint"]
     assert after["lives"] == before["lives"]

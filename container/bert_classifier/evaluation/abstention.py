@@ -38,15 +38,11 @@ class CoverageCurve:
         reached = int((self.thresholds >= threshold).sum())
         return (int(self.accepted[reached - 1]), int(self.right[reached - 1])) if reached else (0, 0)
 
-    def threshold_for(self, target: float) -> float | None:
-        """Return the lowest threshold at which this fraction of predictions is correct; None if there is none.
+    def threshold_after(self, last: int) -> float:
+        """Return the threshold that scores reach up to index `last`, and no lower ones.
 
         It lies half-way to the next lower score, so that rounding moves no text across it; 0 if all get a label.
         """
-        reached = np.flatnonzero(self.right >= target * self.accepted)
-        if not len(reached):
-            return None
-        last = int(reached[-1])
         if last == len(self.thresholds) - 1:
             return 0.0
         upper, lower = float(self.thresholds[last]), float(self.thresholds[last + 1])

@@ -46,7 +46,9 @@ def remove_outputs(folder: Path) -> None:
 
 
 def _write_evaluation(path: Path, context: ReportContext) -> None:
-    quality = model_quality(context.channel, context.labels, context.result, context.scores, context.positive)
+    guarantee = context.evaluation.guarantee
+    more = {**context.scores, **(guarantee.metrics if guarantee else {})}
+    quality = model_quality(context.channel, context.labels, context.result, more, context.positive)
     write_json(path, quality)
 
 

@@ -9,13 +9,11 @@ import numpy as np
 
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
+from bert_classifier.evaluation.guarantee import Guarantee, guarantee
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
-
-FEW_ANSWERS = 30  # the accuracy of fewer says little about other texts
-_LEAST_COVERAGE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +23,18 @@ class EvaluationResult:
     Attributes:
         temperature: divisor of the logits.
         abstain_below: score below which a text gets no label; 0 = never.
-        warnings: sentences about the threshold.
+        guarantee: what target_accuracy comes to on validation; None if it is not set.
     """
 
     results: Mapping[str, Evaluation]
     temperature: Temperature
     abstain_below: float
-    warnings: Sequence[str] = ()
+    guarantee: Guarantee | None = None
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences about the threshold."""
+        return [self.guarantee.warning] if self.guarantee and self.guarantee.warning else []
 
     @property
     def channel(self) -> str:
@@ -51,6 +54,7 @@ class EvaluationResult:
         low, high = wilson_interval(int(result.confusion.trace()), result.count)
         before, after = (calibration_scores(result, t) for t in (1.0, self.temperature.value))
         accepted, right = self.curve(channel).at(self.abstain_below)
+        answered_low, answered_high = wilson_interval(right, accepted)
         return {
             "texts": result.count,
             "accuracy": result.accuracy,
@@ -65,6 +69,8 @@ class EvaluationResult:
             "ece_uncalibrated": before["ece"],
             "coverage": accepted / max(1, result.count),
             "accuracy_of_answered": right / max(1, accepted),
+            "accuracy_of_answered_low": answered_low,
+            "accuracy_of_answered_high": answered_high,
         }
 
     def curve(self, channel: str) -> CoverageCurve:
@@ -91,7 +97,7 @@ def assess(
 
     Args:
         abstain_below: the threshold if target_accuracy is 0.
-        target_accuracy: accuracy to reach on the validation texts that get a label; 0 = not set.
+        target_accuracy: accuracy of the labels of new texts, which the threshold is to guarantee; 0 = not set.
     """
     results = {name: _finite(name, result) for name, result in results.items()}
     temperature = fit_temperature(results["validation"])
@@ -100,29 +106,7 @@ def assess(
     evaluation = EvaluationResult(results, temperature, abstain_below)
     if not target_accuracy:
         return evaluation
-    curve = evaluation.curve("validation")
-    threshold = curve.threshold_for(target_accuracy)
-    warning = _doubt_about_threshold(curve, threshold, target_accuracy)
-    return dataclasses.replace(
-        evaluation, abstain_below=threshold or 0.0, warnings=[warning] if warning else []
-    )
-
-
-def _doubt_about_threshold(curve: CoverageCurve, threshold: float | None, target: float) -> str:
-    """Return why a fitted threshold may not generalize or costs most labels; "" if neither."""
-    wanted = f"target_accuracy={target:g}"
-    if threshold is None:
-        return f"{wanted} is not reached on validation at any threshold: every text gets a label."
-    (answered, right), texts = curve.at(threshold), int(curve.accepted[-1])
-    found = (
-        f"{wanted} gives the threshold {threshold:g}, which {answered} of {texts} validation texts reach,"
-        f" {right} of them predicted correctly"
-    )
-    cost = (
-        f": {1 - answered / texts:.0%} of the texts get no label"
-        if answered < _LEAST_COVERAGE * texts
-        else ""
-    )
-    if answered < FEW_ANSWERS:
-        return f"{found}{cost}. These are too few to generalize: add validation texts, or set abstain_below."
-    return f"{found}{cost}. Lower target_accuracy, or train a better model." if cost else ""
+    guaranteed = guarantee(evaluation.curve("validation"), target_accuracy)
+    if guaranteed.threshold is not None:
+        logger.info("%s", guaranteed.sentence)
+    return dataclasses.replace(evaluation, abstain_below=guaranteed.threshold or 0.0, guarantee=guaranteed)

@@ -96,8 +96,8 @@ class TrainConfig:
         0.0, 0, 1, "Answer without a label where the score is lower; 0 = every text gets one.")
     target_accuracy: float = number(
         0.0, 0, 1,
-        "Instead of abstain_below: pick the lowest threshold at which this fraction of validation predictions is "
-        "correct.")
+        "Instead of abstain_below: pick the lowest threshold above which this fraction of the labels is right on new "
+        "texts too, with 95 % confidence.")
     checkpoint_interval_seconds: int = integer(
         300, 1, 86_400,
         "Seconds between checkpoints; longer if saving would take more than 2 % of the time.")

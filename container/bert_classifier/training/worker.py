@@ -19,6 +19,7 @@ from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import CUT_SETTINGS
 from bert_classifier.errors import PlatformError
+from bert_classifier.evaluation.guarantee import shortage_of_texts
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.job.config import TrainConfig
@@ -104,6 +105,7 @@ class Job:
             **{name: getattr(config, name) for name in CUT_SETTINGS},
             "temperature": evaluation.temperature.value if evaluation else 1.0,
             "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
+            **({"guarantee": evaluation.guarantee.facts} if evaluation and evaluation.guarantee else {}),
             "is_complete": self.trainer.is_finished and set(self.results) == set(self.evaluated_channels),
             "run_fingerprint": self.manager.fingerprint,
             "steps": state.step,
@@ -268,7 +270,14 @@ def _build(
     encoder = encoder_of(config, environment, model)
     logger.info("%s", encoder_line(encoder))
     _log_plan(trainer, manager.threads)
+    _warn(_doubts_about_target(config.target_accuracy, len(prepared.splits["validation"].targets)))
     return Job(config, environment, prepared, model, tokenizer, trainer, manager, encoder)
+
+
+def _doubts_about_target(target: float, texts: int) -> list[str]:
+    """Return why a target accuracy cannot be guaranteed however well the training goes; empty if it can."""
+    shortage = shortage_of_texts(target, texts) if target else ""
+    return [f"target_accuracy={target:g} will give no threshold: {shortage}."] if shortage else []
 
 
 def _log_plan(trainer: Trainer, threads: int) -> None:

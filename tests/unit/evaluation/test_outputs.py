@@ -16,7 +16,7 @@ from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.outputs import OUTPUTS, remove_outputs, write_outputs
-from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.evaluation.result import EvaluationResult, assess
 from support.evaluations import evaluation_of
 from support.reports import HOSTILE, report_context
 
@@ -176,16 +176,33 @@ def test_few_texts_have_no_curve_of_abstaining(tmp_path):
     assert "No curve of accuracy" not in some
 
 
-def test_the_table_of_abstaining_says_how_many_texts_it_rests_on(tmp_path):
-    """Three sure and right answers, 17 wrong ones: 99.9 % is reached by 3 texts, which is no promise."""
-    parts = (evaluation_of([(0, 0)] * 3, 3, margin=8.0), evaluation_of([(1, 0)] * 17, 3))
+def test_the_table_of_abstaining_has_thresholds_that_hold_on_new_texts(tmp_path):
+    """80 sure and right answers, 20 wrong ones: enough for 95 %; for more the table says what it takes."""
+    parts = (evaluation_of([(0, 0)] * 80, 3, margin=8.0), evaluation_of([(1, 0)] * 20, 3))
     result = Evaluation(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logits", "targets")))
     evaluation = EvaluationResult({"validation": result}, Temperature(1.0, "few"), 0.0)
-    write_outputs(tmp_path, report_context(count=20, evaluation=evaluation))
+    write_outputs(tmp_path, report_context(count=100, evaluation=evaluation))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "of these correct</th>" in page
-    assert page.count("3 of 3</td>") == 5
-    assert "fewer than 30 texts promises little" in page
+    assert '80 of 80</td>\n<td class="number">95.4\u00a0% to 100.0\u00a0%</td>' in page
+    assert page.count("of 80</td>") == 1
+    for needed in (149, 299, 598, 2995):
+        assert f"needs at least {needed:,} texts</td>" in page
+    assert "with\n95\u00a0% confidence in each row by itself" in page
+    assert "gives the threshold" not in page
+
+
+def test_a_guarantee_is_told_in_report_and_evaluation(tmp_path):
+    """The sentence of the log stands beside the curve; the bound is a metric of evaluation.json."""
+    validation = evaluation_of([(0, 0)] * 100, 3, margin=8.0)
+    evaluation = assess({"validation": validation}, abstain_below=0.0, target_accuracy=0.95)
+    write_outputs(tmp_path, report_context(count=100, evaluation=evaluation))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "which 100 of 100 validation texts reach (100.0%), 100 of them right" in page
+    metrics = json.loads((tmp_path / "evaluation.json").read_text())["multiclass_classification_metrics"]
+    assert metrics["target_accuracy"]["value"] == 0.95
+    assert metrics["target_confidence"]["value"] == 0.95
+    assert metrics["accuracy_bound"]["value"] == pytest.approx(0.05 ** (1 / 100))
+    assert metrics["accuracy_of_answered_low"]["value"] == pytest.approx(0.963, abs=1e-3)
 
 
 def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):

@@ -31,12 +31,24 @@ def test_summaries_hold_the_headline_numbers():
     assert scores["ece"] < scores["ece_uncalibrated"]
 
 
-def test_target_accuracy_is_reached_by_abstaining():
-    """To be right in 95 % the unsure texts get no label; the threshold lies between the two scores."""
-    evaluation = assess({"validation": MIXED, "test": MIXED}, abstain_below=0.0, target_accuracy=0.95)
+def test_target_accuracy_is_reached_by_abstaining(caplog):
+    """To be right in 90 % the unsure texts get no label; the threshold lies between the two scores, and is told of."""
+    with caplog.at_level(logging.INFO, "bert_classifier"):
+        evaluation = assess({"validation": MIXED, "test": MIXED}, abstain_below=0.0, target_accuracy=0.9)
     scores = evaluation.summaries["test"]
     assert (scores["coverage"], scores["accuracy_of_answered"]) == (0.8, 1.0)
+    interval = scores["accuracy_of_answered_low"], scores["accuracy_of_answered_high"]
+    assert interval == pytest.approx(wilson_interval(40, 40))
     assert 0.4 < evaluation.abstain_below < 0.999
+    assert evaluation.guarantee.threshold == evaluation.abstain_below
+    assert "40 of 50 validation texts reach (80.0%), 40 of them right: 100.00%" in caplog.text
+
+
+def test_a_point_estimate_is_not_enough():
+    """All 40 sure texts are right, and still 95 % on new texts would take 59 of them."""
+    evaluation = assess({"validation": MIXED}, abstain_below=0.0, target_accuracy=0.95)
+    assert evaluation.abstain_below == 0.0
+    assert evaluation.guarantee.needed == 59
 
 
 def test_an_unreachable_target_is_warned_of_and_abstains_from_nothing():
@@ -45,7 +57,8 @@ def test_an_unreachable_target_is_warned_of_and_abstains_from_nothing():
     evaluation = assess({"validation": wrong}, abstain_below=0.0, target_accuracy=0.5)
     assert evaluation.abstain_below == 0.0
     assert evaluation.warnings == [
-        "target_accuracy=0.5 is not reached on validation at any threshold: every text gets a label."
+        "target_accuracy=0.5 cannot be guaranteed: at no threshold are the labels of the 40 validation texts right that"
+        " often. Every text gets a label. Add validation texts, lower target_accuracy, or train a better model."
     ]
 
 
@@ -58,15 +71,14 @@ def mixed(sure: int, unsure: int) -> Evaluation:
 @pytest.mark.parametrize(
     ("sure", "unsure", "words"),
     [
-        (3, 17, ["3 of 20 validation texts reach, 3 of them predicted correctly: 85% of the texts get no label."]),
-        (20, 5, ["which 20 of 25 validation texts reach, 20 of them predicted correctly. These are too few to"]),
-        (6, 0, ["gives the threshold 0, which 6 of 6 validation texts reach"]),
-        (40, 60, ["40 of 100 validation texts reach, 40 of them predicted correctly: 60% of the texts get no label."]),
+        (3, 17, ["with 95% confidence it needs at least 29 validation texts even if all answers were right"]),
+        (25, 75, ["would need about 620 validation texts at this accuracy, and there are 100. Every text"]),
+        (40, 60, ["costs most labels: 60% of the validation texts get none. Add validation texts, lower"]),
         (40, 40, []),
     ],
 )  # fmt: skip
-def test_a_threshold_says_what_it_rests_on(sure, unsure, words):
-    """With fewer than 30 answers behind it, or where most texts get no label."""
+def test_a_threshold_says_what_it_costs(sure, unsure, words):
+    """Where there is none, or where most texts get no label."""
     warnings = assess({"validation": mixed(sure, unsure)}, abstain_below=0.0, target_accuracy=0.9).warnings
     assert len(warnings) == len(words)
     assert all(part in warning for part, warning in zip(words, warnings, strict=True))
@@ -74,7 +86,7 @@ def test_a_threshold_says_what_it_rests_on(sure, unsure, words):
 
 def test_a_threshold_set_by_hand_is_not_judged():
     """Who sets it knows why."""
-    assert assess({"validation": mixed(3, 17)}, abstain_below=0.9, target_accuracy=0.0).warnings == ()
+    assert assess({"validation": mixed(3, 17)}, abstain_below=0.9, target_accuracy=0.0).warnings == []
 
 
 def test_a_threshold_of_ones_own_is_kept():

@@ -9,10 +9,10 @@ from markupsafe import Markup
 from bert_classifier.data.understood import classes_line, entries_of
 from bert_classifier.evaluation.abstention import CoverageCurve
 from bert_classifier.evaluation.calibration import reliability, softmax
+from bert_classifier.evaluation.guarantee import CONFIDENCE, guarantee
 from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.report.render import render
-from bert_classifier.evaluation.result import FEW_ANSWERS
 
 _MAX_MATRIX_CLASSES = 30  # with more, the confusion matrix is a plot
 _MAX_PAIRS = 15
@@ -47,6 +47,8 @@ def render_training_report(context: ReportContext) -> str:
         reliability=_reliability_plots(context),
         calibration=_calibration(context),
         coverage=_coverage(evaluation.curve(context.channel), evaluation.abstain_below),
+        guarantee=evaluation.guarantee,
+        confidence=CONFIDENCE,
         rows=context.records,
         mistakes=context.mistakes,
         label_errors=context.label_errors,
@@ -152,20 +154,7 @@ def _coverage(curve: CoverageCurve, abstain_below: float) -> dict[str, Any]:
     return {
         "plot": plots.coverage_plot(curve, abstain_below),
         "why_no_plot": why,
-        "rows": [_coverage_row(curve, target) for target in _TARGETS],
-        "few": FEW_ANSWERS,
-    }
-
-
-def _coverage_row(curve: CoverageCurve, target: float) -> dict[str, Any]:
-    threshold = curve.threshold_for(target)
-    accepted, right = (0, 0) if threshold is None else curve.at(threshold)
-    return {
-        "target": target,
-        "threshold": threshold,
-        "share": accepted / int(curve.accepted[-1]),
-        "accepted": accepted,
-        "right": right,
+        "rows": [guarantee(curve, target) for target in _TARGETS],
     }
 
 
