@@ -40,6 +40,7 @@ def test_target_accuracy_is_reached_by_abstaining(caplog):
     interval = scores["accuracy_of_answered_low"], scores["accuracy_of_answered_high"]
     assert interval == pytest.approx(wilson_interval(40, 40))
     assert 0.4 < evaluation.abstain_below < 0.999
+    assert evaluation.guarantee is not None
     assert evaluation.guarantee.threshold == evaluation.abstain_below
     assert "40 of 50 validation texts reach (80.0%), 40 of them right: 100.00%" in caplog.text
 
@@ -48,6 +49,7 @@ def test_a_point_estimate_is_not_enough():
     """All 40 sure texts are right, and still 95 % on new texts would take 59 of them."""
     evaluation = assess({"validation": MIXED}, abstain_below=0.0, target_accuracy=0.95)
     assert evaluation.abstain_below == 0.0
+    assert evaluation.guarantee is not None
     assert evaluation.guarantee.needed == 59
 
 
