@@ -68,7 +68,7 @@ def test_a_file_is_sent_as_it_is(aws, endpoint, tmp_path):
         ("train.tsv", b"label\ttext\n7\tone\n", (), "text/csv", b"label\ttext\n7\tone\n"),
         ("a.json", b'[{"text": "one"}]', (), "application/json", b'[{"text": "one"}]'),
         ("a.csv", b'"odd" row\n', (), "text/csv", b'"odd" row\n'),
-        ("a.csv.gz", gzip.compress(b"label,text\n7,one\n3,\n"), (), "application/jsonlines", LINES),
+        ("a.csv.gz", gzip.compress(b"label,text\n7,one\n3,\n", mtime=0), (), "application/jsonlines", LINES),
         ("a.csv", "label,text\n7,one\n3,\n".encode("utf-16"), (), "application/jsonlines", LINES),
         ("a.txt", b"__label__A one\n__label__B\n", (), "application/jsonlines", LINES),
         (
