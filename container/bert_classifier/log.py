@@ -23,7 +23,7 @@ def _printable(text: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def configure(level: str = "INFO", stream: TextIO | None = None, prefix: str = "") -> None:
+def configure(level: str | int = "INFO", stream: TextIO | None = None, prefix: str = "") -> None:
     """Send the package's log to `stream` (default: standard output) at `level`, `prefix` before each message."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_Formatter(f"%(asctime)s %(levelname)s {prefix}%(message)s", "%Y-%m-%dT%H:%M:%S"))

@@ -129,7 +129,11 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
         "Channel train is declared, but",
     ),
     "empty train channel": (lambda root: (root / TRAIN).unlink(), 2, "it is empty"),
-    "packed": (replace_train("train.csv.zip", gzip.compress(b"1,a,b\n")), 2, "it holds train.csv.zip"),
+    "packed": (
+        replace_train("train.csv.zip", gzip.compress(b"1,a,b\n", mtime=0)),
+        2,
+        "it holds train.csv.zip",
+    ),
     "Parquet": (replace_train("train.parquet", b"PAR1"), 2, "train.parquet is Parquet, but its end"),
     "header without columns known": (
         replace_train("train.csv", b"label,body,label\n"),

@@ -256,6 +256,8 @@ class ServeConfig:
         "", "Media type of answers where a request has no Accept header, or */*; default: that of the request.")
     serving_stall_timeout: int = integer(
         300, 1, 3600, "Seconds after which a forward pass counts as stuck and the process is replaced.")
+    sagemaker_container_log_level: int = integer(
+        20, 0, 50, "Least level of the log, as Python numbers them: 10 debug, 20 info, 30 warning, 40 error.")
     serving_access_log: bool = boolean(True, "Log one JSON line per request, without its texts.")
     sagemaker_batch: bool = boolean(False, "Set by batch transform, whose defaults then apply.")
     sagemaker_multi_model: bool = boolean(False, "Set by multi-model endpoints, which are refused.")
@@ -271,6 +273,8 @@ class ServeConfig:
         raw = {name: environ[name.upper()] for name in specs(cls) if environ.get(name.upper())}
         values, mistakes = parse_values(cls, raw, "environment variable", spelling=str.upper)
         mistakes += unknown_variables(environ, specs(cls))
+        if values.get("serving_top_k") and values.get("sagemaker_inference_output"):
+            mistakes.append("SERVING_TOP_K and SAGEMAKER_INFERENCE_OUTPUT are both set, but one replaces the other")
         if values.get("sagemaker_multi_model"):
             mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model per endpoint")
         refuse(mistakes, "Correct the model's environment.")

@@ -51,7 +51,7 @@ def near_misses(environ: Mapping[str, str], known: Iterable[str]) -> list[str]:
     SageMaker itself sets many variables with that prefix, so an unknown one is not a mistake.
     """
     settings = [name.upper() for name in known if name.upper().startswith(_SAGEMAKERS)]
-    others = _given(environ, _SAGEMAKERS, settings)
+    others = [name for name in _given(environ, _SAGEMAKERS, settings) if name not in _OF_OTHERS]
     close = {name: difflib.get_close_matches(name.upper(), settings, n=1, cutoff=_NEAR) for name in others}
     doubts = [f"{shown(name)} has no effect, did you mean {near[0]}?" for name, near in close.items() if near]
     links = [name for name, value in environ.items() if value and _is_service_link(name, value)]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from bert_classifier import __version__
@@ -35,6 +35,7 @@ class Metrics:
     """The metrics of one worker process, all initialised at the start."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # bert_start_time_seconds says it for all
         self._registry = CollectorRegistry()
         own: Any = {"registry": self._registry, "namespace": "bert"}
         self._requests = Counter(

@@ -31,8 +31,8 @@ from bert_classifier.job.settings import specs
 from bert_classifier.job.temporary_files import temporary_files
 from bert_classifier.job.variables import near_misses, without_effect
 from bert_classifier.serving.http import access_log, answers
+from bert_classifier.serving.http.accept import check_default_accept
 from bert_classifier.serving.http.app import create_app
-from bert_classifier.serving.http.invocations import check_default_accept
 from bert_classifier.serving.metrics import OTHER, Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.model.service import ModelService
@@ -69,6 +69,7 @@ def main(environ: MutableMapping[str, str], foreign: Sequence[str] = ()) -> int:
         logger.info("ignoring variables of other programs: %s", ", ".join(foreign))
     try:
         config = ServeConfig.from_environ(environ)
+        log.configure(config.sagemaker_container_log_level)
         for doubt in (*near_misses(environ, specs(ServeConfig)), *without_effect(environ)):
             logger.warning("environment variable %s", doubt)
         check_default_accept(config)

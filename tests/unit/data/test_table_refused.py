@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
     ),
     "half a gzip": (
         "data.csv.gz",
-        gzip.compress(JSON_LINES.encode())[:-50],
+        gzip.compress(JSON_LINES.encode(), mtime=0)[:-50],
         {},
         ("gzip, but damaged or cut off",),
     ),

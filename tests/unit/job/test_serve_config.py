@@ -20,6 +20,7 @@ def test_serve_defaults():
 def test_serve_settings_come_from_capitals_only():
     """A setting is read from the variable of its name in capitals; an empty one counts as unset."""
     words = {"serving_precision": "bf16", "serving_access_log": "false", "serving_abstain_below": "0.64"}
+    words["sagemaker_container_log_level"] = "30"
     others = {"sagemaker_batch", "sagemaker_multi_model", "sagemaker_inference_output"}
     for name in set(specs(ServeConfig)) - others:
         value = words.get(name, "64")
@@ -31,10 +32,11 @@ def test_serve_settings_come_from_capitals_only():
 
 def test_serve_answers_as_the_environment_says():
     """The number of classes may be all, and AWS' fields of an answer are a list in its order."""
-    environ = {"SERVING_TOP_K": "All", "SAGEMAKER_INFERENCE_OUTPUT": "probabilities, Predicted_Label"}
-    config = ServeConfig.from_environ(environ)
-    assert config.serving_top_k == "all"
-    assert config.sagemaker_inference_output == ("probabilities", "predicted_label")
+    fields = {"SAGEMAKER_INFERENCE_OUTPUT": "probabilities, Predicted_Label"}
+    assert ServeConfig.from_environ(fields).sagemaker_inference_output == ("probabilities", "predicted_label")
+    assert ServeConfig.from_environ({"SERVING_TOP_K": "All"}).serving_top_k == "all"
+    with pytest.raises(UserError, match="one replaces the other"):
+        ServeConfig.from_environ({**fields, "SERVING_TOP_K": "2"})
     for name, wrong in (
         ("SERVING_TOP_K", "0"),
         ("SERVING_TOP_K", "-1"),
@@ -154,12 +156,13 @@ def test_a_service_of_kubernetes_called_serving_is_passed_over():
 def test_variables_of_other_containers_are_named():
     """They would do something in AWS' own containers, and do nothing here; an empty one is not set."""
     environ = {
-        "HF_TASK": "text-classification",
+        "SAGEMAKER_INFERENCE_INPUT": "text",
         "TS_MAX_REQUEST_SIZE": "1",
         "SAGEMAKER_PROGRAM": "",
         "PATH": "/bin",
     }
     assert without_effect(environ) == [
-        "HF_TASK has no effect: the task is to classify texts",
+        "SAGEMAKER_INFERENCE_INPUT has no effect: a request holds texts",
         "'TS_MAX_REQUEST_SIZE' has no effect: it is for another server",
     ]
+    assert near_misses(environ, specs(ServeConfig)) == []

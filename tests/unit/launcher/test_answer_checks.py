@@ -5,8 +5,8 @@ import pytest
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.findings import Severity
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
-from bert_classifier.serving.http.codec import Query
 from bert_classifier.serving.http.parameters import Wanted
+from bert_classifier.serving.http.query import Query
 from launcher.aws.s3 import Location
 from launcher.checks.answers import answer_columns, answer_variables, check_answers
 from launcher.checks.transform import environment_of

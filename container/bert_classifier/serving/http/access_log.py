@@ -21,6 +21,7 @@ _INFERENCE_ID = re.compile(r"[!-~][ -~]{0,63}")  # as the API of SageMaker defin
 # AWS documents the first for streams only; the others are what its services and load balancers add.
 _REQUEST_IDS = ("HTTP_X_AMZN_SAGEMAKER_REQUEST_ID", "HTTP_X_AMZN_REQUESTID", "HTTP_X_AMZN_TRACE_ID")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
 
 
@@ -37,7 +38,7 @@ class Entry:
     """A line of the log.
 
     It always has time, method, path, status, bytes_in, bytes_out and milliseconds; further fields where they are known.
-    An unknown path is "-", since the caller may put anything there.
+    An unknown path or method is "-", since the caller may put anything there.
     """
 
     def __init__(self, fields: dict[str, Any], observation: Observation) -> None:
@@ -59,7 +60,8 @@ class Entry:
     def of_current_request(cls, response: Response, observation: Observation) -> "Entry":
         """Return the entry for Flask's current request and its answer."""
         rule = request.url_rule
-        method, path = ("-", "-") if rule is None else (request.method, rule.rule)
+        method = request.method if request.method in _METHODS else "-"
+        path = "-" if rule is None else rule.rule
         status, bytes_in, bytes_out = response.status_code, request.content_length, response.content_length
         fields = _fields(method, path, status, bytes_in, bytes_out, response.mimetype)
         environ = request.environ

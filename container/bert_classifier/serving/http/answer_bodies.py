@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import npy
 from bert_classifier.serving.http.body_records import RecordError
-from bert_classifier.serving.http.codec import Query
 from bert_classifier.serving.http.media_types import CSV, JSON, NPY
 from bert_classifier.serving.http.parameters import Wanted
+from bert_classifier.serving.http.query import Query
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 _BEST = Wanted()
+_MOST_NUMBERS = 10_000_000
 _ERROR = "error"  # a cell of CSV, and one of ANSWER_FIELDS
 
 
@@ -73,18 +74,33 @@ def encode(
     if not all(map(math.isfinite, itertools.chain.from_iterable(getattr(a, "scores", ()) for a in answers))):
         raise ValueError("a score is not finite")
     default = query.wanted or response_format.wanted
+    _limit(answers, query, default, len(response_format.labels))
     if media_type == NPY:
         _check_npy(query)
         return npy.probabilities_of(answers, len(response_format.labels))
     if media_type == CSV:
         return _csv_of(answers, response_format, _common(answers, query, default))
-    values = [
-        _json_value(answer, response_format, query.own.get(place, default))
+    bodies = [
+        _dump(_json_value(answer, response_format, query.own.get(place, default)))
         for place, answer in enumerate(answers)
     ]
     if media_type != JSON:
-        return "\n".join(map(_dump, values))
-    return _dump(_nested(values, query, default))
+        return "\n".join(bodies)
+    return bodies[0] if _is_bare(query, default) else f"[{', '.join(bodies)}]"
+
+
+def _limit(
+    answers: "Sequence[Prediction | RecordError]", query: Query, default: Wanted, classes: int
+) -> None:
+    """Refuse answers of more numbers than fit into memory beside those of other requests."""
+    own = sum(wanted.most_numbers(classes) for wanted in query.own.values())
+    if own + (len(answers) - len(query.own)) * default.most_numbers(classes) > _MOST_NUMBERS:
+        raise RequestError(
+            413,
+            "too_many_records",
+            f"The answer would hold more than {_MOST_NUMBERS:,} scores.",
+            "Send fewer records at once, or ask for fewer classes.",
+        )
 
 
 def _check_npy(query: Query) -> None:
@@ -124,14 +140,11 @@ def _mixed() -> RequestError:
     )
 
 
-def _nested(values: list[Any], query: Query, wanted: Wanted) -> Any:
-    """Return the answers nested as transformers' pipeline nests them."""
-    if query.nesting == "list":
-        return values
-    is_flat = wanted.is_list if query.nesting == "string" else True
-    if query.nesting == "string" and wanted.in_model_order:  # as return_all_scores always was
-        is_flat = False
-    return values[0] if is_flat else values
+def _is_bare(query: Query, wanted: Wanted) -> bool:
+    """Return whether a JSON answer is not put into a list, as transformers' pipeline leaves it."""
+    if query.nesting == "string":
+        return wanted.is_list and not wanted.in_model_order  # return_all_scores was always nested
+    return query.nesting == "object"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

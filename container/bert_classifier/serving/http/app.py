@@ -16,7 +16,6 @@ from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.page import Page
 from bert_classifier.serving.metrics import Metrics
 
-MAX_TRANSFORM_MB = 100  # SageMaker's limit for MaxConcurrentTransforms × MaxPayloadInMB
 TRANSFORM_MB = 6  # SageMaker's own default
 CONCURRENT_TRANSFORMS = 2  # one is transferred while the other is in the model
 METRICS_PATH = "/metrics"  # where SageMaker looks for the metrics of a container, unless told otherwise

@@ -12,14 +12,17 @@ from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, TITLE_NAMES, bare, with_title
 from bert_classifier.data.records import parse_json, text_problem
 from bert_classifier.data.second_texts import is_second_text, without_separators
+from bert_classifier.data.text_columns import CLIENTS_NAMES
 from bert_classifier.errors import RequestError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
+from bert_classifier.serving.http.json_parts import has_more_parts
 from bert_classifier.serving.http.parameters import Wanted, of_parameters
 
 _PLAIN_NAMES = ("text", "inputs")
 _FEATURES = "features"  # SageMaker's own form of a record
-_KNOWN_NAMES = tuple(map(frozenset, (*TEXT_NAMES, LAST_TEXT_NAMES[:1])))
+_KNOWN_NAMES = (*map(frozenset, TEXT_NAMES), CLIENTS_NAMES, *(frozenset({name}) for name in LAST_TEXT_NAMES))
+_MOST_PARTS = 10_000  # of a line; beyond it, parsing would block all threads
 # Parameters, here or in similar servers; ignoring one that stands in a record itself would surprise the caller.
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply"})
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
@@ -54,6 +57,21 @@ def of_json_value(value: Any, fields: TextFields = NO_FIELDS) -> Record:
     if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
         raise _second_text_error("A record is a list of several texts.")
     return _checked(value)
+
+
+def has_text(record: dict[str, Any], fields: TextFields = NO_FIELDS) -> bool:
+    """Return whether an object has a field that is known as a text.
+
+    Raises:
+        RequestError: 400 as of_json_value.
+    """
+    name = _text_name(record, fields.text)
+    return _FEATURES in record if name is None else not isinstance(record[name], list | dict)
+
+
+def too_many_records(cause: str) -> RequestError:
+    """Return the error of a request that holds too much for one."""
+    return RequestError(413, "too_many_records", cause, "Split it into several.")
 
 
 def _text_of(record: dict[str, Any], fields: TextFields) -> Any:
@@ -102,7 +120,7 @@ def _text_name(record: dict[str, Any], own: str) -> str | None:
         RequestError: 400 when another field holds a text too.
     """
     plain = [name for name in _PLAIN_NAMES if name in record]
-    if own in record and own not in _PLAIN_NAMES:
+    if own and own in record and own not in _PLAIN_NAMES:
         name = own
     elif plain:
         name = plain[0]
@@ -140,7 +158,7 @@ def _with_title(record: dict[str, Any], name: str, title_name: str) -> Any:
     text, title = record[name], record[found[0]]
     if not isinstance(title, str | None):
         return RecordError(f'the title "{found[0]}" must be a string, not {json_kind(title)}')
-    return with_title(title or "", text) if isinstance(text, str) else text
+    return with_title(title or "", text or "") if isinstance(text, str | None) else text
 
 
 def _refuse_second_text(record: dict[str, Any], own: str) -> None:
@@ -224,6 +242,8 @@ def _json_line(line: str, fields: TextFields, max_length: int) -> Line:
         return Line(RecordError("the line is empty"))
     if _ESCAPED_BYTE.search(line):
         return Line(RecordError("the line is not UTF-8"))
+    if has_more_parts(line, _MOST_PARTS):
+        return Line(RecordError("the line has too many lists, objects and fields"))
     try:
         value = parse_json(line)
         wanted = None

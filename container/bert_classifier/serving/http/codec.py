@@ -4,66 +4,45 @@ A record that cannot be classified (a blank line, a number) becomes a RecordErro
 others.
 """
 
-import dataclasses
+import difflib
 import itertools
-import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.columns import bare
 from bert_classifier.data.records import parse_json
 from bert_classifier.errors import RequestError
+from bert_classifier.job.settings import shown
 from bert_classifier.serving.http import npy
 from bert_classifier.serving.http.body_records import (
     Line,
     Record,
-    RecordError,
+    has_text,
     of_json_lines,
     of_json_value,
     text_record,
+    too_many_records,
 )
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.csv_tables import read_csv
 from bert_classifier.serving.http.foreign_bodies import refuse_foreign
+from bert_classifier.serving.http.json_parts import has_more_parts
 from bert_classifier.serving.http.media_types import CSV, JSON, NPY, PLAIN
 from bert_classifier.serving.http.parameters import (
-    Wanted,
     check_options,
     of_parameters,
     refuse_misplaced,
     refuse_unknown,
 )
+from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.text_lines import read_plain_text
 
 _ANY_CSV = CsvForm()
-_ENVELOPE = ("inputs", "instances", "parameters", "options")
+_TEXTS = ("inputs", "instances")
+_ENVELOPE = (*_TEXTS, "parameters", "options")
 _SEND_INPUTS = 'Send {"inputs": ["first text", "second text"]}.'
+_ALIKE = 0.8  # similarity of two names, of which one may be meant
 _PARTS_PER_RECORD = 16  # a text, or an object with some ignored fields
-_STRING_OR_PART = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
-
-Nesting = Literal[
-    "list", "string", "object"
-]  # what a JSON body holds: several texts, or one in one of two ways
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Query:
-    """A decoded request.
-
-    Attributes:
-        records: in order.
-        wanted: what the request asks for; None if it leaves that open.
-        own: what single records ask for, by their place.
-        nesting: of a JSON body; its answer is nested alike.
-        understood: how a body of CSV or plain text was read, without any of its cells.
-    """
-
-    records: list[Record]
-    wanted: Wanted | None = None
-    own: dict[int, Wanted] = dataclasses.field(default_factory=dict)
-    nesting: Nesting = "list"
-    understood: str = ""
 
 
 def decode(
@@ -95,15 +74,31 @@ def decode(
             read_csv(body, csv_form, max_records) if media_type == CSV else read_plain_text(body, max_records)
         )
         return Query(_at_most(max_records, rows.records), understood=rows.understood)
+    _refuse_array(body)
     lines: list[Line] = _at_most(max_records, of_json_lines(body, csv_form.fields, max_length))
     own = {place: line.wanted for place, line in enumerate(lines) if line.wanted is not None}
     return Query([line.record for line in lines], own=own)
 
 
+def _refuse_array(body: bytes) -> None:
+    """Refuse a JSON array for JSON Lines: over several lines, most of them would be errors.
+
+    A line that is a list by itself is an error in its place.
+    """
+    first = body.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0].rstrip()
+    if first.startswith(b"[") and not first.endswith(b"]"):
+        raise RequestError(
+            400,
+            "bad_request",
+            "The body is not JSON Lines: it begins with a JSON array.",
+            "Send the Content-Type application/json, or one object per line.",
+        )
+
+
 def _at_most(max_records: int, records: Iterable[Any]) -> list[Any]:
     kept = list(itertools.islice(records, max_records + 1))
     if len(kept) > max_records:
-        raise _too_many_records(f"The request holds more than {max_records} records.")
+        raise too_many_records(f"The request holds more than {max_records} records.")
     return kept
 
 
@@ -127,8 +122,10 @@ class _JsonBody:
     def _parse(self, body: bytes) -> Any:
         try:
             text = body.decode("utf-8-sig")
-            if _has_more_parts(text, _PARTS_PER_RECORD * (self._max_records + 1)):
-                raise _too_many_records("The body has too many parts.")
+            if not text.strip():
+                raise RequestError(400, "bad_json", "The body is empty.", _SEND_INPUTS)
+            if has_more_parts(text, _PARTS_PER_RECORD * (self._max_records + 1)):
+                raise too_many_records("The body has too many parts.")
             return parse_json(text)
         except UnicodeDecodeError as error:
             raise RequestError(
@@ -144,7 +141,8 @@ class _JsonBody:
         value, wanted = self._value, None
         if isinstance(value, dict):
             wanted = of_parameters(value.pop("parameters", None), self._max_length)
-            check_options(value.pop("options", None))
+            if value.keys() & {*_TEXTS} or isinstance(value.get("options"), dict):  # else a field of a record
+                check_options(value.pop("options", None))
             value = self._inner(value)
         nesting: Nesting = "list"
         if isinstance(value, str | dict):
@@ -155,51 +153,29 @@ class _JsonBody:
 
     def _inner(self, envelope: dict[str, Any]) -> Any:
         """Return what an envelope holds; an object that is itself a record stands for one."""
-        if not envelope.keys() & {*_ENVELOPE} and self._is_record(envelope):
+        if not envelope.keys() & {*_TEXTS} and has_text(envelope, self._fields):
             return envelope
         refuse_misplaced(envelope)
+        names = [name for name in _TEXTS if name in envelope]
+        if not names:
+            raise _no_text_error(envelope)
         refuse_unknown(envelope, _ENVELOPE, "field", _SEND_INPUTS, "bad_request")
-        names = [name for name in ("inputs", "instances") if name in envelope]
-        if len(names) != 1:
-            cause = "The object has both inputs and instances." if names else "The object has no inputs."
-            raise RequestError(400, "bad_request", cause, _SEND_INPUTS)
+        if len(names) > 1:
+            raise RequestError(400, "bad_request", "The object has both inputs and instances.", _SEND_INPUTS)
         value = envelope[names[0]]
         if names == ["instances"] and not isinstance(value, list):
             remedy = _SEND_INPUTS.replace("inputs", "instances")
             raise RequestError(400, "bad_request", '"instances" is not a list.', remedy)
         return value
 
-    def _is_record(self, value: dict[str, Any]) -> bool:
-        own = self._fields.text
-        return "text" in value or "features" in value or (bool(own) and bare(own) in map(bare, value))
-
     def _records(self, values: list[Any]) -> Iterator[Record]:
         return map(of_json_value, values, itertools.repeat(self._fields))
 
 
-def _too_many_records(cause: str) -> RequestError:
-    return RequestError(413, "too_many_records", cause, "Split it into several.")
-
-
-def _has_more_parts(text: str, limit: int) -> bool:
-    """Return whether a JSON text holds more lists, objects and commas than `limit` outside strings.
-
-    Checked before parsing, since a few megabytes of them become a gigabyte and block all threads for seconds.
-    """
-    if sum(map(text.count, "{[,")) <= limit:
-        return False
-    parts = (match for match in _STRING_OR_PART.finditer(text) if match[0][0] != '"')
-    return next(itertools.islice(parts, limit, None), None) is not None
-
-
-def refuse_lone_error(record: object, nesting: Nesting) -> None:
-    """Refuse a request for one text that cannot be classified: in a list, the error would stand in its place.
-
-    Args:
-        record: as it was read, or its prediction.
-    Raises:
-        RequestError: 400.
-    """
-    if nesting != "list" and isinstance(record, RecordError):
-        cause = f"{record.error[:1].upper()}{record.error[1:]}."
-        raise RequestError(400, record.code, cause, "Send a text.")
+def _no_text_error(envelope: dict[str, Any]) -> RequestError:
+    """Return why an object is neither an envelope nor a record."""
+    given = list(itertools.islice(envelope, 3))
+    listed = f"has {' and '.join(map(shown, given))}, but no" if given else "has no"
+    alike = [name for name in _TEXTS if difflib.get_close_matches(name, given, 1, _ALIKE)]
+    remedy = f"Did you mean {alike[0]}?" if alike else _SEND_INPUTS
+    return RequestError(400, "bad_request", f"The object {listed} text under a name in use.", remedy)

@@ -11,15 +11,16 @@ from flask import Response, request
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
-from bert_classifier.errors import RequestError, UserError
+from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.job.settings import shown
 from bert_classifier.serving.http import answers, codec, media_types, observation
+from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.admission import Admission, Budget
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
-from bert_classifier.serving.http.parameters import Wanted, of_accept
+from bert_classifier.serving.http.parameters import Wanted
+from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.request_body import read_body, refuse_encoded_body
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import timeout_error
@@ -53,6 +54,12 @@ class Service(Protocol):
         """Queue texts for classification."""
 
 
+def refuse_if_not_ready(service: Service) -> None:
+    """Raise 503 unless the model is ready."""
+    if not service.is_ready:
+        raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
+
+
 class Invocations:
     """Classifies the records of requests, within the limits on concurrent requests and bytes."""
 
@@ -76,8 +83,8 @@ class Invocations:
         refuse_encoded_body()
         request_type = media_types.of_content_type(request.headers.get("Content-Type"))
         observed.type_in = request_type.name
-        answer_type = answer_type_of(request.headers.get("Accept"), request_type.name, self._config)
-        wanted = asked_of(answer_type) or self._wanted
+        answer_type = of_accept(request.headers.get("Accept"), request_type.name, self._config)
+        wanted = answer_type.wanted or self._wanted
         _refuse_query()
         self.refuse_if_not_ready()
         admission = Admission(self._requests, self._body_bytes).enter()
@@ -90,8 +97,8 @@ class Invocations:
             observed.csv = query.understood or None
             del body
             results = self._classify(query.records, deadline)
-            if len(results) == 1:
-                codec.refuse_lone_error(results[0], query.nesting)
+            if len(results) == 1 and not self._config.sagemaker_batch:  # a file fails for none of its records
+                _refuse_lone_error(results[0], query.nesting)
             began = time.monotonic()
             observed.enter("encode", began)
             labels, abstain_below = self._service.labels, self._service.abstain_below
@@ -103,7 +110,7 @@ class Invocations:
             response.call_on_close(on_failure.pop_all().close)
         return response
 
-    def _decode(self, request_type: media_types.RequestType, body: bytes) -> codec.Query:
+    def _decode(self, request_type: media_types.RequestType, body: bytes) -> Query:
         service = self._service
         form = CsvForm.of(
             request_type.header,
@@ -123,8 +130,7 @@ class Invocations:
 
     def refuse_if_not_ready(self) -> None:
         """Raise 503 unless the model is ready."""
-        if not self._service.is_ready:
-            raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
+        refuse_if_not_ready(self._service)
 
     def _classify(self, records: Sequence[Record], deadline: float) -> "list[Prediction | RecordError]":
         """Return each record's prediction or error, waiting until `deadline` at most."""
@@ -167,53 +173,15 @@ class Invocations:
         return is_unsure(result, self._service.abstain_below)
 
 
-def answer_type_of(accept: str | None, request_type: str, config: ServeConfig) -> media_types.AnswerType:
-    """Return the type of an answer.
+def _refuse_lone_error(result: "Prediction | RecordError", nesting: Nesting) -> None:
+    """Refuse a request for one text that cannot be classified: in a list, the error would stand in its place.
 
     Raises:
-        RequestError: 406 when the Accept header allows none that the server writes.
+        RequestError: 400.
     """
-    answer_type = media_types.of_answer(accept, request_type, config.sagemaker_default_invocations_accept)
-    if answer_type.has_header and config.sagemaker_batch:
-        raise RequestError(
-            406,
-            "not_acceptable",
-            "In batch transform, header=present would put a row of names before the answers of every mini-batch.",
-            "Accept text/csv, and add the names to the joined file.",
-        )
-    return answer_type
-
-
-def asked_of(answer_type: media_types.AnswerType) -> Wanted | None:
-    """Return what the Accept header asks of an answer, or None if it leaves that open.
-
-    Raises:
-        RequestError: 406 for parameters that are wrong, or that the media type has no room for.
-    """
-    wanted = of_accept(answer_type.parameters)
-    if wanted is not None and wanted.is_selection and answer_type.name == media_types.NPY:
-        raise RequestError(
-            406,
-            "not_acceptable",
-            "In the Accept header, application/x-npy selects classes or fields, but an array holds all probabilities.",
-            "Leave its parameters out, or accept application/json.",
-        )
-    return wanted
-
-
-def check_default_accept(config: ServeConfig) -> None:
-    """Check SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT as if it were a request's Accept header.
-
-    Raises:
-        UserError: when it allows no answer.
-    """
-    try:
-        asked_of(answer_type_of(None, media_types.JSON, config))
-    except RequestError as error:
-        given = shown(config.sagemaker_default_invocations_accept)
-        raise UserError(
-            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT={given} cannot be answered: {error.cause}", error.remedy
-        ) from error
+    if nesting != "list" and isinstance(result, RecordError):
+        cause = f"{result.error[:1].upper()}{result.error[1:]}."
+        raise RequestError(400, result.code, cause, "Send a text.")
 
 
 def _is_empty(result: "Prediction | RecordError | Exception") -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.errors import RequestError
+from bert_classifier.serving.http.body_records import too_many_records
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 _SEND_STRINGS = 'Send numpy.array(["first text", "second text"]), one dimension of strings.'
-_OBJECTS = "The array holds Python objects, which are not unpickled."
 
 
 def texts_of(body: bytes, max_records: int) -> list[str | bytes]:
@@ -34,16 +34,17 @@ def texts_of(body: bytes, max_records: int) -> list[str | bytes]:
     except Exception as error:
         raise _error("The body is not a file of numpy.save.", _SEND_STRINGS) from error
     if dtype.hasobject:
-        raise _error(_OBJECTS, 'Convert it: array.astype(str), then send it with "allow_pickle=False".')
+        raise _error(
+            "The array holds Python objects, which are not unpickled.",
+            'Send numpy.array(texts, dtype="U") without None and NaN, which would become texts.',
+        )
     if dtype.kind not in "US" or not dtype.itemsize or _length_of(shape) is None:
         raise _error(
             f"The array holds no texts in one dimension ({dtype.kind}, {len(shape)}-d).", _SEND_STRINGS
         )
     length = _length_of(shape) or 0
     if length > max_records:
-        raise RequestError(
-            413, "too_many_records", f"The request holds more than {max_records} records.", "Split it."
-        )
+        raise too_many_records(f"The request holds more than {max_records} records.")
     data = body[file.tell() :]
     if len(data) != length * dtype.itemsize:
         raise _error("The array's shape is not that of its data.", "Send it whole.")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from flask import Response
 
-from bert_classifier.errors import RequestError
 from bert_classifier.serving.http.answers import json_response
-from bert_classifier.serving.http.invocations import Service
+from bert_classifier.serving.http.invocations import Service, refuse_if_not_ready
 
 _FILE = Path(__file__).with_name("page.html")
 _INLINE = {name: re.compile(rf"<{name}>(.*?)</{name}>", re.DOTALL) for name in ("script", "style")}
@@ -38,8 +37,7 @@ class Page:
             RequestError: 503 while the model is not ready.
         """
         service = self._service
-        if not service.is_ready:
-            raise RequestError(503, "not_ready", "The model is not ready.", "Try again in a moment.")
+        refuse_if_not_ready(service)
         known = {**service.about, "labels": list(service.labels), "abstain_below": service.abstain_below}
         response = json_response(200, known)
         response.headers["X-Content-Type-Options"] = "nosniff"

@@ -1,4 +1,4 @@
-"""What a request wants of its answers: parameters as transformers' pipelines take them, and those of an Accept header.
+"""What a request wants of its answers: parameters as transformers' pipelines take them.
 
 What cannot be honoured is refused by name, since ignoring it would surprise the caller.
 """
@@ -13,7 +13,6 @@ from bert_classifier.job.settings import ALL, nearest, shown
 
 _OWN = ("top_k", "return_all_scores", "output")
 _OPTIONS = ("wait_for_model", "use_cache", "use_gpu")  # of Hugging Face's hosted service
-_OF_ACCEPT = ("top_k", "output", "header")
 _TRUNCATIONS = (True, "longest_first", "only_first")
 _PADDINGS = (True, False, "longest", "max_length", "do_not_pad")
 _SEND_TOP_K = 'Send {"top_k": 3}, {"top_k": null} for all classes, or none.'
@@ -49,6 +48,10 @@ class Wanted:
         """Whether it asks for something else than all classes."""
         return bool(self.fields) or self.top_k not in (None, ALL)
 
+    def most_numbers(self, classes: int) -> int:
+        """Return how many scores or names the answer to a record holds at most."""
+        return classes * len(self.fields) if self.fields else self.number_of(classes)
+
     def number_of(self, classes: int) -> int:
         """Return how many classes are listed."""
         if self.in_model_order or self.top_k == ALL:
@@ -83,10 +86,15 @@ def of_parameters(parameters: Any, max_length: int = 0) -> Wanted | None:
         value = parameters.get(name)
         if value is not None and not harmless.allows(value, max_length):
             raise _error(f'"{name}" is {shown(value)}, but {harmless.why}.', harmless.remedy)
-    return _wanted_of(parameters)
+    return wanted_of(parameters)
 
 
-def _wanted_of(parameters: Mapping[str, Any]) -> Wanted | None:
+def wanted_of(parameters: Mapping[str, Any]) -> Wanted | None:
+    """Return what `top_k`, `return_all_scores` and `output` ask for together; None without any of them.
+
+    Raises:
+        RequestError: 400 for a wrong value, or two that contradict each other.
+    """
     fields, all_scores = parameters.get("output"), parameters.get("return_all_scores")
     if not isinstance(all_scores, bool | None):
         raise _error('"return_all_scores" is neither true nor false.', _SEND_TOP_K)
@@ -125,28 +133,6 @@ def refuse_unknown(
         close = nearest(unknown, known)
         cause = f"The request has an unknown {what} {shown(unknown)}."
         raise RequestError(400, code, cause, f"Did you mean {close}?" if close else remedy)
-
-
-def of_accept(parameters: Mapping[str, str]) -> Wanted | None:
-    """Return what the parameters of an accepted media type ask for; None if they leave it open.
-
-    Raises:
-        RequestError: 406 for a wrong value, or a name that is nearly a known one.
-    """
-    for name in parameters.keys() - {*_OF_ACCEPT, "q", "charset"}:
-        if close := nearest(name, _OF_ACCEPT):
-            raise _not_acceptable(f"parameter {shown(name)} is unknown", f"Did you mean {close}?")
-    try:
-        if "output" in parameters and "top_k" in parameters:
-            raise _error('"output" replaces "top_k".', "Send one of them.")
-        if "output" in parameters:
-            return Wanted(fields=_fields_of(parameters["output"]))
-        if "top_k" in parameters:
-            text = parameters["top_k"].lower()
-            return Wanted(_top_k_of(int(text) if text.isdecimal() and len(text) < 7 else text))
-    except RequestError as error:
-        raise _not_acceptable(error.cause.removesuffix("."), error.remedy) from error
-    return None
 
 
 def _is_count(value: Any, _max_length: int) -> bool:
@@ -212,7 +198,3 @@ def _fields_of(value: Any) -> tuple[str, ...]:
 
 def _error(cause: str, remedy: str) -> RequestError:
     return RequestError(400, "bad_parameters", cause, remedy)
-
-
-def _not_acceptable(cause: str, remedy: str) -> RequestError:
-    return RequestError(406, "not_acceptable", f"In the Accept header, {cause}.", remedy)

@@ -116,3 +116,11 @@ def test_other_paths_have_no_stages(observed, log_lines):
     """Their lines have only what every line has."""
     observed.get("/execution-parameters", buffered=True)
     assert set(log_lines()[0]) == ALWAYS
+
+
+def test_the_method_of_a_path_that_is_not_served(observed, log_lines):
+    """A method that HTTP knows is told; any other, as the path, may hold anything."""
+    observed.get(f"/{CANARY}", buffered=True)
+    observed.open("/ping", method=CANARY, buffered=True)
+    observed.open(f"/{CANARY}", method=CANARY, buffered=True)
+    assert [(line["method"], line["path"]) for line in log_lines()[-2:]] == [("GET", "-"), ("-", "-")]

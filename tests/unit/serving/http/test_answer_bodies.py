@@ -10,8 +10,8 @@ import pytest
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.body_records import RecordError
-from bert_classifier.serving.http.codec import Query
 from bert_classifier.serving.http.parameters import Wanted
+from bert_classifier.serving.http.query import Query
 from bert_classifier.serving.model.predictor import Prediction, predictions_of
 
 JSON, LINES, CSV, NPY = "application/json", "application/jsonlines", "text/csv", "application/x-npy"
@@ -194,3 +194,15 @@ def test_scores_are_short_and_small_ones_are_kept():
     """A score has six significant digits, so that a tiny probability does not become zero."""
     body = encoded([_prediction(1 / 3, 2 / 3, 1.23456789e-9)], JSON, top_k=3)
     assert [entry["score"] for entry in json.loads(body)[0]] == [0.666667, 0.333333, 1.23457e-09]
+
+
+def test_an_answer_of_very_many_scores_is_refused():
+    """Before it takes the memory; the same records with fewer classes are answered."""
+    labels = [f"class {number}" for number in range(2000)]
+    answers = [predictions_of(np.full((1, 2000), 1 / 2000), [False])[0]] * 5001
+    for wanted in (Wanted("all"), Wanted(fields=("probabilities",))):
+        for media_type in (JSON, LINES, CSV):
+            with pytest.raises(RequestError, match="more than 10,000,000 scores") as caught:
+                encode(answers, Query([]), ResponseFormat(labels, wanted), media_type)
+            assert (caught.value.status, caught.value.code) == (413, "too_many_records")
+    assert encode(answers, Query([]), ResponseFormat(labels, Wanted(2)), LINES)

@@ -53,6 +53,10 @@ def test_json_forms(body):
         ('{"text": "a", "id": 7}', "object"),
         ('{"inputs": {"text": "a"}}', "object"),
         ('{"features": ["a"]}', "object"),
+        ('{"text": "a", "options": "red"}', "object"),
+        ('{"text": "a", "options": {"use_cache": false}, "parameters": {}}', "object"),
+        ('{"input": "a", "id": 7}', "object"),
+        ('{"title": "a", "label": 7}', "object"),
         ('\ufeff["a"]', "list"),
         ('["\\u0061"]', "list"),
         ('{"instances": [{"features": ["a"]}]}', "list"),
@@ -199,6 +203,13 @@ def test_a_body_of_very_many_parts_is_not_even_parsed(part):
     assert (caught.value.status, caught.value.code) == (413, "too_many_records")
 
 
+def test_a_line_of_very_many_parts_is_not_even_parsed():
+    """A line alone is an error, and costs no more than looking at it; its neighbours are read."""
+    line = json.dumps({"text": "a", "x": [[]] * 20_000})
+    assert _records(LINES, f'"a"\n{line}\n"b"') == ["a", None, "b"]
+    assert _records(LINES, json.dumps({"text": "a", "x": "[" * 20_000, "y": [1] * 5000})) == ["a"]
+
+
 def test_brackets_and_commas_inside_a_text_do_not_count():
     """A text may hold any number of what separates values elsewhere, escaped quotes among them."""
     text = '{[,"\\' * 1000
@@ -256,3 +267,21 @@ def test_features_hold_one_text():
     assert [getattr(record, "code", "") for record in records[1:]] == ["second_text", *["bad_record"] * 3]
     with pytest.raises(RequestError, match="several texts"):
         _records(JSON, '{"instances": [{"features": ["a", "b"]}]}')
+
+
+@pytest.mark.parametrize(
+    "body", ['[\n{"text": "a"},\n{"text": "b"}\n]', '[{"text": "a"},\n{"text": "b"}]', "\n ["]
+)
+def test_an_array_over_lines_is_not_json_lines(body):
+    """Most of its lines would be errors, and the others answered."""
+    with pytest.raises(RequestError, match="begins with a JSON array") as caught:
+        _records(LINES, body)
+    assert (caught.value.status, caught.value.code) == (400, "bad_request")
+    assert _records(LINES, '[{"text": "a"}]\n"b"') == [None, "b"]
+
+
+def test_an_empty_json_body_is_called_empty():
+    """A client that sends no Content-Length sends no body."""
+    for body in ("", " \n", "\ufeff"):
+        with pytest.raises(RequestError, match="The body is empty"):
+            _records(JSON, body)

@@ -14,6 +14,7 @@ from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.query import Query
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.service import ModelService
 from support.clear_text import assert_clear
@@ -27,7 +28,7 @@ EMPTY, OPEN = "[the text is empty]", "[a quote opened in this row is never close
 REPEATED = "[the row repeats the header: files seem to have been joined]"
 
 
-def query(body: str | bytes, form: CsvForm = FORM, **changes: Any) -> codec.Query:
+def query(body: str | bytes, form: CsvForm = FORM, **changes: Any) -> Query:
     """Return what a body asks for."""
     raw = body.encode() if isinstance(body, str) else body
     return codec.decode(MEDIA_TYPE, raw, 1000, dataclasses.replace(form, **changes))

@@ -13,6 +13,7 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.environment import Channel
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.query import Query
 from support.tool_files import TOOL_FILES
 from support.tool_files.made import write_files
 
@@ -29,7 +30,7 @@ def tables(folder: Path, key: str) -> list[Table]:
     return [table for table in found if table.form.kind in MEDIA_TYPES and not table.form.is_gzip]
 
 
-def served(table: Table, rows: Sequence[Row], key: str) -> codec.Query:
+def served(table: Table, rows: Sequence[Row], key: str) -> Query:
     """Return what the server reads from a table's file, of a model that was trained on it."""
     info = {
         "hyperparameters": dict(TOOL_FILES[key].settings),

@@ -177,3 +177,8 @@ def test_unknown_codes_and_routes_are_counted_together():
     assert found["bert_refusals_total", OTHER] == 1
     assert found["bert_request_seconds_count", OTHER, "4xx"] == 1
     assert "canary" not in text
+
+
+def test_no_series_says_when_another_began(observed):
+    """Each would be published too; bert_start_time_seconds says it for all."""
+    assert "_created" not in observed.get("/metrics").text

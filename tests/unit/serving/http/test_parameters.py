@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.http.parameters import Wanted, check_options, of_accept, of_parameters
+from bert_classifier.serving.http.parameters import Wanted, check_options, of_parameters
 
 ALL_SCORES = Wanted(in_model_order=True)
 BOTH = Wanted(fields=("predicted_label", "probabilities"))
@@ -98,39 +98,6 @@ def test_options_of_the_hosted_service():
     for wrong in wrong_ones:
         with pytest.raises(RequestError):
             check_options(wrong)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "wanted"),
-    [
-        ({}, None),
-        ({"charset": "utf-8", "header": "present", "q": "1", "profile": "x"}, None),
-        ({"top_k": "3"}, Wanted(3)),
-        ({"top_k": "All"}, Wanted("all")),
-        ({"output": "predicted_label,probabilities"}, BOTH),
-    ],
-)
-def test_parameters_of_an_accept_header(parameters, wanted):
-    """Those of other servers are ignored, as HTTP has it."""
-    assert of_accept(parameters) == wanted
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"top_k": "0"},
-        {"top_k": "many"},
-        {"top_k": "²"},
-        {"topk": "3"},
-        {"output": "label"},
-        {"output": "labels", "top_k": "2"},
-    ],
-)
-def test_wrong_parameters_of_an_accept_header(parameters):
-    """A wrong value, or a name that is nearly one, is 406."""
-    with pytest.raises(RequestError, match="In the Accept header, ") as caught:
-        of_accept(parameters)
-    assert (caught.value.status, caught.value.code) == (406, "not_acceptable")
 
 
 def test_the_settings_hold_where_a_request_does_not_say():

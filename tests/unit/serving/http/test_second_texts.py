@@ -22,7 +22,12 @@ def _records(media_type: str, body: str) -> list[str | None]:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ('{"input": ["a"]}', "The request has an unknown field 'input'. Did you mean inputs?"),
+        ('{"input": ["a"]}', "The object has 'input', but no text under a name in use. Did you mean inputs?"),
+        (
+            '{"sentence1": "a", "n": 1}',
+            "The object has 'sentence1' and 'n', but no text under a name in use. Send",
+        ),
+        ("{}", "The object has no text under a name in use."),
         ('{"inputs": "a", "paramters": {"top_k": 2}}', "'paramters'"),
         ('{"inputs": "a", "text_pair": "b"}', "'text_pair'"),
         ('{"inputs": "a", "options": {"wait": true}}', "unknown option 'wait'"),

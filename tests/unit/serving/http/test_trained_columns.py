@@ -103,9 +103,10 @@ def test_an_object_with_the_training_column_is_a_body():
     """It stands for one record; other objects are still an envelope."""
     assert read(JSON, '{"review": "a", "sentiment": "good"}') == ["a"]
     assert read(JSON, '{"text": "a"}') == ["a"]
-    for body, fields in [('{"review": "a"}', NONE), ('{"": "a"}', NONE)]:
-        with pytest.raises(RequestError, match="unknown field"):
-            read(JSON, body, fields)
+    assert read(JSON, '{"Question": "a", "n": 1}', NONE) == ["a"]
+    for body in ('{"reviewer": "a"}', '{"": "a"}'):
+        with pytest.raises(RequestError, match="no text under a name in use"):
+            read(JSON, body, NONE)
     with pytest.raises(RequestError, match="unknown field 'review'"):
         read(JSON, '{"review": "a", "inputs": "b"}')
 
