@@ -170,7 +170,7 @@ def _readings(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Iter
     if spaced > len(lines) / 2:
         dialect = dataclasses.replace(dialect, skips_blanks=True)
         strict = sample_of(dialect, lines, is_whole=is_whole)
-    swallows = any(map(dialect.swallows, strict.rows))
+    swallows = any(map(dialect.swallows, strict.rows)) and not _is_quoted_well(dialect, strict, lines)
     if not swallows:
         yield dialect, strict
         if strict.error is None:
@@ -183,6 +183,20 @@ def _readings(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Iter
             yield other, sample
     if swallows:  # the others come first: they win among equals
         yield dialect, strict
+
+
+def _is_quoted_well(dialect: Dialect, strict: Sample, lines: Sequence[str]) -> bool:
+    """Return whether quoted cells with tabs and line ends are cells: the lines within them are no rows of the table.
+
+    They are rows where a column has the same values, labels, whether quotes count or not.
+    """
+    if strict.error is not None or strict.width_share() < 1:
+        return False
+    plain = sample_of(dataclasses.replace(dialect, is_quoted=False), lines, is_whole=strict.is_whole)
+    if plain.width_share() < 1:
+        return True
+    columns = zip(zip(*strict.rows, strict=True), zip(*plain.rows, strict=True), strict=False)
+    return not any({*values} <= {*known} for known, values in columns)
 
 
 def _score(sample: Sample, settings: ReaderSettings) -> tuple[bool, int, float]:

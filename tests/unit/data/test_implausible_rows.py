@@ -204,3 +204,22 @@ def test_second_file_is_to_be_like_the_first(tmp_path):
     ) as caught:
         check_files(TrainConfig(), environment)
     assert_clear(caught.value)
+
+
+def test_quoted_cells_may_hold_tabs_and_line_breaks(tmp_path):
+    """As pandas writes them between tabs; quotes that opened by chance hold rows with labels of other rows."""
+    rows = "".join(f'"line one\tx{at}\nline two"\tpraise\n"a tab\there"\tcomplaint\n' for at in range(10))
+    table = table_of(tmp_path, f"text\tlabel\n{rows}")
+    found = [row for row in table.rows() if isinstance(row, Row)]
+    assert [row.text for row in found[:2]] == ["line one\tx0\nline two", "a tab\there"]
+    assert (len(found), {row.label for row in found}) == (20, {"praise", "complaint"})
+    by_chance = 'praise\tgood\ncomplaint\tbad\npraise\t"so it begins\ncomplaint\tmore\npraise\tends"\n'
+    assert [
+        row.text for row in table_of(tmp_path, f"label\ttext\n{by_chance}").rows() if isinstance(row, Row)
+    ] == [
+        "good",
+        "bad",
+        '"so it begins',
+        "more",
+        'ends"',
+    ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bert_classifier.data.columns import bare, names_both
+from bert_classifier.data.columns import LABEL_NAMES, bare, matches, names_both
 from bert_classifier.data.csv_table import fitted
 from bert_classifier.data.dialect import Dialect, Sample, told_in
 from bert_classifier.data.header import DELIMITERS
@@ -70,12 +70,18 @@ def likely_delimiters(first: FirstRow, form: CsvForm) -> list[str]:
 
 
 def check_only_name(names: Sequence[str], form: CsvForm) -> None:
-    """Refuse the only name of a header if it may be several, or lacks a title that the training had."""
+    """Refuse the only name of a header if it may be several, is one of labels, or lacks the training's title."""
     if any(mark in names[0] for mark in _DELIMITERS) and form.is_likely_header(names):
         raise bad_csv(
             "The first row looks like a header, but its columns are not separated as those below it, or by an unusual"
             " sign.",
             f"Separate all columns by commas, semicolons, tabs or bars. {_ANNOUNCE}",
+        )
+    label = bare(form.fields.label)
+    if matches(names, LABEL_NAMES) or (label and label == bare(names[0])):
+        raise bad_csv(
+            "The only column is named as labels are: there is no column of texts.",
+            "Name the column of texts, such as text; if the first row is a text, send text/csv; header=absent.",
         )
     if form.fields.title:
         columns_named(names, form.fields)

@@ -1,5 +1,6 @@
 """The rows of a CSV body, one at a time: an invalid row does not affect the others."""
 
+import codecs
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from bert_classifier.data.records import RowError
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record, without_end
 
 RFC_4180 = Dialect()
-_LINE_END = re.compile(r"\r\n?|\n")
+_LINE_END = re.compile(r"\r\r\n|\r\n?|\n")  # the first: Python's csv in a file opened without newline=""
 _ENDS_OF_OLD_MACS = re.compile(rb"[^\r\n]*+\r(?!\n)")  # on the first line
 
 
@@ -51,7 +52,8 @@ class CarriageReturnLines(Lines):
 
 
 def lines_of(body: bytes) -> Lines:
-    """Return the lines of a CSV body, which end as its first one does."""
+    """Return the lines of a body, which end as its first one does."""
+    body = body.removeprefix(codecs.BOM_UTF8)  # Lines removes another: tools that join files write two
     return CarriageReturnLines(body) if _ENDS_OF_OLD_MACS.match(body) else Lines(body)
 
 
@@ -72,7 +74,7 @@ def rows_of(lines: Lines, dialect: Dialect = RFC_4180, *, may_swallow: bool = Tr
         if is_plain and (not is_quoted or '"' not in line):
             text = without_end(line)
             if has_carriage_returns:
-                text = text.removesuffix("\r")
+                text = text.rstrip("\r")
             yield text, text.split(delimiter)
             continue
         is_single = start < single_until

@@ -39,6 +39,7 @@ from bert_classifier.serving.http.csv_header import (
     refuse_doubtful,
 )
 from bert_classifier.serving.http.csv_rows import BodyRows, CsvLine, lines_of, of_csv, rows_of
+from bert_classifier.serving.http.foreign_bodies import refuse_json
 from bert_classifier.serving.http.media_types import ABSENT, PRESENT
 
 ONE_TEXT = "one text per row"
@@ -58,6 +59,7 @@ def read_csv(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
         RequestError: 400 for a header, or for labels, that leave the text open; for those of a part of a file; from
             the iterator at the end if most rows that are no table have a label in the same place.
     """
+    refuse_json(body)
     if form.columns is not None:
         return _with_columns(body, form, form.columns)
     if form.is_part:
@@ -74,7 +76,6 @@ def read_csv(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
                 "The first row is the sep= line of a spreadsheet, but the columns below it are not clear.",
                 "Send a header row that names the columns; if it is a text, send text/csv; header=absent.",
             )
-        lines = lines if type(lines) is Lines else Lines(body)
         lines.position = 0
         table = BodyRows(texts_of(lines, form), ONE_TEXT)
     return table
@@ -201,7 +202,7 @@ def _unnamed(lines: Lines, first: FirstRow, form: CsvForm, max_records: int) -> 
 
 
 def _as_label(cell: str) -> str:
-    return cell.strip().casefold()
+    return cell.strip(" ").casefold()
 
 
 def _looks_shifted(columns: TextColumns, rows: Sequence[list[str]]) -> bool:
@@ -230,5 +231,5 @@ def _fits(table: _Table, lines: Lines, form: CsvForm, max_records: int) -> bool:
             labels.add_cells(delimiter, cells)
         else:
             labels.add(text.split(","))
-    is_told = bool(form.fields.numbers) and (columns.width > 2 or delimiter not in DELIMITERS)
+    is_told = delimiter not in DELIMITERS or (bool(form.fields.numbers) and columns.width > 2)
     return is_told or bool(labels.place)

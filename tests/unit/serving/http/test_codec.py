@@ -247,8 +247,14 @@ def test_any_texts_survive_every_form(texts, end):
 @given(body=st.binary() | st.text('ab",\n\r\0é').map(str.encode), media_type=st.sampled_from([LINES, PLAIN]))
 def test_every_line_is_one_record(body, media_type):
     """However wrong a body is, there is one record for each of its lines."""
-    lines = body.count(b"\n") + (body not in (b"", b"\xef\xbb\xbf") and not body.endswith(b"\n"))
-    assert len(_records(media_type, body, 10_000)) == lines
+    end = b"\r" if media_type == PLAIN and b"\n" not in body and b"\r" in body else b"\n"
+    lines = body.count(end) + (body not in (b"", b"\xef\xbb\xbf") and not body.endswith(end))
+    try:
+        found = len(_records(media_type, body, 10_000))
+    except RequestError:  # JSON as text/plain, or UTF-16
+        assert b"\0" in body or b"{" in body or b"[" in body
+    else:
+        assert found == lines
 
 
 @pytest.mark.parametrize("media_type", [JSON, LINES])
