@@ -27,5 +27,6 @@ if [[ "$engine" == docker ]]; then
     done < <(compgen -e SERVING_ || true; compgen -e SAGEMAKER_ || true)
     in_container "${settings[@]}" --publish "127.0.0.1:$port:8080" --volume "$test_dir/model:/opt/ml/model:ro" -- serve
 fi
-exec env "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" HF_HUB_OFFLINE=1 \
+# PORT has done its work; the server would say that it ignores it.
+exec env --unset=PORT "PYTHONPATH=$repository/container" "ML_ROOT=$test_dir" HF_HUB_OFFLINE=1 \
     SERVING_HOST=127.0.0.1 "SAGEMAKER_BIND_TO_PORT=$port" "$python" "$repository/container/serve"

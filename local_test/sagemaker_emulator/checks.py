@@ -164,12 +164,12 @@ _CLIENTS = (
     Check("clients.errors", "shows a 4xx to its caller as ModelError, with your body as OriginalMessage",
           "Answer errors as a JSON object with error, one sentence, and code, one word.", is_required=False),
     Check("clients.expect", "need not take Expect: 100-continue away, which curl and SDKs send before large bodies",
-          "Answer 100 Continue, or read on without it.", is_required=False),
+          "Answer 100 Continue at once, so that no client waits before it sends the body.", is_required=False),
     Check("clients.hugging-face", "passes the bodies of Hugging Face's clients on: parameters, options, top_k null",
           "Take what is true of your model anyway, and nest answers as transformers' pipeline does.",
           is_required=False),
     Check("clients.all-classes", "sets SAGEMAKER_INFERENCE_OUTPUT for its own containers; Clarify needs all classes",
-          "With predicted_label,probabilities answer all classes, as many for each record.", is_required=False),
+          "With predicted_label,probabilities answer the probabilities of all classes.", is_required=False),
 )  # fmt: skip
 _BATCH = (
     Check("batch.starts", "starts serve with SAGEMAKER_BATCH=true", "Serve as usual; the variable is only a hint."),

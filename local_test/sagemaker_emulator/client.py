@@ -1,7 +1,9 @@
 """The platform's side of a connection: plain HTTP to the container's own address, without a proxy."""
 
 import http.client
+import re
 import select
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ USUAL_PORT = 8080
 PING_TIMEOUT = 2.0  # seconds
 ANSWER_TIMEOUT = 60.0
 _EXPECT_SECONDS = 1.0  # that clients wait for 100 Continue before they send the body without it
+_STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d{3})")
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,12 @@ class Server:
         own = {"Content-Type": payload.content_type, **(headers or {})}
         return self.ask("POST", "/invocations", payload.body, own)
 
-    def invoke_expecting(self, payload: Payload) -> tuple[Answer, bool]:
-        """Send the body after 100 Continue, or after a second, as curl does; return whether anything came first."""
-        came: list[bool] = []
+    def invoke_expecting(self, payload: Payload) -> tuple[Answer, int | None]:
+        """Send the body after 100 Continue, or after a second, as curl does; not after a final status.
+
+        Return the answer, and the status that came before the body was sent: None where none did.
+        """
+        came: list[int | None] = []
 
         def send(connection: http.client.HTTPConnection) -> None:
             connection.putrequest("POST", "/invocations")
@@ -103,10 +109,11 @@ class Server:
             }.items():
                 connection.putheader(name, value)
             connection.endheaders()
-            came.append(bool(select.select([connection.sock], [], [], _EXPECT_SECONDS)[0]))
-            connection.send(payload.body)
+            came.append(_first_status(connection.sock))
+            if came[0] in {None, http.HTTPStatus.CONTINUE}:
+                connection.send(payload.body)
 
-        return self._exchange(ANSWER_TIMEOUT, send), any(came)
+        return self._exchange(ANSWER_TIMEOUT, send), next(iter(came), None)
 
     def wait_until_ready(self, timeout: float) -> tuple[bool, str]:
         """Wait for the first 200 of /ping; return whether it came, and after how long or what came instead."""
@@ -136,3 +143,15 @@ class Server:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _first_status(connection: socket.socket) -> int | None:
+    """Return the status that comes within a second, and leave it to be read; None where none does."""
+    until = time.monotonic() + _EXPECT_SECONDS
+    while (left := until - time.monotonic()) > 0:
+        if select.select([connection], [], [], left)[0]:
+            found = _STATUS_LINE.match(connection.recv(64, socket.MSG_PEEK))
+            if found:
+                return int(found[1])
+            time.sleep(0.01)  # the rest of the line is under way, or the server has hung up
+    return None

@@ -1,4 +1,4 @@
-"""What clients' requests show of an endpoint, by their answers alone."""
+"""What clients' requests show of an endpoint, by their answers alone; hugging_face and class_scores judge theirs."""
 
 import csv
 import io
@@ -19,17 +19,6 @@ def header_for(body: bytes) -> bytes:
     cells = next(csv.reader(io.StringIO(body.decode("utf-8", "replace"))), [])
     names = ["text"] if len(cells) < 2 else [f"column_{number}" for number in range(1, len(cells) + 1)]
     return f"{','.join(names)}\n".encode()
-
-
-def first_input(body: bytes) -> str | None:
-    """Return the first text of a JSON body with `inputs`, or None for another body."""
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return None
-    inputs = value.get("inputs") if isinstance(value, dict) else None
-    first = inputs[0] if isinstance(inputs, list) and inputs else inputs
-    return first if isinstance(first, str) else None
 
 
 def judge_answered(pairs: Sequence[Pair], none: str = "nothing was sent") -> Seen:
@@ -53,10 +42,18 @@ def judge_alike(pairs: Sequence[Pair], none: str = "nothing was sent") -> Seen:
     return not other, f"another answer for {'; '.join(other)}" if other else f"{seen}, as usual"
 
 
-def judge_bytes(answer: Answer) -> Seen:
-    """Judge the answer to application/octet-stream: read, or refused by that name."""
+def judge_lists(java: Sequence[Pair], browsers: Sequence[Pair]) -> Seen:
+    """Judge whether Java's lists are answered as usual, and browsers' in whichever form: they prefer pages."""
+    holds, seen = judge_alike(java)
+    return judge_answered(browsers) if holds and browsers else (holds, seen)
+
+
+def judge_bytes(answer: Answer, usual: Answer) -> Seen:
+    """Judge the answer to application/octet-stream: as usual, or a refusal by that name."""
     if answer.status == 200:
-        return True, "it is read like the usual type"
+        if are_alike(answer.body, usual.body):
+            return True, "it is read like the usual type"
+        return False, f"{answer.summary()}, where the usual type is answered with {usual.summary()}"
     is_named = 400 <= answer.status < 500 and BYTES.encode() in answer.body
     return is_named, answer.summary() if is_named else f"its type is not named: {answer.summary()}"
 
@@ -73,31 +70,17 @@ def judge_error(answer: Answer) -> Seen:
     return is_told, answer.summary()
 
 
-def judge_expect(answer: Answer, *, is_asked: bool) -> Seen:
-    """Judge the answer to a request whose body waited for 100 Continue."""
-    way = "after 100 Continue" if is_asked else "the body was sent after a second without 100 Continue"
-    return answer.status == 200, f"{answer.summary()[:60]}, {way}"
+def judge_expect(answer: Answer, first: int | None) -> Seen:
+    """Judge the answer to a request whose body waited for 100 Continue.
 
-
-def judge_hugging_face(answers: Sequence[tuple[str, Answer]]) -> Seen:
-    """Judge the answers of Hugging Face's requests: 200, and nested as transformers' pipeline nests them."""
-    if not answers:
-        return None, "no request of application/json with inputs is known"
-    bad = [f"{name}: {answer.summary()}" for name, answer in answers if answer.status != 200]
-    if bad:
-        return False, "; ".join(bad)
-    flat, nested = (json_of(answer) for _, answer in answers[-2:])
-    if depth_of(flat) != 1 or depth_of(nested) != 2:
-        return (
-            False,
-            f"{depth_of(flat)} lists around a class of one string, {depth_of(nested)} for a list of strings",
-        )
-    return True, "200, flat for a string and a list per text for a list"
-
-
-def depth_of(value: Any) -> int:
-    """Return how many lists stand around the first object."""
-    return 1 + depth_of(value[0] if value else None) if isinstance(value, list) else 0
+    Args:
+        first: status that came before the body was sent, None where nothing came.
+    """
+    if first is None:
+        return False, f"{answer.summary()[:60]}, but no 100 Continue: clients wait a second for it"
+    if first != 100:
+        return False, f"refused before the body was sent: {answer.summary()}"
+    return answer.status == 200, f"{answer.summary()[:60]}, after 100 Continue"
 
 
 def json_of(answer: Answer) -> Any:
@@ -106,52 +89,3 @@ def json_of(answer: Answer) -> Any:
         return json.loads(answer.body)
     except ValueError:
         return None
-
-
-def judge_classes(pairs: Sequence[Pair]) -> Seen:
-    """Judge whether answers list as many scores for each record; None where they are the usual ones."""
-    holds, seen = judge_answered(pairs)
-    if not holds:
-        return holds, seen
-    if all(are_alike(answer.body, usual.body) for _, answer, usual in pairs):
-        return None, "the answers are the usual ones: there are no classes, or the variable is not honoured"
-    counts = {name: sorted(numbers_per_record(answer.body)) for name, answer, _ in pairs}
-    bad = [
-        f"{name}: {found} scores per record"
-        for name, found in counts.items()
-        if len(found) != 1 or found[0] < 2
-    ]
-    # Not the same number in each form: a request may ask for some classes itself.
-    return not bad, "; ".join(bad) or ", ".join(
-        f"{name}: {found[0]} per record" for name, found in counts.items()
-    )
-
-
-def numbers_per_record(body: bytes) -> set[int]:
-    """Return how many numbers the records of an answer have: of JSON, JSON Lines, or rows of CSV."""
-    text = body.decode("utf-8", "replace")
-    try:
-        whole = json.loads(text)
-        return {_numbers(part) for part in (whole if isinstance(whole, list) else [whole])}
-    except ValueError:
-        pass
-    try:
-        return {_numbers(json.loads(line)) for line in text.splitlines() if line.strip()}
-    except ValueError:
-        return {sum(map(_is_number, row)) for row in csv.reader(io.StringIO(text)) if row}
-
-
-def _numbers(value: Any) -> int:
-    if isinstance(value, dict):
-        return sum(map(_numbers, value.values()))
-    if isinstance(value, list):
-        return sum(map(_numbers, value))
-    return isinstance(value, float | int) and not isinstance(value, bool)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -43,7 +43,13 @@ _BAD_FAULTS = {
     "serve.bind-port", "serve.multi-models", "serve.empty-model", "serve.broken-model",
     "batch.execution-parameters", "batch.multi-record", "batch.last-line", "batch.bad-record",
 }  # fmt: skip
-_BAD_WARNINGS = {"train.unknown-user", "serve.ping-methods", "batch.line-ends", "clients.csv-header"}
+_BAD_WARNINGS = {
+    "train.unknown-user",
+    "serve.ping-methods",
+    "batch.line-ends",
+    "clients.csv-header",
+    "clients.expect",
+}
 # What a server of numbers that reads CSV alone cannot show.
 _OF_CLASSES_AND_JSON = {"clients.json-lines-names", "clients.hugging-face", "clients.all-classes"}
 

@@ -56,6 +56,7 @@ def fit(points: list[tuple[float, ...]], epochs: int, stopped: list[int]) -> Non
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers /ping, and a number for each line of /invocations."""
 
+    protocol_version = "HTTP/1.1"  # with which the library answers 100 Continue
     line: dict[str, float]
 
     def do_GET(self) -> None:

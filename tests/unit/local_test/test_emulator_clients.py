@@ -1,29 +1,22 @@
 """What the emulator calls a fault in the eyes of clients, and what it leaves undecided."""
 
-import json
-from typing import Any
-
 import pytest
 
 from sagemaker_emulator.checks import CHECKS
 from sagemaker_emulator.client import Answer
 from sagemaker_emulator.client_judgements import (
-    depth_of,
-    first_input,
     header_for,
     judge_alike,
     judge_answered,
     judge_bytes,
-    judge_classes,
     judge_error,
     judge_expect,
-    judge_hugging_face,
-    numbers_per_record,
+    judge_lists,
 )
 
 ONE = b'[{"label": "Film", "score": 0.5}]'
 FLAT = b'[{"label": "Film", "score": 0.5}, {"label": "Song", "score": 0.25}]'
-NESTED = b'[[{"label": "Film", "score": 0.5}], [{"label": "Film", "score": 0.5}]]'
+PAGE = b"<html>Film</html>"
 
 
 def answer(status: int, body: bytes = ONE) -> Answer:
@@ -49,10 +42,21 @@ def test_an_answer_must_be_the_usual_one():
     assert judge_answered([])[0] is None
 
 
+def test_java_wants_the_usual_form_and_a_browser_may_get_a_page():
+    """Both lists begin with text/html, but no program in Java reads a page."""
+    as_ever, page, refused = [("list", answer(200, body), answer(200)) for body in (ONE, PAGE, b"")]
+    assert judge_lists([as_ever], [as_ever])[0] is True
+    assert judge_lists([as_ever], [page])[0] is True
+    assert judge_lists([page], [as_ever]) == (False, "another answer for list")
+    assert judge_lists([as_ever], [refused])[0] is False
+
+
 @pytest.mark.parametrize(
     ("status", "body", "holds"),
     [
         (200, ONE, True),  # an image that reads bytes
+        (200, b"", False),
+        (200, FLAT, False),
         (415, b'{"error": "application/octet-stream is not supported"}', True),
         (415, b"wrong type", False),
         (500, b"application/octet-stream: cannot parse", False),
@@ -61,7 +65,7 @@ def test_an_answer_must_be_the_usual_one():
 )
 def test_bytes_are_read_or_refused_by_name(status, body, holds):
     """What clients send that name no type is the commonest 415 of all."""
-    assert judge_bytes(answer(status, body))[0] is holds
+    assert judge_bytes(answer(status, body), answer(200))[0] is holds
 
 
 @pytest.mark.parametrize(
@@ -81,83 +85,20 @@ def test_errors_are_for_programs_too(status, body, holds):
     assert judge_error(answer(status, body))[0] is holds
 
 
-def test_a_body_that_waits_is_read_either_way():
-    """After 100 Continue, or without it after the second that clients wait."""
-    assert judge_expect(answer(200), is_asked=True)[0] is True
-    assert judge_expect(answer(200), is_asked=False) == (
-        True,
-        f"200: {ONE.decode()}, the body was sent after a second without 100 Continue",
+def test_a_body_that_waits_is_asked_for():
+    """By 100 Continue; without it clients wait for a second, and a refusal is none."""
+    assert judge_expect(answer(200), 100)[0] is True
+    assert judge_expect(answer(200), None) == (
+        False,
+        f"200: {ONE.decode()}, but no 100 Continue: clients wait a second for it",
     )
-    assert judge_expect(answer(417), is_asked=True)[0] is False
+    assert judge_expect(answer(417), 417)[0] is False
+    assert judge_expect(answer(200), 200)[0] is False
+    assert judge_expect(answer(500), 100)[0] is False
 
 
-@pytest.mark.parametrize(
-    ("bodies", "holds"),
-    [
-        ((ONE, ONE, FLAT, NESTED), True),
-        ((ONE, ONE, b"[" + FLAT + b"]", NESTED), False),  # nested for one string
-        ((ONE, ONE, FLAT, FLAT), False),  # flat for a list
-        ((ONE, ONE, b"Film", NESTED), False),
-        ((), None),
-    ],
-)
-def test_hugging_faces_clients_read_answers_by_their_nesting(bodies, holds):
-    """Flat for one string, a list per text for a list."""
-    answers = [(f"request {number}", answer(200, body)) for number, body in enumerate(bodies)]
-    assert judge_hugging_face(answers)[0] is holds
-    if answers:
-        refused = [*answers[:3], ("top_k", answer(400))]
-        assert judge_hugging_face(refused) == (False, f"top_k: 400: {ONE.decode()}")
-
-
-@pytest.mark.parametrize(
-    ("bodies", "holds"),
-    [
-        ([b"Film,0.7,0.3,\nSong,0.1,0.9,", b'[{"label": "Film", "scores": [0.7, 0.3]}]'], True),
-        ([b"Film,0.7,0.3,\nSong,0.9", FLAT], False),  # uneven rows
-        (
-            [b"Film,0.7,0.3", b'{"label": "Film", "scores": [0.5, 0.25, 0.25]}'],
-            True,
-        ),  # one asks for some itself
-        ([b"Film,0.7,0.3", b'{"label": "Film", "scores": [0.5]}'], False),  # one form ignores it
-        ([b"Film,0.7", b'{"label": "Film"}'], False),
-        ([ONE, ONE], None),  # the usual answers
-    ],
-)
-def test_all_classes_are_as_many_numbers_per_record(bodies, holds):
-    """In each form, whatever its names are; an image that answers as ever may have no classes."""
-    pairs = [(f"form {number}", answer(200, body), answer(200)) for number, body in enumerate(bodies)]
-    assert judge_classes(pairs)[0] is holds
-    assert judge_classes([("text/csv", answer(400), answer(200))])[0] is False
-
-
-@pytest.mark.parametrize(
-    ("body", "numbers"),
-    [
-        (b"1.5\n2\n", {1}),
-        (b"a,1,2\n\nb,3\n", {1, 2}),
-        (b'{"p": [1, 2], "is": true}\n{"p": [1, {"q": 2}]}\n', {2}),
-        (b'[{"p": [1, 2]}, {"error": "x"}]', {0, 2}),
-        (b"", set()),
-    ],
-)
-def test_numbers_are_counted_in_every_form(body, numbers):
-    """Rows of CSV, lines of JSON, a list; truth values are none."""
-    assert numbers_per_record(body) == numbers
-
-
-def test_requests_are_made_of_what_the_profile_has():
-    """A header for as many cells as the rows have; a text only from a body with inputs."""
+def test_a_header_has_as_many_names_as_the_rows_have_cells():
+    """And is called text where there is one."""
     assert header_for(b'"a, b"\nc\n') == b"text\n"
     assert header_for(b"1,2,3\n") == b"column_1,column_2,column_3\n"
     assert header_for(b"") == b"text\n"
-    assert first_input(json.dumps({"inputs": ["a", "b"]}).encode()) == "a"
-    assert first_input(b'{"inputs": "a"}') == "a"
-    for body in (b'{"inputs": []}', b'{"instances": ["a"]}', b'["a"]', b'{"inputs": [7]}', b"\xff"):
-        assert first_input(body) is None
-
-
-def test_lists_are_counted_around_the_first_object():
-    """An empty list has no object, and counts as one list."""
-    values: list[Any] = [{}, [{}], [[{}]], [], None]
-    assert list(map(depth_of, values)) == [0, 1, 2, 1, 0]

@@ -5,12 +5,13 @@ import socket
 import subprocess
 from pathlib import Path
 
+from support.free_port import free_port
 from support.source_tree import ROOT
 
 
-def serve_local(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
+def serve_local(folder: Path, port: int, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the script on a folder until it ends."""
-    environment = {**os.environ, "ENGINE": "process", "PORT": str(port)}
+    environment = {**os.environ, **variables, "ENGINE": "process", "PORT": str(port)}
     command = [str(ROOT / "local_test" / "serve_local.sh"), str(folder)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -40,3 +41,15 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     refused = serve_local(tmp_path / "my.csv", 8080)
     assert refused.returncode == 2
     assert "is a file: name a folder" in refused.stderr
+
+
+def test_the_server_is_not_told_of_a_port_that_was_used(tmp_path: Path) -> None:
+    """It would say that PORT is ignored, as it says of what is another program's."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").touch()
+    # The server ends at once, at a setting that it refuses.
+    refused = serve_local(tmp_path, free_port(), WEB_CONCURRENCY="2", SERVING_THREADS="many")
+    assert "SERVING_THREADS" in refused.stderr + refused.stdout
+    (line,) = (line for line in (refused.stderr + refused.stdout).splitlines() if "other programs" in line)
+    assert "WEB_CONCURRENCY" in line
+    assert "PORT" not in line.split()[-1]
