@@ -8,6 +8,7 @@ from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import UserError
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told, warn
+from launcher.inputs.csv_columns import only_label
 from launcher.inputs.text_file import CSV, JSON_LINES
 from launcher.inputs.transform import TransformInput, bare_type, has_parameter
 from launcher.settings.inference import TransformSettings
@@ -86,6 +87,10 @@ def _check_names(columns: str) -> Iterator[Finding]:
     try:
         FixedColumns.of(columns, TextFields())
     except ColumnsError as error:
+        label = only_label(columns.split(","))
+        if label:
+            yield fail("input", f"COLUMNS names only the label {label}", "Name the column of the texts, too.")
+            return
         message = (
             f"{error.cause.removesuffix('.')}: unless the training's names tell it, the server does not start"
         )

@@ -14,10 +14,12 @@ from bert_classifier.data.forms import Form, read_form_lines
 from bert_classifier.data.header import DELIMITERS, has_header
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError, read_csv_rows
-from bert_classifier.data.shapes import Shape
+from bert_classifier.data.shapes import Shape, quoted_value
 from bert_classifier.data.table import Table, open_table
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
+from launcher.inputs.csv_columns import has_index, only_label, refuse_implausible
 from launcher.inputs.text_file import CSV, NO_DELIMITER, TextFile, has_columns, is_plain
 
 _LONGEST_COLUMNS = 1024  # characters that SageMaker takes in a variable
@@ -31,6 +33,7 @@ class _Csv:
 
     Attributes:
         has_header: None where the first row is neither known as one nor plausible as data.
+        is_index: whether only pandas' index tells that there is a header.
     """
 
     path: Path
@@ -41,6 +44,7 @@ class _Csv:
     dialect: Dialect
     sample: Sample
     has_header: bool | None
+    is_index: bool
 
     @classmethod
     def of(cls, path: Path, name: str, form: Form, reading: ReaderSettings) -> Self:
@@ -51,7 +55,11 @@ class _Csv:
         if not sample.rows:
             wrong = sample.error or RowError(1, "it has no text", "Leave the file out, or give it texts.")
             raise UserError(f"{name} line {wrong.line}: {wrong.cause}.", wrong.remedy)
-        return cls(path, name, form, reading, lines, dialect, sample, has_header(sample.rows, reading))
+        header = has_header(sample.rows, reading)
+        is_index = header is False and reading.header == "auto" and has_index(sample.rows)
+        if is_index:
+            reading, header = dataclasses.replace(reading, header="true"), True
+        return cls(path, name, form, reading, lines, dialect, sample, header, is_index)
 
     @property
     def width(self) -> int:
@@ -117,9 +125,24 @@ def look_at_csv(path: Path, name: str, form: Form, reading: ReaderSettings) -> T
         table = file.table()
     except ColumnsError as error:
         unclear = error
-    if unclear and not (is_table or file.has_quoted_cells):
-        return _texts_alone(file)
+    if not has_columns(file.reading):
+        _refuse_without_texts(file, table, unclear)
     return _beside_columns(file, table, unclear) or _to_convert(file, table, unclear)
+
+
+def _refuse_without_texts(file: _Csv, table: Table | None, unclear: ColumnsError | None) -> None:
+    """Refuse columns that no model can tell the text of, or that seem to hold none where places alone tell it."""
+    if file.has_header is not False:
+        label = only_label(file.sample.rows[0])
+        if label:
+            cause = f"{file.name} names only the column {shown(label)}, so it has no texts."
+            raise UserError(
+                cause, f"Give a file with texts; if these are, give text_column={quoted_value(label)}."
+            )
+    elif unclear:
+        raise unclear
+    elif table and file.width > 1:
+        refuse_implausible(table, file.sample.rows)
 
 
 def _texts_alone(file: _Csv) -> TextFile:
@@ -162,7 +185,8 @@ def _to_convert(file: _Csv, table: Table | None, unclear: ColumnsError | None) -
 
 def _request_type(file: _Csv) -> str:
     """Return the media type of the file as one request; "" if the server would not understand it by itself."""
-    is_default = file.reading == ReaderSettings(encoding=file.reading.encoding)
+    header = "true" if file.is_index else "auto"
+    is_default = file.reading == ReaderSettings(encoding=file.reading.encoding, header=header)
     is_read = is_plain(file.form) and is_default and file.dialect.delimiter in DELIMITERS
     return CSV if is_read else ""
 

@@ -63,6 +63,7 @@ def test_a_variable_given_twice_is_refused(settings, variable, named):
         (texts(in_s3=True), {}, Severity.OK, "taken as texts alone"),
         (texts(in_s3=True, columns="label,text"), {"columns": "label,text"}, Severity.OK, "columns label,text"),
         (texts(in_s3=True, columns="a,b"), {"columns": "a,b"}, Severity.WARNING, "unless the training's names"),
+        (texts(in_s3=True, columns="label"), {"columns": "label"}, Severity.ERROR, "COLUMNS names only the label"),
         (texts(in_s3=True, columns='"a'), {"columns": '"a'}, Severity.ERROR, "is not one row of CSV"),
         (texts("text/csv; header=present", in_s3=True), {}, Severity.ERROR, "would lose its first row"),
         (texts('text/csv; Header="present"'), {}, Severity.ERROR, "would lose its first row"),

@@ -1,0 +1,100 @@
+"""CSV without a header in a batch transform: a column that does not look like texts is refused, however few rows."""
+
+import pytest
+
+from bert_classifier.job.findings import Severity
+from launcher.aws.account import Account
+from launcher.aws.s3 import Location
+from launcher.findings import Finding
+from launcher.inputs.transform import TransformInput, check_input, input_of
+from launcher.settings.account import AccountSettings
+from launcher.settings.inference import TransformSettings
+
+
+def look(path, scratch, **settings) -> tuple[TransformInput, list[Finding]]:
+    """Return the texts of a file as they would be uploaded, and all findings."""
+    scratch.mkdir()
+    chosen = TransformSettings(input=str(path), **settings)
+    found = input_of(chosen, Location("a-bucket", "mine/"), Account(AccountSettings()), scratch)
+    return found, list(check_input(chosen, found))
+
+
+ROWS = {
+    "a date behind the text": '{label},"text {i}, x",2026-01-{day}',
+    "a time behind the text": '{label},"text {i}, x",2026-01-{day}T10:00:00Z',
+    "a date alone behind the text": '"text {i}, x",2026-01-{day}',
+    "a label behind the text": '"text {i}, x",{label}',
+    "a label behind text and date": '2026-01-{day},"text {i}, x",{label}',
+    "a date between semicolons": '{label};"text {i}; x";2026-01-{day}',
+}
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 30])
+@pytest.mark.parametrize("key", ROWS)
+def test_what_does_not_look_like_texts_is_refused(tmp_path, key, number):
+    """Where the place alone tells the text; TEXT_COLUMN does instead."""
+    rows = [
+        ROWS[key].format(label=["praise", "blame"][i % 2], i=i, day=f"{i % 28 + 1:02}") for i in range(number)
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("".join(f"{row}\n" for row in rows))
+    _, findings = look(path, tmp_path / "scratch")
+    (failure,) = [one for one in findings if one.severity is Severity.ERROR]
+    column = ROWS[key].replace(";", ",").split(",").index('"text {i}') + 1
+    assert f"TEXT_COLUMN={column}" in failure.remedy
+    assert "text_column" not in failure.remedy + failure.message
+    told, findings = look(path, tmp_path / "again", header="false", text_column=str(column))
+    assert [one for one in findings if one.severity is not Severity.OK] == []
+    assert told.local
+    (written,) = told.local.files.values()
+    assert written.read_text().count(", x" if ";" not in ROWS[key] else "; x") == number
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'praise,"good, really"\n',
+        'praise,"a title","a longer text, quoted"\n',
+        "1,good morning\n1,bad evening\n2,no\n2,so\n",
+        'praise,"12, 14"\nblame,"good"\n',
+        "praise,好\npraise,不\nblame,坏\nblame,差\n",
+    ],
+)
+def test_what_looks_like_texts_is_sent(tmp_path, content):
+    """Few words and numbers among them included."""
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    found, findings = look(path, tmp_path / "scratch")
+    assert {one.severity for one in findings} == {Severity.OK}
+    assert found.columns in ("label,text", "label,title,text")
+
+
+@pytest.mark.parametrize(
+    "content", ["label\npraise\nblame\n", ",Label\n0,praise\n1,blame\n", "sentiment;\ngood;\nbad;\n"]
+)
+def test_a_table_of_labels_alone_is_refused(tmp_path, content):
+    """Whose server would not start; unless the texts are called that."""
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    _, findings = look(path, tmp_path / "scratch")
+    (failure,) = [one for one in findings if one.severity is Severity.ERROR]
+    assert "so it has no texts" in failure.message
+    assert "TEXT_COLUMN=" in failure.remedy
+    name = content.split("\n")[0].strip(",;")
+    _, findings = look(path, tmp_path / "again", text_column=name)
+    assert {one.severity for one in findings} == {Severity.OK}
+
+
+def test_the_index_of_pandas_tells_a_header(tmp_path):
+    """Whatever it names: the server knows whether it is the text."""
+    path = tmp_path / "a.csv"
+    path.write_text(",Kommentar\n0,good\n1,bad\n2,so so\n")
+    found, findings = look(path, tmp_path / "scratch")
+    assert found.local
+    assert (found.columns, found.local.files["a.csv"].read_text()) == (
+        ",Kommentar",
+        "0,good\n1,bad\n2,so so\n",
+    )
+    (doubt,) = [one for one in findings if one.severity is not Severity.OK]
+    assert doubt.severity is Severity.WARNING
+    assert "TEXT_COLUMN=Kommentar" in doubt.remedy
