@@ -70,6 +70,8 @@ BASE = sorted(
         "data.parquet",
         "data.duckdb_reader",
         "artifact.manifest",
+        "serving.http.accept_parameters",
+        "serving.http.parameters",
     }
 )
 # What a base module may import inside a function, for the file that needs it.

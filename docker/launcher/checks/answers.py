@@ -4,17 +4,20 @@ from collections.abc import Iterator
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import ColumnsError
-from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.dialect import find_dialect
+from bert_classifier.data.text_columns import FixedColumns, header_settings
 from bert_classifier.errors import UserError
+from launcher.checks.accept import asked_of, check_forms, predicted_columns
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.csv_columns import only_label
 from launcher.inputs.text_file import CSV, JSON_LINES
-from launcher.inputs.transform import TransformInput, bare_type, has_parameter
+from launcher.inputs.transform import TransformInput, bare_type
 from launcher.settings.inference import TransformSettings
 from launcher.settings.reading import READING
 
 _COLUMNS, _TOP_K, _OUTPUT = "SERVING_CSV_COLUMNS", "SERVING_TOP_K", "SAGEMAKER_INFERENCE_OUTPUT"
+_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 _SET_BY = {_COLUMNS: "the columns of the texts", _TOP_K: "TOP_K", _OUTPUT: "INFERENCE_OUTPUT"}
 _TAKEN_ALONE = (
     "CSV in S3 is taken as texts alone: the server refuses it if it finds a header row or labels;"
@@ -31,34 +34,40 @@ def answer_variables(settings: TransformSettings, columns: str) -> dict[str, str
     }
 
 
-def answer_columns(settings: TransformSettings) -> list[str]:
-    """Return the columns of predictions in CSV; "…" stands for those of further classes."""
-    if settings.inference_output:
-        several = {"probabilities": ["probability_…"], "labels": ["label_1", "…"]}
-        return [column for field in settings.inference_output for column in several.get(field, [field])]
-    return [*(["label_1", "score_1", "…"] if settings.top_k else ["label", "score"]), "error"]
-
-
 def check_answers(settings: TransformSettings, texts: TransformInput | None) -> Iterator[Finding]:
     """Check what decides how the server reads the texts and what it answers, as far as that needs no model."""
-    given = answer_variables(settings, texts.columns if texts else settings.columns)
-    for name in dict(settings.environment):
-        if given.get(name):
-            yield fail("settings", f"{_SET_BY[name]} and ENVIRONMENT both give {name}", "Keep one of them.")
-    if settings.top_k and settings.inference_output:
-        yield fail(
-            "settings", "INFERENCE_OUTPUT replaces TOP_K", "Give one of them; probabilities has all classes."
-        )
+    columns = texts.columns if texts else settings.columns
+    yield from _check_twice(settings, columns)
     if not texts:
         return
-    if has_parameter(texts.accept(settings), "header=present"):
-        message = (
-            "with header=present in ACCEPT every part of a file would be answered with a header of its own"
-        )
-        yield fail("output", message, "Leave it out.")
+    yield from check_forms(settings, texts)
     yield from _check_columns(settings, texts)
     if settings.join:
         yield from _check_join(settings, texts)
+
+
+def _check_twice(settings: TransformSettings, columns: str) -> Iterator[Finding]:
+    """Refuse what is given twice: which of the two is meant nobody knows."""
+    given, environment = answer_variables(settings, columns), dict(settings.environment)
+    both = [name for name in environment if given.get(name)]
+    for name in both:
+        yield fail("settings", f"{_SET_BY[name]} and ENVIRONMENT both give {name}", "Keep one of them.")
+    source = {_TOP_K: "ENVIRONMENT's SERVING_TOP_K", _OUTPUT: f"ENVIRONMENT's {_OUTPUT}"}
+    said = [
+        source[name] if name in environment else _SET_BY[name]
+        for name in source
+        if {**given, **environment}.get(name)
+    ]
+    if asked_of(settings.accept):
+        said.append("ACCEPT")
+    if len(said) > 1:
+        message = f"{' and '.join(said)} each say what a prediction holds"
+        yield fail("settings", message, "Give one of them; INFERENCE_OUTPUT=probabilities has all classes.")
+    if _ACCEPT in environment:
+        message = (
+            f"ENVIRONMENT's {_ACCEPT} does nothing: a job names the form of its predictions in each request"
+        )
+        yield fail("settings", message, "Give ACCEPT instead.")
 
 
 def _check_columns(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
@@ -122,7 +131,12 @@ def _check_join(settings: TransformSettings, texts: TransformInput) -> Iterator[
 
 
 def _joined_csv(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
-    columns = [texts.columns or "text", *answer_columns(settings)]
+    if texts.columns and _delimiter_of(texts.columns) != ",":
+        message = f"predictions have commas between their cells, unlike the columns {texts.columns}"
+        yield fail("join", message, "Leave JOIN out, or give CSV with commas.")
+        return
+    variables = {**answer_variables(settings, texts.columns), **dict(settings.environment)}
+    columns = [texts.columns or "text", *predicted_columns(settings.accept, variables)]
     yield told(ok("join", f"columns of the output: {','.join(columns)}"))
     if not texts.local:
         yield warn(
@@ -130,3 +144,8 @@ def _joined_csv(settings: TransformSettings, texts: TransformInput) -> Iterator[
             "a header row has no prediction: if a file still has one, SageMaker cannot join it, and the job fails",
             "Make sure that the files have none.",
         )
+
+
+def _delimiter_of(columns: str) -> str:
+    row = columns.replace("\\t", "\t")
+    return find_dialect([row], header_settings(TextFields()), is_whole=True)[0].delimiter

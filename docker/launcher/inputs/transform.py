@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.job.answer_form import NPY
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import ALL_FORMS, choose, listed, passed_over
 from bert_classifier.job.findings import Severity
@@ -18,6 +19,7 @@ from launcher.inputs.local_file import is_packed, look_at
 from launcher.inputs.text_file import CSV, JSON, JSON_LINES, PLAIN
 from launcher.inputs.texts_alone import check_texts_alone
 from launcher.settings.inference import MEDIA_TYPES, TransformSettings
+from launcher.settings.media import MediaType
 from launcher.settings.reading import reader_settings
 
 _MB = 1024 * 1024
@@ -54,8 +56,8 @@ class TransformInput:
 
     @property
     def split_type(self) -> str:
-        """How SageMaker splits a file into records: by lines, but a JSON document not at all."""
-        return "None" if self.media_type == JSON else "Line"
+        """How SageMaker splits a file into records: by lines, but a JSON document and an array not at all."""
+        return "None" if self.media_type in (JSON, NPY) else "Line"
 
     def accept(self, settings: TransformSettings) -> str:
         """Return the media type of the predictions."""
@@ -63,18 +65,13 @@ class TransformInput:
 
     def says(self, parameter: str) -> bool:
         """Whether the media type has a parameter, such as header=absent."""
-        return has_parameter(self.content_type, parameter)
+        name, _, value = parameter.partition("=")
+        return MediaType.of(self.content_type).parameters.get(name, "").strip().lower() == value
 
 
 def bare_type(content_type: str) -> str:
     """Return a media type without its parameters, in lower case."""
     return content_type.split(";")[0].strip().lower()
-
-
-def has_parameter(content_type: str, parameter: str) -> bool:
-    """Return whether a media type has a parameter, such as header=absent."""
-    parameters = [part.strip().replace('"', "").lower() for part in content_type.split(";")[1:]]
-    return parameter in parameters
 
 
 def input_of(settings: TransformSettings, prefix: Location, account: Account, folder: Path) -> TransformInput:

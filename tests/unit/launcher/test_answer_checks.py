@@ -2,13 +2,16 @@
 
 import pytest
 
+from bert_classifier.job.answer_form import CSV
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.findings import Severity
+from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.http.query import Query
 from launcher.aws.s3 import Location
-from launcher.checks.answers import answer_columns, answer_variables, check_answers
+from launcher.checks.accept import predicted_columns
+from launcher.checks.answers import answer_variables, check_answers
 from launcher.checks.transform import environment_of
 from launcher.inputs.channels import LocalChannel
 from launcher.inputs.transform import TransformInput
@@ -29,11 +32,11 @@ def found(given: TransformInput, **settings) -> list[tuple[Severity, str, str]]:
 
 def test_settings_become_variables_that_the_server_takes():
     """Each as the server spells it; what is not set is left out."""
-    settings = TransformSettings(top_k="all", inference_output=("predicted_label", "probabilities"))
-    environment = environment_of(settings, 'a,"b, c"')
-    config = ServeConfig.from_environ(environment)
+    config = ServeConfig.from_environ(environment_of(TransformSettings(top_k="all"), 'a,"b, c"'))
     assert config.serving_csv_columns == 'a,"b, c"'
     assert config.serving_top_k == "all"
+    settings = TransformSettings(inference_output=("predicted_label", "probabilities"))
+    config = ServeConfig.from_environ(environment_of(settings, ""))
     assert config.sagemaker_inference_output == ("predicted_label", "probabilities")
     assert environment_of(TransformSettings(), "") == {}
     assert answer_variables(TransformSettings(top_k=3), "")["SERVING_TOP_K"] == "3"
@@ -70,7 +73,7 @@ def test_a_variable_given_twice_is_refused(settings, variable, named):
         (texts(), {"columns": "label,text"}, Severity.ERROR, "COLUMNS would do nothing: local files are"),
         (texts("text/plain", in_s3=True), {"columns": "a"}, Severity.ERROR, "it is for CSV, not for text/plain"),
         (texts(in_s3=True), {"text_column": "a"}, Severity.ERROR, "TEXT_COLUMN would do nothing: only local"),
-        (texts(), {"accept": "text/csv; header=present"}, Severity.ERROR, "a header of its own"),
+        (texts(), {"accept": "text/csv; header=present"}, Severity.ERROR, "header=present would put"),
         (texts("text/plain"), {"join": True}, Severity.ERROR, "joins predictions to CSV and JSON Lines, not to"),
         (texts(), {"join": True, "accept": "application/json"}, Severity.ERROR, "of the same form only, not"),
         (
@@ -84,8 +87,23 @@ def test_a_variable_given_twice_is_refused(settings, variable, named):
             "output: text,predicted_label,label_1,…",
         ),
         (texts(), {"join": True, "top_k": 3}, Severity.OK, "output: text,label_1,score_1,…,error"),
-        (texts(), {"top_k": 3, "inference_output": ("error",)}, Severity.ERROR, "INFERENCE_OUTPUT replaces TOP_K"),
         (texts(in_s3=True), {"join": True}, Severity.WARNING, "a header row has no prediction"),
+        (
+            texts(columns="a,text"), {"join": True, "accept": "text/csv; top_k=all"}, Severity.OK,
+            "output: a,text,label_1,score_1,…,error",
+        ),
+        (
+            texts(columns="a,text"), {"join": True, "accept": 'text/csv; output="labels,error"'}, Severity.OK,
+            "output: a,text,label_1,…,error",
+        ),
+        (
+            texts(columns="a,text"), {"join": True, "environment": (("SERVING_TOP_K", "1"),)}, Severity.OK,
+            "output: a,text,label_1,score_1,error",
+        ),
+        (
+            texts(in_s3=True, columns="label;text"), {"join": True, "columns": "label;text"}, Severity.ERROR,
+            "unlike the columns label;text",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_asked_is_checked(given, settings, severity, expected):
@@ -105,14 +123,89 @@ def test_a_header_that_is_announced_gets_its_remedy():
     "settings",
     [
         {}, {"top_k": 1}, {"inference_output": ("predicted_label", "probability")}, {"inference_output": ("error",)},
-        {"inference_output": ("labels", "probabilities", "error")},
+        {"inference_output": ("labels", "probabilities", "error")}, {"accept": "text/csv; top_k=1"},
+        {"accept": 'text/csv; output="probabilities, labels"'}, {"environment": (("SERVING_TOP_K", "1"),)},
     ],
 )  # fmt: skip
 def test_columns_of_predictions_are_the_servers(settings):
     """Which answers with a header where it is asked for one."""
     chosen = TransformSettings(**settings)
-    config = ServeConfig.from_environ(environment_of(chosen, ""))
-    form = ResponseFormat(["Film"], Wanted.by_settings(config), has_header=True)
-    header = encode([], Query([]), form, "text/csv")
-    named = ",".join(answer_columns(chosen)).replace("probability_…", "probability_Film").replace(",…", "")
-    assert header == named
+    environment = environment_of(chosen, "")
+    config = ServeConfig.from_environ(environment)
+    asked = of_accept(chosen.accept, CSV, config).wanted
+    form = ResponseFormat(["Film"], asked or Wanted.by_settings(config), has_header=True)
+    header = encode([], Query([]), form, CSV)
+    columns = ",".join(predicted_columns(chosen.accept, environment))
+    assert header == columns.replace("probability_…", "probability_Film").replace(",…", "")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/csv", "application/jsonlines", "text/plain", "application/json"]
+)
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("application/x-npy", "strings them together"),
+        ("application/json", "strings them together"),
+        ("application/xml", "does not write ACCEPT=application/xml"),
+        ("*/*", "does not write ACCEPT=*/*"),
+        ("text/csv; tok_k=3", "In ACCEPT, the parameter 'tok_k' is unknown"),
+        ("text/csv; top_k=none", '"top_k" is not a whole number'),
+        ("text/csv, application/json;q=0.5", "several media types"),
+        ("text/csv; header=present", "header=present would put a row of names"),
+        ('text/csv; output="labels,error"', ""),
+        ("application/x-ndjson; top_k=all", ""),
+        ("Text/CSV; TOP_K=all", ""),
+    ],
+)
+def test_predictions_have_a_form_that_can_be_put_together(content_type, accept, expected):
+    """Which the server writes: what it would refuse is refused before the job."""
+    is_document = content_type == "application/json"
+    wrong = [m for severity, m, _ in found(texts(content_type), accept=accept) if severity is Severity.ERROR]
+    assert len(wrong) == bool(expected and not (is_document and "strings" in expected))
+    assert all(expected in message for message in wrong)
+    if not expected:
+        assert of_accept(accept, content_type, ServeConfig()).name == accept.split(";")[0].lower()
+
+
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "application/x-foo"])
+def test_texts_have_a_form_that_the_server_reads(content_type):
+    """Named with those that it does."""
+    ((severity, message, remedy),) = found(texts(content_type), content_type=content_type)
+    assert severity is Severity.ERROR
+    assert content_type in message
+    assert "text/csv, text/plain" in remedy
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"top_k": 3, "accept": "text/csv; top_k=2"}, "TOP_K and ACCEPT"),
+        (
+            {"inference_output": ("labels",), "accept": "text/csv; output=labels"},
+            "INFERENCE_OUTPUT and ACCEPT",
+        ),
+        ({"inference_output": ("labels",), "accept": "text/csv; top_k=2"}, "INFERENCE_OUTPUT and ACCEPT"),
+        (
+            {"inference_output": ("probabilities",), "environment": (("SERVING_TOP_K", "2"),)},
+            "ENVIRONMENT's SERVING_TOP_K and INFERENCE_OUTPUT",
+        ),
+        (
+            {"accept": "text/csv; top_k=2", "environment": (("SAGEMAKER_INFERENCE_OUTPUT", "labels"),)},
+            "ENVIRONMENT's SAGEMAKER_INFERENCE_OUTPUT and ACCEPT",
+        ),
+        ({"top_k": 3, "inference_output": ("error",)}, "TOP_K and INFERENCE_OUTPUT"),
+    ],
+)
+def test_what_a_prediction_holds_is_said_once(settings, named):
+    """Of two only one would have an effect."""
+    wrong = [message for severity, message, _ in found(texts(), **settings) if severity is Severity.ERROR]
+    assert wrong == [f"{named} each say what a prediction holds"]
+
+
+def test_a_default_of_the_servers_accept_does_nothing_in_a_job():
+    """Which names the form in each request."""
+    given = (("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "text/csv"),)
+    ((severity, message, remedy),) = found(texts(), environment=given)
+    assert (severity, remedy) == (Severity.ERROR, "Give ACCEPT instead.")
+    assert "does nothing" in message

@@ -2,19 +2,19 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
 from bert_classifier.errors import RequestError, UserError
+from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, WRITTEN
 from bert_classifier.job.config import ANSWER_FIELDS, ServeConfig
-from bert_classifier.job.settings import nearest, shown
-from bert_classifier.serving.http.media_types import ABSENT, CSV, JSON, JSON_LINES, NPY, PRESENT, WRITTEN
-from bert_classifier.serving.http.parameters import Wanted, wanted_of
+from bert_classifier.job.settings import shown
+from bert_classifier.serving.http.accept_parameters import has_header, wanted_by, wrong_accept
+from bert_classifier.serving.http.parameters import Wanted
 
-_PARAMETERS = ("top_k", "output", "return_all_scores", "header")
 _NAMED = f"{JSON}, {JSON_LINES[0]}, {CSV} or {NPY}"
 # Java's URLConnection sends a lone * and weights such as q=.2, which werkzeug drops.
 _LONE_STAR = re.compile(r"(^|,)\s*\*\s*(?=[;,]|$)")
@@ -75,7 +75,11 @@ def of_accept(accept: str | None, request_type: str, config: ServeConfig) -> Ans
             f"Accept {_NAMED}.",
         )
     parameters = asked or _parameters_of(best, ranges)
-    return AnswerType(best, _wanted_of(parameters, best), _has_header(parameters, best, config))
+    return AnswerType(
+        best,
+        wanted_by(parameters, best),
+        has_header(parameters, best, is_batch=config.sagemaker_batch),
+    )
 
 
 def check_default_accept(config: ServeConfig) -> None:
@@ -99,7 +103,7 @@ def _ranges_of(accept: str) -> list[_Range]:
     header = _BARE_WEIGHT.sub(r"\g<1>0\2", _LONE_STAR.sub(r"\1*/*", accept))
     if _UNQUOTED_FIELDS.search(header):
         example = f'Accept {CSV}; output="{",".join(ANSWER_FIELDS[:2])}".'
-        raise _wrong("output lists several fields without quotes", example)
+        raise wrong_accept("output lists several fields without quotes", example)
     found = [(*parse_options_header(item), quality) for item, quality in parse_accept_header(header)]
     return [
         _Range(
@@ -127,53 +131,3 @@ def _parameters_of(name: str, accepted: Sequence[_Range]) -> dict[str, str]:
         if found is not None:
             return found.parameters
     return {}
-
-
-def _wanted_of(parameters: Mapping[str, str], media_type: str) -> Wanted | None:
-    """Return what parameters ask for; those of other servers are ignored, as HTTP has it."""
-    for name in parameters.keys() - {*_PARAMETERS, "charset"}:
-        if close := nearest(name, _PARAMETERS):
-            raise _wrong(f"the parameter {shown(name)} is unknown", f"Did you mean {close}?")
-    given = {name: _value_of(name, parameters[name]) for name in _PARAMETERS[:3] if name in parameters}
-    try:
-        wanted = wanted_of(given)
-    except RequestError as error:
-        remedy = "Accept, for example, application/json; top_k=3, or top_k=all."
-        raise _wrong(error.cause.removesuffix("."), remedy) from error
-    if wanted is not None and wanted.is_selection and media_type == NPY:
-        raise _wrong(
-            f"{NPY} has parameters that choose, but an array holds all probabilities", "Leave them out."
-        )
-    return wanted
-
-
-def _value_of(name: str, text: str) -> Any:
-    """Return a parameter's value as it would stand in JSON."""
-    text = text.strip()
-    if name == "top_k":
-        return int(text) if text.isdecimal() and len(text) < 7 else None if text == "null" else text.lower()
-    return {"true": True, "false": False}.get(text.lower(), text) if name == "return_all_scores" else text
-
-
-def _has_header(parameters: Mapping[str, str], media_type: str, config: ServeConfig) -> bool:
-    """Return whether a row of names is wanted.
-
-    Raises:
-        RequestError: 406 for a value that is wrong, for another form than CSV, or in batch transform.
-    """
-    header = parameters.get("header", "").strip().lower()
-    if header not in ("", PRESENT, ABSENT) or (header and media_type != CSV):
-        raise _wrong(
-            f"the parameter header is for {CSV}, and either present or absent",
-            f"Accept {CSV}; header=present, or leave the parameter out.",
-        )
-    if header == PRESENT and config.sagemaker_batch:
-        raise _wrong(
-            "header=present would put a row of names before the answers of every mini-batch of a batch transform",
-            f"Accept {CSV}, and add the names to the joined file.",
-        )
-    return header == PRESENT
-
-
-def _wrong(cause: str, remedy: str) -> RequestError:
-    return RequestError(406, "not_acceptable", f"In the Accept header, {cause}.", remedy)

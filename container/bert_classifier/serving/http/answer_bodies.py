@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.errors import RequestError
+from bert_classifier.job.answer_form import CSV, ERROR, JSON, NPY, answer_columns
 from bert_classifier.serving.http import npy
 from bert_classifier.serving.http.body_records import RecordError
-from bert_classifier.serving.http.media_types import CSV, JSON, NPY
 from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.http.query import Query
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _BEST = Wanted()
 _MOST_NUMBERS = 10_000_000
-_ERROR = "error"  # a cell of CSV, and one of ANSWER_FIELDS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def encode(
 
     Args:
         answers: one for each record, in order.
-        media_type: one of media_types.WRITTEN.
+        media_type: one of answer_form.WRITTEN.
     Raises:
         RequestError: 400 for parameters that the media type cannot express.
         ValueError: when a score is not finite.
@@ -213,31 +212,17 @@ def _csv_of(
 ) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    names = _csv_names(response_format.labels, wanted)
+    labels = response_format.labels
+    listed = wanted.number_of(len(labels)) if wanted.is_list else None
+    names = answer_columns(labels, wanted.fields, listed)
     if response_format.has_header:
         writer.writerow(names)
     for answer in answers:
         if isinstance(answer, RecordError):
-            writer.writerow([answer.error if name == _ERROR else "" for name in names])
+            writer.writerow([answer.error if name == ERROR else "" for name in names])
         else:
             writer.writerow(_cells(answer, response_format, wanted))
     return out.getvalue().removesuffix("\n")
-
-
-def _csv_names(labels: Sequence[str], wanted: Wanted) -> list[str]:
-    """Return the names of the cells of a row."""
-    if wanted.fields:
-        return list(itertools.chain.from_iterable(_names_of(field, labels) for field in wanted.fields))
-    if not wanted.is_list:
-        return ["label", "score", _ERROR]
-    numbers = range(1, wanted.number_of(len(labels)) + 1)
-    return [*(f"{name}_{number}" for number in numbers for name in ("label", "score")), _ERROR]
-
-
-def _names_of(field: str, labels: Sequence[str]) -> list[str]:
-    if field == "probabilities":
-        return [f"probability_{label}" for label in labels]
-    return [f"label_{number}" for number in range(1, len(labels) + 1)] if field == "labels" else [field]
 
 
 def _cells(

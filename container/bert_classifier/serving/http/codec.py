@@ -12,6 +12,7 @@ from typing import Any
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.records import parse_json
 from bert_classifier.errors import RequestError
+from bert_classifier.job.answer_form import CSV, JSON, NPY, PLAIN
 from bert_classifier.job.settings import shown
 from bert_classifier.serving.http import npy
 from bert_classifier.serving.http.body_records import (
@@ -27,7 +28,6 @@ from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.csv_tables import read_csv
 from bert_classifier.serving.http.foreign_bodies import refuse_foreign
 from bert_classifier.serving.http.json_parts import has_more_parts
-from bert_classifier.serving.http.media_types import CSV, JSON, NPY, PLAIN
 from bert_classifier.serving.http.parameters import (
     check_options,
     of_parameters,
@@ -57,7 +57,7 @@ def decode(
     texts counts. Its other fields are ignored, as training ignores other columns, but a second text is refused.
 
     Args:
-        media_type: one of media_types.READ.
+        media_type: one of answer_form.READ.
         csv_form: context for a CSV body, and the names of the training's columns.
         max_length: tokens that the model reads of a text; 0 = unknown.
     Raises:

@@ -10,9 +10,9 @@ from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_h
 from bert_classifier.data.dialect import Dialect, told_in
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
 from bert_classifier.errors import RequestError
+from bert_classifier.job.answer_form import ABSENT, PRESENT
 from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record, RecordError
 from bert_classifier.serving.http.csv_rows import RFC_4180, CsvRecord, of_csv, rows_of
-from bert_classifier.serving.http.media_types import ABSENT, PRESENT
 
 MOST_COLUMNS = 1000
 _LONGEST_HEADER = 100_000  # characters

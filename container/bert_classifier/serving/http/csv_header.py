@@ -8,10 +8,10 @@ from bert_classifier.data.csv_table import fitted
 from bert_classifier.data.dialect import Dialect, Sample, told_in
 from bert_classifier.data.header import DELIMITERS
 from bert_classifier.data.text_columns import columns_named
+from bert_classifier.job.answer_form import PRESENT
 from bert_classifier.serving.http.body_records import Lines, RecordError
 from bert_classifier.serving.http.csv_form import MOST_COLUMNS, CsvForm, bad_csv
 from bert_classifier.serving.http.csv_rows import rows_of
-from bert_classifier.serving.http.media_types import PRESENT
 
 _DELIMITERS = ",;\t|~^"  # the last two are recognised in a header, but in no table
 _ANNOUNCE = "Send the Content-Type text/csv; header=present; if it is a text, text/csv; header=absent."

@@ -19,6 +19,7 @@ from bert_classifier.data.text_columns import (
     columns_named,
     header_settings,
 )
+from bert_classifier.job.answer_form import ABSENT, PRESENT
 from bert_classifier.job.wording import counted
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record
 from bert_classifier.serving.http.csv_form import (
@@ -40,7 +41,6 @@ from bert_classifier.serving.http.csv_header import (
 )
 from bert_classifier.serving.http.csv_rows import BodyRows, CsvLine, lines_of, of_csv, rows_of
 from bert_classifier.serving.http.foreign_bodies import refuse_json
-from bert_classifier.serving.http.media_types import ABSENT, PRESENT
 
 ONE_TEXT = "one text per row"
 _SAMPLE_LINES = 200

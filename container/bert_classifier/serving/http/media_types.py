@@ -8,21 +8,11 @@ from encodings.aliases import aliases
 from werkzeug.http import parse_options_header
 
 from bert_classifier.errors import RequestError
+from bert_classifier.job.answer_form import ABSENT, CSV, JSON, JSON_LINES, NPY, PLAIN, PRESENT, READ
 from bert_classifier.job.settings import shown
 
-JSON = "application/json"
-JSON_LINES = (
-    "application/jsonlines", "application/jsonl", "application/x-jsonlines", "application/x-jsonl",
-    "application/json-lines", "application/x-json-lines", "application/ndjson", "application/x-ndjson",
-)  # fmt: skip
-CSV = "text/csv"
-PLAIN = "text/plain"
-NPY = "application/x-npy"
-READ = (JSON, *JSON_LINES, CSV, PLAIN, NPY)
-WRITTEN = (JSON, *JSON_LINES, CSV, NPY)
 _SEND = f"Send the header Content-Type: {JSON}, or {JSON_LINES[0]}, {CSV}, {PLAIN} or {NPY}, whichever the body is."
 
-PRESENT, ABSENT = "present", "absent"  # values of RFC 4180's parameter `header`
 _UTF_8 = frozenset({"utf_8", "utf_8_sig", "ascii"})
 # Python has more codecs, some of which take quadratic time; and it remembers each name that it is asked to look up.
 _OTHER_CHARSETS = frozenset(

@@ -17,7 +17,7 @@ class Observation:
     Attributes:
         began: when its first byte came, on time.monotonic's clock.
         code: of the error it is answered with.
-        type_in: media type of the body, one of media_types.READ.
+        type_in: media type of the body, one of answer_form.READ.
         csv: what was understood of a body of CSV or plain text.
         records: how many there are; of them, errors have no prediction, truncated were cut, unsure lie below the
             abstention threshold.

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.app import create_app
-from bert_classifier.serving.http.media_types import CSV, JSON, JSON_LINES
 from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.http.query import Query
 from bert_classifier.serving.model.predictor import Predictor, predictions_of

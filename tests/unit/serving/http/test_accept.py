@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError, UserError
+from bert_classifier.job import answer_form
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.http import media_types
 from bert_classifier.serving.http.accept import AnswerType, check_default_accept, of_accept
 from bert_classifier.serving.http.parameters import Wanted
 
@@ -141,14 +141,14 @@ def test_an_accept_header_that_allows_nothing(accept):
     assert "text/csv" in str(caught.value)
 
 
-@given(accept=st.text(max_size=60), request_type=st.sampled_from(media_types.READ))
+@given(accept=st.text(max_size=60), request_type=st.sampled_from(answer_form.READ))
 def test_any_accept_header_is_answered(accept, request_type):
     """Whatever the header holds, the outcome is a form that is written here, or 406."""
     try:
         outcome: object = of(accept, request_type).name
     except RequestError as error:
         outcome = error.status
-    assert outcome in (*media_types.WRITTEN, 406)
+    assert outcome in (*answer_form.WRITTEN, 406)
 
 
 def test_a_header_has_no_place_in_batch_transform():

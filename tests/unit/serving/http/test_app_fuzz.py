@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_classifier.job.answer_form import JSON, NPY, READ, WRITTEN
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.csv_form import CsvForm
-from bert_classifier.serving.http.media_types import JSON, NPY, READ, WRITTEN
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.predictor import Predictor
 from bert_classifier.serving.model.service import ModelService

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bert_classifier.data.csv_looks import is_likely_header
 from bert_classifier.errors import RequestError
+from bert_classifier.job.answer_form import JSON_LINES
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.body_records import RecordError
-from bert_classifier.serving.http.media_types import JSON_LINES
 from bert_classifier.serving.http.parameters import Wanted
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError
+from bert_classifier.job.answer_form import NPY
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.body_records import RecordError
-from bert_classifier.serving.http.media_types import NPY
 
 
 def _saved(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
