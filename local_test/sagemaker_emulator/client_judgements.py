@@ -44,8 +44,10 @@ def judge_alike(pairs: Sequence[Pair], none: str = "nothing was sent") -> Seen:
 
 def judge_lists(java: Sequence[Pair], browsers: Sequence[Pair]) -> Seen:
     """Judge whether Java's lists are answered as usual, and browsers' in whichever form: they prefer pages."""
-    holds, seen = judge_alike(java)
-    return judge_answered(browsers) if holds and browsers else (holds, seen)
+    for holds, seen in (judge_alike(java), judge_answered(browsers)):
+        if not holds:
+            return holds, seen
+    return True, f"{len(java) + len(browsers)} requests answered with 200, those of Java as usual"
 
 
 def judge_bytes(answer: Answer, usual: Answer) -> Seen:

@@ -45,10 +45,11 @@ def test_an_answer_must_be_the_usual_one():
 def test_java_wants_the_usual_form_and_a_browser_may_get_a_page():
     """Both lists begin with text/html, but no program in Java reads a page."""
     as_ever, page, refused = [("list", answer(200, body), answer(200)) for body in (ONE, PAGE, b"")]
-    assert judge_lists([as_ever], [as_ever])[0] is True
+    assert judge_lists([as_ever], [as_ever]) == (True, "2 requests answered with 200, those of Java as usual")
     assert judge_lists([as_ever], [page])[0] is True
     assert judge_lists([page], [as_ever]) == (False, "another answer for list")
     assert judge_lists([as_ever], [refused])[0] is False
+    assert judge_lists([], [])[0] is None
 
 
 @pytest.mark.parametrize(
