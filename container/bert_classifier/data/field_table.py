@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bert_classifier.data.record_sources import SOURCES, Record
+from bert_classifier.data.record_sources import Record, source_of
 from bert_classifier.data.records import RowError
 from bert_classifier.data.shapes import SAMPLE_ROWS
 from bert_classifier.data.table_base import Table
@@ -26,7 +26,7 @@ class FieldTable(Table):
     def __init__(self, *args: Any, needs_label: bool) -> None:
         super().__init__(*args)
         self.unit = "line" if self.form.kind in ("JSON Lines", "fastText") else "record"
-        self._source = SOURCES[self.form.kind](self.path, self.name, self.form)
+        self._source = source_of(self.form.kind, needs_label=needs_label)(self.path, self.name, self.form)
         self.notes += self._source.notes
         first = [record for _, record in itertools.islice(self._source.records(), SAMPLE_ROWS)]
         records = [record for record in first if not isinstance(record, RowError)]

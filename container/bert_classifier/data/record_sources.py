@@ -114,6 +114,16 @@ class FastText:
                 yield number, _fasttext(number, line)
 
 
+class FastTextTexts(FastText):
+    """The texts of fastText's lines, whatever labels stand before them: each line is a record, also a blank one."""
+
+    def records(self) -> Iterator[tuple[int, Record | RowError]]:
+        """Yield the line of each record with its labels and text; raises as read_form_lines."""
+        for number, line in enumerate(read_form_lines(self._path, self._name, self._form), start=1):
+            labels, text = split_labels(line)
+            yield number, {"label": " ".join(labels), "text": text}
+
+
 class Parquet:
     """Rows of a Parquet file; numbers of Hugging Face's classes become their names."""
 
@@ -150,6 +160,11 @@ SOURCES: Mapping[Kind, type[RecordSource]] = {
     "Parquet": Parquet,
     "fastText": FastText,
 }
+
+
+def source_of(kind: Kind, *, needs_label: bool) -> type[RecordSource]:
+    """Return what reads a form's records."""
+    return FastTextTexts if kind == "fastText" and not needs_label else SOURCES[kind]
 
 
 def _object(place: int, value: Any) -> Record | RowError:

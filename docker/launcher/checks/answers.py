@@ -76,7 +76,8 @@ def _check_columns(settings: TransformSettings, texts: TransformInput) -> Iterat
         yield from check_unused(settings, {"columns": reason})
     if not texts.local or settings.content_type:
         reason = "only local files without CONTENT_TYPE are looked at"
-        yield from check_unused(settings, dict.fromkeys(READING, reason))
+        remedy = "Leave CONTENT_TYPE out, or these settings." if texts.local else "Leave it out."
+        yield from check_unused(settings, dict.fromkeys(READING, reason), remedy)
     if texts.media_type != CSV:
         return
     if texts.says("header=present"):

@@ -46,7 +46,9 @@ def without_unusable(settings: DeploySettings) -> tuple[DeploySettings, list[Fin
     return dataclasses.replace(settings, **defaults, given=given), findings
 
 
-def check_unused(settings: AccountSettings, reasons: Mapping[str, str]) -> Iterator[Finding]:
+def check_unused(
+    settings: AccountSettings, reasons: Mapping[str, str], remedy: str = "Leave it out."
+) -> Iterator[Finding]:
     """Refuse every typed setting that does nothing here.
 
     Args:
@@ -54,7 +56,7 @@ def check_unused(settings: AccountSettings, reasons: Mapping[str, str]) -> Itera
     """
     for name, reason in reasons.items():
         if name in settings.typed:
-            yield fail("settings", f"{name.upper()} would do nothing: {reason}", "Leave it out.")
+            yield fail("settings", f"{name.upper()} would do nothing: {reason}", remedy)
 
 
 def check_image_settings(settings: WorkloadSettings) -> Iterator[Finding]:

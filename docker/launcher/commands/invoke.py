@@ -61,11 +61,30 @@ def run(settings: InvokeSettings, account: Account) -> int:
         raise
     if held is not None:
         print(held)
-    elif settings.raw or not (lines := lines_of(answer, is_one=bool(settings.text))):
-        sys.stdout.write(answer if answer.endswith("\n") else f"{answer}\n")
     else:
-        print("\n".join(lines))
+        show(answer, raw=settings.raw, is_one=bool(settings.text))
     return 0
+
+
+def show(answer: bytes, *, raw: bool, is_one: bool) -> None:
+    """Print an answer: byte for byte if raw, else a line per prediction where it is JSON.
+
+    Raises:
+        UserError: for bytes that are no text, which a terminal cannot show.
+    """
+    try:
+        text = answer.decode()
+    except UnicodeDecodeError as error:
+        if not raw:
+            raise UserError(
+                "The response is no text, such as an array of NumPy.",
+                "Give RAW=true, and send the output to a file.",
+            ) from error
+        sys.stdout.flush()
+        sys.stdout.buffer.write(answer)
+        return
+    lines = [] if raw else lines_of(text, is_one=is_one)
+    print("\n".join(lines) if lines else text.removesuffix("\n"))
 
 
 def _unused(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
@@ -77,12 +96,12 @@ def _unused(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
         unused = (
             dict.fromkeys(READING, "CONTENT_TYPE tells how to read the file") if settings.content_type else {}
         )
-    if settings.file and "top_k" in settings.accept:
-        unused["top_k"] = "ACCEPT says how many classes"
+    if any(name in settings.accept.lower() for name in ("top_k", "output", "return_all_scores")):
+        unused["top_k"] = "ACCEPT says which classes"
     return unused | ({} if asynchronous else {"invocation_timeout": "the endpoint is not asynchronous"})
 
 
-def _send(settings: InvokeSettings, request: Request, account: Account) -> str:
+def _send(settings: InvokeSettings, request: Request, account: Account) -> bytes:
     if len(request.body) > _MOST_BYTES:
         raise UserError(
             f"{len(request.body) / 1e6:.0f} MB exceed the 25 MB that SageMaker takes in one request.",
@@ -94,12 +113,12 @@ def _send(settings: InvokeSettings, request: Request, account: Account) -> str:
         Accept=accept_of(settings),
         Body=request.body,
     )
-    return str(response["Body"].read().decode("utf-8", "replace"))
+    return bytes(response["Body"].read())
 
 
 def _send_through_s3(
     settings: InvokeSettings, request: Request, output: dict[str, str], account: Account
-) -> str:
+) -> bytes:
     """Upload the request, send it, and wait for the response in S3."""
     folder = Location.of(output["S3OutputPath"]).as_folder()
     parent = folder.key.removesuffix("output/")
@@ -117,12 +136,12 @@ def _send_through_s3(
         InvocationTimeoutSeconds=settings.invocation_timeout,
     )
     if settings.dry_run:
-        return ""
+        return b""
     say(f"the response will be at {accepted['OutputLocation']}")
     return _wait_for(account, accepted, settings)
 
 
-def _wait_for(account: Account, accepted: dict[str, Any], settings: InvokeSettings) -> str:
+def _wait_for(account: Account, accepted: dict[str, Any], settings: InvokeSettings) -> bytes:
     deadline = time.monotonic() + settings.invocation_timeout
     while True:
         answer = _read(account, accepted["OutputLocation"])
@@ -131,9 +150,8 @@ def _wait_for(account: Account, accepted: dict[str, Any], settings: InvokeSettin
         location = accepted.get("FailureLocation")
         failure = _read(account, location) if location else None
         if failure is not None:
-            raise PlatformError(
-                f"The request failed: {' '.join(failure.split())[:500]}.", f"Full message: {location}."
-            )
+            reason = " ".join(failure.decode("utf-8", "replace").split())[:500]
+            raise PlatformError(f"The request failed: {reason}.", f"Full message: {location}.")
         if time.monotonic() > deadline:
             raise PlatformError(
                 f"No response came within {settings.invocation_timeout} s.",
@@ -143,7 +161,7 @@ def _wait_for(account: Account, accepted: dict[str, Any], settings: InvokeSettin
         time.sleep(_POLL_S)
 
 
-def _read(account: Account, uri: str) -> str | None:
+def _read(account: Account, uri: str) -> bytes | None:
     location = Location.of(uri)
     try:
         found = account.client("s3").get_object(Bucket=location.bucket, Key=location.key)
@@ -151,7 +169,7 @@ def _read(account: Account, uri: str) -> str | None:
         if code_of(error) in ("NoSuchKey", "404", "AccessDenied", "403"):
             return None  # without s3:ListBucket a missing key is 403
         raise
-    return str(found["Body"].read().decode("utf-8", "replace"))
+    return bytes(found["Body"].read())
 
 
 def refusal_of(name: str, response: dict[str, Any]) -> UserError | PlatformError:

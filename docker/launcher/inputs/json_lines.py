@@ -11,7 +11,7 @@ from bert_classifier.errors import ContainerError, PlatformError, UserError
 from bert_classifier.job.data_names import listed, suffix_of
 from bert_classifier.job.wording import counted
 from launcher.findings import Finding, fail, ok, told, warn
-from launcher.inputs.text_file import JSON_LINES, WITHOUT_TEXT, TextFile
+from launcher.inputs.text_file import JSON_LINES, TextFile, is_empty, line_of
 from launcher.settings.reading import in_capitals
 
 _IF_ALONE = 'If its rows are texts alone, commas included: CONTENT_TYPE="text/csv; header=absent".'
@@ -106,22 +106,26 @@ def _name_of(name: str, taken: dict[str, Path]) -> str:
 
 def _convert(file: TextFile, target: Path) -> Iterator[Finding]:
     """Write a file as JSON Lines, a line per row; yield why it cannot be, and which rows have no text."""
-    wrong, rows = WrongRows(), 0
+    unread, empty, rows = WrongRows(), WrongRows(), 0
     try:
         with target.open("w", encoding="utf-8", newline="\n") as out:
             for line, record in file.records():
                 rows += 1
                 if isinstance(record, RowError):
+                    wrong = empty if is_empty(record) else unread
                     wrong.add(f"line {line}", record.cause)
-                out.write(f"{WITHOUT_TEXT if isinstance(record, RowError) else record}\n")
+                out.write(f"{line_of(record)}\n")
     except ContainerError as error:
         yield failure(error)
         return
     if not rows:
         yield fail("input", f"{file.name} has no row", "Leave it out, or give it texts.")
-    if wrong.count:
-        answered = f"{counted(wrong.count, 'row')} of {rows:,} without a text, each answered with an error"
-        yield warn("input", f"{file.name} has {answered}: {wrong.summary}")
+    for wrong, what in ((unread, "that cannot be read"), (empty, "without a text")):
+        if wrong.count:
+            number = f"{counted(wrong.count, 'row')} of {rows:,}"
+            yield warn(
+                "input", f"{file.name} has {number} {what}, each answered with an error: {wrong.summary}"
+            )
 
 
 def failure(error: ContainerError) -> Finding:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.data.reader_settings import DEFAULTS
-from bert_classifier.data.records import RowError
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import ALL
 from launcher.command import say
 from launcher.inputs.local_file import is_packed, look_at
-from launcher.inputs.text_file import JSON_LINES, WITHOUT_TEXT, TextFile
+from launcher.inputs.text_file import CSV, JSON_LINES, TextFile, line_of
 from launcher.settings.inference import MEDIA_TYPES
 from launcher.settings.invocation import InvokeSettings
+from launcher.settings.media import are_several
 from launcher.settings.reading import in_capitals, reader_settings
 
 
@@ -26,8 +26,16 @@ class Request:
 
 
 def accept_of(settings: InvokeSettings) -> str:
-    """Return the media type of the response; for a file it says how many classes to list."""
-    is_said = settings.top_k and settings.file and "top_k" not in settings.accept
+    """Return the media type of the response; for a file it says how many classes to list.
+
+    Raises:
+        UserError: for a list of media types, since TOP_K could be said to one of them only.
+    """
+    is_said = settings.top_k and settings.file and "top_k" not in settings.accept.lower()
+    if is_said and are_several(settings.accept):
+        raise UserError(
+            "TOP_K cannot stand beside several media types in ACCEPT.", "Give ACCEPT one of them."
+        )
     return f"{settings.accept}; top_k={settings.top_k}" if is_said else settings.accept
 
 
@@ -54,6 +62,8 @@ def request_of(settings: InvokeSettings) -> Request:
 
 
 def _of_file(path: Path, settings: InvokeSettings) -> Request:
+    if not path.stat().st_size:
+        raise UserError(f"{path} is empty.", "Give a file with texts.")
     if settings.content_type:
         return Request(path.read_bytes(), settings.content_type)
     reading = reader_settings(settings)
@@ -65,6 +75,8 @@ def _of_file(path: Path, settings: InvokeSettings) -> Request:
             raise in_capitals(error) from error
         return Request(path.read_bytes(), by_suffix)  # the server knows the model, and says what is wrong
     if file.request_type:
+        if file.request_type == CSV:
+            say(f"{file.name}: {file.description}; sent as it is, and the server knows the training's names")
         return Request(path.read_bytes(), file.request_type)
     return _converted(file)
 
@@ -78,10 +90,10 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _converted(file: TextFile) -> Request:
-    """Return a request of a line per row; one without a text gets an error of its own."""
+    """Return a request of a line per row; one without a text is answered with an error."""
     say(f"{file.name}: {file.description}; sent as JSON Lines")
     try:
-        lines = [WITHOUT_TEXT if isinstance(one, RowError) else one for _, one in file.records()]
+        lines = [line_of(record) for _, record in file.records()]
     except UserError as error:
         raise in_capitals(error) from error
     return Request("".join(f"{line}\n" for line in lines).encode(), JSON_LINES)

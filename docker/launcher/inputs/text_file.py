@@ -18,8 +18,9 @@ from launcher.settings.inference import MEDIA_TYPES
 JSON, JSON_LINES, CSV, PLAIN = (MEDIA_TYPES[suffix] for suffix in (".json", ".jsonl", ".csv", ".txt"))
 NO_DELIMITER = "\x1f"  # ASCII's separator of units, which no text has: a row is one cell
 _ALONE = Roles(None, 0)  # of a text per line
-# Of a row without a text: it is answered with an error of its own, so that answers and rows stay side by side.
-WITHOUT_TEXT = '{"text": ""}'
+# Rows without a text and rows that cannot be read are answered with an error of their own, so that answers and rows
+# stay side by side: "the text is empty", and "the text must be a string, not null".
+_WITHOUT_TEXT, _UNREAD = '{"text": ""}', "null"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +79,21 @@ class TextFile:
         if self.unclear and self.table is None:
             return f"{self.form.kind} with a header whose text the model must know"
         if self.table is None:
-            lines = "JSON Lines" if self.form.kind == "JSON Lines" else "a text per line"
+            lines = "JSON Lines" if self.form.kind == "JSON Lines" else "lines of text"
             return f"{_packed(self.form)}{lines}{_encoding(self.form)}"
         return "; ".join([_form(self.table), *_roles(self.table)])
+
+
+def line_of(record: str | RowError) -> str:
+    """Return the line of JSON Lines that stands for a record, also for one without a text."""
+    if isinstance(record, RowError):
+        return _WITHOUT_TEXT if is_empty(record) else _UNREAD
+    return record
+
+
+def is_empty(error: RowError) -> bool:
+    """Return whether a row is in order but for its text."""
+    return error.cause == text_problem("")
 
 
 def _record(row: TextRow, roles: Roles) -> str | RowError:

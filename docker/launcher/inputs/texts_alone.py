@@ -11,12 +11,15 @@ from launcher.findings import Finding, fail, warn
 _AS_TEXTS = 'if it is a text, give CONTENT_TYPE="text/csv; header=absent".'
 
 
-def check_texts_alone(name: str, path: Path, *, most: int, header_is_told: bool) -> Iterator[Finding]:
+def check_texts_alone(
+    name: str, path: Path, *, most: int, header_is_told: bool, is_sent_as_told: bool
+) -> Iterator[Finding]:
     """Find what the server would not take for a text: a header, labels, texts that SageMaker would split.
 
     Args:
         most: bytes that SageMaker puts into a request; 0: each row is a request.
         header_is_told: whether the media type says that there is none.
+        is_sent_as_told: whether CONTENT_TYPE keeps the file from being understood and converted.
     """
     looks = _CsvLooks(most)
     try:
@@ -32,17 +35,22 @@ def check_texts_alone(name: str, path: Path, *, most: int, header_is_told: bool)
             "Leave CONTENT_TYPE out: the texts are then sent as JSON Lines.",
         )
     if not header_is_told:
-        yield from _header_findings(name, looks, alone=not most)
+        yield from _header_findings(name, looks, alone=not most, is_sent_as_told=is_sent_as_told)
     if looks.is_refused:
         yield _label_finding(name, looks, alone=not most)
 
 
-def _header_findings(name: str, looks: "_CsvLooks", *, alone: bool) -> Iterator[Finding]:
+def _header_findings(
+    name: str, looks: "_CsvLooks", *, alone: bool, is_sent_as_told: bool
+) -> Iterator[Finding]:
     if looks.has_header:
+        remedy = (
+            "Leave CONTENT_TYPE out: the header is then understood" if is_sent_as_told else "Give HEADER=true"
+        )
         yield fail(
             "input",
             f"{name} begins with what the server takes for a header row",
-            f"Give HEADER=true; {_AS_TEXTS}",
+            f"{remedy}; {_AS_TEXTS}",
         )
     if looks.name_line:
         message = f"{name} line {looks.name_line} is a text that looks like a header row"

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bert_classifier.data.records import parse_json
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.answer_form import NPY
@@ -18,7 +19,7 @@ from launcher.inputs.json_lines import Prepared, failure, prepare
 from launcher.inputs.local_file import is_packed, look_at
 from launcher.inputs.text_file import CSV, JSON, JSON_LINES, PLAIN
 from launcher.inputs.texts_alone import check_texts_alone
-from launcher.settings.inference import MEDIA_TYPES, TransformSettings
+from launcher.settings.inference import MEDIA_TYPES, MOST_PAYLOADS_MB, TransformSettings
 from launcher.settings.media import MediaType
 from launcher.settings.reading import reader_settings
 
@@ -164,11 +165,10 @@ def _prepared(settings: TransformSettings, local: LocalChannel, folder: Path) ->
 
 def check_input(settings: TransformSettings, found: TransformInput) -> Iterator[Finding]:
     """Check that SageMaker splits the files as the server reads them."""
-    if settings.max_concurrent * settings.max_payload > 100:
-        message = (
-            f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload} is above 100"
-        )
-        yield fail("payload", message, "SageMaker holds 100 MB at a time: lower one of them.")
+    if settings.max_concurrent * settings.max_payload > MOST_PAYLOADS_MB:
+        product = f"MAX_CONCURRENT={settings.max_concurrent} × MAX_PAYLOAD={settings.max_payload}"
+        remedy = f"SageMaker holds {MOST_PAYLOADS_MB} MB at a time: lower one of them."
+        yield fail("payload", f"{product} is above {MOST_PAYLOADS_MB}", remedy)
     yield from found.findings
     if found.local and not any(finding.severity is Severity.ERROR for finding in found.findings):
         yield from _check_local(settings, found, found.local)
@@ -199,7 +199,9 @@ def _check_file(
         return
     if is_packed(path):
         yield fail(
-            "input", f"{name} is not UTF-8, or compressed", "Leave CONTENT_TYPE out: it is then converted."
+            "input",
+            f"{name} is not UTF-8, or compressed",
+            "Leave CONTENT_TYPE out: what can be read is then converted.",
         )
         return
     if found.split_type == "Line":
@@ -213,7 +215,9 @@ def _check_file(
     if found.media_type == CSV and not found.columns:
         most = 0 if settings.strategy == "SingleRecord" else settings.max_payload * _MB
         is_told = found.says("header=present") or found.says("header=absent")
-        yield from check_texts_alone(name, path, most=most, header_is_told=is_told)
+        yield from check_texts_alone(
+            name, path, most=most, header_is_told=is_told, is_sent_as_told=bool(settings.content_type)
+        )
     if found.media_type == JSON_LINES and not found.is_converted:
         yield from _check_json_lines(name, path)
 
@@ -223,7 +227,7 @@ def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
     with path.open("rb") as file:
         are_objects = file.readline().lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
     try:
-        if are_objects:
+        if are_objects and not _has_features(path):
             open_table(path, name=name, needs_label=False)
     except UserError as error:
         yield warn(
@@ -232,3 +236,13 @@ def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
             "The server reads the field of the model's own text column, or one called text or inputs; or give"
             " TEXT_COLUMN=.",
         )
+
+
+def _has_features(path: Path) -> bool:
+    """Return whether the first record is one of SageMaker's own, {"features": ["a text"]}, which the server reads."""
+    with path.open("rb") as file:
+        try:
+            record = parse_json(file.readline().decode("utf-8-sig"))
+        except ValueError:
+            return False
+    return isinstance(record, dict) and "features" in record

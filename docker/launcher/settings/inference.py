@@ -11,6 +11,7 @@ from launcher.settings.workload import WorkloadSettings
 
 LONGEST_ANSWER = 3600  # seconds that SageMaker grants one request, in async and batch
 _LONGEST_START = 3600
+MOST_PAYLOADS_MB = 100  # that SageMaker holds at a time: concurrent requests times their largest size
 MEDIA_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/jsonlines",
@@ -107,9 +108,12 @@ class TransformSettings(ModelSettings):
     )
     join: bool = boolean(False, "Write each prediction beside the row or record that it belongs to.")
     strategy: str = choice("MultiRecord", ("MultiRecord", "SingleRecord"), "Texts per request: many, or one.")
-    max_payload: int = integer(6, 1, 100, "Maximum size of a request in MB.")
+    max_payload: int = integer(6, 1, MOST_PAYLOADS_MB, "Maximum size of a request in MB.")
     max_concurrent: int = integer(
-        1, 1, 100, "Concurrent requests per instance; times MAX_PAYLOAD at most 100."
+        1,
+        1,
+        MOST_PAYLOADS_MB,
+        f"Concurrent requests per instance; times MAX_PAYLOAD at most {MOST_PAYLOADS_MB}.",
     )
     transform_ami_version: str = text(
         "", "a version of SageMaker's batch AMI", "Host software.", r"[a-z0-9.-]+", longest=63

@@ -13,7 +13,10 @@ from launcher.settings.account import AccountSettings
 READING = ("text_column", "title_column", "header", "delimiter", "encoding")
 _SPECS = specs(TrainConfig)
 _LABEL = re.compile(r"\blabel_column=(\"[^\"]*\"|[^\s.,]+) ?")
-_NAMED = re.compile(rf"\b({'|'.join(READING)})(?==)|(?<=\bset )(delimiter|encoding)\b", re.IGNORECASE)
+_NAMED = re.compile(
+    rf"\b(?<!; )({'|'.join(READING)})(?==)|(?<=\bset )(delimiter|encoding)\b|(?<!['\w])(text|title)_column(?!['\w])",
+    re.IGNORECASE,
+)
 
 
 def of_reader(name: str) -> Any:
@@ -27,6 +30,8 @@ def reader_settings(settings: AccountSettings) -> ReaderSettings:
 
 
 def in_capitals(error: UserError) -> UserError:
-    """Return an error of the reader whose remedy names settings as commands take them; labels do not matter here."""
-    remedy = _LABEL.sub("", error.remedy)
-    return UserError(error.cause, _NAMED.sub(lambda name: name[0].upper(), remedy))
+    """Return an error of the reader that names settings as commands take them; labels do not matter here."""
+    cause, remedy = (
+        _NAMED.sub(lambda name: name[0].upper(), text) for text in (error.cause, _LABEL.sub("", error.remedy))
+    )
+    return UserError(cause, remedy)

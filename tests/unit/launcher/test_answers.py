@@ -1,12 +1,13 @@
 """What `invoke` shows of an answer, and what a refusal of the container means."""
 
 import json
+import sys
 
 import pytest
 
 from bert_classifier.errors import PlatformError, UserError
 from launcher.commands.answer_lines import lines_of
-from launcher.commands.invoke import refusal_of
+from launcher.commands.invoke import refusal_of, show
 
 BOTH = [{"label": "A", "score": 0.5}, {"label": "B", "score": 0.25, "unsure": True}]
 
@@ -61,3 +62,28 @@ def test_a_refusal_is_one_sentence_of_its_family(response, family, expected):
     error = refusal_of("mine", response)
     assert type(error) is family
     assert expected in str(error)
+
+
+def test_an_array_is_written_byte_for_byte(capfdbinary):
+    """With RAW; a terminal cannot show it."""
+    array = b"\x93NUMPY\x01\x00v\x00{}\n\xff\xf0\x00"
+    show(array, raw=True, is_one=False)
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == array
+    with pytest.raises(UserError) as refusal:
+        show(array, raw=False, is_one=False)
+    assert "RAW=true" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer", "shown"),
+    [
+        (True, '[{"label": "ü", "score": 0.5}]', '[{"label": "ü", "score": 0.5}]\n'),
+        (False, '[{"label": "ü", "score": 0.5}]', "0.5000 ü\n"),
+        (False, "ü,0.5,\n", "ü,0.5,\n"),
+    ],
+)
+def test_a_text_ends_with_one_line_end(capsys, raw, answer, shown):
+    """As it came, or as lines for people."""
+    show(answer.encode(), raw=raw, is_one=False)
+    assert capsys.readouterr().out == shown

@@ -42,6 +42,7 @@ def test_what_does_not_look_like_texts_is_refused(tmp_path, key, number):
     (failure,) = [one for one in findings if one.severity is Severity.ERROR]
     column = ROWS[key].replace(";", ",").split(",").index('"text {i}') + 1
     assert f"TEXT_COLUMN={column}" in failure.remedy
+    assert "HEADER=absent" not in failure.remedy
     assert "text_column" not in failure.remedy + failure.message
     told, findings = look(path, tmp_path / "again", header="false", text_column=str(column))
     assert [one for one in findings if one.severity is not Severity.OK] == []
@@ -98,3 +99,33 @@ def test_the_index_of_pandas_tells_a_header(tmp_path):
     (doubt,) = [one for one in findings if one.severity is not Severity.OK]
     assert doubt.severity is Severity.WARNING
     assert "TEXT_COLUMN=Kommentar" in doubt.remedy
+
+
+def test_remedies_lead_out(tmp_path):
+    """None names a setting that another one refuses."""
+    path = tmp_path / "a.csv"
+    path.write_text("label,text\n7,one\n")
+    _, findings = look(path, tmp_path / "scratch", content_type="text/csv")
+    (failure,) = [one for one in findings if one.severity is Severity.ERROR]
+    assert failure.remedy.startswith("Leave CONTENT_TYPE out")
+    _, findings = look(path, tmp_path / "again")
+    assert {one.severity for one in findings} == {Severity.OK}
+
+
+def test_settings_are_named_as_they_are_given(tmp_path):
+    """In causes, too."""
+    path = tmp_path / "a.csv"
+    path.write_text("label,text\n7,one\n")
+    _, findings = look(path, tmp_path / "scratch", text_column="nope")
+    (failure,) = [one for one in findings if one.severity is Severity.ERROR]
+    assert "TEXT_COLUMN" in failure.message
+    assert "text_column" not in failure.message + failure.remedy
+
+
+def test_records_of_features_are_no_doubt(tmp_path):
+    """The server reads them."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"features": ["one"]}\n{"features": ["two"]}\n')
+    found, findings = look(path, tmp_path / "scratch")
+    assert found.media_type == "application/jsonlines"
+    assert {one.severity for one in findings} == {Severity.OK}

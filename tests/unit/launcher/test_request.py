@@ -54,3 +54,27 @@ def test_what_only_the_model_knows_goes_as_it_is(tmp_path, content):
 def test_classes_are_asked_for_where_the_body_has_no_place(settings, accept):
     """Beside the form of the answer; in JSON they stand in the body."""
     assert accept_of(InvokeSettings(**settings)) == accept
+
+
+@pytest.mark.parametrize("accept", ["text/csv, application/json;q=0.5", "text/csv,*/*"])
+def test_classes_cannot_be_asked_of_several_forms(accept):
+    """The server may answer in the one that does not say how many."""
+    with pytest.raises(UserError) as refusal:
+        accept_of(InvokeSettings(file="a.csv", top_k=3, accept=accept))
+    assert "several media types in ACCEPT" in refusal.value.cause
+    assert accept_of(InvokeSettings(file="a.csv", accept=accept)) == accept
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    """Rather than answered with nothing."""
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(UserError) as refusal:
+        request_of(InvokeSettings(file=str(tmp_path / "a.csv")))
+    assert "is empty" in refusal.value.cause
+
+
+def test_what_is_understood_of_a_table_is_said(tmp_path, capsys):
+    """Though the server reads it itself."""
+    (tmp_path / "a.csv").write_text("label,text\n7,one\n")
+    request_of(InvokeSettings(file=str(tmp_path / "a.csv")))
+    assert "a.csv: CSV; text: text; label: label, ignored; sent as it is" in capsys.readouterr().err

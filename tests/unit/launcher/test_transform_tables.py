@@ -35,11 +35,11 @@ def uploaded(found: TransformInput) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in found.local.files.items()}
 
 
-def texts_in(found: TransformInput) -> list[str]:
-    """Return the texts of JSON Lines that would be uploaded."""
+def texts_in(found: TransformInput) -> list[str | None]:
+    """Return the texts of JSON Lines that would be uploaded; None for a row that cannot be read."""
     assert found.content_type == "application/jsonlines"
     lines = [json.loads(line) for body in uploaded(found).values() for line in body.decode().splitlines()]
-    return [line if isinstance(line, str) else line["text"] for line in lines]
+    return [line["text"] if isinstance(line, dict) else line for line in lines]
 
 
 def wrong_in(findings: list[Finding]) -> list[Finding]:
@@ -89,7 +89,7 @@ def packed(content: str) -> bytes:
     return gzip.compress(content.encode())
 
 
-CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str], str]] = {
+CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str | None], str]] = {
     "semicolons": (
         "reviews.csv", "review;stars\none;5\n;4\ntwo, too;5\n", {}, ["one", "", "two, too"],
         "reviews.csv: CSV with ';' between cells; text: review; label: stars, ignored; sent as JSON Lines",
@@ -98,14 +98,14 @@ CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str], str]] = 
     "gzip": ("a.csv.gz", packed("label,text\n7,one\n"), {}, ["one"], "gzipped CSV; text: text"),
     "UTF-16": ("a.csv", "label,text\n7,ünder\n".encode("utf-16"), {}, ["ünder"], "CSV in UTF-16 with byte"),
     "texts in UTF-16": ("a.csv", "so, so\nfine\n".encode("utf-16"), {}, ["so, so", "fine"], "a text per row"),
-    "plain text in UTF-16": ("a.txt", "one\n\ntwo".encode("utf-16"), {}, ["one", "", "two"], "a text per line"),
+    "plain text in UTF-16": ("a.txt", "one\n\ntwo".encode("utf-16"), {}, ["one", "", "two"], "lines of text"),
     "cp1252": (
         "a.csv", "label,text\n7,ünder\n".encode("cp1252"), {"encoding": "cp1252"}, ["ünder"], "CSV in cp1252"
     ),
     "a line break": ("a.csv", 'label,text\n7,"one\ntwo"\n3,x\n', {}, ["one\ntwo", "x"], "CSV; text: text"),
     "a line break in texts alone": ("a.csv", 'x\n"one\ntwo"\n', {}, ["x", "one\ntwo"], "CSV, a text per row"),
     "line ends of old Macs": ("a.csv", "label,text\r7,one\r3,two\r", {}, ["one", "two"], "CSV; text: text"),
-    "a repeated header": ("a.csv", "label,text\n7,one\nLabel,Text\n3,x\n", {}, ["one", "", "x"], "CSV; text: text"),
+    "a repeated header": ("a.csv", "label,text\n7,one\nLabel,Text\n3,x\n", {}, ["one", None, "x"], "CSV; text: text"),
     "commas in a single column": ("a.csv.gz", packed("text\nso, so\nx\n"), {}, ["so, so", "x"], "gzipped CSV; text"),
     "a column told": (
         "a.csv", "kind,prose\n7,one\n", {"text_column": "prose"}, ["one"], "CSV; text: prose; sent as"
@@ -114,14 +114,16 @@ CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str], str]] = 
     "a title told": (
         "a.csv", "title,text\nA,x\n,y\n", {"title_column": "title"}, ["A x", "y"], "title: title, before the text"
     ),
-    "a JSON array": ("a.json", '[{"text": "one", "label": 3}, {"label": 1}]', {}, ["one", ""], "JSON array"),
+    "a JSON array": ("a.json", '[{"text": "one", "label": 3}, {"label": 1}]', {}, ["one", None], "JSON array"),
     "fastText": ("a.txt", "__label__A one\n__label__B two\n", {}, ["one", "two"], "fastText"),
+    "fastText with other labels": (
+        "a.txt", "__label__A __label__B one\n\n__label__C two\nthree\n", {}, ["one", "", "two", "three"], "fastText"
+    ),
     "gzipped JSON Lines": ("a.jsonl.gz", packed('{"prose": "x", "text": "one"}\n'), {}, ["one"], "gzipped JSON"),
     "a manifest": (
         "a.manifest", '{"source": "one", "j": 0, "j-metadata": {"class-name": "A"}}\n', {}, ["one"], "text: source"
     ),
     "empty cells": ("a.csv", "text;label\n;\n;3\n", {}, ["", ""], "CSV with ';' between cells"),
-    "a row too long": ("a.csv", "label;text\n1;a\n1;b;c\n", {}, ["a", ""], "CSV with ';' between cells"),
 }  # fmt: skip
 
 
@@ -136,8 +138,22 @@ def test_what_the_server_would_not_read_becomes_json_lines(tmp_path, key):
     assert said in findings[0].message
     assert findings[0].message.endswith("; sent as JSON Lines")
     doubts = wrong_in(findings)
-    assert len(doubts) == ("" in texts)
-    assert all("without a text, each answered with an error: line" in doubt.message for doubt in doubts)
+    assert len(doubts) == len({"", None} & {*texts})
+    assert all(", each answered with an error: line" in doubt.message for doubt in doubts)
+
+
+def test_a_row_that_cannot_be_read_is_told_apart_from_one_without_a_text(tmp_path):
+    """With its line and cause; its answer does not say that the text is empty."""
+    path = write(tmp_path / "a.csv", "label;text\n1;a\n1;b;c\n1;\n2;d;e\n")
+    found, findings = look(path, tmp_path / "scratch")
+    assert uploaded(found)["a.jsonl"].splitlines() == [b'{"text": "a"}', b"null", b'{"text": ""}', b"null"]
+    unread, empty = [doubt.message for doubt in wrong_in(findings)]
+    assert unread.startswith(
+        "a.csv has 2 rows of 4 that cannot be read, each answered with an error: line 3, line 5: it"
+    )
+    assert (
+        empty == "a.csv has 1 row of 4 without a text, each answered with an error: line 4: the text is empty"
+    )
 
 
 def test_a_title_before_the_text_needs_no_field_of_its_own(tmp_path):
