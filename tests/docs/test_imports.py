@@ -52,6 +52,7 @@ BASE = sorted(
         "data.dialect",
         "data.fasttext",
         "data.field_table",
+        "data.first_row",
         "data.forecast",
         "data.forms",
         "data.header",

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bert_classifier.data.csv_looks import LabelColumns, is_likely_header
+from bert_classifier.data.csv_looks import LabelColumns
+from bert_classifier.data.first_row import is_no_text
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows, read_lines
 from bert_classifier.data.text_columns import CLIENTS_NAMES
 from launcher.findings import Finding, fail, warn
@@ -105,7 +106,7 @@ class _CsvLooks:
         if not any(cell.strip() for cell in row.cells):
             return
         is_first, self._has_begun = not self._has_begun, True
-        if is_likely_header(row.cells, CLIENTS_NAMES):
+        if is_no_text(row.cells, CLIENTS_NAMES):
             self.has_header = self.has_header or is_first
             self.name_line = self.name_line or (0 if is_first else row.line)
             if is_first:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from bert_classifier.errors import RequestError
 from bert_classifier.job.findings import Severity
+from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.csv_form import CsvForm
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location
 from launcher.findings import Finding
@@ -129,3 +132,26 @@ def test_records_of_features_are_no_doubt(tmp_path):
     found, findings = look(path, tmp_path / "scratch")
     assert found.media_type == "application/jsonlines"
     assert {one.severity for one in findings} == {Severity.OK}
+
+
+@pytest.mark.parametrize(
+    ("first", "is_refused"),
+    [("sep=;", True), ("text" + ",b" * 1500, False), ("label;text", True), ("so, so", False)],
+)
+@pytest.mark.parametrize("content_type", ["text/csv", "text/csv; header=absent"])
+def test_the_launcher_and_the_server_agree_on_a_first_row(tmp_path, first, is_refused, content_type):
+    """Of texts that are sent as they are."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"{first}\nhello there\n")
+    _, findings = look(path, tmp_path / "scratch", content_type=content_type)
+    is_told = content_type != "text/csv"
+    form = CsvForm.of("absent" if is_told else "", ["A", "B"], is_part=True)
+    try:
+        list(codec.decode("text/csv", path.read_bytes(), 100, form).records)
+        answer = 200
+    except RequestError as error:
+        answer = error.status
+    severities = {one.severity for one in findings}
+    assert (answer, Severity.ERROR in severities) == (
+        (400, True) if is_refused and not is_told else (200, False)
+    )

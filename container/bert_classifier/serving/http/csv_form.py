@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.csv_looks import LabelColumns, classes_of, is_likely_header
-from bert_classifier.data.dialect import Dialect, told_in
+from bert_classifier.data.csv_looks import LabelColumns, classes_of
+from bert_classifier.data.dialect import Dialect
+from bert_classifier.data.first_row import is_no_text, may_be_header
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import ABSENT, PRESENT
 from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record, RecordError
 from bert_classifier.serving.http.csv_rows import RFC_4180, CsvRecord, of_csv, rows_of
 
-MOST_COLUMNS = 1000
-_LONGEST_HEADER = 100_000  # characters
 _OF_PARTS = (
     "For batch transform, set SERVING_CSV_COLUMNS to the columns' names (make batch-transform COLUMNS=label,text),"
     " or give JSON Lines"
@@ -55,9 +54,7 @@ class CsvForm:
 
     def is_likely_header(self, cells: Sequence[str]) -> bool:
         """Return whether a first row that is not announced looks like a header; endless ones do not."""
-        if len(cells) > MOST_COLUMNS or sum(map(len, cells)) > _LONGEST_HEADER:
-            return False
-        return is_likely_header(cells, _known_names(self.fields))
+        return may_be_header(cells, _known_names(self.fields))
 
 
 @functools.lru_cache(maxsize=8)
@@ -103,7 +100,7 @@ def texts_of_part(lines: Lines, form: CsvForm) -> Iterator[Record]:
         )
     if form.header != ABSENT:
         first = first_cells(lines)
-        if form.is_likely_header(first) or told_in(",".join(first)):
+        if is_no_text(first, _known_names(form.fields)):
             raise bad_csv(
                 "The first row looks like a header, which names columns.",
                 f"{_OF_PARTS}; if it is a text, send the Content-Type text/csv; header=absent.",

@@ -6,11 +6,12 @@ from typing import NamedTuple
 from bert_classifier.data.columns import LABEL_NAMES, bare, matches, names_both
 from bert_classifier.data.csv_table import fitted
 from bert_classifier.data.dialect import Dialect, Sample, told_in
+from bert_classifier.data.first_row import MOST_COLUMNS
 from bert_classifier.data.header import DELIMITERS
 from bert_classifier.data.text_columns import columns_named
 from bert_classifier.job.answer_form import PRESENT
 from bert_classifier.serving.http.body_records import Lines, RecordError
-from bert_classifier.serving.http.csv_form import MOST_COLUMNS, CsvForm, bad_csv
+from bert_classifier.serving.http.csv_form import CsvForm, bad_csv
 from bert_classifier.serving.http.csv_rows import rows_of
 
 _DELIMITERS = ",;\t|~^"  # the last two are recognised in a header, but in no table

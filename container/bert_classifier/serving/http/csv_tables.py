@@ -8,6 +8,7 @@ from bert_classifier.data.columns import ColumnsError, bare
 from bert_classifier.data.csv_looks import LabelColumns
 from bert_classifier.data.csv_table import fitted, used_width
 from bert_classifier.data.dialect import Dialect, Sample, find_dialect, first_lines
+from bert_classifier.data.first_row import MOST_COLUMNS
 from bert_classifier.data.header import DELIMITERS
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.shapes import shapes_of
@@ -23,7 +24,6 @@ from bert_classifier.job.answer_form import ABSENT, PRESENT
 from bert_classifier.job.wording import counted
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record
 from bert_classifier.serving.http.csv_form import (
-    MOST_COLUMNS,
     CsvForm,
     bad_csv,
     first_cells,
