@@ -20,6 +20,7 @@ from bert_classifier.job.settings import shown
 Record = Mapping[str, Any]
 _BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
+_NO_LABEL = "it does not begin with __label__"
 _CHUNK = 1 << 20  # characters
 _ARRAY_REMEDY = 'Write a list of objects, [{"label": "…", "text": "…"}, …], or one object per line.'
 
@@ -121,7 +122,9 @@ class FastTextTexts(FastText):
         """Yield the line of each record with its labels and text; raises as read_form_lines."""
         for number, line in enumerate(read_form_lines(self._path, self._name, self._form), start=1):
             labels, text = split_labels(line)
-            yield number, {"label": " ".join(labels), "text": text}
+            is_other = text and not labels
+            record = {"label": " ".join(labels), "text": text}
+            yield number, RowError(number, _NO_LABEL) if is_other else record
 
 
 class Parquet:
@@ -175,7 +178,7 @@ def _fasttext(number: int, line: str) -> Record | RowError:
     labels, text = split_labels(line)
     if len(labels) != 1:
         problem = f"it has {len(labels)} labels; exactly one __label__ is read (no multi-label)"
-        return RowError(number, problem if labels else "it does not begin with __label__")
+        return RowError(number, problem if labels else _NO_LABEL)
     if "," in labels[0]:
         return RowError(number, "a comma follows its label: fastText puts a blank there")
     return {"label": labels[0], "text": text}

@@ -28,9 +28,10 @@ def check_forms(settings: TransformSettings, texts: TransformInput) -> Iterator[
     given = texts.accept(settings)
     accept = MediaType.of(given)
     if are_several(given):
-        yield fail(
-            "output", "ACCEPT lists several media types, and a job has predictions of one form", _REMEDY
-        )
+        message = "ACCEPT lists several media types, and a job has predictions of one form"
+        is_unquoted = "output" in accept.parameters
+        quoted = "If these are fields, quote them: ACCEPT='text/csv; output=\"labels,error\"'."
+        yield fail("output", message, quoted if is_unquoted else _REMEDY)
     elif accept.name not in WRITTEN:
         message = f"the server does not write ACCEPT={accept.name}, and answers each request with 406"
         yield fail("output", message, _REMEDY)

@@ -46,7 +46,8 @@ def refuse_implausible(table: Table, rows: Sequence[Sequence[str]]) -> None:
     raise ColumnsError(
         f"{table.name}: it has no header, and column {shapes[at].name}, where its text would stand, {why}. It was read"
         f" as CSV with {delimiter_name(table.delimiter)}, with the columns {', '.join(map(str, shapes))}.",
-        f"Set header=false text_column={quoted_value(likeliest)} if that is right. {AS_TEXTS}",
+        f"If that is right, set text_column={quoted_value(likeliest)}, and header=true where line 1 names the columns,"
+        f" else header=false. {AS_TEXTS}",
     )
 
 

@@ -38,7 +38,7 @@ def check_texts_alone(
     if not header_is_told:
         yield from _header_findings(name, looks, alone=not most, is_sent_as_told=is_sent_as_told)
     if looks.is_refused:
-        yield _label_finding(name, looks, alone=not most)
+        yield _label_finding(name, looks, alone=not most, is_sent_as_told=is_sent_as_told)
 
 
 def _header_findings(
@@ -63,14 +63,15 @@ def _header_findings(
             yield warn("input", f"{message}: {refused}", remedy)
 
 
-def _label_finding(name: str, looks: "_CsvLooks", *, alone: bool) -> Finding:
+def _label_finding(name: str, looks: "_CsvLooks", *, alone: bool, is_sent_as_told: bool) -> Finding:
+    say_so = "leave CONTENT_TYPE out, and give" if is_sent_as_told else "say so:"
     refused = "each of them" if alone else "a request that has them in most rows"
     return warn(
         "input",
         f"{name} is taken for texts alone, but {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
         f"have a few words beside a delimiter; if these are classes of the model, the server refuses {refused} "
         "with 400, and the job fails",
-        "If the file has columns, say so: TEXT_COLUMN=2 and HEADER=true or HEADER=false; or quote a text that contains"
+        f"If the file has columns, {say_so} TEXT_COLUMN=2 and HEADER=true or HEADER=false; or quote a text that holds"
         " such a delimiter.",
     )
 

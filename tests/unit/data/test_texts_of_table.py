@@ -54,3 +54,19 @@ def test_records_whose_label_does_not_hold_have_a_text(tmp_path):
     assert texts_of(tmp_path / "a.jsonl", json.dumps(rejected) + '\n{"id": 1}\n')[0] == (1, "one", "")
     jobs = dict.fromkeys("ab", 0) | {f"{job}-metadata": {"class-name": "A"} for job in "ab"}
     assert texts_of(tmp_path / "a.manifest", json.dumps({"source": "one", **jobs})) == [(1, "one", "")]
+
+
+def test_lines_of_fasttext_have_a_text_whatever_their_labels(tmp_path):
+    """Several labels or none before it; a blank line has no text, but its place."""
+    content = "__label__A __label__B one\n\n__label__C two\nthree\n__label__D,four\n"
+    rows = texts_of(tmp_path / "a.txt", content)
+    assert rows == [
+        (1, "one", ""), (2, "", ""), (3, "two", ""), (4, "it does not begin with __label__"), (5, "", ""),
+    ]  # fmt: skip
+    (tmp_path / "b.txt").write_text(content)
+    trained = [*open_table(tmp_path / "b.txt").rows()]
+    assert [row.cause[:15] for row in trained if isinstance(row, RowError)] == [
+        "it has 2 labels",
+        "it does not beg",
+        "a comma follows",
+    ]

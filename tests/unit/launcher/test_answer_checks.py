@@ -203,6 +203,13 @@ def test_what_a_prediction_holds_is_said_once(settings, named):
     assert wrong == [f"{named} each say what a prediction holds"]
 
 
+def test_fields_without_quotes_are_told():
+    """Their comma would begin another media type."""
+    ((_, message, remedy),) = found(texts(), accept="text/csv; output=labels,error")
+    assert "several media types" in message
+    assert 'output="labels,error"' in remedy
+
+
 def test_a_default_of_the_servers_accept_does_nothing_in_a_job():
     """Which names the form in each request."""
     given = (("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "text/csv"),)

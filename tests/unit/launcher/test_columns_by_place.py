@@ -111,6 +111,7 @@ def test_remedies_lead_out(tmp_path):
     _, findings = look(path, tmp_path / "scratch", content_type="text/csv")
     (failure,) = [one for one in findings if one.severity is Severity.ERROR]
     assert failure.remedy.startswith("Leave CONTENT_TYPE out")
+    assert all("leave CONTENT_TYPE out" in one.remedy for one in findings if one.severity is Severity.WARNING)
     _, findings = look(path, tmp_path / "again")
     assert {one.severity for one in findings} == {Severity.OK}
 
@@ -155,3 +156,17 @@ def test_the_launcher_and_the_server_agree_on_a_first_row(tmp_path, first, is_re
     assert (answer, Severity.ERROR in severities) == (
         (400, True) if is_refused and not is_told else (200, False)
     )
+
+
+def test_an_unknown_header_above_few_rows_can_be_told(tmp_path):
+    """By what the refusal says: a number stands for the text's name."""
+    path = tmp_path / "a.csv"
+    path.write_text('Kommentar,Datum\n"gut, sehr",2026-01-01\n"schlecht, sehr",2026-01-02\n')
+    _, findings = look(path, tmp_path / "scratch")
+    (failure,) = [one for one in findings if one.severity is Severity.ERROR]
+    assert "set TEXT_COLUMN=1, and HEADER=true where line 1 names the columns" in failure.remedy
+    told, findings = look(path, tmp_path / "again", text_column="1", header="true")
+    assert {one.severity for one in findings} == {Severity.OK}
+    assert told.local
+    (written,) = told.local.files.values()
+    assert written.read_text() == '{"text": "gut, sehr"}\n{"text": "schlecht, sehr"}\n'

@@ -117,7 +117,7 @@ CONVERTED: dict[str, tuple[str, str | bytes, dict[str, str], list[str | None], s
     "a JSON array": ("a.json", '[{"text": "one", "label": 3}, {"label": 1}]', {}, ["one", None], "JSON array"),
     "fastText": ("a.txt", "__label__A one\n__label__B two\n", {}, ["one", "two"], "fastText"),
     "fastText with other labels": (
-        "a.txt", "__label__A __label__B one\n\n__label__C two\nthree\n", {}, ["one", "", "two", "three"], "fastText"
+        "a.txt", "__label__A __label__B one\n\n__label__C two\nthree\n", {}, ["one", "", "two", None], "fastText"
     ),
     "gzipped JSON Lines": ("a.jsonl.gz", packed('{"prose": "x", "text": "one"}\n'), {}, ["one"], "gzipped JSON"),
     "a manifest": (
