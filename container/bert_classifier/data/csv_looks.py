@@ -5,6 +5,7 @@ Standard library only.
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Collection, Sequence
 
@@ -12,8 +13,9 @@ from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, TITLE_NAMES, b
 
 _OTHER_DELIMITERS = re.compile(r"[;\t|~^]")
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "~": "tilde"}
+_SMILEY = r"[-^o']?[])(*DPp](?=[\s.,!?)]|\Z)"  # behind a semicolon
 _SPLIT = (
-    (";", re.compile(r";(?![-^o']?[])(*DPp](?!\w))")),  # not ;-) and its like
+    (";", re.compile(rf";(?!{_SMILEY})")),
     ("\t", re.compile(r"\t")),
     ("|", re.compile(r"\|")),
     ("~", re.compile(r"(?<!~)~(?=[\w\"'])")),  # not "no~~ thanks"
@@ -25,6 +27,10 @@ _OF_PAIRS = ("answer", "premise", "hypothesis")  # texts that come with another 
 _TEXTS = frozenset(_OF_PAIRS).union(*TEXT_NAMES, *TITLE_NAMES)
 _NUMBER = re.compile(r"([0-9]{1,2}|[ab])$")  # sentence1, text_a
 _MOST_WORDS = 4  # in a class name, if the classes are unknown
+_NO_CELL = re.compile(_SMILEY)
+_ENTITY = re.compile(r"&#?\w+\Z")  # HTML's own semicolon
+_MOST_TIGHT = 0.8  # fraction of the rows
+_ENOUGH_ROWS = 3
 
 
 def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -> bool:
@@ -33,8 +39,7 @@ def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -
     Args:
         own: names of the columns of a model's training data, as TextFields.names returns them.
     """
-    if len(cells) == 1:
-        cells = _OTHER_DELIMITERS.split(cells[0])
+    cells = split_names(cells)
     names = [bare(cell) for cell in cells]
     has_label, has_text = any(map(_is_label, names)), any(map(_is_text, names))
     num_own = len({*own} & {*names})
@@ -44,6 +49,11 @@ def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -
     return is_known and (
         len(cells) == 1 or all(_is_name(*pair, own) for pair in zip(cells, names, strict=True))
     )
+
+
+def split_names(cells: Sequence[str]) -> Sequence[str]:
+    """Return the cells of a row; of one cell what stands between any other delimiters."""
+    return _OTHER_DELIMITERS.split(cells[0]) if len(cells) == 1 else cells
 
 
 def _is_label(name: str) -> bool:
@@ -107,6 +117,12 @@ class LabelColumns:
         self._rows += 1
         self._count(delimiter, cells)
 
+    def is_placed(self, delimiter: str) -> bool:
+        """Return whether most rows have a label in a place between these delimiters."""
+        return any(
+            key[0] == delimiter and place.is_in_most(self._rows) for key, place in self._places.items()
+        )
+
     @property
     def place(self) -> str:
         """Where most rows have a label, as a verb with its object; "" for nowhere."""
@@ -164,3 +180,40 @@ def _is_in_number(cells: Sequence[str], position: int) -> bool:
     before = "" if position == 0 else cells[position - 1].strip()
     behind = "" if position == len(cells) - 1 else cells[position + 1][:1]
     return behind.isdigit() or (before[-1:].isdigit() and (behind == "" or not before.isdigit()))
+
+
+def are_columns(rows: Sequence[Sequence[str]], delimiter: str, *, is_quoted: bool) -> bool:
+    """Return whether rows without known names or labels have several columns, rather than texts with delimiters.
+
+    All are as wide, most have no blanks at a delimiter as prose has them, and there are enough rows, or a column of
+    numbers, dates or codes.
+
+    Args:
+        is_quoted: whether quotes show that there are cells, so that one row is enough.
+    """
+    width = len(rows[0]) if rows else 0
+    if width < 2 or any(len(row) != width for row in rows):
+        return False
+    num_tight = sum(not _has_blanks(row) and (is_quoted or _has_cells(row, delimiter)) for row in rows)
+    if num_tight < _MOST_TIGHT * len(rows) or not any(map(str.isalnum, "".join(map("".join, rows)))):
+        return False
+    return is_quoted or len(rows) >= _ENOUGH_ROWS or any(map(_are_values, zip(*rows[1:], strict=True)))
+
+
+def _has_blanks(cells: Sequence[str]) -> bool:
+    """Return whether a blank stands beside a delimiter, as in prose."""
+    return any(left[-1:].isspace() or right[:1].isspace() for left, right in itertools.pairwise(cells))
+
+
+def _has_cells(cells: Sequence[str], delimiter: str) -> bool:
+    """Return whether a delimiter is neither at the end nor part of a number, a smiley or an entity of HTML."""
+    pairs = [(left, right) for left, right in itertools.pairwise(cells) if right]
+    if delimiter == ",":
+        return any(not (left[-1:].isdigit() and right[0].isdigit()) for left, right in pairs)
+    if delimiter == ";":
+        return any(not (_NO_CELL.match(right) or _ENTITY.search(left)) for left, right in pairs)
+    return bool(pairs)
+
+
+def _are_values(column: Sequence[str]) -> bool:
+    return any(column) and all(not cell or _ID.fullmatch(cell) for cell in column)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.csv_looks import LabelColumns, classes_of
+from bert_classifier.data.columns import bare, names_both
+from bert_classifier.data.csv_looks import LabelColumns, classes_of, split_names
 from bert_classifier.data.dialect import Dialect
 from bert_classifier.data.first_row import is_no_text, may_be_header
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
@@ -31,6 +32,7 @@ class CsvForm:
         is_part: whether the body may be a later part of a file, without the file's header.
         fields: names of the text, the title and the label in the model's training data.
         columns: of all bodies, where a setting gives them.
+        names: of the classes, in lower case.
     """
 
     header: str = ""
@@ -38,6 +40,7 @@ class CsvForm:
     is_part: bool = False
     fields: TextFields = NO_FIELDS
     columns: FixedColumns | None = None
+    names: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -50,16 +53,34 @@ class CsvForm:
         columns: FixedColumns | None = None,
     ) -> Self:
         """Return the form for a model's classes and training data."""
-        return cls(header, classes_of(class_names), is_part, fields, columns)
+        names = frozenset(name.strip().casefold() for name in class_names)
+        return cls(header, classes_of(class_names), is_part, fields, columns, names)
 
     def is_likely_header(self, cells: Sequence[str]) -> bool:
         """Return whether a first row that is not announced looks like a header; endless ones do not."""
         return may_be_header(cells, _known_names(self.fields))
 
+    def has_class(self, cells: Sequence[str]) -> bool:
+        """Return whether a row that looks like a header has a class of the model too, so that it may be data."""
+        cells = split_names(cells)
+        num_own = len(self.fields.names & {*map(bare, cells)})
+        if names_both(cells) or num_own >= min(len(cells), 2):
+            return False
+        return not self.labels.isdisjoint(map(as_label, cells))
+
+    def is_only_name(self, name: str) -> bool:
+        """Return whether a header of one column is known by its name alone."""
+        return bare(name) in self.fields.names | CLIENTS_NAMES | {"text"}
+
 
 @functools.lru_cache(maxsize=8)
 def _known_names(fields: TextFields) -> frozenset[str]:
     return fields.names | CLIENTS_NAMES
+
+
+def as_label(cell: str) -> str:
+    """Return a cell as the classes of a form are written."""
+    return cell.strip(" ").casefold()
 
 
 def bad_csv(cause: str, remedy: str) -> RequestError:

@@ -8,6 +8,7 @@ from bert_classifier.data.csv_table import fitted
 from bert_classifier.data.dialect import Dialect, Sample, told_in
 from bert_classifier.data.first_row import MOST_COLUMNS
 from bert_classifier.data.header import DELIMITERS
+from bert_classifier.data.shapes import num_words
 from bert_classifier.data.text_columns import columns_named
 from bert_classifier.job.answer_form import PRESENT
 from bert_classifier.serving.http.body_records import Lines, RecordError
@@ -19,10 +20,15 @@ _ANNOUNCE = "Send the Content-Type text/csv; header=present; if it is a text, te
 
 
 class FirstRow(NamedTuple):
-    """The first row that is not blank: its cells by each delimiter that it has, and by commas."""
+    """The first row that is not blank: its cells by each delimiter that it has, and by commas; its first line."""
 
     readings: list[tuple[str, list[str]]]
+    line: str
     is_below_sep: bool = False
+
+    def is_quoted(self, delimiter: str) -> bool:
+        """Return whether a quote stands beside the delimiter, which so separates cells."""
+        return f'"{delimiter}' in self.line or f'{delimiter}"' in self.line
 
 
 def first_row(lines: Lines, told: str) -> FirstRow:
@@ -36,18 +42,18 @@ def first_row(lines: Lines, told: str) -> FirstRow:
     if sep:
         line = next(filter(_is_filled, lines), "")
     delimiters = (sep,) if sep else DELIMITERS if not told or told in DELIMITERS else (*DELIMITERS, told)
-    present = [delimiter for delimiter in delimiters if delimiter == "," or delimiter in line]
     if '"' not in line:
         text = line.rstrip("\r\n")
-        return FirstRow([(delimiter, text.split(delimiter)) for delimiter in present], bool(sep))
+        present = [delimiter for delimiter in delimiters if delimiter == "," or delimiter in text]
+        return FirstRow([(delimiter, text.split(delimiter)) for delimiter in present], line, bool(sep))
     start, readings = lines.start, []
-    for delimiter in present:
+    for delimiter in delimiters:  # the row may go on below
         lines.position = start
         dialect = Dialect(delimiter, skips_blanks=f'{delimiter} "' in line)
         _, cells = next(rows_of(lines, dialect))
-        if not isinstance(cells, RecordError):
+        if not isinstance(cells, RecordError) and (delimiter == "," or len(cells) > 1):
             readings.append((delimiter, cells))
-    return FirstRow(readings, bool(sep))
+    return FirstRow(readings, line, bool(sep))
 
 
 def _is_filled(line: str) -> bool:
@@ -65,7 +71,7 @@ def likely_delimiters(first: FirstRow, form: CsvForm) -> list[str]:
         is_likely = form.is_likely_header(cells)
         if delimiter not in DELIMITERS:  # blanks, perhaps, as in any text
             is_likely = names_both(cells) or len(form.fields.names & {*map(bare, cells)}) > 1
-        if is_likely:
+        if is_likely and (form.header == PRESENT or not form.has_class(cells)):
             found.append(delimiter)
     return found
 
@@ -93,21 +99,45 @@ def refuse_doubtful(sample: Sample, form: CsvForm) -> None:
 
     Raises:
         RequestError: 400 when the row cannot be read, when there are none below it, when most of these are of another
-            width, or when one has the same cell.
+            width, when one has the same cell, or when the only name may be a text like them.
     """
     header, rows = sample.rows[0] if sample.rows else [], sample.rows[1:]
     width = len(header)
-    what = ""
+    # Prose may have such words between its commas, but has blanks behind them.
+    what, is_weak = "", not names_both(header) or any(name[:1].isspace() for name in header[1:])
     if not header:  # such as one with a NUL
         what = "it cannot be read"
-    elif not rows and sample.error is None:
-        what = "there is no row below it"
-    elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows):
+    elif not rows:
+        what = "there is no row below it" if sample.error is None else "the row below it cannot be read"
+    elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows) + is_weak:
         what = f"most rows have not as many cells as it, {width}"
-    elif not names_both(header) and any(
+    elif is_weak and any(
         form.is_likely_header([name]) and any(row[at : at + 1] == [name] for row in rows)
         for at, name in enumerate(header)
     ):
         what = "its names occur in other rows too"
+    elif width == 1 and not form.is_only_name(header[0]) and not _is_above_texts(header[0], rows):
+        what = "a row below it is as short"
     if what:
         raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
+
+
+def _is_above_texts(name: str, rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether each row below a name is longer, so that the name is none of them."""
+    return all(num_words(",".join(row)) > max(2, num_words(name)) for row in rows)
+
+
+def refuse_numbers(first: FirstRow, lines: Lines) -> None:
+    """Refuse a first row of numbers from 0 above texts, which pandas writes for columns without names.
+
+    Args:
+        lines: at the row below it.
+    Raises:
+        RequestError: 400.
+    """
+    if any(cells == [str(at) for at in range(len(cells))] for _, cells in first.readings):
+        below = next(filter(_is_filled, lines), "")
+        if any(map(str.isalpha, below)):
+            raise bad_csv(
+                "The first row holds numbers as pandas gives them to columns without names.", _ANNOUNCE
+            )

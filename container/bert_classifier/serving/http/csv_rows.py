@@ -12,7 +12,7 @@ from bert_classifier.serving.http.body_records import Lines, Record, RecordError
 
 RFC_4180 = Dialect()
 _LINE_END = re.compile(r"\r\r\n|\r\n?|\n")  # the first: Python's csv in a file opened without newline=""
-_ENDS_OF_OLD_MACS = re.compile(rb"[^\r\n]*+\r(?!\n)")  # on the first line
+_ENDS_OF_OLD_MACS = re.compile(rb'(?:[^\r\n"]|"[^"]*+")*+\r(?!\n)')  # of the first row
 
 
 class CsvRecord(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bert_classifier.data.fasttext import MARK, split_labels
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record, without_end
-from bert_classifier.serving.http.csv_rows import BodyRows, lines_of
+from bert_classifier.serving.http.csv_rows import BodyRows, CarriageReturnLines
 from bert_classifier.serving.http.foreign_bodies import refuse_json
 
 
@@ -23,7 +23,7 @@ def read_plain_text(body: bytes, max_records: int) -> BodyRows:
 
 def _lines_of(body: bytes) -> Lines:
     """Return the lines of a body; they end at \\r where no line ends at \\n."""
-    return Lines(body) if b"\n" in body else lines_of(body)
+    return Lines(body) if b"\n" in body else CarriageReturnLines(body)
 
 
 def _records(lines: Lines) -> Iterator[Record]:
