@@ -57,7 +57,7 @@ def _header_findings(
         message = f"{name} line {looks.name_line} is a text that looks like a header row"
         remedy = f"{_AS_TEXTS[0].upper()}{_AS_TEXTS[1:]}"
         if alone:
-            yield fail("input", f"{message}: the server refuses it with 400, and the job fails", remedy)
+            yield fail("input", f"{message}: the server answers it with an error", remedy)
         else:
             refused = "the server refuses a request that begins with it with 400, and the job fails"
             yield warn("input", f"{message}: {refused}", remedy)
@@ -65,12 +65,15 @@ def _header_findings(
 
 def _label_finding(name: str, looks: "_CsvLooks", *, alone: bool, is_sent_as_told: bool) -> Finding:
     say_so = "leave CONTENT_TYPE out, and give" if is_sent_as_told else "say so:"
-    refused = "each of them" if alone else "a request that has them in most rows"
+    refused = (
+        "answers each of them with an error"
+        if alone
+        else "refuses a request that has them in most rows with 400, and the job fails"
+    )
     return warn(
         "input",
         f"{name} is taken for texts alone, but {looks.label_rows} of {looks.rows} rows, line {looks.label_line} first, "
-        f"have a few words beside a delimiter; if these are classes of the model, the server refuses {refused} "
-        "with 400, and the job fails",
+        f"have a few words beside a delimiter; if these are classes of the model, the server {refused}",
         f"If the file has columns, {say_so} TEXT_COLUMN=2 and HEADER=true or HEADER=false; or quote a text that holds"
         " such a delimiter.",
     )
