@@ -4,7 +4,16 @@ import itertools
 from collections.abc import Iterator
 
 from bert_classifier.errors import RequestError, UserError
-from bert_classifier.job.answer_form import CSV, JSON_LINES, NPY, READ, WRITTEN, answer_columns
+from bert_classifier.job.answer_form import (
+    ABSENT,
+    CSV,
+    JSON_LINES,
+    NPY,
+    PRESENT,
+    READ,
+    WRITTEN,
+    answer_columns,
+)
 from bert_classifier.job.config import ServeConfig
 from bert_classifier.serving.http.accept_parameters import has_header, wanted_by
 from bert_classifier.serving.http.parameters import Wanted
@@ -23,19 +32,41 @@ def check_forms(settings: TransformSettings, texts: TransformInput) -> Iterator[
     if texts.media_type not in READ:
         message = f"the server does not read CONTENT_TYPE={texts.media_type}"
         yield fail("input", message, f"Give one of {', '.join(_named(READ))}, or leave it out.")
-        if not settings.accept:
-            return
-    given = texts.accept(settings)
-    accept = MediaType.of(given)
+    else:
+        yield from _check_content_type(texts.content_type)
+    if settings.accept or texts.media_type in READ:
+        yield from _check_accept(texts.accept(settings), texts.split_type)
+
+
+def _check_content_type(given: str) -> Iterator[Finding]:
+    try:
+        header = MediaType.of(given).parameters.get("header", "").lower()
+    except UserError as error:
+        yield fail("input", f"CONTENT_TYPE={error.cause.removesuffix('.')}", error.remedy)
+        return
+    if header not in ("", PRESENT, ABSENT):
+        remedy = 'Give CONTENT_TYPE="text/csv; header=absent", or leave it out.'
+        yield fail("input", "header in CONTENT_TYPE is neither present nor absent", remedy)
+
+
+def _check_accept(given: str, split_type: str) -> Iterator[Finding]:
     if are_several(given):
         message = "ACCEPT lists several media types, and a job has predictions of one form"
-        is_unquoted = "output" in accept.parameters
         quoted = "If these are fields, quote them: ACCEPT='text/csv; output=\"labels,error\"'."
-        yield fail("output", message, quoted if is_unquoted else _REMEDY)
-    elif accept.name not in WRITTEN:
+        yield fail("output", message, quoted if "output" in given.lower() else _REMEDY)
+        return
+    try:
+        accept = MediaType.of(given)
+    except UserError as error:
+        yield fail("output", f"ACCEPT={error.cause.removesuffix('.')}", error.remedy)
+        return
+    if accept.name not in WRITTEN:
         message = f"the server does not write ACCEPT={accept.name}, and answers each request with 406"
         yield fail("output", message, _REMEDY)
-    elif texts.split_type == "Line" and accept.name not in _LINES:
+    elif "q" in accept.parameters:
+        message = "q in ACCEPT chooses among several media types, and a job has predictions of one form"
+        yield fail("output", message, "Leave q out.")
+    elif split_type == "Line" and accept.name not in _LINES:
         what = "bytes of an array" if accept.name == NPY else "a JSON array"
         message = f"with ACCEPT={accept.name} each request is answered with {what}, and SageMaker strings them together"
         yield fail("output", message, _REMEDY)
@@ -59,10 +90,10 @@ def _check_parameters(accept: MediaType) -> Iterator[Finding]:
 
 def asked_of(given: str) -> Wanted | None:
     """Return what the parameters of ACCEPT ask of a prediction; None if they leave it open, or are wrong."""
-    accept = MediaType.of(given)
     try:
+        accept = MediaType.of(given)
         return wanted_by(accept.parameters, accept.name)
-    except RequestError:
+    except (UserError, RequestError):
         return None
 
 

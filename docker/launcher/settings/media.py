@@ -3,9 +3,14 @@
 import dataclasses
 import re
 from collections.abc import Mapping
-from email.message import Message
 from typing import Self
 
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
+
+_WORD = r"[\w!#$%&'*+.^`|~-]+"
+_PARAMETER = re.compile(rf'\s*;\s*({_WORD})=({_WORD}|"[^"\\]*")', re.ASCII)
+_MEDIA_TYPE = re.compile(rf"\s*({_WORD}/{_WORD})((?:{_PARAMETER.pattern})*)\s*;?\s*", re.ASCII)
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -18,11 +23,20 @@ class MediaType:
 
     @classmethod
     def of(cls, given: str) -> Self:
-        """Read a media type, such as text/csv; top_k=3."""
-        message = Message()
-        message["content-type"] = given
-        (name, _), *parameters = message.get_params() or [("", "")]
-        return cls(name.strip().lower(), {key.strip().lower(): value for key, value in parameters})
+        """Read a media type, such as text/csv; top_k=3.
+
+        Raises:
+            UserError: when it is written otherwise, or names a parameter twice.
+        """
+        match = _MEDIA_TYPE.fullmatch(given)
+        pairs = _PARAMETER.findall(match[2]) if match else []
+        names = [name.lower() for name, _ in pairs]
+        if not match or len({*names}) < len(names):
+            raise UserError(
+                f"{shown(given)} is not one media type with parameters, each once.",
+                "Write it like text/csv; top_k=3.",
+            )
+        return cls(match[1].lower(), dict(zip(names, (value.strip('"') for _, value in pairs), strict=True)))
 
 
 def are_several(given: str) -> bool:

@@ -152,6 +152,11 @@ def test_columns_of_predictions_are_the_servers(settings):
         ("text/csv; tok_k=3", "In ACCEPT, the parameter 'tok_k' is unknown"),
         ("text/csv; top_k=none", '"top_k" is not a whole number'),
         ("text/csv, application/json;q=0.5", "several media types"),
+        ("text/csv; top_k =3", "is not one media type with parameters"),
+        ("text/csv; top_k=3; TOP_K=2", "is not one media type with parameters"),
+        ("text/csv; top_k*=utf-8''3", "'top_k*' is unknown"),
+        ("csv", "is not one media type with parameters"),
+        ("text/csv; q=0", "q in ACCEPT"),
         ("text/csv; header=present", "header=present would put a row of names"),
         ('text/csv; output="labels,error"', ""),
         ("application/x-ndjson; top_k=all", ""),
@@ -166,6 +171,20 @@ def test_predictions_have_a_form_that_can_be_put_together(content_type, accept, 
     assert all(expected in message for message in wrong)
     if not expected:
         assert of_accept(accept, content_type, ServeConfig()).name == accept.split(";")[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [("text/csv; header=maybe", "neither present nor absent"), ("text/csv; header", "is not one media type")],
+)
+def test_parameters_of_the_texts_are_checked(content_type, expected):
+    """Which the server would refuse with 415."""
+    wrong = [
+        m
+        for severity, m, _ in found(texts(content_type), content_type=content_type)
+        if severity is Severity.ERROR
+    ]
+    assert expected in wrong[0]
 
 
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "application/x-foo"])
