@@ -30,7 +30,7 @@ _MOST_WORDS = 4  # in a class name, if the classes are unknown
 _NO_CELL = re.compile(_SMILEY)
 _ENTITY = re.compile(r"&#?\w+\Z")  # HTML's own semicolon
 _MOST_TIGHT = 0.8  # fraction of the rows
-_ENOUGH_ROWS = 3
+_ENOUGH_ROWS = 5
 
 
 def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -> bool:

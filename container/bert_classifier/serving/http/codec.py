@@ -71,7 +71,9 @@ def decode(
     refuse_foreign(body)
     if media_type in (CSV, PLAIN):
         rows = (
-            read_csv(body, csv_form, max_records) if media_type == CSV else read_plain_text(body, max_records)
+            read_csv(body, csv_form, max_records)
+            if media_type == CSV
+            else read_plain_text(body, max_records, is_part=csv_form.is_part)
         )
         return Query(_at_most(max_records, rows.records), understood=rows.understood)
     _refuse_array(body)

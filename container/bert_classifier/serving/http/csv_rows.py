@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bert_classifier.data.dialect import Dialect
 from bert_classifier.data.records import RowError
+from bert_classifier.errors import RequestError
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record, without_end
 
 RFC_4180 = Dialect()
@@ -37,6 +38,11 @@ class BodyRows:
 
     records: Iterator[Record]
     understood: str
+
+
+def row_error(error: RequestError) -> RecordError:
+    """Return why a body that is one row has no prediction, where it is not refused: in batch transform."""
+    return RecordError(f"{error.cause[:1].lower()}{error.cause[1:]} {error.remedy}")
 
 
 class CarriageReturnLines(Lines):

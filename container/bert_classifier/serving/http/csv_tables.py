@@ -28,7 +28,7 @@ from bert_classifier.serving.http.csv_header import (
     refuse_doubtful,
     refuse_numbers,
 )
-from bert_classifier.serving.http.csv_rows import RFC_4180, BodyRows, lines_of, rows_of
+from bert_classifier.serving.http.csv_rows import RFC_4180, BodyRows, lines_of, row_error, rows_of
 from bert_classifier.serving.http.csv_table import CsvTable, has_swallowed, sampled
 from bert_classifier.serving.http.csv_unnamed import doubt_of, read_unnamed
 from bert_classifier.serving.http.foreign_bodies import refuse_json
@@ -99,8 +99,7 @@ def _read_one_row(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
         rows = _read(body, form, max_records)
         return dataclasses.replace(rows, records=iter(list(rows.records)))
     except RequestError as error:
-        cause = f"{error.cause[:1].lower()}{error.cause[1:]} {error.remedy}"
-        return BodyRows(iter([RecordError(cause)]), ONE_TEXT)
+        return BodyRows(iter([row_error(error)]), ONE_TEXT)
 
 
 def _with_columns(body: bytes, form: CsvForm, fixed: FixedColumns) -> BodyRows:

@@ -55,11 +55,10 @@ def refuse_json(body: bytes) -> None:
     if not body[:_LOOKED_AT].removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
         return
     text = body.decode("utf-8-sig", "replace").strip()
-    kinds = {
-        "application/json": _is_json(text),
-        "application/jsonlines": all(_is_json(line) for line in map(str.strip, text.split("\n")) if line),
-    }
-    kind = next((kind for kind, is_it in kinds.items() if is_it), "")
+    lines = [line for line in map(str.strip, text.split("\n")) if line]
+    kind = "application/json" if _is_json(text) else ""
+    if len(lines) > 1 and all(map(_is_json, lines)):
+        kind = "application/jsonlines"
     if kind:
         remedy = f"Send the Content-Type {kind}; if these are texts, put them into a JSON list of strings."
         raise RequestError(

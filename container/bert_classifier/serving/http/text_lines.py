@@ -4,18 +4,27 @@ import itertools
 from collections.abc import Iterator
 
 from bert_classifier.data.fasttext import MARK, split_labels
+from bert_classifier.errors import RequestError
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record, without_end
-from bert_classifier.serving.http.csv_rows import BodyRows, CarriageReturnLines
+from bert_classifier.serving.http.csv_rows import BodyRows, CarriageReturnLines, row_error
 from bert_classifier.serving.http.foreign_bodies import refuse_json
 
 
-def read_plain_text(body: bytes, max_records: int) -> BodyRows:
+def read_plain_text(body: bytes, max_records: int, *, is_part: bool = False) -> BodyRows:
     """Return one record per line; if at least half of them begin with a label of fastText, labels are left out.
 
     Args:
         max_records: lines up to which the body is looked at for labels.
+        is_part: whether the body is a part of a batch transform's file, which no single line fails.
+    Raises:
+        RequestError: 400 for JSON.
     """
-    refuse_json(body)
+    try:
+        refuse_json(body)
+    except RequestError as error:
+        if not is_part or b"\n" in body.strip():
+            raise
+        return BodyRows(iter([row_error(error)]), "")
     if MARK.encode() in body and _has_labels(_lines_of(body), max_records):
         return BodyRows(map(_labelled_record, _lines_of(body)), "lines of fastText, labels left out")
     return BodyRows(_records(_lines_of(body)), "")

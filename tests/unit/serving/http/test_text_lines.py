@@ -12,6 +12,7 @@ from bert_classifier.data.records import RowError
 from bert_classifier.data.table import Row, open_table
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import codec
+from bert_classifier.serving.http.csv_form import CsvForm
 from support.clear_text import assert_clear
 
 
@@ -53,6 +54,7 @@ def test_labels_in_half_of_the_lines_and_unusual_line_ends(body, texts):
         ('{\n  "inputs": "a"\n}', "application/json"),
         ('{"text":"a"}\n\n{"text":"b"}\r\n', "application/jsonlines"),
         (json.dumps({"inputs": ["a" * 200_000]}), "application/json"),
+        (2 * f'{{"text":"{"a" * 200_000}"}}\n', "application/jsonlines"),
     ],
 )
 def test_json_is_not_classified_as_texts(media_type, body, wanted):
@@ -61,6 +63,17 @@ def test_json_is_not_classified_as_texts(media_type, body, wanted):
         codec.decode(media_type, body.encode(), 1000)
     assert (caught.value.status, caught.value.code) == (400, "bad_request")
     assert_clear(caught.value)
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "text/csv"])
+def test_one_row_of_json_fails_no_batch_transform(media_type):
+    """It is answered with what is wrong; several are refused."""
+    part = CsvForm(is_part=True)
+    (record,) = codec.decode(media_type, b'{"text": "a"}\n', 10, part).records
+    assert not isinstance(record, str)
+    assert record.error.startswith("the body is JSON")
+    with pytest.raises(RequestError, match="application/jsonlines"):
+        codec.decode(media_type, b'{"text": "a"}\n{"text": "b"}\n', 10, part)
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/csv"])
