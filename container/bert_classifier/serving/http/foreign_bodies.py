@@ -18,6 +18,7 @@ _OF_UTF_16 = "Name the encoding in the Content-Type, such as text/csv; charset=u
 _WITHOUT_MARK = re.compile(rb"(?:\0[^\0]){4,}|(?:[^\0]\0){4,}", re.DOTALL)
 _LOOKED_AT = 200  # bytes
 _JSON_START = re.compile(r"[{[]\s*[\"{[]")
+_MOST_LINES = 1000  # that are parsed
 _LONGEST_PARSED = 100_000  # characters
 _REMEDY = "Send UTF-8 text, such as CSV or JSON Lines."
 
@@ -50,12 +51,12 @@ def refuse_json(body: bytes) -> None:
     """Refuse JSON that was sent as CSV or plain text: its braces would be classified.
 
     Raises:
-        RequestError: 400 if the body, or each of its lines that are not blank, is a JSON object or array.
+        RequestError: 400 if the body, or each of its first lines that are not blank, is a JSON object or array.
     """
     if not body[:_LOOKED_AT].removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
         return
     text = body.decode("utf-8-sig", "replace").strip()
-    lines = [line for line in map(str.strip, text.split("\n")) if line]
+    lines = [line for line in map(str.strip, text.split("\n", _MOST_LINES)[:_MOST_LINES]) if line]
     kind = "application/json" if _is_json(text) else ""
     if len(lines) > 1 and all(map(_is_json, lines)):
         kind = "application/jsonlines"
