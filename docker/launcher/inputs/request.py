@@ -62,8 +62,8 @@ def request_of(settings: InvokeSettings) -> Request:
 
 
 def _of_file(path: Path, settings: InvokeSettings) -> Request:
-    if not path.stat().st_size:
-        raise UserError(f"{path} is empty.", "Give a file with texts.")
+    if not path.read_bytes().strip():
+        raise UserError(f"{path} holds no text.", "Give a file with texts.")
     if settings.content_type:
         return Request(path.read_bytes(), settings.content_type)
     reading = reader_settings(settings)

@@ -65,12 +65,13 @@ def test_classes_cannot_be_asked_of_several_forms(accept):
     assert accept_of(InvokeSettings(file="a.csv", accept=accept)) == accept
 
 
-def test_an_empty_file_is_refused(tmp_path):
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_an_empty_file_is_refused(tmp_path, content):
     """Rather than answered with nothing."""
-    (tmp_path / "a.csv").write_text("")
+    (tmp_path / "a.csv").write_text(content)
     with pytest.raises(UserError) as refusal:
         request_of(InvokeSettings(file=str(tmp_path / "a.csv")))
-    assert "is empty" in refusal.value.cause
+    assert "holds no text" in refusal.value.cause
 
 
 def test_what_is_understood_of_a_table_is_said(tmp_path, capsys):
