@@ -26,11 +26,17 @@ _LABELS = frozenset().union(*LABEL_NAMES)
 _OF_PAIRS = ("answer", "premise", "hypothesis")  # texts that come with another one
 _TEXTS = frozenset(_OF_PAIRS).union(*TEXT_NAMES, *TITLE_NAMES)
 _NUMBER = re.compile(r"([0-9]{1,2}|[ab])$")  # sentence1, text_a
+MOST_CELLS = 100_000  # of a row; with more it is one text, since that many take the memory of a hundred texts
 _MOST_WORDS = 4  # in a class name, if the classes are unknown
 _NO_CELL = re.compile(_SMILEY)
 _ENTITY = re.compile(r"&#?\w+\Z")  # HTML's own semicolon
 _MOST_TIGHT = 0.8  # fraction of the rows
 _ENOUGH_ROWS = 5
+
+
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line without quotes."""
+    return line.split(delimiter) if line.count(delimiter) < MOST_CELLS else [line]
 
 
 def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -> bool:
@@ -108,7 +114,7 @@ class LabelColumns:
         self._rows += 1
         found = self._count(",", cells)
         for delimiter, pattern in () if is_quoted else _SPLIT:
-            if delimiter in line:
+            if 0 < line.count(delimiter) < MOST_CELLS:
                 found = self._count(delimiter, pattern.split(line)) or found
         return found
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bert_classifier.data.columns import LABEL_NAMES, bare, matches, names_both
+from bert_classifier.data.csv_looks import cells_of
 from bert_classifier.data.csv_table import fitted
 from bert_classifier.data.dialect import Dialect, Sample, told_in
 from bert_classifier.data.first_row import MOST_COLUMNS
@@ -45,7 +46,7 @@ def first_row(lines: Lines, told: str) -> FirstRow:
     if '"' not in line:
         text = line.rstrip("\r\n")
         present = [delimiter for delimiter in delimiters if delimiter == "," or delimiter in text]
-        return FirstRow([(delimiter, text.split(delimiter)) for delimiter in present], line, bool(sep))
+        return FirstRow([(delimiter, cells_of(text, delimiter)) for delimiter in present], line, bool(sep))
     start, readings = lines.start, []
     for delimiter in delimiters:  # the row may go on below
         lines.position = start

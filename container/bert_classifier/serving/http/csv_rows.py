@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bert_classifier.data.csv_looks import MOST_CELLS, cells_of
 from bert_classifier.data.dialect import Dialect
 from bert_classifier.data.records import RowError
 from bert_classifier.errors import RequestError
@@ -81,7 +82,10 @@ def rows_of(lines: Lines, dialect: Dialect = RFC_4180, *, may_swallow: bool = Tr
             text = without_end(line)
             if has_carriage_returns:
                 text = text.rstrip("\r")
-            yield text, text.split(delimiter)
+            yield text, cells_of(text, delimiter)
+            continue
+        if line.count(delimiter) >= MOST_CELLS:
+            yield without_end(line), RecordError(f"the row has quotes and more than {MOST_CELLS:,} cells")
             continue
         is_single = start < single_until
         lines.position = behind if is_single else start
