@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bert_classifier.data.csv_looks import is_likely_header
@@ -17,6 +17,7 @@ from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.parameters import Wanted
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
+OTHER_KINDS = (b"[", b"{", b"\x1f\x8b", b"PK", b"PAR1", b"\xff\xfe", b"\xfe\xff")
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), min_size=1).filter(str.strip)
 TEXT = TEXT.filter(lambda text: not is_likely_header([text]))
 
@@ -231,7 +232,8 @@ def test_any_texts_survive_every_form(texts, end):
 
 @given(body=st.binary() | st.text('ab",\n\r\0é').map(str.encode), media_type=st.sampled_from([LINES, PLAIN]))
 def test_every_line_is_one_record(body, media_type):
-    """However wrong a body is, there is one record for each of its lines."""
+    """However wrong a body is, there is one record for each of its lines, unless it is of another kind as a whole."""
+    assume(not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(OTHER_KINDS) and body.count(b"\0") < 4)
     end = b"\r" if media_type == PLAIN and b"\n" not in body and b"\r" in body else b"\n"
     lines = body.count(end) + (body not in (b"", b"\xef\xbb\xbf") and not body.endswith(end))
     codes: set[str] = set()
