@@ -15,28 +15,8 @@ from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm
-from bert_classifier.serving.http.query import Query
 from support.clear_text import assert_clear
-
-FORM = CsvForm.of("", ("Film", "No", "Company"), is_part=False)
-NONE = TextFields()
-MEDIA_TYPE = "text/csv"
-WIDTH = "[the row has {} instead of 2{}]"
-TOO_WIDE = WIDTH.format("3 cells", ": quote a text that has commas")
-EMPTY, OPEN = "[the text is empty]", "[a quote opened in this row is never closed]"
-REPEATED = "[the row repeats the header: files seem to have been joined]"
-
-
-def query(body: str | bytes, form: CsvForm = FORM, **changes: Any) -> Query:
-    """Return what a body asks for."""
-    raw = body.encode() if isinstance(body, str) else body
-    return codec.decode(MEDIA_TYPE, raw, 1000, dataclasses.replace(form, **changes))
-
-
-def read(body: str | bytes, form: CsvForm = FORM, **changes: Any) -> list[str]:
-    """Return the records of a body; errors in brackets."""
-    records = query(body, form, **changes).records
-    return [record if isinstance(record, str) else f"[{record.error}]" for record in records]
+from support.csv_bodies import EMPTY, FORM, NONE, OPEN, REPEATED, TOO_WIDE, WIDTH, query, read
 
 
 def fixed(setting: str, fields: TextFields = NONE, **changes: Any) -> CsvForm:
