@@ -45,6 +45,8 @@ def is_likely_header(cells: Sequence[str], own: Collection[str] = frozenset()) -
     Args:
         own: names of the columns of a model's training data, as TextFields.names returns them.
     """
+    if len(cells) == 1 and "\n" in cells[0].strip():
+        return False
     cells = split_names(cells)
     names = [bare(cell) for cell in cells]
     has_label, has_text = any(map(_is_label, names)), any(map(_is_text, names))

@@ -112,6 +112,8 @@ def refuse_doubtful(sample: Sample, form: CsvForm) -> None:
         what = "there is no row below it" if sample.error is None else "the row below it cannot be read"
     elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows) + is_weak:
         what = f"most rows have not as many cells as it, {width}"
+    elif width > 1 and any(mark in name for name in header for mark in DELIMITERS):
+        what = "a name in it holds another delimiter"
     elif is_weak and any(
         form.is_likely_header([name]) and any(row[at : at + 1] == [name] for row in rows)
         for at, name in enumerate(header)

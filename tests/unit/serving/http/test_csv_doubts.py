@@ -80,6 +80,7 @@ def test_a_delimiter_of_the_training_needs_no_header():
         ("0\nsome text\nother text\n", "numbers as pandas"),
         ("Gamma,message\n7,foo bar\n", "a class of the model too"),
         ("question\nanswer\nhelp\n", "is as short"),
+        ("it;is, label, text\nso;it, is, there\n", "holds another delimiter"),
         ("Kommentar,Datum\nfoo bar,2026\nx y z,2026\n", "neither a header nor labels"),
         (",Kommentar\n0,good\n1,bad enough\n7,so so\n", "neither a header nor labels"),
         ('plain one,en,2026\n"a, b",de,2027\n', "neither a header nor labels"),
@@ -105,6 +106,7 @@ def test_columns_in_doubt_are_refused(body, why):
         ("text\nhelp\nyes\n", ["help", "yes"]),
         ("well,\nyes,\n", ["well,", "yes,"]),
         ("in 1,000 cases\nor 2,500 of them\nor 3,000\n", ["in 1,000 cases", "or 2,500 of them", "or 3,000"]),
+        ('"message\ntext"\na text that is long\n', ["message\ntext", "a text that is long"]),
         ("ok,thanks\nno,never\n", ["ok,thanks", "no,never"]),
     ],
 )

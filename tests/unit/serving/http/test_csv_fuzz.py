@@ -45,7 +45,7 @@ LAYOUTS = (
     "index text",
     "index label text",
 )
-NAMES = ("text", "message", "label")  # one of them alone may be a header
+NAMES = ("text", "message", "label", "message text")  # one of them alone may be a header
 BODIES = 2500  # per seed
 
 
