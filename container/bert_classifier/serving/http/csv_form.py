@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.data.columns import bare, names_both
+from bert_classifier.data.columns import bare, is_known, names_both
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, split_names
 from bert_classifier.data.dialect import Dialect
 from bert_classifier.data.first_row import is_no_text, may_be_header
@@ -61,12 +61,17 @@ class CsvForm:
         return may_be_header(cells, _known_names(self.fields))
 
     def has_class(self, cells: Sequence[str]) -> bool:
-        """Return whether a row that looks like a header has a class of the model too, so that it may be data."""
+        """Return whether a row that looks like a header has a class of the model too, so that it may be data.
+
+        A class may be called as columns are: in a row that names label and text, it is such a name.
+        """
         cells = split_names(cells)
-        num_own = len(self.fields.names & {*map(bare, cells)})
-        if names_both(cells) or num_own >= min(len(cells), 2):
-            return False
-        return not self.labels.isdisjoint(map(as_label, cells))
+        own = self.fields.names
+        classes = [cell for cell in cells if as_label(cell) in self.labels]
+        is_header = names_both(cells) or len(own & {*map(bare, cells)}) >= min(len(cells), 2)
+        return bool(classes) and not (
+            is_header and all(is_known(cell) or bare(cell) in own for cell in classes)
+        )
 
     def is_only_name(self, name: str) -> bool:
         """Return whether a header of one column is known by its name alone."""

@@ -99,30 +99,50 @@ def refuse_doubtful(sample: Sample, form: CsvForm) -> None:
     """Refuse a first row that looks like a header, but not to the rows below it.
 
     Raises:
-        RequestError: 400 when the row cannot be read, when there are none below it, when most of these are of another
-            width, when one has the same cell, or when the only name may be a text like them.
+        RequestError: 400 when the row or all below it cannot be read, when most of these are of another width, when
+            one has the same cell, or when the row may be a text like them.
     """
     header, rows = sample.rows[0] if sample.rows else [], sample.rows[1:]
-    width = len(header)
-    # Prose may have such words between its commas, but has blanks behind them.
-    what, is_weak = "", not names_both(header) or any(name[:1].isspace() for name in header[1:])
     if not header:  # such as one with a NUL
         what = "it cannot be read"
     elif not rows:
         what = "there is no row below it" if sample.error is None else "the row below it cannot be read"
-    elif width > 1 and 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows) + is_weak:
-        what = f"most rows have not as many cells as it, {width}"
-    elif width > 1 and any(mark in name for name in header for mark in DELIMITERS):
-        what = "a name in it holds another delimiter"
-    elif is_weak and any(
+    else:
+        what = _doubt_about_names(header, rows) if len(header) > 1 else ""
+        what = what or _doubt_about_repetition(header, rows, form)
+    if what:
+        raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
+
+
+def _doubt_about_names(header: Sequence[str], rows: Sequence[list[str]]) -> str:
+    """Return why several cells may be no names of the columns below them; "" without a doubt."""
+    width, is_prose = len(header), _has_blanks(header)
+    is_weak = is_prose or not names_both(header)
+    if 2 * sum(len(fitted(row, width)) == width for row in rows) < len(rows) + is_weak:
+        return f"most rows have not as many cells as it, {width}"
+    if any(mark in name for name in header for mark in DELIMITERS):
+        return "a name in it holds another delimiter"
+    if is_prose and not names_both(header):
+        return "blanks stand before its names, as in a text"
+    return ""
+
+
+def _has_blanks(header: Sequence[str]) -> bool:
+    """Return whether blanks stand behind the delimiters, as in prose, which may have such words too."""
+    return any(name[:1].isspace() for name in header[1:])
+
+
+def _doubt_about_repetition(header: Sequence[str], rows: Sequence[list[str]], form: CsvForm) -> str:
+    """Return why a header may be a row like those below it; "" without a doubt."""
+    is_weak = _has_blanks(header) or not names_both(header)
+    if is_weak and any(
         form.is_likely_header([name]) and any(row[at : at + 1] == [name] for row in rows)
         for at, name in enumerate(header)
     ):
-        what = "its names occur in other rows too"
-    elif width == 1 and not form.is_only_name(header[0]) and not _is_above_texts(header[0], rows):
-        what = "a row below it is as short"
-    if what:
-        raise bad_csv(f"The first row looks like a header, which names columns, but {what}.", _ANNOUNCE)
+        return "its names occur in other rows too"
+    if len(header) == 1 and not form.is_only_name(header[0]) and not _is_above_texts(header[0], rows):
+        return "a row below it is as short"
+    return ""
 
 
 def _is_above_texts(name: str, rows: Sequence[Sequence[str]]) -> bool:
