@@ -164,7 +164,7 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
         (("--file=README.md",), "The media type of README.md is unknown."),
         (
             ("--file=Makefile", "--content-type=text/plain", "--top-k=3", "--accept=text/csv; top_k=2"),
-            "ACCEPT says how",
+            "ACCEPT says which classes",
         ),
         (("a text", "--encoding=cp1252"), "ENCODING would do nothing: it is for FILE"),
         (("--file=none.csv",), "Cannot read none.csv: No such file or directory. Correct FILE."),

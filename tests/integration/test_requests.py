@@ -74,7 +74,7 @@ ASKS = {
     "an unknown parameter": refused(JSON, inputs("a", temperature=0.5), "temperature"),
     "top_k of the wrong kind": refused(JSON, inputs("a", top_k=1.5), "top_k"),
     "a parameter in the wrong place": refused(JSON, '{"inputs": "a", "top_k": 2}', '"parameters": {"top_k"'),
-    "a misspelt field": refused(JSON, '{"input": "a"}', "inputs"),
+    "a misspelt field": refused(JSON, '{"inptus": "a"}', "inputs"),
     "a second text": refused(JSON, inputs([{"text": "a", "text_pair": "b"}]), "text_pair"),
     "a pair of texts": refused(JSON, inputs([["a", "b"]]), "several texts"),
     # a lone text that cannot be classified fails; in a list it stands in its place
@@ -153,7 +153,7 @@ ASKS = {
     "a charset of few": refused("text/csv; charset=utf-7", "a", "utf-7", status=415),
     # bodies that cannot be read
     "broken JSON": refused(JSON, '{"inputs": ', "JSON"),
-    "an empty body": refused(JSON, "", "JSON"),
+    "an empty body": refused(JSON, "", "empty"),
     "an object of nothing": refused(JSON, "{}", "inputs"),
     "a null": refused(JSON, "null", "texts"),
 }  # fmt: skip
