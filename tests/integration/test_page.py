@@ -21,7 +21,6 @@ EXAMPLES = [
 ]
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "\"quoted\" & 'single'", "\u202ereversed", "&lt;b&gt;"]
 OWN_ANSWERS: dict[str, Any] = {
-    "serving_top_k": "2",
     "sagemaker_inference_output": "predicted_label",
     "sagemaker_default_invocations_accept": "text/csv",
 }

@@ -125,8 +125,8 @@ def test_own_csv_is_trained_reported_and_served(project: Path) -> None:
             writer.writerow([number, classes[label == "Alpha"], text])
     lay_out(project / "tickets")
     with followed(project, OWN_CSV) as (answer,):
-        (ranked,) = json.loads(answer)
-    (form,) = json.loads(blocks(OWN_CSV, "json")[0])
+        ranked = json.loads(answer)
+    form = json.loads(blocks(OWN_CSV, "json")[0])
     assert [record.keys() for record in ranked] == [record.keys() for record in form]
     assert list(load_artifact(project / "tickets" / "model").labels) == classes
     assert (project / "tickets" / "output" / "data" / "report.html").stat().st_size > 10_000

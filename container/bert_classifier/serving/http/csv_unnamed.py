@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from bert_classifier.data.csv_looks import LabelColumns, are_columns
+from bert_classifier.data.csv_looks import LabelColumns, are_columns, cells_of
 from bert_classifier.data.csv_table import fitted, used_width
 from bert_classifier.data.first_row import MOST_COLUMNS
 from bert_classifier.data.header import DELIMITERS
@@ -121,7 +121,7 @@ def _fits(table: CsvTable, lines: Lines, form: CsvForm, max_records: int) -> boo
         if '"' in text:
             labels.add_cells(delimiter, cells)
         else:
-            labels.add(text.split(","))
+            labels.add(cells_of(text, ","))
     if len(kinds) > 1:  # such as 0,1 above names of classes
         return False
     is_told = delimiter not in DELIMITERS or (bool(form.fields.numbers) and columns.width > 2)
