@@ -53,8 +53,8 @@ class CsvForm:
         columns: FixedColumns | None = None,
     ) -> Self:
         """Return the form for a model's classes and training data."""
-        names = frozenset(name.strip().casefold() for name in class_names)
-        return cls(header, classes_of(class_names), is_part, fields, columns, names)
+        labels, names = _classes(tuple(class_names))
+        return cls(header, labels, is_part, fields, columns, names)
 
     def is_likely_header(self, cells: Sequence[str]) -> bool:
         """Return whether a first row that is not announced looks like a header; endless ones do not."""
@@ -76,6 +76,12 @@ class CsvForm:
     def is_only_name(self, name: str) -> bool:
         """Return whether a header of one column is known by its name alone."""
         return bare(name) in self.fields.names | CLIENTS_NAMES | {"text"}
+
+
+@functools.lru_cache(maxsize=8)  # every request has a form, also those of JSON
+def _classes(class_names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return how data may refer to a model's classes, and their names in lower case."""
+    return classes_of(class_names), frozenset(name.strip().casefold() for name in class_names)
 
 
 @functools.lru_cache(maxsize=8)
