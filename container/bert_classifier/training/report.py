@@ -46,11 +46,18 @@ def write_reports(
             positive=prepared.positive,
             evaluation=evaluation,
             records=prepared.records[evaluation.channel](),
-            curve=LearningCurve(history.training_losses(), history.evaluations, info["kept_step"]),
+            curve=LearningCurve(
+                history.training_losses(),
+                history.evaluations,
+                info["kept_step"],
+                history.learning_rate_curve(),
+                history.gradient_norm_curve(),
+            ),
             data=prepared.data_report,
             understood=prepared.data_report.get("understood", {}),
             facts=_facts(trainer, info),
             warnings=info["warnings"],
+            throughput=history.throughput(),
         )
         write_outputs(environment.output_dir, context)
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report

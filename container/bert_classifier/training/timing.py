@@ -24,6 +24,11 @@ class WorkTimer:
     ) -> None:
         self.seconds += time.monotonic() - self._began
 
+    def take(self) -> float:
+        """Return the seconds since the last call."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
 
 class SyncTimer:
     """Adds up the time that a device spends within its `with` blocks, exchanges with other ranks.
@@ -67,7 +72,7 @@ class SyncTimer:
 
     def take(self) -> float:
         """Return the seconds known since the last call."""
-        seconds, self._host.seconds = self._host.seconds, 0.0
+        seconds = self._host.take()
         while self._marks and self._marks[0][1].query():
             began, ended = self._marks.popleft()
             seconds += began.elapsed_time(ended) / 1e3

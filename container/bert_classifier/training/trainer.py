@@ -27,6 +27,7 @@ from bert_classifier.training.progress import Progress, StepReport, metric_line
 from bert_classifier.training.recipe import choose_recipe, encoder_width
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.state.saver import CheckpointSaver
+from bert_classifier.training.timing import WorkTimer
 from bert_classifier.training.token_budget import choose_token_budget
 from bert_classifier.training.train_state import TrainState
 
@@ -92,9 +93,8 @@ class Trainer:
             ),
             num_gradient_groups=config.num_gradient_groups or self.distributed.size,
         )
-        self.reads_late = (
-            device.type != "cpu"
-        )  # where nothing computes meanwhile, there is nothing to wait for
+        self.reads_late = device.type != "cpu"  # a CPU computes nothing meanwhile
+        self._step_timer = WorkTimer()
         self._pending: PendingStep | None = None  # the last step, until its numbers are read
         self._progress: Progress | None = None
         self.history = History()
@@ -132,7 +132,8 @@ class Trainer:
 
     def _advance(self) -> None:
         """Take a step; read the numbers of the one before while the GPU computes."""
-        pending = self.start_step(self.state.step)
+        with self._step_timer:
+            pending = self.start_step(self.state.step)
         self.settle()
         self.state.step += 1
         self._pending = pending
@@ -148,9 +149,10 @@ class Trainer:
         pending, self._pending = self._pending, None
         if pending is None or self._progress is None:
             return
-        report = pending.report()
+        with self._step_timer:
+            report = pending.report()
         self._require_finite(pending.step, report.loss, report.grad_norm)
-        self.history.note_step(report.loss)
+        self.history.note_report(report, self._step_timer.take())
         self._progress.update(pending.step + 1, report)
 
     @property
@@ -170,9 +172,10 @@ class Trainer:
         Raises:
             UserError: when loss or gradient is not finite.
         """
-        report = self.start_step(step).report()
+        with self._step_timer:
+            report = self.start_step(step).report()
         self._require_finite(step, report.loss, report.grad_norm)
-        self.history.note_step(report.loss)
+        self.history.note_report(report, self._step_timer.take())
         return report
 
     def start_step(self, step: int) -> PendingStep:

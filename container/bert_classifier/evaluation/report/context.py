@@ -22,11 +22,16 @@ class LearningCurve:
         training: (step, mean loss of the steps around it).
         evaluations: (step, loss, accuracy, macro F1) on validation.
         kept_step: step whose weights were kept; 0 = none.
+        learning_rates: (step, mean learning rate of the steps around it); empty if not recorded, as in runs that
+            earlier versions began. Before layer_decay.
+        gradient_norms: (step, mean norm of the gradient before clipping); empty if not recorded.
     """
 
     training: Sequence[tuple[float, float]]
     evaluations: Sequence[Sequence[float]]
     kept_step: int
+    learning_rates: Sequence[tuple[float, float]] = ()
+    gradient_norms: Sequence[tuple[float, float]] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +46,10 @@ class ReportContext:
         data: the data doctor's report; may be empty.
         warnings: sentences about the model.
         understood: what was understood of the files, by channel, as channel_understood returns it.
-        facts: groups of names and values about the run; reports of two identical runs differ only here.
+        facts: groups of names and values about the run. Reports of two identical runs differ only here and in
+            throughput.
+        throughput: (step, tokens per second of the steps around it, without padding), by the clock; empty if not
+            recorded. It belongs into the section of the run's facts, which alone may differ between identical runs.
     """
 
     title: str
@@ -54,6 +62,7 @@ class ReportContext:
     understood: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     warnings: Sequence[str] = ()
+    throughput: Sequence[tuple[float, float]] = ()
 
     @property
     def channel(self) -> str:

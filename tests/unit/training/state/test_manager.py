@@ -38,7 +38,8 @@ def assert_same_run(one: Trainer, other: Trainer) -> None:
     """Weights, best weights, optimizer, counters and learning curve are equal in every bit; times may differ."""
     a, b = take_snapshot(one), take_snapshot(other)
     for taken in (a, b):
-        taken.state["history"].pop("seconds")
+        for name in ("seconds", "step_seconds"):
+            taken.state["history"].pop(name)
     assert a.state == b.state
     assert a.tensors.keys() == b.tensors.keys()
     assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
