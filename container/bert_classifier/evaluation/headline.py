@@ -1,0 +1,178 @@
+"""The sentence that matters first: how many texts are right, how sure that is, and what simpler answers would give.
+
+Log, report, model card and `evaluate` say it in these words.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
+from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.job.wording import counted
+
+FEW_TEXTS = 30  # below, counts say more than percentages
+_DIGITS = ((1_000, 0), (100_000, 1))  # number of texts, decimals of a percentage below it
+_DIGITS_ABOVE = 2
+_LONGEST_LABEL = 40  # characters
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """How good a model is on some texts.
+
+    Attributes:
+        right: texts predicted correctly.
+        count: texts evaluated.
+        texts: what they are, such as "60 test texts".
+        folds: of the cross-validation that predicted them; 0 = one model did.
+        constant: accuracy of always predicting their commonest class.
+        floor: accuracy of logistic regression on the frozen encoder, on the same texts; None if not known.
+        positive: name of the positive class; "" if there is none.
+        positive_f1: its F1.
+    """
+
+    right: int
+    count: int
+    texts: str
+    folds: int = 0
+    constant: float = 0.0
+    floor: float | None = None
+    positive: str = ""
+    positive_f1: float = 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy."""
+        return wilson_interval(self.right, self.count)
+
+    @property
+    def sentence(self) -> str:
+        """How many texts are right, with the interval, and the F1 of the positive class if there is one."""
+        if not self.count:
+            return f"There are {self.texts} to say how good the model is."
+        f1 = f"; F1 of class {self.positive} is {_cautious(self.positive_f1)}" if self.positive else ""
+        right = f"right by {self.folds}-fold cross-validation" if self.folds else "right"
+        interval = f"(95 % interval {interval_text(self.right, self.count)})"
+        if self.count < FEW_TEXTS:
+            verb = "is" if self.count == 1 else "are"
+            return f"{self.right} of {self.texts} {verb} {right}{f1}: too few to say more {interval}."
+        return f"{percent(self.right, self.count)} of {self.texts} are {right} {interval}{f1}."
+
+    @property
+    def comparison(self) -> str:
+        """Whether that is better than simpler answers to the same texts; "" without texts.
+
+        A simpler answer whose accuracy lies in the interval is not clearly different.
+        """
+        simpler = {"logistic regression on the frozen encoder": self.floor} if self.floor is not None else {}
+        rivals = {**simpler, "always predicting the commonest class": self.constant} if self.count else {}
+        by_verdict: dict[str, list[str]] = {}
+        for name, accuracy in rivals.items():
+            right = f"{name} ({percent(round(accuracy * self.count), self.count)})"
+            by_verdict.setdefault(self._verdict(accuracy), []).append(right)
+        parts = [
+            f"{verdict} {(' or ' if 'not' in verdict else ' and ').join(names)}"
+            for verdict, names in by_verdict.items()
+        ]
+        text = "; ".join(parts)
+        return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    @property
+    def text(self) -> str:
+        """The sentence and the comparison."""
+        return " ".join(filter(None, (self.sentence, self.comparison)))
+
+    def _verdict(self, accuracy: float) -> str:
+        low, high = self.interval
+        if accuracy < low:
+            return "better than"
+        if accuracy > high:
+            return "worse than"
+        return "not clearly better than" if self.right >= accuracy * self.count else "not better than"
+
+
+def headline(
+    evaluation: EvaluationResult,
+    *,
+    labels: Sequence[str] = (),
+    positive: int | None = None,
+    is_held_out: bool = False,
+    folds: int = 0,
+    floor: float | None = None,
+) -> Headline:
+    """Return the headline of the channel that reports are about.
+
+    Args:
+        labels: class names; needed with `positive` alone.
+        positive: index of the positive class, or None.
+        is_held_out: whether validation was split off the training texts.
+        folds: of the cross-validation that predicted the channel's texts, which are then training texts; 0 = none.
+        floor: accuracy of logistic regression on the frozen encoder on these texts, if known.
+    """
+    result = evaluation.results[evaluation.channel]
+    has_positive = positive is not None and bool(labels)
+    return Headline(
+        right=int(result.confusion.trace()),
+        count=result.count,
+        texts=_texts(evaluation.channel, result.count, is_held_out=is_held_out, folds=folds),
+        folds=folds,
+        constant=constant_accuracy(result),
+        floor=floor,
+        positive=_shortened(labels[positive]) if has_positive and positive is not None else "",
+        positive_f1=result.score(positive) if has_positive else 0.0,
+    )
+
+
+def constant_accuracy(result: Evaluation) -> float:
+    """Return the accuracy of always predicting the commonest class of the texts; 0 without any."""
+    return float(result.confusion.sum(axis=1).max(initial=0) / max(1, result.count))
+
+
+def percent(right: int, count: int) -> str:
+    """Return a share such as "94 %", with decimals only where so many texts support them.
+
+    A share of not quite all, or not quite none, has as many as it takes not to be rounded to it.
+    """
+    return f"{_rounded(right / max(1, count), _digits(right, count))} %"
+
+
+def interval_text(right: int, count: int) -> str:
+    """Return the 95 % interval of a share, such as "86–98 %", with the decimals of the share."""
+    digits = _digits(right, count)
+    low, high = (_rounded(share, digits) for share in wilson_interval(right, count))
+    return f"{low}–{high} %"
+
+
+def _digits(right: int, count: int) -> int:
+    digits = next((digits for limit, digits in _DIGITS if count < limit), _DIGITS_ABOVE)
+    if right in (0, count):
+        return digits
+    while float(_rounded(right / count, digits)) in (0.0, 100.0):
+        digits += 1
+    return digits
+
+
+def _cautious(score: float) -> str:
+    """Return a score with two decimals, never rounded up to 1."""
+    return f"{min(score, 0.99) if score < 1 else score:.2f}"
+
+
+def _rounded(share: float, digits: int) -> str:
+    return f"{100 * share:.{digits}f}"
+
+
+def _texts(channel: str, count: int, *, is_held_out: bool, folds: int) -> str:
+    """Return the number of a channel's texts, and what they are."""
+    if folds:
+        kind = "training text"
+    elif channel == "validation" and is_held_out:
+        kind = "held-out text"
+    elif channel in ("test", "validation"):
+        kind = f"{channel} text"
+    else:
+        return f"{counted(count, 'text') if count else 'no texts'} of {channel}"
+    return counted(count, kind) if count else f"no {kind}s"
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
