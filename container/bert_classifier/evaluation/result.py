@@ -11,6 +11,7 @@ from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
 from bert_classifier.evaluation.guarantee import Guarantee, guarantee
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
+from bert_classifier.evaluation.several_runs import CrossValidation
 from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -24,12 +25,14 @@ class EvaluationResult:
         temperature: divisor of the logits.
         abstain_below: score below which a text gets no label; 0 = never.
         guarantee: what target_accuracy comes to on validation; None if it is not set.
+        cross_validation: how `results["validation"]` was made; None: by the exported model on texts held out.
     """
 
     results: Mapping[str, Evaluation]
     temperature: Temperature
     abstain_below: float
     guarantee: Guarantee | None = None
+    cross_validation: CrossValidation | None = None
 
     @property
     def warnings(self) -> Sequence[str]:

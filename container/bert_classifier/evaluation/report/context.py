@@ -12,6 +12,7 @@ from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.evaluation.several_runs import SeedScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,7 @@ class ReportContext:
             throughput.
         throughput: (step, tokens per second of the steps around it, without padding), by the clock; empty if not
             recorded. It belongs into the section of the run's facts, which alone may differ between identical runs.
+        seeds: scores of the job's seeds; None if it has one.
     """
 
     title: str
@@ -63,6 +65,7 @@ class ReportContext:
     facts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     warnings: Sequence[str] = ()
     throughput: Sequence[tuple[float, float]] = ()
+    seeds: SeedScores | None = None
 
     @property
     def channel(self) -> str:
