@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bert_classifier.training.progress import StepReport
 
@@ -31,6 +32,7 @@ class History:
         finite_norms: the number of these.
         tokens: tokens without padding.
         step_seconds: time spent on steps, evaluations excluded. Like `seconds`, no two runs have the same.
+        floor: of Floor.as_json; None if it was not computed.
     """
 
     width: int = 1
@@ -44,6 +46,7 @@ class History:
     finite_norms: list[float | None] = dataclasses.field(default_factory=list)
     tokens: list[float | None] = dataclasses.field(default_factory=list)
     step_seconds: list[float | None] = dataclasses.field(default_factory=list)
+    floor: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Fill in what a checkpoint of an earlier version lacks."""

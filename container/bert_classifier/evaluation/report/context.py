@@ -9,6 +9,7 @@ import numpy as np
 
 from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.floor import Floor
 from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult
@@ -46,6 +47,7 @@ class ReportContext:
         curve: None without training.
         data: the data doctor's report; may be empty.
         warnings: sentences about the model.
+        floor: what a logistic regression on the frozen encoder gets right; None if it was not computed.
         understood: what was understood of the files, by channel, as channel_understood returns it.
         facts: groups of names and values about the run. Reports of two identical runs differ only here and in
             throughput.
@@ -66,6 +68,7 @@ class ReportContext:
     warnings: Sequence[str] = ()
     throughput: Sequence[tuple[float, float]] = ()
     seeds: SeedScores | None = None
+    floor: Floor | None = None
 
     @property
     def channel(self) -> str:
