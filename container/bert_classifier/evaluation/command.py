@@ -17,6 +17,7 @@ from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.evaluate import evaluate_artifact
+from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.labelled_file import read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.paired_reading import read_for_both
@@ -108,7 +109,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             "Versions": artifact.info.get("versions", {}),
         },
     )
-    write_outputs(options.output, context)
+    write_outputs(options.output, with_occlusions(context, lambda: artifact))
     write_predictions(
         options.output / "predictions.csv",
         artifact.labels,

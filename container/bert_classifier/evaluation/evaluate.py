@@ -13,6 +13,7 @@ from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.gpus import count_gpus, require_kernels
 from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.modeling.packed import packed_or_padded
@@ -27,14 +28,23 @@ def _device() -> torch.device:
     return torch.device("cuda")
 
 
-def logits_for(artifact: Artifact, texts: Sequence[str]) -> np.ndarray:
-    """Return the logits of n texts, float32 (n, classes), computed on a GPU if there is one."""
+def logits_for(artifact: Artifact, texts: Sequence[str], *, are_alike: bool = False) -> np.ndarray:
+    """Return the logits of n texts, float32 (n, classes), computed on a GPU if there is one.
+
+    Args:
+        are_alike: whether they are about as long, so that padding costs less than to look for a way without.
+    """
     device = _device()
     model = artifact.model.to(device)  # type: ignore[arg-type]
     # The memory-mapped file remains readable after its folder is removed.
     with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
         encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)
-    forward = packed_or_padded(model, artifact.encoder.pad_id, device, "fp32", encoded)
+    pad_id = artifact.encoder.pad_id
+    forward = (
+        Forward(model, pad_id, device, "fp32")
+        if are_alike
+        else packed_or_padded(model, pad_id, device, "fp32", encoded)
+    )
     micro_batches = plan_inference(forward, encoded, _MOST_TOKENS)
     return compute_logits(forward, encoded, micro_batches, len(artifact.labels))
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from bert_classifier.builder import Data, build_data, build_model
 from bert_classifier.data.as_trained import named_columns
+from bert_classifier.data.class_words import class_words
 from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_findings
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.scan import TextFacts, TextScan
@@ -56,6 +57,7 @@ class PreparedData:
         has_class_file: whether a class file gives the order of the classes.
         columns: names of the training data's columns by role; empty where they have none.
         records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
+        words: the words that speak for each class, as ClassWords.as_json returns them.
     """
 
     labels: Sequence[str]
@@ -66,6 +68,7 @@ class PreparedData:
     has_class_file: bool = False
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
+    words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, for other processes of this host; raise an OSError if that fails."""
@@ -83,6 +86,7 @@ class PreparedData:
             "data_report": dict(self.data_report),
             "has_class_file": self.has_class_file,
             "columns": dict(self.columns),
+            "words": dict(self.words),
         }
         write_json(folder / _DESCRIPTION, description)  # last, and at once: others wait for it
 
@@ -133,6 +137,7 @@ def prepare(
         splits, facts = preparation.encode(data)
         report = preparation.examine(data, splits, facts, understood)
         fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
+        words = class_words(data.train.texts, data.train.targets, len(data.labels))
     if environment.host_rank == 0:
         _write(environment, report)
     log_findings(report)
@@ -147,6 +152,7 @@ def prepare(
         data.has_class_file,
         named_columns(data.train.understood),
         records,
+        words.as_json(),
     )
 
 

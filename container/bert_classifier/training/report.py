@@ -1,10 +1,14 @@
 """Log and write the reports at the end of a run."""
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any
 
+from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.provenance import encoder_facts
+from bert_classifier.data.class_words import ClassWords
+from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
@@ -58,7 +62,9 @@ def write_reports(
             facts=_facts(trainer, info),
             warnings=info["warnings"],
             throughput=history.throughput(),
+            words=ClassWords.from_json(prepared.words) if prepared.words else None,
         )
+        context = with_occlusions(context, functools.partial(load_artifact, environment.model_dir))
         write_outputs(environment.output_dir, context)
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
         logger.warning(

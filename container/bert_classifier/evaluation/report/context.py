@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from bert_classifier.data.class_words import ClassWords
 from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.confusions import Confusion, confusions
 from bert_classifier.evaluation.floor import Floor
 from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
 from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.occlusion import Occlusion
+from bert_classifier.evaluation.reliability_bins import ReliabilityBin, equal_mass_bins
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.several_runs import SeedScores
+from bert_classifier.evaluation.thresholds import Threshold, fixed_thresholds, target_thresholds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +59,8 @@ class ReportContext:
         throughput: (step, tokens per second of the steps around it, without padding), by the clock; empty if not
             recorded. It belongs into the section of the run's facts, which alone may differ between identical runs.
         seeds: scores of the job's seeds; None if it has one.
+        words: the words that speak for each class in the training texts; None without training.
+        occlusions: the words that the worst mistakes hang on, by the index of the text; may be empty.
     """
 
     title: str
@@ -69,6 +76,8 @@ class ReportContext:
     throughput: Sequence[tuple[float, float]] = ()
     seeds: SeedScores | None = None
     floor: Floor | None = None
+    words: ClassWords | None = None
+    occlusions: Mapping[int, Occlusion] = dataclasses.field(default_factory=dict)
 
     @property
     def channel(self) -> str:
@@ -99,3 +108,23 @@ class ReportContext:
     def label_errors(self) -> list[LabelIssue]:
         """Its labels that are likely wrong, the likeliest first."""
         return likely_label_errors(self.probabilities, self.result.targets)
+
+    @functools.cached_property
+    def confusions(self) -> list[Confusion]:
+        """Its most frequent confusions, with their texts."""
+        return confusions(self.result.confusion, self.mistakes, self.records)
+
+    @functools.cached_property
+    def reliability_bins(self) -> list[ReliabilityBin]:
+        """Its texts by calibrated score, in bins of about the same number of texts."""
+        return equal_mass_bins(self.probabilities.max(axis=1, initial=0.0), self.result.are_right)
+
+    @functools.cached_property
+    def fixed_thresholds(self) -> list[Threshold]:
+        """What usual thresholds come to on it."""
+        return fixed_thresholds(self.evaluation.curve(self.channel))
+
+    @functools.cached_property
+    def target_thresholds(self) -> list[Threshold]:
+        """The thresholds for usual target accuracies."""
+        return target_thresholds(self.evaluation.curve(self.channel))
