@@ -17,6 +17,7 @@ from bert_classifier.data.words import words_of
 
 _MOST_TEXTS = 20_000
 _MOST_CHARS = 10_000_000  # of all texts looked at
+_MOST_DISTINCT = 200_000  # words; of more, such as numbers of orders, the first are counted
 _LEAST_CHARS = 500  # of each of these
 _LONGEST_WORD = 40  # characters
 _LEAST_TEXTS = 3  # a word in fewer texts speaks for nothing
@@ -138,7 +139,7 @@ class _Counts:
     Attributes:
         spelling: of each of w words.
         words: int64 (k,), a word of each pair of word and class that occurs.
-        classes: int64 (k,), its class.
+        classes: int64 (k,), its class, ascending.
         texts: int64 (k,), texts of the class with the word.
         totals: int64 (w,), texts with each word.
     """
@@ -158,6 +159,8 @@ class _Counts:
         numbers, lengths = array.array("q"), array.array("q")
         for index in chosen.tolist():
             found = [word for word in words_of(texts[index][:limit]) if len(word) <= _LONGEST_WORD]
+            if len(number_of) >= _MOST_DISTINCT:
+                found = [word for word in found if word.lower() in number_of]
             spellings.update(found)
             folded = {word.lower() for word in found}
             # Sorted, since the order of a set differs from process to process.
@@ -165,10 +168,10 @@ class _Counts:
             lengths.append(len(folded))
         classes = np.repeat(targets[chosen], np.frombuffer(lengths, dtype=np.int64))
         flat = np.frombuffer(numbers, dtype=np.int64)
-        width = int(targets.max(initial=0)) + 1
-        pairs, counts = np.unique(flat * width + classes, return_counts=True)
+        width = max(1, len(number_of))
+        pairs, counts = np.unique(classes * width + flat, return_counts=True)
         totals = np.bincount(flat, minlength=len(number_of))
-        return cls(_spelt(number_of, spellings), pairs // width, pairs % width, counts, totals)
+        return cls(_spelt(number_of, spellings), pairs % width, pairs // width, counts, totals)
 
     def words_for(self, target: int, sizes: np.ndarray, most: int) -> list[Word]:
         """Return the words that speak for a class, at most `most`, by descending z.
@@ -176,7 +179,7 @@ class _Counts:
         Args:
             sizes: int64 (classes,), texts of each class.
         """
-        of_class = self.classes == target
+        of_class = slice(*np.searchsorted(self.classes, [target, target + 1]).tolist())
         words, here = self.words[of_class], self.texts[of_class]
         is_frequent = here >= _LEAST_TEXTS
         words, here = words[is_frequent], here[is_frequent]

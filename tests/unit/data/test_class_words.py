@@ -118,6 +118,16 @@ def test_long_texts_and_long_words_are_cut():
     assert {"end", "x" * 100}.isdisjoint(words_of(found, 0))
 
 
+def test_of_endless_different_words_the_first_are_counted(monkeypatch):
+    """A number in each text must not fill the memory: words that came before go on being counted."""
+    monkeypatch.setattr(module, "_MOST_DISTINCT", 50)
+    texts = [f"{'early' if number % 2 else 'other'} id{number}" for number in range(500)]
+    texts += ["late"] * 40
+    found = of(texts, [number % 2 for number in range(500)] + [0] * 40)
+    assert words_of(found, 1)["early"][1:] == (250, 0)
+    assert "late" not in words_of(found, 0)
+
+
 def test_a_word_that_gives_a_class_away_is_told():
     """In at least 95 % of a class's texts and at most 1 % of the others; the sentence names word, class and shares."""
     leaked = [f"note{number} VIP" for number in range(97)] + ["plain"] * 3

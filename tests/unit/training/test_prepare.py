@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bert_classifier import builder
+from bert_classifier.data.class_words import ClassWords
 from bert_classifier.data.doctor.doctor import REPORT_FILE
 from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.errors import PlatformError, UserError
@@ -69,6 +70,17 @@ def test_rows_of_what_is_judged_come_along(prepared, tmp_path):
         assert list(records.places) == list(prepared.records[name]().places)
         assert len(records.texts) == len(mapped.splits[name].targets)
         assert records.places[3] == f"{name}.csv line 4"
+
+
+def test_the_words_of_the_training_texts_come_along(prepared, tmp_path):
+    """For the report, whose process has no training texts: the words that decide in toy texts."""
+    prepared.save(tmp_path)
+    words = ClassWords.from_json(PreparedData.load(tmp_path).words)
+    assert words == ClassWords.from_json(prepared.words)
+    assert words.texts == words.looked_at == len(prepared.splits["train"].targets)
+    found = dict(zip(prepared.labels, ({word.word for word in of} for of in words.by_class), strict=True))
+    assert found["Alpha"] & {"apple", "cherry", "lemon"}
+    assert not found["Alpha"] & {"river", "ocean", "harbour", "engine", "wheel", "piston"}
 
 
 def test_training_from_the_map_is_the_same(tmp_path):
