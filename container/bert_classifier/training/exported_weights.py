@@ -5,7 +5,7 @@ import logging
 
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.training.progress import metric_line
+from bert_classifier.training.progress import log_metrics
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class ExportedWeights:
         )
         if scores:
             names = ("eval_loss", "eval_accuracy", "eval_macro_f1")
-            logger.info("%s", metric_line({"kept_step": self.step, **dict(zip(names, scores, strict=True))}))
+            log_metrics({"kept_step": self.step, **dict(zip(names, scores, strict=True))})
 
     def _recorded_scores(self) -> list[float]:
         evaluations = self.trainer.history.evaluations

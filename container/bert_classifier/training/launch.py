@@ -12,6 +12,7 @@ from bert_classifier.data.job_files import check_files
 from bert_classifier.errors import exit_code_of, failure_text
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment, clear_failure, ml_root, write_failure
+from bert_classifier.job.terminal import is_watched, use_terminal
 from bert_classifier.training.failures import classify_error, log_failure
 from bert_classifier.training.signals import STOPPED_EXIT_CODE, Stopped, StopSignal, signal_name
 from bert_classifier.training.temp_folder import temp_folder
@@ -28,7 +29,8 @@ def main(environ: MutableMapping[str, str]) -> int:
         the exit code: 0 done, 1 a bug, 2 a user error, 3 a platform error, 143 stopped by a signal.
     """
     started = time.monotonic()
-    log.configure()
+    use_terminal(environ)
+    log.configure(is_watched=is_watched())
     stop = StopSignal()
     stop.listen()
     root = ml_root(environ)
@@ -49,6 +51,8 @@ def main(environ: MutableMapping[str, str]) -> int:
 def _train(root: Path, environ: MutableMapping[str, str], stop: StopSignal, started: float) -> None:
     environment = Environment.read(root, environ)
     config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+    if config.logging_steps:
+        log.show_metrics()
     environment.prepare_outputs()
     check_files(config, environment)
     require_room(config, environment)

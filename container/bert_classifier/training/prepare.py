@@ -29,12 +29,13 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
+from bert_classifier.job.terminal import has_bar
 from bert_classifier.job.wording import counted
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batching import Split
 from bert_classifier.training.layer_depths import layer_depths
-from bert_classifier.training.progress import TextProgress, wants_bar
+from bert_classifier.training.progress import TextProgress
 from bert_classifier.training.reading_progress import reading_progress
 from bert_classifier.training.signals import StopSignal
 
@@ -167,7 +168,7 @@ class _Preparation:
         model, self._tokenizer = build_model(config, environment, ("any", "other"))
         if config.layer_decay < 1:
             layer_depths(model)
-        self._draws_bar = wants_bar(environment.job_name)
+        self._draws_bar = has_bar()
         self._longest = positions_of(model.config.to_dict())
         self._encoder = TextEncoder.from_settings(
             self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, dataclasses.asdict(config)

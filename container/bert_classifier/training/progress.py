@@ -1,15 +1,37 @@
-"""The progress of a run: one metric line per interval, and a progress bar on a terminal."""
+"""The progress of a run: on a terminal a bar, elsewhere one metric line per interval."""
 
 import dataclasses
 import logging
-import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from tqdm import tqdm
+
+from bert_classifier.job.terminal import bar_stream, bar_width, redraw_with
+from bert_classifier.log import METRICS
 
 logger = logging.getLogger(__name__)
 
 LOG_INTERVAL_SECONDS = 10.0
+
+
+class Bar(tqdm):  # type: ignore[misc] # tqdm has no types
+    """A bar at the bottom of the terminal, as wide as it is at the moment, that is gone when it is closed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(file=bar_stream(), leave=False, **options)
+        redraw_with(self.refresh)
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """What the bar is drawn from."""
+        return {**super().format_dict, "ncols": bar_width()}
+
+    def close(self) -> None:
+        """Remove the bar."""
+        redraw_with(None)
+        super().close()
 
 
 @dataclasses.dataclass
@@ -49,7 +71,7 @@ class Progress:
         self._log_every = log_every
         self._total = total_steps
         self._per_epoch = steps_per_epoch
-        self._bar = tqdm(total=total_steps, initial=first_step, unit="step", leave=False) if bar else None
+        self._bar = Bar(total=total_steps, initial=first_step, desc="training", unit="step") if bar else None
         self._pending: list[StepReport] = []
         self._started = self._logged = time.monotonic()
         self._first = self._step = first_step
@@ -103,7 +125,7 @@ class Progress:
             "scaling": 1 - sum(report.mean_sync_seconds for report in reports) / seconds,
             "eta_seconds": int(rest),
         }
-        logger.info("%s", metric_line(values))
+        log_metrics(values)
 
 
 class TextProgress:
@@ -117,7 +139,7 @@ class TextProgress:
     def __init__(self, channel: str, total: int, *, bar: bool = False) -> None:
         self._channel = channel
         self._total = total
-        self._bar = tqdm(total=total, desc=channel, unit="text", leave=False) if bar else None
+        self._bar = Bar(total=total, desc=f"tokenising {channel}", unit="text") if bar else None
         self._started = self._logged = time.monotonic()
 
     def update(self, done: int) -> None:
@@ -138,12 +160,12 @@ class TextProgress:
             self._bar.close()
 
 
-def wants_bar(job_name: str) -> bool:
-    """Return whether to draw a bar: on a terminal, but not in a SageMaker job, whose log it would flood."""
-    return not job_name and sys.stderr.isatty()
+def log_metrics(values: Mapping[str, float | int]) -> None:
+    """Log values for metric services."""
+    logger.info("%s", metric_line(values), extra=METRICS)
 
 
-def metric_line(values: dict[str, float | int]) -> str:
+def metric_line(values: Mapping[str, float | int]) -> str:
     """Return `name=value` pairs for the log, without exponents: regexes of metric services would cut them off."""
     return " ".join(f"{name}={_plain(value)}" for name, value in values.items())
 

@@ -13,6 +13,7 @@ from bert_classifier import log
 from bert_classifier.errors import exit_code_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment, ml_root
+from bert_classifier.job.terminal import is_watched, use_terminal
 from bert_classifier.modeling.gpus import start_gpu
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.failures import Outcome, classify_error, log_failure, outcome_file
@@ -43,15 +44,19 @@ def run_rank(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     folder, started = Path(arguments[0]), float(arguments[1])
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     distributed = DistributedContext(*(int(environ[name]) for name in names))
+    use_terminal(environ)
     log.configure(
         "INFO" if distributed.is_first else "ERROR",
         prefix="" if distributed.is_first else f"[rank {distributed.rank}] ",
+        is_watched=is_watched(),
     )
     stop = _listen(int(arguments[2]))
     outcome, code = Outcome(), 0
     try:
         environment = Environment.read(ml_root(environ), environ)
         config = TrainConfig.from_hyperparameters(environment.hyperparameters)
+        if config.logging_steps:
+            log.show_metrics()
         start_gpu(distributed.local_rank)
         prepared = PreparedData.wait_for(folder)
         distributed.join(config.peer_timeout_seconds)

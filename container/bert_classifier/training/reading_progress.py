@@ -7,10 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from bert_classifier.job.file_positions import file_positions
-from bert_classifier.training.progress import LOG_INTERVAL_SECONDS
+from bert_classifier.training.progress import LOG_INTERVAL_SECONDS, Bar
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ def reading_progress(paths: Sequence[Path], *, bar: bool = False) -> Iterator[No
 def _watch(paths: Sequence[Path], ended: threading.Event, bar: bool) -> None:
     sizes = {path: path.stat().st_size for path in paths}
     total, furthest = sum(sizes.values()), dict.fromkeys(paths, 0)
-    drawn = tqdm(total=total, desc="reading", unit="B", unit_scale=True, leave=False) if bar else None
+    drawn = Bar(total=total, desc="reading", unit="B", unit_scale=True) if bar else None
     started = logged = time.monotonic()
     while not ended.wait(_POLL_SECONDS):
         for path, position in file_positions(paths).items():

@@ -16,7 +16,7 @@ from bert_classifier.job.config import RECORDED_STILL
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
-from bert_classifier.training.progress import metric_line
+from bert_classifier.training.progress import log_metrics
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def log_scores(evaluation: EvaluationResult) -> None:
     """Log one metric line per channel."""
     for name, scores in evaluation.summaries.items():
-        logger.info("%s", metric_line({f"{name}_{key}": value for key, value in scores.items()}))
+        log_metrics({f"{name}_{key}": value for key, value in scores.items()})
 
 
 def write_reports(

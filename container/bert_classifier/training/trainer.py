@@ -20,10 +20,11 @@ from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.device import resolve_precision
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.engine import Engine, clip
+from bert_classifier.training.evaluation_lines import log_evaluation
 from bert_classifier.training.history import History
 from bert_classifier.training.optimizer import build_optimizer, class_weights, learning_rate_factor
 from bert_classifier.training.pending_step import PendingStep
-from bert_classifier.training.progress import Progress, StepReport, metric_line
+from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.recipe import choose_recipe, encoder_width
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.state.saver import CheckpointSaver
@@ -277,14 +278,7 @@ class Trainer:
             if self.distributed.is_first:
                 self.best_weights = copies(self.model.state_dict())
             self.best_result = result
-        values = {
-            "step": state.step,
-            "eval_loss": result.loss,
-            "eval_accuracy": result.accuracy,
-            "eval_macro_f1": result.macro_f1,
-            "best_step": state.best_step,
-        }
-        logger.info("%s", metric_line(values))
+        log_evaluation(state, result, self.total_steps, self.positive)
         if self.is_out_of_patience:
             logger.info("no improvement for %d evaluation(s): stopping early", state.evaluations_since_best)
 

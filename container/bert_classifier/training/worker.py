@@ -24,6 +24,7 @@ from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.job.terminal import has_bar
 from bert_classifier.modeling.forward import logits_of
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batch_advice import advise
@@ -34,7 +35,6 @@ from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
-from bert_classifier.training.progress import wants_bar
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
 from bert_classifier.training.sanity_checks import sanity_warnings
 from bert_classifier.training.signals import Stopped, StopSignal
@@ -259,7 +259,7 @@ def _build(
         pad_id=tokenizer.pad_token_id,
         device=device,
         positive=prepared.positive,
-        show_bar=distributed.is_first and wants_bar(environment.job_name),
+        show_bar=distributed.is_first and has_bar(),
         stop=stop,
         distributed=distributed,
     )

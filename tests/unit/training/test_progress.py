@@ -3,14 +3,13 @@
 import logging
 import math
 import re
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.training import progress as progress_module
-from bert_classifier.training.progress import Progress, StepReport, TextProgress, metric_line, wants_bar
+from bert_classifier.training.progress import Progress, StepReport, TextProgress, metric_line
 
 NAMES = [
     "step", "total_steps", "epoch", "train_loss", "grad_norm", "learning_rate",
@@ -169,15 +168,6 @@ def test_texts_have_a_bar_where_it_is_seen(capsys, caplog):
     progress.close()
     assert "train" in capsys.readouterr().err
     assert caplog.messages == []
-
-
-@pytest.mark.parametrize(
-    ("job", "terminal", "wanted"), [("", True, True), ("", False, False), ("job-1", True, False)]
-)
-def test_bar_is_for_people(monkeypatch, job, terminal, wanted):
-    """A bar is drawn on a terminal only, and never in a SageMaker job."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-    assert wants_bar(job) is wanted
 
 
 def test_the_last_steps_are_logged_wherever_training_ends(caplog):
