@@ -70,6 +70,14 @@ def encoder_facts(encoder: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+def encoder_name(encoder: Mapping[str, Any]) -> str:
+    """Return the best name that is known of an encoder, with its size."""
+    own = encoder["name"] or encoder["name_in_config"]
+    source = f"from the {encoder['source']}"
+    size = f"{encoder['parameters'] / 1e6:.1f} million parameters"
+    return f"{own} ({source}, {size})" if own else f"{encoder['model_type']} {source} ({size})"
+
+
 def encoder_line(encoder: Mapping[str, Any]) -> str:
     """Return encoder_facts in one line."""
     name, *rest = (f"{name} {value}" for name, value in encoder_facts(encoder).items())

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.artifact.artifact import load_artifact
-from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.data.class_words import ClassWords
 from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
-from bert_classifier.job.config import RECORDED_STILL
 from bert_classifier.job.environment import Environment
-from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.progress import log_metrics
+from bert_classifier.training.report_facts import facts_of
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -59,7 +57,7 @@ def write_reports(
             ),
             data=prepared.data_report,
             understood=prepared.data_report.get("understood", {}),
-            facts=_facts(trainer, info),
+            facts=facts_of(environment, prepared, trainer, info),
             warnings=info["warnings"],
             throughput=history.throughput(),
             words=ClassWords.from_json(prepared.words) if prepared.words else None,
@@ -81,35 +79,3 @@ def remove_reports(environment: Environment) -> None:
         remove_outputs(environment.output_dir)
     except OSError as error:
         logger.warning("old reports in %s cannot be removed: %s", environment.output_dir, error)
-
-
-def _facts(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    attempts, seconds = info["lives"], trainer.history.seconds
-    run = {
-        "steps": f"{info['steps']} of {trainer.total_steps}",
-        "exported weights": ExportedWeights(trainer).description,
-        "precision": info["precision"],
-        "reproducible": "true" if info["reproducible"] else "false",
-        "tokens per micro-batch": f"at most {info['token_budget']}",
-        "training time": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",
-        "interruptions": max(0, len(attempts) - 1),
-        **{
-            f"attempt {number}": f"from step {attempt['from_step']}, {attempt['ranks']} × {attempt['device']}"
-            f" ({attempt['instance_type'] or 'no instance type'}), {attempt['threads']} thread(s),"
-            f" {attempt['shards']} gradient group(s)"
-            for number, attempt in enumerate(attempts, start=1)
-        },
-    }
-    automatic = info["automatic_hyperparameters"]
-    settings = {
-        name: f"{value} (automatic)" if name in automatic else value
-        for name, value in info["hyperparameters"].items()
-        if value not in (None, "") and name not in RECORDED_STILL
-    }
-    return {
-        "Run": run,
-        "Encoder": encoder_facts(info["encoder"]),
-        "Settings": settings,
-        "Data": info["data"],
-        "Versions": info["versions"],
-    }

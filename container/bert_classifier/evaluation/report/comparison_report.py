@@ -1,7 +1,7 @@
 """comparison.html, comparison.json and changed.csv: two models on the same texts."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.report.render import render
+from bert_classifier.evaluation.report.section import Section
+from bert_classifier.evaluation.report.texts import quoted
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.tables import shortened, write_csv
 from bert_classifier.job.json_files import write_json
 
 CHANCE = 0.05  # significance level
 _COLUMNS = ("place", "true", "first", "second", "first_score", "second_score", "text")
-_MAX_SHOWN = 50
-_MAX_TEXT = 280  # characters on the page
+_MAX_SHOWN = 25  # of each kind of change
+_MAX_CLASSES = 200
 _MAX_CELL = 1000
+# Kinds of change, in the order of changed_texts.
+_KINDS = ("Only the first is right", "Only the second is right", "Both are wrong, in different ways")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Pair:
     Attributes:
         names: of the first and the second model.
         evaluations: one per model, on the same texts under the same channel name.
+        about: what the head of the page says of models and data.
     """
 
     names: tuple[str, str]
     labels: Sequence[str]
     evaluations: tuple[EvaluationResult, EvaluationResult]
     records: Records
+    about: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def comparison(self) -> Comparison:
@@ -94,18 +100,22 @@ def verdict(pair: Pair) -> str:
 
 def render_comparison_report(pair: Pair) -> str:
     """Return the comparison as one HTML page."""
-    changed = [dict(zip(_COLUMNS, row, strict=True)) for row in _changed(pair, _MAX_TEXT)]
     return render(
         "comparison.html.j2",
         title=f"{pair.names[0]} and {pair.names[1]}",
-        names=pair.names,
+        about=pair.about,
         verdict=verdict(pair),
         scores=pair.scores,
-        classes=_classes(pair),
-        changed=changed[:_MAX_SHOWN],
-        changed_count=len(changed),
-        count=pair.comparison.count,
+        sections=list(_sections(pair)),
     )
+
+
+def _sections(pair: Pair) -> Iterator[Section]:
+    """Yield the sections in their order."""
+    yield Section("side_by_side", "Side by side", {"scores": pair.scores, "names": pair.names})
+    classes = _classes(pair)
+    yield Section("class_changes", "F1 per class", {"rows": classes[:_MAX_CLASSES], "count": len(classes)})
+    yield Section("changed", "Texts with different predictions", _changes(pair))
 
 
 def _classes(pair: Pair) -> list[tuple[Any, ...]]:
@@ -114,6 +124,22 @@ def _classes(pair: Pair) -> list[tuple[Any, ...]]:
     texts = pair.results[0].confusion.sum(axis=1)
     rows = list(zip(pair.labels, first.tolist(), second.tolist(), texts.tolist(), strict=True))
     return [rows[index] for index in np.argsort(second - first, kind="stable")]
+
+
+def _changes(pair: Pair) -> dict[str, Any]:
+    """Return the numbers of texts of each kind of change, and the first texts of each."""
+    compared = pair.comparison
+    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in _changed(pair, _MAX_CELL)]
+    ends = [*np.cumsum([0, compared.only_first, compared.only_second]).tolist(), len(rows)]
+    groups = [
+        {
+            "title": title,
+            "count": end - start,
+            "texts": [{**row, "text": quoted(row["text"])} for row in rows[start:end][:_MAX_SHOWN]],
+        }
+        for title, start, end in zip(_KINDS, ends, ends[1:], strict=False)
+    ]
+    return {"groups": groups, "changed": len(rows), "count": compared.count}
 
 
 def _changed(pair: Pair, longest: int) -> Iterator[list[Any]]:

@@ -20,6 +20,8 @@ from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.several_runs import SeedScores
 from bert_classifier.evaluation.thresholds import Threshold, fixed_thresholds, target_thresholds
 
+ABOUT = "About"  # the group of facts that the head of the page shows
+
 
 @dataclasses.dataclass(frozen=True)
 class LearningCurve:
@@ -54,13 +56,15 @@ class ReportContext:
         warnings: sentences about the model.
         floor: what a logistic regression on the frozen encoder gets right; None if it was not computed.
         understood: what was understood of the files, by channel, as channel_understood returns it.
-        facts: groups of names and values about the run. Reports of two identical runs differ only here and in
-            throughput.
+        facts: groups of names and values about the run, ABOUT among them. Reports of two identical runs differ only
+            here and in throughput.
         throughput: (step, tokens per second of the steps around it, without padding), by the clock; empty if not
             recorded. It belongs into the section of the run's facts, which alone may differ between identical runs.
         seeds: scores of the job's seeds; None if it has one.
         words: the words that speak for each class in the training texts; None without training.
         occlusions: the words that the worst mistakes hang on, by the index of the text; may be empty.
+        floor: of the frozen encoder; None if not known.
+        is_held_out: whether validation was split off the training texts.
     """
 
     title: str

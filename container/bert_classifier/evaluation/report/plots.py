@@ -35,11 +35,14 @@ _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
 FEW_TEXTS = 20  # accuracy of fewer is not drawn
 
 
-def _drawn(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.8)) -> Markup:
+def _drawn(
+    name: str, words: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.8)
+) -> Markup:
     """Return a plot as SVG; `draw` gets its axes. The same numbers give the same bytes.
 
     Args:
         name: makes the plot's ids unique on the page.
+        words: what the plot shows, for those who cannot see it; without special characters.
         size: width and height in inches; the page stretches it.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
@@ -48,7 +51,8 @@ def _drawn(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = 
         draw(figure.subplots())
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return Markup(_for_page(out.getvalue()))  # noqa: S704 - no plot holds a text or a class name
+    svg = _for_page(out.getvalue()).replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
+    return Markup(svg)  # noqa: S704 - no plot holds a text or a class name
 
 
 def _for_page(svg: str) -> str:
@@ -88,7 +92,10 @@ def learning_curve(curve: LearningCurve) -> list[Markup]:
             axes.axvline(curve.kept_step, color=_LINE, lw=1, ls=":", label="weights kept")
         axes.legend()
 
-    return [_drawn("losses", draw_losses), _drawn("scores", draw_scores)]
+    return [
+        _drawn("losses", "Loss of training and validation by optimizer step", draw_losses),
+        _drawn("scores", "Accuracy and macro F1 on validation by optimizer step", draw_scores),
+    ]
 
 
 def reliability_diagram(before: Reliability | None, after: Reliability) -> list[Markup]:
@@ -126,7 +133,10 @@ def reliability_diagram(before: Reliability | None, after: Reliability) -> list[
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.legend(loc="upper left")
 
-    return [_drawn("reliability", draw_accuracy), _drawn("scores-of-texts", draw_counts)]
+    return [
+        _drawn("reliability", "Share of correct predictions by score", draw_accuracy),
+        _drawn("scores-of-texts", "Number of texts by score", draw_counts),
+    ]
 
 
 def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:
@@ -146,7 +156,7 @@ def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:
         axes.xaxis.set_major_formatter(_PERCENT)
         axes.yaxis.set_major_formatter(_PERCENT)
 
-    return _drawn("coverage", draw)
+    return _drawn("coverage", "Accuracy of the texts that get a label, by their share of all texts", draw)
 
 
 def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> Markup:
@@ -167,7 +177,7 @@ def length_histogram(tokens: Mapping[str, Any], max_seq_length: int) -> Markup:
         axes.set(xlabel=f"tokens of a text{rest}", ylabel="texts")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return _drawn("lengths", draw)
+    return _drawn("lengths", "Number of training texts by their length in tokens", draw)
 
 
 def confusion_map(confusion: np.ndarray) -> Markup:
@@ -181,4 +191,4 @@ def confusion_map(confusion: np.ndarray) -> Markup:
         axes.set(xlabel="number of the predicted class", ylabel="number of the true class")
         axes.grid(visible=False)
 
-    return _drawn("confusion", draw, size=(4.6, 4.6))
+    return _drawn("confusion", "Confusion matrix, shaded by share of the true class", draw, size=(4.6, 4.6))

@@ -1,0 +1,92 @@
+"""How right the model is: by class, by score, and where it abstains."""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from bert_classifier.evaluation.abstention import CoverageCurve
+from bert_classifier.evaluation.calibration import reliability, softmax
+from bert_classifier.evaluation.guarantee import CONFIDENCE, guarantee
+from bert_classifier.evaluation.report import plots
+from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.report.section import Section
+
+_MAX_CLASSES = 200
+_TARGETS = (0.95, 0.98, 0.99, 0.995, 0.999)
+
+
+def classes_section(context: ReportContext) -> Section:
+    """Return the section of precision, recall and F1 per class."""
+    rows = _classes(context)
+    return Section("classes", "Scores per class", {"rows": rows[:_MAX_CLASSES], "count": len(rows)})
+
+
+def _classes(context: ReportContext) -> list[tuple[Any, ...]]:
+    """Return number, label and scores of each class, the lowest F1 first, absent classes last."""
+    result, labels = context.result, context.labels
+    texts, predicted = result.confusion.sum(axis=1), result.confusion.sum(axis=0)
+    f1 = result.f_score(1.0)
+    columns = [of.tolist() for of in (f1, result.precision, result.recall, texts, predicted)]
+    rows = list(zip(range(1, len(labels) + 1), labels, *columns, strict=True))
+    return [rows[index] for index in np.lexsort((f1, (texts + predicted) == 0))]
+
+
+def calibration_section(context: ReportContext) -> Section:
+    """Return the section that compares scores with how often they are right."""
+    values = {
+        "plots": _reliability_plots(context),
+        "is_calibrated": context.evaluation.temperature.value != 1,
+        "facts": _calibration(context),
+    }
+    return Section("calibration", "Calibration", values)
+
+
+def _reliability_plots(context: ReportContext) -> list[Markup]:
+    result, temperature = context.result, context.evaluation.temperature.value
+    before, after = (
+        reliability(softmax(result.logits, t).max(axis=1, initial=0.0), result.are_right)
+        for t in (1.0, temperature)
+    )
+    return plots.reliability_diagram(before if temperature != 1 else None, after)
+
+
+def _calibration(context: ReportContext) -> dict[str, str]:
+    scores, temperature = context.scores, context.evaluation.temperature
+    is_fitted = temperature.value != 1
+    pairs = {
+        "expected calibration error": (scores["ece_uncalibrated"], scores["ece"]),
+        "negative log-likelihood": (scores["loss"], scores["nll"]),
+    }
+    return {
+        "temperature": f"{temperature.value:g}"
+        + (f" (not fitted: {temperature.reason})" if temperature.reason else ""),
+        **{
+            name: f"{before:.4f} before, {after:.4f} after" if is_fitted else f"{after:.4f}"
+            for name, (before, after) in pairs.items()
+        },
+        "Brier score": f"{scores['brier']:.4f}{' after' if is_fitted else ''}",
+    }
+
+
+def abstention_section(context: ReportContext) -> Section:
+    """Return the section of thresholds: how many texts get a label, and how many of these are right."""
+    evaluation = context.evaluation
+    guaranteed = evaluation.guarantee
+    values = {
+        **_coverage(evaluation.curve(context.channel), evaluation.abstain_below),
+        "abstain_below": evaluation.abstain_below,
+        "sentence": guaranteed.sentence if guaranteed and guaranteed.threshold is not None else "",
+        "confidence": CONFIDENCE,
+    }
+    return Section("abstention", "Abstention", values)
+
+
+def _coverage(curve: CoverageCurve, abstain_below: float) -> dict[str, Any]:
+    texts = int(curve.accepted[-1])
+    why = f"{texts} are too few" if texts <= plots.FEW_TEXTS else "nearly all have the same score"
+    return {
+        "plot": plots.coverage_plot(curve, abstain_below),
+        "why_no_plot": why,
+        "rows": [guarantee(curve, target) for target in _TARGETS],
+    }
