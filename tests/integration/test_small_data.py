@@ -46,7 +46,9 @@ def test_the_recipe_follows_from_the_data(tmp_path, ranks):
     assert info["metrics"]["test"]["accuracy"] > 0.8
     assert info["warnings"] == []
     assert re.findall(r"WARNING (?!data: )", outcome.log) == []
-    assert "20 (automatic)" in report_of(root)
+    by_hand, _, automatic = report_of(root).partition("<h3>Settings chosen automatically</h3>")
+    assert automatic.index("<dt>num_train_epochs</dt><dd>20</dd>") < automatic.index("</dl>")
+    assert re.search("<dt>settings set by hand</dt><dd>.*learning_rate=0.002", by_hand)
     assert "The model keeps the weights of step 120" in report_of(root)
 
 

@@ -60,6 +60,10 @@ class Browser:
         self._call("Page.navigate", url=address)
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
+    def prefer(self, scheme: str) -> None:
+        """Show pages as a person sees them who prefers the "light" or the "dark" colour scheme."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def evaluate(self, script: str) -> Any:
         """Return the value of a JavaScript expression in the page."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

@@ -61,6 +61,7 @@ def write_reports(
             warnings=info["warnings"],
             throughput=history.throughput(),
             words=ClassWords.from_json(prepared.words) if prepared.words else None,
+            is_held_out="validation" not in environment.channels,
         )
         context = with_occlusions(context, functools.partial(load_artifact, environment.model_dir))
         write_outputs(environment.output_dir, context)

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bert_classifier.artifact.provenance import encoder_facts, encoder_line, true_settings
+from bert_classifier.artifact.provenance import encoder_facts, encoder_line, encoder_name, true_settings
 from bert_classifier.builder import build_model, encoder_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Channel, Environment
@@ -48,6 +49,9 @@ def test_a_model_channel_is_reported_by_its_files(encoder):
     assert found["weight_bytes"] == (encoder / "model.safetensors").stat().st_size
     assert found["weight_bytes"] == pytest.approx(4 * found["parameters"], rel=0.1)
     assert str(encoder) not in json.dumps(found)
+    assert re.fullmatch(
+        r"someone/tiny-bert \(from the model channel, 0\.\d million parameters\)", encoder_name(found)
+    )
     line = encoder_line(found)
     assert line.startswith(
         "encoder from the model channel (its config.json names someone/tiny-bert, type bert, "
@@ -61,6 +65,7 @@ def test_a_path_is_no_name(encoder, name):
     found = origin(encoder)
     assert found["name_in_config"] is None
     assert "its config.json names" not in encoder_facts(found)
+    assert encoder_name(found).startswith("bert from the model channel (")
 
 
 def test_a_folder_that_model_name_names_is_a_folder(encoder):

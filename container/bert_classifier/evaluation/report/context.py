@@ -12,6 +12,7 @@ from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.confusions import Confusion, confusions
 from bert_classifier.evaluation.floor import Floor
+from bert_classifier.evaluation.headline import Headline, headline
 from bert_classifier.evaluation.label_issues import LabelIssue, likely_label_errors, worst_mistakes
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.occlusion import Occlusion
@@ -63,7 +64,6 @@ class ReportContext:
         seeds: scores of the job's seeds; None if it has one.
         words: the words that speak for each class in the training texts; None without training.
         occlusions: the words that the worst mistakes hang on, by the index of the text; may be empty.
-        floor: of the frozen encoder; None if not known.
         is_held_out: whether validation was split off the training texts.
     """
 
@@ -82,11 +82,26 @@ class ReportContext:
     floor: Floor | None = None
     words: ClassWords | None = None
     occlusions: Mapping[int, Occlusion] = dataclasses.field(default_factory=dict)
+    is_held_out: bool = False
 
     @property
     def channel(self) -> str:
         """The reported channel."""
         return self.evaluation.channel
+
+    @property
+    def headline(self) -> Headline:
+        """How right the model is, in a sentence."""
+        validated = self.evaluation.cross_validation
+        floor = self.floor.channels.get(self.channel) if self.floor else None
+        return headline(
+            self.evaluation,
+            labels=self.labels,
+            positive=self.positive,
+            is_held_out=self.is_held_out,
+            folds=validated.folds if validated and self.channel == "validation" else 0,
+            floor=floor.accuracy if floor else None,
+        )
 
     @property
     def result(self) -> Evaluation:

@@ -8,7 +8,8 @@ from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.report.section import Section
 
-_MAX_CLASSES = 60
+_MAX_ROWS = 20  # without a click
+_MAX_CLASSES = 200
 
 
 def data_section(context: ReportContext) -> Section | None:
@@ -33,7 +34,8 @@ def _examined(data: Mapping[str, Any]) -> dict[str, Any]:
         "data": data,
         "lengths": plots.length_histogram(train["tokens"], data["max_seq_length"]),
         "rarest": {
-            "labels": rarest[:_MAX_CLASSES],
+            "labels": rarest[:_MAX_ROWS],
+            "more": rarest[_MAX_ROWS:_MAX_CLASSES],
             "others": max(0, len(rarest) - _MAX_CLASSES),
             "largest": max(1, *counts.values()),
         },

@@ -13,6 +13,7 @@ def learning_section(context: ReportContext) -> Section | None:
     kept = (evaluation[2] for evaluation in curve.evaluations if evaluation[0] == curve.kept_step)
     values = {
         "plots": plots.learning_curve(curve),
+        "has_norms": bool(curve.gradient_norms),
         "kept_step": curve.kept_step,
         "kept_accuracy": next(kept, None),
     }

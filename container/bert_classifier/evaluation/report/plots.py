@@ -68,34 +68,57 @@ def _for_page(svg: str) -> str:
 
 
 def learning_curve(curve: LearningCurve) -> list[Markup]:
-    """Draw the losses of training and validation, and validation's scores, by optimizer step."""
+    """Draw losses, validation's scores and, where they were recorded, learning rate and gradient norm, by step."""
     steps, losses, accuracy, macro_f1 = np.array(curve.evaluations, dtype=float).reshape(-1, 4).T
-    training = np.array(curve.training).reshape(-1, 2).T
 
     def draw_losses(axes: Axes) -> None:
         axes.set_title("Loss")
-        axes.plot(*training, color=_MUTE, lw=1, label="training, with dropout")
+        axes.plot(*_columns(curve.training), color=_MUTE, lw=1, label="training, with dropout")
         axes.plot(steps, losses, color=_FIRST, lw=1.5, marker="o", ms=3, label="validation")
-        finish(axes)
+        _finish_steps(axes, curve.kept_step)
+        axes.legend()
 
     def draw_scores(axes: Axes) -> None:
         axes.set_title("Validation")
         axes.plot(steps, accuracy, color=_FIRST, lw=1.5, marker="o", ms=3, label="accuracy")
         axes.plot(steps, macro_f1, color=_SECOND, lw=1.5, marker="s", ms=3, label="macro F1")
         axes.yaxis.set_major_formatter(_PERCENT)
-        finish(axes)
-
-    def finish(axes: Axes) -> None:
-        axes.set_xlabel("optimizer step")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if curve.kept_step:
-            axes.axvline(curve.kept_step, color=_LINE, lw=1, ls=":", label="weights kept")
+        _finish_steps(axes, curve.kept_step)
         axes.legend()
 
-    return [
+    drawn = [
         _drawn("losses", "Loss of training and validation by optimizer step", draw_losses),
         _drawn("scores", "Accuracy and macro F1 on validation by optimizer step", draw_scores),
     ]
+    for name, points in (("Learning rate", curve.learning_rates), ("Gradient norm", curve.gradient_norms)):
+        if points:
+            drawn.append(by_step(f"{name} by optimizer step", points, curve.kept_step))
+    return drawn
+
+
+def by_step(title: str, points: Sequence[tuple[float, float]], kept_step: int = 0) -> Markup:
+    """Draw one value by optimizer step, in a small plot."""
+
+    def draw(axes: Axes) -> None:
+        axes.set_title(title.removesuffix(" by optimizer step"))
+        axes.plot(*_columns(points), color=_FIRST, lw=1.2)
+        axes.set_ylim(bottom=0)
+        axes.ticklabel_format(axis="y", style="plain")
+        _finish_steps(axes, kept_step)
+
+    return _drawn(title.replace(" ", "-").lower(), title, draw, size=(4.6, 2.0))
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> np.ndarray:
+    columns: np.ndarray = np.array(points, dtype=float).reshape(-1, 2).T
+    return columns
+
+
+def _finish_steps(axes: Axes, kept_step: int) -> None:
+    axes.set_xlabel("optimizer step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if kept_step:
+        axes.axvline(kept_step, color=_INK, lw=1, ls=":", label="weights kept")
 
 
 def reliability_diagram(before: Reliability | None, after: Reliability) -> list[Markup]:
@@ -187,7 +210,8 @@ def confusion_map(confusion: np.ndarray) -> Markup:
     image = np.concatenate([np.broadcast_to(hue, (*shares.shape, 3)), np.sqrt(shares)[..., None]], axis=2)
 
     def draw(axes: Axes) -> None:
-        axes.imshow(image, interpolation="nearest")
+        last = len(confusion) + 0.5
+        axes.imshow(image, interpolation="nearest", extent=(0.5, last, last, 0.5))
         axes.set(xlabel="number of the predicted class", ylabel="number of the true class")
         axes.grid(visible=False)
 

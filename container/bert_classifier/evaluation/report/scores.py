@@ -12,6 +12,7 @@ from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.report.section import Section
 
+_MAX_ROWS = 20  # without a click
 _MAX_CLASSES = 200
 _TARGETS = (0.95, 0.98, 0.99, 0.995, 0.999)
 
@@ -19,7 +20,13 @@ _TARGETS = (0.95, 0.98, 0.99, 0.995, 0.999)
 def classes_section(context: ReportContext) -> Section:
     """Return the section of precision, recall and F1 per class."""
     rows = _classes(context)
-    return Section("classes", "Scores per class", {"rows": rows[:_MAX_CLASSES], "count": len(rows)})
+    shown = _MAX_ROWS if len(rows) > _MAX_ROWS + 5 else len(rows)  # not a handful apart
+    values = {
+        "rows": rows[:shown],
+        "more": rows[shown:_MAX_CLASSES],
+        "left_out": max(0, len(rows) - _MAX_CLASSES),
+    }
+    return Section("classes", "Scores per class", values)
 
 
 def _classes(context: ReportContext) -> list[tuple[Any, ...]]:

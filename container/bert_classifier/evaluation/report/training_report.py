@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.confusions import confusions_section
 from bert_classifier.evaluation.report.context import ABOUT, ReportContext
 from bert_classifier.evaluation.report.data_section import data_section
@@ -35,24 +36,37 @@ def _sections(context: ReportContext) -> Iterator[Section | None]:
     yield calibration_section(context)
     yield abstention_section(context)
     yield data_section(context)
+    yield _run_section(context)
+
+
+def _run_section(context: ReportContext) -> Section | None:
+    """Return the section in which alone reports of identical runs may differ, but for the head."""
     groups = {name: values for name, values in context.facts.items() if name != ABOUT and values}
-    yield Section("run", "Run and settings", {"groups": groups}) if groups else None
+    if not groups:
+        return None
+    title = "Tokens per second by optimizer step"
+    throughput = plots.by_step(title, context.throughput) if context.throughput else ""
+    return Section("run", "Run and settings", {"groups": groups, "throughput": throughput})
 
 
 def _summary(context: ReportContext) -> dict[str, Any]:
     """Return the values of the page's top."""
-    result, evaluation, scores = context.result, context.evaluation, context.scores
-    commonest = float(result.confusion.sum(axis=1).max() / max(1, result.count))
+    evaluation = context.evaluation
     return {
-        "rivals_of_model": [
-            ("this model", scores["accuracy"], (scores["accuracy_low"], scores["accuracy_high"])),
-            ("always predicting the most frequent class", commonest, None),
-        ],
-        "channel": context.channel,
-        "count": result.count,
-        "right": int(result.confusion.trace()),
-        "scores": scores,
+        "sentence": context.headline.sentence,
+        "comparison": context.headline.comparison,
+        "accuracies": list(_accuracies(context)),
+        "scores": context.scores,
         "others": {name: of for name, of in evaluation.summaries.items() if name != context.channel},
         "is_calibrated": evaluation.temperature.value != 1,
         "abstain_below": evaluation.abstain_below,
     }
+
+
+def _accuracies(context: ReportContext) -> Iterator[tuple[str, float, tuple[float, float] | None]]:
+    """Yield the accuracy of the model with its interval, and those of simpler answers."""
+    first = context.headline
+    yield "this model", context.result.accuracy, first.interval
+    if first.floor is not None:
+        yield "logistic regression on the frozen encoder", first.floor, None
+    yield "always predicting the commonest class", first.constant, None

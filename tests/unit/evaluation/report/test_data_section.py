@@ -50,14 +50,14 @@ def test_what_is_enough_is_said_and_what_is_cut():
 
 
 def test_what_was_understood_comes_first():
-    """Files, columns and classes of each channel precede every number, and their names are no HTML."""
+    """Files, columns and classes of each channel precede what was found in them, and their names are no HTML."""
     page = render_training_report(report_context(2))
-    assert page.index("Data as understood") < page.index("Accuracy")
+    assert page.index("Files as understood") < page.index("Findings") < page.index("Texts by class")
     assert "<dt>validation.txt</dt><dd>60 rows, 3 without a text left out.</dd>" in page
     assert (
         "the label is &#39;&lt;b&gt;label&lt;/b&gt;&#39;, the text &#39;review&#39; after the title" in page
     )
-    assert "Data as understood" not in render_training_report(report_context(2, understood={}))
+    assert "Files as understood" not in render_training_report(report_context(2, understood={}))
 
 
 def drawn_places(lengths: np.ndarray, limit: int) -> tuple[list[float], float | None]:
