@@ -21,7 +21,8 @@ from bert_classifier.modeling.packed import packed_or_padded
 _MOST_TOKENS = 4096  # per forward pass, padding included
 
 
-def _device() -> torch.device:
+def device_for_inference() -> torch.device:
+    """Return the GPU, if there is one that has the kernels, or else the CPU."""
     if not count_gpus():
         return torch.device("cpu")
     require_kernels(0)
@@ -34,7 +35,7 @@ def logits_for(artifact: Artifact, texts: Sequence[str], *, are_alike: bool = Fa
     Args:
         are_alike: whether they are about as long, so that padding costs less than to look for a way without.
     """
-    device = _device()
+    device = device_for_inference()
     model = artifact.model.to(device)  # type: ignore[arg-type]
     # The memory-mapped file remains readable after its folder is removed.
     with tempfile.TemporaryDirectory(prefix="tokens-") as folder:

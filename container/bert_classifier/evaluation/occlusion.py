@@ -5,7 +5,9 @@ erased from the text itself, so that any model can be asked.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +20,8 @@ MOST_TEXTS = 10
 _MOST_REMOVALS = 32  # from a text; of longer ones, several neighbouring words are removed at once
 _LONGEST = 256  # tokens of a text
 _MOST_WORDS = 6  # marked in a text
-_LEAST_DROP = 0.01
+_LEAST_ODDS = 1.05  # of words that are marked
+_TINY = 1e-300
 
 # texts → probabilities, float (n, classes)
 Probabilities = Callable[[Sequence[str]], np.ndarray]
@@ -26,11 +29,31 @@ Probabilities = Callable[[Sequence[str]], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Influence:
-    """Words of a text, text[start:end], and how far the predicted class's probability falls without them."""
+    """Words of a text, text[start:end], that speak for the predicted class.
+
+    Attributes:
+        odds: how many times higher the odds of that class, p / (1 - p), are with these words than without them. Unlike
+            probabilities, odds tell words apart where the model is all but sure.
+        drop: how far the class's probability falls without them.
+    """
 
     start: int
     end: int
+    odds: float
     drop: float
+
+
+class Part(NamedTuple):
+    """A part of a text as it is to be shown.
+
+    Attributes:
+        strength: from 0, no influence to be shown, to 1, the strongest of the text.
+        influence: None where there is none to be shown.
+    """
+
+    text: str
+    strength: float = 0.0
+    influence: Influence | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +62,8 @@ class Occlusion:
 
     Attributes:
         index: of the text in its channel.
-        influences: the words without which the predicted class's probability falls most, by descending drop; only those
-            with a drop of 0.01 at least, so there may be none.
+        influences: the words without which the predicted class's odds fall most, by descending odds: those with odds of
+            1.05 at least, so there may be none, as where several words say the same.
         skipped: why the words were not removed; "" if they were.
     """
 
@@ -48,16 +71,14 @@ class Occlusion:
     influences: Sequence[Influence] = ()
     skipped: str = ""
 
-    def parts(self, text: str) -> list[tuple[str, float]]:
-        """Return the text in parts, each with its drop, or 0 where it has none or too small a one."""
+    def parts(self, text: str) -> list[Part]:
+        """Return the whole text in parts, in order."""
         parts, at = [], 0
-        for influence in sorted(self.influences, key=lambda influence: influence.start):
-            parts += [
-                (text[at : influence.start], 0.0),
-                (text[influence.start : influence.end], influence.drop),
-            ]
-            at = influence.end
-        return [part for part in [*parts, (text[at:], 0.0)] if part[0]]
+        for found in sorted(self.influences, key=lambda found: found.start):
+            strength = math.log(found.odds) / math.log(self.influences[0].odds)
+            parts += [Part(text[at : found.start]), Part(text[found.start : found.end], strength, found)]
+            at = found.end
+        return [part for part in [*parts, Part(text[at:])] if part.text]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +97,17 @@ class _Plan:
     def result(self, probabilities: np.ndarray) -> Occlusion:
         """Return what the probabilities of the variants, float (variants, classes), say."""
         of_answer = probabilities[:, self.issue.answer]
-        drops = of_answer[0] - of_answer[1:]
-        order = np.argsort(-drops, kind="stable")[:_MOST_WORDS].tolist()
-        found = [(self.spans[at], float(drops[at])) for at in order if drops[at] >= _LEAST_DROP]
-        return Occlusion(self.issue.index, [Influence(span.start, span.end, drop) for span, drop in found])
+        others = np.delete(probabilities, self.issue.answer, axis=1).sum(
+            axis=1
+        )  # 1 - of_answer would round to 0
+        odds = np.maximum(of_answer, _TINY) / np.maximum(others, _TINY)
+        ratios, drops = odds[0] / odds[1:], of_answer[0] - of_answer[1:]
+        found = [
+            Influence(self.spans[at].start, self.spans[at].end, float(ratios[at]), float(drops[at]))
+            for at in np.argsort(-ratios, kind="stable")[:_MOST_WORDS].tolist()
+            if ratios[at] >= _LEAST_ODDS
+        ]
+        return Occlusion(self.issue.index, found)
 
 
 def occlude(

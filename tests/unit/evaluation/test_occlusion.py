@@ -1,6 +1,7 @@
 """Occlusion: the words without which a prediction falls are found, bounded, and a model is never changed by it."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,15 +52,22 @@ def occlusions_of(
 
 
 def test_the_words_that_decide_are_found_where_they_stand(artifact):
-    """By descending drop, which is that of the class's probability, with their place in the text."""
+    """By descending odds, with the drop of the class's probability and their place in the text."""
     text = "a river, not an apple: an ocean"
     (found,) = occlusions_of(artifact, Keywords(river=0.3, ocean=0.4, apple=-0.1), text)
     assert [text[one.start : one.end] for one in found.influences] == ["ocean", "river"]
     assert [one.drop for one in found.influences] == pytest.approx([0.4, 0.3])
+    # The probability is 0.7, 0.3 without the ocean, and 0.4 without the river.
+    assert [one.odds for one in found.influences] == pytest.approx([(7 / 3) / (3 / 7), (7 / 3) / (4 / 6)])
     assert found.skipped == ""
     parts = found.parts(text)
-    assert "".join(part for part, _ in parts) == text
-    assert [part for part, drop in parts if drop] == ["river", "ocean"]
+    assert "".join(part.text for part in parts) == text
+    marked = [(part.text, part.influence) for part in parts if part.strength]
+    assert marked == [("river", found.influences[1]), ("ocean", found.influences[0])]
+    assert [part.strength for part in parts if part.influence] == [
+        pytest.approx(math.log(3.5) / math.log(49 / 9)),
+        1,
+    ]
 
 
 def test_each_variant_lacks_exactly_one_word(artifact):
@@ -78,10 +86,33 @@ def test_each_variant_lacks_exactly_one_word(artifact):
 
 
 def test_where_no_word_matters_none_is_marked(artifact):
-    """A drop below 0.01 is nothing to show."""
-    (found,) = occlusions_of(artifact, Keywords(river=0.009), "the river is old")
+    """Odds that fall by less than 5 % are nothing to show."""
+    (found,) = occlusions_of(artifact, Keywords(river=0.004), "the river is old")
     assert (found.influences, found.skipped) == ([], "")
-    assert found.parts("the river is old") == [("the river is old", 0.0)]
+    assert found.parts("the river is old") == [("the river is old", 0.0, None)]
+
+
+def test_words_are_told_apart_where_the_model_is_all_but_sure(artifact):
+    """Probabilities that differ in the twelfth digit only; even where the rest is exactly 0 nothing fails."""
+
+    def sure(texts: Sequence[str]) -> np.ndarray:
+        logits = [
+            [0.0, 30.0 + 3 * ("river" in text) + ("old" in text) + 900 * ("sea" in text)] for text in texts
+        ]
+        return softmax(np.array(logits), 1.0)
+
+    def found_in(text: str) -> Occlusion:
+        return occlude([LabelIssue(0, 0, 1, 0.1, 0.9)], [text], artifact.encoder, sure, PLENTY)[0]
+
+    first, second = found_in("the river is old").influences
+    assert (first.start, second.start) == (4, 13)
+    assert (first.odds, second.odds) == (
+        pytest.approx(math.exp(3), rel=1e-3),
+        pytest.approx(math.e, rel=1e-3),
+    )
+    assert 0 <= first.drop < 1e-10
+    (sea,) = found_in("the sea is here").influences
+    assert math.isfinite(sea.odds)
 
 
 def test_at_most_six_words_are_marked(artifact):
