@@ -107,6 +107,9 @@ def test_training_json_says_how_the_model_was_made(job):
     assert info["data"]["train_texts"] == 96
     assert info["versions"]["torch"] == torch.__version__
     assert info["max_seq_length"] == 80
+    assert info["floor"]["trained_on"] == 96
+    assert info["floor"]["test"]["texts"] == 48
+    assert info["floor"]["test"]["accuracy"] > info["floor"]["test"]["commonest_class_accuracy"]
 
 
 def test_the_page_gets_the_examples_asked_for(job):

@@ -60,6 +60,15 @@ class EncodedTexts:
         windows = np.arange(counts.sum()) + np.repeat(self.bounds[texts] - starts, counts)
         return windows, counts
 
+    def take(self, texts: np.ndarray) -> "EncodedTexts":
+        """Return a copy of some texts, int64 (k,), in the order of their indices."""
+        windows, counts = self.windows_of(texts)
+        lengths = self.lengths[windows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[windows] - offsets[:-1], lengths)
+        bounds = None if self.bounds is None else np.concatenate([[0], np.cumsum(counts)])
+        return EncodedTexts(self.ids[positions], offsets, self.truncated[texts], bounds)
+
     def mean_by_text(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of the values of each text's windows: float (m, …) → (n, …)."""
         if self.bounds is None or not len(self):

@@ -43,7 +43,7 @@ def is_bf16(model: torch.nn.Module) -> bool:
 
 
 def compute_logits(
-    forward: Forward,
+    forward: Callable[[EncodedTexts, np.ndarray], torch.Tensor],
     encoded: EncodedTexts,
     micro_batches: Iterable[np.ndarray],
     num_classes: int,
@@ -56,7 +56,7 @@ def compute_logits(
     On a GPU, the passes are queued one after the other and the host waits for it once, for the logits of all.
 
     Args:
-        forward: its model must be in evaluation mode.
+        forward: computes the logits of windows, or other vectors; its model must be in evaluation mode.
         micro_batches: windows per pass, int (b,) each; only this rank's if several share the work.
         combine: adds the logits of other ranks in place; windows that were not computed here are zero.
     """

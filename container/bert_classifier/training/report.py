@@ -12,6 +12,7 @@ from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.environment import Environment
+from bert_classifier.training.floor import floor_of
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.progress import log_metrics
 from bert_classifier.training.report_facts import facts_of
@@ -59,6 +60,7 @@ def write_reports(
             understood=prepared.data_report.get("understood", {}),
             facts=facts_of(environment, prepared, trainer, info),
             warnings=info["warnings"],
+            floor=floor_of(trainer),
             throughput=history.throughput(),
             words=ClassWords.from_json(prepared.words) if prepared.words else None,
             is_held_out="validation" not in environment.channels,

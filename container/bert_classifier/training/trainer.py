@@ -3,18 +3,16 @@
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from bert_classifier.encoding.micro_batches import partition
-from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.inference import compute_logits, plan_inference
+from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.training.accumulation import BatchReport
 from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.device import resolve_precision
@@ -26,6 +24,7 @@ from bert_classifier.training.optimizer import build_optimizer, class_weights, l
 from bert_classifier.training.pending_step import PendingStep
 from bert_classifier.training.progress import Progress, StepReport
 from bert_classifier.training.recipe import choose_recipe, encoder_width
+from bert_classifier.training.shared_inference import own_micro_batches
 from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.state.saver import CheckpointSaver
 from bert_classifier.training.timing import WorkTimer
@@ -219,7 +218,10 @@ class Trainer:
         """Evaluate the current weights on labelled texts."""
         self.engine.publish_all()
         self.forward.model.eval()
-        own, combine = self._own_micro_batches(split.encoded), self.distributed.all_reduce_sum
+        own = own_micro_batches(
+            self.forward, split.encoded, self.state.token_budget, self.distributed, self.stop
+        )
+        combine = self.distributed.all_reduce_sum
         logits = compute_logits(self.forward, split.encoded, own, self.num_classes, combine=combine)
         return Evaluation(logits, np.array(split.targets))
 
@@ -227,17 +229,6 @@ class Trainer:
     def forward(self) -> Forward:
         """The forward pass, with the weights that compute."""
         return self.engine.planner.forward
-
-    def _own_micro_batches(self, encoded: EncodedTexts) -> Iterator[np.ndarray]:
-        """Yield this rank's micro-batches; before each one all ranks, idle ones too, check for a stop signal."""
-        micro_batches = plan_inference(self.forward, encoded, self.state.token_budget)
-        costs = [self.forward.tokens_of(encoded.lengths[micro_batch]) for micro_batch in micro_batches]
-        assigned = partition(costs, self.distributed.size)
-        own = assigned[self.distributed.rank]
-        for position in range(max(map(len, assigned))):
-            self.distributed.check(self.stop)
-            if position < len(own):
-                yield micro_batches[own[position]]
 
     def _clip_gradients(self, gradient: torch.Tensor | None = None) -> torch.Tensor:
         """Clip the gradient to max_grad_norm; return its norm before clipping."""

@@ -33,6 +33,7 @@ from bert_classifier.training.device import choose_device, pin_threads, use_dete
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
+from bert_classifier.training.floor import floor_of, note_floor
 from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
@@ -112,6 +113,7 @@ class Job:
             "best_step": state.best_step,
             "kept_step": self.exported.step,
             "metrics": evaluation.summaries if evaluation else {},
+            **({"floor": floor.facts} if (floor := floor_of(self.trainer)) else {}),
             "precision": self.trainer.precision,
             "reproducible": self.trainer.engine.is_reproducible,
             "token_budget": state.token_budget,
@@ -218,6 +220,7 @@ def run(
     quiet_transformers()
     job = _build(config, environment, prepared, stop, distributed, started)
     try:
+        note_floor(job.trainer, prepared.splits)
         job.manager.fit()
         job.evaluate()
     except Stopped:

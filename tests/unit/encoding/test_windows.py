@@ -105,3 +105,14 @@ def test_the_cost_of_a_text_is_that_of_its_windows(tokenizer, truncation, most):
     assert costs[:2] == [3, 16]
     assert costs == sorted(costs)
     assert costs[-1] == most * LENGTH
+
+
+def test_some_texts_taken_are_those_of_the_whole(tokenizer):
+    """A copy of some texts has their windows, in the order asked for, whether texts have windows or not."""
+    for truncation in ("windows", "head"):
+        encoder = TextEncoder(tokenizer, 0, 8, truncation, 4, 0.25)
+        whole = encoder.encode_batch(["a", "the old river " * 9, "b c", "wheel " * 11])
+        taken = whole.take(np.array([3, 0, 1]))
+        wanted = [windows_of(whole, text) for text in (3, 0, 1)]
+        assert [windows_of(taken, text) for text in range(3)] == wanted
+        assert taken.truncated.tolist() == whole.truncated[[3, 0, 1]].tolist()

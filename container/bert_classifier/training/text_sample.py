@@ -1,0 +1,35 @@
+"""Samples of a channel's texts: stratified by class, drawn by a seed, bounded in texts and tokens."""
+
+import numpy as np
+import torch
+
+from bert_classifier.training.batching import Split, derive_seed
+
+_MOST_TEXTS = 1000
+_LEAST_TEXTS = 16
+
+
+def sample_texts(split: Split, seed: int, max_tokens: int, *, every_class: bool) -> np.ndarray:
+    """Return the indices of at most 1,000 texts, in increasing order, int64 (k,).
+
+    Args:
+        max_tokens: of the texts together; but at least 16 texts are drawn and, with `every_class`, one per class.
+        every_class: whether each class gets its first text before any gets its second; else each has its share.
+    """
+    order = _stratified_order(split.targets, seed, every_class=every_class)[:_MOST_TEXTS]
+    fitting = int((np.cumsum(split.encoded.text_lengths[order]) <= max_tokens).sum())
+    least = max(_LEAST_TEXTS, len(np.unique(split.targets)) if every_class else 0)
+    return np.sort(order[: max(fitting, least)])
+
+
+def _stratified_order(targets: np.ndarray, seed: int, *, every_class: bool) -> np.ndarray:
+    """Return all indices in an order of which each beginning has about each class' share of texts."""
+    draw = torch.Generator().manual_seed(derive_seed(seed, "sample"))
+    shuffled = torch.randperm(len(targets), generator=draw).numpy()
+    by_class = shuffled[np.argsort(targets[shuffled], kind="stable")]
+    counts = np.bincount(targets)
+    counts = counts[counts > 0]
+    number = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text in its class
+    due = (number + (0.0 if every_class else 0.5)) / np.repeat(counts, counts)
+    order: np.ndarray = by_class[np.argsort(due, kind="stable")]
+    return order
