@@ -28,7 +28,7 @@ class MeanPooled(Forward):
         encoder = getattr(self.model, "base_model", self.model)
         if encoder is self.model:
             raise ValueError("the model has no base_model, an encoder without head")
-        with self._autocast():
+        with _ordinary_tensors(), self._autocast():
             hidden = getattr(encoder(**inputs), "last_hidden_state", None)
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         if hidden is None or hidden.shape[:-1] != ids.shape:
@@ -79,7 +79,8 @@ class HeadInputs:
 
         hook = self._layer.register_forward_hook(note)
         try:
-            logits = self._forward(encoded, windows)
+            with _ordinary_tensors():
+                logits = self._forward(encoded, windows)
         finally:
             hook.remove()
         if len(seen) != 1:
@@ -96,6 +97,13 @@ def _last_layer(model: torch.nn.Module, num_classes: int) -> tuple[str, torch.nn
     if not found:
         raise ValueError(f"it has no linear layer with {num_classes} outputs")
     return found[-1]
+
+
+@contextlib.contextmanager
+def _ordinary_tensors() -> Iterator[None]:
+    """Compute without gradients, but outside inference mode: a model may keep a tensor, and then train with it."""
+    with torch.inference_mode(mode=False), torch.no_grad():
+        yield
 
 
 @contextlib.contextmanager

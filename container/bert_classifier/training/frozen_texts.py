@@ -37,8 +37,7 @@ def width_on_all_ranks(trainer: Trainer, width_of: Callable[[], int]) -> int:
     """
     width, reason = 0, ""
     try:
-        with torch.inference_mode():
-            width = width_of()
+        width = width_of()
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
     reasons = [other for other in trainer.distributed.all_gather_json(reason) if other]

@@ -1,6 +1,6 @@
 """Vectors of a frozen encoder: the mean of the last hidden states without padding, and what the last layer reads."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -74,11 +74,11 @@ def test_a_packed_pass_leaves_the_states_of_all_tokens(tmp_path):
     """The hook of the padding-free pass, which keeps first tokens only, does not reach the mean."""
     trainer = make_trainer(tmp_path)
     assert not trainer.forward.is_padded
-    encoded = trainer.train.encoded
+    encoded, model = trainer.train.encoded, cast(Any, trainer.model)
     with evaluation_mode(trainer.model), torch.inference_mode():
         vectors = MeanPooled.of(trainer.forward)(encoded, np.arange(1))
         ids = torch.from_numpy(encoded.ids[: encoded.offsets[1]].astype(np.int64))[None]
-        states = trainer.model.base_model(ids).last_hidden_state[0]
+        states = model.base_model(ids).last_hidden_state[0]
     np.testing.assert_allclose(vectors[0], states.mean(dim=0), atol=1e-5)
 
 

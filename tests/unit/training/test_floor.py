@@ -40,6 +40,7 @@ def splits_of(trainer: Trainer, folder: Path) -> dict[str, Split]:
 
 def mean_states(trainer: Trainer, split: Split) -> np.ndarray:
     """Return the mean over windows of the mean last hidden state of each, text by text, float64 (n, width)."""
+    model: Any = trainer.model
     means = []
     for text in range(len(split.targets)):
         windows, _ = split.encoded.windows_of(np.array([text]))
@@ -47,7 +48,7 @@ def mean_states(trainer: Trainer, split: Split) -> np.ndarray:
         for window in windows:
             input_ids, _ = pad(split.encoded, np.array([window]), 0)
             with torch.inference_mode():
-                parts.append(trainer.model.base_model(input_ids).last_hidden_state[0].mean(dim=0).double())
+                parts.append(model.base_model(input_ids).last_hidden_state[0].mean(dim=0).double())
         means.append(torch.stack(parts).mean(dim=0).numpy())
     return np.stack(means)
 
@@ -78,12 +79,12 @@ def test_training_has_the_same_bits_with_and_without(encoder):
     ends = []
     for has_floor in (False, True):
         trainer = make_trainer(encoder, **SETTINGS)
-        before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+        before = torch.get_rng_state(), str(np.random.get_state())
         modes = [module.training for module in trainer.model.modules()]
         if has_floor:
             note_floor(trainer, splits_of(trainer, encoder))
         assert torch.equal(before[0], torch.get_rng_state())
-        assert before[1] == np.random.get_state()[1].tolist()
+        assert before[1] == str(np.random.get_state())
         assert modes == [module.training for module in trainer.model.modules()]
         trainer.fit()
         ends.append(take_snapshot(trainer))
@@ -150,15 +151,12 @@ def test_a_stop_signal_of_one_rank_stops_all(encoder, tmp_path):
     assert [found.kind for found in raised] == [Stopped] * 2
 
 
-def test_a_model_without_an_encoder_of_its_own_has_none(encoder, caplog):
+def test_a_model_without_an_encoder_of_its_own_has_none(encoder, caplog, monkeypatch):
     """The log says why, and the training goes on."""
     caplog.set_level("INFO")
     trainer = make_trainer(encoder, **SETTINGS)
-    type(trainer.model).base_model_prefix, kept = "", type(trainer.model).base_model_prefix
-    try:
-        note_floor(trainer, splits_of(trainer, encoder))
-    finally:
-        type(trainer.model).base_model_prefix = kept
+    monkeypatch.setattr(type(trainer.model), "base_model_prefix", "")
+    note_floor(trainer, splits_of(trainer, encoder))
     assert floor_of(trainer) is None
     assert (
         "no floor by a logistic regression on the frozen encoder: the model has no base_model" in caplog.text
