@@ -48,4 +48,4 @@ else
     PYTHONPATH="$repository/container" HF_HUB_OFFLINE=1 "$python" -m bert_classifier.evaluation "$command" --model "$model" \
         --data "$data" --output "$output" "${more[@]}" ${other:+--other "$other"}
 fi
-echo "written: $output/$page.html"
+echo "Report: $output/$page.html"

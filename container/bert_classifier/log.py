@@ -1,7 +1,8 @@
 """Logging, configured once and only by the entry points `train`, `serve` and `evaluate`.
 
 Some records are for one kind of reader: `logger.info(…, extra=METRICS)` for the metric services that read the log of a
-job, `extra=PEOPLE` for a person at a terminal, who sees the same numbers in words.
+job, `extra=PEOPLE` for a person at a terminal, who sees the same numbers in words. `extra=CLOSING` makes a line of the
+paragraph that ends a command: at a terminal, it stands there without the time.
 """
 
 import logging
@@ -15,6 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 METRICS = {"reader": "service"}
 PEOPLE = {"reader": "person"}
+CLOSING = {"is_closing": True}
 
 
 class _Formatter(logging.Formatter):
@@ -35,6 +37,8 @@ class _TerminalFormatter(_Formatter):
     """Writes the time of day alone, and the level only where it is not INFO."""
 
     def format(self, record: logging.LogRecord) -> str:
+        if getattr(record, "is_closing", False):
+            return _printable(record.getMessage())
         record.shown_level = "" if record.levelno == logging.INFO else f"{record.levelname} "
         return super().format(record)
 

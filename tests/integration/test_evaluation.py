@@ -16,6 +16,7 @@ from transformers import AutoTokenizer
 
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.evaluation.command import run
+from bert_classifier.evaluation.headline import percent
 from bert_classifier.serving.model.predictor import Predictor
 from support.fakes import CLASS_NAMES, toy_rows, write_csv
 from support.toy_artifact import make_artifact
@@ -71,7 +72,7 @@ def test_a_model_is_scored_as_it_is_served(model, data, tmp_path, caplog):
     hits = sum(row[1] == row[2] for row in rows)
     assert written["multiclass_classification_metrics"]["accuracy"]["value"] == pytest.approx(hits / 40)
     assert written["dataset"] == {"item_count": 40, "channel": "mine.csv"}
-    assert f"{hits} of 40 texts are right" in caplog.text
+    assert f"{percent(hits, 40)} of 40 texts of mine.csv are right (95 % interval " in caplog.text
     assert not any(text in caplog.text for _, text in ROWS)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mine.csv" in page
@@ -109,7 +110,7 @@ def test_what_was_understood_is_said_first(model, data, tmp_path, caplog):
     with caplog.at_level("INFO"):
         assert run(["evaluate", *arguments]) == 0
     assert "mine.csv is CSV with ',' and no header, in UTF-8: the label is column 1" in caplog.text
-    assert caplog.text.index("40 texts of 3 classes: 'Alpha' ") < caplog.text.index("accuracy")
+    assert caplog.text.index("40 texts of 3 classes: 'Alpha' ") < caplog.text.index(" are right")
     page = (tmp_path / "report.html").read_text()
     assert "<dt>mine.csv</dt><dd>CSV with " in page
 
@@ -183,7 +184,7 @@ def test_the_script_writes_beside_the_model(model, other, data, tmp_path):
     result = script(tmp_path / "run" / "model", data)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "evaluation-mine" / "report.html").is_file()
-    assert re.search(r"written: \S+/run/evaluation-mine/report.html\n$", result.stdout)
+    assert re.search(r"Report: \S+/run/evaluation-mine/report.html\n$", result.stdout)
     result = script(tmp_path / "run" / "model", data, "", other, "header=false")
     assert result.returncode == 0, result.stderr
     assert "may well be chance" in result.stdout or "model is better" in result.stdout
@@ -244,7 +245,7 @@ def test_ctrl_c_once_everything_is_written_does_not_kill(model, data, tmp_path):
         lines = []
         for line in process.stdout:
             lines.append(line)
-            if "texts are right" in line:
+            if "texts of mine.csv are right" in line:
                 process.send_signal(signal.SIGINT)
         assert process.wait(60) in {0, 130}
     assert "Traceback" not in "".join(lines)

@@ -1,4 +1,4 @@
-"""The artifact's own description: what it is, and how plain transformers gives the server's probabilities."""
+"""The artifact's own description: what it is, how good, and how plain transformers gives the server's probabilities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ pipeline_tag: text-classification
 `serve` of the image that trained this model answers requests with it. `config.json` names its classes (`id2label`),
 `training.json` says how it was made and how well it did on texts that it was not trained on, and `manifest.json` has
 the digests of all files: `serve` refuses the folder when one of them has been altered.
-
+{quality}
 ## With plain transformers
 
 The scores of `serve` are calibrated: the logits are divided by `temperature` of `training.json` (here {temperature:g})
@@ -45,6 +45,13 @@ with torch.inference_mode():
 """
 
 
+_QUALITY = """
+## How good it is
+
+{headline}{promise}
+"""
+
+
 def model_card(info: Mapping[str, Any]) -> str:
     """Return the content of README.md for an artifact with this training.json."""
     abstain_below, truncation = info.get("abstain_below", 0), info["truncation"]
@@ -59,4 +66,25 @@ def model_card(info: Mapping[str, Any]) -> str:
         else f"\n\nThis holds for texts of up to {info['max_seq_length']} tokens. `serve` does not cut longer ones at"
         f" their head: `truncation` is `{truncation}`."
     )
-    return _CARD.format(temperature=info.get("temperature", 1.0), threshold=threshold, cut=cut)
+    return _CARD.format(
+        temperature=info.get("temperature", 1.0), threshold=threshold, cut=cut, quality=_quality(info)
+    )
+
+
+def _quality(info: Mapping[str, Any]) -> str:
+    """Return the section on how good the model is; "" for a model that was not evaluated."""
+    headline = info.get("headline", "")
+    return _QUALITY.format(headline=headline, promise=_promise(info.get("guarantee", {}))) if headline else ""
+
+
+def _promise(guarantee: Mapping[str, Any]) -> str:
+    if not guarantee:
+        return ""
+    target, threshold = guarantee["target_accuracy"], guarantee["threshold"]
+    if threshold is None:
+        return f"\n\n`target_accuracy={target:g}` cannot be guaranteed: every text gets a label."
+    return (
+        f"\n\nOn texts like those of validation, at least {100 * target:g} % of the labels with a probability of"
+        f" {threshold:g} or more are right, with {100 * guarantee['confidence']:g} % confidence. On validation,"
+        f" {guarantee['right']:,} of {guarantee['answered']:,} were, for {guarantee['validation_texts']:,} texts."
+    )

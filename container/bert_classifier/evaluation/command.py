@@ -18,15 +18,20 @@ from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.evaluate import evaluate_artifact
 from bert_classifier.evaluation.explain import with_occlusions
+from bert_classifier.evaluation.headline import headline, most_frequent_mistake, percent
 from bert_classifier.evaluation.labelled_file import read_labelled
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.paired_reading import read_for_both
+from bert_classifier.evaluation.promise import promise_kept
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
 from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.tables import write_predictions
 from bert_classifier.job.atomic_io import require_writable
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.interrupts import INTERRUPTED, CtrlCRaises
+from bert_classifier.job.terminal import is_watched, use_terminal
+from bert_classifier.job.wording import counted
 from bert_classifier.modeling.pretrained import quiet_transformers
 
 logger = logging.getLogger("bert_classifier.evaluation")
@@ -36,7 +41,8 @@ _DESCRIPTION = "Evaluate trained models on a labelled file."
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; return the same exit codes as training."""
-    log.configure("INFO")
+    use_terminal(os.environ)
+    log.configure("INFO", is_watched=is_watched())
     torch.set_num_threads(min(available_cores(), torch.get_num_threads()))
     with tempfile.TemporaryDirectory(prefix="plots-") as cache:
         os.environ.setdefault("MPLCONFIGDIR", cache)  # matplotlib writes a cache
@@ -117,12 +123,40 @@ def _evaluate(options: argparse.Namespace) -> None:
         artifact.temperature,
         records.places,
     )
-    scores = context.scores
-    logger.info(
-        "%d of %d texts are right: accuracy %.4f (95 %%: %.4f to %.4f), macro F1 %.4f, calibration error %.4f",
-        context.result.confusion.trace(), context.result.count, scores["accuracy"], scores["accuracy_low"],
-        scores["accuracy_high"], scores["macro_f1"], scores["ece"],
-    )  # fmt: skip
+    result = context.result
+    told = headline(evaluation, labels=artifact.labels, positive=positive)
+    mistake = most_frequent_mistake(result, artifact.labels)
+    _close(told.sentence, told.comparison, mistake, _promise(artifact, evaluation), _floor(artifact))
+
+
+def _close(*sentences: str) -> None:
+    """Log the paragraph that ends a command, without the empty ones of its sentences."""
+    for sentence in filter(None, sentences):
+        logger.info("%s", sentence, extra=log.CLOSING)
+
+
+def _promise(artifact: Artifact, evaluation: EvaluationResult) -> str:
+    """Return whether the accuracy that the model promises holds on the evaluated texts; "" if it promises none."""
+    facts = artifact.info.get("guarantee", {})
+    if facts.get("threshold") is None:
+        return ""
+    answered, right = evaluation.curve(evaluation.channel).at(artifact.abstain_below)
+    return promise_kept(
+        facts["target_accuracy"], right, answered, evaluation.results[evaluation.channel].count
+    )
+
+
+def _floor(artifact: Artifact) -> str:
+    """Return what a simpler model was right on when this one was trained; "" if that is not known."""
+    scores = artifact.info.get("floor", {})
+    channel = next((name for name in ("test", "validation") if name in scores), "")
+    if not channel:
+        return ""
+    count, accuracy = scores[channel]["texts"], scores[channel]["accuracy"]
+    return (
+        f"In training, logistic regression on the frozen encoder was right on {percent(round(accuracy * count), count)}"
+        f" of {counted(count, f'{channel} text')}."
+    )
 
 
 def _understood(name: str, examples: Examples, labels: Sequence[str]) -> dict[str, Any]:
@@ -154,8 +188,12 @@ def _compare(options: argparse.Namespace) -> None:
         (first_name, second_name), first.labels, (first_result, second_result), Records.of(readings[0])
     )
     write_comparison(options.output, pair)
-    logger.info("first: %s, second: %s", first_name, second_name)
-    logger.info("%s", verdict(pair))
+    tellings = [headline(result).sentence for result in (first_result, second_result)]
+    _close(
+        verdict(pair),
+        f"First model, {first_name}: {tellings[0]}",
+        f"Second model, {second_name}: {tellings[1]}",
+    )
 
 
 def _names(options: argparse.Namespace, *folders: Path) -> list[str]:

@@ -6,6 +6,8 @@ Log, report, model card and `evaluate` say it in these words.
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.wording import counted
@@ -14,6 +16,7 @@ FEW_TEXTS = 30  # below, counts say more than percentages
 _DIGITS = ((1_000, 0), (100_000, 1))  # number of texts, decimals of a percentage below it
 _DIGITS_ABOVE = 2
 _LONGEST_LABEL = 40  # characters
+_ALIKE = 2  # mistakes that make a pattern
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +129,19 @@ def headline(
 def constant_accuracy(result: Evaluation) -> float:
     """Return the accuracy of always predicting the commonest class of the texts; 0 without any."""
     return float(result.confusion.sum(axis=1).max(initial=0) / max(1, result.count))
+
+
+def most_frequent_mistake(result: Evaluation, labels: Sequence[str]) -> str:
+    """Return the confusion that hurts most; "" if no two mistakes are alike."""
+    mistakes = result.confusion - np.diag(np.diag(result.confusion))
+    if mistakes.max(initial=0) < _ALIKE:
+        return ""
+    true, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    number, texts = int(mistakes[true, predicted]), int(result.confusion[true].sum())
+    return (
+        f"Most frequent mistake: {number:,} of {texts:,} texts of class {_shortened(labels[true])} are predicted as"
+        f" {_shortened(labels[predicted])}."
+    )
 
 
 def percent(right: int, count: int) -> str:

@@ -1,7 +1,8 @@
-"""evaluation.json: an evaluation in the format of SageMaker Model Monitor's model quality.
+"""evaluation.json: an evaluation as SageMaker's Model Registry shows it, as the model quality of a model package.
 
-The model registry and pipelines read it. Format: SageMaker developer guide, "Model quality metrics". Every metric is
-`{"value", "standard_deviation"}`; the latter is always "NaN", which the guide uses for none.
+It is the file of `ModelMetrics.ModelQuality.Statistics` (boto3), or `ModelMetrics(model_statistics=…)` (SDK); pipelines
+read it too. Format: SageMaker developer guide, "Model quality metrics". Every metric is `{"value",
+"standard_deviation"}`; the latter is always "NaN", which the guide uses for none.
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.job.atomic_io import copy_durably
 from bert_classifier.job.json_files import write_json
 
+REPORT = "report.html"
 # In the order in which they are written.
 OUTPUTS = (
     "evaluation.json",
@@ -17,7 +18,7 @@ OUTPUTS = (
     "per_class.csv",
     "errors.csv",
     "label_errors.csv",
-    "report.html",
+    REPORT,
 )
 
 
@@ -76,5 +77,5 @@ _WRITERS: dict[str, Callable[[Path, ReportContext], None]] = {
     "per_class.csv": lambda path, s: tables.write_per_class(path, s.labels, s.result),
     "errors.csv": _write_errors,
     "label_errors.csv": _write_label_errors,
-    "report.html": _write_report,
+    REPORT: _write_report,
 }

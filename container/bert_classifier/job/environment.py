@@ -120,6 +120,7 @@ class Environment:
         network_interface: the one between the hosts; empty if unknown.
         instance_type: such as ml.g5.xlarge; empty if unknown.
         job_name: name of the SageMaker job; empty outside SageMaker.
+        shown_root: the root as the user of make train-local knows it; empty elsewhere.
     """
 
     root: Path
@@ -130,6 +131,7 @@ class Environment:
     network_interface: str = ""
     instance_type: str = ""
     job_name: str = ""
+    shown_root: str = ""
 
     @classmethod
     def read(cls, root: Path, environ: Mapping[str, str]) -> Self:
@@ -149,8 +151,13 @@ class Environment:
             hyperparameters=_described(config_dir / "hyperparameters.json"),
             channels=_read_channels(root / "input" / "data", config_dir / "inputdataconfig.json"),
             job_name=environ.get("TRAINING_JOB_NAME", ""),
+            shown_root=environ.get("ML_ROOT_SHOWN_AS", ""),
             **_read_hosts(config_dir / "resourceconfig.json"),
         )
+
+    def shown(self, path: Path) -> str:
+        """Return a path below the root as the user knows it."""
+        return str(Path(self.shown_root) / path.relative_to(self.root)) if self.shown_root else str(path)
 
     @property
     def host_rank(self) -> int:

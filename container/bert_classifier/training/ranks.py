@@ -160,7 +160,7 @@ def _raise_outcome(plan: RankPlan, folder: Path, ranks: RankProcesses, stop: Sto
         raise own[rank].error(plan.name(rank))
     stopped_by = [outcome.stopped for outcome in known.values() if outcome.stopped]
     if stopped_by or stop.number:
-        raise Stopped(stopped_by[0] if stopped_by else signal_name(stop.number))
+        raise Stopped(signal_name(stop.number) if stop.number else stopped_by[0])
     for rank in silent:
         # A rank that we killed may just have been busy, unless others timed out waiting for it.
         if rank in ranks.exit_codes or any(outcome.saw_timeout for outcome in known.values()):

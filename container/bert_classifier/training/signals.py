@@ -38,26 +38,30 @@ class StopSignal:
 
     @contextlib.contextmanager
     def immediately(self) -> Iterator[None]:
-        """Stop anywhere inside this `with`: for work that can be abandoned, such as a user's Dataset.
+        """Stop anywhere inside this `with`: for work before training that is abandoned, such as a user's Dataset.
 
         Raises:
             Stopped: when a signal has come, before or inside.
         """
         self._stops_immediately = True
         try:
-            self.check()
+            self._abandon()
             yield
-            self.check()  # in case the user's code swallowed the exception
+            self._abandon()  # in case the user's code swallowed the exception
         finally:
             self._stops_immediately = False
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt  # a second Ctrl-C: stop now
-        self.number = number
+        self.number = self.number or number  # of make train-local, Ctrl-C sends SIGINT and then SIGTERM
         if self._stops_immediately:
             self._stops_immediately = False  # once: a second signal must not disturb the cleanup
-            self.check()
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if self.number:
+            raise Stopped(f"{signal_name(self.number)} before training began: nothing is lost")
 
 
 def signal_name(number: int) -> str:

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import math
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,11 +28,12 @@ from bert_classifier.modeling.forward import logits_of
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batch_advice import advise
 from bert_classifier.training.batching import derive_seed
+from bert_classifier.training.closing import log_closing, log_so_far, quality_facts
 from bert_classifier.training.device import choose_device, pin_threads, use_deterministic_kernels
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
-from bert_classifier.training.floor import floor_of, note_floor
+from bert_classifier.training.floor import note_floor
 from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
@@ -113,7 +113,7 @@ class Job:
             "best_step": state.best_step,
             "kept_step": self.exported.step,
             "metrics": evaluation.summaries if evaluation else {},
-            **({"floor": floor.facts} if (floor := floor_of(self.trainer)) else {}),
+            **quality_facts(self.environment, self.prepared, evaluation, self.trainer),
             "precision": self.trainer.precision,
             "reproducible": self.trainer.engine.is_reproducible,
             "token_budget": state.token_budget,
@@ -166,6 +166,7 @@ class Job:
                 evaluation = self.assess()
                 self.export(evaluation)
                 self.exported.log()
+                log_so_far(self.environment, self.prepared, evaluation, self.trainer)
                 _warn(evaluation.warnings if evaluation else ())
 
     def verify_artifact(self) -> None:
@@ -233,7 +234,7 @@ def run(
         job.export(evaluation)
         job.verify_artifact()
         job.report(evaluation)
-        logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
+        log_closing(environment, prepared, evaluation, job.trainer, started)
     distributed.leave()
 
 
@@ -295,6 +296,5 @@ def _log_plan(trainer: Trainer, threads: int) -> None:
     )  # fmt: skip
     if trainer.recipe.automatic:
         logger.info("%s", trainer.recipe.description(trainer.total_steps))
-    advice = advise(trainer.recipe, trainer.model, trainer.train.encoded, ranks=trainer.distributed.size)
     if trainer.device.type == "cuda":
-        _warn(advice)
+        _warn(advise(trainer.recipe, trainer.model, trainer.train.encoded, ranks=trainer.distributed.size))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.model_card import model_card
 from bert_classifier.serving.model.predictor import Predictor
 from support.fakes import ARCHITECTURES
 from support.toy_artifact import make_artifact
@@ -63,3 +64,24 @@ def test_temperature_and_threshold_are_those_of_the_artifact(tmp_path):
     assert "(here 1.25)" in cards[0]
     assert "below 0.7 (`abstain_below`), `serve` gives no label" in cards[0]
     assert "the label that `serve` gives" in cards[1]
+
+
+def test_it_says_how_good_the_model_is():
+    """In the words of the end of the training, with what is promised; nothing of a model that was not evaluated."""
+    told = "93 % of 60 test texts are right (95 % interval 84–97 %)."
+    assert "How good it is" not in model_card({"truncation": "head"})
+    assert f"## How good it is\n\n{told}\n" in model_card({"truncation": "head", "headline": told})
+    guarantee = {
+        "target_accuracy": 0.9, "confidence": 0.95, "threshold": 0.75,
+        "right": 44, "answered": 45, "validation_texts": 60,
+    }  # fmt: skip
+    card = model_card({"truncation": "head", "headline": told, "guarantee": guarantee})
+    assert (
+        "at least 90 % of the labels with a probability of 0.75 or more are right, with 95 % confidence."
+        in card
+    )
+    assert "On validation, 44 of 45 were, for 60 texts." in card
+    without = model_card(
+        {"truncation": "head", "headline": told, "guarantee": {**guarantee, "threshold": None}}
+    )
+    assert "`target_accuracy=0.9` cannot be guaranteed: every text gets a label." in without

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bert_classifier.evaluation.calibration import Temperature
-from bert_classifier.evaluation.headline import headline, interval_text, percent
+from bert_classifier.evaluation.headline import headline, interval_text, most_frequent_mistake, percent
 from bert_classifier.evaluation.result import EvaluationResult
 from support.evaluations import evaluation_of
 
@@ -103,3 +103,14 @@ def test_an_unknown_floor_is_left_out():
     told = headline(result_of(30, 30))
     assert told.comparison == "Not clearly better than always predicting the commonest class (50 %)."
     assert told.text == f"{told.sentence} {told.comparison}"
+
+
+def test_the_most_frequent_mistake_is_a_pattern():
+    """The largest count off the diagonal, if it is more than one mistake."""
+    labels = ("ham", "spam", "other")
+    pairs = [(0, 0)] * 5 + [(1, 0)] * 3 + [(0, 2)] * 2 + [(1, 1)] * 4
+    assert most_frequent_mistake(evaluation_of(pairs, classes=3), labels) == (
+        "Most frequent mistake: 3 of 7 texts of class spam are predicted as ham."
+    )
+    for single in ([(0, 1), (1, 0)], [(0, 0)], []):
+        assert most_frequent_mistake(evaluation_of(single, classes=3), labels) == ""

@@ -1,50 +1,13 @@
 """local_test/*.sh: where a run happens, what a failed one says, what is sent to a server."""
 
 import http.server
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[3]
-SCRIPTS = REPOSITORY / "local_test"
-DOCKER = """#!/usr/bin/env bash
-case "$1 $2" in
-    "version ") exit {engine} ;;
-    "image inspect") [[ "$*" != *program-digest* ]] || echo "{label}"; exit {image} ;;
-    *) printf '%s\\n' "$@" ;;
-esac
-"""
-
-
-def run(
-    script: Path, *arguments: object, path: Path | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a script with a bare environment; `path` comes first in PATH."""
-    search = os.pathsep.join([*([str(path)] if path else []), "/usr/bin", "/bin"])
-    command = ["bash", str(script), *map(str, arguments)]
-    environ = {"PATH": search, **variables}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
-
-
-def digest_of(repository: Path = REPOSITORY) -> str:
-    """Return the digest of the program's files in a repository."""
-    return run(repository / "docker" / "program_digest.sh").stdout.strip()
-
-
-def fake_docker(folder: Path, *, engine: int = 0, image: int = 0, label: str = "") -> Path:
-    """Put a docker on a PATH: `version` and `image inspect` exit as asked, `run` prints its arguments."""
-    folder.mkdir()
-    (folder / "docker").write_text(DOCKER.format(engine=engine, image=image, label=label))
-    (folder / "docker").chmod(0o755)
-    return folder
+from support.local_scripts import SCRIPTS, copy_repository, digest_of, fake_docker, run
 
 
 @pytest.mark.parametrize(
@@ -74,79 +37,7 @@ def test_the_engine_is_chosen_and_named(
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Return a repository with the real scripts and a `train` that does what the test writes."""
-    root = tmp_path / "a repository"
-    (root / ".venv" / "bin").mkdir(parents=True)
-    for folder in ("container", "docker"):
-        shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "LICENSE", root)
-    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (root / "ml" / "input" / "data" / "model").mkdir(parents=True)
-    shutil.copytree(SCRIPTS, root / "local_test", ignore=shutil.ignore_patterns("test_dir"))
-    return root
-
-
-def write_train(repository: Path, *lines: str) -> None:
-    """Write the program that stands for container/train."""
-    head = ["import os, pathlib, sys", "root = pathlib.Path(os.environ['ML_ROOT'])"]
-    (repository / "container" / "train").write_text("\n".join([*head, *lines]) + "\n")
-
-
-def test_a_training_gets_its_folder_and_stays_off_the_network(repository: Path) -> None:
-    """ML_ROOT is the folder; with a model channel the hub is not asked, without one it may be."""
-    write_train(repository, "print(root, os.environ.get('HF_HUB_OFFLINE'), os.environ['PYTHONPATH'])")
-    script, folder = repository / "local_test" / "train_local.sh", repository / "ml"
-    result = run(script, folder, ENGINE="process")
-    assert f"{folder} 1 {repository / 'container'}" in result.stdout
-    assert result.returncode == 0
-    (folder / "input" / "data" / "model").rmdir()
-    assert f"{folder} None" in run(script, folder, ENGINE="process").stdout
-
-
-def test_a_failed_training_tells_its_reason_once(repository: Path) -> None:
-    """What the training logged is followed by where the reason lies; its exit code and older results stay."""
-    (repository / "ml" / "model").mkdir()
-    (repository / "ml" / "model" / "mine").touch()
-    reason = "UserError: bad rows."
-    write_train(
-        repository, f"(root / 'output' / 'failure').write_text({reason!r})", f"print({reason!r}); sys.exit(2)"
-    )
-    result = run(repository / "local_test" / "train_local.sh", repository / "ml", ENGINE="process")
-    assert result.returncode == 2
-    assert (result.stdout + result.stderr).count(reason) == 1
-    assert f"exit code 2; its reason is also in {repository / 'ml' / 'output' / 'failure'}" in result.stderr
-    assert (repository / "ml" / "model" / "mine").exists()
-
-
-def test_an_old_failure_is_not_reported_again(repository: Path) -> None:
-    """A training that is killed before it can say why does not get the reason of the run before it."""
-    (repository / "ml" / "output").mkdir()
-    (repository / "ml" / "output" / "failure").write_text("UserError: long ago.")
-    write_train(repository, "os.kill(os.getpid(), 9)")
-    result = run(repository / "local_test" / "train_local.sh", repository / "ml", ENGINE="process")
-    assert result.returncode == 137
-    assert "was ended by SIGKILL" in result.stderr
-    assert not (repository / "ml" / "output" / "failure").exists()
-
-
-def test_an_interruption_reaches_the_training_and_is_waited_for(repository: Path) -> None:
-    """SIGTERM to the script lets the training save: the script ends after it, with its exit code."""
-    write_train(
-        repository,
-        "import signal, time",
-        "def stop(*_): time.sleep(0.5); (root / 'saved').touch(); sys.exit(7)",
-        "signal.signal(signal.SIGTERM, stop)",
-        "(root / 'ready').touch()",
-        "time.sleep(50)",
-    )
-    script, folder = repository / "local_test" / "train_local.sh", repository / "ml"
-    environ = {"PATH": "/usr/bin:/bin", "ENGINE": "process"}
-    with subprocess.Popen(["bash", str(script), str(folder)], env=environ) as process:
-        while not (folder / "ready").exists():
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 7
-    assert (folder / "saved").exists()
+    return copy_repository(tmp_path / "a repository")
 
 
 def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> None:
@@ -160,6 +51,7 @@ def test_a_container_gets_the_same_folder(repository: Path, tmp_path: Path) -> N
     assert trained[:2] == ["run", "--rm"]
     assert f"{repository / 'ml'}:/opt/ml" in trained
     assert "--env=HF_HUB_OFFLINE=1" in trained
+    assert f"--env=ML_ROOT_SHOWN_AS={repository / 'ml'}" in trained
     assert trained[trained.index("bert-classifier:cpu") + 1] == "train"
     ended = run(
         scripts / "serve_local.sh",

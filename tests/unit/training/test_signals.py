@@ -28,6 +28,14 @@ def test_a_signal_is_only_noted(stop):
         stop.check()
 
 
+def test_the_first_signal_counts(stop):
+    """make train-local sends SIGTERM after the terminal's SIGINT."""
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped, match=r"^SIGINT$"):
+        stop.check()
+
+
 def test_immediately_leaves_in_the_middle_even_of_code_that_survives_any_error(stop):
     """A loop that never asks, and catches what it can, is left by the signal itself."""
     turns = []
@@ -41,7 +49,7 @@ def test_immediately_leaves_in_the_middle_even_of_code_that_survives_any_error(s
             except Exception:  # noqa: BLE001 - as a Dataset may
                 turns.append(-1)
 
-    with pytest.raises(Stopped, match="SIGHUP"), stop.immediately():
+    with pytest.raises(Stopped, match="SIGHUP before training began: nothing is lost"), stop.immediately():
         read()
     assert turns == [0, 1, 2, 3]
 

@@ -72,9 +72,18 @@ class CheckpointManager:
         self._trainer.distributed.broadcast(list(self._trainer.model.state_dict().values()))
 
     def save(self) -> None:
-        """Save the current state, and wait until it is on disk."""
-        if self._trainer.state.step and not self._trainer.is_finished:
-            self._saver.save_now(self._trainer.state.step)
+        """Save the current state, and wait until it is on disk; log where the run stands."""
+        step, total = self._trainer.state.step, self._trainer.total_steps
+        if step and not self._trainer.is_finished:
+            self._saver.save_now(step)
+        logger.info("%s", self._standing(step, total))
+
+    def _standing(self, step: int, total: int) -> str:
+        if not step:
+            return "stopped before the first step was done: nothing is lost"
+        if self._saver.has_store:
+            return f"stopped at step {step} of {total}, which is saved: the same job goes on from there"
+        return f"stopped at step {step} of {total}, which is not saved: there is no checkpoint folder"
 
     def _open_store(self, environment: Environment, fingerprint: Mapping[str, Any]) -> CheckpointStore | None:
         folder = environment.checkpoint_dir

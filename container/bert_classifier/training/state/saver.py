@@ -44,6 +44,11 @@ class CheckpointSaver:
         self._failures: list[Exception] = []  # since the last successful save
         self._saved_step = -1
 
+    @property
+    def has_store(self) -> bool:
+        """Whether anything is saved."""
+        return self._store is not None
+
     def save_if_due(self, *, is_milestone: bool = False) -> None:
         """Save in the background if a save is due and none is running.
 

@@ -1,0 +1,93 @@
+"""The last lines of a run: how good the model is, what it confuses most, where the report is, what comes next."""
+
+import logging
+import time
+from typing import Any
+
+from bert_classifier.evaluation.headline import Headline, headline, most_frequent_mistake
+from bert_classifier.evaluation.outputs import REPORT
+from bert_classifier.evaluation.promise import promise_kept
+from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.job.environment import Environment
+from bert_classifier.log import CLOSING
+from bert_classifier.training.floor import floor_of
+from bert_classifier.training.prepare import PreparedData
+from bert_classifier.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+def log_closing(
+    environment: Environment,
+    prepared: PreparedData,
+    evaluation: EvaluationResult,
+    trainer: Trainer,
+    started: float,
+) -> None:
+    """Log what a person wants to know at the end of a run, a sentence per line.
+
+    Args:
+        started: time.monotonic() at the start of the job.
+    """
+    logger.info("done in %.0f s: %s", time.monotonic() - started, environment.shown(environment.model_dir))
+    told = _headline(environment, prepared, evaluation, trainer)
+    mistake = most_frequent_mistake(evaluation.results[evaluation.channel], prepared.labels)
+    lines = (told.sentence, told.comparison, _promise(evaluation), mistake, *_where_next(environment))
+    for line in filter(None, lines):
+        logger.info("%s", line, extra=CLOSING)
+
+
+def log_so_far(
+    environment: Environment, prepared: PreparedData, evaluation: EvaluationResult | None, trainer: Trainer
+) -> None:
+    """Log where the model of a stopped run is, and how good it is so far, if that is known."""
+    logger.info("the model so far is in %s", environment.shown(environment.model_dir))
+    if evaluation:
+        logger.info("%s", _headline(environment, prepared, evaluation, trainer).sentence, extra=CLOSING)
+
+
+def quality_facts(
+    environment: Environment, prepared: PreparedData, evaluation: EvaluationResult | None, trainer: Trainer
+) -> dict[str, Any]:
+    """Return the fields of training.json on the floor and on how good the model is, as far as both are known."""
+    floor = floor_of(trainer)
+    told = _headline(environment, prepared, evaluation, trainer).text if evaluation else ""
+    return {**({"floor": floor.facts} if floor else {}), **({"headline": told} if told else {})}
+
+
+def _headline(
+    environment: Environment, prepared: PreparedData, evaluation: EvaluationResult, trainer: Trainer
+) -> Headline:
+    validated = evaluation.cross_validation if evaluation.channel == "validation" else None
+    known = floor_of(trainer)
+    floor = known.channels.get(evaluation.channel) if known else None
+    return headline(
+        evaluation,
+        labels=prepared.labels,
+        positive=prepared.positive,
+        is_held_out="validation" not in environment.channels,
+        folds=validated.folds if validated else 0,
+        floor=floor.accuracy if floor else None,
+    )
+
+
+def _promise(evaluation: EvaluationResult) -> str:
+    """Return whether the promised accuracy holds on test; "" without a promise or a test channel."""
+    promised = evaluation.guarantee
+    if promised is None or promised.threshold is None or evaluation.channel != "test":
+        return ""
+    answered, right = evaluation.curve("test").at(promised.threshold)
+    return promise_kept(promised.target, right, answered, evaluation.results["test"].count)
+
+
+def _where_next(environment: Environment) -> list[str]:
+    report = environment.output_dir / REPORT
+    if environment.job_name:
+        return [
+            f"Report: {REPORT} in output.tar.gz, which SageMaker puts beside model.tar.gz.",
+            f"Next: make deploy JOB={environment.job_name} ROLE=…",
+        ]
+    found = [f"Report: {environment.shown(report)}"] if report.exists() else []
+    if environment.shown_root:
+        return found  # make train-local says what comes next
+    return [*found, f"Next: serve, where {environment.model_dir} is this folder."]
