@@ -1,20 +1,29 @@
 """The texts to look at: the worst mistakes, and labels that are likely wrong."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from bert_classifier.evaluation.label_issues import LabelIssue
+from bert_classifier.evaluation.occlusion import Occlusion
 from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.report.section import Section
-from bert_classifier.evaluation.report.texts import quoted
+from bert_classifier.evaluation.report.texts import marked, quoted
 
 _MAX_SHOWN = 25
 _MOSTLY_RIGHT = 0.8  # accuracy below which its label issues say more about the model than about the labels
 
 
 def mistakes_section(context: ReportContext) -> Section:
-    """Return the section with the wrong predictions of the highest score."""
-    return Section("mistakes", "Worst mistakes", _values(context, context.mistakes))
+    """Return the section with the wrong predictions of the highest score, and the words that they hang on."""
+    shown = [
+        _text(context, issue, context.occlusions.get(issue.index)) for issue in context.mistakes[:_MAX_SHOWN]
+    ]
+    values = {
+        "texts": shown,
+        "count": len(context.mistakes),
+        "are_marked": any(text["parts"] for text in shown),
+        "examined": len(context.occlusions),
+    }
+    return Section("mistakes", "Worst mistakes", values)
 
 
 def labels_section(context: ReportContext) -> Section:
@@ -24,23 +33,23 @@ def labels_section(context: ReportContext) -> Section:
         "labels",
         "Likely label errors" if is_mostly_right else "Labels that the model doubts",
         {
-            **_values(context, context.label_errors),
+            "texts": [_text(context, issue) for issue in context.label_errors[:_MAX_SHOWN]],
+            "count": len(context.label_errors),
             "is_mostly_right": is_mostly_right,
             "accuracy": context.result.accuracy,
         },
     )
 
 
-def _values(context: ReportContext, issues: Sequence[LabelIssue]) -> dict[str, Any]:
-    return {"texts": [_text(context, issue) for issue in issues[:_MAX_SHOWN]], "count": len(issues)}
-
-
-def _text(context: ReportContext, issue: LabelIssue) -> dict[str, Any]:
+def _text(context: ReportContext, issue: LabelIssue, occlusion: Occlusion | None = None) -> dict[str, Any]:
+    text = context.records.texts[issue.index]
     return {
         "place": context.records.places[issue.index],
         "label": context.labels[issue.label],
         "answer": context.labels[issue.answer],
         "label_score": issue.label_score,
         "answer_score": issue.answer_score,
-        "text": quoted(context.records.texts[issue.index]),
+        "text": quoted(text),
+        "parts": marked(occlusion, text) if occlusion and occlusion.influences else [],
+        "skipped": occlusion.skipped if occlusion else "",
     }

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bert_classifier.evaluation.abstention import CoverageCurve
-from bert_classifier.evaluation.calibration import BINS, Reliability
+from bert_classifier.evaluation.reliability_bins import ReliabilityBin
 from bert_classifier.evaluation.report.context import LearningCurve
 
 # Placeholder colours, to be replaced by the page's.
@@ -32,6 +32,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False, "legend.fontsize": 8, "axes.axisbelow": True,
 }  # fmt: skip
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
+_SCORE_BINS = 20
 FEW_TEXTS = 20  # accuracy of fewer is not drawn
 
 
@@ -121,45 +122,63 @@ def _finish_steps(axes: Axes, kept_step: int) -> None:
         axes.axvline(kept_step, color=_INK, lw=1, ls=":", label="weights kept")
 
 
-def reliability_diagram(before: Reliability | None, after: Reliability) -> list[Markup]:
-    """Draw accuracy by score before and after calibration, and the distribution of scores.
+def reliability_diagram(before: Sequence[ReliabilityBin] | None, after: Sequence[ReliabilityBin]) -> Markup:
+    """Draw the share of correct predictions by score in bins, each with its interval.
 
     Args:
-        before: None without calibration.
+        before: the bins before calibration; None without.
     """
-    after_label = "after calibration" if before else "not calibrated"
-    drawn = [(before, _MUTE, "s", "before calibration")] if before else []
-    drawn.append((after, _FIRST, "o", after_label))
-    most = max(*(bins.counts.max() for bins, *_ in drawn), 1)
-    edges = np.linspace(0, 1, BINS + 1)
 
-    def draw_accuracy(axes: Axes) -> None:
-        axes.set_title("Accuracy by score")
+    def draw(axes: Axes) -> None:
+        axes.set_title("Correct by score, with 95 % intervals")
         axes.plot([0, 1], [0, 1], color=_LINE, lw=1, ls="--", label="perfectly calibrated")
-        for bins, colour, mark, label in drawn:
-            has_any = bins.counts > 0
+        if before:
+            places = [(each.score, each.accuracy) for each in before]
             axes.plot(
-                bins.confidence[has_any], bins.accuracy[has_any],
-                color=colour, marker=mark, ms=3.5, lw=1.2, label=label,
-            )  # fmt: skip
-        axes.set(xlabel="mean score", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+                *_columns(places),
+                color=_MUTE,
+                ls="",
+                marker="s",
+                mfc="none",
+                ms=5,
+                label="before calibration",
+            )
+        scores, accuracies = _columns([(each.score, each.accuracy) for each in after])
+        lows, highs = _columns([each.interval for each in after])
+        axes.errorbar(
+            scores, accuracies, yerr=np.maximum(0, [accuracies - lows, highs - accuracies]),
+            color=_FIRST, ls="", marker="o", ms=4, lw=1.2, capsize=3,
+            label="after calibration" if before else "not calibrated",
+        )  # fmt: skip
+        axes.set(xlabel="mean score of a bin", ylabel="correct", xlim=(0, 1.02), ylim=(0, 1.02))
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.yaxis.set_major_formatter(_PERCENT)
         axes.legend()
 
-    def draw_counts(axes: Axes) -> None:
+    return _drawn("reliability", "Share of correct predictions by score, with 95 % intervals", draw)
+
+
+def score_histogram(before: np.ndarray | None, after: np.ndarray) -> Markup:
+    """Draw how many texts have which score, float (n,), before calibration (None without) and after."""
+    edges = np.linspace(0, 1, _SCORE_BINS + 1)
+    counts = np.histogram(after, edges)[0]
+    counts_before = None if before is None else np.histogram(before, edges)[0]
+    most = max(*(of.max() for of in (counts, counts_before) if of is not None), 1)
+
+    def draw(axes: Axes) -> None:
         axes.set_title("Texts by score")
-        if before:
-            axes.stairs(before.counts, edges, color=_MUTE, lw=1.2, label="before calibration")
-        axes.stairs(after.counts, edges, color=_FIRST, fill=True, alpha=0.45, label=after_label)
+        if counts_before is not None:
+            axes.stairs(counts_before, edges, color=_MUTE, lw=1.2, label="before calibration")
+        label = "not calibrated" if before is None else "after calibration"
+        axes.stairs(counts, edges, color=_FIRST, fill=True, alpha=0.45, label=label)
         axes.set(xlabel="score", xlim=(0, 1))
         axes.set_yscale("symlog", linthresh=1)
         axes.set_ylim(0, 20 * most)  # room for the legend
+        axes.xaxis.set_major_formatter(_PERCENT)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.legend(loc="upper left")
 
-    return [
-        _drawn("reliability", "Share of correct predictions by score", draw_accuracy),
-        _drawn("scores-of-texts", "Number of texts by score", draw_counts),
-    ]
+    return _drawn("scores-of-texts", "Number of texts by score", draw)
 
 
 def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:

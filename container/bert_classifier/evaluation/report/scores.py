@@ -5,16 +5,15 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from bert_classifier.evaluation.abstention import CoverageCurve
-from bert_classifier.evaluation.calibration import reliability, softmax
-from bert_classifier.evaluation.guarantee import CONFIDENCE, guarantee
+from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.guarantee import CONFIDENCE
+from bert_classifier.evaluation.reliability_bins import equal_mass_bins
 from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.report.section import Section
 
 _MAX_ROWS = 20  # without a click
 _MAX_CLASSES = 200
-_TARGETS = (0.95, 0.98, 0.99, 0.995, 0.999)
 
 
 def classes_section(context: ReportContext) -> Section:
@@ -50,12 +49,15 @@ def calibration_section(context: ReportContext) -> Section:
 
 
 def _reliability_plots(context: ReportContext) -> list[Markup]:
-    result, temperature = context.result, context.evaluation.temperature.value
-    before, after = (
-        reliability(softmax(result.logits, t).max(axis=1, initial=0.0), result.are_right)
-        for t in (1.0, temperature)
-    )
-    return plots.reliability_diagram(before if temperature != 1 else None, after)
+    result, is_calibrated = context.result, context.evaluation.temperature.value != 1
+    before = softmax(result.logits, 1.0).max(axis=1, initial=0.0)
+    after = context.probabilities.max(axis=1, initial=0.0)
+    return [
+        plots.reliability_diagram(
+            equal_mass_bins(before, result.are_right) if is_calibrated else None, context.reliability_bins
+        ),
+        plots.score_histogram(before if is_calibrated else None, after),
+    ]
 
 
 def _calibration(context: ReportContext) -> dict[str, str]:
@@ -80,20 +82,17 @@ def abstention_section(context: ReportContext) -> Section:
     """Return the section of thresholds: how many texts get a label, and how many of these are right."""
     evaluation = context.evaluation
     guaranteed = evaluation.guarantee
+    curve = evaluation.curve(context.channel)
+    texts = int(curve.accepted[-1])
     values = {
-        **_coverage(evaluation.curve(context.channel), evaluation.abstain_below),
+        "plot": plots.coverage_plot(curve, evaluation.abstain_below),
+        "why_no_plot": f"{texts} are too few"
+        if texts <= plots.FEW_TEXTS
+        else "nearly all have the same score",
+        "fixed": context.fixed_thresholds,
+        "targets": context.target_thresholds,
         "abstain_below": evaluation.abstain_below,
         "sentence": guaranteed.sentence if guaranteed and guaranteed.threshold is not None else "",
         "confidence": CONFIDENCE,
     }
     return Section("abstention", "Abstention", values)
-
-
-def _coverage(curve: CoverageCurve, abstain_below: float) -> dict[str, Any]:
-    texts = int(curve.accepted[-1])
-    why = f"{texts} are too few" if texts <= plots.FEW_TEXTS else "nearly all have the same score"
-    return {
-        "plot": plots.coverage_plot(curve, abstain_below),
-        "why_no_plot": why,
-        "rows": [guarantee(curve, target) for target in _TARGETS],
-    }

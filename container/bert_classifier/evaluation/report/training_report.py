@@ -10,8 +10,10 @@ from bert_classifier.evaluation.report.data_section import data_section
 from bert_classifier.evaluation.report.issues import labels_section, mistakes_section
 from bert_classifier.evaluation.report.learning import learning_section
 from bert_classifier.evaluation.report.render import render
+from bert_classifier.evaluation.report.repeats import repeats_section
 from bert_classifier.evaluation.report.scores import abstention_section, calibration_section, classes_section
 from bert_classifier.evaluation.report.section import Section
+from bert_classifier.evaluation.report.words import words_section
 
 
 def render_training_report(context: ReportContext) -> str:
@@ -28,11 +30,13 @@ def render_training_report(context: ReportContext) -> str:
 
 def _sections(context: ReportContext) -> Iterator[Section | None]:
     """Yield the sections in their order; None where there is nothing to show."""
+    yield repeats_section(context)
     yield learning_section(context)
     yield classes_section(context)
     yield confusions_section(context)
     yield mistakes_section(context)
     yield labels_section(context)
+    yield words_section(context)
     yield calibration_section(context)
     yield abstention_section(context)
     yield data_section(context)
@@ -55,6 +59,7 @@ def _summary(context: ReportContext) -> dict[str, Any]:
     return {
         "sentence": context.headline.sentence,
         "comparison": context.headline.comparison,
+        "floor": _floor(context),
         "accuracies": list(_accuracies(context)),
         "scores": context.scores,
         "others": {name: of for name, of in evaluation.summaries.items() if name != context.channel},
@@ -70,3 +75,17 @@ def _accuracies(context: ReportContext) -> Iterator[tuple[str, float, tuple[floa
     if first.floor is not None:
         yield "logistic regression on the frozen encoder", first.floor, None
     yield "always predicting the commonest class", first.constant, None
+
+
+def _floor(context: ReportContext) -> dict[str, int] | None:
+    """Return how the floor and the model differ on the same texts; None without a floor."""
+    score = context.floor.channels.get(context.channel) if context.floor else None
+    if not context.floor or not score:
+        return None
+    compared = score.compare(context.result)
+    return {
+        "texts": score.texts,
+        "trained_on": context.floor.trained_on,
+        "only_floor": compared.only_first,
+        "only_model": compared.only_second,
+    }
