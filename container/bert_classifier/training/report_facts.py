@@ -53,7 +53,7 @@ def _about(
         "job": environment.job_name or "local run",
         "run": info["run_fingerprint"],
         "began": _date(first.get("began", "")),
-        "on": f"{last['instance_type'] or 'no instance type'}, {last['ranks']} × {last['device']}"
+        "where": f"{last['instance_type'] or 'no instance type'}, {last['ranks']} × {last['device']}"
         if last
         else "",
         "settings set by hand": changed or "none",

@@ -1,6 +1,7 @@
 """The files of an evaluation: tables safe to open, a report in one file, everything escaped, the same each time."""
 
 import csv
+import html
 import html.parser
 import json
 import os
@@ -176,6 +177,13 @@ def test_few_texts_have_no_curve_of_abstaining(tmp_path):
     assert "No curve of accuracy" not in some
 
 
+def row_of(page: str, head: str) -> list[str]:
+    """Return the cells of the row of a table with this header, as words."""
+    row = page[page.index(head) :]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row[: row.index("</tr>")], re.DOTALL)
+    return [html.unescape(cell) for cell in cells]
+
+
 def test_the_table_of_abstaining_has_thresholds_that_hold_on_new_texts(tmp_path):
     """80 sure and right answers, 20 wrong ones: enough for 95 %; for more the table says what it takes."""
     parts = (evaluation_of([(0, 0)] * 80, 3, margin=8.0), evaluation_of([(1, 0)] * 20, 3))
@@ -183,11 +191,12 @@ def test_the_table_of_abstaining_has_thresholds_that_hold_on_new_texts(tmp_path)
     evaluation = EvaluationResult({"validation": result}, Temperature(1.0, "few"), 0.0)
     write_outputs(tmp_path, report_context(count=100, evaluation=evaluation))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    row = page[page.index(">80 of 80</td>") :]
-    assert row.index("95.4\u00a0% to 100.0\u00a0%</td>") < row.index("</tr>")
-    assert page.count("of 80</td>") == 1
-    for needed in (149, 299, 598, 2995):
-        assert f"needs at least {needed:,} texts</td>" in page
+    _, *shown = row_of(page, 'data-head="target ">95.0\u00a0%</th>')
+    assert shown == ["80.0\u00a0%", "80 of 80", "95.5\u00a0% to 100.0\u00a0%", "holds on new texts"]
+    assert page.count("holds on new texts</td>") == 2  # of 90 % and 95 %
+    for target, needed in (("98.0", 149), ("99.0", 299), ("99.5", 598)):
+        *_, guarantee = row_of(page, f'data-head="target ">{target}\u00a0%</th>')
+        assert guarantee == f"none: needs at least {needed:,} texts"
     assert "with\n95\u00a0% confidence in each row by itself" in page
     assert "gives the threshold" not in page
 

@@ -11,7 +11,7 @@ from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.metrics import Evaluation
-from bert_classifier.evaluation.report.render import render
+from bert_classifier.evaluation.report.render import render, unbroken
 from bert_classifier.evaluation.report.section import Section
 from bert_classifier.evaluation.report.texts import quoted
 from bert_classifier.evaluation.result import EvaluationResult
@@ -104,7 +104,7 @@ def render_comparison_report(pair: Pair) -> str:
         "comparison.html.j2",
         title=f"{pair.names[0]} and {pair.names[1]}",
         about=pair.about,
-        verdict=verdict(pair),
+        verdict=unbroken(verdict(pair)),
         scores=pair.scores,
         sections=list(_sections(pair)),
     )

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bert_classifier.evaluation.abstention import CoverageCurve
+from bert_classifier.evaluation.metrics import wilson_interval
 from bert_classifier.evaluation.reliability_bins import ReliabilityBin
 from bert_classifier.evaluation.report.context import LearningCurve
 
@@ -33,6 +34,7 @@ _STYLE: dict[Any, Any] = {
 }  # fmt: skip
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
 _SCORE_BINS = 20
+_MAX_POINTS = 200  # of a curve
 FEW_TEXTS = 20  # accuracy of fewer is not drawn
 
 
@@ -182,14 +184,19 @@ def score_histogram(before: np.ndarray | None, after: np.ndarray) -> Markup:
 
 
 def coverage_plot(curve: CoverageCurve, threshold: float) -> Markup | None:
-    """Draw accuracy by coverage; None with fewer than two points."""
+    """Draw accuracy by coverage, with its 95 % interval; None with fewer than two points."""
     accepted, right = curve.at(threshold)
-    few = curve.accepted < FEW_TEXTS  # the accuracy of a handful is noise
-    if (~few).sum() < 2:
+    drawn = np.flatnonzero(curve.accepted >= FEW_TEXTS)  # the accuracy of a handful is noise
+    if len(drawn) < 2:
         return None
+    drawn = drawn[np.unique(np.linspace(0, len(drawn) - 1, _MAX_POINTS).astype(int))]
+    counts = zip(curve.right[drawn].tolist(), curve.accepted[drawn].tolist(), strict=True)
+    lows, highs = _columns([wilson_interval(*pair) for pair in counts])
 
     def draw(axes: Axes) -> None:
-        axes.plot(curve.coverage[~few], curve.accuracy[~few], color=_FIRST, lw=1.5)
+        coverage = curve.coverage[drawn]
+        axes.fill_between(coverage, lows, highs, color=_FIRST, alpha=0.2, lw=0)
+        axes.plot(coverage, curve.accuracy[drawn], color=_FIRST, lw=1.5)
         axes.set(xlabel="texts that get a label, the highest scores first", ylabel="accuracy")
         if 0 < accepted < curve.accepted[-1]:
             at = accepted / curve.accepted[-1]

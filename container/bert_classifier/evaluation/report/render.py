@@ -34,3 +34,8 @@ def percent(share: float, digits: int = 1) -> str:
 def number(value: float) -> str:
     """Return a number as people write it: 12,345 or 0.0123."""
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def unbroken(sentence: str) -> str:
+    """Return a sentence in which no line begins with a percent sign."""
+    return sentence.replace(" %", "\u00a0%")

@@ -1,6 +1,6 @@
 """Texts as a page quotes them."""
 
-from bert_classifier.evaluation.occlusion import Occlusion
+from bert_classifier.evaluation.occlusion import Occlusion, Part
 from bert_classifier.evaluation.tables import shortened
 
 _MAX_TEXT = 280  # characters
@@ -12,11 +12,11 @@ def quoted(text: str) -> str:
     return shortened(text, _MAX_TEXT)
 
 
-def marked(occlusion: Occlusion, text: str) -> list[tuple[str, float]]:
-    """Return a text in parts, each with how far the score falls without it, or 0; at most _MAX_MARKED_TEXT long."""
+def marked(occlusion: Occlusion, text: str) -> list[Part]:
+    """Return a text in parts, with the influence of each where there is one; at most _MAX_MARKED_TEXT long."""
     parts, room = [], _MAX_MARKED_TEXT
-    for part, drop in occlusion.parts(text):
+    for part in occlusion.parts(text):
         if room > 0:
-            parts.append((shortened(part, room), drop))
-        room -= len(part)
+            parts.append(part._replace(text=shortened(part.text, room)))
+        room -= len(part.text)
     return parts

@@ -9,7 +9,7 @@ from bert_classifier.evaluation.report.context import ABOUT, ReportContext
 from bert_classifier.evaluation.report.data_section import data_section
 from bert_classifier.evaluation.report.issues import labels_section, mistakes_section
 from bert_classifier.evaluation.report.learning import learning_section
-from bert_classifier.evaluation.report.render import render
+from bert_classifier.evaluation.report.render import render, unbroken
 from bert_classifier.evaluation.report.repeats import repeats_section
 from bert_classifier.evaluation.report.scores import abstention_section, calibration_section, classes_section
 from bert_classifier.evaluation.report.section import Section
@@ -57,8 +57,8 @@ def _summary(context: ReportContext) -> dict[str, Any]:
     """Return the values of the page's top."""
     evaluation = context.evaluation
     return {
-        "sentence": context.headline.sentence,
-        "comparison": context.headline.comparison,
+        "sentence": unbroken(context.headline.sentence),
+        "comparison": unbroken(context.headline.comparison),
         "floor": _floor(context),
         "accuracies": list(_accuracies(context)),
         "scores": context.scores,
