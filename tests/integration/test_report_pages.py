@@ -13,7 +13,7 @@ from bert_classifier.evaluation.result import EvaluationResult
 from support import browser
 from support.browser import Browser
 from support.evaluations import evaluation_of
-from support.reports import report_context
+from support.reports import full_report_context, report_context
 
 pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="no headless Chromium is installed here")
 
@@ -46,7 +46,7 @@ COLOURS = """(() => {
 def training_page() -> str:
     """Return a report of 14 classes with long names and texts."""
     labels = [f"A class with a long name, number {number}" for number in range(14)]
-    return render_training_report(report_context(14, 200, labels=labels))
+    return render_training_report(full_report_context(14, 200, labels=labels))
 
 
 def comparison_page() -> str:

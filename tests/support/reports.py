@@ -4,12 +4,16 @@ import dataclasses
 
 import numpy as np
 
+from bert_classifier.data.class_words import class_words
 from bert_classifier.data.examples import Records
 from bert_classifier.data.understood import channel_understood
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.floor import Floor, FloorScore
 from bert_classifier.evaluation.metrics import Evaluation
-from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
+from bert_classifier.evaluation.occlusion import Influence, Occlusion
+from bert_classifier.evaluation.report.context import ABOUT, LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.evaluation.several_runs import CrossValidation, SeedScore, SeedScores
 
 HOSTILE = ("=HYPERLINK(A1)", "<script>alert(1)</script>", 'ä "quoted", $x$ ${body}')
 DATA = {
@@ -71,3 +75,32 @@ def report_context(classes: int = 3, count: int = 60, **changes: object) -> Repo
         facts={"Run": {"seed": 1, "job": "<u>"}},
     )
     return dataclasses.replace(context, **changes)  # type: ignore[arg-type]
+
+
+def full_report_context(classes: int = 3, count: int = 60, **changes: object) -> ReportContext:
+    """Return report_context with all that a report may hold besides, hostile where it quotes."""
+    context = report_context(classes, count)
+    targets, indices = context.result.targets, np.arange(0, count, 2)
+    floor = FloorScore.of(indices, np.zeros(len(indices), dtype=np.int64), targets[indices], classes)
+    validated = CrossValidation(2, count, [0.5, 0.25])
+    worst = context.mistakes[0].index
+    full = dataclasses.replace(
+        context,
+        evaluation=dataclasses.replace(context.evaluation, cross_validation=validated),
+        curve=LearningCurve(
+            [(1.0, 2.0), (2.0, 1.0)], [[1, 1.5, 0.5, 0.4], [2, 1.2, 0.6, 0.5]], 2,
+            [(1.0, 1e-5), (2.0, 2e-5)], [(1.0, 3.0), (2.0, 30.0)],
+        ),
+        throughput=[(1.0, 900.0), (2.0, 1100.0)],
+        floor=Floor(40, 1.5, {"validation": floor}),
+        seeds=SeedScores("accuracy", [SeedScore(1, 0.5, 1.25, is_exported=True), SeedScore(2, 0.25, 2.5, True)], 3),
+        words=class_words([f"<u>word{target}</u> and more" for target in targets], targets, classes),
+        occlusions={worst: Occlusion(worst, [Influence(0, 5, 12.5, 0.4), Influence(6, 10, 1.1, 0.01)])},
+        warnings=["<em>Hardly</em> moved. Change learning_rate."],
+        facts={
+            ABOUT: {"encoder": "<s>bert</s>", "settings set by hand": "seed=1, " * 20},
+            "Run": {"seed": 1, "job": "<u>"},
+            "Settings left at their defaults": {f"setting_{number}": number for number in range(30)},
+        },
+    )  # fmt: skip
+    return dataclasses.replace(full, **changes)  # type: ignore[arg-type]
