@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.artifact.provenance import describe_encoder
+from bert_classifier.data.cross_validated import require_suitable_number
 from bert_classifier.data.examples import (
     Examples,
     distinct_labels,
@@ -55,6 +56,7 @@ class Data:
 
     Attributes:
         labels: class names in the order of their indices.
+        validation: None with cross_validation, which judges the training texts instead.
         test: None without a test channel.
         is_held_out: whether validation was split off the train channel.
         has_class_file: whether a class file gives the order of the classes.
@@ -63,7 +65,7 @@ class Data:
     mapper: LabelMapperBase
     labels: Sequence[str]
     train: Examples
-    validation: Examples
+    validation: Examples | None
     test: Examples | None
     is_held_out: bool
     has_class_file: bool
@@ -90,12 +92,14 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     positive_index(mapper)
     train = read_examples(dataset, mapper, "train")
     validation = _optional(files, mapper, "validation")
-    is_held_out = validation is None
-    if validation is None:
+    is_held_out = validation is None and not config.cross_validation
+    if is_held_out:
         train, validation = stratified_split(train, config.validation_split, config.seed)
         logger.info(
             "no validation channel: holding out %d texts of train, stratified by class", len(validation)
         )
+    elif validation is None:
+        require_suitable_number(len(train), config.cross_validation)
     if (train.targets == train.targets[0]).all():
         raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
     test = _optional(files, mapper, "test")

@@ -31,6 +31,11 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
         PlatformError: for a channel or file that cannot be read.
     """
     check_encoder(model_source(config, environment), config.max_seq_length)
+    if config.cross_validation and "validation" in environment.channels:
+        raise UserError(
+            "cross_validation judges the training texts, but the job has a validation channel.",
+            "Leave one of the two out.",
+        )
     names = read_class_list(config, environment)
     looks_inside = reads_tables()
     opened: list[Table] = []

@@ -92,6 +92,12 @@ class CrossValidation:
         return f"by {self.folds}-fold cross-validation on {counted(self.texts, 'text')}"
 
     @property
+    def sentence(self) -> str:
+        """The same with the spread of the folds, for the log."""
+        spread = f"; folds: {min(self.scores):.3f} to {max(self.scores):.3f}" if self.scores else ""
+        return f"validation scores are {self.description}{spread}"
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """The field `cross_validation` of training.json."""
         return {"folds": self.folds, "texts": self.texts, "fold_scores": list(self.scores)}

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
+from bert_classifier.job.contradictions import contradictions
 from bert_classifier.job.former_names import ALIASES, current_name, translated
 from bert_classifier.job.settings import (
     boolean,
@@ -39,6 +40,8 @@ _LATER = (
     *READER_SETTINGS,
     "reproducible",
     "page_examples",
+    "seeds",
+    "cross_validation",
 )  # settings that did not exist in the first version
 
 
@@ -126,6 +129,14 @@ class TrainConfig:
     peer_timeout_seconds: int = integer(
         120, 2, 3600, "Seconds without a response after which another process counts as lost.")
     seed: int = integer(42, 0, 2**32 - 1, "Seed of everything random.")
+    seeds: int = integer(
+        1, 1, 20,
+        "Trainings with the same data and settings and different seeds, one after the other; the model that is best on "
+        "validation is exported.")
+    cross_validation: int = integer(
+        0, 0, 20,
+        "For small data without a validation channel: train the model on all texts, and judge each of them by one of "
+        "this many further models, which have not seen it; 0 = hold out validation_split instead.")
     train_file: str = string("", "Only this file of the train channel; default: all.")
     validation_file: str = string("", "Only this file of the validation channel; default: all.")
     class_file: str = string("classes.txt", "Name of the file that lists the classes, one per line.")
@@ -162,7 +173,7 @@ class TrainConfig:
         own, mistakes = translated(raw)
         written = {current_name(name, raw): name for name in raw}
         values, wrong = parse_values(cls, own, "hyperparameter", written.__getitem__, ALIASES)
-        mistakes += wrong + _contradictions(values, written)
+        mistakes += wrong + contradictions(values, written)
         refuse(mistakes, "Correct the hyperparameters of the job.")
         return cls(**values)
 
@@ -188,29 +199,6 @@ class TrainConfig:
         if self.per_device_batch_size is not None:
             return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
         return self.global_batch_size
-
-
-def _contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> list[str]:
-    found = []
-    pair = [n for n in ("per_device_batch_size", "gradient_accumulation_steps") if n in values]
-    if pair and "global_batch_size" in values:
-        found.append(f"global_batch_size and {pair[0]} both set the batch: give one of the two forms")
-    elif pair == ["gradient_accumulation_steps"]:
-        found.append(
-            "gradient_accumulation_steps needs per_device_batch_size (global_batch_size alone needs neither)"
-        )
-    if "abstain_below" in values and "target_accuracy" in values:
-        found.append("abstain_below and target_accuracy both say when to abstain: give one of the two")
-    budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length", 256)
-    if isinstance(budget, int) and isinstance(length, int) and budget < length:
-        found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
-    if values.get("reproducible") == "false" and "num_gradient_groups" in values:
-        groups = written["num_gradient_groups"]
-        found.append(f"{groups} implies reproducible=true: leave one of the two out")
-    alone = [n for n in ("window_overlap", "max_windows") if n in values]
-    if alone and values.get("truncation") != "windows":
-        found.append(f"{alone[0]} needs truncation=windows")
-    return found
 
 
 # What SageMaker's own containers can answer with, by SAGEMAKER_INFERENCE_OUTPUT, and why a text has no answer.

@@ -12,8 +12,14 @@ from bert_classifier.training.train_state import TrainState
 logger = logging.getLogger(__name__)
 
 
-def log_evaluation(state: TrainState, result: Evaluation, total_steps: int, positive: int | None) -> None:
-    """Log an evaluation on validation that the state has taken note of."""
+def log_evaluation(
+    state: TrainState, result: Evaluation, total_steps: int, positive: int | None, of: str = ""
+) -> None:
+    """Log an evaluation on validation that the state has taken note of.
+
+    Args:
+        of: which training of the job it is about; "" = the only one.
+    """
     values = {
         "step": state.step,
         "eval_loss": result.loss,
@@ -21,8 +27,9 @@ def log_evaluation(state: TrainState, result: Evaluation, total_steps: int, posi
         "eval_macro_f1": result.macro_f1,
         "best_step": state.best_step,
     }
-    log_metrics(values)
-    logger.info("%s", in_words(state, result, total_steps, positive), extra=PEOPLE)
+    log_metrics(values, of)
+    words = in_words(state, result, total_steps, positive)
+    logger.info("%s", f"{of}, {words}" if of else words, extra=PEOPLE)
 
 
 def in_words(state: TrainState, result: Evaluation, total_steps: int, positive: int | None) -> str:

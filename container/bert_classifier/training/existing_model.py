@@ -15,7 +15,8 @@ from bert_classifier.job.json_files import read_object
 
 logger = logging.getLogger(__name__)
 
-_SETTINGS = ("abstain_below", "target_accuracy", "page_examples")  # change the artifact but not the run
+# They change the artifact but not the run.
+_SETTINGS = ("abstain_below", "target_accuracy", "page_examples", "seeds", "cross_validation")
 
 
 def keep_existing_model(folder: Path, info: Mapping[str, Any]) -> bool:

@@ -52,7 +52,7 @@ class PreparedData:
     Attributes:
         labels: names of the classes, by index.
         positive: index of the class whose F1 is the score; None: accuracy is the score.
-        splits: train, validation and, if there is one, test.
+        splits: train, validation (not with cross-validation) and, if there is one, test.
         fingerprints: SHA-256 of each split's texts and targets.
         data_report: findings of the data doctor, as in data_report.json.
         has_class_file: whether a class file gives the order of the classes.
@@ -103,7 +103,7 @@ class PreparedData:
         """Load what another process saved; the arrays are memory-mapped, so all processes share one copy."""
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         splits = {name: _mapped(folder, name) for name in description.pop("splits")}
-        files = {name: _records_file(folder, name) for name in splits}
+        files = {name: _records_file(folder, name) for name in ("validation", *splits)}
         records = {
             name: functools.partial(Records.load, path) for name, path in files.items() if path.exists()
         }
@@ -142,7 +142,8 @@ def prepare(
     if environment.host_rank == 0:
         _write(environment, report)
     log_findings(report)
-    records = {name: functools.partial(Records.of, data.channels[name]) for name in splits if name != "train"}
+    judged = {"validation": data.train, **data.channels} if config.cross_validation else data.channels
+    records = {name: functools.partial(Records.of, judged[name]) for name in judged if name != "train"}
     positive = positive_index(data.mapper)
     return PreparedData(
         data.labels,
@@ -187,7 +188,7 @@ class _Preparation:
         for name, files in data_files(self._config, self._environment).items():
             examples = data.channels[name]
             classes = Counter(examples.texts_by_class(data.labels))
-            if data.is_held_out and name == "train":
+            if data.is_held_out and data.validation is not None and name == "train":
                 classes.update(data.validation.texts_by_class(data.labels))
             names = [files.name_of(path) for path in files]
             found[name] = channel_understood(examples.understood, names, examples.num_empty, classes)

@@ -57,6 +57,7 @@ class Progress:
         first_step: step at which this attempt starts.
         log_every: steps between lines; 0 = a line every LOG_INTERVAL_SECONDS.
         bar: whether to draw a progress bar.
+        name: which training of the job this is; "" for the only one.
     """
 
     def __init__(
@@ -67,11 +68,14 @@ class Progress:
         *,
         log_every: int = 0,
         bar: bool = False,
+        name: str = "",
     ) -> None:
+        self._name = name
         self._log_every = log_every
         self._total = total_steps
         self._per_epoch = steps_per_epoch
-        self._bar = Bar(total=total_steps, initial=first_step, desc="training", unit="step") if bar else None
+        description = name or "training"
+        self._bar = Bar(total=total_steps, initial=first_step, desc=description, unit="step") if bar else None
         self._pending: list[StepReport] = []
         self._started = self._logged = time.monotonic()
         self._first = self._step = first_step
@@ -125,7 +129,7 @@ class Progress:
             "scaling": 1 - sum(report.mean_sync_seconds for report in reports) / seconds,
             "eta_seconds": int(rest),
         }
-        log_metrics(values)
+        log_metrics(values, self._name)
 
 
 class TextProgress:
@@ -160,14 +164,19 @@ class TextProgress:
             self._bar.close()
 
 
-def log_metrics(values: Mapping[str, float | int]) -> None:
-    """Log values for metric services."""
-    logger.info("%s", metric_line(values), extra=METRICS)
+def log_metrics(values: Mapping[str, float | int], of: str = "") -> None:
+    """Log values for metric services; see metric_line."""
+    logger.info("%s", metric_line(values, of), extra=METRICS)
 
 
-def metric_line(values: Mapping[str, float | int]) -> str:
-    """Return `name=value` pairs for the log, without exponents: regexes of metric services would cut them off."""
-    return " ".join(f"{name}={_plain(value)}" for name, value in values.items())
+def metric_line(values: Mapping[str, float | int], of: str = "") -> str:
+    """Return `name=value` pairs for the log, without exponents: regexes of metric services would cut them off.
+
+    Args:
+        of: what they are about, put before them; "" = the job's only training.
+    """
+    pairs = " ".join(f"{name}={_plain(value)}" for name, value in values.items())
+    return f"{of}: {pairs}" if of else pairs
 
 
 def _plain(value: float | int) -> str:

@@ -11,6 +11,8 @@ from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
 from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.evaluation.several_runs import SeedScores
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.floor import floor_of
 from bert_classifier.training.prepare import PreparedData
@@ -33,6 +35,8 @@ def write_reports(
     trainer: Trainer,
     evaluation: EvaluationResult,
     info: Mapping[str, Any],
+    config: TrainConfig,
+    seeds: SeedScores | None = None,
 ) -> None:
     """Write evaluation.json, the tables and report.html for the test channel, or else for validation.
 
@@ -40,6 +44,8 @@ def write_reports(
 
     Args:
         info: training.json.
+        config: of the job.
+        seeds: scores of the job's seeds; None if it has one.
     """
     history = trainer.history
     try:
@@ -58,14 +64,17 @@ def write_reports(
             ),
             data=prepared.data_report,
             understood=prepared.data_report.get("understood", {}),
-            facts=facts_of(environment, prepared, trainer, info),
+            facts=facts_of(config, environment, prepared, trainer, info),
             warnings=info["warnings"],
             floor=floor_of(trainer),
+            seeds=seeds,
             throughput=history.throughput(),
             words=ClassWords.from_json(prepared.words) if prepared.words else None,
-            is_held_out="validation" not in environment.channels,
+            is_held_out="validation" not in environment.channels and not config.cross_validation,
         )
-        context = with_occlusions(context, functools.partial(load_artifact, environment.model_dir))
+        if evaluation.channel != "validation" or evaluation.cross_validation is None:
+            # The mistakes of a cross-validation are not the exported model's.
+            context = with_occlusions(context, functools.partial(load_artifact, environment.model_dir))
         write_outputs(environment.output_dir, context)
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
         logger.warning(

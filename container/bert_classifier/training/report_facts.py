@@ -21,14 +21,19 @@ BY_HAND, AUTOMATIC, DEFAULT = (
 
 
 def facts_of(
-    environment: Environment, prepared: PreparedData, trainer: Trainer, info: Mapping[str, Any]
+    config: TrainConfig,
+    environment: Environment,
+    prepared: PreparedData,
+    trainer: Trainer,
+    info: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Return the groups of facts, in the order in which the report shows them.
 
     Args:
+        config: of the job.
         info: training.json.
     """
-    settings = _settings(trainer.config, info)
+    settings = _settings(config, info)
     return {
         ABOUT: _about(environment, prepared, info, settings),
         "Run": _run(trainer, info),
@@ -63,7 +68,12 @@ def _about(
 
 def _texts(prepared: PreparedData) -> str:
     """Return the files and how many texts and classes they have, such as "a.csv: 90 texts for training, …"."""
-    counts = [f"{len(split.targets):,} for {_PURPOSE[name]}" for name, split in prepared.splits.items()]
+    train = prepared.splits["train"]
+    counts = [
+        f"{len(split.targets):,} for {_PURPOSE[name]}"
+        for name, split in prepared.splits.items()
+        if name == "train" or split is not train  # which cross-validation judges
+    ]
     classes = counted(len(prepared.labels), "class", "classes")
     groups = prepared.data_report.get("understood", {}).get("train", {}).get("groups", [])
     names = [of_file["file"] for group in groups for of_file in group["files"]]

@@ -32,6 +32,12 @@ def sanity_warnings(trainer: Trainer, results: Mapping[str, Evaluation]) -> list
     return found or _few_texts_warnings(results, trainer.positive)
 
 
+def is_collapsed(trainer: Trainer, result: Evaluation) -> bool:
+    """Return whether a model has learned nothing: one class for all texts, or a training loss that hardly moved."""
+    is_constant = len(np.unique(result.predicted)) < min(2, len(np.unique(result.targets)))
+    return is_constant or bool(_loss_warning(last_loss(trainer.history), loss_of_guessing(trainer)))
+
+
 def last_loss(history: History) -> float | None:
     """Return the mean training loss over the last quarter of the steps; None without any."""
     first = history.start + (1 - _LAST_PART) * history.steps

@@ -39,7 +39,9 @@ class Trainer:
 
     Args:
         model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
+        validation: may be empty; nothing is evaluated then, and there are no best weights.
         positive: index of the class whose F1 is the score; None = accuracy is the score.
+        name: which training of the job this is, before its metric lines; "" for the only one.
         show_bar: whether to draw a progress bar.
         stop: checked between steps and between the micro-batches of an evaluation.
         distributed: the ranks that train together.
@@ -56,6 +58,7 @@ class Trainer:
         pad_id: int,
         device: torch.device,
         positive: int | None = None,
+        name: str = "",
         show_bar: bool = False,
         stop: StopSignal | None = None,
         distributed: DistributedContext | None = None,
@@ -67,6 +70,7 @@ class Trainer:
         self.num_classes = num_classes
         self.device = device
         self.positive = positive
+        self.name = name
         self.show_bar = show_bar
         self.stop = stop or StopSignal()
         self.distributed = distributed or DistributedContext()
@@ -110,7 +114,7 @@ class Trainer:
         """
         progress = self._progress = Progress(
             self.total_steps, self.order.steps_per_epoch, self.state.step,
-            log_every=self.config.logging_steps, bar=self.show_bar,
+            log_every=self.config.logging_steps, bar=self.show_bar, name=self.name,
         )  # fmt: skip
         self.engine.publish_all()
         try:
@@ -251,6 +255,9 @@ class Trainer:
         if step == self.state.evaluated_step or (step % interval and step != self.total_steps):
             return False
         self.settle()
+        if not len(self.validation.targets):
+            self.state.evaluated_step = step
+            return True
         started = time.monotonic()
         self._note_evaluation(self.evaluate(self.validation))
         progress.exclude(time.monotonic() - started)
@@ -269,9 +276,14 @@ class Trainer:
             if self.distributed.is_first:
                 self.best_weights = copies(self.model.state_dict())
             self.best_result = result
-        log_evaluation(state, result, self.total_steps, self.positive)
+        log_evaluation(state, result, self.total_steps, self.positive, self.name)
         if self.is_out_of_patience:
             logger.info("no improvement for %d evaluation(s): stopping early", state.evaluations_since_best)
+
+    def release(self) -> None:
+        """Free what only training needs; the weights can still be evaluated and exported."""
+        self.optimizer.state.clear()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def use_best_weights(self) -> None:
         """Load the best weights so far, if any; only the first rank has them."""

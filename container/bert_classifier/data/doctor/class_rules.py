@@ -40,7 +40,17 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
                 "Add training texts of these classes, or check that both files belong to the same data.",
                 part.places(indices),
             )
-    unseen = (counts["train"] > 0) & (counts["validation"] == 0)
+    folds = context.config.cross_validation
+    few = (counts["train"] > 0) & (counts["train"] < folds)
+    if few.any():
+        yield Finding(
+            "few_for_folds",
+            Severity.WARNING,
+            f"{_classes(few, 'has', 'have')} fewer texts than the {folds} folds of cross-validation:"
+            f" {context.named(few)}.",
+            "Each fold judges at most one of them; a class's only text is judged by a model that never saw the class.",
+        )
+    unseen = (counts["train"] > 0) & (counts.get("validation", counts["train"]) == 0)
     if unseen.any():
         yield Finding(
             "unjudged_classes",
@@ -75,8 +85,8 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
 
 
 def sizes(context: DataContext) -> Iterator[Finding]:
-    """Find a validation channel too small to compare settings."""
-    count = len(context.stats["validation"].examples)
+    """Find a validation channel, or a training channel to cross-validate, too small to compare settings."""
+    count = len(context.stats.get("validation", context.train).examples)
     if count < SMALL_VALIDATION:
         margin = 196 * (0.9 * 0.1 / count) ** 0.5  # 95 % interval of a share of 0.9, normal approximation
         yield Finding(

@@ -40,7 +40,7 @@ def examine(
     """Apply all rules to the data of a job.
 
     Args:
-        stats: of train, validation and, if there is one, test.
+        stats: of train and, if there are any, validation and test.
         labels: class names in the order of their indices.
         longest: the model's maximum number of tokens; None if unlimited.
         is_held_out: whether validation was split off train.

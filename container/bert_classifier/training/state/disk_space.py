@@ -19,6 +19,8 @@ def require_checkpoint_space(
     kept: Sequence[int] = (),
     others: int = 0,
     damaged: Mapping[str, int] = MappingProxyType({}),
+    *,
+    reserve: int = 0,
 ) -> None:
     """Refuse to start a run whose checkpoints will not fit.
 
@@ -27,11 +29,13 @@ def require_checkpoint_space(
         kept: sizes of this run's existing checkpoints, which new ones will replace.
         others: bytes of other runs' checkpoints, which stay.
         damaged: bytes of each damaged checkpoint that stays, by name.
+        reserve: checkpoints of this size to leave room for, beside this run's: those of the job's other trainings.
     Raises:
         PlatformError: with the space needed and the space free.
     """
     existing = sum(min(size, checkpoint_bytes) for size in kept[:KEEP])
-    needed, free = (KEEP + 1) * checkpoint_bytes, shutil.disk_usage(folder).free
+    number = KEEP + 1 + reserve
+    needed, free = number * checkpoint_bytes, shutil.disk_usage(folder).free
     if free < needed - existing:
         # One decimal, since "3 MB free, 3 MB needed" would be puzzling.
         staying = {
@@ -41,7 +45,7 @@ def require_checkpoint_space(
         removable = [f"the {size / 1e6:,.1f} MB of {name}" for name, size in staying.items() if size]
         or_else = f", or remove {' and '.join(removable)} there" if removable else ""
         raise PlatformError(
-            f"{folder} has {free / 1e6:,.1f} MB free, {KEEP + 1} checkpoints need {needed / 1e6:,.1f} MB"
+            f"{folder} has {free / 1e6:,.1f} MB free, {number} checkpoints need {needed / 1e6:,.1f} MB"
             f" ({existing / 1e6:,.1f} MB of them are there).",
             f"Give the job a larger volume (volume_size){or_else}.",
         )

@@ -15,7 +15,7 @@ from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.state.disk_space import require_checkpoint_space, require_model_space
 from bert_classifier.training.state.saver import CheckpointSaver
 from bert_classifier.training.state.snapshot import broadcast_checkpoint, restore, take_snapshot
-from bert_classifier.training.state.store import CheckpointStore, digest_of_fingerprint
+from bert_classifier.training.state.store import KEEP, CheckpointStore, digest_of_fingerprint
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ class CheckpointManager:
         fingerprint: of the run.
         threads: available to this rank.
         deadline: time.monotonic() at which the job's time is up.
+        has_several: whether the job trains further models.
+        first_attempt: first one at the job's first training, if this is a later one; None if this is the first.
     Attributes:
         attempts: all attempts at the run, including this one unless nothing is left to train.
     """
@@ -40,8 +42,13 @@ class CheckpointManager:
         fingerprint: Mapping[str, Any],
         threads: int,
         deadline: float = math.inf,
+        *,
+        has_several: bool = False,
+        first_attempt: Mapping[str, Any] | None = None,
     ) -> None:
         self._trainer = trainer
+        self._has_several = has_several
+        self._is_later = first_attempt is not None
         self.threads = threads
         self.fingerprint = digest_of_fingerprint(fingerprint)
         self.attempts: list[dict[str, Any]] = []
@@ -52,6 +59,8 @@ class CheckpointManager:
         checkpoint = broadcast_checkpoint(trainer.distributed, self._load(store))
         if checkpoint is not None:
             self._restore(checkpoint)
+        elif first_attempt is not None:
+            self._start_as(first_attempt)
         if not trainer.is_finished:
             self.attempts.append(self._this_attempt(environment))
             self._warn_of_differences()
@@ -99,7 +108,8 @@ class CheckpointManager:
     def _load(self, store: CheckpointStore | None) -> Checkpoint | None:
         if store is None:
             return None
-        return store.load_newest(may_be_damaged=self._trainer.config.damaged_checkpoints == "set_aside")
+        may_be_damaged = self._trainer.config.damaged_checkpoints == "set_aside"
+        return store.load_newest(may_be_damaged=may_be_damaged, warns_of_others=not self._is_later)
 
     def _require_space(self, environment: Environment, store: CheckpointStore | None) -> None:
         """Check that this attempt's files fit beside those of earlier attempts."""
@@ -112,18 +122,31 @@ class CheckpointManager:
             logits = 4 * len(self._trainer.validation.targets) * self._trainer.num_classes
             one = 2 * weights + 2 * trainable + 2 * logits
             kept, others, damaged = store.sizes_kept(), store.bytes_of_others(), store.damaged_sizes()
-            require_checkpoint_space(environment.checkpoint_dir, one, kept, others, damaged)
+            reserve = KEEP if self._has_several and not self._is_later else 0
+            require_checkpoint_space(environment.checkpoint_dir, one, kept, others, damaged, reserve=reserve)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)
         self.attempts = list(checkpoint.state["lives"])
-        if self._trainer.engine.is_reproducible:  # else the bits differ anyway
-            self.threads = use_threads(self.attempts[0]["threads"], self.threads)
+        self._use_threads_of(self.attempts[0])
         self._use_all_ranks()
-        if self._trainer.is_finished:
-            logger.info("run already finished at step %d; re-exporting the model", checkpoint.step)
-        else:
+        if not self._trainer.is_finished:
             logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
+        elif self._has_several:
+            logger.info("already finished at step %d", checkpoint.step)
+        else:
+            logger.info("run already finished at step %d; re-exporting the model", checkpoint.step)
+
+    def _start_as(self, first_attempt: Mapping[str, Any]) -> None:
+        """Begin as this training would have begun in the job's first attempt, so that it gets the same bits."""
+        if self._trainer.config.num_gradient_groups is None:
+            self._trainer.state.num_gradient_groups = first_attempt["shards"]
+        self._use_threads_of(first_attempt)
+        self._use_all_ranks()
+
+    def _use_threads_of(self, attempt: Mapping[str, Any]) -> None:
+        if self._trainer.engine.is_reproducible:  # else the bits differ anyway
+            self.threads = use_threads(attempt["threads"], self.threads)
 
     def _use_all_ranks(self) -> None:
         """Raise the number of gradient groups to the number of ranks, unless num_gradient_groups fixes it.

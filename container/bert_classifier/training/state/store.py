@@ -20,13 +20,12 @@ from bert_classifier.training.state.checkpoint import (
     read_metadata,
     write_checkpoint,
 )
+from bert_classifier.training.state.upload_markers import UPLOADED, marks_uploads, remove_upload_marker
 
 logger = logging.getLogger(__name__)
 
 KEEP = 3
-_NAME = re.compile(r"checkpoint-([0-9a-f]{12})-([0-9]{9})\.safetensors")
-_UPLOADED = ".sagemaker-uploaded"  # suffix of the marker that SageMaker's sync puts beside an uploaded file
-_UPLOADING = ".sagemaker-uploading"
+NAME = re.compile(r"checkpoint-([0-9a-f]{12})-([0-9]{9})\.safetensors")
 _ASIDE = "damaged-"  # prefix of a checkpoint that was set aside
 _MOST_NAMED = 5
 # Hyperparameters by the fields of the fingerprint that they set, where the names differ.
@@ -63,7 +62,7 @@ class CheckpointStore:
             OSError: when it cannot be written; earlier checkpoints are then untouched.
         """
         path = self._folder / f"checkpoint-{self._run}-{checkpoint.step:09d}.safetensors"
-        _remove_upload_marker(path)
+        remove_upload_marker(path)
         write_checkpoint(path, checkpoint, self._fingerprint)
         self._verified.add(path.name)
         self._unusable.pop(path.name, None)
@@ -73,11 +72,12 @@ class CheckpointStore:
             logger.warning("old checkpoints cannot be deleted: %s", error)
         return path
 
-    def load_newest(self, *, may_be_damaged: bool = False) -> Checkpoint | None:
+    def load_newest(self, *, may_be_damaged: bool = False, warns_of_others: bool = True) -> Checkpoint | None:
         """Return this run's newest intact checkpoint; None if the folder has no checkpoint of this run.
 
         Args:
             may_be_damaged: also return None if all of them are damaged; call `set_damaged_aside` before saving then.
+            warns_of_others: whether to say why the checkpoints of other runs are not used.
         Raises:
             PlatformError: when none of this run's checkpoints can be used, or, even with may_be_damaged, when one could
                 not be read: it may be intact.
@@ -96,7 +96,8 @@ class CheckpointStore:
                 return found
         if own and not (may_be_damaged and not self._has_unread()):
             raise self._none_usable()
-        self._warn_of_others()
+        if warns_of_others:
+            self._warn_of_others()
         return None
 
     def set_damaged_aside(self) -> None:
@@ -141,7 +142,7 @@ class CheckpointStore:
             PlatformError: when the folder cannot be read.
         """
         try:
-            matches = [(_NAME.fullmatch(path.name), path) for path in self._folder.iterdir()]
+            matches = [(NAME.fullmatch(path.name), path) for path in self._folder.iterdir()]
         except OSError as error:
             raise PlatformError(
                 f"The checkpoints in {self._folder} cannot be read: {error.strerror}.",
@@ -171,18 +172,18 @@ class CheckpointStore:
         ranked = self._ranked()
         verified = [(step, path.name) for step, path in ranked if path.name in self._verified]
         names = {path.name for path in self._folder.iterdir()}
-        if any(name.endswith((_UPLOADED, _UPLOADING)) for name in names):
-            verified = [(step, name) for step, name in verified if name + _UPLOADED in names]
+        if marks_uploads(names):
+            verified = [(step, name) for step, name in verified if name + UPLOADED in names]
         for step, path in ranked[KEEP:]:
             if any(newer > step for newer, _ in verified):
-                _delete(path)
+                delete(path)
 
     def _set_aside(self, path: Path) -> None:
         numbers = itertools.chain([""], (f"{number}-" for number in itertools.count(2)))
         targets = (path.with_name(f"{_ASIDE}{number}{path.name}") for number in numbers)
         target = next(target for target in targets if not os.path.lexists(target))
         path.rename(target)
-        _remove_upload_marker(path)
+        remove_upload_marker(path)
         self._unusable.pop(path.name, None)
         logger.warning(
             "damaged checkpoint %s renamed to %s: the run starts at step 0", path.name, target.name
@@ -217,7 +218,7 @@ class CheckpointStore:
                 self._difference(others[-1][1]),
             )
         try:
-            below = sorted(path for path in self._folder.glob("*/*") if _NAME.fullmatch(path.name))
+            below = sorted(path for path in self._folder.glob("*/*") if NAME.fullmatch(path.name))
         except OSError as error:
             logger.warning("not all folders in %s can be read: %s", self._folder, error)
             return
@@ -264,14 +265,9 @@ def _size(path: Path) -> int:
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
-def _delete(path: Path) -> None:
+def delete(path: Path) -> None:
     """Delete a checkpoint; a failure costs only disk space."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         logger.warning("old checkpoint %s cannot be deleted: %s", path.name, error.strerror)
-
-
-def _remove_upload_marker(path: Path) -> None:
-    """Remove the marker that a file of this name was uploaded to S3: the next file of that name has not been."""
-    path.with_name(path.name + _UPLOADED).unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""Hyperparameters that contradict each other. Standard library only."""
+
+from collections.abc import Mapping
+
+
+def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with valid hyperparameters together.
+
+    Args:
+        values: those given, by name.
+        written: how each name was written.
+    """
+    found = []
+    pair = [n for n in ("per_device_batch_size", "gradient_accumulation_steps") if n in values]
+    if pair and "global_batch_size" in values:
+        found.append(f"global_batch_size and {pair[0]} both set the batch: give one of the two forms")
+    elif pair == ["gradient_accumulation_steps"]:
+        found.append(
+            "gradient_accumulation_steps needs per_device_batch_size (global_batch_size alone needs neither)"
+        )
+    if "abstain_below" in values and "target_accuracy" in values:
+        found.append("abstain_below and target_accuracy both say when to abstain: give one of the two")
+    budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length", 256)
+    if isinstance(budget, int) and isinstance(length, int) and budget < length:
+        found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
+    if values.get("reproducible") == "false" and "num_gradient_groups" in values:
+        groups = written["num_gradient_groups"]
+        found.append(f"{groups} implies reproducible=true: leave one of the two out")
+    found += _unsuitable_for_cross_validation(values)
+    alone = [n for n in ("window_overlap", "max_windows") if n in values]
+    if alone and values.get("truncation") != "windows":
+        found.append(f"{alone[0]} needs truncation=windows")
+    return found
+
+
+def _unsuitable_for_cross_validation(values: Mapping[str, object]) -> list[str]:
+    """Return what contradicts cross_validation, whose exported model has no validation texts of its own."""
+    if not values.get("cross_validation"):
+        return []
+    if values["cross_validation"] == 1:
+        return ["cross_validation=1 leaves nothing to train on: give 2 to 20, or 0 for a hold-out"]
+    others = ("early_stopping_patience", "eval_steps", "validation_split", "validation_file")
+    needing = [name for name in others if values.get(name)]
+    needing += ["keep_weights=best"] if values.get("keep_weights") == "best" else []
+    seeds = values.get("seeds")
+    needing += [f"seeds={seeds}"] if isinstance(seeds, int) and seeds > 1 else []
+    if not needing:
+        return []
+    return [
+        f"cross_validation trains the model on all texts, so no validation texts are left for {', '.join(needing)}:"
+        " leave one of the two out"
+    ]

@@ -1,0 +1,214 @@
+"""What one rank's training becomes: evaluated, exported as the artifact, verified, reported."""
+
+import dataclasses
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from bert_classifier import __version__
+from bert_classifier.artifact.artifact import CLASS_FILE, TRAINING_LABELS, load_artifact, save_artifact
+from bert_classifier.artifact.provenance import true_settings
+from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.encoding.text_encoder import CUT_SETTINGS
+from bert_classifier.errors import PlatformError
+from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.result import EvaluationResult, assess
+from bert_classifier.evaluation.several_runs import CrossValidation, SeedScores
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.forward import logits_of
+from bert_classifier.training.existing_model import keep_existing_model
+from bert_classifier.training.exported_weights import ExportedWeights
+from bert_classifier.training.page_examples import choose_examples, log_examples
+from bert_classifier.training.prepare import PreparedData
+from bert_classifier.training.report import log_scores, remove_reports, write_reports
+from bert_classifier.training.sanity_checks import sanity_warnings
+from bert_classifier.training.state.manager import CheckpointManager
+from bert_classifier.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+_PROBES = 8  # windows for which the saved model must give the logits of the model in memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One rank's parts of a training, and what they write if its model is the job's.
+
+    Attributes:
+        config: of the job; the trainer's own may differ from it in the seed.
+        prepared: the job's data: what the exported model is trained and evaluated on.
+        run: 12 hexadecimal digits that identify the job's (first) run.
+        validation: what stands for the evaluation of the exported weights on validation, where it has none of its own.
+        seeds: scores of the job's seeds; None if it has one.
+        cross_validation: how `validation` was made; None without cross-validation.
+        is_whole: whether all trainings of the job are done.
+        results: evaluations of the exported weights by channel, as far as they are done.
+    """
+
+    config: TrainConfig
+    environment: Environment
+    prepared: PreparedData
+    model: transformers.PreTrainedModel
+    tokenizer: Any
+    trainer: Trainer
+    manager: CheckpointManager
+    encoder: Mapping[str, Any]
+    run: str
+    validation: Evaluation | None = None
+    seeds: SeedScores | None = None
+    cross_validation: CrossValidation | None = None
+    is_whole: bool = True
+    results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
+
+    @property
+    def exported(self) -> ExportedWeights:
+        """The weights to export."""
+        return ExportedWeights(self.trainer)
+
+    @property
+    def evaluated_channels(self) -> list[str]:
+        """Validation and, if there is one, test."""
+        return [name for name in self.prepared.splits if name != "train"]
+
+    def evaluate(self) -> None:
+        """Evaluate the weights to export, which must be loaded, on validation and test.
+
+        Raises:
+            Stopped: after a stop signal; `results` then holds the finished channels.
+        """
+        known = {"validation": self.validation or self.exported.result}
+        for name in self.evaluated_channels:
+            self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
+
+    def assess(self) -> EvaluationResult | None:
+        """Return the result for the weights to export, calibrated on validation; None if validation is not done."""
+        validation = self.results.get("validation") or self.validation or self.exported.result
+        if validation is None:
+            return None
+        config, results = self.config, {**self.results, "validation": validation}
+        evaluation = assess(
+            results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy
+        )
+        return dataclasses.replace(evaluation, cross_validation=self.cross_validation)
+
+    def export(self, evaluation: EvaluationResult | None) -> None:
+        """Save the current model as the artifact."""
+        info = self.describe(evaluation)
+        if self.config.page_examples:
+            log_examples(info["page_examples"], self.config.page_examples)
+        self.trainer.model.to("cpu")
+        remove_reports(self.environment)
+        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
+
+    def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
+        """Return the content of training.json."""
+        state, config = self.trainer.state, self.config
+        return {
+            **{name: getattr(config, name) for name in CUT_SETTINGS},
+            "temperature": evaluation.temperature.value if evaluation else 1.0,
+            "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
+            **({"guarantee": evaluation.guarantee.facts} if evaluation and evaluation.guarantee else {}),
+            "is_complete": self._is_complete,
+            "run_fingerprint": self.run,
+            "steps": state.step,
+            "best_step": state.best_step,
+            "kept_step": self.exported.step,
+            "metrics": evaluation.summaries if evaluation else {},
+            **({"seeds": self.seeds.facts} if self.seeds else {}),
+            **({"cross_validation": self.cross_validation.facts} if self.cross_validation else {}),
+            "precision": self.trainer.precision,
+            "reproducible": self.trainer.engine.is_reproducible,
+            "token_budget": state.token_budget,
+            "warnings": self._warnings(evaluation) if evaluation else [],
+            "encoder": dict(self.encoder),
+            "hyperparameters": true_settings(self.hyperparameters, self.encoder),
+            "automatic_hyperparameters": list(self.trainer.recipe.automatic),
+            **self._page_examples(),
+            "classes_from": CLASS_FILE if self.prepared.has_class_file else TRAINING_LABELS,
+            "data": {
+                "train_texts": len(self.prepared.splits["train"].targets),
+                "train_sha256": self.prepared.fingerprints["train"],
+                "validation_sha256": self.prepared.fingerprints["validation"],
+                **({"columns": self.prepared.columns} if self.prepared.columns else {}),
+            },
+            "lives": self.manager.attempts,
+            "versions": {
+                "bert_classifier": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
+        }
+
+    @property
+    def _is_complete(self) -> bool:
+        is_evaluated = set(self.results) == set(self.evaluated_channels)
+        return self.is_whole and self.trainer.is_finished and is_evaluated
+
+    def _page_examples(self) -> dict[str, list[str]]:
+        """Return the field for the texts that the server's page may show; none unless the job asks for them."""
+        most = self.config.page_examples
+        if not most:
+            return {}
+        texts = self.prepared.records["validation"]().texts
+        return {"page_examples": choose_examples(texts, self.prepared.splits["validation"].targets, most)}
+
+    def _warnings(self, evaluation: EvaluationResult) -> list[str]:
+        return [*sanity_warnings(self.trainer, evaluation.results), *evaluation.warnings]
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The settings with automatic values filled in; a batch size per device stays as it was set."""
+        recipe = self.trainer.recipe
+        chosen = {name: getattr(recipe, name) for name in recipe.automatic}
+        return {**self.config.recorded(), **chosen}
+
+    def export_early(self) -> None:
+        """Export the model so far, unless the folder already holds a complete model."""
+        if not keep_existing_model(self.environment.model_dir, self.describe(None)):
+            self.exported.load()
+            evaluation = self.assess()
+            self.export(evaluation)
+            self.exported.log(self.validation)
+            warn(evaluation.warnings if evaluation else ())
+
+    def verify_artifact(self) -> None:
+        """Load the saved model and compare its logits with those of the model in memory.
+
+        Raises:
+            PlatformError: when they differ, since the disk then altered the files.
+        """
+        split, folder = self.prepared.splits["validation"], self.environment.model_dir
+        windows = np.arange(min(_PROBES, len(split.targets)))  # there are at least as many windows as texts
+        input_ids, mask = pad(split.encoded, windows, self.trainer.forward.pad_id)
+        saved = load_artifact(folder).model
+        with torch.inference_mode():
+            ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (self.model, saved))
+        if not torch.equal(ours, theirs):
+            raise PlatformError(
+                f"The model read back from {folder} gives other logits than the one in memory.",
+                "Start the job again; if it happens again, use another instance.",
+            )
+
+    def report(self, evaluation: EvaluationResult) -> None:
+        """Log scores and warnings, and write the reports."""
+        several = self.seeds or self.cross_validation
+        if several is not None:
+            logger.info("%s", several.sentence)
+        self.exported.log(evaluation.results["validation"])
+        log_scores(evaluation)
+        info = self.describe(evaluation)
+        warn(info["warnings"])
+        write_reports(self.environment, self.prepared, self.trainer, evaluation, info, self.config, self.seeds)
+
+
+def warn(sentences: Sequence[str]) -> None:
+    """Log sentences as warnings."""
+    for sentence in sentences:
+        logger.warning("%s", sentence)
