@@ -12,14 +12,16 @@ HEAD = "attempt  signal   exit code  ranks  phase       from step  reached step 
 _STEP = re.compile(r" step=(\d+) total_steps=(\d+) ")
 _EVALUATED = re.compile(r" step=(\d+) eval_loss=")
 _RESUMED = re.compile(r"(?i)resuming from step (\d+)|(finished) at step (\d+)")
+_NEXT = re.compile(r" INFO (?:seed|fold) \d+ of \d+ begins$")
 _EXIT_CODES = {"SIGKILL": {-signal.SIGKILL}, "SIGTERM": {STOPPED, -signal.SIGTERM}}
 
 
 @dataclasses.dataclass
 class Progress:
-    """How far an attempt has come.
+    """How far an attempt has come. Steps are those of all trainings of the job, one after the other.
 
     Attributes:
+        before: steps of the trainings before the one in progress.
         resumed_from: step of the restored checkpoint; 0 = none.
         step: last completed step.
         evaluated: steps after which this attempt evaluated.
@@ -27,6 +29,7 @@ class Progress:
         is_finished: whether no step was left when it started.
     """
 
+    before: int = 0
     resumed_from: int = 0
     step: int = 0
     total_steps: int = 0
@@ -37,12 +40,15 @@ class Progress:
     def read_line(self, line: str) -> None:
         """Update from one line of the log."""
         if found := _STEP.search(line):
-            self.step, self.total_steps, self.has_trained = int(found[1]), int(found[2]), True
+            self.step, self.total_steps, self.has_trained = self.before + int(found[1]), int(found[2]), True
         elif found := _EVALUATED.search(line):
-            self.evaluated.append(int(found[1]))
+            self.evaluated.append(self.before + int(found[1]))
         elif found := _RESUMED.search(line):
-            self.resumed_from = self.step = int(found[1] or found[3])
+            self.step = self.before + int(found[1] or found[3])
+            self.resumed_from = self.resumed_from if self.has_trained else self.step
             self.is_finished = bool(found[2])
+        elif _NEXT.search(line):
+            self.before, self.is_finished = self.step, False
 
     def phase(self, undisturbed: "Progress") -> str:
         """Return what the program is doing, judged by when the undisturbed run evaluated and ended."""

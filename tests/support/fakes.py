@@ -115,6 +115,15 @@ def empty_train_channel(root: Path) -> Path:
     return train
 
 
+def remove_channel(root: Path, name: str) -> None:
+    """Remove a channel from a picture of /opt/ml."""
+    path = root / "input" / "config" / "inputdataconfig.json"
+    channels = json.loads(path.read_text(encoding="utf-8"))
+    del channels[name]
+    path.write_text(json.dumps(channels), encoding="utf-8")
+    shutil.rmtree(root / "input" / "data" / name)
+
+
 def _write_job_description(folder: Path, hyperparameters: Mapping[str, str]) -> None:
     channels = ("train", "validation", "test", "model", "class")
     files = {

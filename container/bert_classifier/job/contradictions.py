@@ -38,7 +38,7 @@ def _unsuitable_for_cross_validation(values: Mapping[str, object]) -> list[str]:
     if not values.get("cross_validation"):
         return []
     if values["cross_validation"] == 1:
-        return ["cross_validation=1 leaves nothing to train on: give 2 to 20, or 0 for a hold-out"]
+        return ["with cross_validation=1 nothing is left to train on: give 2 to 20, or 0 for a hold-out"]
     others = ("early_stopping_patience", "eval_steps", "validation_split", "validation_file")
     needing = [name for name in others if values.get(name)]
     needing += ["keep_weights=best"] if values.get("keep_weights") == "best" else []
@@ -47,6 +47,6 @@ def _unsuitable_for_cross_validation(values: Mapping[str, object]) -> list[str]:
     if not needing:
         return []
     return [
-        f"cross_validation trains the model on all texts, so no validation texts are left for {', '.join(needing)}:"
-        " leave one of the two out"
+        f"with cross_validation the model is trained on all texts, so none are left for {', '.join(needing)}: leave one"
+        " of the two out"
     ]
