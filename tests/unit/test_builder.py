@@ -39,6 +39,7 @@ def test_channels_become_parts_of_the_data(tmp_path):
     assert list(data.labels) == ["Fruit", "Water"]
     assert list(data.train.texts) == ["apple", "river", "cherry", "ocean", "lemon", "lake"]
     assert data.train.targets.tolist() == [0, 1, 0, 1, 0, 1]
+    assert data.validation is not None
     assert (list(data.validation.texts), data.validation.targets.tolist()) == (["sea"], [1])
     assert data.test is not None
     assert (list(data.test.texts), data.test.targets.tolist()) == (["pear", "pond"], [0, 1])
@@ -53,6 +54,7 @@ def test_one_file_of_a_channel_can_be_named(tmp_path):
     )
     data = build_data(TrainConfig(train_file="b.csv", validation_file="y.csv"), environment)
     assert list(data.train.texts) == ["only", "these"]
+    assert data.validation is not None
     assert list(data.validation.texts) == ["right"]
 
 
@@ -63,10 +65,26 @@ def test_without_validation_a_part_of_train_is_held_out(tmp_path, caplog):
     for seed in (1, 1, 2):
         with caplog.at_level(logging.INFO, logger="bert_classifier"):
             data = build_data(TrainConfig(validation_split=0.25, seed=seed), environment)
+        assert data.validation is not None
         assert (len(data.train), len(data.validation), data.test) == (15, 5, None)
         parts.append((data.train.fingerprint(), data.validation.fingerprint()))
     assert parts[0] == parts[1] != parts[2]
     assert "no validation channel: holding out 5 texts of train" in caplog.text
+
+
+def test_with_cross_validation_nothing_is_held_out(tmp_path, caplog):
+    """All texts are trained on; more than a fold can pay for are warned of, far more refused."""
+    config = TrainConfig(cross_validation=5)
+    data = build_data(config, environment_of(tmp_path / "few", train={"a.csv": ROWS * 4}))
+    assert (len(data.train), data.validation, data.is_held_out) == (20, None, False)
+    assert caplog.text == ""
+    build_data(config, environment_of(tmp_path / "many", train={"a.csv": ROWS * 601}))
+    assert "cross_validation=5 trains 6 models on 3,005 texts" in caplog.text
+    with pytest.raises(
+        UserError, match=r"on 10,005 texts, one after the other; it is for up to 10,000"
+    ) as error:
+        build_data(config, environment_of(tmp_path / "too_many", train={"a.csv": ROWS * 2001}))
+    assert_clear(error.value)
 
 
 def test_labels_are_learnt_without_a_class_file(tmp_path):

@@ -205,7 +205,9 @@ class Job:
         log_scores(evaluation)
         info = self.describe(evaluation)
         warn(info["warnings"])
-        write_reports(self.environment, self.prepared, self.trainer, evaluation, info, self.config, self.seeds)
+        write_reports(
+            self.environment, self.prepared, self.trainer, evaluation, info, self.config, self.seeds
+        )
 
 
 def warn(sentences: Sequence[str]) -> None:

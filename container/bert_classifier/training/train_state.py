@@ -1,6 +1,9 @@
-"""The state of a run that its checkpoints record, besides tensors."""
+"""The state of a run that its checkpoints record, besides tensors; and copies of those."""
 
 import dataclasses
+from collections.abc import Mapping
+
+import torch
 
 
 @dataclasses.dataclass
@@ -20,3 +23,8 @@ class TrainState:
     best_score: float | None = None
     best_loss: float | None = None
     evaluations_since_best: int = 0
+
+
+def copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return copies on the CPU that later steps do not change."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ from bert_classifier.training.signals import Stopped, StopSignal
 from bert_classifier.training.state.saver import CheckpointSaver
 from bert_classifier.training.timing import WorkTimer
 from bert_classifier.training.token_budget import choose_token_budget
-from bert_classifier.training.train_state import TrainState
+from bert_classifier.training.train_state import TrainState, copies
 
 logger = logging.getLogger(__name__)
 
@@ -289,8 +288,3 @@ class Trainer:
         """Load the best weights so far, if any; only the first rank has them."""
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
-
-
-def copies(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return copies on the CPU that later steps do not change."""
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

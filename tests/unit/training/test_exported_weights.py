@@ -11,7 +11,8 @@ import torch
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.training.exported_weights import ExportedWeights, resolve_keep_weights
 from bert_classifier.training.state.snapshot import restore, take_snapshot
-from bert_classifier.training.trainer import Trainer, copies
+from bert_classifier.training.train_state import copies
+from bert_classifier.training.trainer import Trainer
 from support.toy_trainer import make_trainer
 
 # So high a rate that the run gets worse at its end.

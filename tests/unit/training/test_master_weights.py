@@ -15,7 +15,8 @@ from torch.nn import functional
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.master_weights import MasterWeights
 from bert_classifier.training.state.snapshot import restore, take_snapshot
-from bert_classifier.training.trainer import Trainer, copies
+from bert_classifier.training.train_state import copies
+from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES, make_ml_root
 from support.toy_trainer import CLASSES, make_trainer
 from support.train_process import train_in_process

@@ -12,7 +12,8 @@ import torch
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
 from bert_classifier.training.optimizer import build_optimizer, learning_rate_factor
-from bert_classifier.training.trainer import Trainer, copies
+from bert_classifier.training.train_state import copies
+from bert_classifier.training.trainer import Trainer
 from support.clear_text import assert_clear
 from support.toy_trainer import make_trainer
 

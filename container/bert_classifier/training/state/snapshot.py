@@ -12,8 +12,8 @@ from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
 from bert_classifier.training.state.checkpoint import Checkpoint
-from bert_classifier.training.train_state import TrainState
-from bert_classifier.training.trainer import Trainer, copies
+from bert_classifier.training.train_state import TrainState, copies
+from bert_classifier.training.trainer import Trainer
 
 _RECORDED_AS = {"num_gradient_groups": "num_shards"}  # names in checkpoints
 
