@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from bert_classifier.evaluation.floor import Floor, FloorScore
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.several_runs import CrossValidation
+from bert_classifier.training.floor import note_floor
 from bert_classifier.training.folds import (
     assign_folds,
     fold_of,
@@ -42,6 +44,7 @@ class CrossValidationSeries(FurtherTrainings):
         # float32 (texts, classes) of the folds that are done, bool (texts,)
         self._logits = np.zeros((len(self._targets), len(self._prepared.labels)), dtype=np.float32)
         self._is_judged = np.zeros(len(self._targets), dtype=bool)
+        self._floors: list[dict[str, Any] | None] = []  # of the folds that are done
         self._main: Job | None = None
 
     def train(self) -> Job:
@@ -58,6 +61,7 @@ class CrossValidationSeries(FurtherTrainings):
             self._judge(fold, main)
             self._files.prune()
             self._close()
+        main.trainer.history.floor = self._pooled_floor()
         return self._judged(main)
 
     def so_far(self) -> Job | None:
@@ -83,13 +87,15 @@ class CrossValidationSeries(FurtherTrainings):
         self._files.replaces(key, result.state["run"])
         self._logits[is_judged] = result.tensors["logits"].numpy()
         self._is_judged |= is_judged
+        self._floors.append(result.state["floor"])
 
     def _train_fold(self, training: Training) -> Checkpoint:
         job = self._open(self._opener.build(training))
-        job.manager.fit()
         trainer = job.trainer
+        note_floor(trainer, training.data.splits)
+        job.manager.fit()
         evaluation = job.exported.result or trainer.evaluate(trainer.validation)
-        state = {"step": trainer.state.step, "run": job.manager.fingerprint}
+        state = {"step": trainer.state.step, "run": job.manager.fingerprint, "floor": trainer.history.floor}
         return Checkpoint(0, state, {"logits": torch.from_numpy(np.ascontiguousarray(evaluation.logits))})
 
     def _shared_result(self, key: dict[str, Any], is_judged: np.ndarray) -> Checkpoint | None:
@@ -101,6 +107,21 @@ class CrossValidationSeries(FurtherTrainings):
         logits = found.tensors["logits"] if found else torch.from_numpy(self._logits[is_judged])
         distributed.broadcast([logits])
         return Checkpoint(0, state, {"logits": logits})
+
+    def _pooled_floor(self) -> dict[str, Any] | None:
+        """Return the floor on the folds' texts together, each predicted by one that has not seen it; JSON values."""
+        floors = [Floor.from_json(floor) for floor in self._floors if floor is not None]
+        if len(floors) < self._folds:
+            return None
+        scores = [floor.channels["validation"] for floor in floors]
+        indices = [np.flatnonzero(self._fold == fold)[score.indices] for fold, score in enumerate(scores)]
+        predicted = np.concatenate([score.predicted for score in scores]).astype(np.int64)
+        texts = np.concatenate(indices)
+        order = np.argsort(texts)
+        texts, classes = texts[order], self._logits.shape[1]
+        score = FloorScore.of(texts, predicted[order], self._targets[texts], classes)
+        seconds = sum(floor.seconds for floor in floors)
+        return Floor(floors[0].trained_on, seconds, {"validation": score}).as_json()
 
     def _judged(self, job: Job) -> Job:
         """Return the job with the evaluation of all texts that were judged; as it is if none was."""

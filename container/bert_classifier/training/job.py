@@ -24,6 +24,7 @@ from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.forward import logits_of
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
+from bert_classifier.training.floor import floor_of
 from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
@@ -120,6 +121,7 @@ class Job:
             "best_step": state.best_step,
             "kept_step": self.exported.step,
             "metrics": evaluation.summaries if evaluation else {},
+            **({"floor": floor.facts} if (floor := floor_of(self.trainer)) else {}),
             **({"seeds": self.seeds.facts} if self.seeds else {}),
             **({"cross_validation": self.cross_validation.facts} if self.cross_validation else {}),
             "precision": self.trainer.precision,

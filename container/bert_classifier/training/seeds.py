@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_classifier.evaluation.several_runs import SeedScore, SeedScores
 from bert_classifier.training.batching import derive_seed
+from bert_classifier.training.floor import note_floor
 from bert_classifier.training.job import Job
 from bert_classifier.training.opening import Opener, Training
 from bert_classifier.training.sanity_checks import is_collapsed
@@ -39,6 +40,7 @@ class SeedSeries(FurtherTrainings):
         self._results: dict[int, dict[str, Any]] = {}  # by number of the training
         self._best: Job | None = None
         self._best_number: int | None = None
+        self._floor: dict[str, Any] | None = None
 
     def train(self) -> Job:
         """Train with each seed; see Series."""
@@ -53,7 +55,12 @@ class SeedSeries(FurtherTrainings):
                 logger.info("%s finished at step %d; its result is kept", training.name, result["step"])
                 self._files.replaces(training.key, result["run"])
                 continue
-            self._open(first if number == 0 else self._opener.build(training)).manager.fit()
+            job = self._open(first if number == 0 else self._opener.build(training))
+            job.trainer.history.floor = job.trainer.history.floor or self._floor  # no seed changes it
+            note_floor(job.trainer, self._opener.prepared.splits)
+            self._floor = job.trainer.history.floor
+            job.manager.fit()
+            del job
             self._note(number)
             self._close()
         self._files.prune()
@@ -76,7 +83,8 @@ class SeedSeries(FurtherTrainings):
         shared = self._opener.distributed.all_gather_json(found)[0]
         self._results = {int(number): result for number, result in shared.items()}
         if self._results:
-            self._first_attempt = self._results[min(self._results)]["attempt"]
+            any_result = self._results[min(self._results)]
+            self._first_attempt, self._floor = any_result["attempt"], any_result["floor"]
 
     def _note(self, number: int) -> None:
         """Record the result of the current training, which is finished, and keep the better one of it and the best."""
@@ -128,6 +136,7 @@ def _result_of(job: Job) -> dict[str, Any]:
         "is_collapsed": is_collapsed(trainer, evaluation),
         "run": job.manager.fingerprint,
         "attempt": job.manager.attempts[0],
+        "floor": trainer.history.floor,
     }
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from bert_classifier.training.floor import note_floor
 from bert_classifier.training.job import Job
 from bert_classifier.training.opening import Built, Opener, Training
 from bert_classifier.training.state.results import ResultFiles
@@ -54,6 +55,7 @@ class SingleTraining(Series):
         """Train; see Series."""
         opener = self._opener
         self.current = opener.open(opener.build(Training(opener.config, opener.prepared)))
+        note_floor(self.current.trainer, opener.prepared.splits)
         self.current.manager.fit()
         return self.current
 
