@@ -22,9 +22,9 @@ from bert_classifier.evaluation.several_runs import CrossValidation, SeedScores
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.forward import logits_of
+from bert_classifier.training.closing import log_so_far, quality_facts
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
-from bert_classifier.training.floor import floor_of
 from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
@@ -121,7 +121,7 @@ class Job:
             "best_step": state.best_step,
             "kept_step": self.exported.step,
             "metrics": evaluation.summaries if evaluation else {},
-            **({"floor": floor.facts} if (floor := floor_of(self.trainer)) else {}),
+            **quality_facts(self.environment, self.prepared, evaluation, self.trainer),
             **({"seeds": self.seeds.facts} if self.seeds else {}),
             **({"cross_validation": self.cross_validation.facts} if self.cross_validation else {}),
             "precision": self.trainer.precision,
@@ -178,6 +178,7 @@ class Job:
             evaluation = self.assess()
             self.export(evaluation)
             self.exported.log(self.validation)
+            log_so_far(self.environment, self.prepared, evaluation, self.trainer)
             warn(evaluation.warnings if evaluation else ())
 
     def verify_artifact(self) -> None:

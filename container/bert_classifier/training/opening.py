@@ -161,6 +161,5 @@ def _log_plan(trainer: Trainer, threads: int) -> None:
     )  # fmt: skip
     if trainer.recipe.automatic:
         logger.info("%s", trainer.recipe.description(trainer.total_steps))
-    advice = advise(trainer.recipe, trainer.model, trainer.train.encoded, ranks=trainer.distributed.size)
     if trainer.device.type == "cuda":
-        warn(advice)
+        warn(advise(trainer.recipe, trainer.model, trainer.train.encoded, ranks=trainer.distributed.size))

@@ -1,11 +1,9 @@
 """One rank's work: train the job's models, evaluate and export the best, report."""
 
-import logging
-import time
-
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.training.closing import log_closing
 from bert_classifier.training.cross_validation import CrossValidationSeries
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.opening import Opener
@@ -13,8 +11,6 @@ from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.seeds import SeedSeries
 from bert_classifier.training.series import Series, SingleTraining
 from bert_classifier.training.signals import Stopped, StopSignal
-
-logger = logging.getLogger(__name__)
 
 
 def run(
@@ -50,7 +46,7 @@ def run(
         job.export(evaluation)
         job.verify_artifact()
         job.report(evaluation)
-        logger.info("done in %.0f s: %s", time.monotonic() - started, environment.model_dir)
+        log_closing(environment, job.prepared, evaluation, job.trainer, started)
     distributed.leave()
 
 

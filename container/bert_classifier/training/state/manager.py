@@ -85,7 +85,8 @@ class CheckpointManager:
         step, total = self._trainer.state.step, self._trainer.total_steps
         if step and not self._trainer.is_finished:
             self._saver.save_now(step)
-        logger.info("%s", self._standing(step, total))
+        name = self._trainer.name
+        logger.info("%s%s", f"{name}: " if name else "", self._standing(step, total))
 
     def _standing(self, step: int, total: int) -> str:
         if not step:
