@@ -47,19 +47,22 @@ def test_no_line_is_torn(tmp_path, columns, ranks):
     assert information["headline"] in (root / "model" / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_ctrl_c_tells_where_the_run_stands(tmp_path, ranks):
+@pytest.mark.parametrize(("ranks", "is_saved"), [(1, True), (2, True), (1, False)])
+def test_ctrl_c_tells_where_the_run_stands(tmp_path, ranks, is_saved):
     """In the middle: what is saved, and which model is there; no traceback, nothing torn."""
     settings = {**SETTINGS, "num_train_epochs": "300", "processes_per_host": str(ranks)}
     root = make_ml_root(tmp_path / "ml", hyperparameters=settings)
-    (root / "checkpoints").mkdir()
+    if is_saved:
+        (root / "checkpoints").mkdir()
     code, written = train_at_terminal(root, 300, stop_at="best so far)", environ=TERMINAL)
     screen = screen_of(written, 300)
     assert code == 143, "\n".join(screen)
     lines = logged([line for line in screen if line != "^C"])
     standing = [line for line in lines if line.startswith("stopped at step ")]
     assert len(standing) == 1
-    assert standing[0].endswith(", which is saved: the same job goes on from there")
+    saved = "is saved: the same job goes on from there"
+    assert standing[0].endswith(saved if is_saved else "is not saved: there is no checkpoint folder")
+    assert sum(line.startswith("checkpoint at ") for line in lines) == is_saved
     assert f"the model so far is in {root / 'model'}" in lines
     assert lines[-1] == "stopped by SIGINT"
     assert "Traceback" not in written

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from bert_classifier.errors import PlatformError, remedy_for
+from bert_classifier.log import METRICS
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.state.store import CheckpointStore
 
@@ -116,12 +117,14 @@ class CheckpointSaver:
         assert self._store is not None
         started, worked = time.monotonic(), time.thread_time()
         size = self._store.save(checkpoint).stat().st_size
+        is_first = self._saved_step < 0
         self._saved_step = checkpoint.step
         self._cost = blocked + time.thread_time() - worked
         logger.info(
             "checkpoint at step %d: %.1f MB in %.1f s, training waited %.2f s; an interruption costs at most the next"
             " %.0f s",
             checkpoint.step, size / 1e6, time.monotonic() - started, blocked, self._seconds_between(),
+            extra=None if is_first else METRICS,  # a person needs to read it once
         )  # fmt: skip
 
     def _failure(self) -> Exception:
