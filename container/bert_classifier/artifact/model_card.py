@@ -83,8 +83,9 @@ def _promise(guarantee: Mapping[str, Any]) -> str:
     target, threshold = guarantee["target_accuracy"], guarantee["threshold"]
     if threshold is None:
         return f"\n\n`target_accuracy={target:g}` cannot be guaranteed: every text gets a label."
+    which = f" with a probability of {threshold:g} or more" if threshold else ""
     return (
-        f"\n\nOn texts like those of validation, at least {100 * target:g} % of the labels with a probability of"
-        f" {threshold:g} or more are right, with {100 * guarantee['confidence']:g} % confidence. On validation,"
-        f" {guarantee['right']:,} of {guarantee['answered']:,} were, for {guarantee['validation_texts']:,} texts."
+        f"\n\nOn texts like those of validation, at least {100 * target:g} % of the labels{which} are right, with"
+        f" {100 * guarantee['confidence']:g} % confidence. On validation, {guarantee['right']:,} of the"
+        f" {guarantee['answered']:,} labels that {guarantee['validation_texts']:,} texts got were right."
     )

@@ -80,7 +80,9 @@ def test_it_says_how_good_the_model_is():
         "at least 90 % of the labels with a probability of 0.75 or more are right, with 95 % confidence."
         in card
     )
-    assert "On validation, 44 of 45 were, for 60 texts." in card
+    assert "On validation, 44 of the 45 labels that 60 texts got were right." in card
+    every = model_card({"truncation": "head", "headline": told, "guarantee": {**guarantee, "threshold": 0.0}})
+    assert "at least 90 % of the labels are right, with 95 % confidence." in every
     without = model_card(
         {"truncation": "head", "headline": told, "guarantee": {**guarantee, "threshold": None}}
     )
