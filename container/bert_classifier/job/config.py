@@ -42,6 +42,7 @@ _LATER = (
     "page_examples",
     "seeds",
     "cross_validation",
+    "head_init",
 )  # settings that did not exist in the first version
 
 
@@ -86,6 +87,10 @@ class TrainConfig:
         "auto", ("auto", "fp32", "bf16", "fp16"),
         "Arithmetic; auto = bf16 or fp16 depending on the GPU, fp32 on a CPU.")
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
+    head_init: str = choice(
+        "random", ("random", "logistic_regression"),
+        "Where the last layer starts; logistic_regression = as one, weakly fitted (C = 0.01) on the frozen encoder: "
+        "helps with few training texts.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
     early_stopping_patience: int = integer(

@@ -1,11 +1,15 @@
-"""Detect a model that has learned nothing by comparing its loss and scores with guessing."""
+"""Detect a model that has learned nothing, or less than a logistic regression on the frozen encoder."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
+from bert_classifier.evaluation.floor import FloorComparison
 from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, chance_of_at_least
+from bert_classifier.training.floor import floor_of
 from bert_classifier.training.history import History
+from bert_classifier.training.recipe import LEAST_STEPS, choose_recipe
 from bert_classifier.training.trainer import Trainer
 
 # Fractions of the loss of guessing: above the first, hardly anything was learned; below the second, the model
@@ -15,27 +19,31 @@ _MEMORIZED = 0.25
 _CHANCE = 0.025  # significance level for beating a constant answer
 _FEW_TEXTS = 30  # a smaller channel is ignored if another one shows that the model is good
 _LAST_PART = 0.25  # fraction of steps to average the loss over, since that of a single batch is mostly chance
+# A class answered for nearly all texts is suspicious if it is not nearly as common.
+_NEARLY_ALL, _AS_COMMON, _LEAST_TEXTS = 0.95, 0.8, 6
 
 
 def sanity_warnings(trainer: Trainer, results: Mapping[str, Evaluation]) -> list[str]:
-    """Return one sentence, with its remedy, for each sign that the model has learned nothing.
+    """Return one sentence, with its remedy, for what shows that the model has learned nothing or too little.
 
     Args:
         results: by channel: validation and, if there is one, test.
     """
-    loss, guessing = last_loss(trainer.history), loss_of_guessing(trainer)
-    unmoved = _loss_warning(loss, guessing)
-    found = [f"{unmoved} {_remedy(trainer)}"] if unmoved else []
-    memorized = _memorization_note(loss, guessing)
-    at_chance = _score_warnings(results, trainer.positive)
-    found += [f"{sentence} {memorized or _remedy(trainer)}" for sentence in at_chance]
-    return found or _few_texts_warnings(results, trainer.positive)
+    floor = floor_of(trainer)
+    is_compared = floor is not None and not results.keys().isdisjoint(floor.channels)
+    compared = FloorComparison.of(floor, results) if floor and is_compared else None
+    failure = _failure(trainer, results, compared)
+    if failure:
+        return [failure]
+    if compared and compared.is_model_below:
+        return [_below_floor(trainer, compared)]
+    return _few_texts_warnings(results, trainer.positive)
 
 
 def is_collapsed(trainer: Trainer, result: Evaluation) -> bool:
     """Return whether a model has learned nothing: one class for all texts, or a training loss that hardly moved."""
     is_constant = len(np.unique(result.predicted)) < min(2, len(np.unique(result.targets)))
-    return is_constant or bool(_loss_warning(last_loss(trainer.history), loss_of_guessing(trainer)))
+    return is_constant or bool(_unmoved(last_loss(trainer.history), loss_of_guessing(trainer)))
 
 
 def last_loss(history: History) -> float | None:
@@ -53,13 +61,77 @@ def loss_of_guessing(trainer: Trainer) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _loss_warning(loss: float | None, guessing: float) -> str:
+def _failure(trainer: Trainer, results: Mapping[str, Evaluation], compared: FloorComparison | None) -> str:
+    """Return what shows that nothing was learned, what the floor gets right, and the remedy; "" if something was."""
+    loss, guessing = last_loss(trainer.history), loss_of_guessing(trainer)
+    unmoved, same = _unmoved(loss, guessing), _one_class(trainer, results)
+    memorized = _memorization_note(loss, guessing)
+    has_collapsed = bool(unmoved or same) and not memorized and _has_had_its_chance(trainer)
+    at_chance = _score_warnings(results, trainer.positive)
+    if has_collapsed:
+        loss_part = f"its training loss is {unmoved}" if unmoved else ""
+        sentence = f"The run has collapsed: {', and '.join(filter(None, (loss_part, same)))}."
+        remedy = _remedy_of_collapse(trainer)
+    elif unmoved:
+        sentence, remedy = f"The training loss has hardly moved: it is {unmoved}.", _remedy(trainer)
+    elif at_chance:
+        sentence, remedy = " ".join(at_chance), memorized or _remedy(trainer)
+    else:
+        return ""
+    if (
+        compared
+        and not compared.floor_beats_constant
+        and compared.paired.count >= _FEW_TEXTS
+        and not memorized
+    ):
+        remedy = (
+            "Neither is better than always predicting the commonest class: check first whether the labels belong to the"
+            f" texts. {remedy}"
+        )
+    return " ".join(filter(None, (sentence, compared.sentence if compared else "", remedy)))
+
+
+def _unmoved(loss: float | None, guessing: float) -> str:
     if loss is None or loss < _HARDLY_MOVED * guessing:
         return ""
-    return (
-        f"The training loss has hardly moved: it is {loss:.3f} over the last quarter of the steps; guessing by the"
-        f" classes' shares gives {guessing:.3f}."
-    )
+    return f"{loss:.3f} over the last quarter of the steps, where guessing by the classes' shares gives {guessing:.3f}"
+
+
+def _one_class(trainer: Trainer, results: Mapping[str, Evaluation]) -> str:
+    """Return which class is answered for nearly all texts of every channel, though it is not nearly as common."""
+    counted_results = {name: result for name, result in results.items() if result.count >= _LEAST_TEXTS}
+    answers = [_answered(result) for result in counted_results.values()]
+    if not answers or not all(
+        share >= _NEARLY_ALL and true <= _AS_COMMON * share for _, share, true in answers
+    ):
+        return ""
+    (class_, share, _), name = answers[-1], [*counted_results][-1]
+    label = trainer.model.config.id2label[class_]  # type: ignore[union-attr, index]
+    count = counted_results[name].count
+    texts = f"all {count:,}" if share == 1 else f"{round(share * count):,} of {count:,}"
+    return f"the model answers {label!r} for {texts} {name} texts"
+
+
+def _answered(result: Evaluation) -> tuple[int, float, float]:
+    """Return the class predicted most often, the share of texts for which it is, and its true share."""
+    class_ = int(result.confusion.sum(axis=0).argmax())
+    answered, true = (float(result.confusion.sum(axis=axis)[class_] / result.count) for axis in (0, 1))
+    return class_, answered, true
+
+
+def _has_had_its_chance(trainer: Trainer) -> bool:
+    """Whether steps and learning rate suffice to learn something, so that another reason is likelier."""
+    steps = trainer.history.start + trainer.history.steps
+    return 2 * steps >= LEAST_STEPS and 2 * trainer.recipe.learning_rate >= _automatic_rate(trainer)
+
+
+def _automatic_rate(trainer: Trainer) -> float:
+    """Return the learning rate that would have been chosen if it had not been set."""
+    config = dataclasses.replace(trainer.config, learning_rate=None)
+    recipe, ranks = trainer.recipe, trainer.distributed.size
+    return choose_recipe(
+        config, num_texts=recipe.num_texts, width=recipe.width, world_size=ranks
+    ).learning_rate
 
 
 def _memorization_note(loss: float | None, guessing: float) -> str:
@@ -113,7 +185,47 @@ def _score_warning(channel: str, result: Evaluation, positive: int | None) -> st
     return f"{channel.capitalize()}'s {name} of {score:.3f} is no better than always predicting {class_} ({same:.3f})."
 
 
+def _below_floor(trainer: Trainer, compared: FloorComparison) -> str:
+    p = compared.paired.mid_p
+    chance = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return f"Fine-tuning stays below the floor ({chance}). {compared.sentence} {_remedy_below_floor(trainer)}"
+
+
+def _remedy_below_floor(trainer: Trainer) -> str:
+    if trainer.config.freeze_encoder:
+        return "Leave out freeze_encoder: the head alone learns less than the encoder has to give."
+    settings, by_hand = _settings(trainer)
+    helpful = ["seeds=3", "more num_train_epochs"]
+    if trainer.config.head_init == "random":
+        helpful.insert(0, "head_init=logistic_regression")
+    tips = f"{', '.join(helpful[:-1])} or {helpful[-1]}"
+    leave_out = (
+        f"Leave out {by_hand}: the automatic values suit data and encoder. Else try" if by_hand else "Try"
+    )
+    return f"{leave_out} {tips} (now: {settings})."
+
+
+def _remedy_of_collapse(trainer: Trainer) -> str:
+    rate, automatic = trainer.recipe.learning_rate, _automatic_rate(trainer)
+    lower = (
+        f"Leave out learning_rate: it is {rate:g}, the automatic value {automatic:g}"
+        if rate > automatic
+        else (f"Lower learning_rate (it is {rate:g})")
+    )
+    return (
+        f"{lower}; or train with another seed. seeds=3 trains three models and keeps the best by validation."
+    )
+
+
 def _remedy(trainer: Trainer) -> str:
+    values, by_hand = _settings(trainer)
+    if by_hand:
+        return f"Change {values}, or leave out {by_hand}: the defaults suit data and encoder."
+    return f"Check the labels and model_name first; then change {values}."
+
+
+def _settings(trainer: Trainer) -> tuple[str, str]:
+    """Return the recipe's settings with their values, and the names of those that were set by hand."""
     recipe = trainer.recipe
     settings = {
         "num_train_epochs": recipe.num_train_epochs,
@@ -121,7 +233,4 @@ def _remedy(trainer: Trainer) -> str:
         "global_batch_size": recipe.global_batch_size,
     }
     by_hand = [name for name in settings if name not in recipe.automatic]
-    values = ", ".join(f"{name} ({value})" for name, value in settings.items())
-    if by_hand:
-        return f"Change {values}, or leave out {', '.join(by_hand)}: the defaults suit data and encoder."
-    return f"Check the labels and model_name first; then change {values}."
+    return ", ".join(f"{name} ({value})" for name, value in settings.items()), ", ".join(by_hand)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bert_classifier.evaluation.floor import Floor, FloorScore
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.history import History
 from bert_classifier.training.optimizer import class_weights
@@ -152,3 +153,96 @@ def test_the_last_quarter_is_the_last_quarter(steps, start):
         history.note_step(2.0 if step < 0.75 * steps else 1.0)
     assert last_loss(history) == pytest.approx(1.0, abs=0.05)
     assert last_loss(History()) is None
+
+
+def with_floor(trainer: Trainer, result: Evaluation, right: int) -> Trainer:
+    """Record a floor that is right on the first texts of validation; return the trainer."""
+    predicted = np.where(np.arange(result.count) < right, result.targets, (result.targets + 1) % 3)
+    score = FloorScore.of(np.arange(result.count), predicted, result.targets, 3)
+    trainer.history.floor = Floor(48, 1.0, {"validation": score}).as_json()
+    return trainer
+
+
+def noted(trainer: Trainer, loss: float, steps: int = 120) -> Trainer:
+    """Record a training loss that is the same in all steps; return the trainer."""
+    for _ in range(steps):
+        trainer.history.note_step(loss)
+    return trainer
+
+
+@pytest.mark.parametrize(("right", "is_warned"), [(68, True), (62, False), (50, False)])
+def test_a_model_below_the_floor_is_warned_where_that_is_no_chance(encoder, right, is_warned):
+    """60 of 100 right: 68 by the floor on the same texts are clearly more, 62 are not."""
+    result = answers(60, 100, 40)
+    trainer = with_floor(make_trainer(encoder, rows=48, num_train_epochs=3), result, right)
+    warnings = sanity_warnings(trainer, {"validation": result})
+    assert bool(warnings) == is_warned
+    if is_warned:
+        (warning,) = warnings
+        assert warning.startswith(
+            "Fine-tuning stays below the floor (p = 0.0039). Of the same 100 validation"
+        )
+        assert "the model is right on 60, a logistic regression on the frozen encoder on 68." in warning
+        assert "Leave out num_train_epochs" in warning
+        assert "head_init=logistic_regression, seeds=3 or more num_train_epochs" in warning
+
+
+def test_a_head_that_trains_alone_is_told_why_it_stays_below(encoder):
+    """freeze_encoder is the reason."""
+    result = answers(60, 100, 40)
+    trainer = with_floor(make_trainer(encoder, rows=48, freeze_encoder=True), result, 70)
+    (warning,) = sanity_warnings(trainer, {"validation": result})
+    assert "Leave out freeze_encoder" in warning
+
+
+def one_class(count: int, commonest: int) -> Evaluation:
+    """Return the same answer to all texts."""
+    return Evaluation(np.eye(3, dtype=np.float32)[[0] * count], answers(0, count, commonest).targets)
+
+
+@pytest.mark.parametrize("loss", [1.1, 0.9])
+def test_a_collapsed_run_is_named_in_one_sentence(encoder, loss):
+    """One class for all texts, with a loss at its start or below: what it is, the floor's number, what helps."""
+    result = one_class(100, 40)
+    trainer = with_floor(make_trainer(encoder, rows=48, learning_rate=0.01), result, 70)
+    (warning,) = sanity_warnings(noted(trainer, loss), {"validation": result})
+    assert warning.startswith("The run has collapsed: ")
+    assert "the model answers 'Alpha' for all 100 validation texts" in warning
+    assert ("its training loss is 1.100 over the last quarter" in warning) == (loss == 1.1)
+    assert "the model is right on 40, a logistic regression on the frozen encoder on 70." in warning
+    assert "Leave out learning_rate: it is 0.01, the automatic value 0.0002" in warning
+    assert "another seed" in warning
+    assert "seeds=3" in warning
+
+
+@pytest.mark.parametrize(("steps", "rate"), [(40, 0.01), (120, 1e-6)])
+def test_a_run_that_had_no_chance_has_not_collapsed(encoder, steps, rate):
+    """Few steps or a low learning rate are the likelier reason, and lowering it would be wrong."""
+    trainer = noted(make_trainer(encoder, rows=48, learning_rate=rate), 1.1, steps)
+    (warning,) = sanity_warnings(trainer, {"validation": one_class(100, 40)})
+    assert warning.startswith("The training loss has hardly moved: it is 1.100")
+
+
+def test_one_class_is_no_collapse_where_it_is_nearly_all_there_is(encoder):
+    """90 % of the texts are of it: no better than a constant answer, and no more is said."""
+    trainer = noted(make_trainer(encoder, rows=48), 0.6)
+    (warning,) = sanity_warnings(trainer, {"validation": one_class(100, 90)})
+    assert warning.startswith("Validation's accuracy of 0.900 is no better than always predicting")
+
+
+def test_where_the_frozen_encoder_finds_nothing_either_the_labels_are_doubted(encoder):
+    """Neither is better than a constant answer."""
+    result = answers(36, 100, 40)
+    trainer = noted(with_floor(make_trainer(encoder, rows=48), result, 41), 0.9)
+    (warning,) = sanity_warnings(trainer, {"validation": result})
+    assert "check first whether the labels belong to the texts" in warning
+    assert "right on 36, a logistic regression on the frozen encoder on 41" in warning
+
+
+def test_poor_channels_are_named_together(encoder):
+    """One problem is one warning."""
+    results = {"validation": answers(20, 100, 40), "test": answers(32, 150, 55)}
+    (warning,) = sanity_warnings(noted(make_trainer(encoder, rows=48), 0.9), results)
+    assert "Validation's accuracy of 0.200" in warning
+    assert "Test's accuracy of 0.213" in warning
+    assert warning.count("num_train_epochs (") == 1

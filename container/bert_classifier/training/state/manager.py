@@ -11,6 +11,7 @@ import torch
 from bert_classifier.job.environment import Environment
 from bert_classifier.training.device import use_threads
 from bert_classifier.training.exported_weights import ExportedWeights
+from bert_classifier.training.head_init import start_head
 from bert_classifier.training.state.checkpoint import Checkpoint
 from bert_classifier.training.state.disk_space import require_checkpoint_space, require_model_space
 from bert_classifier.training.state.saver import CheckpointSaver
@@ -73,6 +74,7 @@ class CheckpointManager:
         """Train to the end and save the final state, so that a restart only exports; load the weights to export."""
         if not self._trainer.is_finished:
             try:
+                start_head(self._trainer)
                 self._trainer.fit(self._saver)
             finally:
                 self._saver.close()
