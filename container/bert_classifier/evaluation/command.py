@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import torch
 
 from bert_classifier import log
 from bert_classifier.artifact.artifact import Artifact, load_artifact
-from bert_classifier.artifact.provenance import encoder_facts
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
+from bert_classifier.evaluation.artifact_facts import about_both, artifact_facts
 from bert_classifier.evaluation.evaluate import evaluate_artifact
 from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.headline import headline, most_frequent_mistake, percent
@@ -109,11 +109,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         evaluation=evaluation,
         records=records,
         understood={options.data.name: understood},
-        facts={
-            "Model": _facts(artifact, name),
-            **_encoder(artifact),
-            "Versions": artifact.info.get("versions", {}),
-        },
+        facts=artifact_facts(artifact, name, _texts(options.data.name, examples)),
+        notes=[_promise(artifact, evaluation), _floor(artifact)],
     )
     write_outputs(options.output, with_occlusions(context, lambda: artifact))
     write_predictions(
@@ -126,7 +123,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     result = context.result
     told = headline(evaluation, labels=artifact.labels, positive=positive)
     mistake = most_frequent_mistake(result, artifact.labels)
-    _close(told.sentence, told.comparison, mistake, _promise(artifact, evaluation), _floor(artifact))
+    _close(told.sentence, told.comparison, mistake, *context.notes)
+
+
+def _texts(name: str, examples: Examples) -> str:
+    return f"{name}: {counted(len(examples), 'text')}"
 
 
 def _close(*sentences: str) -> None:
@@ -185,7 +186,11 @@ def _compare(options: argparse.Namespace) -> None:
     )
     first_name, second_name = _names(options, options.model, options.other)
     pair = Pair(
-        (first_name, second_name), first.labels, (first_result, second_result), Records.of(readings[0])
+        (first_name, second_name),
+        first.labels,
+        (first_result, second_result),
+        Records.of(readings[0]),
+        about_both(first, second, _texts(options.data.name, readings[0])),
     )
     write_comparison(options.output, pair)
     tellings = [headline(result).sentence for result in (first_result, second_result)]
@@ -199,21 +204,3 @@ def _compare(options: argparse.Namespace) -> None:
 def _names(options: argparse.Namespace, *folders: Path) -> list[str]:
     """Return the models' names from --names, or else their folders."""
     return list(options.names) if len(options.names) == len(folders) else [str(folder) for folder in folders]
-
-
-def _facts(artifact: Artifact, name: str) -> dict[str, object]:
-    known = ("max_seq_length", "truncation", "precision", "steps", "best_step", "kept_step", "is_complete")
-    data = artifact.info.get("data", {})
-    return {
-        "folder": name,
-        "classes": len(artifact.labels),
-        "temperature": artifact.temperature,
-        "abstains below": artifact.abstain_below,
-        **{key: artifact.info[key] for key in known if key in artifact.info},
-        **{key: data[key] for key in ("train_texts", "train_sha256") if key in data},
-    }
-
-
-def _encoder(artifact: Artifact) -> dict[str, Mapping[str, object]]:
-    """Return the origin of the encoder; empty for artifacts of versions that did not record it."""
-    return {"Encoder": encoder_facts(artifact.info["encoder"])} if "encoder" in artifact.info else {}

@@ -8,7 +8,7 @@ from bert_classifier.artifact.provenance import encoder_facts, encoder_name
 from bert_classifier.evaluation.report.context import ABOUT
 from bert_classifier.job.config import RECORDED_STILL, TrainConfig
 from bert_classifier.job.environment import Environment
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, moment_text
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.trainer import Trainer
@@ -57,7 +57,7 @@ def _about(
         "trained on": _texts(prepared),
         "job": environment.job_name or "local run",
         "run": info["run_fingerprint"],
-        "began": _date(first.get("began", "")),
+        "began": moment_text(datetime.datetime.fromisoformat(first["began"])) if first.get("began") else "",
         "where": f"{last['instance_type'] or 'no instance type'}, {last['ranks']} × {last['device']}"
         if last
         else "",
@@ -82,14 +82,6 @@ def _texts(prepared: PreparedData) -> str:
 
 
 _PURPOSE = {"train": "training", "validation": "validation", "test": "the test"}
-
-
-def _date(began: str) -> str:
-    """Return a moment as people write it; "" if it is not known."""
-    if not began:
-        return ""
-    moment = datetime.datetime.fromisoformat(began).astimezone(datetime.UTC)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def _run(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class ReportContext:
         words: the words that speak for each class in the training texts; None without training.
         occlusions: the words that the worst mistakes hang on, by the index of the text; may be empty.
         is_held_out: whether validation was split off the training texts.
+        notes: sentences that belong to the first one; empty ones are not shown.
     """
 
     title: str
@@ -83,6 +84,7 @@ class ReportContext:
     words: ClassWords | None = None
     occlusions: Mapping[int, Occlusion] = dataclasses.field(default_factory=dict)
     is_held_out: bool = False
+    notes: Sequence[str] = ()
 
     @property
     def channel(self) -> str:

@@ -59,6 +59,7 @@ def _summary(context: ReportContext) -> dict[str, Any]:
     return {
         "sentence": unbroken(context.headline.sentence),
         "comparison": unbroken(context.headline.comparison),
+        "notes": [unbroken(note) for note in context.notes if note],
         "floor": _floor(context),
         "accuracies": list(_accuracies(context)),
         "scores": context.scores,
