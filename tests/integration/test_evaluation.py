@@ -76,7 +76,7 @@ def test_a_model_is_scored_as_it_is_served(model, data, tmp_path, caplog):
     assert not any(text in caplog.text for _, text in ROWS)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     head, _, body = page.partition("</header>")
-    assert "<dt>evaluated on</dt><dd>mine.csv: 40 texts</dd>" in head
+    assert "<dt>texts</dt><dd>mine.csv: 40 texts</dd>" in head
     assert "% of 40 texts of mine.csv are right" in body.replace("\u00a0", " ")
     assert "Learning curve" not in page
 
@@ -104,7 +104,7 @@ def test_a_model_compared_with_itself_changes_nothing(model, data, tmp_path):
     written = json.loads((tmp_path / "comparison.json").read_text())
     assert written["mcnemar_mid_p"] == 1
     page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
-    assert "<dt>evaluated on</dt><dd>mine.csv: 40 texts</dd>" in page
+    assert "<dt>texts</dt><dd>mine.csv: 40 texts</dd>" in page
     assert "Both models predict the same label for every text." in page
     assert written["first"]["nll"] == written["second"]["nll"]
 

@@ -1,7 +1,7 @@
 """What the pages of `evaluate` and `compare` say of the models and the data."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_classifier.artifact.artifact import Artifact
@@ -29,19 +29,18 @@ def artifact_facts(artifact: Artifact, name: str, texts: str) -> dict[str, Mappi
     return {ABOUT: about, "Model": model, **encoder, "Versions": artifact.info.get("versions", {})}
 
 
-def about_both(first: Artifact, second: Artifact, texts: str) -> dict[str, str]:
+def about_both(names: Sequence[str], artifacts: Sequence[Artifact], texts: str) -> dict[str, str]:
     """Return what the head of a comparison says of two models and their texts."""
     models = {
-        f"the {which} model's {name}": value
-        for which, artifact in (("first", first), ("second", second))
-        for name, value in _training(artifact).items()
+        which: "; ".join([name, *_training(artifact).values()])
+        for which, name, artifact in zip(("first model", "second model"), names, artifacts, strict=True)
     }
     return {**models, **evaluated_on(texts)}
 
 
 def evaluated_on(texts: str) -> dict[str, str]:
     """Return the texts and the time."""
-    return {"evaluated on": texts, "at": moment_text(datetime.datetime.now(datetime.UTC))}
+    return {"texts": texts, "evaluated": moment_text(datetime.datetime.now(datetime.UTC))}
 
 
 def _training(artifact: Artifact) -> dict[str, str]:
@@ -53,7 +52,7 @@ def _training(artifact: Artifact) -> dict[str, str]:
     began = lives[0].get("began", "")
     facts = {
         "encoder": encoder_name(encoder) if encoder else "",
-        "training": f"{counted(count, 'text')} of {classes}" if count else classes,
-        "date": moment_text(datetime.datetime.fromisoformat(began)) if began else "",
+        "trained on": f"{counted(count, 'text')} of {classes}" if count else classes,
+        "trained": moment_text(datetime.datetime.fromisoformat(began)) if began else "",
     }
     return {name: value for name, value in facts.items() if value}

@@ -184,13 +184,14 @@ def _compare(options: argparse.Namespace) -> None:
         evaluate_artifact(artifact, examples, options.data.name, first.labels)
         for artifact, examples in zip((first, second), readings, strict=True)
     )
-    first_name, second_name = _names(options, options.model, options.other)
+    names = _names(options, options.model, options.other)
+    first_name, second_name = names
     pair = Pair(
         (first_name, second_name),
         first.labels,
         (first_result, second_result),
         Records.of(readings[0]),
-        about_both(first, second, _texts(options.data.name, readings[0])),
+        about_both(names, (first, second), _texts(options.data.name, readings[0])),
     )
     write_comparison(options.output, pair)
     tellings = [headline(result).sentence for result in (first_result, second_result)]

@@ -1,5 +1,6 @@
 """Two models side by side: paired tests against statsmodels and published numbers."""
 
+import itertools
 import json
 import math
 
@@ -13,7 +14,12 @@ from statsmodels.stats.contingency_tables import mcnemar
 from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
-from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
+from bert_classifier.evaluation.report.comparison_report import (
+    Pair,
+    render_comparison_report,
+    verdict,
+    write_comparison,
+)
 from bert_classifier.evaluation.result import EvaluationResult
 from support.evaluations import evaluation_of
 
@@ -111,9 +117,27 @@ def test_what_changes_is_written_for_programs_and_for_people(tmp_path):
     ],
 )
 def test_the_verdict_says_what_may_be_concluded(broken, mended, words):
-    """Better only where chance is an unlikely reason."""
-    triples = [(0, 0, 1)] * broken + [(0, 1, 0)] * mended + [(2, 2, 2)] * 100
-    assert words in verdict(pair_of(triples))
+    """Better only where chance is an unlikely reason; so says the page's first heading."""
+    pair = pair_of([(0, 0, 1)] * broken + [(0, 1, 0)] * mended + [(2, 2, 2)] * 100)
+    assert words in verdict(pair)
+    heading = "Neither model is clearly better" if "chance" in words else words
+    assert f">{heading}.</h2>" in render_comparison_report(pair)
+
+
+def test_texts_stand_below_who_is_right_about_them():
+    """The most are shown of each kind, and the rest is in changed.csv."""
+    pair = pair_of([(0, 0, 1)] * 30 + [(0, 1, 0)] * 2 + [(0, 1, 2)] + [(2, 2, 2)] * 10)
+    page = render_comparison_report(pair)
+    groups = [page.index(f"<b>{title}</b>: {count}") for title, count in (
+        ("Only the first is right", "30 texts <small>(the first 25 are here)"),
+        ("Only the second is right", "2 texts"),
+        ("Both are wrong, in different ways", "1 text<"),
+    )]  # fmt: skip
+    quotes = [
+        page[start:end].count("<blockquote>") for start, end in itertools.pairwise([*groups, len(page)])
+    ]
+    assert quotes == [25, 2, 1]
+    assert "33 of 43 texts; all are in changed.csv." in page
 
 
 def test_a_model_is_not_better_than_itself():

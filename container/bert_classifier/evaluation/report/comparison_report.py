@@ -92,10 +92,18 @@ def verdict(pair: Pair) -> str:
         f" on {compared.only_first:,}: a difference in accuracy of {change} points"
         f" (95 %: {low} to {high}; McNemar, mid-p {compared.mid_p:.3g})."
     )
-    if compared.mid_p >= CHANCE:
+    better = _better(pair)
+    if not better:
         return f"{sentence} That may well be chance."
-    better = "second" if compared.difference > 0 else "first"
     return f"{sentence} The {better} model is better; chance is an unlikely reason."
+
+
+def _better(pair: Pair) -> str:
+    """Return which model is better, "first" or "second"; "" if the difference may be chance."""
+    compared = pair.comparison
+    if compared.mid_p >= CHANCE:
+        return ""
+    return "second" if compared.difference > 0 else "first"
 
 
 def render_comparison_report(pair: Pair) -> str:
@@ -104,6 +112,7 @@ def render_comparison_report(pair: Pair) -> str:
         "comparison.html.j2",
         title=f"{pair.names[0]} and {pair.names[1]}",
         about=pair.about,
+        better=_better(pair),
         verdict=unbroken(verdict(pair)),
         scores=pair.scores,
         sections=list(_sections(pair)),
