@@ -102,6 +102,7 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
         *check_unused(settings, {"base_job_name": "JOB_NAME names the job"} if settings.job_name else {}),
         *examine("hyperparameters", partial(check_hyperparameters, settings)),
         *check_instance(settings, known, "training"),
+        *examine("hyperparameters", partial(check_trainings, settings, names)),
         *check_count(settings),
         *check_times(settings, spot=job.spot),
         *check_network(settings, names),
@@ -133,6 +134,22 @@ def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:
     if settings.model and not settings.model.startswith("s3://"):
         yield from examine("model", lambda: _check_encoder(settings.model, config.max_seq_length))
     yield from check_batch(settings)
+
+
+def check_trainings(settings: TrainSettings, channels: Sequence[str]) -> Iterator[Finding]:
+    """Say how many models the job trains one after the other; refuse a validation channel that none would use."""
+    config = settings.config
+    if config.cross_validation and "validation" in channels:
+        yield fail(
+            "hyperparameters", "cross_validation judges the training texts, but the job has a validation channel",
+            "Leave one of the two out.",
+        )  # fmt: skip
+    number = config.cross_validation + 1 if config.cross_validation else config.seeds
+    if number > 1:
+        yield ok(
+            "time",
+            f"the job trains {number} models one after the other; MAX_RUN={settings.max_run} is for all of them",
+        )
 
 
 def check_batch(settings: TrainSettings) -> Iterator[Finding]:

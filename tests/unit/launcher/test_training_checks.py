@@ -242,3 +242,23 @@ def test_what_a_check_has_found_stays_found_when_its_next_step_may_not_look():
         found = examine("data", functools.partial(check, error), "Name them.")
         assert [one.severity for one in found] == [Severity.ERROR, Severity.ERROR]
         assert found[1].remedy.endswith("Name them.")
+
+
+@pytest.mark.parametrize(
+    ("hp", "channels", "expected"),
+    [
+        ({}, ["train"], []),
+        ({"seeds": "3"}, ["train", "validation"], ["trains 3 models one after the other; MAX_RUN=600"]),
+        ({"cross_validation": "5"}, ["train"], ["trains 6 models one after the other; MAX_RUN=600"]),
+        ({"cross_validation": "5"}, ["train", "validation"], ["has a validation channel", "trains 6 models"]),
+    ],
+)
+def test_several_trainings_are_announced_before_they_are_paid_for(hp, channels, expected):
+    """With the time limit that holds for all of them; what cross-validation would not use is refused."""
+    settings = TrainSettings(hp=tuple(hp.items()), max_run=600)
+    found = list(training.check_trainings(settings, channels))
+    assert len(found) == len(expected)
+    assert all(part in finding.message for part, finding in zip(expected, found, strict=True))
+    assert [finding.severity is Severity.ERROR for finding in found] == [
+        "channel" in part for part in expected
+    ]

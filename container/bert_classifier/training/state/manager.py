@@ -101,6 +101,8 @@ class CheckpointManager:
         folder = environment.checkpoint_dir
         if not self._trainer.distributed.is_first:
             return None
+        if folder is None and self._is_later:
+            return None
         if folder is None:
             logger.info("no checkpoint folder: an interruption loses the run (set checkpoint_s3_uri)")
             return None
@@ -119,7 +121,8 @@ class CheckpointManager:
         parameters = list(self._trainer.model.parameters())
         weights = sum(p.numel() * p.element_size() for p in parameters)
         trainable = sum(p.numel() * p.element_size() for p in parameters if p.requires_grad)
-        require_model_space(environment.model_dir, weights)
+        if not self._is_later:  # the job exports one model
+            require_model_space(environment.model_dir, weights)
         if store is not None and environment.checkpoint_dir is not None and not self._trainer.is_finished:
             # Current and best weights, two moments of AdamW, two evaluations.
             logits = 4 * len(self._trainer.validation.targets) * self._trainer.num_classes
