@@ -69,12 +69,6 @@ class ResultFiles:
         if path is not None:
             self._replaced[path] = run
 
-    def needs(self, key: Mapping[str, Any]) -> None:
-        """Note that this training's checkpoints are needed after all."""
-        path = self._path(key)
-        if path is not None:
-            self._replaced.pop(path, None)
-
     def prune(self) -> None:
         """Delete the checkpoints that results have replaced; SageMaker repeats that in S3.
 
