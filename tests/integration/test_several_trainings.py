@@ -15,7 +15,6 @@ from support.fakes import make_ml_root, remove_channel
 from support.train_cluster import make_root, started
 from support.train_process import train_in_process
 
-SETTINGS = {"num_train_epochs": "3", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
 ROWS = 48
 VARIANTS: dict[str, Mapping[str, str]] = {"seeds": {"seeds": "2"}, "folds": {"cross_validation": "3"}}
 SECOND = {"seeds": "seed 2 of 2", "folds": "fold 2 of 3"}
@@ -25,7 +24,7 @@ SECOND = {"seeds": "seed 2 of 2", "folds": "fold 2 of 3"}
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a toy job with a validation channel, and one without."""
     folder = tmp_path_factory.mktemp("jobs")
-    seeds = make_ml_root(folder / "seeds", hyperparameters=SETTINGS, rows=ROWS)
+    seeds = make_ml_root(folder / "seeds", rows=ROWS)
     shutil.copytree(seeds, folder / "folds")
     remove_channel(folder / "folds", "validation")
     return {"seeds": seeds, "folds": folder / "folds"}
@@ -63,9 +62,8 @@ def test_an_interrupted_job_ends_as_the_undisturbed_one(
     if number == signal.SIGTERM:
         _, info = outputs(root)
         assert info["is_complete"] is False
-        assert (
-            info["steps"] == info["kept_step"] == 18
-        )  # of the training that is finished, not the one in progress
+        # Of the training that is finished, not the one in progress.
+        assert info["steps"] == info["kept_step"] == 24
         finished = info["seeds"] if variant == "seeds" else info["cross_validation"]["fold_scores"]
         assert len(finished) == 1
         assert info["metrics"]["validation"]["texts"] == (ROWS // 2 if variant == "seeds" else ROWS // 3)
@@ -109,7 +107,7 @@ def test_further_seeds_are_added_to_a_finished_run(
         with started([root]) as (host,):
             assert host.process.wait(120) == 0, host.log.read_text()
     log = host.log.read_text()
-    assert "already finished at step 18" in log
+    assert "already finished at step 24" in log
     assert "seed 1 of 2: step=1 total" not in log
     assert outputs(root) == outputs(undisturbed["seeds"])
 
