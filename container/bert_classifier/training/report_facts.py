@@ -39,9 +39,14 @@ def facts_of(
         "Run": _run(trainer, info),
         **settings,
         "Encoder": encoder_facts(info["encoder"]),
-        "Data": info["data"],
+        "Data": {name: _spoken(value) for name, value in info["data"].items()},
         "Versions": info["versions"],
     }
+
+
+def _spoken(value: Any) -> Any:
+    is_mapping = isinstance(value, Mapping)
+    return ", ".join(f"{name}: {each}" for name, each in value.items()) if is_mapping else value
 
 
 def _about(
