@@ -73,7 +73,7 @@ def require_room(config: TrainConfig, environment: Environment) -> None:
     sizes = sum(path.stat().st_size for paths in files.values() for path in paths)
     if _MOST_PACKED * sizes + _BYTES_IN_ANY_CASE < min(free, memory) or not reads_tables():
         return
-    forecast = sum((_of(paths, config.max_seq_length) for paths in files.values()), Forecast())
+    forecast = sum((_of(paths, config.largest_seq_length) for paths in files.values()), Forecast())
     logger.info(
         "about %s rows need about %s MB of temporary files and %s MB of memory",
         *(f"{number:,.0f}" for number in (forecast.rows, forecast.disk / 1e6, forecast.memory / 1e6)),

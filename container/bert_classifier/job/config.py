@@ -44,6 +44,9 @@ _LATER = (
     "cross_validation",
     "head_init",
 )  # settings that did not exist in the first version
+# Of max_seq_length. Texts that are classified later may be longer than those of training, and short ones cost no more
+# for it; but texts twice as long cost more than twice as much.
+LEAST_AUTOMATIC_LENGTH, LARGEST_AUTOMATIC_LENGTH = 256, 512
 
 
 # fmt: off
@@ -53,8 +56,10 @@ class TrainConfig:
 
     model_name: str = string(
         "bert-base-uncased", "Pretrained encoder on the model hub; not used when a `model` channel is given.")
-    max_seq_length: int = integer(
-        256, 8, 8192, "Maximum tokens per text, or per window of it, [CLS] and [SEP] included.")
+    max_seq_length: int | None = integer(
+        None, 8, 8192,
+        "Maximum tokens per text, or per window of it, [CLS] and [SEP] included; auto = what keeps 99 % of the "
+        "training texts whole, from 256 to 512 and at most what the model takes.", auto=True)
     truncation: str = choice(
         "head", ("head", "head_tail", "windows"),
         "What to keep of a longer text: its head, its first quarter and its end, or all of it in windows.")
@@ -67,7 +72,8 @@ class TrainConfig:
     learning_rate: float | None = number(
         None, 0, 1, "Peak learning rate of AdamW; auto = by the encoder's width: 2e-4 at 384, 5e-5 at 768.",
         above=True, auto=True)
-    warmup_ratio: float = number(0.1, 0, 1, "Fraction of the steps over which the learning rate rises from 0.")
+    warmup_ratio: float | None = number(
+        None, 0, 1, "Fraction of the steps over which the learning rate rises from 0; auto = 0.1.", auto=True)
     weight_decay: float = number(0.01, 0, 1, "AdamW's decay; biases and LayerNorm weights are exempt.")
     max_grad_norm: float = number(1.0, 0, 1e9, "Gradients with a larger norm are scaled down to it; 0 = never.")
     layer_decay: float = number(
@@ -198,6 +204,12 @@ class TrainConfig:
         if self.reproducible != "auto":
             return self.reproducible == "true"
         return device_type == "cpu" or self.num_gradient_groups is not None
+
+    @property
+    def largest_seq_length(self) -> int:
+        """The maximum of max_seq_length: itself where it is set, else the most that is chosen automatically."""
+        budget = self.max_tokens_per_micro_batch or LARGEST_AUTOMATIC_LENGTH
+        return self.max_seq_length or min(LARGEST_AUTOMATIC_LENGTH, budget)
 
     def resolve_global_batch_size(self, world_size: int) -> int | None:
         """Return the texts per optimizer step on `world_size` devices; None if chosen by the data."""

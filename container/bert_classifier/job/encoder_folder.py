@@ -28,7 +28,7 @@ _POSITIONS_BEHIND_PADDING = frozenset(
 )  # fmt: skip
 
 
-def check_encoder(source: str, max_seq_length: int) -> None:
+def check_encoder(source: str, max_seq_length: int | None) -> None:
     """Refuse a folder that is not a checkpoint, or whose model is too short; raises as check_folder does."""
     check_length(positions_of(check_folder(source)), source, max_seq_length)
 
@@ -92,9 +92,9 @@ def unknown_type(source: str, model_type: object) -> UserError:
     )
 
 
-def check_length(positions: int | None, source: str, max_seq_length: int) -> None:
-    """Raise a UserError if max_seq_length exceeds the model's positions, as positions_of returns them."""
-    if positions is not None and max_seq_length > positions:
+def check_length(positions: int | None, source: str, max_seq_length: int | None) -> None:
+    """Raise a UserError if max_seq_length, unless it is None, exceeds the positions that positions_of returns."""
+    if positions is not None and max_seq_length is not None and max_seq_length > positions:
         raise UserError(
             f"max_seq_length={max_seq_length} is more than the {positions} tokens that {source} can take.",
             f"Set max_seq_length to {positions} or less.",

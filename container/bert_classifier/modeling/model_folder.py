@@ -29,7 +29,7 @@ def check_known(source: str) -> None:
         raise unknown_type(source, config["model_type"])
 
 
-def check_config(config: Any, source: str, highest_id: int, max_seq_length: int) -> None:
+def check_config(config: Any, source: str, highest_id: int, max_seq_length: int | None) -> None:
     """Raise a UserError for a model that cannot classify, or does not fit its tokenizer or max_seq_length.
 
     Args:

@@ -47,7 +47,7 @@ def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
 
 
 def load_pretrained(
-    source: str, labels: Sequence[str], tokenizer: Any, max_seq_length: int
+    source: str, labels: Sequence[str], tokenizer: Any, max_seq_length: int | None
 ) -> transformers.PreTrainedModel:
     """Return a pretrained encoder with a new classification head.
 

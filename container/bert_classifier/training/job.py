@@ -130,7 +130,7 @@ class Job:
             "warnings": self._warnings(evaluation) if evaluation else [],
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),
-            "automatic_hyperparameters": list(self.trainer.recipe.automatic),
+            "automatic_hyperparameters": [*self.prepared.automatic, *self.trainer.recipe.automatic],
             **self._page_examples(),
             "classes_from": CLASS_FILE if self.prepared.has_class_file else TRAINING_LABELS,
             "data": {

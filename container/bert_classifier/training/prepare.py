@@ -16,21 +16,21 @@ import numpy as np
 from bert_classifier.builder import Data, build_data, build_model
 from bert_classifier.data.as_trained import named_columns
 from bert_classifier.data.class_words import class_words
-from bert_classifier.data.doctor.doctor import REPORT_FILE, examine, log_findings
+from bert_classifier.data.doctor.doctor import examine, log_findings, write_report
 from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.scan import TextFacts, TextScan
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.job_files import data_files
 from bert_classifier.data.understood import channel_understood, lines_of
+from bert_classifier.encoding.length import automatic_length, log_tokens
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
-from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.config import LARGEST_AUTOMATIC_LENGTH, TrainConfig
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
 from bert_classifier.job.terminal import has_bar
-from bert_classifier.job.wording import counted
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.batching import Split
@@ -57,6 +57,7 @@ class PreparedData:
         data_report: findings of the data doctor, as in data_report.json.
         has_class_file: whether a class file gives the order of the classes.
         columns: names of the training data's columns by role; empty where they have none.
+        automatic: settings that the job leaves to the data, with their values.
         records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
         words: the words that speak for each class, as ClassWords.as_json returns them.
     """
@@ -68,8 +69,13 @@ class PreparedData:
     data_report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     has_class_file: bool = False
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    automatic: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
     words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def resolved(self, config: TrainConfig) -> TrainConfig:
+        """Return the settings of the job with what was left to the data."""
+        return dataclasses.replace(config, **self.automatic)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, for other processes of this host; raise an OSError if that fails."""
@@ -88,6 +94,7 @@ class PreparedData:
             "has_class_file": self.has_class_file,
             "columns": dict(self.columns),
             "words": dict(self.words),
+            "automatic": dict(self.automatic),
         }
         write_json(folder / _DESCRIPTION, description)  # last, and at once: others wait for it
 
@@ -134,13 +141,14 @@ def prepare(
     with stop.immediately():
         logger.info("reading the data")
         data = preparation.read()
+        preparation.choose_length(data.train)
         understood = preparation.understood(data)
         splits, facts = preparation.encode(data)
         report = preparation.examine(data, splits, facts, understood)
         fingerprints = {name: examples.fingerprint() for name, examples in data.channels.items()}
         words = class_words(data.train.texts, data.train.targets, len(data.labels))
     if environment.host_rank == 0:
-        _write(environment, report)
+        write_report(environment, report)
     log_findings(report)
     judged = {"validation": data.train, **data.channels} if config.cross_validation else data.channels
     records = {name: functools.partial(Records.of, judged[name]) for name in judged if name != "train"}
@@ -153,6 +161,7 @@ def prepare(
         report.as_json(),
         data.has_class_file,
         named_columns(data.train.understood),
+        preparation.automatic,
         records,
         words.as_json(),
     )
@@ -171,9 +180,7 @@ class _Preparation:
             layer_depths(model)
         self._draws_bar = has_bar()
         self._longest = positions_of(model.config.to_dict())
-        self._encoder = TextEncoder.from_settings(
-            self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, dataclasses.asdict(config)
-        )
+        self.automatic: dict[str, Any] = {}
 
     def read(self) -> Data:
         """Return the checked examples of the channels."""
@@ -181,6 +188,28 @@ class _Preparation:
         files = [path for paths in channels.values() for path in paths]
         with reading_progress(files, bar=self._draws_bar):
             return build_data(self._config, self._environment)
+
+    def choose_length(self, train: Examples) -> None:
+        """Set max_seq_length to what suits the training texts, unless the settings have it; make the encoder."""
+        if self._config.max_seq_length is None:
+            most = min(self._longest or LARGEST_AUTOMATIC_LENGTH, self._config.largest_seq_length)
+            whole = dataclasses.replace(self._config, max_seq_length=most, truncation="head")
+            self.automatic["max_seq_length"] = automatic_length(self._text_encoder(whole), train.texts)
+            self._config = dataclasses.replace(self._config, **self.automatic)
+        self._encoder = self._text_encoder(self._config)
+
+    def _automatic_length(self, train: Examples) -> int:
+        most = min(self._longest or LARGEST_AUTOMATIC_LENGTH, self._config.largest_seq_length)
+        encoder = self._text_encoder(
+            dataclasses.replace(self._config, max_seq_length=most, truncation="head")
+        )
+        return automatic_length(encoder, train.texts)
+
+    def _text_encoder(self, config: TrainConfig) -> TextEncoder:
+        tokenizer = self._tokenizer
+        return TextEncoder.from_settings(
+            tokenizer.backend_tokenizer, tokenizer.pad_token_id, dataclasses.asdict(config)
+        )
 
     def understood(self, data: Data) -> dict[str, dict[str, Any]]:
         """Return what was understood of each channel's files, and log it."""
@@ -235,29 +264,8 @@ class _Preparation:
         path = _ids_file(self._folder, channel)
         with contextlib.closing(TextProgress(channel, len(examples), bar=self._draws_bar)) as progress:
             encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
-        _log_tokens(self._encoder, encoded, channel)
+        log_tokens(self._encoder, encoded, channel)
         return Split(encoded, examples.targets)
-
-
-def _log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:
-    logger.info(
-        "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
-        channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
-    )  # fmt: skip
-    if encoded.bounds is not None:
-        logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)
-
-
-def _write(environment: Environment, report: DataReport) -> None:
-    """Write data_report.json; a failure does not stop the job."""
-    path, found = environment.output_dir / REPORT_FILE, counted(len(report.findings), "finding")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, report.as_json())
-    except OSError as error:
-        logger.warning("data: %s, but %s cannot be written: %s", found, path, error)
-    else:
-        logger.info("data: %s, in %s", found, path)
 
 
 def _records_file(folder: Path, channel: str) -> Path:

@@ -12,6 +12,7 @@ _BATCH_BELOW = ((200, 8), (1000, 16))  # number of training texts, batch size be
 _LARGEST_BATCH = 32
 LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
 _LEAST_EPOCHS = 3
+_WARMUP = 0.1
 _RATE, _RATE_WIDTH = 2e-4, 384  # a good rate for an encoder of this width
 _RATE_RANGE = (2e-5, 2e-4)
 
@@ -31,6 +32,7 @@ class Recipe:
     global_batch_size: int
     num_train_epochs: int
     learning_rate: float
+    warmup_ratio: float
     num_texts: int
     width: int
     automatic: tuple[str, ...]
@@ -46,6 +48,7 @@ class Recipe:
             "global_batch_size": f"batch {self.global_batch_size}",
             "num_train_epochs": f"{self.num_train_epochs} epochs ({total_steps} steps)",
             "learning_rate": f"learning rate {self.learning_rate:g}",
+            "warmup_ratio": f"warmup {self.warmup_ratio:g}",
         }
         chosen = ", ".join(values[name] for name in self.automatic)
         return (
@@ -62,6 +65,7 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
       to fall.
     - Learning rate: 2e-4 at a width of 384, lower for wider encoders by the square of the ratio (5e-5 at BERT base's
       768, as in Devlin et al. 2019), between 2e-5 and 2e-4.
+    - Warmup: over the first tenth of the steps.
 
     Args:
         num_texts: training texts after the hold-out.
@@ -73,12 +77,14 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
         "global_batch_size": given_batch,
         "num_train_epochs": config.num_train_epochs,
         "learning_rate": config.learning_rate,
+        "warmup_ratio": config.warmup_ratio,
     }
     batch = given_batch or automatic_batch_size(num_texts)
     return Recipe(
         global_batch_size=batch,
         num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch),
         learning_rate=config.learning_rate or _learning_rate_of(width),
+        warmup_ratio=_WARMUP if config.warmup_ratio is None else config.warmup_ratio,
         num_texts=num_texts,
         width=width,
         automatic=tuple(name for name, value in given.items() if value is None),

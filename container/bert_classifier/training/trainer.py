@@ -187,7 +187,7 @@ class Trainer:
         Raises:
             UserError: on a CPU, when loss or gradient is not finite; the weights are then unchanged.
         """
-        factor = learning_rate_factor(step, self.total_steps, self.config.warmup_ratio)
+        factor = learning_rate_factor(step, self.total_steps, self.recipe.warmup_ratio)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * factor * group["lr_scale"]
         batch = self._noted(

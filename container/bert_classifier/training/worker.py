@@ -31,6 +31,7 @@ def run(
         Stopped: after a stop signal; a checkpoint and the model so far are then saved.
     """
     quiet_transformers()
+    config = prepared.resolved(config)
     series = _series(Opener(config, environment, prepared, stop, distributed, started))
     job = None
     try:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.config import LEAST_AUTOMATIC_LENGTH, TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
@@ -160,7 +160,7 @@ def check_batch(settings: TrainSettings) -> Iterator[Finding]:
         return
     batch = config.resolve_global_batch_size(gpus) or _LARGEST_AUTOMATIC_BATCH
     windows = config.max_windows if config.truncation == "windows" else 1
-    tokens = batch * windows * config.max_seq_length // gpus
+    tokens = batch * windows * (config.max_seq_length or LEAST_AUTOMATIC_LENGTH) // gpus
     if tokens < _BUSY_TOKENS:
         yield warn(
             "batch", f"{gpus} GPUs that share {batch} texts per step get {tokens} tokens each, or fewer; BERT base"
@@ -179,7 +179,7 @@ def _remedy_for_small_batch(config: TrainConfig, batch: int) -> str:
     )
 
 
-def _check_encoder(folder: str, max_seq_length: int) -> Sequence[Finding]:
+def _check_encoder(folder: str, max_seq_length: int | None) -> Sequence[Finding]:
     check_encoder(str(Path(folder).expanduser()), max_seq_length)
     return ()  # the channel reports what is uploaded
 

@@ -54,7 +54,7 @@ def test_no_hyperparameters_give_the_defaults():
     """An empty job description trains with the documented defaults."""
     config = parse({})
     assert config == TrainConfig()
-    assert (config.model_name, config.max_seq_length) == ("bert-base-uncased", 256)
+    assert (config.model_name, config.max_seq_length) == ("bert-base-uncased", None)
 
 
 @pytest.mark.parametrize("encode", [str, json.dumps])
@@ -263,8 +263,11 @@ def test_settings_of_windows_need_windows(name):
 
 
 def test_token_budget_below_the_sequence_length_is_refused():
-    """A micro-batch must hold at least one text of full length, also when that length is the default."""
-    assert "=255 is below max_seq_length=256" in cause_of({"max_tokens_per_micro_batch": "255"})
+    """A micro-batch must hold at least one text of full length; an automatic length fits into it."""
+    assert "=255 is below max_seq_length=256" in cause_of(
+        {"max_tokens_per_micro_batch": "255", "max_seq_length": "256"}
+    )
+    assert parse({"max_tokens_per_micro_batch": "255"}).largest_seq_length == 255
     assert parse({"max_tokens_per_micro_batch": "256"}).max_tokens_per_micro_batch == 256
     assert parse({"max_tokens_per_micro_batch": "64", "max_seq_length": "64"}).max_seq_length == 64
 

@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from bert_classifier.data.doctor import class_rules, label_rules, text_rules
 from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.report import DataReport, Finding
 from bert_classifier.data.doctor.stats import ChannelStats
+from bert_classifier.encoding.length import length_for
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.json_files import write_json
+from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,6 @@ _RULES = (
     class_rules.sizes,
 )  # fmt: skip
 REPORT_FILE = "data_report.json"
-_STEP = 16  # recommended lengths are multiples of it
 _LONGEST = 8192  # maximum of max_seq_length
 
 
@@ -47,13 +48,13 @@ def examine(
         understood: what was understood of each channel's files.
     """
     lengths, most = stats["train"].lengths, min(longest or _LONGEST, _LONGEST)
-    recommended = _recommended(lengths, most)
+    recommended = min(length_for(lengths), most)
     context = DataContext(stats, labels, config, recommended, is_held_out)
     return DataReport(
         understood=dict(understood),
-        channels={name: stats.report(labels, config.max_seq_length) for name, stats in stats.items()},
+        channels={name: stats.report(labels, config.largest_seq_length) for name, stats in stats.items()},
         leakage={name: len(indices) for name, (indices, _) in context.leaks.items()},
-        max_seq_length=config.max_seq_length,
+        max_seq_length=config.largest_seq_length,
         recommended_max_seq_length=recommended,
         recommended_whole_share=float((lengths <= recommended).mean()),
         longest_max_seq_length=most,
@@ -66,9 +67,16 @@ def _findings(context: DataContext) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.severity.rank)
 
 
-def _recommended(lengths: np.ndarray, longest: int) -> int:
-    enough = int(np.percentile(lengths, 99, method="higher"))
-    return min(-(-enough // _STEP) * _STEP, longest)
+def write_report(environment: Environment, report: DataReport) -> None:
+    """Write data_report.json; a failure does not stop the job."""
+    path, found = environment.output_dir / REPORT_FILE, counted(len(report.findings), "finding")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, report.as_json())
+    except OSError as error:
+        logger.warning("data: %s, but %s cannot be written: %s", found, path, error)
+    else:
+        logger.info("data: %s, in %s", found, path)
 
 
 def log_findings(report: DataReport) -> None:

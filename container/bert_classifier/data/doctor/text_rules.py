@@ -111,7 +111,7 @@ def encoding(context: DataContext) -> Iterator[Finding]:
 def truncation(context: DataContext) -> Iterator[Finding]:
     """Find truncated texts."""
     config = context.config
-    kept = f"max_seq_length={config.max_seq_length}"
+    kept = f"max_seq_length={config.largest_seq_length}"
     if config.truncation == "windows":
         kept, remedy = f"max_windows={config.max_windows} windows with {kept}", "Raise max_windows."
     else:
@@ -131,7 +131,7 @@ def _remedy_for_cuts(context: DataContext) -> str:
     in_windows = "truncation=windows to read all of them"
     if config.truncation == "head":
         in_windows += ", or truncation=head_tail to read their ends too"
-    if wanted <= config.max_seq_length:
+    if wanted <= config.largest_seq_length:
         return f"Set {in_windows}."
     if whole >= 0.99:
         return f"Set max_seq_length={wanted}, or {in_windows}."

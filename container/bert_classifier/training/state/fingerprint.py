@@ -32,6 +32,7 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
         **_arithmetic(trainer),
         "num_train_epochs": trainer.recipe.num_train_epochs,
         "learning_rate": trainer.recipe.learning_rate,
+        "warmup_ratio": trainer.recipe.warmup_ratio,
         "precision": trainer.precision,
         "global_batch": trainer.recipe.global_batch_size,
         "token_budget": trainer.state.token_budget if trainer.engine.is_reproducible else 0,

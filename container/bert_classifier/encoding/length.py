@@ -1,0 +1,54 @@
+"""The tokens of texts: the automatic max_seq_length, which keeps nearly all training texts whole; what the log says."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.job.config import LEAST_AUTOMATIC_LENGTH
+
+logger = logging.getLogger(__name__)
+
+STEP = 16  # lengths are multiples of it
+_WHOLE = 99  # percent of the training texts
+_MOST_TEXTS = 2000  # looked at, evenly spaced
+
+
+def automatic_length(encoder: TextEncoder, texts: Sequence[str]) -> int:
+    """Return the least multiple of STEP tokens, from 256 up, that keeps 99 % of the texts whole; log it if it is more.
+
+    Args:
+        encoder: that cuts texts at the most tokens that may be returned.
+        texts: of training; of many, an evenly spaced sample is looked at.
+    """
+    most = encoder.max_length
+    if most <= LEAST_AUTOMATIC_LENGTH:
+        return most
+    indices = np.unique(np.linspace(0, len(texts) - 1, _MOST_TEXTS).astype(np.int64))
+    encoded = encoder.encode_batch([texts[index] for index in indices.tolist()])
+    enough = length_for(encoded.text_lengths)
+    chosen = min(most, max(LEAST_AUTOMATIC_LENGTH, enough))
+    if chosen > LEAST_AUTOMATIC_LENGTH:
+        kept = 100 * float((~encoded.truncated & (encoded.text_lengths <= chosen)).mean())
+        logger.info(
+            "chosen for the lengths of the training texts: max_seq_length=%d, which keeps %.1f %% of them whole; set it"
+            " to override", chosen, kept,
+        )  # fmt: skip
+    return chosen
+
+
+def length_for(lengths: np.ndarray) -> int:
+    """Return the least multiple of STEP that is no less than 99 % of the lengths, int (n,)."""
+    enough = int(np.percentile(lengths, _WHOLE, method="inverted_cdf"))
+    return -(-enough // STEP) * STEP
+
+
+def log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:
+    """Log how many tokens the texts of a channel have, and how many texts are cut."""
+    logger.info(
+        "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
+        channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
+    )  # fmt: skip
+    if encoded.bounds is not None:
+        logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)
