@@ -23,7 +23,7 @@ def make_split(folder: Path, rows: int, seed: int = 0, config: TrainConfig = USU
     """Return `rows` toy texts, encoded with the tokenizer of a checkpoint folder as a configuration says."""
     tokenizer = load_tokenizer(str(folder))
     encoder = TextEncoder(
-        tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.max_seq_length, config.truncation,
+        tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.largest_seq_length, config.truncation,
         config.max_windows, config.window_overlap,
     )  # fmt: skip
     labelled = toy_rows(rows, CLASSES, seed)

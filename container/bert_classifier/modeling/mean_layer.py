@@ -1,0 +1,127 @@
+"""Mean pooling that every BERT can open: one more encoder layer, which begins as the mean of a text's tokens.
+
+Sentence encoders are trained so that the mean of their last hidden states says what a text is about; their [CLS] token
+says little. Classification heads read [CLS]. The layer that is put on top brings the mean there, by the encoder's own
+code: its queries are 0, so every token attends to all tokens alike; its values are the hidden states themselves, far
+larger than the residual they are added to; its feed-forward network adds nothing at first. From there on it is trained
+like any other layer, and checkpoints, artifacts and servers see an encoder that has one layer more.
+"""
+
+import copy
+import dataclasses
+from operator import attrgetter
+from typing import Any
+
+import torch
+
+from bert_classifier.errors import UserError
+
+_SHARE = 10.0  # how much larger the mean is than the residual, before both are normalised
+_LINEAR = 0.5  # keeps normalised values in the middle part of tanh, which changes them little
+
+
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    """The parts of a layer, by family.
+
+    Attributes:
+        layers: the list of layers in the encoder.
+        query: projects hidden states to what the attention scores are the products of, beside the keys.
+        sums: what adds to the residual: after attention, and after the feed-forward network.
+    """
+
+    layers: str
+    query: str
+    value: str
+    sums: tuple[str, str]
+    norms: tuple[str, str]
+
+
+_BERT = _Names(
+    "encoder.layer",
+    "attention.self.query",
+    "attention.self.value",
+    ("attention.output.dense", "output.dense"),
+    ("attention.output.LayerNorm", "output.LayerNorm"),
+)
+_NAMES = {
+    **dict.fromkeys(("bert", "camembert", "electra", "roberta", "xlm-roberta"), _BERT),
+    "distilbert": _Names(
+        "transformer.layer",
+        "attention.q_lin",
+        "attention.v_lin",
+        ("attention.out_lin", "ffn.lin2"),
+        ("sa_layer_norm", "output_layer_norm"),
+    ),
+}
+# The first part of a classification head, and what scales the values that it hands on.
+_HEADS = {
+    "bert": ("bert.pooler.dense", _LINEAR),
+    "camembert": ("classifier.dense", _LINEAR),
+    "distilbert": ("pre_classifier", 1.0),
+    "electra": ("classifier.dense", 1.0),
+    "roberta": ("classifier.dense", _LINEAR),
+    "xlm-roberta": ("classifier.dense", _LINEAR),
+}
+
+
+def can_add_mean_layer(model_type: str) -> bool:
+    """Return whether encoders of this family can get such a layer."""
+    return model_type in _NAMES
+
+
+def add_mean_layer(model: Any, source: str) -> None:
+    """Put the layer on top of a classifier's encoder, and let the head begin by handing the mean on.
+
+    No random number is drawn: the same encoder gets the same layer.
+
+    Args:
+        model: a classifier of transformers.
+        source: the encoder's name, for messages.
+    Raises:
+        UserError: for a family that cannot get such a layer.
+    """
+    family = model.config.model_type
+    if not can_add_mean_layer(family):
+        raise UserError(
+            f"pooling=mean needs an encoder of the families {', '.join(sorted(_NAMES))}; {source} is of type {family}.",
+            "Leave pooling out.",
+        )
+    names = _NAMES[family]
+    layers = attrgetter(names.layers)(model.base_model)
+    layer = _shared_config_copy(layers[-1], model.config)
+    with torch.no_grad():
+        _make_mean(layer, names)
+        head, scale = _HEADS[family]
+        _set_identity(attrgetter(head)(model), scale)
+    layers.append(layer)
+    model.config.num_hidden_layers = len(layers)
+
+
+def _shared_config_copy(layer: Any, config: Any) -> Any:
+    """Return a copy of a layer with the model's own config: what is set there must reach this layer too."""
+    return copy.deepcopy(layer, memo={id(config): config})
+
+
+def _make_mean(layer: Any, names: _Names) -> None:
+    _set_zero(
+        attrgetter(names.query)(layer)
+    )  # the keys stay: were both zero, neither would ever have a gradient
+    attention, feed_forward = (attrgetter(name)(layer) for name in names.sums)
+    _set_identity(attrgetter(names.value)(layer), 1.0)
+    _set_identity(attention, _SHARE)
+    _set_zero(feed_forward)
+    for name in names.norms:
+        norm = attrgetter(name)(layer)
+        norm.weight.fill_(1.0)
+        norm.bias.zero_()
+
+
+def _set_zero(linear: torch.nn.Linear) -> None:
+    linear.weight.zero_()
+    linear.bias.zero_()
+
+
+def _set_identity(linear: torch.nn.Linear, scale: float) -> None:
+    linear.weight.copy_(scale * torch.eye(linear.in_features))
+    linear.bias.zero_()
