@@ -23,6 +23,7 @@ ENCODER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "1_Pooling/config.json",  # a sentence encoder's
 )
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -97,7 +98,12 @@ def encoder_files(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: when the folder is no encoder's.
     """
-    files = {path.name: path for pattern in ENCODER_FILES for path in folder.glob(pattern) if path.is_file()}
+    files = {
+        str(path.relative_to(folder)): path
+        for pattern in ENCODER_FILES
+        for path in folder.glob(pattern)
+        if path.is_file()
+    }
     if "config.json" not in files or not any(name.endswith(".safetensors") for name in files):
         raise UserError(
             f"{folder} is not a pretrained model: it lacks config.json or *.safetensors.",

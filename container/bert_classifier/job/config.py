@@ -43,6 +43,7 @@ _LATER = (
     "seeds",
     "cross_validation",
     "head_init",
+    "pooling",
 )  # settings that did not exist in the first version
 # Of max_seq_length. Texts that are classified later may be longer than those of training, and short ones cost no more
 # for it; but texts twice as long cost more than twice as much.
@@ -60,6 +61,10 @@ class TrainConfig:
         None, 8, 8192,
         "Maximum tokens per text, or per window of it, [CLS] and [SEP] included; auto = what keeps 99 % of the "
         "training texts whole, from 256 to 512 and at most what the model takes.", auto=True)
+    pooling: str = choice(
+        "auto", ("auto", "cls", "mean"),
+        "What the head reads: [CLS], or the mean of the tokens, which takes one more encoder layer; auto = mean where "
+        "the encoder is a sentence encoder trained on it and there are fewer than 1,000 training texts.")
     truncation: str = choice(
         "head", ("head", "head_tail", "windows"),
         "What to keep of a longer text: its head, its first quarter and its end, or all of it in windows.")

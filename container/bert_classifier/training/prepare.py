@@ -21,18 +21,19 @@ from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.scan import TextFacts, TextScan
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
-from bert_classifier.data.job_files import data_files
+from bert_classifier.data.job_files import data_files, model_source
 from bert_classifier.data.understood import channel_understood, lines_of
-from bert_classifier.encoding.length import automatic_length, log_tokens
-from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.encoding.length import log_tokens
+from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
-from bert_classifier.job.config import LARGEST_AUTOMATIC_LENGTH, TrainConfig
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
 from bert_classifier.job.terminal import has_bar
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.training.automatic import settings_by_data, text_encoder
 from bert_classifier.training.batching import Split
 from bert_classifier.training.layer_depths import layer_depths
 from bert_classifier.training.progress import TextProgress
@@ -141,7 +142,7 @@ def prepare(
     with stop.immediately():
         logger.info("reading the data")
         data = preparation.read()
-        preparation.choose_length(data.train)
+        preparation.choose(data.train.texts)
         understood = preparation.understood(data)
         splits, facts = preparation.encode(data)
         report = preparation.examine(data, splits, facts, understood)
@@ -179,7 +180,7 @@ class _Preparation:
         if config.layer_decay < 1:
             layer_depths(model)
         self._draws_bar = has_bar()
-        self._longest = positions_of(model.config.to_dict())
+        self._model_config = model.config
         self.automatic: dict[str, Any] = {}
 
     def read(self) -> Data:
@@ -189,27 +190,12 @@ class _Preparation:
         with reading_progress(files, bar=self._draws_bar):
             return build_data(self._config, self._environment)
 
-    def choose_length(self, train: Examples) -> None:
-        """Set max_seq_length to what suits the training texts, unless the settings have it; make the encoder."""
-        if self._config.max_seq_length is None:
-            most = min(self._longest or LARGEST_AUTOMATIC_LENGTH, self._config.largest_seq_length)
-            whole = dataclasses.replace(self._config, max_seq_length=most, truncation="head")
-            self.automatic["max_seq_length"] = automatic_length(self._text_encoder(whole), train.texts)
-            self._config = dataclasses.replace(self._config, **self.automatic)
-        self._encoder = self._text_encoder(self._config)
-
-    def _automatic_length(self, train: Examples) -> int:
-        most = min(self._longest or LARGEST_AUTOMATIC_LENGTH, self._config.largest_seq_length)
-        encoder = self._text_encoder(
-            dataclasses.replace(self._config, max_seq_length=most, truncation="head")
-        )
-        return automatic_length(encoder, train.texts)
-
-    def _text_encoder(self, config: TrainConfig) -> TextEncoder:
-        tokenizer = self._tokenizer
-        return TextEncoder.from_settings(
-            tokenizer.backend_tokenizer, tokenizer.pad_token_id, dataclasses.asdict(config)
-        )
+    def choose(self, texts: Sequence[str]) -> None:
+        """Choose the settings that are left to the training texts, and make the encoder of texts."""
+        source = model_source(self._config, self._environment)
+        self.automatic = settings_by_data(self._config, source, self._model_config, self._tokenizer, texts)
+        self._config = dataclasses.replace(self._config, **self.automatic)
+        self._encoder = text_encoder(self._config, self._tokenizer)
 
     def understood(self, data: Data) -> dict[str, dict[str, Any]]:
         """Return what was understood of each channel's files, and log it."""
@@ -251,7 +237,7 @@ class _Preparation:
             self._config,
             stats,
             data.labels,
-            longest=self._longest,
+            longest=positions_of(self._model_config.to_dict()),
             is_held_out=data.is_held_out,
             understood=understood,
         )

@@ -19,7 +19,7 @@ _LEFT_OUT = frozenset(
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
-        "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation", *READER_SETTINGS,
+        "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation", "pooling", *READER_SETTINGS,
     }
 )  # fmt: skip
 

@@ -1,0 +1,55 @@
+"""Settings that follow from the training texts before these are encoded; training.recipe chooses the others."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from bert_classifier.encoding.length import automatic_length
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.job.config import LARGEST_AUTOMATIC_LENGTH, TrainConfig
+from bert_classifier.job.encoder_folder import positions_of
+from bert_classifier.modeling.pooling import suits_mean_layer
+
+logger = logging.getLogger(__name__)
+
+_FEW_TEXTS = (
+    1000  # from there on, [CLS] learns what a text is about, and an encoder without one more layer is cheaper
+)
+
+
+def settings_by_data(
+    config: TrainConfig, source: str, model_config: Any, tokenizer: Any, texts: Sequence[str]
+) -> dict[str, Any]:
+    """Return the settings that `config` leaves to the data, with their values; log what was chosen and why.
+
+    The same on all hosts and at every attempt of a run.
+
+    Args:
+        source: folder or name of the encoder.
+        model_config: the encoder's configuration.
+        texts: of training, after the hold-out.
+    """
+    chosen: dict[str, Any] = {}
+    if config.max_seq_length is None:
+        chosen["max_seq_length"] = _length(config, model_config, tokenizer, texts)
+    if config.pooling == "auto" and len(texts) < _FEW_TEXTS and suits_mean_layer(source, model_config):
+        chosen["pooling"] = "mean"
+        logger.info(
+            "chosen for %d training texts and a sentence encoder, trained on the mean of a text's tokens: pooling=mean,"
+            " which takes one more encoder layer; set pooling=cls to do without", len(texts),
+        )  # fmt: skip
+    return chosen
+
+
+def text_encoder(config: TrainConfig, tokenizer: Any) -> TextEncoder:
+    """Return the encoder of texts for settings that have a max_seq_length."""
+    settings = dataclasses.asdict(config)
+    return TextEncoder.from_settings(tokenizer.backend_tokenizer, tokenizer.pad_token_id, settings)
+
+
+def _length(config: TrainConfig, model_config: Any, tokenizer: Any, texts: Sequence[str]) -> int:
+    positions = positions_of(model_config.to_dict()) or LARGEST_AUTOMATIC_LENGTH
+    longest = min(positions, config.largest_seq_length)
+    whole = dataclasses.replace(config, max_seq_length=longest, truncation="head")
+    return automatic_length(text_encoder(whole, tokenizer), texts)
