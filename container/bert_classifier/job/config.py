@@ -99,9 +99,9 @@ class TrainConfig:
         "Arithmetic; auto = bf16 or fp16 depending on the GPU, fp32 on a CPU.")
     freeze_encoder: bool = boolean(False, "Train only the classification head.")
     head_init: str = choice(
-        "random", ("random", "logistic_regression"),
-        "Where the last layer starts; logistic_regression = as one, weakly fitted (C = 0.01) on the frozen encoder: "
-        "helps with few training texts.")
+        "auto", ("auto", "random", "logistic_regression"),
+        "Where the last layer starts; logistic_regression = as one, weakly fitted (C = 0.01) on the frozen encoder; "
+        "auto = that where pooling is chosen to be mean, else random.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
     early_stopping_patience: int = integer(

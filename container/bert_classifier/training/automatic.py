@@ -10,12 +10,9 @@ from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import LARGEST_AUTOMATIC_LENGTH, TrainConfig
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.modeling.pooling import suits_mean_layer
+from bert_classifier.training.recipe import FEW_TEXTS
 
 logger = logging.getLogger(__name__)
-
-_FEW_TEXTS = (
-    1000  # from there on, [CLS] learns what a text is about, and an encoder without one more layer is cheaper
-)
 
 
 def settings_by_data(
@@ -33,8 +30,11 @@ def settings_by_data(
     chosen: dict[str, Any] = {}
     if config.max_seq_length is None:
         chosen["max_seq_length"] = _length(config, model_config, tokenizer, texts)
-    if config.pooling == "auto" and len(texts) < _FEW_TEXTS and suits_mean_layer(source, model_config):
+    # Of more texts, [CLS] learns what they are about, and an encoder without one more layer is cheaper.
+    if config.pooling == "auto" and len(texts) < FEW_TEXTS and suits_mean_layer(source, model_config):
         chosen["pooling"] = "mean"
+        if config.head_init == "auto":
+            chosen["head_init"] = "logistic_regression"
         logger.info(
             "chosen for %d training texts and a sentence encoder, trained on the mean of a text's tokens: pooling=mean,"
             " which takes one more encoder layer; set pooling=cls to do without", len(texts),

@@ -8,9 +8,13 @@ from typing import Any
 
 from bert_classifier.job.config import TrainConfig
 
-_BATCH_BELOW = ((200, 8), (1000, 16))  # number of training texts, batch size below it
+FEW_TEXTS = 1000
+_BATCH_BELOW = ((200, 8), (FEW_TEXTS, 16))  # number of training texts, batch size below it
 _LARGEST_BATCH = 32
 LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
+# Where the head starts as a logistic regression on what the encoder was trained to give, there is less to learn, and
+# with few texts more to lose.
+_LEAST_STEPS_AHEAD = 60
 _LEAST_EPOCHS = 3
 _WARMUP = 0.1
 _RATE, _RATE_WIDTH = 2e-4, 384  # a good rate for an encoder of this width
@@ -48,12 +52,12 @@ class Recipe:
             "global_batch_size": f"batch {self.global_batch_size}",
             "num_train_epochs": f"{self.num_train_epochs} epochs ({total_steps} steps)",
             "learning_rate": f"learning rate {self.learning_rate:g}",
-            "warmup_ratio": f"warmup {self.warmup_ratio:g}",
         }
-        chosen = ", ".join(values[name] for name in self.automatic)
+        said = [name for name in self.automatic if name in values]  # warmup is the same for all
+        chosen = ", ".join(values[name] for name in said)
         return (
             f"chosen for {self.num_texts} training texts and an encoder of width {self.width}: {chosen}; set"
-            f" {', '.join(self.automatic)} to override"
+            f" {', '.join(said)} to override"
         )
 
 
@@ -62,9 +66,9 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
 
     - Batch: 8 below 200 training texts, 16 below 1,000, else 32. With few texts, a smaller batch gives more steps.
     - Epochs: enough for about 120 steps, and at least 3. With fewer steps, warmup and decay leave the loss little time
-      to fall.
-    - Learning rate: 2e-4 at a width of 384, lower for wider encoders by the square of the ratio (5e-5 at BERT base's
-      768, as in Devlin et al. 2019), between 2e-5 and 2e-4.
+      to fall. About 60 where the head has a start (pooling=mean and head_init=logistic_regression).
+    - Learning rate: 2e-4 at a width of 384, lower for wider encoders: below 1,000 training texts by the ratio (1e-4 at
+      BERT base's 768), else by its square (5e-5, as in Devlin et al. 2019), between 2e-5 and 2e-4.
     - Warmup: over the first tenth of the steps.
 
     Args:
@@ -82,8 +86,8 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
     batch = given_batch or automatic_batch_size(num_texts)
     return Recipe(
         global_batch_size=batch,
-        num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch),
-        learning_rate=config.learning_rate or _learning_rate_of(width),
+        num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch, _least_steps(config)),
+        learning_rate=config.learning_rate or _learning_rate_of(width, num_texts),
         warmup_ratio=_WARMUP if config.warmup_ratio is None else config.warmup_ratio,
         num_texts=num_texts,
         width=width,
@@ -97,14 +101,20 @@ def automatic_batch_size(num_texts: int) -> int:
     return next((batch for limit, batch in _BATCH_BELOW if num_texts < limit), _LARGEST_BATCH)
 
 
-def _epochs_of(num_texts: int, batch: int) -> int:
-    return max(_LEAST_EPOCHS, round(LEAST_STEPS * min(batch, num_texts) / num_texts))
+def _least_steps(config: TrainConfig) -> int:
+    has_start = config.pooling == "mean" and config.head_init == "logistic_regression"
+    return _LEAST_STEPS_AHEAD if has_start else LEAST_STEPS
 
 
-def _learning_rate_of(width: int) -> float:
+def _epochs_of(num_texts: int, batch: int, least_steps: int) -> int:
+    return max(_LEAST_EPOCHS, round(least_steps * min(batch, num_texts) / num_texts))
+
+
+def _learning_rate_of(width: int, num_texts: int) -> float:
     """Return the rate rounded as the log shows it, so that setting the logged value gives the same run."""
     low, high = _RATE_RANGE
-    return float(f"{min(high, max(low, _RATE * (_RATE_WIDTH / width) ** 2)):g}")
+    power = 1 if num_texts < FEW_TEXTS else 2
+    return float(f"{min(high, max(low, _RATE * (_RATE_WIDTH / width) ** power)):g}")
 
 
 def encoder_width(model: Any) -> int:

@@ -196,7 +196,7 @@ def _remedy_below_floor(trainer: Trainer) -> str:
         return "Leave out freeze_encoder: the head alone learns less than the encoder has to give."
     settings, by_hand = _settings(trainer)
     helpful = ["seeds=3", "more num_train_epochs"]
-    if trainer.config.head_init == "random":
+    if trainer.config.head_init != "logistic_regression":
         helpful.insert(0, "head_init=logistic_regression")
     tips = f"{', '.join(helpful[:-1])} or {helpful[-1]}"
     leave_out = (

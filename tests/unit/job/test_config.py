@@ -27,7 +27,7 @@ EXAMPLES = {
     "train_file": "part-1.csv", "validation_file": "dev.csv", "class_file": "labels.txt",
     "text_column": "Review Text", "label_column": "2", "title_column": "title",
     "header": "false", "delimiter": ";", "encoding": "cp1252", "missing_labels": "drop",
-    "page_examples": 6, "seeds": 3, "cross_validation": 5, "head_init": "logistic_regression",
+    "page_examples": 6, "pooling": "mean", "seeds": 3, "cross_validation": 5, "head_init": "logistic_regression",
 }  # fmt: skip
 
 

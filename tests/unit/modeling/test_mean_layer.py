@@ -109,7 +109,12 @@ def test_the_same_encoder_gets_the_same_layer(tmp_path: Path) -> None:
 
 def test_other_families_are_refused() -> None:
     """ALBERT's layers share their weights: none can be another."""
-    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "embedding_size": 8}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_attention_heads": 2,
+        "embedding_size": 8,
+    }
     model = AlbertForSequenceClassification(AlbertConfig(vocab_size=40, num_hidden_layers=2, **sizes))
     with pytest.raises(
         UserError, match=r"pooling=mean needs an encoder of the families bert, .*; x is of type albert"

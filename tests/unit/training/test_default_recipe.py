@@ -9,7 +9,8 @@ from bert_classifier.training.recipe import choose_recipe, encoder_width
 from support.fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
 from support.toy_trainer import make_trainer
 
-BY_HAND = {"global_batch_size": 24, "num_train_epochs": 7, "learning_rate": 1e-3}
+BY_HAND = {"global_batch_size": 24, "num_train_epochs": 7, "learning_rate": 1e-3, "warmup_ratio": 0.0}
+AHEAD = {"pooling": "mean", "head_init": "logistic_regression"}
 
 
 def chosen(num_texts=48, width=384, world_size=1, **settings):
@@ -42,27 +43,42 @@ def test_batch_and_epochs_follow_from_the_training_texts(texts, batch, epochs):
     assert steps >= 115
 
 
+@pytest.mark.parametrize(("texts", "epochs"), [(2, 60), (14, 34), (48, 10), (192, 3), (308, 3), (999, 3)])
+def test_a_head_with_a_start_needs_half_the_steps(texts, epochs):
+    """About 60, and three passes at least; either setting alone is no start."""
+    assert chosen(texts, **AHEAD).num_train_epochs == epochs
+    for name in AHEAD:
+        assert chosen(texts, **{name: AHEAD[name]}) == chosen(texts)
+
+
 @pytest.mark.parametrize(
-    ("width", "rate"),
-    [(32, 2e-4), (312, 2e-4), (384, 2e-4), (512, 1.125e-4), (768, 5e-5), (1024, 2.8125e-5), (4096, 2e-5)],
+    ("width", "few", "many"),
+    [
+        (32, 2e-4, 2e-4),
+        (384, 2e-4, 2e-4),
+        (512, 1.5e-4, 1.125e-4),
+        (768, 1e-4, 5e-5),
+        (1024, 7.5e-5, 2.8125e-5),
+        (4096, 2e-5, 2e-5),
+    ],
 )
-def test_the_learning_rate_follows_from_the_encoders_width(width, rate):
-    """As the square of the width, within 2e-5 and 2e-4; BERT base gets its usual 5e-5, to the bit."""
-    assert chosen(width=width).learning_rate == rate
-    assert chosen(width=768).learning_rate == 5e-5
+def test_the_learning_rate_follows_from_the_encoders_width(width, few, many):
+    """By the ratio with few texts, by its square with many, within 2e-5 and 2e-4; BERT base gets its usual 5e-5."""
+    assert chosen(999, width=width).learning_rate == few
+    assert chosen(1000, width=width).learning_rate == many
 
 
 def test_the_logged_learning_rate_is_the_one_that_is_used():
     """Set by hand, what the log shows is the same run, not one that differs in the last bit."""
     for width in range(32, 4097):
-        recipe = chosen(width=width)
+        recipe = chosen(1000, width=width)
         text = recipe.description(1).partition("learning rate ")[2].partition(";")[0]
         assert float(text) == recipe.learning_rate, width
 
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_each_setting_is_chosen_on_its_own(name):
-    """What is set by hand stays; the other two are chosen all the same."""
+    """What is set by hand stays; the others are chosen all the same."""
     recipe = chosen(**{name: BY_HAND[name]})
     assert getattr(recipe, name) == BY_HAND[name]
     assert set(recipe.automatic) == BY_HAND.keys() - {name}
@@ -75,7 +91,7 @@ def test_epochs_count_the_batch_that_is_used():
     parts = {"per_device_batch_size": 4, "gradient_accumulation_steps": 2}
     recipe = chosen(480, world_size=8, **parts)
     assert (recipe.global_batch_size, recipe.num_train_epochs) == (64, 16)
-    assert recipe.automatic == ("num_train_epochs", "learning_rate")
+    assert recipe.automatic == ("num_train_epochs", "learning_rate", "warmup_ratio")
     assert chosen(48, global_batch_size=1_000_000).num_train_epochs == 120
 
 

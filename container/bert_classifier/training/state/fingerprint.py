@@ -19,7 +19,8 @@ _LEFT_OUT = frozenset(
         "global_batch_size", "per_device_batch_size", "gradient_accumulation_steps",
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
-        "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation", "pooling", *READER_SETTINGS,
+        "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation",
+        "pooling", "head_init", *READER_SETTINGS,
     }
 )  # fmt: skip
 
@@ -30,6 +31,7 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
         **_settings(trainer.config),
         **_depths(trainer),
         **_arithmetic(trainer),
+        **_start(trainer.config),
         "num_train_epochs": trainer.recipe.num_train_epochs,
         "learning_rate": trainer.recipe.learning_rate,
         "warmup_ratio": trainer.recipe.warmup_ratio,
@@ -71,6 +73,11 @@ def _depths(trainer: Trainer) -> dict[str, Any]:
     if trainer.config.layer_decay == 1 or depths_match_names(trainer.model):
         return {}
     return {"layer_depths": "by module"}
+
+
+def _start(config: TrainConfig) -> dict[str, Any]:
+    """Return a field for a head that starts in another way than those of early versions."""
+    return {"head_init": config.head_init} if config.head_init == "logistic_regression" else {}
 
 
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:
