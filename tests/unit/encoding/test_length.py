@@ -41,6 +41,7 @@ def texts(*words: int) -> list[str]:
     ],
 )
 def test_it_keeps_nearly_all_texts_whole(tokenizer: object, words: list[int], most: int, chosen: int) -> None:
+    """At least 256 tokens, in steps of 16, and no more than the encoder of texts allows."""
     assert automatic_length(encoder(tokenizer, most), texts(*words)) == chosen
 
 
@@ -53,18 +54,21 @@ def test_of_many_texts_it_looks_at_an_evenly_spaced_sample(tokenizer: object) ->
 def test_it_says_what_was_chosen_and_how_many_texts_are_whole(
     tokenizer: object, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """What is cut counts as not whole, also where no length would do."""
     caplog.set_level(logging.INFO)
     automatic_length(encoder(tokenizer, 512), texts(*[3] * 90, *[600] * 10))
     assert "max_seq_length=512, which keeps 90.0 % of them whole; set it to override" in caplog.text
 
 
 def test_nothing_is_said_of_short_texts(tokenizer: object, caplog: pytest.LogCaptureFixture) -> None:
+    """The usual length needs no line of the log."""
     caplog.set_level(logging.INFO)
     automatic_length(encoder(tokenizer, 512), texts(3, 4))
     assert not caplog.text
 
 
 def test_99_percent_are_no_longer() -> None:
+    """Of 1,000 different lengths, ten may be longer."""
     lengths = np.arange(1, 1001)
     assert length_for(lengths) == 992
     assert (lengths <= 992).mean() >= 0.99

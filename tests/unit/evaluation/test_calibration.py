@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from bert_classifier.evaluation.calibration import (
     BINS,
+    COLDEST,
+    HOTTEST,
     LEAST_TEXTS,
+    PRIOR_DEVIATION,
+    PRIOR_MEAN,
+    Temperature,
     calibration_scores,
     fit_temperature,
     reliability,
@@ -96,28 +102,62 @@ def test_the_temperature_is_the_same_again_and_whatever_the_last_bits():
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
-        (drawn(LEAST_TEXTS - 1, 3, 2.0), "too few"),
         (evaluation_of([(0, 0), (1, 1)] * 50, classes=2), "all 100 texts are right"),
-        (evaluation_of([(0, 1), (1, 0)] * 50, classes=2), "nothing about the classes"),
-        (evaluation_of([(0, 0), (1, 0)] * 50, classes=2, margin=0.0), "nothing about the classes"),
-        (evaluation_of([], classes=2), "too few"),
+        (evaluation_of([], classes=2), "no texts"),
     ],
 )
 def test_what_cannot_be_calibrated_is_left_as_it_is(result, reason):
-    """Tiny, separable, useless and broken cases keep temperature 1 and say why."""
+    """Separable and empty cases keep temperature 1 and say why."""
     found = fit_temperature(result)
     assert found.value == 1.0
     assert reason in found.reason
 
 
-@pytest.mark.parametrize(("scale", "reason"), [(1e-4, "below 0.1 would fit"), (1e4, "above 10 would fit")])
-def test_a_temperature_beyond_its_bounds_is_not_used(scale, reason):
-    """Logits a thousand times too large or too small are no matter of calibration, and neither are they all right."""
+def test_logits_that_hardly_differ_are_left_as_they_are():
+    """A thousand times too small, they are no matter of calibration."""
     result = drawn(500, 3, 1.0)
-    assert 0.4 < result.accuracy < 0.9
-    found = fit_temperature(Evaluation(scale * result.logits, result.targets))
+    found = fit_temperature(Evaluation(1e-4 * result.logits, result.targets))
     assert found.value == 1.0
-    assert reason in found.reason
+    assert "below 0.1 would fit" in found.reason
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Evaluation(1e4 * drawn(500, 3, 1.0).logits, drawn(500, 3, 1.0).targets),
+        evaluation_of([(0, 1), (1, 0)] * 50, classes=2, margin=30.0),
+    ],
+)
+def test_scores_far_above_the_accuracy_are_lowered_as_far_as_possible(result):
+    """A temperature of 10 is too low for them, and far better than none."""
+    found = fit_temperature(result)
+    assert found == Temperature(HOTTEST)
+    assert calibration_scores(result, HOTTEST)["nll"] < 0.2 * calibration_scores(result, 1.0)["nll"]
+
+
+def test_of_few_texts_a_prior_decides():
+    """The likeliest temperature is where a fine search finds it, between the prior's and that of the texts."""
+    for count in (1, 2, 6, 12, LEAST_TEXTS - 1):
+        result = drawn(count, 3, 4.0)
+
+        def cost(log_t, result=result):
+            loss = result.count * calibration_scores(result, np.exp(log_t))["nll"]
+            return loss + (log_t - PRIOR_MEAN) ** 2 / (2 * PRIOR_DEVIATION**2)
+
+        best = optimize.minimize_scalar(cost, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
+        assert np.log(fit_temperature(result).value) == pytest.approx(best.x, abs=1e-3)
+
+
+def test_a_few_texts_that_are_all_right_do_not_make_scores_certain():
+    """By the texts alone the temperature would be the coldest; with the prior, the scores become more cautious."""
+    result = evaluation_of([(0, 0), (1, 1)] * 3, classes=2, margin=6.0)
+    assert 1 < fit_temperature(result).value < np.exp(PRIOR_MEAN)
+
+
+def test_few_wrong_texts_lower_the_scores():
+    """Of six, four wrong ones with high scores are reason enough, more than the prior alone."""
+    result = evaluation_of([(0, 1), (1, 0)] * 2 + [(0, 0), (1, 1)], classes=2, margin=6.0)
+    assert fit_temperature(result).value > 2 * np.exp(PRIOR_MEAN)
 
 
 def test_softmax_takes_any_finite_logits():

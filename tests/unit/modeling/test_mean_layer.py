@@ -88,6 +88,7 @@ def test_all_of_it_can_be_trained(tmp_path: Path, family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_is_computed_without_padding(tmp_path: Path, family: str) -> None:
+    """The padding-free pass gives its logits too: the new layer follows the model's settings for attention."""
     model = classifier(tmp_path, family)
     add_mean_layer(model, "x")
     split = make_split(tmp_path, 12)
