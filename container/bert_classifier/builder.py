@@ -24,7 +24,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
-from bert_classifier.modeling.pooling import use_mean
+from bert_classifier.modeling.pooling import use_pooling
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -116,8 +116,7 @@ def build_model(config: TrainConfig, environment: Environment, labels: Sequence[
     source = model_source(config, environment)
     tokenizer = load_tokenizer(source)
     model = load_pretrained(source, labels, tokenizer, config.max_seq_length)
-    if config.pooling == "mean":
-        use_mean(model, source)
+    use_pooling(model, config.pooling, source)
     if config.freeze_encoder:
         freeze_encoder(model)
     return model, tokenizer

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
-from bert_classifier.job.config import LEAST_AUTOMATIC_LENGTH
+from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
 
 logger = logging.getLogger(__name__)
 
 STEP = 16  # lengths are multiples of it
 _WHOLE = 99  # percent of the training texts
 _MOST_TEXTS = 2000  # looked at, evenly spaced
+_LIMITS = " (more than 512 tokens, the model's limit or max_tokens_per_micro_batch is never chosen)"
 
 
 def automatic_length(encoder: TextEncoder, texts: Sequence[str]) -> int:
@@ -32,8 +33,8 @@ def automatic_length(encoder: TextEncoder, texts: Sequence[str]) -> int:
     if chosen > LEAST_AUTOMATIC_LENGTH:
         kept = 100 * float((~encoded.truncated & (encoded.text_lengths <= chosen)).mean())
         logger.info(
-            "chosen for the lengths of the training texts: max_seq_length=%d, which keeps %.1f %% of them whole; set it"
-            " to override", chosen, kept,
+            "chosen for the lengths of the training texts: max_seq_length=%d, which keeps %.1f %% of them whole%s;"
+            " set it to override", chosen, kept, _LIMITS if kept < _WHOLE else "",
         )  # fmt: skip
     return chosen
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
+from bert_classifier.job.automatic_lengths import LARGEST_AUTOMATIC_LENGTH
 from bert_classifier.job.contradictions import contradictions
 from bert_classifier.job.former_names import ALIASES, current_name, translated
 from bert_classifier.job.settings import (
@@ -45,9 +46,6 @@ _LATER = (
     "head_init",
     "pooling",
 )  # settings that did not exist in the first version
-# Of max_seq_length. Texts that are classified later may be longer than those of training, and short ones cost no more
-# for it; but texts twice as long cost more than twice as much.
-LEAST_AUTOMATIC_LENGTH, LARGEST_AUTOMATIC_LENGTH = 256, 512
 
 
 # fmt: off

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
+
 
 def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> list[str]:
     """Return what is wrong with valid hyperparameters together.
@@ -20,7 +22,10 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
         )
     if "abstain_below" in values and "target_accuracy" in values:
         found.append("abstain_below and target_accuracy both say when to abstain: give one of the two")
-    budget, length = values.get("max_tokens_per_micro_batch"), values.get("max_seq_length")
+    budget, length = (
+        values.get("max_tokens_per_micro_batch"),
+        values.get("max_seq_length", LEAST_AUTOMATIC_LENGTH),
+    )
     if isinstance(budget, int) and isinstance(length, int) and budget < length:
         found.append(f"max_tokens_per_micro_batch={budget} is below max_seq_length={length}")
     if values.get("reproducible") == "false" and "num_gradient_groups" in values:

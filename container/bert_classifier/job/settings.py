@@ -257,4 +257,6 @@ def refuse(mistakes: Sequence[str], remedy: str) -> None:
     """Raise one UserError for all mistakes, if any."""
     if mistakes:
         listed = "; ".join(mistakes)
-        raise UserError(listed[0].upper() + listed[1:] + ("" if listed[-1] in "?." else "."), remedy)
+        is_setting = "_" in listed.split(maxsplit=1)[0]  # a name that must stay as it is
+        start = listed[0] if is_setting else listed[0].upper()
+        raise UserError(start + listed[1:] + ("" if listed[-1] in "?." else "."), remedy)

@@ -16,6 +16,7 @@ import torch
 
 from bert_classifier.errors import UserError
 
+HAS_MEAN_LAYER = "has_mean_layer"  # in config.json
 _SHARE = 10.0  # how much larger the mean is than the residual, before both are normalised
 _LINEAR = 0.5  # keeps normalised values in the middle part of tanh, which changes them little
 
@@ -71,9 +72,10 @@ def can_add_mean_layer(model_type: str) -> bool:
 
 
 def add_mean_layer(model: Any, source: str) -> None:
-    """Put the layer on top of a classifier's encoder, and let the head begin by handing the mean on.
+    """Put the layer on top of a classifier's encoder, unless it has one, and let the head begin by handing the mean on.
 
-    No random number is drawn: the same encoder gets the same layer.
+    The heads of DistilBERT and ELECTRA hand on the positive half of it (their activations are ReLU and GELU). No random
+    number is drawn: the same encoder gets the same layer.
 
     Args:
         model: a classifier of transformers.
@@ -82,6 +84,8 @@ def add_mean_layer(model: Any, source: str) -> None:
         UserError: for a family that cannot get such a layer.
     """
     family = model.config.model_type
+    if getattr(model.config, HAS_MEAN_LAYER, False):
+        return  # a model of ours that is trained further, with its head
     if not can_add_mean_layer(family):
         raise UserError(
             f"pooling=mean needs an encoder of the families {', '.join(sorted(_NAMES))}; {source} is of type {family}.",
@@ -96,6 +100,7 @@ def add_mean_layer(model: Any, source: str) -> None:
         _set_identity(attrgetter(head)(model), scale)
     layers.append(layer)
     model.config.num_hidden_layers = len(layers)
+    setattr(model.config, HAS_MEAN_LAYER, True)
 
 
 def _shared_config_copy(layer: Any, config: Any) -> Any:

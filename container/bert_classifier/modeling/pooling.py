@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import constants
 from transformers.utils.hub import cached_file
 
+from bert_classifier.errors import PlatformError
 from bert_classifier.modeling.mean_layer import add_mean_layer, can_add_mean_layer
 
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
 _POOLING_FILE = "1_Pooling/config.json"
+CLASSIFIER_POOLING = "classifier_pooling"  # in the config.json of ModernBERT, whose heads can read either
 _IS_MEAN = "pooling_mode_mean_tokens"
 
 
@@ -24,15 +27,15 @@ def is_mean_pooled(source: str) -> bool:
     return list(others) == [_IS_MEAN] or settings.get("pooling_mode") == "mean"
 
 
-def use_mean(model: Any, source: str) -> None:
-    """Let a classifier's head read the mean of the tokens.
+def use_pooling(model: Any, pooling: str, source: str) -> None:
+    """Let a classifier's head read the mean of the tokens or [CLS]; with "auto", what it reads by itself.
 
     Raises:
-        UserError: for a family that cannot.
+        UserError: for a family that cannot read the mean.
     """
-    if hasattr(model.config, "classifier_pooling"):  # ModernBERT's heads can read either
-        model.config.classifier_pooling = "mean"
-    else:
+    if pooling != "auto" and hasattr(model.config, CLASSIFIER_POOLING):
+        setattr(model.config, CLASSIFIER_POOLING, pooling)
+    elif pooling == "mean":
         add_mean_layer(model, source)
 
 
@@ -42,15 +45,31 @@ def suits_mean_layer(source: str, config: Any) -> bool:
 
 
 def _pooling_settings(source: str) -> dict[str, Any]:
+    """Return what an encoder says of its pooling; empty if it says nothing.
+
+    Raises:
+        PlatformError: when the model hub does not tell: a guess would make another run of each attempt.
+    """
+    path = _pooling_file(source)
     try:
-        path = cached_file(
-            source,
-            _POOLING_FILE,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-        settings = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
-        return {}  # then nothing is known: [CLS], as transformers has it
+        settings = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    except ValueError:
+        return {}  # damaged, then nothing is known: [CLS], as transformers has it
     return settings if isinstance(settings, dict) else {}
+
+
+def _pooling_file(source: str) -> Path | None:
+    try:
+        path = cached_file(source, _POOLING_FILE, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        if Path(source).is_dir() or constants.HF_HUB_OFFLINE:
+            return None
+        raise PlatformError(
+            f"The model hub does not say whether {source} is a sentence encoder: {_first_line(error)}.",
+            "Start the job again, or set pooling=cls or pooling=mean.",
+        ) from error
+    return Path(path) if path else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200].rstrip(" .:")

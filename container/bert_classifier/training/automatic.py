@@ -7,7 +7,8 @@ from typing import Any
 
 from bert_classifier.encoding.length import automatic_length
 from bert_classifier.encoding.text_encoder import TextEncoder
-from bert_classifier.job.config import LARGEST_AUTOMATIC_LENGTH, TrainConfig
+from bert_classifier.job.automatic_lengths import LARGEST_AUTOMATIC_LENGTH
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.modeling.pooling import suits_mean_layer
 from bert_classifier.training.recipe import FEW_TEXTS
@@ -31,13 +32,23 @@ def settings_by_data(
     if config.max_seq_length is None:
         chosen["max_seq_length"] = _length(config, model_config, tokenizer, texts)
     # Of more texts, [CLS] learns what they are about, and an encoder without one more layer is cheaper.
-    if config.pooling == "auto" and len(texts) < FEW_TEXTS and suits_mean_layer(source, model_config):
+    if len(texts) < FEW_TEXTS:
+        chosen |= _start(config, source, model_config, len(texts))
+    return chosen
+
+
+def _start(config: TrainConfig, source: str, model_config: Any, num_texts: int) -> dict[str, Any]:
+    """Return what the head reads and where it starts, with few texts."""
+    chosen: dict[str, Any] = {}
+    if config.pooling == "auto" and suits_mean_layer(source, model_config):
         chosen["pooling"] = "mean"
-        if config.head_init == "auto":
-            chosen["head_init"] = "logistic_regression"
+    if config.head_init == "auto" and "mean" in (config.pooling, *chosen.values()):
+        chosen["head_init"] = "logistic_regression"
+    if "pooling" in chosen:
         logger.info(
-            "chosen for %d training texts and a sentence encoder, trained on the mean of a text's tokens: pooling=mean,"
-            " which takes one more encoder layer; set pooling=cls to do without", len(texts),
+            "chosen for %d training texts and a sentence encoder, trained on the mean of a text's tokens: %s;"
+            " pooling=mean takes one more encoder layer, set pooling=cls to do without",
+            num_texts, ", ".join(f"{name}={value}" for name, value in chosen.items()),
         )  # fmt: skip
     return chosen
 

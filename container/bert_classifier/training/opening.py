@@ -159,7 +159,7 @@ def _log_plan(trainer: Trainer, threads: int) -> None:
         trainer.state.token_budget,
         "reproducible" if trainer.engine.is_reproducible else "not reproducible to the bit (reproducible=true is)",
     )  # fmt: skip
-    if trainer.recipe.automatic:
-        logger.info("%s", trainer.recipe.description(trainer.total_steps))
+    if chosen := trainer.recipe.description(trainer.total_steps):
+        logger.info("%s", chosen)
     if trainer.device.type == "cuda":
         warn(advise(trainer.recipe, trainer.model, trainer.train.encoded, ranks=trainer.distributed.size))

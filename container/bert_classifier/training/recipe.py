@@ -47,17 +47,18 @@ class Recipe:
         return -(-self.num_texts // global_batch_size) * self.num_train_epochs
 
     def description(self, total_steps: int) -> str:
-        """Say what was chosen, why, and how to override it."""
+        """Say what was chosen, why, and how to override it; empty if nothing was that is worth a line."""
         values = {
             "global_batch_size": f"batch {self.global_batch_size}",
             "num_train_epochs": f"{self.num_train_epochs} epochs ({total_steps} steps)",
             "learning_rate": f"learning rate {self.learning_rate:g}",
         }
         said = [name for name in self.automatic if name in values]  # warmup is the same for all
-        chosen = ", ".join(values[name] for name in said)
+        if not said:
+            return ""
         return (
-            f"chosen for {self.num_texts} training texts and an encoder of width {self.width}: {chosen}; set"
-            f" {', '.join(said)} to override"
+            f"chosen for {self.num_texts} training texts and an encoder of width {self.width}:"
+            f" {', '.join(values[name] for name in said)}; set {', '.join(said)} to override"
         )
 
 

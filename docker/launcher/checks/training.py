@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.job.config import LEAST_AUTOMATIC_LENGTH, TrainConfig
+from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
@@ -114,12 +115,15 @@ def check_without_aws(settings: TrainSettings, account: Account, *, spot: bool) 
     """Check what needs no AWS: settings, and the files of this machine."""
     in_s3: dict[str, Any] = {n: "" for n in _CHANNELS if getattr(settings, n).startswith("s3://")}
     local = dataclasses.replace(settings, **in_s3)
+    channels, findings = find_channels(local, account) if local.train else ([], [])
+    names = [*(channel.name for channel in channels), *in_s3]
     return [
         *examine("hyperparameters", partial(check_hyperparameters, settings)),
         *check_count(settings),
         *check_times(settings, spot=spot),
         *check_tags(settings),
-        *(find_channels(local, account)[1] if local.train else ()),
+        *examine("hyperparameters", partial(check_trainings, settings, names)),
+        *findings,
     ]
 
 

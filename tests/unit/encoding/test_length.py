@@ -57,7 +57,7 @@ def test_it_says_what_was_chosen_and_how_many_texts_are_whole(
     """What is cut counts as not whole, also where no length would do."""
     caplog.set_level(logging.INFO)
     automatic_length(encoder(tokenizer, 512), texts(*[3] * 90, *[600] * 10))
-    assert "max_seq_length=512, which keeps 90.0 % of them whole; set it to override" in caplog.text
+    assert "max_seq_length=512, which keeps 90.0 % of them whole (more than 512 tokens, " in caplog.text
 
 
 def test_nothing_is_said_of_short_texts(tokenizer: object, caplog: pytest.LogCaptureFixture) -> None:

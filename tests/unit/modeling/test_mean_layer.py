@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AlbertConfig, AlbertForSequenceClassification, AutoModelForSequenceClassification
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    AutoModelForSequenceClassification,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
+)
 
 from bert_classifier.errors import UserError
+from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.mean_layer import add_mean_layer
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
+from bert_classifier.modeling.pooling import use_pooling
 from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
 from support.fakes import make_pretrained
 from support.toy_trainer import make_split
@@ -94,7 +102,9 @@ def test_it_is_computed_without_padding(tmp_path: Path, family: str) -> None:
     split = make_split(tmp_path, 12)
     forward = packed_or_padded(model, 0, torch.device("cpu"), "fp32", split.encoded)
     assert isinstance(forward, PackedForward)
-    assert np.isfinite(forward(split.encoded, np.arange(12)).detach().numpy()).all()
+    padded = Forward(model, 0, torch.device("cpu"), "fp32")
+    ours, theirs = (one(split.encoded, np.arange(12)).detach() for one in (forward, padded))
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
 def test_the_same_encoder_gets_the_same_layer(tmp_path: Path) -> None:
@@ -106,6 +116,39 @@ def test_the_same_encoder_gets_the_same_layer(tmp_path: Path) -> None:
     add_mean_layer(other, "x")
     for ours, theirs in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_model_that_has_the_layer_gets_no_second_one(tmp_path: Path) -> None:
+    """Trained further, an exported model keeps its layer, its head and its answers."""
+    model = classifier(tmp_path / "pretrained", "bert")
+    add_mean_layer(model, "x")
+    model.save_pretrained(tmp_path / "saved")
+    load_tokenizer(str(tmp_path / "pretrained")).save_pretrained(tmp_path / "saved")
+    again = load_pretrained(
+        str(tmp_path / "saved"), LABELS, load_tokenizer(str(tmp_path / "saved")), 64
+    ).eval()
+    use_pooling(again, "mean", "x")
+    assert again.config.num_hidden_layers == 3
+    with torch.no_grad():
+        assert torch.equal(again(**inputs()).logits, model(**inputs()).logits)
+
+
+def test_modernbert_reads_the_mean_itself() -> None:
+    """Its own head can: no layer is added, and the answers are others."""
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    config = ModernBertConfig(vocab_size=40, num_hidden_layers=2, pad_token_id=0, **sizes)
+    model: Any = ModernBertForSequenceClassification(config).eval()
+    with torch.no_grad():
+        before = model(**inputs()).logits
+        use_pooling(model, "mean", "x")
+        after = model(**inputs()).logits
+        use_pooling(model, "auto", "x")
+        assert torch.equal(model(**inputs()).logits, after)
+        use_pooling(model, "cls", "x")
+        assert torch.equal(model(**inputs()).logits, before)
+        use_pooling(model, "mean", "x")
+    assert (model.config.classifier_pooling, model.config.num_hidden_layers) == ("mean", 2)
+    assert not torch.equal(before, after)
 
 
 def test_other_families_are_refused() -> None:

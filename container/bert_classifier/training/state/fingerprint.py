@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import READER_SETTINGS, TrainConfig
+from bert_classifier.modeling.pooling import CLASSIFIER_POOLING
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import depths_match_names
 from bert_classifier.training.prepare import PreparedData
@@ -31,7 +32,7 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
         **_settings(trainer.config),
         **_depths(trainer),
         **_arithmetic(trainer),
-        **_start(trainer.config),
+        **_start(trainer),
         "num_train_epochs": trainer.recipe.num_train_epochs,
         "learning_rate": trainer.recipe.learning_rate,
         "warmup_ratio": trainer.recipe.warmup_ratio,
@@ -75,9 +76,13 @@ def _depths(trainer: Trainer) -> dict[str, Any]:
     return {"layer_depths": "by module"}
 
 
-def _start(config: TrainConfig) -> dict[str, Any]:
-    """Return a field for a head that starts in another way than those of early versions."""
-    return {"head_init": config.head_init} if config.head_init == "logistic_regression" else {}
+def _start(trainer: Trainer) -> dict[str, Any]:
+    """Return fields for a head that reads something else, or starts in another way, than those of early versions."""
+    config = trainer.config
+    has_choice = config.pooling != "auto" and hasattr(trainer.model.config, CLASSIFIER_POOLING)
+    pooling = {"pooling": config.pooling} if has_choice else {}  # a layer more shows in the weights
+    start = {"head_init": config.head_init} if config.head_init == "logistic_regression" else {}
+    return {**pooling, **start}
 
 
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:
