@@ -35,9 +35,7 @@ def test_no_line_is_torn(tmp_path, columns, ranks):
     if columns < 400:  # lines are wrapped
         return
     epochs = [
-        line
-        for line in lines
-        if re.match(r"step \d+ of \d+: \d+ % of 24 validation texts right, loss ", line)
+        line for line in lines if re.match(r"step \d+ of \d+: \d+ of 24 validation texts right, loss ", line)
     ]
     assert len(epochs) == 3
     information = json.loads((root / "model" / "training.json").read_text(encoding="utf-8"))

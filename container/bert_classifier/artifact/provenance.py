@@ -9,6 +9,7 @@ from typing import Any
 import transformers
 
 from bert_classifier.job.json_files import read_object
+from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER, mean_layer_parameters
 
 # A hub name; anything else is a path on somebody's machine.
 _NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
@@ -24,7 +25,8 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
     Returns:
         source: "model channel", "folder" or "model hub"; name: on the hub; name_in_config: the name in a
         folder's config.json, its own or its base model's; commit: of the hub; model_type; config_sha256 of the folder's
-        config.json; weight_bytes of its safetensors files; parameters of the encoder, without the head.
+        config.json; weight_bytes of its safetensors files; parameters of the encoder, without the head and the
+        layer that pooling=mean adds; has_mean_layer: whether the model has that layer.
     """
     folder = Path(source)
     known = {
@@ -35,7 +37,8 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
         "model_type": model.config.model_type,
         "config_sha256": None,
         "weight_bytes": None,
-        "parameters": sum(parameter.numel() for parameter in model.base_model.parameters()),
+        "parameters": sum(p.numel() for p in model.base_model.parameters()) - mean_layer_parameters(model),
+        "has_mean_layer": bool(getattr(model.config, HAS_MEAN_LAYER, False)),
     }
     return {**known, **_files(folder)} if folder.is_dir() else known
 
@@ -63,7 +66,7 @@ def encoder_facts(encoder: Mapping[str, Any]) -> dict[str, str]:
         "its config.json names": own,
         "commit": encoder["commit"],
         "type": encoder["model_type"],
-        "parameters": f"{encoder['parameters'] / 1e6:.1f} million, without the head",
+        "parameters": f"{encoder['parameters'] / 1e6:.1f} million, without the head{_one_more(encoder)}",
         "weights": encoder["weight_bytes"] and f"{encoder['weight_bytes'] / 1e6:.1f} MB",
         "SHA-256 of config.json": encoder["config_sha256"],
     }
@@ -74,8 +77,14 @@ def encoder_name(encoder: Mapping[str, Any]) -> str:
     """Return the best name that is known of an encoder, with its size."""
     own = encoder["name"] or encoder["name_in_config"]
     source = f"from the {encoder['source']}"
-    size = f"{encoder['parameters'] / 1e6:.1f} million parameters"
+    size = f"{encoder['parameters'] / 1e6:.1f} million parameters{_one_more(encoder)}"
     return f"{own} ({source}, {size})" if own else f"{encoder['model_type']} {source} ({size})"
+
+
+def _one_more(encoder: Mapping[str, Any]) -> str:
+    return (
+        ", and one more layer" if encoder.get("has_mean_layer") else ""
+    )  # earlier versions did not record it
 
 
 def encoder_line(encoder: Mapping[str, Any]) -> str:

@@ -114,7 +114,10 @@ def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float,
     share, square = right / count, z * z / count
     middle = share + square / 2
     half = z * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
+    # The ends are exact where all or none are right; rounding would miss them.
+    low = 0.0 if right == 0 else max(0.0, (middle - half) / (1 + square))
+    high = 1.0 if right == count else min(1.0, (middle + half) / (1 + square))
+    return low, high
 
 
 def chance_of_at_least(right: int, count: int, share: float) -> float:

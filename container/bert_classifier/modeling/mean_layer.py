@@ -103,6 +103,14 @@ def add_mean_layer(model: Any, source: str) -> None:
     setattr(model.config, HAS_MEAN_LAYER, True)
 
 
+def mean_layer_parameters(model: Any) -> int:
+    """Return the number of parameters of the layer that add_mean_layer put on top of an encoder; 0 without it."""
+    if not getattr(model.config, HAS_MEAN_LAYER, False):
+        return 0
+    layer = attrgetter(_NAMES[model.config.model_type].layers)(model.base_model)[-1]
+    return sum(parameter.numel() for parameter in layer.parameters())
+
+
 def _shared_config_copy(layer: Any, config: Any) -> Any:
     """Return a copy of a layer with the model's own config: what is set there must reach this layer too."""
     return copy.deepcopy(layer, memo={id(config): config})

@@ -41,9 +41,17 @@ def log_so_far(
     environment: Environment, prepared: PreparedData, evaluation: EvaluationResult | None, trainer: Trainer
 ) -> None:
     """Log where the model of a stopped run is, and how good it is so far, if that is known."""
-    logger.info("the model so far is in %s", environment.shown(environment.model_dir))
+    logger.info("%s is in %s", _what_so_far(trainer), environment.shown(environment.model_dir))
     if evaluation:
         logger.info("%s", _headline(environment, prepared, evaluation, trainer).sentence, extra=CLOSING)
+
+
+def _what_so_far(trainer: Trainer) -> str:
+    if trainer.state.step:
+        return "the model so far"
+    if trainer.config.head_init == "logistic_regression":
+        return "a model without fine-tuning (no step was done; its head is the logistic regression that it starts from)"
+    return "an untrained model (no step was done: it answers at random)"
 
 
 def quality_facts(

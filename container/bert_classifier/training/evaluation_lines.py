@@ -1,43 +1,66 @@
 """The lines of an evaluation during training: for metric services, and for a person at a terminal."""
 
 import logging
+import time
 
-from bert_classifier.evaluation.headline import percent
+from bert_classifier.evaluation.headline import FEW_TEXTS, percent
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.wording import counted
 from bert_classifier.log import PEOPLE
-from bert_classifier.training.progress import log_metrics
+from bert_classifier.training.progress import LOG_INTERVAL_SECONDS, log_metrics
 from bert_classifier.training.train_state import TrainState
 
 logger = logging.getLogger(__name__)
 
 
-def log_evaluation(
-    state: TrainState, result: Evaluation, total_steps: int, positive: int | None, of: str = ""
-) -> None:
-    """Log an evaluation on validation that the state has taken note of.
+_LEAST_PROGRESS = 0.05  # of the steps, between two lines for people
+
+
+class EvaluationLines:
+    """Logs evaluations on validation: each for metric services, for people not one per step.
+
+    A person gets a line after a twentieth of the steps or LOG_INTERVAL_SECONDS, and the first and the last evaluation.
 
     Args:
         of: which training of the job it is about; "" = the only one.
     """
-    values = {
-        "step": state.step,
-        "eval_loss": result.loss,
-        "eval_accuracy": result.accuracy,
-        "eval_macro_f1": result.macro_f1,
-        "best_step": state.best_step,
-    }
-    log_metrics(values, of)
-    words = in_words(state, result, total_steps, positive)
-    logger.info("%s", f"{of}, {words}" if of else words, extra=PEOPLE)
+
+    def __init__(self, total_steps: int, positive: int | None, of: str = "") -> None:
+        self._total = total_steps
+        self._positive = positive
+        self._of = of
+        self._told: tuple[int, float] | None = None  # step and time of the last line for people
+
+    def log(self, state: TrainState, result: Evaluation, *, is_last: bool) -> None:
+        """Log an evaluation that the state has taken note of."""
+        values = {
+            "step": state.step,
+            "eval_loss": result.loss,
+            "eval_accuracy": result.accuracy,
+            "eval_macro_f1": result.macro_f1,
+            "best_step": state.best_step,
+        }
+        log_metrics(values, self._of)
+        if is_last or self._is_due(state.step):
+            self._told = state.step, time.monotonic()
+            words = in_words(state, result, self._total, self._positive)
+            logger.info("%s", f"{self._of}, {words}" if self._of else words, extra=PEOPLE)
+
+    def _is_due(self, step: int) -> bool:
+        if self._told is None:
+            return True
+        told_step, told_at = self._told
+        is_later = time.monotonic() - told_at >= LOG_INTERVAL_SECONDS
+        return is_later or step - told_step >= _LEAST_PROGRESS * self._total
 
 
 def in_words(state: TrainState, result: Evaluation, total_steps: int, positive: int | None) -> str:
     """Return how good the weights of a step are, and whether they are the best so far."""
     best = "best so far" if state.best_step == state.step else f"the best is step {state.best_step}"
     f1 = "" if positive is None else f", F1 of the positive class {result.score(positive):.2f}"
-    right = percent(int(result.confusion.trace()), result.count)
+    right = int(result.confusion.trace())
+    share = percent(right, result.count) if result.count >= FEW_TEXTS else f"{right:,}"
     return (
-        f"step {state.step} of {total_steps}: {right} of {counted(result.count, 'validation text')} right{f1},"
+        f"step {state.step} of {total_steps}: {share} of {counted(result.count, 'validation text')} right{f1},"
         f" loss {result.loss:.2f} ({best})"
     )

@@ -28,7 +28,7 @@ from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
-from bert_classifier.training.sanity_checks import sanity_warnings
+from bert_classifier.training.sanity_checks import DataHints, sanity_warnings
 from bert_classifier.training.state.manager import CheckpointManager
 from bert_classifier.training.trainer import Trainer
 
@@ -162,7 +162,12 @@ class Job:
         return {"page_examples": choose_examples(texts, self.prepared.splits["validation"].targets, most)}
 
     def _warnings(self, evaluation: EvaluationResult) -> list[str]:
-        return [*sanity_warnings(self.trainer, evaluation.results), *evaluation.warnings]
+        found = self.prepared.data_report.get("findings", ())
+        hints = DataHints(
+            is_held_out="validation" not in self.environment.channels,
+            has_unknown_tokens=any(finding["code"] == "unknown_tokens" for finding in found),
+        )
+        return [*sanity_warnings(self.trainer, evaluation.results, hints), *evaluation.warnings]
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Recipe:
     def description(self, total_steps: int) -> str:
         """Say what was chosen, why, and how to override it; empty if nothing was that is worth a line."""
         values = {
-            "global_batch_size": f"batch {self.global_batch_size}",
+            "global_batch_size": f"batch {min(self.global_batch_size, self.num_texts)}",
             "num_train_epochs": f"{self.num_train_epochs} epochs ({total_steps} steps)",
             "learning_rate": f"learning rate {self.learning_rate:g}",
         }

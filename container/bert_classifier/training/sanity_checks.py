@@ -6,38 +6,54 @@ from collections.abc import Mapping
 import numpy as np
 
 from bert_classifier.evaluation.floor import FloorComparison
-from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, chance_of_at_least
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.floor import floor_of
 from bert_classifier.training.history import History
 from bert_classifier.training.recipe import LEAST_STEPS, choose_recipe
+from bert_classifier.training.score_warnings import FEW_TEXTS, few_texts_warnings, score_warnings
 from bert_classifier.training.trainer import Trainer
 
 # Fractions of the loss of guessing: above the first, hardly anything was learned; below the second, the model
 # classifies nearly all training texts correctly.
 _HARDLY_MOVED = 0.95
 _MEMORIZED = 0.25
-_CHANCE = 0.025  # significance level for beating a constant answer
-_FEW_TEXTS = 30  # a smaller channel is ignored if another one shows that the model is good
+_FEW_TO_TRAIN = 50  # fewer training texts are the likeliest reason why nothing generalizes
 _LAST_PART = 0.25  # fraction of steps to average the loss over, since that of a single batch is mostly chance
 # A class answered for nearly all texts is suspicious if it is not nearly as common.
 _NEARLY_ALL, _AS_COMMON, _LEAST_TEXTS = 0.95, 0.8, 6
 
 
-def sanity_warnings(trainer: Trainer, results: Mapping[str, Evaluation]) -> list[str]:
+@dataclasses.dataclass(frozen=True)
+class DataHints:
+    """What is known of a job's data, for remedies.
+
+    Attributes:
+        is_held_out: whether validation was split off train, or is train in turn.
+        has_unknown_tokens: whether the data doctor found many.
+    """
+
+    is_held_out: bool = True
+    has_unknown_tokens: bool = False
+
+
+def sanity_warnings(
+    trainer: Trainer, results: Mapping[str, Evaluation], hints: DataHints | None = None
+) -> list[str]:
     """Return one sentence, with its remedy, for what shows that the model has learned nothing or too little.
 
     Args:
         results: by channel: validation and, if there is one, test.
     """
+    hints = hints or DataHints()
     floor = floor_of(trainer)
     is_compared = floor is not None and not results.keys().isdisjoint(floor.channels)
     compared = FloorComparison.of(floor, results) if floor and is_compared else None
-    failure = _failure(trainer, results, compared)
+    failure = _failure(trainer, results, compared, hints)
     if failure:
         return [failure]
     if compared and compared.is_model_below:
         return [_below_floor(trainer, compared)]
-    return _few_texts_warnings(results, trainer.positive)
+    return few_texts_warnings(results, trainer.positive)
 
 
 def is_collapsed(trainer: Trainer, result: Evaluation) -> bool:
@@ -61,13 +77,17 @@ def loss_of_guessing(trainer: Trainer) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _failure(trainer: Trainer, results: Mapping[str, Evaluation], compared: FloorComparison | None) -> str:
+def _failure(
+    trainer: Trainer, results: Mapping[str, Evaluation], compared: FloorComparison | None, hints: DataHints
+) -> str:
     """Return what shows that nothing was learned, what the floor gets right, and the remedy; "" if something was."""
     loss, guessing = last_loss(trainer.history), loss_of_guessing(trainer)
     unmoved, same = _unmoved(loss, guessing), _one_class(trainer, results)
     memorized = _memorization_note(loss, guessing)
+    if memorized:
+        memorized += _remedy_of_memorization(len(trainer.train.targets), hints)
     has_collapsed = bool(unmoved or same) and not memorized and _has_had_its_chance(trainer)
-    at_chance = _score_warnings(results, trainer.positive)
+    at_chance = score_warnings(results, trainer.positive)
     if has_collapsed:
         loss_part = f"its training loss is {unmoved}" if unmoved else ""
         sentence = f"The run has collapsed: {', and '.join(filter(None, (loss_part, same)))}."
@@ -81,7 +101,7 @@ def _failure(trainer: Trainer, results: Mapping[str, Evaluation], compared: Floo
     if (
         compared
         and not compared.floor_beats_constant
-        and compared.paired.count >= _FEW_TEXTS
+        and compared.paired.count >= FEW_TEXTS
         and not memorized
     ):
         remedy = (
@@ -139,50 +159,23 @@ def _memorization_note(loss: float | None, guessing: float) -> str:
         return ""
     return (
         f"Yet the training loss is {loss:.3f}, where guessing gives {guessing:.3f}: the model has memorized the"
-        " training texts and learned nothing that generalizes. Check the labels first: labels unrelated to the"
-        " texts have this effect. Then add training texts."
+        " training texts and learned nothing that generalizes."
     )
 
 
-def _score_warnings(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
-    """Return a sentence per channel with poor scores, small ones aside if another shows that the model is good."""
-    is_good = positive is None and any(_beats_constant(result) for result in results.values())
-    counted = {
-        name: result for name, result in results.items() if not (is_good and result.count < _FEW_TEXTS)
-    }
-    sentences = [_score_warning(name, result, positive) for name, result in counted.items()]
-    return [sentence for sentence in sentences if sentence]
-
-
-def _beats_constant(result: Evaluation) -> bool:
-    """Return whether the model is significantly better than always predicting the most frequent class."""
-    correct, most = int(result.confusion.trace()), int(result.confusion.sum(axis=1).max())
-    return bool(result.count) and chance_of_at_least(correct, result.count, most / result.count) <= _CHANCE
-
-
-def _few_texts_warnings(results: Mapping[str, Evaluation], positive: int | None) -> list[str]:
-    """Return a sentence per channel if the model is significantly better than a constant answer on none."""
-    if positive is not None or any(_beats_constant(result) for result in results.values()):
-        return []
-    return [
-        f"{result.count} {name} texts are too few to tell whether this model is better than always predicting the"
-        f" commonest class: {int(result.confusion.trace())} predictions are correct, and that class would be correct"
-        f" {int(result.confusion.sum(axis=1).max())} times. Evaluate on more texts, such as with a test channel."
-        for name, result in results.items()
-        if result.count
-    ]
-
-
-def _score_warning(channel: str, result: Evaluation, positive: int | None) -> str:
-    counts = result.confusion.sum(axis=1)
-    answer = int(counts.argmax()) if positive is None else positive
-    constant = np.zeros_like(result.confusion)
-    constant[:, answer] = counts
-    score, same = result.score(positive), ConfusionMatrix(constant).score(positive)
-    if not result.count or score > same:
-        return ""
-    name, class_ = ("accuracy", "the commonest class") if positive is None else ("F1", "the positive class")
-    return f"{channel.capitalize()}'s {name} of {score:.3f} is no better than always predicting {class_} ({same:.3f})."
+def _remedy_of_memorization(num_texts: int, hints: DataHints) -> str:
+    """Return what helps, the likeliest reason first; with a space before it."""
+    of = "" if hints.is_held_out else " of train or validation"
+    encoder = (
+        " Use an encoder for the language of the texts: many of their tokens are unknown to this one."
+        if hints.has_unknown_tokens
+        else ""
+    )
+    labels = f"heck the labels{of}{{}}: labels unrelated to the texts have this effect."
+    if num_texts < _FEW_TO_TRAIN:
+        return f"{encoder} Add training texts first: {num_texts} are few. Also c{labels.format('')}"
+    first = "" if encoder else " first"
+    return f"{encoder} C{labels.format(first)} Then add training texts."
 
 
 def _below_floor(trainer: Trainer, compared: FloorComparison) -> str:

@@ -17,7 +17,7 @@ from bert_classifier.training.batching import EpochOrder, Split
 from bert_classifier.training.device import resolve_precision
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.engine import Engine, clip
-from bert_classifier.training.evaluation_lines import log_evaluation
+from bert_classifier.training.evaluation_lines import EvaluationLines
 from bert_classifier.training.history import History
 from bert_classifier.training.optimizer import build_optimizer, class_weights, learning_rate_factor
 from bert_classifier.training.pending_step import PendingStep
@@ -79,6 +79,7 @@ class Trainer:
         )
         self.order = EpochOrder(len(train.targets), self.recipe.global_batch_size, config.seed)
         self.total_steps = self.order.steps_per_epoch * self.recipe.num_train_epochs
+        self._lines = EvaluationLines(self.total_steps, positive, name)
         self.class_weights = class_weights(config.class_weights, train.targets, num_classes)
         self.engine = Engine(
             self.model, config, train, self.order, class_weights=self.class_weights, total_steps=self.total_steps,
@@ -275,7 +276,7 @@ class Trainer:
             if self.distributed.is_first:
                 self.best_weights = copies(self.model.state_dict())
             self.best_result = result
-        log_evaluation(state, result, self.total_steps, self.positive, self.name)
+        self._lines.log(state, result, is_last=self.is_finished)
         if self.is_out_of_patience:
             logger.info("no improvement for %d evaluation(s): stopping early", state.evaluations_since_best)
 

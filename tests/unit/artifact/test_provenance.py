@@ -58,6 +58,17 @@ def test_a_model_channel_is_reported_by_its_files(encoder):
     )
 
 
+def test_the_layer_that_mean_pooling_adds_is_not_counted_as_the_encoders(encoder):
+    """It is named beside the encoder's own number; what an earlier version recorded is still shown."""
+    plain, pooled = origin(encoder), origin(encoder, pooling="mean")
+    assert (plain["has_mean_layer"], pooled["has_mean_layer"]) == (False, True)
+    assert plain["parameters"] == pooled["parameters"]
+    assert encoder_name(pooled).endswith(" million parameters, and one more layer)")
+    assert encoder_facts(pooled)["parameters"].endswith(" million, without the head, and one more layer")
+    del plain["has_mean_layer"]
+    assert encoder_name(plain).endswith(" million parameters)")
+
+
 @pytest.mark.parametrize("name", ["/home/jane/bert", "./checkpoint-500", "C:\\models\\x", "", None, ["x"]])
 def test_a_path_is_no_name(encoder, name):
     """What save_pretrained left of somebody's machine says nothing."""

@@ -124,6 +124,18 @@ def test_the_verdict_says_what_may_be_concluded(broken, mended, words):
     assert f">{heading}.</h2>" in render_comparison_report(pair)
 
 
+def test_the_better_model_is_named_first():
+    """With a positive difference, whichever it is; on a phone the number of a cell stays with its unit."""
+    pair = pair_of([(0, 0, 1)] * 40 + [(0, 1, 0)] * 1 + [(2, 2, 2)] * 59)
+    assert verdict(pair).startswith(
+        "Of 100 texts, only the first model is right on 40 and only the second on 1: a difference in accuracy of +39.00"
+        " points (95 %: +28."
+    )
+    assert '<td data-head="change" class="number change">-39.00&nbsp;points</td>' in render_comparison_report(
+        pair
+    )
+
+
 def test_texts_stand_below_who_is_right_about_them():
     """The most are shown of each kind, and the rest is in changed.csv."""
     pair = pair_of([(0, 0, 1)] * 30 + [(0, 1, 0)] * 2 + [(0, 1, 2)] + [(2, 2, 2)] * 10)

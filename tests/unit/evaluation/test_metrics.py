@@ -83,6 +83,14 @@ def test_wilson_interval(count, share):
     assert wilson_interval(right, count) == pytest.approx(expected, abs=1e-7)
 
 
+def test_where_all_or_none_are_right_an_end_is_exact():
+    """A perfect model is not below a perfect one by a rounding error."""
+    intervals = [(wilson_interval(count, count), wilson_interval(0, count)) for count in range(1, 2001)]
+    assert {of_all[1] for of_all, _ in intervals} == {1.0}
+    assert {of_none[0] for _, of_none in intervals} == {0.0}
+    assert all(0.0 < of_all[0] < 1.0 and 0.0 < of_none[1] < 1.0 for of_all, of_none in intervals)
+
+
 def test_of_no_text_the_interval_is_everything():
     """Nothing is known."""
     assert wilson_interval(0, 0) == (0.0, 1.0)

@@ -224,6 +224,31 @@ def test_what_an_often_wrong_model_doubts_is_not_called_wrong(tmp_path):
     assert "Likely label errors" not in page
 
 
+@pytest.mark.parametrize(
+    ("count", "wrong", "heading", "words"),
+    [
+        (200, 2, "Likely label errors", ""),
+        (200, 20, "Labels that the model doubts", "only: most of these are rather"),
+        (
+            40,
+            1,
+            "Labels that the model doubts",
+            "40 texts are too few to tell its own mistakes from wrong labels",
+        ),
+    ],
+)
+def test_labels_are_called_wrong_by_a_model_that_is_mostly_right(tmp_path, count, wrong, heading, words):
+    """Of many texts."""
+    pairs = [(0, 1)] * wrong + [(0, 0), (1, 1)] * ((count - wrong) // 2) + [(0, 0)] * ((count - wrong) % 2)
+    evaluation = assess(
+        {"validation": evaluation_of(pairs, 3, margin=8.0)}, abstain_below=0.0, target_accuracy=0.0
+    )
+    write_outputs(tmp_path, report_context(count=count, evaluation=evaluation))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{heading}</h2>" in page
+    assert words in page
+
+
 def test_a_disk_that_is_full_leaves_whole_files_only(tmp_path: Path) -> None:
     """A report of an earlier model is either still that one or the new one; half a file would be neither."""
     undisturbed, full = tmp_path / "undisturbed", tmp_path / "full"

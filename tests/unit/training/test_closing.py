@@ -10,7 +10,7 @@ from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.guarantee import Guarantee
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.environment import Environment
-from bert_classifier.training.closing import log_closing, quality_facts
+from bert_classifier.training.closing import log_closing, log_so_far, quality_facts
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.trainer import Trainer
 from support.evaluations import evaluation_of
@@ -88,6 +88,25 @@ def test_a_promise_is_judged_on_test(tmp_path, caplog, trainer):
     alone = EvaluationResult({"validation": RIGHT}, Temperature(1.0), 0.5, promised)
     lines = last_lines(caplog, trainer, Environment(tmp_path, {}, {}), alone)
     assert not any("promised" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "step", "what"),
+    [
+        ({}, 0, "an untrained model (no step was done"),
+        ({"head_init": "logistic_regression"}, 0, "a model without fine-tuning (no step was done"),
+        ({}, 3, "the model so far is in"),
+    ],
+)
+def test_a_stopped_run_says_what_its_model_is(tmp_path, caplog, settings, step, what):
+    """Before the first step there is nothing that was trained."""
+    trainer = make_trainer(tmp_path / "encoder", **settings)
+    trainer.state.step = step
+    with caplog.at_level(logging.INFO, "bert_classifier"):
+        log_so_far(Environment(tmp_path, {}, {}), PREPARED, None, trainer)
+    line = caplog.messages[-1]
+    assert line.startswith(what)
+    assert line.endswith(f" is in {tmp_path / 'model'}")
 
 
 def test_training_json_has_the_headline(tmp_path, trainer):

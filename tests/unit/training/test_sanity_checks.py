@@ -10,7 +10,7 @@ from bert_classifier.evaluation.floor import Floor, FloorScore
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.training.history import History
 from bert_classifier.training.optimizer import class_weights
-from bert_classifier.training.sanity_checks import last_loss, loss_of_guessing, sanity_warnings
+from bert_classifier.training.sanity_checks import DataHints, last_loss, loss_of_guessing, sanity_warnings
 from bert_classifier.training.trainer import Trainer
 from support.toy_trainer import make_trainer
 
@@ -89,7 +89,12 @@ CANNOT, NOT_BETTER = "are too few to tell whether this model is better", "is no 
         ((3, 6, 2), (93, 150, 55), []),
         ((1, 6, 2), (93, 150, 55), []),
         ((20, 100, 40), (93, 150, 55), ["Validation's accuracy of 0.200"]),
-        ((1, 6, 2), None, ["Validation's accuracy of 0.167"]),
+        ((1, 6, 2), None, [f"6 validation texts {CANNOT}"]),
+        ((1, 2, 1), None, [f"2 validation texts {CANNOT}"]),
+        ((0, 1, 1), None, ["1 validation text of one class only cannot tell"]),
+        ((90, 100, 100), None, ["100 validation texts of one class only cannot tell"]),
+        ((90, 100, 100), (93, 150, 55), []),
+        ((2, 28, 14), None, ["Validation's accuracy of 0.071"]),  # so few by chance: hardly ever
         ((3, 6, 2), (4, 8, 3), [f"6 validation texts {CANNOT}", f"8 test texts {CANNOT}"]),
         ((6, 6, 2), None, []),
         ((14, 18, 6), None, []),
@@ -103,20 +108,35 @@ def test_each_channel_is_judged_by_what_its_texts_can_tell(encoder, validation, 
     assert len(found) == len(warnings)
     for sentence, start in zip(found, warnings, strict=True):
         assert sentence.startswith(start)
-        assert (NOT_BETTER in sentence) != (CANNOT in sentence)
-        assert (CANNOT in sentence) == ("Evaluate on more texts" in sentence)
+        assert (NOT_BETTER in sentence) != ("tell whether this model is better" in sentence)
+        assert (NOT_BETTER in sentence) != ("Evaluate on " in sentence)
 
 
 @pytest.mark.parametrize(("loss", "is_expected"), [(0.04, True), (0.9, False)])
 def test_what_was_learnt_by_heart_is_named(encoder, loss, is_expected):
     """A loss near 0 and answers at chance: the labels are looked at, not the number of epochs."""
-    trainer = make_trainer(encoder, rows=48)
-    for _ in range(8):
-        trainer.history.note_step(loss)
+    trainer = noted(make_trainer(encoder, rows=60), loss, steps=8)
     (warning,) = sanity_warnings(trainer, {"validation": answers(20, 60, 20)})
     assert ("memorized the training texts" in warning and "Check the labels first" in warning) == is_expected
     assert ("num_train_epochs (" in warning) != is_expected
     assert sanity_warnings(trainer, {"validation": answers(50, 60, 20)}) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "hints", "parts"),
+    [
+        (60, DataHints(), ("Check the labels first: ", "Then add training texts.")),
+        (60, DataHints(is_held_out=False), ("Check the labels of train or validation first: ", "Then add ")),
+        (48, DataHints(), ("Add training texts first: 48 are few.", "Also check the labels: ")),
+        (60, DataHints(has_unknown_tokens=True), ("Use an encoder for the language", "Check the labels: ")),
+    ],
+)
+def test_the_likeliest_reason_for_memorizing_comes_first(encoder, rows, hints, parts):
+    """Few training texts, an encoder of another language, or labels: of which files, the user knows."""
+    trainer = noted(make_trainer(encoder, rows=rows), 0.04, steps=8)
+    (warning,) = sanity_warnings(trainer, {"validation": answers(20, 60, 20)}, hints)
+    places = [warning.index(part) for part in ("learned nothing that generalizes. ", *parts)]
+    assert places == sorted(places)
 
 
 def test_with_a_positive_class_its_f1_is_judged(encoder):
@@ -124,13 +144,15 @@ def test_with_a_positive_class_its_f1_is_judged(encoder):
     trainer = make_trainer(encoder, rows=48)
     trainer.positive = 1
     targets = np.array([0] * 9 + [1])
-    never, found = np.zeros(10, dtype=int), targets.copy()
     warnings = [
-        sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], targets)})
-        for said in (never, found)
+        sanity_warnings(trainer, {"validation": Evaluation(np.eye(3, dtype=np.float32)[said], of)})
+        for of in (np.tile(targets, 10), targets)
+        for said in (np.zeros_like(of), of)
     ]
     assert "Validation's F1 of 0.000" in warnings[0][0]
-    assert warnings[1] == []
+    assert "10 validation texts are too few to tell" in warnings[2][0]
+    assert "the positive class: F1 is 0.000, and would be 0.182" in warnings[2][0]
+    assert warnings[1] == warnings[3] == []
 
 
 def test_the_loss_of_guessing_is_the_entropy_of_what_the_loss_weighs(encoder):

@@ -50,8 +50,16 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
             f" {context.named(few)}.",
             "Each fold judges at most one of them; a class's only text is judged by a model that never saw the class.",
         )
-    unseen = (counts["train"] > 0) & (counts.get("validation", counts["train"]) == 0)
-    if unseen.any():
+    judged = counts.get("validation", counts["train"]) > 0
+    unseen = (counts["train"] > 0) & ~judged
+    if unseen.any() and judged.sum() == 1:
+        yield Finding(
+            "unjudged_classes",
+            Severity.WARNING,
+            f"Validation has texts of one class only, {context.named(judged)}: always predicting it is right on all.",
+            "Add texts of the other classes: without them validation tells nothing about the model.",
+        )
+    elif unseen.any():
         yield Finding(
             "unjudged_classes",
             Severity.INFO,
@@ -64,11 +72,12 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
     """Find rare classes and class imbalance."""
     counts = context.train.counts(len(context.labels))
     rare = (counts > 0) & (counts < RARE)
+    after = " after validation was held out" if context.is_held_out else ""
     if rare.any():
         yield Finding(
             "rare_classes",
             Severity.WARNING,
-            f"{_classes(rare, 'has', 'have')} fewer than {RARE} training texts: {context.named(rare)}.",
+            f"{_classes(rare, 'has', 'have')} fewer than {RARE} training texts{after}: {context.named(rare)}.",
             "Add more texts, or merge each with a class of similar meaning.",
         )
     present = np.flatnonzero(counts)

@@ -86,10 +86,15 @@ def write_comparison(folder: Path, pair: Pair) -> None:
 def verdict(pair: Pair) -> str:
     """Return which model is better on these texts, and whether that may be chance."""
     compared = pair.comparison
-    change, low, high = (f"{100 * share:+.2f}" for share in (compared.difference, *compared.interval))
+    (more, leader), (less, other) = sorted(
+        ((compared.only_second, "second"), (compared.only_first, "first")), key=lambda pair: -pair[0]
+    )
+    shares = compared.difference, *compared.interval
+    shares = shares if leader == "second" else (-shares[0], -shares[2], -shares[1])
+    change, low, high = (f"{100 * share:+.2f}" for share in shares)
     sentence = (
-        f"Of {compared.count:,} texts, only the second model is right on {compared.only_second:,} and only the first"
-        f" on {compared.only_first:,}: a difference in accuracy of {change} points"
+        f"Of {compared.count:,} texts, only the {leader} model is right on {more:,} and only the {other}"
+        f" on {less:,}: a difference in accuracy of {change} points"
         f" (95 %: {low} to {high}; McNemar, mid-p {compared.mid_p:.3g})."
     )
     better = _better(pair)

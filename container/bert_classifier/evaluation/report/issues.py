@@ -9,7 +9,8 @@ from bert_classifier.evaluation.report.section import Section
 from bert_classifier.evaluation.report.texts import marked, quoted
 
 _MAX_SHOWN = 25
-_MOSTLY_RIGHT = 0.8  # accuracy below which its label issues say more about the model than about the labels
+# Below this accuracy, or with fewer texts, a model's doubts say more about the model than about the labels.
+_MOSTLY_RIGHT, _MANY_TEXTS = 0.95, 100
 
 
 def mistakes_section(context: ReportContext) -> Section:
@@ -28,15 +29,18 @@ def mistakes_section(context: ReportContext) -> Section:
 
 def labels_section(context: ReportContext) -> Section:
     """Return the section with the labels that are likely wrong."""
-    is_mostly_right = context.result.accuracy >= _MOSTLY_RIGHT
+    result = context.result
+    is_mostly_right, are_many = result.accuracy >= _MOSTLY_RIGHT, result.count >= _MANY_TEXTS
     return Section(
         "labels",
-        "Likely label errors" if is_mostly_right else "Labels that the model doubts",
+        "Likely label errors" if is_mostly_right and are_many else "Labels that the model doubts",
         {
             "texts": [_text(context, issue) for issue in context.label_errors[:_MAX_SHOWN]],
             "count": len(context.label_errors),
             "is_mostly_right": is_mostly_right,
-            "accuracy": context.result.accuracy,
+            "accuracy": result.accuracy,
+            "judged": result.count,
+            "are_many": are_many,
         },
     )
 
