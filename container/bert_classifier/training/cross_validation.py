@@ -109,7 +109,10 @@ class CrossValidationSeries(FurtherTrainings):
         return Checkpoint(0, state, {"logits": logits})
 
     def _pooled_floor(self) -> dict[str, Any] | None:
-        """Return the floor on the folds' texts together, each predicted by one that has not seen it; JSON values."""
+        """Return the floor on the folds' texts together, each predicted by one that has not seen it; JSON values.
+
+        Its number of training texts is that of the fold with the fewest.
+        """
         floors = [Floor.from_json(floor) for floor in self._floors if floor is not None]
         if len(floors) < self._folds:
             return None
@@ -121,7 +124,8 @@ class CrossValidationSeries(FurtherTrainings):
         texts, classes = texts[order], self._logits.shape[1]
         score = FloorScore.of(texts, predicted[order], self._targets[texts], classes)
         seconds = sum(floor.seconds for floor in floors)
-        return Floor(floors[0].trained_on, seconds, {"validation": score}).as_json()
+        fewest = min(floor.trained_on for floor in floors)
+        return Floor(fewest, seconds, {"validation": score}).as_json()
 
     def _judged(self, job: Job) -> Job:
         """Return the job with the evaluation of all texts that were judged; as it is if none was."""

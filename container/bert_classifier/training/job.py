@@ -100,52 +100,70 @@ class Job:
 
     def export(self, evaluation: EvaluationResult | None) -> None:
         """Save the current model as the artifact."""
-        info = self.describe(evaluation)
-        if self.config.page_examples:
-            log_examples(info["page_examples"], self.config.page_examples)
+        info = {**self.describe(evaluation), **self._page_examples()}
         self.trainer.model.to("cpu")
         remove_reports(self.environment)
         save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
 
     def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
-        """Return the content of training.json."""
-        state, config = self.trainer.state, self.config
+        """Return the content of training.json, without the texts for the server's page."""
+        return {
+            **self._settings_of_use(evaluation),
+            **self._progress(),
+            **self._quality(evaluation),
+            **self._arithmetic(),
+            "warnings": self._warnings(evaluation) if evaluation else [],
+            "encoder": dict(self.encoder),
+            "hyperparameters": true_settings(self.hyperparameters, self.encoder),
+            "automatic_hyperparameters": [*self.prepared.automatic, *self.trainer.recipe.automatic],
+            "classes_from": CLASS_FILE if self.prepared.has_class_file else TRAINING_LABELS,
+            "data": self._data_facts(),
+            "lives": self.manager.attempts,
+            "versions": _versions(),
+        }
+
+    def _settings_of_use(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
+        """Return what the server and a batch job need beside the weights."""
+        config = self.config
         return {
             **{name: getattr(config, name) for name in CUT_SETTINGS},
             "temperature": evaluation.temperature.value if evaluation else 1.0,
             "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
             **({"guarantee": evaluation.guarantee.facts} if evaluation and evaluation.guarantee else {}),
+        }
+
+    def _progress(self) -> dict[str, Any]:
+        state = self.trainer.state
+        return {
             "is_complete": self._is_complete,
             "run_fingerprint": self.run,
             "steps": state.step,
             "best_step": state.best_step,
             "kept_step": self.exported.step,
+        }
+
+    def _quality(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
+        return {
             "metrics": evaluation.summaries if evaluation else {},
             **quality_facts(self.environment, self.prepared, evaluation, self.trainer),
             **({"seeds": self.seeds.facts} if self.seeds else {}),
             **({"cross_validation": self.cross_validation.facts} if self.cross_validation else {}),
+        }
+
+    def _arithmetic(self) -> dict[str, Any]:
+        return {
             "precision": self.trainer.precision,
             "reproducible": self.trainer.engine.is_reproducible,
-            "token_budget": state.token_budget,
-            "warnings": self._warnings(evaluation) if evaluation else [],
-            "encoder": dict(self.encoder),
-            "hyperparameters": true_settings(self.hyperparameters, self.encoder),
-            "automatic_hyperparameters": [*self.prepared.automatic, *self.trainer.recipe.automatic],
-            **self._page_examples(),
-            "classes_from": CLASS_FILE if self.prepared.has_class_file else TRAINING_LABELS,
-            "data": {
-                "train_texts": len(self.prepared.splits["train"].targets),
-                "train_sha256": self.prepared.fingerprints["train"],
-                "validation_sha256": self.prepared.fingerprints["validation"],
-                **({"columns": self.prepared.columns} if self.prepared.columns else {}),
-            },
-            "lives": self.manager.attempts,
-            "versions": {
-                "bert_classifier": __version__,
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-            },
+            "token_budget": self.trainer.state.token_budget,
+        }
+
+    def _data_facts(self) -> dict[str, Any]:
+        prepared = self.prepared
+        return {
+            "train_texts": len(prepared.splits["train"].targets),
+            "train_sha256": prepared.fingerprints["train"],
+            "validation_sha256": prepared.fingerprints["validation"],
+            **({"columns": prepared.columns} if prepared.columns else {}),
         }
 
     @property
@@ -154,12 +172,14 @@ class Job:
         return self.is_whole and self.trainer.is_finished and is_evaluated
 
     def _page_examples(self) -> dict[str, list[str]]:
-        """Return the field for the texts that the server's page may show; none unless the job asks for them."""
+        """Return the field for the texts that the server's page may show, and log them; none unless the job asks."""
         most = self.config.page_examples
         if not most:
             return {}
         texts = self.prepared.records["validation"]().texts
-        return {"page_examples": choose_examples(texts, self.prepared.splits["validation"].targets, most)}
+        chosen = choose_examples(texts, self.prepared.splits["validation"].targets, most)
+        log_examples(chosen, most)
+        return {"page_examples": chosen}
 
     def _warnings(self, evaluation: EvaluationResult) -> list[str]:
         found = self.prepared.data_report.get("findings", ())
@@ -222,3 +242,12 @@ def warn(sentences: Sequence[str]) -> None:
     """Log sentences as warnings."""
     for sentence in sentences:
         logger.warning("%s", sentence)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "bert_classifier": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }

@@ -11,7 +11,7 @@ from bert_classifier.job.config import TrainConfig
 FEW_TEXTS = 1000
 _BATCH_BELOW = ((200, 8), (FEW_TEXTS, 16))  # number of training texts, batch size below it
 _LARGEST_BATCH = 32
-LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
+_LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
 # Where the head starts as a logistic regression on what the encoder was trained to give, there is less to learn, and
 # with few texts more to lose.
 _LEAST_STEPS_AHEAD = 60
@@ -29,6 +29,7 @@ class Recipe:
         global_batch_size: texts per optimizer step, over all ranks.
         num_texts: training texts after the hold-out.
         width: size of the encoder's hidden vectors.
+        least_steps: how many steps a run with these settings needs to learn.
         automatic: names of the settings that were chosen automatically.
         is_batch_per_device: whether the batch was set per device.
     """
@@ -39,6 +40,7 @@ class Recipe:
     warmup_ratio: float
     num_texts: int
     width: int
+    least_steps: int
     automatic: tuple[str, ...]
     is_batch_per_device: bool = False
 
@@ -84,14 +86,15 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
         "learning_rate": config.learning_rate,
         "warmup_ratio": config.warmup_ratio,
     }
-    batch = given_batch or automatic_batch_size(num_texts)
+    batch, least_steps = given_batch or automatic_batch_size(num_texts), _least_steps(config)
     return Recipe(
         global_batch_size=batch,
-        num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch, _least_steps(config)),
+        num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch, least_steps),
         learning_rate=config.learning_rate or _learning_rate_of(width, num_texts),
         warmup_ratio=_WARMUP if config.warmup_ratio is None else config.warmup_ratio,
         num_texts=num_texts,
         width=width,
+        least_steps=least_steps,
         automatic=tuple(name for name, value in given.items() if value is None),
         is_batch_per_device=config.per_device_batch_size is not None,
     )
@@ -104,7 +107,7 @@ def automatic_batch_size(num_texts: int) -> int:
 
 def _least_steps(config: TrainConfig) -> int:
     has_start = config.pooling == "mean" and config.head_init == "logistic_regression"
-    return _LEAST_STEPS_AHEAD if has_start else LEAST_STEPS
+    return _LEAST_STEPS_AHEAD if has_start else _LEAST_STEPS
 
 
 def _epochs_of(num_texts: int, batch: int, least_steps: int) -> int:

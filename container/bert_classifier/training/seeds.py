@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_classifier.evaluation.several_runs import SeedScore, SeedScores
 from bert_classifier.training.batching import derive_seed
+from bert_classifier.training.exported_weights import resolve_keep_weights
 from bert_classifier.training.floor import note_floor
 from bert_classifier.training.job import Job
 from bert_classifier.training.opening import Opener, Training
@@ -19,13 +20,18 @@ logger = logging.getLogger(__name__)
 def seed_trainings(opener: Opener) -> list[Training]:
     """Return the trainings: the first with the job's seed, as without `seeds`; the others with seeds derived from it.
 
-    They do not depend on the number of seeds: a job with more of them reuses the results of one with fewer.
+    They do not depend on the number of seeds: a job with more of them reuses the results of one with fewer. The weights
+    to keep are in their keys, since a result is that of the kept weights.
     """
-    config, number = opener.config, opener.config.seeds
+    config, prepared, number = opener.config, opener.prepared, opener.config.seeds
+    kept = resolve_keep_weights(config, len(prepared.splits["validation"].targets))
     seeds = [config.seed, *(derive_seed(config.seed, "seeds", n) % 2**32 for n in range(1, number))]
     return [
         Training(
-            dataclasses.replace(config, seed=seed), opener.prepared, f"seed {n} of {number}", {"seed": seed}
+            dataclasses.replace(config, seed=seed),
+            prepared,
+            f"seed {n} of {number}",
+            {"seed": seed, "keep_weights": kept},
         )
         for n, seed in enumerate(seeds, 1)
     ]

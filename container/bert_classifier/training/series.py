@@ -15,6 +15,7 @@ from bert_classifier.training.floor import note_floor
 from bert_classifier.training.job import Job
 from bert_classifier.training.opening import Built, Opener, Training
 from bert_classifier.training.state.results import ResultFiles
+from bert_classifier.training.state.store import digest_of_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -65,24 +66,24 @@ class SingleTraining(Series):
 
 
 class FurtherTrainings(Series):
-    """Several trainings: what they share. The first one built gives the job its fingerprint."""
+    """Several trainings: what they share. The first one gives the job its run, whichever is opened first."""
 
     def __init__(self, opener: Opener) -> None:
         super().__init__(opener)
         self._files: ResultFiles
-        self._run = ""
+        self._run: str
         self._first_attempt: Mapping[str, Any] | None = None
 
     def _build_first(self, training: Training) -> Built:
         first, opener = self._opener.build(training), self._opener
         folder = opener.environment.checkpoint_dir if opener.distributed.is_first else None
         self._files = ResultFiles(folder, first.fingerprint)
+        self._run = digest_of_fingerprint(first.fingerprint)
         return first
 
     def _open(self, built: Built) -> Job:
         """Open a training and make it the current one."""
         self.current = self._opener.open(built, run=self._run, first_attempt=self._first_attempt)
-        self._run = self._run or self.current.run
         attempts = self.current.manager.attempts
         self._first_attempt = self._first_attempt or attempts[0]
         return self.current
