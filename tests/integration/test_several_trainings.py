@@ -112,6 +112,31 @@ def test_further_seeds_are_added_to_a_finished_run(
     assert outputs(root) == outputs(undisturbed["seeds"])
 
 
+def exported_seed(info: Mapping[str, Any]) -> int:
+    """Return the number of the seed whose model is exported, from 1."""
+    return 1 + [each["is_exported"] for each in info["seeds"]].index(True)
+
+
+def test_a_finished_job_stays_the_same_run_until_other_weights_are_kept(
+    jobs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where a later seed is the best, and opened first; results for other weights to keep are not used."""
+    root = make_root(jobs["seeds"], tmp_path / "ml", seeds="2", seed="3")
+    assert train_in_process(root, capsys).code == 0
+    first = outputs(root)
+    assert exported_seed(first[1]) == 2, "this test needs a job whose second seed wins"
+    again = train_in_process(root, capsys)
+    assert again.code == 0
+    assert outputs(root) == first
+    assert " train_loss=" not in again.log
+    path = root / "input" / "config" / "hyperparameters.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "keep_weights": "best"}))
+    other = train_in_process(root, capsys)
+    assert other.code == 0
+    assert "seed 1 of 2: step=1 " in other.log
+    assert "seed 2 of 2: step=1 " not in other.log
+
+
 def test_only_the_exported_run_keeps_checkpoints(undisturbed: dict[str, Path]) -> None:
     """Every finished training leaves a small file; the folder does not grow with their number."""
     for variant, root in undisturbed.items():

@@ -119,7 +119,7 @@ def test_a_proposal_can_be_given_as_it_is_written(bert_base):
 def test_a_head_with_a_start_leaves_room_for_a_larger_batch(bert_base):
     """It needs half the steps: 60 of 64 texts are enough, where 120 are needed without the start."""
     settings: dict[str, Any] = {"global_batch_size": 32, "num_train_epochs": 4}
-    start = {"pooling": "mean", "head_init": "logistic_regression"}
+    start: dict[str, Any] = {"pooling": "mean", "head_init": "logistic_regression"}
     (refused,) = advise(recipe_of(960, **settings), bert_base, texts_of(60), ranks=8)
     assert "fewer than 120 steps" in refused
     (proposed,) = advise(recipe_of(960, **settings, **start), bert_base, texts_of(60), ranks=8)
