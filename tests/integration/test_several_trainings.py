@@ -155,6 +155,13 @@ def test_every_training_text_is_judged_once_and_found_again_in_its_file(undistur
     assert info["cross_validation"]["folds"] == 3
     assert info["cross_validation"]["texts"] == info["metrics"]["validation"]["texts"] == ROWS
     assert info["data"]["train_texts"] == ROWS
+    floor = info["floor"]
+    assert (floor["trained_on"], floor["validation"]["texts"], floor["test"]["texts"]) == (
+        ROWS,
+        ROWS,
+        ROWS // 2,
+    )
+    assert "logistic regression on the frozen encoder" in info["headline"]
     assert info["is_complete"] is True
     assert "validation scores are by 3-fold cross-validation on 48 texts" in log
     last = [line for line in log.splitlines() if " eval_accuracy=" in line][-1]
@@ -205,6 +212,7 @@ def test_several_processes_give_the_same_bits(jobs: dict[str, Path], tmp_path: P
     [
         ({"early_stopping_patience": "2"}, "so none are left for early_stopping_patience: leave one"),
         ({"keep_weights": "best", "seeds": "3"}, "so none are left for keep_weights=best, seeds=3: leave"),
+        ({"target_accuracy": "0.9"}, "target_accuracy cannot be promised with cross_validation"),
         ({"cross_validation": "1"}, "With cross_validation=1 nothing is left to train on"),
         ({"cross_validation": "20"}, "needs at least 20 training texts; there are 12"),
         ({}, "the job has a validation channel"),

@@ -93,7 +93,7 @@ def full_report_context(classes: int = 3, count: int = 60, **changes: object) ->
         ),
         throughput=[(1.0, 900.0), (2.0, 1100.0)],
         floor=Floor(40, 1.5, {"validation": floor}),
-        seeds=SeedScores("accuracy", [SeedScore(1, 0.5, 1.25, is_exported=True), SeedScore(2, 0.25, 2.5, True)], 3),
+        seeds=SeedScores("accuracy", [SeedScore(7, 0.5, 1.25, is_exported=True), SeedScore(9, 0.25, 2.5, True)], 3),
         words=class_words([f"<u>word{target}</u> and more" for target in targets], targets, classes),
         occlusions={worst: Occlusion(worst, [Influence(0, 5, 12.5, 0.4), Influence(6, 10, 1.1, 0.01)])},
         warnings=["<em>Hardly</em> moved. Change learning_rate."],

@@ -1,7 +1,8 @@
 """Calibration: a score of 0.9 should be correct in nine of ten cases; one temperature makes it so.
 
 Source: Guo, Pleiss, Sun and Weinberger 2017, On Calibration of Modern Neural Networks: the expected calibration error
-over bins of equal width (section 2), and temperature scaling (section 4.2). With few texts, a prior stands beside them.
+over bins of equal width (section 2), and temperature scaling (section 4.2). Where the texts alone decide too little, a
+prior stands beside them.
 """
 
 import dataclasses
@@ -28,6 +29,11 @@ class Temperature:
 
     value: float
     reason: str = ""
+
+
+_HARDLY_DIFFERENT = Temperature(
+    1.0, f"only a temperature below {COLDEST:g} would fit: the scores of the classes hardly differ"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,18 +97,19 @@ def calibration_scores(result: Evaluation, temperature: float) -> dict[str, floa
 
 
 def fit_temperature(result: Evaluation) -> Temperature:
-    """Return the temperature that maximises the likelihood of the true classes; of few texts, with a prior.
+    """Return the temperature that maximises the likelihood of the true classes, or where that says too little, a prior.
 
-    The mean negative log-likelihood is convex in 1/T. Newton's method, safeguarded by bisection between 1/HOTTEST and
-    1/COLDEST, finds its minimum. The result depends only on the logits, so a resumed run finds the same.
+    The prior stands beside few texts, texts that are all right (any sharper scores would fit them better) and scores so
+    far above the accuracy that they would fit no temperature below HOTTEST. Else the mean negative log-likelihood,
+    convex in 1/T, decides: Newton's method, safeguarded by bisection between 1/HOTTEST and 1/COLDEST, finds its
+    minimum.
+    The result depends only on the logits, so a resumed run finds the same.
     """
     low, high = 1 / HOTTEST, 1 / COLDEST
-    if (
-        result.count < LEAST_TEXTS or _slope(result, low)[0] >= 0
-    ):  # few texts, or scores far above the accuracy
+    if result.count < LEAST_TEXTS or result.are_right.all() or _slope(result, low)[0] >= 0:
         return _with_prior(result)
     if _slope(result, high)[0] <= 0:
-        return Temperature(1.0, _why_underconfident(result))
+        return _HARDLY_DIFFERENT
     inverse = 1.0
     for _ in range(_ROUNDS):
         slope, curvature = _slope(result, inverse)
@@ -116,31 +123,31 @@ def fit_temperature(result: Evaluation) -> Temperature:
 
 
 def _with_prior(result: Evaluation) -> Temperature:
-    """Return the likeliest temperature given the texts and the prior.
+    """Return a temperature where the posterior, of the texts and the prior, has a local maximum.
 
-    With t = log T, the slope of the negative log-posterior is -n · slope(1/T) / T + (t - mean) / deviation². Below
-    LEAST_TEXTS it may cross 0 more than once; bisection finds the same crossing at every attempt.
+    The slope of the negative log-posterior may cross 0 more than once, so that another maximum may be higher; bisection
+    finds the same crossing at every attempt.
     """
     if not result.count:
         return Temperature(1.0, "there are no texts to fit it")
     low, high = math.log(COLDEST), math.log(HOTTEST)
+    if _posterior_slope(result, low) >= 0:
+        return _HARDLY_DIFFERENT
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
-        of_texts = -result.count * _slope(result, math.exp(-middle))[0] * math.exp(-middle)
-        is_below = of_texts + (middle - PRIOR_MEAN) / PRIOR_DEVIATION**2 < 0
-        low, high = (middle, high) if is_below else (low, middle)
+        low, high = (middle, high) if _posterior_slope(result, middle) < 0 else (low, middle)
     return _rounded(math.exp((low + high) / 2))
+
+
+def _posterior_slope(result: Evaluation, log_temperature: float) -> float:
+    """Return the slope of the negative log-posterior by t = log T: -n · slope(1/T) / T + (t - mean) / deviation²."""
+    inverse = math.exp(-log_temperature)
+    of_texts = -result.count * _slope(result, inverse)[0] * inverse
+    return of_texts + (log_temperature - PRIOR_MEAN) / PRIOR_DEVIATION**2
 
 
 def _rounded(temperature: float) -> Temperature:
     return Temperature(float(f"{temperature:.{_DIGITS}g}"))
-
-
-def _why_underconfident(result: Evaluation) -> str:
-    """Return why the scores are too low even at COLDEST."""
-    if int(result.confusion.trace()) == result.count:
-        return f"all {result.count} texts are right: any sharper scores would fit better"
-    return f"only a temperature below {COLDEST:g} would fit: the scores of the classes hardly differ"
 
 
 def _slope(result: Evaluation, inverse: float) -> tuple[float, float]:

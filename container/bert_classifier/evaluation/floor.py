@@ -7,16 +7,10 @@ from typing import Any, Self
 import numpy as np
 
 from bert_classifier.evaluation.compare import Comparison
-from bert_classifier.evaluation.metrics import (
-    ConfusionMatrix,
-    Evaluation,
-    chance_of_at_least,
-    count_confusion,
-)
+from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, beats_constant, count_confusion
 from bert_classifier.job.wording import counted
 
 _SIGNIFICANT = 0.05  # p-value of McNemar's test, two-sided
-_CHANCE = 0.025  # significance level for beating a constant answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,54 +115,49 @@ class Floor:
 
 @dataclasses.dataclass(frozen=True)
 class FloorComparison:
-    """A model beside the floor, on the same texts of all channels together.
+    """A model beside the floor, on the same texts of one channel.
 
     Attributes:
+        channel: its name.
+        score: the floor's.
         paired: the floor is the first, the model the second.
-        floor_right: texts that the floor predicts correctly.
-        constant_right: texts of the commonest class of their channel.
-        channels: their names.
     """
 
+    channel: str
+    score: FloorScore
     paired: Comparison
-    floor_right: int
-    constant_right: int
-    channels: Sequence[str]
 
     @classmethod
-    def of(cls, floor: Floor, results: Mapping[str, Evaluation]) -> Self:
-        """Compare with a model's evaluations, by channel; each is on the whole channel."""
-        scores = {name: score for name, score in floor.channels.items() if name in results}
-        pairs = [score.compare(results[name]) for name, score in scores.items()]
-        paired = Comparison(
-            sum(pair.only_first for pair in pairs),
-            sum(pair.only_second for pair in pairs),
-            sum(pair.count for pair in pairs),
-        )
-        right = sum(score.right for score in scores.values())
-        return cls(paired, right, sum(score.commonest for score in scores.values()), [*scores])
+    def of(cls, floor: Floor | None, channel: str, result: Evaluation) -> Self | None:
+        """Compare with a model's evaluation of a channel, the whole of it; None if the floor is not known there."""
+        score = floor.channels.get(channel) if floor else None
+        return cls(channel, score, score.compare(result)) if score and score.texts else None
 
     @property
     def model_right(self) -> int:
         """Texts that the model predicts correctly."""
-        return self.floor_right + self.paired.only_second - self.paired.only_first
+        return self.score.right + self.paired.only_second - self.paired.only_first
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether model and floor differ by more than chance."""
+        return self.paired.mid_p <= _SIGNIFICANT
 
     @property
     def is_model_below(self) -> bool:
         """Whether the model is significantly worse than the floor."""
-        return self.model_right < self.floor_right and self.paired.mid_p <= _SIGNIFICANT
+        return self.is_significant and self.model_right < self.score.right
 
     @property
     def floor_beats_constant(self) -> bool:
         """Whether the floor is significantly better than always predicting the commonest class."""
-        count = max(1, self.paired.count)
-        return chance_of_at_least(self.floor_right, count, self.constant_right / count) <= _CHANCE
+        return beats_constant(self.score.right, self.score.commonest, self.score.texts)
 
     @property
     def sentence(self) -> str:
         """Both numbers."""
-        texts = counted(self.paired.count, f"{' and '.join(self.channels)} text")
+        texts = counted(self.paired.count, f"{self.channel} text")
         return (
             f"Of the same {texts} the model is right on {self.model_right:,}, a logistic regression on the frozen"
-            f" encoder on {self.floor_right:,}."
+            f" encoder on {self.score.right:,}."
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert_classifier.evaluation.floor import Floor, FloorComparison
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.wording import counted
@@ -28,8 +29,10 @@ class Headline:
         count: texts evaluated.
         texts: what they are, such as "60 test texts".
         folds: of the cross-validation that predicted them; 0 = one model did.
+        seeds: number of models of which these texts chose the best; 1 = none was chosen.
         constant: accuracy of always predicting their commonest class.
-        floor: accuracy of logistic regression on the frozen encoder, on the same texts; None if not known.
+        floor: the model beside logistic regression on the frozen encoder, on these texts or a sample of them; None if
+            not known.
         positive: name of the positive class; "" if there is none.
         positive_f1: its F1.
     """
@@ -38,8 +41,9 @@ class Headline:
     count: int
     texts: str
     folds: int = 0
+    seeds: int = 1
     constant: float = 0.0
-    floor: float | None = None
+    floor: FloorComparison | None = None
     positive: str = ""
     positive_f1: float = 0.0
 
@@ -54,7 +58,7 @@ class Headline:
         if not self.count:
             return f"There are {self.texts} to say how good the model is."
         f1 = f"; F1 of class {self.positive} is {_cautious(self.positive_f1)}" if self.positive else ""
-        right = f"right by {self.folds}-fold cross-validation" if self.folds else "right"
+        right = f"right{self._chosen_by}"
         interval = f"(95 % interval {interval_text(self.right, self.count)})"
         if self.count < FEW_TEXTS:
             verb = "is" if self.count == 1 else "are"
@@ -65,25 +69,45 @@ class Headline:
     def comparison(self) -> str:
         """Whether that is better than simpler answers to the same texts; "" without texts.
 
-        A simpler answer whose accuracy lies in the interval is not clearly different.
+        The floor by McNemar's test, text by text. The commonest class is not clearly different if its accuracy lies in
+        the interval.
         """
-        simpler = {"logistic regression on the frozen encoder": self.floor} if self.floor is not None else {}
-        rivals = {**simpler, "always predicting the commonest class": self.constant} if self.count else {}
+        if not self.count:
+            return ""
+        constant = percent(round(self.constant * self.count), self.count)
         by_verdict: dict[str, list[str]] = {}
-        for name, accuracy in rivals.items():
-            right = f"{name} ({percent(round(accuracy * self.count), self.count)})"
-            by_verdict.setdefault(self._verdict(accuracy), []).append(right)
+        if self.floor:
+            by_verdict[_verdict_on(self.floor)] = [
+                f"logistic regression on the frozen encoder ({self._floor_right(self.floor)})"
+            ]
+        by_verdict.setdefault(self._verdict(self.constant), []).append(
+            f"always predicting the commonest class ({constant})"
+        )
         parts = [
             f"{verdict} {(' or ' if 'not' in verdict else ' and ').join(names)}"
             for verdict, names in by_verdict.items()
         ]
         text = "; ".join(parts)
-        return f"{text[:1].upper()}{text[1:]}." if text else ""
+        return f"{text[:1].upper()}{text[1:]}."
 
     @property
     def text(self) -> str:
         """The sentence and the comparison."""
         return " ".join(filter(None, (self.sentence, self.comparison)))
+
+    @property
+    def _chosen_by(self) -> str:
+        if self.folds:
+            return f" by {self.folds}-fold cross-validation"
+        return f" by the best of {self.seeds} seeds" if self.seeds > 1 else ""
+
+    def _floor_right(self, floor: FloorComparison) -> str:
+        """Return the floor's share, and the model's own where they are compared on a sample of the texts."""
+        texts = floor.paired.count
+        share = percent(floor.score.right, texts)
+        if texts == self.count:
+            return share
+        return f"{share} on {texts:,} of them, this model {percent(floor.model_right, texts)}"
 
     def _verdict(self, accuracy: float) -> str:
         low, high = self.interval
@@ -91,7 +115,7 @@ class Headline:
             return "better than"
         if accuracy > high:
             return "worse than"
-        return "not clearly better than" if self.right >= accuracy * self.count else "not better than"
+        return _undecided(is_ahead=self.right >= accuracy * self.count)
 
 
 def headline(
@@ -101,7 +125,8 @@ def headline(
     positive: int | None = None,
     is_held_out: bool = False,
     folds: int = 0,
-    floor: float | None = None,
+    seeds: int = 1,
+    floor: Floor | None = None,
 ) -> Headline:
     """Return the headline of the channel that reports are about.
 
@@ -110,7 +135,8 @@ def headline(
         positive: index of the positive class, or None.
         is_held_out: whether validation was split off the training texts.
         folds: of the cross-validation that predicted the channel's texts, which are then training texts; 0 = none.
-        floor: accuracy of logistic regression on the frozen encoder on these texts, if known.
+        seeds: number of models of which the one evaluated is the best by validation.
+        floor: logistic regression on the frozen encoder, if known.
     """
     result = evaluation.results[evaluation.channel]
     has_positive = positive is not None and bool(labels)
@@ -119,11 +145,23 @@ def headline(
         count=result.count,
         texts=_texts(evaluation.channel, result.count, is_held_out=is_held_out, folds=folds),
         folds=folds,
+        seeds=seeds if evaluation.channel == "validation" else 1,
         constant=constant_accuracy(result),
-        floor=floor,
+        floor=FloorComparison.of(floor, evaluation.channel, result),
         positive=_shortened(labels[positive]) if has_positive and positive is not None else "",
         positive_f1=result.score(positive) if has_positive else 0.0,
     )
+
+
+def _verdict_on(floor: FloorComparison) -> str:
+    is_ahead = floor.model_right >= floor.score.right
+    if floor.is_significant:
+        return "better than" if is_ahead else "worse than"
+    return _undecided(is_ahead=is_ahead)
+
+
+def _undecided(*, is_ahead: bool) -> str:
+    return "not clearly better than" if is_ahead else "not better than"
 
 
 def constant_accuracy(result: Evaluation) -> float:

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+_CHANCE = 0.025  # significance level for beating a constant answer, one-sided
+
 
 class Metrics(abc.ABC):
     """The metrics of a confusion matrix."""
@@ -133,6 +135,15 @@ def chance_of_at_least(right: int, count: int, share: float) -> float:
     hits = np.arange(right, count + 1)
     ways = logs[count] - logs[hits] - logs[count - hits]
     return float(np.exp(ways + hits * math.log(share) + (count - hits) * math.log1p(-share)).sum())
+
+
+def beats_constant(right: int, commonest: int, count: int) -> bool:
+    """Return whether `right` of `count` are significantly more than always predicting the commonest class has right.
+
+    Args:
+        commonest: texts of that class.
+    """
+    return bool(count) and chance_of_at_least(right, count, commonest / count) <= _CHANCE
 
 
 def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

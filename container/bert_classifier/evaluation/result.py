@@ -17,6 +17,11 @@ from bert_classifier.job.wording import counted
 logger = logging.getLogger(__name__)
 
 
+def reported_channel(results: Mapping[str, Evaluation]) -> str:
+    """Return the channel that reports are about: test if there is one, else validation, else the first."""
+    return next((name for name in ("test", "validation") if name in results), next(iter(results)))
+
+
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
     """Evaluations by channel, with temperature and abstention threshold.
@@ -26,6 +31,7 @@ class EvaluationResult:
         abstain_below: score below which a text gets no label; 0 = never.
         guarantee: what target_accuracy comes to on validation; None if it is not set.
         cross_validation: how `results["validation"]` was made; None: by the exported model on texts held out.
+        seeds: number of models of which the exported one is the best on validation.
     """
 
     results: Mapping[str, Evaluation]
@@ -33,6 +39,7 @@ class EvaluationResult:
     abstain_below: float
     guarantee: Guarantee | None = None
     cross_validation: CrossValidation | None = None
+    seeds: int = 1
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -42,9 +49,7 @@ class EvaluationResult:
     @property
     def channel(self) -> str:
         """The channel that reports are about: test if there is one, else validation, else the first."""
-        return next(
-            (name for name in ("test", "validation") if name in self.results), next(iter(self.results))
-        )
+        return reported_channel(self.results)
 
     @functools.cached_property
     def summaries(self) -> dict[str, dict[str, float | int]]:

@@ -44,9 +44,14 @@ class Threshold:
         return self.right / max(1, self.answered)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The exact 95 % interval of the accuracy (Clopper and Pearson 1934)."""
-        return exact_interval(self.right, self.answered)
+    def interval(self) -> tuple[float, float] | None:
+        """The exact 95 % interval of the accuracy (Clopper and Pearson 1934).
+
+        None for a threshold that these very texts suggested without a guarantee: it is the best of many, and an
+        interval that ignores this would be too high.
+        """
+        is_suggested = self.target is not None and not self.is_guaranteed
+        return None if is_suggested else exact_interval(self.right, self.answered)
 
     @property
     def is_guaranteed(self) -> bool:

@@ -32,6 +32,11 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
         groups = written["num_gradient_groups"]
         found.append(f"{groups} implies reproducible=true: leave one of the two out")
     found += _unsuitable_for_cross_validation(values)
+    if values.get("cross_validation") and values.get("target_accuracy"):
+        found.append(
+            "target_accuracy cannot be promised with cross_validation, whose scores are those of other models than the"
+            " exported one: leave one of the two out (abstain_below sets a threshold by hand)"
+        )
     alone = [n for n in ("window_overlap", "max_windows") if n in values]
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")

@@ -67,15 +67,14 @@ def _headline(
     environment: Environment, prepared: PreparedData, evaluation: EvaluationResult, trainer: Trainer
 ) -> Headline:
     validated = evaluation.cross_validation if evaluation.channel == "validation" else None
-    known = floor_of(trainer)
-    floor = known.channels.get(evaluation.channel) if known else None
     return headline(
         evaluation,
         labels=prepared.labels,
         positive=prepared.positive,
         is_held_out="validation" not in environment.channels,
         folds=validated.folds if validated else 0,
-        floor=floor.accuracy if floor else None,
+        seeds=evaluation.seeds,
+        floor=floor_of(trainer),
     )
 
 

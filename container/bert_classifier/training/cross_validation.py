@@ -1,8 +1,7 @@
 """Cross-validation: the model is trained on all texts; further models judge each text without having seen it.
 
-The model to export comes first, so that a stop in the folds still leaves it. Temperature and thresholds are fitted to
-the folds' models but used with the exported one, which has seen more texts and is
-expected to be a little better than they say.
+The model to export comes first, so that a stop in the folds still leaves it. The temperature is fitted to the folds'
+models but used with the exported one, which has seen more texts and is expected to be a little better than they say.
 """
 
 import dataclasses
@@ -54,6 +53,9 @@ class CrossValidationSeries(FurtherTrainings):
         logger.info("training on all %d texts; %d folds follow", len(self._targets), self._folds)
         main = self._open(first)
         del first
+        if "test" in self._prepared.splits:
+            others = {name: of for name, of in self._prepared.splits.items() if name != "validation"}
+            note_floor(main.trainer, others)
         main.manager.fit()
         main.trainer.release()
         self._main = main
@@ -61,7 +63,7 @@ class CrossValidationSeries(FurtherTrainings):
             self._judge(fold, main)
             self._files.prune()
             self._close()
-        main.trainer.history.floor = self._pooled_floor()
+        main.trainer.history.floor = self._with_folds(main.trainer.history.floor)
         return self._judged(main)
 
     def so_far(self) -> Job | None:
@@ -108,8 +110,17 @@ class CrossValidationSeries(FurtherTrainings):
         distributed.broadcast([logits])
         return Checkpoint(0, state, {"logits": logits})
 
-    def _pooled_floor(self) -> dict[str, Any] | None:
-        """Return the floor on the folds' texts together, each predicted by one that has not seen it; JSON values.
+    def _with_folds(self, main: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Return the exported model's floor, on test if there is one, joined by that of the folds; JSON values."""
+        pooled = self._pooled_floor()
+        if main is None or pooled is None:
+            return main if pooled is None else pooled.as_json()
+        floor = Floor.from_json(main)
+        channels = {**pooled.channels, **floor.channels}
+        return Floor(floor.trained_on, floor.seconds + pooled.seconds, channels).as_json()
+
+    def _pooled_floor(self) -> Floor | None:
+        """Return the floor on the folds' texts together, each predicted by one that has not seen it.
 
         Its number of training texts is that of the fold with the fewest.
         """
@@ -125,7 +136,7 @@ class CrossValidationSeries(FurtherTrainings):
         score = FloorScore.of(texts, predicted[order], self._targets[texts], classes)
         seconds = sum(floor.seconds for floor in floors)
         fewest = min(floor.trained_on for floor in floors)
-        return Floor(fewest, seconds, {"validation": score}).as_json()
+        return Floor(fewest, seconds, {"validation": score})
 
     def _judged(self, job: Job) -> Job:
         """Return the job with the evaluation of all texts that were judged; as it is if none was."""

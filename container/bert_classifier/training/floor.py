@@ -31,7 +31,7 @@ def note_floor(trainer: Trainer, splits: Mapping[str, Split]) -> None:
     floor: its encoder is no longer the pretrained one.
 
     Args:
-        splits: the channels.
+        splits: the channels; train, and validation or test or both.
     Raises:
         Stopped: after a stop signal.
     """
@@ -45,7 +45,8 @@ def note_floor(trainer: Trainer, splits: Mapping[str, Split]) -> None:
     floor = floor_of(trainer)
     if floor is not None:
         texts = f"{floor.trained_on:,} of {len(trainer.train.targets):,} training texts"
-        logger.info("floor: %s, fitted on %s in %.1f s", floor.sentence("validation"), texts, floor.seconds)
+        channel = "validation" if "validation" in floor.channels else "test"
+        logger.info("floor: %s, fitted on %s in %.1f s", floor.sentence(channel), texts, floor.seconds)
 
 
 def floor_of(trainer: Trainer) -> Floor | None:

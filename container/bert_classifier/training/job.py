@@ -96,7 +96,8 @@ class Job:
         evaluation = assess(
             results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy
         )
-        return dataclasses.replace(evaluation, cross_validation=self.cross_validation)
+        seeds = len(self.seeds.scores) if self.seeds else 1
+        return dataclasses.replace(evaluation, cross_validation=self.cross_validation, seeds=seeds)
 
     def export(self, evaluation: EvaluationResult | None) -> None:
         """Save the current model as the artifact."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from bert_classifier.evaluation.floor import FloorComparison
 from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.result import reported_channel
 from bert_classifier.training.floor import floor_of
 from bert_classifier.training.history import History
 from bert_classifier.training.recipe import choose_recipe
@@ -45,9 +46,8 @@ def sanity_warnings(
         results: by channel: validation and, if there is one, test.
     """
     hints = hints or DataHints()
-    floor = floor_of(trainer)
-    is_compared = floor is not None and not results.keys().isdisjoint(floor.channels)
-    compared = FloorComparison.of(floor, results) if floor and is_compared else None
+    channel = reported_channel(results)  # as in the headline, which must not contradict the warning
+    compared = FloorComparison.of(floor_of(trainer), channel, results[channel])
     failure = _failure(trainer, results, compared, hints)
     if failure:
         return [failure]

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bert_classifier.evaluation.metrics import ConfusionMatrix, Evaluation, chance_of_at_least
+from bert_classifier.evaluation.metrics import (
+    ConfusionMatrix,
+    Evaluation,
+    beats_constant,
+    chance_of_at_least,
+)
 from bert_classifier.job.wording import counted
 
-_CHANCE = 0.025  # significance level for being better or worse than a constant answer
+_CHANCE = 0.025  # significance level for being worse than a constant answer
 FEW_TEXTS = 30  # of fewer, only what is significant is said
 _MORE_TEXTS = "Evaluate on more texts, such as with a test channel."
 
@@ -75,7 +80,7 @@ def _constant_score(result: Evaluation, positive: int | None) -> float:
 def _beats_constant(result: Evaluation) -> bool:
     """Return whether the model is significantly better than always predicting the most frequent class."""
     correct, most = int(result.confusion.trace()), int(result.confusion.sum(axis=1).max())
-    return bool(result.count) and chance_of_at_least(correct, result.count, most / result.count) <= _CHANCE
+    return beats_constant(correct, most, result.count)
 
 
 def _is_clearly_worse(result: Evaluation) -> bool:

@@ -99,24 +99,24 @@ def test_the_temperature_is_the_same_again_and_whatever_the_last_bits():
     assert fit_temperature(result) == fit_temperature(result) == fit_temperature(nearly)
 
 
+def test_without_texts_scores_are_left_as_they_are():
+    """An empty channel keeps temperature 1 and says why."""
+    found = fit_temperature(evaluation_of([], classes=2))
+    assert found.value == 1.0
+    assert "no texts" in found.reason
+
+
 @pytest.mark.parametrize(
-    ("result", "reason"),
+    "result",
     [
-        (evaluation_of([(0, 0), (1, 1)] * 50, classes=2), "all 100 texts are right"),
-        (evaluation_of([], classes=2), "no texts"),
+        Evaluation(1e-4 * drawn(500, 3, 1.0).logits, drawn(500, 3, 1.0).targets),
+        evaluation_of([(0, 0), (1, 1)] * 50, classes=2, margin=0.1),
+        evaluation_of([(0, 0), (1, 1)] * 10, classes=2, margin=0.15),
     ],
 )
-def test_what_cannot_be_calibrated_is_left_as_it_is(result, reason):
-    """Separable and empty cases keep temperature 1 and say why."""
+def test_logits_that_hardly_differ_are_left_as_they_are(result):
+    """They are no matter of calibration, few or many, all right or not."""
     found = fit_temperature(result)
-    assert found.value == 1.0
-    assert reason in found.reason
-
-
-def test_logits_that_hardly_differ_are_left_as_they_are():
-    """A thousand times too small, they are no matter of calibration."""
-    result = drawn(500, 3, 1.0)
-    found = fit_temperature(Evaluation(1e-4 * result.logits, result.targets))
     assert found.value == 1.0
     assert "below 0.1 would fit" in found.reason
 
@@ -136,7 +136,7 @@ def test_scores_far_above_the_accuracy_are_lowered_as_far_as_possible(result):
 
 
 def test_of_few_texts_a_prior_decides():
-    """The likeliest temperature is where a fine search finds it, between the prior's and that of the texts."""
+    """The temperature is where a fine search finds it, between the prior's and that of the texts."""
     for count in (1, 2, 6, 12, LEAST_TEXTS - 1):
         result = drawn(count, 3, 4.0)
 
@@ -152,6 +152,16 @@ def test_a_few_texts_that_are_all_right_do_not_make_scores_certain():
     """By the texts alone the temperature would be the coldest; with the prior, the scores become more cautious."""
     result = evaluation_of([(0, 0), (1, 1)] * 3, classes=2, margin=6.0)
     assert 1 < fit_temperature(result).value < np.exp(PRIOR_MEAN)
+
+
+def test_texts_that_are_all_right_sharpen_the_scores_little_by_little():
+    """The prior fades with their number, and nothing jumps where it no longer stands beside other texts."""
+    counts = [1, 10, LEAST_TEXTS - 1, LEAST_TEXTS, LEAST_TEXTS + 1, 300, 3000]
+    results = [evaluation_of([(0, 0)] * count, classes=2, margin=6.0) for count in counts]
+    found = [fit_temperature(result).value for result in results]
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) == len(found)
+    assert found[2] / found[4] == pytest.approx(1, abs=0.03)
 
 
 def test_few_wrong_texts_lower_the_scores():

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.floor import Floor, FloorScore
 from bert_classifier.evaluation.headline import headline, interval_text, most_frequent_mistake, percent
 from bert_classifier.evaluation.result import EvaluationResult
 from support.evaluations import evaluation_of
@@ -14,6 +16,16 @@ def result_of(right: int, wrong: int, channel: str = "test") -> EvaluationResult
     """Return an evaluation of texts of two classes that take turns, the wrong ones last."""
     pairs = [(n % 2, n % 2) for n in range(right)] + [(n % 2, 1 - n % 2) for n in range(wrong)]
     return EvaluationResult({channel: evaluation_of(pairs, classes=2)}, Temperature(1.0), 0.0)
+
+
+def floor_of(evaluation: EvaluationResult, right: range, indices: range | None = None) -> Floor:
+    """Return a floor, right on some texts of the evaluated channel, and scored on all of them or these."""
+    result = evaluation.results[evaluation.channel]
+    scored = np.array(range(result.count) if indices is None else indices, dtype=np.int64)
+    targets = result.targets[scored]
+    predicted = np.where(np.isin(scored, right), targets, 1 - targets)
+    score = FloorScore.of(scored, predicted, targets, 2)
+    return Floor(30, 1.0, {evaluation.channel: score})
 
 
 def test_the_sentence_has_the_interval():
@@ -48,9 +60,9 @@ def test_few_texts_are_counted():
 
 def test_no_texts_are_no_failure():
     """A channel without texts says nothing, and is compared with nothing."""
-    assert (
-        headline(result_of(0, 0), floor=0.0).text == "There are no test texts to say how good the model is."
-    )
+    for floor in (None, Floor(30, 1.0, {"test": FloorScore([], [], 0, 0.0, 0)})):
+        told = headline(result_of(0, 0), floor=floor).text
+        assert told == "There are no test texts to say how good the model is."
 
 
 @pytest.mark.parametrize(
@@ -59,6 +71,8 @@ def test_no_texts_are_no_failure():
         ("validation", {"is_held_out": True}, "40 held-out texts are right ("),
         ("test", {"is_held_out": True}, "40 test texts are right ("),
         ("reviews.csv", {}, "40 texts of reviews.csv are right ("),
+        ("validation", {"seeds": 3}, "40 validation texts are right by the best of 3 seeds ("),
+        ("test", {"seeds": 3}, "40 test texts are right ("),  # which did not choose it
         ("validation", {"folds": 5}, "40 training texts are right by 5-fold cross-validation ("),
     ],
 )
@@ -79,20 +93,54 @@ def test_the_positive_class_has_its_f1():
 
 
 def test_simpler_answers_are_compared():
-    """Clearly better or worse means outside of the interval, here 84 to 97 %."""
-    assert headline(result_of(56, 4), floor=0.8).comparison == (
+    """The commonest class by the interval, here 84 to 97 %; the floor by the texts on which only one is right."""
+    result = result_of(56, 4)
+    assert headline(result, floor=floor_of(result, range(48))).comparison == (
         "Better than logistic regression on the frozen encoder (80 %) and always predicting the commonest class (50 %)."
     )
-    endings = {0.9: "Not clearly better", 0.95: "Not better", 0.99: "Worse"}
-    for floor, verdict in endings.items():
-        told = headline(result_of(56, 4), floor=floor).comparison
-        assert told.startswith(f"{verdict} than logistic regression on the frozen encoder (")
-        assert told.endswith("; better than always predicting the commonest class (50 %).")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "floor", "verdict"),
+    [
+        (
+            56,
+            4,
+            range(51),
+            "Better",
+        ),  # 85 % lies in the interval, but the floor is never right alone: p = 0.03
+        (90, 10, range(18, 100), "Not clearly better"),  # 82 % lies below it, but 10 against 18 are p = 0.14
+        (90, 10, range(95), "Worse"),  # 95 % lies above it: p = 0.03
+        (86, 14, range(91), "Worse"),  # 91 % lies in the interval, 78 to 91.5 %: p = 0.03
+        (90, 10, range(4, 100), "Not better"),  # 96 % lies above it, but 10 against 4 are p = 0.12
+    ],
+)
+def test_the_floor_is_compared_text_by_text(right: int, wrong: int, floor: range, verdict: str):
+    """By McNemar's test, wherever the floor's accuracy lies; the same that decides on a warning."""
+    result = result_of(right, wrong)
+    told = headline(result, floor=floor_of(result, floor))
+    assert told.comparison.startswith(f"{verdict} than logistic regression on the frozen encoder (")
+    assert told.comparison.endswith("; better than always predicting the commonest class (50 %).") or (
+        verdict == "Better"
+    )
+    assert told.floor is not None
+    assert told.floor.is_model_below == (verdict == "Worse")
+
+
+def test_a_floor_that_was_scored_on_a_sample_is_compared_on_it():
+    """Of the last 40 texts the model has 30, the floor 38; of all 100, the model would have 90 %."""
+    result = result_of(90, 10)
+    told = headline(result, floor=floor_of(result, range(62, 100), range(60, 100)))
+    assert told.comparison == (
+        "Worse than logistic regression on the frozen encoder (95 % on 40 of them, this model 75 %); better than always"
+        " predicting the commonest class (50 %)."
+    )
 
 
 def test_verdicts_in_common_share_their_words():
     """Two simpler answers with the same verdict are joined."""
-    assert headline(result_of(30, 30), floor=0.5).comparison == (
+    result = result_of(30, 30)
+    assert headline(result, floor=floor_of(result, range(30))).comparison == (
         "Not clearly better than logistic regression on the frozen encoder (50 %) or always predicting the commonest"
         " class (50 %)."
     )

@@ -209,6 +209,20 @@ def test_a_model_below_the_floor_is_warned_where_that_is_no_chance(encoder, righ
         assert "head_init=logistic_regression, seeds=3 or more num_train_epochs" in warning
 
 
+def test_the_floor_is_compared_on_the_channel_of_the_headline(encoder):
+    """On test, if there is one: a loss on validation alone is no warning, since the first sentence would deny it."""
+    result = answers(60, 100, 40)
+    trainer = with_floor(make_trainer(encoder, rows=48), result, 70)
+    floor = Floor.from_json(trainer.history.floor or {})
+    score = floor.channels["validation"]
+    same = FloorScore.of(np.arange(100), result.predicted, result.targets, 3)
+    trainer.history.floor = Floor(48, 1.0, {"validation": score, "test": same}).as_json()
+    assert sanity_warnings(trainer, {"validation": result, "test": result}) == []
+    trainer.history.floor = Floor(48, 1.0, {"validation": same, "test": score}).as_json()
+    (warning,) = sanity_warnings(trainer, {"validation": result, "test": result})
+    assert "Of the same 100 test texts the model is right on 60" in warning
+
+
 def test_a_head_that_trains_alone_is_told_why_it_stays_below(encoder):
     """freeze_encoder is the reason."""
     result = answers(60, 100, 40)

@@ -92,17 +92,22 @@ class ReportContext:
         return self.evaluation.channel
 
     @property
+    def folds(self) -> int:
+        """Number of the models of a cross-validation that predicted its texts; 0 = the reported model did."""
+        validated = self.evaluation.cross_validation
+        return validated.folds if validated and self.channel == "validation" else 0
+
+    @property
     def headline(self) -> Headline:
         """How right the model is, in a sentence."""
-        validated = self.evaluation.cross_validation
-        floor = self.floor.channels.get(self.channel) if self.floor else None
         return headline(
             self.evaluation,
             labels=self.labels,
             positive=self.positive,
             is_held_out=self.is_held_out,
-            folds=validated.folds if validated and self.channel == "validation" else 0,
-            floor=floor.accuracy if floor else None,
+            folds=self.folds,
+            seeds=self.evaluation.seeds,
+            floor=self.floor,
         )
 
     @property

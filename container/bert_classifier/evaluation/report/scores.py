@@ -91,6 +91,7 @@ def abstention_section(context: ReportContext) -> Section:
         else "nearly all have the same score",
         "fixed": context.fixed_thresholds,
         "targets": context.target_thresholds,
+        "is_promised": not context.folds,
         "abstain_below": evaluation.abstain_below,
         "sentence": guaranteed.sentence if guaranteed and guaranteed.threshold is not None else "",
         "confidence": CONFIDENCE,

@@ -73,20 +73,19 @@ def _accuracies(context: ReportContext) -> Iterator[tuple[str, float, tuple[floa
     """Yield the accuracy of the model with its interval, and those of simpler answers."""
     first = context.headline
     yield "this model", context.result.accuracy, first.interval
-    if first.floor is not None:
-        yield "logistic regression on the frozen encoder", first.floor, None
+    if first.floor:
+        yield "logistic regression on the frozen encoder", first.floor.score.accuracy, None
     yield "always predicting the commonest class", first.constant, None
 
 
 def _floor(context: ReportContext) -> dict[str, int] | None:
     """Return how the floor and the model differ on the same texts; None without a floor."""
-    score = context.floor.channels.get(context.channel) if context.floor else None
-    if not context.floor or not score:
+    compared = context.headline.floor
+    if not context.floor or not compared:
         return None
-    compared = score.compare(context.result)
     return {
-        "texts": score.texts,
+        "texts": compared.paired.count,
         "trained_on": context.floor.trained_on,
-        "only_floor": compared.only_first,
-        "only_model": compared.only_second,
+        "only_floor": compared.paired.only_first,
+        "only_model": compared.paired.only_second,
     }

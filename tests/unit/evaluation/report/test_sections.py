@@ -57,13 +57,24 @@ def test_the_head_is_the_group_about_and_versions_come_last(page):
 
 
 def test_seeds_and_folds_are_listed(page):
-    """Each with its score; which one is exported, and which has learned nothing."""
+    """Each with its number and value, its score; which one is exported, and which has learned nothing."""
     words = section(page, "repeats")
-    assert "1 50.0 % 1.2500 exported 2 25.0 % 2.5000 collapsed" in words
+    assert "the model is of seed 1" in words
+    assert "1 7 50.0 % 1.2500 exported 2 9 25.0 % 2.5000 collapsed" in words
     assert "3 seeds were asked for." in words
     assert (
         "by 2-fold cross-validation on 60 texts: each text was judged by a model trained without it." in words
     )
+
+
+def test_no_threshold_is_promised_by_the_scores_of_other_models(page):
+    """Those of a cross-validation's folds; a model's own scores give a table, without intervals of suggestions."""
+    told = section(page, "abstention")
+    assert "None can be promised here" in told
+    assert "confidence in each row" not in told
+    own = section(render_training_report(report_context()), "abstention")
+    assert "None can be promised here" not in own
+    assert re.search(r"90\.0 % (\S+ \S+ % \d+ of \d+|– – –) – none: ", own)
 
 
 def test_words_that_matter_are_marked_in_the_text(page):
