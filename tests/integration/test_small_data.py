@@ -41,7 +41,7 @@ def test_the_recipe_follows_from_the_data(tmp_path, ranks):
     assert info["steps"] == info["kept_step"] == 120
     settings = info["hyperparameters"]
     assert [settings[name] for name in LEFT_TO_THE_PROGRAM] == [20, 0.002, 8]
-    assert info["automatic_hyperparameters"] == ["global_batch_size", "num_train_epochs"]
+    assert info["automatic_hyperparameters"] == ["global_batch_size", "num_train_epochs", "warmup_ratio"]
     assert info["classes_from"] == "class file"
     assert info["metrics"]["test"]["accuracy"] > 0.8
     assert info["warnings"] == []
