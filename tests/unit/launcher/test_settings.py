@@ -177,7 +177,7 @@ def test_a_commands_own_table_holds_its_own_settings(tmp_path):
     path = tmp_path / ".launcher.toml"
     path.write_text('[deploy]\nof_another_command = "x"\n', encoding="utf-8")
     with pytest.raises(
-        UserError, match=r"Of_another_command in .launcher.toml is a setting of another command"
+        UserError, match=r"of_another_command in .launcher.toml is a setting of another command"
     ):
         Sources({}, {}, path, "deploy", ["deploy"]).read(Some, KNOWN)
 
