@@ -1,4 +1,4 @@
-"""How messages word a number of things, and a moment. Standard library only."""
+"""How messages word a number of things, a moment, and the error of a library. Standard library only."""
 
 import datetime
 
@@ -12,3 +12,8 @@ def moment_text(moment: datetime.datetime) -> str:
     """Return a moment such as "29 November 2026, 01:26 UTC"."""
     moment = moment.astimezone(datetime.UTC)
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a library's error, at most 200 characters."""
+    return str(error).strip().split("\n")[0][:200]

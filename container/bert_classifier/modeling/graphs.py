@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.packed import TOLERANCE, PackedForward
 from bert_classifier.modeling.transfer import stage
 
@@ -139,7 +140,7 @@ class GraphedForward(PackedForward):
             try:
                 problem = self._capture(size, sample, capture)
             except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-                problem = str(error).strip().split("\n")[0][:200]
+                problem = first_line(error)
             if problem:
                 self._graphs.pop(size, None)
                 logger.warning("no CUDA graph for %d tokens or fewer: %s", size, problem)

@@ -20,6 +20,7 @@ from bert_classifier.job.encoder_folder import (
     runs_code,
     unknown_type,
 )
+from bert_classifier.job.wording import first_line
 
 
 def check_known(source: str) -> None:
@@ -61,5 +62,5 @@ def cannot_load(what: str, source: str, error: Exception) -> UserError:
             "Check model_name, or give the job a `model` channel with the checkpoint: it needs no network.",
         )
     kind = "damaged" if isinstance(error, SafetensorError) else "unusable"
-    first_line = str(error).strip().split("\n")[0][:200].rstrip(" .:")
-    return UserError(f"The {what} in {source} is {kind}: {first_line}.", COPY_AGAIN)
+    reason = first_line(error).rstrip(" .:")
+    return UserError(f"The {what} in {source} is {kind}: {reason}.", COPY_AGAIN)

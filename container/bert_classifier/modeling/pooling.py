@@ -8,6 +8,7 @@ from huggingface_hub import constants
 from transformers.utils.hub import cached_file
 
 from bert_classifier.errors import PlatformError
+from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.mean_layer import add_mean_layer, can_add_mean_layer
 
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
@@ -65,11 +66,7 @@ def _pooling_file(source: str) -> Path | None:
         if Path(source).is_dir() or constants.HF_HUB_OFFLINE:
             return None
         raise PlatformError(
-            f"The model hub does not say whether {source} is a sentence encoder: {_first_line(error)}.",
+            f"The model hub does not say whether {source} is a sentence encoder: {first_line(error).rstrip(' .:')}.",
             "Start the job again, or set pooling=cls or pooling=mean.",
         ) from error
     return Path(path) if path else None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200].rstrip(" .:")

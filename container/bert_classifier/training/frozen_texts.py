@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.training.recipe import encoder_width
@@ -39,7 +40,7 @@ def width_on_all_ranks(trainer: Trainer, width_of: Callable[[], int]) -> int:
     try:
         width = width_of()
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        reason = first_line(error) or type(error).__name__
     reasons = [other for other in trainer.distributed.all_gather_json(reason) if other]
     if reasons:
         raise ValueError(reasons[0])
