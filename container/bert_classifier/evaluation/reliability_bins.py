@@ -7,7 +7,6 @@ for natural language processing models, section 3.
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,12 +43,6 @@ class ReliabilityBin:
     def interval(self) -> tuple[float, float]:
         """Its 95 % interval (Wilson)."""
         return wilson_interval(self.right, self.texts)
-
-    @property
-    def is_off(self) -> bool:
-        """Whether the mean score lies outside the interval, which one bin in twenty does by chance."""
-        low, high = self.interval
-        return not low <= self.score <= high
 
 
 def equal_mass_bins(scores: np.ndarray, are_right: np.ndarray) -> list[ReliabilityBin]:
@@ -91,9 +84,3 @@ def _edges(ordered: np.ndarray) -> list[int]:
         if nearest - edges[-1] >= LEAST_IN_BIN <= count - nearest:
             edges.append(nearest)
     return [*edges, count]
-
-
-def equal_mass_error(bins: Sequence[ReliabilityBin]) -> float:
-    """Return the expected calibration error over these bins: the mean gap of score and accuracy, weighted by texts."""
-    gaps = sum(bin.texts * abs(bin.accuracy - bin.score) for bin in bins)
-    return gaps / max(1, sum(bin.texts for bin in bins))
