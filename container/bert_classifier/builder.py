@@ -25,7 +25,8 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
 from bert_classifier.modeling.pooling import use_pooling
-from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 

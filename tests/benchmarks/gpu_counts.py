@@ -32,7 +32,8 @@ from bert_classifier.data.examples import read_examples
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.label_mapper import class_names
-from bert_classifier.modeling.pretrained import load_tokenizer, quiet_transformers
+from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.batching import Split
 from bert_classifier.training.device import use_deterministic_kernels
 from bert_classifier.training.trainer import Trainer

@@ -15,7 +15,8 @@ from pathlib import Path
 from bert_classifier.builder import build_dataset
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file
-from bert_classifier.modeling.pretrained import load_tokenizer, quiet_transformers
+from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "local_test" / "test_dir" / "input" / "data"

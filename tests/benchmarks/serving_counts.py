@@ -25,7 +25,8 @@ from bert_classifier.builder import build_dataset
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.label_mapper import ClassNames
 from bert_classifier.modeling import graphs, packed
-from bert_classifier.modeling.pretrained import load_tokenizer, quiet_transformers
+from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.serving.model.predictor import Predictor
 
 SAMPLE = Path(__file__).parents[2] / "local_test" / "test_dir" / "input" / "data"

@@ -32,7 +32,8 @@ from benchmarks.serving_peers.load import Client, requests_of
 from bert_classifier.artifact.artifact import save_artifact
 from bert_classifier.builder import build_dataset
 from bert_classifier.job.cpu_quota import available_cores
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
+from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors

@@ -25,7 +25,8 @@ from bert_classifier.builder import build_dataset, build_label_mapper
 from bert_classifier.data.examples import Examples, read_examples
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.label_mapper import class_names
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
+from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.device import choose_device, pin_threads
 from support.device_rates import matmul_parameters, matmul_peak
 from support.fakes import train_tokenizer

@@ -6,7 +6,8 @@ import torch
 
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.token_budget import measured_budget
 from support.fakes import CLASS_NAMES, make_pretrained
 from support.toy_trainer import CLASSES, make_split

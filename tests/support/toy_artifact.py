@@ -28,7 +28,8 @@ def make_artifact(
     import torch
 
     from bert_classifier.artifact.artifact import save_artifact
-    from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
+    from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+    from bert_classifier.modeling.tokenizer import load_tokenizer
 
     quiet_transformers()
     source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"), architecture, hidden=hidden)

@@ -8,7 +8,8 @@ import torch
 
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.trainer import Trainer

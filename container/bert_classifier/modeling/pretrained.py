@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bert_classifier.errors import UserError
-from bert_classifier.modeling.model_folder import cannot_load, check_config, check_known
+from bert_classifier.modeling.model_folder import cannot_load, check_config
 
 # Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
@@ -20,30 +20,6 @@ def quiet_transformers() -> None:
     """Silence the progress bars and load reports of transformers."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-
-
-def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
-    """Return the fast tokenizer of a checkpoint folder or hub name.
-
-    Raises:
-        UserError: when there is none, or it has no padding token.
-    """
-    check_known(source)
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
-    except Exception as error:  # the library raises anything on a bad folder
-        raise cannot_load("tokenizer", source, error) from error
-    if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
-        raise UserError(
-            f"The tokenizer of {source} has no tokenizer.json, or no padding token.",
-            "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
-        )
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library made one up
-        raise UserError(
-            f"{source} has no tokenizer with a vocabulary.",
-            "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
-        )
-    return tokenizer  # type: ignore[no-any-return]
 
 
 def load_pretrained(

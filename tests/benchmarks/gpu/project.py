@@ -38,7 +38,8 @@ def check_encoder(folder: Path) -> None:
 
 def load_tokenizer(folder: Path) -> Any:
     """Return the tokenizer of an encoder's folder."""
-    from bert_classifier.modeling.pretrained import load_tokenizer, quiet_transformers
+    from bert_classifier.modeling.pretrained import quiet_transformers
+    from bert_classifier.modeling.tokenizer import load_tokenizer
 
     quiet_transformers()
     return load_tokenizer(str(folder))

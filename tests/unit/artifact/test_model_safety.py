@@ -40,7 +40,8 @@ LOAD_UNDER_WATCH = """
     import json, os, sys
     from pathlib import Path
 
-    from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
+    from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+    from bert_classifier.modeling.tokenizer import load_tokenizer
     from bert_classifier.artifact.artifact import load_artifact
 
     opened, executed = set(), set()
@@ -100,7 +101,7 @@ SAVE_UNDER_A_LIMIT = """
     from pathlib import Path
 
     from bert_classifier.errors import PlatformError, failure_text
-    from bert_classifier.modeling.pretrained import load_tokenizer
+    from bert_classifier.modeling.tokenizer import load_tokenizer
     from bert_classifier.artifact.artifact import load_artifact, save_artifact
 
     folder, source = Path(sys.argv[1]), sys.argv[2]

@@ -7,7 +7,7 @@ import pytest
 
 from bert_classifier.encoding.length import automatic_length, length_for
 from bert_classifier.encoding.text_encoder import TextEncoder
-from bert_classifier.modeling.pretrained import load_tokenizer
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.fakes import make_pretrained
 
 

@@ -14,7 +14,7 @@ from bert_classifier.encoding import token_file
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, share_of_id, write_ids
 from bert_classifier.errors import PlatformError
-from bert_classifier.modeling.pretrained import load_tokenizer
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
 from support.fakes import make_pretrained, toy_rows
 

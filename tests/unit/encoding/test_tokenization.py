@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
-from bert_classifier.modeling.pretrained import load_tokenizer
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.fakes import make_pretrained, toy_rows
 
 LENGTH = 16

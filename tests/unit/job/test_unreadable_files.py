@@ -15,7 +15,7 @@ from bert_classifier.errors import PlatformError, UserError, cannot_read
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder
 from bert_classifier.job.environment import Environment
-from bert_classifier.modeling.pretrained import load_tokenizer
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
 from support.toy_artifact import make_artifact
 from support.without_privileges import without_privileges

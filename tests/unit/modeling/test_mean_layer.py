@@ -19,7 +19,8 @@ from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.mean_layer import add_mean_layer
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 from bert_classifier.modeling.pooling import use_pooling
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.fakes import make_pretrained
 from support.toy_trainer import make_split
 

@@ -16,7 +16,8 @@ from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.errors import PlatformError
 from bert_classifier.modeling.forward import logits_of
-from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
 from support.fakes import ARCHITECTURES, make_pretrained, toy_rows
 from support.without_privileges import without_privileges

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bert_classifier.errors import UserError
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer, quiet_transformers
+from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
 
 LABELS = ("Alpha", "Beta", "Gamma")

@@ -12,7 +12,7 @@ from transformers import AutoConfig, MPNetConfig
 from bert_classifier.errors import PlatformError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.pooling import is_mean_pooled
-from bert_classifier.modeling.pretrained import load_tokenizer
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.automatic import settings_by_data
 from support.fakes import make_pretrained
 

@@ -3,7 +3,8 @@
 import pytest
 
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.batching import EpochOrder
 from bert_classifier.training.recipe import choose_recipe, encoder_width
 from support.fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained

@@ -15,7 +15,8 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from bert_classifier.errors import UserError
-from bert_classifier.modeling.pretrained import freeze_encoder, load_tokenizer
+from bert_classifier.modeling.pretrained import freeze_encoder
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.layer_depths import depths_match_names, layer_depths
 from bert_classifier.training.optimizer import build_optimizer
 from bert_classifier.training.state.fingerprint import run_fingerprint

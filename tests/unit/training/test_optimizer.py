@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.optimizer import (
     balanced_class_weights,
     build_optimizer,

@@ -12,7 +12,8 @@ from bert_classifier.encoding.micro_batches import plan_gradient_groups
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.packed import PackedForward
-from bert_classifier.modeling.pretrained import load_pretrained, load_tokenizer
+from bert_classifier.modeling.pretrained import load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.token_budget import budget_for, choose_token_budget, plan_batch
 from support.fakes import CLASS_NAMES, make_pretrained

@@ -14,7 +14,7 @@ import torch
 from bert_classifier.data.examples import Examples
 from bert_classifier.errors import UserError
 from bert_classifier.job.environment import Environment
-from bert_classifier.modeling.pretrained import load_tokenizer
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.prepare import PreparedData
