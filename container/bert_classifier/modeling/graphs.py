@@ -62,7 +62,7 @@ def fill_up(arrays: Mapping[str, Any], size: int, longest: int, pad_id: int) -> 
         arrays: of texts that smallest_fit has found room for, from PackedForward.arrays.
         longest: tokens of a padding text; the last ones may have fewer, or none.
     """
-    ids, positions, ends = arrays["input_ids"][0], arrays["position_ids"][0], arrays["cu_seq_lens_q"]
+    ids, positions, ends = arrays["input_ids"][0], arrays["position_ids"][0], arrays["begins"]
     rest = np.arange(size - len(ids))
     padding = np.arange(1, slots_of(size) - len(ends) + 2) * longest
     return np.concatenate(
@@ -82,8 +82,8 @@ class _Graph:
     ) -> None:
         def compute() -> torch.Tensor:
             ids, positions, ends = inputs.split([size, size, slots_of(size) + 1])
-            values = {"input_ids": ids[None], "position_ids": positions[None], "cu_seq_lens_q": ends.int()}
-            return forward.compute({**values, "max_length_q": longest})
+            values = {"input_ids": ids[None], "position_ids": positions[None], "begins": ends.int()}
+            return forward.compute({**values, "longest": longest})
 
         self._inputs = inputs
         self._replay, self._logits = capture(compute)

@@ -1,85 +1,36 @@
 """The padding-free forward pass: a micro-batch is one sequence of tokens, each attending only to its own text.
 
 Only attention involves more than one token: on a GPU, one kernel computes it for all texts; on a CPU, it is computed
-text by text. The rest is the encoder's own code: this attention is registered with transformers' attention interface,
-positions restart with every text, and after the last layer the first token of each text is moved to where
-classification heads expect it.
+text by text. The rest is the encoder's own code: transformers' attention interface lets it call ours, positions restart
+with every text, and what the classification head reads of each text is moved to where the head expects it.
 """
 
 import contextlib
 import copy
-import functools
-import itertools
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch.nn import functional
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import PreTrainedModel
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward, Inputs
+from bert_classifier.modeling.packed_attention import (
+    Kernel,
+    TextLayout,
+    attend_in_one_kernel,
+    attend_text_by_text,
+    register,
+    side_by_side,
+)
+from bert_classifier.modeling.packed_families import can_be_packed, first_position, let_head_read_row
 
 logger = logging.getLogger(__name__)
 
-# By model type; other encoders use padding.
-_FIRST_POSITION: dict[str, Callable[[Any], int]] = {
-    "bert": lambda config: 0,
-    "electra": lambda config: 0,
-    "distilbert": lambda config: 0,
-    "roberta": lambda config: int(config.pad_token_id) + 1,
-}
 _PROBES = 8  # texts on which the two passes are compared
 # Relative: the two passes sum in different orders, and bf16 has 8 significant bits.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05}
-
-# (query, key, value, cu_seqlens, cu_seqlens, longest, longest, scale=) → output; vectors are (tokens, heads, size)
-Kernel = Callable[..., Any]
-
-
-def attend_text_by_text(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    begins: torch.Tensor,
-    _begins: torch.Tensor,
-    _longest: int,
-    _longest_key: int,
-    *,
-    scale: float | None,
-) -> torch.Tensor:
-    """Compute the same as attend_in_one_kernel on any device, with one call per text, which is cheap on a CPU."""
-    lengths = [end - begin for begin, end in itertools.pairwise(begins.tolist())]
-    texts = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
-    attended = [
-        functional.scaled_dot_product_attention(q, k, v, scale=scale) for q, k, v in zip(*texts, strict=True)
-    ]
-    return torch.cat(attended, dim=2)[0].transpose(0, 1)
-
-
-def attend_in_one_kernel(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    begins: torch.Tensor,
-    begins_of_keys: torch.Tensor,
-    longest: int,
-    longest_key: int,
-    *,
-    scale: float | None,
-) -> torch.Tensor:
-    """Compute the attention of all texts on a GPU, by the operator that torch.nn.attention.varlen.varlen_attn calls.
-
-    Its wrapper is in Python, forward and backward: a fifth of the host's time of a training step, and a kernel per
-    layer for a random state that is not used.
-    """
-    attended: torch.Tensor = torch.ops.aten._flash_attention_forward(
-        query, key, value, begins, begins_of_keys, longest, longest_key,
-        dropout_p=0.0, is_causal=False, return_debug_mask=False, scale=scale,
-    )[0]  # fmt: skip
-    return attended
 
 
 class PackedForward(Forward):
@@ -102,15 +53,9 @@ class PackedForward(Forward):
         super().__init__(model, pad_id, device, precision)
         self._kernel = kernel
         self._config = model.config
-        self._first_position = _FIRST_POSITION[model.config.model_type](model.config)
-        self._encoder = model.base_model.get_submodule(
-            "transformer" if model.config.model_type == "distilbert" else "encoder"
-        )
-        if _gather_first not in self._encoder._forward_hooks.values():
-            self._encoder.register_forward_hook(_gather_first, with_kwargs=True)
-        # A name in transformers' table, which all models of a process share.
-        self._attention = f"packed_{kernel.__name__}"
-        AttentionInterface.register(self._attention, functools.partial(_attend, kernel))
+        self._first_position = first_position(model)
+        self._attention = register(kernel)
+        let_head_read_row(model)
 
     def for_threads(self) -> "PackedForward":
         """Return a copy for use by several threads at once: its model shares the weights and is always packed."""
@@ -125,8 +70,8 @@ class PackedForward(Forward):
         return {
             "input_ids": ids,
             "position_ids": positions + self._first_position,
-            "cu_seq_lens_q": ends,
-            "max_length_q": int(np.diff(ends).max()),
+            "begins": ends,
+            "longest": int(np.diff(ends).max()),
         }
 
     def tokens_of(self, lengths: np.ndarray) -> int:
@@ -135,8 +80,11 @@ class PackedForward(Forward):
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
-        with self._packed(), self._autocast():
-            logits: torch.Tensor = self.model(**inputs).logits.float()
+        texts = TextLayout(inputs["begins"], inputs["longest"])
+        with self._packed(), side_by_side(texts), self._autocast():
+            logits: torch.Tensor = self.model(
+                input_ids=inputs["input_ids"], position_ids=inputs["position_ids"]
+            ).logits.float()
             return logits
 
     @contextlib.contextmanager
@@ -178,7 +126,7 @@ def packed_or_padded(
     kernel = _kernel_for(device, dtype)
     if kernel is None or not isinstance(model, PreTrainedModel):
         return padded
-    if model.config.model_type not in _FIRST_POSITION:
+    if not can_be_packed(model.config.model_type, device.type):
         logger.info("micro-batches are padded: %s has no padding-free path", model.config.model_type)
         return padded
     packed = PackedForward(model, pad_id, device, precision, kernel)
@@ -226,31 +174,3 @@ def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> f
     finally:
         one.model.train(was_training)
     return float((ours - theirs).norm() / theirs.norm())
-
-
-def _attend(
-    kernel: Kernel,
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
-    """Attend within texts, for transformers' attention interface: vectors are (1, heads, tokens, size)."""
-    ends, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
-    # squeeze, not [0], whose backward pass fills a tensor of zeros: three kernels more per vector.
-    vectors = [vector.squeeze(0).transpose(0, 1) for vector in (query, key, value)]
-    return kernel(*vectors, ends, ends, longest, longest, scale=scaling)[None], None
-
-
-def _gather_first(module: torch.nn.Module, inputs: Any, kwargs: dict[str, Any], output: Any) -> Any:
-    """Reduce packed last hidden states (1, tokens, size) to (b, 1, size): the first token of each text."""
-    cu_seqlens = kwargs.get("cu_seq_lens_q")
-    if cu_seqlens is None:
-        return output
-    hidden = output.last_hidden_state.squeeze(0)
-    begins = cu_seqlens[:-1].clamp(max=hidden.shape[0] - 1)  # empty padding texts may follow the last token
-    output.last_hidden_state = hidden.index_select(0, begins).unsqueeze(1)
-    return output

@@ -13,7 +13,9 @@ from bert_classifier.modeling.mean_layer import add_mean_layer, can_add_mean_lay
 
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
 _POOLING_FILE = "1_Pooling/config.json"
-CLASSIFIER_POOLING = "classifier_pooling"  # in the config.json of ModernBERT, whose heads can read either
+CLASSIFIER_POOLING = (
+    "classifier_pooling"  # in the config.json of ModernBERT and EuroBERT, whose heads read either
+)
 _IS_MEAN = "pooling_mode_mean_tokens"
 
 
@@ -35,9 +37,15 @@ def use_pooling(model: Any, pooling: str, source: str) -> None:
         UserError: for a family that cannot read the mean.
     """
     if pooling != "auto" and hasattr(model.config, CLASSIFIER_POOLING):
-        setattr(model.config, CLASSIFIER_POOLING, pooling)
+        _set_pooling(model, "bos" if (model.config.model_type, pooling) == ("eurobert", "cls") else pooling)
     elif pooling == "mean":
         add_mean_layer(model, source)
+
+
+def _set_pooling(model: Any, pooling: str) -> None:
+    setattr(model.config, CLASSIFIER_POOLING, pooling)
+    if hasattr(model, CLASSIFIER_POOLING):  # EuroBERT has read its config already
+        setattr(model, CLASSIFIER_POOLING, pooling)
 
 
 def suits_mean_layer(source: str, config: Any) -> bool:

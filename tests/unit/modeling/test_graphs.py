@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from bert_classifier.modeling import graphs
 from bert_classifier.modeling.graphs import GraphedForward, sizes_up_to, slots_of, smallest_fit
-from bert_classifier.modeling.packed import PackedForward, attend_text_by_text
+from bert_classifier.modeling.packed import PackedForward
+from bert_classifier.modeling.packed_attention import attend_text_by_text
 from support.fakes import ARCHITECTURES
 from support.toy_trainer import make_trainer
 

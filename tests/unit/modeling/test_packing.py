@@ -18,11 +18,11 @@ from bert_classifier.modeling import packed as packing
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.packed import (
     PackedForward,
-    attend_text_by_text,
     pack,
     packed_or_padded,
     relative_difference,
 )
+from bert_classifier.modeling.packed_attention import attend_text_by_text
 from support.fakes import ARCHITECTURES
 from support.toy_trainer import make_trainer
 
@@ -93,7 +93,7 @@ def test_a_model_with_texts_that_see_each_other_is_found_out(tmp_path):
     assert relative_difference(packed, padded, train.encoded) < 1e-6
 
     def mixes_texts(
-        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, scale: float
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, scale: float, **__: Any
     ) -> Any:
         q, k, v = (vectors.transpose(0, 1) for vectors in (query, key, value))
         return functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1)
@@ -158,9 +158,9 @@ def test_what_the_kernels_are_not_made_for_is_padded(tmp_path, caplog):
     assert type(packed_or_padded(torch.nn.Linear(1, 1), pad_id, CPU, "fp32", sample)) is Forward
     caplog.set_level(logging.INFO, logger="bert_classifier")
     model: Any = trainer.model
-    model.config.model_type = "camembert"
+    model.config.model_type = "deberta-v2"
     assert type(packed_or_padded(model, pad_id, CPU, "fp32", sample)) is Forward
-    assert "camembert has no padding-free path" in caplog.text
+    assert "deberta-v2 has no padding-free path" in caplog.text
 
 
 def test_threads_may_compute_with_one_model(tmp_path):

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.encoding.micro_batches import pad
-from bert_classifier.modeling.packed import PackedForward, attend_text_by_text
+from bert_classifier.modeling.packed import PackedForward
+from bert_classifier.modeling.packed_attention import attend_text_by_text
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.serving.model.predictor import Predictor
 from bert_classifier.training.distributed import DistributedContext

@@ -1,0 +1,177 @@
+"""Attention among the tokens of each text, for texts that lie side by side in one row without padding.
+
+Registered with transformers' attention interface, so that the encoder's own code calls it. Vectors are
+(tokens, heads, size) in the kernels; keys and values may have fewer heads than queries, each shared by several.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import AttentionInterface
+
+# (query, key, value, texts, scale=, window=) → output
+Kernel = Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextLayout:
+    """Where texts lie in one row of tokens.
+
+    Attributes:
+        begins: first token of each text, and the end of the last, int32 (b + 1,), on the model's device.
+        longest: tokens of the longest text, or more.
+    """
+
+    begins: torch.Tensor
+    longest: int
+
+    def lengths(self) -> list[int]:
+        """Return the tokens of each text; waits for a GPU."""
+        return [end - begin for begin, end in itertools.pairwise(self.begins.tolist())]
+
+
+_texts: ContextVar[TextLayout | None] = ContextVar("texts", default=None)
+
+
+def texts_in_row() -> TextLayout | None:
+    """Return the texts that this thread's forward pass computes side by side; None in a padded pass."""
+    return _texts.get()
+
+
+@contextlib.contextmanager
+def side_by_side(texts: TextLayout) -> Iterator[None]:
+    """Tell attention and heads that tokens lie like this."""
+    token = _texts.set(texts)
+    try:
+        yield
+    finally:
+        _texts.reset(token)
+
+
+def register(kernel: Kernel) -> str:
+    """Return the name in transformers' table, which all models of a process share, under which a kernel attends."""
+    name = f"packed_{kernel.__name__}"
+    AttentionInterface.register(name, functools.partial(_attend, kernel))
+    return name
+
+
+def _attend(
+    kernel: Kernel,
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend within texts, for transformers' attention interface: vectors are (1, heads, tokens, size)."""
+    # squeeze, not [0], whose backward pass fills a tensor of zeros: three kernels more per vector.
+    vectors = [vector.squeeze(0).transpose(0, 1) for vector in (query, key, value)]
+    return kernel(*vectors, texts_in_row(), scale=scaling, window=sliding_window)[None], None
+
+
+def attend_text_by_text(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    texts: TextLayout,
+    *,
+    scale: float | None,
+    window: int | None = None,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Compute the same as attend_in_one_kernel on any device, with one call per text, which is cheap on a CPU.
+
+    Args:
+        window: a token sees those less than so many tokens away; None: all of its text.
+        bias: added to the scores, (1, heads, longest, longest).
+    """
+    lengths = texts.lengths()
+    split = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
+    attended = [_attend_within(q, k, v, scale, window, bias) for q, k, v in zip(*split, strict=True)]
+    return torch.cat(attended, dim=2)[0].transpose(0, 1)
+
+
+def _attend_within(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scale: float | None,
+    window: int | None,
+    bias: torch.Tensor | None,
+) -> torch.Tensor:
+    """Attend within one text, (1, heads, tokens, size)."""
+    length, has_groups = query.shape[2], query.shape[1] != key.shape[1]
+    if window is not None and length > window:
+        return _attend_in_window(query, key, value, window, scale, has_groups)
+    mask = None if bias is None else bias[:, :, :length, :length]
+    return functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=scale, enable_gqa=has_groups
+    )
+
+
+def _attend_in_window(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    window: int,
+    scale: float | None,
+    has_groups: bool,
+) -> torch.Tensor:
+    """Attend within a window, block by block: linear in a text's length, where a mask would be quadratic.
+
+    Each block of 2 · window queries sees its own tokens and window - 1 on either side. Vectors are
+    (1, heads, tokens, size).
+    """
+    length, block, beside = query.shape[2], 2 * window, window - 1
+    blocks = -(-length // block)
+    rest = blocks * block - length
+    padded = functional.pad(query, (0, 0, 0, rest))
+    queries = padded.unflatten(2, (blocks, block))[0].transpose(0, 1)
+    keys, values = (
+        functional.pad(vectors, (0, 0, beside, beside + rest))
+        .unfold(2, block + 2 * beside, block)[0]
+        .permute(1, 0, 3, 2)
+        for vectors in (key, value)
+    )  # (blocks, heads, block + 2 · beside, size)
+    begins = torch.arange(blocks, device=query.device)[:, None, None] * block
+    asking = begins + torch.arange(block, device=query.device)[:, None]
+    seen = begins + torch.arange(-beside, block + beside, device=query.device)
+    mask = ((asking - seen).abs() < window) & (seen >= 0) & (seen < length)
+    mask |= asking >= length  # padding must see something: a softmax over nothing is not a number
+    attended = functional.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask[:, None], scale=scale, enable_gqa=has_groups
+    )
+    return attended.transpose(0, 1).flatten(1, 2)[None, :, :length]
+
+
+def attend_in_one_kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    texts: TextLayout,
+    *,
+    scale: float | None,
+    window: int | None = None,
+) -> torch.Tensor:
+    """Compute the attention of all texts on a GPU, by the operator that torch.nn.attention.varlen.varlen_attn calls.
+
+    Its wrapper is in Python, forward and backward: a fifth of the host's time of a training step, and a kernel per
+    layer for a random state that is not used.
+    """
+    beside = None if window is None else window - 1
+    attended: torch.Tensor = torch.ops.aten._flash_attention_forward(
+        query, key, value, texts.begins, texts.begins, texts.longest, texts.longest,
+        dropout_p=0.0, is_causal=False, return_debug_mask=False, scale=scale,
+        window_size_left=beside, window_size_right=beside,
+    )[0]  # fmt: skip
+    return attended

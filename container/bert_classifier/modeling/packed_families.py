@@ -1,0 +1,99 @@
+"""What the padding-free pass must know of a family: where a text's positions begin, and where its head reads.
+
+A head reads one vector per text: its first token, or the mean of its tokens. The module after which no token needs
+another one reduces the row to these vectors, where the head expects them.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from bert_classifier.modeling.packed_attention import texts_in_row
+
+# model → (module after which the row is reduced, how)
+_Reading = Callable[[Any], tuple[torch.nn.Module, str]]
+
+
+def _after(path: str) -> _Reading:
+    return lambda model: (model.base_model.get_submodule(path), "first")
+
+
+def _after_last_layer(model: Any) -> tuple[torch.nn.Module, str]:
+    return model.base_model.layers[model.config.num_hidden_layers - 1], "first"
+
+
+def _by_pooling(model: Any) -> tuple[torch.nn.Module, str]:
+    return model.base_model.final_norm, "mean" if model.config.classifier_pooling == "mean" else "first"
+
+
+def _eurobert(model: Any) -> tuple[torch.nn.Module, str]:
+    if model.classifier_pooling == "late":  # the mean of the tokens' logits
+        return model.classifier, "mean"
+    return model.base_model.norm, "mean" if model.classifier_pooling == "mean" else "first"
+
+
+_READINGS: dict[str, _Reading] = {
+    **dict.fromkeys(
+        (
+            "albert", "bert", "camembert", "data2vec-text", "electra", "ernie", "mpnet", "roberta",
+            "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+        ),
+        _after("encoder"),
+    ),
+    "distilbert": _after("transformer"),
+    **dict.fromkeys(("gte", "jina_embeddings_v3", "nomic_bert"), _after_last_layer),
+    "modernbert": _by_pooling,
+    "eurobert": _eurobert,
+}  # fmt: skip
+_ONLY_ON_CPUS = frozenset({"mpnet"})  # the kernel for GPUs adds nothing to the scores
+
+PACKED_FAMILIES = frozenset(_READINGS)
+
+
+def can_be_packed(model_type: str, device_type: str) -> bool:
+    """Return whether a family has a padding-free pass on such a device."""
+    return model_type in _READINGS and not (device_type != "cpu" and model_type in _ONLY_ON_CPUS)
+
+
+def first_position(model: Any) -> int:
+    """Return the position of a text's first token: 0, or behind the padding token's as in RoBERTa."""
+    return int(getattr(getattr(model.base_model, "embeddings", None), "padding_idx", -1)) + 1
+
+
+def let_head_read_row(model: Any) -> None:
+    """Let a classifier reduce a row of texts to what its head reads; a padded pass stays as it is."""
+    module, how = _READINGS[model.config.model_type](model)
+    if not any(getattr(hook, "func", None) is _reduce for hook in module._forward_hooks.values()):
+        module.register_forward_hook(functools.partial(_reduce, how))
+    if model.config.model_type == "mpnet":
+        from bert_classifier.modeling.packed_mpnet import let_mpnet_attend  # its import takes time
+
+        let_mpnet_attend(model.base_model.encoder)
+
+
+def _reduce(how: str, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
+    """Reduce packed hidden states (1, tokens, size) to (b, 1, size)."""
+    texts = texts_in_row()
+    if texts is None:
+        return output
+    is_tensor = isinstance(output, torch.Tensor)
+    hidden = (output if is_tensor else output.last_hidden_state).squeeze(0)
+    reduced = _FIRST_OR_MEAN[how](hidden, texts.begins).unsqueeze(1)
+    if is_tensor:
+        return reduced
+    output.last_hidden_state = reduced
+    return output
+
+
+def _first(hidden: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
+    # Empty padding texts may follow the last token.
+    return hidden.index_select(0, begins[:-1].clamp(max=hidden.shape[0] - 1))
+
+
+def _mean(hidden: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
+    return torch.segment_reduce(hidden, "mean", lengths=begins.diff().long(), axis=0, unsafe=True)
+
+
+_FIRST_OR_MEAN = {"first": _first, "mean": _mean}
