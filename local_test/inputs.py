@@ -8,23 +8,11 @@ from pathlib import Path
 from bert_classifier.data.class_list import read_class_names
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import listed
+from bert_classifier.job.encoder_files import encoder_files
 from bert_classifier.job.given_files import GivenFiles, given_files, split_paths
 from bert_classifier.job.wording import counted
 
 TABLES = ("train", "validation", "test")
-ENCODER_FILES = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "1_Pooling/config.json",  # a sentence encoder's
-)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -90,23 +78,3 @@ def _class_list(paths: Sequence[Path]) -> Path:
         )
     read_class_names(paths[0])
     return paths[0]
-
-
-def encoder_files(folder: Path) -> dict[str, Path]:
-    """Return the files of a pretrained encoder and its tokenizer by their names.
-
-    Raises:
-        UserError: when the folder is no encoder's.
-    """
-    files = {
-        str(path.relative_to(folder)): path
-        for pattern in ENCODER_FILES
-        for path in folder.glob(pattern)
-        if path.is_file()
-    }
-    if "config.json" not in files or not any(name.endswith(".safetensors") for name in files):
-        raise UserError(
-            f"{folder} is not a pretrained model: it lacks config.json or *.safetensors.",
-            "Name a folder written by save_pretrained().",
-        )
-    return files

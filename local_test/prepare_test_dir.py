@@ -16,11 +16,12 @@ from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.assignments import parse_assignments
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import COMPRESSED, listed, suffix_of
+from bert_classifier.job.encoder_files import encoder_files
 from bert_classifier.job.former_names import override
 from bert_classifier.job.given_files import class_file_of
 from bert_classifier.job.json_files import read_object, write_json
 from channel_folder import ChannelFolder
-from inputs import TABLES, channels_of, encoder_files
+from inputs import TABLES, channels_of
 
 SAMPLE = Path(__file__).resolve().parent / "test_dir"
 CONTENT_TYPES = {

@@ -196,7 +196,7 @@ BAD_JOBS: dict[str, tuple[Damage, int, str]] = {
     "weights pickled": (
         lambda root: (root / MODEL / "model.safetensors").rename(root / MODEL / "pytorch_model.bin"),
         2,
-        "Pickled weights (.bin, .pt) are not opened",
+        "run `make convert-model MODEL=folder` on your machine",
     ),
     "no tokenizer": (
         lambda root: [(root / MODEL / name).unlink() for name in ("tokenizer.json", "tokenizer_config.json")],

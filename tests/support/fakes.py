@@ -103,6 +103,17 @@ def make_ml_root(
     return folder
 
 
+def make_bare_checkpoint(folder: Path) -> Path:
+    """Make a folder that passes for an encoder as far as its files tell: one tensor, and an empty tokenizer.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "tokenizer.json").write_text("{}")
+    header = json.dumps({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    weights = len(header).to_bytes(8, "little") + header + bytes(4)
+    (folder / "model.safetensors").write_bytes(weights)
+    return folder
+
+
 def empty_train_channel(root: Path) -> Path:
     """Remove all data from a picture of /opt/ml but the encoder; return the train channel, which is empty."""
     path = root / "input" / "config" / "inputdataconfig.json"

@@ -14,7 +14,7 @@ from bert_classifier.data.table import Table, open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed, splits_warning
-from bert_classifier.job.encoder_folder import check_encoder, check_readable
+from bert_classifier.job.encoder_folder import check_encoder, check_readable, encoder_source
 from bert_classifier.job.environment import Channel, Environment
 from bert_classifier.job.settings import shown
 
@@ -86,9 +86,9 @@ def _warn_of_others(channel: Channel, chosen: Sequence[Path], class_file: str) -
 
 
 def model_source(config: TrainConfig, environment: Environment) -> str:
-    """Return the encoder's source: the folder of the `model` channel, or else model_name."""
+    """Return the encoder's source: its folder in the `model` channel, or else what model_name names."""
     channel = environment.channels.get("model")
-    return str(channel.path) if channel else config.model_name
+    return encoder_source(str(channel.path) if channel else config.model_name)
 
 
 def data_files(

@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.encoder_types import check_type
+from bert_classifier.job.encoder_weights import (
+    COPY_AGAIN,
+    INDEX,
+    PICKLES,
+    WEIGHTS,
+    check_weights,
+    contents,
+    is_pointer,
+    other_forms,
+    pointer_error,
+)
 from bert_classifier.job.json_files import read_object
-from bert_classifier.job.settings import shown
 
 _CONFIG = "config.json"
-_WEIGHTS = "model.safetensors"
-_INDEX = "model.safetensors.index.json"  # of weights in several files
-_OPENED = {".json", ".txt", ".model", ".safetensors"}  # by the libraries
-_LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
-ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
-COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
+_MODULES = "modules.json"  # of a sentence encoder, whose parts may lie in folders of their own
+_OPENED = {".json", ".txt", ".model"}  # by the libraries
 # Families whose positions begin after the padding id, by transformers' code.
 _POSITIONS_BEHIND_PADDING = frozenset(
     {
@@ -33,6 +40,22 @@ def check_encoder(source: str, max_seq_length: int | None) -> None:
     check_length(positions_of(check_folder(source)), source, max_seq_length)
 
 
+def encoder_source(source: str) -> str:
+    """Return a name on the model hub as it is, and of a folder the one that holds the encoder.
+
+    Some lie one folder deeper: as packed with their folder, as sentence-transformers writes them (0_Transformer), or in
+    a copy of the hub's cache (snapshots/…).
+    """
+    folder = Path(source)
+    try:
+        if not folder.is_dir() or (folder / _CONFIG).is_file():
+            return source
+        below = [folder / name for name in _transformer_modules(folder)] or _checkpoints_below(folder)
+    except OSError as error:
+        raise cannot_read(error.filename or folder, error, COPY_AGAIN) from error
+    return str(below[0]) if len(below) == 1 else source
+
+
 def check_folder(source: str) -> dict[str, Any]:
     """Refuse a folder that is not a checkpoint, with a better message than transformers would give.
 
@@ -41,32 +64,55 @@ def check_folder(source: str) -> dict[str, Any]:
     Returns:
         the fields of its config.json, with a model_type; empty for a name on the model hub.
     Raises:
-        UserError: when the folder lacks config.json or valid safetensors, or asks to run its own code.
+        UserError: when the folder lacks config.json or valid safetensors, holds no text encoder, or one that only
+            its own code can compute.
         PlatformError: when disk or permissions prevent reading a file.
     """
-    folder = Path(source)
+    folder = Path(encoder_source(source))
     try:
-        return _check_folder(folder, source) if folder.is_dir() else {}
+        return _check_folder(folder) if folder.is_dir() else {}
     except OSError as error:
         raise cannot_read(error.filename or folder, error, COPY_AGAIN) from error
 
 
-def _check_folder(folder: Path, source: str) -> dict[str, Any]:
+def _check_folder(folder: Path) -> dict[str, Any]:
     if not (folder / _CONFIG).is_file():
-        raise UserError(
-            f"{folder} has no config.json.", "Put the checkpoint's files directly into this folder."
+        raise other_forms(folder) or UserError(
+            f"{folder} has no config.json: it holds {contents(folder)}.",
+            "Put the checkpoint's files directly into this folder.",
         )
+    if is_pointer(folder / _CONFIG):
+        raise pointer_error(folder / _CONFIG)
     config = read_object(folder / _CONFIG, COPY_AGAIN)
-    if config.get("auto_map"):
-        raise runs_code(source)
-    if not isinstance(config.get("model_type"), str):
-        raise unknown_type(source, config.get("model_type"))
-    for path in _weights_of(folder):
-        _check_weights(path)
+    check_type(config, str(folder))
+    check_weights(folder, config)
     for path in sorted(folder.iterdir()):
-        if path.suffix in _OPENED and path.is_file():  # otherwise the libraries would report a damaged folder
-            check_readable(path, COPY_AGAIN)
+        # What cannot be read here, the libraries would report as a damaged folder.
+        if path.suffix in _OPENED and path.is_file() and is_pointer(path):
+            raise pointer_error(path)
     return config
+
+
+def _transformer_modules(folder: Path) -> list[str]:
+    """Return the folders of a sentence encoder's transformers, as its modules.json names them."""
+    try:
+        modules = json.loads((folder / _MODULES).read_text(encoding="utf-8"))
+        names = [str(module["path"]) for module in modules if str(module["type"]).endswith("Transformer")]
+    except (FileNotFoundError, ValueError, TypeError, LookupError):
+        return []
+    return [name for name in names if (folder / name / _CONFIG).is_file()]
+
+
+def _checkpoints_below(folder: Path) -> list[Path]:
+    weights = (WEIGHTS, INDEX, *PICKLES)
+    places = [*folder.glob("*/"), *folder.glob("snapshots/*/")]
+    return [
+        place
+        for place in sorted(places)
+        if not place.name.startswith(".")
+        and (place / _CONFIG).is_file()
+        and any((place / name).exists() for name in weights)
+    ]
 
 
 def check_readable(path: Path, remedy: str) -> None:
@@ -75,21 +121,6 @@ def check_readable(path: Path, remedy: str) -> None:
         path.open("rb").close()
     except OSError as error:
         raise cannot_read(path, error, remedy) from error
-
-
-def runs_code(source: str) -> UserError:
-    """Return the error for a checkpoint that contains code."""
-    return UserError(
-        f"The config.json of {source} asks to run code of the checkpoint (auto_map).",
-        "Use a model of a supported family.",
-    )
-
-
-def unknown_type(source: str, model_type: object) -> UserError:
-    """Return the error for a checkpoint of an unknown family."""
-    return UserError(
-        f"The config.json of {source} names no known model_type ({shown(model_type)}).", ENCODERS
-    )
 
 
 def check_length(positions: int | None, source: str, max_seq_length: int | None) -> None:
@@ -110,42 +141,3 @@ def positions_of(config: Mapping[str, Any]) -> int | None:
         return positions
     padding = config.get("pad_token_id")
     return positions - (padding if isinstance(padding, int) else 1) - 1
-
-
-def _weights_of(folder: Path) -> list[Path]:
-    """Return the files that hold a folder's weights."""
-    if (folder / _WEIGHTS).is_file():
-        return [folder / _WEIGHTS]
-    if not (folder / _INDEX).is_file():
-        raise UserError(
-            f"{folder} has no model.safetensors.",
-            "Pickled weights (.bin, .pt) are not opened: save them again with transformers' save_pretrained.",
-        )
-    names = read_object(folder / _INDEX, COPY_AGAIN).get("weight_map")
-    if not isinstance(names, dict) or not names:
-        raise _damaged(folder / _INDEX, "it names no weights")
-    return [folder / str(name) for name in sorted(set(map(str, names.values())))]
-
-
-def _check_weights(path: Path) -> None:
-    """Refuse a safetensors file whose length contradicts its header: truncated, or a Git LFS pointer."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            is_plausible = 8 + length <= size and length <= _LONGEST_HEADER
-            header: Any = json.loads(file.read(length)) if is_plausible else None
-        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-        wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors)
-    except FileNotFoundError as error:
-        raise _damaged(path, error.strerror or str(error)) from error
-    except OSError as error:
-        raise cannot_read(path, error, COPY_AGAIN) from error
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise _damaged(path, f"its {size} bytes are not valid safetensors") from error
-    if wanted != size:
-        raise _damaged(path, f"it has {size} bytes instead of {wanted}")
-
-
-def _damaged(path: Path, reason: str) -> UserError:
-    return UserError(f"The model in {path.parent} is damaged: {path.name}: {reason}.", COPY_AGAIN)

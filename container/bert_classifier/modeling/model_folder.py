@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MASKED_LM_MAPPING,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
@@ -12,22 +11,18 @@ from transformers.models.auto.modeling_auto import (
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import (
-    COPY_AGAIN,
-    ENCODERS,
     check_folder,
     check_length,
     positions_of,
-    runs_code,
-    unknown_type,
 )
+from bert_classifier.job.encoder_types import no_encoder
+from bert_classifier.job.encoder_weights import COPY_AGAIN
 from bert_classifier.job.wording import first_line
 
 
 def check_known(source: str) -> None:
     """Refuse a folder that is not a checkpoint of a known family; raises as check_folder does."""
-    config = check_folder(source)
-    if config and config["model_type"] not in CONFIG_MAPPING:
-        raise unknown_type(source, config["model_type"])
+    check_folder(source)
 
 
 def check_config(config: Any, source: str, highest_id: int, max_seq_length: int | None) -> None:
@@ -36,10 +31,8 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int 
     Args:
         highest_id: the tokenizer's highest token id.
     """
-    if getattr(config, "auto_map", None):
-        raise runs_code(source)
     if not _is_encoder(config):
-        raise UserError(f"{source} is of type {config.model_type}, which is not a text encoder.", ENCODERS)
+        raise no_encoder(source, config.model_type)
     if highest_id >= config.vocab_size:
         raise UserError(
             f"The tokenizer of {source} has ids up to {highest_id}, the model only those below {config.vocab_size}.",

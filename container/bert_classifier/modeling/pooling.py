@@ -8,11 +8,10 @@ from huggingface_hub import constants
 from transformers.utils.hub import cached_file
 
 from bert_classifier.errors import PlatformError
+from bert_classifier.job.encoder_files import POOLING_FILE, pooling_file
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.mean_layer import add_mean_layer, can_add_mean_layer
 
-# Of sentence-transformers; some checkpoints have its folder without its modules.json.
-_POOLING_FILE = "1_Pooling/config.json"
 CLASSIFIER_POOLING = (
     "classifier_pooling"  # in the config.json of ModernBERT and EuroBERT, whose heads read either
 )
@@ -68,10 +67,12 @@ def _pooling_settings(source: str) -> dict[str, Any]:
 
 
 def _pooling_file(source: str) -> Path | None:
+    if Path(source).is_dir():
+        return pooling_file(Path(source))
     try:
-        path = cached_file(source, _POOLING_FILE, _raise_exceptions_for_missing_entries=False)
+        path = cached_file(source, POOLING_FILE, _raise_exceptions_for_missing_entries=False)
     except OSError as error:
-        if Path(source).is_dir() or constants.HF_HUB_OFFLINE:
+        if constants.HF_HUB_OFFLINE:
             return None
         raise PlatformError(
             f"The model hub does not say whether {source} is a sentence encoder: {first_line(error).rstrip(' .:')}.",

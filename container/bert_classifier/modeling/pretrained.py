@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_types import check_type
 from bert_classifier.modeling.model_folder import cannot_load, check_config
 
 # Names of attention dropout in the configurations of the supported families.
@@ -93,7 +94,11 @@ def load_config(source: str) -> Any:
         UserError: when it cannot be read or its family is unknown.
     """
     try:
+        fields, _ = PreTrainedConfig.get_config_dict(source)
+        check_type(fields, source)
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except UserError:
+        raise
     except Exception as error:  # the library raises anything on a bad folder
         raise cannot_load("model", source, error) from error
 

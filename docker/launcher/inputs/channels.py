@@ -18,6 +18,7 @@ from bert_classifier.job.data_names import (
     listed,
     passed_over,
 )
+from bert_classifier.job.encoder_files import encoder_files
 from bert_classifier.job.folder_files import FolderFiles, cannot_list
 from bert_classifier.job.given_files import class_file_of, given_files, split_paths
 from launcher.aws.account import Account
@@ -26,7 +27,7 @@ from launcher.aws.upload import DigestedFile
 from launcher.findings import Finding, fail, ok, warn
 from launcher.settings.training import TrainSettings
 
-_ENCODER_SUFFIXES = (".safetensors", ".json", ".txt")  # no pickled weights: the image refuses them
+_ENCODER_SUFFIXES = (".safetensors", ".json", ".txt", ".model")  # no pickled weights: the image refuses them
 _CHANNEL_OF = {
     "train": "train",
     "validation": "validation",
@@ -199,15 +200,8 @@ def _below(uri: str, class_file: str, account: Account, without: set[str]) -> li
 
 
 def _encoder(name: str, path: Path) -> LocalChannel:
-    if path.is_file():
-        raise UserError(f"{path} cannot be model.", "Give a folder with an encoder.")
-    found = files_of(path)
-    files = _named(path, found, _ENCODER_SUFFIXES)
-    if not any(file.endswith(".safetensors") for file in files):
-        raise UserError(
-            f"{path} holds no *.safetensors.", "Give a folder that save_pretrained() has written."
-        )
-    return LocalChannel(name, files, links=found.links)
+    files = encoder_files(path)
+    return LocalChannel(name, {inside: file for inside, file in files.items() if file.stat().st_size})
 
 
 def _class_files(path: Path, class_file: str) -> dict[str, Path]:

@@ -31,7 +31,7 @@ def check_encoder(folder: Path) -> None:
     Raises:
         UserError: when it lacks a configuration or weights.
     """
-    from inputs import encoder_files
+    from bert_classifier.job.encoder_files import encoder_files
 
     encoder_files(folder)
 

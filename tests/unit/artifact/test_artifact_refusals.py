@@ -159,7 +159,10 @@ BAD_ARTIFACTS: dict[str, tuple[Damage, str]] = {
         edit("config.json", vocab_size=20),
         r"has ids up to \d+, the model only those below 20",
     ),
-    "code of its own": (edit("config.json", auto_map={"AutoModel": "evil.M"}), "asks to run code"),
+    "code of its own": (
+        edit("config.json", model_type="neobert", auto_map={"AutoModel": "evil.M"}),
+        "asks to run code",
+    ),
     "images": (edit("config.json", model_type="vit"), "is of type vit, which is not a text encoder"),
     "broken tokenizer": (signed(cut("tokenizer.json", 900)), "The tokenizer in .* is unusable"),
     "broken weights": (signed(cut("model.safetensors", 900)), "The model in .* is damaged"),

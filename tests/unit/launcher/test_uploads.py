@@ -151,7 +151,7 @@ def test_a_folder_of_channels_gives_those_that_are_known(account, aws, folder):
         ),
         (
             {"train": "local_test/test_dir/input/data/train", "model": "docker"},
-            "docker holds no *.safetensors.",
+            "docker has no config.json: it holds Dockerfile, README.md,",
         ),
         ({"train": "docker/launcher"}, "docker/launcher has no data file for train: it holds __init__.py"),
     ],

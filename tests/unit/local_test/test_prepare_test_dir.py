@@ -8,6 +8,7 @@ import pytest
 
 import prepare_test_dir
 from bert_classifier.job.environment import Environment
+from support.fakes import make_bare_checkpoint
 
 
 @pytest.fixture
@@ -21,10 +22,8 @@ def csv_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def encoder(tmp_path: Path) -> Path:
     """Return a folder that looks like a pretrained encoder, with a file that does not belong to one."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
-        (folder / name).write_text("{}")
+    folder = make_bare_checkpoint(tmp_path / "encoder")
+    (folder / "README.md").write_text("{}")
     return folder
 
 
@@ -201,7 +200,7 @@ def test_an_interrupted_copy_leaves_no_channel_behind(tmp_path: Path, csv_file: 
     (data / ".model.part" / "model.safetensors").write_text("half")
     assert "model" not in Environment.read(tmp_path / "ml", {}).channels
     assert run(tmp_path / "ml", "--model", encoder) == 0
-    assert (data / "model" / "model.safetensors").read_text() == "{}"
+    assert (data / "model" / "model.safetensors").read_bytes() == (encoder / "model.safetensors").read_bytes()
 
 
 def test_a_folder_that_is_no_encoder_is_refused(
@@ -209,7 +208,7 @@ def test_a_folder_that_is_no_encoder_is_refused(
 ) -> None:
     """A folder without weights is named before any file is copied."""
     assert run(tmp_path / "ml", "--train", csv_file, "--model", tmp_path) == 2
-    assert "is not a pretrained model" in capsys.readouterr().err
+    assert "has no config.json: it holds my texts.csv" in capsys.readouterr().err
     assert not (tmp_path / "ml").exists()
 
 

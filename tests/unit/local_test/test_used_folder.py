@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import channel_folder
+from support.fakes import make_bare_checkpoint
 from support.lay_out import CSV, Make, names, run
 from support.source_tree import ROOT
 from support.without_privileges import without_privileges
@@ -44,8 +45,7 @@ def test_what_an_earlier_version_laid_out_is_replaced_unless_it_was_changed(
 
 def test_a_file_of_the_same_content_is_in_nobodys_way(tmp_path: Path, make: Make) -> None:
     """The same encoder again in a folder without a record, a copy that was only touched, and one made by hand."""
-    encoder = make("encoder/config.json", "{}").parent
-    make("encoder/model.safetensors", "weights")
+    encoder = make_bare_checkpoint(tmp_path / "encoder")
     line = ("--train", make("a.csv"), "--model", encoder)
     run(tmp_path / "ml", *line)
     data = tmp_path / "ml" / "input" / "data"
@@ -150,8 +150,7 @@ def test_the_default_encoder_is_nothing_from_before(
     tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A run that was refused has it, because make put it there: it is not warned of, and makes way for a model_name."""
-    for name in ("config.json", "model.safetensors"):
-        make(f"encoder/{name}", "{}")
+    make_bare_checkpoint(tmp_path / "encoder")
     run(tmp_path / "ml", "--train", make("a.csv"))
     assert run(tmp_path / "ml", "--default-model", tmp_path / "encoder") == 0
     assert run(tmp_path / "ml", "--train", make("b.csv", f"{CSV}a,three\n")) == 0

@@ -1,0 +1,71 @@
+"""The types of checkpoints that can be trained: text encoders that transformers itself has a classification head for.
+
+A test compares this list with the library; here it costs no import of torch. Standard library only.
+"""
+
+import re
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
+
+ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
+# model_type of config.json: bidirectional, with a head for masked words (it reads text) and one for classes.
+ENCODER_TYPES = frozenset(
+    {
+        "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
+        "electra", "ernie", "esm", "esmc", "eurobert", "flaubert", "fnet", "funnel", "gte", "ibert",
+        "jina_embeddings_v3", "layoutlm", "longformer", "luke", "megatron-bert", "mobilebert", "modernbert",
+        "modernvbert", "mpnet", "mra", "nomic_bert", "nystromformer", "perceiver", "reformer", "rembert", "roberta",
+        "roberta-prelayernorm", "roc_bert", "roformer", "squeezebert", "tapas", "ultrabert", "ultravbert", "xlm",
+        "xlm-roberta", "xlm-roberta-xl", "xmod", "yoso",
+    }
+)  # fmt: skip
+_NAME = re.compile(r"[\w.-]{1,60}")
+
+
+def check_type(config: dict[str, object], source: str) -> None:
+    """Refuse a checkpoint that is no text encoder, or that only its own code can compute.
+
+    Args:
+        config: the fields of its config.json.
+        source: its folder or name, for messages.
+    Raises:
+        UserError: with the reason.
+    """
+    name = config.get("model_type")
+    if not isinstance(name, str):
+        raise UserError(f"The config.json of {source} names no known model_type ({shown(name)}).", ENCODERS)
+    if name not in ENCODER_TYPES and config.get("auto_map"):
+        raise runs_code(source, name)
+    if name not in ENCODER_TYPES:
+        raise no_encoder(source, name)
+    for field in ("is_encoder_decoder", "is_decoder"):
+        if config.get(field) is True:
+            raise UserError(
+                f"The config.json of {source} says {field}=true, so its model is not a text encoder.",
+                ENCODERS,
+            )
+    if config.get("quantization_config"):
+        raise UserError(
+            f"The weights of {source} are quantised (quantization_config in its config.json), which training cannot"
+            " change.",
+            "Give the checkpoint that they were made from.",
+        )
+
+
+def runs_code(source: str, name: str) -> UserError:
+    """Return the error for a checkpoint that nothing but code of its own can compute."""
+    return UserError(
+        f"The config.json of {source} asks to run code of the checkpoint (auto_map), which is never done, and its type"
+        f" {_shown(name)} is not one that transformers has itself.",
+        ENCODERS,
+    )
+
+
+def no_encoder(source: str, name: str) -> UserError:
+    """Return the error for a checkpoint of another kind, or of a family that transformers does not have."""
+    return UserError(f"{source} is of type {_shown(name)}, which is not a text encoder known here.", ENCODERS)
+
+
+def _shown(name: str) -> str:
+    return name if _NAME.fullmatch(name) else shown(name)

@@ -1,0 +1,181 @@
+"""Check a checkpoint's weight files by their headers, without importing torch; say what to do with other forms.
+
+Standard library only.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.data_names import listed
+from bert_classifier.job.json_files import read_object
+from bert_classifier.job.settings import shown
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"  # of weights in several files
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+ADAPTER = "adapter_config.json"
+COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
+CONVERT = (
+    "Weights pickled by PyTorch are not opened in a job: run `make convert-model MODEL=folder` on your machine, and"
+    " give the folder that it writes."
+)
+_LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+_POINTER = b"version https://git-lfs"
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+# Weights in forms that nothing here reads, and whose they are.
+_FOREIGN = {
+    ".gguf": "llama.cpp",
+    ".onnx": "ONNX Runtime",
+    ".h5": "TensorFlow",
+    ".msgpack": "Flax",
+    ".tflite": "TensorFlow Lite",
+    ".ot": "Rust",
+}
+
+
+def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder whose safetensors are missing or damaged, or are another model's than its config.json says.
+
+    Raises:
+        UserError: with the reason and what to do.
+        PlatformError: when disk or permissions prevent reading a file.
+    """
+    shapes: dict[str, list[int]] = {}
+    for name in weights_of(folder):
+        shapes |= _checked_shapes(folder / name)
+    _check_fit(folder, config, shapes)
+
+
+def other_forms(folder: Path) -> UserError | None:
+    """Return the error for a folder whose files are no checkpoint as such: an adapter, an archive; None otherwise."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    archive = next((name for name in names if name.endswith(_ARCHIVES)), None)
+    foreign = next((name for name in names if Path(name).suffix in _FOREIGN), None)
+    if ADAPTER in names:
+        return UserError(
+            f"{folder} holds an adapter ({ADAPTER}) and not the weights of its model.",
+            "Merge the two with peft, and give the folder that this writes: AutoPeftModelForSequenceClassification"
+            ".from_pretrained(…).merge_and_unload().save_pretrained(folder).",
+        )
+    if any(name in names for name in PICKLES):
+        return UserError(f"{folder} has no {WEIGHTS}, but {_first(PICKLES, names)}.", CONVERT)
+    if archive:
+        return UserError(
+            f"{folder} holds an archive, {archive}, which is not opened.",
+            f"Unpack it (mkdir model; tar -xf {archive} -C model), and give that folder.",
+        )
+    if foreign:
+        return UserError(
+            f"{folder} has no {WEIGHTS}: it holds weights for {_FOREIGN[Path(foreign).suffix]}, {foreign}.",
+            "Give the same checkpoint's safetensors, which most model pages offer beside them.",
+        )
+    return None
+
+
+def is_pointer(path: Path) -> bool:
+    """Return whether a file is what git leaves where Git LFS has not fetched the content.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
+
+
+def pointer_error(path: Path) -> UserError:
+    """Return the error for a file that Git LFS has not fetched."""
+    return UserError(
+        f"{path} is a pointer of Git LFS and not the file itself.",
+        "Run `git lfs install` and `git lfs pull` where the checkpoint was cloned, or download the file.",
+    )
+
+
+def damaged(path: Path, reason: str) -> UserError:
+    """Return the error for a file of the model that cannot be right."""
+    return UserError(f"The model in {path.parent} is damaged: {path.name}: {reason}.", COPY_AGAIN)
+
+
+def _first(names: Iterable[str], there: Iterable[str]) -> str:
+    return next(name for name in names if name in set(there))
+
+
+def weights_of(folder: Path) -> list[str]:
+    """Return the names of the files that hold a folder's weights.
+
+    Raises:
+        UserError: when it has no safetensors, or an index that names none.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [WEIGHTS]
+    if not (folder / INDEX).is_file():
+        raise other_forms(folder) or UserError(
+            f"{folder} has no {WEIGHTS}: it holds {contents(folder)}.",
+            "Give a folder written by save_pretrained(), which has it.",
+        )
+    names = read_object(folder / INDEX, COPY_AGAIN).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise damaged(folder / INDEX, "it names no weights")
+    shards = sorted(set(map(str, names.values())))
+    outside = next((name for name in shards if Path(name).name != name), None)
+    if outside:
+        raise damaged(folder / INDEX, f"it names a file of another folder, {shown(outside)}")
+    return shards
+
+
+def contents(folder: Path) -> str:
+    """Return the first names in a folder, for a message."""
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return listed(names) or "nothing"
+
+
+def _checked_shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shapes in a safetensors file; refuse one whose length contradicts its header."""
+    try:
+        size = path.stat().st_size
+        if is_pointer(path):
+            raise pointer_error(path)
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            is_plausible = 8 + length <= size and length <= _LONGEST_HEADER
+            header: Any = json.loads(file.read(length)) if is_plausible else None
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors.values())
+        shapes = {name: list(tensor["shape"]) for name, tensor in tensors.items()}
+    except FileNotFoundError as error:
+        raise damaged(path, error.strerror or str(error)) from error
+    except OSError as error:
+        raise cannot_read(path, error, COPY_AGAIN) from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise damaged(path, f"its {size} bytes are not valid safetensors") from error
+    if wanted != size:
+        raise damaged(path, f"it has {size} bytes instead of {wanted}")
+    return shapes
+
+
+def _check_fit(folder: Path, config: Mapping[str, Any], shapes: Mapping[str, list[int]]) -> None:
+    """Refuse a config.json that was put beside another model's weights, as tables of words and numbers of layers show.
+
+    What else does not fit is found when the weights are loaded.
+    """
+    tables = {tuple(shape) for name, shape in shapes.items() if name.endswith("word_embeddings.weight")}
+    widths = ("embedding_size", "input_embedding_size", "hidden_size")
+    width = next((name for name in widths if name in config), "hidden_size")
+    layers = {int(match[1]) for match in map(_LAYER.search, shapes) if match}
+    found: list[tuple[str, int, str]] = []
+    if len(tables) == 1 and len(table := tables.pop()) == 2:
+        found = [("vocab_size", table[0], "tokens"), (width, table[1], "numbers per token")]
+    wrong = [(n, has, what) for n, has, what in found if isinstance(config.get(n), int) and config[n] != has]
+    said = config.get("num_hidden_layers")
+    if layers and isinstance(said, int) and said > max(layers) + 1:
+        wrong.append(("num_hidden_layers", max(layers) + 1, "layers"))
+    for name, has, what in wrong[:1]:
+        raise UserError(
+            f"The weights of {folder} do not fit its config.json: they have {has} {what}, and it says"
+            f" {name}={config[name]}.",
+            "Give a complete checkpoint of the model that config.json describes.",
+        )
