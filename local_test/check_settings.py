@@ -27,6 +27,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "setup": _DEVELOP,
     "lay-out": _LAY_OUT,
     "model-channel": ("PYTHON", "TEST_DIR"),
+    "convert-model": (*_INSTALL, "MODEL", "TO"),
     "train-local": (*_LAY_OUT, *_RUN),
     "doctor-data": (*_LAY_OUT, *_INSTALL),
     "spot-drill": (*_LAY_OUT, *_RUN, "KILLS", "SEED", "RANKS"),
@@ -48,7 +49,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "clean": ("VENV",),
 }
 # Read from the command line only: in the environment, such short names may belong to something else.
-COMMAND_LINE_ONLY = (*_INPUTS, "DATA", "OTHER", "OUTPUT", "KILLS", "SEED", "JOB", "RANKS", "PRICE")
+COMMAND_LINE_ONLY = (*_INPUTS, "TO", "DATA", "OTHER", "OUTPUT", "KILLS", "SEED", "JOB", "RANKS", "PRICE")
 _OF_AWS_JOBS = (*_INPUTS, "OUTPUT", "JOB")
 _MAY_BE_EMPTY = ("ARGS", "HP", "UPGRADE", "WHEELHOUSE", "SERVING_%", "SAGEMAKER_%")
 

@@ -17,6 +17,11 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "spm.model",  # of SentencePiece, by its names in use
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "sentencepiece.model",
+    "tokenizer.model",
 )
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
 POOLING_FILE = "1_Pooling/config.json"

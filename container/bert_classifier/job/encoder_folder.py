@@ -76,6 +76,22 @@ def check_folder(source: str) -> dict[str, Any]:
 
 
 def _check_folder(folder: Path) -> dict[str, Any]:
+    config = read_config(folder)
+    check_weights(folder, config)
+    for path in sorted(folder.iterdir()):
+        # What cannot be read here, the libraries would report as a damaged folder.
+        if path.suffix in _OPENED and path.is_file() and is_pointer(path):
+            raise pointer_error(path)
+    return config
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the fields of a checkpoint's config.json, whatever form its weights have.
+
+    Raises:
+        UserError: when there is none, or it describes no text encoder that can be trained; see check_type.
+        OSError: when it cannot be opened.
+    """
     if not (folder / _CONFIG).is_file():
         raise other_forms(folder) or UserError(
             f"{folder} has no config.json: it holds {contents(folder)}.",
@@ -85,11 +101,6 @@ def _check_folder(folder: Path) -> dict[str, Any]:
         raise pointer_error(folder / _CONFIG)
     config = read_object(folder / _CONFIG, COPY_AGAIN)
     check_type(config, str(folder))
-    check_weights(folder, config)
-    for path in sorted(folder.iterdir()):
-        # What cannot be read here, the libraries would report as a damaged folder.
-        if path.suffix in _OPENED and path.is_file() and is_pointer(path):
-            raise pointer_error(path)
     return config
 
 

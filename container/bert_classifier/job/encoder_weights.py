@@ -117,13 +117,22 @@ def weights_of(folder: Path) -> list[str]:
             f"{folder} has no {WEIGHTS}: it holds {contents(folder)}.",
             "Give a folder written by save_pretrained(), which has it.",
         )
-    names = read_object(folder / INDEX, COPY_AGAIN).get("weight_map")
+    return shards_of(folder / INDEX)
+
+
+def shards_of(index: Path) -> list[str]:
+    """Return the names of the weight files that an index lists; all lie beside it.
+
+    Raises:
+        UserError: when it lists none, or others.
+    """
+    names = read_object(index, COPY_AGAIN).get("weight_map")
     if not isinstance(names, dict) or not names:
-        raise damaged(folder / INDEX, "it names no weights")
+        raise damaged(index, "it names no weights")
     shards = sorted(set(map(str, names.values())))
     outside = next((name for name in shards if Path(name).name != name), None)
     if outside:
-        raise damaged(folder / INDEX, f"it names a file of another folder, {shown(outside)}")
+        raise damaged(index, f"it names a file of another folder, {shown(outside)}")
     return shards
 
 
