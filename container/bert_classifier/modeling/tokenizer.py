@@ -1,33 +1,92 @@
-"""Load a checkpoint's tokenizer."""
+"""Load a checkpoint's tokenizer, and prove that it reads texts as the checkpoint's own tokenizer.json says.
 
+transformers rebuilds many tokenizers from the class that tokenizer_config.json names, and then ignores parts of
+tokenizer.json. Where that changes ids, the file is used as it stands: the model was trained with it.
+"""
+
+import functools
+import logging
 from typing import Any
 
 import transformers
 from transformers import AutoTokenizer
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.model_folder import cannot_load, check_known
+from bert_classifier.modeling.tokenizer_files import (
+    SAVE_AGAIN,
+    TOKENIZER_FILE,
+    OwnTokenizer,
+    TokenizerFiles,
+)
+from bert_classifier.modeling.tokenizer_probes import difference
+
+logger = logging.getLogger(__name__)
 
 
-def load_tokenizer(source: str) -> transformers.PreTrainedTokenizerFast:
+def load_tokenizer(source: str, revision: str | None = None) -> transformers.PreTrainedTokenizerFast:
     """Return the fast tokenizer of a checkpoint folder or hub name.
 
     Raises:
-        UserError: when there is none, or it has no padding token.
+        UserError: when there is none, it has no padding token, or its files contradict each other.
     """
     check_known(source)
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
-    except Exception as error:  # the library raises anything on a bad folder
-        raise cannot_load("tokenizer", source, error) from error
-    if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
-        raise UserError(
-            f"The tokenizer of {source} has no tokenizer.json, or no padding token.",
-            "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
-        )
+    files = TokenizerFiles(source, revision)
+    own = files.tokenizer()
+    by_class, failure = _of_class(source, revision)
+    if own is None and failure:
+        raise cannot_load("tokenizer", source, failure) from failure
+    tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
+    if tokenizer is None or tokenizer.pad_token_id is None:
+        raise UserError(f"The tokenizer of {source} has no tokenizer.json, or no padding token.", SAVE_AGAIN)
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library made one up
         raise UserError(
             f"{source} has no tokenizer with a vocabulary.",
             "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
         )
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
+
+
+def _of_class(
+    source: str, revision: str | None
+) -> tuple[transformers.PreTrainedTokenizerFast | None, Exception | None]:
+    """Return the fast tokenizer that transformers makes, and what kept it from making any."""
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False, revision=revision)
+    except Exception as error:  # the library raises anything on a bad folder
+        return None, error
+    return (tokenizer if getattr(tokenizer, "is_fast", False) else None), None
+
+
+def _as_in_file(
+    files: TokenizerFiles,
+    own: OwnTokenizer,
+    by_class: transformers.PreTrainedTokenizerFast | None,
+    failure: Exception | None,
+) -> transformers.PreTrainedTokenizerFast | None:
+    """Return transformers' tokenizer if it agrees with the file's own, else the latter; None without padding token."""
+    by_file = files.with_roles(own.tokenizer, by_class)
+    if by_file is None:
+        return None
+    if own.file != TOKENIZER_FILE:
+        _say(f"tokenizer: converted {own.file} as transformers' {files.class_name} has it")
+    elif by_class is None:
+        reason = f": {first_line(failure)}" if failure else ""
+        _say(
+            f"tokenizer: {own.file} is used as it stands, since transformers makes no fast tokenizer{reason}"
+        )
+    elif found := difference(by_file.backend_tokenizer, by_class.backend_tokenizer):
+        _say(
+            f"tokenizer: {own.file} is used as it stands, since {type(by_class).__name__}, which transformers would use,"
+            f" reads {found.differing} of {found.compared} probe texts otherwise"
+        )
+    elif by_class.pad_token_id is not None:
+        return by_class
+    return by_file
+
+
+@functools.cache
+def _say(message: str) -> None:
+    """Log something once: a job loads its tokenizer several times."""
+    logger.info(message)

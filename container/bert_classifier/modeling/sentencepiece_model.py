@@ -1,0 +1,152 @@
+"""Turn a SentencePiece model (spm.model, sentencepiece.bpe.model, spiece.model) into a fast tokenizer.
+
+transformers' converters do the work. They would read the file with sentencepiece and protobuf, two libraries that
+nothing else here needs; of the file they use a dozen fields, which are read here instead. The classes that transformers
+5 makes from such a file are no help: that of DeBERTa drops the model's normalisation.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tokenizers import Tokenizer
+from transformers.convert_slow_tokenizer import SLOW_TO_FAST_CONVERTERS, SpmConverter
+
+_UNIGRAM = 1  # trainer_spec.model_type
+# https://github.com/google/sentencepiece/blob/v0.2.1/src/sentencepiece_model.proto: field number → name, default
+_TRAINER: Mapping[int, tuple[str, Any]] = {
+    3: ("model_type", _UNIGRAM),
+    35: ("byte_fallback", 0),
+    40: ("unk_id", 0),
+    45: ("unk_piece", b"<unk>"),
+}
+_NORMALIZER: Mapping[int, tuple[str, Any]] = {
+    2: ("precompiled_charsmap", b""),
+    3: ("add_dummy_prefix", 1),
+    4: ("remove_extra_whitespaces", 1),
+}
+_VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5  # wire types, https://protobuf.dev/programming-guides/encoding
+
+
+def read_model(path: Path) -> SimpleNamespace:
+    """Return the fields of a SentencePiece model that conversion needs, named as in its protocol buffer.
+
+    Raises:
+        ValueError: when the file is none, or damaged.
+    """
+    try:
+        fields = list(_fields(path.read_bytes()))
+    except (IndexError, struct.error) as error:
+        raise ValueError("it is no SentencePiece model, or incomplete") from error
+    pieces = [_piece(value) for number, value in fields if number == 1]
+    if not pieces:
+        raise ValueError("it is no SentencePiece model: it has no pieces")
+    parts = dict(fields)
+    return SimpleNamespace(
+        pieces=pieces,
+        trainer_spec=_named(parts.get(2, b""), _TRAINER),
+        normalizer_spec=_named(parts.get(3, b""), _NORMALIZER),
+    )
+
+
+def convert(path: Path, class_name: str, settings: Mapping[str, Any]) -> Tokenizer:
+    """Return the fast tokenizer of a SentencePiece model.
+
+    Args:
+        class_name: of transformers' tokenizer, without "Fast"; it says how ids and special tokens are laid out.
+        settings: of tokenizer_config.json.
+    Raises:
+        ValueError: when the file is damaged, or transformers cannot convert such a tokenizer.
+    """
+    converter_class = SLOW_TO_FAST_CONVERTERS.get(class_name)
+    if converter_class is None or not issubclass(converter_class, SpmConverter):
+        raise ValueError(f"transformers has no converter for SentencePiece models of class {class_name}")
+    model = read_model(path)
+    _require_convertible(model)
+    converter = converter_class.__new__(converter_class)  # its __init__ reads the file with protobuf
+    converter.proto = model
+    converter.original_tokenizer = SimpleNamespace(
+        vocab_file=str(path),
+        add_prefix_space=bool(model.normalizer_spec.add_dummy_prefix),
+        do_lower_case=settings.get("do_lower_case", _lowers_by_default(class_name)),
+        keep_accents=settings.get("keep_accents", False),
+        split_by_punct=settings.get("split_by_punct", False),
+        convert_tokens_to_ids=_ids_of_pieces(converter),
+    )
+    return converter.converted()
+
+
+def _require_convertible(model: SimpleNamespace) -> None:
+    """Refuse what the converters would turn into a tokenizer with other ids."""
+    if model.trainer_spec.model_type != _UNIGRAM:
+        raise ValueError("it is no Unigram model, and transformers converts no other")
+    if model.trainer_spec.byte_fallback:
+        raise ValueError("it spells unknown characters in bytes, which transformers' converter does not keep")
+
+
+def _lowers_by_default(class_name: str) -> bool:
+    return class_name == "AlbertTokenizer"
+
+
+def _ids_of_pieces(converter: SpmConverter) -> Callable[[str], int]:
+    """Return the function from a piece to its id."""
+    ids = {piece: index for index, (piece, _) in enumerate(converter.vocab(converter.proto))}
+
+    def id_of(piece: str) -> int:
+        if piece not in ids:
+            raise ValueError(f"it has no piece {piece}")
+        return ids[piece]
+
+    return id_of
+
+
+def _piece(data: bytes) -> SimpleNamespace:
+    fields = dict(_fields(data))
+    score = struct.unpack("<f", fields[2])[0] if 2 in fields else 0.0
+    return SimpleNamespace(piece=fields.get(1, b"").decode("utf-8"), score=score, type=fields.get(3, 1))
+
+
+def _named(data: bytes, names: Mapping[int, tuple[str, Any]]) -> SimpleNamespace:
+    """Return a message's fields by name."""
+    found = dict(_fields(data))
+    values = {name: found.get(number, default) for number, (name, default) in names.items()}
+    return SimpleNamespace(
+        **{
+            name: value.decode("utf-8") if isinstance(value, bytes) and name.endswith("piece") else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield (number, value) for each field of a protocol buffer: int, or bytes that are not decoded."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == _VARINT:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        size = {_DOUBLE: 8, _FLOAT: 4}.get(wire_type)
+        if size is None:
+            if wire_type != _BYTES:
+                raise IndexError
+            size, at = _varint(data, at)
+        if at + size > len(data):
+            raise IndexError
+        yield number, data[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the integer at a position, seven bits per byte from the lowest on, and the position behind it."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at

@@ -1,0 +1,180 @@
+"""Make a tokenizer of a checkpoint's own files, by no other rules than theirs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import transformers
+from tokenizers import AddedToken, Tokenizer
+from transformers import PreTrainedTokenizerFast
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+from transformers.utils.hub import cached_file
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.json_files import read_object
+from bert_classifier.modeling.model_folder import cannot_load
+from bert_classifier.modeling.sentencepiece_model import convert
+
+TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+_MODEL_CONFIG = "config.json"
+_VOCABULARIES = ("vocab.txt", "vocab.json")  # from which transformers makes the tokenizer
+SENTENCEPIECE_FILES = (
+    "spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model", "tokenizer.model"
+)  # fmt: skip
+_ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_USUAL_PADDING = ("[PAD]", "<pad>", "<|pad|>", "<|padding|>")
+SAVE_AGAIN = "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)."
+_COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
+
+
+class OwnTokenizer(NamedTuple):
+    """A checkpoint's own tokenizer, and the name of the file that holds it."""
+
+    tokenizer: Tokenizer
+    file: str
+
+
+class TokenizerFiles:
+    """The files of a checkpoint, in a folder or on the model hub.
+
+    Args:
+        source: the folder or hub name.
+        revision: of the hub name.
+    """
+
+    def __init__(self, source: str, revision: str | None = None) -> None:
+        self.source = source
+        self._revision = revision
+        self.settings = self._object(TOKENIZER_CONFIG)
+        self._model_config = self._object(_MODEL_CONFIG)
+
+    def tokenizer(self) -> OwnTokenizer | None:
+        """Return the checkpoint's own tokenizer; None if it has only a vocabulary, or nothing.
+
+        Raises:
+            UserError: when the file cannot be used.
+        """
+        if path := self._path(TOKENIZER_FILE):
+            try:
+                return OwnTokenizer(Tokenizer.from_file(str(path)), TOKENIZER_FILE)
+            except Exception as error:  # the library raises nothing more specific
+                raise cannot_load("tokenizer", self.source, error) from error
+        if any(self._path(name) for name in _VOCABULARIES):
+            return None
+        path = next((found for name in SENTENCEPIECE_FILES if (found := self._path(name))), None)
+        return OwnTokenizer(self._converted(path), path.name) if path else None
+
+    def with_roles(
+        self, own: Tokenizer, by_class: transformers.PreTrainedTokenizerBase | None
+    ) -> PreTrainedTokenizerFast | None:
+        """Return a tokenizer with its special and added tokens; None if none is for padding.
+
+        Args:
+            own: which is not changed.
+            by_class: transformers' tokenizer of the same checkpoint; its roles count where no file names a token for
+                them and `own` has the token.
+        Raises:
+            UserError: when the files contradict each other.
+        """
+        tokenizer = Tokenizer.from_str(own.to_str())
+        self._add_tokens(tokenizer)
+        roles = {**_usable_roles(tokenizer, by_class), **self._named_roles()}
+        roles.setdefault("unk_token", getattr(tokenizer.model, "unk_token", None))
+        roles.setdefault("pad_token", self._padding(tokenizer))
+        if roles["pad_token"] is None:
+            return None
+        more = {name: self.settings[name] for name in ("model_max_length",) if name in self.settings}
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, **{role: token for role, token in roles.items() if token}, **more
+        )
+
+    @property
+    def class_name(self) -> str:
+        """transformers' class for this checkpoint, without "Fast"; "" if unknown."""
+        named = self.settings.get("tokenizer_class") or self._model_config.get("tokenizer_class")
+        if named and named not in ("PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"):
+            return str(named).removesuffix("Fast")
+        return str(TOKENIZER_MAPPING_NAMES.get(self._model_config.get("model_type", "")) or "")
+
+    def _converted(self, path: Path) -> Tokenizer:
+        try:
+            return convert(path, self.class_name, self.settings)
+        except ValueError as error:
+            raise UserError(
+                f"{self.source} has no tokenizer.json, and its {path.name} cannot be converted: {error}.",
+                f"Make tokenizer.json where the tokenizer works: {SAVE_AGAIN[len('Save it again with ') :]}",
+            ) from error
+
+    def _padding(self, tokenizer: Tokenizer) -> str | None:
+        """Return the padding token where no file names it."""
+        index = self._model_config.get("pad_token_id")
+        by_config = tokenizer.id_to_token(index) if isinstance(index, int) and index >= 0 else None
+        if by_config in {token.content for token in tokenizer.get_added_tokens_decoder().values()}:
+            return by_config
+        if tokenizer.padding:
+            return str(tokenizer.padding["pad_token"])
+        return next((token for token in _USUAL_PADDING if tokenizer.token_to_id(token) is not None), None)
+
+    def _named_roles(self) -> dict[str, str]:
+        """Return the special tokens that the files name, by role."""
+        named = {**self._object("special_tokens_map.json"), **self.settings}
+        return {role: _content(named[role]) for role in _ROLES if named.get(role)}
+
+    def _add_tokens(self, tokenizer: Tokenizer) -> None:
+        """Add the tokens that only tokenizer_config.json or added_tokens.json has, at the ids that these name."""
+        decoder = self.settings.get("added_tokens_decoder") or {}
+        stated = {int(index): token for index, token in decoder.items()}
+        if not decoder:
+            special = set(self._named_roles().values())
+            plain = self._object("added_tokens.json")
+            stated = {
+                index: {"content": token, "special": token in special} for token, index in plain.items()
+            }
+        known = tokenizer.get_vocab()
+        for index, fields in sorted(stated.items()):
+            content = _content(fields)
+            if content not in known:
+                tokenizer.add_tokens([_added(fields)])
+            if tokenizer.token_to_id(content) != index:
+                raise UserError(
+                    f"The tokenizer files of {self.source} contradict each other: one gives {content} the id {index},"
+                    f" another {tokenizer.token_to_id(content)}.",
+                    SAVE_AGAIN,
+                )
+
+    def _object(self, name: str) -> dict[str, Any]:
+        path = self._path(name)
+        return read_object(path, _COPY_AGAIN) if path else {}
+
+    def _path(self, name: str) -> Path | None:
+        """Return where a file of the checkpoint is, after downloading it if need be; None if it has no such file."""
+        if Path(self.source).is_dir():
+            path = Path(self.source) / name
+            return path if path.is_file() else None
+        found = cached_file(
+            self.source,
+            name,
+            revision=self._revision,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        return Path(found) if found else None
+
+
+def _usable_roles(tokenizer: Tokenizer, by_class: Any) -> dict[str, Any]:
+    """Return the roles of a class's special tokens that the file has as added tokens."""
+    added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    roles = by_class.special_tokens_map if by_class is not None else {}
+    return {role: str(roles[role]) for role in _ROLES if str(roles.get(role)) in added}
+
+
+def _content(token: Any) -> str:
+    return str(token["content"]) if isinstance(token, Mapping) else str(token)
+
+
+def _added(fields: Mapping[str, Any]) -> AddedToken:
+    """Return the token of an entry of added_tokens_decoder."""
+    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    return AddedToken(fields["content"], **{flag: fields[flag] for flag in flags if flag in fields})
