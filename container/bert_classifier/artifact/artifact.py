@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from bert_classifier.artifact.manifest import find_artifact, put_files, verify
 from bert_classifier.artifact.model_card import MODEL_CARD, model_card
+from bert_classifier.artifact.saved_tokenizer import save_tokenizer
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import PlatformError, UserError, remedy_for
 from bert_classifier.job.json_files import read_object, write_json
@@ -81,9 +82,9 @@ def save_artifact(
         with tempfile.TemporaryDirectory(prefix="artifact-") as scratch:
             staged = Path(scratch)
             model.save_pretrained(staged, safe_serialization=True)
-            tokenizer.save_pretrained(staged)
             pad_id = tokenizer.pad_token_id
             fields = {**_WITHOUT_WINDOWS, **info, "labels": list(labels), "pad_token_id": pad_id}
+            save_tokenizer(staged, tokenizer, model, fields["max_seq_length"])
             encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, pad_id, fields)
             fields["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
             write_json(staged / TRAINING_INFO, fields)

@@ -15,7 +15,6 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.model_folder import cannot_load, check_known
 from bert_classifier.modeling.tokenizer_files import (
-    SAVE_AGAIN,
     TOKENIZER_FILE,
     OwnTokenizer,
     TokenizerFiles,
@@ -38,13 +37,23 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
     if own is None and failure:
         raise cannot_load("tokenizer", source, failure) from failure
     tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
+    if tokenizer is None and own is None:
+        raise UserError(
+            f"{source} has no tokenizer.json, and transformers has no fast tokenizer of its class"
+            f" ({files.class_name}).",
+            "Give a checkpoint with a tokenizer.json.",
+        )
     if tokenizer is None or tokenizer.pad_token_id is None:
-        raise UserError(f"The tokenizer of {source} has no tokenizer.json, or no padding token.", SAVE_AGAIN)
+        raise UserError(
+            f"The tokenizer of {source} has no padding token.",
+            'Name one of its tokens in tokenizer_config.json: "pad_token": "…".',
+        )
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library made one up
         raise UserError(
             f"{source} has no tokenizer with a vocabulary.",
             "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
         )
+    _compare_padding(files, tokenizer)
     return tokenizer
 
 
@@ -54,7 +63,7 @@ def _of_class(
     """Return the fast tokenizer that transformers makes, and what kept it from making any."""
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False, revision=revision)
-    except Exception as error:  # the library raises anything on a bad folder
+    except Exception as error:  # noqa: BLE001 - the library raises anything, and the file may do without it
         return None, error
     return (tokenizer if getattr(tokenizer, "is_fast", False) else None), None
 
@@ -69,8 +78,9 @@ def _as_in_file(
     by_file = files.with_roles(own.tokenizer, by_class)
     if by_file is None:
         return None
+    used = f"tokenizer: {files.source}/{own.file} is used as it stands"
     if own.file != TOKENIZER_FILE:
-        _say(f"tokenizer: converted {own.file} as transformers' {files.class_name} has it")
+        _say(f"tokenizer: converted {files.source}/{own.file} as transformers' {files.class_name} has it")
     elif by_class is None:
         reason = f": {first_line(failure)}" if failure else ""
         _say(
@@ -78,15 +88,29 @@ def _as_in_file(
         )
     elif found := difference(by_file.backend_tokenizer, by_class.backend_tokenizer):
         _say(
-            f"tokenizer: {own.file} is used as it stands, since {type(by_class).__name__}, which transformers would use,"
-            f" reads {found.differing} of {found.compared} probe texts otherwise"
+            f"{used}, since {type(by_class).__name__}, which transformers would make of it, reads {found.differing} of"
+            f" {found.compared} probe texts otherwise"
         )
     elif by_class.pad_token_id is not None:
         return by_class
     return by_file
 
 
+def _compare_padding(files: TokenizerFiles, tokenizer: transformers.PreTrainedTokenizerFast) -> None:
+    """Log it if the model was made for another padding token; its own is never computed, so any will do."""
+    expected = files.padding_of_model
+    if expected is None or expected == tokenizer.pad_token_id:
+        return
+    token = tokenizer.backend_tokenizer.id_to_token(expected)
+    meaning = f"the tokenizer reads as {token!r}" if token else "the tokenizer does not have"
+    _say(
+        f"tokenizer: {files.source} pads with {tokenizer.pad_token!r} (id {tokenizer.pad_token_id}), but its"
+        f" config.json names id {expected}, which {meaning}: make sure that it is the model's own tokenizer",
+        logging.WARNING,
+    )
+
+
 @functools.cache
-def _say(message: str) -> None:
+def _say(message: str, level: int = logging.INFO) -> None:
     """Log something once: a job loads its tokenizer several times."""
-    logger.info(message)
+    logger.log(level, message)

@@ -22,6 +22,7 @@ _VOCABULARIES = ("vocab.txt", "vocab.json")  # from which transformers makes the
 SENTENCEPIECE_FILES = (
     "spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model", "tokenizer.model"
 )  # fmt: skip
+_MISSING = ("gated_repo", "missing_entries", "connection_errors")
 _ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _USUAL_PADDING = ("[PAD]", "<pad>", "<|pad|>", "<|padding|>")
 SAVE_AGAIN = "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)."
@@ -46,8 +47,12 @@ class TokenizerFiles:
     def __init__(self, source: str, revision: str | None = None) -> None:
         self.source = source
         self._revision = revision
-        self.settings = self._object(TOKENIZER_CONFIG)
+        self._is_there = True
         self._model_config = self._object(_MODEL_CONFIG)
+        self._is_there = bool(
+            self._model_config
+        )  # otherwise each file would be waited for that the hub does not give
+        self.settings = self._object(TOKENIZER_CONFIG)
 
     def tokenizer(self) -> OwnTokenizer | None:
         """Return the checkpoint's own tokenizer; None if it has only a vocabulary, or nothing.
@@ -90,6 +95,12 @@ class TokenizerFiles:
         )
 
     @property
+    def padding_of_model(self) -> int | None:
+        """The id of the padding token in config.json."""
+        index = self._model_config.get("pad_token_id")
+        return index if isinstance(index, int) and index >= 0 else None
+
+    @property
     def class_name(self) -> str:
         """transformers' class for this checkpoint, without "Fast"; "" if unknown."""
         named = self.settings.get("tokenizer_class") or self._model_config.get("tokenizer_class")
@@ -108,8 +119,8 @@ class TokenizerFiles:
 
     def _padding(self, tokenizer: Tokenizer) -> str | None:
         """Return the padding token where no file names it."""
-        index = self._model_config.get("pad_token_id")
-        by_config = tokenizer.id_to_token(index) if isinstance(index, int) and index >= 0 else None
+        index = self.padding_of_model
+        by_config = None if index is None else tokenizer.id_to_token(index)
         if by_config in {token.content for token in tokenizer.get_added_tokens_decoder().values()}:
             return by_config
         if tokenizer.padding:
@@ -149,17 +160,16 @@ class TokenizerFiles:
 
     def _path(self, name: str) -> Path | None:
         """Return where a file of the checkpoint is, after downloading it if need be; None if it has no such file."""
+        if not self._is_there:
+            return None
         if Path(self.source).is_dir():
             path = Path(self.source) / name
             return path if path.is_file() else None
-        found = cached_file(
-            self.source,
-            name,
-            revision=self._revision,
-            _raise_exceptions_for_gated_repo=False,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
+        missing = dict.fromkeys((f"_raise_exceptions_for_{what}" for what in _MISSING), False)
+        try:
+            found = cached_file(self.source, name, revision=self._revision, **missing)
+        except OSError:  # not a name; who loads the tokenizer is told
+            found = None
         return Path(found) if found else None
 
 

@@ -213,14 +213,3 @@ def test_roberta_has_fewer_positions_than_its_table(tmp_path):
     assert load_pretrained(folder, LABELS, tokenizer, 512).config.max_position_embeddings == 514
     with pytest.raises(UserError, match="max_seq_length=513 is more than the 512 tokens"):
         load_pretrained(folder, LABELS, tokenizer, 513)
-
-
-def test_tokenizer_without_padding_is_refused(pretrained, tmp_path):
-    """Texts of several lengths cannot be computed together without a padding token."""
-    shutil.copytree(pretrained, tmp_path / "model")
-    edit("tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast", pad_token=None)(
-        tmp_path / "model"
-    )
-    with pytest.raises(UserError, match=r"has no tokenizer\.json, or no padding token") as caught:
-        load_tokenizer(str(tmp_path / "model"))
-    assert_clear(caught.value)

@@ -1,0 +1,66 @@
+"""The tokenizer in an artifact: plain transformers reads and cuts texts with it as the server does."""
+
+import inspect
+import logging
+from pathlib import Path
+from typing import Any
+
+import transformers
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+
+from bert_classifier.job.json_files import read_object, write_json
+from bert_classifier.modeling.tokenizer_files import TOKENIZER_CONFIG, TOKENIZER_FILE
+from bert_classifier.modeling.tokenizer_probes import difference
+
+logger = logging.getLogger(__name__)
+
+# Rebuilds nothing: tokenizer.json is used as it stands. transformers 4 knows this name too.
+_AS_IN_FILE = "PreTrainedTokenizerFast"
+# Settings by which transformers changes what tokenizer.json says.
+_REWRITING = ("add_bos_token", "add_eos_token", "split_special_tokens", "add_prefix_space")
+
+
+def save_tokenizer(
+    folder: Path, tokenizer: transformers.PreTrainedTokenizerFast, model: Any, max_length: int
+) -> None:
+    """Save a tokenizer beside its model's config.json.
+
+    Args:
+        model: which the tokenizer's inputs must fit.
+        max_length: maximum tokens of a text or window, at which plain transformers cuts too.
+    Raises:
+        OSError: when a file cannot be written.
+    """
+    tokenizer.save_pretrained(folder)
+    known = inspect.signature(type(model).forward).parameters
+    _change(
+        folder,
+        model_max_length=max_length,
+        truncation_side="right",
+        padding_side="right",
+        model_input_names=[name for name in tokenizer.model_input_names if name in known],
+    )
+    if not _is_kept(folder):
+        _change(folder, tokenizer_class=_AS_IN_FILE, **dict.fromkeys(_REWRITING))
+        if not _is_kept(folder):
+            logger.warning("plain transformers reads some texts otherwise than this model's tokenizer.json")
+
+
+def _change(folder: Path, **fields: Any) -> None:
+    """Set fields of tokenizer_config.json; None removes one."""
+    path = folder / TOKENIZER_CONFIG
+    changed = {**read_object(path, ""), **fields}
+    write_json(
+        path, {name: value for name, value in changed.items() if name not in fields or value is not None}
+    )
+
+
+def _is_kept(folder: Path) -> bool:
+    """Return whether plain transformers encodes texts as the folder's tokenizer.json says."""
+    try:
+        plain: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception:  # noqa: BLE001 - the library raises anything for a class that does not fit the file
+        return False
+    own = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    return difference(own, plain.backend_tokenizer) is None
