@@ -9,6 +9,13 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import check_folder, encoder_source
 from bert_classifier.job.encoder_weights import INDEX, WEIGHTS, weights_of
 
+SENTENCEPIECE_FILES = (  # by its names in use
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "sentencepiece.model",
+    "tokenizer.model",
+)
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -17,11 +24,7 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
-    "spm.model",  # of SentencePiece, by its names in use
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "sentencepiece.model",
-    "tokenizer.model",
+    *SENTENCEPIECE_FILES,
 )
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
 POOLING_FILE = "1_Pooling/config.json"

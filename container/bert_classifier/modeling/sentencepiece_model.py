@@ -5,14 +5,16 @@ nothing else here needs; of the file they use a dozen fields, which are read her
 5 makes from such a file are no help: that of DeBERTa drops the model's normalisation.
 """
 
+import inspect
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 from transformers.convert_slow_tokenizer import SLOW_TO_FAST_CONVERTERS, SpmConverter
+from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
 _UNIGRAM = 1  # trainer_spec.model_type
 # https://github.com/google/sentencepiece/blob/v0.2.1/src/sentencepiece_model.proto: field number → name, default
@@ -40,10 +42,10 @@ def read_model(path: Path) -> SimpleNamespace:
         fields = list(_fields(path.read_bytes()))
     except (IndexError, struct.error) as error:
         raise ValueError("it is no SentencePiece model, or incomplete") from error
-    pieces = [_piece(value) for number, value in fields if number == 1]
-    if not pieces:
-        raise ValueError("it is no SentencePiece model: it has no pieces")
     parts = dict(fields)
+    if not {1, 2, 3} <= parts.keys():
+        raise ValueError("it is no SentencePiece model, or incomplete")
+    pieces = [_piece(value) for number, value in fields if number == 1]
     return SimpleNamespace(
         pieces=pieces,
         trainer_spec=_named(parts.get(2, b""), _TRAINER),
@@ -75,7 +77,30 @@ def convert(path: Path, class_name: str, settings: Mapping[str, Any]) -> Tokeniz
         split_by_punct=settings.get("split_by_punct", False),
         convert_tokens_to_ids=_ids_of_pieces(converter),
     )
-    return converter.converted()
+    tokenizer = converter.converted()
+    tokenizer.add_special_tokens(_special_tokens(tokenizer, class_name))
+    return tokenizer
+
+
+def roles_of(class_name: str) -> dict[str, str]:
+    """Return the special tokens that a class of transformers has unless a checkpoint names others, by role."""
+    tokenizer_class: Any = tokenizer_class_from_name(class_name)
+    parameters = inspect.signature(tokenizer_class).parameters
+    return {
+        name: str(parameter.default)
+        for name, parameter in parameters.items()
+        if name.endswith("_token") and isinstance(parameter.default, str | AddedToken)
+    }
+
+
+def _special_tokens(tokenizer: Tokenizer, class_name: str) -> list[AddedToken]:
+    """Return the class's special tokens that the model has; the mask takes the space before it, save DeBERTa's."""
+    takes_space = class_name != "DebertaV2Tokenizer"
+    return [
+        AddedToken(token, lstrip=takes_space and role == "mask_token", normalized=False, special=True)
+        for role, token in roles_of(class_name).items()
+        if tokenizer.token_to_id(token) is not None
+    ]
 
 
 def _require_convertible(model: SimpleNamespace) -> None:

@@ -75,7 +75,7 @@ def _as_in_file(
     failure: Exception | None,
 ) -> transformers.PreTrainedTokenizerFast | None:
     """Return transformers' tokenizer if it agrees with the file's own, else the latter; None without padding token."""
-    by_file = files.with_roles(own.tokenizer, by_class)
+    by_file = files.with_roles(own, by_class)
     if by_file is None:
         return None
     used = f"tokenizer: {files.source}/{own.file} is used as it stands"

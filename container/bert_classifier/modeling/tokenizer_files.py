@@ -11,22 +11,20 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 from transformers.utils.hub import cached_file
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_files import SENTENCEPIECE_FILES
+from bert_classifier.job.encoder_weights import COPY_AGAIN
 from bert_classifier.job.json_files import read_object
 from bert_classifier.modeling.model_folder import cannot_load
-from bert_classifier.modeling.sentencepiece_model import convert
+from bert_classifier.modeling.sentencepiece_model import convert, roles_of
 
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 _MODEL_CONFIG = "config.json"
 _VOCABULARIES = ("vocab.txt", "vocab.json")  # from which transformers makes the tokenizer
-SENTENCEPIECE_FILES = (
-    "spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model", "tokenizer.model"
-)  # fmt: skip
 _MISSING = ("gated_repo", "missing_entries", "connection_errors")
 _ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _USUAL_PADDING = ("[PAD]", "<pad>", "<|pad|>", "<|padding|>")
 SAVE_AGAIN = "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)."
-_COPY_AGAIN = "Copy the checkpoint again and compare the sizes of its files."
 
 
 class OwnTokenizer(NamedTuple):
@@ -71,20 +69,22 @@ class TokenizerFiles:
         return OwnTokenizer(self._converted(path), path.name) if path else None
 
     def with_roles(
-        self, own: Tokenizer, by_class: transformers.PreTrainedTokenizerBase | None
+        self, own: OwnTokenizer, by_class: transformers.PreTrainedTokenizerBase | None
     ) -> PreTrainedTokenizerFast | None:
         """Return a tokenizer with its special and added tokens; None if none is for padding.
 
         Args:
-            own: which is not changed.
             by_class: transformers' tokenizer of the same checkpoint; its roles count where no file names a token for
-                them and `own` has the token.
+                them and the checkpoint's own has the token.
         Raises:
             UserError: when the files contradict each other.
         """
-        tokenizer = Tokenizer.from_str(own.to_str())
+        tokenizer = Tokenizer.from_str(own.tokenizer.to_str())
         self._add_tokens(tokenizer)
-        roles = {**_usable_roles(tokenizer, by_class), **self._named_roles()}
+        usual = by_class.special_tokens_map if by_class is not None else {}
+        if own.file != TOKENIZER_FILE:
+            usual = roles_of(self.class_name)
+        roles = {**_usable(usual, tokenizer), **self._named_roles()}
         roles.setdefault("unk_token", getattr(tokenizer.model, "unk_token", None))
         roles.setdefault("pad_token", self._padding(tokenizer))
         if roles["pad_token"] is None:
@@ -114,7 +114,7 @@ class TokenizerFiles:
         except ValueError as error:
             raise UserError(
                 f"{self.source} has no tokenizer.json, and its {path.name} cannot be converted: {error}.",
-                f"Make tokenizer.json where the tokenizer works: {SAVE_AGAIN[len('Save it again with ') :]}",
+                "Give a checkpoint that has a tokenizer.json.",
             ) from error
 
     def _padding(self, tokenizer: Tokenizer) -> str | None:
@@ -156,7 +156,7 @@ class TokenizerFiles:
 
     def _object(self, name: str) -> dict[str, Any]:
         path = self._path(name)
-        return read_object(path, _COPY_AGAIN) if path else {}
+        return read_object(path, COPY_AGAIN) if path else {}
 
     def _path(self, name: str) -> Path | None:
         """Return where a file of the checkpoint is, after downloading it if need be; None if it has no such file."""
@@ -173,10 +173,9 @@ class TokenizerFiles:
         return Path(found) if found else None
 
 
-def _usable_roles(tokenizer: Tokenizer, by_class: Any) -> dict[str, Any]:
-    """Return the roles of a class's special tokens that the file has as added tokens."""
+def _usable(roles: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return the roles whose tokens a tokenizer has as added tokens."""
     added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-    roles = by_class.special_tokens_map if by_class is not None else {}
     return {role: str(roles[role]) for role in _ROLES if str(roles.get(role)) in added}
 
 
