@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from support.toy_tokenizers import LAYOUTS, save_tokenizer
+from support.toy_tokenizers import LAYOUTS, Layout, save_tokenizer
 
 TOKENS = 128  # the longest input of a toy encoder
 HEADS = {
@@ -115,6 +115,7 @@ def make_encoder(
     tokens: int = TOKENS,
     seed: int = 0,
     head: str = "masked-lm",
+    tokenizer: str | None = None,
     **config: Any,
 ) -> Path:
     """Save a tiny random encoder with a tokenizer of its family's kind, and return the folder.
@@ -125,6 +126,7 @@ def make_encoder(
             positions is longer by that many.
         head: what the weights contain beside the encoder: "masked-lm", as most published checkpoints, "none" or
             "classifier".
+        tokenizer: of toy_tokenizers.LAYOUTS, in place of the family's.
         config: fields of config.json that differ from FAMILIES.
     """
     import torch
@@ -132,10 +134,9 @@ def make_encoder(
 
     family = FAMILIES[model_type]
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = save_tokenizer(folder, LAYOUTS[family.tokenizer], tokens)
-    settings = transformers.AutoConfig.for_model(
-        model_type, **{**_fields(family, tokenizer, tokens), **config}
-    )
+    layout = LAYOUTS[tokenizer or family.tokenizer]
+    fields = {**_fields(family, layout, save_tokenizer(folder, layout, tokens), tokens), **config}
+    settings = transformers.AutoConfig.for_model(model_type, **fields)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = getattr(transformers, HEADS[head]).from_config(settings)
@@ -143,9 +144,9 @@ def make_encoder(
     return folder
 
 
-def _fields(family: Family, tokenizer: Tokenizer, tokens: int) -> dict[str, Any]:
+def _fields(family: Family, layout: Layout, tokenizer: Tokenizer, tokens: int) -> dict[str, Any]:
     """Return the fields of a family's config.json."""
-    roles = LAYOUTS[family.tokenizer].roles
+    roles = layout.roles
     ids = {
         f"{role}_token_id": tokenizer.token_to_id(roles[f"{role}_token"])
         for role in ("pad", "bos", "eos", "cls", "sep", "mask") if f"{role}_token" in roles

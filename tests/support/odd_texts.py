@@ -16,7 +16,7 @@ ODD_TEXTS = (
     "1,234.50 € + 3.14e-10 = ½ × ①②③ 2026-11-29T04:47:06Z",
     "ＦＵＬＬ　ＷＩＤＴＨ ﬁne ﬂow ™ №",
     "  leading, \t tabs \n\n and   many    spaces  ",
-    'He said: ``quoted\'\' and "it\'s" don\'t—won’t… <b>bold</b> & co.',
+    "He said: ``quoted'' and \"it's\" don't—won’t… <b>bold</b> & co.",
     "[CLS] special [MASK] tokens </s> <s> <pad> in the text",
     "\N{ZERO WIDTH SPACE}",
     "x",

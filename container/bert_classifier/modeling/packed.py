@@ -15,6 +15,7 @@ import torch
 from transformers import PreTrainedModel
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.equal_lengths import padded_or_by_length
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.packed_attention import (
     Kernel,
@@ -117,6 +118,8 @@ def packed_or_padded(
 ) -> Forward:
     """Return the padding-free pass if the device supports it and its logits match the padded pass.
 
+    A family without one gets the padded pass, or one by length where padding would change its scores.
+
     Args:
         precision: see Forward.
         sample: texts on which to compare the two passes.
@@ -124,10 +127,14 @@ def packed_or_padded(
     padded = Forward(model, pad_id, device, precision)
     dtype = torch.bfloat16 if precision == "bf16" else next(model.parameters()).dtype
     kernel = _kernel_for(device, dtype)
-    if kernel is None or not isinstance(model, PreTrainedModel):
+    if not isinstance(model, PreTrainedModel):
         return padded
     if not can_be_packed(model.config.model_type, device.type):
-        logger.info("micro-batches are padded: %s has no padding-free path", model.config.model_type)
+        forward = padded_or_by_length(padded, sample)
+        if forward is padded:
+            logger.info("micro-batches are padded: %s has no padding-free path", model.config.model_type)
+        return forward
+    if kernel is None:
         return padded
     packed = PackedForward(model, pad_id, device, precision, kernel)
     try:

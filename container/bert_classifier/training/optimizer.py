@@ -19,7 +19,7 @@ def build_optimizer(
 ) -> torch.optim.AdamW:
     """Return AdamW over the trainable parameters.
 
-    Biases and LayerNorm weights (all vectors) have no weight decay. With `layer_decay` d < 1, the learning rate is
+    Biases and norms have no weight decay, as in transformers' Trainer. With `layer_decay` d < 1, the learning rate is
     multiplied by d^(L-1-i) in encoder layer i of L and by d^L in the embeddings (Sun et al. 2019, section 5.4.2).
     Each group stores its factor as `lr_scale`.
 
@@ -31,7 +31,7 @@ def build_optimizer(
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             scale = layer_decay ** depths.get(name, 0)
-            decay = weight_decay if parameter.ndim > 1 else 0.0
+            decay = weight_decay if decays(name, parameter) else 0.0
             groups.setdefault((scale, decay), []).append(parameter)
     if depths and all(scale == 1 for scale, _ in groups):
         logger.warning("layer_decay=%g has no effect: no layer of the encoder is trained", layer_decay)
@@ -40,6 +40,17 @@ def build_optimizer(
         for (scale, decay), parameters in groups.items()
     ]
     return torch.optim.AdamW(settings, lr=learning_rate, fused=True)
+
+
+def decays(name: str, parameter: torch.Tensor) -> bool:
+    """Return whether a parameter has weight decay: no norm, which is a vector, and no bias, which may be a table."""
+    return parameter.ndim > 1 and "bias" not in name
+
+
+def decay_by_shape(model: torch.nn.Module) -> bool:
+    """Return whether all vectors, as early versions had it, are all that has no weight decay."""
+    trained = ((name, p) for name, p in model.named_parameters() if p.requires_grad)
+    return all(decays(name, parameter) == (parameter.ndim > 1) for name, parameter in trained)
 
 
 def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> float:

@@ -3,16 +3,10 @@
 import re
 import types
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import torch
 import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-)
 
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
@@ -21,37 +15,19 @@ from bert_classifier.training.layer_depths import depths_match_names, layer_dept
 from bert_classifier.training.optimizer import build_optimizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.clear_text import assert_clear
+from support.empty_models import FAMILIES, LAYERS, build
 from support.fakes import make_pretrained, make_tokenizer
 from support.toy_trainer import make_trainer
 
-LAYERS = 3
 DECAY = 0.8
 # Their layers share weights (ALBERT), or they have none in the sense of the word (Perceiver).
 REFUSED = {"albert", "perceiver"}
-_MORE: dict[str, dict[str, Any]] = {"esm": {"vocab_size": 100}, "deberta-v2": {"relative_attention": True}}
 # Of a layer, in all families but Funnel.
 _NUMBER = re.compile(r"\.(?:layers?|attentions|layer_norm[12]|ffns)\.(\d+)\.")
 # What stands before the layers, or is looked up by all of them.
 _LOW = re.compile(
     r"embeddings?[._]|embed_tokens|embed_positions|layer_norm_emb|embedding_hidden_mapping|relative_attention_bias"
 )
-
-
-def _families() -> list[str]:
-    both = [kind for kind in MODEL_FOR_MASKED_LM_MAPPING if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING]
-    texts = [kind for kind in both if not kind().is_encoder_decoder and not hasattr(kind(), "vision_config")]
-    return sorted({kind.model_type for kind in texts})
-
-
-FAMILIES = _families()
-
-
-def build(family: str, **settings: Any) -> Any:
-    """Return a classifier of a family, three layers deep, that takes no memory."""
-    shape = {} if family == "funnel" else {"num_hidden_layers": LAYERS}
-    config = AutoConfig.for_model(family, **{**shape, **_MORE.get(family, {}), **settings})
-    with torch.device("meta"):
-        return AutoModelForSequenceClassification.from_config(config)
 
 
 def learning_rates(model: Any) -> dict[str, float]:
@@ -121,7 +97,7 @@ def groups_by_names(model: Any) -> list[tuple[float, float, list[str]]]:
 
 @pytest.mark.parametrize(
     "family",
-    ["bert", "roberta", "distilbert", "electra", "xlm-roberta", "camembert", "megatron-bert", "deberta-v2", "convbert",
+    ["bert", "roberta", "distilbert", "electra", "xlm-roberta", "camembert", "megatron-bert", "deberta-v2",
      "mobilebert", "fnet", "ernie", "big_bird", "longformer"],
 )  # fmt: skip
 def test_families_recognised_by_names_keep_their_groups(family):
@@ -207,26 +183,3 @@ def test_freezing_leaves_the_head_and_no_layer(family):
     assert model.base_model is not model
     assert learning
     assert not [n for n in learning if n.startswith(f"{model.base_model_prefix}.") and ".pooler." not in n]
-
-
-# A convolution's bias and Funnel's are matrices; MPNet's is a table of learned positions.
-_DECAYING_ALL_THE_SAME = {
-    "convbert": "key_conv_attn_layer.bias",
-    "funnel": "_bias",
-    "mpnet": "relative_attention_bias",
-}
-
-
-@pytest.mark.parametrize(
-    "family", sorted({*FAMILIES} - {"roberta-prelayernorm"})
-)  # whose name reads as a norm
-def test_what_does_not_decay_is_what_transformers_exempts(family):
-    """Norms and biases, whatever a family calls them."""
-    model = build(family)
-    learning = {name for name, p in model.named_parameters() if p.requires_grad}
-    theirs = learning & {*transformers.Trainer.get_decay_parameter_names(cast(Any, None), model)}
-    groups = build_optimizer(model, 1e-3, 0.01, 1.0).param_groups
-    decaying = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
-    ours = {name for name, p in model.named_parameters() if id(p) in decaying}
-    assert not theirs - ours
-    assert all(_DECAYING_ALL_THE_SAME.get(family, "none") in name for name in ours - theirs)

@@ -6,9 +6,11 @@ from typing import Any
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import READER_SETTINGS, TrainConfig
+from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.pooling import CLASSIFIER_POOLING
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import depths_match_names
+from bert_classifier.training.optimizer import decay_by_shape
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint import tensor_bytes
 from bert_classifier.training.trainer import Trainer
@@ -31,6 +33,7 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
     return {
         **_settings(trainer.config),
         **_depths(trainer),
+        **_decay(trainer),
         **_arithmetic(trainer),
         **_start(trainer),
         "num_train_epochs": trainer.recipe.num_train_epochs,
@@ -76,6 +79,13 @@ def _depths(trainer: Trainer) -> dict[str, Any]:
     return {"layer_depths": "by module"}
 
 
+def _decay(trainer: Trainer) -> dict[str, Any]:
+    """Return a field if other parameters decay than in early versions, where every table did."""
+    if trainer.config.weight_decay == 0 or decay_by_shape(trainer.model):
+        return {}
+    return {"weight_decay_groups": "without biases"}
+
+
 def _start(trainer: Trainer) -> dict[str, Any]:
     """Return fields for a head that reads something else, or starts in another way, than those of early versions."""
     config = trainer.config
@@ -88,7 +98,9 @@ def _start(trainer: Trainer) -> dict[str, Any]:
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:
     """Return fields for what early versions computed in another way, or could not."""
     master = {"master_weights": True} if trainer.precision == "bf16" else {}
-    return master if trainer.engine.is_reproducible else {**master, "reproducible": False}
+    by_length = {"micro_batches": "by length"} if isinstance(trainer.forward, EqualLengths) else {}
+    order = {} if trainer.engine.is_reproducible else {"reproducible": False}
+    return {**master, **by_length, **order}
 
 
 def _digest(text: str) -> str:
