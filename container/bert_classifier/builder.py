@@ -24,7 +24,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
-from bert_classifier.modeling.pooling import use_pooling
+from bert_classifier.modeling.pooling import needs_mean_layer, use_pooling
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
 from bert_classifier.modeling.tokenizer import load_tokenizer
 
@@ -108,15 +108,24 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     return Data(mapper, labels, train, validation, test, is_held_out, has_class_file=names is not None)
 
 
-def build_model(config: TrainConfig, environment: Environment, labels: Sequence[str]) -> tuple[Any, Any]:
+def build_model(
+    config: TrainConfig, environment: Environment, labels: Sequence[str] | None
+) -> tuple[Any, Any]:
     """Return the model and its tokenizer, from the `model` channel or else by model_name.
 
+    Args:
+        labels: class names in the order of the logits; None before the data are read, for a look at the model.
     Raises:
         UserError: when they cannot be loaded or do not fit together.
     """
     source = model_source(config, environment)
     tokenizer = load_tokenizer(source)
-    model = load_pretrained(source, labels, tokenizer, config.max_seq_length)
+    model = load_pretrained(source, labels, tokenizer, config.max_seq_length, keep_head=config.keep_head)
+    if config.keep_head == "true" and config.pooling == "mean" and needs_mean_layer(model):
+        raise UserError(
+            f"pooling=mean puts a layer below the head of {source}, which keep_head=true keeps as it is.",
+            "Leave one of the two out.",
+        )
     use_pooling(model, config.pooling, source)
     if config.freeze_encoder:
         freeze_encoder(model)

@@ -9,6 +9,7 @@ from typing import Any
 import transformers
 
 from bert_classifier.job.json_files import read_object
+from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER, mean_layer_parameters
 
 # A hub name; anything else is a path on somebody's machine.
@@ -26,9 +27,10 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
         source: "model channel", "folder" or "model hub"; name: on the hub; name_in_config: the name in a
         folder's config.json, its own or its base model's; commit: of the hub; model_type; config_sha256 of the folder's
         config.json; weight_bytes of its safetensors files; parameters of the encoder, without the head and the
-        layer that pooling=mean adds; has_mean_layer: whether the model has that layer.
+        layer that pooling=mean adds; has_mean_layer: whether the model has that layer; head: what became of the
+        checkpoint's own classification head, see LoadedHead.
     """
-    folder = Path(source)
+    folder, head = Path(source), loaded_head(model)
     known = {
         "source": "model channel" if is_channel else "folder" if folder.is_dir() else "model hub",
         "name": None if folder.is_dir() else source,
@@ -39,6 +41,7 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
         "weight_bytes": None,
         "parameters": sum(p.numel() for p in model.base_model.parameters()) - mean_layer_parameters(model),
         "has_mean_layer": bool(getattr(model.config, HAS_MEAN_LAYER, False)),
+        "head": head.became if head.labels else None,
     }
     return {**known, **_files(folder)} if folder.is_dir() else known
 

@@ -45,6 +45,7 @@ _LATER = (
     "cross_validation",
     "head_init",
     "pooling",
+    "keep_head",
 )  # settings that did not exist in the first version
 
 
@@ -101,6 +102,10 @@ class TrainConfig:
         "auto", ("auto", "random", "logistic_regression"),
         "Where the last layer starts; logistic_regression = as one, weakly fitted (C = 0.01) on the frozen encoder; "
         "auto = that where pooling is chosen to be mean, else random.")
+    keep_head: str = choice(
+        "auto", ("auto", "true", "false"),
+        "Whether an encoder that is a classifier already keeps its head, class by class; true = yes, its classes must "
+        "be those of the data; auto = where this program trained it for the same classes.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
     early_stopping_patience: int = integer(

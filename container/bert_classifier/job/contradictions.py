@@ -31,6 +31,7 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
     if values.get("reproducible") == "false" and "num_gradient_groups" in values:
         groups = written["num_gradient_groups"]
         found.append(f"{groups} implies reproducible=true: leave one of the two out")
+    found += _unsuitable_for_kept_head(values)
     found += _unsuitable_for_cross_validation(values)
     if values.get("cross_validation") and values.get("target_accuracy"):
         found.append(
@@ -41,6 +42,15 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")
     return found
+
+
+def _unsuitable_for_kept_head(values: Mapping[str, object]) -> list[str]:
+    """Return what contradicts keep_head=true, after which the last layer is not another one's start."""
+    if values.get("keep_head") != "true" or values.get("head_init") != "logistic_regression":
+        return []
+    return [
+        "head_init=logistic_regression replaces the head that keep_head=true keeps: leave one of the two out"
+    ]
 
 
 def _unsuitable_for_cross_validation(values: Mapping[str, object]) -> list[str]:

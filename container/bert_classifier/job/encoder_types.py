@@ -20,6 +20,13 @@ ENCODER_TYPES = frozenset(
         "xlm-roberta", "xlm-roberta-xl", "xmod", "yoso",
     }
 )  # fmt: skip
+# Those that turn their vectors by position; of the others, transformers computes absolute positions only.
+_ROTARY = frozenset(
+    {
+        "esm", "esmc", "eurobert", "gte", "jina_embeddings_v3", "modernbert", "modernvbert", "nomic_bert", "ultrabert",
+        "ultravbert",
+    }
+)  # fmt: skip
 _NAME = re.compile(r"[\w.-]{1,60}")
 
 
@@ -45,6 +52,13 @@ def check_type(config: dict[str, object], source: str) -> None:
                 f"The config.json of {source} says {field}=true, so its model is not a text encoder.",
                 ENCODERS,
             )
+    positions = config.get("position_embedding_type", "absolute")
+    if positions not in ("absolute", None) and name not in _ROTARY:
+        raise UserError(
+            f"The config.json of {source} says position_embedding_type={shown(positions)}, which transformers does not"
+            f" compute for the type {name}.",
+            ENCODERS,
+        )
     if config.get("quantization_config"):
         raise UserError(
             f"The weights of {source} are quantised (quantization_config in its config.json), which training cannot"

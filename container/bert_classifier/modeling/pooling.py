@@ -10,7 +10,7 @@ from transformers.utils.hub import cached_file
 from bert_classifier.errors import PlatformError
 from bert_classifier.job.encoder_files import POOLING_FILE, pooling_file
 from bert_classifier.job.wording import first_line
-from bert_classifier.modeling.mean_layer import add_mean_layer, can_add_mean_layer
+from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER, add_mean_layer, can_add_mean_layer
 
 CLASSIFIER_POOLING = (
     "classifier_pooling"  # in the config.json of ModernBERT and EuroBERT, whose heads read either
@@ -45,6 +45,11 @@ def _set_pooling(model: Any, pooling: str) -> None:
     setattr(model.config, CLASSIFIER_POOLING, pooling)
     if hasattr(model, CLASSIFIER_POOLING):  # EuroBERT has read its config already
         setattr(model, CLASSIFIER_POOLING, pooling)
+
+
+def needs_mean_layer(model: Any) -> bool:
+    """Return whether a classifier's head could read the mean of the tokens only by one more layer."""
+    return not hasattr(model.config, CLASSIFIER_POOLING) and not getattr(model.config, HAS_MEAN_LAYER, False)
 
 
 def suits_mean_layer(source: str, config: Any) -> bool:

@@ -1,5 +1,8 @@
 """Load a pretrained encoder with a new classification head, without unpickling or running a checkpoint's code."""
 
+import functools
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,12 +12,23 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_types import check_type
+from bert_classifier.modeling.heads import labels_of, use_head
 from bert_classifier.modeling.model_folder import cannot_load, check_config
+
+logger = logging.getLogger(__name__)
 
 # Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 # The pooler is part of the encoder's module but trained with the head.
 HEAD_PARTS = ("pooler",)
+
+
+# Of what checkpoints hold beside an encoder: heads for other tasks, and tables that are computed anew.
+_NOT_OF_ENCODER = re.compile(
+    r"^(cls|lm_head|mlm\w*|predictions|generator\w*|discriminator\w*|classifier|score|head|decoder|qa_outputs|vocab_\w+)\."
+    r"|pooler|position_ids|inv_freq|^(lm_head|decoder)$"
+)
+_ANY_LABELS = ("any", "other")
 
 
 def quiet_transformers() -> None:
@@ -24,30 +38,49 @@ def quiet_transformers() -> None:
 
 
 def load_pretrained(
-    source: str, labels: Sequence[str], tokenizer: Any, max_seq_length: int | None
+    source: str,
+    labels: Sequence[str] | None,
+    tokenizer: Any,
+    max_seq_length: int | None,
+    *,
+    keep_head: str = "auto",
+    revision: str | None = None,
 ) -> transformers.PreTrainedModel:
-    """Return a pretrained encoder with a new classification head.
+    """Return a pretrained encoder with a classification head, which is new unless the checkpoint's own is kept.
 
     Attention dropout is disabled, so that every attention kernel gives the same result.
 
     Args:
         source: a folder in transformers' layout (safetensors), or a name on the model hub.
-        labels: class names in the order of the logits.
+        labels: class names in the order of the logits; None while they are not known: the model is then for two.
         tokenizer: from load_tokenizer, which has checked the folder.
+        keep_head: "auto", "true" or "false"; see use_head.
+        revision: branch, tag or commit of a name on the model hub; None for its default branch.
     Raises:
-        UserError: when the checkpoint is missing, damaged, pickled, needs its own code, is not an encoder, or
-            does not fit the tokenizer or max_seq_length.
+        UserError: when the checkpoint is missing, damaged, pickled, needs its own code, is not an encoder, does not
+            fit the tokenizer or max_seq_length, or has no head that could be kept.
     """
-    config = load_config(source)
+    config = load_config(source, revision)
+    old_labels, names = labels_of(config), labels or _ANY_LABELS
+    has_code = bool(vars(config).pop("auto_map", None))
     check_config(config, source, max(tokenizer.get_vocab().values()), max_seq_length)
     for name in _ATTENTION_DROPOUT:
         if hasattr(config, name):
             setattr(config, name, 0.0)
-    config.num_labels = len(labels)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.num_labels = len(names)
+    config.id2label = dict(enumerate(names))
+    config.label2id = {label: index for index, label in enumerate(names)}
     config.problem_type = "single_label_classification"
-    model, report = load_model(source, config)
+    model, report = load_model(source, config, revision)
+    _check_encoder(model, report, source)
+    if has_code:
+        _check_native(model, report, source)
+    use_head(model, source, old_labels, report, labels, keep_head)
+    return model
+
+
+def _check_encoder(model: transformers.PreTrainedModel, report: Mapping[str, Any], source: str) -> None:
+    """Refuse a checkpoint that lacks tensors of its encoder, by transformers' report on its weights."""
     encoder = [key for key in incomplete_keys(report) if key.startswith(model.base_model_prefix + ".")]
     gaps = [key for key in encoder if not any(part in key for part in HEAD_PARTS)]
     if gaps:
@@ -56,13 +89,35 @@ def load_pretrained(
             f" another shape, such as {gaps[0]}.",
             "Give a complete checkpoint of the model that config.json describes.",
         )
-    return model
 
 
-def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
+def _check_native(model: transformers.PreTrainedModel, report: Mapping[str, Any], source: str) -> None:
+    """Refuse a checkpoint with code of its own if transformers' class leaves out tensors of it; log it otherwise."""
+    left = sorted(key for key in report.get("unexpected_keys", ()) if not _NOT_OF_ENCODER.search(key))
+    if left:
+        raise UserError(
+            f"{source} is made for code of its own (auto_map), which is never run, and transformers' class for the type"
+            f" {model.config.model_type} does not use {len(left)} of its tensors, such as {left[0]}.",
+            "Give a checkpoint of that type that transformers itself has written, or another encoder.",
+        )
+    _say(
+        f"{source} comes with code of its own (auto_map), which is not run: its weights fit transformers'"
+        f" {type(model).__name__}"
+    )
+
+
+@functools.cache
+def _say(message: str) -> None:
+    """Log something once: a job loads its encoder several times."""
+    logger.info(message)
+
+
+def load_model(
+    source: str, config: Any, revision: str | None = None
+) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
     """Return a classifier in float32, and transformers' report on its weights, which the caller must check.
 
-    A head with another number of classes is replaced.
+    A head for another number of classes is replaced.
 
     Raises:
         UserError: when the weights cannot be loaded.
@@ -71,6 +126,7 @@ def load_model(source: str, config: Any) -> tuple[transformers.PreTrainedModel, 
         return AutoModelForSequenceClassification.from_pretrained(  # type: ignore[no-any-return]
             source,
             config=config,
+            **_at(revision),
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
@@ -87,20 +143,24 @@ def incomplete_keys(report: Mapping[str, Any]) -> list[str]:
     return sorted({*report.get("missing_keys", ()), *mismatched})
 
 
-def load_config(source: str) -> Any:
+def load_config(source: str, revision: str | None = None) -> Any:
     """Return the configuration of a checkpoint, without running its code.
 
     Raises:
         UserError: when it cannot be read or its family is unknown.
     """
     try:
-        fields, _ = PreTrainedConfig.get_config_dict(source)
+        fields, _ = PreTrainedConfig.get_config_dict(source, **_at(revision))
         check_type(fields, source)
-        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+        return AutoConfig.from_pretrained(source, trust_remote_code=False, **_at(revision))
     except UserError:
         raise
     except Exception as error:  # the library raises anything on a bad folder
         raise cannot_load("model", source, error) from error
+
+
+def _at(revision: str | None) -> dict[str, str]:
+    return {"revision": revision} if revision else {}
 
 
 def freeze_encoder(model: transformers.PreTrainedModel) -> None:

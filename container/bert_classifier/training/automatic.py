@@ -39,6 +39,8 @@ def settings_by_data(
 
 def _start(config: TrainConfig, source: str, model_config: Any, num_texts: int) -> dict[str, Any]:
     """Return what the head reads and where it starts, with few texts."""
+    if config.keep_head == "true":
+        return {}  # it reads what it has read, and starts where it is
     chosen: dict[str, Any] = {}
     if config.pooling == "auto" and suits_mean_layer(source, model_config):
         chosen["pooling"] = "mean"

@@ -15,6 +15,7 @@ from bert_classifier.evaluation.guarantee import shortage_of_texts
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.terminal import has_bar
+from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.training.batch_advice import advise
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads, use_deterministic_kernels
@@ -132,6 +133,8 @@ class Opener:
         encoder = encoder_of(self.config, self.environment, built.model)
         if not self._has_opened:
             logger.info("%s", encoder_line(encoder))
+            if sentence := loaded_head(built.model).sentence:
+                logger.info("%s", sentence)
         _log_plan(trainer, manager.threads)
         if not self._has_opened:
             texts = len(self.prepared.splits["validation"].targets)

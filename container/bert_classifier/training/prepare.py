@@ -32,6 +32,7 @@ from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
 from bert_classifier.job.terminal import has_bar
 from bert_classifier.label_mapper import positive_index
+from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.automatic import settings_by_data, text_encoder
 from bert_classifier.training.batching import Split
@@ -176,11 +177,12 @@ class _Preparation:
         self._environment = environment
         self._folder = folder
         # Built only to report its errors before reading the data.
-        model, self._tokenizer = build_model(config, environment, ("any", "other"))
+        model, self._tokenizer = build_model(config, environment, None)
         if config.layer_decay < 1:
             layer_depths(model)
         self._draws_bar = has_bar()
         self._model_config = model.config
+        self._head = loaded_head(model)
         self.automatic: dict[str, Any] = {}
 
     def read(self) -> Data:
@@ -188,7 +190,10 @@ class _Preparation:
         channels = data_files(self._config, self._environment)
         files = [path for paths in channels.values() for path in paths]
         with reading_progress(files, bar=self._draws_bar):
-            return build_data(self._config, self._environment)
+            data = build_data(self._config, self._environment)
+        if self._config.keep_head == "true":
+            self._head.require(data.labels)
+        return data
 
     def choose(self, texts: Sequence[str]) -> None:
         """Choose the settings that are left to the training texts, and make the encoder of texts."""

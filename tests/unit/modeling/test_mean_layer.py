@@ -126,7 +126,7 @@ def test_a_model_that_has_the_layer_gets_no_second_one(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "saved")
     load_tokenizer(str(tmp_path / "pretrained")).save_pretrained(tmp_path / "saved")
     again = load_pretrained(
-        str(tmp_path / "saved"), LABELS, load_tokenizer(str(tmp_path / "saved")), 64
+        str(tmp_path / "saved"), LABELS, load_tokenizer(str(tmp_path / "saved")), 64, keep_head="true"
     ).eval()
     use_pooling(again, "mean", "x")
     assert again.config.num_hidden_layers == 3

@@ -7,6 +7,7 @@ from typing import Any
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import READER_SETTINGS, TrainConfig
 from bert_classifier.modeling.equal_lengths import EqualLengths
+from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.modeling.pooling import CLASSIFIER_POOLING
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import depths_match_names
@@ -23,7 +24,7 @@ _LEFT_OUT = frozenset(
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
         "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation",
-        "pooling", "head_init", *READER_SETTINGS,
+        "pooling", "head_init", "keep_head", *READER_SETTINGS,
     }
 )  # fmt: skip
 
@@ -92,7 +93,20 @@ def _start(trainer: Trainer) -> dict[str, Any]:
     has_choice = config.pooling != "auto" and hasattr(trainer.model.config, CLASSIFIER_POOLING)
     pooling = {"pooling": config.pooling} if has_choice else {}  # a layer more shows in the weights
     start = {"head_init": config.head_init} if config.head_init == "logistic_regression" else {}
-    return {**pooling, **start}
+    return {**pooling, **start, **_head(trainer)}
+
+
+def _head(trainer: Trainer) -> dict[str, Any]:
+    """Return a field if the head of a classifier is not taken as early versions took it: by its number of classes."""
+    head = loaded_head(trainer.model)
+    if head.became == "replaced":
+        return {"loaded_head": "replaced"}
+    if head.became == "reordered" or (head.is_kept and trainer.config.keep_head == "true"):
+        digest = hashlib.sha256()
+        for name in head.parts:
+            digest.update(tensor_bytes(trainer.model.get_parameter(name).detach().cpu()))
+        return {"loaded_head": digest.hexdigest()}
+    return {}
 
 
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""The classification head that a checkpoint brings along: kept, class by class, or begun anew.
+
+Of the head, only the layers with a row per class say something about the classes. What lies before them (a pooler, a
+dense layer) is the checkpoint's, whatever becomes of the classes.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.data_names import listed
+from bert_classifier.job.json_files import read_object
+from bert_classifier.job.wording import counted
+
+_ATTRIBUTE = "loaded_head"  # of a model
+_TRAINING_INFO = "training.json"  # of a model that this program trained
+_REMEDY = (
+    "Give its classes in id2label of config.json the names that they have in the data, or leave keep_head out: the head"
+    " then starts anew."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedHead:
+    """What a checkpoint's head was, and what became of it.
+
+    Attributes:
+        source: folder or name of the checkpoint.
+        labels: its classes, in the order of its logits; empty for a checkpoint without a classification head.
+        became: "new" where early versions began anew, too; "replaced" where they kept a head of as many other classes;
+            "kept"; "reordered": kept, with its rows in the order of the classes in the data.
+        parts: names of the model's parameters that have a row per class.
+    """
+
+    source: str = ""
+    labels: tuple[str, ...] = ()
+    became: str = "new"
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the model answers as the checkpoint did."""
+        return self.became in ("kept", "reordered")
+
+    @property
+    def sentence(self) -> str:
+        """What the log says; empty for a checkpoint without a head."""
+        if not self.labels:
+            return ""
+        head = f"the head of {self.source} ({counted(len(self.labels), 'class', 'classes')}: {listed(self.labels)})"
+        if self.is_kept:
+            order = ", in the order of the data" if self.became == "reordered" else ""
+            return (
+                f"{head} is kept, since the data have the same classes{order} (keep_head=false begins anew)"
+            )
+        return (
+            f"{head} is not kept: its last layer begins anew (keep_head=true keeps it for the same classes)"
+        )
+
+    def require(self, labels: Sequence[str]) -> None:
+        """Raise a UserError unless the head has exactly these classes, in any order."""
+        if not self.labels:
+            raise UserError(
+                f"keep_head=true, but {self.source} has no classification head.",
+                "Give the folder of a classifier, or leave keep_head out.",
+            )
+        if sorted(self.labels) != sorted(labels):
+            raise UserError(
+                f"keep_head=true, but the classes of {self.source} are not those of the data:"
+                f" {_difference(self.labels, labels)}.",
+                _REMEDY,
+            )
+
+
+def loaded_head(model: Any) -> LoadedHead:
+    """Return what became of the head of the checkpoint that a model was loaded from."""
+    head = getattr(model, _ATTRIBUTE, None)
+    return head if isinstance(head, LoadedHead) else LoadedHead()
+
+
+def labels_of(config: Any) -> tuple[str, ...]:
+    """Return the names of the classes in a checkpoint's configuration."""
+    names = getattr(config, "id2label", None) or {}
+    return tuple(str(names.get(index, index)) for index in range(len(names)))
+
+
+def use_head(
+    model: Any,
+    source: str,
+    old: Sequence[str],
+    report: Mapping[str, Any],
+    labels: Sequence[str] | None,
+    keep: str,
+) -> None:
+    """Keep a classifier's head or begin it anew, and record in the model what became of it.
+
+    "auto" keeps the head of a model that this program trained, which is trained further, if its classes are the same.
+
+    Args:
+        source: folder or name of the checkpoint.
+        old: names of the checkpoint's classes.
+        report: of transformers, on the weights.
+        labels: names of the classes in the data; None while these are not known, and nothing is decided.
+        keep: "auto", "true" or "false".
+    Raises:
+        UserError: when keep is "true" and the checkpoint has no head, or one for other classes.
+    """
+    parts = _parts_with_classes(model)
+    mismatched = {key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())}
+    has_head = not set(parts) & set(report.get("missing_keys", ())) and bool(parts)
+    head = LoadedHead(source, tuple(old) if has_head else (), parts=parts)
+    fits = has_head and not set(parts) & mismatched
+    if keep == "true":
+        head.require(head.labels if labels is None else labels)
+        if labels is not None and not fits:
+            raise UserError(
+                f"keep_head=true, but the head of {source} is not for the {len(old)} classes of its config.json.",
+                "Give the classifier's own config.json, or leave keep_head out.",
+            )
+    is_same = labels is not None and sorted(head.labels) == sorted(labels)
+    if fits and labels is not None:
+        is_kept = is_same and (keep == "true" or (keep == "auto" and _is_own(source)))
+        became = "replaced" if not is_kept else "kept" if list(old) == list(labels) else "reordered"
+        head = dataclasses.replace(head, became=became)
+        _apply(model, head, labels)
+    setattr(model, _ATTRIBUTE, head)
+
+
+def _apply(model: Any, head: LoadedHead, labels: Sequence[str]) -> None:
+    if head.became == "reordered":
+        rows = torch.tensor([head.labels.index(label) for label in labels])
+        for name in head.parts:
+            parameter = model.get_parameter(name)
+            parameter.data = parameter.data[rows].clone()
+    if head.became == "replaced":
+        for owner in dict.fromkeys(name.rpartition(".")[0] for name in head.parts):
+            module = model.get_submodule(owner)
+            for parameter in module.parameters(recurse=False):
+                parameter._is_hf_initialized = False  # transformers leaves alone what it has loaded
+            model._init_weights(module)
+
+
+def _parts_with_classes(model: Any) -> tuple[str, ...]:
+    """Return the names of the parameters whose shape follows the number of classes."""
+    config = copy.deepcopy(model.config)
+    config.num_labels = model.config.num_labels + 1
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # shapes alone, without memory
+        larger = dict(type(model)(config).named_parameters())
+    return tuple(name for name, own in model.named_parameters() if larger[name].shape != own.shape)
+
+
+def _is_own(source: str) -> bool:
+    """Return whether a folder holds a model that this program trained."""
+    path = Path(source) / _TRAINING_INFO
+    return path.is_file() and isinstance(read_object(path, "Remove it.").get("labels"), list)
+
+
+def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    only = (sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs)))
+    sides = [
+        f"only {side}: {listed(names)}" for side, names in zip(("there", "here"), only, strict=True) if names
+    ]
+    return "; ".join(sides) or "some are there twice"

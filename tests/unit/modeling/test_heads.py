@@ -1,0 +1,192 @@
+"""A checkpoint that is a classifier already: its head is kept by the names of its classes, or begins anew."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.heads import loaded_head
+from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+from bert_classifier.modeling.tokenizer import load_tokenizer
+from support.clear_text import assert_clear
+from support.encoders import FAMILIES, make_encoder
+
+OLD = ("sports", "world", "business")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> None:
+    """Keep the library's load reports out of the way, as training does."""
+    quiet_transformers()
+
+
+def classifier(folder: Path, family: str = "bert", labels: tuple[str, ...] = OLD) -> Path:
+    """Make a checkpoint with a classification head, whose weights are far from a new one's."""
+    return make_encoder(
+        folder, family, head="classifier", id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)}, num_labels=len(labels),
+    )  # fmt: skip
+
+
+def load(folder: Path, labels: Any, keep: str = "auto", seed: int = 1) -> Any:
+    """Load it as a job does, its head drawn from a seed."""
+    torch.manual_seed(seed)
+    return load_pretrained(str(folder), labels, load_tokenizer(str(folder)), None, keep_head=keep)
+
+
+def rows(model: Any) -> dict[str, torch.Tensor]:
+    """Return the parameters that have a row per class."""
+    return {name: model.get_parameter(name).detach() for name in loaded_head(model).parts}
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v2", "distilbert", "electra", "modernbert", "roberta"])
+def test_a_head_for_other_classes_begins_anew(tmp_path: Path, family: str) -> None:
+    """As many as before or not: the seed draws the last layer, everything else is the checkpoint's."""
+    folder = classifier(tmp_path / "model", family)
+    saved = load_file(folder / "model.safetensors")
+    same, other, another = (load(folder, labels) for labels in (("a", "b", "c"), ("a", "b"), ("a", "b", "c")))
+    assert loaded_head(same).became == "replaced"
+    assert loaded_head(other).became == "new"
+    assert "sports, world, business) is not kept" in loaded_head(same).sentence
+    assert "sports, world, business) is not kept" in loaded_head(other).sentence
+    for name, tensor in rows(same).items():
+        assert torch.equal(tensor, rows(another)[name])
+        assert not torch.equal(tensor, saved[name]) or not tensor.any()
+    rest = set(saved) - set(rows(same))
+    state, theirs = same.state_dict(), other.state_dict()
+    assert all(
+        torch.equal(state[name], saved[name]) and torch.equal(theirs[name], saved[name]) for name in rest
+    )
+    weight = next(tensor for tensor in rows(same).values() if tensor.dim() == 2)
+    assert weight.std() == pytest.approx(same.config.initializer_range, rel=0.5)
+    assert not torch.equal(
+        weight, next(t for t in rows(load(folder, ("a", "b", "c"), seed=2)).values() if t.dim() == 2)
+    )
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v2", "distilbert", "electra", "modernbert", "roberta"])
+def test_a_head_for_the_same_classes_is_kept_where_that_is_asked_for(tmp_path: Path, family: str) -> None:
+    """By name: in another order of the classes, the answers are the same in that order."""
+    folder = classifier(tmp_path / "model", family)
+    kept, turned = (
+        load(folder, OLD, "true").eval(),
+        load(folder, ("business", "sports", "world"), "true").eval(),
+    )
+    assert (loaded_head(kept).became, loaded_head(turned).became) == ("kept", "reordered")
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(turned(ids).logits, kept(ids).logits[:, [2, 0, 1]])
+    saved = load_file(folder / "model.safetensors")
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in rows(kept).items())
+    assert all(torch.equal(tensor, saved[name][[2, 0, 1]]) for name, tensor in rows(turned).items())
+    assert turned.config.id2label == {0: "business", 1: "sports", 2: "world"}
+    assert "is kept" in loaded_head(turned).sentence
+    assert "in the order of the data" in loaded_head(turned).sentence
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (("sports", "world", "culture"), "only there: business; only here: culture"),
+        (("sports", "world"), "only there: business"),
+        (("sports", "world", "business", "x"), "only here: x"),
+        (("LABEL_0", "LABEL_1", "LABEL_2"), "only there: business, sports, world; only here: LABEL_0"),
+    ],
+)
+def test_other_classes_are_refused_where_the_head_shall_stay(
+    tmp_path: Path, labels: Any, expected: str
+) -> None:
+    """With the difference."""
+    with pytest.raises(UserError, match=expected) as caught:
+        load(classifier(tmp_path / "model"), labels, "true")
+    assert_clear(caught.value)
+
+
+def test_no_head_is_refused_where_it_shall_stay(tmp_path: Path) -> None:
+    """Before the classes are known, too."""
+    folder = make_encoder(tmp_path / "model", "bert")
+    for labels in (None, OLD):
+        with pytest.raises(UserError, match="has no classification head") as caught:
+            load(folder, labels, "true")
+        assert_clear(caught.value)
+    classes = classifier(tmp_path / "classes")
+    assert loaded_head(load(classes, None, "true")).labels == OLD
+    config = json.loads((classes / "config.json").read_text())
+    (classes / "config.json").write_text(json.dumps({**config, "id2label": {"0": "x", "1": "y"}}))
+    with pytest.raises(UserError, match=r"is not for the 2 classes of its config\.json") as caught:
+        load(classes, ("x", "y"), "true")
+    assert_clear(caught.value)
+
+
+def test_a_model_of_this_program_is_trained_further_with_its_head(tmp_path: Path) -> None:
+    """For the same classes in any order, unless that is switched off; not for others."""
+    folder = classifier(tmp_path / "model")
+    assert loaded_head(load(folder, OLD)).became == "replaced"
+    (folder / "training.json").write_text(json.dumps({"labels": list(OLD)}))
+    assert loaded_head(load(folder, OLD)).became == "kept"
+    assert loaded_head(load(folder, OLD[::-1])).became == "reordered"
+    assert loaded_head(load(folder, OLD, "false")).became == "replaced"
+    assert loaded_head(load(folder, ("a", "b", "c"))).became == "replaced"
+    assert loaded_head(load(folder, ("a", "b"))).became == "new"
+
+
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"funnel", "roformer"}))
+def test_an_encoder_alone_is_loaded_as_ever(tmp_path: Path, family: str) -> None:
+    """No head, no words about it, and no random number more or less than transformers draws."""
+    import transformers
+
+    folder = make_encoder(tmp_path / "model", family)
+    model = load(folder, ("a", "b", "c"))
+    after = torch.get_rng_state()
+    assert (loaded_head(model).became, loaded_head(model).sentence) == ("new", "")
+    assert loaded_head(model).parts
+    torch.manual_seed(1)
+    plain = transformers.AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=3, dtype=torch.float32
+    )
+    assert torch.equal(after, torch.get_rng_state())
+    ours = model.state_dict()
+    assert all(torch.equal(ours[name], tensor) for name, tensor in plain.state_dict().items())
+
+
+def test_code_of_its_own_is_not_run_and_not_needed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where transformers has the type and uses all tensors, the log says so; the artifact will not ask for code."""
+    folder = make_encoder(tmp_path / "model", "bert")
+    config = json.loads((folder / "config.json").read_text())
+    code = {"AutoConfig": "own.Config", "AutoModelForSequenceClassification": "own.Model"}
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": code}))
+    (folder / "own.py").write_text("raise SystemExit('run')\n")
+    with caplog.at_level(logging.INFO):
+        model = load(folder, ("a", "b"))
+    assert type(model).__name__ == "BertForSequenceClassification"
+    assert "which is not run: its weights fit transformers' BertForSequenceClassification" in caplog.text
+    assert not hasattr(model.config, "auto_map")
+
+
+def test_code_that_would_compute_something_else_is_missed(tmp_path: Path) -> None:
+    """Tensors that transformers' class has no place for are named."""
+    from safetensors.torch import save_file
+
+    folder = make_encoder(tmp_path / "model", "bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "own.Model"}}))
+    weights = load_file(folder / "model.safetensors")
+    weights["bert.encoder.layer.0.mlp.gate.weight"] = torch.ones(2, 2)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        UserError, match=r"does not use 1 of its tensors, such as bert\.encoder\.layer\.0"
+    ) as caught:
+        load(folder, ("a", "b"))
+    assert_clear(caught.value)
+
+
+def test_settings_that_contradict_a_kept_head() -> None:
+    """A start of its own would replace it."""
+    with pytest.raises(UserError, match="replaces the head that keep_head=true keeps"):
+        TrainConfig.from_hyperparameters({"keep_head": "true", "head_init": "logistic_regression"})
