@@ -16,6 +16,9 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface
 
+# From so many windows of text on, blocks cost less than a mask over all pairs of tokens.
+_BLOCKS_FROM = 4
+
 # (query, key, value, texts, scale=, window=) → output
 Kernel = Callable[..., Any]
 
@@ -96,9 +99,16 @@ def attend_text_by_text(
         bias: added to the scores, (1, heads, longest, longest).
     """
     lengths = texts.lengths()
+    mask = bias if window is None else _band(min(max(lengths), _BLOCKS_FROM * window), window, query.device)
     split = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
-    attended = [_attend_within(q, k, v, scale, window, bias) for q, k, v in zip(*split, strict=True)]
+    attended = [_attend_within(q, k, v, scale, window, mask) for q, k, v in zip(*split, strict=True)]
     return torch.cat(attended, dim=2)[0].transpose(0, 1)
+
+
+def _band(length: int, window: int, device: torch.device) -> torch.Tensor:
+    """Return whether a token sees another one, (1, 1, length, length)."""
+    positions = torch.arange(length, device=device)
+    return ((positions[:, None] - positions).abs() < window)[None, None]
 
 
 def _attend_within(
@@ -107,19 +117,21 @@ def _attend_within(
     value: torch.Tensor,
     scale: float | None,
     window: int | None,
-    bias: torch.Tensor | None,
+    mask: torch.Tensor | None,
 ) -> torch.Tensor:
     """Attend within one text, (1, heads, tokens, size)."""
     length, has_groups = query.shape[2], query.shape[1] != key.shape[1]
-    if window is not None and length > window:
-        return _attend_in_window(query, key, value, window, scale, has_groups)
-    mask = None if bias is None else bias[:, :, :length, :length]
+    if window is not None and length > _BLOCKS_FROM * window:
+        return _attend_in_blocks(query, key, value, window, scale, has_groups)
+    sees_all = mask is None or (window is not None and length <= window)
     return functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, scale=scale, enable_gqa=has_groups
-    )
+        query, key, value,
+        attn_mask=None if sees_all else mask[:, :, :length, :length],
+        scale=scale, enable_gqa=has_groups,
+    )  # fmt: skip
 
 
-def _attend_in_window(
+def _attend_in_blocks(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,

@@ -19,8 +19,8 @@ from bert_classifier.modeling.pooling import use_pooling
 
 CPU = torch.device("cpu")
 PAD = 1
-# ModernBERT's windows are 33 tokens wide on either side here, in blocks of 66.
-LENGTHS = np.array([3, 40, 7, 150, 1, 300, 32, 33, 34, 66, 67, 131])
+# ModernBERT's windows are 33 tokens wide on either side here, masked up to 132 tokens, then in blocks of 66.
+LENGTHS = np.array([3, 40, 7, 150, 1, 300, 32, 33, 34, 66, 132, 133, 131])
 KINDS: dict[str, list[dict[str, Any]]] = {
     "modernbert": [{"classifier_pooling": pooling} for pooling in ("cls", "mean")],
     "eurobert": [
