@@ -123,12 +123,11 @@ def _attend_within(
     length, has_groups = query.shape[2], query.shape[1] != key.shape[1]
     if window is not None and length > _BLOCKS_FROM * window:
         return _attend_in_blocks(query, key, value, window, scale, has_groups)
-    sees_all = mask is None or (window is not None and length <= window)
+    if mask is not None:
+        mask = None if window is not None and length <= window else mask[:, :, :length, :length]
     return functional.scaled_dot_product_attention(
-        query, key, value,
-        attn_mask=None if sees_all else mask[:, :, :length, :length],
-        scale=scale, enable_gqa=has_groups,
-    )  # fmt: skip
+        query, key, value, attn_mask=mask, scale=scale, enable_gqa=has_groups
+    )
 
 
 def _attend_in_blocks(

@@ -14,7 +14,7 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.modeling.packed_attention import attend_text_by_text
-from bert_classifier.modeling.packed_families import PACKED_FAMILIES, can_be_packed, first_position
+from bert_classifier.modeling.packed_families import PACKED_FAMILIES, can_be_packed, padding_position
 from bert_classifier.modeling.pooling import use_pooling
 
 CPU = torch.device("cpu")
@@ -133,8 +133,26 @@ def test_what_adds_to_the_scores_is_packed_on_cpus_only():
 
 def test_positions_begin_where_the_model_has_them():
     """Behind the padding token's where the embeddings count so, at 0 elsewhere and with rotary positions."""
-    found = {family: first_position(make_model(family)) for family in ("bert", "roberta", "mpnet", "gte")}
-    assert found == {"bert": 0, "roberta": PAD + 1, "mpnet": 2, "gte": 0}
+    found = {family: padding_position(make_model(family)) for family in ("bert", "roberta", "mpnet", "gte")}
+    assert found == {"bert": None, "roberta": PAD, "mpnet": 1, "gte": None}
+
+
+@pytest.mark.parametrize("family", ["roberta", "mpnet", "xlm-roberta", "bert", "modernbert"])
+def test_texts_that_spell_the_padding_token_count_as_in_transformers(family):
+    """There, such a token has padding's position, and the tokens behind it count on as if it were not there."""
+    model = make_model(family)
+    texts, rows = make_texts(), np.array([3, 1, 5])
+    for text, position in ((1, 5), (1, 6), (5, 0), (5, 299), (3, 77)):
+        texts.ids[texts.offsets[text] + position] = PAD
+    with torch.inference_mode():
+        ours = PackedForward(model, PAD, CPU, "fp32", attend_text_by_text)(texts, rows)
+        alone = [model(input_ids=ids_of(texts, row)).logits[0] for row in rows]
+    torch.testing.assert_close(ours.double(), torch.stack(alone), rtol=1e-6, atol=1e-6)
+
+
+def ids_of(texts: EncodedTexts, row: int) -> torch.Tensor:
+    """Return a text's ids, (1, tokens)."""
+    return torch.as_tensor(texts.ids[texts.offsets[row] : texts.offsets[row + 1]].astype(np.int64))[None]
 
 
 @pytest.mark.parametrize(
