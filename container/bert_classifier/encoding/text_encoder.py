@@ -143,6 +143,10 @@ class TextEncoder:
             self._keep_tails(texts, encoded, truncated)
         return self._framed(encoded, truncated)
 
+    def frame(self, texts: Sequence[list[int]]) -> EncodedTexts:
+        """Return texts given as token ids without special ones, whole or in windows, with special tokens."""
+        return self._framed(texts, np.array([len(ids) > self._room for ids in texts], dtype=bool))
+
     def cost_of(self, text: str) -> int:
         """Estimate the tokens of a text in all its windows, without tokenising it."""
         tokens = 2 + len(text) // 4

@@ -26,7 +26,9 @@ from bert_classifier.job.json_files import read_object
 _CONFIG = "config.json"
 _MODULES = "modules.json"  # of a sentence encoder, whose parts may lie in folders of their own
 _OPENED = {".json", ".txt", ".model"}  # by the libraries
-# Families whose positions begin after the padding id, by transformers' code.
+LIMIT = "max_position_embeddings"  # in config.json
+# Families whose positions begin after the padding id: a hint for what runs without torch. Before data are read, the
+# model itself says it (modeling.positions).
 _POSITIONS_BEHIND_PADDING = frozenset(
     {
         "camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta",
@@ -145,10 +147,10 @@ def check_length(positions: int | None, source: str, max_seq_length: int | None)
 
 def positions_of(config: Mapping[str, Any]) -> int | None:
     """Return the maximum tokens of a model's input, special ones included; None if its config.json sets no limit."""
-    positions = config.get("max_position_embeddings")
+    positions = config.get(LIMIT)
     if not isinstance(positions, int) or positions < 1:
         return None
     if config.get("model_type") not in _POSITIONS_BEHIND_PADDING:
         return positions
-    padding = config.get("pad_token_id")
+    padding = None if config["model_type"] == "mpnet" else config.get("pad_token_id")  # MPNet's is always 1
     return positions - (padding if isinstance(padding, int) else 1) - 1

@@ -42,7 +42,9 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int 
 
 
 def _is_encoder(config: Any) -> bool:
-    """Return whether a model is bidirectional and transformers has a classification head for it."""
+    """Return whether a model is bidirectional, of text alone, and transformers has a classification head for it."""
+    if hasattr(config, "vision_config"):
+        return False
     known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
 

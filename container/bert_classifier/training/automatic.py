@@ -9,7 +9,6 @@ from bert_classifier.encoding.length import automatic_length
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.automatic_lengths import LARGEST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.modeling.pooling import suits_mean_layer
 from bert_classifier.training.recipe import FEW_TEXTS
 
@@ -17,7 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 def settings_by_data(
-    config: TrainConfig, source: str, model_config: Any, tokenizer: Any, texts: Sequence[str]
+    config: TrainConfig,
+    source: str,
+    model_config: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    positions: int | None,
 ) -> dict[str, Any]:
     """Return the settings that `config` leaves to the data, with their values; log what was chosen and why.
 
@@ -27,10 +32,11 @@ def settings_by_data(
         source: folder or name of the encoder.
         model_config: the encoder's configuration.
         texts: of training, after the hold-out.
+        positions: the most tokens that the encoder takes; None = any.
     """
     chosen: dict[str, Any] = {}
     if config.max_seq_length is None:
-        chosen["max_seq_length"] = _length(config, model_config, tokenizer, texts)
+        chosen["max_seq_length"] = _length(config, positions, tokenizer, texts)
     # Of more texts, [CLS] learns what they are about, and an encoder without one more layer is cheaper.
     if len(texts) < FEW_TEXTS:
         chosen |= _start(config, source, model_config, len(texts))
@@ -61,8 +67,7 @@ def text_encoder(config: TrainConfig, tokenizer: Any) -> TextEncoder:
     return TextEncoder.from_settings(tokenizer.backend_tokenizer, tokenizer.pad_token_id, settings)
 
 
-def _length(config: TrainConfig, model_config: Any, tokenizer: Any, texts: Sequence[str]) -> int:
-    positions = positions_of(model_config.to_dict()) or LARGEST_AUTOMATIC_LENGTH
-    longest = min(positions, config.largest_seq_length)
+def _length(config: TrainConfig, positions: int | None, tokenizer: Any, texts: Sequence[str]) -> int:
+    longest = min(positions or LARGEST_AUTOMATIC_LENGTH, config.largest_seq_length)
     whole = dataclasses.replace(config, max_seq_length=longest, truncation="head")
     return automatic_length(text_encoder(whole, tokenizer), texts)

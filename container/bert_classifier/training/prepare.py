@@ -27,7 +27,6 @@ from bert_classifier.encoding.length import log_tokens
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
 from bert_classifier.job.terminal import has_bar
@@ -36,7 +35,7 @@ from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.automatic import settings_by_data, text_encoder
 from bert_classifier.training.batching import Split
-from bert_classifier.training.layer_depths import layer_depths
+from bert_classifier.training.encoder_check import check_encoder_for
 from bert_classifier.training.progress import TextProgress
 from bert_classifier.training.reading_progress import reading_progress
 from bert_classifier.training.signals import StopSignal
@@ -178,8 +177,7 @@ class _Preparation:
         self._folder = folder
         # Built only to report its errors before reading the data.
         model, self._tokenizer = build_model(config, environment, None)
-        if config.layer_decay < 1:
-            layer_depths(model)
+        self._positions = check_encoder_for(config, model, self._tokenizer, model_source(config, environment))
         self._draws_bar = has_bar()
         self._model_config = model.config
         self._head = loaded_head(model)
@@ -198,7 +196,9 @@ class _Preparation:
     def choose(self, texts: Sequence[str]) -> None:
         """Choose the settings that are left to the training texts, and make the encoder of texts."""
         source = model_source(self._config, self._environment)
-        self.automatic = settings_by_data(self._config, source, self._model_config, self._tokenizer, texts)
+        self.automatic = settings_by_data(
+            self._config, source, self._model_config, self._tokenizer, texts, positions=self._positions
+        )
         self._config = dataclasses.replace(self._config, **self.automatic)
         self._encoder = text_encoder(self._config, self._tokenizer)
 
@@ -242,7 +242,7 @@ class _Preparation:
             self._config,
             stats,
             data.labels,
-            longest=positions_of(self._model_config.to_dict()),
+            longest=self._positions,
             is_held_out=data.is_held_out,
             understood=understood,
         )

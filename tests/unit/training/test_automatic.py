@@ -33,7 +33,7 @@ def chosen(folder: Path, texts: list[str], **settings: Any) -> dict[str, Any]:
     """Return what is chosen for texts beside max_seq_length, whatever that is."""
     config = TrainConfig(**settings)
     model_config, tokenizer = AutoConfig.from_pretrained(folder), load_tokenizer(str(folder))
-    found = settings_by_data(config, str(folder), model_config, tokenizer, texts)
+    found = settings_by_data(config, str(folder), model_config, tokenizer, texts, positions=None)
     assert (found.pop("max_seq_length", None) is None) == (config.max_seq_length is not None)
     return found
 
@@ -76,7 +76,8 @@ def test_a_family_without_such_a_layer_keeps_its_first_token(tmp_path: Path) -> 
     """MPNet adds relative positions to its scores: its layers cannot begin as a mean."""
     folder = sentence_encoder(tmp_path)
     tokenizer, config = load_tokenizer(str(folder)), MPNetConfig()
-    assert settings_by_data(TrainConfig(max_seq_length=16), str(folder), config, tokenizer, [SHORT]) == {}
+    settings = TrainConfig(max_seq_length=16)
+    assert settings_by_data(settings, str(folder), config, tokenizer, [SHORT], positions=None) == {}
 
 
 @pytest.mark.parametrize(
@@ -130,16 +131,14 @@ def test_the_length_follows_from_the_training_texts(tmp_path: Path) -> None:
     """No more than the encoder's positions, nor the budget of a micro-batch."""
     folder = make_pretrained(tmp_path)
     config, tokenizer = AutoConfig.from_pretrained(folder), load_tokenizer(str(folder))
-    positions = config.max_position_embeddings
+    texts = ["a " * 3000] * 3
 
-    def length(**settings: Any) -> int:
-        texts = ["a " * 3000] * 3
-        found: int = settings_by_data(TrainConfig(**settings), str(folder), config, tokenizer, texts)[
-            "max_seq_length"
-        ]
-        return found
+    def length(positions: int | None, **settings: Any) -> Any:
+        found = settings_by_data(
+            TrainConfig(**settings), str(folder), config, tokenizer, texts, positions=positions
+        )
+        return found["max_seq_length"]
 
-    assert length() == min(512, positions)
-    assert length(max_tokens_per_micro_batch=300) == min(300, positions)
-    config.max_position_embeddings = 320
-    assert length(truncation="windows") == 320
+    assert length(None) == length(8192) == 512
+    assert length(512, max_tokens_per_micro_batch=300) == 300
+    assert length(320, truncation="windows") == 320

@@ -1,0 +1,41 @@
+"""What an encoder cannot do with a job's settings, told before data are read."""
+
+import logging
+from typing import Any
+
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.encoder_folder import check_length
+from bert_classifier.modeling.positions import positions_of_model
+from bert_classifier.training.layer_depths import layer_depths
+from bert_classifier.training.trial_pass import try_encoder
+
+logger = logging.getLogger(__name__)
+
+_POOR_WHEN_FROZEN = {"modernbert": "ModernBERT"}
+
+
+def check_encoder_for(config: TrainConfig, model: Any, tokenizer: Any, source: str) -> int | None:
+    """Try an encoder with the longest texts that the job permits; return the most tokens that it takes, None if any.
+
+    Args:
+        model: which is not trained afterwards.
+        source: the encoder's folder or name, for messages.
+    Raises:
+        UserError: when it cannot be trained, or not with these settings.
+    """
+    if config.layer_decay < 1:
+        layer_depths(model)
+    if config.freeze_encoder and (family := _POOR_WHEN_FROZEN.get(model.config.model_type)):
+        logger.warning(
+            "freeze_encoder=true with %s: unless it was trained further as a sentence encoder, what it says of a text"
+            " by itself separates classes worse than other encoders do; leave freeze_encoder out, or use a sentence"
+            " encoder", family,
+        )  # fmt: skip
+    positions = positions_of_model(model)
+    check_length(positions, source, config.max_seq_length)
+    wanted = min(config.largest_seq_length, positions or config.largest_seq_length)
+    longest = try_encoder(model, tokenizer, source, wanted)
+    if longest == wanted:
+        return positions
+    check_length(longest, source, config.max_seq_length)
+    return longest

@@ -1,0 +1,37 @@
+"""How many tokens each family takes, by its tables of positions, and the hint that stands for them without torch."""
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+)
+
+from bert_classifier.job.encoder_folder import positions_of
+from bert_classifier.modeling.positions import positions_of_model
+
+BOTH = [kind for kind in MODEL_FOR_MASKED_LM_MAPPING if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING]
+FAMILIES = sorted(
+    {kind.model_type for kind in BOTH if not kind().is_encoder_decoder and not hasattr(kind(), "vision_config")}
+)
+# Whose config.json sets no limit.
+UNLIMITED = {"funnel"}
+BEHIND_PADDING = {
+    "camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_hint_without_torch_is_what_the_model_says(family):
+    """The launcher and the first check of a job know a family's limit only by its name."""
+    settings = {"vocab_size": 100, "pad_token_id": 3} | ({} if family in UNLIMITED else {"num_hidden_layers": 1})
+    config = AutoConfig.for_model(family, **settings)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    found = positions_of_model(model)
+    assert found == positions_of(model.config.to_dict())
+    written = getattr(config, "max_position_embeddings", None)
+    assert (found is None) == (family in UNLIMITED) == (written is None)
+    assert found == (written - 4 if family in BEHIND_PADDING else written)
