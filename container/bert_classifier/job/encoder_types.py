@@ -9,14 +9,15 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 
 ENCODERS = "Use an encoder such as BERT, RoBERTa, DistilBERT or ELECTRA."
-# model_type of config.json: bidirectional, with a head for masked words (it reads text) and one for classes.
+# model_type of config.json: bidirectional, with a head for masked words (it reads text) and one for classes; without
+# those that read images too.
 ENCODER_TYPES = frozenset(
     {
         "albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
         "electra", "ernie", "esm", "esmc", "eurobert", "flaubert", "fnet", "funnel", "gte", "ibert",
         "jina_embeddings_v3", "layoutlm", "longformer", "luke", "megatron-bert", "mobilebert", "modernbert",
-        "modernvbert", "mpnet", "mra", "nomic_bert", "nystromformer", "perceiver", "reformer", "rembert", "roberta",
-        "roberta-prelayernorm", "roc_bert", "roformer", "squeezebert", "tapas", "ultrabert", "ultravbert", "xlm",
+        "mpnet", "mra", "nomic_bert", "nystromformer", "perceiver", "reformer", "rembert", "roberta",
+        "roberta-prelayernorm", "roc_bert", "roformer", "squeezebert", "tapas", "ultrabert", "xlm",
         "xlm-roberta", "xlm-roberta-xl", "xmod", "yoso",
     }
 )  # fmt: skip

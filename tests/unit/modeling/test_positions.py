@@ -3,22 +3,10 @@
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-)
-
 from bert_classifier.job.encoder_folder import positions_of
+from bert_classifier.job.encoder_types import ENCODER_TYPES
 from bert_classifier.modeling.positions import positions_of_model
 
-BOTH = [kind for kind in MODEL_FOR_MASKED_LM_MAPPING if kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING]
-FAMILIES = sorted(
-    {
-        kind.model_type
-        for kind in BOTH
-        if not kind().is_encoder_decoder and not hasattr(kind(), "vision_config")
-    }
-)
 # Whose config.json sets no limit.
 UNLIMITED = {"funnel"}
 BEHIND_PADDING = {
@@ -27,7 +15,7 @@ BEHIND_PADDING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", sorted(ENCODER_TYPES))
 def test_the_hint_without_torch_is_what_the_model_says(family):
     """The launcher and the first check of a job know a family's limit only by its name."""
     settings = {"vocab_size": 100, "pad_token_id": 3} | (
