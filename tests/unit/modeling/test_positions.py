@@ -3,6 +3,7 @@
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
+
 from bert_classifier.job.encoder_folder import positions_of
 from bert_classifier.job.encoder_types import ENCODER_TYPES
 from bert_classifier.modeling.positions import positions_of_model
