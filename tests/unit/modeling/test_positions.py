@@ -29,6 +29,8 @@ def test_the_hint_without_torch_is_what_the_model_says(family):
     assert found == positions_of(model.config.to_dict())
     written = getattr(config, "max_position_embeddings", None)
     assert (found is None) == (family in UNLIMITED) == (written is None)
+    if written is None:
+        return
     if family == "mpnet":  # whose padding id is 1 whatever its config.json says
         assert found == written - 2
     else:

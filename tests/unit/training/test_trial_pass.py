@@ -10,9 +10,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.positions import positions_of_model
 from bert_classifier.modeling.pretrained import freeze_encoder
-from bert_classifier.training import trial_pass
 from bert_classifier.training.encoder_check import check_encoder_for
 from bert_classifier.training.trial_pass import try_encoder
 from support.clear_text import assert_clear
@@ -84,7 +84,7 @@ def test_every_family_is_tried_at_its_full_length(tmp_path, family, caplog):
 def test_one_token_more_than_the_model_takes_is_refused(tmp_path, family):
     """By the model's own tables, in the words of the check without torch."""
     model, tokenizer = build(tmp_path, family)
-    most = positions_of_model(model)
+    most = positions_of_model(model) or 0
     with pytest.raises(
         UserError, match=f"={most + 1} is more than the {most} tokens that the/encoder"
     ) as caught:
@@ -171,7 +171,7 @@ def test_memory_that_runs_out_is_not_the_encoders_fault(tmp_path, monkeypatch):
     def fail(*_: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr(trial_pass.Forward, "__call__", fail)
+    monkeypatch.setattr(Forward, "__call__", fail)
     with pytest.raises(RuntimeError, match="can't allocate"):
         try_encoder(*build(tmp_path, "bert"), SOURCE, 64)
 
