@@ -31,9 +31,9 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
         UserError: when there is none, it has no padding token, or its files contradict each other.
     """
     check_known(source)
+    by_class, failure = _of_class(source, revision)
     files = TokenizerFiles(source, revision)
     own = files.tokenizer()
-    by_class, failure = _of_class(source, revision)
     if own is None and failure:
         raise cannot_load("tokenizer", source, failure) from failure
     tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)

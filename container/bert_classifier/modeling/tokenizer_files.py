@@ -35,7 +35,7 @@ class OwnTokenizer(NamedTuple):
 
 
 class TokenizerFiles:
-    """The files of a checkpoint, in a folder or on the model hub.
+    """The files of a checkpoint, in a folder or, once transformers has loaded it, in the hub's cache on this machine.
 
     Args:
         source: the folder or hub name.
@@ -159,15 +159,13 @@ class TokenizerFiles:
         return read_object(path, COPY_AGAIN) if path else {}
 
     def _path(self, name: str) -> Path | None:
-        """Return where a file of the checkpoint is, after downloading it if need be; None if it has no such file."""
-        if not self._is_there:
-            return None
+        """Return where a file of the checkpoint is; None if it has no such file."""
         if Path(self.source).is_dir():
             path = Path(self.source) / name
             return path if path.is_file() else None
         missing = dict.fromkeys((f"_raise_exceptions_for_{what}" for what in _MISSING), False)
         try:
-            found = cached_file(self.source, name, revision=self._revision, **missing)
+            found = cached_file(self.source, name, revision=self._revision, local_files_only=True, **missing)
         except OSError:  # not a name; who loads the tokenizer is told
             found = None
         return Path(found) if found else None

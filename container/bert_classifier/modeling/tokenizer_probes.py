@@ -61,9 +61,9 @@ class Difference(NamedTuple):
 def difference(ours: Tokenizer, theirs: Tokenizer) -> Difference | None:
     """Return how two tokenizers differ; None if they agree.
 
-    The texts are TEXTS, the added tokens within words and between them, and a sample of `ours`'s vocabulary.
+    The texts are TEXTS, the added tokens of both within words and between them, and a sample of `ours`'s vocabulary.
     """
-    texts = [*TEXTS, *_added_tokens(ours), *_vocabulary(ours)]
+    texts = list(dict.fromkeys((*TEXTS, *_added_tokens(ours), *_added_tokens(theirs), *_vocabulary(ours))))
     pairs = zip(ids_of(ours, texts), ids_of(theirs, texts), strict=True)
     differing = sum(first != second for first, second in pairs)
     return Difference(differing, len(texts)) if differing else None
