@@ -14,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 from tokenizers import Tokenizer
 
+from bert_classifier.errors import UserError
+
 # The hyperparameters for truncation; training.json has them under the same names.
 CUT_SETTINGS = ("max_seq_length", "truncation", "max_windows", "window_overlap")
 _CHARS_PER_TOKEN = 8  # first guess; English takes 4 to 5
@@ -239,7 +241,17 @@ def _is_safe_cut(text: str, cut: int) -> bool:
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Return the ids that the model expects before and after a text, such as [CLS] and [SEP]."""
-    encoded = tokenizer.encode("a", add_special_tokens=True)
-    inner = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
-    return encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]
+    """Return the ids that the model expects before and after a text, such as [CLS] and [SEP].
+
+    Raises:
+        UserError: when the tokenizer finds a token in no word of its vocabulary.
+    """
+    for text in itertools.chain(["a"], tokenizer.get_vocab()):  # some know no Latin letter, and drop it
+        encoded = tokenizer.encode(text, add_special_tokens=True)
+        inner = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
+        if inner:
+            return encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]
+    raise UserError(
+        "The tokenizer finds no token in any word of its own vocabulary.",
+        "Give the tokenizer that the model was trained with.",
+    )

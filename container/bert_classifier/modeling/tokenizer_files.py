@@ -45,11 +45,7 @@ class TokenizerFiles:
     def __init__(self, source: str, revision: str | None = None) -> None:
         self.source = source
         self._revision = revision
-        self._is_there = True
         self._model_config = self._object(_MODEL_CONFIG)
-        self._is_there = bool(
-            self._model_config
-        )  # otherwise each file would be waited for that the hub does not give
         self.settings = self._object(TOKENIZER_CONFIG)
 
     def tokenizer(self) -> OwnTokenizer | None:
