@@ -24,6 +24,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
+from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.pooling import needs_mean_layer, use_pooling
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
 from bert_classifier.modeling.tokenizer import load_tokenizer
@@ -119,8 +120,11 @@ def build_model(
         UserError: when they cannot be loaded or do not fit together.
     """
     source = model_source(config, environment)
-    tokenizer = load_tokenizer(source)
-    model = load_pretrained(source, labels, tokenizer, config.max_seq_length, keep_head=config.keep_head)
+    revision = pinned(source, config.revision)
+    tokenizer = load_tokenizer(source, revision)
+    model = load_pretrained(
+        source, labels, tokenizer, config.max_seq_length, keep_head=config.keep_head, revision=revision
+    )
     if config.keep_head == "true" and config.pooling == "mean" and needs_mean_layer(model):
         raise UserError(
             f"pooling=mean puts a layer below the head of {source}, which keep_head=true keeps as it is.",
@@ -137,7 +141,8 @@ def encoder_of(config: TrainConfig, environment: Environment, model: Any) -> dic
     is_channel = "model" in environment.channels
     if is_channel and config.model_name != TrainConfig.model_name:
         logger.warning("model_name=%s is not used: the job has a model channel", config.model_name)
-    return describe_encoder(model_source(config, environment), model, is_channel=is_channel)
+    source = model_source(config, environment)
+    return describe_encoder(source, model, is_channel=is_channel, revision=config.revision)
 
 
 def _optional(files: Mapping[str, Sequence[Path]], mapper: LabelMapperBase, name: str) -> Examples | None:

@@ -10,19 +10,23 @@ import transformers
 
 from bert_classifier.job.json_files import read_object
 from bert_classifier.modeling.heads import loaded_head
+from bert_classifier.modeling.hub import commit_of
 from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER, mean_layer_parameters
 
 # A hub name; anything else is a path on somebody's machine.
 _NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
 
 
-def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_channel: bool) -> dict[str, Any]:
+def describe_encoder(
+    source: str, model: transformers.PreTrainedModel, *, is_channel: bool, revision: str = ""
+) -> dict[str, Any]:
     """Describe a pretrained encoder in JSON values, None for what is unknown.
 
     Args:
         source: a folder, or a name on the model hub.
         model: the model loaded from it.
         is_channel: whether the folder is the job's model channel.
+        revision: branch, tag or commit of a name on the model hub; "" for its default branch.
     Returns:
         source: "model channel", "folder" or "model hub"; name: on the hub; name_in_config: the name in a
         folder's config.json, its own or its base model's; commit: of the hub; model_type; config_sha256 of the folder's
@@ -35,7 +39,7 @@ def describe_encoder(source: str, model: transformers.PreTrainedModel, *, is_cha
         "source": "model channel" if is_channel else "folder" if folder.is_dir() else "model hub",
         "name": None if folder.is_dir() else source,
         "name_in_config": None,
-        "commit": getattr(model.config, "_commit_hash", None),
+        "commit": commit_of(source, revision),
         "model_type": model.config.model_type,
         "config_sha256": None,
         "weight_bytes": None,

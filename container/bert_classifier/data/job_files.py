@@ -14,7 +14,7 @@ from bert_classifier.data.table import Table, open_table
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed, splits_warning
-from bert_classifier.job.encoder_folder import check_encoder, check_readable, encoder_source
+from bert_classifier.job.encoder_folder import check_encoder, check_readable, check_revision, encoder_source
 from bert_classifier.job.environment import Channel, Environment
 from bert_classifier.job.settings import shown
 
@@ -31,6 +31,7 @@ def check_files(config: TrainConfig, environment: Environment) -> None:
         PlatformError: for a channel or file that cannot be read.
     """
     check_encoder(model_source(config, environment), config.max_seq_length)
+    check_revision(config.revision, config.model_name, has_channel="model" in environment.channels)
     if config.cross_validation and "validation" in environment.channels:
         raise UserError(
             "cross_validation judges the training texts, but the job has a validation channel.",

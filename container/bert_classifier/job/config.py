@@ -37,16 +37,11 @@ RECORDED_STILL = {"compile": "false"}
 READER_SETTINGS = (
     "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
 )  # fmt: skip
+# Settings that did not exist in the first version.
 _LATER = (
-    *READER_SETTINGS,
-    "reproducible",
-    "page_examples",
-    "seeds",
-    "cross_validation",
-    "head_init",
-    "pooling",
-    "keep_head",
-)  # settings that did not exist in the first version
+    *READER_SETTINGS, "reproducible", "page_examples", "seeds", "cross_validation", "head_init", "pooling",
+    "keep_head", "revision",
+)  # fmt: skip
 
 
 # fmt: off
@@ -56,6 +51,8 @@ class TrainConfig:
 
     model_name: str = string(
         "bert-base-uncased", "Pretrained encoder on the model hub; not used when a `model` channel is given.")
+    revision: str = string(
+        "", "Branch, tag or commit of model_name on the model hub; default: its main branch.")
     max_seq_length: int | None = integer(
         None, 8, 8192,
         "Maximum tokens per text, or per window of it, [CLS] and [SEP] included; auto = what keeps 99 % of the "

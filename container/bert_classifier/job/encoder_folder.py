@@ -22,6 +22,7 @@ from bert_classifier.job.encoder_weights import (
     pointer_error,
 )
 from bert_classifier.job.json_files import read_object
+from bert_classifier.job.settings import shown
 
 _CONFIG = "config.json"
 _MODULES = "modules.json"  # of a sentence encoder, whose parts may lie in folders of their own
@@ -126,6 +127,16 @@ def _checkpoints_below(folder: Path) -> list[Path]:
         and (place / _CONFIG).is_file()
         and any((place / name).exists() for name in weights)
     ]
+
+
+def check_revision(revision: str, model_name: str, *, has_channel: bool) -> None:
+    """Refuse a revision of the model hub for an encoder that does not come from there."""
+    if revision and (has_channel or Path(model_name).is_dir()):
+        raise UserError(
+            f"revision={shown(revision)} is one of the model hub, but the encoder is a folder"
+            f"{' (the `model` channel)' if has_channel else ''}.",
+            "Leave one of the two out.",
+        )
 
 
 def check_readable(path: Path, remedy: str) -> None:

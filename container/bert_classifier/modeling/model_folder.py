@@ -16,7 +16,7 @@ from bert_classifier.job.encoder_folder import (
     positions_of,
 )
 from bert_classifier.job.encoder_types import no_encoder
-from bert_classifier.job.encoder_weights import COPY_AGAIN
+from bert_classifier.job.encoder_weights import CONVERT, COPY_AGAIN, WEIGHTS
 from bert_classifier.job.wording import first_line
 
 
@@ -49,12 +49,21 @@ def _is_encoder(config: Any) -> bool:
     return known and type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
 
 
-def cannot_load(what: str, source: str, error: Exception) -> UserError:
-    """Return the error for a `what` ("model" or "tokenizer") that transformers failed to load."""
+def cannot_load(what: str, source: str, error: Exception, revision: str | None = None) -> UserError:
+    """Return the error for a `what` ("model" or "tokenizer") that transformers failed to load.
+
+    Args:
+        revision: of a name on the model hub, as the job asked for it.
+    """
     if not Path(source).is_dir() and isinstance(error, OSError):
+        if f"file named {WEIGHTS}" in str(error):
+            return UserError(
+                f"{source} has no {WEIGHTS} on the model hub.", f"Download its folder. {CONVERT}"
+            )
+        at, setting = (f" at revision {revision}", " and revision") if revision else ("", "")
         return UserError(
-            f"There is no folder {source}, and the model hub gave no {what} of that name.",
-            "Check model_name, or give the job a `model` channel with the checkpoint: it needs no network.",
+            f"There is no folder {source}, and the model hub gave no {what} of that name{at}.",
+            f"Check model_name{setting}, or give the job a `model` channel with the checkpoint: it needs no network.",
         )
     kind = "damaged" if isinstance(error, SafetensorError) else "unusable"
     reason = first_line(error).rstrip(" .:")

@@ -18,13 +18,13 @@ CLASSIFIER_POOLING = (
 _IS_MEAN = "pooling_mode_mean_tokens"
 
 
-def is_mean_pooled(source: str) -> bool:
+def is_mean_pooled(source: str, revision: str | None = None) -> bool:
     """Return whether an encoder says that it is a sentence encoder, trained on the mean of its tokens.
 
     Args:
         source: a folder in transformers' layout, or a name on the model hub.
     """
-    settings = _pooling_settings(source)
+    settings = _pooling_settings(source, revision)
     others = (name for name, is_on in settings.items() if name.startswith("pooling_mode_") and is_on is True)
     return list(others) == [_IS_MEAN] or settings.get("pooling_mode") == "mean"
 
@@ -52,18 +52,18 @@ def needs_mean_layer(model: Any) -> bool:
     return not hasattr(model.config, CLASSIFIER_POOLING) and not getattr(model.config, HAS_MEAN_LAYER, False)
 
 
-def suits_mean_layer(source: str, config: Any) -> bool:
+def suits_mean_layer(source: str, config: Any, revision: str | None = None) -> bool:
     """Return whether an encoder is one whose mean of tokens says more than its [CLS], and can hand it to the head."""
-    return can_add_mean_layer(config.model_type) and is_mean_pooled(source)
+    return can_add_mean_layer(config.model_type) and is_mean_pooled(source, revision)
 
 
-def _pooling_settings(source: str) -> dict[str, Any]:
+def _pooling_settings(source: str, revision: str | None) -> dict[str, Any]:
     """Return what an encoder says of its pooling; empty if it says nothing.
 
     Raises:
         PlatformError: when the model hub does not tell: a guess would make another run of each attempt.
     """
-    path = _pooling_file(source)
+    path = _pooling_file(source, revision)
     try:
         settings = json.loads(path.read_text(encoding="utf-8")) if path else {}
     except ValueError:
@@ -71,11 +71,13 @@ def _pooling_settings(source: str) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _pooling_file(source: str) -> Path | None:
+def _pooling_file(source: str, revision: str | None) -> Path | None:
     if Path(source).is_dir():
         return pooling_file(Path(source))
     try:
-        path = cached_file(source, POOLING_FILE, _raise_exceptions_for_missing_entries=False)
+        path = cached_file(
+            source, POOLING_FILE, revision=revision, _raise_exceptions_for_missing_entries=False
+        )
     except OSError as error:
         if constants.HF_HUB_OFFLINE:
             return None

@@ -134,7 +134,7 @@ def load_model(
             output_loading_info=True,
         )
     except Exception as error:  # the library raises anything on a bad folder
-        raise cannot_load("model", source, error) from error
+        raise cannot_load("model", source, error, revision) from error
 
 
 def incomplete_keys(report: Mapping[str, Any]) -> list[str]:
@@ -156,7 +156,7 @@ def load_config(source: str, revision: str | None = None) -> Any:
     except UserError:
         raise
     except Exception as error:  # the library raises anything on a bad folder
-        raise cannot_load("model", source, error) from error
+        raise cannot_load("model", source, error, revision) from error
 
 
 def _at(revision: str | None) -> dict[str, str]:

@@ -35,7 +35,7 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
     files = TokenizerFiles(source, revision)
     own = files.tokenizer()
     if own is None and failure:
-        raise cannot_load("tokenizer", source, failure) from failure
+        raise cannot_load("tokenizer", source, failure, revision) from failure
     tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
     if tokenizer is None and own is None:
         raise UserError(

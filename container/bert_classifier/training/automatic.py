@@ -9,6 +9,7 @@ from bert_classifier.encoding.length import automatic_length
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.automatic_lengths import LARGEST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.pooling import suits_mean_layer
 from bert_classifier.training.recipe import FEW_TEXTS
 
@@ -48,7 +49,7 @@ def _start(config: TrainConfig, source: str, model_config: Any, num_texts: int) 
     if config.keep_head == "true":
         return {}  # it reads what it has read, and starts where it is
     chosen: dict[str, Any] = {}
-    if config.pooling == "auto" and suits_mean_layer(source, model_config):
+    if config.pooling == "auto" and suits_mean_layer(source, model_config, pinned(source, config.revision)):
         chosen["pooling"] = "mean"
     if config.head_init == "auto" and "mean" in (config.pooling, *chosen.values()):
         chosen["head_init"] = "logistic_regression"

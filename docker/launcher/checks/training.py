@@ -9,7 +9,7 @@ from typing import Any
 
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.encoder_folder import check_encoder
+from bert_classifier.job.encoder_folder import check_encoder, check_revision
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
 from launcher.aws.s3 import Location, prefix_of
@@ -148,6 +148,7 @@ def check_trainings(settings: TrainSettings, channels: Sequence[str]) -> Iterato
             "hyperparameters", "cross_validation judges the training texts, but the job has a validation channel",
             "Leave one of the two out.",
         )  # fmt: skip
+    check_revision(config.revision, config.model_name, has_channel="model" in channels)
     number = config.cross_validation + 1 if config.cross_validation else config.seeds
     if number > 1:
         yield ok(

@@ -28,7 +28,7 @@ EXAMPLES = {
     "text_column": "Review Text", "label_column": "2", "title_column": "title",
     "header": "false", "delimiter": ";", "encoding": "cp1252", "missing_labels": "drop",
     "page_examples": 6, "pooling": "mean", "seeds": 3, "cross_validation": 5, "head_init": "logistic_regression",
-    "keep_head": "false",
+    "keep_head": "false", "revision": "v1.5",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import READER_SETTINGS, TrainConfig
 from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.heads import loaded_head
+from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.pooling import CLASSIFIER_POOLING
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import depths_match_names
@@ -24,7 +25,7 @@ _LEFT_OUT = frozenset(
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
         "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation",
-        "pooling", "head_init", "keep_head", *READER_SETTINGS,
+        "pooling", "head_init", "keep_head", "revision", *READER_SETTINGS,
     }
 )  # fmt: skip
 
@@ -37,6 +38,7 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
         **_decay(trainer),
         **_arithmetic(trainer),
         **_start(trainer),
+        **_commit(trainer.config),
         "num_train_epochs": trainer.recipe.num_train_epochs,
         "learning_rate": trainer.recipe.learning_rate,
         "warmup_ratio": trainer.recipe.warmup_ratio,
@@ -107,6 +109,11 @@ def _head(trainer: Trainer) -> dict[str, Any]:
             digest.update(tensor_bytes(trainer.model.get_parameter(name).detach().cpu()))
         return {"loaded_head": digest.hexdigest()}
     return {}
+
+
+def _commit(config: TrainConfig) -> dict[str, Any]:
+    """Return a field for an encoder of a fixed revision: a branch that has moved is another one."""
+    return {"commit": pinned(config.model_name, config.revision)} if config.revision else {}
 
 
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:

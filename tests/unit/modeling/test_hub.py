@@ -1,0 +1,134 @@
+"""A revision of the model hub: every file comes from its commit, which is recorded. The hub is its cache, offline.
+
+Each test runs a process of its own, since the library reads the place of the cache once.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bert_classifier.data.job_files import check_files
+from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.environment import Environment
+from support.clear_text import assert_clear
+from support.encoders import make_encoder
+from support.source_tree import CONTAINER, ROOT
+
+OLD, NEW = "0" * 39 + "a", "0" * 39 + "b"
+
+ASK = """
+    import hashlib, json, logging, sys
+    from pathlib import Path
+
+    from bert_classifier.builder import build_model, encoder_of
+    from bert_classifier.errors import ContainerError
+    from bert_classifier.job.config import TrainConfig
+    from bert_classifier.job.environment import Environment
+    from bert_classifier.modeling.hub import pinned
+    from bert_classifier.modeling.pooling import is_mean_pooled
+    from bert_classifier.modeling.pretrained import quiet_transformers
+
+    quiet_transformers()
+    environment = Environment(Path("none"), {}, {})
+    found = {}
+    for revision in sys.argv[2:]:
+        config = TrainConfig(max_seq_length=32, model_name=sys.argv[1], revision=revision)
+        try:
+            model, tokenizer = build_model(config, environment, ["a", "b"])
+        except ContainerError as error:
+            found[revision] = {"error": str(error)}
+            continue
+        table = model.get_input_embeddings().weight.detach().numpy().tobytes()
+        found[revision] = {
+            "weights": hashlib.sha256(table).hexdigest(),
+            "words": len(tokenizer),
+            "is_mean": is_mean_pooled(sys.argv[1], pinned(sys.argv[1], revision)),
+            "encoder": encoder_of(config, environment, model),
+        }
+    print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache of the hub with two commits of one encoder: a tag has the old one, the main branch the new one."""
+    home = tmp_path_factory.mktemp("hub")
+    repository = home / "hub" / "models--some--tiny"
+    for seed, commit in enumerate((OLD, NEW)):
+        make_encoder(repository / "snapshots" / commit, "bert", seed=seed)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(NEW)
+    (repository / "refs" / "v1").write_text(OLD)
+    pooling = repository / "snapshots" / OLD / "1_Pooling"
+    pooling.mkdir()
+    (pooling / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    pickled = home / "hub" / "models--some--pickle"
+    folder = pickled / "snapshots" / OLD
+    shutil.copytree(repository / "snapshots" / OLD, folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    (pickled / "refs").mkdir()
+    (pickled / "refs" / "main").write_text(OLD)
+    for name in ("model.safetensors", "model.safetensors.index.json"):  # the hub has said that there is none
+        (pickled / ".no_exist" / OLD).mkdir(parents=True, exist_ok=True)
+        (pickled / ".no_exist" / OLD / name).touch()
+    return home
+
+
+def ask(cache: Path, name: str, *revisions: str) -> dict[str, dict[str, Any]]:
+    """Build a job's model at each revision."""
+    places = {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1", "PYTHONPATH": f"{CONTAINER}:{ROOT / 'tests'}"}
+    command = [sys.executable, "-c", textwrap.dedent(ASK), name, *revisions]
+    environ = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**environ, **places})
+    assert result.returncode == 0, result.stderr
+    found: dict[str, dict[str, Any]] = json.loads(result.stdout.strip().splitlines()[-1])
+    return found
+
+
+def test_all_files_come_from_the_revision(cache: Path) -> None:
+    """Weights, tokenizer and pooling of a tag or commit, and the commit is recorded; the default is the main branch."""
+    found = ask(cache, "some/tiny", "v1", OLD, NEW, "main", "", "v2")
+    for same in ((OLD, "v1"), (NEW, "main"), (NEW, "")):
+        assert found[same[0]] == found[same[1]]
+    assert found[OLD]["weights"] != found[NEW]["weights"]
+    assert (found["v1"]["is_mean"], found["main"]["is_mean"]) == (True, False)
+    assert found["v1"]["encoder"]["commit"] == OLD
+    assert found[""]["encoder"]["commit"] == NEW
+    error = found["v2"]["error"]
+    assert (
+        "the model hub gave no tokenizer of that name at revision v2. Check model_name and revision" in error
+    )
+
+
+def test_pickled_weights_on_the_hub_are_told_apart_from_no_model(cache: Path) -> None:
+    """With the way to use them."""
+    error = ask(cache, "some/pickle", "main")["main"]["error"]
+    assert error.startswith("some/pickle has no model.safetensors on the model hub. Download its folder. ")
+    assert "make convert-model" in error
+
+
+def test_a_folder_has_no_revision(ml_root: Path) -> None:
+    """Neither the model channel nor a folder that model_name names."""
+    environment = Environment.read(ml_root, {})
+    with pytest.raises(
+        UserError, match=r"revision='v1' is one of the model hub.*\(the `model` channel\)"
+    ) as caught:
+        check_files(TrainConfig(max_seq_length=64, revision="v1"), environment)
+    assert_clear(caught.value)
+    folder = str(environment.channels["model"].path)
+    without = {name: channel for name, channel in environment.channels.items() if name != "model"}
+    environment = dataclasses.replace(environment, channels=without)
+    with pytest.raises(
+        UserError, match="revision='v1' is one of the model hub, but the encoder is a folder"
+    ) as caught:
+        check_files(TrainConfig(max_seq_length=64, revision="v1", model_name=folder), environment)
+    assert_clear(caught.value)
