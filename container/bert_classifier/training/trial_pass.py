@@ -23,7 +23,6 @@ from bert_classifier.training.fewer_layers import LEAST_LAYERS, affordable_layer
 logger = logging.getLogger(__name__)
 
 _SHORT, _MIDDLE, _LONG = 0, 5, 24  # tokens of the batch, beside the special ones
-_ROUNDING = 1e-3  # of logits, relative: a batch is summed in another order than a text alone
 
 
 def try_encoder(model: Any, tokenizer: Any, source: str, length: int) -> int:
@@ -138,7 +137,6 @@ class _Trial:
         alone = torch.cat([self._logits(texts, [index]) for index in range(len(texts))])
         self._check_chance(alone[-1:], self._logits(texts, [len(texts) - 1]))
         self._check_words(alone[-1:], self._logits(self._texts(longest, _LONG, first=len(self._words) // 2)))
-        self._check_padding(texts, alone)
         self._train(texts)
 
     def _check_chance(self, once: torch.Tensor, again: torch.Tensor) -> None:
@@ -168,27 +166,6 @@ class _Trial:
             f" from {was} to {became} for good.",
             f'Set "{attribute}": "{became}" in its config.json.' if is_setting else ENCODERS,
         )
-
-    def _check_padding(self, texts: EncodedTexts, alone: torch.Tensor) -> None:
-        """Refuse an encoder that takes padding for text; warn of one on which it has some influence."""
-        together = self._logits(texts)
-        difference = float(((together - alone).norm(dim=1) / alone.norm(dim=1)).max())
-        if difference <= _ROUNDING:
-            return
-        if self._ignores_mask(texts, together):
-            raise UserError(
-                f"{self._name} takes padding for text: its answer would depend on the texts of the same batch.",
-                ENCODERS,
-            )
-        logger.warning(
-            "%s does not ignore padding as it should: the logits of short texts change by up to %.0f %% beside longer"
-            " ones, so a prediction depends on the texts that are classified with it. %s", self._name, 100 * difference,
-            ENCODERS,
-        )  # fmt: skip
-
-    def _ignores_mask(self, texts: EncodedTexts, together: torch.Tensor) -> bool:
-        inputs = {**self._forward.inputs(texts, np.arange(len(texts))), "attention_mask": None}
-        return torch.equal(_without_gradient(lambda: self._forward.compute(inputs)), together)
 
     def _logits(self, texts: EncodedTexts, windows: list[int] | None = None) -> torch.Tensor:
         """Return the logits of all or some texts, as they are predicted."""
