@@ -33,6 +33,8 @@ def save_tokenizer(
         OSError: when a file cannot be written.
     """
     tokenizer.save_pretrained(folder)
+    if type(tokenizer) is transformers.PreTrainedTokenizerFast:  # which transformers 5 calls otherwise
+        _change(folder, tokenizer_class=_AS_IN_FILE)
     known = inspect.signature(type(model).forward).parameters
     _change(
         folder,

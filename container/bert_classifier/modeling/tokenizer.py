@@ -75,25 +75,23 @@ def _as_in_file(
     failure: Exception | None,
 ) -> transformers.PreTrainedTokenizerFast | None:
     """Return transformers' tokenizer if it agrees with the file's own, else the latter; None without padding token."""
-    by_file = files.with_roles(own, by_class)
-    if by_file is None:
+    roles = files.add_roles(own, by_class)
+    if roles is None:
         return None
     used = f"tokenizer: {files.source}/{own.file} is used as it stands"
     if own.file != TOKENIZER_FILE:
         _say(f"tokenizer: converted {files.source}/{own.file} as transformers' {files.class_name} has it")
     elif by_class is None:
         reason = f": {first_line(failure)}" if failure else ""
-        _say(
-            f"tokenizer: {own.file} is used as it stands, since transformers makes no fast tokenizer{reason}"
-        )
-    elif found := difference(by_file.backend_tokenizer, by_class.backend_tokenizer):
+        _say(f"{used}, since transformers makes no fast tokenizer of the folder{reason}")
+    elif found := difference(own.tokenizer, by_class.backend_tokenizer):
         _say(
             f"{used}, since {type(by_class).__name__}, which transformers would make of it, reads {found.differing} of"
             f" {found.compared} probe texts otherwise"
         )
     elif by_class.pad_token_id is not None:
         return by_class
-    return by_file
+    return files.fast_tokenizer(own, roles)
 
 
 def _compare_padding(files: TokenizerFiles, tokenizer: transformers.PreTrainedTokenizerFast) -> None:

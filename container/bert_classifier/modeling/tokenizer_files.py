@@ -52,43 +52,49 @@ class TokenizerFiles:
         """Return the checkpoint's own tokenizer; None if it has only a vocabulary, or nothing.
 
         Raises:
-            UserError: when the file cannot be used.
+            UserError: when the file cannot be used, or another contradicts it.
         """
         if path := self._path(TOKENIZER_FILE):
             try:
-                return OwnTokenizer(Tokenizer.from_file(str(path)), TOKENIZER_FILE)
+                own = OwnTokenizer(Tokenizer.from_file(str(path)), TOKENIZER_FILE)
             except Exception as error:  # the library raises nothing more specific
                 raise cannot_load("tokenizer", self.source, error) from error
-        if any(self._path(name) for name in _VOCABULARIES):
+        elif any(self._path(name) for name in _VOCABULARIES):
             return None
-        path = next((found for name in SENTENCEPIECE_FILES if (found := self._path(name))), None)
-        return OwnTokenizer(self._converted(path), path.name) if path else None
+        elif path := next((found for name in SENTENCEPIECE_FILES if (found := self._path(name))), None):
+            own = OwnTokenizer(self._converted(path), path.name)
+        else:
+            return None
+        self._add_tokens(own.tokenizer)
+        return own
 
-    def with_roles(
+    def add_roles(
         self, own: OwnTokenizer, by_class: transformers.PreTrainedTokenizerBase | None
-    ) -> PreTrainedTokenizerFast | None:
-        """Return a tokenizer with its special and added tokens; None if none is for padding.
+    ) -> dict[str, str] | None:
+        """Make the checkpoint's special tokens those of its own tokenizer; return them by role, None without padding.
 
         Args:
             by_class: transformers' tokenizer of the same checkpoint; its roles count where no file names a token for
                 them and the checkpoint's own has the token.
-        Raises:
-            UserError: when the files contradict each other.
         """
-        tokenizer = Tokenizer.from_str(own.tokenizer.to_str())
-        self._add_tokens(tokenizer)
         usual = by_class.special_tokens_map if by_class is not None else {}
         if own.file != TOKENIZER_FILE:
             usual = roles_of(self.class_name)
-        roles = {**_usable(usual, tokenizer), **self._named_roles()}
-        roles.setdefault("unk_token", getattr(tokenizer.model, "unk_token", None))
-        roles.setdefault("pad_token", self._padding(tokenizer))
-        if roles["pad_token"] is None:
-            return None
+        added = {token.content for token in own.tokenizer.get_added_tokens_decoder().values()}
+        roles = {role: str(usual[role]) for role in _ROLES if str(usual.get(role)) in added}
+        roles |= self._named_roles()
+        guessed = {
+            "unk_token": getattr(own.tokenizer.model, "unk_token", None),
+            "pad_token": self._padding(own.tokenizer),
+        }
+        roles = {**{role: token for role, token in guessed.items() if token}, **roles}
+        own.tokenizer.add_special_tokens([token for token in roles.values() if token not in added])
+        return roles if "pad_token" in roles else None
+
+    def fast_tokenizer(self, own: OwnTokenizer, roles: Mapping[str, str]) -> PreTrainedTokenizerFast:
+        """Return the checkpoint's own tokenizer as an object of transformers."""
         more = {name: self.settings[name] for name in ("model_max_length",) if name in self.settings}
-        return PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer, **{role: token for role, token in roles.items() if token}, **more
-        )
+        return PreTrainedTokenizerFast(tokenizer_object=own.tokenizer, **roles, **more)
 
     @property
     def padding_of_model(self) -> int | None:
@@ -138,10 +144,9 @@ class TokenizerFiles:
             stated = {
                 index: {"content": token, "special": token in special} for token, index in plain.items()
             }
-        known = tokenizer.get_vocab()
         for index, fields in sorted(stated.items()):
             content = _content(fields)
-            if content not in known:
+            if tokenizer.token_to_id(content) is None:
                 tokenizer.add_tokens([_added(fields)])
             if tokenizer.token_to_id(content) != index:
                 raise UserError(
@@ -165,12 +170,6 @@ class TokenizerFiles:
         except OSError:  # not a name; who loads the tokenizer is told
             found = None
         return Path(found) if found else None
-
-
-def _usable(roles: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
-    """Return the roles whose tokens a tokenizer has as added tokens."""
-    added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-    return {role: str(roles[role]) for role in _ROLES if str(roles.get(role)) in added}
 
 
 def _content(token: Any) -> str:

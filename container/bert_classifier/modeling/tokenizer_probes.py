@@ -96,8 +96,7 @@ def _with_token(token: Any) -> Iterator[str]:
 
 def _vocabulary(tokenizer: Tokenizer) -> Iterator[str]:
     """Yield texts of words from the vocabulary."""
-    tokens = sorted(tokenizer.get_vocab(with_added_tokens=False).items(), key=lambda item: item[1])
-    step = max(1, len(tokens) // _VOCABULARY_WORDS)
-    words = [token.translate(_MARKS) for token, _ in tokens[::step]]
+    ids = range(0, tokenizer.get_vocab_size(), max(1, tokenizer.get_vocab_size() // _VOCABULARY_WORDS))
+    words = [(tokenizer.id_to_token(index) or "").translate(_MARKS) for index in ids]
     for start in range(0, len(words), _WORDS_PER_TEXT):
         yield " ".join(words[start : start + _WORDS_PER_TEXT])

@@ -97,6 +97,8 @@ def test_wrong_class_does_not_reach_the_artifact(tmp_path, model_type):
     assert [own.encode(text).ids for text in TEXTS[:2]] == ids[:2]
     plain = AutoTokenizer.from_pretrained(tmp_path / "model")
     assert [plain(text, truncation=True)["input_ids"] for text in TEXTS] == ids
+    saved = json.loads((tmp_path / "model" / "tokenizer_config.json").read_text())
+    assert saved["tokenizer_class"] == "PreTrainedTokenizerFast"  # the name that transformers 4 knows too
 
 
 def test_artifact_trains_again(tmp_path):
