@@ -11,18 +11,12 @@ from transformers.models.auto.modeling_auto import (
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import (
-    check_folder,
     check_length,
     positions_of,
 )
 from bert_classifier.job.encoder_types import no_encoder
 from bert_classifier.job.encoder_weights import CONVERT, COPY_AGAIN, WEIGHTS
 from bert_classifier.job.wording import first_line
-
-
-def check_known(source: str) -> None:
-    """Refuse a folder that is not a checkpoint of a known family; raises as check_folder does."""
-    check_folder(source)
 
 
 def check_config(config: Any, source: str, highest_id: int, max_seq_length: int | None) -> None:

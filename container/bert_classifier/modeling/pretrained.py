@@ -1,8 +1,5 @@
 """Load a pretrained encoder with a new classification head, without unpickling or running a checkpoint's code."""
 
-import functools
-import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +11,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.modeling.heads import labels_of, use_head
 from bert_classifier.modeling.model_folder import cannot_load, check_config
-
-logger = logging.getLogger(__name__)
+from bert_classifier.modeling.own_code import check_native
 
 # Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
@@ -23,11 +19,6 @@ _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 HEAD_PARTS = ("pooler",)
 
 
-# Of what checkpoints hold beside an encoder: heads for other tasks, and tables that are computed anew.
-_NOT_OF_ENCODER = re.compile(
-    r"^(cls|lm_head|mlm\w*|predictions|generator\w*|discriminator\w*|classifier|score|head|decoder|qa_outputs|vocab_\w+)\."
-    r"|pooler|position_ids|inv_freq|^(lm_head|decoder)$"
-)
 _ANY_LABELS = ("any", "other")
 
 
@@ -74,7 +65,7 @@ def load_pretrained(
     model, report = load_model(source, config, revision)
     _check_encoder(model, report, source)
     if has_code:
-        _check_native(model, report, source)
+        check_native(model, report, source)
     use_head(model, source, old_labels, report, labels, keep_head)
     return model
 
@@ -89,27 +80,6 @@ def _check_encoder(model: transformers.PreTrainedModel, report: Mapping[str, Any
             f" another shape, such as {gaps[0]}.",
             "Give a complete checkpoint of the model that config.json describes.",
         )
-
-
-def _check_native(model: transformers.PreTrainedModel, report: Mapping[str, Any], source: str) -> None:
-    """Refuse a checkpoint with code of its own if transformers' class leaves out tensors of it; log it otherwise."""
-    left = sorted(key for key in report.get("unexpected_keys", ()) if not _NOT_OF_ENCODER.search(key))
-    if left:
-        raise UserError(
-            f"{source} is made for code of its own (auto_map), which is never run, and transformers' class for the type"
-            f" {model.config.model_type} does not use {len(left)} of its tensors, such as {left[0]}.",
-            "Give a checkpoint of that type that transformers itself has written, or another encoder.",
-        )
-    _say(
-        f"{source} comes with code of its own (auto_map), which is not run: its weights fit transformers'"
-        f" {type(model).__name__}"
-    )
-
-
-@functools.cache
-def _say(message: str) -> None:
-    """Log something once: a job loads its encoder several times."""
-    logger.info(message)
 
 
 def load_model(

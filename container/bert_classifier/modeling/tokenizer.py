@@ -12,8 +12,9 @@ import transformers
 from transformers import AutoTokenizer
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_folder import check_folder
 from bert_classifier.job.wording import first_line
-from bert_classifier.modeling.model_folder import cannot_load, check_known
+from bert_classifier.modeling.model_folder import cannot_load
 from bert_classifier.modeling.tokenizer_files import (
     TOKENIZER_FILE,
     OwnTokenizer,
@@ -30,7 +31,7 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
     Raises:
         UserError: when there is none, it has no padding token, or its files contradict each other.
     """
-    check_known(source)
+    check_folder(source)
     by_class, failure = _of_class(source, revision)
     files = TokenizerFiles(source, revision)
     own = files.tokenizer()

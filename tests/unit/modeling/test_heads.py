@@ -1,7 +1,6 @@
 """A checkpoint that is a classifier already: its head is kept by the names of its classes, or begins anew."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -153,37 +152,6 @@ def test_an_encoder_alone_is_loaded_as_ever(tmp_path: Path, family: str) -> None
     assert torch.equal(after, torch.get_rng_state())
     ours = model.state_dict()
     assert all(torch.equal(ours[name], tensor) for name, tensor in plain.state_dict().items())
-
-
-def test_code_of_its_own_is_not_run_and_not_needed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where transformers has the type and uses all tensors, the log says so; the artifact will not ask for code."""
-    folder = make_encoder(tmp_path / "model", "bert")
-    config = json.loads((folder / "config.json").read_text())
-    code = {"AutoConfig": "own.Config", "AutoModelForSequenceClassification": "own.Model"}
-    (folder / "config.json").write_text(json.dumps({**config, "auto_map": code}))
-    (folder / "own.py").write_text("raise SystemExit('run')\n")
-    with caplog.at_level(logging.INFO):
-        model = load(folder, ("a", "b"))
-    assert type(model).__name__ == "BertForSequenceClassification"
-    assert "which is not run: its weights fit transformers' BertForSequenceClassification" in caplog.text
-    assert not hasattr(model.config, "auto_map")
-
-
-def test_code_that_would_compute_something_else_is_missed(tmp_path: Path) -> None:
-    """Tensors that transformers' class has no place for are named."""
-    from safetensors.torch import save_file
-
-    folder = make_encoder(tmp_path / "model", "bert")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "own.Model"}}))
-    weights = load_file(folder / "model.safetensors")
-    weights["bert.encoder.layer.0.mlp.gate.weight"] = torch.ones(2, 2)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(
-        UserError, match=r"does not use 1 of its tensors, such as bert\.encoder\.layer\.0"
-    ) as caught:
-        load(folder, ("a", "b"))
-    assert_clear(caught.value)
 
 
 def test_settings_that_contradict_a_kept_head() -> None:
