@@ -17,6 +17,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CUTS = ("slow_head", "slow_answer", "bug")  # reasons for closing a connection midway
 STAGES = ("queue", "tokenise", "model", "encode")
+OUTCOMES = ("classified", "abstained", "refused", "failed")  # of records
 OTHER = "other"
 ROUTES = ("/invocations", "/ping", "/metrics", "/execution-parameters", "/", "/model", OTHER)
 STATUSES = ("2xx", "4xx", "429", "5xx")
@@ -73,13 +74,14 @@ class Metrics:
             (self._cut, CUTS),
             (self._refusals, CODES),
             (self._parser_refusals, refusals.CODES),
-            (self._seconds, STAGES),
-            (self._records, ("classified", "abstained", "refused", "failed")),
             (self._tokens, ("text", "padding")),
         ):
             for label in labels:
                 counter.labels(label)
-        self._requests_of: dict[int, Counter] = {}  # labels() takes longer than all else here
+        # labels() takes longer than all else here.
+        self._requests_of: dict[int, Counter] = {}
+        self._stage_of = {stage: self._seconds.labels(stage) for stage in STAGES}
+        self._outcome_of = {outcome: self._records.labels(outcome) for outcome in OUTCOMES}
         self._seconds_of = {
             (route, status): self._request_seconds.labels(route, status)
             for route in ROUTES[:2]  # the others appear when they are asked for
@@ -98,7 +100,7 @@ class Metrics:
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         """Record the duration of one of STAGES."""
-        self._seconds.labels(stage).observe(seconds)
+        self._stage_of[stage].observe(seconds)
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Record how long an answer took; a route that is none of ROUTES counts as other."""
@@ -129,7 +131,8 @@ class Metrics:
 
     def note_records(self, outcome: str, count: int) -> None:
         """Count records by outcome: classified, abstained, refused (invalid) or failed (in the model)."""
-        self._records.labels(outcome).inc(count)
+        if count:
+            self._outcome_of[outcome].inc(count)
 
     def note_cut(self, reason: str) -> None:
         """Count a connection that was closed for one of CUTS."""

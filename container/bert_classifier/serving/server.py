@@ -160,6 +160,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             logger.critical("thread %s\n%s", names.get(ident, ident), stack)
         self.abandon()
         time.sleep(LAST_ANSWERS_S)
+        access_log.flush()
         logging.shutdown()
         os._exit(REPLACE_ME)
 
@@ -262,6 +263,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         if os.getpid() == worker.pid and worker.booted:
             ignore_stop_signals()
             self._service.close(timeout=CLOSE_TIMEOUT_S)
+            access_log.flush()
             logging.shutdown()
             os._exit(0)
 

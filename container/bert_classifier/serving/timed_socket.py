@@ -1,8 +1,10 @@
 """A client's socket on which every wait ends, however slowly data trickles in."""
 
+import contextlib
 import errno
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 BODY_S = 5.0  # for a body, plus one second per megabyte of it
@@ -19,22 +21,33 @@ class TooSlowError(ConnectionResetError):
 
 
 class TimedSocket(socket.socket):
-    """A socket with a deadline for reading.
+    """A socket with a deadline for reading, which never blocks: only what has to wait pays for waiting.
 
     Attributes:
         read_until: on time.monotonic's clock.
         owes_continue: whether the client waits for "100 Continue" before it sends the body; recv says it.
+        holds_head: whether the next piece to write is an answer's head, which leaves together with the piece after it.
         request_began: when the first byte of the request came, on time.monotonic's clock.
     """
 
     read_until = 0.0
     owes_continue = False
+    holds_head = False
     request_began = 0.0
+    _held = b""
 
     @classmethod
     def adopt(cls, other: socket.socket) -> Self:
         """Take over the connection of another socket object."""
-        return cls(other.family, other.type, other.proto, fileno=other.detach())
+        adopted = cls(other.family, other.type, other.proto, fileno=other.detach())
+        super(TimedSocket, adopted).settimeout(0.0)
+        return adopted
+
+    def setblocking(self, _flag: bool, /) -> None:
+        """Leave it as it is: each wait has its own end here."""
+
+    def settimeout(self, _value: float | None, /) -> None:
+        """Leave it as it is."""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Read, waiting until read_until at most.
@@ -47,22 +60,45 @@ class TimedSocket(socket.socket):
             raise TooSlowError
         if self.owes_continue:
             self.owes_continue = False
-            self.sendall(_CONTINUE)
-        self.settimeout(left)
-        try:
+            self._write(_CONTINUE)
+        with contextlib.suppress(BlockingIOError):
             return super().recv(size, flags)
-        except TimeoutError as error:
-            raise TooSlowError from error
+        with self._waiting(left):
+            return super().recv(size, flags)
 
     def recv_now(self, size: int) -> bytes:
         """Read what has arrived; raise BlockingIOError if nothing has."""
-        self.setblocking(False)
         return super().recv(size)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Write all, or raise TooSlowError if the client does not read it in time."""
-        self.settimeout(ANSWER_S + len(data) / BYTES_PER_S)
+        if self.holds_head:
+            self.holds_head, self._held = False, data
+        else:
+            held, self._held = self._held, b""
+            self._write(held + data)
+
+    def write_held(self) -> None:
+        """Write the head of an answer without a body."""
+        if self._held:
+            self.sendall(b"")
+
+    def _write(self, data: bytes) -> None:
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            sent = super().send(data)
+        if sent < len(data):
+            with self._waiting(ANSWER_S + len(data) / BYTES_PER_S):
+                super().sendall(memoryview(data)[sent:])
+
+    @contextlib.contextmanager
+    def _waiting(self, seconds: float) -> Iterator[None]:
+        """Let calls wait, and raise TooSlowError when that is over."""
+        super().settimeout(seconds)
         try:
-            super().sendall(data, flags)
+            yield
         except TimeoutError as error:
             raise TooSlowError from error
+        finally:
+            if self.fileno() >= 0:
+                super().settimeout(0.0)

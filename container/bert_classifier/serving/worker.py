@@ -43,6 +43,7 @@ _QUIET_S = 0.5  # without a new request, after which the port is closed earlier
 _SWEEP_S = 0.2  # from refusing new connections to closing the port
 _LINGER_S = 2.0  # for the client to close its side after the last answer
 _TURN_S = 1.0
+_TEND_S = 0.25  # between looks at what has waited too long
 _ACCEPTS_PER_TURN = 64
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -58,7 +59,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._lingering: dict[Connection, None] = {}  # answered, until the client closes
         self._stopped_at: float | None = None
         self._last_arrival = 0.0
-        self._supervised_at = 0.0
+        self._tended_at = 0.0
 
     def handle_exit(self, _signal: int, _frame: Any) -> None:
         """Begin to stop."""
@@ -80,10 +81,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self.method_queue.close()
 
     def _turn(self, longest: float) -> None:
-        """Tell the parent that this process is alive, and handle what happens within `longest` seconds."""
-        self.notify()
+        """Handle what happens within `longest` seconds."""
         self.wait_for_and_dispatch_events(timeout=longest)
-        now = time.monotonic()
+        if time.monotonic() >= self._tended_at + _TEND_S:
+            self._tend()
+
+    def _tend(self) -> None:
+        """Tell the parent that this process is alive, and give up what has waited too long."""
+        self._tended_at = now = time.monotonic()
+        self.notify()
         for connection in [c for c in self._waiting if c.until <= now]:
             if not connection.is_idle:
                 self.app.note_cut("slow_head")
@@ -92,9 +98,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             self._drop(connection, self._waiting)
         for connection in [c for c in self._lingering if c.until <= now]:
             self._drop(connection, self._lingering)
-        if now >= self._supervised_at + _TURN_S:
-            self._supervised_at = now
-            self.app.supervise()
+        self.app.supervise()
 
     # Stopping
 
@@ -161,15 +165,23 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
                 if error.errno in _OUT_OF_RESOURCES and not self._give_one_up():
                     time.sleep(0.02)  # as the listener wakes the loop again at once
                 return
-            self.nr_conns += 1
             self._last_arrival = time.monotonic()
+            self.nr_conns += 1
             self._await_request(Connection(self.cfg, client, address, listener.getsockname()), KEEPALIVE_S)
 
     def _await_request(self, connection: Connection, seconds: float) -> None:
+        """Read a request's head, and wait for what has not come yet."""
         connection.wait_until(time.monotonic() + seconds)
-        self._waiting[connection] = None
-        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
-        self._read(connection, connection.sock)
+        try:
+            is_whole = connection.read_head()
+        except OSError:
+            self._close(connection)
+            return
+        if is_whole:
+            self._submit(connection)
+        else:
+            self._waiting[connection] = None
+            self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._read, connection))
 
     def _read(self, connection: Connection, _sock: Any) -> None:
         """Read on a request's head, and hand the connection to a thread when the head is whole."""
@@ -181,20 +193,24 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             self._drop(connection, self._waiting)
             return
         if is_whole:
-            self._last_arrival = time.monotonic()
             self._forget(connection, self._waiting)
-            connection.hand_over()
-            self.enqueue_req(connection)
+            self._submit(connection)
+
+    def _submit(self, connection: Connection) -> None:
+        self._last_arrival = time.monotonic()
+        connection.hand_over()
+        self.enqueue_req(connection)
 
     def _linger(self, connection: Connection) -> None:
         """Close a connection after the client has received the response, without blocking."""
-        connection.until = time.monotonic() + _LINGER_S
-        self._lingering[connection] = None
-        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._discard, connection))
         try:
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop(connection, self._lingering)
+            self._close(connection)
+            return
+        connection.until = time.monotonic() + _LINGER_S
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._discard, connection))
+        self._lingering[connection] = None
 
     def _discard(self, connection: Connection, _sock: Any) -> None:
         if connection not in self._lingering:
@@ -210,6 +226,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def _drop(self, connection: Connection, connections: dict[Connection, None]) -> None:
         self._forget(connection, connections)
+        self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
         self.nr_conns -= 1
         connection.close()
 
@@ -237,14 +256,19 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
         req.should_close = should_close
         req.body.force_close = req.force_close  # for a response before the body was read
+        conn.sock.holds_head = True
         try:
-            return super().handle_request(req, conn)
+            is_kept = super().handle_request(req, conn)
+            conn.sock.write_held()
+            return is_kept
         except StopIteration:  # the response failed after its head
             self.app.note_cut("bug")
             raise
         except TooSlowError:  # while writing: a slow body is the application's to answer
             self.app.note_cut("slow_answer")
             raise
+        finally:
+            conn.sock.holds_head = False
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Take a connection back from its thread; runs in the main thread."""

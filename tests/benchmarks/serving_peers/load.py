@@ -64,13 +64,15 @@ class Client:
         if len(body) < int(length[1]):
             return None
         if _CLOSES.search(head):
-            self._close()
+            self.close()
         return time.perf_counter() - self._began, head.split(b" ", 2)[1] == b"200"
 
-    def _close(self) -> None:
-        self._waiting.unregister(self._connected())
-        self._connected().close()
-        self._socket = None
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            self._waiting.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
 
 
 def requests_of(texts: Sequence[str], path: str, template: str) -> list[bytes]:

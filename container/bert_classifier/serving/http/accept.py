@@ -1,6 +1,7 @@
 """The answer that an Accept header asks for: its media type, and what it holds."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -46,6 +47,7 @@ class _Range(NamedTuple):
     quality: float
 
 
+@functools.lru_cache(256)  # a client sends the same header each time
 def of_accept(accept: str | None, request_type: str, config: ServeConfig) -> AnswerType:
     """Return what an Accept header asks for.
 

@@ -1,17 +1,22 @@
-"""The access log: one JSON line per request, without its content."""
+"""The access log: one JSON line per request, without its content.
 
+A thread of its own writes the lines, in batches, a moment after the answers: writing is a system call, at which a
+thread gives the interpreter away, and this happened once per request.
+"""
+
+import contextlib
 import datetime
 import json
-import logging
 import re
 import sys
+import threading
+import time
+from collections import deque
 from typing import Any, TextIO
 
 from flask import Response, request
 
 from bert_classifier.serving.http.observation import Observation
-
-logger = logging.getLogger(__name__)
 
 QUIET_PATHS = (
     "/ping",
@@ -22,16 +27,58 @@ _INFERENCE_ID = re.compile(r"[!-~][ -~]{0,63}")  # as the API of SageMaker defin
 _REQUEST_IDS = ("HTTP_X_AMZN_SAGEMAKER_REQUEST_ID", "HTTP_X_AMZN_REQUESTID", "HTTP_X_AMZN_TRACE_ID")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_PAUSE_S = 0.05  # between batches
+_LINES_AT_ONCE = 6  # so few that the kernel writes them to a pipe undivided (PIPE_BUF), whoever else writes to it
+_MOST_WAITING = 10_000
 _WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
+
+
+class _Writer:
+    """Writes entries in the order in which they come."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._entries: deque[Entry] = deque()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+
+    def add(self, entry: "Entry") -> None:
+        """Have an entry written; where very many wait for the reader of the log, wait with them."""
+        self._entries.append(entry)
+        if self._thread.ident is None:  # in the process that serves: no thread survives a fork
+            with self._lock, contextlib.suppress(RuntimeError):  # another has started it
+                self._thread.start()
+        if len(self._entries) > _MOST_WAITING:
+            self.flush()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(_PAUSE_S)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all entries that have come."""
+        with self._lock:
+            while self._entries:
+                count = min(_LINES_AT_ONCE, len(self._entries))
+                lines = "".join(self._entries.popleft().line() for _ in range(count))
+                with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                    self._stream.write(lines)
+                    self._stream.flush()
+
+
+_writer = _Writer(sys.stdout)
 
 
 def configure(stream: TextIO | None = None) -> None:
     """Send the access log to `stream` (default: standard output), without a prefix."""
-    handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    global _writer  # noqa: PLW0603 - as for Python's own log, there is one in a process
+    _writer = _Writer(stream or sys.stdout)
+
+
+def flush() -> None:
+    """Write what has not been written yet; before the process ends."""
+    _writer.flush()
 
 
 class Entry:
@@ -76,7 +123,14 @@ class Entry:
 
     def write(self) -> None:
         """Log the entry, once the answer has been written or has failed."""
+        _writer.add(self)
+
+    def line(self) -> str:
+        """Return the entry's line."""
         fields, observation = self._fields, self._observation
+        fields["time"] = datetime.datetime.fromtimestamp(fields["time"], datetime.UTC).isoformat(
+            timespec="milliseconds"
+        )
         fields["milliseconds"] = _milliseconds(observation.total)
         for name in _WHERE_KNOWN:
             if (value := getattr(observation, name)) is not None:
@@ -85,15 +139,14 @@ class Entry:
             fields["stages"] = {
                 stage: _milliseconds(seconds) for stage, seconds in observation.seconds.items()
             }
-        logger.info("%s", json.dumps(fields))
+        return f"{json.dumps(fields)}\n"
 
 
 def _fields(
     method: str, path: str, status: int, bytes_in: int | None, bytes_out: int | None, type_out: str | None
 ) -> dict[str, Any]:
-    time_now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     return {
-        "time": time_now,
+        "time": time.time(),
         "method": method,
         "path": path,
         "status": status,

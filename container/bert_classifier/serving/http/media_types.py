@@ -3,6 +3,7 @@
 import codecs
 import dataclasses
 import encodings
+import functools
 from encodings.aliases import aliases
 
 from werkzeug.http import parse_options_header
@@ -74,6 +75,7 @@ class RequestType:
             ) from error
 
 
+@functools.lru_cache(256)  # a client sends the same header each time
 def of_content_type(header: str | None) -> RequestType:
     """Return what a Content-Type header says.
 

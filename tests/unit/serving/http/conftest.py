@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,9 +33,14 @@ def observed(predictor: Predictor) -> Iterator[FlaskClient]:
 def log_text() -> Iterator[Callable[[], str]]:
     """Return a function that returns the access log so far."""
     stream = io.StringIO()
+
+    def text() -> str:
+        access_log.flush()
+        return stream.getvalue()
+
     access_log.configure(stream)
-    yield stream.getvalue
-    logging.getLogger(access_log.__name__).handlers.clear()
+    yield text
+    access_log.configure()
 
 
 @pytest.fixture
