@@ -6,13 +6,14 @@ The model answers at once. CPU time is the worker's, of all its threads; the rat
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from selectors import DefaultSelector
@@ -24,7 +25,16 @@ from support.serving_process import CONTAINER
 from support.toy_artifact import make_artifact
 
 PEERS = Path(__file__).parent / "serving_peers"
-_STOCK = ("--worker-class", "gthread", "--threads", "80", "--worker-connections", "1080", "--keep-alive", "65")
+_STOCK = (
+    "--worker-class",
+    "gthread",
+    "--threads",
+    "80",
+    "--worker-connections",
+    "1080",
+    "--keep-alive",
+    "65",
+)
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -90,10 +100,10 @@ def _running(command: Sequence[str], environ: dict[str, str], port: int) -> Iter
         server = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         try:
             until = time.monotonic() + 120
-            while not _answers(port):
-                log.seek(0)
-                assert server.poll() is None and time.monotonic() < until, log.read().decode()
-                log.seek(0, os.SEEK_END)
+            while not _is_ready(port):
+                if server.poll() is not None or time.monotonic() > until:
+                    log.seek(0)
+                    raise TimeoutError(log.read().decode())
                 time.sleep(0.1)
             children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
             yield int(children.split()[0])
@@ -102,11 +112,12 @@ def _running(command: Sequence[str], environ: dict[str, str], port: int) -> Iter
             server.wait(30)
 
 
-def _answers(port: int) -> bool:
+def _is_ready(port: int) -> bool:
     try:
-        return _turn(port, None, 1, 1, keeps=True) is not None
-    except OSError:
+        _turn(port, None, 1, 1, keeps=True)
+    except (OSError, AssertionError):
         return False
+    return True
 
 
 def _print_table(ports: dict[str, tuple[int, int]], clients: Sequence[int], rounds: int, count: int) -> None:
@@ -117,9 +128,7 @@ def _print_table(ports: dict[str, tuple[int, int]], clients: Sequence[int], roun
             turns: dict[str, list[Turn]] = {name: [] for name in ports}
             for _ in range(rounds):
                 for name, (port, worker) in ports.items():
-                    turn = _turn(port, worker, number, count, keeps=keeps)
-                    assert turn is not None, name
-                    turns[name].append(turn)
+                    turns[name].append(_turn(port, worker, number, count, keeps=keeps))
             *_, flask = turns.values()
             for name, own in turns.items():
                 ratio = statistics.median(a.cpu / b.cpu for a, b in zip(own, flask, strict=True))
@@ -131,34 +140,38 @@ def _print_table(ports: dict[str, tuple[int, int]], clients: Sequence[int], roun
                 )
 
 
-def _turn(port: int, worker: int | None, clients: int, count: int, *, keeps: bool) -> Turn | None:
-    """Send `count` requests; None if one was not answered with 200."""
+def _turn(port: int, worker: int | None, clients: int, count: int, *, keeps: bool) -> Turn:
+    """Send `count` requests from `clients` at a time.
+
+    Raises:
+        AssertionError: when one is not answered with 200.
+    """
     (request,) = requests_of(["apple river"], "/invocations", '"TEXT"')
     if not keeps:
         request = request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-    times = []
     cpu, began = _cpu_seconds(worker), time.perf_counter()
     with DefaultSelector() as waiting:
         everyone = [Client(port, waiting) for _ in range(clients)]
         for client in everyone:
             client.ask(request)
-        asked = clients
-        while len(times) < count:
-            for key, _ in waiting.select(60):
-                result = key.data.read()
-                if result is None:
-                    continue
-                if not result[1]:
-                    return None
-                times.append(result[0] * 1000)
-                if asked < count:
-                    asked += 1
-                    key.data.ask(request)
+        times = sorted(itertools.islice(_answers(waiting, request, count - clients), count))
         for client in everyone:
             client.close()
     wall, cpu = time.perf_counter() - began, _cpu_seconds(worker) - cpu
-    times.sort()
     return Turn(cpu / count * 1000, wall / count * 1000, times[count // 2], times[count * 99 // 100])
+
+
+def _answers(waiting: DefaultSelector, request: bytes, further: int) -> Iterator[float]:
+    """Yield each answer's time in ms, and send `further` requests, each where one has been answered."""
+    while True:
+        for key, _ in waiting.select(60):
+            if (result := key.data.read()) is None:
+                continue
+            assert result[1], "a request was not answered with 200"
+            yield result[0] * 1000
+            if further > 0:
+                further -= 1
+                key.data.ask(request)
 
 
 def _cpu_seconds(process: int | None) -> float:

@@ -260,7 +260,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         try:
             is_kept = super().handle_request(req, conn)
             conn.sock.write_held()
-            return is_kept
         except StopIteration:  # the response failed after its head
             self.app.note_cut("bug")
             raise
@@ -269,6 +268,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             raise
         finally:
             conn.sock.holds_head = False
+        return is_kept
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Take a connection back from its thread; runs in the main thread."""

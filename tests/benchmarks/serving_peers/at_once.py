@@ -1,6 +1,6 @@
 """`serve` with a model that answers at once: what is left of a request's cost is HTTP's.
 
-    ML_ROOT=… SAGEMAKER_BIND_TO_PORT=… PYTHONPATH=container python tests/benchmarks/serving_peers/at_once.py
+ML_ROOT=… SAGEMAKER_BIND_TO_PORT=… PYTHONPATH=container python tests/benchmarks/serving_peers/at_once.py
 """
 
 import os

@@ -28,7 +28,9 @@ _REQUEST_IDS = ("HTTP_X_AMZN_SAGEMAKER_REQUEST_ID", "HTTP_X_AMZN_REQUESTID", "HT
 _REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _PAUSE_S = 0.05  # between batches
-_LINES_AT_ONCE = 6  # so few that the kernel writes them to a pipe undivided (PIPE_BUF), whoever else writes to it
+_LINES_AT_ONCE = (
+    6  # so few that the kernel writes them to a pipe undivided (PIPE_BUF), whoever else writes to it
+)
 _MOST_WAITING = 10_000
 _WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
 
@@ -67,18 +69,19 @@ class _Writer:
                     self._stream.flush()
 
 
-_writer = _Writer(sys.stdout)
+_writer: _Writer | None = None  # for Python's own log, too, there is one in a process
 
 
 def configure(stream: TextIO | None = None) -> None:
     """Send the access log to `stream` (default: standard output), without a prefix."""
-    global _writer  # noqa: PLW0603 - as for Python's own log, there is one in a process
+    global _writer
     _writer = _Writer(stream or sys.stdout)
 
 
 def flush() -> None:
     """Write what has not been written yet; before the process ends."""
-    _writer.flush()
+    if _writer is not None:
+        _writer.flush()
 
 
 class Entry:
@@ -123,7 +126,8 @@ class Entry:
 
     def write(self) -> None:
         """Log the entry, once the answer has been written or has failed."""
-        _writer.add(self)
+        if _writer is not None:
+            _writer.add(self)
 
     def line(self) -> str:
         """Return the entry's line."""

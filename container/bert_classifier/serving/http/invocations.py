@@ -1,6 +1,5 @@
 """POST /invocations: admit, read, decode, classify, encode."""
 
-import contextlib
 import select
 import time
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,13 @@ from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
-from bert_classifier.serving.http import answers, codec, media_types, observation
+from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.admission import Admission, Budget
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.request_body import read_body, refuse_encoded_body
@@ -26,6 +26,8 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import timeout_error
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
     from bert_classifier.serving.model.pending import Pending
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
@@ -78,25 +80,25 @@ class Invocations:
         cannot hold more threads than are admitted.
         """
         deadline = time.monotonic() + self._config.sagemaker_model_server_timeout
-        observed = observation.current()
+        environ = request.environ  # read faster than request's properties
+        observed: Observation = environ[OBSERVATION]
         observed.enter("body")
-        refuse_encoded_body()
-        request_type = media_types.of_content_type(request.headers.get("Content-Type"))
+        refuse_encoded_body(environ.get("HTTP_CONTENT_ENCODING", ""))
+        request_type = media_types.of_content_type(environ.get("CONTENT_TYPE"))
         observed.type_in = request_type.name
-        answer_type = of_accept(request.headers.get("Accept"), request_type.name, self._config)
+        answer_type = of_accept(environ.get("HTTP_ACCEPT"), request_type.name, self._config)
         wanted = answer_type.wanted or self._wanted
-        _refuse_query()
+        _refuse_query(environ)
         self.refuse_if_not_ready()
         admission = Admission(self._requests, self._body_bytes).enter()
         self._metrics.note_in_flight(1)
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(self._leave, admission)
+        try:
             body = read_body(self._config.max_body_bytes, deadline, admission)
             observed.enter("decode")
             query = self._decode(request_type, body)
             observed.csv = query.understood or None
             del body
-            results = self._classify(query.records, deadline)
+            results = self._classify(query.records, deadline, observed)
             if len(results) == 1 and not self._config.sagemaker_batch:  # a file fails for none of its records
                 _refuse_lone_error(results[0], query.nesting)
             began = time.monotonic()
@@ -107,7 +109,10 @@ class Invocations:
             self._metrics.observe_stage("encode", time.monotonic() - began)
             # Without parameters, since SDKs compare the whole value.
             response = Response(text, content_type=answer_type.name)
-            response.call_on_close(on_failure.pop_all().close)
+        except BaseException:
+            self._leave(admission)
+            raise
+        response.call_on_close(lambda: self._leave(admission))
         return response
 
     def _decode(self, request_type: media_types.RequestType, body: bytes) -> Query:
@@ -132,21 +137,25 @@ class Invocations:
         """Raise 503 unless the model is ready."""
         refuse_if_not_ready(self._service)
 
-    def _classify(self, records: Sequence[Record], deadline: float) -> "list[Prediction | RecordError]":
+    def _classify(
+        self, records: Sequence[Record], deadline: float, observed: Observation
+    ) -> "list[Prediction | RecordError]":
         """Return each record's prediction or error, waiting until `deadline` at most."""
         texts = [record for record in records if isinstance(record, str)]
-        observation.current().note_records(len(records), errors=len(records) - len(texts))
-        predictions = iter(self._predictions(texts, deadline) if texts else ())
+        observed.note_records(len(records), errors=len(records) - len(texts))
+        predictions = iter(self._predictions(texts, deadline, observed) if texts else ())
         self._metrics.note_records("refused", len(records) - len(texts))
         return [next(predictions) if isinstance(record, str) else record for record in records]
 
-    def _predictions(self, texts: Sequence[str], deadline: float) -> "list[Prediction | RecordError]":
-        results = self._results(texts, deadline)
+    def _predictions(
+        self, texts: Sequence[str], deadline: float, observed: Observation
+    ) -> "list[Prediction | RecordError]":
+        results = self._results(texts, deadline, observed)
         failures = [result for result in results if isinstance(result, Exception)]
         empty = sum(_is_empty(result) for result in results)
         unsure = sum(self._is_unsure(result) for result in results)
         truncated = sum(not isinstance(result, Exception) and result.truncated for result in results)
-        observation.current().note_results(len(failures) + empty, truncated, unsure)
+        observed.note_results(len(failures) + empty, truncated, unsure)
         self._metrics.note_records("failed", len(failures))
         self._metrics.note_records("refused", empty)
         self._metrics.note_records("abstained", unsure)
@@ -157,8 +166,7 @@ class Invocations:
             results = [failed if isinstance(result, Exception) else result for result in results]
         return [_NO_TOKEN if _is_empty(result) else result for result in results]
 
-    def _results(self, texts: Sequence[str], deadline: float) -> list[Any]:
-        observed = observation.current()
+    def _results(self, texts: Sequence[str], deadline: float, observed: Observation) -> list[Any]:
         observed.enter("queue")
         pending = self._service.submit(texts, deadline)
         try:
@@ -211,8 +219,8 @@ def _caller_has_left() -> bool:
     return bool(poll.poll(0))
 
 
-def _refuse_query() -> None:
-    if request.query_string:
+def _refuse_query(environ: "WSGIEnvironment") -> None:
+    if environ.get("QUERY_STRING"):
         raise RequestError(
             400,
             "bad_request",

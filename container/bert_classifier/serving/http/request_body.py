@@ -13,9 +13,9 @@ from bert_classifier.serving.timed_socket import BODY_S, BYTES_PER_S, TooSlowErr
 _CHUNK = 2**20
 
 
-def refuse_encoded_body() -> None:
-    """Raise 415 for a body of Flask's current request that is compressed."""
-    codings = request.headers.get("Content-Encoding", "").lower().split(",")
+def refuse_encoded_body(content_encoding: str) -> None:
+    """Raise 415 for a body that is compressed, by its Content-Encoding header."""
+    codings = content_encoding.lower().split(",")
     if any(coding.strip() not in ("", "identity") for coding in codings):
         raise RequestError(
             415,

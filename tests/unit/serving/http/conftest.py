@@ -30,7 +30,7 @@ def observed(predictor: Predictor) -> Iterator[FlaskClient]:
 
 
 @pytest.fixture
-def log_text() -> Iterator[Callable[[], str]]:
+def log_text(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """Return a function that returns the access log so far."""
     stream = io.StringIO()
 
@@ -38,9 +38,9 @@ def log_text() -> Iterator[Callable[[], str]]:
         access_log.flush()
         return stream.getvalue()
 
+    monkeypatch.setattr(access_log, "_writer", None)
     access_log.configure(stream)
-    yield text
-    access_log.configure()
+    return text
 
 
 @pytest.fixture
