@@ -60,7 +60,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as servers:
         make_artifact(Path(scratch) / "model")
-        kinds = {"this version": (CONTAINER, {})}
+        kinds: dict[str, tuple[Path, dict[str, str]]] = {"this version": (CONTAINER, {})}
         if arguments.silent:
             kinds["without access log"] = (CONTAINER, {"SERVING_ACCESS_LOG": "false"})
         if arguments.beside:

@@ -9,8 +9,9 @@ from typing import Any, Self
 
 BODY_S = 5.0  # for a body, plus one second per megabyte of it
 ANSWER_S = 10.0  # for the client to take the answer, likewise
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BYTES_PER_S = 1_000_000  # minimum rate, on top of the seconds above
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MOST_TO_JOIN = 64 * 1024  # bytes, as joining copies them
 
 
 class TooSlowError(ConnectionResetError):
@@ -76,6 +77,9 @@ class TimedSocket(socket.socket):
             self.holds_head, self._held = False, data
         else:
             held, self._held = self._held, b""
+            if len(data) > _MOST_TO_JOIN:
+                self._write(held)
+                held = b""
             self._write(held + data)
 
     def write_held(self) -> None:

@@ -76,3 +76,35 @@ def test_a_client_that_waits_is_asked_for_its_body_once(pair):
     assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
     served.close()
     assert client.recv(100) == b""
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_head_leaves_with_the_body(pair, size):
+    """Nothing is sent before the body is there; what follows is not held."""
+    served, client = pair
+    client.settimeout(0.05)
+    served.holds_head = True
+    served.sendall(b"head")
+    with pytest.raises(TimeoutError):
+        client.recv(100)
+    for part in (b"a" * size, b"end"):
+        served.sendall(part)
+        expected = part if part == b"end" else b"head" + part
+        received = b""
+        while len(received) < len(expected):
+            received += client.recv(1_000_000)
+        assert received == expected
+
+
+def test_a_head_without_a_body_is_sent_at_the_end(pair):
+    """Once, and only if there is one."""
+    served, client = pair
+    served.write_held()
+    served.holds_head = True
+    served.sendall(b"head")
+    served.write_held()
+    served.write_held()
+    assert client.recv(100) == b"head"
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(100)
