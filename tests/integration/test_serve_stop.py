@@ -181,6 +181,17 @@ def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_worker_that_can_start_no_thread_answers(ml_root, tmp_path):
+    """It has all that it needs from the start; the attempt would stop its event loop until it is killed."""
+    with ServingProcess(ml_root, tmp_path / "log", malloc_mmap_threshold_=131_072) as process:
+        process.wait_until_ready()
+        worker = process.worker
+        used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(worker, resource.RLIMIT_AS, (used, used))
+        assert process.invoke('["apple"]')[0] in {200, 500, 503}
+
+
+@pytest.mark.slow
 def test_an_answer_that_fails_behind_its_head_costs_its_connection_only(ml_root, tmp_path):
     """The worker keeps serving; the client sees a truncated response; the bug is logged with an id, and counted."""
     path = f"{FAULTY_ANSWER}:{CONTAINER}"

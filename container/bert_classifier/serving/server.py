@@ -215,7 +215,8 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         exit_on_stop_signals()
 
     def _start_model(self, _worker: Worker) -> None:
-        """In the worker: start to load the model."""
+        """In the worker: start to write the access log and to load the model."""
+        access_log.start()
         self._service.start()
 
     def _load_model(self) -> "list[Predictor]":

@@ -20,9 +20,10 @@ import logging
 import selectors
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._stopped_at: float | None = None
         self._last_arrival = 0.0
         self._tended_at = 0.0
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return a pool whose threads all run: where memory has run out, starting one would stop the loop for ever."""
+        pool = super().get_thread_pool()
+        all_run = threading.Barrier(self.cfg.threads)
+        for _ in range(self.cfg.threads):
+            pool.submit(all_run.wait)
+        return pool  # type: ignore[no-any-return]
 
     def handle_exit(self, _signal: int, _frame: Any) -> None:
         """Begin to stop."""
@@ -285,9 +294,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         if refusal is FAILED:
             logger.error("a connection failed: %s", type(exc).__name__)
         body = json.dumps({"error": refusal.error, "code": refusal.code}).encode()
-        head = (
-            f"HTTP/1.1 {refusal.status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        )
+        head = f"HTTP/1.1 {refusal.status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
         with contextlib.suppress(OSError):
-            client.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(body), client.request_began)

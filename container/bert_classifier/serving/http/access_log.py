@@ -42,14 +42,14 @@ class _Writer:
         self._stream = stream
         self._entries: deque[Entry] = deque()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+
+    def start(self) -> None:
+        """Write from now on, in the process that serves: no thread survives a fork."""
+        threading.Thread(target=self._run, name="access-log", daemon=True).start()
 
     def add(self, entry: "Entry") -> None:
         """Have an entry written; where very many wait for the reader of the log, wait with them."""
         self._entries.append(entry)
-        if self._thread.ident is None:  # in the process that serves: no thread survives a fork
-            with self._lock, contextlib.suppress(RuntimeError):  # another has started it
-                self._thread.start()
         if len(self._entries) > _MOST_WAITING:
             self.flush()
 
@@ -76,6 +76,12 @@ def configure(stream: TextIO | None = None) -> None:
     """Send the access log to `stream` (default: standard output), without a prefix."""
     global _writer
     _writer = _Writer(stream or sys.stdout)
+
+
+def start() -> None:
+    """Begin to write, in the process that serves."""
+    if _writer is not None:
+        _writer.start()
 
 
 def flush() -> None:
