@@ -6,12 +6,13 @@ tokenizer.json. Where that changes ids, the file is used as it stands: the model
 
 import functools
 import logging
+from pathlib import Path
 from typing import Any
 
 import transformers
 from transformers import AutoTokenizer
 
-from bert_classifier.errors import UserError
+from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.encoder_folder import check_folder
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.model_folder import cannot_load
@@ -24,6 +25,8 @@ from bert_classifier.modeling.tokenizer_probes import difference
 
 logger = logging.getLogger(__name__)
 
+_MOST_CAPITALS = 0.02  # of an uncased vocabulary's words; cased ones have a fifth and more
+
 
 def load_tokenizer(source: str, revision: str | None = None) -> transformers.PreTrainedTokenizerFast:
     """Return the fast tokenizer of a checkpoint folder or hub name.
@@ -33,17 +36,16 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
     """
     check_folder(source)
     by_class, failure = _of_class(source, revision)
-    files = TokenizerFiles(source, revision)
-    own = files.tokenizer()
-    if own is None and failure:
-        raise cannot_load("tokenizer", source, failure, revision) from failure
-    tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
+    try:
+        files = TokenizerFiles(source, revision)
+        own = files.tokenizer()
+        tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
+    except ContainerError:
+        raise
+    except Exception as error:  # of fields that hold something else than they should
+        raise cannot_load("tokenizer", source, error, revision) from error
     if tokenizer is None and own is None:
-        raise UserError(
-            f"{source} has no tokenizer.json, and transformers has no fast tokenizer of its class"
-            f" ({files.class_name}).",
-            "Give a checkpoint with a tokenizer.json.",
-        )
+        raise _without_tokenizer(files, failure, revision)
     if tokenizer is None or tokenizer.pad_token_id is None:
         raise UserError(
             f"The tokenizer of {source} has no padding token.",
@@ -54,8 +56,24 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
             f"{source} has no tokenizer with a vocabulary.",
             "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
         )
+    if own is None:
+        _compare_case(files, tokenizer)
     _compare_padding(files, tokenizer)
     return tokenizer
+
+
+def _without_tokenizer(files: TokenizerFiles, failure: Exception | None, revision: str | None) -> UserError:
+    """Return the error for a checkpoint without tokenizer.json, of which transformers makes no fast tokenizer."""
+    if failure and not Path(files.source).is_dir():
+        return cannot_load("tokenizer", files.source, failure, revision)
+    line = first_line(failure).strip() if failure else ""
+    reason = f": {line.rstrip(' .')}" if line and not line.endswith(":") else ""
+    named = files.settings.get("tokenizer_class") or files.class_name or "unknown"
+    return UserError(
+        f"{files.source} has no tokenizer.json, and transformers makes no fast tokenizer of class {named} of its"
+        f" files{reason}.",
+        "Give a checkpoint with a tokenizer.json.",
+    )
 
 
 def _of_class(
@@ -93,6 +111,23 @@ def _as_in_file(
     elif by_class.pad_token_id is not None:
         return by_class
     return files.fast_tokenizer(own, roles)
+
+
+def _compare_case(files: TokenizerFiles, tokenizer: transformers.PreTrainedTokenizerFast) -> None:
+    """Log it if transformers' default drops the case of a vocabulary that has capital letters."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    if "do_lower_case" in files.settings or normalizer is None or normalizer.normalize_str("A") != "a":
+        return
+    special = set(tokenizer.all_special_tokens)
+    words = [word for word in tokenizer.get_vocab() if word not in special and not word.startswith("[unused")]
+    capital = sum(word != word.lower() for word in words)
+    if capital > _MOST_CAPITALS * len(words):
+        _say(
+            f"tokenizer: {files.source} does not say whether case counts, so texts are lower-cased, though {capital} of"
+            f' {len(words)} words of its vocabulary have capital letters: write {{"do_lower_case": false}} into its'
+            " tokenizer_config.json if the model is a cased one",
+            logging.WARNING,
+        )
 
 
 def _compare_padding(files: TokenizerFiles, tokenizer: transformers.PreTrainedTokenizerFast) -> None:

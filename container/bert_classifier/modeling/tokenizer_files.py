@@ -93,8 +93,7 @@ class TokenizerFiles:
 
     def fast_tokenizer(self, own: OwnTokenizer, roles: Mapping[str, str]) -> PreTrainedTokenizerFast:
         """Return the checkpoint's own tokenizer as an object of transformers."""
-        more = {name: self.settings[name] for name in ("model_max_length",) if name in self.settings}
-        return PreTrainedTokenizerFast(tokenizer_object=own.tokenizer, **roles, **more)
+        return PreTrainedTokenizerFast(tokenizer_object=own.tokenizer, **roles)
 
     @property
     def padding_of_model(self) -> int | None:
@@ -132,7 +131,8 @@ class TokenizerFiles:
     def _named_roles(self) -> dict[str, str]:
         """Return the special tokens that the files name, by role."""
         named = {**self._object("special_tokens_map.json"), **self.settings}
-        return {role: _content(named[role]) for role in _ROLES if named.get(role)}
+        tokens = {role: _content(named[role]) for role in _ROLES if isinstance(named.get(role), str | dict)}
+        return {role: token for role, token in tokens.items() if token}
 
     def _add_tokens(self, tokenizer: Tokenizer) -> None:
         """Add the tokens that only tokenizer_config.json or added_tokens.json has, at the ids that these name."""

@@ -250,7 +250,7 @@ def test_slow_tokenizer_is_refused(copy_of):
     (folder / "vocab.txt").write_text("hello 10\nworld 9\n")
     (folder / "bpe.codes").write_text("h e 10\nl l 9\n")
     with pytest.raises(
-        UserError, match=r"no fast tokenizer of its class \(PhobertTokenizer\)\. Give"
+        UserError, match=r"no fast tokenizer of class PhobertTokenizer of its files\. Give"
     ) as caught:
         load_tokenizer(str(folder))
     assert_clear(caught.value)
@@ -267,3 +267,57 @@ def test_other_padding_than_the_models_is_said(copy_of, caplog):
         f"pads with '[PAD]' (id 0), but its config.json names id 9, which the tokenizer reads as {word!r}"
         in record.message
     )
+
+
+@pytest.mark.parametrize("named", ["KoBertTokenizer", "PreTrainedTokenizerFast"])
+def test_vocabulary_of_an_unknown_class_is_refused(copy_of, named):
+    """How a vocabulary alone is to be used, only its class says; an unknown one is named, and nothing is guessed."""
+    folder = copy_of("bert")
+    (folder / "tokenizer.json").unlink()
+    edit(folder, tokenizer_class=named)
+    with pytest.raises(
+        UserError,
+        match=rf"no fast tokenizer of class {named} of its files\. Give a checkpoint with a tokenizer\.json",
+    ) as caught:
+        load_tokenizer(str(folder))
+    assert_clear(caught.value)
+
+
+def test_dropped_case_is_said(copy_of, caplog):
+    """A vocabulary with capital letters, in a folder that does not say that case counts, is read with a warning."""
+    for model_type, settings in (
+        ("megatron-bert", {}),
+        ("bert", {}),
+        ("megatron-bert", {"do_lower_case": False}),
+    ):
+        folder = copy_of(model_type)
+        (folder / "tokenizer.json").unlink()
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        caplog.clear()
+        load_tokenizer(str(folder))
+        lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(lines) == (model_type == "megatron-bert" and not settings)
+        assert all("does not say whether case counts, so texts are lower-cased" in line for line in lines)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"added_tokens_decoder": {"x": 3}},
+        {"added_tokens_decoder": [1]},
+        {"added_tokens_decoder": {"5": {"special": True}}},
+        {"tokenizer_class": 3},
+        {"model_max_length": "long"},
+        {"pad_token": 7},
+        {"pad_token": ["[PAD]"]},
+    ],
+)
+def test_odd_settings_are_no_bug_of_the_program(copy_of, fields):
+    """Fields of another type are passed over or refused in one sentence; texts are never read otherwise."""
+    folder = copy_of("bert")
+    edit(folder, **fields)
+    try:
+        assert encoder_ids(load_tokenizer(str(folder))) == file_ids(folder)
+    except UserError as error:
+        assert_clear(error)
