@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.data_names import listed
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.job.encoder_weights import (
     COPY_AGAIN,
@@ -16,8 +17,8 @@ from bert_classifier.job.encoder_weights import (
     PICKLES,
     WEIGHTS,
     check_weights,
-    contents,
     is_pointer,
+    names_in,
     other_forms,
     pointer_error,
 )
@@ -96,8 +97,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         OSError: when it cannot be opened.
     """
     if not (folder / _CONFIG).is_file():
-        raise other_forms(folder) or UserError(
-            f"{folder} has no config.json: it holds {contents(folder)}.",
+        names = names_in(folder)
+        raise other_forms(folder, names) or UserError(
+            f"{folder} has no config.json: it holds {listed(names) or 'nothing'}.",
             "Put the checkpoint's files directly into this folder.",
         )
     if is_pointer(folder / _CONFIG):

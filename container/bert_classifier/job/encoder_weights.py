@@ -51,30 +51,45 @@ def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
     _check_fit(folder, config, shapes)
 
 
-def other_forms(folder: Path) -> UserError | None:
-    """Return the error for a folder whose files are no checkpoint as such: an adapter, an archive; None otherwise."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+def other_forms(place: object, names: Iterable[str]) -> UserError | None:
+    """Return the error for files that are no checkpoint as such: an adapter, pickles, an archive; None otherwise.
+
+    Args:
+        place: the folder, or address in S3, that holds them.
+        names: of its files, without those below.
+    """
+    names = sorted(name for name in names if not name.startswith("."))
     archive = next((name for name in names if name.endswith(_ARCHIVES)), None)
     foreign = next((name for name in names if Path(name).suffix in _FOREIGN), None)
+    pickled = next((name for name in PICKLES if name in names), None)
     if ADAPTER in names:
         return UserError(
-            f"{folder} holds an adapter ({ADAPTER}) and not the weights of its model.",
+            f"{place} holds an adapter ({ADAPTER}) and not the weights of its model.",
             "Merge the two with peft, and give the folder that this writes: AutoPeftModelForSequenceClassification"
             ".from_pretrained(…).merge_and_unload().save_pretrained(folder).",
         )
-    if any(name in names for name in PICKLES):
-        return UserError(f"{folder} has no {WEIGHTS}, but {_first(PICKLES, names)}.", CONVERT)
+    if pickled:
+        return UserError(f"{place} has no {WEIGHTS}, but {pickled}.", CONVERT)
     if archive:
         return UserError(
-            f"{folder} holds an archive, {archive}, which is not opened.",
+            f"{place} holds an archive, {archive}, which is not opened.",
             f"Unpack it (mkdir model; tar -xf {archive} -C model), and give that folder.",
         )
     if foreign:
         return UserError(
-            f"{folder} has no {WEIGHTS}: it holds weights for {_FOREIGN[Path(foreign).suffix]}, {foreign}.",
+            f"{place} has no {WEIGHTS}: it holds weights for {_FOREIGN[Path(foreign).suffix]}, {foreign}.",
             "Give the same checkpoint's safetensors, which most model pages offer beside them.",
         )
     return None
+
+
+def without_weights(place: object, names: Iterable[str]) -> UserError:
+    """Return the error for a folder or address without safetensors; see other_forms."""
+    names = sorted(names)
+    return other_forms(place, names) or UserError(
+        f"{place} has no {WEIGHTS}: it holds {listed(names) or 'nothing'}.",
+        "Give a folder written by save_pretrained(), which has it.",
+    )
 
 
 def is_pointer(path: Path) -> bool:
@@ -100,10 +115,6 @@ def damaged(path: Path, reason: str) -> UserError:
     return UserError(f"The model in {path.parent} is damaged: {path.name}: {reason}.", COPY_AGAIN)
 
 
-def _first(names: Iterable[str], there: Iterable[str]) -> str:
-    return next(name for name in names if name in set(there))
-
-
 def weights_of(folder: Path) -> list[str]:
     """Return the names of the files that hold a folder's weights.
 
@@ -113,10 +124,7 @@ def weights_of(folder: Path) -> list[str]:
     if (folder / WEIGHTS).is_file():
         return [WEIGHTS]
     if not (folder / INDEX).is_file():
-        raise other_forms(folder) or UserError(
-            f"{folder} has no {WEIGHTS}: it holds {contents(folder)}.",
-            "Give a folder written by save_pretrained(), which has it.",
-        )
+        raise without_weights(folder, names_in(folder))
     return shards_of(folder / INDEX)
 
 
@@ -136,10 +144,9 @@ def shards_of(index: Path) -> list[str]:
     return shards
 
 
-def contents(folder: Path) -> str:
-    """Return the first names in a folder, for a message."""
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    return listed(names) or "nothing"
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what lies in a folder, hidden things aside."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _checked_shapes(path: Path) -> dict[str, list[int]]:

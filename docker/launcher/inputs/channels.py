@@ -19,6 +19,7 @@ from bert_classifier.job.data_names import (
     passed_over,
 )
 from bert_classifier.job.encoder_files import encoder_files
+from bert_classifier.job.encoder_weights import without_weights
 from bert_classifier.job.folder_files import FolderFiles, cannot_list
 from bert_classifier.job.given_files import class_file_of, given_files, split_paths
 from launcher.aws.account import Account
@@ -118,6 +119,11 @@ class S3Channel:
         if is_table:
             visible = [key for key in visible if key.name != self.class_file]
         read = choose(visible) if is_table else visible
+        names = [key.name for key in visible]
+        if self.name == "model" and read and not any(name.endswith(".safetensors") for name in names):
+            error = without_weights(self.location.uri, names)
+            yield fail(self.name, error.cause, error.remedy)
+            return
         if read:
             yield ok(self.name, f"{len(read)} object(s) at {self.location.uri}")
             yield from self._others(visible, read)

@@ -195,6 +195,29 @@ def test_objects_beside_the_data_are_named(account, aws):
     ]
 
 
+def test_an_encoder_in_s3_is_judged_by_its_names(account, aws):
+    """Before an instance starts: weights that the job would not open, with the way out."""
+    for name in (
+        "good/config.json",
+        "good/model.safetensors",
+        "deep/model/model.safetensors",
+        "bin/config.json",
+    ):
+        aws.put(name, "x")
+    aws.put("bin/pytorch_model.bin", "x")
+    aws.put("job/output/model.tar.gz", "x")
+    for uri, expected in (
+        ("bin", "bin/ has no model.safetensors, but pytorch_model.bin"),
+        ("job/output/model.tar.gz", "holds an archive, model.tar.gz, which is not opened"),
+    ):
+        (finding,) = S3Channel.at("model", f"s3://{BUCKET}/{uri}", account).findings()
+        assert finding.severity is Severity.ERROR
+        assert expected in finding.message
+    for uri in ("good", "deep"):
+        (finding,) = S3Channel.at("model", f"s3://{BUCKET}/{uri}", account).findings()
+        assert finding.severity is Severity.OK
+
+
 def test_several_files_become_a_channel_under_their_names(account, folder):
     """As on a laptop; what is left out of a folder is said, and its list of classes comes along."""
     for name, content in (("classes.txt", "Alpha\nBeta\n"), ("a.csv.gz", CSV)):

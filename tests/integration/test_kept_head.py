@@ -1,0 +1,77 @@
+"""A job that goes on from a classifier: its head is kept, class by class, also after SIGKILL."""
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bert_classifier.artifact.artifact import load_artifact
+from support.encoders import make_encoder
+from support.fakes import make_ml_root
+from support.train_cluster import started
+
+SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
+TURNED = ("Gamma", "Alpha", "Beta")  # the data have Alpha, Beta, Gamma
+
+
+def job(folder: Path, **settings: str) -> Path:
+    """Return a toy job with a checkpoint folder, whose encoder is a classifier of the same classes in another order."""
+    root = make_ml_root(folder / "ml", hyperparameters={**SETTINGS, **settings}, rows=120)
+    (root / "checkpoints").mkdir()
+    model = root / "input" / "data" / "model"
+    shutil.rmtree(model)
+    labels: dict[str, Any] = {
+        "id2label": dict(enumerate(TURNED)),
+        "label2id": {name: i for i, name in enumerate(TURNED)},
+    }
+    make_encoder(model, "roberta", head="classifier", num_labels=3, **labels)
+    return root
+
+
+def run(root: Path, *, until: str = "") -> str:
+    """Run the job, to its end or until SIGKILL after a line of its log; return its log."""
+    with started([root]) as (host,):
+        if until:
+            host.wait_for(until)
+            host.process.send_signal(signal.SIGKILL)
+            host.process.wait(60)
+        else:
+            assert host.process.wait(120) == 0, host.log.read_text()
+        return host.log.read_text()
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_job_goes_on_with_the_kept_head(tmp_path: Path) -> None:
+    """To the bits of the undisturbed one; its model goes on with its own head without being told to."""
+    whole, killed = (job(tmp_path / name, keep_head="true") for name in ("whole", "killed"))
+    log = run(whole)
+    assert (
+        "(3 classes: Gamma, Alpha, Beta) is kept, since the data have the same classes, in the order of"
+        in log
+    )
+    run(killed, until="checkpoint at step")
+    assert "resuming from step" in run(killed)
+    weights = [(root / "model" / "model.safetensors").read_bytes() for root in (whole, killed)]
+    assert weights[0] == weights[1]
+    assert load_artifact(whole / "model").info["encoder"]["head"] == "reordered"
+
+    further = job(tmp_path / "further")
+    model = further / "input" / "data" / "model"
+    shutil.rmtree(model)
+    shutil.copytree(whole / "model", model)
+    assert "(3 classes: Alpha, Beta, Gamma) is kept, since the data have the same classes (" in run(further)
+    assert load_artifact(further / "model").info["encoder"]["head"] == "kept"
+
+
+def test_another_start_is_another_run(tmp_path: Path) -> None:
+    """Its checkpoints are not resumed: a head that is kept, and one that begins anew."""
+    root = job(tmp_path, keep_head="true")
+    run(root, until="checkpoint at step")
+    path = root / "input" / "config" / "hyperparameters.json"
+    path.write_text(path.read_text().replace('"true"', '"false"'))
+    log = run(root)
+    assert "is not kept: its last layer begins anew" in log
+    assert "resuming from step" not in log
+    assert "loaded_head" in log
