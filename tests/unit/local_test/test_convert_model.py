@@ -23,7 +23,9 @@ from bert_classifier.modeling.tokenizer import load_tokenizer
 from convert_model import convert
 from support.clear_text import assert_clear
 from support.encoders import make_encoder
+from support.source_tree import ROOT
 
+SENTENCEPIECE = ROOT / "tests" / "unit" / "modeling" / "sentencepiece_models"
 LABELS = ("a", "b", "c")
 
 
@@ -142,6 +144,32 @@ def test_several_files_become_one(bert: Path, tmp_path: Path) -> None:
     (folder / "pytorch_model-00002-of-00002.bin").unlink()
     with pytest.raises(UserError, match=r"pytorch_model-00002-of-00002\.bin: No such file"):
         convert(folder, tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("family", "file", "cls"),
+    [
+        ("xlm-roberta", "sentencepiece.bpe.model", "XLMRobertaTokenizer"),
+        ("deberta-v2", "spm.model", "DebertaV2Tokenizer"),
+    ],
+)
+def test_a_sentencepiece_model_becomes_tokenizer_json(
+    tmp_path: Path, family: str, file: str, cls: str
+) -> None:
+    """As the hub has many of these families, a .bin and a SentencePiece model: the ids are those of a job."""
+    source = make_encoder(tmp_path / "source", family, vocab_size=2048)
+    folder = pickled(source, tmp_path / "folder")
+    for path in folder.iterdir():
+        if path.name not in ("config.json", "pytorch_model.bin"):
+            path.unlink()
+    shutil.copyfile(SENTENCEPIECE / f"{family}.model", folder / file)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": cls}))
+    assert "tokenizer.json made of the tokenizer's other files" in convert(folder, tmp_path / "to")
+    shutil.copyfile(source / "model.safetensors", folder / "model.safetensors")
+    by_job, converted = (load_tokenizer(str(place)) for place in (folder, tmp_path / "to"))
+    texts = ["Hello, world!", "  zwei  Wörter ", "中文 12345 🙂", "e\u0301t\u00e9"]
+    assert by_job(texts)["input_ids"] == converted(texts)["input_ids"]
+    assert (tmp_path / "to" / "tokenizer.json").is_file()
 
 
 def test_files_of_before_torch_1_6_are_read(bert: Path, tmp_path: Path) -> None:
