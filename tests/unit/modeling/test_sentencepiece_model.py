@@ -12,14 +12,16 @@ from transformers import AutoTokenizer
 
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_files import encoder_files
 from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
 from bert_classifier.modeling.sentencepiece_model import convert, read_model
 from bert_classifier.modeling.tokenizer import load_tokenizer
+from convert_model import convert as convert_folder
 from support.clear_text import assert_clear
 
 MODELS = Path(__file__).with_name("sentencepiece_models")  # made by its make.py
 READ = json.loads((MODELS / "ids.json").read_text(encoding="utf-8"))
-# ALBERT's converter keeps a space at the end, which the original drops; so do all published tokenizer.json of it.
+# ALBERT's converter keeps a space at the end of a text, which the original drops.
 ENDS_IN_SPACE = [index for index, text in enumerate(READ["texts"]) if text.endswith(" ")]
 # What the family's checkpoints call the file, and the class that reads it.
 FAMILIES = {
@@ -181,3 +183,17 @@ def test_class_without_converter_is_refused(tmp_path):
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
     with pytest.raises(UserError, match="has no converter for SentencePiece models of class BertTokenizer"):
         load_tokenizer(str(folder))
+
+
+def test_converted_and_laid_out(folder, family, tmp_path):
+    """`make convert-model` writes tokenizer.json of pickled weights and a model file, with the same ids as the job."""
+    import torch
+    from safetensors.torch import load_file
+
+    assert FAMILIES[family][0] in encoder_files(folder)
+    ids = [load_tokenizer(str(folder))(text)["input_ids"] for text in READ["texts"]]
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    convert_folder(folder, tmp_path / "to")
+    assert (tmp_path / "to" / "tokenizer.json").is_file()
+    assert [load_tokenizer(str(tmp_path / "to"))(text)["input_ids"] for text in READ["texts"]] == ids
