@@ -1,0 +1,11 @@
+"""Imports what a training job imports, for a process from which jobs are forked."""
+
+import torch
+import transformers
+
+import bert_classifier.artifact.artifact
+import bert_classifier.training.prepare
+import bert_classifier.training.report
+import bert_classifier.training.worker
+
+__all__ = ["bert_classifier", "torch", "transformers"]
