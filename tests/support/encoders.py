@@ -91,9 +91,9 @@ FAMILIES = {
         "embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16, "num_feedforward_networks": 2}),
     "modernbert": Family("modernbert", config={"local_attention": 16, "global_attn_every_n_layers": 2}),
     "mpnet": Family("mpnet", 2),
-    "mra": Family("roberta", 2, {"type_vocab_size": 1}),
+    "mra": Family("roberta", 0, {"type_vocab_size": 1}),
     "nomic_bert": Family(config={"head_dim": 8}),
-    "nystromformer": Family("albert", 2, {"num_landmarks": 8, "segment_means_seq_len": 8}),
+    "nystromformer": Family("albert", 0, {"num_landmarks": 8, "segment_means_seq_len": 8}),
     "rembert": Family("rembert", config={"input_embedding_size": 16, "output_embedding_size": 24}),
     "roberta": Family("roberta", 2, {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "roberta-prelayernorm": Family("roberta", 2, {"type_vocab_size": 1}),
@@ -104,7 +104,7 @@ FAMILIES = {
     "xlm-roberta": Family("xlm-roberta", 2, {"type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "xlm-roberta-xl": Family("xlm-roberta", 2, {"type_vocab_size": 1}),
     "xmod": Family("xlm-roberta", 2, {"type_vocab_size": 1, "languages": ["en_XX"], "default_language": "en_XX"}),
-    "yoso": Family("albert", 2, {"type_vocab_size": 1}),
+    "yoso": Family("albert", 0, {"type_vocab_size": 1}),
 }  # fmt: skip
 
 
