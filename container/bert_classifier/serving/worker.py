@@ -214,6 +214,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         """Close a connection after the client has received the response, without blocking."""
         try:
             connection.sock.shutdown(socket.SHUT_WR)
+            connection.discard()  # a client that has the whole answer has often closed by now
         except OSError:
             self._close(connection)
             return
@@ -222,10 +223,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._lingering[connection] = None
 
     def _discard(self, connection: Connection, _sock: Any) -> None:
-        if connection not in self._lingering:
-            return
         try:
-            connection.discard()
+            if connection in self._lingering:
+                connection.discard()
         except OSError:
             self._drop(connection, self._lingering)
 
