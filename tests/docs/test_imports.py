@@ -24,6 +24,7 @@ LEVELS = {
     "label_mapper": 3,
     "records": 4,
     "modeling": 5,
+    "engine": 5,
     "artifact": 6,
     "dbpedia": 6,
     "builder": 7,

@@ -29,8 +29,8 @@ from bert_classifier.modeling.packed_families import (
     can_be_packed,
     let_head_read_row,
     padding_position,
-    positions_of_model,
 )
+from bert_classifier.modeling.token_row import pack, positions_of_model
 
 logger = logging.getLogger(__name__)
 
@@ -102,20 +102,6 @@ class PackedForward(Forward):
             yield
         finally:
             self._config._attn_implementation = usual
-
-
-def pack(encoded: EncodedTexts, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the tokens of b windows as one sequence.
-
-    Returns:
-        ids int64 (1, tokens), positions within each window int64 (1, tokens), and the begin of each window followed
-        by the end of the last, int32 (b + 1,).
-    """
-    lengths = encoded.lengths[windows]
-    ends = np.concatenate([[0], np.cumsum(lengths)])
-    positions = np.arange(ends[-1]) - np.repeat(ends[:-1], lengths)
-    ids = encoded.ids[positions + np.repeat(encoded.offsets[windows], lengths)]
-    return ids.astype(np.int64)[None], positions.astype(np.int64)[None], ends.astype(np.int32)
 
 
 def packed_or_padded(

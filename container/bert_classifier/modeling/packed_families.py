@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from bert_classifier.modeling.packed_attention import texts_in_row
@@ -65,23 +64,6 @@ def padding_position(model: Any) -> int | None:
     """
     padding = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
     return None if padding is None else int(padding)
-
-
-def positions_of_model(ids: np.ndarray, positions: np.ndarray, padding: int | None) -> np.ndarray:
-    """Return the positions that the model expects, int64 (1, tokens).
-
-    Args:
-        ids: int64 (1, tokens).
-        positions: of each token in its text, from 0 on, (1, tokens).
-        padding: from padding_position. Padding tokens that a text spells out have no position of their own there.
-    """
-    if padding is None:
-        return positions
-    is_padding = ids[0] == padding
-    counts = np.concatenate([[0], np.cumsum(is_padding)])
-    begins = np.arange(len(is_padding)) - positions[0]
-    spelt = counts[1:] - counts[begins]  # in the token's text, up to it
-    return np.where(is_padding, padding, positions[0] + padding + 1 - spelt)[None]
 
 
 def let_head_read_row(model: Any) -> None:

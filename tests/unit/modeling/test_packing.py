@@ -16,13 +16,9 @@ from torch.nn import functional
 
 from bert_classifier.modeling import packed as packing
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.packed import (
-    PackedForward,
-    pack,
-    packed_or_padded,
-    relative_difference,
-)
+from bert_classifier.modeling.packed import PackedForward, packed_or_padded, relative_difference
 from bert_classifier.modeling.packed_attention import attend_text_by_text
+from bert_classifier.modeling.token_row import pack
 from support.fakes import ARCHITECTURES
 from support.toy_trainer import make_trainer
 

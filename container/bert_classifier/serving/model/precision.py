@@ -10,10 +10,13 @@ from typing import Any
 import torch
 
 from bert_classifier.artifact.artifact import Artifact
+from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.errors import UserError
+from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import is_bf16
 from bert_classifier.modeling.low_precision import to_bfloat16
-from bert_classifier.modeling.probes import probe_logits
+from bert_classifier.modeling.packed import TOLERANCE, relative_difference
+from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,9 @@ def _has_bf16(device: torch.device) -> bool:
 
 def _converted(artifact: Artifact, device: torch.device, precision: str) -> Artifact:
     if precision == "fp32" and device.type == "cpu":  # all threads may share the loaded model
-        return artifact
+        return _in_engine(artifact)
+    if precision == "int8" and (engine := EngineModel.of(artifact.model, precision)):
+        return dataclasses.replace(artifact, model=engine)  # type: ignore[arg-type]
     model: Any = copy.deepcopy(artifact.model)
     if precision == "int8":
         model = _quantised(model)
@@ -74,6 +79,21 @@ def _converted(artifact: Artifact, device: torch.device, precision: str) -> Arti
     else:
         model = model.to(device)
     return dataclasses.replace(artifact, model=model)
+
+
+def _in_engine(artifact: Artifact) -> Artifact:
+    """Return the artifact with its model computed by the engine, if that gives the same logits."""
+    model = EngineModel.of(artifact.model, "fp32")
+    if model is None:
+        return artifact
+    encoder = artifact.encoder
+    padded = Forward(artifact.model, encoder.pad_id, model.device, "fp32")
+    difference = relative_difference(EngineForward(model), padded, encoder.encode_batch(PROBE_TEXTS))
+    if not difference <= TOLERANCE[torch.float32]:
+        logger.warning("transformers computes the model: the engine's logits are off by %.3g", difference)
+        return artifact
+    logger.info("the engine computes the model (difference to transformers: %.2g)", difference)
+    return dataclasses.replace(artifact, model=model)  # type: ignore[arg-type]
 
 
 def _quantised(model: Any) -> Any:
@@ -92,6 +112,8 @@ def is_quantised(model: torch.nn.Module) -> bool:
 
 def precision_of(model: torch.nn.Module) -> str:
     """Return the arithmetic of a model's forward pass: fp32, bf16 or int8."""
+    if isinstance(model, EngineModel):
+        return model.precision
     return "int8" if is_quantised(model) else "bf16" if is_bf16(model) else "fp32"
 
 

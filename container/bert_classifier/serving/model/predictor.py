@@ -14,6 +14,7 @@ import torch
 from bert_classifier.artifact.about import about
 from bert_classifier.artifact.artifact import Artifact, load_artifact
 from bert_classifier.data.as_trained import TextFields
+from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.graphs import with_graphs
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
@@ -171,6 +172,8 @@ def _most_tokens(model: Any) -> int:
 def _forward_of(artifact: Artifact, most_tokens: int) -> Forward:
     """Return the forward pass: without padding where that is possible and matches the padded pass."""
     model, encoder = artifact.model, artifact.encoder
+    if isinstance(model, EngineModel):
+        return EngineForward(model)
     if is_quantised(model):  # each text is alone in its pass
         return Forward(model, encoder.pad_id, model.device, "fp32")
     sample = encoder.encode_batch(PROBE_TEXTS)

@@ -1,0 +1,123 @@
+"""The engine computes what transformers does, for every family that it has, also in int8 up to its rounding."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
+
+from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.engine.linear import FloatLinear, Int8Linear
+from bert_classifier.engine.model import EngineForward, EngineModel
+from bert_classifier.engine.tensors import can_compute
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.mean_layer import add_mean_layer
+
+FAMILIES = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
+PAD = 1
+LENGTHS = np.array([3, 40, 1, 7, 90, 2])
+
+
+def make_model(family: str, **settings: Any) -> Any:
+    """Return a random classifier of a family, large enough in its weights that texts differ."""
+    size = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
+    if family == "distilbert":
+        size = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
+    config_class: Any = CONFIG_MAPPING[family]
+    config = config_class(
+        vocab_size=100, max_position_embeddings=200, initializer_range=0.3, num_labels=3, pad_token_id=PAD,
+        **size, **settings,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model: Any = AutoModelForSequenceClassification.from_config(config)
+    for (
+        name,
+        parameter,
+    ) in model.named_parameters():  # biases and norms begin as 0 and 1, which hides mistakes
+        if parameter.dim() == 1 and "classifier" not in name:
+            torch.nn.init.normal_(parameter, float(parameter.detach()[0]), 0.1)
+    return model.eval()
+
+
+def make_texts() -> EncodedTexts:
+    """Return random texts of these lengths; one spells the padding token."""
+    ends = np.concatenate([[0], np.cumsum(LENGTHS)])
+    ids = np.random.default_rng(0).integers(5, 90, ends[-1]).astype(np.int32)
+    ids[[10, 60]] = PAD
+    return EncodedTexts(ids, ends, np.zeros(len(LENGTHS), dtype=bool))
+
+
+def alone(model: Any, texts: EncodedTexts) -> torch.Tensor:
+    """Return the logits of transformers for each text in a pass of its own."""
+    ids = [texts.ids[begin:end].astype(np.int64) for begin, end in itertools.pairwise(texts.offsets)]
+    with torch.inference_mode():
+        return torch.cat([model(input_ids=torch.as_tensor(text)[None]).logits for text in ids])
+
+
+def of_engine(engine: EngineModel | None, rows: Any = slice(None)) -> torch.Tensor:
+    """Return the engine's logits for some texts in one pass."""
+    assert engine is not None
+    with torch.inference_mode():
+        return EngineForward(engine)(make_texts(), np.arange(len(LENGTHS))[rows])
+
+
+@pytest.mark.parametrize("kind", [*FAMILIES, "electra with a projection", "bert with a mean layer"])
+def test_the_engine_computes_what_transformers_does(kind):
+    """All texts in one pass of the engine, each alone in transformers."""
+    settings = {"embedding_size": 16} if "projection" in kind else {}
+    model = make_model(kind.split()[0], **settings)
+    if "mean" in kind:
+        add_mean_layer(model, "encoder")
+    expected = alone(model, make_texts())
+    assert expected.std(dim=0).min() > 0.01, "texts that all look alike would prove nothing"
+    torch.testing.assert_close(of_engine(EngineModel.of(model, "fp32")), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_as_a_model_it_takes_padding_as_transformers_does():
+    """Whoever calls it with ids and a mask gets the same logits."""
+    model = make_model("roberta")
+    engine, rows = EngineModel.of(model, "fp32"), np.array([0, 1, 4])
+    assert engine is not None
+    theirs, ours = (Forward(each, PAD, torch.device("cpu"), "fp32") for each in (model, engine))
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(make_texts(), rows), theirs(make_texts(), rows), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_int8_is_near_and_texts_do_not_change_each_other(family):
+    """Rounding costs some percent of the logits' spread; the other texts of a pass only the order of sums."""
+    model = make_model(family)
+    engine = EngineModel.of(model, "int8")
+    together, expected = of_engine(engine), alone(model, make_texts())
+    assert float((together - expected).norm() / (expected - expected.mean(dim=0)).norm()) < 0.2
+    assert not torch.allclose(together, expected, rtol=1e-5, atol=1e-5)
+    for row in range(len(LENGTHS)):
+        torch.testing.assert_close(of_engine(engine, [row])[0], together[row], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [127, 255])
+def test_a_layer_in_int8_is_off_by_its_rounding_alone(monkeypatch, steps):
+    """For tokens of any size, zeros among them; an error of half a step of each value bounds the product's."""
+    monkeypatch.setattr("bert_classifier.engine.linear.steps_of_int8", lambda: steps)
+    torch.manual_seed(0)
+    weight, bias = torch.randn(24, 64), torch.randn(24)
+    x = torch.randn(10, 64) * torch.logspace(-4, 4, 10)[:, None]
+    x[3] = 0.0
+    exact, rounded = (make(weight, bias)(x) for make in (FloatLinear, Int8Linear))
+    largest, heaviest = x.abs().amax(dim=1, keepdim=True), weight.abs().amax(dim=1) / 127
+    bound = largest / steps * weight.abs().sum(dim=1) * 1.01 + x.abs().sum(dim=1, keepdim=True) * heaviest / 2
+    assert ((rounded - exact).abs() <= bound * 1.02 + 1e-5).all()
+    torch.testing.assert_close(rounded[3], bias)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"model_type": "modernbert"}, {"hidden_act": "gelu_new"}, {"position_embedding_type": "relative_key"}],
+)
+def test_what_the_engine_does_not_know_is_left_to_transformers(settings):
+    """Another family, activation or kind of positions."""
+    config = make_model("bert").config.to_dict()
+    assert can_compute(config)
+    assert not can_compute({**config, **settings})
