@@ -4,7 +4,8 @@
 
 Forward and backward pass of a batch, cut into micro-batches as training cuts it: side by side, padded among texts of
 similar length (this project's way for other families), and padded to the longest text, as transformers' Trainer does.
-The three take turns; what counts is the ratio of their quickest turns. Random weights, random tokens.
+The three take turns; what counts is the ratio of their quickest turns, in CPU time of one thread, which other work
+disturbs least. Random weights, random tokens.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.modeling.packed_attention import attend_text_by_text
 from bert_classifier.modeling.packed_families import PACKED_FAMILIES
 from bert_classifier.modeling.pretrained import quiet_transformers
-from bert_classifier.training.device import pin_threads
 from bert_classifier.training.token_budget import plan_batch
 from support.encoders import FAMILIES, make_encoder
 
@@ -39,10 +39,11 @@ def main() -> None:
     """Print a row per family."""
     arguments = parse_arguments()
     quiet_transformers()
+    torch.set_num_threads(1)
     print(
-        f"{pin_threads()} threads, {arguments.size}, {arguments.texts} texts of 8 to {arguments.longest} tokens"
+        f"{arguments.size}, {arguments.texts} texts of 8 to {arguments.longest} tokens; texts per CPU second:"
     )
-    print("| family | texts/s without padding | padded by length | ratio | padded to the longest | ratio |")
+    print("| family | without padding | padded by length | ratio | padded to the longest | ratio |")
     print("|---|---|---|---|---|---|")
     for family in arguments.families:
         print(row(family, arguments), flush=True)
@@ -56,7 +57,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=int, default=64)
     parser.add_argument("--longest", type=int, default=256)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="default: as training")
     return parser.parse_args()
 
 
@@ -86,10 +86,10 @@ def turn(ways: list[tuple[Forward, list[np.ndarray]]], texts: EncodedTexts) -> l
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Return how long something takes."""
-    begin = time.perf_counter()
+    """Return the CPU time that something takes."""
+    begin = time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def backward(forward: Forward, texts: EncodedTexts, cut: list[np.ndarray]) -> None:

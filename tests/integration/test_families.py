@@ -51,11 +51,14 @@ def test_the_server_answers_as_transformers_scores(family: str, tmp_path: Path) 
     root = family_job(tmp_path / "ml", family)
     assert run_job(root) == 0, log_of(root)
     labels = json.loads((root / "model" / "config.json").read_text())["id2label"].values()
-    wanted = plain_scores(root / "model", ODD_TEXTS)
+    texts = [
+        text for text in ODD_TEXTS if text != "\N{ZERO WIDTH SPACE}"
+    ]  # no token, for some: not answered by a score
+    wanted = plain_scores(root / "model", texts)
     with ServingProcess(root, tmp_path / "serve.log") as server:
         server.wait_until_ready()
-        alone = [answers for text in ODD_TEXTS for answers in scores_of(server, [text])]
-        together = scores_of(server, ODD_TEXTS)
+        alone = [answers for text in texts for answers in scores_of(server, [text])]
+        together = scores_of(server, texts)
     for found in (alone, together):
         for answer, scores in zip(found, wanted, strict=True):
             assert [answer[label] for label in labels] == pytest.approx(list(scores), abs=SCORES)

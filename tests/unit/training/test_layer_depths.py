@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import transformers
 
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import freeze_encoder
@@ -16,7 +15,8 @@ from bert_classifier.training.optimizer import build_optimizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.clear_text import assert_clear
 from support.empty_models import FAMILIES, LAYERS, build
-from support.fakes import make_pretrained, make_tokenizer
+from support.encoders import make_encoder
+from support.fakes import make_pretrained
 from support.toy_trainer import make_trainer
 
 DECAY = 0.8
@@ -120,14 +120,7 @@ def test_the_run_of_another_rule_is_another_run(family, is_told):
 
 def make_modernbert(folder: Path) -> Path:
     """Save a tiny random ModernBERT with its tokenizer, and return the folder."""
-    tokenizer: Any = make_tokenizer()
-    config = transformers.ModernBertConfig(
-        vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, hidden_size=32, intermediate_size=64,
-        num_hidden_layers=LAYERS, num_attention_heads=2, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3,
-    )  # fmt: skip
-    transformers.ModernBertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return make_encoder(folder, "modernbert", num_hidden_layers=LAYERS)
 
 
 @pytest.mark.parametrize(
