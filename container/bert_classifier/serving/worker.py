@@ -44,7 +44,7 @@ _QUIET_S = 0.5  # without a new request, after which the port is closed earlier
 _SWEEP_S = 0.2  # from refusing new connections to closing the port
 _LINGER_S = 2.0  # for the client to close its side after the last answer
 _TURN_S = 1.0
-_TEND_S = 0.25  # between looks at what has waited too long
+_TEND_S = 0.05  # between looks at what has waited too long
 _ACCEPTS_PER_TURN = 64
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
