@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import transformers
 
-from bert_classifier.artifact.artifact import Artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.builder import build_dataset
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.label_mapper import ClassNames

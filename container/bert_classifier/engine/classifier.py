@@ -24,10 +24,18 @@ class RowClassifier:
 
     Args:
         make_linear: makes the encoder's linear layers; embeddings, norms and the head stay as they are.
+
+    Attributes:
+        vocabulary: number of words.
+        length: number of positions.
     """
 
     def __init__(self, tensors: Classifier, make_linear: MakeLinear) -> None:
-        self._tensors = tensors
+        # Not the layers' tensors: what is joined or rounded would be held twice.
+        self._words, self._positions = tensors.words, tensors.positions
+        self.vocabulary, self.length = len(tensors.words), len(tensors.positions)
+        self._embedding_norm, self._projection = tensors.embedding_norm, tensors.projection
+        self._head, self._epsilon = tensors.head, tensors.epsilon
         last = len(tensors.layers) - 1
         self._layers = [
             _Layer(layer, tensors, make_linear, only_first=number == last)
@@ -46,14 +54,13 @@ class RowClassifier:
         hidden = self._embed(ids, positions)
         for layer in self._layers:
             hidden = layer(hidden, lengths)
-        dense, _, last = self._tensors.head
+        dense, _, last = self._head
         return functional.linear(self._activation(functional.linear(hidden, *dense)), *last)
 
     def _embed(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        tensors = self._tensors
-        summed = functional.embedding(ids, tensors.words) + functional.embedding(positions, tensors.positions)
-        embedded = _norm(summed, tensors.embedding_norm, tensors.epsilon)
-        return embedded if tensors.projection is None else functional.linear(embedded, *tensors.projection)
+        summed = functional.embedding(ids, self._words) + functional.embedding(positions, self._positions)
+        embedded = _norm(summed, self._embedding_norm, self._epsilon)
+        return embedded if self._projection is None else functional.linear(embedded, *self._projection)
 
 
 class _Layer:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ import torch
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.classifier import MakeLinear, RowClassifier
 from bert_classifier.engine.linear import FloatLinear, Int8Linear
-from bert_classifier.engine.tensors import can_compute, read_classifier
+from bert_classifier.engine.tensors import read_classifier
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.token_row import pack, positions_of_model
 
@@ -21,24 +21,34 @@ class EngineModel(torch.nn.Module):
     """A classifier that computes on the CPU by RowClassifier.
 
     Attributes:
-        config: the model's, of transformers.
+        config: the fields of config.json as attributes, and num_labels.
         precision: fp32 or int8.
+        linear_layers: how many there are, one after the other or side by side.
         padding: the position of padding, behind which positions begin; None: they begin at 0.
     """
 
-    def __init__(self, config: Any, tensors: Mapping[str, torch.Tensor], precision: str) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], precision: str
+    ) -> None:
+        """Take the fields of a config.json that can_compute allows, and float32 tensors as in model.safetensors.
+
+        Raises:
+            KeyError: when a field or a tensor is missing.
+        """
         super().__init__()
-        classifier = read_classifier(config.to_dict(), tensors)
-        self.config, self.precision, self.padding = config, precision, classifier.padding
+        classifier = read_classifier(config, tensors)
+        self.config = SimpleNamespace(**{**config, "num_labels": len(classifier.head[2][1])})
+        self.precision, self.padding = precision, classifier.padding
         self.device = torch.device("cpu")
+        self.linear_layers = 6 * len(classifier.layers) + 2
         self._row = RowClassifier(classifier, _LINEAR[precision])
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
 
-    @classmethod
-    def of(cls, model: Any, precision: str) -> Self | None:
-        """Return a classifier with the tensors of a float32 model on the CPU; None if the engine has no such family."""
-        is_known = can_compute(model.config.to_dict())
-        return cls(model.config, model.state_dict(), precision).eval() if is_known else None
+    def check_room(self, highest_id: int, max_length: int) -> None:
+        """Raise a ValueError if a token or a position would have no embedding."""
+        last = max_length - 1 + (0 if self.padding is None else self.padding + 1)
+        if highest_id >= self._row.vocabulary or last >= self._row.length:
+            raise ValueError("the tokenizer or max_seq_length does not fit the model")
 
     def row(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Return logits, float32 (b, classes); see RowClassifier."""

@@ -88,9 +88,10 @@ _WIDTHS = {"num_attention_heads": "n_heads", "num_hidden_layers": "n_layers", "h
 
 
 def can_compute(config: Mapping[str, Any]) -> bool:
-    """Return whether the engine computes a model, by its config.json."""
+    """Return whether the engine computes a model, by the fields of its config.json."""
     absolute = config.get("position_embedding_type") in (None, "absolute")
-    return config.get("model_type") in _FAMILIES and absolute and _setting(config, "hidden_act") == "gelu"
+    is_known = config.get("model_type") in _FAMILIES and _setting(config, "hidden_act") == "gelu"
+    return is_known and absolute and not config.get("is_decoder")
 
 
 def _setting(config: Mapping[str, Any], name: str) -> Any:

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bert_classifier.artifact.artifact import Artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.artifact.provenance import encoder_facts, encoder_name
 from bert_classifier.evaluation.report.context import ABOUT
 from bert_classifier.job.wording import counted, moment_text

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from bert_classifier import log
-from bert_classifier.artifact.artifact import Artifact, load_artifact
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bert_classifier.artifact.artifact import Artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.evaluation.calibration import Temperature
@@ -36,7 +36,7 @@ def logits_for(artifact: Artifact, texts: Sequence[str], *, are_alike: bool = Fa
         are_alike: whether they are about as long, so that padding costs less than to look for a way without.
     """
     device = device_for_inference()
-    model = artifact.model.to(device)  # type: ignore[arg-type]
+    model = artifact.model.to(device)
     # The memory-mapped file remains readable after its folder is removed.
     with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
         encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bert_classifier.artifact.artifact import Artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.evaluate import device_for_inference, logits_for
 from bert_classifier.evaluation.occlusion import Occlusion, occlude

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_classifier.artifact.artifact import Artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.errors import UserError

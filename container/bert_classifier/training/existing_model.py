@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.artifact.artifact import ARTIFACT_FILES, TRAINING_INFO
+from bert_classifier.artifact.contents import ARTIFACT_FILES, TRAINING_INFO
 from bert_classifier.artifact.manifest import verify
 from bert_classifier.errors import ContainerError
 from bert_classifier.job.json_files import read_object

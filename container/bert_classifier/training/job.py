@@ -11,7 +11,8 @@ import torch
 import transformers
 
 from bert_classifier import __version__
-from bert_classifier.artifact.artifact import CLASS_FILE, TRAINING_LABELS, load_artifact, save_artifact
+from bert_classifier.artifact.artifact import load_artifact, save_artifact
+from bert_classifier.artifact.contents import CLASS_FILE, TRAINING_LABELS
 from bert_classifier.artifact.provenance import true_settings
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import CUT_SETTINGS

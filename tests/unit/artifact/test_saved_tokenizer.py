@@ -11,7 +11,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, pipeline
 
-from bert_classifier.artifact.artifact import Artifact, load_artifact, save_artifact
+from bert_classifier.artifact.artifact import load_artifact, save_artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_classifier.artifact.artifact import Artifact, load_artifact
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.evaluate import evaluate_artifact, logits_for

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.artifact.artifact import ARTIFACT_FILES
+from bert_classifier.artifact.contents import ARTIFACT_FILES
 from bert_classifier.artifact.manifest import verify
 from bert_classifier.data.job_files import check_files, read_class_list
 from bert_classifier.data.records import read_lines

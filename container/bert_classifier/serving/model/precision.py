@@ -9,14 +9,12 @@ from typing import Any
 
 import torch
 
-from bert_classifier.artifact.artifact import Artifact
-from bert_classifier.engine.model import EngineForward, EngineModel
+from bert_classifier.artifact.contents import Artifact
+from bert_classifier.engine.model import EngineModel
 from bert_classifier.errors import UserError
-from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import is_bf16
 from bert_classifier.modeling.low_precision import to_bfloat16
-from bert_classifier.modeling.packed import TOLERANCE, relative_difference
-from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
+from bert_classifier.modeling.probes import probe_logits
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +45,15 @@ def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifac
     if setting == "int8" and device.type != "cpu":
         raise UserError("SERVING_PRECISION=int8 is for CPUs.", "Set SERVING_PRECISION=auto on a GPU.")
     converted = _converted(artifact, device, setting)
-    if setting != "fp32" and (problem := _disagreement(artifact, converted, setting)):
-        raise UserError(f"{setting} may change predicted labels: {problem}.", _USE_FP32)
+    if setting != "fp32":
+        check_labels(converted, setting, _linear_layers(artifact.model))
     return converted
 
 
 def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
     if device.type == "cuda" and _has_bf16(device):
         converted = _converted(artifact, device, "bf16")
-        problem = _disagreement(artifact, converted, "bf16")
+        problem = _disagreement(converted, "bf16", _linear_layers(artifact.model))
         if problem is None:
             return converted
         logger.warning("serving in fp32 instead of bf16: %s", problem)
@@ -68,9 +66,7 @@ def _has_bf16(device: torch.device) -> bool:
 
 def _converted(artifact: Artifact, device: torch.device, precision: str) -> Artifact:
     if precision == "fp32" and device.type == "cpu":  # all threads may share the loaded model
-        return _in_engine(artifact)
-    if precision == "int8" and (engine := EngineModel.of(artifact.model, precision)):
-        return dataclasses.replace(artifact, model=engine)  # type: ignore[arg-type]
+        return artifact
     model: Any = copy.deepcopy(artifact.model)
     if precision == "int8":
         model = _quantised(model)
@@ -79,21 +75,6 @@ def _converted(artifact: Artifact, device: torch.device, precision: str) -> Arti
     else:
         model = model.to(device)
     return dataclasses.replace(artifact, model=model)
-
-
-def _in_engine(artifact: Artifact) -> Artifact:
-    """Return the artifact with its model computed by the engine, if that gives the same logits."""
-    model = EngineModel.of(artifact.model, "fp32")
-    if model is None:
-        return artifact
-    encoder = artifact.encoder
-    padded = Forward(artifact.model, encoder.pad_id, model.device, "fp32")
-    difference = relative_difference(EngineForward(model), padded, encoder.encode_batch(PROBE_TEXTS))
-    if not difference <= TOLERANCE[torch.float32]:
-        logger.warning("transformers computes the model: the engine's logits are off by %.3g", difference)
-        return artifact
-    logger.info("the engine computes the model (difference to transformers: %.2g)", difference)
-    return dataclasses.replace(artifact, model=model)  # type: ignore[arg-type]
 
 
 def _quantised(model: Any) -> Any:
@@ -117,12 +98,28 @@ def precision_of(model: torch.nn.Module) -> str:
     return "int8" if is_quantised(model) else "bf16" if is_bf16(model) else "fp32"
 
 
-def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> str | None:
+def _linear_layers(model: torch.nn.Module) -> int:
+    return sum(isinstance(module, torch.nn.Linear) for module in model.modules())
+
+
+def check_labels(converted: Artifact, precision: str, linear_layers: int) -> None:
+    """Refuse a precision that gives the artifact's probe texts other labels than training did.
+
+    Args:
+        linear_layers: of the model, whose rounding errors add up.
+    Raises:
+        UserError: when a label differs that was no near-tie, or several near-ties do.
+    """
+    if problem := _disagreement(converted, precision, linear_layers):
+        raise UserError(f"{precision} may change predicted labels: {problem}.", _USE_FP32)
+
+
+def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> str | None:
     """Return how a converted model's labels differ from training's on the artifact's probe texts, if they do.
 
     Near-ties count only if there are several.
     """
-    probes = reference.info.get("probes")
+    probes = converted.info.get("probes")
     if not probes:
         return "the artifact has no probe texts to check this with: an older version wrote it"
     wanted = torch.tensor(probes["logits"])
@@ -141,7 +138,7 @@ def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> s
         return f"{infinite} of {len(found)} probe texts get scores that are not finite"
     differ = wanted.argmax(dim=1) != found.argmax(dim=1)
     lead = wanted.amax(dim=1) - wanted.gather(1, found.argmax(dim=1, keepdim=True))[:, 0]
-    ties = differ & (lead <= _most_lead_of_a_tie(reference, wanted, precision))
+    ties = differ & (lead <= _most_lead_of_a_tie(linear_layers, wanted, precision))
     if differ.sum() > ties.sum() or ties.sum() > len(differ) // _PROBES_PER_TIE:
         return f"{int(differ.sum())} of {len(differ)} probe texts get another label"
     if ties.any():
@@ -149,14 +146,13 @@ def _disagreement(reference: Artifact, converted: Artifact, precision: str) -> s
     return None
 
 
-def _most_lead_of_a_tie(reference: Artifact, wanted: torch.Tensor, precision: str) -> float:
+def _most_lead_of_a_tie(linear_layers: int, wanted: torch.Tensor, precision: str) -> float:
     """Return the largest lead of one float32 logit over another that rounding alone may reverse.
 
     It depends only on the float32 logits (n, classes) and the format, so that a completely wrong result cannot excuse
     itself. The layers' rounding errors are independent, so they grow with the square root of the number of layers; the
     median lead sets the scale.
     """
-    layers = sum(isinstance(module, torch.nn.Linear) for module in reference.model.modules())
     best, second = wanted.topk(2, dim=1).values.T
-    plausible = _ROUNDING[precision] * math.sqrt(layers) * float((best - second).median())
+    plausible = _ROUNDING[precision] * math.sqrt(linear_layers) * float((best - second).median())
     return min(plausible, _CLEAR_LEAD)

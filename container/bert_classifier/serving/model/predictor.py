@@ -12,17 +12,15 @@ import numpy as np
 import torch
 
 from bert_classifier.artifact.about import about
-from bert_classifier.artifact.artifact import Artifact, load_artifact
+from bert_classifier.artifact.contents import Artifact, Contents, read_contents
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.graphs import with_graphs
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
-from bert_classifier.modeling.packed import PackedForward, packed_or_padded
-from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
+from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.plan import Plan
 from bert_classifier.serving.model.precision import is_quantised, on_device, precision_of
 from bert_classifier.serving.model.thread_budget import ThreadBudget
@@ -73,11 +71,7 @@ def load_predictors(
     Raises:
         UserError: when the folder holds no valid artifact, or the precision is not supported or changes labels.
     """
-    quiet_transformers()
-    artifact = load_artifact(folder)
-    placed = {
-        name: on_device(artifact, torch.device(name), precision) for name in dict.fromkeys(plan.devices)
-    }
+    placed = _placed(read_contents(folder), list(dict.fromkeys(plan.devices)), precision)
     cores = ThreadBudget(plan)
     forwards = {
         name: _forward_of(artifact, max_batch_tokens or _most_tokens(artifact.model))
@@ -88,10 +82,22 @@ def load_predictors(
     ]
     for predictor in predictors:
         predictor.predict([PROBE])  # so that no request meets a cold model
-    model: Any = placed[plan.devices[0]].model
-    metrics.note_model(model.config.model_type, len(artifact.labels), precision_of(model))
+    artifact = placed[plan.devices[0]]
+    metrics.note_model(artifact.model.config.model_type, len(artifact.labels), precision_of(artifact.model))
     logger.info("model ready: classes=%d", len(artifact.labels))
     return predictors
+
+
+def _placed(contents: Contents, devices: Sequence[str], precision: str) -> dict[str, Artifact]:
+    """Return the classifier on each device, in its precision."""
+    if devices == ["cpu"] and (artifact := in_engine(contents, precision)):
+        return {"cpu": artifact}
+    from bert_classifier.artifact.artifact import load_classifier
+    from bert_classifier.modeling.pretrained import quiet_transformers
+
+    quiet_transformers()
+    artifact = load_classifier(contents)
+    return {name: on_device(artifact, torch.device(name), precision) for name in devices}
 
 
 class Predictor:
@@ -176,6 +182,9 @@ def _forward_of(artifact: Artifact, most_tokens: int) -> Forward:
         return EngineForward(model)
     if is_quantised(model):  # each text is alone in its pass
         return Forward(model, encoder.pad_id, model.device, "fp32")
+    from bert_classifier.modeling.graphs import with_graphs
+    from bert_classifier.modeling.packed import PackedForward, packed_or_padded
+
     sample = encoder.encode_batch(PROBE_TEXTS)
     forward = packed_or_padded(model, encoder.pad_id, model.device, "fp32", sample)
     if not isinstance(forward, PackedForward):

@@ -9,13 +9,12 @@ import torch
 import transformers
 
 from bert_classifier.artifact.artifact import load_artifact
-from bert_classifier.engine.model import EngineModel
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model import predictor as predictor_module
 from bert_classifier.serving.model.plan import make_plan
-from bert_classifier.serving.model.precision import on_device, precision_of
+from bert_classifier.serving.model.precision import on_device
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from support.clear_text import assert_clear
 from support.fakes import toy_rows
@@ -50,12 +49,9 @@ def test_the_artifact_holds_probes_that_are_nobodys_data(artifact):
 
 
 @pytest.mark.parametrize("setting", ["auto", "fp32"])
-def test_on_a_cpu_the_engine_answers_as_transformers_does(artifact, setting):
-    """auto is fp32 there."""
-    placed = on_device(artifact, CPU, setting)
-    assert precision_of(placed.model) == "fp32"
-    assert isinstance(placed.model, EngineModel)
-    np.testing.assert_allclose(_scores(placed), _scores(artifact), atol=1e-6)
+def test_on_a_cpu_the_model_is_served_as_it_is(artifact, setting):
+    """auto is fp32 there, and nothing is copied."""
+    assert on_device(artifact, CPU, setting) is artifact
 
 
 @pytest.mark.parametrize(("setting", "tolerance"), [("bf16", 0.02), ("int8", 0.03)])
@@ -141,16 +137,11 @@ def test_a_common_shift_changes_no_label(artifact, monkeypatch):
     assert _answers(monkeypatch, artifact, [tie] + [CLEAR] * 11, [turned] + [[5.0, 2.0, -1.0]] * 11)
 
 
-@pytest.mark.parametrize(("has_engine", "tolerance"), [(True, 1e-6), (False, 0.0)])
-def test_neighbours_change_no_score_in_int8(artifact, monkeypatch, has_engine, tolerance):
-    """In the engine each token has a range of its own; elsewhere a pass has one, so each text gets its own pass."""
-    if not has_engine:
-        monkeypatch.setattr(EngineModel, "of", lambda *_: None)
+def test_neighbours_change_no_score_in_int8(artifact):
+    """Activations are quantised by their range in a pass, so each text has one of its own: to the last bit."""
     predictor = Predictor(on_device(artifact, CPU, "int8"), 512)
-    assert isinstance(predictor._artifact.model, EngineModel) == has_engine
     together = [prediction.scores for prediction in predictor.predict(TEXTS)]
-    alone = [predictor.predict([text])[0].scores for text in TEXTS]
-    np.testing.assert_allclose(together, alone, rtol=0, atol=tolerance)
+    assert together == [predictor.predict([text])[0].scores for text in TEXTS]
 
 
 class _StayingFNet(transformers.FNetForSequenceClassification):
@@ -182,7 +173,7 @@ def test_an_artifact_without_probes_is_served_in_fp32_only(artifact):
     """What an older version wrote cannot prove anything: int8 is refused, auto serves it exactly."""
     info = {name: value for name, value in artifact.info.items() if name != "probes"}
     older = dataclasses.replace(artifact, info=info)
-    assert precision_of(on_device(older, CPU, "auto").model) == "fp32"
+    assert on_device(older, CPU, "auto") is older
     with pytest.raises(UserError, match="older version"):
         on_device(older, CPU, "int8")
 
@@ -252,12 +243,3 @@ def test_a_model_is_converted_once_for_all_threads_of_a_device(artifact_dir, mon
     plan = make_plan(cores=2, gpus=0, models=4, threads=None, requests=1)
     load_predictors(artifact_dir, plan, max_batch_tokens=None, precision="int8", metrics=Metrics())
     assert converted == [CPU]
-
-
-def test_an_engine_that_computes_something_else_is_not_used(artifact, monkeypatch, caplog):
-    """Then transformers computes the model, with a warning."""
-    monkeypatch.setattr(
-        "bert_classifier.engine.classifier._ACTIVATIONS", {"gelu": torch.tanh, "tanh": torch.tanh}
-    )
-    assert on_device(artifact, CPU, "auto") is artifact
-    assert "the engine's logits are off by" in caplog.text

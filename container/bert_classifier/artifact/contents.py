@@ -1,0 +1,133 @@
+"""What an artifact's folder says, read and checked without the library that computes its model."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from bert_classifier.artifact.manifest import find_artifact, verify
+from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_weights import COPY_AGAIN
+from bert_classifier.job.json_files import read_object
+from bert_classifier.job.wording import first_line
+from bert_classifier.label_mapper import ClassNames
+
+logger = logging.getLogger(__name__)
+
+TRAINING_INFO = "training.json"
+# Values of its field classes_from, which older versions did not write: only a class file gives the classes numbers.
+CLASS_FILE, TRAINING_LABELS = "class file", "training labels"
+ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
+# Required fields of training.json.
+_NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
+    "labels": lambda value: isinstance(value, list),
+    "max_seq_length": lambda value: isinstance(value, int),
+    "truncation": lambda value: value in ("head", "head_tail", "windows"),
+    "max_windows": lambda value: isinstance(value, int) and value > 0,
+    "window_overlap": lambda value: isinstance(value, int | float) and 0 <= value < 1,
+    "pad_token_id": lambda value: isinstance(value, int),
+    "temperature": lambda value: isinstance(value, int | float) and value > 0,
+    "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+}
+WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # older versions did not write them
+_NAMES_OF_NONE = {"0": "LABEL_0", "1": "LABEL_1"}  # what transformers reads from a config.json without names
+RETRAIN = "Train again with this version, or restore the folder."
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """A loaded classifier.
+
+    Attributes:
+        model: in evaluation mode, float32, on the CPU; of transformers, or an engine.model.EngineModel.
+        encoder: cuts and encodes texts as in training.
+        labels: class names in the order of the logits, and whether numbers count them.
+        temperature: divides logits before softmax (1 = not calibrated).
+        abstain_below: texts with a lower score get no label (0 = never).
+        info: the content of training.json.
+    """
+
+    model: Any
+    encoder: TextEncoder
+    labels: ClassNames
+    temperature: float
+    abstain_below: float
+    info: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a folder says of its classifier, beside the model's weights.
+
+    Attributes:
+        folder: where the files lie.
+        config: the fields of config.json.
+        tokenizer: from tokenizer.json.
+        info: the content of training.json.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    tokenizer: Tokenizer
+    info: dict[str, Any]
+
+    def with_model(self, model: Any) -> Artifact:
+        """Return the classifier with its model."""
+        info = self.info
+        names = ClassNames(
+            info["labels"], are_numbered=_are_numbered(info["labels"], info.get("classes_from"))
+        )
+        encoder = TextEncoder.from_settings(self.tokenizer, info["pad_token_id"], info)
+        return Artifact(model, encoder, names, info["temperature"], info["abstain_below"], info)
+
+
+def read_contents(folder: Path) -> Contents:
+    """Read and verify everything but the model's weights.
+
+    Raises:
+        UserError: when the folder is not an artifact, or has been altered.
+    """
+    folder = find_artifact(folder)
+    verify(folder, ARTIFACT_FILES)
+    info = _read_info(folder)
+    config = read_object(folder / "config.json", RETRAIN)
+    names = config.get("id2label", _NAMES_OF_NONE)
+    labels = info["labels"]
+    if [names.get(str(index)) for index in range(max(len(labels), len(names)))] != labels:
+        raise UserError(f"{folder}: the labels of config.json and {TRAINING_INFO} differ.", RETRAIN)
+    if not info.get("is_complete", True):
+        stopped = "the model in %s comes from a run stopped at step %s: training.json says is_complete=false"
+        logger.warning(stopped, folder, info.get("steps"))
+    return Contents(folder, config, _read_tokenizer(folder), info)
+
+
+def _are_numbered(labels: Sequence[str], origin: object) -> bool | None:
+    """Return whether a class file gave the classes their order; None if a model that does not say may have had one.
+
+    Alphabetical order proves none: it is that of classes from labels.
+    """
+    if origin in (CLASS_FILE, TRAINING_LABELS):
+        return origin == CLASS_FILE
+    return False if list(labels) == sorted(labels) else None
+
+
+def _read_info(folder: Path) -> dict[str, Any]:
+    """Return the fields of training.json, which another version may have written."""
+    defaults = {"temperature": 1.0, "abstain_below": 0.0, **WITHOUT_WINDOWS}
+    info = {**defaults, **read_object(folder / TRAINING_INFO, RETRAIN)}
+    for name, is_usable in _NEEDED_INFO.items():
+        if not is_usable(info.get(name)):
+            raise UserError(f"{folder / TRAINING_INFO} has no usable {name}.", RETRAIN)
+    return info
+
+
+def _read_tokenizer(folder: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises nothing more specific
+        reason = first_line(error).rstrip(" .:")
+        raise UserError(f"The tokenizer in {folder} is unusable: {reason}.", COPY_AGAIN) from error

@@ -1,0 +1,157 @@
+"""Serving without transformers: the same answers, its precondition, and what is left to transformers."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.contents import read_contents
+from bert_classifier.engine.model import EngineModel
+from bert_classifier.errors import UserError
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.engine_artifact import in_engine
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.precision import precision_of
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
+from support.clear_text import assert_clear
+from support.fakes import ARCHITECTURES, toy_rows
+from support.source_tree import CONTAINER
+from support.toy_artifact import make_artifact
+
+TEXTS = [text for _, text in toy_rows(12)] + ["", "[PAD] <pad> [MASK] </s>", "word " * 100]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("setting", ["auto", "fp32"])
+def test_the_engine_serves_what_training_exported(tmp_path, caplog, architecture, setting):
+    """Every family that it has: scores, alone and among others, are those of transformers' model."""
+    caplog.set_level("INFO", logger="bert_classifier")
+    folder = make_artifact(tmp_path / "model", architecture=architecture)
+    artifact = in_engine(read_contents(folder), setting)
+    assert artifact is not None
+    assert "the engine computes the model, without transformers" in caplog.text
+    expected = _scores(Predictor(load_artifact(folder)), TEXTS)
+    np.testing.assert_allclose(_scores(Predictor(artifact), TEXTS), expected, atol=1e-6)
+    alone = [_scores(Predictor(artifact), [text])[0] for text in TEXTS]
+    np.testing.assert_allclose(alone, expected, atol=1e-6)
+
+
+def _scores(predictor: Predictor, texts: list[str]) -> np.ndarray:
+    return np.array([prediction.scores for prediction in predictor.predict(texts)])
+
+
+def test_int8_is_the_engines_own(tmp_path):
+    """Texts share passes, and change each other by the order of sums at most."""
+    folder = make_artifact(tmp_path / "model")
+    plan = make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)
+    (predictor,) = load_predictors(folder, plan, max_batch_tokens=None, precision="int8", metrics=Metrics())
+    assert precision_of(predictor._artifact.model) == "int8"
+    together = _scores(predictor, TEXTS)
+    np.testing.assert_allclose([_scores(predictor, [text])[0] for text in TEXTS], together, atol=1e-6)
+    exact = _scores(Predictor(load_artifact(folder)), TEXTS)
+    assert not np.array_equal(together, exact)
+    np.testing.assert_allclose(together, exact, atol=0.03)
+
+
+def test_int8_that_changes_labels_is_refused(tmp_path):
+    """In one sentence, as for models that transformers computes."""
+    contents = read_contents(make_artifact(tmp_path / "model"))
+    turned = [[-value for value in row] for row in contents.info["probes"]["logits"]]
+    probes = {**contents.info["probes"], "logits": turned}
+    other = dataclasses.replace(contents, info={**contents.info, "probes": probes})
+    with pytest.raises(UserError, match="12 of 12 probe texts") as caught:
+        in_engine(other, "int8")
+    assert_clear(caught.value)
+
+
+def test_an_engine_that_computes_something_else_is_not_used(tmp_path, monkeypatch, caplog):
+    """Then transformers computes the model, with a warning."""
+    contents = read_contents(make_artifact(tmp_path / "model"))
+    wrong = {"gelu": torch.tanh, "tanh": torch.tanh}
+    monkeypatch.setattr("bert_classifier.engine.classifier._ACTIVATIONS", wrong)
+    assert in_engine(contents, "auto") is None
+    assert "the engine's logits are off by" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("config", "info", "setting"),
+    [
+        ({"model_type": "mpnet"}, {}, "auto"),
+        ({"hidden_act": "relu"}, {}, "auto"),
+        ({"num_hidden_layers": 3}, {}, "fp32"),
+        ({}, {"max_seq_length": 10_000}, "fp32"),
+        ({}, {}, "bf16"),
+    ],
+    ids=["family", "activation", "missing layer", "too long", "bf16"],
+)
+def test_what_the_engine_does_not_compute_is_left_to_transformers(tmp_path, config, info, setting):
+    """None, and no error: transformers knows more, or refuses in its own words."""
+    contents = read_contents(make_artifact(tmp_path / "model"))
+    other = dataclasses.replace(
+        contents, config={**contents.config, **config}, info={**contents.info, **info}
+    )
+    assert in_engine(other, setting) is None
+
+
+def test_an_artifact_without_probes_is_left_to_transformers(tmp_path):
+    """What an older version wrote cannot prove the engine."""
+    contents = read_contents(make_artifact(tmp_path / "model"))
+    info = {name: value for name, value in contents.info.items() if name != "probes"}
+    assert in_engine(dataclasses.replace(contents, info=info), "auto") is None
+
+
+def test_transformers_is_not_imported(tmp_path):
+    """That is what makes a start quick; in a process of its own, since tests import it."""
+    folder = make_artifact(tmp_path / "model")
+    program = """
+import json, sys
+from pathlib import Path
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.predictor import load_predictors
+plan = make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)
+(predictor,) = load_predictors(Path(sys.argv[1]), plan, max_batch_tokens=None, precision=sys.argv[2], metrics=Metrics())
+print(json.dumps([predictor.predict(["a text"])[0].scores, "transformers" in sys.modules]))
+"""
+    for setting, is_imported in (("auto", False), ("int8", False), ("bf16", True)):
+        done = subprocess.run(
+            [sys.executable, "-c", program, folder, setting],
+            env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        scores, found = json.loads(done.stdout.splitlines()[-1])
+        assert found == is_imported
+        assert sum(scores) == pytest.approx(1)
+
+
+def test_the_engine_holds_no_weight_twice(tmp_path):
+    """Joined or rounded weights replace the ones they come from."""
+    artifact = in_engine(read_contents(make_artifact(tmp_path / "model")), "fp32")
+    assert artifact is not None
+    model = artifact.model
+    assert isinstance(model, EngineModel)
+    held = {id(part) for part in _tensors_of(model._row, set())}
+    size = sum(part.numel() for part in _tensors_of(model._row, set()))
+    expected = sum(parameter.numel() for parameter in load_artifact(tmp_path / "model").model.parameters())
+    assert held
+    # The last layer's queries are apart; token types are in the positions.
+    assert size == expected - 2 * 32
+
+
+def _tensors_of(thing: object, seen: set[int]) -> list[torch.Tensor]:
+    """Return all tensors that an object holds, each once."""
+    if id(thing) in seen:
+        return []
+    seen.add(id(thing))
+    if isinstance(thing, torch.Tensor):
+        return [thing]
+    if isinstance(thing, tuple | list):
+        return [tensor for part in thing for tensor in _tensors_of(part, seen)]
+    if type(thing).__module__.startswith("bert_classifier.engine"):
+        return [tensor for part in vars(thing).values() for tensor in _tensors_of(part, seen)]
+    return []
