@@ -241,5 +241,5 @@ def test_a_model_is_converted_once_for_all_threads_of_a_device(artifact_dir, mon
 
     monkeypatch.setattr(predictor_module, "on_device", noted)
     plan = make_plan(cores=2, gpus=0, models=4, threads=None, requests=1)
-    load_predictors(artifact_dir, plan, max_batch_tokens=None, precision="int8", metrics=Metrics())
+    load_predictors(artifact_dir, plan, max_batch_tokens=None, precision="bf16", metrics=Metrics())
     assert converted == [CPU]
