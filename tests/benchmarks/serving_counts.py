@@ -92,7 +92,7 @@ def believe_all_numbers() -> None:
         capture(*arguments)
         return ""
 
-    packed.relative_difference = lambda *_: 0.0  # type: ignore[assignment]
+    packed.relative_difference = lambda *_: 0.0  # type: ignore[assignment,attr-defined]
     graphs.GraphedForward._capture = unchecked  # type: ignore[assignment,method-assign]
     Predictor._probabilities = lambda *arguments: np.nan_to_num(probabilities(*arguments))  # type: ignore[method-assign]
 

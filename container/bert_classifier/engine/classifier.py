@@ -75,7 +75,6 @@ class _Layer:
     ) -> None:
         self._heads, self._epsilon = tensors.heads, tensors.epsilon
         self._attention_norm, self._norm = layer.attention_norm, layer.norm
-        self._activation = _ACTIVATIONS[tensors.activation]
         joined = (layer.key, layer.value) if only_first else (layer.query, layer.key, layer.value)
         self._vectors = make_linear(*(torch.cat(parts) for parts in zip(*joined, strict=True)))
         self._query = make_linear(*layer.query) if only_first else None
@@ -92,7 +91,7 @@ class _Layer:
             hidden = hidden.index_select(0, torch.tensor([0, *lengths[:-1]]).cumsum(0))
             attended = self._attend((self._query(hidden), *vectors), [1] * len(lengths), lengths)
         middle = _norm(self._attended(attended) + hidden, self._attention_norm, self._epsilon)
-        return _norm(self._down(self._activation(self._up(middle))) + middle, self._norm, self._epsilon)
+        return _norm(self._down(functional.gelu(self._up(middle))) + middle, self._norm, self._epsilon)
 
     def _attend(
         self, vectors: Sequence[torch.Tensor], asking: Sequence[int], lengths: Sequence[int]

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from bert_classifier.modeling.layer_names import LAYER_NAMES
+
 Tensors = Mapping[str, torch.Tensor]
 Weights = tuple[torch.Tensor, torch.Tensor]  # weight and bias
 
@@ -34,7 +36,6 @@ class Classifier:
         padding: the padding token, at whose id RoBERTa has its position, and behind it those of texts; else None.
         projection: from the embeddings' width to the layers', where they differ.
         head: the first layer, the name of its activation, and the last layer.
-        activation: name of the feed-forward networks' activation.
     """
 
     words: torch.Tensor
@@ -44,47 +45,27 @@ class Classifier:
     projection: Weights | None
     layers: list[Layer]
     head: tuple[Weights, str, Weights]
-    activation: str
     heads: int
     epsilon: float
 
 
 @dataclasses.dataclass(frozen=True)
 class _Names:
-    """Names of a family's tensors; those of a layer follow its number."""
+    """The encoder's name in a family, and its head: first layer, activation, last layer."""
 
     encoder: str
-    layer: str
     head: tuple[str, str, str]
-    parts: tuple[str, ...] = (
-        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-        "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
-    )  # fmt: skip
-    begins_behind_padding: bool = False
 
 
-_ROBERTA = _Names(
-    "roberta",
-    "encoder.layer",
-    ("classifier.dense", "tanh", "classifier.out_proj"),
-    begins_behind_padding=True,
-)
+_ROBERTA = _Names("roberta", ("classifier.dense", "tanh", "classifier.out_proj"))
 _FAMILIES = {
-    "bert": _Names("bert", "encoder.layer", ("bert.pooler.dense", "tanh", "classifier")),
-    "electra": _Names("electra", "encoder.layer", ("classifier.dense", "gelu", "classifier.out_proj")),
-    "distilbert": _Names(
-        "distilbert",
-        "transformer.layer",
-        ("pre_classifier", "relu", "classifier"),
-        (
-            "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm",
-            "ffn.lin1", "ffn.lin2", "output_layer_norm",
-        ),
-    ),
+    "bert": _Names("bert", ("bert.pooler.dense", "tanh", "classifier")),
+    "distilbert": _Names("distilbert", ("pre_classifier", "relu", "classifier")),
+    "electra": _Names("electra", ("classifier.dense", "gelu", "classifier.out_proj")),
     **dict.fromkeys(("camembert", "roberta", "xlm-roberta"), _ROBERTA),
-}  # fmt: skip
+}
 # DistilBERT's names of settings.
-_WIDTHS = {"num_attention_heads": "n_heads", "num_hidden_layers": "n_layers", "hidden_act": "activation"}
+_IN_DISTILBERT = {"num_attention_heads": "n_heads", "num_hidden_layers": "n_layers", "hidden_act": "activation"}
 
 
 def can_compute(config: Mapping[str, Any]) -> bool:
@@ -95,7 +76,7 @@ def can_compute(config: Mapping[str, Any]) -> bool:
 
 
 def _setting(config: Mapping[str, Any], name: str) -> Any:
-    return config.get(name, config.get(_WIDTHS.get(name, name)))
+    return config.get(name, config.get(_IN_DISTILBERT.get(name, name)))
 
 
 def read_classifier(config: Mapping[str, Any], tensors: Tensors) -> Classifier:
@@ -114,20 +95,19 @@ def read_classifier(config: Mapping[str, Any], tensors: Tensors) -> Classifier:
 
     embeddings = f"{names.encoder}.embeddings"
     projection = f"{names.encoder}.embeddings_project"
-    layers = range(int(_setting(config, "num_hidden_layers")))
+    layers, *parts = dataclasses.astuple(LAYER_NAMES[config["model_type"]])
     head, activation, last = names.head
     return Classifier(
         words=tensors[f"{embeddings}.word_embeddings.weight"],
         positions=_positions(tensors, embeddings),
-        padding=int(config["pad_token_id"]) if names.begins_behind_padding else None,
+        padding=int(config["pad_token_id"]) if names is _ROBERTA else None,
         embedding_norm=weights(f"{embeddings}.LayerNorm"),
         projection=weights(projection) if f"{projection}.weight" in tensors else None,
         layers=[
-            Layer(*(weights(f"{names.encoder}.{names.layer}.{number}.{part}") for part in names.parts))
-            for number in layers
+            Layer(*(weights(f"{names.encoder}.{layers}.{number}.{part}") for part in parts))
+            for number in range(int(_setting(config, "num_hidden_layers")))
         ],
         head=(weights(head), activation, weights(last)),
-        activation="gelu",
         heads=int(_setting(config, "num_attention_heads")),
         epsilon=float(config.get("layer_norm_eps", 1e-12)),
     )

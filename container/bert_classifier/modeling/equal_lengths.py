@@ -12,6 +12,7 @@ import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward, Inputs, logits_of
+from bert_classifier.modeling.proof import proof_texts, relative_difference
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +58,11 @@ def padded_or_by_length(padded: Forward, sample: EncodedTexts) -> Forward:
     """Return the padded pass, or one without padding if padding changes the scores of a text.
 
     Args:
-        sample: texts; the shortest and the longest are compared.
+        sample: texts, from which those to compare are made.
     """
     by_length = EqualLengths(padded.model, padded.pad_id, padded.device, padded.precision)
     try:
-        difference = _difference(padded, by_length, sample)
+        difference = relative_difference(padded, by_length, proof_texts(sample))
     except (RuntimeError, TypeError, ValueError, IndexError):
         return padded  # which fails where it is used, and is reported there
     if not difference > _rounding(padded):
@@ -78,16 +79,3 @@ def _rounding(forward: Forward) -> float:
     if forward.precision != "fp32" or next(forward.model.parameters()).dtype != torch.float32:
         return _ROUNDING_IN_LOW_PRECISION
     return _ROUNDING_ON_GPU if forward.device.type == "cuda" else _ROUNDING
-
-
-def _difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:
-    """Return the distance between the logits of two passes, relative to the norm of the second's."""
-    windows = np.array([sample.lengths.argmin(), sample.lengths.argmax()])
-    was_training = one.model.training
-    one.model.eval()
-    try:
-        with torch.inference_mode():
-            ours, theirs = one(sample, windows), other(sample, windows)
-    finally:
-        one.model.train(was_training)
-    return float((ours - theirs).norm() / theirs.norm())

@@ -8,53 +8,19 @@ like any other layer, and checkpoints, artifacts and servers see an encoder that
 """
 
 import copy
-import dataclasses
 from operator import attrgetter
 from typing import Any
 
 import torch
 
 from bert_classifier.errors import UserError
+from bert_classifier.modeling.layer_names import LAYER_NAMES, LayerNames
 
 HAS_MEAN_LAYER = "has_mean_layer"  # in config.json
 _SHARE = 10.0  # how much larger the mean is than the residual, before both are normalised
 _LINEAR = 0.5  # keeps normalised values in the middle part of tanh, which changes them little
 
 
-@dataclasses.dataclass(frozen=True)
-class _Names:
-    """The parts of a layer, by family.
-
-    Attributes:
-        layers: the list of layers in the encoder.
-        query: projects hidden states to what the attention scores are the products of, beside the keys.
-        sums: what adds to the residual: after attention, and after the feed-forward network.
-    """
-
-    layers: str
-    query: str
-    value: str
-    sums: tuple[str, str]
-    norms: tuple[str, str]
-
-
-_BERT = _Names(
-    "encoder.layer",
-    "attention.self.query",
-    "attention.self.value",
-    ("attention.output.dense", "output.dense"),
-    ("attention.output.LayerNorm", "output.LayerNorm"),
-)
-_NAMES = {
-    **dict.fromkeys(("bert", "camembert", "electra", "roberta", "xlm-roberta"), _BERT),
-    "distilbert": _Names(
-        "transformer.layer",
-        "attention.q_lin",
-        "attention.v_lin",
-        ("attention.out_lin", "ffn.lin2"),
-        ("sa_layer_norm", "output_layer_norm"),
-    ),
-}
 # The first part of a classification head, and what scales the values that it hands on.
 _HEADS = {
     "bert": ("bert.pooler.dense", _LINEAR),
@@ -68,7 +34,7 @@ _HEADS = {
 
 def can_add_mean_layer(model_type: str) -> bool:
     """Return whether encoders of this family can get such a layer."""
-    return model_type in _NAMES
+    return model_type in LAYER_NAMES
 
 
 def add_mean_layer(model: Any, source: str) -> None:
@@ -87,11 +53,12 @@ def add_mean_layer(model: Any, source: str) -> None:
     if getattr(model.config, HAS_MEAN_LAYER, False):
         return  # a model of ours that is trained further, with its head
     if not can_add_mean_layer(family):
+        known = ", ".join(sorted(LAYER_NAMES))
         raise UserError(
-            f"pooling=mean needs an encoder of the families {', '.join(sorted(_NAMES))}; {source} is of type {family}.",
+            f"pooling=mean needs an encoder of the families {known}; {source} is of type {family}.",
             "Leave pooling out.",
         )
-    names = _NAMES[family]
+    names = LAYER_NAMES[family]
     layers = attrgetter(names.layers)(model.base_model)
     layer = _shared_config_copy(layers[-1], model.config)
     with torch.no_grad():
@@ -107,7 +74,7 @@ def mean_layer_parameters(model: Any) -> int:
     """Return the number of parameters of the layer that add_mean_layer put on top of an encoder; 0 without it."""
     if not getattr(model.config, HAS_MEAN_LAYER, False):
         return 0
-    layer = attrgetter(_NAMES[model.config.model_type].layers)(model.base_model)[-1]
+    layer = attrgetter(LAYER_NAMES[model.config.model_type].layers)(model.base_model)[-1]
     return sum(parameter.numel() for parameter in layer.parameters())
 
 
@@ -116,15 +83,15 @@ def _shared_config_copy(layer: Any, config: Any) -> Any:
     return copy.deepcopy(layer, memo={id(config): config})
 
 
-def _make_mean(layer: Any, names: _Names) -> None:
+def _make_mean(layer: Any, names: LayerNames) -> None:
     _set_zero(
         attrgetter(names.query)(layer)
     )  # the keys stay: were both zero, neither would ever have a gradient
-    attention, feed_forward = (attrgetter(name)(layer) for name in names.sums)
+    attention, feed_forward = (attrgetter(name)(layer) for name in (names.attended, names.down))
     _set_identity(attrgetter(names.value)(layer), 1.0)
     _set_identity(attention, _SHARE)
     _set_zero(feed_forward)
-    for name in names.norms:
+    for name in (names.attention_norm, names.norm):
         norm = attrgetter(name)(layer)
         norm.weight.fill_(1.0)
         norm.bias.zero_()

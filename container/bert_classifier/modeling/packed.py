@@ -28,13 +28,14 @@ from bert_classifier.modeling.packed_attention import (
 from bert_classifier.modeling.packed_families import (
     can_be_packed,
     let_head_read_row,
+    longest_to_prove,
     padding_position,
 )
+from bert_classifier.modeling.proof import proof_texts, relative_difference
 from bert_classifier.modeling.token_row import pack, positions_of_model
 
 logger = logging.getLogger(__name__)
 
-_PROBES = 8  # texts on which the two passes are compared
 # Relative: the two passes sum in different orders, and bf16 has 8 significant bits.
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 
@@ -129,7 +130,7 @@ def packed_or_padded(
         return padded
     packed = PackedForward(model, pad_id, device, precision, kernel)
     try:
-        difference = relative_difference(packed, padded, sample)
+        difference = relative_difference(packed, padded, proof_texts(sample, longest_to_prove(model)))
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         logger.warning("micro-batches are padded: the padding-free path cannot be compared (%s)", error)
         return padded
@@ -142,12 +143,15 @@ def packed_or_padded(
 
 def trainable_or_padded(forward: Forward, sample: EncodedTexts) -> Forward:
     """Return the pass, or the padded one if gradients cannot be computed through it on this GPU."""
-    if forward.is_padded or forward.device.type != "cuda":
+    if not isinstance(forward, PackedForward) or forward.device.type != "cuda":
         return forward
     trained = [parameter for parameter in forward.model.parameters() if parameter.requires_grad]
     try:
-        logits = forward(sample, np.arange(min(_PROBES, len(sample))))
+        texts = proof_texts(sample)
+        logits = forward(texts, np.arange(len(texts.lengths)))
         torch.autograd.grad(logits.sum(), trained, allow_unused=True)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         logger.warning("micro-batches are padded: the padding-free path has no gradients here (%s)", error)
         return Forward(forward.model, forward.pad_id, forward.device, forward.precision)
@@ -159,16 +163,3 @@ def _kernel_for(device: torch.device, dtype: torch.dtype) -> Kernel | None:
     if device.type == "cpu":
         return attend_text_by_text if dtype in TOLERANCE else None
     return attend_in_one_kernel if device.type == "cuda" and dtype == torch.bfloat16 else None
-
-
-def relative_difference(one: Forward, other: Forward, sample: EncodedTexts) -> float:
-    """Return the distance between the logits of two passes, relative to the norm of the second's."""
-    windows = np.arange(min(_PROBES, len(sample)))
-    was_training = one.model.training
-    one.model.eval()
-    try:
-        with torch.inference_mode():
-            ours, theirs = one(sample, windows).float(), other(sample, windows).float()
-    finally:
-        one.model.train(was_training)
-    return float((ours - theirs).norm() / theirs.norm())

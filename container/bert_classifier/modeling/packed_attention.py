@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 # From so many windows of text on, blocks cost less than a mask over all pairs of tokens.
-_BLOCKS_FROM = 4
+BLOCKS_FROM = 4
 
 # (query, key, value, texts, scale=, window=) → output
 Kernel = Callable[..., Any]
@@ -99,7 +99,7 @@ def attend_text_by_text(
         bias: added to the scores, (1, heads, longest, longest).
     """
     lengths = texts.lengths()
-    mask = bias if window is None else _band(min(max(lengths), _BLOCKS_FROM * window), window, query.device)
+    mask = bias if window is None else _band(min(max(lengths), BLOCKS_FROM * window), window, query.device)
     split = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
     attended = [_attend_within(q, k, v, scale, window, mask) for q, k, v in zip(*split, strict=True)]
     return torch.cat(attended, dim=2)[0].transpose(0, 1)
@@ -121,7 +121,7 @@ def _attend_within(
 ) -> torch.Tensor:
     """Attend within one text, (1, heads, tokens, size)."""
     length, has_groups = query.shape[2], query.shape[1] != key.shape[1]
-    if window is not None and length > _BLOCKS_FROM * window:
+    if window is not None and length > BLOCKS_FROM * window:
         return _attend_in_blocks(query, key, value, window, scale, has_groups)
     if mask is not None:
         mask = None if window is not None and length <= window else mask[:, :, :length, :length]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bert_classifier.modeling.packed_attention import texts_in_row
+from bert_classifier.modeling.packed_attention import BLOCKS_FROM, texts_in_row
 
 # model → (module after which the row is reduced, how)
 _Reading = Callable[[Any], tuple[torch.nn.Module, str]]
@@ -66,6 +66,17 @@ def padding_position(model: Any) -> int | None:
     return None if padding is None else int(padding)
 
 
+def longest_to_prove(model: Any) -> int:
+    """Return the tokens of a text that local layers compute in another way than short ones; 0 without such layers."""
+    windows = [
+        module.sliding_window
+        for module in model.modules()
+        if getattr(module, "sliding_window", None) is not None
+    ]
+    longest = BLOCKS_FROM * max(windows, default=0)
+    return min(longest + 1, model.config.max_position_embeddings) if longest else 0
+
+
 def let_head_read_row(model: Any) -> None:
     """Let a classifier reduce a row of texts to what its head reads; a padded pass stays as it is."""
     module, how = _READINGS[model.config.model_type](model)
@@ -97,7 +108,12 @@ def _first(hidden: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
 
 
 def _mean(hidden: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
-    return torch.segment_reduce(hidden, "mean", lengths=begins.diff().long(), axis=0, unsafe=True)
+    # In float32: the sum of thousands of tokens has no room in the 8 bits of bf16.
+    means = torch.segment_reduce(
+        hidden.float() if hidden.dtype != torch.float64 else hidden,
+        "mean", lengths=begins.diff().long(), axis=0, unsafe=True,
+    )  # fmt: skip
+    return means.to(hidden.dtype)
 
 
 _FIRST_OR_MEAN = {"first": _first, "mean": _mean}

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.packed import packed_or_padded
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
 from support.encoders import make_encoder
@@ -43,11 +45,26 @@ def test_where_padding_changes_nothing_it_stays(tmp_path, family, caplog):
     assert f"micro-batches are padded: {family} has no padding-free path" in caplog.text
 
 
-@pytest.mark.parametrize(("family", "field"), [("fnet", "by length"), ("bert", None), ("squeezebert", None)])
+@pytest.mark.parametrize("family", SEE_PADDING)
+def test_texts_of_one_length_hide_nothing(tmp_path, family):
+    """Data that are all cut at the same length are trained as they are served: beside shorter texts."""
+    trainer = make_trainer(make_encoder(tmp_path, family))
+    encoded = trainer.train.encoded
+    long = np.flatnonzero(encoded.lengths == encoded.lengths.max())[:1]
+    ids = np.tile(encoded.ids[encoded.offsets[long[0]] : encoded.offsets[long[0] + 1]], 4)
+    alike = EncodedTexts(ids, np.arange(5) * encoded.lengths.max(), np.zeros(4, dtype=bool))
+    chosen = packed_or_padded(trainer.model, trainer.forward.pad_id, torch.device("cpu"), "fp32", alike)
+    assert isinstance(chosen, EqualLengths)
+
+
+@pytest.mark.parametrize(
+    ("family", "field"),
+    [("fnet", "by length"), ("bert", None), ("squeezebert", None), ("xlm-roberta", "in a row")],
+)
 def test_a_run_that_padded_them_is_another_run(tmp_path, family, field):
-    """What an earlier version began with other gradients is not gone on with."""
+    """What an earlier version began with other sums is not gone on with."""
     folder = make_encoder(tmp_path, family)
     trainer = make_trainer(folder)
-    assert isinstance(trainer.forward, EqualLengths) == (field is not None)
+    assert isinstance(trainer.forward, EqualLengths) == (field == "by length")
     prepared: Any = types.SimpleNamespace(labels=["a", "b"], fingerprints={"train": "a", "validation": "b"})
     assert run_fingerprint(trainer, prepared, load_tokenizer(str(folder))).get("micro_batches") == field

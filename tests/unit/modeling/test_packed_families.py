@@ -11,10 +11,11 @@ import torch
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling import packed
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.packed import PackedForward
+from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 from bert_classifier.modeling.packed_attention import attend_text_by_text
-from bert_classifier.modeling.packed_families import PACKED_FAMILIES, can_be_packed, padding_position
+from bert_classifier.modeling.packed_families import PACKED_FAMILIES, _mean, can_be_packed, padding_position
 from bert_classifier.modeling.pooling import use_pooling
 
 CPU = torch.device("cpu")
@@ -171,3 +172,30 @@ def test_a_head_that_can_read_either_reads_what_was_set(family, pooling, kept):
         assert torch.equal(now, later)
         torch.testing.assert_close(now, Forward(model, PAD, CPU, "fp32")(make_texts(), rows))
     assert model.config.classifier_pooling == kept
+
+
+@pytest.mark.parametrize("length", [500, 4000])
+def test_the_mean_of_a_long_text_is_exact_in_bf16(length):
+    """8 bits have no room for a sum of thousands."""
+    torch.manual_seed(0)
+    hidden = (1 + torch.randn(length + 3, 16) / 2).bfloat16()
+    begins = torch.tensor([0, 3, length + 3], dtype=torch.int32)
+    means = _mean(hidden, begins)
+    assert means.dtype == torch.bfloat16
+    expected = torch.stack([hidden[:3].float().mean(dim=0), hidden[3:].float().mean(dim=0)])
+    torch.testing.assert_close(means.float(), expected, rtol=2**-8, atol=0)
+
+
+def test_windows_are_proved_however_short_the_texts_are(monkeypatch, caplog):
+    """A kernel that ignores the window is right for short texts; the proof makes one that shows it."""
+    model = make_model("modernbert").float()
+    ids = np.arange(5, 35, dtype=np.int32)
+    short = EncodedTexts(ids, np.array([0, 10, 14, 30]), np.zeros(3, dtype=bool))
+    assert isinstance(packed_or_padded(model, PAD, CPU, "fp32", short), PackedForward)
+
+    def sees_all(*vectors: torch.Tensor, window: int | None = None, **options: Any) -> Any:
+        return attend_text_by_text(*vectors, **options)  # type: ignore[arg-type,misc]
+
+    monkeypatch.setattr(packed, "attend_text_by_text", sees_all)
+    assert type(packed_or_padded(model, PAD, CPU, "fp32", short)) is Forward
+    assert "the padding-free path is off by" in caplog.text

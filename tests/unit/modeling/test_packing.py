@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from bert_classifier.modeling import packed as packing
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.packed import PackedForward, packed_or_padded, relative_difference
+from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 from bert_classifier.modeling.packed_attention import attend_text_by_text
+from bert_classifier.modeling.proof import proof_texts, relative_difference
 from bert_classifier.modeling.token_row import pack
 from support.fakes import ARCHITECTURES
 from support.toy_trainer import make_trainer
@@ -86,7 +87,7 @@ def test_pack_puts_texts_side_by_side(tmp_path):
 def test_a_model_with_texts_that_see_each_other_is_found_out(tmp_path):
     """The comparison at the start notices a kernel that does not keep texts apart."""
     packed, padded, train = both_ways(tmp_path, "bert")
-    assert relative_difference(packed, padded, train.encoded) < 1e-6
+    assert relative_difference(packed, padded, proof_texts(train.encoded)) < 1e-6
 
     def mixes_texts(
         query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, scale: float, **__: Any
@@ -95,7 +96,7 @@ def test_a_model_with_texts_that_see_each_other_is_found_out(tmp_path):
         return functional.scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1)
 
     wrong = PackedForward(padded.model, padded.pad_id, CPU, "fp32", mixes_texts)  # type: ignore[arg-type]
-    assert relative_difference(wrong, padded, train.encoded) > max(packing.TOLERANCE.values())
+    assert relative_difference(wrong, padded, proof_texts(train.encoded)) > max(packing.TOLERANCE.values())
 
 
 class NoKernel(PackedForward):

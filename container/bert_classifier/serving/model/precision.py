@@ -23,7 +23,7 @@ _CLEAR_LEAD = math.log(1.25)  # in logits: odds of 5 to 4 are no tie in any form
 # Rounding error of a layer's output, as a fraction of its standard deviation. bf16 has 8 significant bits. torch's int8
 # has 127 steps on x86 (reduce_range) over the activations' range of about 8 standard deviations; the error is uniform
 # within a step, so its standard deviation is step / sqrt(12). For MiniLM (38 layers), this predicts 1.2 % and 11 % of a
-# lead; measured: 0.3-0.7 % and 7-21 %.
+# lead; measured: 0.3-0.7 % and 7-21 %. The engine's int8 is no coarser: 127 or 255 steps over one token's range.
 _ROUNDING = {"bf16": 2.0**-9, "int8": 8 / 127 / math.sqrt(12)}
 _USE_FP32 = "Set SERVING_PRECISION=fp32."
 

@@ -9,6 +9,7 @@ from bert_classifier.job.config import READER_SETTINGS, TrainConfig
 from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.modeling.hub import pinned
+from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.modeling.pooling import CLASSIFIER_POOLING
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.layer_depths import depths_match_names
@@ -28,6 +29,9 @@ _LEFT_OUT = frozenset(
         "pooling", "head_init", "keep_head", "revision", *READER_SETTINGS,
     }
 )  # fmt: skip
+
+
+_ALWAYS_PACKED = ("bert", "distilbert", "electra", "roberta")
 
 
 def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) -> dict[str, Any]:
@@ -119,9 +123,17 @@ def _commit(config: TrainConfig) -> dict[str, Any]:
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:
     """Return fields for what early versions computed in another way, or could not."""
     master = {"master_weights": True} if trainer.precision == "bf16" else {}
-    by_length = {"micro_batches": "by length"} if isinstance(trainer.forward, EqualLengths) else {}
     order = {} if trainer.engine.is_reproducible else {"reproducible": False}
-    return {**master, **by_length, **order}
+    return {**master, **_micro_batches(trainer), **order}
+
+
+def _micro_batches(trainer: Trainer) -> dict[str, Any]:
+    """Return a field for an encoder that early versions padded, and that is computed without padding now."""
+    if isinstance(trainer.forward, EqualLengths):
+        return {"micro_batches": "by length"}
+    family = getattr(getattr(trainer.model, "config", None), "model_type", None)
+    was_padded = isinstance(trainer.forward, PackedForward) and family not in _ALWAYS_PACKED
+    return {"micro_batches": "in a row"} if was_padded else {}
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,43 @@
+"""Prove that two forward passes compute the same, on texts that show where they could differ."""
+
+import numpy as np
+import torch
+
+from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.forward import Forward
+
+_TEXTS = 8  # of the sample
+
+
+def proof_texts(sample: EncodedTexts, longest: int = 0) -> EncodedTexts:
+    """Return the first texts of a sample, the longest of them once more cut to half, and one of `longest` tokens.
+
+    So there are always texts of several lengths, whatever the sample. The last is made of the sample's tokens.
+
+    Args:
+        longest: 0 for none.
+    """
+    texts = [sample.ids[sample.offsets[row] : sample.offsets[row + 1]] for row in range(len(sample.lengths))]
+    texts = texts[:_TEXTS]
+    whole = max(texts, key=len)
+    texts.append(whole[: (len(whole) + 1) // 2])
+    if longest:
+        texts.append(np.resize(np.concatenate(texts), longest))
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])])
+    return EncodedTexts(np.concatenate(texts), offsets, np.zeros(len(texts), dtype=bool))
+
+
+def relative_difference(one: Forward, other: Forward, texts: EncodedTexts) -> float:
+    """Return the distance between the logits of two passes, relative to the norm of the second's.
+
+    Of the texts, the one that differs most counts, so that many short ones do not hide a long one.
+    """
+    windows = np.arange(len(texts.lengths))
+    was_training = one.model.training
+    one.model.eval()
+    try:
+        with torch.inference_mode():
+            ours, theirs = one(texts, windows).float(), other(texts, windows).float()
+    finally:
+        one.model.train(was_training)
+    return float((ours - theirs).norm(dim=1).max() / theirs.norm(dim=1).mean())
