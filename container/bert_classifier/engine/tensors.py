@@ -65,7 +65,11 @@ _FAMILIES = {
     **dict.fromkeys(("camembert", "roberta", "xlm-roberta"), _ROBERTA),
 }
 # DistilBERT's names of settings.
-_IN_DISTILBERT = {"num_attention_heads": "n_heads", "num_hidden_layers": "n_layers", "hidden_act": "activation"}
+_IN_DISTILBERT = {
+    "num_attention_heads": "n_heads",
+    "num_hidden_layers": "n_layers",
+    "hidden_act": "activation",
+}
 
 
 def can_compute(config: Mapping[str, Any]) -> bool:
