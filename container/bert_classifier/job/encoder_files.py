@@ -6,26 +6,9 @@ Weights in other forms, pickles and code stay behind. Standard library only.
 from pathlib import Path
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.encoder_folder import check_folder, encoder_source
+from bert_classifier.job.encoder_folder import TOKENIZER_FILES, check_folder, encoder_source
 from bert_classifier.job.encoder_weights import INDEX, WEIGHTS, weights_of
 
-SENTENCEPIECE_FILES = (  # by its names in use
-    "spm.model",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "sentencepiece.model",
-    "tokenizer.model",
-)
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    *SENTENCEPIECE_FILES,
-)
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
 POOLING_FILE = "1_Pooling/config.json"
 # training.json: whose head it is, of a model that this program trained.

@@ -27,7 +27,24 @@ from bert_classifier.job.settings import shown
 
 _CONFIG = "config.json"
 _MODULES = "modules.json"  # of a sentence encoder, whose parts may lie in folders of their own
-_OPENED = {".json", ".txt", ".model"}  # by the libraries
+SENTENCEPIECE_FILES = (  # by its names in use
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "sentencepiece.model",
+    "tokenizer.model",
+)
+TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_FILES = (
+    TOKENIZER_FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    *SENTENCEPIECE_FILES,
+)
 LIMIT = "max_position_embeddings"  # in config.json
 # Families whose positions begin after the padding id: a hint for what runs without torch. Before data are read, the
 # model itself says it (modeling.positions).
@@ -82,11 +99,17 @@ def check_folder(source: str) -> dict[str, Any]:
 def _check_folder(folder: Path) -> dict[str, Any]:
     config = read_config(folder)
     check_weights(folder, config)
-    for path in sorted(folder.iterdir()):
+    for name in _opened_beside_weights(folder):
         # What cannot be read here, the libraries would report as a damaged folder.
-        if path.suffix in _OPENED and path.is_file() and is_pointer(path):
-            raise pointer_error(path)
+        if (folder / name).is_file() and is_pointer(folder / name):
+            raise pointer_error(folder / name)
     return config
+
+
+def _opened_beside_weights(folder: Path) -> list[str]:
+    """Return the names of further files that a job opens; a SentencePiece model only without tokenizer.json."""
+    passed_over = SENTENCEPIECE_FILES if (folder / TOKENIZER_FILE).is_file() else ()
+    return [name for name in (*TOKENIZER_FILES, "training.json") if name not in passed_over]
 
 
 def read_config(folder: Path) -> dict[str, Any]:

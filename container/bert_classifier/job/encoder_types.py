@@ -60,11 +60,27 @@ def check_type(config: dict[str, object], source: str) -> None:
             f" compute for the type {name}.",
             ENCODERS,
         )
+    _check_language(config, source)
     if config.get("quantization_config"):
         raise UserError(
             f"The weights of {source} are quantised (quantization_config in its config.json), which training cannot"
             " change.",
             "Give the checkpoint that they were made from.",
+        )
+
+
+def _check_language(config: dict[str, object], source: str) -> None:
+    """Refuse an X-MOD whose config.json does not say of which language its texts are: each has an adapter."""
+    if config["model_type"] != "xmod":
+        return
+    languages = config.get("languages")
+    known = [str(name) for name in languages] if isinstance(languages, list) and languages else ["en_XX"]
+    if config.get("default_language") not in known:
+        usual = "en_XX" if "en_XX" in known else known[0]
+        raise UserError(
+            f"The config.json of {source} does not say in which of its {len(known)} language(s) the texts are"
+            f" (default_language is {shown(config.get('default_language'))}).",
+            f'Add "default_language": "{usual}" to its config.json, or another of its languages.',
         )
 
 

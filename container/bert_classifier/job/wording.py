@@ -14,6 +14,6 @@ def moment_text(moment: datetime.datetime) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of a library's error, at most 200 characters."""
     return str(error).strip().split("\n")[0][:200]

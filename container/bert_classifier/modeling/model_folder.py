@@ -52,7 +52,8 @@ def cannot_load(what: str, source: str, error: Exception, revision: str | None =
     if not Path(source).is_dir() and isinstance(error, OSError):
         if f"file named {WEIGHTS}" in str(error):
             return UserError(
-                f"{source} has no {WEIGHTS} on the model hub.", f"Download its folder. {CONVERT}"
+                f"{at_revision(source, revision)} has no {WEIGHTS} on the model hub.",
+                f"Download its folder. {CONVERT}",
             )
         at, setting = (f" at revision {revision}", " and revision") if revision else ("", "")
         return UserError(
@@ -61,4 +62,9 @@ def cannot_load(what: str, source: str, error: Exception, revision: str | None =
         )
     kind = "damaged" if isinstance(error, SafetensorError) else "unusable"
     reason = first_line(error).rstrip(" .:")
-    return UserError(f"The {what} in {source} is {kind}: {reason}.", COPY_AGAIN)
+    return UserError(f"The {what} in {at_revision(source, revision)} is {kind}: {reason}.", COPY_AGAIN)
+
+
+def at_revision(source: str, revision: str | None) -> str:
+    """Return a folder or hub name as messages call it."""
+    return f"{source} at revision {revision}" if revision else source

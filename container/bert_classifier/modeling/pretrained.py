@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.modeling.heads import labels_of, use_head
-from bert_classifier.modeling.model_folder import cannot_load, check_config
+from bert_classifier.modeling.model_folder import at_revision, cannot_load, check_config
 from bert_classifier.modeling.own_code import check_native
 
 # Names of attention dropout in the configurations of the supported families.
@@ -51,10 +51,10 @@ def load_pretrained(
         UserError: when the checkpoint is missing, damaged, pickled, needs its own code, is not an encoder, does not
             fit the tokenizer or max_seq_length, or has no head that could be kept.
     """
-    config = load_config(source, revision)
+    config, named = load_config(source, revision), at_revision(source, revision)
     old_labels, names = labels_of(config), labels or _ANY_LABELS
     has_code = bool(vars(config).pop("auto_map", None))
-    check_config(config, source, max(tokenizer.get_vocab().values()), max_seq_length)
+    check_config(config, named, max(tokenizer.get_vocab().values()), max_seq_length)
     for name in _ATTENTION_DROPOUT:
         if hasattr(config, name):
             setattr(config, name, 0.0)
@@ -63,10 +63,10 @@ def load_pretrained(
     config.label2id = {label: index for index, label in enumerate(names)}
     config.problem_type = "single_label_classification"
     model, report = load_model(source, config, revision)
-    _check_encoder(model, report, source)
+    _check_encoder(model, report, named)
     if has_code:
-        check_native(model, report, source)
-    use_head(model, source, old_labels, report, labels, keep_head)
+        check_native(model, report, named)
+    use_head(model, named, old_labels, report, labels, keep_head)
     return model
 
 
@@ -121,7 +121,7 @@ def load_config(source: str, revision: str | None = None) -> Any:
     """
     try:
         fields, _ = PreTrainedConfig.get_config_dict(source, **_at(revision))
-        check_type(fields, source)
+        check_type(fields, at_revision(source, revision))
         return AutoConfig.from_pretrained(source, trust_remote_code=False, **_at(revision))
     except UserError:
         raise

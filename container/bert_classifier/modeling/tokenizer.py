@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.encoder_folder import check_folder
 from bert_classifier.job.wording import first_line
-from bert_classifier.modeling.model_folder import cannot_load
+from bert_classifier.modeling.model_folder import at_revision, cannot_load
 from bert_classifier.modeling.tokenizer_files import (
     TOKENIZER_FILE,
     OwnTokenizer,
@@ -48,12 +48,12 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
         raise _without_tokenizer(files, failure, revision)
     if tokenizer is None or tokenizer.pad_token_id is None:
         raise UserError(
-            f"The tokenizer of {source} has no padding token.",
+            f"The tokenizer of {at_revision(source, revision)} has no padding token.",
             'Name one of its tokens in tokenizer_config.json: "pad_token": "…".',
         )
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library made one up
         raise UserError(
-            f"{source} has no tokenizer with a vocabulary.",
+            f"{at_revision(source, revision)} has no tokenizer with a vocabulary.",
             "Put the tokenizer.json (or vocab.txt) that the model was trained with beside it.",
         )
     if own is None:

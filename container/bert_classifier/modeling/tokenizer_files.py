@@ -11,13 +11,12 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 from transformers.utils.hub import cached_file
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.encoder_files import SENTENCEPIECE_FILES
+from bert_classifier.job.encoder_folder import SENTENCEPIECE_FILES, TOKENIZER_FILE
 from bert_classifier.job.encoder_weights import COPY_AGAIN
 from bert_classifier.job.json_files import read_object
 from bert_classifier.modeling.model_folder import cannot_load
-from bert_classifier.modeling.sentencepiece_model import convert, roles_of
+from bert_classifier.modeling.sentencepiece_model import convert, laid_out_by, roles_of
 
-TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 _MODEL_CONFIG = "config.json"
 _VOCABULARIES = ("vocab.txt", "vocab.json")  # from which transformers makes the tokenizer
@@ -65,7 +64,8 @@ class TokenizerFiles:
             own = OwnTokenizer(self._converted(path), path.name)
         else:
             return None
-        self._add_tokens(own.tokenizer)
+        # Ids that a file without tokens of its own gets from its class, whatever other files call them.
+        self._add_tokens(own.tokenizer, 0 if own.file == TOKENIZER_FILE else laid_out_by(self.class_name))
         return own
 
     def add_roles(
@@ -134,8 +134,12 @@ class TokenizerFiles:
         tokens = {role: _content(named[role]) for role in _ROLES if isinstance(named.get(role), str | dict)}
         return {role: token for role, token in tokens.items() if token}
 
-    def _add_tokens(self, tokenizer: Tokenizer) -> None:
-        """Add the tokens that only tokenizer_config.json or added_tokens.json has, at the ids that these name."""
+    def _add_tokens(self, tokenizer: Tokenizer, first: int) -> None:
+        """Add the tokens that only tokenizer_config.json or added_tokens.json has, at the ids that these name.
+
+        Args:
+            first: of the ids that they may name; lower ones are passed over.
+        """
         decoder = self.settings.get("added_tokens_decoder") or {}
         stated = {int(index): token for index, token in decoder.items()}
         if not decoder:
@@ -144,7 +148,7 @@ class TokenizerFiles:
             stated = {
                 index: {"content": token, "special": token in special} for token, index in plain.items()
             }
-        for index, fields in sorted(stated.items()):
+        for index, fields in sorted((index, fields) for index, fields in stated.items() if index >= first):
             content = _content(fields)
             if tokenizer.token_to_id(content) is None:
                 tokenizer.add_tokens([_added(fields)])

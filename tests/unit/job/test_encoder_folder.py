@@ -85,6 +85,18 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "no shard": (index("model-00001-of-00002.safetensors"), "model-00001-of-00002.*: No such file"),
     "shard elsewhere": (index("../../x.safetensors"), "names a file of another folder"),
     "LFS weights": (pointer("model.safetensors"), "model.safetensors is a pointer of Git LFS.*git lfs pull"),
+    "LFS SentencePiece model": (
+        lambda folder: ((folder / "tokenizer.json").unlink(), pointer("spm.model")(folder)),
+        "spm.model is a pointer of Git LFS",
+    ),
+    "X-MOD without a language": (
+        config(model_type="xmod", languages=["en_XX", "de_DE"]),
+        'of its 2 language.*Add "default_language": "en_XX" to its config.json',
+    ),
+    "X-MOD in a language that it lacks": (
+        config(model_type="xmod", languages=["de_DE"], default_language="en_XX"),
+        'Add "default_language": "de_DE"',
+    ),
     "LFS tokenizer": (pointer("tokenizer.json"), "tokenizer.json is a pointer of Git LFS"),
     "LFS config": (pointer("config.json"), "config.json is a pointer of Git LFS"),
 }
@@ -124,6 +136,14 @@ def test_files_in_other_forms_stay_behind(tmp_path: Path) -> None:
         (folder / name).write_bytes(b"\x80")
     assert check_folder(str(folder)) == {"model_type": "bert"}
     assert set(encoder_files(folder)) == {"config.json", "model.safetensors", "tokenizer.json"}
+
+
+def test_pointers_of_files_that_nobody_opens_are_passed_over(tmp_path: Path) -> None:
+    """As clones have them that leave out what is not needed."""
+    folder = make_bare_checkpoint(tmp_path / "model")
+    for name in ("coreml.json", "README.txt", "x.model", "spm.model", "tf_model.h5", "pytorch_model.bin"):
+        pointer(name)(folder)
+    assert check_folder(str(folder)) == {"model_type": "bert"}
 
 
 @pytest.mark.parametrize("below", ["model", "0_Transformer", "snapshots/5c38"])

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import random
 import shutil
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,6 +177,77 @@ def test_damaged_model_is_refused(tmp_path, name, content):
     with pytest.raises(UserError, match="cannot be converted: ") as caught:
         load_tokenizer(str(folder))
     assert_clear(caught.value)
+
+
+def damages() -> Iterator[bytes]:
+    """Yield whole models with some bytes changed, put in or left out, most of them where the fields begin."""
+    whole, chance = (MODELS / "xlm-roberta.model").read_bytes(), random.Random(0)
+    for _ in range(400):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 3, 30))):
+            at = chance.choice(
+                (chance.randrange(len(data)), chance.randrange(60), -chance.randrange(1, len(data) // 8))
+            )
+            new = chance.randbytes(chance.randrange(9))
+            data[at : at + chance.randrange(9)] = new
+        yield bytes(data)
+
+
+def test_no_damage_is_a_bug_of_the_program(tmp_path):
+    """Whatever bytes are damaged, the file is read or refused, in no time."""
+    path, refused = tmp_path / "x.model", list[str]()
+    for data in damages():
+        path.write_bytes(data)
+        try:
+            tokenizer = convert(path, "XLMRobertaTokenizer", {})
+        except ValueError as error:
+            refused.append(str(error))
+        else:
+            assert tokenizer.encode("HELLO World ２０２６ ﬁ").ids
+    assert len(refused) > 100
+    assert not any("\n" in reason or "codec" in reason for reason in refused)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff" * 4_000_000,
+        b"\x0a\x00\x12\x00\x1a\x80" + b"\x80" * 4_000_000,
+        b"\x0a\x02\x08\x01\x12\x00\x1a\x00",  # a piece that is a number
+        b"\x08\x01\x12\x00\x1a\x00",  # a number in place of the pieces
+        b"\x0a\x00\x10\x01\x1a\x00",  # and of the trainer's settings
+        b"\x0a\x00\x12\x02\x1a\x00\x1a\x00",  # bytes in place of the kind of model
+        b"\x0a\x03\x0a\x01\xff\x12\x00\x1a\x00",  # a piece that is no text
+        b"\x0a\x05\x15\x00\x00\xc0\x7f\x12\x00\x1a\x00",  # and one whose score is no number
+    ],
+    ids=lambda content: content[:12].hex(),
+)
+def test_what_no_model_holds_is_refused_at_once(tmp_path, content):
+    """Endless numbers, and fields of another type than theirs."""
+    path = tmp_path / "x.model"
+    path.write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(ValueError, match="it is no SentencePiece model, or damaged"):
+        read_model(path)
+    assert time.process_time() - began < 3
+
+
+def test_the_unknown_token_of_camembert(tmp_path):
+    """Its fast form was once saved with <unk> at 4; transformers' class has it at 3 all the same."""
+    folder = make_folder(tmp_path, "camembert")
+    before = load_tokenizer(str(folder))
+    old = {"0": "<s>NOTUSED", "1": "<pad>", "2": "</s>NOTUSED", "4": "<unk>", "5": "<s>", "6": "</s>"}
+    decoder = {index: {"content": token, "special": True} for index, token in old.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": decoder}))
+    tokenizer = load_tokenizer(str(folder))
+    assert tokenizer.unk_token_id == before.unk_token_id == 3
+    assert [tokenizer(text)["input_ids"] for text in READ["texts"]] == [
+        before(text)["input_ids"] for text in READ["texts"]
+    ]
+    decoder["7"] = {"content": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": decoder}))
+    with pytest.raises(UserError, match="one gives <unk> the id 7, another 3"):
+        load_tokenizer(str(folder))
 
 
 def test_class_without_converter_is_refused(tmp_path):

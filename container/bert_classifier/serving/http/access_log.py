@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import json
 import re
+import select
 import sys
 import threading
 import time
@@ -28,9 +29,8 @@ _REQUEST_IDS = ("HTTP_X_AMZN_SAGEMAKER_REQUEST_ID", "HTTP_X_AMZN_REQUESTID", "HT
 _REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _PAUSE_S = 0.05  # between batches
-_LINES_AT_ONCE = (
-    6  # so few that the kernel writes them to a pipe undivided (PIPE_BUF), whoever else writes to it
-)
+# Bytes that the kernel writes to a pipe undivided, whoever else writes to it.
+_MOST_AT_ONCE = select.PIPE_BUF
 _MOST_WAITING = 10_000
 _WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
 
@@ -61,12 +61,20 @@ class _Writer:
     def flush(self) -> None:
         """Write all entries that have come."""
         with self._lock:
+            lines = ""
             while self._entries:
-                count = min(_LINES_AT_ONCE, len(self._entries))
-                lines = "".join(self._entries.popleft().line() for _ in range(count))
-                with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
-                    self._stream.write(lines)
-                    self._stream.flush()
+                line = self._entries.popleft().line()  # ASCII: as many bytes as characters
+                if lines and len(lines) + len(line) > _MOST_AT_ONCE:
+                    self._write(lines)
+                    lines = ""
+                lines += line
+            if lines:
+                self._write(lines)
+
+    def _write(self, lines: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            self._stream.write(lines)
+            self._stream.flush()
 
 
 _writer: _Writer | None = None  # for Python's own log, too, there is one in a process

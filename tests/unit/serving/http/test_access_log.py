@@ -1,10 +1,13 @@
 """The fields of the access log's lines about /invocations, and that nothing of a body is among them."""
 
+import io
 import json
+import select
 
 import pytest
 
 from bert_classifier.job.config import ServeConfig
+from bert_classifier.serving.http import access_log
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.service import ModelService
@@ -124,3 +127,24 @@ def test_the_method_of_a_path_that_is_not_served(observed, log_lines):
     observed.open("/ping", method=CANARY, buffered=True)
     observed.open(f"/{CANARY}", method=CANARY, buffered=True)
     assert [(line["method"], line["path"]) for line in log_lines()[-2:]] == [("GET", "-"), ("-", "-")]
+
+
+@pytest.mark.parametrize("length", [1, 128])
+def test_lines_are_written_undivided(observed, monkeypatch, length):
+    """No write is longer than a pipe takes at once, however long the ids of requests; batches are as long as that."""
+    writes: list[str] = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", writes.append)
+    monkeypatch.setattr(access_log, "_writer", None)
+    access_log.configure(stream)
+    headers = {
+        "X-Amzn-SageMaker-Inference-Id": '"' * min(length, 64),
+        "X-Amzn-SageMaker-Request-Id": "r" * length,
+    }
+    for _ in range(30):
+        observed.post("/invocations", json=["apple"], headers=headers, buffered=True)
+    access_log.flush()
+    lines = "".join(writes).splitlines(keepends=True)
+    assert [json.loads(line)["request_id"] for line in lines] == ["r" * length] * 30
+    assert all(text.endswith("\n") and len(text.encode()) <= select.PIPE_BUF for text in writes)
+    assert all(len(text) + max(map(len, lines)) > select.PIPE_BUF for text in writes[:-1])
