@@ -9,8 +9,9 @@ import transformers
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+from bert_classifier.job.encoder_folder import TOKENIZER_FILE
 from bert_classifier.job.json_files import read_object, write_json
-from bert_classifier.modeling.tokenizer_files import TOKENIZER_CONFIG, TOKENIZER_FILE
+from bert_classifier.modeling.tokenizer_files import TOKENIZER_CONFIG
 from bert_classifier.modeling.tokenizer_probes import difference
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,10 @@ import transformers
 from transformers import AutoTokenizer
 
 from bert_classifier.errors import ContainerError, UserError
-from bert_classifier.job.encoder_folder import check_folder
+from bert_classifier.job.encoder_folder import TOKENIZER_FILE, check_folder
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.model_folder import at_revision, cannot_load
 from bert_classifier.modeling.tokenizer_files import (
-    TOKENIZER_FILE,
     OwnTokenizer,
     TokenizerFiles,
 )
