@@ -24,9 +24,10 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
+from bert_classifier.modeling.heads import keep_head_of
 from bert_classifier.modeling.hub import pinned
-from bert_classifier.modeling.pooling import needs_mean_layer, use_pooling
-from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
+from bert_classifier.modeling.pooling import use_pooling
+from bert_classifier.modeling.pretrained import freeze_encoder, load_config, load_pretrained
 from bert_classifier.modeling.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -122,14 +123,10 @@ def build_model(
     source = model_source(config, environment)
     revision = pinned(source, config.revision)
     tokenizer = load_tokenizer(source, revision)
+    keep_head = keep_head_of(config, load_config(source, revision), source)
     model = load_pretrained(
-        source, labels, tokenizer, config.max_seq_length, keep_head=config.keep_head, revision=revision
+        source, labels, tokenizer, config.max_seq_length, keep_head=keep_head, revision=revision
     )
-    if config.keep_head == "true" and config.pooling == "mean" and needs_mean_layer(model):
-        raise UserError(
-            f"pooling=mean puts a layer below the head of {source}, which keep_head=true keeps as it is.",
-            "Leave one of the two out.",
-        )
     use_pooling(model, config.pooling, source)
     if config.freeze_encoder:
         freeze_encoder(model)

@@ -57,12 +57,41 @@ def test_a_killed_job_goes_on_with_the_kept_head(tmp_path: Path) -> None:
     assert weights[0] == weights[1]
     assert load_artifact(whole / "model").info["encoder"]["head"] == "reordered"
 
-    further = job(tmp_path / "further")
-    model = further / "input" / "data" / "model"
-    shutil.rmtree(model)
-    shutil.copytree(whole / "model", model)
+    further = going_on(tmp_path / "further", whole)
     assert "(3 classes: Alpha, Beta, Gamma) is kept, since the data have the same classes (" in run(further)
     assert load_artifact(further / "model").info["encoder"]["head"] == "kept"
+
+
+def going_on(folder: Path, former: Path, **settings: str) -> Path:
+    """Return a job whose encoder is the model of a former one."""
+    root = job(folder, **settings)
+    model = root / "input" / "data" / "model"
+    shutil.rmtree(model)
+    shutil.copytree(former / "model", model)
+    return root
+
+
+@pytest.mark.timeout(300)
+def test_a_head_is_kept_or_replaced_as_the_log_says(tmp_path: Path) -> None:
+    """What is set by hand replaces it; the same settings once more go on with head and layer, from where they are."""
+    one_epoch = {"num_train_epochs": "1", "pooling": "mean"}
+    first = job(tmp_path / "first", keep_head="true", num_train_epochs="1")
+    run(first)
+    second = going_on(tmp_path / "second", first, **one_epoch)
+    log = run(second)
+    assert "is not kept: pooling=mean replaces it" in log
+    assert "classifier.out_proj starts as a logistic regression" in log
+    third = going_on(tmp_path / "third", second, **one_epoch)
+    log = run(third)
+    assert "is kept, since the data have the same classes" in log
+    assert "starts as a logistic regression" not in log
+    info = load_artifact(third / "model").info
+    assert info["encoder"]["head"] == "kept"
+    assert "head_init" not in info["automatic_hyperparameters"]
+    fourth = going_on(tmp_path / "fourth", second, head_init="logistic_regression", num_train_epochs="1")
+    log = run(fourth)
+    assert "is not kept: head_init=logistic_regression replaces it" in log
+    assert "starts as a logistic regression" in log
 
 
 def test_another_start_is_another_run(tmp_path: Path) -> None:

@@ -98,11 +98,12 @@ class TrainConfig:
     head_init: str = choice(
         "auto", ("auto", "random", "logistic_regression"),
         "Where the last layer starts; logistic_regression = as one, weakly fitted (C = 0.01) on the frozen encoder; "
-        "auto = that where pooling is chosen to be mean, else random.")
+        "auto = that where pooling is mean and no head is kept, else random.")
     keep_head: str = choice(
         "auto", ("auto", "true", "false"),
         "Whether an encoder that is a classifier already keeps its head, class by class; true = yes, its classes must "
-        "be those of the data; auto = where this program trained it for the same classes.")
+        "be those of the data; auto = where this program trained it for the same classes, and "
+        "neither the new layer of pooling=mean nor head_init=logistic_regression replaces it.")
     class_weights: str = choice(
         "none", ("none", "balanced"), "balanced = rare classes weigh more in the loss.")
     early_stopping_patience: int = integer(

@@ -13,11 +13,14 @@ from typing import Any
 import torch
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.json_files import read_object
 from bert_classifier.job.wording import counted
+from bert_classifier.modeling.pooling import needs_mean_layer
 
 _ATTRIBUTE = "loaded_head"  # of a model
+_SETTINGS = ("auto", "true", "false")  # of keep_head
 _TRAINING_INFO = "training.json"  # of a model that this program trained
 _REMEDY = (
     "Give its classes in id2label of config.json the names that they have in the data, or leave keep_head out: the head"
@@ -35,12 +38,14 @@ class LoadedHead:
         became: "new" where early versions began anew, too; "replaced" where they kept a head of as many other classes;
             "kept"; "reordered": kept, with its rows in the order of the classes in the data.
         parts: names of the model's parameters that have a row per class.
+        keep: what decides: "auto", "true", "false", or the setting that replaces the head.
     """
 
     source: str = ""
     labels: tuple[str, ...] = ()
     became: str = "new"
     parts: tuple[str, ...] = ()
+    keep: str = "auto"
 
     @property
     def is_kept(self) -> bool:
@@ -58,11 +63,27 @@ class LoadedHead:
             return (
                 f"{head} is kept, since the data have the same classes{order} (keep_head=false begins anew)"
             )
+        if self.keep not in _SETTINGS:
+            return f"{head} is not kept: {self.keep} replaces it (leave that out to keep it for the same classes)"
         return (
             f"{head} is not kept: its last layer begins anew (keep_head=true keeps it for the same classes)"
         )
 
-    def require(self, labels: Sequence[str]) -> None:
+    def keeps(self, labels: Sequence[str]) -> bool:
+        """Return whether the head is kept for these classes: the one answer, before the model is built and when it is.
+
+        "auto" keeps the head of a model that this program trained, which is trained further.
+
+        Raises:
+            UserError: when it must be kept and cannot be.
+        """
+        if self.keep == "true":
+            self._require(labels)
+            return True
+        is_same = bool(self.labels) and sorted(self.labels) == sorted(labels)
+        return is_same and self.keep == "auto" and _is_own(self.source)
+
+    def _require(self, labels: Sequence[str]) -> None:
         """Raise a UserError unless the head has exactly these classes, in any order."""
         if not self.labels:
             raise UserError(
@@ -83,6 +104,28 @@ def loaded_head(model: Any) -> LoadedHead:
     return head if isinstance(head, LoadedHead) else LoadedHead()
 
 
+def keep_head_of(config: TrainConfig, model_config: Any, source: str) -> str:
+    """Return what decides on a classifier's head: keep_head, or with "auto" the setting that would replace the head.
+
+    Args:
+        model_config: the encoder's configuration.
+        source: folder or name of the encoder, for messages.
+    Raises:
+        UserError: for a head that must be kept, and a new layer below it.
+    """
+    takes_layer = config.pooling == "mean" and needs_mean_layer(model_config)
+    if config.keep_head == "true" and takes_layer:
+        raise UserError(
+            f"pooling=mean puts a layer below the head of {source}, which keep_head=true keeps as it is.",
+            "Leave one of the two out.",
+        )
+    if config.keep_head == "auto" and takes_layer:
+        return "pooling=mean"
+    if config.keep_head == "auto" and config.head_init == "logistic_regression":
+        return "head_init=logistic_regression"
+    return config.keep_head
+
+
 def labels_of(config: Any) -> tuple[str, ...]:
     """Return the names of the classes in a checkpoint's configuration."""
     names = getattr(config, "id2label", None) or {}
@@ -99,32 +142,27 @@ def use_head(
 ) -> None:
     """Keep a classifier's head or begin it anew, and record in the model what became of it.
 
-    "auto" keeps the head of a model that this program trained, which is trained further, if its classes are the same.
-
     Args:
         source: folder or name of the checkpoint.
         old: names of the checkpoint's classes.
         report: of transformers, on the weights.
         labels: names of the classes in the data; None while these are not known, and nothing is decided.
-        keep: "auto", "true" or "false".
+        keep: see keep_head_of.
     Raises:
         UserError: when keep is "true" and the checkpoint has no head, or one for other classes.
     """
     parts = _parts_with_classes(model)
     mismatched = {key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())}
     has_head = not set(parts) & set(report.get("missing_keys", ())) and bool(parts)
-    head = LoadedHead(source, tuple(old) if has_head else (), parts=parts)
+    head = LoadedHead(source, tuple(old) if has_head else (), parts=parts, keep=keep)
     fits = has_head and not set(parts) & mismatched
-    if keep == "true":
-        head.require(head.labels if labels is None else labels)
-        if labels is not None and not fits:
-            raise UserError(
-                f"keep_head=true, but the head of {source} is not for the {len(old)} classes of its config.json.",
-                "Give the classifier's own config.json, or leave keep_head out.",
-            )
-    is_same = labels is not None and sorted(head.labels) == sorted(labels)
+    is_kept = head.keeps(head.labels if labels is None else labels)
+    if keep == "true" and labels is not None and not fits:
+        raise UserError(
+            f"keep_head=true, but the head of {source} is not for the {len(old)} classes of its config.json.",
+            "Give the classifier's own config.json, or leave keep_head out.",
+        )
     if fits and labels is not None:
-        is_kept = is_same and (keep == "true" or (keep == "auto" and _is_own(source)))
         became = "replaced" if not is_kept else "kept" if list(old) == list(labels) else "reordered"
         head = dataclasses.replace(head, became=became)
         _apply(model, head, labels)

@@ -47,9 +47,9 @@ def _set_pooling(model: Any, pooling: str) -> None:
         setattr(model, CLASSIFIER_POOLING, pooling)
 
 
-def needs_mean_layer(model: Any) -> bool:
-    """Return whether a classifier's head could read the mean of the tokens only by one more layer."""
-    return not hasattr(model.config, CLASSIFIER_POOLING) and not getattr(model.config, HAS_MEAN_LAYER, False)
+def needs_mean_layer(config: Any) -> bool:
+    """Return whether the head of a classifier with this configuration reads the mean only by one more layer."""
+    return not hasattr(config, CLASSIFIER_POOLING) and not getattr(config, HAS_MEAN_LAYER, False)
 
 
 def suits_mean_layer(source: str, config: Any, revision: str | None = None) -> bool:

@@ -45,7 +45,7 @@ def load_pretrained(
         source: a folder in transformers' layout (safetensors), or a name on the model hub.
         labels: class names in the order of the logits; None while they are not known: the model is then for two.
         tokenizer: from load_tokenizer, which has checked the folder.
-        keep_head: "auto", "true" or "false"; see use_head.
+        keep_head: "auto", "true" or "false"; see keep_head_of.
         revision: branch, tag or commit of a name on the model hub; None for its default branch.
     Raises:
         UserError: when the checkpoint is missing, damaged, pickled, needs its own code, is not an encoder, does not

@@ -24,6 +24,7 @@ def settings_by_data(
     texts: Sequence[str],
     *,
     positions: int | None,
+    is_head_kept: bool = False,
 ) -> dict[str, Any]:
     """Return the settings that `config` leaves to the data, with their values; log what was chosen and why.
 
@@ -34,20 +35,20 @@ def settings_by_data(
         model_config: the encoder's configuration.
         texts: of training, after the hold-out.
         positions: the most tokens that the encoder takes; None = any.
+        is_head_kept: whether the encoder is a classifier that keeps its head; see heads.LoadedHead.keeps.
     """
     chosen: dict[str, Any] = {}
     if config.max_seq_length is None:
         chosen["max_seq_length"] = _length(config, positions, tokenizer, texts)
     # Of more texts, [CLS] learns what they are about, and an encoder without one more layer is cheaper.
-    if len(texts) < FEW_TEXTS:
+    # A head that is kept reads what it has read, and starts where it is.
+    if len(texts) < FEW_TEXTS and not is_head_kept:
         chosen |= _start(config, source, model_config, len(texts))
     return chosen
 
 
 def _start(config: TrainConfig, source: str, model_config: Any, num_texts: int) -> dict[str, Any]:
     """Return what the head reads and where it starts, with few texts."""
-    if config.keep_head == "true":
-        return {}  # it reads what it has read, and starts where it is
     chosen: dict[str, Any] = {}
     if config.pooling == "auto" and suits_mean_layer(source, model_config, pinned(source, config.revision)):
         chosen["pooling"] = "mean"

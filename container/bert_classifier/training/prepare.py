@@ -181,6 +181,7 @@ class _Preparation:
         self._draws_bar = has_bar()
         self._model_config = model.config
         self._head = loaded_head(model)
+        self._is_head_kept = False  # not known before the data are read
         self.automatic: dict[str, Any] = {}
 
     def read(self) -> Data:
@@ -189,16 +190,16 @@ class _Preparation:
         files = [path for paths in channels.values() for path in paths]
         with reading_progress(files, bar=self._draws_bar):
             data = build_data(self._config, self._environment)
-        if self._config.keep_head == "true":
-            self._head.require(data.labels)
+        self._is_head_kept = self._head.keeps(data.labels)
         return data
 
     def choose(self, texts: Sequence[str]) -> None:
         """Choose the settings that are left to the training texts, and make the encoder of texts."""
         source = model_source(self._config, self._environment)
         self.automatic = settings_by_data(
-            self._config, source, self._model_config, self._tokenizer, texts, positions=self._positions
-        )
+            self._config, source, self._model_config, self._tokenizer, texts,
+            positions=self._positions, is_head_kept=self._is_head_kept,
+        )  # fmt: skip
         self._config = dataclasses.replace(self._config, **self.automatic)
         self._encoder = text_encoder(self._config, self._tokenizer)
 

@@ -1,6 +1,7 @@
 """A checkpoint that is a classifier already: its head is kept by the names of its classes, or begins anew."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,19 @@ from safetensors.torch import load_file
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.modeling.heads import loaded_head
-from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
+from bert_classifier.modeling.heads import keep_head_of, loaded_head
+from bert_classifier.modeling.pretrained import load_config, load_pretrained, quiet_transformers
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
 from support.encoders import FAMILIES, make_encoder
 
 OLD = ("sports", "world", "business")
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkpoint with a classification head, which no test changes."""
+    return classifier(tmp_path_factory.mktemp("classes") / "model")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -152,6 +159,43 @@ def test_an_encoder_alone_is_loaded_as_ever(tmp_path: Path, family: str) -> None
     assert torch.equal(after, torch.get_rng_state())
     ours = model.state_dict()
     assert all(torch.equal(ours[name], tensor) for name, tensor in plain.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "decides", "is_kept"),
+    [
+        ({}, "auto", True),
+        ({"pooling": "cls"}, "auto", True),
+        ({"pooling": "mean"}, "pooling=mean", False),
+        ({"head_init": "logistic_regression"}, "head_init=logistic_regression", False),
+        ({"head_init": "random"}, "auto", True),
+        ({"keep_head": "false", "pooling": "mean"}, "false", False),
+    ],
+)
+def test_one_answer_before_the_model_is_built_and_after(
+    classes: Path, tmp_path: Path, settings: dict[str, Any], decides: str, is_kept: bool
+) -> None:
+    """What is chosen for the data, and what the log says, follow from the same."""
+    folder = tmp_path / "own"
+    shutil.copytree(classes, folder)
+    (folder / "training.json").write_text(json.dumps({"labels": list(OLD)}))
+    source = str(folder)
+    keep = keep_head_of(TrainConfig(**settings), load_config(source), source)
+    assert keep == decides
+    before, after = (loaded_head(load(folder, labels, keep)) for labels in (None, OLD))
+    assert before.keeps(OLD) is after.is_kept is is_kept
+    assert not before.keeps(("a", "b", "c"))
+    assert (f"is not kept: {decides} replaces it" in after.sentence) is ("=" in decides)
+
+
+def test_a_layer_below_a_head_that_must_be_kept_is_refused(classes: Path) -> None:
+    """The head would no longer read what it has read; with the layer in place already it does."""
+    config, source = load_config(str(classes)), str(classes)
+    settings = TrainConfig(keep_head="true", pooling="mean")
+    with pytest.raises(UserError, match="pooling=mean puts a layer below the head"):
+        keep_head_of(settings, config, source)
+    config.has_mean_layer = True
+    assert keep_head_of(settings, config, source) == "true"
 
 
 def test_settings_that_contradict_a_kept_head() -> None:

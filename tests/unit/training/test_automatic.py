@@ -72,6 +72,14 @@ def test_what_is_set_by_hand_stays(tmp_path: Path) -> None:
     assert chosen(folder, [SHORT] * 9, max_seq_length=16) == AHEAD
 
 
+def test_a_head_that_is_kept_stays_where_it_is(tmp_path: Path) -> None:
+    """Neither does it read anything else, nor does it start anew."""
+    folder = sentence_encoder(tmp_path)
+    arguments = AutoConfig.from_pretrained(folder), load_tokenizer(str(folder)), [SHORT] * 9
+    for settings in (TrainConfig(max_seq_length=16), TrainConfig(max_seq_length=16, pooling="mean")):
+        assert settings_by_data(settings, str(folder), *arguments, positions=None, is_head_kept=True) == {}
+
+
 def test_a_family_without_such_a_layer_keeps_its_first_token(tmp_path: Path) -> None:
     """MPNet adds relative positions to its scores: its layers cannot begin as a mean."""
     folder = sentence_encoder(tmp_path)
