@@ -32,6 +32,7 @@ from bert_classifier.job.json_files import write_json
 from bert_classifier.job.terminal import has_bar
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.heads import loaded_head
+from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.automatic import settings_by_data, text_encoder
 from bert_classifier.training.batching import Split
@@ -61,6 +62,7 @@ class PreparedData:
         automatic: settings that the job leaves to the data, with their values.
         records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
         words: the words that speak for each class, as ClassWords.as_json returns them.
+        commit: of the model hub, from which the encoder is; None without a revision.
     """
 
     labels: Sequence[str]
@@ -73,6 +75,7 @@ class PreparedData:
     automatic: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
     words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    commit: str | None = None
 
     def resolved(self, config: TrainConfig) -> TrainConfig:
         """Return the settings of the job with what was left to the data."""
@@ -96,6 +99,7 @@ class PreparedData:
             "columns": dict(self.columns),
             "words": dict(self.words),
             "automatic": dict(self.automatic),
+            "commit": self.commit,
         }
         write_json(folder / _DESCRIPTION, description)  # last, and at once: others wait for it
 
@@ -165,6 +169,7 @@ def prepare(
         preparation.automatic,
         records,
         words.as_json(),
+        pinned(config.model_name, config.revision),
     )
 
 

@@ -2,6 +2,7 @@
 
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.hub import note_commit
 from bert_classifier.modeling.pretrained import quiet_transformers
 from bert_classifier.training.closing import log_closing
 from bert_classifier.training.cross_validation import CrossValidationSeries
@@ -31,6 +32,7 @@ def run(
         Stopped: after a stop signal; a checkpoint and the model so far are then saved.
     """
     quiet_transformers()
+    note_commit(config.model_name, config.revision, prepared.commit)
     config = prepared.resolved(config)
     series = _series(Opener(config, environment, prepared, stop, distributed, started))
     job = None

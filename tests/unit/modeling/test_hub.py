@@ -4,14 +4,18 @@ Each test runs a process of its own, since the library reads the place of the ca
 """
 
 import dataclasses
+import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +23,9 @@ from bert_classifier.data.job_files import check_files
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.modeling import hub as hub_module
+from bert_classifier.training.distributed import DistributedContext
+from bert_classifier.training.state.fingerprint import require_same_run
 from support.clear_text import assert_clear
 from support.encoders import make_encoder
 from support.source_tree import CONTAINER, ROOT
@@ -103,16 +110,115 @@ def test_all_files_come_from_the_revision(cache: Path) -> None:
     assert (found["v1"]["is_mean"], found["main"]["is_mean"]) == (True, False)
     assert found["v1"]["encoder"]["commit"] == OLD
     assert found[""]["encoder"]["commit"] == NEW
-    error = found["v2"]["error"]
-    assert (
-        "the model hub gave no tokenizer of that name at revision v2. Check model_name and revision" in error
-    )
+    assert found["v2"]["error"].startswith("The model hub did not say which commit of some/tiny v2 is: ")
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A hub that gives the next of `answers` (status, headers, body) to each request, and the last one from then on."""
+
+    answers: ClassVar[list[tuple[int, dict[str, str], dict[str, Any]]]] = []
+
+    def do_GET(self) -> None:
+        """Answer."""
+        status, headers, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    """Serve a hub; return its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+LIMITED = (429, {}, {"error": "too many"})
+DOWN = (503, {}, {})
+FOUND = (200, {"Content-Type": "application/json"}, {"id": "some/tiny", "modelId": "some/tiny", "sha": NEW})
+NO_REVISION = (404, {"X-Error-Code": "RevisionNotFound"}, {"error": "Invalid rev id: main"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "commit", "error"),
+    [
+        ([LIMITED, FOUND], NEW, None),
+        ([DOWN, DOWN, FOUND], NEW, None),
+        ([LIMITED], None, "PlatformError The model hub did not say which commit of some/tiny main is: .*429"),
+        ([NO_REVISION], None, "UserError .*the model hub gave no model of that name at revision main. Check"),
+    ],
+    ids=["limited once", "down twice", "limited", "no such revision"],
+)
+def test_a_look_that_fails(tmp_path, hub, answers, commit, error):
+    """It is repeated, and nothing but a commit stands for a revision: another attempt would take it for another run."""
+    Hub.answers = list(answers)
+    code = """
+        from bert_classifier.errors import ContainerError
+        from bert_classifier.modeling import hub
+
+        hub._PAUSES_S = (0.0, 0.0)
+        try:
+            print(hub.pinned("some/tiny", "main"))
+        except ContainerError as error:
+            print(type(error).__name__, error)
+        print(hub.pinned("some/tiny", "f" * 40), hub.pinned("some/tiny", ""))
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environ |= {
+        "HF_ENDPOINT": hub,
+        "HF_HOME": str(tmp_path),
+        "HF_HUB_OFFLINE": "0",
+        "PYTHONPATH": str(CONTAINER),
+    }
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    assert re.match(error or commit, first)
+    assert second == f"{'f' * 40} None"
+
+
+def test_the_other_processes_of_a_job_do_not_ask(monkeypatch):
+    """They have the commit from the one that prepared the data."""
+    monkeypatch.setattr(hub_module, "_known", {})
+    hub_module.note_commit("none/such", "main", OLD)
+    hub_module.note_commit("none/such", "", None)
+    assert hub_module.pinned("none/such", "main") == hub_module.commit_of("none/such", "main") == OLD
+
+
+def test_ranks_with_other_commits_are_told_to_name_one() -> None:
+    """A branch that moved between two hosts is no matter of how the data are distributed."""
+    ours = {"seed": 1, "commit": OLD, "pretrained_weights": "x"}
+
+    class TwoHosts(DistributedContext):
+        """A world whose second rank found the branch at another commit."""
+
+        def all_gather_json(self, value: Any) -> list[Any]:
+            return [
+                value,
+                {"host": "algo-2", "fingerprint": {**ours, "commit": NEW, "pretrained_weights": "y"}},
+            ]
+
+    words = f"Host algo-2 has commit {NEW} of the encoder, and host algo-1 has {OLD}"
+    with pytest.raises(UserError, match=words) as caught:
+        require_same_run(TwoHosts(), ours, "algo-1")
+    assert_clear(caught.value)
+    assert "`revision`" in caught.value.remedy
 
 
 def test_pickled_weights_on_the_hub_are_told_apart_from_no_model(cache: Path) -> None:
     """With the way to use them."""
     error = ask(cache, "some/pickle", "main")["main"]["error"]
-    assert error.startswith("some/pickle has no model.safetensors on the model hub. Download its folder. ")
+    assert error.startswith(
+        f"some/pickle at revision {OLD} has no model.safetensors on the model hub. Download its folder. "
+    )
     assert "make convert-model" in error
 
 

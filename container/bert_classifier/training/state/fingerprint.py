@@ -68,6 +68,12 @@ def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, 
     for other in others:
         theirs, ours = other["fingerprint"], first["fingerprint"]
         fields = sorted(name for name in fingerprint if theirs.get(name) != ours[name])
+        if "commit" in fields:
+            raise UserError(
+                f"Host {other['host']} has commit {theirs.get('commit')} of the encoder, and host {first['host']} has"
+                f" {ours['commit']}: the branch or tag that `revision` names has moved between them.",
+                "Start again, with `revision` set to one of the two commits.",
+            )
         if fields:
             raise UserError(
                 f"Host {other['host']} differs from host {first['host']} in: {', '.join(fields)}.",
