@@ -20,11 +20,23 @@ _MOST_KEPT = 1 << 24  # logits that wait on the device: 64 MB
 
 
 def plan_inference(forward: Forward, encoded: EncodedTexts, max_tokens: int) -> list[np.ndarray]:
-    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches."""
+    """Divide the windows of texts into the micro-batches that `forward` computes fastest; see plan_micro_batches.
+
+    Windows without any token are left out, so that their logits stay 0: nothing speaks for any class.
+    """
+    windows = np.flatnonzero(encoded.lengths)
+    if len(windows) == len(encoded.lengths):
+        return _plan(forward, encoded.lengths, max_tokens)
+    return [windows[chosen] for chosen in _plan(forward, encoded.lengths[windows], max_tokens)]
+
+
+def _plan(forward: Forward, lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+    if not len(lengths):
+        return []
     if forward.device.type == "cuda" and not forward.is_padded:
-        return plan_even_micro_batches(encoded.lengths, max_tokens)
+        return plan_even_micro_batches(lengths, max_tokens)
     return plan_micro_batches(
-        encoded.lengths,
+        lengths,
         max_tokens,
         micro_batch_overhead=_overhead_of(forward),
         is_padded=forward.is_padded,

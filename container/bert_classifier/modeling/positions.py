@@ -20,6 +20,22 @@ def positions_of_model(model: torch.nn.Module) -> int | None:
     return min(known, default=None)
 
 
+def longest_of_one_rope(config: Any) -> int | None:
+    """Return how long texts may be so that each is turned by position alike in any batch; None if of any length.
+
+    Of rope_type "longrope", transformers takes other angles for a whole batch as soon as one text in it is longer than
+    the original length. ("dynamic" does so beyond max_position_embeddings, which no text exceeds.)
+    """
+    ropes = getattr(config, "rope_parameters", None) or {}
+    by_layer = [rope for rope in ropes.values() if isinstance(rope, dict)] or [ropes]
+    lengths = [
+        rope.get("original_max_position_embeddings")
+        for rope in by_layer
+        if rope.get("rope_type") == "longrope"
+    ]
+    return min((length for length in lengths if isinstance(length, int)), default=None)
+
+
 def _tables_of(model: torch.nn.Module) -> list[Any]:
     named = [module for name, module in model.named_modules() if name.rpartition(".")[2] in _TABLES]
     return [module for module in named if isinstance(getattr(module, "weight", None), torch.Tensor)]

@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
+from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_length
-from bert_classifier.modeling.positions import positions_of_model
+from bert_classifier.modeling.positions import longest_of_one_rope, positions_of_model
 from bert_classifier.training.layer_depths import layer_depths
 from bert_classifier.training.trial_pass import try_encoder
 
@@ -33,9 +34,24 @@ def check_encoder_for(config: TrainConfig, model: Any, tokenizer: Any, source: s
         )  # fmt: skip
     positions = positions_of_model(model)
     check_length(positions, source, config.max_seq_length)
+    positions = _of_one_rope(config, model, source, positions)
     wanted = min(config.largest_seq_length, positions or config.largest_seq_length)
     longest = try_encoder(model, tokenizer, source, wanted)
     if longest == wanted:
         return positions
     check_length(longest, source, config.max_seq_length)
     return longest
+
+
+def _of_one_rope(config: TrainConfig, model: Any, source: str, positions: int | None) -> int | None:
+    """Return the most tokens with which a text's logits do not depend on how long others of its batch are."""
+    most = longest_of_one_rope(model.config)
+    if most is None or (positions is not None and positions <= most):
+        return positions
+    if config.max_seq_length is not None and config.max_seq_length > most:
+        raise UserError(
+            f"max_seq_length={config.max_seq_length} is more than the {most} tokens up to which {source} was first"
+            " trained (rope_type longrope): a longer text would change how the others of its batch are read.",
+            f"Set max_seq_length to {most} or less.",
+        )
+    return most

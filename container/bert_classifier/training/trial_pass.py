@@ -134,8 +134,12 @@ class _Trial:
     def _check_texts(self, texts: EncodedTexts, longest: int) -> None:
         alone = torch.cat([self._logits(texts, [index]) for index in range(len(texts))])
         self._check_chance(alone[-1:], self._logits(texts, [len(texts) - 1]))
-        self._check_words(alone[-1:], self._logits(self._texts(longest, _LONG, first=len(self._words) // 2)))
+        self._check_words(alone[-1:], self._logits(self._other_text(longest)), longest)
         self._train(texts)
+
+    def _other_text(self, longest: int) -> EncodedTexts:
+        """Return a text as long as the last of the batch, of other words."""
+        return self._texts(longest, _LONG, first=len(self._words) // 2)
 
     def _check_chance(self, once: torch.Tensor, again: torch.Tensor) -> None:
         if not torch.allclose(once, again, rtol=_ROUNDING, atol=_ROUNDING):
@@ -143,8 +147,26 @@ class _Trial:
                 f"{self._name} answers one text differently each time: it draws random numbers.", ENCODERS
             )
 
-    def _check_words(self, one: torch.Tensor, other: torch.Tensor) -> None:
-        if len(self._words) > _LONG and torch.equal(one, other):
+    def _are_alike_with_a_fresh_head(self, longest: int) -> bool:
+        """Return whether it is not the head alone, such as one of zeros, that answers two texts alike."""
+        encoder = {id(weights) for weights in self._model.base_model.parameters()}
+        head = [weights for weights in self._model.parameters() if id(weights) not in encoder]
+        kept = [weights.data for weights in head]
+        for weights in head:
+            weights.data = torch.randn_like(weights)
+        try:
+            one, other = self._logits(self._texts(longest, _LONG)), self._logits(self._other_text(longest))
+        finally:
+            for weights, data in zip(head, kept, strict=True):
+                weights.data = data
+        return torch.equal(one, other)
+
+    def _check_words(self, one: torch.Tensor, other: torch.Tensor, longest: int) -> None:
+        if (
+            len(self._words) > _LONG
+            and torch.equal(one, other)
+            and self._are_alike_with_a_fresh_head(longest)
+        ):
             raise UserError(
                 f"{self._name} answers all texts alike here: its tokens do not attend to each other.",
                 ENCODERS,
@@ -207,9 +229,12 @@ class _Trial:
             first: place in the vocabulary of the first token.
         """
         encoder = TextEncoder(self._tokenizer.backend_tokenizer, self._tokenizer.pad_token_id, longest)
-        most = longest - encoder.num_special
+        least, most = (
+            int(not encoder.num_special),
+            longest - encoder.num_special,
+        )  # a text of no token is none
         order = np.roll(self._words, -first)
-        return encoder.frame([np.resize(order, min(length, most)).tolist() for length in lengths])
+        return encoder.frame([np.resize(order, min(max(length, least), most)).tolist() for length in lengths])
 
 
 def _listed(lengths: np.ndarray) -> str:

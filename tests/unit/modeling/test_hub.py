@@ -31,6 +31,7 @@ from support.encoders import make_encoder
 from support.source_tree import CONTAINER, ROOT
 
 OLD, NEW = "0" * 39 + "a", "0" * 39 + "b"
+Answer = tuple[int, dict[str, str], dict[str, Any]]
 
 ASK = """
     import hashlib, json, logging, sys
@@ -116,7 +117,7 @@ def test_all_files_come_from_the_revision(cache: Path) -> None:
 class Hub(http.server.BaseHTTPRequestHandler):
     """A hub that gives the next of `answers` (status, headers, body) to each request, and the last one from then on."""
 
-    answers: ClassVar[list[tuple[int, dict[str, str], dict[str, Any]]]] = []
+    answers: ClassVar[list[Answer]] = []
 
     def do_GET(self) -> None:
         """Answer."""
@@ -140,10 +141,14 @@ def hub() -> Iterator[str]:
         server.shutdown()
 
 
-LIMITED = (429, {}, {"error": "too many"})
-DOWN = (503, {}, {})
-FOUND = (200, {"Content-Type": "application/json"}, {"id": "some/tiny", "modelId": "some/tiny", "sha": NEW})
-NO_REVISION = (404, {"X-Error-Code": "RevisionNotFound"}, {"error": "Invalid rev id: main"})
+LIMITED: Answer = (429, {}, {"error": "too many"})
+DOWN: Answer = (503, {}, {})
+FOUND: Answer = (
+    200,
+    {"Content-Type": "application/json"},
+    {"id": "some/tiny", "modelId": "some/tiny", "sha": NEW},
+)
+NO_REVISION: Answer = (404, {"X-Error-Code": "RevisionNotFound"}, {"error": "Invalid rev id: main"})
 
 
 @pytest.mark.parametrize(

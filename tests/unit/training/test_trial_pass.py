@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import processors
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from bert_classifier.errors import UserError
@@ -158,6 +159,49 @@ def test_weights_too_large_to_compute_with(tmp_path):
     model, tokenizer = build(tmp_path, "bert")
     model.classifier.weight.data[:] = 3e38
     refused(model, tokenizer, "logits that are not finite for a text of 64 tokens")
+
+
+def test_a_head_of_zeros_is_not_the_encoders_fault(tmp_path):
+    """It is trained, or begins anew; what was tried in its place is gone."""
+    model, tokenizer = build(tmp_path, "bert")
+    for weights in model.classifier.parameters():
+        weights.data.zero_()
+    assert try_encoder(model, tokenizer, SOURCE, 64) == 64
+    assert not any(weights.any() for weights in model.classifier.parameters())
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert", "roberta"])
+def test_a_tokenizer_that_adds_no_tokens(tmp_path, family):
+    """No text of the trial is without a token."""
+    model, tokenizer = build(tmp_path, family)
+    tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
+    assert try_encoder(model, tokenizer, SOURCE, 64) == 64
+
+
+LONG_ROPE = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+
+
+@pytest.mark.parametrize("family", ["eurobert", "gte", "nomic_bert", "modernbert", "jina_embeddings_v3"])
+def test_long_texts_do_not_change_how_others_are_read(tmp_path, family):
+    """What depends on the longest text of a batch is refused, or not chosen."""
+    rope = {**LONG_ROPE, "original_max_position_embeddings": 32, "factor": 4.0}
+    ropes = {"full_attention": rope, "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}
+    model, tokenizer = build(tmp_path, family, rope_parameters=ropes if family == "modernbert" else rope)
+    assert check_encoder_for(TrainConfig(max_seq_length=32), model, tokenizer, SOURCE) == 32
+    assert check_encoder_for(TrainConfig(), model, tokenizer, SOURCE) == 32
+    with pytest.raises(UserError, match=r"=33 is more than the 32 tokens .*longrope") as caught:
+        check_encoder_for(TrainConfig(max_seq_length=33), model, tokenizer, SOURCE)
+    assert_clear(caught.value)
+    short = torch.arange(5, 15)[None]
+    long = torch.arange(5, 45)[None]
+    padded = torch.nn.functional.pad(short, (0, 30))
+    model.eval()
+    with torch.no_grad():
+        alone = model(short).logits
+        together = model(
+            torch.cat([padded, long]), attention_mask=torch.cat([padded, long]).clamp(max=1)
+        ).logits
+    assert not torch.allclose(alone, together[:1], atol=1e-4)  # what is guarded against
 
 
 def test_memory_that_runs_out_is_not_the_encoders_fault(tmp_path, monkeypatch):

@@ -42,7 +42,8 @@ class Prediction:
         scores: calibrated probability of each class.
         order: class indices, most likely first.
         truncated: whether part of the text was dropped.
-        is_empty: whether the text has no tokens, so that its scores are meaningless.
+        is_empty: whether the text has no tokens, so that its scores are meaningless; they are alike where the tokenizer
+            adds none of its own.
     """
 
     scores: list[float]

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import processors
 
-from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.errors import UserError
+from bert_classifier.modeling.pretrained import load_pretrained
+from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
+from support.encoders import make_encoder
 from support.fakes import CLASS_NAMES, toy_rows
 from support.toy_artifact import MAX_LENGTH
 
@@ -102,3 +106,23 @@ def test_a_text_without_any_token_is_empty(predictor, text):
     """Characters that the tokenizer drops are no text; those beside a letter do no harm."""
     sound, empty, mixed = predictor.predict(["apple", text, f"apple{text}"])
     assert (sound.is_empty, empty.is_empty, mixed.is_empty) == (False, True, False)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_a_text_without_any_token_of_a_tokenizer_that_adds_none(tmp_path, family):
+    """Nothing is computed for it, no class is more likely than others, and its neighbours are answered as ever."""
+    folder = make_encoder(tmp_path / "encoder", family)
+    tokenizer = load_tokenizer(str(folder))
+    tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
+    model = load_pretrained(str(folder), CLASS_NAMES[:3], tokenizer, 64)
+    save_artifact(
+        tmp_path / "out", model, tokenizer, CLASS_NAMES[:3], {"max_seq_length": 64, "truncation": "head"}
+    )
+    predictor = Predictor(load_artifact(tmp_path / "out"))
+    (sound,) = predictor.predict(["river"])
+    (empty,) = predictor.predict([""])
+    assert (empty.is_empty, empty.truncated) == (True, False)
+    assert empty.scores == pytest.approx([1 / 3] * 3)
+    both = predictor.predict(["", "river", ""])
+    assert [prediction.is_empty for prediction in both] == [True, False, True]
+    assert both[1].scores == pytest.approx(sound.scores, abs=1e-6)
