@@ -9,6 +9,8 @@ from bert_classifier.errors import UserError
 from bert_classifier.modeling.pretrained import HEAD_PARTS
 
 _NAMED_LAYER = re.compile(r"\.layer\.(\d+)\.")
+# Registered behind the layers, but computed before the first one, and beside it: how far below the layer 0.
+_COMPUTED_EARLIER = {"deberta-v2": {"encoder.LayerNorm.": 1, "encoder.conv.": 0}}
 _NAMED_EMBEDDINGS = re.compile(r"(^|\.)embeddings(_project)?\.")
 
 
@@ -16,8 +18,8 @@ def layer_depths(model: Any) -> dict[str, int]:
     """Return the number of layers above each parameter, by name: 0 for the head and top layer, L for the embeddings.
 
     The layers are the L = num_hidden_layers blocks that the encoder holds in a list. Below them are modules registered
-    earlier (embeddings and their norm) and tables shared by all layers (relative positions). Above them are pooler,
-    final norm and head.
+    earlier (embeddings and their norm) and tables shared by all layers (relative positions), with the norm of these in
+    DeBERTa-v2. Above them are pooler, final norm and head.
 
     Args:
         model: a classifier of transformers.
@@ -34,6 +36,7 @@ def layer_depths(model: Any) -> dict[str, int]:
             "Leave layer_decay out, or use another encoder.",
         )
     low = tuple(f"{name}." for name, module in encoder.named_modules() if isinstance(module, Embedding))
+    layers |= _computed_earlier(model)
     depths: dict[int, int] = {}
     depth = count
     for name, parameter in encoder.named_parameters():
@@ -44,6 +47,13 @@ def layer_depths(model: Any) -> dict[str, int]:
         elif not any(part in name for part in HEAD_PARTS):
             depths[id(parameter)] = count if name.startswith(low) else depth
     return {name: depths.get(id(parameter), 0) for name, parameter in model.named_parameters()}
+
+
+def _computed_earlier(model: Any) -> dict[str, int]:
+    """Return the index of the layer, or -1 for below all, by prefix of what is registered later than it is computed."""
+    found = _COMPUTED_EARLIER.get(model.config.model_type, {})
+    names = [name for name, _ in model.base_model.named_parameters()]
+    return {prefix: -below for prefix, below in found.items() if any(n.startswith(prefix) for n in names)}
 
 
 def _layers(encoder: Module, count: int) -> dict[str, int]:
@@ -65,6 +75,13 @@ def _blocks(name: str, module: Module) -> dict[str, Module]:
         return {name: module}
     parts = (_blocks(f"{name}.{number}", part) for number, part in enumerate(module))
     return {block: inner for part in parts for block, inner in part.items()}
+
+
+def depths_rule(model: Any) -> str:
+    """Return the rule that sets a model's depths, for the run fingerprint; "" for that of early versions."""
+    if depths_match_names(model):
+        return ""
+    return "by computation" if _computed_earlier(model) else "by module"
 
 
 def depths_match_names(model: Any) -> bool:

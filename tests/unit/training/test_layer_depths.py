@@ -123,9 +123,16 @@ def make_modernbert(folder: Path) -> Path:
     return make_encoder(folder, "modernbert", num_hidden_layers=LAYERS)
 
 
+def make_deberta(folder: Path) -> Path:
+    """Save a tiny random DeBERTa-v2, whose table of relative positions is normalised, and return the folder."""
+    return make_encoder(folder, "deberta-v2")
+
+
 @pytest.mark.parametrize(
     ("make", "layer_decay", "field"),
     [
+        (make_deberta, 0.9, "by computation"),
+        (make_deberta, 1.0, None),
         (make_modernbert, 0.9, "by module"),
         (make_modernbert, 1.0, None),
         (make_pretrained, 0.9, None),

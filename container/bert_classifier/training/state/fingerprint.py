@@ -12,7 +12,7 @@ from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.modeling.pooling import CLASSIFIER_POOLING
 from bert_classifier.training.distributed import DistributedContext
-from bert_classifier.training.layer_depths import depths_match_names
+from bert_classifier.training.layer_depths import depths_rule
 from bert_classifier.training.optimizer import decay_by_shape
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.state.checkpoint import tensor_bytes
@@ -87,9 +87,8 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
 
 def _depths(trainer: Trainer) -> dict[str, Any]:
     """Return a field if layer_decay sets other learning rates than in early versions, which used parameter names."""
-    if trainer.config.layer_decay == 1 or depths_match_names(trainer.model):
-        return {}
-    return {"layer_depths": "by module"}
+    rule = "" if trainer.config.layer_decay == 1 else depths_rule(trainer.model)
+    return {"layer_depths": rule} if rule else {}
 
 
 def _decay(trainer: Trainer) -> dict[str, Any]:
