@@ -15,6 +15,7 @@ _LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in few
 # Where the head starts as a logistic regression on what the encoder was trained to give, there is less to learn, and
 # with few texts more to lose.
 _LEAST_STEPS_AHEAD = 60
+_GENTLE_BELOW = 150  # training texts: half the learning rate, which keeps more of what the encoder knows
 _LEAST_EPOCHS = 3
 _WARMUP = 0.1
 _RATE, _RATE_WIDTH = 2e-4, 384  # a good rate for an encoder of this width
@@ -71,7 +72,8 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
     - Epochs: enough for about 120 steps, and at least 3. With fewer steps, warmup and decay leave the loss little time
       to fall. About 60 where the head has a start (pooling=mean and head_init=logistic_regression).
     - Learning rate: 2e-4 at a width of 384, lower for wider encoders: below 1,000 training texts by the ratio (1e-4 at
-      BERT base's 768), else by its square (5e-5, as in Devlin et al. 2019), between 2e-5 and 2e-4.
+      BERT base's 768), else by its square (5e-5, as in Devlin et al. 2019), between 2e-5 and 2e-4. Half of it where the
+      head has such a start and there are fewer than 150 training texts.
     - Warmup: over the first tenth of the steps.
 
     Args:
@@ -86,11 +88,13 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
         "learning_rate": config.learning_rate,
         "warmup_ratio": config.warmup_ratio,
     }
-    batch, least_steps = given_batch or automatic_batch_size(num_texts), _least_steps(config)
+    batch = given_batch or automatic_batch_size(num_texts)
+    has_start = config.pooling == "mean" and config.head_init == "logistic_regression"
+    least_steps = _LEAST_STEPS_AHEAD if has_start else _LEAST_STEPS
     return Recipe(
         global_batch_size=batch,
         num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch, least_steps),
-        learning_rate=config.learning_rate or _learning_rate_of(width, num_texts),
+        learning_rate=config.learning_rate or _learning_rate_of(width, num_texts, has_start=has_start),
         warmup_ratio=_WARMUP if config.warmup_ratio is None else config.warmup_ratio,
         num_texts=num_texts,
         width=width,
@@ -105,20 +109,16 @@ def automatic_batch_size(num_texts: int) -> int:
     return next((batch for limit, batch in _BATCH_BELOW if num_texts < limit), _LARGEST_BATCH)
 
 
-def _least_steps(config: TrainConfig) -> int:
-    has_start = config.pooling == "mean" and config.head_init == "logistic_regression"
-    return _LEAST_STEPS_AHEAD if has_start else _LEAST_STEPS
-
-
 def _epochs_of(num_texts: int, batch: int, least_steps: int) -> int:
     return max(_LEAST_EPOCHS, round(least_steps * min(batch, num_texts) / num_texts))
 
 
-def _learning_rate_of(width: int, num_texts: int) -> float:
+def _learning_rate_of(width: int, num_texts: int, *, has_start: bool) -> float:
     """Return the rate rounded as the log shows it, so that setting the logged value gives the same run."""
     low, high = _RATE_RANGE
     power = 1 if num_texts < FEW_TEXTS else 2
-    return float(f"{min(high, max(low, _RATE * (_RATE_WIDTH / width) ** power)):g}")
+    share = 0.5 if has_start and num_texts < _GENTLE_BELOW else 1.0
+    return float(f"{max(low, share * min(high, _RATE * (_RATE_WIDTH / width) ** power)):g}")
 
 
 def encoder_width(model: Any) -> int:

@@ -53,6 +53,16 @@ def test_a_head_with_a_start_needs_half_the_steps(texts, epochs):
 
 
 @pytest.mark.parametrize(
+    ("width", "texts", "rate"), [(384, 149, 1e-4), (384, 150, 2e-4), (768, 48, 5e-5), (4096, 48, 2e-5)]
+)
+def test_a_head_with_a_start_is_followed_gently_by_few_texts(width, texts, rate):
+    """Half the rate, and never below the least; either setting alone is no start."""
+    assert chosen(texts, width, **AHEAD).learning_rate == pytest.approx(rate)
+    for name in AHEAD:
+        assert chosen(texts, width, **{name: AHEAD[name]}) == chosen(texts, width)
+
+
+@pytest.mark.parametrize(
     ("width", "few", "many"),
     [
         (32, 2e-4, 2e-4),
