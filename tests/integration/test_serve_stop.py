@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,21 @@ def test_a_worker_without_its_parent_gives_up_the_port(server):
         except ConnectionRefusedError:
             break
     kept.close()
+
+
+def test_a_stop_of_the_worker_alone_loses_nothing(server):
+    """When SIGTERM comes to the worker, as from earlyoom, another follows it, and new connections reach that one."""
+    first, is_over = server.worker, threading.Event()
+    callers = start_callers(server.port, lambda: not is_over.is_set())
+    os.kill(first, signal.SIGTERM)
+    while server.worker == first:
+        time.sleep(0.01)
+    server.wait_until_ready()
+    is_over.set()
+    assert set(outcomes_of(callers)) <= {"200", "503"}, "503: while the next one loads the model"
+    assert server.invoke('["apple"]')[0] == 200
+    server.signal(signal.SIGTERM)
+    assert server.exit_code(STOPS_WITHIN_S) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])

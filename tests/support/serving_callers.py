@@ -41,6 +41,8 @@ class Caller(threading.Thread):
             if not self._ask(connection):
                 connection.close()
                 connection = None
+        if connection is not None:
+            connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection) -> bool:
         """Send one request, and say whether the connection can be used again."""

@@ -8,10 +8,13 @@ from bert_classifier.serving.stop_signals import STOPS
 
 
 class Outcome:
-    """State that a worker shares with its parent: the exit code of a failed start, and whether it had a model."""
+    """State that a worker shares with its parent.
+
+    It is the exit code of a failed start, whether the worker had a model, and whether the parent itself stops.
+    """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 2)  # anonymous: needs neither /dev/shm nor a file
+        self._memory = mmap.mmap(-1, 3)  # anonymous: needs neither /dev/shm nor a file
 
     @property
     def exit_code(self) -> int:
@@ -33,8 +36,22 @@ class Outcome:
         """Set it; in the worker."""
         self._memory[1] = is_ready
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no worker follows the current one, since the parent stops."""
+        return bool(self._memory[2])
+
+    def note_stop(self) -> None:
+        """Say that the parent stops; in the parent."""
+        self._memory[2] = True
+
 
 class Parent(Arbiter):  # type: ignore[misc] # gunicorn has no type information
     """gunicorn's parent process without reload, upgrade and resizing, which need memory and a port twice."""
 
     SIGNALS = STOPS  # exit_on_stop_signals ignores the others
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the worker, which learns that no other follows it."""
+        self.app.outcome.note_stop()
+        super().stop(graceful)

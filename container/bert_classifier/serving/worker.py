@@ -116,12 +116,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             self._turn(0.05)
 
     def _stop(self, began: float) -> None:
+        """Stop. If another worker follows, as the signal came to this process only, the kernel keeps callers for it."""
         self._stopped_at = self._last_arrival = began
         self.set_accept_enabled(True)
         self._turn_while(lambda: time.monotonic() - self._last_arrival < _QUIET_S, began + _LAME_DUCK_S)
-        for listener in self.sockets:
-            refuse_new_connections(listener)
-        self._turn_while(lambda: True, time.monotonic() + _SWEEP_S)
+        if self.app.outcome.is_last or not self.is_parent_alive():
+            for listener in self.sockets:
+                refuse_new_connections(listener)
+            self._turn_while(lambda: True, time.monotonic() + _SWEEP_S)
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
