@@ -15,7 +15,7 @@ import pytest
 from support.answers import check_answer, check_error
 from support.hostile_bodies import CANARY
 from support.hostile_requests import hostile_request
-from support.raw_http import exchange
+from support.raw_http import exchange, json_of
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -148,12 +148,18 @@ def test_what_the_parser_refuses_is_counted_and_logged(server, request_, status)
     assert (line["method"], line["path"], line["bytes_in"]) == ("-", "-", None)
 
 
-def test_a_head_that_comes_too_slowly_is_counted(server):
-    """Its connection is closed without an answer, which no other counter shows."""
+def test_a_head_that_comes_too_slowly_is_answered_and_counted(server):
+    """It gets 408, and a line in the access log like every answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as slow:
         slow.sendall(b"POST /invoc")
-        assert slow.recv(1) == b""
-    assert 'bert_connections_cut_total{reason="slow_head"} 1.0' in server.ask("GET", "/metrics")[1].decode()
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json_of(answer)["code"] == "head_too_slow"
+    metrics = server.ask("GET", "/metrics")[1].decode()
+    assert 'bert_connections_cut_total{reason="slow_head"} 1.0' in metrics
+    assert 'bert_parser_refusals_total{reason="head_too_slow"} 1.0' in metrics
+    while '"code": "head_too_slow"' not in server.log:  # the log is written a moment after the answer
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

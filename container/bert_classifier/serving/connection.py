@@ -5,18 +5,42 @@ import errno
 import re
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn
 
-from bert_classifier.serving.timed_socket import TimedSocket
+from bert_classifier.serving.timed_socket import TimedSocket, TooSlowError
 
 HEAD_S = 5.0  # from a request's first byte to the end of its head
 _LONGEST_HEAD = 64 * 1024
 _READ_SIZE = 16 * 1024
 _DISCARD_SIZE = 256 * 1024
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # bare line feeds too: the parser refuses them at once
+
+
+def decide_once_to_close(request: Any, is_stopping: Callable[[], bool]) -> None:
+    """Have a request of gunicorn's decide when its answer's head is written whether the connection ends.
+
+    It stands by that decision later, since the client relies on what the head says.
+    """
+    wants_close: Callable[[], bool] = request.should_close
+    decided: bool | None = None
+
+    def should_close() -> bool:
+        nonlocal decided
+        decided = (is_stopping() or wants_close()) if decided is None else decided
+        return decided
+
+    request.should_close = should_close
+
+
+def cut_reason(error: Exception) -> str:
+    """Return which of metrics.CUTS it is when an answer cannot be written; bodies are the application's to answer."""
+    if isinstance(error, TooSlowError):
+        return "slow_answer"
+    return "client_left" if isinstance(error, OSError) else "bug"
 
 
 class Connection(TConn):  # type: ignore[misc] # gunicorn has no type information

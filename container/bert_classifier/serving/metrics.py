@@ -15,7 +15,13 @@ from bert_classifier.serving import refusals
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-CUTS = ("slow_head", "slow_answer", "bug")  # reasons for closing a connection midway
+CUTS = (
+    "slow_head",
+    "slow_answer",
+    "made_room",
+    "client_left",
+    "bug",
+)  # reasons for closing a connection midway
 STAGES = ("queue", "tokenise", "model", "encode")
 OUTCOMES = ("classified", "abstained", "refused", "failed")  # of records
 OTHER = "other"

@@ -1,6 +1,7 @@
 """What is refused before it reaches the application: requests that are not proper HTTP/1.1, each for one reason."""
 
 import dataclasses
+import json
 import re
 from typing import Any
 
@@ -19,6 +20,10 @@ class InvalidHostError(errors.ParseException):  # type: ignore[misc] # gunicorn 
     """A Host header that is no name or address with or without a port."""
 
 
+class SlowHeadError(errors.ParseException):  # type: ignore[misc] # gunicorn has no type information
+    """A head that is not complete in time."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Refusal:
     """The answer to such a request; nothing in it comes from the request."""
@@ -26,6 +31,17 @@ class Refusal:
     status: str
     code: str
     error: str
+
+    @property
+    def body(self) -> bytes:
+        """The answer's body."""
+        return json.dumps({"error": self.error, "code": self.code}).encode()
+
+    @property
+    def answer(self) -> bytes:
+        """The whole answer."""
+        head = f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
 
 
 def check_head(request: Any) -> None:
@@ -75,6 +91,12 @@ _OF_TYPE: tuple[tuple[type[Exception], Refusal], ...] = (
             "417 Expectation Failed",
             "expectation_failed",
             "The Expect header is something other than 100-continue. Leave it out.",
+        ),
+    ),
+    (
+        SlowHeadError,
+        Refusal(
+            "408 Request Timeout", "head_too_slow", "The head of the request came too slowly. Try again."
         ),
     ),
     (NoHostError, _bad("no_host", "The request has no Host header, which HTTP/1.1 requires.")),

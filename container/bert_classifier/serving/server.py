@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -37,6 +37,7 @@ from bert_classifier.serving.metrics import OTHER, Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
 from bert_classifier.serving.model.service import ModelService
 from bert_classifier.serving.parent import Outcome, Parent
+from bert_classifier.serving.request_threads import as_platform_error
 from bert_classifier.serving.stop_signals import exit_on_stop_signals, ignore_stop_signals
 from bert_classifier.serving.worker import KEEPALIVE_S, LAST_WORDS_S, STOP_S, Worker
 
@@ -160,7 +161,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             logger.critical("thread %s\n%s", names.get(ident, ident), stack)
         self.abandon()
         time.sleep(LAST_ANSWERS_S)
-        access_log.flush()
+        access_log.finish()
         logging.shutdown()
         os._exit(REPLACE_ME)
 
@@ -248,11 +249,20 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self.outcome.was_ready = True
         return predictors
 
+    def fail_start(self, error: Exception) -> NoReturn:
+        """In the worker: log why it could not start, and end the parent too."""
+        self._note_failure(error, "the worker could not start: ")
+        sys.exit(Parent.WORKER_BOOT_ERROR)
+
+    def _note_failure(self, error: Exception, event: str = "") -> None:
+        error = as_platform_error(error)
+        stack = None if isinstance(error, ContainerError) else error
+        logger.error("%s%s", event, failure_text(error), exc_info=stack)
+        self.outcome.exit_code = exit_code_of(error)
+
     def _stop_all(self, error: Exception) -> None:
         """In the worker's loading thread: log why the model cannot be loaded, and stop the parent too."""
-        stack = None if isinstance(error, ContainerError) else error
-        logger.error("%s", failure_text(error), exc_info=stack)
-        self.outcome.exit_code = exit_code_of(error)
+        self._note_failure(error)
         if os.getppid() == self._parent:
             os.kill(self._parent, signal.SIGTERM)
 
@@ -264,7 +274,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         if os.getpid() == worker.pid and worker.booted:
             ignore_stop_signals()
             self._service.close(timeout=CLOSE_TIMEOUT_S)
-            access_log.flush()
+            access_log.finish()
             logging.shutdown()
             os._exit(0)
 

@@ -15,24 +15,22 @@ tests show that:
 
 import contextlib
 import errno
-import json
 import logging
 import selectors
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from bert_classifier.serving.connection import Connection
+from bert_classifier.serving.connection import Connection, cut_reason, decide_once_to_close
 from bert_classifier.serving.listening import refuse_new_connections
-from bert_classifier.serving.refusals import FAILED, check_head, refusal_of
-from bert_classifier.serving.timed_socket import TooSlowError
+from bert_classifier.serving.refusals import FAILED, SlowHeadError, check_head, refusal_of
+from bert_classifier.serving.request_threads import RequestThreads
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +60,18 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._last_arrival = 0.0
         self._tended_at = 0.0
 
-    def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool whose threads all run: where memory has run out, starting one would stop the loop for ever."""
-        pool = super().get_thread_pool()
-        all_run = threading.Barrier(self.cfg.threads)
-        for _ in range(self.cfg.threads):
-            pool.submit(all_run.wait)
-        return pool  # type: ignore[no-any-return]
+    def get_thread_pool(self) -> RequestThreads:
+        """Return the threads for requests."""
+        return RequestThreads(self.cfg.threads)
+
+    def init_process(self) -> None:
+        """Start and serve; say why, where the start fails."""
+        try:
+            super().init_process()
+        except Exception as error:
+            if self.booted:
+                raise
+            self.app.fail_start(error)
 
     def handle_exit(self, _signal: int, _frame: Any) -> None:
         """Begin to stop."""
@@ -100,11 +103,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self._tended_at = now = time.monotonic()
         self.notify()
         for connection in [c for c in self._waiting if c.until <= now]:
-            if not connection.is_idle:
+            if connection.is_idle:
+                self._drop(connection, self._waiting)
+            else:
                 self.app.note_cut("slow_head")
-                with contextlib.suppress(OSError):
-                    connection.discard()  # unread data would make the kernel reset the connection
-            self._drop(connection, self._waiting)
+                connection.refusal = SlowHeadError()
+                self._forget(connection, self._waiting)
+                self._submit(connection)
         for connection in [c for c in self._lingering if c.until <= now]:
             self._drop(connection, self._lingering)
         self.app.supervise()
@@ -147,7 +152,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         return True
 
     def _give_one_up(self) -> bool:
-        """Close a connection that has been answered, else one that does nothing; return whether there was one."""
+        """Close a connection that was answered, else one that does nothing, else the one slowest with its head."""
         for connection in self._lingering:
             self._drop(connection, self._lingering)
             return True
@@ -157,7 +162,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
                 self._drop(connection, self._waiting)
             if self.nr_conns < before:  # or its client turned out to have left
                 return True
-        return False
+        if slowest := min(self._waiting, key=lambda connection: connection.until, default=None):
+            self.app.note_cut("made_room")
+            self._drop(slowest, self._waiting)
+        return slowest is not None
 
     def _does_nothing(self, connection: Connection) -> bool:
         """Say whether a connection waits and nothing has come on it up to this moment."""
@@ -257,25 +265,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         check_head(req)
         req.path = req.path or "/"  # of "GET http://host"
         conn.sock.owes_continue, req._expected_100_continue = req._expected_100_continue, False
-        wants_close, decided = req.should_close, None
-
-        def should_close() -> bool:
-            """Decide when the answer's head is written, and stand by it: the client relies on what that says."""
-            nonlocal decided
-            decided = (self._stopped_at is not None or wants_close()) if decided is None else decided
-            return bool(decided)
-
-        req.should_close = should_close
+        decide_once_to_close(req, lambda: self._stopped_at is not None)
         req.body.force_close = req.force_close  # for a response before the body was read
         conn.sock.holds_head = True
         try:
             is_kept = super().handle_request(req, conn)
             conn.sock.write_held()
-        except StopIteration:  # the response failed after its head
-            self.app.note_cut("bug")
-            raise
-        except TooSlowError:  # while writing: a slow body is the application's to answer
-            self.app.note_cut("slow_answer")
+        except (StopIteration, OSError) as error:
+            self.app.note_cut(cut_reason(error))
             raise
         finally:
             conn.sock.holds_head = False
@@ -295,8 +292,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         refusal = refusal_of(exc)
         if refusal is FAILED:
             logger.error("a connection failed: %s", type(exc).__name__)
-        body = json.dumps({"error": refusal.error, "code": refusal.code}).encode()
-        head = f"HTTP/1.1 {refusal.status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
         with contextlib.suppress(OSError):
-            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(body), client.request_began)
+            client.sendall(refusal.answer)
+        self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(refusal.body), client.request_began)

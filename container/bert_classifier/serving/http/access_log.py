@@ -32,6 +32,7 @@ _PAUSE_S = 0.05  # between batches
 # Bytes that the kernel writes to a pipe undivided, whoever else writes to it.
 _MOST_AT_ONCE = select.PIPE_BUF
 _MOST_WAITING = 10_000
+_LAST_WAIT_S = 2.0  # at the end of the process
 _WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
 
 
@@ -57,6 +58,12 @@ class _Writer:
         while True:
             time.sleep(_PAUSE_S)
             self.flush()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the thread has written all entries, for some seconds at most: writing itself may block."""
+        until = time.monotonic() + seconds
+        while (self._entries or self._lock.locked()) and time.monotonic() < until:
+            time.sleep(_PAUSE_S / 10)
 
     def flush(self) -> None:
         """Write all entries that have come."""
@@ -93,9 +100,15 @@ def start() -> None:
 
 
 def flush() -> None:
-    """Write what has not been written yet; before the process ends."""
+    """Write what has not been written yet."""
     if _writer is not None:
         _writer.flush()
+
+
+def finish() -> None:
+    """Wait until all is written, before the process ends, but not long for a reader who reads no more."""
+    if _writer is not None:
+        _writer.wait(_LAST_WAIT_S)
 
 
 class Entry:

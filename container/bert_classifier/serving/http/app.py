@@ -15,6 +15,7 @@ from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.invocations import Invocations, Service
 from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.page import Page
+from bert_classifier.serving.http.request_body import BROKEN_BODY
 from bert_classifier.serving.metrics import Metrics
 
 TRANSFORM_MB = 6  # SageMaker's own default
@@ -130,7 +131,8 @@ def _end_connection_if_body_is_unread(response: Response) -> Response:
     # A client that waits for "100 Continue" must not be asked for a body that nobody reads.
     sock.read_until = time.monotonic() + (0.0 if sock.owes_continue else _DISCARD_S)
     try:
-        is_unread = stream.failed or len(stream.read(_MOST_TO_DISCARD)) == _MOST_TO_DISCARD
+        is_broken = stream.failed or request.environ[OBSERVATION].code == BROKEN_BODY
+        is_unread = is_broken or len(stream.read(_MOST_TO_DISCARD)) == _MOST_TO_DISCARD
     except (OSError, ParseException):  # broken, or not here yet
         is_unread = True
     if is_unread:

@@ -10,6 +10,7 @@ from bert_classifier.errors import RequestError
 from bert_classifier.serving.http.admission import Admission
 from bert_classifier.serving.timed_socket import BODY_S, BYTES_PER_S, TooSlowError
 
+BROKEN_BODY = "broken_body"  # after which there is no next request on the connection
 _CHUNK = 2**20
 
 
@@ -41,9 +42,7 @@ def read_body(max_bytes: int, deadline: float, admission: Admission) -> bytes:
         admission.take_bytes(declared)
     body = b"".join(_chunks(max_bytes, deadline, declared, admission))
     if declared is not None and len(body) < declared:
-        raise RequestError(
-            400, "broken_body", "The body is shorter than its Content-Length.", "Send it whole."
-        )
+        raise RequestError(400, BROKEN_BODY, "The body is shorter than its Content-Length.", "Send it whole.")
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     return body
@@ -75,5 +74,5 @@ def _chunks(max_bytes: int, deadline: float, declared: int | None, admission: Ad
         raise RequestError(408, "body_too_slow", "The body came too slowly.", "Try again.") from None
     except (OSError, ParseException) as error:
         raise RequestError(
-            400, "broken_body", "The body could not be read to its end.", "Send it again."
+            400, BROKEN_BODY, "The body could not be read to its end.", "Send it again."
         ) from error
