@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.free_port import free_port
 from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -63,6 +64,22 @@ def test_nothing_is_put_into_the_home_folder(ml_root, tmp_path):
     with ServingProcess(ml_root, tmp_path / "log", home=home) as process:
         process.wait_until_ready()
         assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize(("stack", "reason"), [(2**31, "80 threads"), (2**29, "The server's threads")])
+def test_where_threads_cannot_start_the_server_ends(ml_root, tmp_path, stack, reason):
+    """Where none or not even the few that are needed can start, one sentence says so, and nothing hangs."""
+    code = "import os, resource, sys; "
+    for name, limit in (("STACK", stack), ("AS", 3 * 2**29)):
+        code += f"resource.setrlimit(resource.RLIMIT_{name}, ({limit},) * 2); "
+    code += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    environ = {"PATH": os.defpath, "PYTHONPATH": str(CONTAINER), "ML_ROOT": str(ml_root)}
+    environ |= {"SERVING_HOST": "127.0.0.1", "SAGEMAKER_BIND_TO_PORT": str(free_port())}
+    command = [sys.executable, "-c", code, str(CONTAINER / "serve")]
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 3
+    assert f"the worker could not start: PlatformError: {reason} could not start. Raise" in result.stderr
+    assert "request failed" not in result.stderr
 
 
 def test_on_one_core(ml_root, tmp_path):

@@ -188,3 +188,11 @@ def test_what_fronts_read_otherwise_is_refused(server, request_):
     assert re.match(rb"HTTP/1\.[01] (400|501) |$", answer)
     assert b" 404 " not in answer
     assert len(re.findall(rb"(?m)^HTTP/1\.[01] \d{3} ", answer)) <= 1
+
+
+def test_a_body_that_ends_early_ends_the_connection(server):
+    """The answer says so: a client that has ended its side of the connection can send nothing more on it."""
+    head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n"
+    answer = exchange(server.port, head + b"apple")
+    assert json_of(answer)["code"] == "broken_body"
+    assert b"\r\nConnection: close\r\n" in answer

@@ -72,3 +72,15 @@ def test_a_worker_that_is_ended_loses_no_line(ml_root, tmp_path):
         while process.worker == worker:
             time.sleep(0.01)
         assert _logged(process.log, 1) == answered
+
+
+def test_a_stop_does_not_wait_for_a_log_that_nobody_reads(ml_root, tmp_path):
+    """Lines that the pipe does not take are lost; requests are answered, and the server ends by itself."""
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    with ServingProcess(ml_root, tmp_path / "log", sagemaker_container_log_level=40) as process:
+        process.wait_until_ready()
+        assert _answered(process.port, 1, 400), "more lines than a pipe takes"
+        process.signal(signal.SIGTERM)
+        assert process.exit_code(15) == 0
+    os.close(reader)

@@ -162,7 +162,6 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self.abandon()
         time.sleep(LAST_ANSWERS_S)
         access_log.finish()
-        logging.shutdown()
         os._exit(REPLACE_ME)
 
     def note_refusal(self, status: int, code: str, bytes_out: int, began: float) -> None:
@@ -275,7 +274,6 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             ignore_stop_signals()
             self._service.close(timeout=CLOSE_TIMEOUT_S)
             access_log.finish()
-            logging.shutdown()
             os._exit(0)
 
     def _note_dead_worker(self, arbiter: Parent, _worker: Worker) -> None:

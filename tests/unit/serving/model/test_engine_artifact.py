@@ -46,12 +46,14 @@ def _scores(predictor: Predictor, texts: list[str]) -> np.ndarray:
     return np.array([prediction.scores for prediction in predictor.predict(texts)])
 
 
-def test_int8_is_the_engines_own(tmp_path):
+def test_int8_is_the_engines_own(tmp_path, caplog):
     """Texts share passes, and change each other by the order of sums at most."""
+    caplog.set_level("INFO")
     folder = make_artifact(tmp_path / "model")
     plan = make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)
     (predictor,) = load_predictors(folder, plan, max_batch_tokens=None, precision="int8", metrics=Metrics())
     assert precision_of(predictor._artifact.model) == "int8"
+    assert "the engine computes the model in int8" in caplog.text
     together = _scores(predictor, TEXTS)
     np.testing.assert_allclose([_scores(predictor, [text])[0] for text in TEXTS], together, atol=1e-6)
     exact = _scores(Predictor(load_artifact(folder)), TEXTS)
