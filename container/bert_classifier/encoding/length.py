@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
+from bert_classifier.errors import UserError
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
+from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,17 @@ def length_for(lengths: np.ndarray) -> int:
     """Return the least multiple of STEP that is no less than 99 % of the lengths, int (n,)."""
     enough = int(np.percentile(lengths, _WHOLE, method="inverted_cdf"))
     return -(-enough // STEP) * STEP
+
+
+def require_tokens(encoded: EncodedTexts) -> None:
+    """Refuse texts to train that have no token at all, as a tokenizer gives that adds none to begin or end a text."""
+    without = int((encoded.lengths == 0).sum())
+    if without:
+        raise UserError(
+            f"{counted(without, 'training text has', 'training texts have')} no token, and the tokenizer adds none to"
+            " begin or end a text: there is nothing to learn from.",
+            "Leave such texts out, or give the tokenizer.json that the model was trained with.",
+        )
 
 
 def log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from bert_classifier.errors import ContainerError, UserError
@@ -20,7 +21,7 @@ from bert_classifier.modeling.tokenizer_files import (
     OwnTokenizer,
     TokenizerFiles,
 )
-from bert_classifier.modeling.tokenizer_probes import difference
+from bert_classifier.modeling.tokenizer_probes import difference, ids_of
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,11 @@ def _as_in_file(
     roles = files.add_roles(own, by_class)
     if roles is None:
         return None
+    if by_class is not None and _take_frame(own.tokenizer, by_class.backend_tokenizer):
+        _say(
+            f"tokenizer: {files.source}/{own.file} does not say which tokens begin and end a text, so they are those of"
+            f" {type(by_class).__name__}: {', '.join(_frame_of(own.tokenizer))}"
+        )
     used = f"tokenizer: {files.source}/{own.file} is used as it stands"
     if own.file != TOKENIZER_FILE:
         _say(f"tokenizer: converted {files.source}/{own.file} as transformers' {files.class_name} has it")
@@ -110,6 +116,21 @@ def _as_in_file(
     elif by_class.pad_token_id is not None:
         return by_class
     return files.fast_tokenizer(own, roles)
+
+
+def _take_frame(own: Tokenizer, by_class: Tokenizer) -> bool:
+    """Let a file without post_processor frame texts as transformers' class does, if it has the same tokens for that."""
+    if own.post_processor is not None or not (frame := _frame_of(by_class)):
+        return False
+    if any(own.token_to_id(token) != by_class.token_to_id(token) for token in frame):
+        return False
+    own.post_processor = by_class.post_processor
+    return True
+
+
+def _frame_of(tokenizer: Tokenizer) -> list[str]:
+    """Return the tokens that a tokenizer puts around a text."""
+    return [str(tokenizer.id_to_token(index)) for index in ids_of(tokenizer, [""])[0]]
 
 
 def _compare_case(files: TokenizerFiles, tokenizer: transformers.PreTrainedTokenizerFast) -> None:

@@ -23,7 +23,7 @@ from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.job_files import data_files, model_source
 from bert_classifier.data.understood import channel_understood, lines_of
-from bert_classifier.encoding.length import log_tokens
+from bert_classifier.encoding.length import log_tokens, require_tokens
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
 from bert_classifier.job.config import TrainConfig
@@ -261,6 +261,8 @@ class _Preparation:
         path = _ids_file(self._folder, channel)
         with contextlib.closing(TextProgress(channel, len(examples), bar=self._draws_bar)) as progress:
             encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
+        if channel == "train":
+            require_tokens(encoded)
         log_tokens(self._encoder, encoded, channel)
         return Split(encoded, examples.targets)
 

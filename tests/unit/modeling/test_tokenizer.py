@@ -1,6 +1,7 @@
 """The checkpoint's own tokenizer: whatever class its files name, ids are those of its tokenizer.json."""
 
 import json
+import logging
 
 import pytest
 from tokenizers import Tokenizer, processors
@@ -88,6 +89,39 @@ def test_tokenizer_without_special_tokens(copy_of):
     tokenizer = load_tokenizer(str(folder))
     assert encoder_ids(tokenizer) == file_ids(folder)
     assert TextEncoder(tokenizer.backend_tokenizer, 0, 16).num_special == 0
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "xlm-roberta", "deberta-v2"])
+def test_tokens_around_a_text_where_the_file_names_none(copy_of, model_type, caplog):
+    """A tokenizer.json without post_processor gets that of its class, as in plain transformers; a line says so."""
+    folder = copy_of(model_type)
+    edit(folder, tokenizer_class=None)
+    whole = file_ids(folder)
+    edit(folder, "tokenizer.json", post_processor=None)
+    with caplog.at_level(logging.INFO):
+        tokenizer = load_tokenizer(str(folder))
+    assert encoder_ids(tokenizer) == whole
+    plain = AutoTokenizer.from_pretrained(folder)
+    first, last = plain.convert_ids_to_tokens(plain("")["input_ids"])
+    assert f"those of {type(plain).__name__}: {first}, {last}" in caplog.text
+
+
+def test_tokens_around_a_text_of_a_class_that_does_not_fit(copy_of):
+    """Tokens that the file does not have are not put around texts."""
+    folder = copy_of("roberta")
+    (folder / "special_tokens_map.json").unlink()
+    edit(
+        folder,
+        tokenizer_class="BertTokenizer",
+        cls_token=None,
+        sep_token=None,
+        bos_token=None,
+        eos_token=None,
+    )
+    edit(folder, "tokenizer.json", post_processor=None)
+    plain = AutoTokenizer.from_pretrained(folder)
+    assert plain.convert_ids_to_tokens(plain("")["input_ids"]) == ["[CLS]", "[SEP]"]
+    assert encoder_ids(load_tokenizer(str(folder))) == file_ids(folder)
 
 
 @pytest.mark.parametrize("files", ["added_tokens.json", "tokenizer_config.json"])

@@ -1,5 +1,6 @@
 """The data of a job, prepared by one process and mapped by others."""
 
+import json
 import logging
 import signal
 from collections.abc import Iterator
@@ -94,6 +95,23 @@ def test_training_from_the_map_is_the_same(tmp_path):
     trainer.engine.planner.split = mapped
     assert trainer.accumulate_gradients(rows, 0).loss == expected
     assert trainer.evaluate(mapped).loss == trainer.evaluate(split).loss
+
+
+def test_training_texts_without_any_token_are_refused(ml_root, tmp_path):
+    """They would be computed as their neighbours, where the tokenizer adds no token to begin a text."""
+    path = ml_root / "input" / "data" / "model" / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    path.write_text(json.dumps({**tokenizer, "post_processor": {"type": "Sequence", "processors": []}}))
+    environment = Environment.read(ml_root, {})
+    sound = prepare(TrainConfig(max_seq_length=64), environment, StopSignal(), tmp_path)
+    assert sound.splits["train"].encoded.lengths.min() > 0
+    with (ml_root / "input" / "data" / "train" / "train.csv").open("a") as file:
+        file.write('1,"","\u0301"\n2,"","\u0301\u0301"\n')
+    with pytest.raises(
+        UserError, match="2 training texts have no token, and the tokenizer adds none"
+    ) as caught:
+        prepare(TrainConfig(max_seq_length=64), environment, StopSignal(), tmp_path)
+    assert_clear(caught.value)
 
 
 class Killer(logging.Handler):
