@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import ContainerError, UserError, cannot_read
+from bert_classifier.job.data_names import listed
 from bert_classifier.job.encoder_files import checkpoint_files
 from bert_classifier.job.encoder_folder import encoder_source, read_config
 from bert_classifier.job.encoder_weights import (
@@ -35,11 +36,11 @@ from bert_classifier.job.encoder_weights import (
     weights_of,
 )
 from bert_classifier.job.wording import counted, first_line
+from training_checkpoint import entry_with_tensors, without_wrapper
 
 _TOKENIZER = "tokenizer.json"
 _PLAIN = "Give a plain state_dict, as transformers saves it."
 _GLOBAL = re.compile(r"GLOBAL (\S+)")  # what a pickle asks for, in torch's error
-_WRAPPED = "module."  # before every name, where the model was trained in a wrapper such as DataParallel
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -143,34 +144,41 @@ def _write(folder: Path, staged: Path, pickled: Sequence[Path]) -> str:
 def _write_weights(pickled: Sequence[Path], staged: Path) -> str:
     from safetensors.torch import save_file
 
-    tensors = _without_wrapper(_all_tensors(pickled))
+    found, entries = _all_tensors(pickled)
+    tensors = without_wrapper(found)
     kept, tied = _without_shared(tensors)
     # As transformers does: the file's own table says whose tensor a left-out name shares.
     save_file(kept, staged / WEIGHTS, metadata={"format": "pt", **tied})
     _compare(tensors, tied, staged / WEIGHTS)
     size = (staged / WEIGHTS).stat().st_size / 1e6
     shared = f" ({counted(len(tied), 'further name')} for the same ones)" if tied else ""
-    return f"{counted(len(kept), 'tensor')}{shared}, {size:.1f} MB"
+    source = f" of {', '.join(sorted(entries))}" if entries else ""
+    return f"{counted(len(kept), 'tensor')}{source}{shared}, {size:.1f} MB"
 
 
-def _all_tensors(paths: Sequence[Path]) -> dict[str, Any]:
-    """Return the tensors of pickled files, on the CPU and in the types that they have there."""
+def _all_tensors(paths: Sequence[Path]) -> tuple[dict[str, Any], set[str]]:
+    """Return the tensors of pickled files, on the CPU and in their types, and the entries that they were taken from."""
     import torch
 
     found: dict[str, Any] = {}
+    entries = set()
     for path in paths:
         table = _unpickled(path)
         if not isinstance(table, Mapping) or not all(isinstance(name, str) for name in table):
             raise UserError(f"{path} is no table of tensors by name.", _PLAIN)
+        if entry := entry_with_tensors(table):
+            entries.add(entry)
+            table = table[entry]
         own = {name: value.detach() for name, value in table.items() if isinstance(value, torch.Tensor)}
         odd = sorted(
             name for name, value in own.items() if value.layout != torch.strided or value.is_quantized
         )
         if not own or odd:
-            what = f"{odd[0]} is sparse or quantised" if odd else "it holds no tensors by name"
+            nothing = f"it holds no tensors by name, or several tables of them: {listed(sorted(table)) or 'nothing'}"
+            what = f"{odd[0]} is sparse or quantised" if odd else nothing
             raise UserError(f"{path} cannot be converted: {what}.", _PLAIN)
         found |= own
-    return found
+    return found, entries
 
 
 def _unpickled(path: Path) -> Any:
@@ -204,12 +212,6 @@ def _unpickled(path: Path) -> Any:
         ) from error
     except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise damaged(path, first_line(error).rstrip(" .:") or type(error).__name__) from error
-
-
-def _without_wrapper(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tensors by their own names."""
-    cut = len(_WRAPPED) if all(name.startswith(_WRAPPED) for name in tensors) else 0
-    return {name[cut:]: tensor for name, tensor in tensors.items()}
 
 
 def _without_shared(tensors: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

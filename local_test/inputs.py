@@ -9,6 +9,8 @@ from bert_classifier.data.class_list import read_class_names
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.encoder_files import encoder_files
+from bert_classifier.job.encoder_folder import encoder_source
+from bert_classifier.job.encoder_weights import unused_adapter
 from bert_classifier.job.given_files import GivenFiles, given_files, split_paths
 from bert_classifier.job.wording import counted
 
@@ -37,7 +39,10 @@ def channels_of(given: Mapping[str, str], class_file: str) -> dict[str, dict[str
         elif name == "class":
             channels[name] = {class_file: _class_list(paths)}
         else:
-            channels[name] = encoder_files(Path(value).expanduser())
+            folder = Path(value).expanduser()
+            channels[name] = encoder_files(folder)
+            if adapter := unused_adapter(Path(encoder_source(str(folder)))):
+                print(f"note: {adapter}")
     return channels
 
 

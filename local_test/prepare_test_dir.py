@@ -17,6 +17,7 @@ from bert_classifier.job.assignments import parse_assignments
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import COMPRESSED, listed, suffix_of
 from bert_classifier.job.encoder_files import encoder_files
+from bert_classifier.job.encoder_folder import check_revision
 from bert_classifier.job.former_names import override
 from bert_classifier.job.given_files import class_file_of
 from bert_classifier.job.json_files import read_object, write_json
@@ -96,6 +97,8 @@ def lay_out(
         )
     if default_model:
         channels["model"] = encoder_files(default_model)
+    has_channel = "model" in channels
+    check_revision(settings.get("revision", ""), settings.get("model_name", ""), has_channel=has_channel)
     present = {name: ChannelFolder(data_dir / name) for name in CHANNELS}
     assignments = parse_assignments(hyperparameters)
     _check_channels(present, channels, names_model="model_name" in assignments)

@@ -21,8 +21,10 @@ from bert_classifier.artifact.model_card import MODEL_CARD, model_card
 from bert_classifier.artifact.saved_tokenizer import save_tokenizer
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import PlatformError, UserError, remedy_for
+from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.json_files import write_json
 from bert_classifier.modeling.model_folder import check_config
+from bert_classifier.modeling.positions import positions_of_model
 from bert_classifier.modeling.pretrained import incomplete_keys, load_config, load_model
 from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
 
@@ -78,8 +80,9 @@ def load_classifier(contents: Contents) -> Artifact:
     folder, info = contents.folder, contents.info
     config = load_config(str(folder))
     highest_id = max(contents.tokenizer.get_vocab().values())
-    check_config(config, str(folder), highest_id, info["max_seq_length"])
+    check_config(config, str(folder), highest_id)
     model, report = load_model(str(folder), config)
     if gaps := incomplete_keys(report):
         raise UserError(f"{folder}: model.safetensors does not fit config.json at {gaps[0]}.", RETRAIN)
+    check_length(positions_of_model(model), str(folder), info["max_seq_length"])
     return contents.with_model(model.eval())

@@ -23,6 +23,10 @@ CONVERT = (
     "Weights pickled by PyTorch are not opened in a job: run `make convert-model MODEL=folder` on your machine, and"
     " give the folder that it writes."
 )
+_MERGE = (
+    "Merge the two with peft, and give the folder that this writes: AutoPeftModelForSequenceClassification"
+    ".from_pretrained(…).merge_and_unload().save_pretrained(folder)."
+)
 _LONGEST_HEADER = 100_000_000  # bytes, as in safetensors
 _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
 _POINTER = b"version https://git-lfs"
@@ -65,8 +69,7 @@ def other_forms(place: object, names: Iterable[str]) -> UserError | None:
     if ADAPTER in names:
         return UserError(
             f"{place} holds an adapter ({ADAPTER}) and not the weights of its model.",
-            "Merge the two with peft, and give the folder that this writes: AutoPeftModelForSequenceClassification"
-            ".from_pretrained(…).merge_and_unload().save_pretrained(folder).",
+            f"{_MERGE} Save the tokenizer there too: AutoTokenizer.from_pretrained(…).save_pretrained(folder).",
         )
     if pickled:
         return UserError(f"{place} has no {WEIGHTS}, but {pickled}.", CONVERT)
@@ -81,6 +84,16 @@ def other_forms(place: object, names: Iterable[str]) -> UserError | None:
             "Give the same checkpoint's safetensors, which most model pages offer beside them.",
         )
     return None
+
+
+def unused_adapter(folder: Path) -> str:
+    """Return what to say of an adapter that lies beside whole weights, which alone are used; "" if there is none."""
+    if not (folder / ADAPTER).is_file():
+        return ""
+    return (
+        f"{folder} holds an adapter ({ADAPTER}) beside the weights of its model: the weights are used without it."
+        f" If they shall have it: {_MERGE}"
+    )
 
 
 def without_weights(place: object, names: Iterable[str]) -> UserError:

@@ -10,17 +10,13 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.encoder_folder import (
-    check_length,
-    positions_of,
-)
 from bert_classifier.job.encoder_types import no_encoder
 from bert_classifier.job.encoder_weights import CONVERT, COPY_AGAIN, WEIGHTS
 from bert_classifier.job.wording import first_line
 
 
-def check_config(config: Any, source: str, highest_id: int, max_seq_length: int | None) -> None:
-    """Raise a UserError for a model that cannot classify, or does not fit its tokenizer or max_seq_length.
+def check_config(config: Any, source: str, highest_id: int) -> None:
+    """Raise a UserError for a model that cannot classify, or does not fit its tokenizer.
 
     Args:
         highest_id: the tokenizer's highest token id.
@@ -32,7 +28,6 @@ def check_config(config: Any, source: str, highest_id: int, max_seq_length: int 
             f"The tokenizer of {source} has ids up to {highest_id}, the model only those below {config.vocab_size}.",
             "Give the tokenizer that the model was trained with.",
         )
-    check_length(positions_of(config.to_dict()), source, max_seq_length)
 
 
 def _is_encoder(config: Any) -> bool:

@@ -57,6 +57,15 @@ def suits_mean_layer(source: str, config: Any, revision: str | None = None) -> b
     return can_add_mean_layer(config.model_type) and is_mean_pooled(source, revision)
 
 
+def lacks_mean_layer(folder: str, config: Any) -> bool:
+    """Return whether a folder's encoder is trained on the mean of its tokens, which no head here can read.
+
+    A name on the model hub is not asked about: a hub that does not answer must not end a job for words in its log.
+    """
+    can_read = can_add_mean_layer(config.model_type) or hasattr(config, CLASSIFIER_POOLING)
+    return not can_read and Path(folder).is_dir() and is_mean_pooled(folder)
+
+
 def _pooling_settings(source: str, revision: str | None) -> dict[str, Any]:
     """Return what an encoder says of its pooling; empty if it says nothing.
 

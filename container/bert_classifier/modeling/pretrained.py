@@ -8,10 +8,12 @@ import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.modeling.heads import labels_of, use_head
 from bert_classifier.modeling.model_folder import at_revision, cannot_load, check_config
 from bert_classifier.modeling.own_code import check_native
+from bert_classifier.modeling.positions import positions_of_model
 
 # Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
@@ -54,7 +56,7 @@ def load_pretrained(
     config, named = load_config(source, revision), at_revision(source, revision)
     old_labels, names = labels_of(config), labels or _ANY_LABELS
     has_code = bool(vars(config).pop("auto_map", None))
-    check_config(config, named, max(tokenizer.get_vocab().values()), max_seq_length)
+    check_config(config, named, max(tokenizer.get_vocab().values()))
     for name in _ATTENTION_DROPOUT:
         if hasattr(config, name):
             setattr(config, name, 0.0)
@@ -63,6 +65,7 @@ def load_pretrained(
     config.label2id = {label: index for index, label in enumerate(names)}
     config.problem_type = "single_label_classification"
     model, report = load_model(source, config, revision)
+    check_length(positions_of_model(model), named, max_seq_length)
     _check_encoder(model, report, named)
     if has_code:
         check_native(model, report, named)

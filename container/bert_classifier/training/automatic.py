@@ -10,7 +10,7 @@ from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.automatic_lengths import LARGEST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.hub import pinned
-from bert_classifier.modeling.pooling import suits_mean_layer
+from bert_classifier.modeling.pooling import lacks_mean_layer, suits_mean_layer
 from bert_classifier.training.recipe import FEW_TEXTS
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,11 @@ def _start(config: TrainConfig, source: str, model_config: Any, num_texts: int) 
     chosen: dict[str, Any] = {}
     if config.pooling == "auto" and suits_mean_layer(source, model_config, pinned(source, config.revision)):
         chosen["pooling"] = "mean"
+    elif config.pooling == "auto" and lacks_mean_layer(source, model_config):
+        logger.info(
+            "%s was trained on the mean of a text's tokens, but an encoder of type %s cannot get the layer that hands"
+            " it to the head: the head reads what it does by itself", source, model_config.model_type,
+        )  # fmt: skip
     if config.head_init == "auto" and "mean" in (config.pooling, *chosen.values()):
         chosen["head_init"] = "logistic_regression"
     if "pooling" in chosen:

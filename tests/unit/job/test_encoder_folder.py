@@ -72,7 +72,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an odd type": (config(model_type="a\nb" * 99), "is of type 'a"),
     "a decoder": (config(is_decoder=True), "is_decoder=true, so its model is not a text encoder"),
     "quantised": (config(quantization_config={"bits": 4}), "are quantised"),
-    "an adapter": (only("adapter_config.json", "adapter_model.safetensors"), "holds an adapter .*Merge"),
+    "an adapter": (
+        only("adapter_config.json", "adapter_model.safetensors"),
+        "holds an adapter .*Merge.*AutoTokenizer",
+    ),
     "an adapter beside a config": (instead("adapter_config.json"), "holds an adapter .*Merge"),
     "pickle": (instead("pytorch_model.bin"), "but pytorch_model.bin.*make convert-model MODEL=folder"),
     "pickle in files": (instead("pytorch_model.bin.index.json"), "make convert-model MODEL=folder"),

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 from safetensors.torch import load_file
 
 import convert_model
@@ -23,10 +22,10 @@ from bert_classifier.modeling.tokenizer import load_tokenizer
 from convert_model import convert
 from support.clear_text import assert_clear
 from support.encoders import make_encoder
+from support.pickled import LABELS, is_same, pickled
 from support.source_tree import ROOT
 
 SENTENCEPIECE = ROOT / "tests" / "unit" / "modeling" / "sentencepiece_models"
-LABELS = ("a", "b", "c")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,28 +40,10 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_encoder(tmp_path_factory.mktemp("encoder") / "bert", "bert")
 
 
-def pickled(source: Path, folder: Path, change: Callable[[dict[str, Any]], Any] = dict) -> Path:
-    """Copy a checkpoint with its state_dict pickled in the place of its safetensors, tied tensors shared."""
-    model = transformers.AutoModelForMaskedLM.from_pretrained(source)
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    torch.save(change(dict(model.state_dict())), folder / "pytorch_model.bin")
-    return folder
-
-
 def digests(folder: Path) -> dict[str, str]:
     """Return what a folder holds."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def is_same(one: Path, other: Path) -> bool:
-    """Whether classifiers on both encoders, with heads drawn from one seed, have the same bits in all tensors."""
-    states = []
-    for folder in (one, other):
-        torch.manual_seed(1)
-        states.append(load_pretrained(str(folder), LABELS, load_tokenizer(str(folder)), None).state_dict())
-    ours, theirs = states
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +100,6 @@ def test_shared_memory_is_written_once_or_apart(bert: Path, tmp_path: Path) -> N
     assert "cls.predictions.decoder.weight" not in written
     assert torch.equal(written["a.part"], table[3:5])
     assert torch.equal(written["turned"], table.T)
-
-
-def test_names_in_a_wrapper_are_freed(bert: Path, tmp_path: Path) -> None:
-    """DataParallel put "module." before every name."""
-    folder = pickled(bert, tmp_path / "folder", lambda state: {f"module.{n}": t for n, t in state.items()})
-    convert(folder, tmp_path / "to")
-    assert is_same(tmp_path / "to", bert)
 
 
 def test_several_files_become_one(bert: Path, tmp_path: Path) -> None:

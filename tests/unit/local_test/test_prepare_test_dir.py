@@ -192,6 +192,25 @@ def test_an_encoder_becomes_the_model_channel(tmp_path: Path, csv_file: Path, en
     assert not list((tmp_path / "ml" / "input" / "data").glob(".*"))
 
 
+def test_a_revision_beside_a_folder_is_refused_before_anything_is_copied(
+    tmp_path: Path, csv_file: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The job would refuse it, once the checkpoint is there."""
+    folder = tmp_path / "run"
+    assert run(folder, "--train", csv_file, "--model", encoder, "--hyperparameters", "revision=v1.5") == 2
+    assert "revision='v1.5' is one of the model hub, but the encoder is a folder" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_an_adapter_that_stays_behind_is_named(
+    tmp_path: Path, csv_file: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The weights beside it are whole, and are not those that it was trained into."""
+    (encoder / "adapter_config.json").write_text("{}")
+    assert run(tmp_path / "run", "--train", csv_file, "--model", encoder) == 0
+    assert "holds an adapter (adapter_config.json) beside the weights" in capsys.readouterr().out
+
+
 def test_an_interrupted_copy_leaves_no_channel_behind(tmp_path: Path, csv_file: Path, encoder: Path) -> None:
     """What an interrupted copy left is invisible to the training, and the next call completes it."""
     run(tmp_path / "ml", "--train", csv_file)

@@ -80,12 +80,16 @@ def test_a_head_that_is_kept_stays_where_it_is(tmp_path: Path) -> None:
         assert settings_by_data(settings, str(folder), *arguments, positions=None, is_head_kept=True) == {}
 
 
-def test_a_family_without_such_a_layer_keeps_its_first_token(tmp_path: Path) -> None:
-    """MPNet adds relative positions to its scores: its layers cannot begin as a mean."""
+def test_a_family_without_such_a_layer_keeps_its_first_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MPNet adds relative positions to its scores: its layers cannot begin as a mean. The log says so."""
+    caplog.set_level(logging.INFO)
     folder = sentence_encoder(tmp_path)
     tokenizer, config = load_tokenizer(str(folder)), MPNetConfig()
     settings = TrainConfig(max_seq_length=16)
     assert settings_by_data(settings, str(folder), config, tokenizer, [SHORT], positions=None) == {}
+    assert "an encoder of type mpnet cannot get the layer" in caplog.text
 
 
 @pytest.mark.parametrize(

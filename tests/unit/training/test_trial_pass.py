@@ -225,3 +225,20 @@ def test_a_frozen_modernbert_is_doubted(tmp_path, caplog):
             freeze_encoder(model)
         check_encoder_for(TrainConfig(freeze_encoder=is_frozen), model, tokenizer, SOURCE)
     assert "freeze_encoder=true with ModernBERT" in caplog.text
+
+
+def test_an_adapter_or_a_tokenizer_of_another_model_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither fails: the bare weights are trained, and texts are read as other words."""
+    config = TrainConfig(max_seq_length=16)
+    model, tokenizer = build(tmp_path / "own", "bert")
+    check_encoder_for(config, model, tokenizer, str(tmp_path / "own"))
+    assert "adapter" not in caplog.text
+    assert "own tokenizer" not in caplog.text
+    rows = len(tokenizer) + 200
+    model, tokenizer = build(tmp_path / "other", "bert", vocab_size=rows)
+    (tmp_path / "other" / "adapter_config.json").write_text("{}")
+    check_encoder_for(config, model, tokenizer, str(tmp_path / "other"))
+    assert "holds an adapter (adapter_config.json) beside the weights of its model" in caplog.text
+    assert f"has ids up to {len(tokenizer) - 1}, the model {rows} rows for them" in caplog.text
