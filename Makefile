@@ -194,7 +194,7 @@ test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests t
 
 # Those that need a GPU, or arguments of their own.
 override NOT_BY_BENCH := $(addprefix tests/benchmarks/,gpu_counts.py gpu_record.py \
-  http_cost.py low_precision.py recipe.py request_cost.py serving_counts.py token_budget.py)
+  http_cost.py low_precision.py recipe.py request_cost.py serving_agreement.py serving_counts.py token_budget.py)
 bench: $(VENV)/.dev ## run the benchmarks
 	@[ -e local_test/test_dir/input/data/model ] || $(MAKE) model-channel TEST_DIR=local_test/test_dir
 	@for script in $(filter-out $(NOT_BY_BENCH),$(wildcard tests/benchmarks/*.py)); do PYTHONPATH=container:tests:local_test $(RUN) "$$script" $(ARGS); done

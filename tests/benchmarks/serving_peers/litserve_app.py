@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 FOLDER = os.environ["MODEL"]
+LENGTH = int(os.environ["LENGTH"])  # in tokens, as this project serves the model
 
 
 class Classifier(litserve.LitAPI):  # type: ignore[misc] # installed only where it is compared
@@ -27,7 +28,7 @@ class Classifier(litserve.LitAPI):  # type: ignore[misc] # installed only where 
 
     def predict(self, texts):
         """Classify a batch of texts, padded to its longest."""
-        encoded = self.tokenizer(texts, truncation=True, max_length=256, padding=True, return_tensors="pt")
+        encoded = self.tokenizer(texts, truncation=True, max_length=LENGTH, padding=True, return_tensors="pt")
         with torch.inference_mode():
             scores = torch.softmax(self.model(**encoded.to(self.model.device)).logits, dim=1)
         return [(int(row.argmax()), float(row.max())) for row in scores]

@@ -1,10 +1,11 @@
 """Load on a server: clients that each ask on one kept connection, at next to no cost to the cores they share with it.
 
-    python tests/benchmarks/serving_peers/load.py PORT CLIENTS SECONDS PATH BODY < texts, as a JSON list
+    PYTHONPATH=tests python -m benchmarks.serving_peers.load PORT PID CLIENTS SECONDS PATH BODY < texts, as a JSON list
 
-BODY is a JSON document in which "TEXT" stands for the text. Prints a JSON object: requests answered with 200 a second,
-their median and 99th percentile in milliseconds, and requests that failed. One thread waits for all sockets; a request
-is a string made beforehand, and of an answer only the status and the length are read.
+BODY is a JSON document in which "TEXT" stands for the text, PID the server's first process. Prints a JSON object:
+requests answered with 200 a second, their median and 99th percentile in milliseconds, the CPU time of the server's
+processes for each, and requests that failed. One thread waits for all sockets; a request is a string made beforehand,
+and of an answer only the status and the length are read.
 """
 
 import itertools
@@ -15,6 +16,8 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+
+from benchmarks.serving_peers.process_tree import cpu_seconds
 
 WARM_UP_S = 1.0
 PATIENCE_S = 60
@@ -85,15 +88,18 @@ def requests_of(texts: Sequence[str], path: str, template: str) -> list[bytes]:
     return requests
 
 
-def measure(port: int, clients: int, seconds: float, requests: list[bytes]) -> dict[str, float]:
+def measure(port: int, pid: int, clients: int, seconds: float, requests: list[bytes]) -> dict[str, float]:
     """Ask for `seconds` after a warm-up and return what came of it."""
     queue = itertools.cycle(requests)
     times, failures = [], 0
+    cpu: float | None = None
     with selectors.DefaultSelector() as waiting:
         for client in [Client(port, waiting) for _ in range(clients)]:
             client.ask(next(queue))
         start = time.perf_counter() + WARM_UP_S
         while (now := time.perf_counter()) < start + seconds:
+            if cpu is None and now >= start:
+                cpu = cpu_seconds(pid)
             ready = waiting.select(min(PATIENCE_S, start + seconds - now))
             for key, _ in ready:
                 result = key.data.read()
@@ -103,6 +109,7 @@ def measure(port: int, clients: int, seconds: float, requests: list[bytes]) -> d
                 if time.perf_counter() >= start and result[1]:
                     times.append(result[0])
                 key.data.ask(next(queue))
+        cpu = cpu_seconds(pid) - (cpu or 0.0)
     if not times:
         raise SystemExit(f"no request was answered with 200, {failures} were refused")
     times.sort()
@@ -110,11 +117,12 @@ def measure(port: int, clients: int, seconds: float, requests: list[bytes]) -> d
         "rate": len(times) / seconds,
         "median_ms": times[len(times) // 2] * 1000,
         "p99_ms": times[len(times) * 99 // 100] * 1000,
+        "cpu_ms": cpu / len(times) * 1000,
         "failures": failures,
     }
 
 
 if __name__ == "__main__":
-    port, clients, seconds, path, template = sys.argv[1:]
+    port, pid, clients, seconds, path, template = sys.argv[1:]
     requests = requests_of(json.load(sys.stdin), path, template)
-    print(json.dumps(measure(int(port), int(clients), float(seconds), requests)))
+    print(json.dumps(measure(int(port), int(pid), int(clients), float(seconds), requests)))

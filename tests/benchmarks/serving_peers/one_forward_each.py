@@ -8,6 +8,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 torch.set_num_threads(1)
 FOLDER = os.environ["MODEL"]
+LENGTH = int(os.environ["LENGTH"])  # in tokens, as this project serves the model
 tokenizer = AutoTokenizer.from_pretrained(FOLDER)
 model = AutoModelForSequenceClassification.from_pretrained(FOLDER).eval()
 app = Flask(__name__)
@@ -23,7 +24,7 @@ def ping():
 def invocations():
     """Classify one text."""
     text = request.get_json()["inputs"]
-    encoded = tokenizer(text, truncation=True, max_length=256, return_tensors="pt")
+    encoded = tokenizer(text, truncation=True, max_length=LENGTH, return_tensors="pt")
     with torch.inference_mode():
         scores = torch.softmax(model(**encoded).logits, dim=1)[0]
     best = int(scores.argmax())

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -147,10 +148,16 @@ def test_a_server_that_fails_has_no_rate(failing_server):
 
 def load(port: int) -> "subprocess.CompletedProcess[str]":
     """Run the load on a server, as the benchmark does."""
-    command = [sys.executable, str(ROOT / "tests" / "benchmarks" / "serving_peers" / "load.py")]
-    arguments = [str(port), "1", str(SECONDS), "/invocations", '"TEXT"']
+    command = [sys.executable, "-m", "benchmarks.serving_peers.load"]
+    arguments = [str(port), str(os.getpid()), "1", str(SECONDS), "/invocations", '"TEXT"']
     return subprocess.run(
-        [*command, *arguments], input='["a text"]', capture_output=True, text=True, timeout=60, check=False
+        [*command, *arguments],
+        input='["a text"]',
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
     )
 
 
