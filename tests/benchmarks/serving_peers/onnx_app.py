@@ -1,4 +1,4 @@
-"""ONNX Runtime, int8, without torch: Flask and tokenizers, one text a request, each of gunicorn's threads computing one."""
+"""ONNX Runtime, int8, without torch: Flask and tokenizers; each of gunicorn's threads computes one text at a time."""
 
 import json
 import os
