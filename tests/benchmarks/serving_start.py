@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.serving_peers.process_tree import cpu_seconds, pss_mb
 from benchmarks.serving_peers.servers import PRECISIONS, Server, copy_for_peers, ours, servers_of, started
+from benchmarks.serving_peers.session import cpu_seconds, pss_mb
 from benchmarks.serving_speed import REPOSITORY, load, make_model
 
 CLIENTS = 16

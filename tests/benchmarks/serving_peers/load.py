@@ -2,10 +2,10 @@
 
     PYTHONPATH=tests python -m benchmarks.serving_peers.load PORT PID CLIENTS SECONDS PATH BODY < texts, as a JSON list
 
-BODY is a JSON document in which "TEXT" stands for the text, PID the server's first process. Prints a JSON object:
-requests answered with 200 a second, their median and 99th percentile in milliseconds, the CPU time of the server's
-processes for each, and requests that failed. One thread waits for all sockets; a request is a string made beforehand,
-and of an answer only the status and the length are read.
+BODY is a JSON document in which "TEXT" stands for the text, PID the server's first process, the leader of its session.
+Prints a JSON object: requests answered with 200 a second, their median and 99th percentile in milliseconds, the CPU
+time of the server's processes for an answer (warm-up included), and requests that failed. One thread waits for all
+sockets; a request is a string made beforehand, and of an answer only the status and the length are read.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.serving_peers.process_tree import cpu_seconds
+from benchmarks.serving_peers.session import cpu_seconds
 
 WARM_UP_S = 1.0
 PATIENCE_S = 60
@@ -91,25 +91,29 @@ def requests_of(texts: Sequence[str], path: str, template: str) -> list[bytes]:
 def measure(port: int, pid: int, clients: int, seconds: float, requests: list[bytes]) -> dict[str, float]:
     """Ask for `seconds` after a warm-up and return what came of it."""
     queue = itertools.cycle(requests)
-    times, failures = [], 0
-    cpu: float | None = None
+    times, failures, answers = [], 0, 0
     with selectors.DefaultSelector() as waiting:
+        cpu = cpu_seconds(pid)
         for client in [Client(port, waiting) for _ in range(clients)]:
             client.ask(next(queue))
         start = time.perf_counter() + WARM_UP_S
-        while (now := time.perf_counter()) < start + seconds:
-            if cpu is None and now >= start:
-                cpu = cpu_seconds(pid)
-            ready = waiting.select(min(PATIENCE_S, start + seconds - now))
+        under_way = clients
+        while under_way and (ready := waiting.select(PATIENCE_S)):
             for key, _ in ready:
                 result = key.data.read()
                 if result is None:
                     continue
+                now = time.perf_counter()
+                answers += 1
                 failures += not result[1]
-                if time.perf_counter() >= start and result[1]:
+                if start <= now < start + seconds and result[1]:
                     times.append(result[0])
-                key.data.ask(next(queue))
-        cpu = cpu_seconds(pid) - (cpu or 0.0)
+                if now < start + seconds:
+                    key.data.ask(next(queue))
+                else:
+                    key.data.close()
+                    under_way -= 1
+        cpu = cpu_seconds(pid) - cpu  # of all answers: what has been computed is whole
     if not times:
         raise SystemExit(f"no request was answered with 200, {failures} were refused")
     times.sort()
@@ -117,7 +121,7 @@ def measure(port: int, pid: int, clients: int, seconds: float, requests: list[by
         "rate": len(times) / seconds,
         "median_ms": times[len(times) // 2] * 1000,
         "p99_ms": times[len(times) * 99 // 100] * 1000,
-        "cpu_ms": cpu / len(times) * 1000,
+        "cpu_ms": cpu / answers * 1000,
         "failures": failures,
     }
 
