@@ -78,8 +78,8 @@ def test_where_threads_cannot_start_the_server_ends(ml_root, tmp_path, stack, re
     command = [sys.executable, "-c", code, str(CONTAINER / "serve")]
     result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 3
-    assert f"the worker could not start: PlatformError: {reason} could not start. Raise" in result.stderr
-    assert "request failed" not in result.stderr
+    assert f"the worker could not start: PlatformError: {reason} could not start. Raise" in result.stdout
+    assert "request failed" not in result.stdout
 
 
 def test_on_one_core(ml_root, tmp_path):
