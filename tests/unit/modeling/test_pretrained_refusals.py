@@ -213,3 +213,16 @@ def test_roberta_has_fewer_positions_than_its_table(tmp_path):
     assert load_pretrained(folder, LABELS, tokenizer, 512).config.max_position_embeddings == 514
     with pytest.raises(UserError, match="max_seq_length=513 is more than the 512 tokens"):
         load_pretrained(folder, LABELS, tokenizer, 513)
+
+
+def test_the_models_own_table_decides_on_its_length(tmp_path):
+    """The families' list, which serves without torch, would take off a padding row that this table does not have."""
+    from support.fakes import make_pretrained
+
+    folder = make_pretrained(tmp_path, "roberta")
+    tokenizer = load_tokenizer(str(folder))
+    fields = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**fields, "pad_token_id": None}))
+    assert load_pretrained(str(folder), LABELS, tokenizer, 514).config.pad_token_id is None
+    with pytest.raises(UserError, match="max_seq_length=515 is more than the 514 tokens"):
+        load_pretrained(str(folder), LABELS, tokenizer, 515)
