@@ -38,7 +38,7 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     artifact = contents.with_model(model)
     if setting == "int8":
         check_labels(artifact, "int8", model.linear_layers)
-        _log_int8(artifact)
+        logger.info("the engine computes the model in int8, without transformers")
         return artifact
     return artifact if _computes_the_same(artifact) else None
 
@@ -50,17 +50,6 @@ def _model(contents: Contents, precision: str) -> EngineModel:
     model = EngineModel(contents.config, tensors, precision)
     model.check_room(max(contents.tokenizer.get_vocab().values()), contents.info["max_seq_length"])
     return model.eval()
-
-
-def _log_int8(artifact: Artifact) -> None:
-    probes = artifact.info["probes"]
-    wanted = torch.tensor(probes["logits"]).argmax(dim=1)
-    found = torch.tensor(probe_logits(artifact.model, artifact.encoder, probes["texts"])).argmax(dim=1)
-    logger.info(
-        "the engine computes the model in int8, without transformers: %d of %d probe texts keep their label",
-        int((found == wanted).sum()),
-        len(wanted),
-    )
 
 
 def _computes_the_same(artifact: Artifact) -> bool:

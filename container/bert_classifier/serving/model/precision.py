@@ -143,6 +143,7 @@ def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> st
         return f"{int(differ.sum())} of {len(differ)} probe texts get another label"
     if ties.any():
         logger.info("%d probe text(s) with nearly tied labels in float32 change theirs", int(ties.sum()))
+    logger.info("%s: %d of %d probe texts keep their label", precision, int((~differ).sum()), len(differ))
     return None
 
 
