@@ -28,10 +28,7 @@ def proof_texts(sample: EncodedTexts, longest: int = 0) -> EncodedTexts:
 
 
 def relative_difference(one: Forward, other: Forward, texts: EncodedTexts) -> float:
-    """Return the distance between the logits of two passes, relative to the norm of the second's.
-
-    Of the texts, the one that differs most counts, so that many short ones do not hide a long one.
-    """
+    """Return the distance of the logits of two passes over some texts; see distance_of."""
     windows = np.arange(len(texts.lengths))
     was_training = one.model.training
     one.model.eval()
@@ -40,4 +37,12 @@ def relative_difference(one: Forward, other: Forward, texts: EncodedTexts) -> fl
             ours, theirs = one(texts, windows).float(), other(texts, windows).float()
     finally:
         one.model.train(was_training)
+    return distance_of(ours, theirs)
+
+
+def distance_of(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """Return the largest distance of a text's logits, relative to the mean norm of `theirs`, both (texts, classes).
+
+    The text that differs most counts, so that many short ones do not hide a long one.
+    """
     return float((ours - theirs).norm(dim=1).max() / theirs.norm(dim=1).mean())
