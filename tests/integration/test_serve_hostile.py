@@ -39,6 +39,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]
         yield process
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]:
+    """One whose log gets no late lines of other tests' requests."""
+    folder = tmp_path_factory.mktemp("refusals")
+    make_artifact(folder / "model")
+    with ServingProcess(folder, folder / "log") as process:
+        process.wait_until_ready()
+        yield process
+
+
 def _check(request: bytes, rest: bytes) -> Iterator[int]:
     """Yield the statuses of the answers to a request: errors are in JSON with a code, and none is the server's."""
     while rest:
@@ -127,20 +137,20 @@ def _survives(server: ServingProcess, requests: int) -> None:
         (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501),
     ],
 )
-def test_what_the_parser_refuses_is_counted_and_logged(server, request_, status):
+def test_what_the_parser_refuses_is_counted_and_logged(own_server, request_, status):
     """As every other request: by its status in /metrics, and by a line of the access log."""
     name = f'bert_requests_total{{code="{status}"}}'
 
     def counted() -> float:
-        lines = server.ask("GET", "/metrics")[1].decode().splitlines()
+        lines = own_server.ask("GET", "/metrics")[1].decode().splitlines()
         return sum(float(line.split()[1]) for line in lines if line.startswith(name))
 
     def logged() -> list[dict[str, object]]:
-        lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+        lines = [json.loads(line) for line in own_server.log.splitlines() if line.startswith("{")]
         return [line for line in lines if line["status"] == status]
 
     counts, lines = counted(), len(logged())
-    assert exchange(server.port, request_).startswith(f"HTTP/1.1 {status} ".encode())
+    assert exchange(own_server.port, request_).startswith(f"HTTP/1.1 {status} ".encode())
     assert counted() == counts + 1
     while len(logged()) == lines:  # the log is written a moment after the answer
         time.sleep(0.01)
