@@ -13,6 +13,7 @@ from bert_classifier.job.encoder_folder import check_encoder, check_revision
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
 from launcher.aws.s3 import Location, prefix_of
+from launcher.aws.training_request import training_request
 from launcher.checks.account import Needs, check_access
 from launcher.checks.unused import check_image_settings, check_unused
 from launcher.checks.workload import check_instance, check_tags, check_vpc
@@ -68,6 +69,19 @@ class Job:
         if isinstance(channel, S3Channel):
             return channel.location
         return self.prefix.below("data", channel.name, channel.digest)
+
+    def request(self, role_arn: str) -> dict[str, Any]:
+        """Return the fields of its CreateTrainingJob."""
+        return training_request(
+            self.settings,
+            name=self.name,
+            image_uri=self.image_uri,
+            role_arn=role_arn,
+            channels={channel.name: self.location_of(channel) for channel in self.channels},
+            output=self.output,
+            checkpoints=self.checkpoints,
+            spot=self.spot,
+        )
 
 
 def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job, list[Finding]]:
