@@ -6,6 +6,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+from bert_classifier.artifact.model_card import MODEL_CARD
 from bert_classifier.errors import ContainerError, UserError, cannot_read
 from bert_classifier.job.atomic_io import copy_durably
 from bert_classifier.job.json_files import read_object, write_json
@@ -18,6 +19,7 @@ _RESTORE = "Restore the folder from the model.tar.gz that training wrote."
 def put_files(staged: Path, folder: Path) -> None:
     """Copy the files of `staged` into `folder`, which may be on another disk, and list them in its manifest.
 
+    The model card is not listed: people edit it, and no program reads it.
     The manifest is removed first and written last, so `verify` refuses the folder after an interruption at any point.
     Files of an earlier artifact are removed, since other programs would take them for part of this one.
 
@@ -25,7 +27,8 @@ def put_files(staged: Path, folder: Path) -> None:
         OSError: when the files cannot be written.
     """
     names = sorted(path.name for path in staged.iterdir() if path.is_file())
-    write_json(staged / MANIFEST, {"files": {name: _described(staged / name) for name in names}})
+    described = {name: _described(staged / name) for name in names if name != MODEL_CARD}
+    write_json(staged / MANIFEST, {"files": described})
     folder.mkdir(parents=True, exist_ok=True)
     former = _listed(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -63,7 +66,7 @@ def find_artifact(folder: Path) -> Path:
 
 
 def verify(folder: Path, required: Set[str]) -> None:
-    """Compare every file with the manifest.
+    """Compare every file with the manifest, but for the model card, which earlier versions listed too.
 
     Raises:
         UserError: for the first file that is missing, a link, or altered.
@@ -72,7 +75,7 @@ def verify(folder: Path, required: Set[str]) -> None:
     files = read_object(folder / MANIFEST, _RESTORE).get("files")
     if not isinstance(files, dict) or not required <= set(files):
         raise UserError(f"{folder / MANIFEST} does not list the files of a model.", _RESTORE)
-    for name, listed in files.items():
+    for name in sorted(files.keys() - {MODEL_CARD}):
         path = folder / name
         if os.sep in name or path.is_symlink() or not path.is_file():
             raise UserError(f"{shown(name)} of the model in {folder} is missing or a link.", _RESTORE)
@@ -80,7 +83,7 @@ def verify(folder: Path, required: Set[str]) -> None:
             described = _described(path)
         except OSError as error:
             raise cannot_read(path, error, _RESTORE) from error
-        if described != listed:
+        if described != files[name]:
             raise UserError(f"{shown(name)} of the model in {folder} is not what training wrote.", _RESTORE)
 
 

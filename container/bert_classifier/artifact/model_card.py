@@ -15,7 +15,8 @@ pipeline_tag: text-classification
 
 `serve` of the image that trained this model answers requests with it. `config.json` names its classes (`id2label`),
 `training.json` says how it was made and how well it did on texts that it was not trained on, and `manifest.json` has
-the digests of all files: `serve` refuses the folder when one of them has been altered.
+the digests of all other files: `serve` refuses the folder when one of those has been altered. This page is
+yours to edit.
 {quality}
 ## With plain transformers
 

@@ -230,6 +230,11 @@ def test_two_artifacts_below_are_ambiguous(artifact, tmp_path):
     assert_clear(caught.value)
 
 
+def digested_files(folder: Path) -> list[Path]:
+    """Return an artifact's files that must stay as they were written."""
+    return sorted(path for path in folder.iterdir() if path.name != "README.md")
+
+
 def flip(path: Path, bit: int) -> None:
     """Change one bit of a file."""
     raw = bytearray(path.read_bytes())
@@ -240,7 +245,7 @@ def flip(path: Path, bit: int) -> None:
 def test_one_flipped_bit_anywhere_is_noticed(folder):
     """First, last and many random bits of every file, the manifest's own too: none gets through."""
     draw = random.Random(0)
-    for path in sorted(folder.iterdir()):
+    for path in digested_files(folder):
         bits = 8 * path.stat().st_size
         tries = 200 if path.name == "manifest.json" else 25
         for bit in {0, 7, bits - 1, *(draw.randrange(bits) for _ in range(tries))}:
@@ -254,7 +259,7 @@ def test_one_flipped_bit_anywhere_is_noticed(folder):
 
 def test_one_byte_more_or_less_is_noticed(folder):
     """A file that grew or shrank by its last byte is not the one that was written."""
-    for path in sorted(folder.iterdir()):
+    for path in digested_files(folder):
         whole = path.read_bytes()
         for damaged in (whole[:-1], whole + b"\0"):
             path.write_bytes(damaged)
@@ -263,3 +268,17 @@ def test_one_byte_more_or_less_is_noticed(folder):
             with pytest.raises(UserError):
                 load_artifact(folder)
         path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "damage", [remove("README.md"), lambda folder: (folder / "README.md").write_text("Ours.")]
+)
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_the_model_card_is_the_users_to_edit(folder, damage, is_listed):
+    """No program reads it. Artifacts of earlier versions list it in their manifests."""
+    if is_listed:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["files"]["README.md"] = {"bytes": 1, "sha256": "0" * 64}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    damage(folder)
+    assert load_artifact(folder)
