@@ -90,7 +90,7 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
   --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
-AWS_COMMANDS := push train-spot train deploy invoke policies batch-transform delete-endpoint status doctor
+AWS_COMMANDS := push train-spot train tune deploy invoke policies batch-transform delete-endpoint status doctor
 .PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel convert-model train-local doctor-data serve-local predict-local evaluate \
   compare spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
 
@@ -146,6 +146,7 @@ $(AWS_COMMANDS): $(VENV)/.host
 push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
 train-spot: ## train on spot instances: ROLE=… TRAIN=files|folder|s3://… INSTANCE_TYPE=… HP="…"
 train: ## the same on on-demand instances, which are never interrupted
+tune: ## search hyperparameters: HP="learning_rate=1e-5..4e-4:log pooling=cls|mean" TRIALS=… (JOB=… shows)
 deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
 invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv
 policies: ## write IAM policies for your account into OUTPUT, and print the commands that apply them

@@ -21,6 +21,7 @@ from launcher.settings.sources import FILE_NAME, FILE_VARIABLE, Sources, add_fla
 MODULES = (
     "push",
     "train",
+    "tune",
     "status",
     "doctor",
     "deploy",

@@ -14,6 +14,7 @@ from bert_classifier.job.settings import specs
 from launcher.settings.inference import DeploySettings, TransformSettings
 from launcher.settings.invocation import InvokeSettings
 from launcher.settings.training import TrainSettings
+from launcher.settings.tuning import TuneSettings
 from launcher.settings.workload import WorkloadSettings
 from support.tool_files.forms_table import forms_table
 
@@ -49,6 +50,7 @@ def tables() -> dict[str, str]:
         "serving": settings_table(ServeConfig, "variable"),
         "launcher": settings_table(WorkloadSettings, "setting"),
         "train": settings_table(TrainSettings, "setting", beyond=WorkloadSettings),
+        "tune": settings_table(TuneSettings, "setting", beyond=TrainSettings),
         "deploy": settings_table(DeploySettings, "setting", beyond=WorkloadSettings),
         "invoke": settings_table(InvokeSettings, "setting", beyond=WorkloadSettings),
         "transform": settings_table(TransformSettings, "setting", beyond=DeploySettings),

@@ -60,6 +60,7 @@ def run(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
     job = (f"--role={ROLE}", f"--s3-prefix=s3://{BUCKET}/mine", f"--image-tag={GPU_TAG}", "--job-name=a-job")
     arguments = {
         "train": (*job, f"--train={data}"),
+        "tune": (*job, f"--train={data}", "--hp=pooling=cls|mean"),
         "deploy": WITH_MODEL,
         "batch-transform": (*WITH_MODEL, f"--input={data}", "--job-name=a-job", f"--s3-prefix=s3://{BUCKET}/mine"),
     }  # fmt: skip
@@ -116,6 +117,29 @@ def test_ctrl_c_while_waiting_leaves_the_job_running(run):
     ended = run("train", "DescribeTrainingJob")
     assert ended.code == 130, ended.err
     assert "The job continues without you. Its status: make status JOB=a-job" in ended.err
+
+
+def test_ctrl_c_at_each_stage_of_a_search(run, aws):
+    """During the upload nothing is started; from the request on the tuning job runs, and the way to stop it is told."""
+    ended = run("tune", f"PUT /{BUCKET}/mine/data/")
+    assert (ended.code, ended.out) == (130, ""), ended.err
+    assert "Nothing was started" in ended.err
+    assert aws.requests("CreateHyperParameterTuningJob") == []
+    ended = run("tune", "CreateHyperParameterTuningJob")
+    assert (ended.code, ended.out) == (130, ""), ended.err
+    assert "The tuning job continues without you. Its trials: make tune JOB=a-job" in ended.err
+    assert "stop-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name a-job" in ended.err
+    assert aws.client("sagemaker").describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="a-job")
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_answer(run):
+    """Then nobody knows whether the tuning job runs; the message says so, and where to look."""
+    ended = run("tune", "CreateHyperParameterTuningJob", times=2)
+    assert (ended.code, ended.out) == (3, ""), ended.err
+    assert (
+        "a-job may have started: the answer was not waited for. See its trials: make tune JOB=a-job"
+        in ended.err
+    )
 
 
 def test_ctrl_c_before_the_endpoint_is_requested_leaves_nothing(run, aws):

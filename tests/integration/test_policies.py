@@ -13,6 +13,7 @@ from support.aws_stand_in import Answer
 from support.fakes import toy_rows
 from support.hosting import TAG, WITH_MODEL, prepare, updating
 from support.policy import actions_of, allows, asked
+from support.tuning import listed
 
 PREFIX = f"s3://{BUCKET}/mine"
 # What no request of the launcher's own shows, and why it is needed all the same.
@@ -20,6 +21,7 @@ EXCEPTIONS = {
     "iam:PassRole": "SageMaker asks for it when a request names a role",
     "s3:AbortMultipartUpload": "an upload of a large file that breaks off",
     "sagemaker:AddTags": "SageMaker asks for it when a request has tags",
+    "sagemaker:StopHyperParameterTuningJob": "the command that an interrupted tune tells",
     "sagemaker:StopTrainingJob": "the command that an interrupted train-spot tells",
     "sagemaker:StopTransformJob": "the command that an interrupted batch-transform tells",
     "ecr:BatchCheckLayerAvailability": "docker push",
@@ -59,6 +61,14 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     aws.start_recording()
     commands = [
         ("train-spot", *job, "--instance-type=ml.m5.xlarge", "--job-name=bert-classifier-1"),
+        (
+            "tune",
+            *job,
+            "--instance-type=ml.m5.xlarge",
+            "--job-name=bert-classifier-2",
+            "--hp=pooling=cls|mean",
+            "--no-wait",
+        ),
         ("doctor", *job, "--role=sagemaker-job", "--instance-type=ml.m5.xlarge"),
         ("invoke", "a text"),
         ("batch-transform", *WITH_MODEL, f"--input={texts}", f"--s3-prefix={PREFIX}"),
@@ -69,6 +79,8 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         assert "Traceback" not in ended.err, ended.err
     with aws.answering(GetProducts=Answer.json({"PriceList": []})) as here:
         assert here.launch("status", "bert-classifier-1").code == 0
+    with aws.answering(ListTrainingJobsForHyperParameterTuningJob=listed([])) as here:
+        assert here.launch("tune", "--job=bert-classifier-2").code == 0
     with aws.answering(UpdateEndpoint=updating(aws)) as here:
         assert here.launch("deploy", *WITH_MODEL, "--instance-type=ml.c5.xlarge").code == 0
     path = "/endpoints/bert-classifier/async-invocations"
@@ -83,6 +95,9 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     assert aws.launch("delete-endpoint").code == 0
     _push(aws, monkeypatch)
     stood_in = [("sagemaker:" + name, "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
+    stood_in += [
+        ("sagemaker:" + name, "*") for name, _ in aws.answered if name.startswith("ListTrainingJobsFor")
+    ]
     stood_in += [("sagemaker:InvokeEndpointAsync", "*") for name, _ in aws.answered if name == path]
     stood_in += [("iam:" + name, "*") for name, _ in aws.answered if name == "SimulatePrincipalPolicy"]
     stood_in += [("pricing:" + name, "*") for name, _ in aws.answered if name == "GetProducts"]

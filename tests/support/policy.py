@@ -13,7 +13,14 @@ _S3_BUCKET = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket"}
 _S3_KEY = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "POST": "s3:PutObject"}
 # Services that IAM names otherwise than the signature of their requests does.
 _NAMES = {"monitoring": "cloudwatch"}
-_NAMED_BY = ("TrainingJobName", "TransformJobName", "EndpointName", "EndpointConfigName", "ModelName")
+_NAMED_BY = (
+    "HyperParameterTuningJobName",
+    "TrainingJobName",
+    "TransformJobName",
+    "EndpointName",
+    "EndpointConfigName",
+    "ModelName",
+)
 
 
 def asked(sent: dict[str, Any]) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def text(default: str, accepts: str, help: str, pattern: str = r".+", longest: i
 def resource_name(default: str, most: int, help: str, accepts: str = "") -> Any:
     """Return a dataclass field for a name in SageMaker, of at most `most` characters."""
     pattern = rf"[a-zA-Z0-9](-*[a-zA-Z0-9]){{0,{most - 1}}}"
-    return text(default, accepts or f"1 to {most} letters, digits and hyphens", help, pattern)
+    return text(default, accepts or f"1 to {most} letters, digits and hyphens", help, pattern, longest=most)
 
 
 def instance_type(default: str, help: str) -> Any:

@@ -1,0 +1,134 @@
+"""Everything that is checked before a tuning job costs money: the training job, and how it is varied."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+from bert_classifier.errors import ContainerError, UserError
+from bert_classifier.job.config import TrainConfig
+from launcher.aws.account import Account
+from launcher.aws.prices import hourly_price
+from launcher.checks import training
+from launcher.checks.training import Job
+from launcher.checks.unused import check_unused
+from launcher.findings import Finding, fail, ok, told
+from launcher.settings.ranges import in_words, trials_to_check
+from launcher.settings.tuning import GRID, TuneSettings
+
+_EXAMPLE = 'Such as HP="learning_rate=1e-5..4e-4:log num_train_epochs=2..6 pooling=cls|mean".'
+_SEVERAL_MODELS = ("seeds", "cross_validation")
+_STAMP = "%y%m%d-%H%M%S"  # a tuning job's name is short
+
+
+def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
+    """Return the training job of the first trial, under the name of the tuning job, and all findings.
+
+    Raises:
+        ContainerError: when not even the account can be looked up.
+    """
+    refuse_ranges(settings)
+    job, findings = training.plan(first_trial(settings), account, spot=settings.spot)
+    channels = [channel.name for channel in job.channels]
+    return job, [
+        *findings,
+        *check_trials(settings),
+        *check_seed(settings, has_validation="validation" in channels),
+        *check_limits(settings),
+        *check_cost(settings, account),
+    ]
+
+
+def check_without_aws(settings: TuneSettings, account: Account) -> list[Finding]:
+    """Check what needs no AWS."""
+    found = training.check_without_aws(first_trial(settings), account, spot=settings.spot)
+    return [*found, *check_trials(settings), *check_limits(settings)]
+
+
+def first_trial(settings: TuneSettings) -> TuneSettings:
+    """Return the settings of one trial, at the beginning of all ranges."""
+    values = {**settings.fixed, **trials_to_check(settings.ranges)[0]}
+    name = settings.job_name or f"{settings.base_job_name}-{time.strftime(_STAMP)}"
+    return dataclasses.replace(
+        settings, hp=tuple(values.items()), job_name=name, typed=settings.typed - {"base_job_name"}
+    )
+
+
+def refuse_ranges(settings: TuneSettings) -> None:
+    """Refuse ranges that cannot be read, and a tuning job without any.
+
+    Raises:
+        UserError: naming all mistakes.
+    """
+    if settings.mistakes:
+        raise UserError(f"HP: {'; '.join(settings.mistakes)}.", _EXAMPLE)
+    if not settings.ranges:
+        raise UserError("HP has no range, so there is nothing to tune.", _EXAMPLE)
+
+
+def check_trials(settings: TuneSettings) -> Iterator[Finding]:
+    """Check that the job accepts the ends of all ranges together, as it does when it starts."""
+    tried = trials_to_check(settings.ranges)
+    for trial in tried:
+        try:
+            TrainConfig.from_hyperparameters({**settings.fixed, **trial})
+        except ContainerError as error:
+            yield fail(
+                "ranges", f"{error.cause.rstrip('.')} (in a trial with {in_words(trial)})", error.remedy
+            )
+            return
+    names = ", ".join(f"{one.name} ({one.kind.lower()})" for one in settings.ranges)
+    yield ok("ranges", f"{names}; {len(tried)} combinations of their ends are accepted")
+
+
+def check_seed(settings: TuneSettings, *, has_validation: bool) -> Iterator[Finding]:
+    """Refuse to tune a seed that decides which texts are held out."""
+    if not has_validation and any(one.name == "seed" for one in settings.ranges):
+        yield fail(
+            "ranges", "seed decides which texts are held out, so the trials' scores could not be compared",
+            "Give VALIDATION=…, or leave seed out.",
+        )  # fmt: skip
+
+
+def check_limits(settings: TuneSettings) -> Iterator[Finding]:
+    """Check strategy, number of trials and early stopping against each other."""
+    if settings.strategy == GRID:
+        yield from _check_grid(settings)
+    if settings.parallel > settings.num_trials:
+        yield fail(
+            "trials", f"PARALLEL={settings.parallel} is above the {settings.num_trials} trials", "Lower it."
+        )
+    repeated = [
+        name for name in _SEVERAL_MODELS if name in {*settings.fixed, *(r.name for r in settings.ranges)}
+    ]
+    if settings.early_stopping and repeated:
+        yield fail(
+            "early stopping",
+            f"with {repeated[0]} each trial trains several models, whose evaluations follow one another in its log",
+            f"Leave out EARLY_STOPPING or {repeated[0]}.",
+        )
+
+
+def _check_grid(settings: TuneSettings) -> Iterator[Finding]:
+    """Check that there are options only; the number of trials follows from them."""
+    for one in settings.ranges:
+        if one.kind != "Categorical":
+            remedy = f"Give its options, such as {one.name}={'|'.join(one.values)}."
+            yield fail("strategy", f"Grid takes options only, and {one.name} is a range of numbers", remedy)
+    if settings.trials != settings.num_trials:
+        yield from check_unused(
+            settings, {"trials": f"Grid tries all {settings.num_trials} combinations of the options"}
+        )
+
+
+def check_cost(settings: TuneSettings, account: Account) -> Iterator[Finding]:
+    """Say what the tuning job costs at most."""
+    hours = settings.num_trials * settings.max_run * settings.instance_count / 3600
+    price = settings.hourly_price or hourly_price(account, settings.instance_type)
+    dollars = f", ${hours * price:,.2f} on demand" if price else "; for the cost give HOURLY_PRICE"
+    cheaper = " (spot costs less)" if price and settings.spot else ""
+    yield told(ok(
+        "cost",
+        f"{settings.num_trials} trials, {settings.parallel} at a time, of at most MAX_RUN={settings.max_run} s on"
+        f" {settings.instance_count} × {settings.instance_type}: at most {hours:,.1f} instance hours{dollars}{cheaper}",
+    ))  # fmt: skip
+    yield told(ok("objective", f"{settings.metric}, of the model that a trial keeps"))
