@@ -146,7 +146,7 @@ $(AWS_COMMANDS): $(VENV)/.host
 push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
 train-spot: ## train on spot instances: ROLE=… TRAIN=files|folder|s3://… INSTANCE_TYPE=… HP="…"
 train: ## the same on on-demand instances, which are never interrupted
-tune: ## search hyperparameters: HP="learning_rate=1e-5..4e-4:log pooling=cls|mean" TRIALS=… (JOB=… shows)
+tune: ## search hyperparameters: HP="learning_rate=1e-5..4e-4:log pooling=cls|mean" TRIALS=…
 deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
 invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv
 policies: ## write IAM policies for your account into OUTPUT, and print the commands that apply them
