@@ -15,7 +15,7 @@ from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.artifact.contents import CLASS_FILE, TRAINING_LABELS
 from bert_classifier.artifact.provenance import true_settings
 from bert_classifier.encoding.micro_batches import pad
-from bert_classifier.encoding.text_encoder import CUT_SETTINGS
+from bert_classifier.encoding.text_encoder import CUT_SETTINGS, TextEncoder
 from bert_classifier.errors import PlatformError
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult, assess
@@ -30,6 +30,7 @@ from bert_classifier.training.page_examples import choose_examples, log_examples
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
 from bert_classifier.training.sanity_checks import DataHints, sanity_warnings
+from bert_classifier.training.served_precisions import measure_precisions
 from bert_classifier.training.state.manager import CheckpointManager
 from bert_classifier.training.trainer import Trainer
 
@@ -51,6 +52,7 @@ class Job:
         cross_validation: how `validation` was made; None without cross-validation.
         is_whole: whether all trainings of the job are done.
         results: evaluations of the exported weights by channel, as far as they are done.
+        precisions: the field of training.json on them, once it is measured.
     """
 
     config: TrainConfig
@@ -67,6 +69,7 @@ class Job:
     cross_validation: CrossValidation | None = None
     is_whole: bool = True
     results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
+    precisions: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def exported(self) -> ExportedWeights:
@@ -100,6 +103,24 @@ class Job:
         seeds = len(self.seeds.scores) if self.seeds else 1
         return dataclasses.replace(evaluation, cross_validation=self.cross_validation, seeds=seeds)
 
+    def measure_precisions(self, evaluation: EvaluationResult) -> None:
+        """Measure what serving in other precisions changes, on texts that the model was not trained on if it can be."""
+        splits = self.prepared.splits
+        held_out = [
+            name for name in ("validation", "test") if name in splits and splits[name] is not splits["train"]
+        ]
+        channel = next((name for name in held_out if len(splits[name].targets)), "train")
+        cut = {name: getattr(self.config, name) for name in CUT_SETTINGS}
+        encoder = TextEncoder.from_settings(
+            self.tokenizer.backend_tokenizer, self.tokenizer.pad_token_id, cut
+        )
+        self.precisions.update(
+            measure_precisions(
+                self.trainer, splits[channel], channel, encoder,
+                temperature=evaluation.temperature.value, abstain_below=evaluation.abstain_below,
+            )
+        )  # fmt: skip
+
     def export(self, evaluation: EvaluationResult | None) -> None:
         """Save the current model as the artifact."""
         info = {**self.describe(evaluation), **self._page_examples()}
@@ -114,6 +135,7 @@ class Job:
             **self._progress(),
             **self._quality(evaluation),
             **self._arithmetic(),
+            **self.precisions,
             "warnings": self._warnings(evaluation) if evaluation else [],
             "encoder": dict(self.encoder),
             "hyperparameters": true_settings(self.hyperparameters, self.encoder),

@@ -46,6 +46,7 @@ def run(
     if distributed.is_first:
         evaluation = job.assess()
         assert evaluation is not None, "validation is done"
+        job.measure_precisions(evaluation)
         job.export(evaluation)
         job.verify_artifact()
         job.report(evaluation)

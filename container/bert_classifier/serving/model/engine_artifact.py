@@ -9,12 +9,13 @@ from bert_classifier.artifact.contents import Artifact, Contents
 from bert_classifier.engine.model import EngineModel
 from bert_classifier.engine.tensors import can_compute
 from bert_classifier.modeling.probes import probe_logits
-from bert_classifier.serving.model.precision import check_labels
+from bert_classifier.serving.model.precision import doubt_of, measured_int8, require_labels
 
 logger = logging.getLogger(__name__)
 
-_PRECISIONS = {"auto": "fp32", "fp32": "fp32", "int8": "int8"}
 _TOLERANCE = 1e-3  # of the largest logit, or of 1; the artifact's have four decimals
+_EXACT = "Set SERVING_PRECISION=fp32 for the scores that transformers gives"
+_GAIN = "int8 would take less than half of the CPU time"
 
 
 def in_engine(contents: Contents, setting: str) -> Artifact | None:
@@ -26,21 +27,73 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     Args:
         setting: ServeConfig.serving_precision.
     Raises:
-        UserError: when int8 changes a label.
+        UserError: when int8 is asked for and changes labels.
     """
-    if setting not in _PRECISIONS or not can_compute(contents.config) or "probes" not in contents.info:
+    if setting == "bf16" or not can_compute(contents.config) or "probes" not in contents.info:
         return None
+    if setting == "int8":
+        return _in_int8(contents)
+    doubt = _doubt_of_int8(contents)
+    if setting == "auto" and not doubt and (artifact := _in_int8_if_as_measured(contents)):
+        return artifact
+    artifact = _in_float32(contents)
+    if artifact and setting == "auto":
+        logger.info("served in float32 and not in int8: %s", doubt or "see the warning above")
+    elif artifact and not setting and not doubt:
+        logger.info("%s (SERVING_PRECISION=auto): %s", _GAIN, _measured(contents))
+    return artifact
+
+
+def _doubt_of_int8(contents: Contents) -> str:
+    """Return why int8 should not be chosen automatically; "" if nothing speaks against it."""
+    measured = measured_int8(contents.info)
+    if measured is None:
+        return "training has not measured what int8 changes"
+    if measured.problem:
+        return f"{measured.problem} ({measured.sentence})"
+    return "" if _gains_by_int8() else "this CPU has no AVX2"
+
+
+def _gains_by_int8() -> bool:
+    """Return whether the CPU multiplies 8 bits faster than float32: a flag, so that every start decides alike."""
+    return torch.cpu._is_avx2_supported()
+
+
+def _measured(contents: Contents) -> str:
+    measured = measured_int8(contents.info)
+    return measured.sentence if measured else ""
+
+
+def _in_int8(contents: Contents) -> Artifact | None:
+    artifact = _computed(contents, "int8")
+    if artifact:
+        require_labels(artifact, "int8", artifact.model.linear_layers)
+        logger.info("the engine computes the model in int8, without transformers")
+    return artifact
+
+
+def _in_int8_if_as_measured(contents: Contents) -> Artifact | None:
+    artifact = _computed(contents, "int8")
+    if artifact and (doubt := doubt_of(artifact, "int8", artifact.model.linear_layers)):
+        logger.warning("int8 is not served: %s", doubt)
+        return None
+    if artifact:
+        logger.info("served in int8, without transformers: %s. %s", _measured(contents), _EXACT)
+    return artifact
+
+
+def _in_float32(contents: Contents) -> Artifact | None:
+    artifact = _computed(contents, "fp32")
+    return artifact if artifact and _computes_the_same(artifact) else None
+
+
+def _computed(contents: Contents, precision: str) -> Artifact | None:
+    """Return the classifier with the engine's model; None if the engine cannot compute it."""
     try:
-        model = _model(contents, _PRECISIONS[setting])
+        return contents.with_model(_model(contents, precision))
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         logger.info("transformers computes the model, since the engine cannot (%r)", error)
         return None
-    artifact = contents.with_model(model)
-    if setting == "int8":
-        check_labels(artifact, "int8", model.linear_layers)
-        logger.info("the engine computes the model in int8, without transformers")
-        return artifact
-    return artifact if _computes_the_same(artifact) else None
 
 
 def _model(contents: Contents, precision: str) -> EngineModel:

@@ -1,20 +1,29 @@
-"""The precision of a served model, and the check that a lower one keeps the labels."""
+"""The precision of a served model, and the check that a lower one keeps the labels.
+
+Where training has measured a precision (artifact.agreement), its figures decide, and the probe texts only show that
+this machine computes what was measured. Elsewhere the probe texts' labels decide.
+"""
 
 import copy
 import dataclasses
 import logging
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from bert_classifier.artifact.agreement import Agreement
 from bert_classifier.artifact.contents import Artifact
+from bert_classifier.engine.linear import steps_of_int8
 from bert_classifier.engine.model import EngineModel
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.inference import is_bf16
+from bert_classifier.modeling.int8_rounding import STEPS
 from bert_classifier.modeling.low_precision import to_bfloat16
 from bert_classifier.modeling.probes import probe_logits
+from bert_classifier.modeling.proof import mean_distance_of
 
 logger = logging.getLogger(__name__)
 
@@ -25,20 +34,24 @@ _CLEAR_LEAD = math.log(1.25)  # in logits: odds of 5 to 4 are no tie in any form
 # within a step, so its standard deviation is step / sqrt(12). For MiniLM (38 layers), this predicts 1.2 % and 11 % of a
 # lead; measured: 0.3-0.7 % and 7-21 %. The engine's int8 is no coarser: 127 or 255 steps over one token's range.
 _ROUNDING = {"bf16": 2.0**-9, "int8": 8 / 127 / math.sqrt(12)}
+# Of the probe texts' logits from float32's, as a multiple of what training measured. Other hardware sums in another
+# order, so other values are rounded up or down: a factor of 3 excuses that on a dozen texts, but no overflow.
+_FARTHER = 3
+_DIGITS = 1e-3  # the artifact's logits have four decimals
 _USE_FP32 = "Set SERVING_PRECISION=fp32."
 
 
 def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
     """Return the artifact with its model on a device, in the precision of a setting.
 
-    `auto` is bf16 on a GPU that supports it, if the probe texts keep their labels from training.
+    Without one, or with `auto`, it is bf16 on a GPU that supports it, if no labels change by it.
 
     Args:
         setting: ServeConfig.serving_precision.
     Raises:
-        UserError: when an explicit precision is not supported here, or changes a label.
+        UserError: when an explicit precision is not supported here, or changes labels.
     """
-    if setting == "auto":
+    if setting in ("", "auto"):
         return _in_auto_precision(artifact, device)
     if setting == "bf16" and not _has_bf16(device):
         raise UserError("This GPU does not compute in bf16.", _USE_FP32)
@@ -46,15 +59,15 @@ def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifac
         raise UserError("SERVING_PRECISION=int8 is for CPUs.", "Set SERVING_PRECISION=auto on a GPU.")
     converted = _converted(artifact, device, setting)
     if setting != "fp32":
-        check_labels(converted, setting, _linear_layers(artifact.model))
+        require_labels(converted, setting, _linear_layers(artifact.model))
     return converted
 
 
 def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
     if device.type == "cuda" and _has_bf16(device):
         converted = _converted(artifact, device, "bf16")
-        problem = _disagreement(converted, "bf16", _linear_layers(artifact.model))
-        if problem is None:
+        problem = doubt_of(converted, "bf16", _linear_layers(artifact.model))
+        if not problem:
             return converted
         logger.warning("serving in fp32 instead of bf16: %s", problem)
     return _converted(artifact, device, "fp32")
@@ -102,16 +115,64 @@ def _linear_layers(model: torch.nn.Module) -> int:
     return sum(isinstance(module, torch.nn.Linear) for module in model.modules())
 
 
-def check_labels(converted: Artifact, precision: str, linear_layers: int) -> None:
-    """Refuse a precision that gives the artifact's probe texts other labels than training did.
+def measured_int8(info: Mapping[str, Any]) -> Agreement | None:
+    """Return what training measured of the engine's int8 as this CPU computes it; None if nothing."""
+    return Agreement.of(info, "int8_7_bits" if steps_of_int8() == STEPS[7] else "int8")
+
+
+def measured_of(converted: Artifact) -> Agreement | None:
+    """Return what training measured of a converted model's precision; None if nothing."""
+    precision = precision_of(converted.model)
+    if precision == "int8":  # torch's own is another one, which training does not measure
+        return measured_int8(converted.info) if isinstance(converted.model, EngineModel) else None
+    return Agreement.of(converted.info, precision)
+
+
+def require_labels(converted: Artifact, precision: str, linear_layers: int) -> None:
+    """Refuse a precision, set by hand, that changes labels; warn if it is only not good enough to be chosen.
 
     Args:
         linear_layers: of the model, whose rounding errors add up.
     Raises:
-        UserError: when a label differs that was no near-tie, or several near-ties do.
+        UserError: when training measured that too many labels change, or this machine computes something else; without
+            its figures, when a probe text's label differs that was no near-tie, or several near-ties do.
     """
-    if problem := _disagreement(converted, precision, linear_layers):
+    measured = measured_of(converted)
+    if measured is None:
+        problem = _disagreement(converted, precision, linear_layers)
+    else:
+        problem = measured.harm or _unlike_measured(converted, measured)
+    if problem:
         raise UserError(f"{precision} may change predicted labels: {problem}.", _USE_FP32)
+    if measured and measured.problem:
+        logger.warning("%s is not advisable here: %s; %s", precision, measured.problem, measured.sentence)
+    elif measured:
+        logger.info("%s: %s", precision, measured.sentence)
+
+
+def doubt_of(converted: Artifact, precision: str, linear_layers: int) -> str:
+    """Return why a precision should not be chosen automatically; "" if nothing speaks against it."""
+    measured = measured_of(converted)
+    if measured is None:
+        return _disagreement(converted, precision, linear_layers) or ""
+    return measured.problem or _unlike_measured(converted, measured)
+
+
+def _unlike_measured(converted: Artifact, measured: Agreement) -> str:
+    """Return whether this machine computes another thing than training measured; "" if it does not."""
+    wanted, found = _probe_logits(converted)
+    distance = mean_distance_of(found, wanted)
+    if not distance <= _FARTHER * measured.probe_distance + _DIGITS:
+        in_training = f"{measured.probe_distance:.2g} off in training"
+        return f"the logits of the probe texts are {distance:.2g} off here, and were {in_training}"
+    return ""
+
+
+def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return training's logits of the artifact's probe texts and those of a converted model, (texts, classes)."""
+    probes = converted.info["probes"]
+    found = probe_logits(converted.model, converted.encoder, probes["texts"])
+    return torch.tensor(probes["logits"]), torch.tensor(found)
 
 
 def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> str | None:
@@ -119,12 +180,10 @@ def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> st
 
     Near-ties count only if there are several.
     """
-    probes = converted.info.get("probes")
-    if not probes:
+    if not converted.info.get("probes"):
         return "the artifact has no probe texts to check this with: an older version wrote it"
-    wanted = torch.tensor(probes["logits"])
     try:
-        found = torch.tensor(probe_logits(converted.model, converted.encoder, probes["texts"]))
+        wanted, found = _probe_logits(converted)
     except torch.OutOfMemoryError:
         raise
     except (

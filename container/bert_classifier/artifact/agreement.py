@@ -1,0 +1,127 @@
+"""What a lower precision changes in a model's answers, as training measured it, and the rule by which it is served.
+
+Training classifies the same texts in float32 and in each precision, and writes down how many labels stay and how many
+are right. These are texts of the model's own task, so serving judges by them.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+from bert_classifier.job.wording import counted
+
+PRECISIONS = "precisions"  # the field of training.json
+# Fewer texts say too little: of 100, one with another label is the most that the rule allows.
+LEAST_TEXTS = 100
+# Two trainings that differ in nothing but their seed disagree on several labels in a hundred; of one in a hundred
+# nobody could tell whether it came from there.
+LEAST_AGREEMENT = 0.99
+# Of the labels that change, near-ties do not count against a precision: float32 itself is undecided there. But a model
+# that is undecided everywhere would excuse any arithmetic.
+LEAST_SAME = 0.97
+# Of accuracy, as a share, beyond the standard error of the difference on these texts: a third of what seeds change.
+MOST_LOST = 0.003
+LEAST_BY_HAND = 0.95  # of the labels, near-ties aside: fewer are no rounding errors
+_HELD_OUT = ("validation", "test")  # the model was not trained on them
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """The labels that texts get in a precision, beside those that they get in float32.
+
+    Attributes:
+        texts: how many.
+        channel: which: validation, test or train.
+        same: those with float32's label.
+        near_ties: those with another one where float32's lead over it is within the rounding errors of the precision.
+        right: labels that are right in the precision.
+        gained: those that are right only there.
+        lost: those that are right only in float32.
+        probe_distance: mean distance of the probe texts' logits from float32's, relative to their mean norm.
+    """
+
+    texts: int
+    channel: str
+    same: int
+    near_ties: int
+    right: int
+    gained: int
+    lost: int
+    probe_distance: float
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any], name: str) -> Self | None:
+        """Return what a training.json says of a precision; None where it says nothing, as an earlier version's.
+
+        Args:
+            name: int8, int8_7_bits or bf16.
+        """
+        measured = info.get(PRECISIONS)
+        if not isinstance(measured, dict) or not isinstance(measured.get(name), dict):
+            return None
+        known = {**measured, **measured[name]}
+        values: dict[str, Any] = {field.name: known.get(field.name) for field in dataclasses.fields(cls)}
+        counts = [value for name, value in values.items() if name != "channel"]
+        if not all(isinstance(value, int | float) and value >= 0 for value in counts):
+            return None
+        return cls(**values)
+
+    @property
+    def share_of_same(self) -> float:
+        """The share of texts with float32's label."""
+        return self.same / max(1, self.texts)
+
+    @property
+    def share_of_kept(self) -> float:
+        """The share of texts with float32's label, or another one in a near-tie."""
+        return (self.same + self.near_ties) / max(1, self.texts)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of labels that are right in the precision."""
+        return self.right / max(1, self.texts)
+
+    @property
+    def accuracy_in_fp32(self) -> float:
+        """The share of labels that are right in float32."""
+        return (self.right - self.gained + self.lost) / max(1, self.texts)
+
+    @property
+    def standard_error(self) -> float:
+        """Of the difference of both accuracies, on the same texts (McNemar 1947)."""
+        changed, net = self.gained + self.lost, self.gained - self.lost
+        return math.sqrt(max(0.0, changed - net**2 / max(1, self.texts))) / max(1, self.texts)
+
+    @property
+    def problem(self) -> str:
+        """Why the precision is not good enough to be chosen automatically; "" where it is."""
+        if self.channel not in _HELD_OUT:
+            return "it was measured on texts that the model was trained on"
+        if self.texts < LEAST_TEXTS:
+            return f"it was measured on {counted(self.texts, 'text')} only, and {LEAST_TEXTS} are needed"
+        return self._change
+
+    @property
+    def harm(self) -> str:
+        """Why the precision must not be served even if it is asked for; "" where it may be."""
+        is_harmless = self.share_of_kept >= LEAST_BY_HAND or self.texts < LEAST_TEXTS
+        return "" if is_harmless else f"in training only {self.sentence}"
+
+    @property
+    def _change(self) -> str:
+        if self.share_of_kept < LEAST_AGREEMENT:
+            return f"more than {1 - LEAST_AGREEMENT:.0%} of the labels change that were no near-ties"
+        if self.share_of_same < LEAST_SAME:
+            return f"more than {1 - LEAST_SAME:.0%} of the labels change"
+        if self.accuracy_in_fp32 - self.accuracy > MOST_LOST + self.standard_error:
+            return f"accuracy falls by more than {100 * MOST_LOST:g} points and its standard error"
+        return ""
+
+    @property
+    def sentence(self) -> str:
+        """What was measured, in a few words."""
+        return (
+            f"{self.same:,} of {self.texts:,} {self.channel} texts keep float32's label ({self.share_of_same:.1%}), and"
+            f" {self.accuracy:.1%} are right instead of {self.accuracy_in_fp32:.1%}"
+        )

@@ -1,0 +1,104 @@
+"""By which numbers of training a precision is served: the rule, and what other versions may have written."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from bert_classifier.artifact.agreement import Agreement
+
+GOOD = Agreement(
+    texts=500, channel="validation", same=499, near_ties=0, right=470, gained=0, lost=1, probe_distance=0.01
+)
+
+
+def with_changes(**changes: Any) -> Agreement:
+    """Return good figures with some of them changed."""
+    return dataclasses.replace(GOOD, **changes)
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {},
+        {"channel": "test"},
+        {"texts": 100, "same": 99, "right": 90},
+        {"same": 495, "gained": 2, "lost": 3},
+        {"same": 490, "near_ties": 5, "gained": 5, "lost": 5},
+        {"same": 496, "gained": 0, "lost": 3},
+    ],
+    ids=[
+        "one label",
+        "test",
+        "100 texts",
+        "five labels",
+        "ten with ties",
+        "0.6 points, half of them its error",
+    ],
+)
+def test_figures_that_pass(figures):
+    """99 % of the labels stay, near-ties aside, and accuracy falls by no more than chance explains."""
+    assert with_changes(**figures).problem == ""
+
+
+@pytest.mark.parametrize(
+    ("figures", "problem"),
+    [
+        ({"same": 494}, "more than 1% of the labels change that were no near-ties"),
+        ({"same": 484, "near_ties": 16}, "more than 3% of the labels change"),
+        ({"same": 495, "gained": 0, "lost": 5}, "accuracy falls by more than 0.3 points"),
+        ({"texts": 99, "same": 99}, "on 99 texts only, and 100 are needed"),
+        ({"channel": "train"}, "texts that the model was trained on"),
+    ],
+)
+def test_figures_that_do_not(figures, problem):
+    """The reason says which part of the rule."""
+    assert problem in with_changes(**figures).problem
+
+
+def test_accuracies_follow_from_the_counts():
+    """Of 500 texts, 470 are right in the precision; 3 only there and 5 only in float32."""
+    figures = with_changes(gained=3, lost=5)
+    assert (figures.accuracy, figures.accuracy_in_fp32) == (0.94, 0.944)
+    assert figures.standard_error == pytest.approx((8 - 4 / 500) ** 0.5 / 500)
+    assert figures.sentence == (
+        "499 of 500 validation texts keep float32's label (99.8%), and 94.0% are right instead of 94.4%"
+    )
+
+
+def test_only_what_no_rounding_explains_is_harm():
+    """Set by hand, a precision may change more than the rule for an automatic choice allows."""
+    assert not with_changes(same=475).harm
+    assert "474 of 500" in with_changes(same=474).harm
+    assert not with_changes(texts=20, same=10).harm, "20 texts prove nothing"
+
+
+def test_figures_are_read_as_training_writes_them():
+    """Beside others, and of the precision that is asked for."""
+    each = {"same": 499, "near_ties": 0, "right": 470, "gained": 0, "lost": 1, "probe_distance": 0.01}
+    written = {
+        "texts": 500,
+        "channel": "validation",
+        "int8": {**each, "accuracy": 0.94},
+        "bf16": {**each, "same": 500},
+    }
+    assert Agreement.of({"precisions": written}, "int8") == GOOD
+    assert Agreement.of({"precisions": written}, "bf16") == with_changes(same=500)
+    assert Agreement.of({"precisions": written}, "int8_7_bits") is None
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {},
+        {"precisions": None},
+        {"precisions": []},
+        {"precisions": {"int8": 3}},
+        {"precisions": {"texts": 500, "channel": "validation", "int8": {"same": 500}}},
+        {"precisions": {**dataclasses.asdict(GOOD), "texts": "500", "int8": {}}},
+        {"precisions": {**dataclasses.asdict(GOOD), "same": -1, "int8": {}}},
+    ],
+)
+def test_what_says_nothing_usable_is_none(info):
+    """Another version may have written it."""
+    assert Agreement.of(info, "int8") is None
