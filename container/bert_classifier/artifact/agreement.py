@@ -125,3 +125,24 @@ class Agreement:
             f"{self.same:,} of {self.texts:,} {self.channel} texts keep float32's label ({self.share_of_same:.1%}), and"
             f" {self.accuracy:.1%} are right instead of {self.accuracy_in_fp32:.1%}"
         )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The figures that GET /model gives."""
+        return {
+            "texts": self.texts,
+            "channel": self.channel,
+            "agreement": self.share_of_same,
+            "accuracy": self.accuracy,
+            "accuracy_in_fp32": self.accuracy_in_fp32,
+        }
+
+
+def int8_sentence(info: Mapping[str, Any]) -> str:
+    """Return what a training.json says of int8, for people; "" if nothing."""
+    measured = Agreement.of(info, "int8")
+    if measured is None:
+        return ""
+    seven = Agreement.of(info, "int8_7_bits")
+    with_7_bits = f"; {seven.same:,} on CPUs without VNNI" if seven else ""
+    return f"{measured.sentence}{with_7_bits}"

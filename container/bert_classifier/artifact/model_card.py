@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bert_classifier.artifact.agreement import int8_sentence
+
 MODEL_CARD = "README.md"
 
 _CARD = """\
@@ -49,7 +51,7 @@ with torch.inference_mode():
 _QUALITY = """
 ## How good it is
 
-{headline}{promise}
+{headline}{promise}{int8}
 """
 
 
@@ -75,7 +77,14 @@ def model_card(info: Mapping[str, Any]) -> str:
 def _quality(info: Mapping[str, Any]) -> str:
     """Return the section on how good the model is; "" for a model that was not evaluated."""
     headline = info.get("headline", "")
-    return _QUALITY.format(headline=headline, promise=_promise(info.get("guarantee", {}))) if headline else ""
+    if not headline:
+        return ""
+    promise, int8 = _promise(info.get("guarantee", {})), int8_sentence(info)
+    return _QUALITY.format(
+        headline=headline,
+        promise=promise,
+        int8=f"\n\nServed in int8 (`SERVING_PRECISION`), {int8}." if int8 else "",
+    )
 
 
 def _promise(guarantee: Mapping[str, Any]) -> str:

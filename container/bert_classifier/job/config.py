@@ -256,9 +256,8 @@ class ServeConfig:
     serving_threads: int | None = integer(
         None, 1, 256, "Threads per forward pass; default on a CPU: all cores for a single pass, else its share.")
     serving_precision: str = choice(
-        "", ("auto", "fp32", "bf16", "int8"),
-        "Arithmetic; default: bf16 on a GPU that supports it, else fp32. auto = also int8 on a CPU, if it gains and "
-        "training measured that the labels stay.")
+        "", ("auto", "fp32", "bf16", "int8"), "Arithmetic; default: bf16 on a GPU that supports it, else fp32. "
+        "auto = also int8 on a CPU, if it gains and training measured that the labels stay.")
     serving_abstain_below: float | None = number(
         None, 0, 1, "Answer without a label where the score is lower; 0 = never. Default: what training set.")
     serving_csv_columns: str = string(

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from bert_classifier.artifact.agreement import int8_sentence
 from bert_classifier.artifact.provenance import encoder_facts, encoder_name
 from bert_classifier.evaluation.report.context import ABOUT
 from bert_classifier.job.config import RECORDED_STILL, TrainConfig
@@ -95,6 +96,7 @@ def _run(trainer: Trainer, info: Mapping[str, Any]) -> dict[str, Any]:
         "steps": f"{info['steps']} of {trainer.total_steps}",
         "exported weights": ExportedWeights(trainer).description,
         "precision": info["precision"],
+        **({"served in int8": int8} if (int8 := int8_sentence(info)) else {}),
         "reproducible": "true" if info["reproducible"] else "false",
         "tokens per micro-batch": f"at most {info['token_budget']}",
         "training time": f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} seconds",

@@ -27,7 +27,8 @@ def make_model(family: str) -> Any:
     size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
     if family == "distilbert":
         size = {"dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 96}
-    config: Any = CONFIG_MAPPING[family](
+    config_class: Any = CONFIG_MAPPING[family]
+    config = config_class(
         vocab_size=100,
         max_position_embeddings=40,
         initializer_range=0.2,

@@ -100,7 +100,8 @@ def test_other_families_are_not_measured_in_int8(tmp_path, monkeypatch):
     """transformers serves them, with torch's own int8."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     trainer = make_trainer(tmp_path, rows=8, num_train_epochs=1)
-    trainer.model.config.hidden_act = "relu"
+    model: Any = trainer.model
+    model.config.hidden_act = "relu"
     assert measured((tmp_path, trainer)) == {}
 
 

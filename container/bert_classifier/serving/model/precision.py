@@ -128,6 +128,12 @@ def measured_of(converted: Artifact) -> Agreement | None:
     return Agreement.of(converted.info, precision)
 
 
+def described(artifact: Artifact) -> dict[str, Any]:
+    """Return the precision of a served model and what training measured of it, in JSON values for GET /model."""
+    measured = measured_of(artifact)
+    return {"precision": precision_of(artifact.model), **({"measured": measured.facts} if measured else {})}
+
+
 def require_labels(converted: Artifact, precision: str, linear_layers: int) -> None:
     """Refuse a precision, set by hand, that changes labels; warn if it is only not good enough to be chosen.
 

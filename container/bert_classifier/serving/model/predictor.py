@@ -22,7 +22,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.plan import Plan
-from bert_classifier.serving.model.precision import is_quantised, on_device, precision_of
+from bert_classifier.serving.model.precision import described, is_quantised, on_device, precision_of
 from bert_classifier.serving.model.thread_budget import ThreadBudget
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Predictor:
     ) -> None:
         self.labels = artifact.labels
         self.fields = TextFields.of(artifact.info)
-        self.about = about(artifact.info)
+        self.about = {**about(artifact.info), "served": described(artifact)}
         self.max_length = artifact.encoder.max_length
         self.abstain_below = artifact.abstain_below
         self._artifact = artifact
