@@ -7,6 +7,7 @@ from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.client import Answer, Server
 from sagemaker_emulator.hosting import serving
 from sagemaker_emulator.job import Payload
+from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.splitting import are_alike, assemble, lines_of, requests_of, split_lines
 
@@ -24,10 +25,10 @@ class TransformError(Exception):
 
 def check_batch(rehearsal: Rehearsal) -> None:
     """Run a transform job in memory, with both strategies."""
-    report, model = rehearsal.report, rehearsal.model_dir()
-    if model is None:
-        report.judge("batch.starts", False, "there is no model: the training failed")
-        report.skip_rest(BATCH_CHECKS, "there is no model")
+    report, model, start = rehearsal.report, rehearsal.model_dir(), rehearsal.start.result()
+    if model is None or not start.is_ready:
+        report.judge("batch.starts", False, start.seen)
+        report.skip_rest(BATCH_CHECKS, "the server does not start")
         return
     variables = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}
     with serving(rehearsal, model, variables=variables) as server:
@@ -37,42 +38,51 @@ def check_batch(rehearsal: Rehearsal) -> None:
             report.skip_rest(BATCH_CHECKS, "the server did not start")
             return
         answer = server.ask("GET", "/execution-parameters")
-        fault = execution_parameters_fault(answer.status, answer.body)
-        report.judge("batch.execution-parameters", not fault, fault or answer.summary())
+        fault, level = execution_parameters_fault(answer.status, answer.body)
+        report.judge("batch.execution-parameters", not fault, fault or answer.summary(), level)
         if rehearsal.job.records is None:
             report.skip_rest(BATCH_CHECKS, "no file of records is known: name one with --records TYPE=FILE")
             return
-        _check_transforms(rehearsal, _Transform(server, rehearsal.job.records.content_type))
+        _check_transforms(
+            rehearsal, _Transform(server, rehearsal.job.records.content_type, rehearsal.job.profile.accept)
+        )
 
 
-def execution_parameters_fault(status: int, body: bytes) -> str:
-    """Return what is wrong with an answer of /execution-parameters; empty when nothing is, or when it is absent."""
+def execution_parameters_fault(status: int, body: bytes) -> tuple[str, Level]:
+    """Return what is wrong with an answer of /execution-parameters, and how grave it is.
+
+    Nothing is wrong where it is absent. What the platform does with an answer that it cannot read is not documented.
+    """
     if status in {404, 405}:
-        return ""
+        return "", Level.PRACTICE
     if status != 200:
-        return f"status {status or 'missing'}"
+        return f"status {status or 'missing'}", Level.PRACTICE
     try:
         settings = json.loads(body)
     except ValueError:
-        return "the answer is not JSON"
+        return "the answer is not JSON", Level.PRACTICE
     if not isinstance(settings, dict):
-        return "the answer is not a JSON object"
+        return "the answer is not a JSON object", Level.PRACTICE
     concurrency, payload = settings.get("MaxConcurrentTransforms", 1), settings.get("MaxPayloadInMB", 6)
     if not all(isinstance(value, int) and value >= 0 for value in (concurrency, payload)) or concurrency < 1:
-        return f"MaxConcurrentTransforms {concurrency!r} and MaxPayloadInMB {payload!r} must be whole numbers"
+        seen = f"MaxConcurrentTransforms {concurrency!r} and MaxPayloadInMB {payload!r} must be whole numbers"
+        return seen, Level.REFUSES
     if concurrency * payload > _LARGEST_PRODUCT:
-        return f"{concurrency} transforms of {payload} MB are more than {_LARGEST_PRODUCT} MB"
+        seen = f"{concurrency} transforms of {payload} MB are more than {_LARGEST_PRODUCT} MB"
+        return seen, Level.REFUSES
     if "BatchStrategy" in settings:
-        return f"BatchStrategy {settings['BatchStrategy']!r}: service and SDK spell it differently, one of them fails"
-    return ""
+        seen = f"the SDK's local mode spells BatchStrategy unlike the service, {settings['BatchStrategy']!r}"
+        return seen, Level.PRACTICE
+    return "", Level.PRACTICE
 
 
 class _Transform:
     """Sends the records of a file to a server, and keeps the answers."""
 
-    def __init__(self, server: Server, content_type: str) -> None:
+    def __init__(self, server: Server, content_type: str, accept: str = "") -> None:
         self._server = server
         self._content_type = content_type
+        self._headers = {"Accept": accept} if accept else {}
         self.has_line_ends = False
 
     def run(self, content: bytes, strategy: str, max_payload: int) -> list[bytes]:
@@ -85,7 +95,7 @@ class _Transform:
         return lines_of(assemble(map(self._send, bodies), "Line"))
 
     def _send(self, body: bytes) -> bytes:
-        answer: Answer = self._server.invoke(Payload(self._content_type, body))
+        answer: Answer = self._server.invoke(Payload(self._content_type, body), self._headers)
         if answer.status != 200:
             raise TransformError(f"a request was answered with {answer.summary()}")
         self.has_line_ends = self.has_line_ends or answer.body.endswith(b"\n")

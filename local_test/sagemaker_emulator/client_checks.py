@@ -24,6 +24,7 @@ from sagemaker_emulator.client_judgements import (
 from sagemaker_emulator.hosting import serving
 from sagemaker_emulator.hugging_face import bodies_of, first_input, judge_hugging_face
 from sagemaker_emulator.job import Payload
+from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Rehearsal
 
 CLIENT_CHECKS = names_of("clients")
@@ -48,10 +49,10 @@ _EXPECT_ROUNDS = 3  # a busy machine may be late once
 
 def check_clients(rehearsal: Rehearsal) -> None:
     """Serve the model, and send what one of the job's requests becomes in the hands of clients of all kinds."""
-    report, model = rehearsal.report, rehearsal.model_dir()
-    if model is None:
-        report.judge(CLIENT_CHECKS[0], False, "there is no model: the training failed")
-        report.skip_rest(CLIENT_CHECKS, "there is no model")
+    report, model, start = rehearsal.report, rehearsal.model_dir(), rehearsal.start.result()
+    if model is None or not start.is_ready:
+        report.judge(CLIENT_CHECKS[0], False, start.seen, Level.REFUSES)
+        report.skip_rest(CLIENT_CHECKS, "the server does not start")
         return
     with serving(rehearsal, model) as server:
         is_ready, seen = server.wait_until_ready(rehearsal.limits.start)

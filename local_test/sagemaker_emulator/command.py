@@ -13,20 +13,26 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sagemaker_emulator.checks import GROUPS
+from sagemaker_emulator.checks import GROUPS, SERVING_GROUPS, TRAINING_GROUPS
 from sagemaker_emulator.engine import Engine, EngineError
 from sagemaker_emulator.job import Job, JobError, Profile
+from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Limits, Rehearsal
-from sagemaker_emulator.report import Report, as_json, as_table
+from sagemaker_emulator.report import Report, as_json, as_table, worst
 from sagemaker_emulator.schedule import run_parts
 
-FAULTS, UNUSABLE, INTERRUPTED = 1, 2, 130
-_TRAINING_GROUPS = {"train", "stop", "spot", "hosts"}
+UNUSABLE, NOT_STRICT, INTERRUPTED = 2, 4, 130
+EXIT_CODES = {Level.REFUSES: 1, Level.COSTS: 3, Level.PRACTICE: 0, None: 0}
+_ROLES = {"train": ("train",), "serve": ("serve",), "both": ("train", "serve")}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Rehearse; return 0 when all is well, 1 when a check failed, 2 when nothing could be rehearsed."""
-    given = _parser().parse_args(arguments)
+    """Rehearse; return the exit code of the gravest fault, or 2 when nothing could be rehearsed."""
+    command = parser()
+    given = command.parse_args(arguments)
+    given.only = wanted(given)
+    if not given.only:
+        command.error(f"--only names no group that --role {given.role} and --hosts {given.hosts} leave")
     # SIGINT too: a shell starts what runs in the background without it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -45,10 +51,16 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _rehearse(given: argparse.Namespace) -> int:
-    job = Job.read(given.job, _profile(given))
-    if given.job is None and (_TRAINING_GROUPS & given.only or given.model is None):
+    if given.role == "serve" and SERVING_GROUPS & given.only and given.model is None:
         raise JobError(
-            "No job to train with: name a folder laid out as /opt/ml with --job, or --only serve --model."
+            "No model to serve: name its folder with --model, an empty one for an image that brings its own."
+        )
+    job = Job.read(given.job, _profile(given))
+    if given.job is None and (
+        TRAINING_GROUPS & given.only or (SERVING_GROUPS & given.only and given.model is None)
+    ):
+        raise JobError(
+            "No job to train with: name a folder laid out as /opt/ml with --job, or --role serve --model."
         )
     if given.model is not None and not given.model.is_dir():
         raise JobError(f"There is no folder {given.model}.")
@@ -65,7 +77,8 @@ def _rehearse(given: argparse.Namespace) -> int:
     )
     work_dir = Path(tempfile.mkdtemp(prefix="sagemaker-emulator-", dir=given.work_dir)).resolve()
     rng = random.Random(given.seed)  # noqa: S311 - decides when to interrupt, guards nothing
-    rehearsal = Rehearsal(engine, given.image, job, report, limits, work_dir, rng, given.model)
+    programs = _ROLES[given.role]
+    rehearsal = Rehearsal(engine, given.image, job, report, limits, work_dir, rng, given.model, programs)
     print(f"rehearsing {given.image} …", file=sys.stderr, flush=True)
     try:
         run_parts(rehearsal, given.only, given.workers)
@@ -80,7 +93,14 @@ def _rehearse(given: argparse.Namespace) -> int:
             "Nothing could be rehearsed: every check was skipped, for the reason beside it.", file=sys.stderr
         )
         return UNUSABLE
-    return 0 if report.is_conformant(is_strict=given.strict) else FAULTS
+    is_strictly_sound = not given.strict or report.is_conformant(is_strict=True)
+    return EXIT_CODES[worst(findings)] or (0 if is_strictly_sound else NOT_STRICT)
+
+
+def wanted(given: argparse.Namespace) -> frozenset[str]:
+    """Return the groups that flags leave."""
+    others = {"train": SERVING_GROUPS, "serve": TRAINING_GROUPS, "both": frozenset()}[given.role]
+    return frozenset(given.only - others - ({"hosts"} if given.hosts == 1 else set()))
 
 
 def _profile(given: argparse.Namespace) -> Profile:
@@ -100,6 +120,7 @@ def _profile(given: argparse.Namespace) -> Profile:
     changes |= {"required_channel": given.channel} if given.channel else {}
     changes |= {"progress": given.progress} if given.progress else {}
     changes |= {"bad_record": given.bad_record} if given.bad_record else {}
+    changes |= {"accept": given.accept} if given.accept else {}
     changes |= {"checkpoints": False} if given.no_checkpoints else {}
     merged = {**_entries(profile), **changes}
     merged["hyperparameters"] = {**profile.hyperparameters, **dict(given.hyperparameter)}
@@ -110,30 +131,37 @@ def _entries(profile: Profile) -> dict[str, Any]:
     return {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    command = argparse.ArgumentParser(
         prog="sagemaker_emulator",
         description="Emulate SageMaker for an image that has `train` and `serve`, and report what the image fails.",
-        epilog="Exit code: 0 nothing failed, 1 a check failed, 2 nothing could be rehearsed.",
+        epilog="Exit code: 1 SageMaker refuses something, 3 something will cost you, 0 neither (good practice may"
+        " be open), 2 nothing could be rehearsed, 4 with --strict where something was open or skipped.",
     )
-    parser.add_argument("image", help="name of a local image")
-    parser.add_argument(
+    command.add_argument("image", help="name of a local image")
+    command.add_argument(
         "--job", type=Path, metavar="FOLDER", help="laid out as /opt/ml; only its input/ is read"
     )
-    parser.add_argument(
+    command.add_argument(
         "--model", type=Path, metavar="FOLDER", help="what to serve, instead of training first"
     )
-    parser.add_argument("--only", type=_groups, default=frozenset(GROUPS), metavar="GROUP,…",
+    command.add_argument(
+        "--role", choices=tuple(_ROLES), default="both", help="what the image is for (default: both)"
+    )
+    command.add_argument("--hosts", type=int, choices=(1, 2), default=2,
+                        help="instances that a job may have; 1 leaves the group hosts out (default: 2)")  # fmt: skip
+    command.add_argument("--only", type=_groups, default=frozenset(GROUPS), metavar="GROUP,…",
                         help=f"of {', '.join(GROUPS)} (default: all)")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings there")
-    parser.add_argument("--strict", action="store_true", help="WARN and SKIP make the exit code 1 too")
-    _add_profile(parser)
-    _add_limits(parser)
-    return parser
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the findings there")
+    command.add_argument("--strict", action="store_true", help="WARN and SKIP make the exit code 4")
+    _add_profile(command)
+    _add_limits(command)
+    return command
 
 
-def _add_profile(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what to send to the image (flags may be repeated)")
+def _add_profile(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("what to send to the image (flags may be repeated)")
     group.add_argument(
         "--profile", type=Path, metavar="FILE", help="JSON with these entries (JOB/conformance.json)"
     )
@@ -150,14 +178,15 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
     }.items():
         group.add_argument(name, type=_pair, action="append", default=[], metavar="TYPE=FILE", help=text)
     group.add_argument("--bad-record", metavar="TEXT", help="an invalid line")
+    group.add_argument("--accept", metavar="TYPE", help="what batch transform asks for (default: nothing)")
     group.add_argument("--channel", metavar="NAME", help="channel that a job requires (default: train)")
     group.add_argument("--progress", metavar="REGEX", help="its group is a number that grows in the log")
     group.add_argument("--no-checkpoints", action="store_true", help="the image saves none")
 
 
-def _add_limits(parser: argparse.ArgumentParser) -> None:
+def _add_limits(command: argparse.ArgumentParser) -> None:
     limits = Limits()
-    group = parser.add_argument_group("how it is rehearsed")
+    group = command.add_argument_group("how it is rehearsed")
     for name, default, text in (
         ("--train-seconds", limits.training, "for a training"),
         ("--refusal-seconds", limits.refusal, "for a job or server that cannot run to end"),

@@ -4,17 +4,16 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.client import PING_TIMEOUT, Answer, Server
 from sagemaker_emulator.engine import KILLED, Stop
-from sagemaker_emulator.hosting import MODEL_CHECKS, VARIANT_CHECKS, serving
+from sagemaker_emulator.hosting import MODEL_CHECKS, START_CHECKS, VARIANT_CHECKS, serving
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import strays
 
-ENDPOINT_CHECKS = names_of("serve", without=(*VARIANT_CHECKS, *MODEL_CHECKS))
+ENDPOINT_CHECKS = names_of("serve", without=(*START_CHECKS, *VARIANT_CHECKS, *MODEL_CHECKS))
 _NO_REQUEST = "no request is known: name one with --payload TYPE=FILE"
 _LOAD_SECONDS = 3.0
 _LOAD_THREADS = 8
@@ -30,25 +29,22 @@ _HEADERS = {
 
 def check_endpoint(rehearsal: Rehearsal) -> None:
     """Serve the model and judge everything that one server can show."""
-    report, model = rehearsal.report, rehearsal.model_dir()
-    if model is None:
-        report.judge("serve.starts", False, "there is no model: the training failed")
-        report.skip_rest(ENDPOINT_CHECKS, "there is no model")
+    report, model, start = rehearsal.report, rehearsal.model_dir(), rehearsal.start.result()
+    if model is None or not start.is_ready:
+        report.skip_rest(ENDPOINT_CHECKS, "the server does not start")
         return
     with serving(rehearsal, model) as server:
-        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
-        report.judge("serve.starts", is_ready, seen)
-        if is_ready:
+        if server.wait_until_ready(rehearsal.limits.start)[0]:
             has_answered = _check_requests(rehearsal, server)
             report.judge("serve.read-only-model", *if_answered(has_answered, "served from it"))
-            _judge_network(rehearsal, has_answered=has_answered)
+            if not start.is_network_open:
+                _judge_network(rehearsal, has_answered=has_answered)
             stray = strays(server.container.written(), ("/opt/ml/model",))
             nothing = if_answered(has_answered, "nothing elsewhere")
             report.judge("serve.writes", *((False, ", ".join(stray[:4])) if stray else nothing))
             _check_stop(rehearsal, server)
             return
-    _find_help(rehearsal, model)
-    report.skip_rest(ENDPOINT_CHECKS, "the server did not start")
+    report.skip_rest(ENDPOINT_CHECKS, "the server did not start a second time")
 
 
 def if_answered(has_answered: bool, seen: str) -> tuple[bool | None, str]:
@@ -63,23 +59,6 @@ def _judge_network(rehearsal: Rehearsal, *, has_answered: bool) -> None:
         rehearsal.report.skip(
             "serve.no-network", "this engine cannot be reached without a network that leads out"
         )
-
-
-def _find_help(rehearsal: Rehearsal, model: Path) -> None:
-    """Lift the restrictions one by one, to find the one that the server fails under."""
-    for name, help_ in {
-        "serve.read-only-model": "a writable model folder",
-        "serve.no-network": "a network",
-    }.items():
-        with serving(
-            rehearsal,
-            model,
-            is_model_writable=name == "serve.read-only-model",
-            is_network_open=name == "serve.no-network",
-        ) as server:
-            if server.wait_until_ready(rehearsal.limits.start)[0]:
-                rehearsal.report.judge(name, False, f"it starts only with {help_}")
-                return
 
 
 def _check_requests(rehearsal: Rehearsal, server: Server) -> bool:
@@ -112,12 +91,17 @@ def _check_payloads(rehearsal: Rehearsal, server: Server) -> bool:
     report.judge("serve.garbage", *judge_wrong(garbage, range(200, 500), has_answered=has_answered))
     for name, size in _LARGE_BODIES.items():
         large = server.invoke(grown(rehearsal, size))
-        report.judge(name, large.status in {200, 413}, f"{large.summary()[:60]} after {large.seconds:.1f} s")
+        report.judge(name, is_answer(large.status), f"{large.summary()[:60]} after {large.seconds:.1f} s")
     known = server.invoke(payloads[0], _HEADERS)
     back = known.headers.get("x-amzn-sagemaker-custom-attributes")
     seen = f"{known.status}, {'given back' if back else 'not given back'}"
     report.judge("serve.custom-attributes", known.status == 200, seen)
     return has_answered
+
+
+def is_answer(status: int) -> bool:
+    """Return whether a status says that a request was answered or refused, and the server not at fault."""
+    return status == 200 or 400 <= status < 500
 
 
 Answers = Sequence[tuple[str, Answer]]  # content type and answer
@@ -235,7 +219,9 @@ def _check_stop(rehearsal: Rehearsal, server: Server) -> None:
 
 
 def judge_stop(stop: Stop, answers: Sequence[Answer], stopped_at: float) -> tuple[bool | None, str]:
-    """Judge a stop by its exit code and by the requests under way at SIGTERM; None when there were none to finish.
+    """Judge a stop by its end and by the requests under way at SIGTERM; None when there were none to finish.
+
+    The exit code does not count: nobody looks at it.
 
     Args:
         stopped_at: when SIGTERM was sent, by time.monotonic().
@@ -246,7 +232,7 @@ def judge_stop(stop: Stop, answers: Sequence[Answer], stopped_at: float) -> tupl
     if not stop.was_running:
         return False, f"it ended before SIGTERM: {ended}"
     seen = f"{ended} after {stop.seconds:.1f} s; {len(lost)} of {len(under_way)} requests under way were lost"
-    is_sound = stop.code == 0 and not lost
+    is_sound = stop.code != KILLED and not lost
     computed = any(answer.status == 200 for answer in under_way)
     if is_sound and not computed:
         return None, f"{seen}, and none of them was answered with 200, so that finishing them is not shown"

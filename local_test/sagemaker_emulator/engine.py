@@ -20,6 +20,7 @@ KILLED = 137  # exit code of a first process that SIGKILL has ended
 _WORDS = 160  # characters of a log line in a message
 _GONE = re.compile(r"(?i)no such (?:container|object): sagemaker-emulator-")
 _ABSENT = ("could not find the file", "no such file or directory", "not a directory")  # of docker cp
+_ENDED = "The rehearsal was ended."
 _CLOSING = 50  # attempts to remove everything
 _PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
 
@@ -230,6 +231,9 @@ class Engine:
         """Start a container in the background."""
         name = self._next_name()
         docker("run", "--detach", f"--name={name}", f"--label={self._label}", *options, image, *words)
+        if self._closed.is_set():  # since this began: close() may not have seen it
+            self.remove(Container(name))
+            raise EngineError(_ENDED)
         return Container(name)
 
     @contextlib.contextmanager
@@ -289,5 +293,5 @@ class Engine:
 
     def _next_name(self) -> str:
         if self._closed.is_set():
-            raise EngineError("The rehearsal was ended.")
+            raise EngineError(_ENDED)
         return f"sagemaker-emulator-{self.run_id}-{next(self._numbers)}"

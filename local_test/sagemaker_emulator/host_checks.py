@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from sagemaker_emulator.checks import names_of
+from sagemaker_emulator.engine import Container
 from sagemaker_emulator.instance import files_of
 from sagemaker_emulator.interruption_checks import wait_until_training
 from sagemaker_emulator.rehearsal import Rehearsal
@@ -20,7 +21,7 @@ def check_two_hosts(rehearsal: Rehearsal) -> None:
     instances = [rehearsal.new_instance(host, host=host, hosts=_HOSTS) for host in sorted(_HOSTS)]
     began = time.monotonic()
     with (
-        rehearsal.engine.network() as network,
+        rehearsal.shared_network() as network,
         rehearsal.training(instances[0], network=network) as first,
         rehearsal.training(instances[1], network=network) as second,
     ):
@@ -54,18 +55,41 @@ def _check_lost_peer(rehearsal: Rehearsal) -> None:
         for host in sorted(_HOSTS)
     )
     with (
-        rehearsal.engine.network() as network,
+        rehearsal.shared_network() as network,
         rehearsal.training(survivor, network=network) as remaining,
         rehearsal.training(lost, network=network) as killed,
     ):
         trains = wait_until_training(rehearsal, remaining, survivor)
-        if not trains or killed.wait(_SETTLING) is not None:
-            report.skip(
-                "hosts.lost-peer", "a host ended before the other was killed: --long makes a job longer"
-            )
+        ended = killed.wait(_SETTLING)
+        if not trains or ended is not None:
+            report.skip("hosts.lost-peer", _nobody_lost(remaining, ended))
             return
         killed.kill()
-        began = time.monotonic()
+        began, said = time.monotonic(), len(remaining.log())
         code = remaining.wait(limit)
         seen = describe_end(remaining, survivor, code, time.monotonic() - began)
-        report.judge("hosts.lost-peer", code not in {0, None}, seen)
+        goes_on = bool(rehearsal.job.progress_in(remaining.log()[said:]))
+        report.judge("hosts.lost-peer", *judge_survivor(code, seen, goes_on=goes_on))
+
+
+def _nobody_lost(remaining: Container, code: int | None) -> str:
+    """Return why no host could be lost, given the exit code of the one that was to be killed."""
+    if code == 0:
+        return "a host ended with 0 by itself, so that the others do not wait for it"
+    if code is None or not remaining.is_running():
+        return "a host ended before the other was killed: --long makes a job longer"
+    return f"a host ended with {code} before it was killed"
+
+
+def judge_survivor(code: int | None, seen: str, *, goes_on: bool) -> tuple[bool | None, str]:
+    """Judge what a host did after the loss of another; None where it does not wait for others.
+
+    Args:
+        code: exit code; None when it still ran at the end of its time.
+        goes_on: whether its log showed progress afterwards.
+    """
+    if code == 0:
+        return None, f"{seen}: it does not need the other host"
+    if code is None and goes_on:
+        return None, f"{seen}, and trains on: it does not need the other host"
+    return code is not None, seen

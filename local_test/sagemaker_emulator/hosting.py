@@ -9,8 +9,10 @@ from pathlib import Path
 
 from sagemaker_emulator.client import USUAL_PORT, Server
 from sagemaker_emulator.instance import files_of
-from sagemaker_emulator.rehearsal import Rehearsal
+from sagemaker_emulator.level import Level
+from sagemaker_emulator.rehearsal import Rehearsal, Start
 
+START_CHECKS = ("serve.starts",)
 MODEL_CHECKS = ("serve.empty-model", "serve.broken-model", "serve.multi-models")
 _OTHER_PORT = 9123
 _LABELS = "com.amazonaws.sagemaker.capabilities."
@@ -31,10 +33,16 @@ def serving(
     port: int = USUAL_PORT,
     variables: Mapping[str, str] | None = None,
     is_model_writable: bool = False,
-    is_network_open: bool = False,
+    is_network_open: bool | None = None,
 ) -> Iterator[Server]:
-    """Run `serve` on a model, which is read-only and on an internal network by default."""
+    """Run `serve` on a model.
+
+    Args:
+        is_network_open: whether there is a way out; by default where the first start needed one.
+    """
     engine = rehearsal.engine
+    if is_network_open is None:
+        is_network_open = rehearsal.start.result().is_network_open
     is_open = is_network_open or not engine.reaches_containers
     mode = "" if is_model_writable else ":ro"
     with engine.network(is_open=is_open) as network:
@@ -53,11 +61,51 @@ def _published(ports: Collection[int]) -> list[str]:
     return [f"--publish=127.0.0.1::{port}" for port in ports]
 
 
+def start_first(rehearsal: Rehearsal) -> None:
+    """Start a server, without what SageMaker withholds, and pass on how it starts to other parts."""
+    try:
+        start = _first_start(rehearsal)
+    except BaseException as error:
+        rehearsal.start.set_exception(error)
+        raise
+    rehearsal.start.set_result(start)
+
+
+def _first_start(rehearsal: Rehearsal) -> Start:
+    report, model = rehearsal.report, rehearsal.model_dir()
+    if model is None:
+        start = Start(False, "there is no model: the training failed")
+        report.judge("serve.starts", False, start.seen)
+        return start
+    start = _start(rehearsal, model)
+    if not start.is_ready:
+        helped = (
+            _start(rehearsal, model, is_network_open=True) if rehearsal.engine.reaches_containers else start
+        )
+        if helped.is_ready:
+            report.judge("serve.no-network", False, "it starts only with a network")
+            start = helped
+        elif _start(rehearsal, model, is_model_writable=True).is_ready:
+            report.judge("serve.read-only-model", False, "it starts only with a writable model folder")
+    report.judge("serve.starts", start.is_ready, start.seen)
+    return start
+
+
+def _start(
+    rehearsal: Rehearsal, model: Path, *, is_model_writable: bool = False, is_network_open: bool = False
+) -> Start:
+    with serving(
+        rehearsal, model, is_model_writable=is_model_writable, is_network_open=is_network_open
+    ) as server:
+        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
+        return Start(is_ready, f"{seen}, with a network" if is_network_open else seen, is_network_open)
+
+
 def check_variants(rehearsal: Rehearsal) -> None:
     """Start a server under all restrictions at once; if it fails, once under each."""
     report, model = rehearsal.report, rehearsal.model_dir()
-    if model is None:
-        report.skip_rest(VARIANT_CHECKS, "there is no model")
+    if model is None or not rehearsal.start.result().is_ready:
+        report.skip_rest(VARIANT_CHECKS, "the server does not start")
         return
     everything = [option for options in _VARIANTS.values() for option in options]
     together, seen = _answers(rehearsal, model, everything, _OTHER_PORT)
@@ -91,6 +139,7 @@ def _judge_port(rehearsal: Rehearsal, seen: str, *, is_honoured: bool) -> None:
             "serve.bind-port",
             is_honoured,
             seen if is_honoured else f"the image's label promises it, but: {seen}",
+            Level.COSTS,
         )
     elif is_honoured:
         rehearsal.report.judge(
@@ -109,17 +158,18 @@ def _has_label(rehearsal: Rehearsal, name: str) -> bool:
 
 def check_models(rehearsal: Rehearsal) -> None:
     """Serve an empty folder and one whose files are cut in half: both must end with a reason."""
-    report, model = rehearsal.report, rehearsal.model_dir()
+    report, model, start = rehearsal.report, rehearsal.model_dir(), rehearsal.start.result()
     empty = rehearsal.new_folder("empty-model")
     empty.mkdir()
-    refused = {"serve.empty-model": _refuses(rehearsal, empty)}
-    if model is None:
-        report.skip("serve.broken-model", "there is no model")
+    if model is None or not start.is_ready:
+        for name in ("serve.empty-model", "serve.broken-model"):
+            report.skip(name, "the server does not start with a whole model either")
+    elif not files_of(model):
+        for name in ("serve.empty-model", "serve.broken-model"):
+            report.skip(name, "the image brings its own model")
     else:
-        refused["serve.broken-model"] = _refuses(rehearsal, _broken_copy(rehearsal, model))
-    starts = model is not None and any(holds for holds, _ in refused.values()) and _starts(rehearsal, model)
-    for name, (holds, seen) in refused.items():
-        report.judge(name, *judge_refusal(holds, seen, starts=starts))
+        report.judge("serve.empty-model", *_judge_refusal(rehearsal, empty))
+        report.judge("serve.broken-model", *_judge_refusal(rehearsal, _broken_copy(rehearsal, model)))
     if not _has_label(rehearsal, "multi-models"):
         report.judge("serve.multi-models", True, "the image has no such label")
         return
@@ -128,22 +178,6 @@ def check_models(rehearsal: Rehearsal) -> None:
         answer = server.ask("GET", "/models")
         fault = models_fault(answer.status, answer.body)
         report.judge("serve.multi-models", not fault, f"GET /models: {fault or answer.summary()}")
-
-
-def _starts(rehearsal: Rehearsal, model: Path) -> bool:
-    with serving(rehearsal, model) as server:
-        return server.wait_until_ready(rehearsal.limits.start)[0]
-
-
-def judge_refusal(refuses: bool, seen: str, *, starts: bool) -> tuple[bool | None, str]:
-    """Judge whether a server refuses a model.
-
-    Args:
-        starts: whether it starts with the whole model; one that never starts has refused nothing.
-    """
-    if refuses and not starts:
-        return None, f"{seen}; but it was not seen to start with a whole model either"
-    return refuses, seen
 
 
 def models_fault(status: int, body: bytes) -> str:
@@ -169,16 +203,30 @@ def _broken_copy(rehearsal: Rehearsal, model: Path) -> Path:
     return broken
 
 
-def _refuses(rehearsal: Rehearsal, model: Path) -> tuple[bool, str]:
-    """Return whether a server ends by itself, with a code other than 0 and a reason in the log."""
+def _judge_refusal(rehearsal: Rehearsal, model: Path) -> tuple[bool | None, str, Level]:
+    """Judge whether a server refuses a model: it ends by itself, or is at least never healthy."""
     began = time.monotonic()
     with serving(rehearsal, model) as server:
         while server.container.is_running():
             if server.ping().status == 200:
-                return False, "it answers /ping with 200 all the same"
+                return _judge_healthy(rehearsal, server)
             if time.monotonic() - began > rehearsal.limits.refusal:
-                return False, f"it still runs after {rehearsal.limits.refusal} s, and is not healthy"
+                return True, f"not healthy within {rehearsal.limits.refusal} s", Level.PRACTICE
             time.sleep(0.2)
         code = server.container.wait(rehearsal.limits.refusal)
         has_reason = bool(server.container.log().strip())
-        return code != 0 and has_reason, f"exit code {code}: {server.container.last_words()}"
+        seen = f"exit code {code}: {server.container.last_words()}"
+        return code != 0 and has_reason, seen, Level.PRACTICE
+
+
+def _judge_healthy(rehearsal: Rehearsal, server: Server) -> tuple[bool | None, str, Level]:
+    """Judge a server that is healthy without a whole model by its answer to a request."""
+    seen = "it answers /ping with 200 all the same"
+    payloads = rehearsal.job.payloads
+    if not payloads:
+        return False, seen, Level.PRACTICE
+    server.invoke(payloads[0])
+    answer = server.invoke(payloads[0])
+    if answer.status == 200:
+        return None, f"{seen}, and a request: its model may lie elsewhere", Level.PRACTICE
+    return False, f"{seen}, and requests with {answer.summary()[:60]}", Level.COSTS

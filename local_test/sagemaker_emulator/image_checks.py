@@ -6,11 +6,13 @@ from typing import Any
 
 from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.engine import Container
+from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Rehearsal
 
-_PROGRAMS = ("train", "serve")
 _SHELLS = {"sh", "bash", "dash", "ash"}
 _INIT_PROGRAMS = {"tini", "dumb-init", "docker-init", "catatonit"}
+_MOUNTED = ("input", "model", "output", "checkpoints")
+_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _LARGEST = 10e9  # bytes of a serverless endpoint's image
 IMAGE_CHECKS = names_of("image")
 
@@ -22,19 +24,37 @@ def check_image(rehearsal: Rehearsal) -> None:
     _check_configuration(rehearsal, image, config)
     with rehearsal.engine.made(rehearsal.image) as container:
         _check_programs(rehearsal, container, config)
-        members = [info for info, _ in container.read("/opt/ml") if not info.isdir()]
-        seen = f"{members[0].name} and {len(members) - 1} more" if members else "no file below /opt/ml"
-        rehearsal.report.judge("image.reserved-tree", not members, seen)
+        members = [info.name for info, _ in container.read("/opt/ml") if not info.isdir()]
+        rehearsal.report.judge("image.reserved-tree", *judge_reserved(members))
+
+
+def judge_reserved(members: Sequence[str]) -> tuple[bool, str, Level]:
+    """Judge the files that an image has below /opt/ml, by their paths from `ml` on: which of them disappear."""
+    hidden = [name for name in members if name.split("/")[1] in _MOUNTED]
+    others = [name for name in members if name.split("/")[1] not in (*_MOUNTED, "code")]
+    if found := hidden or others:
+        seen = f"/opt/{found[0]} and {len(found) - 1} more"
+        return (
+            False,
+            f"{seen}, hidden by a mount" if hidden else seen,
+            Level.COSTS if hidden else Level.PRACTICE,
+        )
+    seen = f"{len(members)} files in /opt/ml/code, where the toolkit reads them" if members else "no file"
+    return True, seen, Level.PRACTICE
 
 
 def _check_configuration(rehearsal: Rehearsal, image: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     report = rehearsal.report
     platform = f"{image.get('Os')}/{image.get('Architecture')}"
-    report.judge("image.platform", platform == "linux/amd64", platform)
+    only_serves = "train" not in rehearsal.programs
+    fits = platform == "linux/amd64" or (platform == "linux/arm64" and only_serves)
+    report.judge(
+        "image.platform", fits, platform if platform == "linux/amd64" else f"{platform}: Graviton only"
+    )
     fault = entrypoint_fault(config.get("Entrypoint") or [])
     report.judge("image.entrypoint", not fault, fault or f"ENTRYPOINT {config.get('Entrypoint') or 'absent'}")
     report.judge(
-        "image.manifest", *_manifest(image, has_containerd_store=rehearsal.engine.has_containerd_store)
+        "image.manifest", *judge_manifest(image, has_containerd_store=rehearsal.engine.has_containerd_store)
     )
     report.judge("image.size", image["Size"] <= _LARGEST, f"{image['Size'] / 1e9:.2f} GB unpacked")
     traps = trap_instructions(config)
@@ -43,11 +63,11 @@ def _check_configuration(rehearsal: Rehearsal, image: Mapping[str, Any], config:
     report.judge("image.user", user.partition(":")[0] in {"root", "0"}, f"USER {user}")
 
 
-def _manifest(image: Mapping[str, Any], *, has_containerd_store: bool) -> tuple[bool, str]:
+def judge_manifest(image: Mapping[str, Any], *, has_containerd_store: bool) -> tuple[bool, str]:
     """Judge what a push of the image would send, as far as the engine knows before it."""
     media_type = str((image.get("Descriptor") or {}).get("mediaType", ""))
     if media_type:
-        return "oci.image.index" not in media_type and "manifest.list" not in media_type, media_type
+        return media_type == _DOCKER_MANIFEST, media_type
     if has_containerd_store:
         return False, "the engine's containerd store does not say, and pushes OCI manifests by default"
     return True, "the engine's own store, which pushes Docker's schema 2"
@@ -78,10 +98,14 @@ def _check_programs(rehearsal: Rehearsal, container: Container, config: Mapping[
         report.judge("image.programs", bool(_find(container, config, config["Entrypoint"][0])), seen)
         report.skip("image.shebang", seen)
         return
-    found = {program: _find(container, config, program) for program in _PROGRAMS}
+    found = {program: _find(container, config, program) for program in rehearsal.programs}
     missing = [f"no program {program} on PATH" for program, file in found.items() if file is None]
     files = {program: file for program, file in found.items() if file}
-    seen = ", ".join(missing) or ", ".join(file[0] for file in files.values())
+    if len(missing) == 1 and len(found) > 1:
+        missing.append(
+            f"--role {'train' if found['train'] else 'serve'} for an image that does one of the two"
+        )
+    seen = "; ".join(missing) or ", ".join(file[0] for file in files.values())
     report.judge("image.programs", not missing, seen)
     faults = [
         f"{name}: {fault}" for name, file in files.items() if (fault := _shebang(container, config, file[1]))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,29 +104,35 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
 
 
-def artifact_faults(folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class ArtifactFault:
+    """What is wrong with an artifact, and whether serving it may fail for that."""
+
+    text: str
+    is_grave: bool = True
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def artifact_faults(folder: Path) -> list[ArtifactFault]:
     """Return what is wrong with an artifact's files: each fault with the file's name."""
     found = ((path.relative_to(folder), _fault_of(path)) for path in sorted(folder.rglob("*")))
-    faults = [f"{name} {fault}" for name, fault in found if fault]
-    tops = {path.parts[0] for path in files_of(folder)}
-    if not tops:
-        return ["the folder is empty", *faults]
-    if len(tops) == 1 and (folder / tops.pop()).is_dir():
-        faults.append("everything lies in one folder more")
-    return faults
+    faults = [ArtifactFault(f"{name} {fault.text}", fault.is_grave) for name, fault in found if fault]
+    return faults if files_of(folder) else [ArtifactFault("the folder is empty"), *faults]
 
 
-def _fault_of(path: Path) -> str:
-    """Return why an entry of an artifact cannot be packed, unpacked and read by anybody; empty when it can."""
+def _fault_of(path: Path) -> ArtifactFault | None:
+    """Return why an entry of an artifact cannot be packed, unpacked and read by anybody; None when it can."""
     mode = path.lstat().st_mode
     wanted = 0o005 if stat.S_ISDIR(mode) else 0o004
     if stat.S_ISLNK(mode):
-        return "is a link"
+        return ArtifactFault("is a link")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        return "is not a regular file"
+        return ArtifactFault("is not a regular file")
     if mode & wanted != wanted:
-        return f"has mode {stat.S_IMODE(mode):o}"
-    return "belongs to a file manager" if path.name.startswith("._") else ""
+        return ArtifactFault(f"has mode {stat.S_IMODE(mode):o}", is_grave=False)
+    return ArtifactFault("belongs to a file manager", is_grave=False) if path.name.startswith("._") else None
 
 
 def largest_digest(folder: Path) -> tuple[str, str]:

@@ -134,7 +134,7 @@ def check_spot(rehearsal: Rehearsal) -> None:
     last = _run_attempt(rehearsal, bucket)
     hits = sum(attempt.was_interrupted for attempt in (first, second))
     report.judge("spot.resumes", *judge_resumption(rehearsal.job, first, [second, last]))
-    is_done = last.code == 0 and bool(files_of(last.instance.model_dir))
+    is_done = last.code == 0 and _has_model(rehearsal, last.instance)
     report.judge("spot.completes", *judge_completion(hits, last.end, is_done=is_done))
     if not is_done:
         report.skip_rest(SPOT_CHECKS, "the interrupted job did not complete")
@@ -144,8 +144,13 @@ def check_spot(rehearsal: Rehearsal) -> None:
     else:
         report.skip("spot.same-model", _NO_HIT)
     again = _run_attempt(rehearsal, bucket)
-    has_model = again.code == 0 and bool(files_of(again.instance.model_dir))
+    has_model = again.code == 0 and _has_model(rehearsal, again.instance)
     report.judge("spot.restart-completed", has_model, again.end if has_model else f"{again.end}, no model")
+
+
+def _has_model(rehearsal: Rehearsal, instance: Instance) -> bool:
+    """Return whether an instance has a model, or whether the undisturbed training left none either."""
+    return bool(files_of(instance.model_dir)) or not rehearsal.base.result().has_model
 
 
 def _run_attempt(
@@ -224,7 +229,7 @@ def _sayings(log: bytes) -> set[bytes]:
 
 def _judge_model(rehearsal: Rehearsal, instance: Instance) -> None:
     undisturbed = rehearsal.base.result().instance
-    if undisturbed is None:
+    if undisturbed is None or not files_of(undisturbed.model_dir):
         rehearsal.report.skip("spot.same-model", "there is no undisturbed training to compare with")
         return
     (name, digest), expected = largest_digest(instance.model_dir), largest_digest(undisturbed.model_dir)

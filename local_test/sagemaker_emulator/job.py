@@ -45,6 +45,7 @@ class Profile:
         payloads: file → content type; paths are relative to the profile's folder.
         records: file → content type of a file for batch transform, one record per line.
         bad_record: a line that the image cannot answer.
+        accept: what batch transform asks for, as a job's Accept; "" = nothing.
     """
 
     hyperparameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -57,6 +58,7 @@ class Profile:
     payloads: Mapping[str, str] = dataclasses.field(default_factory=dict)
     records: Mapping[str, str] = dataclasses.field(default_factory=dict)
     bad_record: str = ""
+    accept: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -11,11 +11,13 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sagemaker_emulator.engine import Container, Engine
-from sagemaker_emulator.instance import Instance
+from sagemaker_emulator.instance import Instance, files_of
 from sagemaker_emulator.job import Job
 from sagemaker_emulator.report import Report
 
 _ACCOUNT = "arn:aws:sagemaker:us-east-1:111122223333"
+# What is withheld from containers at first, since SageMaker does not grant it always, by the check that judges it.
+READ_ONLY_CHANNELS, NO_NETWORK, SMALL_SHM = "train.read-only-channels", "train.no-network", "train.small-shm"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +49,32 @@ class BaseRun:
         instance: with its outputs; None when the training did not succeed.
         seconds: it took.
         log: what it wrote.
+        granted: checks whose restriction had to be lifted for it; it is then lifted for all trainings.
     """
 
     instance: Instance | None
     seconds: float
     log: bytes
+    granted: tuple[str, ...] = ()
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it has left something in /opt/ml/model."""
+        return bool(self.instance and files_of(self.instance.model_dir))
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """The first start of `serve` with the whole model.
+
+    Attributes:
+        seen: how it went.
+        is_network_open: whether it had a way out, since it does not start without.
+    """
+
+    is_ready: bool
+    seen: str
+    is_network_open: bool = False
 
 
 @dataclasses.dataclass
@@ -66,7 +89,9 @@ class Rehearsal:
     work_dir: Path
     rng: random.Random
     given_model: Path | None = None
+    programs: Sequence[str] = ("train", "serve")
     base: "Future[BaseRun]" = dataclasses.field(default_factory=Future)
+    start: "Future[Start]" = dataclasses.field(default_factory=Future)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -105,24 +130,37 @@ class Rehearsal:
 
     @contextlib.contextmanager
     def training(
-        self, instance: Instance, *options: str, network: str = "", are_channels_writable: bool = False
+        self, instance: Instance, *options: str, network: str = "", granted: Sequence[str] | None = None
     ) -> Iterator[Container]:
-        """Run `train` on an instance, on an internal network unless one is named."""
+        """Run `train` on an instance.
+
+        Args:
+            network: to run on, instead of one of its own.
+            granted: checks whose restriction is lifted; by default those of the undisturbed training.
+        """
+        granted = self.base.result().granted if granted is None else granted
         variables = {
             "TRAINING_JOB_NAME": "rehearsal",
             "TRAINING_JOB_ARN": f"{_ACCOUNT}:training-job/rehearsal",
             "AWS_REGION": "us-east-1",
         }
         with contextlib.ExitStack() as stack:
-            network = network or stack.enter_context(self.engine.network())
+            network = network or stack.enter_context(self.engine.network(is_open=NO_NETWORK in granted))
             own = [
                 f"--network={network}",
                 f"--network-alias={instance.host}",
-                *instance.volumes(are_channels_writable=are_channels_writable),
+                f"--shm-size={'1g' if SMALL_SHM in granted else '64m'}",
+                *instance.volumes(are_channels_writable=READ_ONLY_CHANNELS in granted),
                 *self.environment(variables),
                 *options,
             ]
             yield stack.enter_context(self.engine.running(self.image, ["train"], own))
+
+    @contextlib.contextmanager
+    def shared_network(self) -> Iterator[str]:
+        """Make the network of a job on several hosts, with a way out where the image needs one."""
+        with self.engine.network(is_open=NO_NETWORK in self.base.result().granted) as network:
+            yield network
 
     def environment(self, variables: Mapping[str, str]) -> list[str]:
         """Return the options that set variables, those of the profile included."""

@@ -14,7 +14,7 @@ from sagemaker_emulator import (
     interruption_checks,
     training_checks,
 )
-from sagemaker_emulator.checks import CHECKS
+from sagemaker_emulator.checks import CHECKS, TRAINING_GROUPS
 from sagemaker_emulator.engine import GoneError
 from sagemaker_emulator.rehearsal import Rehearsal
 
@@ -26,12 +26,14 @@ class Part:
     Attributes:
         run: the function that rehearses it.
         checks: names of the checks it decides.
-        uses_training: whether it needs the undisturbed training.
+        uses_training: whether it needs the undisturbed training, or at least a model.
+        uses_start: whether it needs to know how a server starts.
     """
 
     run: Callable[[Rehearsal], None]
     checks: tuple[str, ...]
-    uses_training: bool = False
+    uses_training: bool = True
+    uses_start: bool = False
 
     def is_wanted(self, groups: Collection[str]) -> bool:
         """Return whether any of its checks is in the groups."""
@@ -39,19 +41,20 @@ class Part:
 
 
 BASE = Part(training_checks.run_base, training_checks.BASE_CHECKS)
+START = Part(hosting.start_first, hosting.START_CHECKS)
 # The longest first, so that none runs alone at the end; those that need the training last.
 PARTS = (
-    Part(image_checks.check_image, image_checks.IMAGE_CHECKS),
+    Part(image_checks.check_image, image_checks.IMAGE_CHECKS, uses_training=False),
     Part(training_checks.check_refusals, training_checks.REFUSAL_CHECKS),
     Part(host_checks.check_two_hosts, host_checks.HOST_CHECKS),
     Part(training_checks.check_encodings, training_checks.ENCODING_CHECKS),
     Part(interruption_checks.check_stop, interruption_checks.STOP_CHECKS),
-    Part(interruption_checks.check_spot, interruption_checks.SPOT_CHECKS, uses_training=True),
-    Part(endpoint_checks.check_endpoint, endpoint_checks.ENDPOINT_CHECKS, uses_training=True),
-    Part(client_checks.check_clients, client_checks.CLIENT_CHECKS, uses_training=True),
-    Part(hosting.check_variants, hosting.VARIANT_CHECKS, uses_training=True),
-    Part(batch_checks.check_batch, batch_checks.BATCH_CHECKS, uses_training=True),
-    Part(hosting.check_models, hosting.MODEL_CHECKS, uses_training=True),
+    Part(interruption_checks.check_spot, interruption_checks.SPOT_CHECKS),
+    Part(endpoint_checks.check_endpoint, endpoint_checks.ENDPOINT_CHECKS, uses_start=True),
+    Part(client_checks.check_clients, client_checks.CLIENT_CHECKS, uses_start=True),
+    Part(hosting.check_variants, hosting.VARIANT_CHECKS, uses_start=True),
+    Part(batch_checks.check_batch, batch_checks.BATCH_CHECKS, uses_start=True),
+    Part(hosting.check_models, hosting.MODEL_CHECKS, uses_start=True),
 )
 
 
@@ -62,11 +65,13 @@ def run_parts(rehearsal: Rehearsal, groups: Collection[str], workers: int) -> No
         GoneError: when somebody else has removed a container, so that no finding can be relied on.
     """
     wanted = [part for part in PARTS if part.is_wanted(groups)]
-    needs_training = any(part.uses_training for part in wanted) and not (
-        rehearsal.given_model and not {"train", "spot"} & set(groups)
-    )
-    if BASE.is_wanted(groups) or needs_training:
-        wanted.insert(0, BASE)  # first, since parts that wait for it would occupy all workers
+    # First what others wait for, since they would occupy all workers.
+    if any(part.uses_start for part in wanted):
+        wanted.insert(0, START)
+    if any(part.uses_training for part in wanted) and not (
+        rehearsal.given_model and not TRAINING_GROUPS & set(groups)
+    ):
+        wanted.insert(0, BASE)
     with ThreadPoolExecutor(workers, thread_name_prefix="part") as pool:
         running: dict[Part, Future[None]] = {part: pool.submit(part.run, rehearsal) for part in wanted}
         try:

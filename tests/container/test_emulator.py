@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from support.containers import REPOSITORY, docker, engine_problem
+from support.rehearsals import EMULATOR, LONGEST, passed, rehearsal, with_outcome
 
-_EMULATOR = REPOSITORY / "local_test" / "sagemaker_emulator"
-_LONGEST = 900  # seconds of a rehearsal on a machine that others use too; alone it takes two minutes
-pytestmark = pytest.mark.timeout(_LONGEST + 60)
+pytestmark = pytest.mark.timeout(LONGEST + 60)
 _BASE = os.environ.get("BASE", "python:3.11-slim-bookworm")
 _GOOD = f"""FROM {_BASE}
 COPY good.py /usr/local/bin/train
@@ -26,7 +25,7 @@ _IDLE = _GOOD.replace("good.py", "idle.py")
 # The shell is the first process: it keeps SIGTERM to itself, and its exit code is 0 whatever its child's was.
 _BAD = f"""FROM {_BASE}
 COPY bad.py /opt/program.py
-COPY bad.py /opt/ml/code/program.py
+COPY bad.py /opt/ml/model/program.py
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 LABEL com.amazonaws.sagemaker.capabilities.multi-models=true
 HEALTHCHECK CMD true
@@ -35,15 +34,21 @@ USER 0
 ENTRYPOINT python /opt/program.py $0; true
 """
 _BAD_FAULTS = {
-    "image.entrypoint", "image.reserved-tree", "image.instructions",
-    "train.artifact", "train.ballast", "train.writes", "train.log", "train.encodings", "train.missing-channel",
-    "train.empty-channel", "train.bad-hyperparameter", "train.failure-file",
+    "image.reserved-tree", "train.artifact", "train.ballast", "train.missing-channel",
+    "train.empty-channel", "train.bad-hyperparameter",
     "stop.ends", "stop.saves", "spot.resumes", "hosts.one-artifact", "hosts.lost-peer",
-    "serve.ping-truth", "serve.ping-load", "serve.wrong-type", "serve.garbage", "serve.25mb", "serve.stop",
-    "serve.bind-port", "serve.multi-models", "serve.empty-model", "serve.broken-model",
+    "serve.ping-truth", "serve.ping-load", "serve.25mb", "serve.stop",
+    "serve.bind-port", "serve.multi-models",
     "batch.execution-parameters", "batch.multi-record", "batch.last-line", "batch.bad-record",
 }  # fmt: skip
 _BAD_WARNINGS = {
+    "image.entrypoint",
+    "image.instructions",
+    "train.writes",
+    "train.log",
+    "train.encodings",
+    "serve.wrong-type",
+    "serve.garbage",
     "train.unknown-user",
     "serve.ping-methods",
     "batch.line-ends",
@@ -103,22 +108,8 @@ def line_job(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rehearse(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Return a function that runs the command and returns what it wrote with --json, and its exit code."""
-
-    def run(image: str, *options: object) -> dict[str, Any]:
-        file = tmp_path / "findings.json"
-        command = [sys.executable, str(_EMULATOR), image, "--json", str(file), *map(str, options)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-            try:
-                table, log = running.communicate(timeout=_LONGEST)
-            except subprocess.TimeoutExpired:
-                running.terminate()  # unlike SIGKILL, that leaves nothing behind
-                pytest.fail(f"no end within {_LONGEST} s: {''.join(running.communicate())}")
-        assert file.exists(), table + log
-        result = json.loads(file.read_text(encoding="utf-8"))
-        return {**result, "exit code": running.returncode, "table": table}
-
-    return run
+    """Return a function that rehearses an image, and returns the findings and the exit code."""
+    return rehearsal(tmp_path / "findings.json")
 
 
 @pytest.fixture(autouse=True)
@@ -130,11 +121,6 @@ def _nothing_left(tmp_path: Path) -> Iterator[None]:
     of_runs = ("--quiet", "--filter", "label=sagemaker-emulator")
     assert docker("ps", "--all", *of_runs).stdout == ""
     assert docker("network", "ls", *of_runs).stdout == ""
-
-
-def with_outcome(result: dict[str, Any], outcome: str) -> dict[str, str]:
-    """Return what was seen by the checks of an outcome."""
-    return {row["check"]: row["seen"] for row in result["checks"] if row["outcome"] == outcome}
 
 
 def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
@@ -189,11 +175,6 @@ _QUICK = (
 )
 
 
-def passed(result: dict[str, Any]) -> set[str]:
-    """Return the checks that passed, those apart that look at the image alone."""
-    return {name for name in with_outcome(result, "PASS") if not name.startswith("image.")}
-
-
 def test_nothing_is_proved_by_an_image_that_does_nothing(idle, line_job, rehearse):
     """No refusal, no resumption, no drained request, no restriction that was borne counts where none was met."""
     result = rehearse(idle, "--job", line_job, *_QUICK)
@@ -240,7 +221,7 @@ def test_a_server_that_nobody_reaches_is_distinguished(bad, tmp_path, rehearse, 
 
 def test_ended_by_a_signal_it_leaves_nothing(good, line_job, tmp_path):
     """Ctrl-C and SIGTERM in the middle: exit code 130, one sentence, no container, network or folder."""
-    command = [sys.executable, str(_EMULATOR), good, "--job", str(line_job), "--work-dir", str(tmp_path)]
+    command = [sys.executable, str(EMULATOR), good, "--job", str(line_job), "--work-dir", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:
@@ -259,7 +240,7 @@ def test_what_cannot_be_rehearsed_is_reported(line_job):
     problem = engine_problem()
     if problem:
         pytest.skip(problem)
-    command = [sys.executable, str(_EMULATOR), "no-such-image:0", "--job", str(line_job)]
+    command = [sys.executable, str(EMULATOR), "no-such-image:0", "--job", str(line_job)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert "This machine has no image no-such-image:0" in ended.stderr

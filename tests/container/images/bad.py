@@ -3,22 +3,26 @@
 import http.server
 import json
 import os
+import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ML = Path("/opt/ml")
 
 
 def train() -> None:
-    """Fail without a reason; write everywhere; begin anew after an interruption; know no other host."""
+    """Fail without a reason; write everywhere; begin anew after an interruption; wait for another host for ever."""
     settings = json.loads((ML / "input/config/hyperparameters.json").read_text())
     epochs = int(settings["epochs"])  # a JSON-quoted number breaks this
     rows = [line for path in sorted((ML / "input/data/train").glob("*.csv")) for line in path.open()]
     print(f"mean {sum(float(row.split(',')[1]) for row in rows) / len(rows)}")
     Path("/opt/scratch").mkdir()
     Path("/opt/scratch/cache").write_text("cached")
+    await_peer = peer()
     for epoch in range(1, epochs + 1):
+        await_peer()
         print(f"epoch {epoch} |", end="\r", flush=True)
         print(f"epoch {epoch}", flush=True)
         (ML / "checkpoints/state.json").write_text(json.dumps({"epoch": epoch}))
@@ -26,6 +30,36 @@ def train() -> None:
     (ML / "model/weights.json").write_text("{}")
     (ML / "model/optimizer.json").write_text("{}")
     (ML / "model/latest").symlink_to("weights.json")
+
+
+def peer() -> Callable[[], None]:
+    """Return what the first of two hosts calls to wait for the other's next epoch, and the other to tell of it."""
+    resources = json.loads((ML / "input/config/resourceconfig.json").read_text())
+    first, *others = sorted(resources["hosts"])
+    if not others:
+        return lambda: None
+    if resources["current_host"] == first:
+        connection, _ = socket.create_server(("", 7777)).accept()
+
+        def wait() -> None:
+            while not received(connection):
+                time.sleep(0.1)
+
+        return wait
+    while True:
+        try:
+            sender = socket.create_connection((first, 7777))
+            return lambda: sender.sendall(b"1")
+        except OSError:
+            time.sleep(0.1)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return what came, nothing when the other host is gone."""
+    try:
+        return connection.recv(1)
+    except OSError:
+        return b""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

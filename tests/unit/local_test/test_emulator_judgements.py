@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,17 @@ from sagemaker_emulator.checks import CHECKS, GROUPS
 from sagemaker_emulator.command import main
 from sagemaker_emulator.host_checks import judge_merge
 from sagemaker_emulator.hosting import models_fault
-from sagemaker_emulator.image_checks import entrypoint_fault, trap_instructions
+from sagemaker_emulator.image_checks import (
+    entrypoint_fault,
+    judge_manifest,
+    judge_reserved,
+    trap_instructions,
+)
 from sagemaker_emulator.instance import Instance, artifact_faults, largest_digest
 from sagemaker_emulator.job import Job, JobError, Profile
-from sagemaker_emulator.report import Outcome, Report, as_json, as_table
-from sagemaker_emulator.schedule import BASE, PARTS
-from sagemaker_emulator.training_checks import strays
+from sagemaker_emulator.level import Level
+from sagemaker_emulator.schedule import BASE, PARTS, START
+from sagemaker_emulator.training_checks import ballast_of, strays
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def job_dir(tmp_path):
 
 def test_every_check_is_decided_by_one_part():
     """No check of the catalogue is forgotten, none is decided twice, each belongs to a group and has a remedy."""
-    decided = [name for part in (BASE, *PARTS) for name in part.checks]
+    decided = [name for part in (BASE, START, *PARTS) for name in part.checks]
     assert sorted(decided) == sorted(CHECKS)
     assert {check.group for check in CHECKS.values()} == set(GROUPS)
     assert all(check.remedy.endswith(".") and check.platform for check in CHECKS.values())
@@ -42,8 +48,8 @@ def test_a_sound_artifact_has_no_faults(tmp_path):
 
 
 def test_each_fault_of_an_artifact_is_named(tmp_path):
-    """Links, pipes, private files, files of a file manager, a folder more, nothing at all."""
-    assert artifact_faults(tmp_path) == ["the folder is empty"]
+    """Links, pipes, private files, files of a file manager, nothing at all; only what packs badly is grave."""
+    assert list(map(str, artifact_faults(tmp_path))) == ["the folder is empty"]
     inner = tmp_path / "export"
     inner.mkdir()
     (inner / "a").symlink_to("b")
@@ -51,13 +57,52 @@ def test_each_fault_of_an_artifact_is_named(tmp_path):
     (inner / "secret").write_bytes(b"1")
     (inner / "secret").chmod(0o600)
     (inner / "._b").write_bytes(b"1")
-    assert artifact_faults(tmp_path) == [
-        "export/._b belongs to a file manager",
-        "export/a is a link",
-        "export/pipe is not a regular file",
-        "export/secret has mode 600",
-        "everything lies in one folder more",
+    assert [(str(fault), fault.is_grave) for fault in artifact_faults(tmp_path)] == [
+        ("export/._b belongs to a file manager", False),
+        ("export/a is a link", True),
+        ("export/pipe is not a regular file", True),
+        ("export/secret has mode 600", False),
     ]
+
+
+def test_a_model_may_be_named_like_a_checkpoint(tmp_path):
+    """Only what lies beside a model is ballast; a model that a framework calls model.ckpt is none."""
+    (tmp_path / "model.ckpt").write_bytes(b"0" * 1000)
+    (tmp_path / "labels.txt").write_bytes(b"0" * 10)
+    assert ballast_of(tmp_path) == []
+    (tmp_path / "model.safetensors").write_bytes(b"0" * 1000)
+    assert ballast_of(tmp_path) == [Path("model.ckpt")]
+
+
+@pytest.mark.parametrize(
+    ("members", "holds", "level"),
+    [
+        ([], True, Level.PRACTICE),
+        (["ml/code/train.py"], True, Level.PRACTICE),  # where AWS' training toolkit wants it
+        (["ml/code/train.py", "ml/program/x"], False, Level.PRACTICE),
+        (["ml/code/train.py", "ml/model/weights"], False, Level.COSTS),  # a mount hides it
+    ],
+)
+def test_only_what_a_mount_hides_is_lost(members, holds, level):
+    """Files of an image below /opt/ml: the toolkit's code belongs there, and what is hidden costs."""
+    found = judge_reserved(members)
+    assert (found[0], found[2]) == (holds, level)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "holds"),
+    [
+        ("application/vnd.docker.distribution.manifest.v2+json", True),
+        ("application/vnd.oci.image.manifest.v1+json", False),
+        ("application/vnd.oci.image.index.v1+json", False),
+    ],
+)
+def test_every_manifest_but_dockers_is_refused(media_type, holds):
+    """CreateModel takes neither OCI's index nor its manifest."""
+    image = {"Descriptor": {"mediaType": media_type}}
+    assert judge_manifest(image, has_containerd_store=True) == (holds, media_type)
+    assert judge_manifest({}, has_containerd_store=False)[0]
+    assert not judge_manifest({}, has_containerd_store=True)[0]
 
 
 def test_the_weights_are_the_largest_file(tmp_path):
@@ -205,6 +250,7 @@ def test_a_wrong_profile_is_named(job_dir, text, message):
         ([], "No job to train with"),
         (["--job", "/nonexistent"], "There is no folder /nonexistent/input/data"),
         (["--only", "serve", "--model", "/nonexistent"], "There is no folder /nonexistent"),
+        (["--role", "serve", "--job", "."], "No model to serve: name its folder with --model"),
         (["--job", ".", "--profile", "/nonexistent.json"], "Cannot read /nonexistent.json"),
     ],
 )
@@ -219,43 +265,3 @@ def test_without_an_engine_that_is_named(job_dir, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/nonexistent")
     assert main(["some-image", "--job", str(job_dir)]) == 2
     assert "This machine has no docker command" in capsys.readouterr().err
-
-
-def test_the_table_has_a_row_for_each_check_and_remedies_below_faults():
-    """Verdict, check, platform, seen; an optional check only warns; what was not reached counts as a failure."""
-    report = Report(["stop", "spot"])
-    report.judge("stop.ends", True, "exit code 0 after 1.0 s")
-    report.judge("stop.saves", False, "no model, " + "and a long story about it " * 5)
-    report.judge("spot.same-model", False, "other bits")
-    report.skip("spot.resumes", "no progress in the log")
-    findings = report.findings()
-    table = as_table(findings, 100)
-    assert max(map(len, table.splitlines())) <= 100
-    assert [
-        line.split()[:2] for line in table.splitlines() if line[:4].strip().isupper() and "." in line[:30]
-    ] == [
-        ["PASS", "stop.ends"],
-        ["FAIL", "stop.saves"],
-        ["FAIL", "spot.checkpoints"],
-        ["SKIP", "spot.resumes"],
-        ["FAIL", "spot.completes"],
-        ["WARN", "spot.same-model"],
-        ["FAIL", "spot.restart-completed"],
-    ]
-    assert table.count("→") == 5
-    assert table.endswith("1 PASS, 4 FAIL, 1 WARN, 1 SKIP")
-    assert not report.is_conformant()
-    document = json.loads(as_json("an-image:1", findings))
-    assert document["conformant"] is False
-    assert [row["check"] for row in document["checks"]] == [finding.check.name for finding in findings]
-
-
-def test_warnings_and_skips_do_not_count():
-    """Only a failure of what SageMaker asks of everybody makes an image fail."""
-    report = Report(["stop"])
-    report.judge("stop.ends", True, "")
-    report.skip("stop.saves", "")
-    assert report.is_conformant()
-    assert not report.is_conformant(is_strict=True)
-    report.close(["stop.ends", "stop.saves"], "the check broke")
-    assert [finding.outcome for finding in report.findings()] == [Outcome.PASS, Outcome.SKIP]

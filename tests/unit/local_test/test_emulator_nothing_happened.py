@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_emulator import hosting, interruption_checks, training_checks
+from sagemaker_emulator import host_checks, interruption_checks, training_checks
 from sagemaker_emulator.batch_checks import judge_lines
 from sagemaker_emulator.checks import CHECKS
 from sagemaker_emulator.client import Answer
@@ -73,20 +73,37 @@ def test_a_job_that_always_fails_refuses_nothing(code, completes, holds):
     assert training_checks.judge_refusal(code, "seen", completes=completes)[0] is holds
 
 
+def test_reasons_are_asked_of_failed_jobs_alone():
+    """A job that completed has no reason to give; what is longer than SageMaker shows is cut."""
+    assert training_checks.judge_reasons({})[0] is None
+    assert training_checks.judge_reasons({"train.empty-channel": "no rows"})[0] is True
+    missing = training_checks.judge_reasons(
+        {"train.empty-channel": "no rows", "train.bad-hyperparameter": " "}
+    )
+    assert missing == (False, "no reason for bad-hyperparameter")
+    cut = training_checks.judge_reasons({"train.empty-channel": "x" * 1030})
+    assert cut == (False, "of 1030 characters, 6 are not shown")
+
+
+@pytest.mark.parametrize(
+    ("code", "goes_on", "holds"),
+    [
+        (1, False, True),  # it noticed
+        (None, False, False),  # it waits, and is billed
+        (None, True, None),  # it trains on by itself
+        (0, True, None),  # it had nothing to wait for
+    ],
+)
+def test_only_a_host_that_waits_for_a_lost_one_is_at_fault(code, goes_on, holds):
+    """A host that completes, or trains on, does not need the other."""
+    assert host_checks.judge_survivor(code, "seen", goes_on=goes_on)[0] is holds
+
+
 def test_nothing_is_quoted_where_there_are_no_hyperparameters():
     """The platform's own names alone are half of the check."""
     assert training_checks.judge_encodings({}, True, "done")[0] is None
     assert training_checks.judge_encodings({"a": '"1"'}, True, "done") == (True, "done")
     assert training_checks.judge_encodings({}, False, "failed") == (False, "failed")
-
-
-@pytest.mark.parametrize(
-    ("refuses", "starts", "holds"),
-    [(True, True, True), (False, True, False), (True, False, None), (False, False, False)],
-)
-def test_a_server_that_never_starts_refuses_no_model(refuses, starts, holds):
-    """An empty model folder is refused only by a server that takes a whole one."""
-    assert hosting.judge_refusal(refuses, "seen", starts=starts)[0] is holds
 
 
 def test_a_stop_that_met_nothing_shows_nothing():

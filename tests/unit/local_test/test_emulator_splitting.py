@@ -107,7 +107,11 @@ def test_lost_and_swapped_lines_are_reported():
             b'{"MaxConcurrentTransforms": 20, "MaxPayloadInMB": 6}',
             "20 transforms of 6 MB are more than 100 MB",
         ),
-        (200, b'{"BatchStrategy": "MULTI_RECORD"}', "BatchStrategy 'MULTI_RECORD'"),
+        (
+            200,
+            b'{"BatchStrategy": "MULTI_RECORD"}',
+            "spells BatchStrategy unlike the service, 'MULTI_RECORD'",
+        ),
         (200, b'{"MaxConcurrentTransforms": "4"}', "must be whole numbers"),
         (200, b"ok", "not JSON"),
         (200, b"[1]", "not a JSON object"),
@@ -117,6 +121,6 @@ def test_lost_and_swapped_lines_are_reported():
 )
 def test_execution_parameters_are_judged(status, body, fault):
     """Absent is fine; numbers must multiply to 100 MB at most; BatchStrategy is a trap."""
-    found = execution_parameters_fault(status, body)
+    found, _ = execution_parameters_fault(status, body)
     assert fault in found
     assert bool(found) == bool(fault)
