@@ -225,8 +225,9 @@ def _judge_healthy(rehearsal: Rehearsal, server: Server) -> tuple[bool | None, s
     payloads = rehearsal.job.payloads
     if not payloads:
         return False, seen, Level.PRACTICE
-    server.invoke(payloads[0])
     answer = server.invoke(payloads[0])
+    if answer.status not in {0, 200}:  # whether the first answer is good has a check of its own
+        answer = server.invoke(payloads[0])
     if answer.status == 200:
         return None, f"{seen}, and a request: its model may lie elsewhere", Level.PRACTICE
     return False, f"{seen}, and requests with {answer.summary()[:60]}", Level.COSTS

@@ -86,3 +86,36 @@ def test_an_image_on_the_training_toolkit(tmp_path, rehearse):
         result, "PASS"
     ).keys()
     assert (result["worst"], result["exit code"]) == ("costs", 3)
+
+
+def test_an_image_on_the_inference_toolkit(tmp_path, rehearse):
+    """It serves; that its server is healthy without a model is its own fault, and costs."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mean.json").write_text("3.0")
+    (tmp_path / "one.json").write_text("[1, 2, 3]")
+    (tmp_path / "records.csv").write_text("1\n2\n4\n")
+    given = ("--role", "serve", "--model", tmp_path / "model", "--accept", "text/csv")
+    files = (
+        "--payload",
+        f"application/json={tmp_path / 'one.json'}",
+        "--records",
+        f"text/csv={tmp_path / 'records.csv'}",
+    )
+    result = rehearse(built("inference_toolkit"), *given, *files, *_QUICK)
+    found = with_outcome(result, "FAIL").keys()
+    assert {"serve.empty-model", "serve.broken-model"} <= found
+    # Whether a busy machine parses 6 MB of CSV within a minute, and ends with every request answered, is chance.
+    assert found <= {
+        "serve.empty-model", "serve.broken-model", "serve.6mb", "serve.25mb", "serve.stop", "serve.ping-load",
+        "batch.bad-record",
+    }  # fmt: skip
+    assert {"serve.starts", "serve.payloads", "batch.single-record", "batch.multi-record"} <= with_outcome(
+        result, "PASS"
+    ).keys()
+    assert {row["check"].partition(".")[0] for row in result["checks"]} == {
+        "image",
+        "serve",
+        "clients",
+        "batch",
+    }
+    assert (result["worst"], result["exit code"]) == ("costs", 3)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy
 from sagemaker_inference.default_handler_service import DefaultHandlerService  # type: ignore[import-not-found]
 from sagemaker_inference.default_inference_handler import DefaultInferenceHandler  # type: ignore[import-not-found]
 from sagemaker_inference.transformer import Transformer  # type: ignore[import-not-found]
@@ -15,7 +16,7 @@ class Handler(DefaultInferenceHandler):  # type: ignore[misc]
         return json.loads((Path(model_dir) / "mean.json").read_text())
 
     def default_predict_fn(self, data, model, context=None):
-        return data + model
+        return numpy.atleast_1d(data) + model
 
 
 class Service(DefaultHandlerService):  # type: ignore[misc]
@@ -26,7 +27,7 @@ class Service(DefaultHandlerService):  # type: ignore[misc]
 
 
 service = Service()
-loaded = []
+loaded: list[bool] = []
 
 
 def handle(data, context):
