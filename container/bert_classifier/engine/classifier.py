@@ -55,7 +55,7 @@ class RowClassifier:
         for layer in self._layers:
             hidden = layer(hidden, lengths)
         dense, _, last = self._head
-        return functional.linear(self._activation(functional.linear(hidden, *dense)), *last)
+        return functional.linear(self._activation(functional.linear(hidden.float(), *dense)), *last)
 
     def _embed(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         summed = functional.embedding(ids, self._words) + functional.embedding(positions, self._positions)
@@ -74,6 +74,7 @@ class _Layer:
         self, layer: Layer, tensors: Classifier, make_linear: MakeLinear, *, only_first: bool
     ) -> None:
         self._heads, self._epsilon = tensors.heads, tensors.epsilon
+        self._size = len(layer.query[1]) // tensors.heads
         self._attention_norm, self._norm = layer.attention_norm, layer.norm
         joined = (layer.key, layer.value) if only_first else (layer.query, layer.key, layer.value)
         self._vectors = make_linear(*(torch.cat(parts) for parts in zip(*joined, strict=True)))
@@ -84,35 +85,33 @@ class _Layer:
 
     def __call__(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Return hidden states of all tokens, or of each text's first, from those of all tokens (tokens, width)."""
-        vectors = self._vectors(hidden).split(hidden.shape[1], dim=1)
+        vectors = self._vectors(hidden).float()
         if self._query is None:
-            attended = self._attend(vectors, lengths, lengths)
+            attended = [self._attend(text) for text in vectors.split(lengths)]
         else:
             hidden = hidden.index_select(0, torch.tensor([0, *lengths[:-1]]).cumsum(0))
-            attended = self._attend((self._query(hidden), *vectors), [1] * len(lengths), lengths)
-        middle = _norm(self._attended(attended) + hidden, self._attention_norm, self._epsilon)
-        return _norm(self._down(functional.gelu(self._up(middle))) + middle, self._norm, self._epsilon)
+            asking = self._query(hidden).float().split(1)
+            attended = [self._attend(*text) for text in zip(vectors.split(lengths), asking, strict=True)]
+        together = attended[0] if len(attended) == 1 else torch.cat(attended)
+        middle = _norm(self._attended.plus(together, hidden), self._attention_norm, self._epsilon)
+        return _norm(self._down.plus(self._up.then_gelu(middle), middle), self._norm, self._epsilon)
 
-    def _attend(
-        self, vectors: Sequence[torch.Tensor], asking: Sequence[int], lengths: Sequence[int]
-    ) -> torch.Tensor:
-        """Attend within texts.
+    def _attend(self, vectors: torch.Tensor, asking: torch.Tensor | None = None) -> torch.Tensor:
+        """Attend within a text; return (queries, width).
 
         Args:
-            vectors: queries, keys and values, (tokens, width) each.
-            asking: queries of each text.
-            lengths: tokens of each text.
+            vectors: queries, keys and values of all tokens, or keys and values, side by side (tokens, 2 or 3 × width).
+            asking: queries, where they are not among the vectors.
         """
-        counts = (asking, lengths, lengths)
-        texts = zip(*map(self._by_text, vectors, counts), strict=True)
-        attended = [functional.scaled_dot_product_attention(*text) for text in texts]
-        return torch.cat(attended, dim=2)[0].transpose(0, 1).flatten(1)
+        asked = () if asking is None else self._by_head(asking)
+        queries, keys, values = (*asked, *self._by_head(vectors))
+        attended = functional.scaled_dot_product_attention(queries, keys, values)
+        return attended[0].transpose(0, 1).flatten(1)
 
-    def _by_text(self, vectors: torch.Tensor, lengths: Sequence[int]) -> Sequence[torch.Tensor]:
-        """Return (1, heads, tokens, size) for each text."""
-        return torch.split(
-            vectors.unflatten(1, (self._heads, -1)).transpose(0, 1)[None], list(lengths), dim=2
-        )
+    def _by_head(self, vectors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return each kind of vector that lies side by side as (1, heads, tokens, size)."""
+        parts = vectors.view(1, len(vectors), -1, self._heads, self._size)
+        return parts.permute(2, 0, 3, 1, 4).unbind()
 
 
 def _norm(x: torch.Tensor, weights: Weights, epsilon: float) -> torch.Tensor:

@@ -9,12 +9,17 @@ import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.classifier import MakeLinear, RowClassifier
-from bert_classifier.engine.linear import FloatLinear, Int8Linear
-from bert_classifier.engine.tensors import read_classifier
+from bert_classifier.engine.linear import Int8Linear, bf16_linear, float_linear
+from bert_classifier.engine.tensors import Classifier, read_classifier
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.token_row import pack, positions_of_model
 
-_LINEAR: dict[str, MakeLinear] = {"fp32": FloatLinear, "int8": Int8Linear}
+_LINEAR: dict[str, MakeLinear] = {"fp32": float_linear, "bf16": bf16_linear, "int8": Int8Linear}
+_RELATIVE_WORK = {
+    "fp32": 1.0,
+    "bf16": 0.5,
+    "int8": 0.5,
+}  # measured per token; see tests/benchmarks/RESULTS.md
 
 
 class EngineModel(torch.nn.Module):
@@ -22,7 +27,8 @@ class EngineModel(torch.nn.Module):
 
     Attributes:
         config: the fields of config.json as attributes, and num_labels.
-        precision: fp32 or int8.
+        precision: fp32, bf16 or int8.
+        work_per_token: multiplications of float32 that take as long as the products of a token.
         linear_layers: how many there are, one after the other or side by side.
         padding: the position of padding, behind which positions begin; None: they begin at 0.
     """
@@ -40,6 +46,7 @@ class EngineModel(torch.nn.Module):
         self.config = SimpleNamespace(**{**config, "num_labels": len(classifier.head[2][1])})
         self.precision, self.padding = precision, classifier.padding
         self.device = torch.device("cpu")
+        self.work_per_token = _RELATIVE_WORK[precision] * _products_of(classifier)
         self.linear_layers = 6 * len(classifier.layers) + 2
         self._row = RowClassifier(classifier, _LINEAR[precision])
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
@@ -85,3 +92,12 @@ class EngineForward(Forward):
         """Return logits (b, classes)."""
         logits: torch.Tensor = self.model.row(**inputs)  # type: ignore[operator]
         return logits
+
+
+def _products_of(classifier: Classifier) -> int:
+    """Return how many weights a token is multiplied with; the last layer is counted in full."""
+    return sum(
+        weight.numel()
+        for layer in classifier.layers
+        for weight, _ in (layer.query, layer.key, layer.value, layer.attended, layer.up, layer.down)
+    )

@@ -16,6 +16,7 @@ class Plan:
         devices: torch devices, one per model thread.
         threads: threads per pass while no other runs.
         threads_shared: minimum threads per pass, while all model threads compute.
+        fewest: threads that even the shortest pass has.
         request_threads: threads that wait for clients and models.
     """
 
@@ -23,6 +24,7 @@ class Plan:
     devices: tuple[str, ...]
     threads: int
     threads_shared: int
+    fewest: int
     request_threads: int
 
     def __str__(self) -> str:
@@ -38,7 +40,7 @@ def make_plan(*, cores: int, gpus: int, models: int | None, threads: int | None,
     """Return the plan for a machine.
 
     On a CPU, several passes run in parallel on separate cores, since the threads of one pass synchronise after every
-    operation and stall whenever another thread takes a core. A single pass uses all cores.
+    operation and stall whenever another thread takes a core. A single pass uses all cores, if it is long enough.
 
     Args:
         gpus: CUDA GPUs; the model threads of one share its model. Without one, all threads share the CPU's.
@@ -50,7 +52,7 @@ def make_plan(*, cores: int, gpus: int, models: int | None, threads: int | None,
     devices = tuple(f"cuda:{number % gpus}" for number in range(count)) if gpus else ("cpu",) * count
     shared = threads or max(1, cores // count)
     alone = threads or (shared if gpus else cores)
-    return Plan(cores, devices, alone, shared, requests + SPARE_THREADS)
+    return Plan(cores, devices, alone, shared, threads or 1, requests + SPARE_THREADS)
 
 
 def side_by_side(cores: int) -> int:

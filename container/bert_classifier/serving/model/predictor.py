@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from bert_classifier.artifact.about import about
 from bert_classifier.artifact.contents import Artifact, Contents, read_contents
 from bert_classifier.data.as_trained import TextFields
+from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
@@ -135,7 +137,7 @@ class Predictor:
         device, is_padded = artifact.model.device, self._forward.is_padded
         self.max_cost = most if device.type == "cuda" and not is_padded else _PASSES_AT_ONCE * most
         self.lane = str(device) if device.type == "cuda" else str(id(self))
-        self._share = cores.for_a_pass if cores else contextlib.nullcontext
+        self._cores = cores
 
     def cost_of(self, text: str) -> int:
         """Estimate the tokens of a text in all its windows, without tokenising it."""
@@ -153,7 +155,7 @@ class Predictor:
         encoded = self._artifact.encoder.encode_batch(texts)
         tokenised = time.monotonic()
         micro_batches = plan_inference(self._forward, encoded, self._max_batch_tokens)
-        with self._share():
+        with self._share(encoded):
             logits = compute_logits(self._forward, encoded, micro_batches, len(self.labels), dtype=np.float64)
         scores = self._probabilities(logits)
         self._metrics.observe_stage("tokenise", tokenised - began)
@@ -166,6 +168,16 @@ class Predictor:
         for index in np.flatnonzero(encoded.text_lengths <= self._artifact.encoder.num_special).tolist():
             predictions[index] = dataclasses.replace(predictions[index], is_empty=True)
         return predictions
+
+    def _share(self, encoded: EncodedTexts) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which a pass over these texts has its threads."""
+        if self._cores is None:
+            return contextlib.nullcontext()
+        model = self._artifact.model
+        is_known = isinstance(model, EngineModel)
+        return self._cores.for_a_pass(
+            model.work_per_token * int(encoded.lengths.sum()) if is_known else math.inf
+        )
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities for logits, both float64 (n, classes)."""

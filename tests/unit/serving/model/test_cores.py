@@ -3,14 +3,18 @@
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
+from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model import predictor as predictors
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
-from bert_classifier.serving.model.thread_budget import ThreadBudget
+from bert_classifier.serving.model.thread_budget import WORK_OF_A_THREAD, ThreadBudget
 from support.fakes import toy_rows
 
 TEXTS = [text for _, text in toy_rows(24)]
@@ -38,6 +42,34 @@ def test_a_lone_pass_has_all_cores_and_others_their_part():
     assert _threads_of_passes(cores, 1) == [8]
     assert _threads_of_passes(cores, 4) == [2, 2, 4, 8]
     assert _threads_of_passes(cores, 1) == [8], "what has ended takes no part"
+
+
+@pytest.mark.parametrize(("threads_of_work", "threads"), [(0.1, 1), (1.9, 1), (3.0, 3), (100.0, 8)])
+def test_a_short_pass_has_as_many_threads_as_have_work(threads_of_work, threads):
+    """Below that they would wait for each other; with SERVING_THREADS all have what was asked for."""
+    for asked, expected in ((None, threads), (5, 5)):
+        cores = ThreadBudget(make_plan(cores=8, gpus=0, models=1, threads=asked, requests=1))
+        with cores.for_a_pass(threads_of_work * WORK_OF_A_THREAD):
+            assert torch.get_num_threads() == expected
+
+
+def test_a_served_text_has_one_thread_and_a_batch_of_long_ones_all(artifact_dir, monkeypatch):
+    """The work of a pass is its tokens times the weights of the engine's layers."""
+    plan = make_plan(cores=2, gpus=0, models=1, threads=None, requests=1)
+    (predictor,) = load_predictors(
+        artifact_dir, plan, max_batch_tokens=None, precision="fp32", metrics=Metrics()
+    )
+    seen = []
+
+    def counting(*arguments: Any, **named: Any) -> np.ndarray:
+        seen.append(torch.get_num_threads())
+        return compute_logits(*arguments, **named)
+
+    monkeypatch.setattr(predictors, "compute_logits", counting)
+    predictor.predict(TEXTS[:1])
+    monkeypatch.setattr("bert_classifier.serving.model.thread_budget.WORK_OF_A_THREAD", 1)
+    predictor.predict(TEXTS[:1])
+    assert seen == [1, 2]
 
 
 def test_a_number_that_was_asked_for_is_kept():
