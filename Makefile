@@ -90,7 +90,7 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
   --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
-AWS_COMMANDS := push train-spot train tune deploy invoke policies batch-transform delete-endpoint status doctor
+AWS_COMMANDS := push train-spot train tune register approve reject deploy invoke policies batch-transform delete-endpoint status doctor
 .PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel convert-model train-local doctor-data serve-local predict-local evaluate \
   compare spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
 
@@ -147,12 +147,15 @@ push: ## push the image IMAGE:TAG to ECR under its git revision, and print its a
 train-spot: ## train on spot instances: ROLE=… TRAIN=files|folder|s3://… INSTANCE_TYPE=… HP="…"
 train: ## the same on on-demand instances, which are never interrupted
 tune: ## search hyperparameters: HP="learning_rate=1e-5..4e-4:log pooling=cls|mean" TRIALS=…
+register: ## make the model of JOB or TUNING_JOB a version in the Model Registry: IMAGE_TAG=… NOTE="…"
+approve: ## approve MODEL_PACKAGE=group:version, so that it may be deployed: NOTE="…"
+reject: ## reject MODEL_PACKAGE=group:version: NOTE="…"
 deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
 invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv
 policies: ## write IAM policies for your account into OUTPUT, and print the commands that apply them
 batch-transform: ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
 delete-endpoint: ## delete ENDPOINT, its configuration and its model
-status: ## show the state of the training job JOB, and its cost so far
+status: ## show the training job JOB, its state and cost so far; or the versions of MODEL_PACKAGE
 doctor: ## check everything that a job on AWS needs: OK, WARN or FAIL, with remedies
 
 serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground

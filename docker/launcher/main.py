@@ -22,6 +22,8 @@ MODULES = (
     "push",
     "train",
     "tune",
+    "register",
+    "approve",
     "status",
     "doctor",
     "deploy",

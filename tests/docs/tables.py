@@ -11,8 +11,9 @@ if __name__ == "__main__":
 
 from bert_classifier.job.config import ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
-from launcher.settings.inference import DeploySettings, TransformSettings
+from launcher.settings.inference import DeploySettings, ModelSettings, TransformSettings
 from launcher.settings.invocation import InvokeSettings
+from launcher.settings.registry import RegisterSettings
 from launcher.settings.training import TrainSettings
 from launcher.settings.tuning import TuneSettings
 from launcher.settings.workload import WorkloadSettings
@@ -51,6 +52,7 @@ def tables() -> dict[str, str]:
         "launcher": settings_table(WorkloadSettings, "setting"),
         "train": settings_table(TrainSettings, "setting", beyond=WorkloadSettings),
         "tune": settings_table(TuneSettings, "setting", beyond=TrainSettings),
+        "register": settings_table(RegisterSettings, "setting", beyond=ModelSettings),
         "deploy": settings_table(DeploySettings, "setting", beyond=WorkloadSettings),
         "invoke": settings_table(InvokeSettings, "setting", beyond=WorkloadSettings),
         "transform": settings_table(TransformSettings, "setting", beyond=DeploySettings),

@@ -11,7 +11,8 @@ import pytest
 
 from support.aws import BUCKET, ROLE, Aws, Ended
 from support.fakes import toy_rows
-from support.hosting import GPU_TAG, WITH_MODEL, left, prepare
+from support.hosting import GPU_TAG, TAG, WITH_MODEL, left, prepare
+from support.registry import put_job, put_outputs
 
 # Sends the launcher the signal when it begins to make a request, before anything of it has left the process.
 BEFORE_REQUEST = """
@@ -61,6 +62,7 @@ def run(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
     arguments = {
         "train": (*job, f"--train={data}"),
         "tune": (*job, f"--train={data}", "--hp=pooling=cls|mean"),
+        "register": ("--job=a-job", f"--image-tag={TAG}", f"--s3-prefix=s3://{BUCKET}/mine"),
         "deploy": WITH_MODEL,
         "batch-transform": (*WITH_MODEL, f"--input={data}", "--job-name=a-job", f"--s3-prefix=s3://{BUCKET}/mine"),
     }  # fmt: skip
@@ -130,6 +132,20 @@ def test_ctrl_c_at_each_stage_of_a_search(run, aws):
     assert "The tuning job continues without you. Its trials: make tune JOB=a-job" in ended.err
     assert "stop-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name a-job" in ended.err
     assert aws.client("sagemaker").describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="a-job")
+
+
+def test_ctrl_c_at_each_stage_of_a_registration(run, aws):
+    """Before the version is requested there is none, and its new group is removed again; after that, it is whole."""
+    put_outputs(aws)
+    put_job(aws)
+    ended = run("register", "CreateModelPackageGroup")
+    assert (ended.code, ended.out) == (130, ""), ended.err
+    assert "model package group bert-classifier stays" in ended.err  # moto cannot delete it
+    assert "DeleteModelPackageGroup" in aws.operations()
+    assert aws.requests("CreateModelPackage") == []
+    ended = run("register", "CreateModelPackage")
+    assert (ended.code, ended.out.endswith("model-package/bert-classifier/1\n")) == (0, True), ended.err
+    assert "registered bert-classifier:1" in ended.err
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_answer(run):

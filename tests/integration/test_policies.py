@@ -13,6 +13,7 @@ from support.aws_stand_in import Answer
 from support.fakes import toy_rows
 from support.hosting import TAG, WITH_MODEL, prepare, updating
 from support.policy import actions_of, allows, asked
+from support.registry import JOB, put_outputs
 from support.tuning import listed
 
 PREFIX = f"s3://{BUCKET}/mine"
@@ -21,6 +22,7 @@ EXCEPTIONS = {
     "iam:PassRole": "SageMaker asks for it when a request names a role",
     "s3:AbortMultipartUpload": "an upload of a large file that breaks off",
     "sagemaker:AddTags": "SageMaker asks for it when a request has tags",
+    "sagemaker:DeleteModelPackageGroup": "a group whose first version could not be registered",
     "sagemaker:StopHyperParameterTuningJob": "the command that an interrupted tune tells",
     "sagemaker:StopTrainingJob": "the command that an interrupted train-spot tells",
     "sagemaker:StopTransformJob": "the command that an interrupted batch-transform tells",
@@ -81,6 +83,11 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         assert here.launch("status", "bert-classifier-1").code == 0
     with aws.answering(ListTrainingJobsForHyperParameterTuningJob=listed([])) as here:
         assert here.launch("tune", "--job=bert-classifier-2").code == 0
+    put_outputs(aws)
+    with aws.answering(DescribeTrainingJob=Answer.json(JOB)) as here:
+        assert here.launch("register", "--job=a-job", f"--image-tag={TAG}", f"--s3-prefix={PREFIX}").code == 0
+    assert aws.launch("approve", "bert-classifier:1").code == 0
+    assert aws.launch("status", "--model-package=bert-classifier:1").code == 0
     with aws.answering(UpdateEndpoint=updating(aws)) as here:
         assert here.launch("deploy", *WITH_MODEL, "--instance-type=ml.c5.xlarge").code == 0
     path = "/endpoints/bert-classifier/async-invocations"
@@ -135,7 +142,7 @@ def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_th
     for path in tmp_path.rglob("*.json"):
         assert "$" not in path.read_text(), path
     everywhere = {
-        "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "pricing:GetProducts",
+        "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "pricing:GetProducts", "sagemaker:ListModelPackages",
         "application-autoscaling:DescribeScalableTargets",
         "servicequotas:ListServiceQuotas",
     }  # fmt: skip

@@ -96,6 +96,16 @@ def test_confusion_matrix_agrees_with_the_evaluation(job):
     assert sum(counts[i][i] for i in range(CLASSES)) / 48 == pytest.approx(scores["accuracy"]["value"])
 
 
+def test_the_outputs_hold_a_copy_of_training_json(job):
+    """So that its origin is known without the weights: all but what only serving needs."""
+    copied, own = (
+        json.loads((job.root / folder / "training.json").read_text()) for folder in ("output/data", "model")
+    )
+    assert copied["run_fingerprint"]
+    assert {name: own[name] for name in copied} == copied
+    assert own.keys() - copied.keys() == {"labels", "pad_token_id", "probes"}
+
+
 def test_training_json_says_how_the_model_was_made(job):
     """Metrics of both channels, the settings as they were understood, steps and versions."""
     info = load_artifact(job.root / "model").info

@@ -51,11 +51,22 @@ def _sagemaker(operation: str, body: dict[str, Any]) -> str:
     """Return the resource that a request is about: the one that its operation is named after."""
     if operation in ("ListTags", "AddTags"):
         return str(body["ResourceArn"])
+    if "ModelPackage" in operation:
+        return _model_package(operation, body)
     name = next((n for n in _NAMED_BY if n.removesuffix("Name") in operation and n in body), "")
     if operation.endswith("EndpointConfig"):
         name = "EndpointConfigName"
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", name.removesuffix("Name")).lower()
     return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{body[name]}"
+
+
+def _model_package(operation: str, body: dict[str, Any]) -> str:
+    """Return the resource of a request about the Model Registry; its list is about none."""
+    if operation == "ListModelPackages":
+        return "*"
+    arn = body.get("ModelPackageArn") or body.get("ModelPackageName", "")
+    kind = "model-package-group" if operation.endswith("Group") else "model-package"
+    return str(arn or f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{body['ModelPackageGroupName']}")
 
 
 def allows(policy: dict[str, Any], action: str, resource: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.contents import TRAINING_INFO
 from bert_classifier.data.class_words import ClassWords
 from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
@@ -14,6 +15,7 @@ from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.several_runs import SeedScores
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.job.json_files import write_json
 from bert_classifier.training.floor import floor_of
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.progress import log_metrics
@@ -38,7 +40,7 @@ def write_reports(
     config: TrainConfig,
     seeds: SeedScores | None = None,
 ) -> None:
-    """Write evaluation.json, the tables and report.html for the test channel, or else for validation.
+    """Write evaluation.json, tables and report.html for the test channel, or else for validation; copy training.json.
 
     A failure is only a warning: the model is already saved, and a failed job would lose it.
 
@@ -76,6 +78,9 @@ def write_reports(
             # The mistakes of a cross-validation are not the exported model's.
             context = with_occlusions(context, functools.partial(load_artifact, environment.model_dir))
         write_outputs(environment.output_dir, context)
+        write_json(
+            environment.output_dir / TRAINING_INFO, info
+        )  # what the registry shows, without the weights
     except Exception as error:  # noqa: BLE001 - the model must not be lost for a report
         logger.warning(
             "the reports in %s are incomplete (%s: %s); the model is saved",
@@ -89,5 +94,6 @@ def remove_reports(environment: Environment) -> None:
     """Remove the reports of the model that is being replaced."""
     try:
         remove_outputs(environment.output_dir)
+        (environment.output_dir / TRAINING_INFO).unlink(missing_ok=True)
     except OSError as error:
         logger.warning("old reports in %s cannot be removed: %s", environment.output_dir, error)

@@ -65,10 +65,15 @@ def artifact_of(settings: ModelSettings, account: Account) -> str:
             "Two models are given." if job else "No model is given.",
             "Give MODEL_DATA=s3://…/model.tar.gz, or JOB= and the name of a training job.",
         )
-    return data or _artifact_of_job(job, account)
+    return data or artifact_of_job(job, account)
 
 
-def _artifact_of_job(name: str, account: Account) -> str:
+def artifact_of_job(name: str, account: Account) -> str:
+    """Return the URI of the model of a training job.
+
+    Raises:
+        UserError: when there is no such job, or it has no model.
+    """
     job = describe(name, account)
     data = job.get("ModelArtifacts", {}).get("S3ModelArtifacts", "")
     if job["TrainingJobStatus"] not in ("Completed", "Stopped") or not data:

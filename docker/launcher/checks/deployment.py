@@ -12,6 +12,7 @@ from launcher.aws.live_endpoint import LiveEndpoint
 from launcher.aws.model import Model, stamp, without_unset
 from launcher.aws.s3 import Location, prefix_of
 from launcher.checks.account import Needs, check_access
+from launcher.checks.chosen_model import choose
 from launcher.checks.endpoint import check_mode, check_scaling
 from launcher.checks.model import check_ami, check_common, endpoint_driver, find_artifact
 from launcher.checks.unused import check_deploy_settings, without_unusable
@@ -47,6 +48,7 @@ def plan(
     Raises:
         UserError: naming all failures.
     """
+    settings, of_choice = choose(settings, account)
     tags = settings.tag_list  # those of the existing endpoint join below
     settings = live.keep(settings) if live else settings
     refuse_failures(list(check_mode(live, settings.mode) if live else ()))
@@ -57,6 +59,7 @@ def plan(
     folder = live.async_folder(settings) if live else None
     folder = folder or prefix_of(settings, account).below("async", settings.endpoint)
     findings += [
+        *of_choice,
         *of_model,
         *check_settings(settings, model.environment, account),
         *check_access(

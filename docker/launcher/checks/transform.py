@@ -12,6 +12,7 @@ from launcher.aws.model import Model, stamp, without_unset
 from launcher.aws.s3 import Location, list_keys, prefix_of
 from launcher.checks.account import Needs, check_access
 from launcher.checks.answers import answer_variables, check_answers
+from launcher.checks.chosen_model import choose
 from launcher.checks.model import check_common, find_artifact, transform_driver
 from launcher.checks.unused import check_unused
 from launcher.checks.workload import check_instance
@@ -77,6 +78,7 @@ def plan(settings: TransformSettings, account: Account, folder: Path) -> tuple[T
     Args:
         folder: for files that are written anew; they are uploaded from there.
     """
+    settings, of_choice = choose(settings, account)
     data, findings = find_artifact(settings, account)
     prefix = prefix_of(settings, account)
     name = settings.job_name or stamp("bert-classifier")
@@ -90,6 +92,7 @@ def plan(settings: TransformSettings, account: Account, folder: Path) -> tuple[T
     reads = [*([Location.of(data)] if data else []), *([texts.location] if texts else [])]
     needs = Needs("serving-role.json", reads, [transform.output])
     return transform, [
+        *of_choice,
         *findings,
         *of_texts,
         *(examine("input", partial(check_input, settings, texts)) if texts else ()),

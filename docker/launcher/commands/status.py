@@ -1,8 +1,10 @@
-"""`status JOB`: report the status of a training job."""
+"""`status`: report the status of a training job, or of versions in the Model Registry."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from bert_classifier.errors import UserError
+from launcher.aws import model_package as packages
 from launcher.aws import training_job
 from launcher.aws.account import Account
 from launcher.aws.prices import hourly_price
@@ -10,6 +12,7 @@ from launcher.command import Command
 from launcher.settings.account import AccountSettings
 from launcher.settings.fields import hourly_price as price_field
 from launcher.settings.fields import resource_name
+from launcher.settings.package_names import group_and_version, model_package
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,15 +20,19 @@ class StatusSettings(AccountSettings):
     """The settings of `status`."""
 
     job: str = resource_name("", 63, "Name of the training job.", "the name of a training job")
+    model_package: str = model_package("Instead: a version in the Model Registry, or a group of them.")
     hourly_price: float | None = price_field()
 
 
 def run(settings: StatusSettings, account: Account) -> int:
-    """Print a job's report; return 0 whatever its status.
+    """Print the report of a job or of model packages; return 0 whatever the status.
 
     Raises:
-        UserError: when there is no such job.
+        UserError: when there is no such job or package.
     """
+    if settings.model_package:
+        print("\n".join(_of_packages(settings.model_package, account)))
+        return 0
     if not settings.job:
         raise UserError("No job is given.", "Give its name: make status JOB=name.")
     job = training_job.describe(settings.job, account)
@@ -34,4 +41,15 @@ def run(settings: StatusSettings, account: Account) -> int:
     return 0
 
 
-COMMANDS = (Command("status", "report the status of a training job", StatusSettings, run, "job"),)
+def _of_packages(name: str, account: Account) -> Iterator[str]:
+    group, version = group_and_version(name)
+    if version:
+        return packages.lines(packages.find(account, name))
+    return packages.group_lines(group, list(packages.versions_of(account, group)))
+
+
+COMMANDS = (
+    Command(
+        "status", "report the status of a training job or a registered model", StatusSettings, run, "job"
+    ),
+)

@@ -6,6 +6,7 @@ from typing import Any
 from bert_classifier.job.config import ANSWER_FIELDS
 from bert_classifier.job.settings import boolean, choice, choices, count_or_all, integer
 from launcher.settings.fields import hourly_price, instance_type, resource_name, s3_uri, text
+from launcher.settings.package_names import model_package
 from launcher.settings.reading import of_reader
 from launcher.settings.workload import WorkloadSettings
 
@@ -31,7 +32,23 @@ class ModelSettings(WorkloadSettings):
 
     instance_type: str = instance_type("ml.m5.xlarge", "Instance type to serve on.")
     model_data: str = s3_uri("", "The model.tar.gz of a training job; required, unless JOB is given.")
-    job: str = resource_name("", 63, "Training job whose model to serve.", "the name of a training job")
+    job: str = resource_name(
+        "",
+        63,
+        "Training job whose model to serve; with TUNING_JOB: best, or a trial.",
+        "the name of a training job",
+    )
+    tuning_job: str = resource_name(
+        "", 32, "Tuning job whose best model to serve.", "the name of a tuning job"
+    )
+    model_package: str = model_package(
+        "Version in the Model Registry to serve, with its image; a group means its newest approved version."
+    )
+    approved_only: str = choice(
+        "auto", ("auto", "true", "false"),
+        "Whether a model must be approved: true = serve nothing but approved model packages; auto = packages must be"
+        " approved, JOB and MODEL_DATA need not; false = no.",
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
