@@ -38,19 +38,21 @@ def versions_of(account: Account, group: str, status: str = "") -> Iterator[dict
         UserError: when there is no such group.
     """
     only = {"ModelApprovalStatus": status} if status else {}
-    paginator = account.client("sagemaker").get_paginator("list_model_packages")
+    paginator, found = account.client("sagemaker").get_paginator("list_model_packages"), False
+    order = {"SortBy": "CreationTime", "SortOrder": "Descending"}
     try:
-        for page in paginator.paginate(
-            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **only
-        ):
-            yield from map(dict, page["ModelPackageSummaryList"])
+        for page in paginator.paginate(ModelPackageGroupName=group, **order, **only):
+            for package in page["ModelPackageSummaryList"]:
+                found = True
+                yield dict(package)
     except ClientError as error:
-        if code_of(error) in _ABSENT:
-            raise UserError(
-                f"There is no model package group {group} in {account.region}.",
-                "Correct MODEL_PACKAGE or REGION, or register a model: make register JOB=….",
-            ) from error
-        raise
+        if code_of(error) not in _ABSENT:
+            raise
+    if not found and find_group(account, group) is None:
+        raise UserError(
+            f"There is no model package group {group} in {account.region}.",
+            "Correct MODEL_PACKAGE or REGION, or register a model: make register JOB=….",
+        )
 
 
 def find(account: Account, name: str, *, latest_approved: bool = False) -> dict[str, Any]:
