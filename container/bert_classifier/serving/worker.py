@@ -29,6 +29,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from bert_classifier.serving.connection import Connection, cut_reason, decide_once_to_close
 from bert_classifier.serving.listening import refuse_new_connections
+from bert_classifier.serving.loop_calls import LoopCalls
 from bert_classifier.serving.refusals import FAILED, SlowHeadError, check_head, refusal_of
 from bert_classifier.serving.request_threads import RequestThreads
 
@@ -54,6 +55,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.method_queue = LoopCalls()
         self._waiting: dict[Connection, None] = {}  # for a request, longest-waiting first
         self._lingering: dict[Connection, None] = {}  # answered, until the client closes
         self._stopped_at: float | None = None
@@ -66,6 +68,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def init_process(self) -> None:
         """Start and serve; say why, where the start fails."""
+        # As plain attributes: gunicorn reads some 16 settings per request.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         try:
             super().init_process()
         except Exception as error:

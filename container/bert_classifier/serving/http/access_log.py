@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from flask import Response, request
 
 from bert_classifier.serving.http.observation import Observation
+from bert_classifier.serving.http.request_body import declared_length
 
 QUIET_PATHS = (
     "/ping",
@@ -136,12 +137,11 @@ class Entry:
     @classmethod
     def of_current_request(cls, response: Response, observation: Observation) -> "Entry":
         """Return the entry for Flask's current request and its answer."""
-        rule = request.url_rule
-        method = request.method if request.method in _METHODS else "-"
+        rule, environ = request.url_rule, request.environ
+        method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in _METHODS else "-"
         path = "-" if rule is None else rule.rule
-        status, bytes_in, bytes_out = response.status_code, request.content_length, response.content_length
+        status, bytes_in, bytes_out = response.status_code, declared_length(environ), response.content_length
         fields = _fields(method, path, status, bytes_in, bytes_out, response.mimetype)
-        environ = request.environ
         inference_id = environ.get("HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID", "")
         if _INFERENCE_ID.fullmatch(inference_id):
             fields["inference_id"] = inference_id

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import observation
+from bert_classifier.serving.http.lean_flask import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ _RETRY_AFTER_S = {429: "1", 503: "5"}
 
 def json_response(status: int, value: object) -> Response:
     """Return a JSON answer."""
-    return Response(json.dumps(value, ensure_ascii=False), status, content_type="application/json")
+    return Answer(json.dumps(value, ensure_ascii=False), status, content_type="application/json")
 
 
 def _error_response(status: int, code: str, message: str, **more: str) -> Response:

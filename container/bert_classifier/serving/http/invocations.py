@@ -18,6 +18,7 @@ from bert_classifier.serving.http.admission import Admission, Budget
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.lean_flask import Answer
 from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.http.query import Nesting, Query
@@ -93,7 +94,7 @@ class Invocations:
         admission = Admission(self._requests, self._body_bytes).enter()
         self._metrics.note_in_flight(1)
         try:
-            body = read_body(self._config.max_body_bytes, deadline, admission)
+            body = read_body(environ, self._config.max_body_bytes, deadline, admission)
             observed.enter("decode")
             query = self._decode(request_type, body)
             observed.csv = query.understood or None
@@ -108,7 +109,7 @@ class Invocations:
             text = encode(results, query, response_format, answer_type.name)
             self._metrics.observe_stage("encode", time.monotonic() - began)
             # Without parameters, since SDKs compare the whole value.
-            response = Response(text, content_type=answer_type.name)
+            response = Answer(text, content_type=answer_type.name)
         except BaseException:
             self._leave(admission)
             raise

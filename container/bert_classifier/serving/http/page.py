@@ -9,6 +9,7 @@ from flask import Response
 
 from bert_classifier.serving.http.answers import json_response
 from bert_classifier.serving.http.invocations import Service, refuse_if_not_ready
+from bert_classifier.serving.http.lean_flask import Answer
 
 _FILE = Path(__file__).with_name("page.html")
 _INLINE = {name: re.compile(rf"<{name}>(.*?)</{name}>", re.DOTALL) for name in ("script", "style")}
@@ -24,7 +25,7 @@ class Page:
 
     def answer(self) -> Response:
         """Return the page."""
-        response = Response(self._html, content_type="text/html; charset=utf-8")
+        response = Answer(self._html, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = self._policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
