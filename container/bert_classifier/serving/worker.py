@@ -68,8 +68,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def init_process(self) -> None:
         """Start and serve; say why, where the start fails."""
-        # As plain attributes: gunicorn reads some 16 settings per request.
-        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        self.cfg.__dict__.update({name: each.get() for name, each in self.cfg.settings.items()})  # for speed
         try:
             super().init_process()
         except Exception as error:
@@ -92,7 +91,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             self.set_accept_enabled(self._has_room())
             self._turn(_TURN_S)
         self._stop(self._stopped_at or time.monotonic())
-        self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
 
@@ -157,8 +155,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def _give_one_up(self) -> bool:
         """Close a connection that was answered, else one that does nothing, else the one slowest with its head."""
-        for connection in self._lingering:
-            self._drop(connection, self._lingering)
+        if answered := next(iter(self._lingering), None):
+            self._drop(answered, self._lingering)
             return True
         before = self.nr_conns
         for connection in list(self._waiting):
