@@ -69,11 +69,11 @@ class TrainConfig:
     max_windows: int = integer(
         16, 1, 1024, "With truncation=windows: maximum windows per text; the rest is dropped.")
     num_train_epochs: int | None = integer(
-        None, 1, 10_000, "Passes over the data; auto = about 120 steps (60 if the head has a start), at least 3.",
+        None, 1, 10_000, "Passes over the data; auto = about 120 steps, at least 3.",
         auto=True)
     learning_rate: float | None = number(
         None, 0, 1, "AdamW's peak learning rate; auto = 2e-4 at width 384; at 768, 1e-4 below 1,000 texts, else 5e-5;"
-        " half of it below 150 texts if the head has a start.",
+        " half of it if the head has a start.",
         above=True, auto=True)
     warmup_ratio: float | None = number(
         None, 0, 1, "Fraction of the steps over which the learning rate rises from 0; auto = 0.1.", auto=True)

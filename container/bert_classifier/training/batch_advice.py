@@ -5,7 +5,7 @@ import math
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.training.recipe import Recipe, automatic_batch_size
+from bert_classifier.training.recipe import LEAST_STEPS, Recipe, automatic_batch_size
 
 # Rough figures for a GPU of 2022 and later; slower ones need fewer tokens to hide their launches, but have slower
 # links too, and then wait for the exchange of gradients instead.
@@ -61,7 +61,7 @@ def advise(recipe: Recipe, model: torch.nn.Module, texts: EncodedTexts, *, ranks
 def _why_not_larger(recipe: Recipe) -> str:
     if 2 * recipe.global_batch_size > _largest_batch(recipe):
         return f"twice the batch would exceed {_LARGEST_FACTOR} times the automatic one"
-    return f"a larger batch would leave fewer than {recipe.least_steps} steps"
+    return f"a larger batch would leave fewer than {LEAST_STEPS} steps"
 
 
 def _largest_batch(recipe: Recipe) -> int:
@@ -85,7 +85,7 @@ def larger_batch(recipe: Recipe, wanted: float) -> tuple[int, float] | None:
     factor = 1
     while factor < _LARGEST_FACTOR and recipe.global_batch_size * factor < wanted:
         twice = recipe.global_batch_size * factor * 2
-        if twice > _largest_batch(recipe) or recipe.total_steps(twice) < recipe.least_steps:
+        if twice > _largest_batch(recipe) or recipe.total_steps(twice) < LEAST_STEPS:
             break
         factor *= 2
     if factor == 1:

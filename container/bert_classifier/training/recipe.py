@@ -11,15 +11,14 @@ from bert_classifier.job.config import TrainConfig
 FEW_TEXTS = 1000
 _BATCH_BELOW = ((200, 8), (FEW_TEXTS, 16))  # number of training texts, batch size below it
 _LARGEST_BATCH = 32
-_LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
-# Where the head starts as a logistic regression on what the encoder was trained to give, there is less to learn, and
-# with few texts more to lose.
-_LEAST_STEPS_AHEAD = 60
-_GENTLE_BELOW = 150  # training texts: half the learning rate, which keeps more of what the encoder knows
+LEAST_STEPS = 120  # warmup and decay leave the loss little time to fall in fewer
 _LEAST_EPOCHS = 3
 _WARMUP = 0.1
 _RATE, _RATE_WIDTH = 2e-4, 384  # a good rate for an encoder of this width
 _RATE_RANGE = (2e-5, 2e-4)
+_RATE_SHARE_AHEAD = (
+    0.5  # for a head that starts as a regression on what the encoder knows: less to learn, more to lose
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Recipe:
         global_batch_size: texts per optimizer step, over all ranks.
         num_texts: training texts after the hold-out.
         width: size of the encoder's hidden vectors.
-        least_steps: how many steps a run with these settings needs to learn.
         automatic: names of the settings that were chosen automatically.
         is_batch_per_device: whether the batch was set per device.
     """
@@ -41,7 +39,6 @@ class Recipe:
     warmup_ratio: float
     num_texts: int
     width: int
-    least_steps: int
     automatic: tuple[str, ...]
     is_batch_per_device: bool = False
 
@@ -70,10 +67,10 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
 
     - Batch: 8 below 200 training texts, 16 below 1,000, else 32. With few texts, a smaller batch gives more steps.
     - Epochs: enough for about 120 steps, and at least 3. With fewer steps, warmup and decay leave the loss little time
-      to fall. About 60 where the head has a start (pooling=mean and head_init=logistic_regression).
+      to fall.
     - Learning rate: 2e-4 at a width of 384, lower for wider encoders: below 1,000 training texts by the ratio (1e-4 at
       BERT base's 768), else by its square (5e-5, as in Devlin et al. 2019), between 2e-5 and 2e-4. Half of it where the
-      head has such a start and there are fewer than 150 training texts.
+      head has a start (pooling=mean and head_init=logistic_regression).
     - Warmup: over the first tenth of the steps.
 
     Args:
@@ -90,15 +87,13 @@ def choose_recipe(config: TrainConfig, *, num_texts: int, width: int, world_size
     }
     batch = given_batch or automatic_batch_size(num_texts)
     has_start = config.pooling == "mean" and config.head_init == "logistic_regression"
-    least_steps = _LEAST_STEPS_AHEAD if has_start else _LEAST_STEPS
     return Recipe(
         global_batch_size=batch,
-        num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch, least_steps),
+        num_train_epochs=config.num_train_epochs or _epochs_of(num_texts, batch),
         learning_rate=config.learning_rate or _learning_rate_of(width, num_texts, has_start=has_start),
         warmup_ratio=_WARMUP if config.warmup_ratio is None else config.warmup_ratio,
         num_texts=num_texts,
         width=width,
-        least_steps=least_steps,
         automatic=tuple(name for name, value in given.items() if value is None),
         is_batch_per_device=config.per_device_batch_size is not None,
     )
@@ -109,15 +104,15 @@ def automatic_batch_size(num_texts: int) -> int:
     return next((batch for limit, batch in _BATCH_BELOW if num_texts < limit), _LARGEST_BATCH)
 
 
-def _epochs_of(num_texts: int, batch: int, least_steps: int) -> int:
-    return max(_LEAST_EPOCHS, round(least_steps * min(batch, num_texts) / num_texts))
+def _epochs_of(num_texts: int, batch: int) -> int:
+    return max(_LEAST_EPOCHS, round(LEAST_STEPS * min(batch, num_texts) / num_texts))
 
 
 def _learning_rate_of(width: int, num_texts: int, *, has_start: bool) -> float:
     """Return the rate rounded as the log shows it, so that setting the logged value gives the same run."""
     low, high = _RATE_RANGE
     power = 1 if num_texts < FEW_TEXTS else 2
-    share = 0.5 if has_start and num_texts < _GENTLE_BELOW else 1.0
+    share = _RATE_SHARE_AHEAD if has_start else 1.0
     return float(f"{max(low, share * min(high, _RATE * (_RATE_WIDTH / width) ** power)):g}")
 
 

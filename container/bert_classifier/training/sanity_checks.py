@@ -10,7 +10,7 @@ from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import reported_channel
 from bert_classifier.training.floor import floor_of
 from bert_classifier.training.history import History
-from bert_classifier.training.recipe import choose_recipe
+from bert_classifier.training.recipe import LEAST_STEPS, choose_recipe
 from bert_classifier.training.score_warnings import FEW_TEXTS, few_texts_warnings, score_warnings
 from bert_classifier.training.trainer import Trainer
 
@@ -142,8 +142,7 @@ def _answered(result: Evaluation) -> tuple[int, float, float]:
 def _has_had_its_chance(trainer: Trainer) -> bool:
     """Whether steps and learning rate suffice to learn something, so that another reason is likelier."""
     steps = trainer.history.start + trainer.history.steps
-    recipe = trainer.recipe
-    return 2 * steps >= recipe.least_steps and 2 * recipe.learning_rate >= _automatic_rate(trainer)
+    return 2 * steps >= LEAST_STEPS and 2 * trainer.recipe.learning_rate >= _automatic_rate(trainer)
 
 
 def _automatic_rate(trainer: Trainer) -> float:

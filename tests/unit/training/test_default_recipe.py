@@ -44,18 +44,10 @@ def test_batch_and_epochs_follow_from_the_training_texts(texts, batch, epochs):
     assert steps >= 115
 
 
-@pytest.mark.parametrize(("texts", "epochs"), [(2, 60), (14, 34), (48, 10), (192, 3), (308, 3), (999, 3)])
-def test_a_head_with_a_start_needs_half_the_steps(texts, epochs):
-    """About 60, and three passes at least; either setting alone is no start."""
-    assert chosen(texts, **AHEAD).num_train_epochs == epochs
-    for name in AHEAD:
-        assert chosen(texts, **{name: AHEAD[name]}) == chosen(texts)
-
-
 @pytest.mark.parametrize(
-    ("width", "texts", "rate"), [(384, 149, 1e-4), (384, 150, 2e-4), (768, 48, 5e-5), (4096, 48, 2e-5)]
+    ("width", "texts", "rate"), [(384, 48, 1e-4), (384, 999, 1e-4), (768, 48, 5e-5), (4096, 48, 2e-5)]
 )
-def test_a_head_with_a_start_is_followed_gently_by_few_texts(width, texts, rate):
+def test_a_head_with_a_start_is_followed_gently(width, texts, rate):
     """Half the rate, and never below the least; either setting alone is no start."""
     assert chosen(texts, width, **AHEAD).learning_rate == pytest.approx(rate)
     for name in AHEAD:

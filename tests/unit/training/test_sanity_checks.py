@@ -259,15 +259,6 @@ def test_a_run_that_had_no_chance_has_not_collapsed(encoder, steps, rate):
     assert warning.startswith("The training loss has hardly moved: it is 1.100")
 
 
-@pytest.mark.parametrize(("steps", "has_collapsed"), [(29, False), (30, True), (60, True)])
-def test_a_head_with_a_start_has_its_chance_in_fewer_steps(encoder, steps, has_collapsed):
-    """The recipe takes about 60 steps then: such a default run can have collapsed."""
-    settings: dict[str, Any] = {"pooling": "mean", "head_init": "logistic_regression"}
-    trainer = noted(make_trainer(encoder, rows=48, **settings), 1.1, steps)
-    (warning,) = sanity_warnings(trainer, {"validation": one_class(100, 40)})
-    assert warning.startswith("The run has collapsed: ") == has_collapsed
-
-
 def test_one_class_is_no_collapse_where_it_is_nearly_all_there_is(encoder):
     """90 % of the texts are of it: no better than a constant answer, and no more is said."""
     trainer = noted(make_trainer(encoder, rows=48), 0.6)
