@@ -8,6 +8,7 @@ from torch.nn import functional
 from bert_classifier.engine.linear import Linear
 from bert_classifier.engine.tensors import Classifier, Layer, Weights
 
+_TOKENS_OF_A_CORE = 160  # whose values between two products stay in its cache
 MakeLinear = Callable[[torch.Tensor, torch.Tensor], Linear]
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": functional.gelu,
@@ -93,7 +94,14 @@ class _Layer:
             asking = self._query(hidden).float().split(1)
             attended = [self._attend(*text) for text in zip(vectors.split(lengths), asking, strict=True)]
         together = attended[0] if len(attended) == 1 else torch.cat(attended)
-        middle = _norm(self._attended.plus(together, hidden), self._attention_norm, self._epsilon)
+        groups = -(-len(hidden) // (_TOKENS_OF_A_CORE * torch.get_num_threads()))
+        parts = zip(together.tensor_split(groups), hidden.tensor_split(groups), strict=True)
+        done = [self._feed_forward(*part) for part in parts]
+        return done[0] if groups == 1 else torch.cat(done)
+
+    def _feed_forward(self, attended: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Return what follows attention, which is computed token by token."""
+        middle = _norm(self._attended.plus(attended, hidden), self._attention_norm, self._epsilon)
         return _norm(self._down.plus(self._up.then_gelu(middle), middle), self._norm, self._epsilon)
 
     def _attend(self, vectors: torch.Tensor, asking: torch.Tensor | None = None) -> torch.Tensor:

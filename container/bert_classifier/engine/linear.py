@@ -104,13 +104,15 @@ class Int8Linear:
 
     def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
         """Return float32 (tokens, outputs)."""
-        largest = x.abs().amax(dim=-1, keepdim=True).clamp(min=_SMALLEST)
-        scaled = self._compute(x / largest, 2 / self._steps, (self._steps + 1) // 2, self._packed)
-        return torch.addcmul(self._bias, scaled, largest)
+        sizes = x.abs()
+        largest = sizes.amax(dim=-1, keepdim=True).clamp_(min=_SMALLEST)
+        divided = torch.div(x, largest, out=sizes)
+        scaled = self._compute(divided, 2 / self._steps, (self._steps + 1) // 2, self._packed)
+        return torch.addcmul(self._bias, scaled, largest, out=scaled)
 
     def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
         """Return GELU of the product."""
-        return functional.gelu(self(x))
+        return torch.ops.aten.gelu_(self(x))  # type: ignore[no-any-return]
 
     def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
         """Return the product plus other (tokens, outputs)."""

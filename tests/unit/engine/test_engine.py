@@ -102,6 +102,17 @@ def test_rounding_is_near_and_texts_do_not_change_each_other(family, precision, 
         torch.testing.assert_close(of_engine(engine, [row])[0], together[row], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_groups_of_tokens_change_nothing(monkeypatch, precision):
+    """What follows attention is computed for some tokens at a time, whatever text they are of."""
+    engine = engine_of(make_model("bert"), precision)
+    together = of_engine(engine)
+    monkeypatch.setattr("bert_classifier.engine.classifier._TOKENS_OF_A_CORE", 4)
+    torch.testing.assert_close(
+        of_engine(engine), together, rtol=1e-4, atol=1e-2 if precision == "bf16" else 1e-5
+    )
+
+
 def test_torchs_own_product_gives_the_same_as_onednns():
     """Where oneDNN is missing; also together with GELU and a sum."""
     torch.manual_seed(0)

@@ -27,12 +27,14 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     Args:
         setting: ServeConfig.serving_precision.
     Raises:
-        UserError: when int8 is asked for and changes labels.
+        UserError: when int8 or bf16 is asked for and changes labels.
     """
-    if setting == "bf16" or not can_compute(contents.config) or "probes" not in contents.info:
+    if not can_compute(contents.config) or "probes" not in contents.info:
         return None
+    if setting == "bf16":
+        return _as_asked(contents, "bf16") if torch.cpu._is_avx512_bf16_supported() else None
     if setting == "int8":
-        return _in_int8(contents)
+        return _as_asked(contents, "int8")
     doubt = _doubt_of_int8(contents)
     if setting == "auto" and not doubt and (artifact := _in_int8_if_as_measured(contents)):
         return artifact
@@ -64,11 +66,11 @@ def _measured(contents: Contents) -> str:
     return measured.sentence if measured else ""
 
 
-def _in_int8(contents: Contents) -> Artifact | None:
-    artifact = _computed(contents, "int8")
+def _as_asked(contents: Contents, precision: str) -> Artifact | None:
+    artifact = _computed(contents, precision)
     if artifact:
-        require_labels(artifact, "int8", artifact.model.linear_layers)
-        logger.info("the engine computes the model in int8, without transformers")
+        require_labels(artifact, precision, artifact.model.linear_layers)
+        logger.info("the engine computes the model in %s, without transformers", precision)
     return artifact
 
 

@@ -46,16 +46,22 @@ def _scores(predictor: Predictor, texts: list[str]) -> np.ndarray:
     return np.array([prediction.scores for prediction in predictor.predict(texts)])
 
 
-def test_int8_is_the_engines_own(tmp_path, caplog):
-    """Texts share passes, and change each other by the order of sums at most."""
+@pytest.mark.parametrize(("precision", "by_neighbours"), [("int8", 1e-6), ("bf16", 0.01)])
+def test_low_precisions_are_the_engines_own(tmp_path, caplog, monkeypatch, precision, by_neighbours):
+    """Texts share passes, and change each other by rounding at most: of sums in another order, in bf16 to 8 bits."""
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
     caplog.set_level("INFO")
     folder = make_artifact(tmp_path / "model")
     plan = make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)
-    (predictor,) = load_predictors(folder, plan, max_batch_tokens=None, precision="int8", metrics=Metrics())
-    assert precision_of(predictor._artifact.model) == "int8"
-    assert "the engine computes the model in int8" in caplog.text
+    (predictor,) = load_predictors(
+        folder, plan, max_batch_tokens=None, precision=precision, metrics=Metrics()
+    )
+    assert precision_of(predictor._artifact.model) == precision
+    assert f"the engine computes the model in {precision}" in caplog.text
     together = _scores(predictor, TEXTS)
-    np.testing.assert_allclose([_scores(predictor, [text])[0] for text in TEXTS], together, atol=1e-6)
+    np.testing.assert_allclose(
+        [_scores(predictor, [text])[0] for text in TEXTS], together, atol=by_neighbours
+    )
     exact = _scores(Predictor(load_artifact(folder)), TEXTS)
     assert not np.array_equal(together, exact)
     np.testing.assert_allclose(together, exact, atol=0.03)
@@ -91,8 +97,11 @@ def test_an_engine_that_computes_something_else_is_not_used(tmp_path, monkeypatc
     ],
     ids=["family", "activation", "missing layer", "too long", "bf16"],
 )
-def test_what_the_engine_does_not_compute_is_left_to_transformers(tmp_path, config, info, setting):
-    """None, and no error: transformers knows more, or refuses in its own words."""
+def test_what_the_engine_does_not_compute_is_left_to_transformers(
+    tmp_path, monkeypatch, config, info, setting
+):
+    """None, and no error: transformers knows more, or refuses in its own words; bf16 only CPUs that multiply it."""
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
     contents = read_contents(make_artifact(tmp_path / "model"))
     other = dataclasses.replace(
         contents, config={**contents.config, **config}, info={**contents.info, **info}
@@ -120,7 +129,11 @@ plan = make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)
 (predictor,) = load_predictors(Path(sys.argv[1]), plan, max_batch_tokens=None, precision=sys.argv[2], metrics=Metrics())
 print(json.dumps([predictor.predict(["a text"])[0].scores, "transformers" in sys.modules]))
 """
-    for setting, is_imported in (("auto", False), ("int8", False), ("bf16", True)):
+    for setting, is_imported in (
+        ("auto", False),
+        ("int8", False),
+        ("bf16", not torch.cpu._is_avx512_bf16_supported()),
+    ):
         done = subprocess.run(
             [sys.executable, "-c", program, folder, setting],
             env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
