@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-3  # of the largest logit, or of 1; the artifact's have four decimals
 _EXACT = "Set SERVING_PRECISION=fp32 for the scores that transformers gives"
-_GAIN = "int8 would take less than half of the CPU time"
+_GAIN = "int8 would take less CPU time"
 
 
 def in_engine(contents: Contents, setting: str) -> Artifact | None:
