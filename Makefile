@@ -90,7 +90,7 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
   --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock" --constraint container/requirements.txt $(if $(UPGRADE),--upgrade)
 
-AWS_COMMANDS := push train-spot train tune register approve reject deploy invoke policies batch-transform delete-endpoint status doctor
+AWS_COMMANDS := push train-spot train tune register approve reject deploy invoke scale watch policies batch-transform delete-endpoint clean-up status doctor
 .PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel convert-model train-local doctor-data serve-local predict-local evaluate \
   compare spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
 
@@ -152,9 +152,12 @@ approve: ## approve MODEL_PACKAGE=group:version, so that it may be deployed: NOT
 reject: ## reject MODEL_PACKAGE=group:version: NOTE="…"
 deploy: ## deploy a trained model to ENDPOINT: JOB=… ROLE=… MODE=realtime, serverless or async
 invoke: ## classify texts at ENDPOINT: TEXT="…" or FILE=texts.csv
+scale: ## show or set the autoscaling of ENDPOINT: MIN=1 MAX=4 TARGET=1500, or OFF=true
+watch: ## make alarms on ENDPOINT: MAX_ERRORS=0.05 MAX_P99=1000 MAX_ABSTAINED=0.3 NOTIFY=…
 policies: ## write IAM policies for your account into OUTPUT, and print the commands that apply them
 batch-transform: ## classify INPUT=file|folder|s3://… without an endpoint: JOB=… ROLE=…
 delete-endpoint: ## delete ENDPOINT, its configuration and its model
+clean-up: ## show what was made under PREFIX and what it costs; CONFIRM=yes removes it
 status: ## show the training job JOB, its state and cost so far; or the versions of MODEL_PACKAGE
 doctor: ## check everything that a job on AWS needs: OK, WARN or FAIL, with remedies
 

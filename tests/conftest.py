@@ -17,6 +17,7 @@ from support.aws import aws, aws_server  # noqa: F401 - fixtures
 from support.ecr_registry import ecr_registry  # noqa: F401 - the same
 from support.fakes import make_ml_root, make_pretrained
 from support.hosting import deploy  # noqa: F401 - the same
+from support.launching import launch, served  # noqa: F401 - the same
 from support.registry import register  # noqa: F401 - the same
 
 _FOLDER_MARKERS = {

@@ -28,8 +28,11 @@ MODULES = (
     "doctor",
     "deploy",
     "invoke",
+    "scale",
+    "watch",
     "batch_transform",
     "delete_endpoint",
+    "clean_up",
     "policies",
 )
 _VERBOSE = ("sagemaker", "sagemaker.config", "botocore")  # they set their own level to INFO

@@ -11,11 +11,14 @@ if __name__ == "__main__":
 
 from bert_classifier.job.config import ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
+from launcher.settings.account import AccountSettings
 from launcher.settings.inference import DeploySettings, ModelSettings, TransformSettings
 from launcher.settings.invocation import InvokeSettings
 from launcher.settings.registry import RegisterSettings
+from launcher.settings.scaling import ScaleSettings
 from launcher.settings.training import TrainSettings
 from launcher.settings.tuning import TuneSettings
+from launcher.settings.watching import CleanUpSettings, WatchSettings
 from launcher.settings.workload import WorkloadSettings
 from support.tool_files.forms_table import forms_table
 
@@ -55,6 +58,9 @@ def tables() -> dict[str, str]:
         "register": settings_table(RegisterSettings, "setting", beyond=ModelSettings),
         "deploy": settings_table(DeploySettings, "setting", beyond=WorkloadSettings),
         "invoke": settings_table(InvokeSettings, "setting", beyond=WorkloadSettings),
+        "scale": settings_table(ScaleSettings, "setting", beyond=AccountSettings),
+        "watch": settings_table(WatchSettings, "setting", beyond=AccountSettings),
+        "cleanup": settings_table(CleanUpSettings, "setting", beyond=AccountSettings),
         "transform": settings_table(TransformSettings, "setting", beyond=DeploySettings),
     }
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.aws import BUCKET, ROLE, Aws, Ended
 from support.aws_stand_in import Answer
-from support.hosting import ARTIFACT, HOST, TAG, WITH_MODEL, left, only, prepare
+from support.hosting import ARTIFACT, HOST, OWN_TAG, TAG, WITH_MODEL, left, only, prepare
 
 
 @pytest.fixture
@@ -58,12 +58,14 @@ def test_the_requests_are_exactly_these(transform, aws, texts):
             "AssembleWith": "Line",
         },
         "TransformResources": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+        "Tags": [OWN_TAG],
     }
     assert only(aws.requests("CreateModel")) == {
         "ModelName": "a-transform",
         "PrimaryContainer": {"Image": f"{HOST}:{TAG}", "ModelDataUrl": ARTIFACT, "Environment": {}},
         "ExecutionRoleArn": ROLE,
         "EnableNetworkIsolation": False,
+        "Tags": [OWN_TAG],
     }
     assert only(aws.requests("DeleteModel")) == {"ModelName": "a-transform"}
 
@@ -101,7 +103,7 @@ def test_every_option_reaches_the_requests(transform, aws):
         50,
         2,
     )
-    assert request["Tags"] == [{"Key": "team", "Value": "nlp"}]
+    assert request["Tags"] == [{"Key": "team", "Value": "nlp"}, OWN_TAG]
     container = only(aws.requests("CreateModel"))["PrimaryContainer"]
     assert container["Environment"] == {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "50"}
     assert left(aws)[2] == 1  # the job needs it still

@@ -7,7 +7,7 @@ import pytest
 
 from support.aws import ACCOUNT, BUCKET, REGION, ROLE
 from support.aws_stand_in import Answer
-from support.hosting import ARTIFACT, GPU_TAG, HOST, TAG, described, left, only
+from support.hosting import ARTIFACT, GPU_TAG, HOST, OWN_TAG, TAG, described, left, only
 
 
 def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
@@ -26,6 +26,7 @@ def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
         },
         "ExecutionRoleArn": ROLE,
         "EnableNetworkIsolation": False,
+        "Tags": [OWN_TAG],
     }
     assert config == {
         "EndpointConfigName": name,
@@ -40,10 +41,12 @@ def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
                 "ContainerStartupHealthCheckTimeoutInSeconds": 600,
             }
         ],
+        "Tags": [OWN_TAG],
     }
     assert only(aws.requests("CreateEndpoint")) == {
         "EndpointName": "bert-classifier",
         "EndpointConfigName": name,
+        "Tags": [OWN_TAG],
     }
 
 
@@ -81,7 +84,7 @@ def test_every_option_reaches_the_requests(deploy, aws):
     )  # fmt: skip
     assert ended.code == 0, ended.err
     model, config = only(aws.requests("CreateModel")), only(aws.requests("CreateEndpointConfig"))
-    tags = [{"Key": "team", "Value": "nlp"}]
+    tags = [{"Key": "team", "Value": "nlp"}, OWN_TAG]
     assert model["EnableNetworkIsolation"] is True
     assert model["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1", "sg-2"]}
     assert model["Tags"] == config["Tags"] == only(aws.requests("CreateEndpoint"))["Tags"] == tags
@@ -113,6 +116,7 @@ def test_a_serverless_endpoint_has_memory_and_concurrency_instead_of_instances(d
                 "ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 7},
             }
         ],
+        "Tags": [OWN_TAG],
     }
 
 

@@ -24,6 +24,11 @@ EXCEPTIONS = {
     "sagemaker:AddTags": "SageMaker asks for it when a request has tags",
     "sagemaker:DeleteModelPackageGroup": "a group whose first version could not be registered",
     "sagemaker:StopHyperParameterTuningJob": "the command that an interrupted tune tells",
+    "sagemaker:UpdateEndpointWeightsAndCapacities": "scale with MIN=MAX, which moto does not know",
+    "s3:DeleteObject": "clean-up with S3=true",
+    "iam:CreateServiceLinkedRole": "Application Auto Scaling asks for it at an account's first scalable target",
+    "cloudwatch:TagResource": "CloudWatch asks for it when an alarm has tags",
+    "application-autoscaling:DeleteScalingPolicy": "scale, where an asynchronous endpoint no longer ends at 0",
     "sagemaker:StopTrainingJob": "the command that an interrupted train-spot tells",
     "sagemaker:StopTransformJob": "the command that an interrupted batch-transform tells",
     "ecr:BatchCheckLayerAvailability": "docker push",
@@ -99,6 +104,9 @@ def everything(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     with aws.answering(DescribeEndpoint=failed, CreateEndpoint=Answer.json({"EndpointArn": "arn"})) as here:
         here.launch("deploy", *WITH_MODEL)
     assert aws.launch("deploy", *WITH_MODEL).code == 0
+    assert aws.launch("scale", "--max=2", "--target=100").code == 0
+    assert aws.launch("watch").code == 0
+    assert aws.launch("clean-up", "bert-classifier").code == 0
     assert aws.launch("delete-endpoint").code == 0
     _push(aws, monkeypatch)
     stood_in = [("sagemaker:" + name, "*") for name, _ in aws.answered if name == "UpdateEndpoint"]
@@ -143,13 +151,19 @@ def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_th
         assert "$" not in path.read_text(), path
     everywhere = {
         "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "pricing:GetProducts", "sagemaker:ListModelPackages",
-        "application-autoscaling:DescribeScalableTargets",
-        "servicequotas:ListServiceQuotas",
+        "application-autoscaling:DescribeScalableTargets", "servicequotas:ListServiceQuotas",
+        "application-autoscaling:DescribeScalingPolicies", "application-autoscaling:DescribeScheduledActions",
+        "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "sagemaker:ListEndpointConfigs",
+        "sagemaker:ListEndpoints", "sagemaker:ListHyperParameterTuningJobs", "sagemaker:ListModels",
+        "sagemaker:ListTrainingJobs", "sagemaker:ListTransformJobs",
     }  # fmt: skip
     for name in ("training-role", "serving-role", "developer"):
         for statement in plain[name]["Statement"]:
-            if statement["Resource"] == "*":
+            if statement["Resource"] == "*" and statement["Sid"] != "ScaleEndpoints":
                 assert actions_of({"Statement": [statement]}) <= everywhere
+    (scale,) = [s for s in plain["developer"]["Statement"] if s["Sid"] == "ScaleEndpoints"]
+    namespace = {"application-autoscaling:service-namespace": "sagemaker"}
+    assert scale["Condition"] == {"StringEquals": namespace}
     (trust,) = plain["trust"]["Statement"]
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
     (lend,) = [s for s in plain["developer"]["Statement"] if s["Action"] == "iam:PassRole"]

@@ -7,13 +7,14 @@ import boto3
 import pytest
 
 from support.aws import BUCKET, REPOSITORY, ROLE
+from support.hosting import OWN_TAG
 
 TAG = "gpu-0123456789ab"
 
 
 @pytest.mark.slow
 def test_the_boto3_block_sends_what_train_spot_sends(aws, monkeypatch):
-    """CreateTrainingJob, field by field."""
+    """CreateTrainingJob, field by field; the tag says who made the job."""
     aws.put_image("bert-classifier", TAG)
     aws.put("mine/texts/texts.csv", "Alpha,a text\nBeta,another\n")
     ended = aws.launch(
@@ -30,4 +31,4 @@ def test_the_boto3_block_sends_what_train_spot_sends(aws, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     exec(compile(block[1], "README.md", "exec"), {})
     (sent,) = aws.requests("CreateTrainingJob")
-    assert json.loads(ended.out) == [{"CreateTrainingJob": sent}]
+    assert json.loads(ended.out) == [{"CreateTrainingJob": {**sent, "Tags": [OWN_TAG]}}]

@@ -9,6 +9,7 @@ import pytest
 from launcher.aws.metrics import metric_definitions
 from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
 from support.fakes import toy_rows
+from support.hosting import OWN_TAG
 
 TAG = "gpu-0123456789ab"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier:{TAG}"
@@ -103,7 +104,7 @@ def test_every_option_reaches_the_request_of_an_on_demand_job(train, aws):
         "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/mine/jobs/", "KmsKeyId": "key-2"},
         "CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/earlier/"},
         "Environment": {"A": "1", "B": "two words"},
-        "Tags": [{"Key": "team", "Value": "nlp"}],
+        "Tags": [{"Key": "team", "Value": "nlp"}, OWN_TAG],
         "VpcConfig": {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]},
         "EnableNetworkIsolation": True,
         "EnableInterContainerTrafficEncryption": True,

@@ -12,6 +12,7 @@ from launcher.aws.metrics import metric_definitions
 from support.aws import ACCOUNT, BUCKET, REGION, ROLE, Aws, Ended
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
+from support.hosting import OWN_TAG
 from support.tuning import listed, searching, trial
 
 TAG = "gpu-0123456789ab"
@@ -87,7 +88,7 @@ def test_the_request_is_exactly_this(tune, aws):
             "StaticHyperParameters": {"weight_decay": "0.02", "max_run_seconds": "3600"},
             "RetryStrategy": {"MaximumRetryAttempts": 2},
         },
-        "Tags": [{"Key": "team", "Value": "nlp"}],
+        "Tags": [{"Key": "team", "Value": "nlp"}, OWN_TAG],
     }  # fmt: skip
     api = botocore.session.get_session().get_service_model("sagemaker")
     shape = api.operation_model("CreateHyperParameterTuningJob").input_shape

@@ -6,7 +6,7 @@ import pytest
 
 from support.aws import ROLE
 from support.aws_stand_in import Answer
-from support.hosting import ARTIFACT, TAG, described, left, only, updating
+from support.hosting import ARTIFACT, OWN_TAG, TAG, described, left, only, updating
 
 
 def test_an_endpoint_that_is_there_is_updated_and_the_former_model_goes(aws, deploy):
@@ -39,7 +39,10 @@ def test_an_update_keeps_what_operators_have_tuned_and_shows_what_changes(aws, d
     config, model = aws.requests("CreateEndpointConfig")[-1], aws.requests("CreateModel")[-1]
     (variant,) = config["ProductionVariants"]
     assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.c5.2xlarge", 3)
-    assert (config["Tags"], model["ExecutionRoleArn"]) == ([{"Key": "team", "Value": "nlp"}], ROLE)
+    assert (config["Tags"], model["ExecutionRoleArn"]) == (
+        [{"Key": "team", "Value": "nlp"}, OWN_TAG],
+        ROLE,
+    )
     assert [line.split() for line in ended.err.splitlines() if line.startswith("  ")][:4] == [
         ["setting", "now", "new"],
         ["Environment.A", "1", "2"],

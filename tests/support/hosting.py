@@ -12,6 +12,8 @@ TAG = "cpu-0123456789ab"
 GPU_TAG = "gpu-0123456789ab"
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/bert-classifier"
 ARTIFACT = f"s3://{BUCKET}/mine/jobs/a-job/output/model.tar.gz"
+# The tag of everything that the launcher makes.
+OWN_TAG = {"Key": "bert-classifier:made-by", "Value": "launcher"}
 WITH_MODEL = (f"--role={ROLE}", f"--image-tag={TAG}", f"--model-data={ARTIFACT}")
 
 

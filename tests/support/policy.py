@@ -53,6 +53,8 @@ def _sagemaker(operation: str, body: dict[str, Any]) -> str:
         return str(body["ResourceArn"])
     if "ModelPackage" in operation:
         return _model_package(operation, body)
+    if operation.startswith("List"):
+        return "*"
     name = next((n for n in _NAMED_BY if n.removesuffix("Name") in operation and n in body), "")
     if operation.endswith("EndpointConfig"):
         name = "EndpointConfigName"

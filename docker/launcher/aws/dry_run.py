@@ -8,11 +8,12 @@ import boto3
 import urllib3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+_SERVICES = ("sagemaker", "sagemaker-runtime", "application-auto-scaling", "cloudwatch")
 _READS = ("Describe", "List", "Get", "BatchGet", "Simulate", "Head")
 
 
 class HeldRequests:
-    """Holds back requests that change something in SageMaker or ask a model; reading ones are sent.
+    """Holds back requests that change something in SageMaker or for an endpoint, or ask a model; reading ones are sent.
 
     Attributes:
         held: (operation, request) in order.
@@ -20,7 +21,7 @@ class HeldRequests:
 
     def __init__(self, session: boto3.Session) -> None:
         self.held: list[tuple[str, dict[str, Any]]] = []
-        for service in ("sagemaker", "sagemaker-runtime"):
+        for service in _SERVICES:
             session.events.register(f"before-send.{service}", self._hold)
 
     def _hold(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import PlatformError, UserError
-from launcher.aws import model
+from launcher.aws import model, observation
 from launcher.aws.account import Account
 from launcher.aws.errors import AWS_ERRORS, code_of
 from launcher.aws.model import without_unset
@@ -62,12 +62,15 @@ def refuse_if_busy(found: dict[str, Any]) -> None:
         )
 
 
-def config_request(settings: DeploySettings, name: str, async_folder: Location) -> dict[str, Any]:
+def config_request(
+    settings: DeploySettings, name: str, async_folder: Location, capture_folder: Location | None = None
+) -> dict[str, Any]:
     """Return the request of an endpoint's configuration.
 
     Args:
         name: of the configuration and of its model.
         async_folder: where an asynchronous endpoint writes.
+        capture_folder: where SageMaker stores requests and answers; None where it does not.
     """
     hosts = _serverless(settings) if settings.is_serverless else _instances(settings)
     return without_unset(
@@ -77,6 +80,8 @@ def config_request(settings: DeploySettings, name: str, async_folder: Location) 
             "KmsKeyId": settings.volume_kms_key,
             "Tags": settings.tag_list,
             "AsyncInferenceConfig": _async(settings, async_folder) if settings.mode == "async" else None,
+            "DataCaptureConfig": observation.capture(settings, capture_folder) if capture_folder else None,
+            "MetricsConfig": observation.metrics(settings),
         }
     )
 

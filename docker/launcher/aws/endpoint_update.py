@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from launcher.aws import rollout
 from launcher.aws.live_endpoint import SETTING_OF, LiveEndpoint
 from launcher.aws.model import without_unset
+from launcher.settings import own_tag
 from launcher.settings.inference import DeploySettings
 from launcher.settings.instances import has_own_disk
 
@@ -26,6 +28,8 @@ _SHOWN = {
     "EnableNetworkIsolation": "NETWORK_ISOLATION",
     "KmsKeyId": "VOLUME_KMS_KEY",
     "InferenceAmiVersion": "INFERENCE_AMI_VERSION",
+    "DataCaptureConfig.InitialSamplingPercentage": "CAPTURE",
+    "MetricsConfig.MetricPublishFrequencyInSeconds": "METRICS_INTERVAL",
     "ServerlessConfig.MemorySizeInMB": "MEMORY_SIZE",
     "ServerlessConfig.MaxConcurrency": "MAX_CONCURRENCY",
 }
@@ -54,9 +58,14 @@ def next_config(live: LiveEndpoint, settings: DeploySettings, fresh: Mapping[str
         settings: as `live.keep` has returned them.
         fresh: the request that a new endpoint with these settings would get.
     """
-    dropped = _NOT_SERVERLESS if settings.is_serverless else ()
+    dropped = {
+        *(_NOT_SERVERLESS if settings.is_serverless else ()),
+        *(["DataCaptureConfig"] if settings.capture == 0 else []),
+    }
     base = {name: value for name, value in _as_request(live.config).items() if name not in dropped}
     request = {**base, **fresh, "ProductionVariants": [_next_variant(live, settings, fresh)]}
+    if "MetricsConfig" in fresh:
+        request["MetricsConfig"] = {**base.get("MetricsConfig", {}), **fresh["MetricsConfig"]}
     request["AsyncInferenceConfig"] = _next_async(live, settings, fresh.get("AsyncInferenceConfig"))
     return without_unset(request)
 
@@ -102,10 +111,13 @@ def update_request(live: LiveEndpoint, settings: DeploySettings, config: str) ->
     if live.mode != "serverless" and not settings.is_serverless:
         # Instances, weights and data capture as autoscaling or somebody by hand has set them.
         request["RetainAllVariantProperties"] = True
-        if "instance_count" in settings.given:
-            excluded = [{"VariantPropertyType": "DesiredInstanceCount"}]
-            request["ExcludeRetainedVariantProperties"] = excluded
-    if live.endpoint.get("LastDeploymentConfig"):
+        anew = ["DesiredInstanceCount"] if "instance_count" in settings.given else []
+        anew += ["DataCaptureConfig"] if settings.capture is not None else []
+        if anew:
+            request["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": name} for name in anew]
+    if settings.rollout != "keep":
+        request["DeploymentConfig"] = rollout.deployment_config(settings)
+    elif live.endpoint.get("LastDeploymentConfig"):
         request["RetainDeploymentConfig"] = True
     return request
 
@@ -127,6 +139,8 @@ def changes(
     after = dict(_flat({**model["PrimaryContainer"], **_shown_of_model(model), **config}))
     before |= {f"TAGS.{name}": value for name, value in live.tags.items()}
     after |= {f"TAGS.{tag['Key']}": tag["Value"] for tag in config.get("Tags", ())}
+    for tags in (before, after):
+        tags.pop(f"TAGS.{own_tag.KEY}", None)
     names = [name for name in {**before, **after} if before.get(name, "–") != after.get(name, "–")]
     return [(_SHOWN.get(name, name), before.get(name, "–"), after.get(name, "–")) for name in names]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from launcher.aws import endpoint, endpoint_update
+from launcher.aws import endpoint, endpoint_update, rollout
 from launcher.aws.account import Account, role_arn
 from launcher.aws.ecr import image_uri
 from launcher.aws.live_endpoint import LiveEndpoint
@@ -15,6 +15,7 @@ from launcher.checks.account import Needs, check_access
 from launcher.checks.chosen_model import choose
 from launcher.checks.endpoint import check_mode, check_scaling
 from launcher.checks.model import check_ami, check_common, endpoint_driver, find_artifact
+from launcher.checks.rollout import check_rollout
 from launcher.checks.unused import check_deploy_settings, without_unusable
 from launcher.checks.workload import check_instance
 from launcher.findings import Finding, examine, refuse_failures
@@ -31,11 +32,13 @@ class Deployment:
     Attributes:
         name: of model and configuration.
         requests: by the client's methods, in order.
+        alarms: requests of the alarms that may roll the update back.
     """
 
     settings: DeploySettings
     name: str
     requests: Requests
+    alarms: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def plan(
@@ -49,7 +52,7 @@ def plan(
         UserError: naming all failures.
     """
     settings, of_choice = choose(settings, account)
-    tags = settings.tag_list  # those of the existing endpoint join below
+    tags = settings.given_tags  # those of the existing endpoint join below
     settings = live.keep(settings) if live else settings
     refuse_failures(list(check_mode(live, settings.mode) if live else ()))
     settings, findings = without_unusable(settings)
@@ -58,17 +61,24 @@ def plan(
     model = Model(settings, name, image_uri(settings, account), data, environment_of(settings))
     folder = live.async_folder(settings) if live else None
     folder = folder or prefix_of(settings, account).below("async", settings.endpoint)
+    capture = prefix_of(settings, account).below("capture", settings.endpoint) if settings.capture else None
+    findings += examine("alarm", partial(check_rollout, account, settings, live), "Or leave ROLLOUT out.")
+    settings = rolled_out(settings, live)
     findings += [
         *of_choice,
         *of_model,
         *check_settings(settings, model.environment, account),
         *check_access(
-            account, model.image_uri, settings, needs_of(settings, data, folder), endpoint_driver(settings)
+            account,
+            model.image_uri,
+            settings,
+            needs_of(settings, data, folder, capture),
+            endpoint_driver(settings),
         ),
     ]
     refuse_failures(findings)
     request = model.request(role_arn(settings.role, account))
-    config = endpoint.config_request(settings, name, folder)
+    config = endpoint.config_request(settings, name, folder, capture)
     if not live:
         last = {"EndpointName": settings.endpoint, "EndpointConfigName": name, "Tags": settings.tag_list}
         requests = {
@@ -79,8 +89,16 @@ def plan(
     if tags:
         requests["add_tags"] = {"ResourceArn": live.endpoint["EndpointArn"], "Tags": tags}
     (variant,) = requests["create_endpoint_config"]["ProductionVariants"]
-    findings += examine("scaling", partial(check_scaling, account, live, variant))
-    return Deployment(settings, name, requests), findings
+    findings += examine("scaling", partial(check_scaling, account, live, variant, waits=settings.wait))
+    return Deployment(
+        settings, name, requests, rollout.alarm_requests(account, settings, live, name)
+    ), findings
+
+
+def rolled_out(settings: DeploySettings, live: LiveEndpoint | None) -> DeploySettings:
+    """Return the settings without a roll-out where there is no traffic to take over."""
+    is_possible = live is not None and not settings.is_serverless
+    return settings if is_possible else dataclasses.replace(settings, rollout="keep")
 
 
 def _update_requests(
@@ -107,7 +125,9 @@ def environment_of(settings: DeploySettings) -> dict[str, str]:
     return {**own, **dict(settings.environment)}
 
 
-def needs_of(settings: DeploySettings, data: str, async_folder: Location) -> Needs:
+def needs_of(
+    settings: DeploySettings, data: str, async_folder: Location, capture_folder: Location | None = None
+) -> Needs:
     """Return what the endpoint's role must be permitted.
 
     Args:
@@ -115,7 +135,7 @@ def needs_of(settings: DeploySettings, data: str, async_folder: Location) -> Nee
     """
     reads = [Location.of(data)] if data else []
     if settings.mode != "async":
-        return Needs("serving-role.json", reads, [])
+        return Needs("serving-role.json", reads, [capture_folder] if capture_folder else [])
     writes = [async_folder.below("output"), async_folder.below("failures")]
     return Needs("serving-role.json", [*reads, async_folder.below("input")], writes)
 

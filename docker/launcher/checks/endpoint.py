@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from launcher.aws import scaling
 from launcher.aws.account import Account
 from launcher.aws.live_endpoint import LiveEndpoint
-from launcher.findings import Finding, fail
+from launcher.findings import Finding, fail, warn
 
 # Changes that UpdateEndpoint cannot make: developer guide, "Update a serverless endpoint"; its own refusal of a
 # configuration without AsyncInferenceConfig.
@@ -26,24 +27,43 @@ def check_mode(live: LiveEndpoint, mode: str) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def check_scaling(account: Account, live: LiveEndpoint, variant: Mapping[str, Any]) -> Iterator[Finding]:
-    """Refuse another instance type while autoscaling is registered.
+def changes_type(live: LiveEndpoint, variant: Mapping[str, Any]) -> bool:
+    """Return whether the next configuration's variant has instances of another type."""
+    now = live.variant.get("InstanceType")
+    return bool(now) and now != variant.get("InstanceType")
+
+
+def check_scaling(
+    account: Account, live: LiveEndpoint, variant: Mapping[str, Any], *, waits: bool = True
+) -> Iterator[Finding]:
+    """Check that autoscaling can end for another instance type, and come back: SageMaker refuses the change meanwhile.
 
     Args:
         variant: of the next configuration.
+        waits: whether the launcher will be there at the update's end.
     """
-    now = live.variant
-    if "InstanceType" not in now or now["InstanceType"] == variant.get("InstanceType"):
+    if not changes_type(live, variant):
         return
-    resource = f"endpoint/{live.endpoint['EndpointName']}/variant/{now['VariantName']}"
-    answer = account.client("application-autoscaling").describe_scalable_targets(
-        ServiceNamespace="sagemaker", ResourceIds=[resource]
+    now = scaling.describe(account, live.endpoint["EndpointName"], live.variant["VariantName"])
+    if now.target is None:
+        return
+    registered = (
+        f"autoscaling ({now.target['MinCapacity']} to {now.target['MaxCapacity']} instances) is registered"
     )
-    for target in answer["ScalableTargets"]:
+    if now.foreign or not now.tracking:
+        resource = now.key["ResourceId"]
         yield fail(
-            "scaling", f"autoscaling ({target['MinCapacity']} to {target['MaxCapacity']} instances) is registered for"
-            f" {resource}, and SageMaker does not change the instance type meanwhile",
+            "scaling", f"{registered} for {resource} by another tool than make scale, and SageMaker does not change the"
+            " instance type meanwhile",
             "Deregister it, and register it again after the update: aws application-autoscaling "
             f"deregister-scalable-target --service-namespace sagemaker --resource-id {resource} "
-            f"--scalable-dimension {target['ScalableDimension']}",
+            f"--scalable-dimension {scaling.DIMENSION}",
         )  # fmt: skip
+    elif not waits:
+        yield fail(
+            "scaling", f"{registered}, which must end for another instance type and come back after it",
+            "Leave WAIT=false out, so that deploy can bring it back.",
+        )  # fmt: skip
+    else:
+        yield warn("scaling", f"{registered}: it ends for the new instance type, and comes back when that serves",
+                   "Set TARGET anew if it was measured on the former type: make scale shows it.")  # fmt: skip

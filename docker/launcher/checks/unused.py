@@ -19,8 +19,10 @@ _STEP = 1024  # MB of a serverless endpoint's memory
 _LACKS = {
     "subnets": "VPC", "security_group_ids": "VPC", "network_isolation": "network isolation",
     "volume_kms_key": "disk key", "volume_size": "disk size", "inference_ami_version": "inference AMI",
+    "capture": "data capture",
 }  # fmt: skip
 _OF_INSTANCES = ("instance_type", "instance_count", "startup_timeout", "download_timeout", "hourly_price")
+_OF_METRICS = ("metrics", "metrics_interval")
 _FOR_SERVERLESS = dict.fromkeys(("memory_size", "max_concurrency"), "it is for MODE=serverless")
 _FOR_ASYNC = dict.fromkeys(("async_concurrency", "invocation_timeout"), "it is for MODE=async")
 _IN_S3 = ("s3_prefix", "output_kms_key")
@@ -70,15 +72,22 @@ def check_deploy_settings(settings: DeploySettings) -> Iterator[Finding]:
     """Refuse settings that were typed for another mode than the endpoint's."""
     if settings.is_serverless:
         yield from check_unused(
-            settings, dict.fromkeys(_OF_INSTANCES, "a serverless endpoint has no instances of its own")
+            settings,
+            dict.fromkeys(
+                (*_OF_INSTANCES, *_OF_METRICS), "a serverless endpoint has no instances of its own"
+            ),
         )
         yield from check_serverless(settings)
     else:
         yield from check_unused(settings, {**_FOR_SERVERLESS, **_own_disk(settings)})
-    if settings.mode != "async":
-        yield from check_unused(settings, _FOR_ASYNC)
-        for name in settings.typed.intersection(_IN_S3):
-            yield warn("settings", f"{name.upper()} does nothing: only MODE=async reads and writes in S3")
+    if settings.mode == "async":
+        yield from check_unused(
+            settings, {"capture": "an asynchronous endpoint has all texts and answers in S3"}
+        )
+        return
+    yield from check_unused(settings, _FOR_ASYNC)
+    for name in settings.typed.intersection(_IN_S3) if not settings.capture else ():
+        yield warn("settings", f"{name.upper()} does nothing: only MODE=async and CAPTURE write in S3")
 
 
 def check_serverless(settings: DeploySettings) -> Iterator[Finding]:

@@ -1,12 +1,15 @@
-"""`delete-endpoint`: delete an endpoint, its configuration and its model; the artifact in S3 stays."""
+"""`delete-endpoint`: delete an endpoint, its configuration, model, autoscaling and alarms; the artifact stays."""
 
 import dataclasses
+from typing import Any
 
 from bert_classifier.errors import UserError
-from launcher.aws import endpoint
+from launcher.aws import endpoint, scaling
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
+from launcher.aws.errors import AWS_ERRORS, explain
 from launcher.command import Command, say
+from launcher.commands import watch
 from launcher.settings.account import AccountSettings
 from launcher.settings.inference import endpoint_name
 
@@ -19,7 +22,7 @@ class DeleteSettings(AccountSettings):
 
 
 def run(settings: DeleteSettings, account: Account) -> int:
-    """Delete the endpoint and what `deploy` has created for it; return 0 once it is gone.
+    """Delete the endpoint and what the launcher has created for it; return 0 once it is gone.
 
     Raises:
         UserError: when there is no such endpoint.
@@ -32,6 +35,7 @@ def run(settings: DeleteSettings, account: Account) -> int:
     config = found["EndpointConfigName"]
     remove_parts = endpoint.parts_of(account, name, config)
     account.client("sagemaker").delete_endpoint(EndpointName=name)
+    _end_scaling(account, found)
     if held is None:
         try:
             endpoint.wait_until_gone(account, name)
@@ -40,9 +44,21 @@ def run(settings: DeleteSettings, account: Account) -> int:
             raise
         say(f"removed endpoint {name}")
     remove_parts()
+    watch.remove(account, name)
     if held is not None:
         print(held)
     return 0
+
+
+def _end_scaling(account: Account, found: dict[str, Any]) -> None:
+    """End autoscaling, as far as you may; SageMaker would end it, too."""
+    try:
+        for variant in found.get("ProductionVariants", ())[:1]:
+            now = scaling.describe(account, found["EndpointName"], variant["VariantName"])
+            if now.target:
+                scaling.remove(account, now)
+    except AWS_ERRORS as error:
+        say(f"its autoscaling, if there is any, is left to SageMaker: {explain(error) or error}")
 
 
 COMMANDS = (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launcher import interrupts
-from launcher.aws import endpoint, endpoint_update
+from launcher.aws import alarms, endpoint, endpoint_update, rollout
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, explain
@@ -15,6 +15,7 @@ from launcher.aws.prices import hourly_price
 from launcher.checks.deployment import Deployment, plan
 from launcher.command import Command, say
 from launcher.commands.last_request import last_request
+from launcher.commands.moved_scaling import moved_scaling
 from launcher.findings import refuse_failures, say_doubts
 from launcher.settings.inference import DeploySettings
 
@@ -39,14 +40,15 @@ def run(settings: DeploySettings, account: Account) -> int:
         say(_changes(live, deployment.requests))
     config = former["EndpointConfigName"] if former else ""
     remove_former = endpoint.parts_of(account, settings.endpoint, config) if former else None
-    with contextlib.ExitStack() as undo, interrupts.held() as typed:
-        created = _create(deployment, account, typed, undo)
-        _add_tags(deployment.requests, account)
+    with moved_scaling(account, live, deployment):
+        with contextlib.ExitStack() as undo, interrupts.held() as typed:
+            created = _create(deployment, account, typed, undo)
+            _add_tags(deployment.requests, account)
+        if settings.wait and held is None:
+            _wait_until_up(deployment, account, typed, created, live)
     if held is not None:
         print(held)
         return 0
-    if settings.wait:
-        _wait_until_up(deployment, account, typed, created, is_new=former is None)
     if remove_former and settings.wait:
         remove_former()
     elif remove_former:
@@ -76,6 +78,12 @@ def _create(
         typed.stop_here()
         getattr(client, method)(**requests[method])
         undo.callback(delete, account, method.removeprefix("create_"), deployment.name)
+    if deployment.alarms:
+        typed.stop_here()
+        there = alarms.states(account, [request["AlarmName"] for request in deployment.alarms])
+        new = [request["AlarmName"] for request in deployment.alarms if request["AlarmName"] not in there]
+        undo.callback(alarms.remove, account, new)
+        alarms.renew(account, deployment.alarms, there)
     typed.stop_here()
     stays = f"model and configuration {deployment.name} stay"
     with last_request(
@@ -105,17 +113,17 @@ def _wait_until_up(
     account: Account,
     typed: interrupts.Interrupts,
     created: contextlib.ExitStack,
-    *,
-    is_new: bool,
+    live: LiveEndpoint | None,
 ) -> None:
     settings = deployment.settings
     longest = settings.download_timeout + settings.startup_timeout + _PROVISIONING_S
+    longest += rollout.longest_wait(settings, live)
     say(f"starting {settings.endpoint}; this takes some minutes")
     try:
         typed.stop_here()
         endpoint.wait_until_up(account, settings.endpoint, deployment.name, longest)
     except endpoint.FailedError as error:
-        if is_new or error.in_use != deployment.name:  # else an update that could not be rolled back
+        if live is None or error.in_use != deployment.name:  # else an update that could not be rolled back
             created.close()
         raise
     except BaseException:

@@ -59,6 +59,18 @@ def names(accepts: str, help: str, pattern: str, most: int) -> Any:
     return _field((), parse, accepts, help)
 
 
+def listed(accepts: str, help: str, *, most: int, longest: int) -> Any:
+    """Return a dataclass field for a tuple of texts that may hold blanks, separated by commas."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in value.split(","))
+        if len(found) > most or not all(0 < len(part) <= longest and part.isprintable() for part in found):
+            raise ValueError
+        return found
+
+    return _field((), parse, accepts, help)
+
+
 def pairs(help: str, *, most: int, name: str = r".+", longest: int = 256) -> Any:
     """Return a dataclass field for a tuple of (name, value), written like assignments in a shell."""
 

@@ -8,6 +8,7 @@ from bert_classifier.job.settings import boolean, choice, choices, count_or_all,
 from launcher.settings.fields import hourly_price, instance_type, resource_name, s3_uri, text
 from launcher.settings.package_names import model_package
 from launcher.settings.reading import of_reader
+from launcher.settings.rollout import RolloutSettings
 from launcher.settings.workload import WorkloadSettings
 
 LONGEST_ANSWER = 3600  # seconds that SageMaker grants one request, in async and batch
@@ -52,7 +53,7 @@ class ModelSettings(WorkloadSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DeploySettings(ModelSettings):
+class DeploySettings(RolloutSettings, ModelSettings):
     """The settings of `deploy`."""
 
     endpoint: str = endpoint_name(

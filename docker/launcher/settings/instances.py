@@ -113,6 +113,16 @@ def num_gpus(instance_type: str) -> int:
     return _NUM_GPUS.get(instance_type.removeprefix("ml."), int(has_gpu(instance_type)))
 
 
+def num_cpus(instance_type: str) -> int:
+    """Return the virtual CPUs of an instance type, which its size tells."""
+    size = instance_type.rpartition(".")[2]
+    if instance_type == "ml.c4.8xlarge":
+        return 36  # the only one that is not four per xlarge
+    if size.endswith("xlarge"):
+        return 4 * int(size.removesuffix("xlarge") or 1)
+    return 96 if size == "metal" else 2
+
+
 def has_own_disk(instance_type: str) -> bool:
     """Whether an instance type has its own disk, for which SageMaker takes no size."""
     return family_of(instance_type) in _NVME.split()

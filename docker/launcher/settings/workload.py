@@ -6,6 +6,7 @@ from bert_classifier.job.settings import boolean, choice, integer
 from launcher.settings.account import AccountSettings
 from launcher.settings.fields import instance_type, kms_key, names, pairs, s3_uri, text
 from launcher.settings.instances import has_gpu
+from launcher.settings.own_tag import with_own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,9 +69,14 @@ class WorkloadSettings(ImageSettings):
         return self.flavour if self.flavour != "auto" else "gpu" if self.wants_gpu else "cpu"
 
     @property
-    def tag_list(self) -> list[dict[str, str]]:
-        """The tags as SageMaker's requests hold them."""
+    def given_tags(self) -> list[dict[str, str]]:
+        """The tags that were given, as SageMaker's requests hold them."""
         return [{"Key": name, "Value": value} for name, value in self.tags]
+
+    @property
+    def tag_list(self) -> list[dict[str, str]]:
+        """The tags as SageMaker's requests hold them, with the one that says who made it."""
+        return with_own(self.given_tags)
 
     @property
     def vpc_config(self) -> dict[str, list[str]] | None:

@@ -16,6 +16,7 @@ from launcher.settings.account import AccountSettings
 from launcher.settings.inference import DeploySettings
 from support.aws import ROLE, Aws
 from support.aws_stand_in import Answer
+from support.hosting import OWN_TAG
 
 CAPTURE = {
     "EnableCapture": True,
@@ -83,7 +84,7 @@ def test_an_update_without_settings_changes_only_the_model():
         "ProductionVariants": [{**VARIANT, "ModelName": "new", "InitialInstanceCount": 5}],
         "DataCaptureConfig": CAPTURE,
         "KmsKeyId": "key-1",
-        "Tags": [{"Key": "team", "Value": "nlp"}],
+        "Tags": [{"Key": "team", "Value": "nlp"}, OWN_TAG],
     }
     assert (settings.role, settings.network_isolation) == (ROLE, True)
     assert settings.vpc_config == MODEL["VpcConfig"]

@@ -52,7 +52,7 @@ def test_what_is_unset_is_left_out():
     request = job(spot=False, max_retry_attempts=0).request("arn:aws:iam::123456789012:role/a-role")
     assert request.keys() == {
         "TrainingJobName", "AlgorithmSpecification", "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig",
-        "StoppingCondition", "CheckpointConfig", "HyperParameters", "ProfilerConfig",
+        "StoppingCondition", "CheckpointConfig", "HyperParameters", "ProfilerConfig", "Tags",
     }  # fmt: skip
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400}
     assert job().request("r")["EnableManagedSpotTraining"] is True

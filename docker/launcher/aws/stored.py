@@ -1,0 +1,47 @@
+"""The folders in S3 of jobs and endpoints with a prefix: how much they hold, and their removal."""
+
+from collections.abc import Iterator
+
+from bert_classifier.errors import PlatformError
+from launcher.aws.account import Account
+from launcher.aws.inventory import Found, matches
+from launcher.aws.s3 import MOST_KEYS, Location, list_folders, list_keys, list_sizes
+
+# Below S3_PREFIX, a folder per job or endpoint.
+_PARENTS = (("jobs",), ("checkpoints",), ("async",), ("capture",), ("transform", "output"))
+_AT_ONCE = 1000  # keys that DeleteObjects takes
+
+
+def folders(account: Account, root: Location, prefix: str) -> Iterator[Found]:
+    """Yield the folders of jobs and endpoints whose names match the prefix."""
+    for parent in _PARENTS:
+        for name in list_folders(account, root.below(*parent)):
+            if matches(name, prefix):
+                yield _found(account, root.below(*parent, name))
+
+
+def _found(account: Account, folder: Location) -> Found:
+    sizes = list_sizes(account, folder)
+    least = "at least " if len(sizes) >= MOST_KEYS else ""
+    detail = f"{least}{len(sizes)} objects, {sum(sizes.values()) / 1e6:.0f} MB"
+    return Found("S3 folder", folder.uri, detail, 0, lambda: _empty(account, folder))
+
+
+def _empty(account: Account, folder: Location) -> None:
+    """Delete every object of a folder.
+
+    Raises:
+        PlatformError: when S3 deletes some of them only.
+    """
+    if account.is_dry_run:
+        return
+    while keys := list_keys(account, folder):
+        for start in range(0, len(keys), _AT_ONCE):
+            objects = [{"Key": key} for key in keys[start : start + _AT_ONCE]]
+            answer = account.client("s3").delete_objects(
+                Bucket=folder.bucket, Delete={"Objects": objects, "Quiet": True}
+            )
+            for error in answer.get("Errors", ())[:1]:
+                raise PlatformError(
+                    f"{error['Key']}: {error.get('Message', error.get('Code'))}.", "Try again."
+                )
