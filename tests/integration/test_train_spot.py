@@ -70,6 +70,7 @@ def test_the_request_of_a_spot_job_is_exactly_this(train, aws, data):
         "HyperParameters": {"num_train_epochs": "2", "learning_rate": "1e-4", "max_run_seconds": "3600"},
         "ProfilerConfig": {"DisableProfiler": True},
         "RetryStrategy": {"MaximumRetryAttempts": 2},
+        "Tags": [OWN_TAG],
     }
     assert aws.client("s3").get_object(Bucket=BUCKET, Key=stored)["Body"].read() == data.read_bytes()
 

@@ -35,7 +35,7 @@ def running(kind: str, name: str) -> dict[str, Answer]:
         "TrainingJobDefinition": {"ResourceConfig": resources},
         "TrainingJobStatusCounters": {"InProgress": 3},
     }
-    details = {"TrainingJob": {"ResourceConfig": resources}, "HyperParameterTuningJob": more}[kind]
+    details: dict[str, object] = more if kind == "HyperParameterTuningJob" else {"ResourceConfig": resources}
     return {
         f"List{kind}s": Answer.json({f"{kind}Summaries": [summary]}),
         f"Describe{kind}": Answer.json({f"{kind}Name": name, **details}),
