@@ -1,11 +1,14 @@
 """Serving where little is allowed: no network, a read-only disk, no shared memory, few cores, few descriptors."""
 
+import http.client
+import json
 import os
 import resource
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,29 @@ def test_where_threads_cannot_start_the_server_ends(ml_root, tmp_path, stack, re
     assert result.returncode == 3
     assert f"the worker could not start: PlatformError: {reason} could not start. Raise" in result.stdout
     assert "request failed" not in result.stdout
+
+
+def test_a_worker_without_memory_is_replaced(ml_root, tmp_path):
+    """No request is answered with 500: it is answered, or refused with 503 until the next worker is ready."""
+    with ServingProcess(ml_root, tmp_path / "log") as process:
+        process.wait_until_ready()
+        worker = process.worker
+        pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
+        resource.prlimit(worker, resource.RLIMIT_AS, (pages * resource.getpagesize(),) * 2)
+        statuses, until = list[int](), time.monotonic() + 90
+        while (process.worker == worker or statuses[-1:] != [200]) and time.monotonic() < until:
+            statuses.append(_status_of(process))
+        assert process.worker != worker
+        assert {*statuses} <= {0, 200, 503}
+        assert statuses[-1] == 200
+
+
+def _status_of(process: ServingProcess) -> int:
+    """Send a text of 4.8 MB, for which nothing is left; return 0 where the connection ended with the worker."""
+    try:
+        return process.invoke(json.dumps("apple " * 800_000))[0]
+    except (OSError, http.client.HTTPException):
+        return 0
 
 
 def test_on_one_core(ml_root, tmp_path):

@@ -1,5 +1,6 @@
 """Threads for requests: few at first, more when all are busy."""
 
+import _thread
 import logging
 import threading
 from collections import deque
@@ -11,6 +12,7 @@ from bert_classifier.errors import PlatformError
 
 logger = logging.getLogger(__name__)
 
+_BEGIN_S = 5.0  # for a new thread's first step
 FIRST = 4  # that run from the start, so that pings are answered where memory has run out since
 _REMEDY = "Raise the limit of processes or of memory, or lower SERVING_MAX_CONCURRENT_REQUESTS."
 
@@ -30,6 +32,8 @@ class RequestThreads(Executor):
 
     Args:
         most: the number of threads at most.
+    Attributes:
+        has_failed: whether a result may not have reached who waits for it, as memory had run out.
     Raises:
         PlatformError: when none can start.
     """
@@ -42,10 +46,11 @@ class RequestThreads(Executor):
         self._wanted = threading.Semaphore(0)
         self._count = 0
         self._has_warned = False
+        self.has_failed = False
         while self._count < min(FIRST, most) and self._start_one():
             pass
         try:
-            threading.Thread(target=self._start_more, name="thread-starter", daemon=True).start()
+            _thread.start_new_thread(self._start_more, ())
         except RuntimeError:
             self._warn()
         if not self._count:
@@ -72,9 +77,15 @@ class RequestThreads(Executor):
                 self._start_one()
 
     def _start_one(self) -> bool:
+        began = threading.Lock()
+        began.acquire()
         try:
-            threading.Thread(target=self._run, name=f"request-{self._count}", daemon=True).start()
+            _thread.start_new_thread(self._run, (began,))
         except (RuntimeError, MemoryError):
+            self._warn()
+            return False
+        # threading.Thread would wait for ever for one that dies of no memory as it begins.
+        if not began.acquire(timeout=_BEGIN_S):
             self._warn()
             return False
         self._count += 1
@@ -85,9 +96,10 @@ class RequestThreads(Executor):
             self._has_warned = True
             logger.warning("only %d of %d request threads could start. %s", self._count, self._most, _REMEDY)
 
-    def _run(self) -> None:
+    def _run(self, began: threading.Lock) -> None:
         bell = threading.Lock()
         bell.acquire()
+        began.release()
         while True:
             with self._lock:
                 work = self._work.popleft() if self._work else None
@@ -95,9 +107,12 @@ class RequestThreads(Executor):
                     self._idle.append(bell)
             if work is None:
                 bell.acquire()
-            else:
+                continue
+            try:
                 _call(*work)
-                del work  # it holds the connection
+            except MemoryError:
+                self.has_failed = True
+            del work  # it holds the connection
 
 
 def _call(future: "Future[Any]", function: Callable[..., Any], args: tuple[Any, ...]) -> None:

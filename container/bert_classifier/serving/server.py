@@ -10,9 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
-import traceback
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,14 +28,16 @@ from bert_classifier.job.environment import ml_root
 from bert_classifier.job.settings import specs
 from bert_classifier.job.temporary_files import temporary_files
 from bert_classifier.job.variables import near_misses, without_effect
+from bert_classifier.serving import memory
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.accept import check_default_accept
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import OTHER, Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
-from bert_classifier.serving.model.service import ModelService
+from bert_classifier.serving.model.service import NO_MEMORY, ModelService
 from bert_classifier.serving.parent import Outcome, Parent
 from bert_classifier.serving.request_threads import as_platform_error
+from bert_classifier.serving.stacks import log_stacks
 from bert_classifier.serving.stop_signals import exit_on_stop_signals, ignore_stop_signals
 from bert_classifier.serving.worker import KEEPALIVE_S, LAST_WORDS_S, STOP_S, Worker
 
@@ -150,19 +150,27 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         Parent(self).run()
 
     def supervise(self) -> None:
-        """In the worker, every second: exit if the model has failed, so that the parent replaces the worker."""
-        problem = self._service.problem()
-        if problem is None:
+        """In the worker, every second: exit if it cannot serve any more, so that the parent replaces it."""
+        if (problem := self._service.problem()) is None:
             return
-        logger.critical("%s: this worker ends and is replaced", problem)
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
-        for ident, frame in sys._current_frames().items():
-            stack = "".join(traceback.format_stack(frame))
-            logger.critical("thread %s\n%s", names.get(ident, ident), stack)
-        self.abandon()
-        time.sleep(LAST_ANSWERS_S)
-        access_log.finish()
-        os._exit(REPLACE_ME)
+        try:
+            self.abandon()
+            logger.critical("%s: this worker ends and is replaced", problem)
+            log_stacks()
+            time.sleep(LAST_ANSWERS_S)
+            access_log.finish()
+        finally:  # whatever else fails where there is no memory
+            os._exit(REPLACE_ME)
+
+    def note_failure(self, error: Exception) -> None:
+        """In the worker: log an error outside the application."""
+        logger.error("a connection failed: %s", type(error).__name__)
+        if memory.has_run_out(error):
+            self.note_memory()
+
+    def note_memory(self) -> None:
+        """In the worker: have it replaced, as memory has run out."""
+        self._service.fail(NO_MEMORY)
 
     def note_refusal(self, status: int, code: str, bytes_out: int, began: float) -> None:
         """In the worker: count and log a request that was not valid HTTP and never reached the application."""

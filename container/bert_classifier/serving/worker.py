@@ -42,7 +42,6 @@ _LAME_DUCK_S = 5.0  # maximum time from SIGTERM during which the port stays open
 _QUIET_S = 0.5  # without a new request, after which the port is closed earlier
 _SWEEP_S = 0.2  # from refusing new connections to closing the port
 _LINGER_S = 2.0  # for the client to close its side after the last answer
-_TURN_S = 1.0
 _TEND_S = 0.05  # between looks at what has waited too long
 _ACCEPTS_PER_TURN = 64
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -89,7 +88,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         )
         while self._stopped_at is None and self.is_parent_alive():
             self.set_accept_enabled(self._has_room())
-            self._turn(_TURN_S)
+            self._turn(1.0)
         self._stop(self._stopped_at or time.monotonic())
         self.poller.close()
         self.method_queue.close()
@@ -104,6 +103,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         """Tell the parent that this process is alive, and give up what has waited too long."""
         self._tended_at = now = time.monotonic()
         self.notify()
+        if self.tpool.has_failed:
+            self.app.note_memory()
         for connection in [c for c in self._waiting if c.until <= now]:
             if connection.is_idle:
                 self._drop(connection, self._waiting)
@@ -293,7 +294,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         """Answer invalid HTTP in JSON; the log does not quote it."""
         refusal = refusal_of(exc)
         if refusal is FAILED:
-            logger.error("a connection failed: %s", type(exc).__name__)
+            self.app.note_failure(exc)
         with contextlib.suppress(OSError):
             client.sendall(refusal.answer)
         self.app.note_refusal(int(refusal.status[:3]), refusal.code, len(refusal.body), client.request_began)

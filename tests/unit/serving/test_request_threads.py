@@ -1,11 +1,15 @@
 """Threads that start on demand: in the order of last use, up to their number, and where starting one fails."""
 
+import _thread
 import threading
+from collections.abc import Callable
 from concurrent.futures import wait
+from typing import Any
 
 import pytest
 
 from bert_classifier.errors import PlatformError
+from bert_classifier.serving import request_threads
 from bert_classifier.serving.request_threads import FIRST, RequestThreads, as_platform_error
 
 WAIT_S = 60
@@ -14,15 +18,15 @@ WAIT_S = 60
 @pytest.fixture
 def few_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the number of threads that may start yet, as the only element of a list."""
-    left, start = [0], threading.Thread.start
+    left, start = [0], _thread.start_new_thread
 
-    def start_or_fail(thread: threading.Thread) -> None:
+    def start_or_fail(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         if not left[0]:
             raise RuntimeError("can't start new thread")
         left[0] -= 1
-        start(thread)
+        start(function, arguments)
 
-    monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+    monkeypatch.setattr(_thread, "start_new_thread", start_or_fail)
     return left
 
 
@@ -74,6 +78,22 @@ def test_threads_that_cannot_start_leave_the_work_to_others(few_threads, caplog,
     warnings = [record.message for record in caplog.records]
     assert len(warnings) <= 1
     assert all("of 50 request threads could start. Raise the limit" in warning for warning in warnings)
+
+
+def test_a_thread_that_dies_as_it_begins_stops_no_other(monkeypatch):
+    """As where memory has run out: nobody waits for it for long, and the next one may live."""
+    begun, start = [0], _thread.start_new_thread
+
+    def start_every_second(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        begun[0] += 1
+        start(function if begun[0] % 2 else lambda *_: None, arguments)
+
+    monkeypatch.setattr(request_threads, "_BEGIN_S", 0.2)
+    monkeypatch.setattr(_thread, "start_new_thread", start_every_second)
+    threads = RequestThreads(FIRST)
+    futures = [threads.submit(pow, 2, n) for n in range(50)]
+    assert not wait(futures, WAIT_S).not_done
+    assert begun[0] > 1
 
 
 def test_without_any_thread_it_fails(few_threads):

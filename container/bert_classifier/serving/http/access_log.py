@@ -58,7 +58,8 @@ class _Writer:
     def _run(self) -> None:
         while True:
             time.sleep(_PAUSE_S)
-            self.flush()
+            with contextlib.suppress(MemoryError):  # this worker is replaced then
+                self.flush()
 
     def wait(self, seconds: float) -> None:
         """Wait until the thread has written all entries, for some seconds at most: writing itself may block."""

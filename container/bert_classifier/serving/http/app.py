@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
+from bert_classifier.serving import memory
 from bert_classifier.serving.http import access_log, answers
 from bert_classifier.serving.http.invocations import Invocations, Service
 from bert_classifier.serving.http.lean_flask import Answer, LeanFlask
@@ -18,6 +19,7 @@ from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.page import Page
 from bert_classifier.serving.http.request_body import BROKEN_BODY
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.service import NO_MEMORY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -91,8 +93,19 @@ def create_app(service: Service, config: ServeConfig, metrics: Metrics | None = 
         app.add_url_rule(path, path, view, methods=methods, provide_automatic_options=False)
     app.register_error_handler(RequestError, answers.of_request_error)
     app.register_error_handler(HTTPException, answers.of_http_error)
-    app.register_error_handler(Exception, answers.of_bug)
+    app.register_error_handler(Exception, lambda error: _of_bug(error, service))
     return app
+
+
+def _of_bug(error: Exception, service: Service) -> Response:
+    """Answer a bug; where memory has run out, have this worker replaced, which others are asked to wait for."""
+    if not memory.has_run_out(error):
+        return answers.of_bug(error)
+    service.fail(NO_MEMORY)
+    refusal = RequestError(
+        503, "not_ready", "The server is out of memory and begins anew.", "Try again in a moment."
+    )
+    return answers.of_request_error(refusal)
 
 
 def _ping(invocations: Invocations) -> Response:

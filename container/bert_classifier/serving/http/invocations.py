@@ -12,6 +12,7 @@ from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.config import ServeConfig
+from bert_classifier.serving import memory
 from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.admission import Admission, Budget
@@ -52,6 +53,9 @@ class Service(Protocol):
     @property
     def is_ready(self) -> bool:
         """Whether requests are answered."""
+
+    def fail(self, problem: str) -> None:
+        """Answer no more requests."""
 
     def submit(self, texts: Sequence[str], deadline: float) -> "Pending[Prediction]":
         """Queue texts for classification."""
@@ -161,6 +165,8 @@ class Invocations:
         self._metrics.note_records("refused", empty)
         self._metrics.note_records("abstained", unsure)
         self._metrics.note_records("classified", len(results) - len(failures) - empty - unsure)
+        if failures and memory.has_run_out(failures[0]):
+            raise failures[0]
         if failures:
             cause = f"the model failed on this text (id {answers.log_bug(failures[0])})"
             failed = RecordError(cause, "internal_error")

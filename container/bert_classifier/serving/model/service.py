@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NO_MEMORY = "memory has run out"
+
 
 class ModelService:
     """One model, loaded in the background while the server already answers pings.
@@ -40,6 +42,7 @@ class ModelService:
         self._config = config
         self._metrics = metrics
         self._batcher: MicroBatcher[Prediction] | None = None
+        self._problem: str | None = None
         self._loader = threading.Thread(target=self._start_model, name="loader", daemon=True)
         self.labels: Sequence[str] = ()
         self.abstain_below = 0.0
@@ -58,9 +61,14 @@ class ModelService:
         return self._batcher is not None and self._batcher.is_alive and self.problem() is None
 
     def problem(self) -> str | None:
-        """Return why a loaded model will not answer any more, if so."""
-        limit = self._config.serving_stall_timeout
-        return None if self._batcher is None else self._batcher.problem(limit)
+        """Return why this process will not answer any more, if so."""
+        if self._problem is not None or self._batcher is None:
+            return self._problem
+        return self._batcher.problem(self._config.serving_stall_timeout)
+
+    def fail(self, problem: str) -> None:
+        """Answer no more requests, for a reason that others have found."""
+        self._problem = problem
 
     def submit(self, texts: Sequence[str], deadline: float) -> Pending["Prediction"]:
         """Queue texts for classification; see MicroBatcher.submit.

@@ -1,0 +1,21 @@
+"""Memory that has run out: libraries call it by many names, so it is tried."""
+
+import mmap
+
+_ENOUGH = 32 * 2**20  # bytes, for a small request
+
+
+def has_run_out(error: BaseException) -> bool:
+    """Return whether an error may come from memory that has run out, and this process gets no more now.
+
+    torch raises RuntimeError for it, with words such as "could not create a primitive".
+    """
+    return isinstance(error, MemoryError | RuntimeError) and not _gets_more()
+
+
+def _gets_more() -> bool:
+    try:
+        mmap.mmap(-1, _ENOUGH).close()
+    except (OSError, MemoryError):
+        return False
+    return True
