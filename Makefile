@@ -79,7 +79,9 @@ OF_MAKE := $(OF_OTHERS) ARGS PYTHON VENV WHEELHOUSE TORCH_INDEX_URL UPGRADE
 push: OF_MAKE += FLAVOUR
 TYPED = $(filter-out $(OF_MAKE),$(COMMAND_LINE))
 GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)=$(call quoted,$($(name))))
-LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/host/bin/python docker/launcher $@ $(FLAGS)
+# Versions 2 and 3 of the SageMaker SDK share a name, so ModelTrainer has an environment of its own.
+HOST = $(if $(filter modeltrainer,$(VIA)),sdk3,host)
+LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/$(HOST)/bin/python docker/launcher $@ $(FLAGS)
 push: FLAGS = --image $(call quoted,$(IMAGE)) --tag $(call quoted,$(TAG))
 UV := uv==0.13.9
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
@@ -141,7 +143,7 @@ build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh
 
 # Commands on AWS are the launcher's.
-$(AWS_COMMANDS): $(VENV)/.host
+$(AWS_COMMANDS): $(VENV)/.$(HOST)
 	@$(LAUNCH) $(ARGS)
 push: ## push the image IMAGE:TAG to ECR under its git revision, and print its address
 train-spot: ## train on spot instances: ROLE=… TRAIN=files|folder|s3://… INSTANCE_TYPE=… HP="…"
@@ -193,10 +195,10 @@ convert-model: $(VENV)/.runtime ## write the checkpoint MODEL, whose weights are
 	@PYTHONPATH=container HF_HUB_OFFLINE=1 $(RUN) local_test/convert_model.py $(call quoted,$(MODEL)) $(call flag,to,$(TO))
 
 # ARGS comes last, so that its -m or -n replaces the one here.
-test: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run the tests but slow ones and those that need the image or a GPU (ARGS="-k name")
+test: $(VENV)/.dev $(VENV)/.host $(VENV)/.sdk3 $(VENV)/.encoder ## run the tests but slow ones and those that need the image or a GPU (ARGS="-k name")
 	@$(RUN) -m pytest -n auto -m "not (slow or container or gpu or benchmark)" $(ARGS)
 
-test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.encoder ## run all tests that start real trainings and servers
+test-integration: $(VENV)/.dev $(VENV)/.host $(VENV)/.sdk3 $(VENV)/.encoder ## run all tests that start real trainings and servers
 	@$(RUN) -m pytest -n auto tests/integration $(ARGS)
 
 # Those that need a GPU, or arguments of their own.
@@ -234,7 +236,7 @@ format: $(VENV)/.dev ## format the code and apply the safe fixes
 typecheck: $(VENV)/.dev ## check the types
 	@$(RUN) -m mypy $(PACKAGES)
 
-check: lint typecheck $(VENV)/.host $(VENV)/.encoder ## run what CI runs: lint, types, all tests (the image's where Docker answers)
+check: lint typecheck $(VENV)/.host $(VENV)/.sdk3 $(VENV)/.encoder ## run what CI runs: lint, types, all tests (the image's where Docker answers)
 	@$(RUN) -m pytest -n auto $(ARGS)
 
 lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRADE=1 for newer versions)
@@ -242,6 +244,7 @@ lock: $(VENV)/.made ## compile every requirements*.txt from its .in file (UPGRAD
 	@$(COMPILE) --output-file container/requirements.txt container/requirements.in
 	@$(COMPILE) --output-file container/requirements-dev.txt container/requirements-dev.in
 	@$(COMPILE) --output-file docker/requirements.txt docker/requirements.in
+	@$(COMPILE) --overrides docker/requirements-without-mlflow.in --output-file docker/requirements-sdk3.txt docker/requirements-sdk3.in
 	@$(COMPILE) --output-file docker/requirements-sbom.txt docker/requirements-sbom.in
 	@$(COMPILE_GPU) --output-file container/requirements-torch-gpu.txt container/requirements-torch-gpu.in
 
@@ -289,6 +292,13 @@ $(VENV)/.host: docker/requirements.txt | $(VENV)/.made
 	@echo "installing docker/requirements.txt …"
 	@$(PYTHON) -m venv $(VENV)/host
 	@$(VENV)/host/bin/python -m pip --disable-pip-version-check -qq $(LOCKED) -r $<
+	@touch $@
+
+# The lock is whole without what requirements-without-mlflow.in leaves out, which pip would ask for.
+$(VENV)/.sdk3: docker/requirements-sdk3.txt | $(VENV)/.made
+	@echo "installing docker/requirements-sdk3.txt …"
+	@$(PYTHON) -m venv $(VENV)/sdk3
+	@$(VENV)/sdk3/bin/python -m pip --disable-pip-version-check -qq $(LOCKED) --no-deps -r $<
 	@touch $@
 
 $(VENV)/.encoder: container/requirements-pretrained.txt | $(VENV)/.made

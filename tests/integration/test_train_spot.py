@@ -206,7 +206,7 @@ def test_all_problems_are_reported_at_once_and_nothing_is_sent(train, aws):
     for expected in (
         "did you mean learning_rate?; hyperparameter num_train_epochs='0' is not a whole number",
         "SageMaker has no 'ml.g5.xlarg' for training. Did you mean ml.g5.xlarge?",
-        "MAX_WAIT=60 is not above MAX_RUN=86400",
+        "MAX_WAIT=60 is below MAX_RUN=86400",
         f"Push it: make push TAG=gpu. The newest tag in ECR: IMAGE_TAG={TAG}.",
         f"there is no role nobody in account {ACCOUNT}",
         "bucket: there is no no-such-bucket. Create it: aws s3 mb s3://no-such-bucket",

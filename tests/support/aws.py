@@ -26,7 +26,8 @@ from support.aws_stand_in import Answer, Reply, handler, permitted
 from support.free_port import free_port
 
 REPOSITORY = Path(__file__).parents[2]
-HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
+HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"  # with the SageMaker SDK, version 2
+SDK3_PYTHON = REPOSITORY / ".venv" / "sdk3" / "bin" / "python"  # with version 3
 LAUNCHER = REPOSITORY / "docker" / "launcher"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"  # moto's
@@ -78,22 +79,29 @@ class Aws:
         )
 
     def launch(
-        self, *arguments: str, timeout: float = 120, program: str = str(LAUNCHER), **environ: str
+        self,
+        *arguments: str,
+        timeout: float = 120,
+        program: str = str(LAUNCHER),
+        python: Path = HOST_PYTHON,
+        **environ: str,
     ) -> Ended:
-        """Run a command of the launcher as its user does; skip where the SDK is not installed."""
-        process = self.start(*arguments, program=program, **environ)
+        """Run a command of the launcher as its user does; skip where its Python is not installed."""
+        process = self.start(*arguments, program=program, python=python, **environ)
         try:
             out, err = process.communicate(timeout=timeout)
         finally:
             process.kill()
         return Ended(process.returncode, out, err)
 
-    def start(self, *arguments: str, program: str = str(LAUNCHER), **environ: str) -> "subprocess.Popen[str]":
-        """Start a command of the launcher, or a program that runs it; skip where the SDK is not installed."""
-        if not HOST_PYTHON.exists():
-            pytest.skip("the SDK is not installed: `make test` does that")
+    def start(
+        self, *arguments: str, program: str = str(LAUNCHER), python: Path = HOST_PYTHON, **environ: str
+    ) -> "subprocess.Popen[str]":
+        """Start a command of the launcher, or a program that runs it; skip where its Python is not installed."""
+        if not python.exists():
+            pytest.skip(f"{python} is not installed: `make test` does that")
         return subprocess.Popen(
-            [str(HOST_PYTHON), program, *arguments],
+            [str(python), program, *arguments],
             env={**self.environ, **environ},
             cwd=environ.get("PWD", REPOSITORY),
             stdout=subprocess.PIPE,

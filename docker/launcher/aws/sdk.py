@@ -1,40 +1,45 @@
-"""The SageMaker SDK without telemetry and without output on standard output.
+"""The user's configuration of the SageMaker SDK, version 2 or 3, with telemetry switched off.
 
-Import it inside a function: the import takes seconds, which a wrong setting should not wait for.
+The SDK is imported inside functions: that takes seconds, and boto3 alone does without it.
 """
 
-import contextlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-import sagemaker
-from sagemaker.config import load_sagemaker_config
-
 from bert_classifier.errors import UserError
-from launcher.aws.account import Account
 from launcher.aws.errors import AWS_ERRORS
 
+# Where the SDK looks, by the variable that names another place.
+_PLACES = {
+    "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": "/etc/xdg/sagemaker/config.yaml",
+    "SAGEMAKER_USER_CONFIG_OVERRIDE": "~/.config/sagemaker/config.yaml",
+}
 
-def make_session(account: Account) -> sagemaker.Session:
-    """Return an SDK session of this account, without telemetry.
 
-    Defaults of the user's SDK configuration hold, such as a VPC that the organisation demands.
+def configuration() -> dict[str, Any]:
+    """Return the configuration's content, without telemetry unless the user has decided about it.
 
     Raises:
-        UserError: when that configuration cannot be read.
+        UserError: when it cannot be read.
     """
-    config = _configuration() or {"SchemaVersion": "1.0"}
+    config = _load() or {"SchemaVersion": "1.0"}
     modules = config.setdefault("SageMaker", {}).setdefault("PythonSDK", {}).setdefault("Modules", {})
     modules.setdefault("TelemetryOptOut", True)
-    return sagemaker.Session(
-        boto_session=account.session, sagemaker_client=account.client("sagemaker"), sagemaker_config=config
-    )
+    return config
 
 
-def _configuration() -> dict[str, Any]:
+def configuration_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the configuration files that the SDK would read."""
+    home = environ.get("HOME", "~")
+    defaults = [place for name, place in _PLACES.items() if name not in environ]
+    found = [place for place in defaults if Path(place.replace("~", home, 1)).is_file()]
+    return [environ[name] for name in _PLACES if name in environ] + found
+
+
+def _load() -> dict[str, Any]:
     try:
-        return dict(load_sagemaker_config())
+        return dict(_loader()())
     except AWS_ERRORS:  # it may be in S3
         raise
     except Exception as error:  # in its YAML or schema, or no such file
@@ -46,8 +51,10 @@ def _configuration() -> dict[str, Any]:
         ) from error
 
 
-@contextlib.contextmanager
-def output_on_stderr() -> Iterator[None]:
-    """Redirect the SDK's output to standard error; standard output is for results."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+def _loader() -> Callable[[], Mapping[str, Any]]:
+    """Return the function of the installed version that reads the configuration."""
+    try:
+        from sagemaker.config import load_sagemaker_config
+    except ImportError:
+        from sagemaker.core.config.config import load_sagemaker_config
+    return load_sagemaker_config  # type: ignore[no-any-return, unused-ignore]

@@ -12,13 +12,14 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder, check_revision
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
-from launcher.aws.s3 import Location, prefix_of
-from launcher.aws.training_request import training_request
-from launcher.checks.account import Needs, check_access
+from launcher.aws.s3 import prefix_of
+from launcher.checks.account import check_access
+from launcher.checks.job import Job
+from launcher.checks.request import check_request
 from launcher.checks.unused import check_image_settings, check_unused
 from launcher.checks.workload import check_instance, check_tags, check_vpc
 from launcher.findings import Finding, examine, fail, obtain, ok, warn
-from launcher.inputs.channels import Channel, S3Channel, channels_of
+from launcher.inputs.channels import Channel, channels_of
 from launcher.inputs.table import check_tables
 from launcher.settings.instances import num_gpus
 from launcher.settings.training import TrainSettings
@@ -28,60 +29,6 @@ _LARGEST_AUTOMATIC_BATCH = 32
 _LARGEST_PROPOSED_BATCH = 8 * _LARGEST_AUTOMATIC_BATCH
 _BUSY_TOKENS = 4096  # per GPU and step; the job itself says more, since it knows texts and encoder
 _NAME_THE_CHANNELS = "If S3_DATA cannot be listed, name the channels: TRAIN=s3://…/train/."
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A training job as it will be requested.
-
-    Attributes:
-        channels: where its data is now; local files are uploaded.
-        prefix: the folder for uploads and outputs.
-    """
-
-    settings: TrainSettings
-    spot: bool
-    name: str
-    image_uri: str
-    prefix: Location
-    channels: tuple[Channel, ...]
-
-    @property
-    def checkpoints(self) -> Location:
-        """The folder of its checkpoints."""
-        own = self.settings.checkpoint_s3_uri
-        return Location.of(own).as_folder() if own else self.prefix.below("checkpoints", self.name)
-
-    @property
-    def output(self) -> Location:
-        """The folder in which SageMaker makes one of the job's name for its outputs."""
-        return self.prefix.below("jobs")
-
-    @property
-    def needs(self) -> Needs:
-        """What the job's role must be permitted."""
-        given = [channel.location for channel in self.channels if isinstance(channel, S3Channel)]
-        reads = [self.prefix.below("data"), self.checkpoints, *given]
-        return Needs("training-role.json", reads, [self.output, self.checkpoints])
-
-    def location_of(self, channel: Channel) -> Location:
-        """Return where a channel is, or will be, in S3."""
-        if isinstance(channel, S3Channel):
-            return channel.location
-        return self.prefix.below("data", channel.name, channel.digest)
-
-    def request(self, role_arn: str) -> dict[str, Any]:
-        """Return the fields of its CreateTrainingJob."""
-        return training_request(
-            self.settings,
-            name=self.name,
-            image_uri=self.image_uri,
-            role_arn=role_arn,
-            channels={channel.name: self.location_of(channel) for channel in self.channels},
-            output=self.output,
-            checkpoints=self.checkpoints,
-            spot=self.spot,
-        )
 
 
 def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job, list[Finding]]:
@@ -122,6 +69,7 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
         *check_times(settings, spot=job.spot),
         *check_network(settings, names),
         *check_tags(settings),
+        *examine("request", partial(check_request, job, account.client("sagemaker").meta.service_model)),
     ]
 
 
@@ -222,11 +170,11 @@ def check_count(settings: TrainSettings) -> Iterator[Finding]:
 
 
 def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:
-    """Check that a spot job may wait longer than it runs."""
-    if spot and settings.longest_wait <= settings.max_run:
+    """Check that a spot job may wait and run as long as it may run."""
+    if spot and settings.longest_wait < settings.max_run:
         yield fail(
             "time",
-            f"MAX_WAIT={settings.longest_wait} is not above MAX_RUN={settings.max_run}",
+            f"MAX_WAIT={settings.longest_wait} is below MAX_RUN={settings.max_run}",
             "MAX_WAIT counts waiting and running together: raise it.",
         )
     elif not spot and settings.max_wait and "max_wait" in settings.typed:

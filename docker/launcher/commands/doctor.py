@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
+import boto3
+
 from bert_classifier.errors import ContainerError
 from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
@@ -13,6 +15,7 @@ from launcher.checks.account import check_identity
 from launcher.checks.quotas import check_quotas
 from launcher.checks.training import check_without_aws, plan
 from launcher.command import Command, say
+from launcher.commands.sending import sdk_version
 from launcher.engine import Engine
 from launcher.findings import Finding, examine, fail, obtain, ok, table, warn
 from launcher.revision import head_of
@@ -33,12 +36,11 @@ def run(settings: TrainSettings, account: Account) -> int:
 
 def check_tools(account: Account) -> Iterator[Finding]:
     """Check the programs on this machine."""
-    version, sdk = f"Python {sys.version.split()[0]}", importlib.metadata.version("sagemaker")
-    if sys.version_info[:2] in _PYTHONS and sdk.startswith("2."):
-        yield ok("tools", f"{version}, sagemaker {sdk}")
+    programs = f"Python {sys.version.split()[0]}, boto3 {boto3.__version__}, {_sdk()}"
+    if sys.version_info[:2] in _PYTHONS:
+        yield ok("tools", programs)
     else:
-        message = f"{version}, sagemaker {sdk}: tested with Python 3.11 and 3.12 and sagemaker 2"
-        yield fail("tools", message, "make clean")
+        yield fail("tools", f"{programs}: tested with Python 3.11 and 3.12", "make clean")
     try:
         with Engine(account.environ) as engine:
             server = engine.run("version", "--format", "{{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}")
@@ -55,6 +57,13 @@ def check_tools(account: Account) -> Iterator[Finding]:
     else:
         message = "this folder is not a git repository"
         yield warn("revision", message, "Give the image yourself: IMAGE_TAG or IMAGE_URI.")
+
+
+def _sdk() -> str:
+    """Return which SageMaker SDK would send a job."""
+    version = sdk_version()
+    package = {2: "sagemaker", 3: "sagemaker-train"}.get(version)
+    return f"{package} {importlib.metadata.version(package)}" if package else "no SageMaker SDK"
 
 
 def _check_job(settings: TrainSettings, account: Account) -> list[Finding]:

@@ -6,15 +6,17 @@ from botocore.exceptions import ClientError, WaiterError
 
 from bert_classifier.errors import ContainerError, PlatformError, UserError
 from launcher import interrupts
-from launcher.aws import training_job
+from launcher.aws import job_log, training_job
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, code_of, explain, may_be_accepted
 from launcher.aws.prices import hourly_price
 from launcher.aws.upload import upload
+from launcher.checks.job import Job
 from launcher.checks.quotas import refuse_for_quota
-from launcher.checks.training import Job, check_without_aws, plan
+from launcher.checks.training import check_without_aws, plan
 from launcher.command import Command, say
+from launcher.commands.sending import choose, send, unknown
 from launcher.findings import refuse_failures, say_doubts, table
 from launcher.inputs.channels import LocalChannel
 from launcher.settings.training import TrainSettings
@@ -33,6 +35,7 @@ def run_on_demand(settings: TrainSettings, account: Account) -> int:
 
 
 def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
+    way = choose(settings.via)
     try:
         held = HeldRequests(account.session) if settings.dry_run else None
         job, findings = plan(settings, account, spot=spot)
@@ -45,7 +48,7 @@ def _run(settings: TrainSettings, account: Account, *, spot: bool) -> int:
         if held is None:
             upload_channels(job, account)
         with interrupts.held() as typed:
-            _start(job, account, typed)
+            _start(job, way, account, typed)
     except KeyboardInterrupt:
         say("Nothing was started; what is uploaded already will not be sent again.")
         raise
@@ -67,19 +70,14 @@ def upload_channels(job: Job, account: Account) -> None:
             upload(account, channel.contents, job.location_of(channel), job.settings.output_kms_key)
 
 
-def _start(job: Job, account: Account, typed: interrupts.Interrupts) -> None:
-    # The SDK takes seconds to import, and a wrong setting should not wait for it.
-    from launcher.commands import estimator
-
+def _start(job: Job, way: str, account: Account, typed: interrupts.Interrupts) -> None:
     try:
-        estimator.start(job, role_arn(job.settings.role, account), account, typed)
+        send(way, job.request(role_arn(job.settings.role, account)), account, typed)
     except ClientError as error:
         kind = "spot training" if job.spot else "training"
         refuse_for_quota(error, f"{job.settings.instance_type} for {kind} job usage")
         if code_of(error) == "ResourceInUse" and may_be_accepted(error):
-            raise estimator.unknown(
-                job.name, "an answer was lost, and now there is a job of that name"
-            ) from error
+            raise unknown(job.name, "an answer was lost, and now there is a job of that name") from error
         if code_of(error) == "ResourceInUse":
             raise UserError(
                 f"There is a job {job.name} already.", "Give another JOB_NAME, or none."
@@ -118,10 +116,8 @@ def _follow(job: Job, account: Account, typed: interrupts.Interrupts) -> int:
 
 
 def _show_log(job: Job, account: Account) -> None:
-    from launcher.commands import estimator
-
     try:
-        estimator.follow(job.name, account)
+        job_log.follow(job.name, account)
     except AWS_ERRORS as error:
         say(f"The log cannot be shown, but the job continues: {explain(error) or error}")
         waiter = account.client("sagemaker").get_waiter("training_job_completed_or_stopped")

@@ -50,6 +50,13 @@ class TrainSettings(WorkloadSettings):
     max_retry_attempts: int = integer(2, 0, 30, "Retries after an internal error of SageMaker.")
     input_mode: str = choice("File", ("File", "FastFile"), "How SageMaker delivers the channels.")
     encrypt_traffic: bool = boolean(False, "Encrypt traffic between instances; slower.")
+    request: str = text(
+        "", "a file of JSON", "Further fields of CreateTrainingJob, such as TrainingPlanArn; checked against the API."
+    )  # fmt: skip
+    via: str = choice(
+        "auto", ("auto", "estimator", "modeltrainer", "boto3"),
+        "What sends the request: Estimator (SageMaker SDK 2), ModelTrainer (SDK 3) or boto3; auto: what is installed.",
+    )  # fmt: skip
     hourly_price: float | None = hourly_price()
 
     @property

@@ -5,7 +5,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from launcher.aws.s3 import Location
-from launcher.checks.training import Job
+from launcher.checks.job import Job
 from launcher.inputs.channels import S3Channel
 from launcher.settings.training import TrainSettings
 

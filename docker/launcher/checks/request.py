@@ -1,0 +1,63 @@
+"""A training job's request, checked against botocore's own model of the API before anything is uploaded."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.model import ServiceModel
+
+from launcher.aws.request_fields import refuse_extra, wrong_fields
+from launcher.aws.training_request import OPERATION, SETTING_OF, instance_types
+from launcher.checks.job import Job
+from launcher.checks.workload import check_instance
+from launcher.findings import Finding, fail, ok, told
+
+_SOME_ROLE = "arn:aws:iam::000000000000:role/any"  # where only a name is given: the checks of the account find the role
+_CHECKED_BEFORE = ("ResourceConfig.InstanceType",)  # with more words
+_NO_SPOT = {"KeepAlivePeriodInSeconds": "warm pools", "InstancePreferences": "a choice of instances"}
+
+
+def check_request(job: Job, model: ServiceModel) -> Iterator[Finding]:
+    """Check the fields of REQUEST, and then the whole request.
+
+    Args:
+        model: botocore's, of SageMaker.
+    Raises:
+        UserError: when the file cannot be read, or its fields cannot join the request.
+    """
+    role = job.settings.role
+    role_arn = role if role.startswith("arn:") else _SOME_ROLE
+    refuse_extra(model, OPERATION, job.own_request(role_arn), job.extra, SETTING_OF)
+    request = job.request(role_arn)
+    for wrong in wrong_fields(model, OPERATION, request, SETTING_OF):
+        if not wrong.startswith(_CHECKED_BEFORE):
+            yield fail("request", wrong, "Correct it.")
+    yield from _check_spot(request)
+    if job.extra:
+        yield from _check_types(job, request, model)
+        yield told(ok("request", f"{job.settings.request} gives {', '.join(_paths(job.extra))}"))
+
+
+def _check_spot(request: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check that spot capacity goes with what REQUEST asks for: API reference, ResourceConfig."""
+    for name, what in _NO_SPOT.items() if request.get("EnableManagedSpotTraining") else ():
+        if name in request["ResourceConfig"]:
+            yield fail("request", f"SageMaker has no spot instances with {what} ({name})", "Use make train.")
+
+
+def _check_types(job: Job, request: Mapping[str, Any], model: ServiceModel) -> Iterator[Finding]:
+    """Check the instance types that REQUEST names as INSTANCE_TYPE is checked."""
+    known = model.shape_for("TrainingInstanceType").enum
+    for name in instance_types(request):
+        if name != job.settings.instance_type:
+            yield from check_instance(
+                dataclasses.replace(job.settings, instance_type=name), known, "training"
+            )
+
+
+def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from (f"{name}.{path}" for path in _paths(value))
+        else:
+            yield name
