@@ -9,7 +9,7 @@ from bert_classifier.job.config import TrainConfig
 from launcher.aws.account import Account
 from launcher.aws.prices import hourly_price
 from launcher.checks import training
-from launcher.checks.training import Job
+from launcher.checks.job import Job
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told
 from launcher.settings.ranges import in_words, trials_to_check
@@ -31,6 +31,7 @@ def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
     channels = [channel.name for channel in job.channels]
     return job, [
         *findings,
+        *check_unused(settings, {"via": "boto3 sends a tuning job"}),
         *check_trials(settings),
         *check_seed(settings, has_validation="validation" in channels),
         *check_limits(settings),

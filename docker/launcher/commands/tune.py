@@ -14,8 +14,8 @@ from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, code_of, may_be_accepted
 from launcher.aws.prices import hourly_price
 from launcher.aws.tuning_request import tuning_request
+from launcher.checks.job import Job
 from launcher.checks.quotas import refuse_for_quota
-from launcher.checks.training import Job
 from launcher.checks.tuning import check_without_aws, plan, refuse_ranges
 from launcher.command import Command, say
 from launcher.commands.train import upload_channels
