@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from launcher.revision import tree_tag
-from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, TRUST
+from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, SDK3_PYTHON, TRUST
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
 
@@ -27,7 +27,7 @@ def small(notebook: nbformat.NotebookNode, settings: dict[str, str]) -> None:
 @pytest.mark.timeout(600)
 def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
     """Rehearsal, training, endpoint, question, whole files, clean-up: no cell fails, and nothing is left that costs."""
-    if not HOST_PYTHON.exists():
+    if not (HOST_PYTHON.exists() and SDK3_PYTHON.exists()):
         pytest.skip("the SDK is not installed: `make test` does that")
     rows = list(toy_rows(60))
     data, classes = tmp_path / "data.csv", tmp_path / "classes.txt"
@@ -43,7 +43,7 @@ def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
         "NAME": "bert-classifier", "DATA": str(data), "CLASSES_FILE": str(classes), "BUCKET_FOLDER": f"s3://{BUCKET}/mine",
         "WHERE": "ml.m5.2xlarge", "FLAVOUR": "cpu", "SETTINGS": "num_train_epochs=1", "JOB_ID": "bert-classifier-1",
         "REHEARSAL": f"MODEL={pretrained}", "REHEARSAL_FOLDER": str(tmp_path / "run"),
-        "POLICIES": str(tmp_path / "policies"),
+        "POLICIES": str(tmp_path / "policies"), "ALSO_BY_SDK": "yes",
     })  # fmt: skip
     quotas = {"Quotas": [{"QuotaName": name, "Value": value} for name, value in QUOTAS.items()]}
     with aws.answering(ListServiceQuotas=Answer.json(quotas)) as here:
@@ -55,11 +55,37 @@ def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
         client.execute()
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
     assert _operations(aws) == [
-        "CreateTrainingJob", "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateModel",
+        *["CreateTrainingJob"] * 3, "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateModel",
         "CreateTransformJob", "DeleteModel", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel",
     ]  # fmt: skip
     assert len(aws.invocations()) == 1
+    _check_jobs(*aws.requests("CreateTrainingJob"))
     assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+def _check_jobs(by_make, by_estimator, by_trainer) -> None:
+    """Check that the cells in Python ask for the job that make has asked for, under names of their own."""
+    own = ("TrainingJobName", "CheckpointConfig")
+    shared = {name: value for name, value in by_make.items() if name not in own}
+    by_sdk = [by_estimator, by_trainer]
+    assert len({request["TrainingJobName"] for request in (by_make, *by_sdk)}) == 3
+    assert len({request["CheckpointConfig"]["S3Uri"] for request in (by_make, *by_sdk)}) == 3
+    for request in by_sdk:
+        for name in (
+            "RoleArn",
+            "HyperParameters",
+            "StoppingCondition",
+            "AlgorithmSpecification",
+            "ResourceConfig",
+        ):
+            assert request[name] == shared[name]
+        assert [_source(channel) for channel in request["InputDataConfig"]] == [
+            _source(channel) for channel in shared["InputDataConfig"]
+        ]
+
+
+def _source(channel) -> tuple[str, str]:
+    return channel["ChannelName"], channel["DataSource"]["S3DataSource"]["S3Uri"]
 
 
 def _operations(aws) -> list[str]:

@@ -78,29 +78,27 @@ class Account:
         """The region.
 
         Raises:
-            UserError: when none is configured, or SageMaker is not available there.
+            UserError: when none is configured, or botocore knows no partition that has it.
         """
         name = self.session.region_name
         if not name:
             raise UserError("No AWS region is set.", "Give REGION=eu-west-1, or run `aws configure`.")
-        known = [
-            region
-            for partition in self.session.get_available_partitions()
-            for region in self.session.get_available_regions("sagemaker", partition)
-        ]
+        names = [region for partition in _partitions() for region in partition["regions"]]
+        known = [region for region in names if region[-1].isdigit()]  # aws-global is none to run in
         if name not in known:
             close = nearest(name, known)
             raise UserError(
-                f"SageMaker has no region {name}.", f"Did you mean {close}?" if close else "Correct REGION."
+                f"AWS has no region {name}.",
+                f"Did you mean {close}?" if close else "Correct REGION; a newer boto3 may know more regions.",
             )
         return str(name)
 
     @property
     def dns_suffix(self) -> str:
         """The domain of its region's hosts, such as amazonaws.com."""
-        partition = self.session.get_partition_for_region(self.region)
-        known = botocore.loaders.create_loader().load_data("partitions")["partitions"]
-        return next(str(one["outputs"]["dnsSuffix"]) for one in known if one["id"] == partition)
+        return next(
+            str(one["outputs"]["dnsSuffix"]) for one in _partitions() if self.region in one["regions"]
+        )
 
     @functools.cached_property
     def identity(self) -> dict[str, str]:
@@ -116,6 +114,12 @@ class Account:
     def client(self, service: str, region: str = "") -> Any:
         """Return the client of a service, by default in the account's region."""
         return self.session.client(service, region_name=region or self.region, config=_CONFIG)
+
+
+@functools.cache
+def _partitions() -> list[dict[str, Any]]:
+    """Return what botocore knows of AWS' partitions: regions and domains of each."""
+    return list(botocore.loaders.create_loader().load_data("partitions")["partitions"])
 
 
 def role_arn(role: str, account: Account) -> str:

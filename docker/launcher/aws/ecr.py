@@ -25,7 +25,8 @@ _MANIFESTS = (
 )
 _TIMEOUT_S = 30
 _URI = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[a-z0-9-]+(\.[a-z0-9-]+)+/"
+    # Also FIPS and dual-stack hosts: ….dkr.ecr-fips.REGION.amazonaws.com, ….dkr-ecr.REGION.on.aws.
+    r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9-]+(\.[a-z0-9-]+)+/"
     r"(?P<repository>[a-z0-9][a-z0-9._/-]*)(:(?P<tag>[\w][\w.-]*)|@(?P<digest>sha256:[0-9a-f]{64}))"
 )
 

@@ -12,6 +12,8 @@ from launcher.command import say
 from launcher.settings.account import chosen
 from launcher.settings.inference import ModelSettings
 
+_LONGEST_NAME = 63
+
 
 @dataclasses.dataclass(frozen=True)
 class Model:
@@ -49,8 +51,9 @@ def without_unset(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def stamp(name: str) -> str:
-    """Return a name with the time appended, so that it is new."""
-    return f"{name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
+    """Return a name with the time appended, so that it is new, of at most 63 characters, as SageMaker takes them."""
+    time_stamp = time.strftime("-%Y-%m-%d-%H-%M-%S")
+    return name[: _LONGEST_NAME - len(time_stamp)].rstrip("-") + time_stamp
 
 
 def artifact_of(settings: ModelSettings, account: Account) -> str:

@@ -1,7 +1,6 @@
 """Everything that is checked before a training job costs money; `doctor` shows it, `train` refuses on failures."""
 
 import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import Any
 
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.encoder_folder import check_encoder, check_revision
+from bert_classifier.job.encoder_folder import check_encoder, check_revision, encoder_source
+from bert_classifier.job.encoder_weights import unused_adapter
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
+from launcher.aws.model import stamp
 from launcher.aws.s3 import prefix_of
 from launcher.checks.account import check_access
 from launcher.checks.job import Job
@@ -39,7 +40,7 @@ def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job,
     """
     prefix = prefix_of(settings, account)
     channels, findings = find_channels(settings, account)
-    name = settings.job_name or f"{settings.base_job_name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
+    name = settings.job_name or stamp(settings.base_job_name)
     job = Job(settings, spot, name, image_uri(settings, account), prefix, tuple(channels))
     access = check_access(account, job.image_uri, settings, job.needs)
     return job, [*check_settings(job, account), *access, *findings]
@@ -146,9 +147,12 @@ def _remedy_for_small_batch(config: TrainConfig, batch: int) -> str:
     )
 
 
-def _check_encoder(folder: str, max_seq_length: int | None) -> Sequence[Finding]:
-    check_encoder(str(Path(folder).expanduser()), max_seq_length)
-    return ()  # the channel reports what is uploaded
+def _check_encoder(folder: str, max_seq_length: int | None) -> Iterator[Finding]:
+    """Check an encoder's folder; the channel reports what is uploaded."""
+    path = str(Path(folder).expanduser())
+    check_encoder(path, max_seq_length)
+    if doubt := unused_adapter(Path(encoder_source(path))):
+        yield warn("model", doubt)
 
 
 def _recipe(config: TrainConfig) -> str:

@@ -23,8 +23,8 @@ MEDIA_TYPES = {
 
 
 def endpoint_name(help: str) -> Any:
-    """Return a dataclass field for an endpoint; model and configuration get its name with the time appended."""
-    return resource_name("bert-classifier", 43, help)
+    """Return a dataclass field for an endpoint; model and configuration get its beginning with the time appended."""
+    return resource_name("bert-classifier", 63, help)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ class TrainSettings(WorkloadSettings):
     s3_data: str = s3_uri(
         "", "Folder in S3 that already holds train/, validation/, test/, class/ and model/."
     )
-    hp: tuple[tuple[str, str], ...] = pairs("Hyperparameters of the job.", most=99)
+    hp: tuple[tuple[str, str], ...] = pairs("Hyperparameters of the job.", most=99, longest=2500)
     max_run: int = integer(86_400, 60, _LONGEST_RUN, "Maximum run time in seconds.")
     max_wait: int | None = integer(
         None, 60, 2 * _LONGEST_RUN,
@@ -46,7 +46,7 @@ class TrainSettings(WorkloadSettings):
         "", "Folder for checkpoints; to resume an earlier job, give that job's; default: a folder per job."
     )
     job_name: str = resource_name("", 63, "Name of the job; default: BASE_JOB_NAME and the time.")
-    base_job_name: str = resource_name("bert-classifier", 40, "Prefix of the job's name.")
+    base_job_name: str = resource_name("bert-classifier", 63, "Prefix of the job's name.")
     max_retry_attempts: int = integer(2, 0, 30, "Retries after an internal error of SageMaker.")
     input_mode: str = choice("File", ("File", "FastFile"), "How SageMaker delivers the channels.")
     encrypt_traffic: bool = boolean(False, "Encrypt traffic between instances; slower.")

@@ -152,7 +152,7 @@ def test_an_empty_name_deletes_no_endpoint(tmp_path, capsys):
     """The command as make starts it: refused before AWS is asked for anything."""
     environ = {"LAUNCHER_ENDPOINT": "", "LAUNCHER_TYPED": "ENDPOINT"}
     assert main(["delete-endpoint"], environ) == 2
-    assert "ENDPOINT='' is not 1 to 43 letters" in capsys.readouterr().err
+    assert "ENDPOINT='' is not 1 to 63 letters" in capsys.readouterr().err
 
 
 def test_a_value_for_another_command_does_not_stop_this_one(tmp_path):

@@ -172,6 +172,8 @@ def test_an_encoder_of_this_machine_is_looked_at_before_it_is_uploaded(pretraine
 
     assert found(max_seq_length="512") == ""
     assert "max_seq_length=513 is more than the 512 tokens" in found(max_seq_length="513")
+    (model / "adapter_config.json").write_text("{}", encoding="utf-8")
+    assert "holds an adapter (adapter_config.json) beside the weights of its model" in found()
     os.truncate(model / "model.safetensors", 30_000)
     assert "is damaged: model.safetensors: it has 30000 bytes instead of" in found()
 

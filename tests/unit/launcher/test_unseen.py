@@ -118,6 +118,8 @@ def test_a_role_whose_arn_may_not_be_asked_for_is_refused_by_name(aws, monkeypat
         ("eu-west-1", "eu-west-1.amazonaws.com/"),
         ("cn-north-1", "cn-north-1.amazonaws.com.cn/"),
         ("us-gov-west-1", "us-gov-west-1.amazonaws.com/"),
+        ("eusc-de-east-1", "eusc-de-east-1.amazonaws.eu/"),
+        ("us-iso-west-1", "us-iso-west-1.c2s.ic.gov/"),
     ],
 )
 def test_an_images_address_ends_as_its_partition_does(aws, monkeypatch, region, host):
@@ -133,3 +135,24 @@ def test_the_default_bucket_of_another_partition_is_ones_own_as_well(aws, monkey
     """Its name has the region's form, whatever that partition calls its regions."""
     assert speaking_to(aws, monkeypatch).owner_of(f"sagemaker-eusc-de-east-1-{ACCOUNT}") == ACCOUNT
     assert ImageName.of("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu/a:b") is not None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+        "dkr-ecr.us-gov-west-1.on.aws",
+        "dkr-ecr-fips.us-gov-west-1.on.aws",
+    ],
+)
+def test_an_image_may_have_a_fips_or_dual_stack_address(host):
+    """The parts of the address are the same."""
+    name = ImageName.of(f"{ACCOUNT}.{host}/a/b:tag")
+    assert name == ImageName(ACCOUNT, "us-gov-west-1", "a/b", "tag", "")
+
+
+@pytest.mark.parametrize("region", ["us-east-9", "aws-global"])
+def test_a_region_of_no_partition_is_refused(aws, monkeypatch, region):
+    """By the AWS library's own table, not by a form."""
+    with pytest.raises(UserError, match=f"AWS has no region {region}"):
+        _ = speaking_to(aws, monkeypatch, region).region
