@@ -289,14 +289,14 @@ $(VENV)/.gpu: container/requirements-torch-gpu.txt container/requirements.txt co
 	@touch $@
 
 $(VENV)/.host: docker/requirements.txt | $(VENV)/.made
-	@echo "installing docker/requirements.txt …"
+	@echo "installing docker/requirements.txt …" >&2  # standard output is for results, such as those of DRY_RUN
 	@$(PYTHON) -m venv $(VENV)/host
 	@$(VENV)/host/bin/python -m pip --disable-pip-version-check -qq $(LOCKED) -r $<
 	@touch $@
 
 # The lock is whole without what requirements-without-mlflow.in leaves out, which pip would ask for.
 $(VENV)/.sdk3: docker/requirements-sdk3.txt | $(VENV)/.made
-	@echo "installing docker/requirements-sdk3.txt …"
+	@echo "installing docker/requirements-sdk3.txt …" >&2
 	@$(PYTHON) -m venv $(VENV)/sdk3
 	@$(VENV)/sdk3/bin/python -m pip --disable-pip-version-check -qq $(LOCKED) --no-deps -r $<
 	@touch $@
