@@ -23,6 +23,9 @@ LEAST_SAME = 0.97
 # Of accuracy, as a share, beyond the standard error of the difference on these texts: a third of what seeds change.
 MOST_LOST = 0.003
 LEAST_BY_HAND = 0.95  # of the labels, near-ties aside: fewer are no rounding errors
+# Of the texts, those that a guaranteed accuracy may leave without a label in the precision and not in float32.
+MOST_UNANSWERED = 0.02
+_NO_THRESHOLD = ("threshold", None)
 _HELD_OUT = ("validation", "test")  # the model was not trained on them
 
 
@@ -39,6 +42,10 @@ class Agreement:
         gained: those that are right only there.
         lost: those that are right only in float32.
         probe_distance: mean distance of the probe texts' logits from float32's, relative to their mean norm.
+        target_accuracy: what the artifact's threshold guarantees; 0 = nothing.
+        threshold: what guarantees it in the precision; None if these texts prove none.
+        answered: texts that reach this threshold.
+        answered_in_fp32: texts that reach the artifact's in float32.
     """
 
     texts: int
@@ -49,6 +56,10 @@ class Agreement:
     gained: int
     lost: int
     probe_distance: float
+    target_accuracy: float = 0.0
+    threshold: float | None = None
+    answered: int = 0
+    answered_in_fp32: int = 0
 
     @classmethod
     def of(cls, info: Mapping[str, Any], name: str) -> Self | None:
@@ -61,9 +72,13 @@ class Agreement:
         if not isinstance(measured, dict) or not isinstance(measured.get(name), dict):
             return None
         known = {**measured, **measured[name]}
-        values: dict[str, Any] = {field.name: known.get(field.name) for field in dataclasses.fields(cls)}
-        counts = [value for name, value in values.items() if name != "channel"]
-        if not all(isinstance(value, int | float) and value >= 0 for value in counts):
+        fields = dataclasses.fields(cls)
+        values: dict[str, Any] = {field.name: known.get(field.name, field.default) for field in fields}
+        counts = [
+            value for name, value in values.items() if name != "channel" and (name, value) != _NO_THRESHOLD
+        ]
+        are_counts = all(isinstance(value, int | float) and value >= 0 for value in counts)
+        if not are_counts or not isinstance(values["channel"], str):
             return None
         return cls(**values)
 
@@ -116,6 +131,17 @@ class Agreement:
             return f"more than {1 - LEAST_SAME:.0%} of the labels change"
         if self.accuracy_in_fp32 - self.accuracy > MOST_LOST + self.standard_error:
             return f"accuracy falls by more than {100 * MOST_LOST:g} points and its standard error"
+        return self._broken_promise if self.target_accuracy else ""
+
+    @property
+    def _broken_promise(self) -> str:
+        if self.threshold is None:
+            return f"these texts do not prove target_accuracy={self.target_accuracy:g} for it"
+        if self.answered < self.answered_in_fp32 - MOST_UNANSWERED * self.texts:
+            return (
+                f"with target_accuracy={self.target_accuracy:g} {self.answered:,} texts would get a label, and not"
+                f" {self.answered_in_fp32:,}"
+            )
         return ""
 
     @property

@@ -1,35 +1,81 @@
 """Compare a precision's predictions with float32's on the same texts."""
 
+import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 
-from bert_classifier.evaluation.abstention import coverage_curve
+from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import calibration_scores, softmax
+from bert_classifier.evaluation.guarantee import guarantee
 from bert_classifier.evaluation.metrics import Evaluation
 
 # In logits: odds of 5 to 4 are no tie in any format, so that a completely wrong result cannot excuse itself.
 _CLEAR_LEAD = math.log(1.25)
 
 
-def facts_of_float32(exact: Evaluation, temperature: float, abstain_below: float) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How an artifact's answers follow from logits.
+
+    Attributes:
+        temperature: divisor of the logits.
+        abstain_below: score below which a text gets no label; 0 = never.
+        target_accuracy: accuracy of the labels that this threshold guarantees; 0 = none.
+    """
+
+    temperature: float = 1.0
+    abstain_below: float = 0.0
+    target_accuracy: float = 0.0
+
+    def scores(self, result: Evaluation) -> dict[str, float]:
+        """Return ece, nll and brier of the calibrated scores; with a threshold, coverage and accuracy_of_answered."""
+        scores = calibration_scores(result, self.temperature)
+        if not self.abstain_below:
+            return scores
+        answered, right = self.curve(result).at(self.abstain_below)
+        shares = {
+            "coverage": answered / max(1, result.count),
+            "accuracy_of_answered": right / max(1, answered),
+        }
+        return {**scores, **shares}
+
+    def curve(self, result: Evaluation) -> CoverageCurve:
+        """Return coverage and accuracy by threshold."""
+        highest = softmax(result.logits, self.temperature).max(axis=1, initial=0.0)
+        return coverage_curve(highest, result.are_right)
+
+    def promise(self, exact: Evaluation, found: Evaluation) -> dict[str, Any]:
+        """Return the precision's own threshold for the target accuracy; nothing if no target is guaranteed.
+
+        The threshold of float32 proves nothing for it: scores near a threshold are where rounding matters.
+        """
+        if not self.target_accuracy:
+            return {}
+        own = guarantee(self.curve(found), self.target_accuracy)
+        return {
+            "target_accuracy": self.target_accuracy,
+            "threshold": own.threshold,
+            "answered": own.answered,
+            "answered_in_fp32": self.curve(exact).at(self.abstain_below)[0],
+        }
+
+
+def facts_of_float32(exact: Evaluation, reading: Reading) -> dict[str, Any]:
     """Return the fields of training.json on float32; see compared_with_float32."""
-    return {"accuracy": exact.accuracy, **_scores(exact, temperature, abstain_below)}
+    return {"accuracy": exact.accuracy, **reading.scores(exact)}
 
 
-def compared_with_float32(
-    exact: Evaluation, found: Evaluation, temperature: float, abstain_below: float
-) -> dict[str, Any]:
+def compared_with_float32(exact: Evaluation, found: Evaluation, reading: Reading) -> dict[str, Any]:
     """Return the fields of training.json on a precision, beside its probe_distance.
 
     Args:
         exact: in float32.
         found: the same texts in the precision.
     Returns:
-        agreement: the share of texts with float32's label; same, near_ties, right, gained, lost: see
-        artifact.agreement; accuracy; ece, nll, brier: of the calibrated scores; with a threshold, coverage and
-        accuracy_of_answered.
+        agreement: the share of texts with float32's label; accuracy; same, near_ties, right, gained, lost and, with a
+        target accuracy, threshold and answered: see artifact.agreement; and the scores of Reading.
     """
     same = exact.predicted == found.predicted
     return {
@@ -40,7 +86,8 @@ def compared_with_float32(
         "gained": int((found.are_right & ~exact.are_right).sum()),
         "lost": int((exact.are_right & ~found.are_right).sum()),
         "accuracy": found.accuracy,
-        **_scores(found, temperature, abstain_below),
+        **reading.scores(found),
+        **reading.promise(exact, found),
     }
 
 
@@ -63,16 +110,3 @@ def _lead(logits: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     rows = np.arange(len(logits))
     lead: np.ndarray = logits[rows, one].astype(np.float64) - logits[rows, other]
     return lead
-
-
-def _scores(result: Evaluation, temperature: float, abstain_below: float) -> dict[str, float]:
-    scores = calibration_scores(result, temperature)
-    if not abstain_below:
-        return scores
-    highest = softmax(result.logits, temperature).max(axis=1, initial=0.0)
-    answered, right = coverage_curve(highest, result.are_right).at(abstain_below)
-    return {
-        **scores,
-        "coverage": answered / max(1, result.count),
-        "accuracy_of_answered": right / max(1, answered),
-    }

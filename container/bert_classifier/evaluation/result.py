@@ -11,6 +11,7 @@ from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
 from bert_classifier.evaluation.guarantee import Guarantee, guarantee
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
+from bert_classifier.evaluation.precisions import Reading
 from bert_classifier.evaluation.several_runs import CrossValidation
 from bert_classifier.job.wording import counted
 
@@ -50,6 +51,12 @@ class EvaluationResult:
     def channel(self) -> str:
         """The channel that reports are about: test if there is one, else validation, else the first."""
         return reported_channel(self.results)
+
+    @property
+    def reading(self) -> Reading:
+        """How the artifact's answers follow from logits."""
+        promised = self.guarantee.target if self.guarantee and self.guarantee.threshold is not None else 0.0
+        return Reading(self.temperature.value, self.abstain_below, promised)
 
     @functools.cached_property
     def summaries(self) -> dict[str, dict[str, float | int]]:

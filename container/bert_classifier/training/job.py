@@ -114,12 +114,8 @@ class Job:
         encoder = TextEncoder.from_settings(
             self.tokenizer.backend_tokenizer, self.tokenizer.pad_token_id, cut
         )
-        self.precisions.update(
-            measure_precisions(
-                self.trainer, splits[channel], channel, encoder,
-                temperature=evaluation.temperature.value, abstain_below=evaluation.abstain_below,
-            )
-        )  # fmt: skip
+        measured = measure_precisions(self.trainer, splits[channel], channel, encoder, evaluation.reading)
+        self.precisions.update(measured)
 
     def export(self, evaluation: EvaluationResult | None) -> None:
         """Save the current model as the artifact."""

@@ -16,7 +16,8 @@ from bert_classifier.artifact.agreement import PRECISIONS, Agreement
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.engine.tensors import can_compute
 from bert_classifier.evaluation.metrics import Evaluation
-from bert_classifier.evaluation.precisions import compared_with_float32, facts_of_float32
+from bert_classifier.evaluation.precisions import Reading, compared_with_float32, facts_of_float32
+from bert_classifier.job.wording import counted
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.modeling.int8_rounding import rounded_to_int8
@@ -29,12 +30,13 @@ from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
-MOST_TEXTS = 500
+MOST_TEXTS, MOST_TO_PROVE = 500, 2000  # the latter where a target accuracy is guaranteed
 # On CPUs the texts cost at most 5 % of what training has cost: a step computes each text about three times as long as a
 # pass, and there are three passes.
 _TRAINED_PER_TEXT = 20
 _CHEAP = 2e11  # operations of a pass that are worth a few seconds in any case
 _BITS = {"int8": 8, "int8_7_bits": 7}
+_IN_WORDS = {"int8": "int8", "int8_7_bits": "int8 on CPUs without VNNI", "bf16": "bf16"}
 
 
 def measure_precisions(
@@ -42,9 +44,7 @@ def measure_precisions(
     split: Split,
     channel: str,
     encoder: TextEncoder,
-    *,
-    temperature: float,
-    abstain_below: float,
+    reading: Reading,
 ) -> dict[str, Any]:
     """Return the field of training.json on the precisions that can be measured here; none after a stop signal.
 
@@ -54,50 +54,51 @@ def measure_precisions(
     Args:
         split: labelled texts.
         channel: where they come from.
-        encoder: of the artifact.
-        temperature: of the artifact, as is `abstain_below`.
+        encoder: of the artifact, as is `reading`.
     """
     started = time.process_time()
     try:
-        measured = _Measurement(trainer, split, channel, encoder).facts(temperature, abstain_below)
+        measured = _Measurement(trainer, split, channel, encoder, reading).facts()
     except Stopped:
         logger.info("what int8 would change is not measured: the job was told to stop")
         return {}
     except Exception as error:  # noqa: BLE001 - the model must not be lost for these figures
         logger.warning("what int8 would change cannot be measured (%s: %s)", type(error).__name__, error)
         return {}
-    for name in (*_BITS, "bf16"):
-        if agreement := Agreement.of({PRECISIONS: measured}, name):
-            logger.info("if served in %s, %s", _in_words(name), agreement.sentence)
-    logger.info("measuring precisions took %.1f s of CPU time", time.process_time() - started)
-    return {PRECISIONS: measured} if len(measured) > 3 else {}
-
-
-def _in_words(name: str) -> str:
-    return {"int8_7_bits": "int8 with 7 bits (CPUs without VNNI)"}.get(name, name)
+    fields = {PRECISIONS: measured}
+    for name, agreement in ((name, Agreement.of(fields, name)) for name in _IN_WORDS):
+        if agreement:
+            logger.info("served in %s, %s", _IN_WORDS[name], agreement.sentence)
+    logger.debug("measuring precisions took %.1f s of CPU time", time.process_time() - started)
+    return fields if set(measured) & set(_IN_WORDS) else {}
 
 
 class _Measurement:
-    def __init__(self, trainer: Trainer, split: Split, channel: str, encoder: TextEncoder) -> None:
-        self._trainer, self._channel = trainer, channel
+    def __init__(
+        self, trainer: Trainer, split: Split, channel: str, encoder: TextEncoder, reading: Reading
+    ) -> None:
+        self._trainer, self._channel, self._reading = trainer, channel, reading
+        most = MOST_TO_PROVE if reading.target_accuracy else MOST_TEXTS
         self._model: Any = trainer.model
         self._forward = _float32_pass(trainer)
-        rows = choose_texts(len(split.targets), _most_texts(trainer, split.encoded))
+        rows = choose_texts(len(split.targets), _most_texts(trainer, split.encoded, most))
         self._texts, self._targets = split.encoded.take(rows), np.array(split.targets)[rows]
         self._probes = encoder.encode_batch(PROBE_TEXTS)
 
-    def facts(self, temperature: float, abstain_below: float) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Return the content of the field."""
         self._model.eval()
+        shown = counted(len(self._targets), f"{self._channel} text")
+        logger.info("measuring what serving in other precisions would change, on %s", shown)
         exact, exact_probes = self._compute(self._forward)
         found: dict[str, Any] = {
             "texts": len(self._targets),
             "channel": self._channel,
-            "fp32": facts_of_float32(exact, temperature, abstain_below),
+            "fp32": facts_of_float32(exact, self._reading),
         }
         for name, (result, probes) in self._in_lower_precisions():
             found[name] = {
-                **compared_with_float32(exact, result, temperature, abstain_below),
+                **compared_with_float32(exact, result, self._reading),
                 "probe_distance": mean_distance_of(probes, exact_probes),
             }
         return found
@@ -131,14 +132,14 @@ def choose_texts(count: int, most: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(count)[:most])
 
 
-def _most_texts(trainer: Trainer, encoded: EncodedTexts) -> int:
+def _most_texts(trainer: Trainer, encoded: EncodedTexts, most: int) -> int:
     if trainer.device.type != "cpu":
-        return MOST_TEXTS
+        return most
     trained = trainer.state.step * trainer.recipe.global_batch_size
     encoder: Any = trainer.model.base_model
     weights = sum(parameter.numel() for parameter in encoder.parameters())
     operations = 2 * weights * max(1.0, float(encoded.text_lengths.mean()))
-    return min(MOST_TEXTS, max(trained // _TRAINED_PER_TEXT, int(_CHEAP / operations)))
+    return min(most, max(trained // _TRAINED_PER_TEXT, int(_CHEAP / operations)))
 
 
 def _float32_pass(trainer: Trainer) -> Forward:

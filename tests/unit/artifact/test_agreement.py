@@ -49,6 +49,11 @@ def test_figures_that_pass(figures):
         ({"same": 495, "gained": 0, "lost": 5}, "accuracy falls by more than 0.3 points"),
         ({"texts": 99, "same": 99}, "on 99 texts only, and 100 are needed"),
         ({"channel": "train"}, "texts that the model was trained on"),
+        ({"target_accuracy": 0.95}, "these texts do not prove target_accuracy=0.95"),
+        (
+            {"target_accuracy": 0.95, "threshold": 0.8, "answered": 389, "answered_in_fp32": 400},
+            "389 texts would get a label, and not 400",
+        ),
     ],
 )
 def test_figures_that_do_not(figures, problem):
@@ -85,6 +90,10 @@ def test_figures_are_read_as_training_writes_them():
     assert Agreement.of({"precisions": written}, "int8") == GOOD
     assert Agreement.of({"precisions": written}, "bf16") == with_changes(same=500)
     assert Agreement.of({"precisions": written}, "int8_7_bits") is None
+    promise = {"target_accuracy": 0.95, "threshold": None, "answered": 0, "answered_in_fp32": 400}
+    assert Agreement.of({"precisions": {**written, "int8": {**each, **promise}}}, "int8") == with_changes(
+        **promise
+    )
 
 
 @pytest.mark.parametrize(

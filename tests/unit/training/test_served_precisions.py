@@ -10,6 +10,7 @@ import torch
 
 from bert_classifier.artifact.agreement import Agreement
 from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.evaluation.precisions import Reading
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training import served_precisions
 from bert_classifier.training.served_precisions import choose_texts, measure_precisions
@@ -31,8 +32,7 @@ def measured(trained: tuple[Path, Trainer], **settings: Any) -> dict[str, Any]:
     folder, trainer = trained
     tokenizer = load_tokenizer(str(folder))
     encoder = TextEncoder(tokenizer.backend_tokenizer, tokenizer.pad_token_id, 64)
-    usual = {"temperature": 1.0, "abstain_below": 0.0}
-    return measure_precisions(trainer, trainer.validation, "validation", encoder, **{**usual, **settings})
+    return measure_precisions(trainer, trainer.validation, "validation", encoder, Reading(**settings))
 
 
 def test_int8_is_measured_with_8_and_7_bits(trained, caplog):

@@ -9,7 +9,12 @@ from bert_classifier.artifact.contents import Artifact, Contents
 from bert_classifier.engine.model import EngineModel
 from bert_classifier.engine.tensors import can_compute
 from bert_classifier.modeling.probes import probe_logits
-from bert_classifier.serving.model.precision import doubt_of, measured_int8, require_labels
+from bert_classifier.serving.model.precision import (
+    doubt_of,
+    measured_int8,
+    require_labels,
+    with_own_threshold,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -68,20 +73,22 @@ def _measured(contents: Contents) -> str:
 
 def _as_asked(contents: Contents, precision: str) -> Artifact | None:
     artifact = _computed(contents, precision)
-    if artifact:
-        require_labels(artifact, precision, artifact.model.linear_layers)
-        logger.info("the engine computes the model in %s, without transformers", precision)
-    return artifact
+    if artifact is None:
+        return None
+    require_labels(artifact, precision, artifact.model.linear_layers)
+    logger.info("the engine computes the model in %s, without transformers", precision)
+    return with_own_threshold(artifact)
 
 
 def _in_int8_if_as_measured(contents: Contents) -> Artifact | None:
     artifact = _computed(contents, "int8")
-    if artifact and (doubt := doubt_of(artifact, "int8", artifact.model.linear_layers)):
+    if artifact is None:
+        return None
+    if doubt := doubt_of(artifact, "int8", artifact.model.linear_layers):
         logger.warning("int8 is not served: %s", doubt)
         return None
-    if artifact:
-        logger.info("served in int8, without transformers: %s. %s", _measured(contents), _EXACT)
-    return artifact
+    logger.info("served in int8, without transformers: %s. %s", _measured(contents), _EXACT)
+    return with_own_threshold(artifact)
 
 
 def _in_float32(contents: Contents) -> Artifact | None:

@@ -60,7 +60,7 @@ def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifac
     converted = _converted(artifact, device, setting)
     if setting != "fp32":
         require_labels(converted, setting, _linear_layers(artifact.model))
-    return converted
+    return with_own_threshold(converted)
 
 
 def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
@@ -68,7 +68,7 @@ def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
         converted = _converted(artifact, device, "bf16")
         problem = doubt_of(converted, "bf16", _linear_layers(artifact.model))
         if not problem:
-            return converted
+            return with_own_threshold(converted)
         logger.warning("serving in fp32 instead of bf16: %s", problem)
     return _converted(artifact, device, "fp32")
 
@@ -132,6 +132,21 @@ def described(artifact: Artifact) -> dict[str, Any]:
     """Return the precision of a served model and what training measured of it, in JSON values for GET /model."""
     measured = measured_of(artifact)
     return {"precision": precision_of(artifact.model), **({"measured": measured.facts} if measured else {})}
+
+
+def with_own_threshold(artifact: Artifact) -> Artifact:
+    """Return a classifier with the threshold that guarantees its target accuracy in its precision, if there is one.
+
+    Float32's proves nothing for another precision.
+    """
+    measured = measured_of(artifact)
+    if measured is None or measured.threshold is None or measured.threshold == artifact.abstain_below:
+        return artifact
+    logger.info(
+        "in %s the threshold %g guarantees target_accuracy=%g, and not %g as in float32",
+        precision_of(artifact.model), measured.threshold, measured.target_accuracy, artifact.abstain_below,
+    )  # fmt: skip
+    return dataclasses.replace(artifact, abstain_below=measured.threshold)
 
 
 def require_labels(converted: Artifact, precision: str, linear_layers: int) -> None:

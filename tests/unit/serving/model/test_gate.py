@@ -141,3 +141,25 @@ def test_a_cpu_is_judged_by_the_bits_that_it_computes_with(with_figures, monkeyp
     measured = measured_int8(contents.info)
     assert measured is not None
     assert measured.same == (499 if expected == "int8" else 480)
+
+
+PROMISE = {"target_accuracy": 0.95, "threshold": 0.7, "answered": 400, "answered_in_fp32": 401}
+
+
+@pytest.mark.parametrize(("setting", "threshold"), [("auto", 0.7), ("int8", 0.7), ("fp32", 0.6), ("", 0.6)])
+def test_a_promise_is_kept_by_the_precisions_own_threshold(with_figures, log, setting, threshold):
+    """What guarantees an accuracy in float32 proves nothing for other scores."""
+    contents = with_figures(GOOD | PROMISE)
+    artifact = in_engine(dataclasses.replace(contents, info={**contents.info, "abstain_below": 0.6}), setting)
+    assert artifact is not None
+    assert artifact.abstain_below == threshold
+    assert ("threshold 0.7 guarantees target_accuracy=0.95, and not 0.6" in log.text) == (threshold == 0.7)
+
+
+def test_a_promise_that_int8_cannot_keep_keeps_auto_from_it(with_figures, log):
+    """By hand it is served with float32's threshold and a warning."""
+    contents = with_figures(GOOD | PROMISE | {"threshold": None})
+    assert served(contents, "auto") == "fp32"
+    assert "do not prove target_accuracy=0.95" in log.text
+    assert served(contents, "int8") == "int8"
+    assert "int8 is not advisable here: these texts do not prove target_accuracy=0.95" in log.text
