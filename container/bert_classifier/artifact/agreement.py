@@ -109,19 +109,23 @@ class Agreement:
         return math.sqrt(max(0.0, changed - net**2 / max(1, self.texts))) / max(1, self.texts)
 
     @property
-    def problem(self) -> str:
-        """Why the precision is not good enough to be chosen automatically; "" where it is."""
+    def shortage(self) -> str:
+        """Why the figures say too little to judge by; "" where they suffice."""
         if self.channel not in _HELD_OUT:
             return "it was measured on texts that the model was trained on"
         if self.texts < LEAST_TEXTS:
             return f"it was measured on {counted(self.texts, 'text')} only, and {LEAST_TEXTS} are needed"
-        return self._change
+        return ""
+
+    @property
+    def problem(self) -> str:
+        """Why the precision is not good enough to be chosen automatically; "" where it is."""
+        return self.shortage or self._change
 
     @property
     def harm(self) -> str:
         """Why the precision must not be served even if it is asked for; "" where it may be."""
-        is_harmless = self.share_of_kept >= LEAST_BY_HAND or self.texts < LEAST_TEXTS
-        return "" if is_harmless else f"in training only {self.sentence}"
+        return "" if self.share_of_kept >= LEAST_BY_HAND else f"in training only {self.sentence}"
 
     @property
     def _change(self) -> str:

@@ -4,6 +4,7 @@ Nothing else of the artifact depends on it: a stop signal or a failure costs the
 """
 
 import copy
+import dataclasses
 import logging
 import time
 from collections.abc import Iterator
@@ -96,9 +97,12 @@ class _Measurement:
             "channel": self._channel,
             "fp32": facts_of_float32(exact, self._reading),
         }
+        # bf16 moves scores no farther than training itself, which may have computed them in bf16.
+        without_promise = dataclasses.replace(self._reading, target_accuracy=0.0)
         for name, (result, probes) in self._in_lower_precisions():
+            reading = self._reading if name in _BITS else without_promise
             found[name] = {
-                **compared_with_float32(exact, result, self._reading),
+                **compared_with_float32(exact, result, reading),
                 "probe_distance": mean_distance_of(probes, exact_probes),
             }
         return found

@@ -66,6 +66,16 @@ def test_with_a_threshold_its_coverage_is_measured_in_each_precision(trained):
         assert 0 <= found[name]["accuracy_of_answered"] <= 1
 
 
+def test_a_promise_is_proved_for_int8_only(trained, monkeypatch):
+    """In bf16 scores move no farther than between two machines."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    found = measured(trained, abstain_below=0.5, target_accuracy=0.9)["precisions"]
+    assert [name for name in ("fp32", "int8", "int8_7_bits", "bf16") if "threshold" in found[name]] == [
+        "int8",
+        "int8_7_bits",
+    ]
+
+
 def test_the_model_is_not_touched(trained):
     """Not a bit of its weights, its random numbers or what it computes; and a second time gives the same figures."""
     trainer = trained[1]

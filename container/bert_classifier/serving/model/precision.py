@@ -60,7 +60,7 @@ def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifac
     converted = _converted(artifact, device, setting)
     if setting != "fp32":
         require_labels(converted, setting, _linear_layers(artifact.model))
-    return with_own_threshold(converted)
+    return converted
 
 
 def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
@@ -68,7 +68,7 @@ def _in_auto_precision(artifact: Artifact, device: torch.device) -> Artifact:
         converted = _converted(artifact, device, "bf16")
         problem = doubt_of(converted, "bf16", _linear_layers(artifact.model))
         if not problem:
-            return with_own_threshold(converted)
+            return converted
         logger.warning("serving in fp32 instead of bf16: %s", problem)
     return _converted(artifact, device, "fp32")
 
@@ -135,16 +135,16 @@ def described(artifact: Artifact) -> dict[str, Any]:
 
 
 def with_own_threshold(artifact: Artifact) -> Artifact:
-    """Return a classifier with the threshold that guarantees its target accuracy in its precision, if there is one.
+    """Return a classifier in int8 with the threshold that guarantees its target accuracy there, if there is one.
 
-    Float32's proves nothing for another precision.
+    Float32's proves nothing for int8.
     """
     measured = measured_of(artifact)
     if measured is None or measured.threshold is None or measured.threshold == artifact.abstain_below:
         return artifact
     logger.info(
-        "in %s the threshold %g guarantees target_accuracy=%g, and not %g as in float32",
-        precision_of(artifact.model), measured.threshold, measured.target_accuracy, artifact.abstain_below,
+        "in int8 the threshold %g guarantees target_accuracy=%g, and not %g as in float32",
+        measured.threshold, measured.target_accuracy, artifact.abstain_below,
     )  # fmt: skip
     return dataclasses.replace(artifact, abstain_below=measured.threshold)
 
@@ -158,7 +158,7 @@ def require_labels(converted: Artifact, precision: str, linear_layers: int) -> N
         UserError: when training measured that too many labels change, or this machine computes something else; without
             its figures, when a probe text's label differs that was no near-tie, or several near-ties do.
     """
-    measured = measured_of(converted)
+    measured = _judging_figures_of(converted)
     if measured is None:
         problem = _disagreement(converted, precision, linear_layers)
     else:
@@ -173,10 +173,15 @@ def require_labels(converted: Artifact, precision: str, linear_layers: int) -> N
 
 def doubt_of(converted: Artifact, precision: str, linear_layers: int) -> str:
     """Return why a precision should not be chosen automatically; "" if nothing speaks against it."""
-    measured = measured_of(converted)
+    measured = _judging_figures_of(converted)
     if measured is None:
         return _disagreement(converted, precision, linear_layers) or ""
     return measured.problem or _unlike_measured(converted, measured)
+
+
+def _judging_figures_of(converted: Artifact) -> Agreement | None:
+    measured = measured_of(converted)
+    return None if measured is None or measured.shortage else measured
 
 
 def _unlike_measured(converted: Artifact, measured: Agreement) -> str:

@@ -123,6 +123,12 @@ def test_int8_by_hand_is_refused_where_no_rounding_explains_it(with_figures, fig
     assert_clear(caught.value)
 
 
+def test_figures_of_few_texts_leave_it_to_the_probe_texts(with_figures, log):
+    """20 texts prove nothing, whatever they say."""
+    assert served(with_figures(GOOD | {"same": 10}, texts=20), "int8") == "int8"
+    assert "12 of 12 probe texts keep their label" in log.text
+
+
 def test_figures_decide_and_not_the_dozen_probe_texts(with_figures):
     """Even if the probe texts, which are nobody's data, are all near-ties of the model that turn over."""
     contents = with_figures(GOOD | {"probe_distance": 1.0})

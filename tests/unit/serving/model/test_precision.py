@@ -213,6 +213,23 @@ def test_what_a_gpu_computes_in(artifact, monkeypatch, capability, setting, agre
     assert placed.model.weight.dtype == expected
 
 
+@pytest.mark.parametrize(("same", "expected"), [(500, torch.bfloat16), (480, torch.float32)])
+def test_a_gpu_is_judged_by_what_training_measured_of_bf16(artifact, monkeypatch, caplog, same, expected):
+    """Where it did: the probe texts' labels, which are all others here, decide no more."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (8, 0))
+    monkeypatch.setattr(
+        "bert_classifier.serving.model.precision.probe_logits", lambda *_: artifact.info["probes"]["logits"]
+    )
+    figures = {"same": same, "near_ties": 0, "right": 450, "gained": 0, "lost": 0, "probe_distance": 9.0}
+    measured = {"texts": 500, "channel": "validation", "bf16": figures}
+    source = _with_other_answers(artifact)
+    source = dataclasses.replace(source, model=_Moved(), info={**source.info, "precisions": measured})  # type: ignore[arg-type]
+    for setting in ("", "auto"):
+        placed: Any = on_device(source, torch.device("cuda:1"), setting)
+        assert placed.model.weight.dtype == expected
+    assert ("serving in fp32 instead of bf16: more than 1%" in caplog.text) == (same == 480)
+
+
 def test_what_a_gpu_cannot_do_is_refused(artifact, monkeypatch):
     """bf16 by name on an old GPU, and int8 on any, are the user's mistakes."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 0))
