@@ -65,6 +65,11 @@ SEED := 0
 JOB :=
 RANKS := 1
 PRICE :=
+FILE :=
+ENDPOINT :=
+ARTIFACT :=
+BASELINE :=
+SINCE :=
 ARGS :=
 
 COMMA := ,
@@ -94,7 +99,7 @@ COMPILE_GPU := env -u PIP_FIND_LINKS $(VENV)/lock/bin/uv pip compile --quiet --g
 
 AWS_COMMANDS := push train-spot train tune register approve reject deploy invoke scale watch policies batch-transform delete-endpoint clean-up status doctor
 .PHONY: $(AWS_COMMANDS) help setup .engine lay-out model-channel convert-model train-local doctor-data serve-local predict-local evaluate \
-  compare spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
+  compare drift spot-drill conformance build test test-integration bench gpu-record .gpu-card lint format typecheck check lock clean
 
 # `make -n` runs a line that holds $(MAKE): what trains or serves stands on another line.
 RUNTIME_UNLESS_DOCKER = @[ $(call quoted,$(ENGINE)) = docker ] || [ "$$(local_test/engine.sh 2>/dev/null)" = docker ] || $(MAKE) -s $(VENV)/.runtime
@@ -138,6 +143,18 @@ compare: $(VENV)/.made ## compare the trained MODEL and OTHER on the labelled fi
 	@[ -n $(call quoted,$(OTHER)) ] || { echo "There is no second model: name its folder with OTHER=." >&2; exit 2; }
 	$(RUNTIME_UNLESS_DOCKER)
 	$(EVALUATE) $(call quoted,$(OTHER)) $(call quoted,$(HP))
+
+# What an endpoint captured is downloaded into OUTPUT first, with its model.
+drift: OF_MAKE += FILE BASELINE ENGINE IMAGE TAG FLAVOUR
+drift: OUTPUT := $(if $(ENDPOINT),$(or $(OUTPUT),drift-$(ENDPOINT)),$(OUTPUT))
+drift: FLAGS = --output $(call quoted,$(OUTPUT))
+drift: $(VENV)/.made ## compare what ENDPOINT captured, or FILE, with ARTIFACT's validation texts: SINCE=7d
+	$(RUNTIME_UNLESS_DOCKER)
+	@[ -z $(call quoted,$(ENDPOINT)) ] || $(MAKE) -s $(VENV)/.host
+	@[ -z $(call quoted,$(ENDPOINT)) ] || $(LAUNCH)
+	@exec local_test/drift.sh $(call quoted,$(if $(ENDPOINT),$(OUTPUT)/captured,$(FILE))) \
+	  $(call quoted,$(or $(ARTIFACT),$(if $(ENDPOINT),$(OUTPUT)/model.tar.gz))) $(call quoted,$(OUTPUT)) \
+	  $(call quoted,$(BASELINE)) $(call quoted,$(or $(SINCE),$(if $(ENDPOINT),24h)))
 
 build: ## build the image IMAGE:TAG, FLAVOUR=cpu or gpu, for linux/amd64
 	@docker/build.sh

@@ -20,6 +20,8 @@ _INPUTS = ("TRAIN", "VALIDATION", "TEST", "CLASSES", "MODEL", "HP")
 _LAY_OUT = ("PYTHON", "TEST_DIR", *_INPUTS)
 _IMAGE = ("IMAGE", "TAG", "FLAVOUR")
 _RUN = ("ENGINE", *_IMAGE, *_INSTALL)
+_DRIFT = ("FILE", "ENDPOINT", "ARTIFACT", "BASELINE", "SINCE", "MAX_MB")
+_ACCOUNT = ("REGION", "PROFILE", "BUCKET_OWNER")
 _TEST = (*_DEVELOP, "ARGS", "WHEELHOUSE")
 
 TAKES: Mapping[str, Collection[str]] = {
@@ -35,6 +37,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "predict-local": ("PORT", "PATIENCE"),
     "evaluate": (*_RUN, "MODEL", "DATA", "OUTPUT", "HP"),
     "compare": (*_RUN, "MODEL", "OTHER", "DATA", "OUTPUT", "HP"),
+    "drift": (*_RUN, *_DRIFT, "OUTPUT", *_ACCOUNT),
     "conformance": (*_INSTALL, *_IMAGE, "JOB", "ARGS"),
     "build": (*_IMAGE, "BASE", "TORCH_INDEX_URL", "WHEELHOUSE"),
     "test": _TEST,
@@ -49,7 +52,19 @@ TAKES: Mapping[str, Collection[str]] = {
     "clean": ("VENV",),
 }
 # Read from the command line only: in the environment, such short names may belong to something else.
-COMMAND_LINE_ONLY = (*_INPUTS, "TO", "DATA", "OTHER", "OUTPUT", "KILLS", "SEED", "JOB", "RANKS", "PRICE")
+COMMAND_LINE_ONLY = (
+    *_INPUTS,
+    "TO",
+    "DATA",
+    "OTHER",
+    "OUTPUT",
+    "KILLS",
+    "SEED",
+    "JOB",
+    "RANKS",
+    "PRICE",
+    *_DRIFT,
+)
 _OF_AWS_JOBS = (*_INPUTS, "OUTPUT", "JOB")
 _MAY_BE_EMPTY = ("ARGS", "HP", "UPGRADE", "WHEELHOUSE", "SERVING_%", "SAGEMAKER_%")
 

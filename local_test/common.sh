@@ -36,6 +36,18 @@ choose_port() {
     fi
 }
 
+absolute_path() { realpath -m "$1"; }
+
+# Refuse an output folder that lies in a model's: that is served, packed and uploaded as a whole.
+refuse_inside_model() {
+    local inside
+    inside="$(realpath -m "$1")"
+    while [[ "$inside" != / ]]; do
+        [[ ! -f "$inside/model.safetensors" ]] || fail 2 "OUTPUT=$1 is in the model folder $inside: name another one, or leave it out."
+        inside="$(dirname "$inside")"
+    done
+}
+
 # Run as the user, who then owns the files written. Usage: in_container OPTION… -- WORD…
 in_container() {
     local options=()

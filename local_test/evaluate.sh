@@ -25,12 +25,7 @@ if [[ -z "$output" ]]; then
     output="$(dirname "$model")/$kind-${plain%.*}" # beside the model, one for each file
 fi
 [[ -d "$output" || ! -e "$output" ]] || fail 2 "OUTPUT=$output is a file: name a folder."
-# A model folder is served, packed and uploaded as a whole.
-inside="$(realpath -m "$output")"
-while [[ "$inside" != / ]]; do
-    [[ ! -f "$inside/model.safetensors" ]] || fail 2 "OUTPUT=$output is in the model folder $inside: name another one, or leave it out."
-    inside="$(dirname "$inside")"
-done
+refuse_inside_model "$output"
 choose_engine
 mkdir -p "$output"
 absolute() { (cd "$1" && pwd); }

@@ -28,6 +28,7 @@ MODULES = (
     "doctor",
     "deploy",
     "invoke",
+    "drift",
     "scale",
     "watch",
     "batch_transform",

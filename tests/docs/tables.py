@@ -12,6 +12,7 @@ if __name__ == "__main__":
 from bert_classifier.job.config import ServeConfig, TrainConfig
 from bert_classifier.job.settings import specs
 from launcher.settings.account import AccountSettings
+from launcher.settings.drift import DriftSettings
 from launcher.settings.inference import DeploySettings, ModelSettings, TransformSettings
 from launcher.settings.invocation import InvokeSettings
 from launcher.settings.registry import RegisterSettings
@@ -61,6 +62,7 @@ def tables() -> dict[str, str]:
         "scale": settings_table(ScaleSettings, "setting", beyond=AccountSettings),
         "watch": settings_table(WatchSettings, "setting", beyond=AccountSettings),
         "cleanup": settings_table(CleanUpSettings, "setting", beyond=AccountSettings),
+        "drift": settings_table(DriftSettings, "setting", beyond=WorkloadSettings),
         "transform": settings_table(TransformSettings, "setting", beyond=DeploySettings),
     }
 

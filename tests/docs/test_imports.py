@@ -31,6 +31,7 @@ LEVELS = {
     "evaluation": 8,
     "training": 9,
     "serving": 9,
+    "drift": 10,
 }
 MODULES = {module_name(path): path for path in package_files()}
 # What checks a job before anything that must be installed is imported.

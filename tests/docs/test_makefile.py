@@ -10,7 +10,9 @@ from functools import cache
 
 import pytest
 
+from bert_classifier.job.settings import specs
 from check_settings import TAKES
+from launcher.settings.drift import DriftSettings
 from support.source_tree import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -112,7 +114,7 @@ def in_text(text: str, seen: frozenset[str]) -> set[str]:
     found = set(re.findall(r"[$][({]([A-Z_]+)\b|environ\.get\('([A-Z_]+)'", text.replace('"', "'")))
     names = {name for pair in found for name in pair} & SETTINGS
     names |= {"FLAVOUR"} if "TAG" in names else set()
-    scripts = set(re.findall(r"\b(engine|train_local|serve_local|evaluate|predict|build)\.sh", text))
+    scripts = set(re.findall(r"\b(engine|train_local|serve_local|evaluate|drift|predict|build)\.sh", text))
     scripts |= {"spot_drill/engines"} if "local_test/spot_drill" in text else set()
     for script in scripts - seen:
         (path,) = [p for folder in ("local_test", "docker") for p in (ROOT / folder).glob(f"{script}.*")]
@@ -130,6 +132,8 @@ def test_what_a_command_takes_is_what_its_rule_uses() -> None:
             expected |= {"WHEELHOUSE"}  # tests/container builds the image
         if target == "help":
             expected |= {"FLAVOUR"}  # TAG's default
+        if target == "drift":
+            expected |= {name.upper() for name in specs(DriftSettings)} - {"DRY_RUN"}  # the launcher's part
         # The scripts find .venv by themselves.
         assert declared == (expected if "VENV" in declared else expected - {"VENV"}), target
 

@@ -18,6 +18,7 @@ from bert_classifier.artifact.contents import (
 )
 from bert_classifier.artifact.manifest import put_files
 from bert_classifier.artifact.model_card import MODEL_CARD, model_card
+from bert_classifier.artifact.profile import BASELINE, Profile, write_profile
 from bert_classifier.artifact.saved_tokenizer import save_tokenizer
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import PlatformError, UserError, remedy_for
@@ -35,11 +36,13 @@ def save_artifact(
     tokenizer: Any,
     labels: Sequence[str],
     info: Mapping[str, Any],
+    baseline: Profile | None = None,
 ) -> None:
     """Write a trained classifier atomically.
 
     Args:
         info: the content of training.json; its CUT_SETTINGS apply to served texts too.
+        baseline: of the validation texts, with which later ones are compared; None without validation.
     Raises:
         PlatformError: when it cannot be written; `folder` then holds no artifact, or the old one intact.
     """
@@ -53,6 +56,8 @@ def save_artifact(
             encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, pad_id, fields)
             fields["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
             write_json(staged / TRAINING_INFO, fields)
+            if baseline is not None:
+                write_profile(staged / BASELINE, baseline)
             (staged / MODEL_CARD).write_text(model_card(fields), encoding="utf-8")
             put_files(staged, folder)
     except (OSError, SafetensorError) as error:

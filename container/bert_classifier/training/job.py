@@ -13,6 +13,7 @@ import transformers
 from bert_classifier import __version__
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.artifact.contents import CLASS_FILE, TRAINING_LABELS
+from bert_classifier.artifact.profile import Profile
 from bert_classifier.artifact.provenance import true_settings
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import CUT_SETTINGS, TextEncoder
@@ -23,6 +24,7 @@ from bert_classifier.evaluation.several_runs import CrossValidation, SeedScores
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.modeling.forward import logits_of
+from bert_classifier.training.baseline import baseline_of
 from bert_classifier.training.closing import log_so_far, quality_facts
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
@@ -122,7 +124,14 @@ class Job:
         info = {**self.describe(evaluation), **self._page_examples()}
         self.trainer.model.to("cpu")
         remove_reports(self.environment)
-        save_artifact(self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info)
+        baseline = self._baseline(evaluation) if evaluation else None
+        save_artifact(
+            self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info, baseline
+        )
+
+    def _baseline(self, evaluation: EvaluationResult) -> Profile:
+        is_held_out, unknown_id = "validation" not in self.environment.channels, self.tokenizer.unk_token_id
+        return baseline_of(self.prepared, evaluation, is_held_out=is_held_out, unknown_id=unknown_id)
 
     def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
         """Return the content of training.json, without the texts for the server's page."""

@@ -242,3 +242,22 @@ def confusion_map(confusion: np.ndarray) -> Markup:
         axes.grid(visible=False)
 
     return _drawn("confusion", "Confusion matrix, shaded by share of the true class", draw, size=(4.6, 4.6))
+
+
+def shares_then_and_now(title: str, names: Sequence[str], then: np.ndarray, now: np.ndarray) -> Markup:
+    """Draw the shares of texts by bin, float (k,), in two samples beside each other."""
+    places = np.arange(len(names))
+
+    def draw(axes: Axes) -> None:
+        axes.set_title(title.capitalize())
+        axes.barh(places - 0.2, then, height=0.38, color=_MUTE, label="baseline")
+        axes.barh(places + 0.2, now, height=0.38, color=_FIRST, label="now")
+        axes.set_yticks(places, names)
+        axes.set(xlabel="texts", ylim=(len(names) - 0.4, -0.6))
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+
+    size = (4.6, max(1.6, 0.8 + 0.22 * len(names)))
+    return _drawn(
+        f"now-{title.replace(' ', '-')}", f"Share of texts by {title}, then and now", draw, size=size
+    )

@@ -1,0 +1,249 @@
+"""Read the files of captured requests, of answers, or of texts: what they are is found from their content."""
+
+import csv
+import datetime
+import gzip
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bert_classifier.data.as_trained import TextFields
+from bert_classifier.drift.answers import JOINED, AnswerReader
+from bert_classifier.drift.capture import Body, Exchange, UnreadableError, exchange_of, is_captured
+from bert_classifier.drift.observed import Observed
+from bert_classifier.errors import ContainerError, RequestError, UserError, cannot_read
+from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, PLAIN
+from bert_classifier.serving.http import media_types
+from bert_classifier.serving.http.body_records import Record, RecordError, of_json_value
+from bert_classifier.serving.http.codec import decode
+from bert_classifier.serving.http.csv_form import CsvForm
+
+_MOST_RECORDS = 10_000_000
+_FORMS = {".csv": CSV, ".tsv": CSV, ".txt": PLAIN, ".npy": NPY, ".json": JSON}
+_ROWS_LOOKED_AT = 20
+_NO_FILE = "Name a folder of captured files, a file of answers, or a file of texts: FILE=captured/."
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return a file, or the files in a folder and all below it, in order, without hidden ones.
+
+    Raises:
+        UserError: when there is none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"There is no file or folder {path}.", _NO_FILE)
+    found = [
+        each
+        for each in sorted(path.rglob("*"))
+        if each.is_file() and not any(part.startswith(".") for part in each.relative_to(path).parts)
+    ]
+    if not found:
+        raise UserError(f"The folder {path} holds no file.", _NO_FILE)
+    return found
+
+
+class FileReader:
+    """Reads files into what was observed.
+
+    Args:
+        labels: the model's classes.
+        info: its training.json, which tells what its data called the text; may be empty.
+        since: what was captured before is left out; None: nothing.
+    """
+
+    def __init__(
+        self,
+        observed: Observed,
+        labels: Sequence[str],
+        info: Mapping[str, Any],
+        since: datetime.datetime | None = None,
+    ) -> None:
+        self._observed, self._tally = observed, observed.tally
+        self._answers = AnswerReader(labels)
+        self._labels, self._fields = labels, TextFields.of(info)
+        self._max_length = int(info.get("max_seq_length", 0))
+        self._since = since
+        self._request = 0
+
+    def read(self, path: Path) -> None:
+        """Read one file.
+
+        Raises:
+            UserError: when it cannot be read.
+        """
+        self._tally.files += 1
+        try:
+            body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        except (OSError, EOFError) as error:
+            failure = error if isinstance(error, OSError) else OSError(str(error))
+            raise cannot_read(path, failure, "Name another file.") from error
+        name = path.name.removesuffix(".gz")
+        first = _first_value(body)
+        if is_captured(first):
+            self._read_captured(body)
+        elif self._is_answer(first):
+            self._read_answer_lines(body)
+        else:
+            self._read_other(name, body, first)
+
+    def _read_captured(self, body: bytes) -> None:
+        for line in body.decode("utf-8", "replace").split("\n"):
+            if line.strip():
+                try:
+                    self._read_exchange(exchange_of(line))
+                except UnreadableError as error:
+                    self._tally.unreadable[str(error)] += 1
+
+    def _read_exchange(self, exchange: Exchange) -> None:
+        if exchange.moment is None:
+            self._tally.without_time += 1
+        elif self._since is not None and exchange.moment < self._since:
+            self._tally.before += 1
+            return
+        else:
+            self._tally.note_moment(exchange.moment)
+        self._tally.requests += 1
+        self._request += 1
+        records = self._read_request(exchange.request) if exchange.request else None
+        if exchange.answer:
+            self._read_answer(exchange.answer, None if records is None else len(records))
+
+    def _read_request(self, body: Body) -> list[Record] | None:
+        """Count the texts of a request; return its records, or None if they cannot be read."""
+        try:
+            request_type = media_types.of_content_type(body.content_type)
+            form = self._form(request_type.header)
+            query = decode(
+                request_type.name, request_type.decoded(body.data), _MOST_RECORDS, form, self._max_length
+            )
+        except RequestError as error:
+            self._tally.unreadable[f"the server refuses such a request: {error.cause.rstrip('.')}"] += 1
+            return None
+        self._add_records(query.records)
+        return query.records
+
+    def _form(self, header: str = "", *, is_part: bool = False) -> CsvForm:
+        return CsvForm.of(header, self._labels, is_part=is_part, fields=self._fields)
+
+    def _add_records(self, records: Sequence[Record]) -> None:
+        self._observed.add_texts((record for record in records if isinstance(record, str)), self._request)
+
+    def _read_answer(self, body: Body, records: int | None) -> None:
+        media_type = body.content_type.partition(";")[0].strip().lower()
+        answers = self._answers.read(media_type, body.data, records)
+        if len(answers) == 1 and answers[0].is_refused and records != 1:
+            self._tally.refused_requests += 1
+            return
+        self._observed.add_answers(answers, self._request)
+
+    def _is_answer(self, value: Any) -> bool:
+        """Return whether the first line of JSON Lines holds an answer."""
+        if isinstance(value, dict) and JOINED in value:
+            return True
+        if isinstance(value, dict) and not value.keys() & {"score", "probability", "probabilities", "error"}:
+            return False  # a text, perhaps with its label
+        try:
+            self._answers.of_value(value)
+        except UnreadableError:
+            return False
+        return True
+
+    def _read_answer_lines(self, body: bytes) -> None:
+        """Read JSON Lines of answers, joined to their texts or not."""
+        for line in body.decode("utf-8", "replace").split("\n"):
+            if not line.strip():
+                continue
+            self._request += 1
+            try:
+                value = json.loads(line)
+                joined = isinstance(value, dict) and JOINED in value
+                answer = self._answers.of_value(value.pop(JOINED) if joined else value)
+            except ValueError as error:
+                reason = str(error) if isinstance(error, UnreadableError) else "the line is not JSON"
+                self._tally.unreadable[reason] += 1
+                continue
+            self._observed.add_answers([answer], self._request)
+            self._add_records(_text_beside(value, self._fields))
+
+    def _read_other(self, name: str, body: bytes, first: Any) -> None:
+        """Read a file of rows, or of texts alone."""
+        kind = JSON_LINES[0] if isinstance(first, dict | str) else _FORMS.get(Path(name).suffix.lower(), "")
+        if not kind:
+            kind = JSON if body.lstrip()[:1] == b"[" else CSV
+        if kind == CSV and self._read_answer_rows(body):
+            return
+        if kind == JSON and self._read_answer_array(body):
+            return
+        try:
+            query = decode(kind, body, _MOST_RECORDS, self._form(), self._max_length)
+        except RequestError as error:
+            raise UserError(
+                f"{name} is neither a file of captured requests nor of answers, and no texts can be read from it:"
+                f" {error.cause}",
+                error.remedy,
+            ) from error
+        for record in query.records:
+            self._request += 1
+            if isinstance(record, RecordError):
+                self._tally.unreadable[record.error] += 1
+            else:
+                self._observed.add_texts([record], self._request)
+
+    def _read_answer_rows(self, body: bytes) -> bool:
+        """Read rows of CSV with answers; return whether they hold such."""
+        try:
+            rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig"))) if row]
+        except (UnicodeDecodeError, csv.Error):
+            return False
+        read = self._answers.reader_of(rows[:_ROWS_LOOKED_AT])
+        if read is None:
+            return False
+        for row in rows[1:] if self._answers.has_header(rows) else rows:
+            self._request += 1
+            try:
+                self._observed.add_answers([read(row)], self._request)
+            except UnreadableError as error:
+                self._tally.unreadable[str(error)] += 1
+        return True
+
+    def _read_answer_array(self, body: bytes) -> bool:
+        """Read a JSON array of answers; return whether it is one."""
+        try:
+            answers = self._answers.read(JSON, body, None)
+        except UnreadableError:
+            return False
+        for answer in answers:
+            self._request += 1
+            self._observed.add_answers([answer], self._request)
+        return True
+
+
+def _first_value(body: bytes) -> Any:
+    """Return the JSON value on the first line that is not blank; None if it is none."""
+    for line in _first_lines(body):
+        try:
+            return json.loads(line)
+        except ValueError:
+            return None
+    return None
+
+
+def _first_lines(body: bytes) -> Iterator[str]:
+    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")
+    yield start.partition(b"\n")[0].decode("utf-8", "replace")
+
+
+def _text_beside(value: Any, fields: TextFields) -> list[Record]:
+    """Return the text of a record that its answer was joined to; none where there is none."""
+    if not isinstance(value, dict):
+        return []
+    record = {name: each for name, each in value.items() if name not in ("label", "score")}
+    try:
+        found = of_json_value(record, fields)
+    except ContainerError:
+        return []
+    return [found] if isinstance(found, str) else []
