@@ -150,8 +150,8 @@ drift: OUTPUT := $(if $(ENDPOINT),$(or $(OUTPUT),drift-$(ENDPOINT)),$(OUTPUT))
 drift: FLAGS = --output $(call quoted,$(OUTPUT))
 drift: $(VENV)/.made ## compare what ENDPOINT captured, or FILE, with ARTIFACT's validation texts: SINCE=7d
 	$(RUNTIME_UNLESS_DOCKER)
-	@[ -z $(call quoted,$(ENDPOINT)) ] || $(MAKE) -s $(VENV)/.host
-	@[ -z $(call quoted,$(ENDPOINT)) ] || $(LAUNCH)
+	$(if $(ENDPOINT),@$(MAKE) -s $(VENV)/.host)
+	$(if $(ENDPOINT),@$(LAUNCH))
 	@exec local_test/drift.sh $(call quoted,$(if $(ENDPOINT),$(OUTPUT)/captured,$(FILE))) \
 	  $(call quoted,$(or $(ARTIFACT),$(if $(ENDPOINT),$(OUTPUT)/model.tar.gz))) $(call quoted,$(OUTPUT)) \
 	  $(call quoted,$(BASELINE)) $(call quoted,$(or $(SINCE),$(if $(ENDPOINT),24h)))
