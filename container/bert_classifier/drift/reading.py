@@ -202,13 +202,23 @@ class FileReader:
         read = self._answers.reader_of(rows[:_ROWS_LOOKED_AT])
         if read is None:
             return False
-        for row in rows[1:] if self._answers.has_header(rows) else rows:
+        has_header = self._answers.has_header(rows)
+        text_at = self._text_column(rows[0]) if has_header else None
+        for row in rows[1:] if has_header else rows:
             self._request += 1
             try:
                 self._observed.add_answers([read(row)], self._request)
             except UnreadableError as error:
                 self._tally.unreadable[str(error)] += 1
+                continue
+            if text_at is not None and text_at < len(row) and row[text_at].strip():
+                self._observed.add_texts([row[text_at]], self._request)
         return True
+
+    def _text_column(self, header: Sequence[str]) -> int | None:
+        """Return the place of the texts beside answers: called as at training, or text or inputs; None without one."""
+        names = (self._fields.text, "text", "inputs")
+        return next((header.index(name) for name in names if name and name in header), None)
 
     def _read_answer_array(self, body: bytes) -> bool:
         """Read a JSON array of answers; return whether it is one."""
