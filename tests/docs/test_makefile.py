@@ -89,8 +89,8 @@ def used(target: str) -> frozenset[str]:
     found = in_text(RULES[target], frozenset())
     for other in re.findall(r"(?:\$\(VENV\)/)?[\w.-]+", RULES[target].partition("##")[0].split("\n")[0]):
         found |= used(other) if other in RULES else set()
-    for other in re.findall(r"\$\(MAKE\) (?:-s )?(\S+)", with_macros(RULES[target])):
-        found |= used(other.rstrip(";"))
+    for other in re.findall(r"\$\(MAKE\) (?:-s )?((?:\$\(VENV\)/)?[\w.-]+)", with_macros(RULES[target])):
+        found |= used(other)
     return frozenset(found - fixed)
 
 
