@@ -32,10 +32,10 @@ def profile(texts: int, seed: int, first: float) -> Profile:
     return Profile.of(f"{texts} texts of the validation channel", texts, CLASSES, values)
 
 
-def report(now: Profile, **counts: int) -> DriftReport:
+def report(now: Profile, refused: int = 0) -> DriftReport:
     """Return the comparison of 2,000 simulated texts with others."""
     then = profile(2000, 1, 0.1)
-    tally = Tally(files=2, requests=300, texts=now.texts, answers=now.texts, **counts)
+    tally = Tally(files=2, requests=300, texts=now.texts, answers=now.texts, refused=refused)
     tally.unreadable["the encoding is none of CSV, JSON and BASE64"] = 3
     measures = {name: of for name, of in then.measures.items() if name != LABELS}
     return DriftReport(
