@@ -102,7 +102,7 @@ def test_the_newest_files_come_first_where_there_are_too_many(aws, tmp_path):
     ("answer", "code", "expected"),
     [
         (Answer.refusal("ValidationException"), 2, "There is no endpoint bert-classifier in us-east-1."),
-        (describing(DataCaptureConfig={}), 2, "does not capture its requests. Turn data capture on"),
+        (describing(DataCaptureConfig={}), 2, "Turn data capture on, make deploy CAPTURE=100"),
         (describing(), 2, "has captured nothing in the last 24h"),
         (Answer.refusal("ThrottlingException", "Rate exceeded"), 3, "AWS did not answer DescribeEndpoint"),
         (Answer.refusal("ExpiredTokenException"), 2, "credentials have expired"),

@@ -46,7 +46,7 @@ def folder_of(endpoint: Mapping[str, Any]) -> Location:
     if not config.get("DestinationS3Uri"):
         raise UserError(
             f"The endpoint {name} does not capture its requests.",
-            "Turn data capture on with make deploy (docker/README.md), or compare files that you have: FILE=….",
+            "Turn data capture on, make deploy CAPTURE=100, or compare files that you have: FILE=….",
         )
     return Location.of(config["DestinationS3Uri"]).below(name)
 
