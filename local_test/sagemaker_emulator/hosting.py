@@ -97,8 +97,10 @@ def _start(
     with serving(
         rehearsal, model, is_model_writable=is_model_writable, is_network_open=is_network_open
     ) as server:
+        began = time.monotonic()
         is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
-        return Start(is_ready, f"{seen}, with a network" if is_network_open else seen, is_network_open)
+        seen = f"{seen}, with a network" if is_network_open else seen
+        return Start(is_ready, seen, time.monotonic() - began, is_network_open)
 
 
 def check_variants(rehearsal: Rehearsal) -> None:
@@ -206,12 +208,14 @@ def _broken_copy(rehearsal: Rehearsal, model: Path) -> Path:
 def _judge_refusal(rehearsal: Rehearsal, model: Path) -> tuple[bool | None, str, Level]:
     """Judge whether a server refuses a model: it ends by itself, or is at least never healthy."""
     began = time.monotonic()
+    # One that is merely slow to be healthy has refused nothing.
+    patience = max(rehearsal.limits.refusal, 3 * rehearsal.start.result().seconds)
     with serving(rehearsal, model) as server:
         while server.container.is_running():
             if server.ping().status == 200:
                 return _judge_healthy(rehearsal, server)
-            if time.monotonic() - began > rehearsal.limits.refusal:
-                return True, f"not healthy within {rehearsal.limits.refusal} s", Level.PRACTICE
+            if time.monotonic() - began > patience:
+                return True, f"not healthy within {patience:.0f} s", Level.PRACTICE
             time.sleep(0.2)
         code = server.container.wait(rehearsal.limits.refusal)
         has_reason = bool(server.container.log().strip())

@@ -69,11 +69,13 @@ class Start:
 
     Attributes:
         seen: how it went.
+        seconds: until it was healthy.
         is_network_open: whether it had a way out, since it does not start without.
     """
 
     is_ready: bool
     seen: str
+    seconds: float = 0.0
     is_network_open: bool = False
 
 

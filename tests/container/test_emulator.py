@@ -157,7 +157,7 @@ def test_the_faults_of_a_bad_image_are_found(bad, line_job, rehearse):
 # What is true of an image whose train writes a file at once, and whose serve says 200 to /ping and 404 to all else.
 _IDLE_TRUTHS = {
     "train.completes", "train.read-only-channels", "train.no-network", "train.small-shm", "train.artifact",
-    "train.ballast", "train.writes", "train.log", "train.encodings", "train.unknown-user",
+    "train.ballast", "train.writes", "train.log", "train.encodings", "train.platform-names", "train.unknown-user",
     "hosts.both-end", "serve.starts", "serve.ping-time", "batch.starts", "batch.execution-parameters",
     "serve.ping-methods", "serve.multi-models",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from sagemaker_emulator.checks import CHECKS
 from sagemaker_emulator.client import Answer
 from sagemaker_emulator.endpoint_checks import (
     if_answered,
+    judge_large,
     judge_load,
     judge_payloads,
     judge_stop,
@@ -157,6 +158,22 @@ def test_a_server_that_answers_nothing_distinguishes_nothing():
     assert judge_wrong([("text/csv", answer(500))], range(200, 500), has_answered=False)[0] is False
     assert if_answered(False, "served from it")[0] is None
     assert if_answered(True, "served from it") == (True, "served from it")
+
+
+@pytest.mark.parametrize(
+    ("status", "has_answered", "holds"),
+    [
+        (200, True, True),
+        (413, True, True),
+        (400, True, True),
+        (404, False, None),
+        (500, True, False),
+        (0, True, False),
+    ],
+)
+def test_a_large_body_may_be_refused_by_a_server_that_answers(status, has_answered, holds):
+    """Any 4xx will do; no answer and 5xx are faults."""
+    assert judge_large(answer(status), has_answered=has_answered)[0] is holds
 
 
 def test_interruptions_are_counted_by_what_they_hit(attempt):
