@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build the image IMAGE:TAG. Settings, all optional: FLAVOUR=cpu|gpu, BASE (image to build on), TORCH_INDEX_URL,
-# WHEELHOUSE (a folder with torch's wheel, for where its index cannot be reached).
+# WHEELHOUSE (a folder with torch's wheel, for where its index cannot be reached), CUDA_COMPAT (NVIDIA's image with the
+# libraries that run the gpu image's CUDA over older drivers; "none" leaves them out).
 set -euo pipefail
 
 repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -26,6 +27,10 @@ if [[ -n "${BASE:-}" ]]; then
     options+=(--build-arg "BASE=$BASE")
 fi
 
+if [[ "$flavour" == gpu && "${CUDA_COMPAT:-}" != none ]]; then
+    options+=(--build-arg "CUDA_COMPAT=${CUDA_COMPAT:-nvidia/cuda:13.0.3-base-ubuntu24.04}")
+fi
+
 # Docker's build context cannot reach outside the repository, so the wheels come as an image.
 if [[ "$flavour" == cpu && -n "${WHEELHOUSE:-}" ]] && compgen -G "$WHEELHOUSE/torch-*.whl" >/dev/null; then
     say "torch comes from $WHEELHOUSE"
@@ -43,14 +48,19 @@ build
 # Only torch itself knows which CUDA and GPUs it is built for. Ask it in the image, which needs no GPU, and build again
 # from the cache with the answer as labels: by these the launcher refuses instances that do not fit.
 if [[ "$flavour" == gpu ]]; then
-    ask='import torch; print(torch.version.cuda or ""); print(torch._C._cuda_getArchFlags() or "")'
+    ask='import os, torch; print(torch.version.cuda or ""); print(torch._C._cuda_getArchFlags() or "");'
+    ask+=' print("compat" if os.path.isdir("/opt/cuda-compat") else "none")'
     if ! answer="$(docker run --rm --network none --platform linux/amd64 --entrypoint python "$image" -c "$ask")" \
-        || ! { read -r cuda && read -r kernels; } <<<"$answer"; then
+        || ! { read -r cuda && read -r kernels && read -r compat; } <<<"$answer"; then
         say "The torch in $image does not report the GPUs that it supports: is it a build for CPUs?"
         exit 1
     fi
     unlabelled="$(docker image inspect --format '{{.Id}}' "$image")"
-    build --quiet --label "bert-classifier.cuda-version=$cuda" --label "bert-classifier.cuda-architectures=$kernels" >/dev/null
+    labels=(--label "bert-classifier.cuda-version=$cuda" --label "bert-classifier.cuda-architectures=$kernels")
+    if [[ "$compat" == compat ]]; then
+        labels+=(--label "bert-classifier.cuda-least-driver=535") # that NVIDIA's libraries run over
+    fi
+    build --quiet "${labels[@]}" >/dev/null
     docker rmi "$unlabelled" >/dev/null 2>&1 || true # untagged now, and shares its layers
     say "torch for CUDA $cuda, with kernels for $kernels"
 fi

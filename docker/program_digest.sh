@@ -8,5 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
     find container/bert_classifier -name __pycache__ -prune -o \
         -type f ! -name '*.py[cod]' ! -path '*.egg-info*' -print0
     find container/train container/serve container/requirements.txt container/requirements-torch.txt \
-        container/requirements-torch-gpu.txt docker/Dockerfile docker/requirements-sbom.txt LICENSE -print0
+        container/requirements-torch-gpu.txt docker/Dockerfile docker/requirements-sbom.txt \
+        docker/compile_imported.py LICENSE -print0
 } | LC_ALL=C sort --zero-terminated | xargs --null sha256sum | sha256sum | cut -c 1-64

@@ -39,7 +39,7 @@ TAKES: Mapping[str, Collection[str]] = {
     "compare": (*_RUN, "MODEL", "OTHER", "DATA", "OUTPUT", "HP"),
     "drift": (*_RUN, *_DRIFT, "OUTPUT", *_ACCOUNT),
     "conformance": (*_INSTALL, *_IMAGE, "JOB", "ARGS"),
-    "build": (*_IMAGE, "BASE", "TORCH_INDEX_URL", "WHEELHOUSE"),
+    "build": (*_IMAGE, "BASE", "CUDA_COMPAT", "TORCH_INDEX_URL", "WHEELHOUSE"),
     "test": _TEST,
     "test-integration": (*_DEVELOP, "ARGS"),
     "bench": (*_DEVELOP, "ARGS"),

@@ -21,7 +21,7 @@ _LOCKS = ("requirements.txt", "requirements-torch.txt", "requirements-torch-gpu.
 _DIGESTED = (
     *("container/bert_classifier/log.py", "container/train", "container/serve"),
     *(f"container/{name}" for name in _LOCKS),
-    *("docker/requirements-sbom.txt", "LICENSE"),
+    *("docker/requirements-sbom.txt", "docker/compile_imported.py", "LICENSE"),
 )
 _DIGEST = "bert-classifier.program-digest"
 _TORCH = """
@@ -39,7 +39,9 @@ def image() -> Iterator[str]:
     docker("rmi", "--force", f"{name}:gpu", check=False)
 
 
-def build(folder: Path, image: str, cuda: str, kernels: str) -> "subprocess.CompletedProcess[str]":
+def build(
+    folder: Path, image: str, cuda: str, kernels: str, more: str = ""
+) -> "subprocess.CompletedProcess[str]":
     """Run build.sh in a repository of its own, whose Dockerfile makes an image with a torch that says this."""
     (folder / "docker").mkdir(parents=True)
     for script in ("build.sh", "program_digest.sh"):
@@ -47,7 +49,7 @@ def build(folder: Path, image: str, cuda: str, kernels: str) -> "subprocess.Comp
     for file in _DIGESTED:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).touch()
-    (folder / "docker" / "Dockerfile").write_text(_DOCKERFILE, encoding="utf-8")
+    (folder / "docker" / "Dockerfile").write_text(_DOCKERFILE + more, encoding="utf-8")
     package = folder / "torch"
     package.mkdir()
     (package / "__init__.py").write_text(_TORCH, encoding="utf-8")
@@ -70,9 +72,19 @@ def test_the_gpu_image_says_which_cuda_and_which_kernels_it_has(tmp_path, image)
     labels = json.loads(docker("image", "inspect", f"{image}:gpu").stdout)[0]["Config"]["Labels"]
     assert labels["bert-classifier.cuda-version"] == "13.0"
     assert labels["bert-classifier.cuda-architectures"] == "sm_75 sm_80 compute_120"
+    assert "bert-classifier.cuda-least-driver" not in labels
     left = ("--filter=dangling=true", f"--filter=label={_DIGEST}={labels[_DIGEST]}")
     assert docker("images", "--quiet", *left).stdout == "", "the image without labels stays behind"
     assert "CUDA 13.0, with kernels for sm_75 sm_80 compute_120" in built.stderr
+
+
+def test_an_image_with_nvidias_libraries_says_which_driver_is_enough(tmp_path, image):
+    """The launcher then lets it run on hosts whose driver is older than its CUDA."""
+    libraries = "RUN mkdir /opt/cuda-compat\n"
+    built = build(tmp_path, image, "'13.0'", "'sm_75 sm_80'", libraries)
+    assert built.returncode == 0, built.stderr
+    labels = json.loads(docker("image", "inspect", f"{image}:gpu").stdout)[0]["Config"]["Labels"]
+    assert labels["bert-classifier.cuda-least-driver"] == "535"
 
 
 def test_a_gpu_image_whose_torch_is_built_for_cpus_is_no_gpu_image(tmp_path, image):

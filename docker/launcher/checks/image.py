@@ -11,12 +11,13 @@ from launcher.aws import ecr
 from launcher.aws.account import Account
 from launcher.aws.errors import AWS_ERRORS
 from launcher.findings import Finding, fail, ok, warn
-from launcher.settings.instances import Host, host_of
+from launcher.settings.instances import NEWEST_BATCH_AMI, Host, host_of
 from launcher.settings.workload import WorkloadSettings
 
 # Labels that docker/build.sh gives an image whose torch is built for GPUs.
 CUDA_LABEL = "bert-classifier.cuda-version"
 ARCHITECTURES_LABEL = "bert-classifier.cuda-architectures"
+LEAST_DRIVER_LABEL = "bert-classifier.cuda-least-driver"  # with NVIDIA's libraries for forward compatibility
 _FLAVOUR_LABEL = "org.opencontainers.image.version"
 # gpu images older than these labels have CUDA 13.0, which supports no GPU before Turing.
 _FORMER_CUDA, OLDEST_GPU = "13.0", (7, 5)
@@ -34,12 +35,14 @@ class ImageFacts:
         flavour: cpu or gpu; "" for another kind of image.
         cuda: CUDA version of its torch; "" without CUDA or label.
         architectures: GPUs that its torch has kernels for, such as sm_75; empty without a label.
+        least_driver: oldest line of the driver, if its compatibility libraries lower it; 0 without a label.
     """
 
     platform: str = ""
     flavour: str = ""
     cuda: str = ""
     architectures: tuple[str, ...] = ()
+    least_driver: int = 0
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "ImageFacts":
@@ -51,6 +54,7 @@ class ImageFacts:
             labels.get(_FLAVOUR_LABEL, "") if labels.get(_FLAVOUR_LABEL) in ("cpu", "gpu") else "",
             labels.get(CUDA_LABEL, ""),
             tuple(labels.get(ARCHITECTURES_LABEL, "").split()),
+            int(labels.get(LEAST_DRIVER_LABEL, "") or 0),
         )
 
 
@@ -62,11 +66,13 @@ class Driver:
         line: such as 580; 0 when it is not known.
         source: which host software has it, or why it is not known; "" where nothing is known, as for training.
         remedy: how to get a newer one.
+        oldest: what it may be where `line` is only the newest that it may be; 0 where `line` is certain.
     """
 
     line: int = 0
     source: str = ""
     remedy: str = ""
+    oldest: int = 0
 
 
 def check_image(
@@ -142,7 +148,8 @@ def check_fit(
         )  # fmt: skip
     elif host.gpu and flavour != "cpu":
         yield from _check_kernels(facts, name, host, is_own=is_own)
-        yield from _check_driver(facts.cuda or (_FORMER_CUDA if is_own else ""), driver or Driver())
+        cuda = facts.cuda or (_FORMER_CUDA if is_own else "")
+        yield from _check_driver(cuda, facts.least_driver, driver or Driver())
 
 
 def _check_platform(facts: ImageFacts, host: Host | None, *, is_own: bool) -> Iterator[Finding]:
@@ -173,10 +180,15 @@ def _check_kernels(facts: ImageFacts, name: str, host: Host, *, is_own: bool) ->
         )  # fmt: skip
 
 
-def _check_driver(cuda: str, driver: Driver) -> Iterator[Finding]:
-    least = _LEAST_DRIVER.get(cuda.partition(".")[0], 0)
+def _check_driver(cuda: str, least_driver: int, driver: Driver) -> Iterator[Finding]:
+    least = least_driver or _LEAST_DRIVER.get(cuda.partition(".")[0], 0)
     if driver.line and least and driver.line < least:
         message = f"{driver.source} {driver.line}, but the image's CUDA {cuda} needs {least}: its GPU would stay idle"
         yield fail("driver", message, driver.remedy)
+    elif least_driver and 0 < driver.oldest < least_driver:
+        message = (
+            f"the host may have driver {driver.oldest}, but the image needs {least}: its GPU would stay idle"
+        )
+        yield fail("driver", message, f"Give TRANSFORM_AMI_VERSION={NEWEST_BATCH_AMI}.")
     elif driver.source and not driver.line:
         yield warn("driver", driver.source, driver.remedy)

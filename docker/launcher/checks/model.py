@@ -17,7 +17,7 @@ from launcher.checks.unused import check_image_settings
 from launcher.checks.workload import check_tags, check_vpc
 from launcher.findings import Finding, examine, fail, obtain, ok, warn
 from launcher.settings.inference import DeploySettings, ModelSettings, TransformSettings
-from launcher.settings.instances import DRIVER_LINES, GPU_AMI, NEWEST_BATCH_DRIVER
+from launcher.settings.instances import DRIVER_LINES, GPU_AMI, NEWEST_BATCH_DRIVER, OLDEST_BATCH_DRIVER
 
 
 def find_artifact(settings: ModelSettings, account: Account) -> tuple[str, list[Finding]]:
@@ -94,7 +94,7 @@ def transform_driver(settings: TransformSettings) -> Driver:
     """Return the driver of a batch transform's hosts."""
     remedy = "Give an instance without GPU, such as INSTANCE_TYPE=ml.m5.xlarge; for GPUs deploy an endpoint."
     if not settings.transform_ami_version:
-        return Driver(NEWEST_BATCH_DRIVER, "batch transform has at most driver", remedy)
+        return Driver(NEWEST_BATCH_DRIVER, "batch transform has at most driver", remedy, OLDEST_BATCH_DRIVER)
     return _driver_of(settings.transform_ami_version, remedy)
 
 

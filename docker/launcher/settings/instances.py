@@ -95,6 +95,8 @@ DRIVER_LINES = {
     "al2-ami-sagemaker-batch-gpu-535": 535,
 }
 NEWEST_BATCH_DRIVER = 535
+OLDEST_BATCH_DRIVER = 470
+NEWEST_BATCH_AMI = "al2-ami-sagemaker-batch-gpu-535"
 
 
 def host_of(instance_type: str) -> Host | None:

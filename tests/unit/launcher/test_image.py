@@ -6,11 +6,18 @@ import pytest
 from botocore.session import get_session
 
 from bert_classifier.job.findings import Severity
-from launcher.checks.image import ARCHITECTURES_LABEL, CUDA_LABEL, Driver, ImageFacts, check_fit
+from launcher.checks.image import (
+    ARCHITECTURES_LABEL,
+    CUDA_LABEL,
+    LEAST_DRIVER_LABEL,
+    Driver,
+    ImageFacts,
+    check_fit,
+)
 from launcher.checks.model import endpoint_driver, transform_driver
 from launcher.checks.workload import check_host
 from launcher.settings.inference import DeploySettings, TransformSettings
-from launcher.settings.instances import GPU_AMI, host_of
+from launcher.settings.instances import GPU_AMI, NEWEST_BATCH_AMI, host_of
 from launcher.settings.training import TrainSettings
 
 KERNELS = "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
@@ -160,3 +167,29 @@ def test_a_serverless_endpoint_has_no_gpu_whatever_the_type_of_other_commands():
     assert seen(GPU, given) == [
         "WARN a serverless endpoint has no GPU, so the image's build for GPUs computes on its CPU"
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "least", "fails"),
+    [(535, "535", False), (550, "535", False), (470, "535", True), (550, "", True), (580, "", False)],
+)
+def test_compatibility_libraries_lower_the_driver_that_is_needed(line, least, fails):
+    """CUDA 13 takes 580, and 535 with NVIDIA's libraries, which the image's label tells of."""
+    image = config()
+    if least:
+        image["config"]["Labels"][LEAST_DRIVER_LABEL] = least
+    settings = TrainSettings(instance_type="ml.g5.xlarge")
+    found = seen(image, settings, Driver(line, "these hosts have driver", "Take others."))
+    assert any("its GPU would stay idle" in line for line in found) is fails
+
+
+def test_a_batch_transform_with_compatibility_libraries_names_its_host_software():
+    """Without a choice it may have 470; with the newest host software, 535 is enough."""
+    image = config()
+    image["config"]["Labels"][LEAST_DRIVER_LABEL] = "535"
+    settings = TransformSettings(instance_type="ml.g5.xlarge")
+    assert "FAIL the host may have driver 470, but the image needs 535: its GPU would stay idle" in seen(
+        image, settings, transform_driver(settings)
+    )
+    chosen = TransformSettings(instance_type="ml.g5.xlarge", transform_ami_version=NEWEST_BATCH_AMI)
+    assert all(line.startswith("OK") for line in seen(image, chosen, transform_driver(chosen)))
