@@ -74,6 +74,25 @@ end
     assert missing == []
 
 
+def test_what_is_never_imported_is_not_compiled(image):
+    """Bytecode of modules that no program imports would only be pulled."""
+    assert (
+        output_of(image, "find / -xdev -path '*/networkx/*.pyc' -o -path '*/torch/testing/_internal/*.pyc'")
+        == ""
+    )
+
+
+def test_torch_is_a_layer_of_its_own(image):
+    """So that a change of the other lock leaves the larger part of the image where it is."""
+    history = docker(
+        "history", "--no-trunc", "--format", "{{.Size}} {{.CreatedBy}}", image
+    ).stdout.splitlines()
+    copied = [line for line in history if "COPY /layers/" in line]
+    assert len(copied) == 4
+    (torch,) = (line for line in copied if "COPY /layers/torch" in line)
+    assert 300 < float(torch.split("MB")[0]) < 600
+
+
 def test_parquet_is_read_where_nothing_can_be_written(image, tmp_path):
     """Without rights, network, home and a writable root, DuckDB reads what a file holds."""
     duckdb.sql(f"COPY (SELECT 'a text' AS text, 1 AS label) TO '{tmp_path / 'train.parquet'}'")
