@@ -51,7 +51,7 @@ if [[ "$flavour" == gpu ]]; then
     ask='import os, torch; print(torch.version.cuda or ""); print(torch._C._cuda_getArchFlags() or "");'
     ask+=' print("compat" if os.path.isdir("/opt/cuda-compat") else "none")'
     if ! answer="$(docker run --rm --network none --platform linux/amd64 --entrypoint python "$image" -c "$ask")" \
-        || ! { read -r cuda && read -r kernels && read -r compat; } <<<"$answer"; then
+        || ! { read -r cuda && read -r kernels && read -r compat; } <<<"$answer" || [[ -z "$cuda" ]]; then
         say "The torch in $image does not report the GPUs that it supports: is it a build for CPUs?"
         exit 1
     fi
