@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from botocore.model import ServiceModel
+
 from launcher.aws import endpoint, endpoint_update, rollout
 from launcher.aws.account import Account, role_arn
 from launcher.aws.ecr import image_uri
@@ -13,6 +15,7 @@ from launcher.aws.model import Model, stamp, without_unset
 from launcher.aws.s3 import Location, prefix_of
 from launcher.checks.account import Needs, check_access
 from launcher.checks.chosen_model import choose
+from launcher.checks.deploy_request import with_extra
 from launcher.checks.endpoint import check_mode, check_scaling
 from launcher.checks.model import check_ami, check_common, endpoint_driver, find_artifact
 from launcher.checks.rollout import check_rollout
@@ -84,8 +87,9 @@ def plan(
         requests = {
             "create_model": request, "create_endpoint_config": config, "create_endpoint": without_unset(last),
         }  # fmt: skip
-        return Deployment(settings, name, requests), findings
+        return Deployment(settings, name, with_extra(requests, settings.request, model_of(account))), findings
     requests = _update_requests(live, settings, request, config)
+    requests = with_extra(requests, settings.request, model_of(account))
     if tags:
         requests["add_tags"] = {"ResourceArn": live.endpoint["EndpointArn"], "Tags": tags}
     (variant,) = requests["create_endpoint_config"]["ProductionVariants"]
@@ -93,6 +97,12 @@ def plan(
     return Deployment(
         settings, name, requests, rollout.alarm_requests(account, settings, live, name)
     ), findings
+
+
+def model_of(account: Account) -> ServiceModel:
+    """Return botocore's model of SageMaker."""
+    model: ServiceModel = account.client("sagemaker").meta.service_model
+    return model
 
 
 def rolled_out(settings: DeploySettings, live: LiveEndpoint | None) -> DeploySettings:
@@ -147,7 +157,7 @@ def check_settings(
     findings = [*check_deploy_settings(settings), *check_common(settings, environment)]
     if settings.is_serverless:
         return findings
-    api = account.client("sagemaker").meta.service_model
+    api = model_of(account)
     types = api.shape_for("ProductionVariantInstanceType").enum
     amis = api.shape_for("ProductionVariantInferenceAmiVersion").enum
     return [*findings, *check_instance(settings, types, "endpoints"), *check_ami(settings, amis)]

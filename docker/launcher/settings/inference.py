@@ -85,6 +85,11 @@ class DeploySettings(RolloutSettings, ModelSettings):
     invocation_timeout: int = integer(
         900, 1, LONGEST_ANSWER, "Async: seconds per request; the server gets the same limit."
     )
+    request: str = text(
+        "", "a file of JSON",
+        "Further fields of CreateModel, CreateEndpointConfig, CreateEndpoint or UpdateEndpoint, by request; checked "
+        "against the API.",
+    )  # fmt: skip
     hourly_price: float | None = hourly_price()
 
     @property
