@@ -26,7 +26,7 @@ PROMISED = {
 VARIABLES = dict(re.findall(r"(?m)^([A-Z_]+) *[:?]?= *(.*(?:(?<=\\)\n.*)*)", MAKEFILE))
 RULES = dict(re.findall(r"(?m)^((?:\$\(VENV\)/)?[\w.-]+):(?!=)((?:.*)\n(?:\t.*\n)*)", MAKEFILE))
 _OWN = MAKEFILE[MAKEFILE.index("# Settings that may also come from") : MAKEFILE.index("\nCOMMA :=")]
-_NAMES = {*re.findall(r"(?m)^([A-Z_]+) [:?]=", _OWN), "BASE", "UPGRADE", "PATIENCE", "VENV"}
+_NAMES = {*re.findall(r"(?m)^([A-Z_]+) [:?]=", _OWN), "BASE", "CUDA_COMPAT", "UPGRADE", "PATIENCE", "VENV"}
 SETTINGS = _NAMES - {"OF_OTHERS", "REFUSAL"}
 
 
