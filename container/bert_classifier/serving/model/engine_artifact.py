@@ -1,6 +1,7 @@
 """Serve on CPUs without transformers, whose import alone takes longer than all the rest of a start."""
 
 import logging
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
@@ -106,12 +107,26 @@ def _computed(contents: Contents, precision: str) -> Artifact | None:
 
 
 def _model(contents: Contents, precision: str) -> EngineModel:
-    tensors = load_file(contents.folder / "model.safetensors")
+    tensors = _tensors(contents.folder / "model.safetensors")
     if {tensor.dtype for tensor in tensors.values()} != {torch.float32}:
         raise ValueError("the weights are not float32")
     model = EngineModel(contents.config, tensors, precision)
     model.check_room(max(contents.tokenizer.get_vocab().values()), contents.info["max_seq_length"])
     return model.eval()
+
+
+def _tensors(file: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors such that the file's pages leave memory with the layers' weights, which the engine packs anew.
+
+    The file is mapped twice: for the embeddings of words, of which few pages are read, and for what the engine drops.
+    """
+    tensors, words = load_file(file), load_file(file)
+    for name, tensor in tensors.items():
+        if name.endswith("word_embeddings.weight"):
+            tensors[name] = words[name]
+        elif tensor.dim() == 1 or ".layer." not in name:
+            tensors[name] = tensor.clone()
+    return tensors
 
 
 def _computes_the_same(artifact: Artifact) -> bool:

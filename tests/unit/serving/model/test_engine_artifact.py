@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.contents import read_contents
@@ -65,6 +67,26 @@ def test_low_precisions_are_the_engines_own(tmp_path, caplog, monkeypatch, preci
     exact = _scores(Predictor(load_artifact(folder)), TEXTS)
     assert not np.array_equal(together, exact)
     np.testing.assert_allclose(together, exact, atol=0.03)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_layers_weights_are_held_once(tmp_path, monkeypatch, precision):
+    """As the engine computes with them; the pages of the file that hold them are mapped no longer."""
+    folder = make_artifact(tmp_path / "model")
+    addresses = []
+
+    def noting(file: Path) -> dict[str, torch.Tensor]:
+        tensors = load_file(file)
+        addresses.append(next(tensor.data_ptr() for name, tensor in tensors.items() if ".layer." in name))
+        return tensors
+
+    monkeypatch.setattr("bert_classifier.serving.model.engine_artifact.load_file", noting)
+    artifact = in_engine(read_contents(folder), precision)
+    assert artifact is not None
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    maps = [line.split()[0].split("-") for line in lines if str(folder) in line]
+    assert maps, "the embeddings of words are still the file's"
+    assert not any(int(begin, 16) <= addresses[0] < int(end, 16) for begin, end in maps)
 
 
 def test_int8_that_changes_labels_is_refused(tmp_path):
