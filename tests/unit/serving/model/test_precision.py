@@ -257,6 +257,9 @@ def test_a_model_is_converted_once_for_all_threads_of_a_device(artifact_dir, mon
         return on_device(artifact, device, setting)
 
     monkeypatch.setattr(predictor_module, "on_device", noted)
+    monkeypatch.setattr(
+        torch.cpu, "_is_avx512_bf16_supported", lambda: False
+    )  # else the engine computes bf16
     plan = make_plan(cores=2, gpus=0, models=4, threads=None, requests=1)
     load_predictors(artifact_dir, plan, max_batch_tokens=None, precision="bf16", metrics=Metrics())
     assert converted == [CPU]
