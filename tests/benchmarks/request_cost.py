@@ -7,7 +7,6 @@ Both serve the same tiny model, so that nearly all of the time is HTTP's. The ra
 
 import argparse
 import http.client
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -16,12 +15,11 @@ from pathlib import Path
 
 from support import serving_process
 from support.serving_callers import SMALL
-from support.serving_process import CONTAINER, ServingProcess
+from support.serving_process import CONTAINER, ServingProcess, cpu_seconds
 from support.toy_artifact import make_artifact
 
 CLIENTS = 4
 _ROW = "river, apple and ocean\n"
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -62,15 +60,10 @@ def _print_table(this: ServingProcess, other: ServingProcess, rounds: int, count
 
 def _cost(server: ServingProcess, ask: Callable[[int, int], None], count: int) -> float:
     """Return the worker's CPU time per request in milliseconds."""
-    before = _cpu_seconds(server.worker)
+    before = cpu_seconds(server.worker)
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(ask, [server.port] * CLIENTS, [count // CLIENTS] * CLIENTS))
-    return (_cpu_seconds(server.worker) - before) / count * 1000
-
-
-def _cpu_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return (cpu_seconds(server.worker) - before) / count * 1000
 
 
 def _ask_kept(

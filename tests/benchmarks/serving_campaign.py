@@ -9,6 +9,7 @@ Exit status: 0 all of it was met and borne; 1 something was not, and the line sa
 import argparse
 import asyncio
 import http.client
+import itertools
 import json
 import multiprocessing
 import os
@@ -28,7 +29,7 @@ from benchmarks.serving_speed import REPOSITORY, make_model
 from support import campaign_verdicts as verdicts
 from support.campaign_verdicts import Campaign
 from support.serving_callers import CALLERS, SMALL, outcomes_of, start_callers
-from support.serving_process import ServingProcess
+from support.serving_process import ServingProcess, cpu_seconds
 from support.toy_artifact import make_artifact
 
 MODEL = REPOSITORY / "local_test" / "test_dir" / "input" / "data" / "model"
@@ -145,14 +146,18 @@ def soak(root: Path, count: int) -> Campaign:
                 return 0
 
         rss, statuses, workers = [], Counter[int](), set()
+        cpu = [cpu_seconds(server.worker)]
         with ThreadPoolExecutor(CALLERS) as pool:
             for tenth in range(10):
                 numbers = range(tenth * count // 10, (tenth + 1) * count // 10)
                 statuses.update(pool.map(ask, numbers))
                 workers.add(server.worker)
                 rss.append(_rss_mb(server.worker))
+                cpu.append(cpu_seconds(server.worker))
     tenths = ", ".join(f"{memory:.0f}" for memory in rss)
+    costs = ", ".join(f"{(b - a) * 10_000 / count:.2f}" for a, b in itertools.pairwise(cpu))
     summary = f"{count} requests of 1 to 12 texts: {dict(statuses)}; memory after each tenth, MB: {tenths}"
+    summary += f"; CPU per request in each tenth, ms: {costs}"
     return Campaign(summary, verdicts.faults_of_soak(count, statuses, rss, len(workers)))
 
 

@@ -12,6 +12,13 @@ from typing import IO, Any, Self
 from support.free_port import free_port
 
 CONTAINER = Path(__file__).parents[2] / "container"
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the CPU time that all threads of a process have taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 class ServingProcess:

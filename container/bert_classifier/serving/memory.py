@@ -1,16 +1,22 @@
 """Memory that has run out: libraries call it by many names, so it is tried."""
 
 import mmap
+import traceback
 
+NO_MEMORY = "memory has run out"
 _ENOUGH = 32 * 2**20  # bytes, for a small request
 
 
 def has_run_out(error: BaseException) -> bool:
     """Return whether an error may come from memory that has run out, and this process gets no more now.
 
-    torch raises RuntimeError for it, with words such as "could not create a primitive".
+    torch raises RuntimeError for it, with words such as "could not create a primitive". What the failed functions
+    held is given up, so that a call that asked for too much by itself is told apart.
     """
-    return isinstance(error, MemoryError | RuntimeError) and not _gets_more()
+    if not isinstance(error, MemoryError | RuntimeError):
+        return False
+    traceback.clear_frames(error.__traceback__)
+    return not _gets_more()
 
 
 def _gets_more() -> bool:

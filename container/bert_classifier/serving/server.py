@@ -34,7 +34,7 @@ from bert_classifier.serving.http.accept import check_default_accept
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import OTHER, Metrics
 from bert_classifier.serving.model.plan import SPARE_THREADS, make_plan
-from bert_classifier.serving.model.service import NO_MEMORY, ModelService
+from bert_classifier.serving.model.service import ModelService
 from bert_classifier.serving.parent import Outcome, Parent
 from bert_classifier.serving.request_threads import as_platform_error
 from bert_classifier.serving.stacks import log_stacks
@@ -170,7 +170,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
 
     def note_memory(self) -> None:
         """In the worker: have it replaced, as memory has run out."""
-        self._service.fail(NO_MEMORY)
+        self._service.fail(memory.NO_MEMORY)
 
     def note_refusal(self, status: int, code: str, bytes_out: int, began: float) -> None:
         """In the worker: count and log a request that was not valid HTTP and never reached the application."""

@@ -19,7 +19,6 @@ from bert_classifier.serving.http.observation import OBSERVATION, Observation
 from bert_classifier.serving.http.page import Page
 from bert_classifier.serving.http.request_body import BROKEN_BODY
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.model.service import NO_MEMORY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -101,7 +100,7 @@ def _of_bug(error: Exception, service: Service) -> Response:
     """Answer a bug; where memory has run out, have this worker replaced, which others are asked to wait for."""
     if not memory.has_run_out(error):
         return answers.of_bug(error)
-    service.fail(NO_MEMORY)
+    service.fail(memory.NO_MEMORY)
     refusal = RequestError(
         503, "not_ready", "The server is out of memory and begins anew.", "Try again in a moment."
     )

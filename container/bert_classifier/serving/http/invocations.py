@@ -25,12 +25,11 @@ from bert_classifier.serving.http.parameters import Wanted
 from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.request_body import read_body, refuse_encoded_body
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.model.batcher import timeout_error
+from bert_classifier.serving.model.pending import Pending, timeout_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from bert_classifier.serving.model.pending import Pending
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
 
 LEAST_BODIES_BYTES = 128 * 2**20  # for all bodies in progress; more only if a single one may be larger
@@ -57,7 +56,7 @@ class Service(Protocol):
     def fail(self, problem: str) -> None:
         """Answer no more requests."""
 
-    def submit(self, texts: Sequence[str], deadline: float) -> "Pending[Prediction]":
+    def submit(self, texts: Sequence[str], deadline: float) -> Pending["Prediction"]:
         """Queue texts for classification."""
 
 

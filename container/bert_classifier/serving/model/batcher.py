@@ -11,8 +11,9 @@ from concurrent.futures import InvalidStateError
 from typing import Generic, NamedTuple, TypeVar
 
 from bert_classifier.errors import RequestError
+from bert_classifier.serving import memory
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.model.pending import Pending
+from bert_classifier.serving.model.pending import Pending, ended_error, timeout_error
 
 logger = logging.getLogger(__name__)
 
@@ -82,13 +83,6 @@ class _Chunk(NamedTuple, Generic[T]):
     start: int
     texts: Sequence[str]
     cost: int
-
-
-def timeout_error() -> RequestError:
-    """Return the error for a request past its deadline."""
-    return RequestError(
-        504, "timeout", "The answer was not ready in time.", "Send fewer or shorter texts at once."
-    )
 
 
 class MicroBatcher(Generic[T]):
@@ -165,7 +159,7 @@ class MicroBatcher(Generic[T]):
         job: _Job[T] = _Job(texts, [self._cost_of(text) for text in texts], deadline)
         with self._lock:
             if not self.is_alive:
-                raise _ended_error()
+                raise ended_error()
             if self._waiting and self._waiting_cost + job.waiting_cost > self._max_waiting_cost:
                 raise RequestError(429, "overloaded", "Too many texts are waiting.", "Try again in a moment.")
             self._waiting.append(job)
@@ -183,7 +177,13 @@ class MicroBatcher(Generic[T]):
         """Fail every unfinished request with 503."""
         with self._lock:
             for job in list(self._unfinished):
-                job.fail(_ended_error())
+                job.fail(ended_error())
+
+    def _give_up(self, problem: str) -> None:
+        """Answer no request any more."""
+        with self._lock:  # so that none joins in between
+            self._problem = problem
+            self.abandon()
 
     def close(self, timeout: float) -> bool:
         """Accept no more requests, answer the queued ones, and return whether `timeout` seconds sufficed."""
@@ -208,11 +208,9 @@ class MicroBatcher(Generic[T]):
             while chunks := self._next_pass(number):
                 self._answer(chunks, timed)
         finally:
-            with self._lock:
-                if not self._is_closed:
-                    logger.critical("a model thread has died: no request can be answered any more")
-                    self._problem = "a model thread has died"
-                    self.abandon()
+            if not self._is_closed:
+                logger.critical("a model thread has died: no request can be answered any more")
+                self._give_up("a model thread has died")
 
     def _next_pass(self, number: int) -> list[_Chunk[T]]:
         """Wait for requests and return chunks of them; none once the batcher is closed and the queue empty."""
@@ -272,13 +270,18 @@ class MicroBatcher(Generic[T]):
             results = results[len(chunk.texts) :]
 
     def _predict_each(self, texts: Sequence[str], predict: Predict[T]) -> list[T | Exception]:
-        """Predict all texts together; if that fails, each half, so that only the faulty texts fail."""
+        """Predict all texts together; if that fails, each half, so that only the faulty texts fail.
+
+        Where memory has run out, halves would fail one after the other until the last text: all requests end.
+        """
         try:
             results = predict(texts)
             if len(results) != len(texts):
                 raise RuntimeError(f"{len(results)} results for {len(texts)} texts")
             return list(results)
         except Exception as error:  # noqa: BLE001 - the request gets the error, and the thread continues
+            if memory.has_run_out(error):
+                self._give_up(memory.NO_MEMORY)
             if len(texts) == 1 or self._problem is not None:
                 self._check_model(predict)
                 return [error] * len(texts)
@@ -294,7 +297,3 @@ class MicroBatcher(Generic[T]):
             predict([PROBE])
         except Exception as error:  # noqa: BLE001 - as above
             self._problem = f"the model fails on a plain text as well ({type(error).__name__})"
-
-
-def _ended_error() -> RequestError:
-    return RequestError(503, "not_ready", "The server is stopping or has failed.", "Try again in a moment.")

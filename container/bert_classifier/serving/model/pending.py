@@ -1,8 +1,10 @@
-"""The results of one request to the model, and when it had its turn."""
+"""The results of one request to the model, when it had its turn, and the errors of one that has none."""
 
 import time
 from concurrent.futures import Future
 from typing import TypeVar
+
+from bert_classifier.errors import RequestError
 
 T = TypeVar("T")
 
@@ -23,3 +25,15 @@ class Pending(Future[list[T | Exception]]):
         """Note that a pass takes the first text, and return the seconds that it waited."""
         self.taken_at = now
         return now - self._came
+
+
+def timeout_error() -> RequestError:
+    """Return the error for a request past its deadline."""
+    return RequestError(
+        504, "timeout", "The answer was not ready in time.", "Send fewer or shorter texts at once."
+    )
+
+
+def ended_error() -> RequestError:
+    """Return the error for a request that a model will not answer any more."""
+    return RequestError(503, "not_ready", "The server is stopping or has failed.", "Try again in a moment.")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NO_MEMORY = "memory has run out"
-
 
 class ModelService:
     """One model, loaded in the background while the server already answers pings.

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bert_classifier.errors import RequestError
+from bert_classifier.serving import memory
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
 
@@ -21,6 +22,7 @@ class Gate:
     def __init__(self) -> None:
         self.passes: list[list[str]] = []
         self.is_broken = False
+        self.most = 1000  # texts that there is memory for
         self.is_busy = threading.Event()
         self.may_go = threading.Event()
         self.may_go.set()
@@ -31,6 +33,8 @@ class Gate:
         assert self.may_go.wait(30)
         if self.is_broken:
             raise OSError("the device is gone")
+        if len(texts) > self.most:
+            raise RuntimeError("could not create a primitive")
         if "poison" in texts:
             raise ValueError("poison")
         if "exit" in texts:
@@ -142,6 +146,27 @@ def test_a_model_that_fails_on_a_plain_text_is_given_up(batcher, gate):
     with pytest.raises(RequestError) as caught:
         batcher.submit(["b"], LATER)
     assert caught.value.status == 503
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_halves_are_not_tried_where_memory_has_run_out(batcher, gate, monkeypatch, is_left):
+    """They would fail one by one for minutes: all that wait get 503. With memory left, the pass was too large."""
+    monkeypatch.setattr(memory, "_gets_more", lambda: is_left)
+    gate.most = 3
+    first = _while_busy(batcher, gate)
+    futures = [batcher.submit(["a"] * 8, LATER), batcher.submit(["b"], LATER)]
+    gate.may_go.set()
+    assert first.result(30) == ["FIRST"]
+    if is_left:
+        assert [future.result(30) for future in futures] == [["A"] * 8, ["B"]]
+        assert batcher.is_alive
+        return
+    for future in futures:
+        with pytest.raises(RequestError) as caught:
+            future.result(30)
+        assert caught.value.status == 503
+    assert batcher.problem(60) == memory.NO_MEMORY
+    assert gate.passes == [["first"], ["a"] * 4 + ["b"]]
 
 
 def test_a_pass_that_does_not_end_is_seen(batcher, gate):
