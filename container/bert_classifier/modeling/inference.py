@@ -31,8 +31,8 @@ def plan_inference(forward: Forward, encoded: EncodedTexts, max_tokens: int) -> 
 
 
 def _plan(forward: Forward, lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
-    if not len(lengths):
-        return []
+    if len(lengths) <= 1:  # most requests have one text: 0.1 ms less
+        return [np.arange(1)] if len(lengths) else []
     if forward.device.type == "cuda" and not forward.is_padded:
         return plan_even_micro_batches(lengths, max_tokens)
     return plan_micro_batches(
