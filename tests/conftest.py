@@ -34,8 +34,8 @@ _FOREIGN_VARIABLE = re.compile(
 _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localhost")
 # A worker with torch, and the trainings and servers that it starts.
 _GIB_PER_WORKER = 3
-# These share the engine's images; the emulator's are its own.
-_ON_ONE_WORKER = re.compile(r"tests/container/(?!test_emulator)")
+# These share the engine's images. The emulator's are its own, and its tests hold that no container stays behind.
+_ON_ONE_WORKER = re.compile(r"tests/(container)/(?:test_(emulator))?")
 # Of tests that need more than .pytest.ini gives: the first of the image builds it.
 _LONGEST_SECONDS = {"container": 1200, "slow": 300}
 
@@ -79,7 +79,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _shared_by(node_id: str) -> str:
     """Return what a test shares a worker by: its file, whose fixtures are made once, or the engine's images."""
     file = node_id.split("::")[0]
-    return "container" if _ON_ONE_WORKER.match(file) else file
+    shared = _ON_ONE_WORKER.match(file)
+    return (shared[2] or shared[1]) if shared else file
 
 
 @pytest.fixture(scope="session", autouse=True)
