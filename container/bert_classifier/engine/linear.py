@@ -10,6 +10,9 @@ from torch.nn import functional
 
 _SMALLEST = 1e-12  # a token of zeros must not divide by 0
 _TOKENS = 64  # of a product, for which oneDNN chooses the order of the weights; any other number computes too
+# oneDNN keeps a program of some hundred kilobytes for each number of tokens that it has met, and for each shape of
+# weights: products are computed in these sizes, filled up with zeros, and in parts of the largest one.
+_SIZES = (8, 16, *range(32, 257, 32))
 
 
 class Linear(Protocol):
@@ -60,15 +63,29 @@ class PackedLinear:
 
     def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
         """Return (tokens, outputs)."""
-        return self._compute(x.to(self._dtype), self._weight, self._bias, "none", [], "")
+        return self._in_sizes(lambda x: self._compute(x, self._weight, self._bias, "none", [], ""), x)
 
     def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
         """Return GELU of the product."""
-        return self._compute(x.to(self._dtype), self._weight, self._bias, "gelu", [], "none")
+        return self._in_sizes(lambda x: self._compute(x, self._weight, self._bias, "gelu", [], "none"), x)
 
     def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
         """Return the product plus other (tokens, outputs)."""
-        return self._compute_plus(x.to(self._dtype), other.to(self._dtype), self._weight, self._bias, "add")
+        return self._in_sizes(
+            lambda x, other: self._compute_plus(x, other, self._weight, self._bias, "add"), x, other
+        )
+
+    def _in_sizes(self, compute: Callable[..., torch.Tensor], *rows: torch.Tensor) -> torch.Tensor:
+        """Return what `compute` makes of tensors with a row for each token, computed in the fixed sizes."""
+        parts = zip(*(tensor.to(self._dtype).split(_SIZES[-1]) for tensor in rows), strict=True)
+        done = [compute(*map(_filled, part))[: len(part[0])] for part in parts]
+        return done[0] if len(done) == 1 else torch.cat(done)
+
+
+def _filled(rows: torch.Tensor) -> torch.Tensor:
+    """Return rows (n, width), at most the largest size, with rows of zeros up to the next size."""
+    missing = next(size for size in _SIZES if size >= len(rows)) - len(rows)
+    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 def float_linear(weight: torch.Tensor, bias: torch.Tensor) -> Linear:

@@ -9,7 +9,7 @@ import torch
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.engine.linear import Int8Linear, PackedLinear, PlainLinear, float_linear
+from bert_classifier.engine.linear import Int8Linear, float_linear
 from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.engine.tensors import can_compute
 from bert_classifier.modeling.forward import Forward
@@ -111,18 +111,6 @@ def test_groups_of_tokens_change_nothing(monkeypatch, precision):
     torch.testing.assert_close(
         of_engine(engine), together, rtol=1e-4, atol=1e-2 if precision == "bf16" else 1e-5
     )
-
-
-def test_torchs_own_product_gives_the_same_as_onednns():
-    """Where oneDNN is missing; also together with GELU and a sum."""
-    torch.manual_seed(0)
-    weight, bias, x, other = torch.randn(24, 64), torch.randn(24), torch.randn(5, 64), torch.randn(5, 24)
-    with torch.inference_mode():
-        plain, packed = (
-            torch.cat([layer(x), layer.then_gelu(x), layer.plus(x, other)])
-            for layer in (PlainLinear(weight, bias), PackedLinear(weight, bias))
-        )
-    torch.testing.assert_close(packed, plain, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [127, 255])

@@ -1,0 +1,38 @@
+"""Linear layers by oneDNN: right for any number of tokens, and without a program kept for each."""
+
+import pytest
+import torch
+
+from bert_classifier.engine.linear import PackedLinear, PlainLinear
+from support.peak_memory import peak_growth
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
+
+
+def layers(inputs: int, outputs: int) -> tuple[PackedLinear, PlainLinear]:
+    """Return the same random layer, packed and plain."""
+    torch.manual_seed(0)
+    weight, bias = torch.randn(outputs, inputs) / inputs**0.5, torch.randn(outputs)
+    return PackedLinear(weight, bias), PlainLinear(weight, bias)
+
+
+@pytest.mark.parametrize("tokens", [1, 8, 9, 31, 32, 33, 255, 256, 257, 700])
+def test_any_number_of_tokens_is_computed(tokens):
+    """The rows that fill a product up to its size are gone afterwards."""
+    packed, plain = layers(24, 40)
+    x, other = torch.randn(tokens, 24), torch.randn(tokens, 40)
+    torch.testing.assert_close(packed(x), plain(x), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(packed.then_gelu(x), plain.then_gelu(x), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(packed.plus(x, other), plain.plus(x, other.clone()), atol=1e-5, rtol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_numbers_of_tokens_met():
+    """A server meets hundreds: oneDNN would keep more than a megabyte for each."""
+    packed, _ = layers(384, 1536)
+    packed(torch.zeros(300, 384))
+
+    def meet() -> None:
+        for tokens in range(1, 300):
+            packed(torch.zeros(tokens, 384))
+
+    assert peak_growth(meet) < 40 * 2**20
