@@ -104,7 +104,9 @@ def test_an_image_on_the_inference_toolkit(tmp_path, rehearse):
     result = rehearse(built("inference_toolkit"), *given, *files, *_QUICK)
     found = with_outcome(result, "FAIL").keys()
     assert "serve.empty-model" in found
-    assert "serve.broken-model" not in with_outcome(result, "PASS")  # a busy machine may not see its end in time
+    assert "serve.broken-model" not in with_outcome(
+        result, "PASS"
+    )  # a busy machine may not see its end in time
     # Whether a busy machine parses 6 MB of CSV within a minute, and ends with every request answered, is chance.
     assert found <= {
         "serve.empty-model", "serve.broken-model", "serve.6mb", "serve.25mb", "serve.stop", "serve.ping-load",
