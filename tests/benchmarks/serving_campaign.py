@@ -85,20 +85,16 @@ def stops(root: Path, count: int, side_by_side: int) -> Campaign:
             began = time.monotonic()
             server.signal(signal.SIGTERM)
             before = sum(caller.outcomes["200"] for caller in callers)
-            code = server.exit_code(60)
-            seconds = time.monotonic() - began
-            outcomes = outcomes_of(callers)
-            return outcomes, code, seconds, outcomes["200"] - before
+            code, seconds = server.exit_code(60), time.monotonic() - began
+            return (outcomes := outcomes_of(callers)), code, seconds, outcomes["200"] - before
 
     with ThreadPoolExecutor(side_by_side) as pool:
         results = list(pool.map(stop, range(count)))
     outcomes = sum((result[0] for result in results), Counter[str]())
-    codes = sorted({result[1] for result in results})
-    longest = max(result[2] for result in results)
-    summary = f"{count} SIGTERMs, {CALLERS} clients: {_counts(outcomes)}; exit codes {codes}; "
-    summary += f"longest stop {longest:.1f} s"
-    _, all_codes, _, answered_after = zip(*results, strict=True)
-    return Campaign(summary, verdicts.faults_of_stops(outcomes["lost"], all_codes, answered_after))
+    _, codes, seconds, answered_after = zip(*results, strict=True)
+    summary = f"{count} SIGTERMs, {CALLERS} clients: {_counts(outcomes)}; exit codes {sorted(set(codes))}; "
+    summary += f"longest stop {max(seconds):.1f} s"
+    return Campaign(summary, verdicts.faults_of_stops(outcomes["lost"], codes, answered_after))
 
 
 def kills(root: Path, count: int) -> Campaign:

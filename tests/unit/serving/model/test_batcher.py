@@ -288,25 +288,3 @@ def test_many_threads_get_their_own_results(batcher):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda own: batcher.submit(own, LATER).result(30), texts))
     assert answers == [[text.upper() for text in own] for own in texts]
-
-
-def test_no_thread_takes_more_than_its_part():
-    """With two model threads, what waits is shared by two passes, and neither takes all."""
-    both, passes = threading.Barrier(2), []
-
-    def predict(texts: Sequence[str]) -> list[str]:
-        passes.append(len(texts))
-        both.wait(30)
-        return list(texts)
-
-    batcher = MicroBatcher(
-        [predict, predict], cost_of=len, max_cost=100, max_waiting_cost=1000, metrics=Metrics()
-    )
-    held = [batcher.submit([text], LATER) for text in "ab"]
-    assert [future.result(30) for future in held] == [["a"], ["b"]]
-    with batcher._lock:  # so that all wait before a thread takes any
-        waiting = [batcher.submit([text], LATER) for text in "cdefghij"]
-    assert [future.result(30) for future in waiting] == [[text] for text in "cdefghij"]
-    assert passes[:2] == [1, 1]
-    assert sorted(passes[2:]) in ([4, 4], [3, 5])  # a thread may not have put its last pass behind it yet
-    batcher.close(30)
