@@ -5,19 +5,21 @@ An answer per record: its class and score, or that it was refused. Answers of ot
 
 import csv
 import dataclasses
+import functools
 import io
 import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bert_classifier.drift.answer_rows import Columns, RowForms, by_header, cell, is_no_score, score_of
 from bert_classifier.drift.capture import UnreadableError
 from bert_classifier.job.answer_form import CSV, ERROR, JSON, JSON_LINES, NPY
 
 JOINED = "SageMakerOutput"  # the field in which batch transform joins an answer to its record
-# Of class and score in a row without a header; the later ones follow the cells of a record that an answer is joined to.
-_PLACES = ((0, 1), (-3, -2), (-2, -1))
+_ROWS_LOOKED_AT = 20
 _NO_ANSWER = "the answer has neither a class nor a score"
+_NO_SCORE = "a score is beyond 0 to 1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,14 +29,14 @@ class Answer:
     Attributes:
         label: its class; None where the answer names none.
         score: of that class, from 0 to 1; None where the answer has none.
-        is_unsure: whether the model abstained.
+        is_unsure: whether the model abstained; None where the answer does not tell.
         is_refused: whether the record was not classified.
         is_truncated: whether the answer says that the text was cut.
     """
 
     label: str | None = None
     score: float | None = None
-    is_unsure: bool = False
+    is_unsure: bool | None = False
     is_refused: bool = False
     is_truncated: bool = False
 
@@ -47,11 +49,14 @@ class AnswerReader:
 
     Args:
         labels: its classes, in the order of its probabilities.
+        abstain_below: score below which it abstains, since some forms of answers do not say so; None: unknown.
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], abstain_below: float | None = 0.0) -> None:
         self.labels = list(labels)
         self._known = set(labels)
+        self._abstain_below = abstain_below
+        self._row_forms = RowForms(labels)
 
     def read(self, media_type: str, body: bytes, records: int | None) -> list[Answer]:
         """Return the answer to each record.
@@ -69,7 +74,7 @@ class AnswerReader:
         except UnicodeDecodeError:
             raise UnreadableError("the answer is not UTF-8") from None
         if media_type == CSV:
-            return self.of_rows(list(csv.reader(io.StringIO(text))))
+            return self.of_rows(_rows(text))
         if media_type in JSON_LINES:
             return [self.of_value(_parsed(line)) for line in text.split("\n") if line.strip()]
         if media_type != JSON:
@@ -88,9 +93,10 @@ class AnswerReader:
     def _is_one_list(self, value: Sequence[Any]) -> bool:
         """Return whether a list has each class at most once with scores of one text: its classes, not several texts."""
         named = [entry.get("label") for entry in value if isinstance(entry, dict)]
-        scores = [_score(entry.get("score")) or 0.0 for entry in value if isinstance(entry, dict)]
-        is_distinct = None not in named and len(set(named)) == len(named) == len(value) > 1
-        return is_distinct and abs(sum(scores) - 1) < 1e-3 * len(value) and len(named) == len(self.labels)
+        scores = [score_of(entry.get("score")) or 0.0 for entry in value if isinstance(entry, dict)]
+        if len(value) != len(self.labels) or not all(isinstance(name, str) for name in named):
+            return False
+        return set(named) == self._known and abs(sum(scores) - 1) < 1e-3 * len(value)
 
     def of_value(self, value: Any) -> Answer:
         """Return the answer that a JSON value stands for: an object, or a list of objects with classes of one text.
@@ -111,33 +117,33 @@ class AnswerReader:
         return self._of_object(value)
 
     def _of_object(self, value: dict[str, Any]) -> Answer:
-        probabilities = value.get("probabilities")
-        if isinstance(probabilities, list) and len(probabilities) == len(self.labels):
-            answer = self._of_probabilities([_score(each) for each in probabilities])
+        name = next((name for name in ("label", "predicted_label") if name in value), "")
+        found, given = value.get("probabilities"), value.get("score", value.get("probability"))
+        if any(map(is_no_score, found if isinstance(found, list) else [given])):
+            raise UnreadableError(_NO_SCORE)
+        if isinstance(found, list) and len(found) == len(self.labels):
+            answer = self._of_probabilities([score_of(each) for each in found])
         else:
-            name = next((name for name in ("label", "predicted_label") if name in value), "")
-            score = _score(value.get("score", value.get("probability")))
-            if not name and score is None:
+            answer = self._derived(None, score_of(given))
+            if not name and answer.score is None:
                 raise UnreadableError(_NO_ANSWER)
-            label = self._label(value[name]) if name else None
-            answer = Answer(label, score, is_unsure=bool(name) and value[name] is None)
-        is_unsure = (
-            answer.is_unsure or value.get("unsure") is True or value.get("predicted_label", "") is None
-        )
+        if name:
+            answer = Answer(self._label(value[name]), answer.score, is_unsure=value[name] is None)
+        is_unsure = value.get("unsure") is True or answer.is_unsure
         return dataclasses.replace(answer, is_unsure=is_unsure, is_truncated=value.get("truncated") is True)
 
     def _label(self, value: Any) -> str | None:
         if value is None or value == "":
             return None
-        if value not in self._known:
+        if not isinstance(value, str) or value not in self._known:
             raise UnreadableError("the answer has a class that the model does not have")
-        return str(value)
+        return value
 
     def _of_probabilities(self, scores: Sequence[float | None]) -> Answer:
         found = [-1.0 if score is None else score for score in scores]
         if max(found) < 0:
             return REFUSED
-        return Answer(self.labels[found.index(max(found))], max(found))
+        return self._derived(self.labels[found.index(max(found))], max(found))
 
     def of_rows(self, rows: Sequence[Sequence[str]]) -> list[Answer]:
         """Return the answers in rows of CSV, with or without a header.
@@ -146,46 +152,65 @@ class AnswerReader:
             UnreadableError: when they hold none.
         """
         rows = [row for row in rows if row]
-        read = self.reader_of(rows[:20])
+        read = self.reader_of(rows)
         if read is None:
             raise UnreadableError("the rows have no class and score")
         return [read(row) for row in (rows[1:] if self.has_header(rows) else rows)]
 
     def has_header(self, rows: Sequence[Sequence[str]]) -> bool:
         """Return whether the first row names columns of answers."""
-        return bool(rows) and _places_by_name(rows[0]) is not None
+        return bool(rows) and by_header(rows[0], self.labels) is not None
 
     def reader_of(self, rows: Sequence[Sequence[str]]) -> Callable[[Sequence[str]], Answer] | None:
-        """Return what reads a row, by the first rows; None if they are no answers."""
-        places = _places_by_name(rows[0]) if rows else None
-        if places is not None:
-            return lambda row: self._of_cells(row, *places)
-        for label, score in _PLACES:
-            if rows and all(self._is_answer(row, label, score) for row in rows):
-                last = None if (label, score) == (-2, -1) else -1
-                return lambda row, at=(label, score, last): self._of_cells(row, *at)  # type: ignore[misc]
-        if rows and all(len(row) == len(self.labels) and all(map(_score_or_empty, row)) for row in rows):
-            return lambda row: self._of_probabilities([_score(cell) for cell in row])
-        return None
+        """Return what reads a row, by the first rows; None if they are no answers, as where a score is beyond 1.
 
-    def _is_answer(self, row: Sequence[str], label: int, score: int) -> bool:
-        least = max(-label, -score, score + 1)
-        if len(row) < least or row[label] not in {*self._known, ""}:
-            return False
-        is_refused = row[label] == row[score] == "" and bool(row[-1])
-        return is_refused or _score(row[score]) is not None
+        Raises:
+            UnreadableError: when the rows can be read in two ways.
+        """
+        named = by_header(rows[0], self.labels) if rows else None
+        first = rows[:_ROWS_LOOKED_AT]
+        forms = [named] if named else self._row_forms.fitting(first) if rows else []
+        if not forms or any(is_no_score(cell(row, at)) for row in rows[1:] for at in forms[0].scores):
+            return None
+        read, *others = (functools.partial(self._of_cells, form) for form in forms)
+        if others and any(list(map(other, first)) != list(map(read, first)) for other in others):
+            raise UnreadableError("the rows have no header and can be read in two ways")
+        return read
 
-    def _of_cells(
-        self, row: Sequence[str], label: int | None, score: int | None, error: int | None
-    ) -> Answer:
-        def cell(place: int | None) -> str:
-            return "" if place is None or not -len(row) <= place < len(row) else row[place]
-
-        found = _score(cell(score))
-        if cell(error) or (found is None and not cell(label)):
+    def _of_cells(self, form: Columns, row: Sequence[str]) -> Answer:
+        if form.is_refused(row):
             return REFUSED
-        name = self._label(cell(label)) if label is not None else None
-        return Answer(name, found, is_unsure=label is not None and name is None)
+        label, score = cell(row, form.label), score_of(cell(row, form.score))
+        if form.pairs:
+            found = [(cell(row, name), score_of(cell(row, at)) or 0.0) for name, at in form.pairs]
+            best, score = max(found, key=lambda pair: pair[1])
+            return self._derived(best, score) if len(found) > 1 else self._of_one(best, score)
+        if form.probabilities:
+            best_of = self._of_probabilities([score_of(cell(row, at)) for at in form.probabilities])
+            if form.label is None:
+                return best_of
+            score = best_of.score
+        if form.label is None:
+            return self._derived(None, score)
+        if score is None and not label and not self._abstains:
+            return REFUSED
+        return Answer(self._label(label), score, is_unsure=not label)
+
+    def _of_one(self, label: str, score: float) -> Answer:
+        """Return the answer of one class: empty where the model abstains, or in a list of one class never."""
+        is_unsure = not label or score < (self._abstain_below or 0.0)
+        return Answer(None if is_unsure else self._label(label), score, is_unsure=is_unsure)
+
+    def _derived(self, label: str | None, score: float | None) -> Answer:
+        """Return an answer that does not say whether the model abstained: its score tells, if the bound is known."""
+        if self._abstain_below is None or score is None:
+            return Answer(None, score, is_unsure=None)
+        is_unsure = score < self._abstain_below
+        return Answer(None if is_unsure else self._label(label), score, is_unsure=is_unsure)
+
+    @property
+    def _abstains(self) -> bool:
+        return self._abstain_below != 0.0
 
     def _of_npy(self, body: bytes) -> list[Answer]:
         import numpy as np
@@ -199,34 +224,15 @@ class AnswerReader:
         return [self._of_probabilities([None if math.isnan(p) else p for p in row]) for row in found.tolist()]
 
 
-def _places_by_name(cells: Sequence[str]) -> tuple[int | None, int | None, int | None] | None:
-    """Return where a header names class, score and error; None if it names no class or no score."""
-
-    def place(*names: str) -> int | None:
-        return next((cells.index(name) for name in names if name in cells), None)
-
-    label, score = (
-        place("label_1", "predicted_label", "predicted", "label"),
-        place("score_1", "probability", "score"),
-    )
-    return None if label is None or score is None else (label, score, place(ERROR))
-
-
-def _score(value: Any) -> float | None:
-    """Return a score from 0 to 1; None for anything else."""
+def _rows(text: str) -> list[list[str]]:
     try:
-        score = float(value)
-    except (TypeError, ValueError):
-        return None
-    return score if 0 <= score <= 1.000001 and not isinstance(value, bool) else None
-
-
-def _score_or_empty(cell: str) -> bool:
-    return not cell or _score(cell) is not None
+        return list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise UnreadableError(f"the answer is not valid CSV ({error})") from None
 
 
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableError("the answer is not valid JSON") from None

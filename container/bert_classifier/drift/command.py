@@ -135,7 +135,7 @@ def span_start(span: str) -> datetime.datetime | None:
 def observe(path: Path, model: Model, since: datetime.datetime | None = None) -> Observed:
     """Read what was captured, answered or is to be classified; run the model on texts without answers."""
     observed = Observed(model.labels, model.encoder, model.unknown_id, abstains=model.abstains)
-    reader = FileReader(observed, model.labels, model.info, since)
+    reader = FileReader(observed, model.labels, model.info, since, model.abstain_below)
     files = files_of(path)
     logger.info("reading %s", counted(len(files), "file"))
     for file in files:

@@ -43,6 +43,11 @@ class Model:
         kept = self.baseline.measures if self.baseline else {}
         return bool(self.info.get("abstain_below")) or ABSTAINED in kept
 
+    @property
+    def abstain_below(self) -> float | None:
+        """Score below which a text gets no label; None where only the baseline is there, and the model abstains."""
+        return None if self.abstains and not self.info else float(self.info.get("abstain_below") or 0.0)
+
 
 def open_model(path: Path, scratch: Path) -> Model:
     """Open a model's folder, the model.tar.gz of one, or its baseline.json alone.

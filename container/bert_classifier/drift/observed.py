@@ -127,7 +127,7 @@ class Observed:
         found: dict[str, list[Any]] = {
             PREDICTIONS: [self._labels[a.label] for a in given if a.label is not None and not a.is_unsure],
             SCORES: [a.score for a in given if a.score is not None],
-            ABSTAINED: [a.is_unsure for a in given] if self._abstains else [],
+            ABSTAINED: [a.is_unsure for a in given if a.is_unsure is not None] if self._abstains else [],
         }
         for name, values in found.items():
             self.add_values({name: np.array(values)}, np.full(len(values), request))

@@ -53,6 +53,7 @@ class FileReader:
         labels: the model's classes.
         info: its training.json, which tells what its data called the text; may be empty.
         since: what was captured before is left out; None: nothing.
+        abstain_below: as of AnswerReader.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class FileReader:
         labels: Sequence[str],
         info: Mapping[str, Any],
         since: datetime.datetime | None = None,
+        abstain_below: float | None = 0.0,
     ) -> None:
         self._observed, self._tally = observed, observed.tally
-        self._answers = AnswerReader(labels)
+        self._answers = AnswerReader(labels, abstain_below)
         self._labels, self._fields = labels, TextFields.of(info)
         self._max_length = int(info.get("max_seq_length", 0))
         self._since = since
@@ -199,7 +201,12 @@ class FileReader:
             rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig"))) if row]
         except (UnicodeDecodeError, csv.Error):
             return False
-        read = self._answers.reader_of(rows[:_ROWS_LOOKED_AT])
+        try:
+            read = self._answers.reader_of(rows)
+        except UnreadableError as error:
+            raise UserError(
+                f"A file of answers cannot be read: {error}.", "Give its columns a header."
+            ) from None
         if read is None:
             return False
         has_header = self._answers.has_header(rows)
