@@ -186,7 +186,10 @@ def _judging_figures_of(converted: Artifact) -> Agreement | None:
 
 def _unlike_measured(converted: Artifact, measured: Agreement) -> str:
     """Return whether this machine computes another thing than training measured; "" if it does not."""
-    wanted, found = _probe_logits(converted)
+    logits = _probe_logits(converted)
+    if isinstance(logits, str):
+        return logits
+    wanted, found = logits
     distance = mean_distance_of(found, wanted)
     if not distance <= _FARTHER * measured.probe_distance + _DIGITS:
         in_training = f"{measured.probe_distance:.2g} off in training"
@@ -194,22 +197,16 @@ def _unlike_measured(converted: Artifact, measured: Agreement) -> str:
     return ""
 
 
-def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return training's logits of the artifact's probe texts and those of a converted model, (texts, classes)."""
-    probes = converted.info["probes"]
-    found = probe_logits(converted.model, converted.encoder, probes["texts"])
-    return torch.tensor(probes["logits"]), torch.tensor(found)
+def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor] | str:
+    """Return training's logits of the artifact's probe texts and those of a converted model, (texts, classes).
 
-
-def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> str | None:
-    """Return how a converted model's labels differ from training's on the artifact's probe texts, if they do.
-
-    Near-ties count only if there are several.
+    Or return why there are none.
     """
-    if not converted.info.get("probes"):
+    probes = converted.info.get("probes")
+    if not probes:
         return "the artifact has no probe texts to check this with: an older version wrote it"
     try:
-        wanted, found = _probe_logits(converted)
+        found = probe_logits(converted.model, converted.encoder, probes["texts"])
     except torch.OutOfMemoryError:
         raise
     except (
@@ -218,6 +215,18 @@ def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> st
         ValueError,
     ) as error:  # such as FNet, whose Fourier transforms know no bf16
         return f"this encoder cannot compute with such weights ({str(error).splitlines()[0]})"
+    return torch.tensor(probes["logits"]), torch.tensor(found)
+
+
+def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> str | None:
+    """Return how a converted model's labels differ from training's on the artifact's probe texts, if they do.
+
+    Near-ties count only if there are several.
+    """
+    logits = _probe_logits(converted)
+    if isinstance(logits, str):
+        return logits
+    wanted, found = logits
     infinite = int((~(wanted.isfinite() & found.isfinite()).all(dim=1)).sum())
     if infinite:
         return f"{infinite} of {len(found)} probe texts get scores that are not finite"
