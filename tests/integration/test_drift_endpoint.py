@@ -70,7 +70,7 @@ def test_what_was_captured_lately_is_downloaded_with_the_model(aws, tmp_path):
         ended = here.launch("drift", f"--output={tmp_path}")
         assert ended.code == 0, ended.err
         assert names_in(tmp_path) == sorted(
-            [*(f"captured/{key.removeprefix(FOLDER + '/')}" for key in wanted), "model.tar.gz"]
+            [*(f"captured/{key.removeprefix('mine/capture/')}" for key in wanted), "model.tar.gz"]
         )
         aws.start_recording()
         assert here.launch("drift", f"--output={tmp_path}").code == 0
@@ -93,9 +93,23 @@ def test_the_newest_files_come_first_where_there_are_too_many(aws, tmp_path):
     ) as here:
         ended = here.launch("drift", f"--output={tmp_path}", "--max-mb=1", "--artifact=my/model")
     assert ended.code == 0, ended.err
-    assert names_in(tmp_path) == [f"captured/{key_of(1).removeprefix(FOLDER + '/')}"]
+    assert names_in(tmp_path) == [f"captured/{key_of(1).removeprefix('mine/capture/')}"]
     assert "2 older files are left out" in ended.err
     assert "no longer captures its requests" in ended.err
+
+
+def test_the_oldest_are_left_out_where_a_variant_has_too_many_files(aws, launch, tmp_path, monkeypatch):
+    """The number of files is bounded too, and those left out are counted."""
+    monkeypatch.setattr("launcher.aws.captured.MOST_FILES", 2)
+    for hours in (1, 2, 3, 4, 5):
+        aws.put(key_of(hours), "captured\n")
+    with aws.answering(DescribeEndpoint=describing()) as here:
+        ended = launch("drift", f"--output={tmp_path}", "--artifact=my/model", here=here)
+    assert ended.code == 0, ended.err
+    assert names_in(tmp_path) == sorted(
+        f"captured/{key_of(hours).removeprefix('mine/capture/')}" for hours in (1, 2)
+    )
+    assert "3 older files are left out" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -163,6 +177,9 @@ def test_make_drift_compares_what_an_endpoint_captured(aws, tmp_path, share):
         for answer in answers
     ]
     aws.put(key_of(0), "\n".join(captured))
+    of_another = tmp_path / "out" / "captured" / "another" / "AllTraffic" / f"{NOW:%Y/%m/%d/%H}" / "a.jsonl"
+    of_another.parent.mkdir(parents=True)
+    of_another.write_text(captured[0], encoding="utf-8")
     with aws.answering(DescribeEndpoint=describing()) as here:
         settings = ("ENDPOINT=bert-classifier", f"ARTIFACT={baseline}", f"OUTPUT={tmp_path}/out")
         command = ["make", "drift", "ENGINE=process", *settings]

@@ -3,6 +3,7 @@
 SageMaker writes them to DestinationS3Uri/endpoint/variant/yyyy/mm/dd/hh/name.jsonl, by the hour in UTC.
 """
 
+import collections
 import dataclasses
 import datetime
 import itertools
@@ -15,12 +16,12 @@ from launcher.aws.account import Account
 from launcher.aws.s3 import Location
 
 _HOUR = re.compile(r"(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
-_MOST_FILES = 20_000
+MOST_FILES = 20_000  # of a variant, the newest
 
 
 @dataclasses.dataclass(frozen=True)
 class CapturedFile:
-    """A file of captured requests; `name` is its path below the endpoint's folder."""
+    """A file of captured requests; `name` is its path in the capture's folder, which begins with the endpoint's."""
 
     key: str
     name: str
@@ -55,15 +56,25 @@ def choose(account: Account, folder: Location, hours: int, most_bytes: int) -> C
     """Return the files of the last hours, the newest first, up to a size; at least one if there is any."""
     now = datetime.datetime.now(datetime.UTC)
     begin = now - datetime.timedelta(hours=hours + 1)  # a file of the hour before may hold the first minutes
-    found = [file for file in _files(account, folder, begin) if begin <= file.hour <= now]
+    found: list[CapturedFile] = []
+    count = 0
+    for files in _by_variant(account, folder, begin):
+        newest: collections.deque[CapturedFile] = collections.deque(maxlen=MOST_FILES)
+        for file in files:
+            if begin <= file.hour <= now:
+                newest.append(file)
+                count += 1
+        found += newest
     found.sort(key=lambda file: (file.hour, file.key), reverse=True)
     sizes = itertools.accumulate(file.size for file in found)
     fits = [at for at, size in enumerate(sizes) if size <= most_bytes or at == 0]
-    return Choice(found[: len(fits)], len(found) - len(fits))
+    return Choice(found[: len(fits)], count - len(fits))
 
 
-def _files(account: Account, folder: Location, begin: datetime.datetime) -> Iterator[CapturedFile]:
-    """Yield the files of each variant, from the day of `begin` on: S3 lists keys in order, so by time."""
+def _by_variant(
+    account: Account, folder: Location, begin: datetime.datetime
+) -> Iterator[Iterator[CapturedFile]]:
+    """Yield the files of each variant, from the hour of `begin` on: S3 lists keys in order, so by time."""
     pages = account.client("s3").get_paginator("list_objects_v2")
     listed = pages.paginate(Bucket=folder.bucket, Prefix=folder.key, Delimiter="/")
     variants = [part["Prefix"] for page in listed for part in page.get("CommonPrefixes", ())]
@@ -71,15 +82,16 @@ def _files(account: Account, folder: Location, begin: datetime.datetime) -> Iter
         start = f"{variant}{begin:%Y/%m/%d/%H}/"
         found = pages.paginate(Bucket=folder.bucket, Prefix=variant, StartAfter=start)
         objects = (each for page in found for each in page.get("Contents", ()))
-        yield from _dated(folder, itertools.islice(objects, _MOST_FILES))
+        yield _dated(folder, objects)
 
 
 def _dated(folder: Location, objects: Iterable[Mapping[str, Any]]) -> Iterator[CapturedFile]:
+    above = len(folder.key.rstrip("/").rpartition("/")[0])
     for found in objects:
         match = _HOUR.search(found["Key"])
         if match:
             hour = datetime.datetime(*map(int, match.groups()), tzinfo=datetime.UTC)  # type: ignore[arg-type, misc]
-            yield CapturedFile(found["Key"], found["Key"].removeprefix(folder.key), found["Size"], hour)
+            yield CapturedFile(found["Key"], found["Key"][above:].lstrip("/"), found["Size"], hour)
 
 
 def model_data(account: Account, endpoint: Mapping[str, Any]) -> Location:

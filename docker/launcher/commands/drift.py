@@ -15,7 +15,7 @@ _MB = 1_000_000
 
 
 def run(settings: DriftSettings, account: Account) -> int:
-    """Download into OUTPUT: captured/ with the endpoint's folders, and model.tar.gz; return 0.
+    """Download into OUTPUT: captured/ENDPOINT/ with its folders, and model.tar.gz; return 0.
 
     Raises:
         UserError: when there is no such endpoint, or it has captured nothing in that time.
@@ -36,7 +36,8 @@ def run(settings: DriftSettings, account: Account) -> int:
             "Give a longer time: SINCE=7d; SageMaker writes the files some minutes after the requests.",
         )
     if choice.left_out:
-        say(f"{choice.left_out} older files are left out, since they are more than MAX_MB={settings.max_mb}")
+        say(f"{choice.left_out} older files are left out, since they are more than MAX_MB={settings.max_mb}, or more"
+            f" than {captured.MOST_FILES} of a variant")  # fmt: skip
     data = None if settings.artifact else captured.model_data(account, found)
     if settings.dry_run:
         say(f"would download {len(choice.files)} files of {folder.uri}{f' and {data.uri}' if data else ''}")

@@ -110,6 +110,8 @@ def _parse(name: str, text: str, spec: Spec, of_type: Any) -> Range:
     """
     if "|" in text:
         return Range(name, "Categorical", _options(text, spec))
+    if "..." in text:  # 1e-5...4e-4 could be meant to end at 4e-4 or at .4e-4
+        raise ValueError("has three dots: put two between the ends, and a 0 before the point of 0.3")
     bounds = _BOUNDS.fullmatch(text)
     if not bounds:
         raise ValueError("is no range such as 2..6 or 1e-5..4e-4:log")

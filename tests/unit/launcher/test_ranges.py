@@ -23,8 +23,7 @@ def is_value(name: str, text: str) -> bool:
     [
         ("learning_rate=1e-5..4e-4:log", "Continuous", ("1e-5", "4e-4"), "Logarithmic"),
         ("learning_rate=.00001..0.001", "Continuous", (".00001", "0.001"), "Auto"),
-        ("warmup_ratio=0...3:linear", "Continuous", ("0", ".3"), "Linear"),
-        ("warmup_ratio=0...3", "Continuous", ("0", ".3"), "Auto"),
+        ("warmup_ratio=0..0.3:linear", "Continuous", ("0", "0.3"), "Linear"),
         ("layer_decay=0.7..0.99:reverselog", "Continuous", ("0.7", "0.99"), "ReverseLogarithmic"),
         ("num_train_epochs=2..6", "Integer", ("2", "6"), "Auto"),
         ("epochs=2..6:log", "Integer", ("2", "6"), "Logarithmic"),
@@ -51,6 +50,8 @@ def test_a_range_is_read(value, kind, values, scale):
         ("weight_decay=0..0.1:log", "begins at 0, which has no logarithm"),
         ("layer_decay=0.5..1:reverselog", "leaves [0, 1)"),
         ("num_train_epochs=2.5..6", "has the end '2.5', which is not a whole number from 1 to 10000"),
+        ("learning_rate=1e-5...4e-4:log", "has three dots: put two between the ends, and a 0 before the point"),
+        ("warmup_ratio=0...3", "has three dots"),
         ("num_train_epochs=2..6..8", "which is not a whole number"),
         ("pooling=cls|max", "has the option 'max', which is not one of auto, cls, mean"),
         ("pooling=cls|cls", "names an option twice"),
