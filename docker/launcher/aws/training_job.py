@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.errors import code_of
+from launcher.aws.job_instances import alternatives, in_words
 
 _REASON = {
     "MaxRuntimeExceeded": "its time was up (MAX_RUN); a new job with the same CHECKPOINT_S3_URI resumes it",
@@ -40,12 +41,12 @@ def lines(job: Mapping[str, Any], hourly: float | None) -> Iterator[str]:
 
     Args:
         job: as SageMaker describes it.
-        hourly: dollars per instance hour; None when unknown.
+        hourly: dollars per hour of all instances; None when unknown.
     """
     yield f"{job['TrainingJobName']}: {job['TrainingJobStatus']} ({job.get('SecondaryStatus', '–')})"
     resources = job["ResourceConfig"]
     spot = " (spot)" if job.get("EnableManagedSpotTraining") else ""
-    yield f"  on {resources.get('InstanceCount', 1)} × {resources.get('InstanceType', '?')}{spot}"
+    yield f"  on {in_words(resources)}{spot}"
     for phase in job.get("SecondaryStatusTransitions", ()):
         yield f"  {_clock(phase['StartTime'])} {phase['Status']}: {phase.get('StatusMessage') or '–'}"
     metrics = {found["MetricName"]: found["Value"] for found in job.get("FinalMetricDataList", ())}
@@ -77,8 +78,8 @@ def _cost_line(job: Mapping[str, Any], hourly: float | None) -> str:
     if job.get("EnableManagedSpotTraining") and training:
         parts.append(f"spot saves {(1 - billable / training) * 100:.0f} %")  # as SageMaker's console counts
     if hourly:
-        dollars = billable / 3600 * hourly * job["ResourceConfig"].get("InstanceCount", 1)
-        parts.append(f"about ${dollars:.2f}")
+        bound = "at most" if len(alternatives(job["ResourceConfig"])) > 1 else "about"
+        parts.append(f"{bound} ${billable / 3600 * hourly:.2f}")
     else:
         parts.append("for the cost give HOURLY_PRICE")
     return "; ".join(parts)

@@ -43,7 +43,7 @@ SETTING_OF = {
 _CONFIGURABLE = ("VpcConfig", "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption")
 _CONFIGURABLE_KEYS = {"OutputDataConfig": "KmsKeyId", "ResourceConfig": "VolumeKmsKeyId"}
 # Fields that name several instances, in the place of the one type and number of the settings.
-_INSTEAD = ("InstancePreferences", "InstanceGroups")
+INSTEAD = ("InstancePreferences", "InstanceGroups")
 
 
 def training_request(
@@ -108,7 +108,7 @@ def instance_types(request: Mapping[str, Any]) -> list[str]:
 
 def _groups(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     resources = request["ResourceConfig"]
-    return next((list(resources[name]) for name in _INSTEAD if resources.get(name)), [])
+    return next((list(resources[name]) for name in INSTEAD if resources.get(name)), [])
 
 
 def _channel(settings: TrainSettings, name: str, location: Location) -> dict[str, Any]:

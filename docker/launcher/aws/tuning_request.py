@@ -10,7 +10,7 @@ from launcher.settings.tuning import GRID, TuneSettings
 _SEED = 42  # the same choice of trials, as far as the strategy has none from their scores
 OPERATION = "CreateHyperParameterTuningJob"
 # Fields of a training job that a tuning job has elsewhere, or does without: it profiles nothing by itself.
-_ELSEWHERE = ("TrainingJobName", "HyperParameters", "Tags", "ProfilerConfig")
+ELSEWHERE = ("TrainingJobName", "HyperParameters", "Tags", "ProfilerConfig")
 
 
 def tuning_request(settings: TuneSettings, training: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def tuning_request(settings: TuneSettings, training: Mapping[str, Any]) -> dict[
         training: CreateTrainingJob's fields of one trial, under the name of the tuning job.
     """
     tuned = {one.name for one in settings.ranges}
-    shared = {name: value for name, value in training.items() if name not in _ELSEWHERE}
+    shared = {name: value for name, value in training.items() if name not in ELSEWHERE}
     fixed = {name: value for name, value in training["HyperParameters"].items() if name not in tuned}
     return without_unset(
         {

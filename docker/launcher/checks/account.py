@@ -1,7 +1,7 @@
 """What AWS says about credentials, image, role and buckets."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,15 +34,21 @@ class Needs:
 
 
 def check_access(
-    account: Account, uri: str, settings: WorkloadSettings, needs: Needs, driver: Driver | None = None
+    account: Account,
+    uri: str,
+    settings: WorkloadSettings,
+    needs: Needs,
+    driver: Driver | None = None,
+    others: Sequence[str] = (),
 ) -> list[Finding]:
     """Check image, role and buckets of a job or endpoint.
 
     Args:
         uri: of the image.
+        others: further instance types that it may run on.
     """
     findings = [
-        *examine("image", partial(check_image, account, uri, settings, driver)),
+        *examine("image", partial(check_image, account, uri, settings, driver, others)),
         *examine("role", partial(check_role, account, settings.role, needs)),
     ]
     for bucket in dict.fromkeys(location.bucket for location in (*needs.reads, *needs.writes)):

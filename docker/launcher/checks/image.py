@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from bert_classifier.errors import PlatformError
@@ -76,11 +76,21 @@ class Driver:
 
 
 def check_image(
-    account: Account, uri: str, settings: WorkloadSettings, driver: Driver | None = None
+    account: Account,
+    uri: str,
+    settings: WorkloadSettings,
+    driver: Driver | None = None,
+    others: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Check that the image exists in this region, that SageMaker can start it, and that it fits the instances."""
+    """Check that the image exists in this region, that SageMaker can start it, and that it fits the instances.
+
+    Args:
+        others: further instance types that it may run on.
+    """
     facts = yield from _look_up(account, uri)
     yield from check_fit(facts, settings, driver)
+    for name in others:
+        yield from check_fit(facts, settings.on(name), driver)
 
 
 def _look_up(account: Account, uri: str) -> Generator[Finding, None, ImageFacts]:

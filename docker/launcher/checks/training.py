@@ -16,7 +16,7 @@ from launcher.aws.model import stamp
 from launcher.aws.s3 import prefix_of
 from launcher.checks.account import check_access
 from launcher.checks.job import Job
-from launcher.checks.request import check_request
+from launcher.checks.request import check_request, with_instances
 from launcher.checks.unused import check_image_settings, check_unused
 from launcher.checks.workload import check_instance, check_tags, check_vpc
 from launcher.findings import Finding, examine, fail, obtain, ok, warn
@@ -25,6 +25,7 @@ from launcher.inputs.table import check_tables
 from launcher.settings.instances import num_gpus
 from launcher.settings.training import TrainSettings
 
+_OF_INSTANCES = ("instance_type", "instance_count")
 _CHANNELS = ("train", "validation", "test", "classes", "model", "s3_data")
 _LARGEST_AUTOMATIC_BATCH = 32
 _LARGEST_PROPOSED_BATCH = 8 * _LARGEST_AUTOMATIC_BATCH
@@ -38,12 +39,19 @@ def plan(settings: TrainSettings, account: Account, *, spot: bool) -> tuple[Job,
     Raises:
         ContainerError: when not even the account can be looked up.
     """
+    given = settings
+    settings, others = with_instances(settings, account.client("sagemaker").meta.service_model)
     prefix = prefix_of(settings, account)
     channels, findings = find_channels(settings, account)
     name = settings.job_name or stamp(settings.base_job_name)
     job = Job(settings, spot, name, image_uri(settings, account), prefix, tuple(channels))
-    access = check_access(account, job.image_uri, settings, job.needs)
-    return job, [*check_settings(job, account), *access, *findings]
+    access = check_access(account, job.image_uri, settings, job.needs, others=others)
+    unused = {name: "REQUEST names the instances" for name in _OF_INSTANCES if _differ(given, settings, name)}
+    return job, [*check_unused(given, unused), *check_settings(job, account), *access, *findings]
+
+
+def _differ(given: TrainSettings, settings: TrainSettings, name: str) -> bool:
+    return bool(getattr(given, name) != getattr(settings, name))
 
 
 def find_channels(settings: TrainSettings, account: Account) -> tuple[list[Channel], list[Finding]]:
@@ -182,7 +190,7 @@ def check_times(settings: TrainSettings, *, spot: bool) -> Iterator[Finding]:
             "MAX_WAIT counts waiting and running together: raise it.",
         )
     elif not spot and settings.max_wait and "max_wait" in settings.typed:
-        yield fail("time", "MAX_WAIT is for spot instances only", "Leave it out, or use train-spot.")
+        yield fail("time", "MAX_WAIT is for spot instances only", f"Leave it out, or {settings.on_spot}.")
     else:
         waits = f", {settings.longest_wait} s including the wait for spot capacity" if spot else ""
         yield ok("time", f"runs at most {settings.max_run} s{waits}")

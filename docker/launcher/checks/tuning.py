@@ -4,12 +4,19 @@ import dataclasses
 import time
 from collections.abc import Iterator
 
+from botocore.model import ServiceModel
+
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
-from launcher.aws.prices import hourly_price
+from launcher.aws.job_instances import alternatives, hourly
+from launcher.aws.job_instances import in_words as in_words_of
+from launcher.aws.request_fields import wrong_fields
+from launcher.aws.tuning_request import ELSEWHERE, OPERATION, tuning_request
 from launcher.checks import training
 from launcher.checks.job import Job
+from launcher.checks.request import SOME_ROLE
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told
 from launcher.settings.ranges import in_words, trials_to_check
@@ -29,13 +36,15 @@ def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
     refuse_ranges(settings)
     job, findings = training.plan(first_trial(settings), account, spot=settings.spot)
     channels = [channel.name for channel in job.channels]
+    model = account.client("sagemaker").meta.service_model
+    if not any(one.subject == "request" and one.severity is Severity.ERROR for one in findings):
+        findings += [*check_request(settings, job, model), *check_cost(settings, job, account)]
     return job, [
         *findings,
         *check_unused(settings, {"via": "boto3 sends a tuning job"}),
         *check_trials(settings),
         *check_seed(settings, has_validation="validation" in channels),
         *check_limits(settings),
-        *check_cost(settings, account),
     ]
 
 
@@ -121,15 +130,32 @@ def _check_grid(settings: TuneSettings) -> Iterator[Finding]:
         )
 
 
-def check_cost(settings: TuneSettings, account: Account) -> Iterator[Finding]:
+def check_request(settings: TuneSettings, job: Job, model: ServiceModel) -> Iterator[Finding]:
+    """Refuse fields of REQUEST that a training job has, and a tuning job's trials have not.
+
+    Args:
+        model: botocore's, of SageMaker.
+    """
+    lost = [name for name in job.extra if name in ELSEWHERE]
+    if lost:
+        yield fail("request", f"a tuning job's trials have no {', '.join(lost)}", "Leave it out of REQUEST.")
+    request = tuning_request(settings, job.request(SOME_ROLE))
+    for wrong in wrong_fields(model, OPERATION, request, {}):
+        yield fail("request", f"{wrong}, in a tuning job", "Leave it out of REQUEST, or correct it.")
+
+
+def check_cost(settings: TuneSettings, job: Job, account: Account) -> Iterator[Finding]:
     """Say what the tuning job costs at most."""
-    hours = settings.num_trials * settings.max_run * settings.instance_count / 3600
-    price = settings.hourly_price or hourly_price(account, settings.instance_type)
-    dollars = f", ${hours * price:,.2f} on demand" if price else "; for the cost give HOURLY_PRICE"
+    resources = job.request(SOME_ROLE)["ResourceConfig"]
+    most = max(sum(count for _, count in together) for together in alternatives(resources))
+    trial_hours = settings.num_trials * settings.max_run / 3600
+    hours = trial_hours * most
+    price = hourly(account, resources, settings.hourly_price)
+    dollars = f", ${trial_hours * price:,.2f} on demand" if price else "; for the cost give HOURLY_PRICE"
     cheaper = " (spot costs less)" if price and settings.spot else ""
     yield told(ok(
         "cost",
         f"{settings.num_trials} trials, {settings.parallel} at a time, of at most MAX_RUN={settings.max_run} s on"
-        f" {settings.instance_count} × {settings.instance_type}: at most {hours:,.1f} instance hours{dollars}{cheaper}",
+        f" {in_words_of(resources)}: at most {hours:,.1f} instance hours{dollars}{cheaper}",
     ))  # fmt: skip
     yield told(ok("objective", f"{settings.metric}, of the model that a trial keeps"))

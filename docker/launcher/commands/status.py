@@ -7,7 +7,7 @@ from bert_classifier.errors import UserError
 from launcher.aws import model_package as packages
 from launcher.aws import training_job
 from launcher.aws.account import Account
-from launcher.aws.prices import hourly_price
+from launcher.aws.job_instances import hourly
 from launcher.command import Command
 from launcher.settings.account import AccountSettings
 from launcher.settings.fields import hourly_price as price_field
@@ -36,7 +36,7 @@ def run(settings: StatusSettings, account: Account) -> int:
     if not settings.job:
         raise UserError("No job is given.", "Give its name: make status JOB=name.")
     job = training_job.describe(settings.job, account)
-    price = settings.hourly_price or hourly_price(account, job["ResourceConfig"].get("InstanceType", ""))
+    price = hourly(account, job["ResourceConfig"], settings.hourly_price)
     print("\n".join(training_job.lines(job, price)))
     return 0
 

@@ -10,7 +10,7 @@ from launcher.aws import job_log, training_job
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, code_of, explain, may_be_accepted
-from launcher.aws.prices import hourly_price
+from launcher.aws.job_instances import hourly
 from launcher.aws.upload import upload
 from launcher.checks.job import Job
 from launcher.checks.quotas import refuse_for_quota
@@ -102,7 +102,7 @@ def _follow(job: Job, account: Account, typed: interrupts.Interrupts) -> int:
             f"To stop it and save its model so far: aws sagemaker stop-training-job --training-job-name {job.name}"
         )
         raise
-    price = job.settings.hourly_price or hourly_price(account, job.settings.instance_type)
+    price = hourly(account, described["ResourceConfig"], job.settings.hourly_price)
     say("\n".join(training_job.lines(described, price)))
     if described["TrainingJobStatus"] == "Completed":
         print(described["ModelArtifacts"]["S3ModelArtifacts"])

@@ -12,7 +12,7 @@ from launcher.aws import tuning_job
 from launcher.aws.account import Account, role_arn
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, code_of, may_be_accepted
-from launcher.aws.prices import hourly_price
+from launcher.aws.job_instances import hourly
 from launcher.aws.tuning_request import tuning_request
 from launcher.checks.job import Job
 from launcher.checks.quotas import refuse_for_quota
@@ -66,14 +66,14 @@ def _started(
         request = tuning_request(settings, job.request(role_arn(settings.role, account)))
         with interrupts.held() as typed:
             typed.stop_here()
-            _send(request, settings, account)
+            _send(request, job, account)
     except KeyboardInterrupt:
         say("Nothing was started; what is uploaded already will not be sent again.")
         raise
     return job, request, typed
 
 
-def _send(request: Mapping[str, Any], settings: TuneSettings, account: Account) -> None:
+def _send(request: Mapping[str, Any], job: Job, account: Account) -> None:
     """Send the request.
 
     Raises:
@@ -88,8 +88,8 @@ def _send(request: Mapping[str, Any], settings: TuneSettings, account: Account) 
     except KeyboardInterrupt:
         raise _unknown(name, "the answer was not waited for") from None
     except ClientError as error:
-        kind = "spot training" if settings.spot else "training"
-        refuse_for_quota(error, f"{settings.instance_type} for {kind} job usage")
+        kind = "spot training" if job.spot else "training"
+        refuse_for_quota(error, f"{job.settings.instance_type} for {kind} job usage")
         if code_of(error) != "ResourceInUse":
             raise
         if may_be_accepted(error):
@@ -159,9 +159,7 @@ def _progress(job: Mapping[str, Any]) -> str:
 def _report(job: Mapping[str, Any], settings: TuneSettings, account: Account) -> str:
     trials = tuning_job.trials_of(job["HyperParameterTuningJobName"], account)
     resources = job.get("TrainingJobDefinition", {}).get("ResourceConfig", {})
-    price = settings.hourly_price or hourly_price(account, resources.get("InstanceType", ""))
-    hourly = price * resources.get("InstanceCount", 1) if price else None
-    return "\n".join(tuning_job.lines(job, trials, hourly))
+    return "\n".join(tuning_job.lines(job, trials, hourly(account, resources, settings.hourly_price)))
 
 
 def _failed(job: Mapping[str, Any], account: Account) -> ContainerError:

@@ -110,14 +110,7 @@ def _parse(name: str, text: str, spec: Spec, of_type: Any) -> Range:
     """
     if "|" in text:
         return Range(name, "Categorical", _options(text, spec))
-    if "..." in text:  # 1e-5...4e-4 could be meant to end at 4e-4 or at .4e-4
-        raise ValueError("has three dots: put two between the ends, and a 0 before the point of 0.3")
-    bounds = _BOUNDS.fullmatch(text)
-    if not bounds:
-        raise ValueError("is no range such as 2..6 or 1e-5..4e-4:log")
-    low, high, scale = bounds["low"], bounds["high"], bounds["scale"] or ""
-    if scale not in _SCALES or (bounds["scale"] is not None and not scale):
-        raise ValueError("has an unknown scale: give :log, :linear or :reverselog")
+    low, high, scale = _parts(text)
     wrong = [end for end in (low, high) if not _accepts(spec, end)]
     if wrong:
         raise ValueError(
@@ -132,6 +125,19 @@ def _parse(name: str, text: str, spec: Spec, of_type: Any) -> Range:
     return Range(
         name, "Integer" if int in _options_of(of_type) else "Continuous", (low, high), _SCALES[scale]
     )
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Return the ends and the scale of a range of numbers."""
+    if "..." in text:  # 1e-5...4e-4 could be meant to end at 4e-4 or at .4e-4
+        raise ValueError("has three dots: put two between the ends, and a 0 before the point of 0.3")
+    bounds = _BOUNDS.fullmatch(text)
+    if not bounds:
+        raise ValueError("is no range such as 2..6 or 1e-5..4e-4:log")
+    scale = bounds["scale"] or ""
+    if scale not in _SCALES or (bounds["scale"] is not None and not scale):
+        raise ValueError("has an unknown scale: give :log, :linear or :reverselog")
+    return bounds["low"], bounds["high"], scale
 
 
 def _options(text: str, spec: Spec) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.settings import boolean, choice, integer
@@ -58,6 +58,11 @@ class TrainSettings(WorkloadSettings):
         "What sends the request: Estimator (SageMaker SDK 2), ModelTrainer (SDK 3) or boto3; auto: what is installed.",
     )  # fmt: skip
     hourly_price: float | None = hourly_price()
+
+    # How a command takes spot capacity, as messages say it.
+    chooses_spot: ClassVar[str] = "the command: train-spot or train"
+    on_demand: ClassVar[str] = "Use make train."
+    on_spot: ClassVar[str] = "use train-spot"
 
     @property
     def longest_wait(self) -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from typing import ClassVar
 
 from bert_classifier.job.settings import boolean, choice, integer
 from launcher.settings.fields import pairs, resource_name
@@ -43,6 +44,10 @@ class TuneSettings(TrainSettings):
         "", MOST_NAME, "Name of the tuning job; default: BASE_JOB_NAME and the time."
     )
     base_job_name: str = resource_name("bert-classifier", 18, "Prefix of the tuning job's name.")
+
+    chooses_spot: ClassVar[str] = "SPOT"
+    on_demand: ClassVar[str] = "Give SPOT=false."
+    on_spot: ClassVar[str] = "give SPOT=true"
 
     @functools.cached_property
     def _read(self) -> tuple[list[Range], dict[str, str], list[str]]:

@@ -1,6 +1,7 @@
 """Settings that jobs and endpoints share: image, role, instances, network, encryption."""
 
 import dataclasses
+from typing import Self
 
 from bert_classifier.job.settings import boolean, choice, integer
 from launcher.settings.account import AccountSettings
@@ -67,6 +68,11 @@ class WorkloadSettings(ImageSettings):
     def image_flavour(self) -> str:
         """The image's flavour: cpu or gpu."""
         return self.flavour if self.flavour != "auto" else "gpu" if self.wants_gpu else "cpu"
+
+    def on(self, instance_type: str) -> Self:
+        """Return the settings for another instance type that may get the same image."""
+        flavour = self.flavour if self.image_uri else self.image_flavour
+        return dataclasses.replace(self, instance_type=instance_type, flavour=flavour)
 
     @property
     def given_tags(self) -> list[dict[str, str]]:

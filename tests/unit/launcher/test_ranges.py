@@ -50,7 +50,10 @@ def test_a_range_is_read(value, kind, values, scale):
         ("weight_decay=0..0.1:log", "begins at 0, which has no logarithm"),
         ("layer_decay=0.5..1:reverselog", "leaves [0, 1)"),
         ("num_train_epochs=2.5..6", "has the end '2.5', which is not a whole number from 1 to 10000"),
-        ("learning_rate=1e-5...4e-4:log", "has three dots: put two between the ends, and a 0 before the point"),
+        (
+            "learning_rate=1e-5...4e-4:log",
+            "has three dots: put two between the ends, and a 0 before the point",
+        ),
         ("warmup_ratio=0...3", "has three dots"),
         ("num_train_epochs=2..6..8", "which is not a whole number"),
         ("pooling=cls|max", "has the option 'max', which is not one of auto, cls, mean"),

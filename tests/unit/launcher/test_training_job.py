@@ -44,7 +44,7 @@ def test_savings_are_counted_as_the_console_counts(training, billable, spot, exp
 
 def test_the_cost_counts_every_instance():
     """Billable seconds are wall-clock: each instance costs them."""
-    assert cost_line(1.5, TrainingTimeInSeconds=7200, BillableTimeInSeconds=3600).endswith("about $3.00")
+    assert cost_line(3.0, TrainingTimeInSeconds=7200, BillableTimeInSeconds=3600).endswith("about $3.00")
 
 
 def test_scores_of_the_model_stand_apart_from_the_trainings():
