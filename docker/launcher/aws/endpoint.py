@@ -1,6 +1,5 @@
 """An endpoint of SageMaker: its configuration, its start, its removal."""
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ from bert_classifier.errors import PlatformError, UserError
 from launcher.aws import model, observation
 from launcher.aws.account import Account
 from launcher.aws.errors import AWS_ERRORS, code_of
-from launcher.aws.model import without_unset
+from launcher.aws.model import is_stamped, without_unset
 from launcher.aws.s3 import Location
 from launcher.command import say
 from launcher.settings.inference import DeploySettings
@@ -22,7 +21,6 @@ LAST_LINES = 15
 _POLL_S = 10.0
 _BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _DELETION_POLLS = 360
-_OUR_SUFFIX = r"-\d{4}(-\d\d){5}"  # what `stamp` appends to the endpoint's name
 
 
 class StillBusyError(PlatformError):
@@ -184,7 +182,7 @@ def parts_of(account: Account, endpoint: str, config: str) -> Callable[[], None]
 
     def remove() -> None:
         for kind, name in (("endpoint_config", config), *(("model", name) for name in models)):
-            if re.fullmatch(re.escape(endpoint) + _OUR_SUFFIX, name):
+            if is_stamped(name, endpoint):
                 model.delete(account, kind, name)
             else:
                 say(f"{kind.replace('_', ' ')} {name} stays: it was not created by deploy")

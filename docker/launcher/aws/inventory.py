@@ -1,18 +1,20 @@
-"""What the launcher has made under a prefix: found by name, and by its tag or the time that it appends to names."""
+"""What the launcher has made under a prefix: found by name and by its tag."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from launcher.aws import alarms, endpoint, scaling
+from botocore import xform_name
+
+from launcher.aws import alarms, endpoint, in_use, scaling
 from launcher.aws.account import Account
+from launcher.aws.model import is_stamped, stem
 from launcher.aws.prices import hourly_price
 from launcher.settings.own_tag import has_own
 
-_STAMPED = r".*-\d{4}(-\d\d){5}"  # what `stamp` appends
 _ALARM_SUFFIXES = ("-5xx", "-p99", "-abstained", "-from-zero")
+_PARTS = ("endpoint config", "model")
 _MOST_SHOWN = 5
 
 
@@ -24,7 +26,7 @@ class Found:
         detail: what it is or does now.
         hourly: dollars per hour; 0 if it costs nothing, None if unknown.
         remove: removes it.
-        parts: names of what it needs: while it stays, so do they.
+        parts: names of what it uses, and URIs in S3: while it stays, so do they.
     """
 
     kind: str
@@ -34,6 +36,17 @@ class Found:
     remove: Callable[[], object]
     parts: tuple[str, ...] = ()
 
+    def needs(self, other: "Found") -> bool:
+        """Return whether this one uses another, or that has the name of a part of this endpoint."""
+        if self.kind == "endpoint" and (other.name == self.name or is_stamped(other.name, self.name)):
+            return True
+        return any(part == other.name or lies_below(part, other.name) for part in self.parts)
+
+
+def lies_below(uri: str, folder: str) -> bool:
+    """Return whether a URI in S3 is that of a folder, or of something in it."""
+    return folder.startswith("s3://") and f"{uri.rstrip('/')}/".startswith(folder)
+
 
 @dataclasses.dataclass
 class Inventory:
@@ -41,11 +54,13 @@ class Inventory:
 
     Attributes:
         found: the launcher's, in the order in which it can be removed.
-        others: names of what somebody else has made.
+        others: names of what has not the launcher's tag.
+        kept: what stays because somebody uses it, each with the user.
     """
 
     found: list[Found] = dataclasses.field(default_factory=list)
     others: list[str] = dataclasses.field(default_factory=list)
+    kept: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def hourly(self) -> float:
@@ -64,30 +79,40 @@ def take(account: Account, prefix: str) -> Inventory:
     inventory = Inventory()
     for look in (_jobs, _endpoints, _configs, _models, _alarms):
         look(account, prefix, inventory)
+    if any(one.kind in _PARTS for one in inventory.found):
+        _keep_used(account, inventory)
     return inventory
 
 
+def _keep_used(account: Account, inventory: Inventory) -> None:
+    """Take out configurations and models of endpoints that stay, wherever these are in the account."""
+    going = [one for one in inventory.found if one.kind == "endpoint"]
+    own = {part for one in going for part in one.parts}
+    for name, parts in in_use.endpoints(account, {one.name for one in going}):
+        for one in [one for one in inventory.found if one.kind in _PARTS]:
+            if one.name in parts or (one.name not in own and is_stamped(one.name, name)):
+                inventory.found.remove(one)
+                inventory.kept.append(f"{one.kind} {one.name} stays: the endpoint {name} needs it")
+
+
 def matches(name: str, prefix: str) -> bool:
-    """Return whether a name is the prefix, or begins with it and a hyphen."""
-    return name == prefix or name.startswith(f"{prefix}-")
+    """Return whether a name is the prefix, begins with it and a hyphen, or is a long prefix cut and stamped."""
+    return name == prefix or name.startswith(f"{prefix}-") or is_stamped(name, prefix)
 
 
 def _listed(account: Account, operation: str, key: str, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
     paginator = account.client("sagemaker").get_paginator(operation)
-    for page in paginator.paginate(NameContains=prefix, **more):
+    for page in paginator.paginate(NameContains=stem(prefix), **more):
         yield from page[key]
 
 
-def _is_own(account: Account, name: str, arn: str) -> bool:
-    if re.fullmatch(_STAMPED, name):
-        return True
+def _is_own(account: Account, arn: str) -> bool:
     pages = account.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
     return any(has_own(page["Tags"]) for page in pages)
 
 
 def _jobs(account: Account, prefix: str, inventory: Inventory) -> None:
     """Find jobs that run; those of a tuning job end with it."""
-    tuning: list[str] = []
     for kind, operation, word in (
         ("tuning job", "list_hyper_parameter_tuning_jobs", "HyperParameterTuningJob"),
         ("training job", "list_training_jobs", "TrainingJob"),
@@ -95,41 +120,46 @@ def _jobs(account: Account, prefix: str, inventory: Inventory) -> None:
     ):
         for job in _listed(account, operation, f"{word}Summaries", prefix, StatusEquals="InProgress"):
             name = job[f"{word}Name"]
-            if not matches(name, prefix) or any(name.startswith(f"{parent}-") for parent in tuning):
+            if not matches(name, prefix):
                 continue
-            if not _is_own(account, name, job[f"{word}Arn"]):
+            described = _describe_job(account, word, name)
+            if "TuningJobArn" in described:
+                continue
+            if not _is_own(account, job[f"{word}Arn"]):
                 inventory.others.append(name)
                 continue
-            tuning += [name] if kind == "tuning job" else []
-            detail, hourly = _of_job(account, kind, name)
+            detail, hourly = _of_job(account, kind, described)
             method = operation.replace("list_", "stop_").removesuffix("s")
             stop = partial(getattr(account.client("sagemaker"), method), **{f"{word}Name": name})
             inventory.found.append(Found(kind, name, detail, hourly, stop))
 
 
-def _of_job(account: Account, kind: str, name: str) -> tuple[str, float | None]:
+def _describe_job(account: Account, word: str, name: str) -> dict[str, Any]:
+    describe = getattr(account.client("sagemaker"), xform_name(f"Describe{word}"))
+    return dict(describe(**{f"{word}Name": name}))
+
+
+def _of_job(account: Account, kind: str, job: dict[str, Any]) -> tuple[str, float | None]:
     """Return what a job runs on, and its dollars per hour."""
-    client = account.client("sagemaker")
     if kind == "tuning job":
-        job = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
         definition: dict[str, Any] = (
             job.get("TrainingJobDefinition") or job.get("TrainingJobDefinitions", [{}])[0]
         )
         at_once = job.get("TrainingJobStatusCounters", {}).get("InProgress", 0)
         return _cost(account, definition.get("ResourceConfig", {}), "Training", at_once)
     if kind == "training job":
-        job = client.describe_training_job(TrainingJobName=name)
         return _cost(account, job.get("ResourceConfig", {}), "Training")
-    job = client.describe_transform_job(TransformJobName=name)
     return _cost(account, job.get("TransformResources", {}), "BatchTransform")
 
 
 def _cost(
     account: Account, resources: dict[str, Any], component: str, times: int = 1
 ) -> tuple[str, float | None]:
-    """Return instances and their dollars per hour, on demand."""
+    """Return instances and their dollars per hour, on demand; None if the type or its price is unknown."""
     count, kind = resources.get("InstanceCount", 1) * times, resources.get("InstanceType", "")
-    price = hourly_price(account, kind, component) if kind and count else 0.0
+    if not count:
+        return f"runs on 0 × {kind or '?'}", 0.0
+    price = hourly_price(account, kind, component) if kind else None
     return f"runs on {count} × {kind or '?'}", None if price is None else price * count
 
 
@@ -138,13 +168,13 @@ def _endpoints(account: Account, prefix: str, inventory: Inventory) -> None:
         name = summary["EndpointName"]
         if not matches(name, prefix):
             continue
-        found = endpoint.find(account, name) or {}
-        config = found.get("EndpointConfigName", "")
-        made_by_deploy = config.startswith(f"{name}-") and re.fullmatch(_STAMPED, config)
-        if not made_by_deploy and not _is_own(account, name, summary["EndpointArn"]):
-            inventory.others.append(name)
+        found = endpoint.find(account, name)
+        if found is None:
             continue
-        _endpoint(account, name, found, inventory)
+        if _is_own(account, summary["EndpointArn"]):
+            _endpoint(account, name, found, inventory)
+        else:
+            inventory.others.append(name)
 
 
 def _endpoint(account: Account, name: str, found: dict[str, Any], inventory: Inventory) -> None:
@@ -160,11 +190,7 @@ def _endpoint(account: Account, name: str, found: dict[str, Any], inventory: Inv
         instances = {"InstanceType": variant["InstanceType"], "InstanceCount": count}
         detail, hourly = _cost(account, instances, "Hosting")
     detail = f"{found['EndpointStatus']}, {detail}"
-    parts = (
-        name,
-        found["EndpointConfigName"],
-        *(one.get("ModelName", "") for one in config["ProductionVariants"]),
-    )
+    parts = in_use.of_endpoint(account, found)
     delete = partial(_delete_endpoint, account, name)
     inventory.found.append(Found("endpoint", name, detail, hourly, delete, parts))
     now = scaling.describe(account, name, variant["VariantName"])
@@ -198,7 +224,7 @@ def _add(
     name = one[f"{word}Name"]
     if not matches(name, prefix):
         return
-    if _is_own(account, name, one[f"{word}Arn"]):
+    if _is_own(account, one[f"{word}Arn"]):
         inventory.found.append(Found(kind, name, "", 0, partial(delete, **{f"{word}Name": name})))
     else:
         inventory.others.append(name)

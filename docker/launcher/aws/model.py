@@ -1,6 +1,7 @@
 """A trained model in SageMaker: artifact, image, environment, role."""
 
 import dataclasses
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from launcher.settings.account import chosen
 from launcher.settings.inference import ModelSettings
 
 _LONGEST_NAME = 63
+_STAMP, _STAMP_LENGTH = r"-\d{4}(-\d\d){5}", 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +54,17 @@ def without_unset(request: dict[str, Any]) -> dict[str, Any]:
 
 def stamp(name: str) -> str:
     """Return a name with the time appended, so that it is new, of at most 63 characters, as SageMaker takes them."""
-    time_stamp = time.strftime("-%Y-%m-%d-%H-%M-%S")
-    return name[: _LONGEST_NAME - len(time_stamp)].rstrip("-") + time_stamp
+    return stem(name) + time.strftime("-%Y-%m-%d-%H-%M-%S")
+
+
+def stem(name: str) -> str:
+    """Return what `stamp` leaves of a name: its first 43 characters."""
+    return name[: _LONGEST_NAME - _STAMP_LENGTH].rstrip("-")
+
+
+def is_stamped(name: str, owner: str) -> bool:
+    """Return whether `stamp` makes such a name of the owner's."""
+    return re.fullmatch(re.escape(stem(owner)) + _STAMP, name) is not None
 
 
 def artifact_of(settings: ModelSettings, account: Account) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -12,7 +12,6 @@ from bert_classifier.errors import UserError
 from launcher.aws.account import Account
 from launcher.aws.errors import is_denied
 from launcher.findings import Finding, warn
-from launcher.settings.workload import WorkloadSettings
 
 MOST_KEYS = 5000  # enough to see what a prefix holds
 
@@ -44,7 +43,15 @@ class Location:
         return Location(self.bucket, self.as_folder().key + "".join(f"{name}/" for name in names))
 
 
-def prefix_of(settings: WorkloadSettings, account: Account) -> Location:
+class _WithPrefix(Protocol):
+    """Settings that have S3_PREFIX."""
+
+    @property
+    def s3_prefix(self) -> str:
+        """A folder as s3://bucket/prefix; "" for the default."""
+
+
+def prefix_of(settings: _WithPrefix, account: Account) -> Location:
     """Return the folder for uploads and outputs."""
     default = f"s3://sagemaker-{account.region}-{account.number}/bert-classifier"
     return Location.of(settings.s3_prefix or default).as_folder()

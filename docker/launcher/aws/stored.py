@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from bert_classifier.errors import PlatformError
+from launcher.aws import in_use
 from launcher.aws.account import Account
-from launcher.aws.inventory import Found, matches
+from launcher.aws.inventory import Found, Inventory, lies_below, matches
 from launcher.aws.s3 import MOST_KEYS, Location, list_folders, list_keys, list_sizes
 
 # Below S3_PREFIX, a folder per job or endpoint.
@@ -12,12 +13,35 @@ _PARENTS = (("jobs",), ("checkpoints",), ("async",), ("capture",), ("transform",
 _AT_ONCE = 1000  # keys that DeleteObjects takes
 
 
-def folders(account: Account, root: Location, prefix: str) -> Iterator[Found]:
-    """Yield the folders of jobs and endpoints whose names match the prefix."""
-    for parent in _PARENTS:
-        for name in list_folders(account, root.below(*parent)):
-            if matches(name, prefix):
-                yield _found(account, root.below(*parent, name))
+def add_folders(account: Account, root: Location, prefix: str, there: Inventory) -> None:
+    """Add the folders of jobs and endpoints whose names match the prefix; what somebody uses is kept.
+
+    Args:
+        there: what else there is under the prefix, with the models and endpoints that go.
+    """
+    named = [(parent, name) for parent in _PARENTS for name in list_folders(account, root.below(*parent))]
+    named = [(parent, name) for parent, name in named if matches(name, prefix)]
+    users = list(_users(account, there)) if named else []
+    for parent, name in named:
+        folder = root.below(*parent, name)
+        user = name if name in there.others else next(
+            (user for user, uris in users if any(lies_below(uri, folder.uri) for uri in uris)), ""
+        )  # fmt: skip
+        if user:
+            there.kept.append(f"S3 folder {folder.uri} stays: {user} needs it")
+        else:
+            there.found.append(_found(account, folder))
+
+
+def _users(account: Account, there: Inventory) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield who stays and has something in S3, and the URIs of that."""
+    going = {kind: {one.name for one in there.found if one.kind == kind} for kind in ("endpoint", "model")}
+    for name, uris in in_use.packages(account):
+        yield f"the model package {name}", uris
+    for name, uris in in_use.endpoints(account, going["endpoint"]):
+        yield f"the endpoint {name}", uris
+    for name, uris in in_use.models(account, going["model"]):
+        yield f"the model {name}", uris
 
 
 def _found(account: Account, folder: Location) -> Found:

@@ -6,7 +6,7 @@ from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, explain
 from launcher.aws.inventory import Found
-from launcher.aws.s3 import Location
+from launcher.aws.s3 import prefix_of
 from launcher.command import Command, say
 from launcher.settings.watching import CleanUpSettings
 
@@ -23,19 +23,23 @@ def run(settings: CleanUpSettings, account: Account) -> int:
         )
     held = HeldRequests(account.session) if settings.dry_run else None
     there = inventory.take(account, settings.prefix)
+    root = prefix_of(settings, account)
     if settings.s3:
-        default = f"s3://sagemaker-{account.region}-{account.number}/bert-classifier"
-        root = Location.of(settings.s3_prefix or default).as_folder()
-        there.found += stored.folders(account, root, settings.prefix)
+        stored.add_folders(account, root, settings.prefix, there)
     if there.others:
-        say(f"not made by the launcher, so it stays: {there.shown_others}")
+        say(f"without the launcher's tag, so it stays: {there.shown_others}")
+    for line in there.kept:
+        say(line)
+    say(f"stays in any case: {root.uri}data/ and {root.uri}transform/input/ (uploads, which jobs share), "
+        f"{root.uri}registry/ and model packages, the log groups /aws/sagemaker/…")  # fmt: skip
     if not there.found:
         say(
-            f"the launcher has nothing in {account.region} that is called {settings.prefix} or {settings.prefix}-…"
+            f"the launcher has nothing in {account.region} that is called {settings.prefix} or "
+            f"{settings.prefix}-… and may go"
         )
         return 0
     print("\n".join(table(there.found)))
-    print(f"together about ${there.hourly:.2f} per hour on demand, as far as prices are known")
+    print(_together(there))
     is_confirmed = settings.confirm == "yes" and "confirm" in settings.typed
     if not is_confirmed:
         say(f"nothing is removed; to remove it: make clean-up PREFIX={settings.prefix}"
@@ -45,6 +49,14 @@ def run(settings: CleanUpSettings, account: Account) -> int:
     if held is not None:
         print(held)
     return 0
+
+
+def _together(there: inventory.Inventory) -> str:
+    unknown = sum(one.hourly is None for one in there.found)
+    known = there.hourly > 0 or not unknown
+    parts = [f"about ${there.hourly:.2f} per hour on demand"] if known else []
+    parts += [f"{unknown} of unknown price"] if unknown else []
+    return f"together {' and '.join(parts)}"
 
 
 def table(found: list[Found]) -> list[str]:
@@ -61,11 +73,12 @@ def table(found: list[Found]) -> list[str]:
 def _remove(found: list[Found], settings: CleanUpSettings, account: Account) -> None:
     """Remove one after the other; what fails stays, and the rest goes."""
     left: dict[str, ContainerError | None] = {}
-    needed: dict[str, str] = {}
+    staying: list[Found] = []
     for index, one in enumerate(found):
-        if one.name in needed:
+        user = next((user for user in staying if user.needs(one)), None)
+        if user is not None:
             left[f"{one.kind} {one.name}"] = None
-            say(f"{one.kind} {one.name} stays: the {needed[one.name]} needs it")
+            say(f"{one.kind} {one.name} stays: the {user.kind} {user.name} needs it")
             continue
         try:
             one.remove()
@@ -76,7 +89,7 @@ def _remove(found: list[Found], settings: CleanUpSettings, account: Account) -> 
         except (*AWS_ERRORS, ContainerError) as error:
             known = error if isinstance(error, ContainerError) else explain(error)
             left[f"{one.kind} {one.name}"] = known
-            needed |= dict.fromkeys(one.parts, f"{one.kind} {one.name}")
+            staying.append(one)
             say(f"{one.kind} {one.name} stays: {known or error}")
         else:
             verb = "stopped" if one.kind.endswith("job") else "removed"

@@ -26,7 +26,7 @@ def trial(aws, launch, served):
     return launch
 
 
-def running(kind: str, name: str) -> dict[str, Answer]:
+def running(kind: str, name: str, **described: object) -> dict[str, Answer]:
     """Return answers of a job that runs."""
     summary = {f"{kind}Name": name, f"{kind}Arn": f"arn:aws:sagemaker:us-east-1:123456789012:job/{name}",
                f"{kind}Status": "InProgress", "CreationTime": 1}  # fmt: skip
@@ -38,9 +38,20 @@ def running(kind: str, name: str) -> dict[str, Answer]:
     details: dict[str, object] = more if kind == "HyperParameterTuningJob" else {"ResourceConfig": resources}
     return {
         f"List{kind}s": Answer.json({f"{kind}Summaries": [summary]}),
-        f"Describe{kind}": Answer.json({f"{kind}Name": name, **details}),
+        f"Describe{kind}": Answer.json({f"{kind}Name": name, **details, **described}),
         f"Stop{kind}": Answer.json({}),
     }
+
+
+def tags(aws):
+    """Return an answer to ListTags: jobs, which only the stand-in knows, are the launcher's."""
+
+    def answer(request: dict[str, str]) -> Answer:
+        arn = request["ResourceArn"]
+        known = [OWN_TAG] if ":job/" in arn else aws.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
+        return Answer.json({"Tags": known})
+
+    return answer
 
 
 PRODUCT = {
@@ -56,7 +67,7 @@ PRICES = Answer.json({"PriceList": [json.dumps(PRODUCT), json.dumps(TRAINING)]})
 def test_it_shows_what_there_is_and_costs_and_removes_nothing(aws, trial):
     """A line for each, the price of what runs; things of others by name."""
     jobs = running("TrainingJob", "trial-2026-01-31-12-00-00")
-    with aws.answering(GetProducts=PRICES, **jobs) as here:
+    with aws.answering(GetProducts=PRICES, ListTags=tags(aws), **jobs) as here:
         ended = trial("clean-up", "trial", "--s3", f"--s3-prefix={AT}", here=here)
     assert ended.code == 0, ended.err
     shown = [" ".join(line.split()) for line in ended.out.splitlines()]
@@ -68,10 +79,12 @@ def test_it_shows_what_there_is_and_costs_and_removes_nothing(aws, trial):
         "S3 folder s3://a-bucket/mine/jobs/trial-1/ – 1 objects, 0 MB",
         "S3 folder s3://a-bucket/mine/capture/trial/ – 1 objects, 0 MB",
     ]
-    assert shown[-1] == "together about $0.75 per hour on demand, as far as prices are known"
+    assert shown[-1] == "together about $0.75 per hour on demand"
     assert "trials" not in " ".join(shown).split()
-    assert "not made by the launcher, so it stays: trial-theirs" in ended.err
+    assert "without the launcher's tag, so it stays: trial-theirs" in ended.err
     assert "to remove it: make clean-up PREFIX=trial S3=true CONFIRM=yes" in ended.err
+    for kept in (f"{AT}/data/", f"{AT}/registry/", f"{AT}/transform/input/", "log groups /aws/sagemaker/"):
+        assert kept in ended.err
     assert not [name for name in aws.operations() if name.startswith(("Delete", "Stop", "Deregister"))]
     ended = trial("clean-up", "trial", LAUNCHER_CONFIRM="yes")
     assert "nothing is removed" in ended.err  # only the command line confirms
@@ -80,8 +93,8 @@ def test_it_shows_what_there_is_and_costs_and_removes_nothing(aws, trial):
 def test_it_removes_what_it_has_shown(aws, trial):
     """Jobs first; then the endpoint with all its parts, alarms, and the folders in S3; nothing else."""
     jobs = running("HyperParameterTuningJob", "trial-2026-01-31-12-00-00")
-    child = running("TrainingJob", "trial-2026-01-31-12-00-00-001-abcdef")
-    with aws.answering(GetProducts=PRICES, **jobs, **child) as here:
+    child = running("TrainingJob", "trial-2026-01-31-12-00-00-001-abcdef", TuningJobArn="arn")
+    with aws.answering(GetProducts=PRICES, ListTags=tags(aws), **jobs, **child) as here:
         ended = trial("clean-up", "trial", "--confirm=yes", "--s3", f"--s3-prefix={AT}", here=here)
     assert ended.code == 0, ended.err
     assert "tuning job trial-2026-01-31-12-00-00 $1.50/h runs on 6 × ml.g5.xlarge" in " ".join(
@@ -96,7 +109,7 @@ def test_it_removes_what_it_has_shown(aws, trial):
     assert scaled["ScalableTargets"] == []
     assert {key for key in aws.stored() if "trial" in key} == {"mine/jobs/trials/x"}
     assert (
-        "the launcher has nothing in us-east-1 that is called trial or trial-…"
+        "the launcher has nothing in us-east-1 that is called trial or trial-… and may go"
         in trial("clean-up", "trial").err
     )
 
@@ -130,6 +143,19 @@ def test_it_asks_for_a_prefix_and_a_dry_run_sends_nothing(aws, trial):
     assert '"DeleteEndpoint"' in ended.out
     assert "would have removed endpoint trial" in ended.err
     assert left(aws)[0] == 1
+
+
+def test_a_price_that_is_not_known_is_not_nothing(aws, launch):
+    """What runs is counted, not summed as $0.00; a trial goes with its tuning job, also one that stops."""
+    job = running("TrainingJob", "trial-2026-01-31-12-00-00")
+    with aws.answering(GetProducts=Answer.json({"PriceList": []}), ListTags=tags(aws), **job) as here:
+        assert "together 1 of unknown price" in launch("clean-up", "trial", here=here).out
+    job = running("TrainingJob", "trial-1", ResourceConfig={"InstanceCount": 2})
+    with aws.answering(GetProducts=PRICES, ListTags=tags(aws), **job) as here:
+        assert "together 1 of unknown price" in launch("clean-up", "trial", here=here).out
+    child = running("TrainingJob", "trial-2026-01-31-12-00-00-001-abcdef", TuningJobArn="arn")
+    with aws.answering(ListTags=Answer.json({"Tags": []}), **child) as here:
+        assert "without the launcher's tag" not in launch("clean-up", "trial", here=here).err
 
 
 def test_everything_is_tagged(aws, launch, served):
