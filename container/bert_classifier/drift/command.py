@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,7 +112,7 @@ def compare(options: argparse.Namespace) -> DriftReport:
     texts = max((counts.total for counts in now.values()), default=0)
     name, data = options.names or (str(options.artifact), str(options.file))
     profile = Profile(f"{counted(texts, 'text')} of {data}", texts, now, then.unknown_id)
-    notes = notes_on(observed, model)
+    notes = notes_on(observed, model, is_since=since is not None)
     return DriftReport(name, data, then, profile, found, observed.tally, notes)
 
 
@@ -139,7 +140,13 @@ def observe(path: Path, model: Model, since: datetime.datetime | None = None) ->
     files = files_of(path)
     logger.info("reading %s", counted(len(files), "file"))
     for file in files:
-        reader.read(file)
+        try:
+            reader.read(file)
+        except ContainerError as error:
+            if len(files) == 1:
+                raise
+            logger.warning("%s is left out. %s", file, error.cause)
+            observed.tally.unreadable[f"the file {file.name} cannot be used"] += 1
     if observed.tally.texts and not observed.tally.answers and model.folder is not None:
         _classify(observed, model)
     return observed
@@ -186,7 +193,7 @@ def _given_baseline(given: Path, model: Model) -> Profile:
     if given.is_file() and given.suffix == ".json":
         value = _object(given)
         if isinstance(value, dict) and "observed" in value:  # the drift.json of an earlier time
-            return Profile.from_json(value["observed"])
+            return _earlier(given, value["observed"])
         if isinstance(value, dict) and "measures" in value:
             return read_profile(given, "Name a baseline.json or a drift.json.")
     observed = observe(given, model)
@@ -195,6 +202,15 @@ def _given_baseline(given: Path, model: Model) -> Profile:
     return Profile(
         f"{counted(profile.texts, 'text')} of {given}", profile.texts, profile.measures, profile.unknown_id
     )
+
+
+def _earlier(path: Path, value: Any) -> Profile:
+    try:
+        return Profile.from_json(value)
+    except ValueError:
+        raise UserError(
+            f"{path} is no drift.json of an earlier report.", "Name the drift.json that a report has written."
+        ) from None
 
 
 def _object(path: Path) -> object:

@@ -8,11 +8,18 @@ from bert_classifier.job.wording import counted
 
 _MANY_REPEATS = 0.2  # of the texts
 
+_UNDATED = "SINCE leaves out nothing of {} of answers or texts: only captured requests have a time."
 
-def notes_on(observed: Observed, model: Model) -> list[str]:
-    """Return the sentences."""
+
+def notes_on(observed: Observed, model: Model, *, is_since: bool = False) -> list[str]:
+    """Return the sentences.
+
+    Args:
+        is_since: whether only what is newer than some moment was asked for.
+    """
     tally = observed.tally
-    return [*_unread(tally), *_one_side(tally, model), *_doubts(tally)]
+    undated = [_UNDATED.format(counted(tally.undated, "file"))] if is_since and tally.undated else []
+    return [*_unread(tally), *undated, *_one_side(tally, model), *_doubts(tally)]
 
 
 def _unread(tally: Tally) -> Iterator[str]:

@@ -35,6 +35,7 @@ class Tally:
         refused: records that the server did not classify; `refused_requests` were refused as a whole.
         unreadable: what could not be read, by reason.
         repeats: texts that are equal to an earlier one.
+        undated: files of answers or texts, which hold no time.
     """
 
     files: int = 0
@@ -46,6 +47,7 @@ class Tally:
     repeats: int = 0
     without_time: int = 0
     before: int = 0
+    undated: int = 0
     unreadable: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     first: datetime.datetime | None = None
     last: datetime.datetime | None = None

@@ -2,18 +2,19 @@
 
 import csv
 import datetime
-import gzip
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bert_classifier.data.as_trained import TextFields
+from bert_classifier.drift.answer_rows import is_no_score
 from bert_classifier.drift.answers import JOINED, AnswerReader
-from bert_classifier.drift.capture import Body, Exchange, UnreadableError, exchange_of, is_captured
+from bert_classifier.drift.capture import Body, Exchange, UnreadableError, exchange_of
+from bert_classifier.drift.content import content_of, first_values, holds_captured
 from bert_classifier.drift.observed import Observed
-from bert_classifier.errors import ContainerError, RequestError, UserError, cannot_read
+from bert_classifier.errors import ContainerError, RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, PLAIN
 from bert_classifier.serving.http import media_types
 from bert_classifier.serving.http.body_records import Record, RecordError, of_json_value
@@ -22,7 +23,6 @@ from bert_classifier.serving.http.csv_form import CsvForm
 
 _MOST_RECORDS = 10_000_000
 _FORMS = {".csv": CSV, ".tsv": CSV, ".txt": PLAIN, ".npy": NPY, ".json": JSON}
-_ROWS_LOOKED_AT = 20
 _NO_FILE = "Name a folder of captured files, a file of answers, or a file of texts: FILE=captured/."
 
 
@@ -77,17 +77,15 @@ class FileReader:
         Raises:
             UserError: when it cannot be read.
         """
+        body = content_of(path)
         self._tally.files += 1
-        try:
-            body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        except (OSError, EOFError) as error:
-            failure = error if isinstance(error, OSError) else OSError(str(error))
-            raise cannot_read(path, failure, "Name another file.") from error
         name = path.name.removesuffix(".gz")
-        first = _first_value(body)
-        if is_captured(first):
+        if holds_captured(body):
             self._read_captured(body)
-        elif self._is_answer(first):
+            return
+        self._tally.undated += 1
+        first = first_values(body)
+        if self._are_answers(first):
             self._read_answer_lines(body)
         else:
             self._read_other(name, body, first)
@@ -142,8 +140,17 @@ class FileReader:
             return
         self._observed.add_answers(answers, self._request)
 
+    def _are_answers(self, first: Sequence[Any]) -> bool:
+        """Return whether JSON Lines hold answers, by the values of the first lines: one is enough, without a rating."""
+        if len(first) == 1 and isinstance(first[0], list):
+            return False  # an array of all answers
+        entries = [value for value in first if isinstance(value, dict)]
+        if any(is_no_score(value.get("score")) for value in entries):
+            return False
+        return any(map(self._is_answer, entries or first[:1]))
+
     def _is_answer(self, value: Any) -> bool:
-        """Return whether the first line of JSON Lines holds an answer."""
+        """Return whether a line of JSON Lines holds an answer."""
         if isinstance(value, dict) and JOINED in value:
             return True
         if isinstance(value, dict) and not value.keys() & {"score", "probability", "probabilities", "error"}:
@@ -164,16 +171,20 @@ class FileReader:
                 value = json.loads(line)
                 joined = isinstance(value, dict) and JOINED in value
                 answer = self._answers.of_value(value.pop(JOINED) if joined else value)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 reason = str(error) if isinstance(error, UnreadableError) else "the line is not JSON"
                 self._tally.unreadable[reason] += 1
                 continue
             self._observed.add_answers([answer], self._request)
             self._add_records(_text_beside(value, self._fields))
 
-    def _read_other(self, name: str, body: bytes, first: Any) -> None:
+    def _read_other(self, name: str, body: bytes, first: Sequence[Any]) -> None:
         """Read a file of rows, or of texts alone."""
-        kind = JSON_LINES[0] if isinstance(first, dict | str) else _FORMS.get(Path(name).suffix.lower(), "")
+        kind = (
+            JSON_LINES[0]
+            if first and isinstance(first[0], dict | str)
+            else _FORMS.get(Path(name).suffix.lower(), "")
+        )
         if not kind:
             kind = JSON if body.lstrip()[:1] == b"[" else CSV
         if kind == CSV and self._read_answer_rows(body):
@@ -237,21 +248,6 @@ class FileReader:
             self._request += 1
             self._observed.add_answers([answer], self._request)
         return True
-
-
-def _first_value(body: bytes) -> Any:
-    """Return the JSON value on the first line that is not blank; None if it is none."""
-    for line in _first_lines(body):
-        try:
-            return json.loads(line)
-        except ValueError:
-            return None
-    return None
-
-
-def _first_lines(body: bytes) -> Iterator[str]:
-    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")
-    yield start.partition(b"\n")[0].decode("utf-8", "replace")
 
 
 def _text_beside(value: Any, fields: TextFields) -> list[Record]:

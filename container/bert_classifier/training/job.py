@@ -124,14 +124,21 @@ class Job:
         info = {**self.describe(evaluation), **self._page_examples()}
         self.trainer.model.to("cpu")
         remove_reports(self.environment)
-        baseline = self._baseline(evaluation) if evaluation else None
+        baseline = self._baseline(evaluation)
         save_artifact(
             self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info, baseline
         )
 
-    def _baseline(self, evaluation: EvaluationResult) -> Profile:
+    def _baseline(self, evaluation: EvaluationResult | None) -> Profile | None:
+        """Return what `make drift` compares with; None without evaluation, or where counting fails."""
+        if evaluation is None:
+            return None
         is_held_out, unknown_id = "validation" not in self.environment.channels, self.tokenizer.unk_token_id
-        return baseline_of(self.prepared, evaluation, is_held_out=is_held_out, unknown_id=unknown_id)
+        try:
+            return baseline_of(self.prepared, evaluation, is_held_out=is_held_out, unknown_id=unknown_id)
+        except Exception as error:  # noqa: BLE001 - the model must not be lost for these counts
+            logger.warning("the model gets no drift baseline (%s: %s)", type(error).__name__, error)
+            return None
 
     def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
         """Return the content of training.json, without the texts for the server's page."""

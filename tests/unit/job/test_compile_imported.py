@@ -7,9 +7,12 @@ from pathlib import Path
 
 from support.source_tree import ROOT
 
+PACKAGES = [f"transformers/{folder}__init__.py" for folder in ("", "models/", "models/bert/")]
+REQUIRED = ("torch.py", *PACKAGES, "transformers/models/bert/modeling_bert.py")
 
-def compiled(tmp_path: Path) -> dict[str, bytes]:
-    """Compile what a small program imports of four packages; return the bytecode by module."""
+
+def compile_in(tmp_path: Path, *, required: tuple[str, ...] = REQUIRED) -> subprocess.CompletedProcess[str]:
+    """Compile what a small program imports of four packages and of those that are required."""
     packages, program = tmp_path / "packages", tmp_path / "program"
     packages.mkdir()
     program.mkdir()
@@ -17,7 +20,12 @@ def compiled(tmp_path: Path) -> dict[str, bytes]:
     (packages / "behind.py").write_text("")
     (packages / "late.py").write_text("")
     (packages / "never.py").write_text("")
-    (program / "main.py").write_text("import early\nimport absent\n\ndef f():\n    from late import x\n")
+    for name in required:
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text("")
+    (program / "main.py").write_text(
+        "import torch, early\nimport absent\n\ndef f():\n    from late import x\n"
+    )
     command = [
         sys.executable,
         "-B",
@@ -25,8 +33,25 @@ def compiled(tmp_path: Path) -> dict[str, bytes]:
         str(program),
         str(packages),
     ]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(packages)}, check=True, timeout=60)
-    return {path.name.partition(".")[0]: path.read_bytes() for path in packages.rglob("*.pyc")}
+    environment = {**os.environ, "PYTHONPATH": str(packages)}
+    return subprocess.run(command, env=environment, check=False, timeout=60, capture_output=True, text=True)
+
+
+def compiled(tmp_path: Path) -> dict[str, bytes]:
+    """Return the bytecode by module, without what is required."""
+    done = compile_in(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "not compiled: absent (ModuleNotFoundError" in done.stderr
+    found = {path.name.partition(".")[0]: path.read_bytes() for path in tmp_path.rglob("*.pyc")}
+    assert found.keys() >= {"torch", "modeling_bert"}
+    return {name: code for name, code in found.items() if name not in ("torch", "modeling_bert", "__init__")}
+
+
+def test_an_image_without_the_bytecode_of_bert_is_not_built(tmp_path):
+    """A package that cannot be imported any more would make each start slow, and nobody would see it."""
+    done = compile_in(tmp_path, required=REQUIRED[:-1])
+    assert done.returncode == 1
+    assert "transformers.models.bert.modeling_bert has no bytecode" in done.stderr
 
 
 def test_what_is_imported_is_compiled_and_nothing_else(tmp_path):
