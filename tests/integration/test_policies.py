@@ -26,6 +26,7 @@ EXCEPTIONS = {
     "sagemaker:StopHyperParameterTuningJob": "the command that an interrupted tune tells",
     "sagemaker:UpdateEndpointWeightsAndCapacities": "scale with MIN=MAX, which moto does not know",
     "s3:DeleteObject": "clean-up with S3=true",
+    "sagemaker:UpdateTrainingJob": "clean-up where a warm pool has stayed",
     "iam:CreateServiceLinkedRole": "Application Auto Scaling asks for it at an account's first scalable target",
     "cloudwatch:TagResource": "CloudWatch asks for it when an alarm has tags",
     "application-autoscaling:DeleteScalingPolicy": "scale, where an asynchronous endpoint no longer ends at 0",

@@ -77,7 +77,7 @@ class Inventory:
 def take(account: Account, prefix: str) -> Inventory:
     """Return what there is under a prefix: names that are the prefix or begin with it and a hyphen."""
     inventory = Inventory()
-    for look in (_jobs, _endpoints, _configs, _models, _alarms):
+    for look in (_jobs, _warm_pools, _endpoints, _configs, _models, _alarms):
         look(account, prefix, inventory)
     if any(one.kind in _PARTS for one in inventory.found):
         _keep_used(account, inventory)
@@ -132,6 +132,24 @@ def _jobs(account: Account, prefix: str, inventory: Inventory) -> None:
             method = operation.replace("list_", "stop_").removesuffix("s")
             stop = partial(getattr(account.client("sagemaker"), method), **{f"{word}Name": name})
             inventory.found.append(Found(kind, name, detail, hourly, stop))
+
+
+def _warm_pools(account: Account, prefix: str, inventory: Inventory) -> None:
+    """Find instances that have stayed after their jobs, and are billed."""
+    update = account.client("sagemaker").update_training_job
+    for job in _listed(
+        account, "list_training_jobs", "TrainingJobSummaries", prefix, WarmPoolStatusEquals="Available"
+    ):
+        name = job["TrainingJobName"]
+        is_warm = job.get("WarmPoolStatus", {}).get("Status") == "Available"
+        if not is_warm or not matches(name, prefix):
+            continue
+        if not _is_own(account, job["TrainingJobArn"]):
+            inventory.others.append(name)
+            continue
+        detail, hourly = _of_job(account, "training job", _describe_job(account, "TrainingJob", name))
+        end = partial(update, TrainingJobName=name, ResourceConfig={"KeepAlivePeriodInSeconds": 0})
+        inventory.found.append(Found("warm pool", name, detail, hourly, end))
 
 
 def _describe_job(account: Account, word: str, name: str) -> dict[str, Any]:

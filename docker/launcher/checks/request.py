@@ -13,7 +13,7 @@ from launcher.aws.request_fields import read, refuse_extra, wrong_fields
 from launcher.aws.training_request import INSTEAD, OPERATION, SETTING_OF, instance_types
 from launcher.checks.job import Job
 from launcher.checks.workload import check_instance
-from launcher.findings import Finding, fail, ok, told
+from launcher.findings import Finding, fail, ok, told, warn
 from launcher.settings.training import TrainSettings
 
 SOME_ROLE = "arn:aws:iam::000000000000:role/any"  # where only a name is given: the checks of the account find the role
@@ -38,6 +38,7 @@ def check_request(job: Job, model: ServiceModel) -> Iterator[Finding]:
         if not wrong.startswith(_CHECKED_BEFORE):
             yield fail("request", wrong, "Correct it.")
     yield from _check_spot(job, request)
+    yield from _doubt_warm_pool(job, request)
     if job.extra:
         yield from _check_types(job, request, model)
         yield told(ok("request", f"{job.settings.request} gives {', '.join(_paths(job.extra))}"))
@@ -69,6 +70,14 @@ def _check_spot(job: Job, request: Mapping[str, Any]) -> Iterator[Finding]:
             yield fail(
                 "request", f"SageMaker has no spot instances with {what} ({name})", job.settings.on_demand
             )
+
+
+def _doubt_warm_pool(job: Job, request: Mapping[str, Any]) -> Iterator[Finding]:
+    """Warn of instances that stay after the job: they are billed until another job takes them."""
+    resources = request["ResourceConfig"]
+    if seconds := isinstance(resources, Mapping) and resources.get("KeepAlivePeriodInSeconds"):
+        message = f"the job's instances stay up to {seconds} s after it as a warm pool, and are billed"
+        yield warn("request", message, f"End it then: make clean-up PREFIX={job.name} CONFIRM=yes.")
 
 
 def _check_types(job: Job, request: Mapping[str, Any], model: ServiceModel) -> Iterator[Finding]:

@@ -158,6 +158,32 @@ def test_a_price_that_is_not_known_is_not_nothing(aws, launch):
         assert "without the launcher's tag" not in launch("clean-up", "trial", here=here).err
 
 
+def test_a_warm_pool_is_shown_and_ended(aws, launch):
+    """Its instances are billed though the job is over."""
+    job = running("TrainingJob", "trial-1")
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:job/trial-1"
+    summary = {
+        "TrainingJobName": "trial-1",
+        "TrainingJobArn": arn,
+        "TrainingJobStatus": "Completed",
+        "CreationTime": 1,
+        "WarmPoolStatus": {"Status": "Available"},
+    }
+
+    def listed(request: dict[str, str]) -> Answer:
+        return Answer.json(
+            {"TrainingJobSummaries": [summary] if request.get("WarmPoolStatusEquals") == "Available" else []}
+        )
+
+    job |= {"ListTrainingJobs": listed, "UpdateTrainingJob": Answer.json({"TrainingJobArn": "arn"})}
+    with aws.answering(GetProducts=PRICES, ListTags=tags(aws), **job) as here:
+        ended = launch("clean-up", "trial", "--confirm=yes", here=here)
+    assert ended.code == 0, ended.err
+    assert "warm pool trial-1 $0.50/h runs on 2 × ml.g5.xlarge" in " ".join(ended.out.split())
+    (sent,) = aws.requests("UpdateTrainingJob")
+    assert sent == {"TrainingJobName": "trial-1", "ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}
+
+
 def test_everything_is_tagged(aws, launch, served):
     """By this, clean-up knows its own."""
     served("--tags=team=nlp")

@@ -150,6 +150,16 @@ def test_what_cannot_join_is_refused_in_one_sentence(job, fields, expected):
     assert expected in message
 
 
+def test_a_warm_pool_is_billed_after_the_job(job):
+    """The user hears it before, and how to end it."""
+    one = job({"ResourceConfig": {"KeepAlivePeriodInSeconds": 600}}, spot=False)
+    findings = examine("request", lambda: check_request(one, MODEL))
+    (doubt,) = [finding for finding in findings if finding.severity is Severity.WARNING]
+    assert "stay up to 600 s after it as a warm pool, and are billed" in doubt.message
+    assert "make clean-up PREFIX=a-job CONFIRM=yes" in doubt.remedy
+    assert failures(one) == []
+
+
 def test_a_field_that_says_what_the_setting_says_is_no_contradiction(job):
     """What DRY_RUN has printed can be given again."""
     one = job({})
