@@ -85,7 +85,7 @@ push: OF_MAKE += FLAVOUR
 TYPED = $(filter-out $(OF_MAKE),$(COMMAND_LINE))
 GIVEN = $(foreach name,$(TYPED),LAUNCHER_$(name)=$(call quoted,$($(name))))
 # Versions 2 and 3 of the SageMaker SDK share a name, so ModelTrainer has an environment of its own.
-HOST = $(if $(filter modeltrainer,$(VIA)),sdk3,host)
+HOST = $(if $(filter modeltrainer ModelTrainer MODELTRAINER,$(VIA)),sdk3,host)
 LAUNCH = env $(GIVEN) LAUNCHER_TYPED='$(TYPED)' $(VENV)/$(HOST)/bin/python docker/launcher $@ $(FLAGS)
 push: FLAGS = --image $(call quoted,$(IMAGE)) --tag $(call quoted,$(TAG))
 UV := uv==0.13.9

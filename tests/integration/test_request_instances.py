@@ -106,3 +106,33 @@ def test_tune_chooses_spot_by_its_setting(ask):
     assert "give SPOT=true" in ended.err
     ended = ask("tune", {"EnableManagedSpotTraining": False}, RANGE, f"--image-tag={TAG}")
     assert "EnableManagedSpotTraining belongs to SPOT, which" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("hp", "expected"),
+    [
+        ("dropout=0.1..0.2", "dropout"),
+        (f"{RANGE.removeprefix('--hp=')} epochs=2..3 num_train_epochs=2..4", "num_train_epochs"),
+    ],
+)
+def test_a_mistake_in_hyperparameters_is_said_once(ask, hp, expected):
+    """An unknown one, whatever its value looks like, and two names of one."""
+    ended = ask("tune", {}, f"--hp={hp}", f"--image-tag={TAG}")
+    assert ended.code == 2
+    (line,) = [line for line in ended.err.splitlines() if expected in line]
+    assert "has no range" not in line
+
+
+def test_a_field_that_no_setting_has_is_to_be_left_out(ask):
+    """There is no setting to give instead."""
+    ended = ask("train", {"OutputDataConfig": {"CompressionType": "NONE"}}, "--via=boto3")
+    assert "Leave the field out." in ended.err
+    assert "Give the setting" not in ended.err
+
+
+def test_settings_of_a_new_tuning_job_beside_job_are_refused(launch):
+    """JOB only shows one."""
+    ended = launch("tune", "--job=a-search", "--hp=learning_rate=1e-5..4e-4", "--train=x.csv")
+    assert ended.code == 2
+    assert "HP would do nothing: JOB shows a tuning job" in ended.err
+    assert "TRAIN would do nothing" in ended.err

@@ -1,6 +1,7 @@
 """Estimator, ModelTrainer and boto3 send the same request: each in a Python of its own, with or without the SDK."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from launcher.aws.metrics import metric_definitions
-from support.aws import BUCKET, HOST_PYTHON, ROLE, SDK3_PYTHON, Aws, Ended
+from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, ROLE, SDK3_PYTHON, Aws, Ended
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
 
@@ -126,3 +127,13 @@ def test_a_way_whose_sdk_is_not_installed_is_refused(
     assert (ended.code, ended.out) == (2, ""), ended.err
     assert expected in ended.err
     assert aws.stored() == []
+
+
+@pytest.mark.parametrize(
+    ("via", "environment"), [("ModelTrainer", "sdk3"), ("modeltrainer", "sdk3"), ("boto3", "host")]
+)
+def test_make_takes_the_environment_of_the_way_in_any_case(via: str, environment: str) -> None:
+    """As the launcher reads VIA; -n prints the command."""
+    command = ["make", "-n", "train-spot", f"VIA={via}"]
+    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True)
+    assert f".venv/{environment}/bin/python docker/launcher" in shown.stdout

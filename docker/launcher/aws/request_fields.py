@@ -75,9 +75,13 @@ def refuse_extra(
             f"REQUEST: {'; '.join([*wrong[:_LONGEST_LIST], *more])}.",
             f"Correct it; `aws sagemaker {xform_name(operation, '-')} help` lists the fields.",
         )
-    owned = [clash for path, setting in settings.items() if (clash := _clash(fields, extra, path, setting))]
+    clashes = {path: _clash(fields, extra, path, setting) for path, setting in settings.items()}
+    owned = {path: clash for path, clash in clashes.items() if clash}
     if owned:
-        raise UserError(f"REQUEST: {'; '.join(owned)}.", "Give the setting instead, and leave the field out.")
+        # What is no setting is fixed by the launcher.
+        are_settings = any(settings[path].split()[0].isupper() for path in owned)
+        instead = "Give the setting instead, and leave" if are_settings else "Leave"
+        raise UserError(f"REQUEST: {'; '.join(owned.values())}.", f"{instead} the field out.")
 
 
 def joined(fields: Fields, extra: Fields) -> dict[str, Any]:

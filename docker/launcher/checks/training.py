@@ -10,6 +10,7 @@ from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder, check_revision, encoder_source
 from bert_classifier.job.encoder_weights import unused_adapter
+from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
 from launcher.aws.model import stamp
@@ -71,9 +72,8 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
     return [
         *check_image_settings(settings),
         *check_unused(settings, {"base_job_name": "JOB_NAME names the job"} if settings.job_name else {}),
-        *examine("hyperparameters", partial(check_hyperparameters, settings)),
+        *_check_config(settings, names),
         *check_instance(settings, known, "training"),
-        *examine("hyperparameters", partial(check_trainings, settings, names)),
         *check_count(settings),
         *check_times(settings, spot=job.spot),
         *check_network(settings, names),
@@ -89,13 +89,20 @@ def check_without_aws(settings: TrainSettings, account: Account, *, spot: bool) 
     channels, findings = find_channels(local, account) if local.train else ([], [])
     names = [*(channel.name for channel in channels), *in_s3]
     return [
-        *examine("hyperparameters", partial(check_hyperparameters, settings)),
+        *_check_config(settings, names),
         *check_count(settings),
         *check_times(settings, spot=spot),
         *check_tags(settings),
-        *examine("hyperparameters", partial(check_trainings, settings, names)),
         *findings,
     ]
+
+
+def _check_config(settings: TrainSettings, channels: Sequence[str]) -> list[Finding]:
+    """Check the hyperparameters, and what the job trains with them; a mistake in them is said once."""
+    found = examine("hyperparameters", partial(check_hyperparameters, settings))
+    if any(one.severity is Severity.ERROR for one in found):
+        return found
+    return [*found, *examine("hyperparameters", partial(check_trainings, settings, channels))]
 
 
 def check_hyperparameters(settings: TrainSettings) -> Iterator[Finding]:

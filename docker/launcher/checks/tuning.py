@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from botocore.model import ServiceModel
 
@@ -42,7 +42,7 @@ def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
     return job, [
         *findings,
         *check_unused(settings, {"via": "boto3 sends a tuning job"}),
-        *check_trials(settings),
+        *(check_trials(settings) if _are_right(findings) else ()),
         *check_seed(settings, has_validation="validation" in channels),
         *check_limits(settings),
     ]
@@ -72,6 +72,9 @@ def refuse_ranges(settings: TuneSettings) -> None:
     if settings.mistakes:
         raise UserError(f"HP: {'; '.join(settings.mistakes)}.", _EXAMPLE)
     if not settings.ranges:
+        TrainConfig.from_hyperparameters(
+            settings.fixed
+        )  # dropout=0.1..0.2 is no range: there is no such setting
         raise UserError("HP has no range, so there is nothing to tune.", _EXAMPLE)
 
 
@@ -128,6 +131,11 @@ def _check_grid(settings: TuneSettings) -> Iterator[Finding]:
         yield from check_unused(
             settings, {"trials": f"Grid tries all {settings.num_trials} combinations of the options"}
         )
+
+
+def _are_right(findings: Sequence[Finding]) -> bool:
+    """Whether the first trial's hyperparameters are; what is wrong with them is said once."""
+    return not any(one.subject == "hyperparameters" and one.severity is Severity.ERROR for one in findings)
 
 
 def check_request(settings: TuneSettings, job: Job, model: ServiceModel) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """`tune`: start a tuning job over the training job of `train`, wait for its trials, and show them."""
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +18,15 @@ from launcher.aws.tuning_request import tuning_request
 from launcher.checks.job import Job
 from launcher.checks.quotas import refuse_for_quota
 from launcher.checks.tuning import check_without_aws, plan, refuse_ranges
+from launcher.checks.unused import check_unused
 from launcher.command import Command, say
 from launcher.commands.train import upload_channels
 from launcher.findings import refuse_failures, say_doubts, table
+from launcher.settings.account import AccountSettings
 from launcher.settings.tuning import TuneSettings
 
 _POLL_S = 30.0
+_TO_SHOW = {"job", "hourly_price"}
 
 
 def run(settings: TuneSettings, account: Account) -> int:
@@ -32,6 +36,8 @@ def run(settings: TuneSettings, account: Account) -> int:
         ContainerError: when something is wrong, or the tuning job fails or is stopped.
     """
     if settings.job:
+        idle = settings.typed - {field.name for field in dataclasses.fields(AccountSettings)} - _TO_SHOW
+        refuse_failures(list(check_unused(settings, dict.fromkeys(sorted(idle), "JOB shows a tuning job"))))
         print(_report(tuning_job.describe(settings.job, account), settings, account))
         return 0
     refuse_ranges(settings)
