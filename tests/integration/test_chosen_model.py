@@ -7,7 +7,7 @@ import pytest
 
 from support.aws import ROLE, Aws, Ended
 from support.aws_stand_in import Answer
-from support.hosting import ARTIFACT, HOST, TAG, left, only
+from support.hosting import ARTIFACT, HOST, TAG, left, only, updating
 from support.registry import JOB
 from support.tuning import searching, trial
 
@@ -66,6 +66,17 @@ def test_what_may_not_be_deployed_is_refused(deploy, aws, arguments, expected):
     assert (ended.code, ended.out) == (2, ""), ended.err
     assert expected in ended.err
     assert left(aws) == (0, 0, 0)
+
+
+def test_a_version_without_environment_ends_that_of_the_endpoint(deploy, aws):
+    """It was registered so; ENVIRONMENT says otherwise."""
+    package = ("--model-package=bert-classifier:1", "--approved-only=false")
+    assert deploy(*package, "--environment=SERVING_THREADS=2").code == 0
+    for given, expected in (([], {}), (["--environment=A=b"], {"A": "b"})):
+        with aws.answering(UpdateEndpoint=updating(aws)) as here:
+            ended = deploy(*package, *given, here=here)
+        assert ended.code == 0, ended.err
+        assert aws.requests("CreateModel")[-1]["PrimaryContainer"]["Environment"] == expected
 
 
 @pytest.mark.slow

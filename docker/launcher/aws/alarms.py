@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bert_classifier.errors import UserError
 from launcher.aws.account import Account
-from launcher.settings.own_tag import with_own
+from launcher.settings.own_tag import KEY, has_own, with_own
 
 _NAMESPACE = "AWS/SageMaker"
 _MICROSECONDS = 1000  # per millisecond: the unit of ModelLatency
 _MINUTES, _OF_MINUTES = 2, 3  # bad ones, of the last ones
 _WINDOW, _FEWEST = "15m", 20  # for abstentions: texts in this time below which a share says nothing
 WATCHED = ("5xx", "p99", "abstained")
+_KEPT = ("Period", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData")
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
 def names_of(endpoint: str) -> dict[str, str]:
@@ -125,27 +128,87 @@ def renew(account: Account, requests: Iterable[Mapping[str, Any]], there: Mappin
         put(account, request)
 
 
-def thresholds(account: Account, names: Iterable[str]) -> dict[str, float]:
-    """Return the threshold of each of these alarms that there is."""
-    found = account.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
-    return {alarm["AlarmName"]: float(alarm["Threshold"]) for alarm in found if "Threshold" in alarm}
+def tuned(request: Mapping[str, Any], now: Mapping[str, Any], *, keeps_topics: bool) -> dict[str, Any]:
+    """Return the request of an alarm with what somebody has tuned at the present one, threshold apart.
+
+    Args:
+        now: the present one, as CloudWatch describes it; empty for a new one.
+    """
+    names = [name for name in _KEPT if name in request] + [
+        *(_ACTIONS if keeps_topics else ()),
+        "ActionsEnabled",
+    ]
+    return {**request, **{name: now[name] for name in names if now.get(name) not in (None, "", [])}}
+
+
+def milliseconds_of(alarm: Mapping[str, Any]) -> int:
+    """Return the latency above which an alarm of `latency` is raised."""
+    return round(alarm["Threshold"] / _MICROSECONDS)
+
+
+def share_of_abstentions(alarm: Mapping[str, Any]) -> float | None:
+    """Return the share above which an alarm of `abstentions` is raised; None where it cannot be read."""
+    query = alarm.get("EvaluationCriteria", {}).get("PromQLCriteria", {}).get("Query", "")
+    try:
+        return float(query.rpartition(" > ")[2])
+    except ValueError:
+        return None
 
 
 def states(account: Account, names: Iterable[str]) -> dict[str, str]:
     """Return the state of each alarm that there is: OK, ALARM or INSUFFICIENT_DATA."""
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in _described(account, names)}
+
+
+def _described(account: Account, names: Iterable[str]) -> list[dict[str, Any]]:
     wanted = list(names)
     if not wanted:
-        return {}
+        return []
     found = account.client("cloudwatch").describe_alarms(
         AlarmNames=wanted, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
     )
-    alarms = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
-    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+    return [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
 
 
-def remove(account: Account, names: Iterable[str]) -> list[str]:
-    """Delete those alarms that there are; return their names."""
-    there = list(states(account, names))
+def own(account: Account, endpoint: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return those alarms that the launcher has made for the endpoint, as CloudWatch describes them, by name."""
+    found = {alarm["AlarmName"]: alarm for alarm in _described(account, names)}
+    return {name: alarm for name, alarm in found.items() if not _foreign(account, endpoint, alarm)}
+
+
+def changeable(account: Account, endpoint: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what `own` does, where the launcher may make or change all of these alarms.
+
+    Raises:
+        UserError: when one of them is somebody else's, or another endpoint's.
+    """
+    found = _described(account, names)
+    for alarm in found:
+        reason = _foreign(account, endpoint, alarm)
+        if reason:
+            raise UserError(
+                f"There is an alarm {alarm['AlarmName']} already, {reason}.",
+                "Delete it if nobody needs it, or make it anew by another name.",
+            )
+    return {alarm["AlarmName"]: alarm for alarm in found}
+
+
+def _foreign(account: Account, endpoint: str, alarm: Mapping[str, Any]) -> str:
+    """Return why an alarm is not the launcher's for this endpoint; "" for its own.
+
+    The endpoint `x-rollout` has alarms by the same names as the roll-outs of `x`.
+    """
+    tags = account.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+    if not has_own(tags):
+        return f"which the launcher has not made: it has no tag {KEY}"
+    dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions", ())}
+    watched = dimensions.get("EndpointName", endpoint)
+    return "" if watched == endpoint else f"which watches the endpoint {watched}"
+
+
+def remove(account: Account, endpoint: str, names: Iterable[str]) -> list[str]:
+    """Delete those alarms that the launcher has made for the endpoint; return their names."""
+    there = list(own(account, endpoint, names))
     if there:
         account.client("cloudwatch").delete_alarms(AlarmNames=there)
     return there

@@ -66,6 +66,8 @@ def next_config(live: LiveEndpoint, settings: DeploySettings, fresh: Mapping[str
     request = {**base, **fresh, "ProductionVariants": [_next_variant(live, settings, fresh)]}
     if "MetricsConfig" in fresh:
         request["MetricsConfig"] = {**base.get("MetricsConfig", {}), **fresh["MetricsConfig"]}
+    if "DataCaptureConfig" in fresh:
+        request["DataCaptureConfig"] = _next_capture(live, settings, fresh["DataCaptureConfig"])
     request["AsyncInferenceConfig"] = _next_async(live, settings, fresh.get("AsyncInferenceConfig"))
     return without_unset(request)
 
@@ -91,6 +93,17 @@ def _next_variant(live: LiveEndpoint, settings: DeploySettings, fresh: Mapping[s
     if settings.is_serverless:
         changed["ServerlessConfig"] = {**now["ServerlessConfig"], **new["ServerlessConfig"]}
     return {**now, **changed}
+
+
+def _next_capture(
+    live: LiveEndpoint, settings: DeploySettings, fresh: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the next data capture: the share that is given, and everything else as it is unless that is given."""
+    now = dict(live.config.get("DataCaptureConfig") or {})
+    given = {"InitialSamplingPercentage", "EnableCapture"}
+    given |= {"DestinationS3Uri"} if "s3_prefix" in settings.given else set()
+    given |= {"KmsKeyId"} if "output_kms_key" in settings.given else set()
+    return {**fresh, **{name: value for name, value in now.items() if name not in given}}
 
 
 def _next_async(

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from launcher.aws import alarms, endpoint, in_use, scaling
+from launcher.aws import endpoint, in_use, scaling
 from launcher.aws.account import Account
 from launcher.aws.model import is_stamped, stem
 from launcher.aws.prices import hourly_price
@@ -256,7 +256,7 @@ def _alarms(account: Account, prefix: str, inventory: Inventory) -> None:
             if not matches(name, prefix) or not name.endswith(_ALARM_SUFFIXES):
                 continue
             if has_own(client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]):
-                remove = partial(alarms.remove, account, [name])
+                remove = partial(client.delete_alarms, AlarmNames=[name])
                 inventory.found.append(Found("alarm", name, alarm["StateValue"], 0, remove))
             else:
                 inventory.others.append(name)

@@ -136,6 +136,11 @@ class LiveEndpoint:
         location = Location.of(output).as_folder()
         return Location(location.bucket, location.key.removesuffix("output/"))
 
+    def capture_folder(self, settings: DeploySettings) -> Location | None:
+        """Return where it stores requests and answers now; None when that is to change, or it stores none."""
+        uri = (self.config.get("DataCaptureConfig") or {}).get("DestinationS3Uri")
+        return Location.of(uri).as_folder() if uri and "s3_prefix" not in settings.given else None
+
 
 def _unsupported(name: str, form: str) -> UserError:
     return UserError(

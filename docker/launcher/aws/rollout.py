@@ -64,6 +64,8 @@ def alarm_requests(
 
     Args:
         config: name of the next configuration.
+    Raises:
+        UserError: when there is an alarm by one of their names that the launcher has not made.
     """
     names = alarms.rollout_names(settings.endpoint)
     last = (
@@ -73,12 +75,12 @@ def alarm_requests(
     wanted = not settings.alarm if settings.rollout != "keep" else bool(own)
     if not wanted:
         return []
-    now = alarms.thresholds(account, names.values())
+    now = alarms.changeable(account, settings.endpoint, names.values())
     share, latency = settings.max_errors, settings.max_p99
     if "max_errors" not in settings.given:
-        share = now.get(names["5xx"], share)
+        share = now.get(names["5xx"], {}).get("Threshold", share)
     if "max_p99" not in settings.given and names["p99"] in now:
-        latency = round(now[names["p99"]] / 1000)
+        latency = alarms.milliseconds_of(now[names["p99"]])
     where = {
         "EndpointName": settings.endpoint,
         "VariantName": live.variant["VariantName"],

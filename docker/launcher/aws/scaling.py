@@ -1,6 +1,7 @@
 """Autoscaling of an endpoint's variant by Application Auto Scaling: what there is, and the requests that change it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -37,6 +38,8 @@ class Wanted:
 
     Attributes:
         target: of the metric per instance; cpu and gpu in percent of the whole instance.
+        no_scale_in: whether instances are only added, as somebody has set by hand.
+        suspended: what of the autoscaling somebody has suspended, as Application Auto Scaling names it.
     """
 
     least: int
@@ -45,6 +48,8 @@ class Wanted:
     target: float
     scale_out_cooldown: int
     scale_in_cooldown: int
+    no_scale_in: bool = False
+    suspended: Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +114,8 @@ class Scaling:
             policy["TargetValue"] / _units_of(metric, instance_type),
             policy.get("ScaleOutCooldown", 300),
             policy.get("ScaleInCooldown", 300),
+            bool(policy.get("DisableScaleIn")),
+            {name: True for name, value in self.target.get("SuspendedState", {}).items() if value},
         )
 
 
@@ -146,7 +153,8 @@ def _units_of(metric: str, instance_type: str) -> int:
 
 def target_request(scaling: Scaling, wanted: Wanted) -> dict[str, Any]:
     """Return the request that registers the variant."""
-    return {**scaling.key, "MinCapacity": wanted.least, "MaxCapacity": wanted.most}
+    suspended = {"SuspendedState": dict(wanted.suspended)} if wanted.suspended else {}
+    return {**scaling.key, "MinCapacity": wanted.least, "MaxCapacity": wanted.most, **suspended}
 
 
 def policy_request(scaling: Scaling, wanted: Wanted, instance_type: str) -> dict[str, Any]:
@@ -156,6 +164,7 @@ def policy_request(scaling: Scaling, wanted: Wanted, instance_type: str) -> dict
         **_specification(scaling, wanted.metric),
         "ScaleOutCooldown": wanted.scale_out_cooldown,
         "ScaleInCooldown": wanted.scale_in_cooldown,
+        **({"DisableScaleIn": True} if wanted.no_scale_in else {}),
     }
     return {
         "PolicyName": scaling.tracking_name,
@@ -202,7 +211,13 @@ def from_zero_request(scaling: Scaling) -> dict[str, Any]:
 
 
 def put(account: Account, scaling: Scaling, wanted: Wanted, instance_type: str) -> None:
-    """Register the variant and put its policies; with the least of 0 also the one that starts the first instance."""
+    """Register the variant and put its policies; with the least of 0 also the one that starts the first instance.
+
+    Raises:
+        UserError: when there is an alarm by the name of its own that the launcher has not made.
+    """
+    if wanted.least == 0 and not scaling.is_from_zero:
+        alarms.changeable(account, scaling.endpoint, [scaling.from_zero_name])
     client = account.client("application-autoscaling")
     client.register_scalable_target(**target_request(scaling, wanted))
     client.put_scaling_policy(**policy_request(scaling, wanted, instance_type))
@@ -213,7 +228,21 @@ def put(account: Account, scaling: Scaling, wanted: Wanted, instance_type: str) 
         )
     elif scaling.is_from_zero:
         client.delete_scaling_policy(PolicyName=scaling.from_zero_name, **scaling.key)
-        alarms.remove(account, [scaling.from_zero_name])
+        alarms.remove(account, scaling.endpoint, [scaling.from_zero_name])
+
+
+def restore(account: Account, former: Scaling, instance_type: str) -> None:
+    """Register what was registered before, or nothing."""
+    wanted, target = former.wanted(instance_type), former.target
+    if wanted:
+        put(account, former, wanted, instance_type)
+    elif target:
+        names = ("MinCapacity", "MaxCapacity", "SuspendedState")
+        kept = {name: target[name] for name in names if target.get(name) is not None}
+        account.client("application-autoscaling").register_scalable_target(**former.key, **kept)
+    else:
+        remove(account, former)
+        alarms.remove(account, former.endpoint, [former.from_zero_name])
 
 
 def remove(account: Account, scaling: Scaling) -> None:
@@ -224,4 +253,4 @@ def remove(account: Account, scaling: Scaling) -> None:
         if code_of(error) != "ObjectNotFoundException":  # it has gone along with its endpoint
             raise
     if scaling.is_from_zero:
-        alarms.remove(account, [scaling.from_zero_name])
+        alarms.remove(account, scaling.endpoint, [scaling.from_zero_name])

@@ -91,8 +91,10 @@ def _of_package(settings: S, package: Mapping[str, Any], account: Account) -> tu
             f"{name} is no single container with a model.tar.gz.", "Register it: make register JOB=…."
         )
     container = containers[0]
-    own = container.get("Environment") or {}
-    environment = {"environment": tuple(own.items())} if own and "environment" not in settings.given else {}
+    own = tuple(
+        (container.get("Environment") or {}).items()
+    )  # none, too, takes the place of an endpoint's own
+    environment = {} if "environment" in settings.given else {"environment": own}
     changed: dict[str, Any] = {
         "model_data": container["ModelDataUrl"], "job": "", "tuning_job": "", "model_package": "",
         **_image(container["Image"], account), **environment,

@@ -64,7 +64,9 @@ def plan(
     model = Model(settings, name, image_uri(settings, account), data, environment_of(settings))
     folder = live.async_folder(settings) if live else None
     folder = folder or prefix_of(settings, account).below("async", settings.endpoint)
-    capture = prefix_of(settings, account).below("capture", settings.endpoint) if settings.capture else None
+    capture = (live.capture_folder(settings) if live else None) if settings.capture else None
+    if settings.capture and capture is None:
+        capture = prefix_of(settings, account).below("capture", settings.endpoint)
     findings += examine("alarm", partial(check_rollout, account, settings, live), "Or leave ROLLOUT out.")
     settings = rolled_out(settings, live)
     findings += [

@@ -6,7 +6,10 @@ from typing import Any
 from launcher.aws import scaling
 from launcher.aws.account import Account
 from launcher.aws.live_endpoint import LiveEndpoint
+from launcher.aws.scaling import Scaling
+from launcher.checks.scaling import BURSTABLE
 from launcher.findings import Finding, fail, warn
+from launcher.settings.instances import family_of, has_gpu
 
 # Changes that UpdateEndpoint cannot make: developer guide, "Update a serverless endpoint"; its own refusal of a
 # configuration without AsyncInferenceConfig.
@@ -59,6 +62,17 @@ def check_scaling(
             f"deregister-scalable-target --service-namespace sagemaker --resource-id {resource} "
             f"--scalable-dimension {scaling.DIMENSION}",
         )  # fmt: skip
+    elif family_of(variant["InstanceType"]) in BURSTABLE:
+        yield fail(
+            "scaling", f"{registered}, and SageMaker does not scale burstable instances ({variant['InstanceType']})",
+            f"Give another INSTANCE_TYPE, or end it first: make scale ENDPOINT={now.endpoint} OFF=true.",
+        )  # fmt: skip
+    elif _by_gpu(now, live) and not has_gpu(variant["InstanceType"]):
+        yield fail(
+            "scaling", f"{registered} with METRIC=gpu, and {variant['InstanceType']} has no GPU",
+            "Give another INSTANCE_TYPE, or first another metric: make scale "
+            f"ENDPOINT={now.endpoint} METRIC=cpu.",
+        )  # fmt: skip
     elif not waits:
         yield fail(
             "scaling", f"{registered}, which must end for another instance type and come back after it",
@@ -67,3 +81,8 @@ def check_scaling(
     else:
         yield warn("scaling", f"{registered}: it ends for the new instance type, and comes back when that serves",
                    "Set TARGET anew if it was measured on the former type: make scale shows it.")  # fmt: skip
+
+
+def _by_gpu(now: Scaling, live: LiveEndpoint) -> bool:
+    wanted = now.wanted(live.variant["InstanceType"])
+    return wanted is not None and wanted.metric == "gpu"

@@ -9,7 +9,7 @@ from launcher.aws.scaling import Scaling, Wanted
 from launcher.settings.instances import family_of, has_gpu
 from launcher.settings.scaling import ScaleSettings
 
-_BURSTABLE = ("t2", "t3")
+BURSTABLE = ("t2", "t3")
 
 
 def refuse_unscalable(name: str, variants: Sequence[Mapping[str, Any]]) -> None:
@@ -48,14 +48,14 @@ def wanted_of(
     """
     former = now.wanted(instance_type)
     least, most = _limits(settings, now, is_async)
-    if least == most:
-        return Wanted(least, most, "", 0.0, 0, 0)
     if now.foreign:
         raise UserError(
             f"{now.endpoint} is scaled by {', '.join(now.foreign)}, which make scale has not made.",
             f"Change these with the tool that made them, or end them: make scale ENDPOINT={now.endpoint} OFF=true.",
         )
-    if family_of(instance_type) in _BURSTABLE:
+    if least == most:
+        return Wanted(least, most, "", 0.0, 0, 0)
+    if family_of(instance_type) in BURSTABLE:
         raise UserError(
             f"SageMaker does not scale burstable instances ({instance_type}).",
             f"Change them first: make deploy ENDPOINT={now.endpoint} INSTANCE_TYPE=ml.m5.large.",
@@ -76,7 +76,8 @@ def wanted_of(
         getattr(former, name) if former and name not in settings.given else getattr(settings, name)
         for name in ("scale_out_cooldown", "scale_in_cooldown")
     ]
-    return Wanted(least, most, metric, target, *cooldowns)
+    kept_as_is = {"no_scale_in": former.no_scale_in, "suspended": former.suspended} if former else {}
+    return Wanted(least, most, metric, target, *cooldowns, **kept_as_is)
 
 
 def _limits(settings: ScaleSettings, now: Scaling, is_async: bool) -> tuple[int, int]:

@@ -82,7 +82,7 @@ def _create(
         typed.stop_here()
         there = alarms.states(account, [request["AlarmName"] for request in deployment.alarms])
         new = [request["AlarmName"] for request in deployment.alarms if request["AlarmName"] not in there]
-        undo.callback(alarms.remove, account, new)
+        undo.callback(alarms.remove, account, name, new)
         alarms.renew(account, deployment.alarms, there)
     typed.stop_here()
     stays = f"model and configuration {deployment.name} stay"

@@ -51,6 +51,8 @@ def _bring_back(account: Account, former: Scaling, wanted: Wanted) -> None:
         f"TARGET={wanted.target:g} SCALE_OUT_COOLDOWN={wanted.scale_out_cooldown} "
         f"SCALE_IN_COOLDOWN={wanted.scale_in_cooldown}"
     )
+    by_hand = [*wanted.suspended, *(["DisableScaleIn"] if wanted.no_scale_in else [])]
+    command += f"; then set {', '.join(by_hand)} by hand, as before" if by_hand else ""
     try:
         found = endpoint.find(account, former.endpoint) or {}
         if not account.is_dry_run and found.get("EndpointStatus") != "InService":

@@ -7,14 +7,16 @@ from typing import Any
 
 from bert_classifier.errors import UserError
 from launcher import interrupts
-from launcher.aws import alarms, capacity, endpoint, scaling
+from launcher.aws import capacity, endpoint, scaling
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, explain
 from launcher.aws.prices import hourly_price
 from launcher.aws.scaling import Scaling
 from launcher.checks.scaling import refuse_unscalable, wanted_of
+from launcher.checks.unused import check_unused
 from launcher.command import Command, say
+from launcher.findings import refuse_failures
 from launcher.settings.scaling import ScaleSettings
 
 _CHANGES = ("min", "max", "target", "metric", "scale_out_cooldown", "scale_in_cooldown", "off")
@@ -68,17 +70,19 @@ def _fleet(account: Account, found: dict[str, Any]) -> _Fleet:
 
 def _change(settings: ScaleSettings, account: Account, now: Scaling, fleet: _Fleet) -> None:
     if settings.off:
+        unused = dict.fromkeys(_CHANGES[:-1], "OFF=true ends autoscaling")
+        refuse_failures(list(check_unused(settings, unused)))
         _end(account, now)
         return
     wanted = wanted_of(settings, now, fleet.instance_type, fleet.is_async, _advice(account, now, fleet))
     with interrupts.held() as typed:
         typed.stop_here()
-        if wanted.least == wanted.most:
-            _fix(account, now, wanted.least, fleet)
-            return
         with _former_if_it_fails(account, now, fleet.instance_type):
-            scaling.put(account, now, wanted, fleet.instance_type)
-            typed.stop_here()
+            if wanted.least == wanted.most:
+                _fix(account, now, wanted.least, fleet)
+            else:
+                scaling.put(account, now, wanted, fleet.instance_type)
+                typed.stop_here()
 
 
 @contextlib.contextmanager
@@ -87,14 +91,10 @@ def _former_if_it_fails(account: Account, former: Scaling, instance_type: str) -
     try:
         yield
     except BaseException:
-        wanted = former.wanted(instance_type)
         try:
-            if wanted:
-                scaling.put(account, former, wanted, instance_type)
-            else:
-                scaling.remove(account, former)
-                alarms.remove(account, [former.from_zero_name])
-            say("the autoscaling is as it was" if wanted else "the endpoint has no autoscaling, as before")
+            scaling.restore(account, former, instance_type)
+            is_there = former.target is not None
+            say("the autoscaling is as it was" if is_there else "the endpoint has no autoscaling, as before")
         except AWS_ERRORS as error:
             again = f"make scale ENDPOINT={former.endpoint}"
             say(

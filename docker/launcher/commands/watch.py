@@ -1,6 +1,9 @@
 """`watch`: alarms on an endpoint's errors, latency and abstentions."""
 
 import contextlib
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bert_classifier.errors import UserError
@@ -9,16 +12,24 @@ from launcher.aws import alarms, endpoint
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, explain
+from launcher.checks.unused import check_unused
 from launcher.command import Command, say
+from launcher.findings import refuse_failures
 from launcher.settings.watching import WatchSettings
+
+_CHANGES = ("max_errors", "max_p99", "max_abstained", "notify")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def run(settings: WatchSettings, account: Account) -> int:
-    """Make or change the alarms, print their states; return 0.
+    """Make the alarms, change what is given of those that there are, print their states; return 0.
 
     Raises:
-        UserError: when there is no such endpoint, or its container's metrics are off and an alarm needs them.
+        UserError: when there is no such endpoint, its container's metrics are off and an alarm needs them, or an
+            alarm by such a name is somebody else's.
     """
+    if settings.off:
+        refuse_failures(list(check_unused(settings, dict.fromkeys(_CHANGES, "OFF=true removes the alarms"))))
     held = HeldRequests(account.session) if settings.dry_run else None
     found = endpoint.find(account, settings.endpoint)
     if found is None:
@@ -27,40 +38,73 @@ def run(settings: WatchSettings, account: Account) -> int:
         )
     names = alarms.names_of(settings.endpoint)
     if settings.off:
-        say(_removed(alarms.remove(account, names.values())))
+        say(_removed(alarms.remove(account, settings.endpoint, names.values())))
     else:
-        config = account.client("sagemaker").describe_endpoint_config(
-            EndpointConfigName=found["EndpointConfigName"]
-        )
-        requests = requests_of(settings, config)
-        _make(account, requests)
+        _change(settings, account, found)
     if held is not None:
         print(held)
         return 0
-    for name, state in alarms.states(account, names.values()).items():
-        print(f"{name}: {state}")
+    for name, alarm in alarms.own(account, settings.endpoint, names.values()).items():
+        print(f"{name}: {alarm['StateValue']}")
     return 0
 
 
-def _make(account: Account, requests: list[dict[str, Any]]) -> None:
+def _change(settings: WatchSettings, account: Account, found: Mapping[str, Any]) -> None:
+    """Make or change the alarms; those that there are stay as they are when nothing is typed."""
+    now = alarms.changeable(account, settings.endpoint, alarms.names_of(settings.endpoint).values())
+    if now and not settings.typed & set(_CHANGES):
+        return
+    config = account.client("sagemaker").describe_endpoint_config(
+        EndpointConfigName=found["EndpointConfigName"]
+    )
+    _make(account, settings.endpoint, requests_of(settings, config, now), now)
+
+
+def _make(
+    account: Account, name: str, requests: list[dict[str, Any]], there: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Make the alarms; if not all of them can be made, none of the new ones stays."""
     with contextlib.ExitStack() as undo, interrupts.held() as typed:
-        there = alarms.states(account, [request["AlarmName"] for request in requests])
         for request in requests:
             typed.stop_here()
             if request["AlarmName"] not in there:
-                undo.callback(alarms.remove, account, [request["AlarmName"]])
+                undo.callback(alarms.remove, account, name, [request["AlarmName"]])
             alarms.put(account, request)
         typed.stop_here()
         undo.pop_all()
 
 
-def requests_of(settings: WatchSettings, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the requests of the alarms.
+def requests_of(
+    settings: WatchSettings, config: dict[str, Any], now: Mapping[str, Mapping[str, Any]] = _NOTHING
+) -> list[dict[str, Any]]:
+    """Return the requests of the alarms: what is not given is as at the present ones.
 
     Args:
         config: SageMaker's description of the endpoint's configuration.
+        now: the present alarms, by name.
     """
+    requests = _anew(_with_present(settings, now), config)
+    keeps_topics = "notify" not in settings.given
+    return [
+        alarms.tuned(request, now.get(request["AlarmName"], _NOTHING), keeps_topics=keeps_topics)
+        for request in requests
+    ]
+
+
+def _with_present(settings: WatchSettings, now: Mapping[str, Mapping[str, Any]]) -> WatchSettings:
+    """Return the settings with the values of the present alarms where none is given."""
+    names = alarms.names_of(settings.endpoint)
+    kept: dict[str, Any] = {
+        "max_errors": now.get(names["5xx"], _NOTHING).get("Threshold"),
+        "max_p99": alarms.milliseconds_of(now[names["p99"]]) if names["p99"] in now else None,
+        "max_abstained": alarms.share_of_abstentions(now.get(names["abstained"], _NOTHING)),
+        "notify": next((tuple(a["AlarmActions"]) for a in now.values() if a.get("AlarmActions")), None),
+    }
+    new = {name: value for name, value in kept.items() if name not in settings.given and value is not None}
+    return dataclasses.replace(settings, **new)
+
+
+def _anew(settings: WatchSettings, config: dict[str, Any]) -> list[dict[str, Any]]:
     names, topics = alarms.names_of(settings.endpoint), settings.notify
     requests = []
     for variant in config["ProductionVariants"][:1]:
@@ -89,7 +133,7 @@ def requests_of(settings: WatchSettings, config: dict[str, Any]) -> list[dict[st
 def remove(account: Account, name: str) -> None:
     """Remove all alarms that the launcher has made for an endpoint that is gone; say why if that fails."""
     try:
-        removed = alarms.remove(account, alarms.all_names(name))
+        removed = alarms.remove(account, name, alarms.all_names(name))
     except AWS_ERRORS as error:
         say(f"alarms of {name}, if there are any, stay: {explain(error) or error}")
     else:

@@ -4,9 +4,11 @@ import dataclasses
 
 from bert_classifier.job.settings import boolean, number
 from launcher.settings.account import AccountSettings
-from launcher.settings.fields import listed, s3_uri, text
+from launcher.settings.fields import names, s3_uri, text
 from launcher.settings.inference import endpoint_name
 from launcher.settings.rollout import max_errors, max_p99
+
+_TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]{1,256}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,8 @@ class WatchSettings(AccountSettings):
         None, 0, 1,
         "Share of texts without a label (score below the threshold) above which an alarm is raised; default: none.",
     )  # fmt: skip
-    notify: tuple[str, ...] = listed(
-        "ARNs of SNS topics, separated by commas", "Topics that are told of every alarm.", most=5, longest=256
+    notify: tuple[str, ...] = names(
+        "ARNs of SNS topics, separated by commas", "Topics that are told of every alarm.", _TOPIC, most=5
     )
     off: bool = boolean(False, "Remove the alarms that watch has made for the endpoint.")
 
