@@ -143,7 +143,7 @@ def tuned(request: Mapping[str, Any], now: Mapping[str, Any], *, keeps_topics: b
 
 def milliseconds_of(alarm: Mapping[str, Any]) -> int:
     """Return the latency above which an alarm of `latency` is raised."""
-    return round(alarm["Threshold"] / _MICROSECONDS)
+    return round(float(alarm["Threshold"]) / _MICROSECONDS)
 
 
 def share_of_abstentions(alarm: Mapping[str, Any]) -> float | None:

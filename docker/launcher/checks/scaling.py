@@ -1,5 +1,6 @@
 """Whether an endpoint can scale as the settings say."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,8 +77,10 @@ def wanted_of(
         getattr(former, name) if former and name not in settings.given else getattr(settings, name)
         for name in ("scale_out_cooldown", "scale_in_cooldown")
     ]
-    kept_as_is = {"no_scale_in": former.no_scale_in, "suspended": former.suspended} if former else {}
-    return Wanted(least, most, metric, target, *cooldowns, **kept_as_is)
+    wanted = Wanted(least, most, metric, target, *cooldowns)
+    if former is None:
+        return wanted
+    return dataclasses.replace(wanted, no_scale_in=former.no_scale_in, suspended=former.suspended)
 
 
 def _limits(settings: ScaleSettings, now: Scaling, is_async: bool) -> tuple[int, int]:

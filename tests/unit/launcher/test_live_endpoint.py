@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bert_classifier.errors import UserError
-from launcher.aws import endpoint, endpoint_update, scaling
+from launcher.aws import endpoint, endpoint_update
 from launcher.aws.account import Account
 from launcher.aws.live_endpoint import LiveEndpoint
 from launcher.aws.model import Model
@@ -129,31 +129,6 @@ def test_a_serverless_endpoint_stays_one():
     assert settings.mode == "serverless"
     assert variant["ServerlessConfig"] == {**serverless, "MaxConcurrency": 20}
     assert "RetainAllVariantProperties" not in endpoint_update.update_request(there, settings, "new")
-
-
-def test_another_share_of_captures_keeps_their_folder_and_key():
-    """Unless these are said; the folder that is checked is the one that is kept."""
-    encrypted = {**CAPTURE, "KmsKeyId": "theirs"}
-    there = live({"DataCaptureConfig": encrypted})
-    new, elsewhere = (
-        Location("a-bucket", "new/capture/"),
-        frozenset({"capture", "s3_prefix", "output_kms_key"}),
-    )
-
-    def captured(**said: Any) -> dict[str, Any]:
-        settings = there.keep(DeploySettings(**said))
-        fresh = endpoint.config_request(settings, "new", new, new)
-        return endpoint_update.next_config(there, settings, fresh)["DataCaptureConfig"]
-
-    kept = DeploySettings(capture=50, given=frozenset({"capture"}))
-    assert there.capture_folder(kept) == Location("a-bucket", "captured/")
-    now = captured(capture=50, given=frozenset({"capture"}))
-    header = now.pop("CaptureContentTypeHeader")
-    assert now == {**encrypted, "InitialSamplingPercentage": 50}
-    assert "application/json" in header["JsonContentTypes"]
-    moved = captured(capture=50, s3_prefix="s3://a-bucket/new", output_kms_key="k", given=elsewhere)
-    assert (moved["DestinationS3Uri"], moved["KmsKeyId"]) == (new.uri, "k")
-    assert there.capture_folder(DeploySettings(s3_prefix="s3://a-bucket/new", given=elsewhere)) is None
 
 
 def only_names() -> dict[str, Any]:
@@ -297,27 +272,6 @@ def test_a_mode_that_an_update_cannot_bring_is_refused(there, mode, expected):
     assert [
         expected in one.message and "delete-endpoint ENDPOINT=bert-classifier" in one.remedy for one in found
     ] == [True] * bool(expected)
-
-
-@pytest.mark.parametrize(
-    ("now", "to", "metric", "expected"),
-    [
-        ("ml.c5.xlarge", "ml.t2.large", "cpu", "SageMaker does not scale burstable instances (ml.t2.large)"),
-        ("ml.g5.xlarge", "ml.c5.xlarge", "gpu", "with METRIC=gpu, and ml.c5.xlarge has no GPU"),
-        ("ml.g5.xlarge", "ml.g5.2xlarge", "gpu", "comes back when that serves"),
-        ("ml.g5.xlarge", "ml.c5.xlarge", "cpu", "comes back when that serves"),
-    ],
-)
-def test_a_type_that_cannot_scale_likewise_is_refused(aws: Aws, monkeypatch, now, to, metric, expected):
-    """Autoscaling would come back in a form that SageMaker refuses, or that aims at nothing."""
-    for name, value in aws.environ.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    account, there = Account(AccountSettings()), live(variant={**VARIANT, "InstanceType": now})
-    registered = scaling.Scaling("bert-classifier", "Blue")
-    scaling.put(account, registered, scaling.Wanted(1, 4, metric, 60.0, 60, 300), now)
-    (found,) = check_scaling(account, there, {"InstanceType": to})
-    assert expected in found.message
 
 
 @pytest.mark.parametrize(("to", "is_refused"), [("ml.c5.xlarge", True), ("ml.c5.2xlarge", False)])
