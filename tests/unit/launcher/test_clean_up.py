@@ -175,8 +175,8 @@ def test_a_warm_pool_is_shown_and_ended(aws, launch):
             {"TrainingJobSummaries": [summary] if request.get("WarmPoolStatusEquals") == "Available" else []}
         )
 
-    job |= {"ListTrainingJobs": listed, "UpdateTrainingJob": Answer.json({"TrainingJobArn": "arn"})}
-    with aws.answering(GetProducts=PRICES, ListTags=tags(aws), **job) as here:
+    more = {"ListTrainingJobs": listed, "UpdateTrainingJob": Answer.json({"TrainingJobArn": "arn"})}
+    with aws.answering(GetProducts=PRICES, ListTags=tags(aws), **{**job, **more}) as here:
         ended = launch("clean-up", "trial", "--confirm=yes", here=here)
     assert ended.code == 0, ended.err
     assert "warm pool trial-1 $0.50/h runs on 2 × ml.g5.xlarge" in " ".join(ended.out.split())
