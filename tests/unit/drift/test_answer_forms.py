@@ -59,7 +59,7 @@ def check(media_type: str, wanted: Wanted, bound: float, *, has_header: bool = F
     given = predictions()
     refused = RecordError("the text is empty", "bad_record")
     tells_refusal = media_type != CSV or set(wanted.fields) != {"predicted_label"}
-    answers = [*given[:4], *([refused] if tells_refusal else []), *given[4:]]
+    answers: list[Prediction | RecordError] = [*given[:4], *([refused] if tells_refusal else []), *given[4:]]
     form = ResponseFormat(LABELS, wanted, bound, has_header)
     body = encode(answers, Query([""] * len(answers)), form, media_type)
     sent = body if isinstance(body, bytes) else body.encode()
