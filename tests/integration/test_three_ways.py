@@ -97,7 +97,7 @@ def test_the_sdk_s_configuration_adds_what_the_settings_leave_open(
     (request,) = aws.requests("CreateTrainingJob")
     assert request["VpcConfig"] == vpc
     tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
-    assert tags == {"team": "nlp", "cost": "1"}
+    assert tags == {"team": "nlp", "cost": "1", "bert-classifier:made-by": "launcher"}
 
 
 def test_boto3_says_that_the_sdk_s_configuration_does_not_hold(
