@@ -63,7 +63,8 @@ def test_an_image_that_brings_its_own_programs(tmp_path, rehearse):
     folder = job(tmp_path, "rows.csv", rows, payloads=requests, records=requests)
     (folder / "payload.csv").write_text("5,-3\n0,0\n4.5,-2.5\n0.2,0.1\n")
     result = rehearse(built("bring_your_own"), "--job", folder, "--hosts", 1, *_QUICK)
-    assert with_outcome(result, "FAIL").keys() == {
+    # Whether a busy machine ends with every request answered is chance.
+    assert with_outcome(result, "FAIL").keys() - {"serve.stop"} == {
         "stop.ends", "stop.saves", "spot.checkpoints", "batch.bad-record",
     }  # fmt: skip
     assert (result["worst"], result["exit code"]) == ("costs", 3)
