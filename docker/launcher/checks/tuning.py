@@ -39,10 +39,11 @@ def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
     model = account.client("sagemaker").meta.service_model
     if not any(one.subject == "request" and one.severity is Severity.ERROR for one in findings):
         findings += [*check_request(settings, job, model), *check_cost(settings, job, account)]
+    of_trials = list(check_trials(settings))
     return job, [
-        *findings,
+        *(one for one in findings if not _is_said_by(one, of_trials)),
         *check_unused(settings, {"via": "boto3 sends a tuning job"}),
-        *(check_trials(settings) if _are_right(findings) else ()),
+        *of_trials,
         *check_seed(settings, has_validation="validation" in channels),
         *check_limits(settings),
     ]
@@ -133,9 +134,10 @@ def _check_grid(settings: TuneSettings) -> Iterator[Finding]:
         )
 
 
-def _are_right(findings: Sequence[Finding]) -> bool:
-    """Whether the first trial's hyperparameters are; what is wrong with them is said once."""
-    return not any(one.subject == "hyperparameters" and one.severity is Severity.ERROR for one in findings)
+def _is_said_by(finding: Finding, of_trials: Sequence[Finding]) -> bool:
+    """Whether the check of the trials says the same of the first one, and names that trial."""
+    message = finding.message.rstrip(".")
+    return finding.severity is Severity.ERROR and any(one.message.startswith(message) for one in of_trials)
 
 
 def check_request(settings: TuneSettings, job: Job, model: ServiceModel) -> Iterator[Finding]:
