@@ -51,7 +51,15 @@ def train(aws: Aws, tmp_path: Path, way: str, *more: str, **environ: str) -> End
     more = (*arguments, f"--train={data}", "--no-wait", *more)
     program = environ.pop("program", None)
     named = {"program": program} if program else {}
-    return aws.launch("train-spot", *more, python=PYTHONS[way], **named, **environ)  # type: ignore[arg-type]
+    timeout = 280.0  # SDK 3 repeats a throttled request ten times
+    return aws.launch(
+        "train-spot",
+        *more,
+        python=PYTHONS[way],
+        timeout=timeout,
+        **named,
+        **environ,  # type: ignore[arg-type]
+    )
 
 
 def errors(ended: Ended) -> list[str]:
