@@ -97,13 +97,13 @@ def test_confusion_matrix_agrees_with_the_evaluation(job):
 
 
 def test_the_outputs_hold_a_copy_of_training_json(job):
-    """So that its origin is known without the weights: all but what only serving needs."""
+    """So that its origin is known without the weights: all but what only serving needs, texts among it."""
     copied, own = (
         json.loads((job.root / folder / "training.json").read_text()) for folder in ("output/data", "model")
     )
     assert copied["run_fingerprint"]
     assert {name: own[name] for name in copied} == copied
-    assert own.keys() - copied.keys() == {"labels", "pad_token_id", "probes"}
+    assert own.keys() - copied.keys() == {"labels", "page_examples", "pad_token_id", "probes"}
 
 
 def test_training_json_says_how_the_model_was_made(job):
