@@ -87,11 +87,11 @@ class Aws:
         **environ: str,
     ) -> Ended:
         """Run a command of the launcher as its user does; skip where its Python is not installed."""
-        process = self.start(*arguments, program=program, python=python, **environ)
-        try:
-            out, err = process.communicate(timeout=timeout)
-        finally:
-            process.kill()
+        with self.start(*arguments, program=program, python=python, **environ) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            finally:
+                process.kill()
         return Ended(process.returncode, out, err)
 
     def start(
