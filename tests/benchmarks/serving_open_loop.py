@@ -7,22 +7,17 @@ half of the rate that 16 such clients reached just before, whether or not earlie
 the moment at which a request was to be sent. Options are those of serving_speed.py.
 """
 
-import contextlib
 import itertools
 import random
 import selectors
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.serving_peers.load import Client, requests_of
-from benchmarks.serving_peers.servers import copy_for_peers, servers_of, started
-from benchmarks.serving_speed import load, make_model, parse_arguments
-from bert_classifier.builder import build_dataset
+from benchmarks.serving_speed import compared, load, parse_arguments
 
 CLIENTS = 16  # by which the capacity is found
 SHARE = 0.5  # of the capacity
@@ -42,20 +37,14 @@ class Turn(NamedTuple):
 def main() -> int:
     """Measure and print a table; return 1 when a request failed."""
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
-        root = Path(scratch)
-        make_model(arguments.model, root / "model")
-        copy_for_peers(root)
-        texts = [build_dataset([arguments.data])[number][0] for number in range(arguments.texts)]
-        servers = servers_of(root, arguments.peers, arguments.servers)
-        found = {name: running.enter_context(started(server, root)) for name, server in servers.items()}
+    with compared(arguments) as (_, texts, servers):
         turns: dict[str, list[Turn]] = {name: [] for name in servers}
         for number in range(arguments.rounds):
-            for name, server in servers.items():
-                capacity = load(server, found[name], CLIENTS, arguments.seconds, texts)["rate"]
+            for name, (server, running) in servers.items():
+                capacity = load(server, running, CLIENTS, arguments.seconds, texts)["rate"]
                 requests = requests_of(texts, server.path, server.body)
                 moments = moments_of(SHARE * capacity, 3 * arguments.seconds, seed=number)
-                latencies, failures = measure(found[name].port, requests, moments)
+                latencies, failures = measure(running.port, requests, moments)
                 turns[name].append(turn_of(capacity, latencies, failures))
                 print(f"{name}: {turns[name][-1]}", file=sys.stderr, flush=True)
     print_report(turns)

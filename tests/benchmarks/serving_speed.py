@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,19 +63,13 @@ class Turn(NamedTuple):
 def main() -> int:
     """Run the comparison and print one row a server; return 1 when a request failed, which no rate counts."""
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
-        root = Path(scratch)
-        make_model(arguments.model, root / "model")
-        copy_for_peers(root)
-        texts = [build_dataset([arguments.data])[number][0] for number in range(arguments.texts)]
-        servers = servers_of(root, arguments.peers, arguments.servers)
-        found = {name: running.enter_context(started(server, root)) for name, server in servers.items()}
-        bare = bare_predictor(root / "model")
+    with compared(arguments) as (model_dir, texts, servers):
+        bare = bare_predictor(model_dir)
         turns: dict[tuple[str, int], list[Turn]] = {}
         for _ in range(arguments.rounds):
             for clients in CLIENTS:
-                for name, server in servers.items():
-                    turn = take_turn(bare, server, found[name], clients, arguments.seconds, texts)
+                for name, (server, running) in servers.items():
+                    turn = take_turn(bare, server, running, clients, arguments.seconds, texts)
                     print(f"{name}, {clients} clients: {turn}", file=sys.stderr, flush=True)
                     turns.setdefault((name, clients), []).append(turn)
         print_report(turns)
@@ -84,6 +78,24 @@ def main() -> int:
             "not compared: ONNX Runtime, LitServe, infinity, AWS' toolkit (--peers names their environments)"
         )
     return int(any(turn.failures for of_server in turns.values() for turn in of_server))
+
+
+@contextlib.contextmanager
+def compared(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[Path, list[str], dict[str, tuple[Server, Running]]]]:
+    """Run all servers of a model; give the model's folder, the texts to send, and the servers by their names."""
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
+        root = Path(scratch)
+        make_model(arguments.model, root / "model")
+        copy_for_peers(root)
+        dataset = build_dataset([arguments.data])
+        texts = [dataset[number][0] for number in range(arguments.texts)]
+        servers = servers_of(root, arguments.peers, arguments.servers)
+        found = {
+            name: (server, running.enter_context(started(server, root))) for name, server in servers.items()
+        }
+        yield root / "model", texts, found
 
 
 def parse_arguments() -> argparse.Namespace:
