@@ -28,7 +28,23 @@ class Linear(Protocol):
         """Return the product plus other (tokens, outputs)."""
 
 
-class PlainLinear:
+class _InSteps:
+    """What follows a product is computed in place, one after the other."""
+
+    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+        """Return (tokens, outputs)."""
+        raise NotImplementedError
+
+    def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
+        """Return GELU of the product."""
+        return torch.ops.aten.gelu_(self(x))  # type: ignore[no-any-return]
+
+    def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
+        """Return the product plus other (tokens, outputs)."""
+        return self(x).add_(other)
+
+
+class PlainLinear(_InSteps):
     """A layer in float32 by torch's own product: weight (outputs, inputs), bias (outputs,)."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
@@ -37,14 +53,6 @@ class PlainLinear:
     def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
         """Return (tokens, outputs)."""
         return functional.linear(x, self._weight, self._bias)
-
-    def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
-        """Return GELU of the product."""
-        return functional.gelu(self(x))
-
-    def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
-        """Return the product plus other (tokens, outputs)."""
-        return self(x).add_(other)
 
 
 class PackedLinear:
@@ -99,7 +107,7 @@ def bf16_linear(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
     return PackedLinear(weight, bias, torch.bfloat16)
 
 
-class Int8Linear:
+class Int8Linear(_InSteps):
     """A layer in int8: a scale for each output's weights, and one for each token's values.
 
     Each token is divided by its largest value before it is rounded, and multiplied by it afterwards. So no token
@@ -126,14 +134,6 @@ class Int8Linear:
         divided = torch.div(x, largest, out=sizes)
         scaled = self._compute(divided, 2 / self._steps, (self._steps + 1) // 2, self._packed)
         return torch.addcmul(self._bias, scaled, largest, out=scaled)
-
-    def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
-        """Return GELU of the product."""
-        return torch.ops.aten.gelu_(self(x))  # type: ignore[no-any-return]
-
-    def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
-        """Return the product plus other (tokens, outputs)."""
-        return self(x).add_(other)
 
 
 def steps_of_int8() -> int:
