@@ -16,7 +16,7 @@ def test_the_requests_of_a_real_time_endpoint_are_exactly_these(deploy, aws):
     assert (ended.code, ended.out) == (0, "bert-classifier\n"), ended.err
     model, config = only(aws.requests("CreateModel")), only(aws.requests("CreateEndpointConfig"))
     name = model["ModelName"]
-    assert re.fullmatch(r"bert-classifier-\d{4}(-\d\d){5}", name)
+    assert re.fullmatch(r"bert-classifier-\d{4}(-\d\d){5}-\d{3}", name)
     assert model == {
         "ModelName": name,
         "PrimaryContainer": {

@@ -1,8 +1,8 @@
 """A trained model in SageMaker: artifact, image, environment, role."""
 
 import dataclasses
+import datetime
 import re
-import time
 from typing import Any
 
 from bert_classifier.errors import UserError
@@ -14,7 +14,8 @@ from launcher.settings.account import chosen
 from launcher.settings.inference import ModelSettings
 
 _LONGEST_NAME = 63
-_STAMP, _STAMP_LENGTH = r"-\d{4}(-\d\d){5}", 20
+_STAMP, _STAMP_LENGTH = r"-\d{4}(-\d\d){5}-\d{3}", 24
+_FORMER_STAMP, _FORMER_STAMP_LENGTH = r"-\d{4}(-\d\d){5}", 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,18 +54,23 @@ def without_unset(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def stamp(name: str) -> str:
-    """Return a name with the time appended, so that it is new, of at most 63 characters, as SageMaker takes them."""
-    return stem(name) + time.strftime("-%Y-%m-%d-%H-%M-%S")
+    """Return a name with the time appended, so that it is new, of at most 63 characters, as SageMaker takes them.
+
+    The time has milliseconds, as in the SDK's names: what is made within the same second has a name of its own.
+    """
+    now = datetime.datetime.now()
+    return stem(name) + now.strftime("-%Y-%m-%d-%H-%M-%S-") + f"{now.microsecond // 1000:03d}"
 
 
-def stem(name: str) -> str:
-    """Return what `stamp` leaves of a name: its first 43 characters."""
-    return name[: _LONGEST_NAME - _STAMP_LENGTH].rstrip("-")
+def stem(name: str, stamp_length: int = _STAMP_LENGTH) -> str:
+    """Return what `stamp` leaves of a name: its first 39 characters."""
+    return name[: _LONGEST_NAME - stamp_length].rstrip("-")
 
 
 def is_stamped(name: str, owner: str) -> bool:
-    """Return whether `stamp` makes such a name of the owner's."""
-    return re.fullmatch(re.escape(stem(owner)) + _STAMP, name) is not None
+    """Return whether `stamp` makes such a name of the owner's, or made it when it knew no milliseconds."""
+    forms = ((_STAMP, _STAMP_LENGTH), (_FORMER_STAMP, _FORMER_STAMP_LENGTH))
+    return any(re.fullmatch(re.escape(stem(owner, length)) + form, name) for form, length in forms)
 
 
 def artifact_of(settings: ModelSettings, account: Account) -> str:
