@@ -14,6 +14,7 @@ from typing import Self, SupportsIndex, overload
 
 import numpy as np
 
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import PlatformError
 
 _BUFFER = 2**20  # bytes
@@ -36,14 +37,23 @@ class Texts(Sequence[str]):
         data: the bytes of all m texts, one after another.
         offsets: int64 (m + 1,); text i is data[offsets[i]:offsets[i + 1]].
         indices: which of the m texts, and in which order, int (n,); None: all.
+
+    Attributes:
+        is_paired: whether they are TextPairs.
     """
 
     def __init__(
-        self, data: mmap.mmap | bytes, offsets: np.ndarray, indices: np.ndarray | None = None
+        self,
+        data: mmap.mmap | bytes,
+        offsets: np.ndarray,
+        indices: np.ndarray | None = None,
+        *,
+        is_paired: bool = False,
     ) -> None:
         self._data = data
         self._offsets = offsets
         self._indices = indices
+        self.is_paired = is_paired
 
     @staticmethod
     def of(texts: Iterable[str]) -> "Texts":
@@ -59,7 +69,8 @@ class Texts(Sequence[str]):
         with path.open("rb") as file:
             is_empty = not path.stat().st_size  # it cannot be mapped
             data = b"" if is_empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return cls(data, np.load(_offsets_file(path), mmap_mode="r", allow_pickle=False))
+        offsets = np.load(_offsets_file(path), mmap_mode="r", allow_pickle=False)
+        return cls(data, offsets, is_paired=_pairs_file(path).exists())
 
     def save(self, path: Path) -> None:
         """Write the texts into a file, and their offsets beside it, for other processes of this host.
@@ -71,6 +82,9 @@ class Texts(Sequence[str]):
             with path.open("wb", buffering=_BUFFER) as file:
                 file.writelines(self.encoded())
             np.save(_offsets_file(path), np.concatenate([[0], self.sizes]).cumsum(dtype=np.int64))
+            _pairs_file(path).unlink(missing_ok=True)
+            if self.is_paired:
+                _pairs_file(path).touch()
         except OSError as error:
             raise cannot_store("The texts", path.parent, error) from error
 
@@ -88,11 +102,14 @@ class Texts(Sequence[str]):
             return self._part(index)
         at = range(len(self))[index]  # raises IndexError, and counts negative ones from the end
         at = at if self._indices is None else int(self._indices[at])
-        return self._data[self._offsets[at] : self._offsets[at + 1]].decode("utf-8", _ERRORS)
+        return self._read(self._data[self._offsets[at] : self._offsets[at + 1]])
 
     def __iter__(self) -> Iterator[str]:
-        for raw in self.encoded():
-            yield raw.decode("utf-8", _ERRORS)
+        return map(self._read, self.encoded())
+
+    def _read(self, raw: bytes) -> str:
+        text = raw.decode("utf-8", _ERRORS)
+        return TextPair.parse(text) if self.is_paired else text
 
     def encoded(self) -> Iterator[bytes]:
         """Yield each text in UTF-8."""
@@ -112,15 +129,18 @@ class Texts(Sequence[str]):
         """Return the texts with these indices, int (k,), in this order, without copying them."""
         chosen = indices if self._indices is None else self._indices[indices]
         is_small = len(self._offsets) <= np.iinfo(np.int32).max
-        return Texts(self._data, self._offsets, chosen.astype(np.int32) if is_small else chosen)
+        return self._with(self._offsets, chosen.astype(np.int32) if is_small else chosen)
 
     def _part(self, part: slice) -> "Texts":
         if self._indices is not None:
-            return Texts(self._data, self._offsets, self._indices[part])
+            return self._with(self._offsets, self._indices[part])
         start, stop, step = part.indices(len(self))
         if step == 1:
-            return Texts(self._data, self._offsets[start : max(start, stop) + 1])
+            return self._with(self._offsets[start : max(start, stop) + 1])
         return self.take(np.arange(start, stop, step))
+
+    def _with(self, offsets: np.ndarray, indices: np.ndarray | None = None) -> "Texts":
+        return Texts(self._data, offsets, indices, is_paired=self.is_paired)
 
     def _bounds(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         if self._indices is None:
@@ -140,6 +160,7 @@ class TextWriter:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._offsets = array.array("q", [0])
+        self._is_paired: bool | None = None  # not known before the first text
         self._buffer = bytearray()
         try:
             self._folder = Path(folder or tempfile.gettempdir())
@@ -154,7 +175,12 @@ class TextWriter:
         return len(self._offsets) - 1
 
     def append(self, text: str) -> None:
-        """Add a text."""
+        """Add a text; raise a ValueError where some are TextPairs and some are not."""
+        is_pair = isinstance(text, TextPair)
+        if self._is_paired is not is_pair:
+            if self._is_paired is not None:
+                raise ValueError("text pairs and single texts cannot stand in one file")
+            self._is_paired = is_pair
         raw = text.encode("utf-8", _ERRORS)
         self._buffer += raw
         self._offsets.append(self._offsets[-1] + len(raw))
@@ -167,7 +193,8 @@ class TextWriter:
         # An empty file cannot be mapped.
         data = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) if self._offsets[-1] else b""
         self._close()
-        return Texts(data, np.frombuffer(self._offsets, dtype=np.int64))
+        offsets = np.frombuffer(self._offsets, dtype=np.int64)
+        return Texts(data, offsets, is_paired=bool(self._is_paired))
 
     def _flush(self) -> None:
         rest = memoryview(self._buffer)
@@ -177,6 +204,10 @@ class TextWriter:
         except OSError as error:
             raise cannot_store("The texts", self._folder, error) from error
         self._buffer = bytearray()
+
+
+def _pairs_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}-pairs")
 
 
 def _offsets_file(path: Path) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.errors import PlatformError
 from support.clear_text import assert_clear
@@ -78,6 +79,31 @@ def test_a_copy_and_a_file_hold_the_same(tmp_path):
     assert (tmp_path / "texts").stat().st_size == sum(chosen.sizes)
     Texts.of([]).save(tmp_path / "none")
     assert list(Texts.load(tmp_path / "none")) == []
+
+
+def test_pairs_stay_pairs(tmp_path):
+    """Items, iteration, slices, `take`, copies and files give TextPairs back; single texts saved later stay single."""
+    pairs = [TextPair(first, second) for first, second in zip(SAMPLE, reversed(SAMPLE), strict=True)]
+    texts = written(pairs)
+    some = Texts.of(texts[1:].take(np.array([7, 0, 2])))
+    some.save(tmp_path / "texts")
+    loaded = Texts.load(tmp_path / "texts")
+    for found, expected in [(texts, pairs), (some, [pairs[8], pairs[1], pairs[3]]), (loaded, list(some))]:
+        assert found.is_paired
+        assert list(found) == expected
+        assert [(pair.first, pair.second) for pair in found] == [
+            (pair.first, pair.second) for pair in expected
+        ]
+    assert (loaded[-1].first, loaded[-1].second) == (SAMPLE[3], SAMPLE[5])
+    written(SAMPLE).save(tmp_path / "texts")
+    assert not Texts.load(tmp_path / "texts").is_paired
+
+
+def test_pairs_and_single_texts_are_not_mixed():
+    """Neither could be told from the other when they are read again."""
+    for texts in (["one", TextPair("a", "b")], [TextPair("a", "b"), "a\x1fb"]):
+        with pytest.raises(ValueError, match="cannot stand in one file"):
+            written(texts)
 
 
 def test_the_file_has_no_name(tmp_path):
