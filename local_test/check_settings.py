@@ -188,7 +188,7 @@ def hint(name: str, value: str, settings: Collection[str]) -> str:
 
 def _spelled_out(settings: Collection[str]) -> Iterator[str]:
     """Yield the settings in lower case, with patterns replaced by the server's settings that match."""
-    from bert_classifier.job.config import ServeConfig
+    from bert_classifier.job.serve_config import ServeConfig
     from bert_classifier.job.settings import specs
 
     yield from sorted(name.lower() for name in settings if "%" not in name)

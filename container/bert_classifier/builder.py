@@ -23,6 +23,7 @@ from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.job.task import Task
 from bert_classifier.label_mapper import LabelMapperBase, class_names, positive_index
 from bert_classifier.modeling.heads import keep_head_of
 from bert_classifier.modeling.hub import pinned
@@ -31,6 +32,11 @@ from bert_classifier.modeling.pretrained import freeze_encoder, load_config, loa
 from bert_classifier.modeling.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
+
+_NOTHING_TO_LEARN = {
+    Task.SINGLE: ("The training data hold only one class.", "Give rows of at least two classes."),
+    Task.MULTI: ("All training texts have the same labels.", "Give texts that differ in their labels."),
+}
 
 
 def build_dataset(files: Sequence[Path]) -> Any:
@@ -105,18 +111,22 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     elif validation is None:
         require_suitable_number(len(train), config.cross_validation)
     if (train.targets == train.targets[0]).all():
-        raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
+        raise UserError(*_NOTHING_TO_LEARN[train.task])
     test = _optional(files, mapper, "test")
     return Data(mapper, labels, train, validation, test, is_held_out, has_class_file=names is not None)
 
 
 def build_model(
-    config: TrainConfig, environment: Environment, labels: Sequence[str] | None
+    config: TrainConfig,
+    environment: Environment,
+    labels: Sequence[str] | None,
+    task: Task = Task.SINGLE,
 ) -> tuple[Any, Any]:
     """Return the model and its tokenizer, from the `model` channel or else by model_name.
 
     Args:
         labels: class names in the order of the logits; None before the data are read, for a look at the model.
+        task: whether a text has one label or any number.
     Raises:
         UserError: when they cannot be loaded or do not fit together.
     """
@@ -125,7 +135,7 @@ def build_model(
     tokenizer = load_tokenizer(source, revision)
     keep_head = keep_head_of(config, load_config(source, revision), source)
     model = load_pretrained(
-        source, labels, tokenizer, config.max_seq_length, keep_head=keep_head, revision=revision
+        source, labels, tokenizer, config.max_seq_length, task=task, keep_head=keep_head, revision=revision
     )
     use_pooling(model, config.pooling, source)
     if config.freeze_encoder:

@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT / folder) for folder in ("container", "docker", "tests")]
 
-from bert_classifier.job.config import ServeConfig, TrainConfig
+from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.settings import specs
 from launcher.settings.account import AccountSettings
 from launcher.settings.drift import DriftSettings

@@ -8,6 +8,7 @@ import torch
 
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.task import Task
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.batching import Split
@@ -21,7 +22,10 @@ CPU = torch.device("cpu")
 
 
 def make_split(folder: Path, rows: int, seed: int = 0, config: TrainConfig = USUAL) -> Split:
-    """Return `rows` toy texts, encoded with the tokenizer of a checkpoint folder as a configuration says."""
+    """Return `rows` toy texts, encoded with the tokenizer of a checkpoint folder as a configuration says.
+
+    With task=multi each has the labels of itself and of its neighbours, every fifth one none.
+    """
     tokenizer = load_tokenizer(str(folder))
     encoder = TextEncoder(
         tokenizer.backend_tokenizer, tokenizer.pad_token_id, config.largest_seq_length, config.truncation,
@@ -29,7 +33,17 @@ def make_split(folder: Path, rows: int, seed: int = 0, config: TrainConfig = USU
     )  # fmt: skip
     labelled = toy_rows(rows, CLASSES, seed)
     targets = np.array([CLASS_NAMES.index(label) for label, _ in labelled], dtype=np.int64)
+    if config.task == Task.MULTI:
+        targets = _label_sets(targets)
     return Split(encoder.encode_batch([text for _, text in labelled]), targets)
+
+
+def _label_sets(targets: np.ndarray) -> np.ndarray:
+    """Return uint8 (n, classes) of class indices (n,)."""
+    sets = np.eye(CLASSES, dtype=np.uint8)[targets]
+    sets[1:] |= sets[:-1]
+    sets[::5] = 0
+    return sets
 
 
 def make_trainer(
@@ -48,7 +62,8 @@ def make_trainer(
         make_pretrained(folder, architecture)
     tokenizer = load_tokenizer(str(folder))
     torch.manual_seed(0)
-    model = load_pretrained(str(folder), CLASS_NAMES[:CLASSES], tokenizer, 64)
+    task = Task.MULTI if config.task == Task.MULTI else Task.SINGLE
+    model = load_pretrained(str(folder), CLASS_NAMES[:CLASSES], tokenizer, 64, task=task)
     if config.freeze_encoder:
         freeze_encoder(model)
     if dropout is not None:

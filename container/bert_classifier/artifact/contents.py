@@ -1,11 +1,13 @@
 """What an artifact's folder says, read and checked without the library that computes its model."""
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from bert_classifier.artifact.manifest import find_artifact, verify
@@ -13,12 +15,15 @@ from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_weights import COPY_AGAIN
 from bert_classifier.job.json_files import read_object
+from bert_classifier.job.task import Task
 from bert_classifier.job.wording import first_line
 from bert_classifier.label_mapper import ClassNames
 
 logger = logging.getLogger(__name__)
 
 TRAINING_INFO = "training.json"
+# Its fields where texts have several labels.
+TASK, THRESHOLDS = "task", "thresholds"
 # Values of its field classes_from, which older versions did not write: only a class file gives the classes numbers.
 CLASS_FILE, TRAINING_LABELS = "class file", "training labels"
 ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
@@ -32,10 +37,16 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "pad_token_id": lambda value: isinstance(value, int),
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
     "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+    TASK: lambda value: value in list(Task),
+    THRESHOLDS: lambda value: isinstance(value, dict) and all(map(_is_threshold, value.values())),
 }
 WITHOUT_WINDOWS = {"max_windows": 1, "window_overlap": 0.0}  # older versions did not write them
 _NAMES_OF_NONE = {"0": "LABEL_0", "1": "LABEL_1"}  # what transformers reads from a config.json without names
 RETRAIN = "Train again with this version, or restore the folder."
+
+
+def _is_threshold(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +68,17 @@ class Artifact:
     temperature: float
     abstain_below: float
     info: dict[str, Any]
+
+    @property
+    def task(self) -> Task:
+        """Whether a text gets one label, by softmax, or any number, each by sigmoid."""
+        return Task(self.info.get(TASK, Task.SINGLE))
+
+    @functools.cached_property
+    def thresholds(self) -> np.ndarray:
+        """The score from which each label is answered, float64 (classes,); infinite for one that never is."""
+        given = self.info.get(THRESHOLDS, {})
+        return np.array([np.inf if (at := given.get(name, 0.5)) is None else at for name in self.labels])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +139,13 @@ def _are_numbered(labels: Sequence[str], origin: object) -> bool | None:
 
 def _read_info(folder: Path) -> dict[str, Any]:
     """Return the fields of training.json, which another version may have written."""
-    defaults = {"temperature": 1.0, "abstain_below": 0.0, **WITHOUT_WINDOWS}
+    defaults = {
+        "temperature": 1.0,
+        "abstain_below": 0.0,
+        TASK: Task.SINGLE,
+        THRESHOLDS: {},
+        **WITHOUT_WINDOWS,
+    }
     info = {**defaults, **read_object(folder / TRAINING_INFO, RETRAIN)}
     for name, is_usable in _NEEDED_INFO.items():
         if not is_usable(info.get(name)):

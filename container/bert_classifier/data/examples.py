@@ -14,6 +14,7 @@ from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import listed
+from bert_classifier.job.task import Task
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 
 _MOST_CLASSES = 10
@@ -21,7 +22,7 @@ _MOST_CLASSES = 10
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """n texts and the index of each one's class, int64 (n,).
+    """n texts and the index of each one's class, int64 (n,), or for each class 1 or 0, uint8 (n, classes).
 
     Attributes:
         place_of: returns the location of an example by its index, such as "train.csv line 3".
@@ -38,9 +39,17 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def task(self) -> Task:
+        """Whether a text has one label or any number."""
+        return Task.of(self.targets)
+
     def texts_by_class(self, labels: Sequence[str]) -> dict[str, int]:
         """Return the number of texts of each class, including classes without any."""
-        counts = np.bincount(self.targets, minlength=len(labels))
+        if self.task is Task.MULTI:
+            counts = self.targets.sum(axis=0, dtype=np.int64)
+        else:
+            counts = np.bincount(self.targets, minlength=len(labels))
         return dict(zip(labels, counts.tolist(), strict=True))
 
     def subset(self, indices: np.ndarray) -> "Examples":

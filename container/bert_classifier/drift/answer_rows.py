@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bert_classifier.job.answer_form import ERROR, answer_columns
-from bert_classifier.job.config import ANSWER_FIELDS
+from bert_classifier.job.serve_config import ANSWER_FIELDS
 
 _LABEL_NAMES = ("predicted_label", "predicted", "label")
 _SCORE_NAMES = ("probability", "score")

@@ -49,6 +49,11 @@ class Metrics(abc.ABC):
         precision, recall = self.precision, self.recall
         return _ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
 
+    @property
+    def main_score(self) -> float:
+        """The score of learning curves."""
+        return self.accuracy
+
     def weighted(self, scores: np.ndarray) -> float:
         """Return the mean of per-class scores, weighted by the texts of each class."""
         support = self.confusion.sum(axis=1)
@@ -104,6 +109,11 @@ class Evaluation(Metrics):
     def loss(self) -> float:
         """Mean cross-entropy per text."""
         return float(cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
+
+    @property
+    def logged(self) -> dict[str, float]:
+        """The metrics of the log, by name."""
+        return {"eval_loss": self.loss, "eval_accuracy": self.accuracy, "eval_macro_f1": self.macro_f1}
 
 
 def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:

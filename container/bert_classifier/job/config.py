@@ -1,4 +1,4 @@
-"""The settings of `train` and `serve`: frozen, parsed once from strings, all mistakes reported at once.
+"""The settings of `train`: frozen, parsed once from strings, all mistakes reported at once.
 
 Standard library only, so that the launcher can check hyperparameters before a job is billed.
 """
@@ -14,18 +14,14 @@ from bert_classifier.job.former_names import ALIASES, current_name, translated
 from bert_classifier.job.settings import (
     boolean,
     choice,
-    choices,
-    count_or_all,
     integer,
     number,
     parse_values,
     refuse,
     separator,
-    specs,
     string,
     text_encoding,
 )
-from bert_classifier.job.variables import unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +36,7 @@ READER_SETTINGS = (
 # Settings that did not exist in the first version.
 _LATER = (
     *READER_SETTINGS, "reproducible", "page_examples", "seeds", "cross_validation", "head_init", "pooling",
-    "keep_head", "revision",
+    "keep_head", "revision", "task", "multi_label_score", "label_threshold", "target_precision", "pair_truncation",
 )  # fmt: skip
 
 
@@ -61,6 +57,10 @@ class TrainConfig:
         "auto", ("auto", "cls", "mean"),
         "What the head reads: [CLS], or the mean of the tokens, which takes one more encoder layer; auto = mean where "
         "the encoder is a sentence encoder trained on it and there are fewer than 1,000 training texts.")
+    pair_truncation: str = choice(
+        "longest_first", ("longest_first", "only_second"),
+        "Which part of a pair of texts is shortened where both are too long together: always the longer one, or the "
+        "second.")
     truncation: str = choice(
         "head", ("head", "head_tail", "windows"),
         "What to keep of a longer text: its head, its first quarter and its end, or all of it in windows.")
@@ -156,6 +156,19 @@ class TrainConfig:
         0, 0, 20,
         "For small data without a validation channel: train the model on all texts, and judge each of them by one of "
         "this many further models, which have not seen it; 0 = hold out validation_split instead.")
+    task: str = choice(
+        "auto", ("auto", "single", "multi"),
+        "single = each text has one label; multi = it has any number of them, or none; auto = multi where the data "
+        "have lists of labels, or where label_separator or label_columns is set.")
+    multi_label_score: str = choice(
+        "micro_f1", ("micro_f1", "mean_average_precision"),
+        "With several labels per text: the score of validation that selects the best weights.")
+    label_threshold: float | None = number(
+        None, 0, 1, "With several labels per text: a label is answered where its score is at least this; auto = for "
+        "each label the threshold with the best F1 on validation.", auto=True)
+    target_precision: float = number(
+        0.0, 0, 1, "Instead of label_threshold: pick for each label the lowest threshold above which this fraction of "
+        "its answers is right on new texts too, with 95 % confidence.")
     train_file: str = string("", "Only this file of the train channel; default: all.")
     validation_file: str = string("", "Only this file of the validation channel; default: all.")
     class_file: str = string("classes.txt", "Name of the file that lists the classes, one per line.")
@@ -224,77 +237,3 @@ class TrainConfig:
         if self.per_device_batch_size is not None:
             return self.per_device_batch_size * (self.gradient_accumulation_steps or 1) * world_size
         return self.global_batch_size
-
-
-# What SageMaker's own containers can answer with, by SAGEMAKER_INFERENCE_OUTPUT, and why a text has no answer.
-ANSWER_FIELDS = ("predicted_label", "probability", "probabilities", "labels", "error")
-# A request may be 6 MB of short lines, and the caller sets its own timeout.
-_IN_BATCH_TRANSFORM = {"sagemaker_model_server_timeout": 3600, "serving_max_records": 1_000_000}
-
-
-# fmt: off
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ServeConfig:
-    """The settings of the server, from environment variables: the fields' names in capitals."""
-
-    sagemaker_bind_to_port: int = integer(8080, 1, 65535, "Port to listen on.")
-    serving_host: str = string("0.0.0.0", "Address to listen on; 127.0.0.1 = only this machine.")  # noqa: S104
-    sagemaker_model_server_timeout: int = integer(
-        60, 1, 3600, "Seconds after which a request is answered with 504; in batch transform 3600.")
-    sagemaker_model_server_workers: int | None = integer(
-        None, 1, 64, "Model threads; default: two per GPU, or up to four that share a CPU.")
-    sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
-    serving_max_batch_tokens: int | None = integer(
-        None, 64, 10_000_000,
-        "Maximum tokens per forward pass, padding included; default 16384 on a GPU in bf16, else 4096.")
-    serving_max_concurrent_requests: int = integer(
-        64, 1, 4096, "Maximum concurrent requests; further ones get 429.")
-    serving_max_records: int = integer(
-        10_000, 1, 10_000_000, "Maximum texts per request, else 413; in batch transform 1000000.")
-    serving_max_waiting_tokens: int = integer(
-        1_000_000, 1, 1_000_000_000, "Maximum queued tokens (estimated); further requests get 429.")
-    serving_threads: int | None = integer(
-        None, 1, 256, "Threads per forward pass; default on a CPU: all cores for a single pass, else its share.")
-    serving_precision: str = choice(
-        "", ("auto", "fp32", "bf16", "int8"), "Arithmetic; default: bf16 on a GPU that supports it, else fp32. "
-        "auto = also int8 on a CPU, if it gains and training measured that the labels stay.")
-    serving_abstain_below: float | None = number(
-        None, 0, 1, "Answer without a label where the score is lower; 0 = never. Default: what training set.")
-    serving_csv_columns: str = string(
-        "", "Columns of every CSV body, as a CSV row such as label,text: bodies then have no header.", longest=1024)
-    serving_top_k: int | str | None = count_or_all(
-        "Classes per text, most likely first, where a request does not say; default: the best one, not in a list.")
-    sagemaker_inference_output: tuple[str, ...] = choices(
-        ANSWER_FIELDS, "Fields of each answer instead of label and score; probabilities and labels list all classes.")
-    sagemaker_default_invocations_accept: str = string(
-        "", "Media type of answers where a request has no Accept header, or */*; default: that of the request.")
-    serving_stall_timeout: int = integer(
-        300, 1, 3600, "Seconds after which a forward pass counts as stuck and the process is replaced.")
-    sagemaker_container_log_level: int = integer(
-        20, 0, 50, "Least level of the log, as Python numbers them: 10 debug, 20 info, 30 warning, 40 error.")
-    serving_access_log: bool = boolean(True, "Log one JSON line per request, without its texts.")
-    sagemaker_batch: bool = boolean(False, "Set by batch transform, whose defaults then apply.")
-    sagemaker_multi_model: bool = boolean(False, "Set by multi-model endpoints, which are refused.")
-    # fmt: on
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings.
-
-        Raises:
-            UserError: naming every wrong value and every unknown SERVING_ name at once.
-        """
-        raw = {name: environ[name.upper()] for name in specs(cls) if environ.get(name.upper())}
-        values, mistakes = parse_values(cls, raw, "environment variable", spelling=str.upper)
-        mistakes += unknown_variables(environ, specs(cls))
-        if values.get("serving_top_k") and values.get("sagemaker_inference_output"):
-            mistakes.append("SERVING_TOP_K and SAGEMAKER_INFERENCE_OUTPUT are both set, but one replaces the other")
-        if values.get("sagemaker_multi_model"):
-            mistakes.append("SAGEMAKER_MULTI_MODEL is set, but this container serves one model per endpoint")
-        refuse(mistakes, "Correct the model's environment.")
-        return cls(**{**(_IN_BATCH_TRANSFORM if values.get("sagemaker_batch") else {}), **values})
-
-    @property
-    def max_body_bytes(self) -> int:
-        """Bytes of the largest request body."""
-        return (self.sagemaker_max_payload_in_mb or 100) * 1024 * 1024

@@ -16,6 +16,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.json_files import read_object
+from bert_classifier.job.task import Task
 from bert_classifier.job.wording import counted
 from bert_classifier.modeling.pooling import needs_mean_layer
 
@@ -38,6 +39,7 @@ class LoadedHead:
         became: "new" where early versions began anew, too; "replaced" where they kept a head of as many other classes;
             "kept"; "reordered": kept, with its rows in the order of the classes in the data.
         parts: names of the model's parameters that have a row per class.
+        task: whether it gives a text one of its labels, or any number.
         keep: what decides: "auto", "true", "false", or the setting that replaces the head.
     """
 
@@ -45,6 +47,7 @@ class LoadedHead:
     labels: tuple[str, ...] = ()
     became: str = "new"
     parts: tuple[str, ...] = ()
+    task: Task = Task.SINGLE
     keep: str = "auto"
 
     @property
@@ -69,7 +72,7 @@ class LoadedHead:
             f"{head} is not kept: its last layer begins anew (keep_head=true keeps it for the same classes)"
         )
 
-    def keeps(self, labels: Sequence[str]) -> bool:
+    def keeps(self, labels: Sequence[str], task: Task) -> bool:
         """Return whether the head is kept for these classes: the one answer, before the model is built and when it is.
 
         "auto" keeps the head of a model that this program trained, which is trained further.
@@ -78,17 +81,24 @@ class LoadedHead:
             UserError: when it must be kept and cannot be.
         """
         if self.keep == "true":
-            self._require(labels)
+            self._require(labels, task)
             return True
-        is_same = bool(self.labels) and sorted(self.labels) == sorted(labels)
+        is_same = bool(self.labels) and sorted(self.labels) == sorted(labels) and self.task is task
         return is_same and self.keep == "auto" and _is_own(self.source)
 
-    def _require(self, labels: Sequence[str]) -> None:
-        """Raise a UserError unless the head has exactly these classes, in any order."""
+    def _require(self, labels: Sequence[str], task: Task) -> None:
+        """Raise a UserError unless the head has exactly these classes, in any order, for the same task."""
         if not self.labels:
             raise UserError(
                 f"keep_head=true, but {self.source} has no classification head.",
                 "Give the folder of a classifier, or leave keep_head out.",
+            )
+        if self.task is not task:
+            ones = {Task.SINGLE: "one label per text", Task.MULTI: "several labels per text"}
+            raise UserError(
+                f"keep_head=true, but the head of {self.source} is for {ones[self.task]}, and the data have"
+                f" {ones[task]}.",
+                "Leave keep_head out: the head then begins anew.",
             )
         if sorted(self.labels) != sorted(labels):
             raise UserError(
@@ -132,34 +142,39 @@ def labels_of(config: Any) -> tuple[str, ...]:
     return tuple(str(names.get(index, index)) for index in range(len(names)))
 
 
+def task_of_config(config: Any) -> Task:
+    """Return the task of a checkpoint's head by its configuration."""
+    is_multi = getattr(config, "problem_type", None) == Task.MULTI.problem_type
+    return Task.MULTI if is_multi else Task.SINGLE
+
+
 def use_head(
     model: Any,
-    source: str,
-    old: Sequence[str],
+    found: LoadedHead,
     report: Mapping[str, Any],
     labels: Sequence[str] | None,
-    keep: str,
+    task: Task,
 ) -> None:
     """Keep a classifier's head or begin it anew, and record in the model what became of it.
 
     Args:
-        source: folder or name of the checkpoint.
-        old: names of the checkpoint's classes.
+        found: the head that config.json of the checkpoint speaks of.
         report: of transformers, on the weights.
         labels: names of the classes in the data; None while these are not known, and nothing is decided.
-        keep: see keep_head_of.
+        task: of the data.
     Raises:
         UserError: when keep is "true" and the checkpoint has no head, or one for other classes.
     """
     parts = _parts_with_classes(model)
     mismatched = {key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())}
     has_head = not set(parts) & set(report.get("missing_keys", ())) and bool(parts)
-    head = LoadedHead(source, tuple(old) if has_head else (), parts=parts, keep=keep)
+    old = found.labels
+    head = dataclasses.replace(found, labels=old if has_head else (), parts=parts)
     fits = has_head and not set(parts) & mismatched
-    is_kept = head.keeps(head.labels if labels is None else labels)
-    if keep == "true" and labels is not None and not fits:
+    is_kept = head.keeps(head.labels if labels is None else labels, head.task if labels is None else task)
+    if head.keep == "true" and labels is not None and not fits:
         raise UserError(
-            f"keep_head=true, but the head of {source} is not for the {len(old)} classes of its config.json.",
+            f"keep_head=true, but the head of {head.source} is not for the {len(old)} classes of its config.json.",
             "Give the classifier's own config.json, or leave keep_head out.",
         )
     if fits and labels is not None:

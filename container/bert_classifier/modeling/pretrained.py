@@ -10,7 +10,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.encoder_types import check_type
-from bert_classifier.modeling.heads import labels_of, use_head
+from bert_classifier.job.task import Task
+from bert_classifier.modeling.heads import LoadedHead, labels_of, task_of_config, use_head
 from bert_classifier.modeling.model_folder import at_revision, cannot_load, check_config
 from bert_classifier.modeling.own_code import check_native
 from bert_classifier.modeling.positions import positions_of_model
@@ -36,6 +37,7 @@ def load_pretrained(
     tokenizer: Any,
     max_seq_length: int | None,
     *,
+    task: Task = Task.SINGLE,
     keep_head: str = "auto",
     revision: str | None = None,
 ) -> transformers.PreTrainedModel:
@@ -47,6 +49,7 @@ def load_pretrained(
         source: a folder in transformers' layout (safetensors), or a name on the model hub.
         labels: class names in the order of the logits; None while they are not known: the model is then for two.
         tokenizer: from load_tokenizer, which has checked the folder.
+        task: whether a text has one label or any number.
         keep_head: "auto", "true" or "false"; see keep_head_of.
         revision: branch, tag or commit of a name on the model hub; None for its default branch.
     Raises:
@@ -54,7 +57,7 @@ def load_pretrained(
             fit the tokenizer or max_seq_length, or has no head that could be kept.
     """
     config, named = load_config(source, revision), at_revision(source, revision)
-    old_labels, names = labels_of(config), labels or _ANY_LABELS
+    old_labels, old_task, names = labels_of(config), task_of_config(config), labels or _ANY_LABELS
     has_code = bool(vars(config).pop("auto_map", None))
     check_config(config, named, max(tokenizer.get_vocab().values()))
     for name in _ATTENTION_DROPOUT:
@@ -63,13 +66,13 @@ def load_pretrained(
     config.num_labels = len(names)
     config.id2label = dict(enumerate(names))
     config.label2id = {label: index for index, label in enumerate(names)}
-    config.problem_type = "single_label_classification"
+    config.problem_type = task.problem_type
     model, report = load_model(source, config, revision)
     check_length(positions_of_model(model), named, max_seq_length)
     _check_encoder(model, report, named)
     if has_code:
         check_native(model, report, named)
-    use_head(model, named, old_labels, report, labels, keep_head)
+    use_head(model, LoadedHead(named, old_labels, task=old_task, keep=keep_head), report, labels, task)
     return model
 
 

@@ -22,9 +22,9 @@ from gunicorn.glogging import Logger
 
 from bert_classifier import log
 from bert_classifier.errors import ContainerError, PlatformError, exit_code_of, failure_text
-from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.environment import ml_root
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.settings import specs
 from bert_classifier.job.temporary_files import temporary_files
 from bert_classifier.job.variables import near_misses, without_effect

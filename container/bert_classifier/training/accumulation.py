@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from bert_classifier.errors import PlatformError
+from bert_classifier.modeling.losses import cross_entropies
 from bert_classifier.training.batch_plan import BatchPlan, MicroBatch
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.distributed import DistributedContext
@@ -57,9 +57,10 @@ def loss_of(sums: np.ndarray) -> float:
 class GradientAccumulator:
     """Sets the gradients of a model to those of the mean loss over a whole global batch.
 
-    The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch, with CEᵢ the mean over the windows of text i. Each window's
-    cross-entropy is weighted by its share of the whole batch, so neither the micro-batches nor a smaller last batch
-    change the result. The batch is partitioned into gradient groups, and a rank computes whole groups.
+    The loss is Σ wᵢ·CEᵢ ÷ Σ wᵢ over the global batch, with CEᵢ the mean over the windows of text i; with several labels
+    per text, i counts all pairs of a text and a class, and CEᵢ is binary. Each window's cross-entropy is weighted by
+    its share of the whole batch, so neither the micro-batches nor a smaller last batch change the result. The batch is
+    partitioned into gradient groups, and a rank computes whole groups.
 
     Args:
         mode: how the groups' gradients are added.
@@ -177,8 +178,7 @@ class GradientAccumulator:
 
     def _backward(self, logits: torch.Tensor, micro_batch: MicroBatch) -> torch.Tensor:
         """Add the gradient of one micro-batch; return its share of the loss."""
-        losses = functional.cross_entropy(logits, micro_batch.targets, reduction="none")
-        loss = (losses * micro_batch.shares).sum()
+        loss = (cross_entropies(logits, micro_batch.targets) * micro_batch.shares).sum()
         self._scaler.scale(loss).backward()
         return loss.detach().double()
 

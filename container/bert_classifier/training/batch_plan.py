@@ -9,6 +9,7 @@ import torch
 
 from bert_classifier.encoding.micro_batches import partition
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.task import Task
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.transfer import Staged, stage
 from bert_classifier.training.batching import Split
@@ -26,8 +27,9 @@ class Batch:
     Attributes:
         windows: indices into the split's windows, int64 (w,).
         lengths: in tokens, int64 (w,).
-        targets: class index of each window's text, int64 (w,).
-        shares: weight of each window's cross-entropy in the loss, float32 (w,); they sum to 1.
+        targets: of each window's text: its class index, int64 (w,), or with several labels per text for each class 1
+            or 0, float32 (w, classes).
+        shares: weight of each cross-entropy in the loss, float32, of the same shape; they sum to 1.
         examples: number of texts.
     """
 
@@ -40,7 +42,7 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class MicroBatch:
-    """What one pass computes, on the device: the model's inputs, and targets and shares of its windows (b,)."""
+    """What one pass computes, on the device: the model's inputs, and targets and shares of its b windows."""
 
     inputs: Inputs
     targets: torch.Tensor
@@ -140,7 +142,7 @@ class BatchPlanner:
 
     Attributes:
         forward: computes the micro-batches.
-        class_weights: float64 (classes,).
+        class_weights: float64 (classes,), or (2, classes); see optimizer.class_weights.
         config: limits the micro-batches.
     """
 
@@ -165,7 +167,25 @@ class BatchPlanner:
     def _windows_of(self, indices: np.ndarray) -> Batch:
         windows, counts = self.split.encoded.windows_of(indices)
         targets = self.split.targets[indices]
-        weights = self.class_weights[targets]
-        shares = np.repeat(weights / counts / weights.sum(), counts).astype(np.float32)
+        shares = np.repeat(_shares(targets, self.class_weights, counts), counts, axis=0).astype(np.float32)
         lengths = self.split.encoded.lengths[windows]
-        return Batch(windows, lengths, np.repeat(targets, counts), shares, len(indices))
+        if Task.of(targets) is Task.MULTI:
+            targets = targets.astype(np.float32)
+        return Batch(windows, lengths, np.repeat(targets, counts, axis=0), shares, len(indices))
+
+
+def _shares(targets: np.ndarray, class_weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the weight of each window's cross-entropies in the loss of a batch of b texts, float64.
+
+    Args:
+        targets: int64 (b,), or uint8 (b, classes).
+        class_weights: (classes,), or (2, classes).
+        counts: windows of each text, int64 (b,).
+    Returns:
+        of the shape of the targets; times the counts they sum to 1.
+    """
+    if Task.of(targets) is Task.SINGLE:
+        weights = class_weights[targets]
+        return np.asarray(weights / counts / weights.sum())
+    weights = np.where(targets == 1, class_weights[1], class_weights[0])
+    return np.asarray(weights / counts[:, None] / weights.sum())

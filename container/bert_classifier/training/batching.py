@@ -11,7 +11,7 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """n encoded texts and the class index of each, int64 (n,)."""
+    """n encoded texts, and the class index of each, int64 (n,), or for each class 1 or 0, uint8 (n, classes)."""
 
     encoded: EncodedTexts
     targets: np.ndarray

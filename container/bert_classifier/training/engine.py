@@ -24,7 +24,7 @@ class Engine:
     Args:
         model: float32, on the device.
         precision: fp32, bf16 or fp16; in bf16 a copy of the model computes, if it can.
-        class_weights: float32 (classes,).
+        class_weights: float32 (classes,), or (2, classes); see optimizer.class_weights.
         order: the batches of the run, of `total_steps` steps.
     Attributes:
         is_reproducible: whether the gradient has the same bits on any number of ranks up to its groups.

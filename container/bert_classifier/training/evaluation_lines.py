@@ -3,8 +3,9 @@
 import logging
 import time
 
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation
 from bert_classifier.evaluation.headline import FEW_TEXTS, percent
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
 from bert_classifier.job.wording import counted
 from bert_classifier.log import PEOPLE
 from bert_classifier.training.progress import LOG_INTERVAL_SECONDS, log_metrics
@@ -31,13 +32,11 @@ class EvaluationLines:
         self._of = of
         self._told: tuple[int, float] | None = None  # step and time of the last line for people
 
-    def log(self, state: TrainState, result: Evaluation, *, is_last: bool) -> None:
+    def log(self, state: TrainState, result: AnyEvaluation, *, is_last: bool) -> None:
         """Log an evaluation that the state has taken note of."""
         values = {
             "step": state.step,
-            "eval_loss": result.loss,
-            "eval_accuracy": result.accuracy,
-            "eval_macro_f1": result.macro_f1,
+            **result.logged,
             "best_step": state.best_step,
         }
         log_metrics(values, self._of)
@@ -54,13 +53,19 @@ class EvaluationLines:
         return is_later or step - told_step >= _LEAST_PROGRESS * self._total
 
 
-def in_words(state: TrainState, result: Evaluation, total_steps: int, positive: int | None) -> str:
+def in_words(state: TrainState, result: AnyEvaluation, total_steps: int, positive: int | None) -> str:
     """Return how good the weights of a step are, and whether they are the best so far."""
     best = "best so far" if state.best_step == state.step else f"the best is step {state.best_step}"
+    return (
+        f"step {state.step} of {total_steps}: {_how_good(result, positive)}, loss {result.loss:.2f} ({best})"
+    )
+
+
+def _how_good(result: AnyEvaluation, positive: int | None) -> str:
+    texts = counted(result.count, "validation text")
+    if isinstance(result, MultiLabelEvaluation):
+        return f"micro-F1 {result.micro_f1:.3f} on {texts}, {result.subset_accuracy:.0%} without any mistake"
     f1 = "" if positive is None else f", F1 of the positive class {result.score(positive):.2f}"
     right = int(result.confusion.trace())
     share = percent(right, result.count) if result.count >= FEW_TEXTS else f"{right:,}"
-    return (
-        f"step {state.step} of {total_steps}: {share} of {counted(result.count, 'validation text')} right{f1},"
-        f" loss {result.loss:.2f} ({best})"
-    )
+    return f"{share} of {texts} right{f1}"

@@ -3,8 +3,9 @@
 import dataclasses
 import logging
 
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.task import Task
 from bert_classifier.training.progress import log_metrics
 from bert_classifier.training.trainer import Trainer
 
@@ -37,7 +38,7 @@ class ExportedWeights:
         return self.trainer.state.best_step if self.are_best else self.trainer.state.step
 
     @property
-    def result(self) -> Evaluation | None:
+    def result(self) -> AnyEvaluation | None:
         """Their evaluation on validation; None if there was none, or if an early checkpoint lacks it."""
         if self.are_best:
             return self.trainer.best_result
@@ -57,7 +58,7 @@ class ExportedWeights:
         setting = self.trainer.config.keep_weights
         return f"step {self.step} of {self.trainer.total_steps} ({which}{so_far}, keep_weights={setting})"
 
-    def log(self, result: Evaluation | None = None) -> None:
+    def log(self, result: AnyEvaluation | None = None) -> None:
         """Log which weights the model has, and their scores on validation.
 
         These are the last `eval_…` values of the log: metric services and tuning jobs take the last value of a name.
@@ -67,16 +68,17 @@ class ExportedWeights:
         """
         logger.info("the model has the weights of %s", self.description)
         result = result or self.result
-        scores = (
-            self._recorded_scores() if result is None else (result.loss, result.accuracy, result.macro_f1)
-        )
+        scores = self._recorded_scores() if result is None else result.logged
         if scores:
-            names = ("eval_loss", "eval_accuracy", "eval_macro_f1")
-            log_metrics({"kept_step": self.step, **dict(zip(names, scores, strict=True))})
+            log_metrics({"kept_step": self.step, **scores})
 
-    def _recorded_scores(self) -> list[float]:
+    def _recorded_scores(self) -> dict[str, float]:
+        """Return the scores that the learning curve has of their step."""
+        is_multi = Task.of(self.trainer.train.targets) is Task.MULTI
+        names = ("eval_loss", "eval_micro_f1" if is_multi else "eval_accuracy", "eval_macro_f1")
         evaluations = self.trainer.history.evaluations
-        return next((scores for step, *scores in evaluations if step == self.step), [])
+        scores = next((scores for step, *scores in evaluations if step == self.step), [])
+        return dict(zip(names, scores, strict=bool(scores)))
 
 
 def resolve_keep_weights(config: TrainConfig, num_validation_texts: int) -> str:

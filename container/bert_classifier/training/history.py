@@ -24,7 +24,8 @@ class History:
         width: steps per bucket.
         buckets: sums of the losses of `width` steps each; the last one may have fewer steps so far.
         steps: number of steps recorded so far.
-        evaluations: [step, loss, accuracy, macro F1] on validation; if there are too many, every second one is dropped.
+        evaluations: [step, loss, accuracy or with several labels per text micro-F1, macro F1] on validation; if there
+            are too many, every second one is dropped.
         start: first step recorded; above 0 if the run resumed from an early checkpoint without a history.
         seconds: time spent training and evaluating in all attempts, lost work excluded.
         learning_rates: the learning rates, before layer_decay.
@@ -83,11 +84,11 @@ class History:
             step_seconds=seconds,
         )
 
-    def note_evaluation(self, step: int, loss: float, accuracy: float, macro_f1: float) -> None:
+    def note_evaluation(self, step: int, loss: float, main_score: float, macro_f1: float) -> None:
         """Record an evaluation on validation."""
         if len(self.evaluations) == _MOST_EVALUATIONS:
             del self.evaluations[::2]
-        self.evaluations.append([step, loss, accuracy, macro_f1])
+        self.evaluations.append([step, loss, main_score, macro_f1])
 
     def training_losses(self) -> Curve:
         """Return (middle step, mean loss per step) of each bucket."""

@@ -99,7 +99,7 @@ class Opener:
         """Build model and trainer."""
         config, data, environment = training.config, training.data, self.environment
         torch.manual_seed(derive_seed(config.seed, "head"))
-        model, tokenizer = build_model(config, environment, data.labels)
+        model, tokenizer = build_model(config, environment, data.labels, data.task)
         trainer = Trainer(
             model,
             config,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bert_classifier.job.task import Task
 from bert_classifier.training.layer_depths import layer_depths
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,14 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
 
 
 def class_weights(setting: str, targets: np.ndarray, num_classes: int) -> torch.Tensor:
-    """Return the weight of each class in the loss, float32 (classes,), for the setting `none` or `balanced`."""
+    """Return the weight of each class in the loss, for the setting `none` or `balanced`.
+
+    Returns:
+        float32 (classes,); with several labels per text (2, classes): of each class where a text does not have it, and
+        where it has it.
+    """
+    if Task.of(targets) is Task.MULTI:
+        return balanced_label_weights(targets) if setting == "balanced" else torch.ones(2, num_classes)
     return balanced_class_weights(targets, num_classes) if setting == "balanced" else torch.ones(num_classes)
 
 
@@ -75,6 +83,20 @@ def balanced_class_weights(targets: np.ndarray, num_classes: int) -> torch.Tenso
     present = counts > 0
     weights = np.zeros(num_classes)
     weights[present] = len(targets) / (present.sum() * counts[present])
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def balanced_label_weights(targets: np.ndarray) -> torch.Tensor:
+    """Return float32 (2, classes): n ÷ (2 × texts without the label), n ÷ (2 × texts with it); 0 where there are none.
+
+    Each label is a classification of its own into two classes, balanced as balanced_class_weights does.
+
+    Args:
+        targets: uint8 (n, classes).
+    """
+    with_label = targets.sum(axis=0, dtype=np.int64)
+    counts = np.stack([len(targets) - with_label, with_label])
+    weights = np.divide(len(targets), 2 * counts, out=np.zeros(counts.shape), where=counts > 0)
     return torch.tensor(weights, dtype=torch.float32)
 
 

@@ -29,6 +29,7 @@ from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_i
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
+from bert_classifier.job.task import Task
 from bert_classifier.job.terminal import has_bar
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.heads import loaded_head
@@ -76,6 +77,11 @@ class PreparedData:
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
     words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     commit: str | None = None
+
+    @property
+    def task(self) -> Task:
+        """Whether a text has one label or any number."""
+        return Task.of(self.splits["train"].targets)
 
     def resolved(self, config: TrainConfig) -> TrainConfig:
         """Return the settings of the job with what was left to the data."""
@@ -157,7 +163,7 @@ def prepare(
     log_findings(report)
     judged = {"validation": data.train, **data.channels} if config.cross_validation else data.channels
     records = {name: functools.partial(Records.of, judged[name]) for name in judged if name != "train"}
-    positive = positive_index(data.mapper)
+    positive = positive_index(data.mapper) if data.train.task is Task.SINGLE else None
     return PreparedData(
         data.labels,
         positive,
@@ -195,7 +201,7 @@ class _Preparation:
         files = [path for paths in channels.values() for path in paths]
         with reading_progress(files, bar=self._draws_bar):
             data = build_data(self._config, self._environment)
-        self._is_head_kept = self._head.keeps(data.labels)
+        self._is_head_kept = self._head.keeps(data.labels, data.train.task)
         return data
 
     def choose(self, texts: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bert_classifier.errors import UserError
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation, evaluation_of
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
@@ -103,8 +103,8 @@ class Trainer:
         self._progress: Progress | None = None
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.best_result: Evaluation | None = None  # None if an early checkpoint lacked it
-        self.last_result: Evaluation | None = None
+        self.best_result: AnyEvaluation | None = None  # None if an early checkpoint lacked it
+        self.last_result: AnyEvaluation | None = None
 
     def fit(self, saver: CheckpointSaver | None = None) -> TrainState:
         """Train from the current step to the last one, or until early stopping.
@@ -218,7 +218,7 @@ class Trainer:
         self.state.token_budget = batch.token_budget
         return batch
 
-    def evaluate(self, split: Split) -> Evaluation:
+    def evaluate(self, split: Split) -> AnyEvaluation:
         """Evaluate the current weights on labelled texts."""
         self.engine.publish_all()
         self.forward.model.eval()
@@ -227,7 +227,7 @@ class Trainer:
         )
         combine = self.distributed.all_reduce_sum
         logits = compute_logits(self.forward, split.encoded, own, self.num_classes, combine=combine)
-        return Evaluation(logits, np.array(split.targets))
+        return evaluation_of(logits, np.array(split.targets), self.config.multi_label_score)
 
     @property
     def forward(self) -> Forward:
@@ -263,12 +263,12 @@ class Trainer:
         progress.exclude(time.monotonic() - started)
         return True
 
-    def _note_evaluation(self, result: Evaluation) -> None:
+    def _note_evaluation(self, result: AnyEvaluation) -> None:
         """Record and log an evaluation; copy the weights if they are the best so far."""
         score, state = result.score(self.positive), self.state
         state.evaluated_step = state.step
         self.last_result = result
-        self.history.note_evaluation(state.step, result.loss, result.accuracy, result.macro_f1)
+        self.history.note_evaluation(state.step, result.loss, result.main_score, result.macro_f1)
         state.evaluations_since_best += 1
         if state.best_score is None or (score, -result.loss) > (state.best_score, -(state.best_loss or 0.0)):
             state.best_score, state.best_loss, state.best_step = score, result.loss, state.step

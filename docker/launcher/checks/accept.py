@@ -14,7 +14,7 @@ from bert_classifier.job.answer_form import (
     WRITTEN,
     answer_columns,
 )
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.accept_parameters import has_header, wanted_by
 from bert_classifier.serving.http.parameters import Wanted
 from launcher.findings import Finding, fail

@@ -5,7 +5,7 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.settings import nearest, specs
 from bert_classifier.job.variables import near_misses
 from launcher.aws.account import Account

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from bert_classifier.job.config import ANSWER_FIELDS
+from bert_classifier.job.serve_config import ANSWER_FIELDS
 from bert_classifier.job.settings import boolean, choice, choices, count_or_all, integer
 from launcher.settings.fields import hourly_price, instance_type, resource_name, s3_uri, text
 from launcher.settings.package_names import model_package

@@ -143,8 +143,8 @@ def lay_out(folder: Path, channels: dict[str, Path], settings: str) -> None:
 def make_predictor(model: Any, tokenizer: Any, labels: Sequence[str], folder: Path) -> Any:
     """Save a model as training does, load it as the server does, and return what classifies texts there."""
     from bert_classifier.artifact.artifact import save_artifact
-    from bert_classifier.job.config import ServeConfig
     from bert_classifier.job.cpu_quota import available_cores
+    from bert_classifier.job.serve_config import ServeConfig
     from bert_classifier.serving.metrics import Metrics
     from bert_classifier.serving.model.plan import make_plan
     from bert_classifier.serving.model.predictor import load_predictors

@@ -8,7 +8,7 @@ import pytest
 from bert_classifier.drift.answers import REFUSED, Answer, AnswerReader
 from bert_classifier.drift.capture import UnreadableError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY
-from bert_classifier.job.config import ANSWER_FIELDS
+from bert_classifier.job.serve_config import ANSWER_FIELDS
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.parameters import Wanted

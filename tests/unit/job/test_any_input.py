@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from bert_classifier.data.records import CsvRow, JsonRow, RowError, read_csv_rows, read_json_rows, read_lines
 from bert_classifier.errors import FAILURE_LIMIT, UserError, failure_text
-from bert_classifier.job.config import ServeConfig, TrainConfig
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.former_names import ALIASES
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.settings import specs
 
 JSON = st.recursive(

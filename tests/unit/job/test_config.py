@@ -7,8 +7,9 @@ import logging
 import pytest
 
 from bert_classifier.errors import FAILURE_LIMIT, UserError, failure_text
-from bert_classifier.job.config import ServeConfig, TrainConfig
+from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.former_names import ALIASES
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.settings import specs
 
 # One legal value other than the default for each setting, as its author's Python job script holds it.

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from bert_classifier.errors import UserError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.settings import specs
 from bert_classifier.job.variables import near_misses, without_effect
 

@@ -3,8 +3,8 @@
 import pytest
 
 from bert_classifier.job.answer_form import CSV
-from bert_classifier.job.config import ServeConfig
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.parameters import Wanted

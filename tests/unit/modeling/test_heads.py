@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.task import Task
 from bert_classifier.modeling.heads import keep_head_of, loaded_head
 from bert_classifier.modeling.pretrained import load_config, load_pretrained, quiet_transformers
 from bert_classifier.modeling.tokenizer import load_tokenizer
@@ -183,8 +184,9 @@ def test_one_answer_before_the_model_is_built_and_after(
     keep = keep_head_of(TrainConfig(**settings), load_config(source), source)
     assert keep == decides
     before, after = (loaded_head(load(folder, labels, keep)) for labels in (None, OLD))
-    assert before.keeps(OLD) is after.is_kept is is_kept
-    assert not before.keeps(("a", "b", "c"))
+    assert before.keeps(OLD, Task.SINGLE) is after.is_kept is is_kept
+    assert not before.keeps(("a", "b", "c"), Task.SINGLE)
+    assert not before.keeps(OLD, Task.MULTI)
     assert (f"is not kept: {decides} replaces it" in after.sentence) is ("=" in decides)
 
 
@@ -202,3 +204,27 @@ def test_settings_that_contradict_a_kept_head() -> None:
     """A start of its own would replace it."""
     with pytest.raises(UserError, match="replaces the head that keep_head=true keeps"):
         TrainConfig.from_hyperparameters({"keep_head": "true", "head_init": "logistic_regression"})
+
+
+def test_a_head_for_one_label_is_not_kept_for_several(classes: Path) -> None:
+    """Its logits were trained against each other; only a head of the same task is trained further."""
+    tokenizer = load_tokenizer(str(classes))
+    model = load_pretrained(str(classes), OLD, tokenizer, 64, task=Task.MULTI)
+    assert not loaded_head(model).is_kept
+    assert model.config.problem_type == "multi_label_classification"
+    with pytest.raises(
+        UserError, match="is for one label per text, and the data have several labels per text"
+    ):
+        load_pretrained(str(classes), OLD, tokenizer, 64, task=Task.MULTI, keep_head="true")
+
+
+def test_a_head_for_several_labels_is_kept_for_several(classes: Path, tmp_path: Path) -> None:
+    """The same classes and the same task: class by class, as for one label."""
+    folder = tmp_path / "several"
+    shutil.copytree(classes, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "problem_type": "multi_label_classification"}))
+    tokenizer = load_tokenizer(str(folder))
+    model = load_pretrained(str(folder), OLD, tokenizer, 64, task=Task.MULTI, keep_head="true")
+    assert loaded_head(model).is_kept
+    assert not loaded_head(load_pretrained(str(folder), OLD, tokenizer, 64)).is_kept

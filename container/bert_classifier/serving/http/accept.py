@@ -11,7 +11,7 @@ from werkzeug.http import parse_accept_header, parse_options_header
 
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, WRITTEN
-from bert_classifier.job.config import ANSWER_FIELDS, ServeConfig
+from bert_classifier.job.serve_config import ANSWER_FIELDS, ServeConfig
 from bert_classifier.job.settings import shown
 from bert_classifier.serving.http.accept_parameters import has_header, wanted_by, wrong_accept
 from bert_classifier.serving.http.parameters import Wanted

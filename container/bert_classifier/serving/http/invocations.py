@@ -11,7 +11,7 @@ from flask import Response, request
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving import memory
 from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.accept import of_accept

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from bert_classifier.errors import RequestError
-from bert_classifier.job.config import ANSWER_FIELDS, ServeConfig
+from bert_classifier.job.serve_config import ANSWER_FIELDS, ServeConfig
 from bert_classifier.job.settings import ALL, nearest, shown
 
 _OWN = ("top_k", "return_all_scores", "output")

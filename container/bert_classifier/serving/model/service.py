@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
 from bert_classifier.serving.model.pending import Pending

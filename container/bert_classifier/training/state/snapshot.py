@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.evaluation_of import evaluation_of
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.history import History
 from bert_classifier.training.state.checkpoint import Checkpoint
@@ -88,7 +88,8 @@ def _evaluations(trainer: Trainer) -> dict[str, torch.Tensor]:
 def _restore_evaluations(trainer: Trainer, logits: Mapping[str, torch.Tensor]) -> None:
     """Undo _evaluations; early checkpoints have no logits."""
     targets = np.array(trainer.validation.targets)
-    found = {name: Evaluation(tensor.numpy(), targets) for name, tensor in logits.items()}
+    selects_by = trainer.config.multi_label_score
+    found = {name: evaluation_of(tensor.numpy(), targets, selects_by) for name, tensor in logits.items()}
     state = trainer.state
     trainer.best_result = found.get("best")
     is_best = state.step == state.evaluated_step == state.best_step

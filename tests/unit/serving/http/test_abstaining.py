@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.parameters import Wanted

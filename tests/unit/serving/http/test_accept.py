@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job import answer_form
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.accept import AnswerType, check_default_accept, of_accept
 from bert_classifier.serving.http.parameters import Wanted
 

@@ -6,7 +6,7 @@ import select
 
 import pytest
 
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http import access_log
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from bert_classifier.data.as_trained import TextFields
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.predictor import Prediction, Predictor

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_classifier.job.answer_form import JSON, NPY, READ, WRITTEN
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.csv_form import CsvForm

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.errors import RequestError, UserError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.metrics import Metrics

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 
 

@@ -5,7 +5,7 @@ import encodings
 import pytest
 
 from bert_classifier.errors import RequestError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http import media_types
 from bert_classifier.serving.http.app import create_app
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving import refusals
 from bert_classifier.serving.http.app import METRICS_PATH, create_app
 from bert_classifier.serving.metrics import CODES, CUTS, OTHER, ROUTES, STATUSES, Metrics

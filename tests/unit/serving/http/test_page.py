@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_classifier.artifact.artifact import load_artifact
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.predictor import Predictor

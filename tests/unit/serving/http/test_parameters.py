@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.parameters import Wanted, check_options, of_parameters
 
 ALL_SCORES = Wanted(in_model_order=True)

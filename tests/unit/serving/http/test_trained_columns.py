@@ -7,7 +7,7 @@ import pytest
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.errors import RequestError
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.http.body_records import RecordError

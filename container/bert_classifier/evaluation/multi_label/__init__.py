@@ -1,0 +1,1 @@
+"""Evaluation of classifiers that give a text any number of labels."""

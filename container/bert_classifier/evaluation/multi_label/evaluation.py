@@ -1,0 +1,134 @@
+"""Predictions for texts with any number of labels each, and their metrics."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+MEAN_AVERAGE_PRECISION = "mean_average_precision"  # of multi_label_score; else micro_f1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MultiLabelEvaluation:
+    """The predictions for n labelled texts; a label is predicted where its probability is at least one half.
+
+    Attributes:
+        logits: float32 (n, classes), in the order of the texts.
+        targets: uint8 (n, classes), 1 where a text has the label.
+        selects_by: the metric that selects the best weights, micro_f1 or mean_average_precision.
+    """
+
+    logits: np.ndarray
+    targets: np.ndarray
+    selects_by: str = "micro_f1"
+
+    @property
+    def count(self) -> int:
+        """Texts evaluated."""
+        return len(self.targets)
+
+    @functools.cached_property
+    def predicted(self) -> np.ndarray:
+        """The labels predicted, bool (n, classes)."""
+        predicted: np.ndarray = self.logits >= 0
+        return predicted
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """Of each class, texts with the label that are predicted, predicted in all, and with the label in all.
+
+        Returns:
+            int64 (3, classes).
+        """
+        right = (self.predicted & (self.targets == 1)).sum(axis=0)
+        return np.stack([right, self.predicted.sum(axis=0), self.targets.sum(axis=0, dtype=np.int64)])
+
+    @functools.cached_property
+    def f1(self) -> np.ndarray:
+        """F1 of each class, float64 (classes,); 0 where it neither occurs nor is predicted."""
+        right, predicted, actual = self.counts
+        return _ratio(2 * right, predicted + actual)
+
+    @functools.cached_property
+    def micro_f1(self) -> float:
+        """F1 over all pairs of a text and a label."""
+        right, predicted, actual = self.counts.sum(axis=1)
+        return float(2 * right / max(1, predicted + actual))
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the classes that occur, as true or predicted label."""
+        _, predicted, actual = self.counts
+        occurring = predicted + actual > 0
+        return float(self.f1[occurring].mean()) if occurring.any() else 0.0
+
+    @property
+    def subset_accuracy(self) -> float:
+        """Share of texts whose labels are predicted exactly."""
+        return float((self.predicted == (self.targets == 1)).all(axis=1).mean()) if self.count else 0.0
+
+    @functools.cached_property
+    def average_precisions(self) -> np.ndarray:
+        """Average precision of each class, float64 (classes,); NaN where no text has the label."""
+        columns = zip(self.logits.T, self.targets.T, strict=True)
+        return np.array([average_precision(logits, targets) for logits, targets in columns])
+
+    @functools.cached_property
+    def mean_average_precision(self) -> float:
+        """Mean over the classes that occur; 0 if none does."""
+        known = self.average_precisions[~np.isnan(self.average_precisions)]
+        return float(known.mean()) if len(known) else 0.0
+
+    @functools.cached_property
+    def loss(self) -> float:
+        """Mean binary cross-entropy per text and class."""
+        return float(binary_cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
+
+    @property
+    def main_score(self) -> float:
+        """The score of learning curves."""
+        return self.micro_f1
+
+    @property
+    def logged(self) -> dict[str, float]:
+        """The metrics of the log, by name."""
+        return {
+            "eval_loss": self.loss,
+            "eval_micro_f1": self.micro_f1,
+            "eval_macro_f1": self.macro_f1,
+            "eval_subset_accuracy": self.subset_accuracy,
+            "eval_mean_average_precision": self.mean_average_precision,
+        }
+
+    def score(self, positive: int | None) -> float:
+        """Return the score that selects the best weights."""
+        return self.mean_average_precision if self.selects_by == MEAN_AVERAGE_PRECISION else self.micro_f1
+
+
+def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Return Σ (Rₖ - Rₖ₋₁)·Pₖ over the distinct scores as thresholds, as scikit-learn does; NaN without positives.
+
+    Args:
+        scores: float (n,).
+        targets: 1 where positive, else 0, (n,).
+    """
+    positives = int(targets.sum())
+    if not positives:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    right = np.cumsum(targets[order], dtype=np.int64)[ends]
+    gained = np.diff(right, prepend=0)
+    return float((gained / positives * right / (ends + 1)).sum())
+
+
+def binary_cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return -log of the probability of each answer, float64 (n, classes): log(1 + exp(±logit)) without overflow."""
+    wide = logits.astype(np.float64)
+    losses: np.ndarray = np.logaddexp(0.0, np.where(targets == 1, -wide, wide))
+    return losses
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0)
+    return ratio
