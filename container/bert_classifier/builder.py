@@ -33,11 +33,6 @@ from bert_classifier.modeling.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 
-_NOTHING_TO_LEARN = {
-    Task.SINGLE: ("The training data hold only one class.", "Give rows of at least two classes."),
-    Task.MULTI: ("All training texts have the same labels.", "Give texts that differ in their labels."),
-}
-
 
 def build_dataset(files: Sequence[Path]) -> Any:
     """Return a Dataset whose items are (text, raw label).  ← your Dataset here.
@@ -111,7 +106,11 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     elif validation is None:
         require_suitable_number(len(train), config.cross_validation)
     if (train.targets == train.targets[0]).all():
-        raise UserError(*_NOTHING_TO_LEARN[train.task])
+        if train.task is Task.MULTI:
+            raise UserError(
+                "All training texts have the same labels.", "Give texts that differ in their labels."
+            )
+        raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
     test = _optional(files, mapper, "test")
     return Data(mapper, labels, train, validation, test, is_held_out, has_class_file=names is not None)
 
