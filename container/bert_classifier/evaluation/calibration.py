@@ -6,8 +6,9 @@ prior stands beside them.
 """
 
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -21,6 +22,8 @@ COLDEST, HOTTEST = 0.1, 10.0
 _DIGITS = 6  # significant digits of a temperature, to hide rounding in the last bits of logits
 _ROUNDS = 100
 _ROWS = 8192  # logits converted to float64 at a time
+
+Slope = Callable[[float], tuple[float, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,20 +102,33 @@ def calibration_scores(result: Evaluation, temperature: float) -> dict[str, floa
 def fit_temperature(result: Evaluation) -> Temperature:
     """Return the temperature that maximises the likelihood of the true classes, or where that says too little, a prior.
 
-    The prior stands beside few texts, texts that are all right (any sharper scores would fit them better) and scores so
-    far above the accuracy that they would fit no temperature below HOTTEST. Else the mean negative log-likelihood,
-    convex in 1/T, decides: Newton's method, safeguarded by bisection between 1/HOTTEST and 1/COLDEST, finds its
-    minimum.
+    See `fitted_temperature`.
+    """
+    return fitted_temperature(
+        functools.partial(_slope, result), result.count, are_all_right=bool(result.are_right.all())
+    )
+
+
+def fitted_temperature(slope_at: Slope, count: int, *, are_all_right: bool) -> Temperature:
+    """Return the temperature at which a mean negative log-likelihood of n texts, convex in 1/T, is lowest.
+
+    A prior stands beside few texts, texts that are all right (any sharper scores would fit them better) and scores so
+    far above the accuracy that they would fit no temperature below HOTTEST. Else the likelihood decides: Newton's
+    method, safeguarded by bisection between 1/HOTTEST and 1/COLDEST, finds its minimum.
     The result depends only on the logits, so a resumed run finds the same.
+
+    Args:
+        slope_at: returns its first two derivatives by 1/T, at 1/T.
+        count: number of texts.
     """
     low, high = 1 / HOTTEST, 1 / COLDEST
-    if result.count < LEAST_TEXTS or result.are_right.all() or _slope(result, low)[0] >= 0:
-        return _with_prior(result)
-    if _slope(result, high)[0] <= 0:
+    if count < LEAST_TEXTS or are_all_right or slope_at(low)[0] >= 0:
+        return _with_prior(slope_at, count)
+    if slope_at(high)[0] <= 0:
         return _HARDLY_DIFFERENT
     inverse = 1.0
     for _ in range(_ROUNDS):
-        slope, curvature = _slope(result, inverse)
+        slope, curvature = slope_at(inverse)
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         step = inverse - slope / curvature if curvature > 0 else 0.0
         following = step if low < step < high else (low + high) / 2
@@ -122,27 +138,27 @@ def fit_temperature(result: Evaluation) -> Temperature:
     return _rounded(1 / inverse)
 
 
-def _with_prior(result: Evaluation) -> Temperature:
+def _with_prior(slope_at: Slope, count: int) -> Temperature:
     """Return a temperature where the posterior, of the texts and the prior, has a local maximum.
 
     The slope of the negative log-posterior may cross 0 more than once, so that another maximum may be higher; bisection
     finds the same crossing at every attempt.
     """
-    if not result.count:
+    if not count:
         return Temperature(1.0, "there are no texts to fit it")
     low, high = math.log(COLDEST), math.log(HOTTEST)
-    if _posterior_slope(result, low) >= 0:
+    if _posterior_slope(slope_at, count, low) >= 0:
         return _HARDLY_DIFFERENT
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _posterior_slope(result, middle) < 0 else (low, middle)
+        low, high = (middle, high) if _posterior_slope(slope_at, count, middle) < 0 else (low, middle)
     return _rounded(math.exp((low + high) / 2))
 
 
-def _posterior_slope(result: Evaluation, log_temperature: float) -> float:
+def _posterior_slope(slope_at: Slope, count: int, log_temperature: float) -> float:
     """Return the slope of the negative log-posterior by t = log T: -n · slope(1/T) / T + (t - mean) / deviation²."""
     inverse = math.exp(-log_temperature)
-    of_texts = -result.count * _slope(result, inverse)[0] * inverse
+    of_texts = -count * slope_at(inverse)[0] * inverse
     return of_texts + (log_temperature - PRIOR_MEAN) / PRIOR_DEVIATION**2
 
 

@@ -57,7 +57,7 @@ class Headline:
         """How many texts are right, with the interval, and the F1 of the positive class if there is one."""
         if not self.count:
             return f"There are {self.texts} to say how good the model is."
-        f1 = f"; F1 of class {self.positive} is {_cautious(self.positive_f1)}" if self.positive else ""
+        f1 = f"; F1 of class {self.positive} is {cautious(self.positive_f1)}" if self.positive else ""
         right = f"right{self._chosen_by}"
         interval = f"(95 % interval {interval_text(self.right, self.count)})"
         if self.count < FEW_TEXTS:
@@ -115,7 +115,7 @@ class Headline:
             return "better than"
         if accuracy > high:
             return "worse than"
-        return _undecided(is_ahead=self.right >= accuracy * self.count)
+        return undecided(is_ahead=self.right >= accuracy * self.count)
 
 
 def headline(
@@ -143,12 +143,12 @@ def headline(
     return Headline(
         right=int(result.confusion.trace()),
         count=result.count,
-        texts=_texts(evaluation.channel, result.count, is_held_out=is_held_out, folds=folds),
+        texts=texts_of(evaluation.channel, result.count, is_held_out=is_held_out, folds=folds),
         folds=folds,
         seeds=seeds if evaluation.channel == "validation" else 1,
         constant=constant_accuracy(result),
         floor=FloorComparison.of(floor, evaluation.channel, result),
-        positive=_shortened(labels[positive]) if has_positive and positive is not None else "",
+        positive=short_label(labels[positive]) if has_positive and positive is not None else "",
         positive_f1=result.score(positive) if has_positive else 0.0,
     )
 
@@ -157,10 +157,11 @@ def _verdict_on(floor: FloorComparison) -> str:
     is_ahead = floor.model_right >= floor.score.right
     if floor.is_significant:
         return "better than" if is_ahead else "worse than"
-    return _undecided(is_ahead=is_ahead)
+    return undecided(is_ahead=is_ahead)
 
 
-def _undecided(*, is_ahead: bool) -> str:
+def undecided(*, is_ahead: bool) -> str:
+    """Return the words for a difference that may be chance."""
     return "not clearly better than" if is_ahead else "not better than"
 
 
@@ -177,8 +178,8 @@ def most_frequent_mistake(result: Evaluation, labels: Sequence[str]) -> str:
     true, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
     number, texts = int(mistakes[true, predicted]), int(result.confusion[true].sum())
     return (
-        f"Most frequent mistake: {number:,} of {texts:,} texts of class {_shortened(labels[true])} are predicted as"
-        f" {_shortened(labels[predicted])}."
+        f"Most frequent mistake: {number:,} of {texts:,} texts of class {short_label(labels[true])} are predicted as"
+        f" {short_label(labels[predicted])}."
     )
 
 
@@ -206,7 +207,7 @@ def _digits(right: int, count: int) -> int:
     return digits
 
 
-def _cautious(score: float) -> str:
+def cautious(score: float) -> str:
     """Return a score with two decimals, never rounded up to 1."""
     return f"{min(score, 0.99) if score < 1 else score:.2f}"
 
@@ -215,7 +216,7 @@ def _rounded(share: float, digits: int) -> str:
     return f"{100 * share:.{digits}f}"
 
 
-def _texts(channel: str, count: int, *, is_held_out: bool, folds: int) -> str:
+def texts_of(channel: str, count: int, *, is_held_out: bool, folds: int) -> str:
     """Return the number of a channel's texts, and what they are."""
     if folds:
         kind = "training text"
@@ -228,5 +229,6 @@ def _texts(channel: str, count: int, *, is_held_out: bool, folds: int) -> str:
     return counted(count, kind) if count else f"no {kind}s"
 
 
-def _shortened(label: str) -> str:
+def short_label(label: str) -> str:
+    """Return a class name, cut where it is long."""
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"

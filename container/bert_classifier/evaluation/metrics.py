@@ -116,7 +116,7 @@ class Evaluation(Metrics):
         return {"eval_loss": self.loss, "eval_accuracy": self.accuracy, "eval_macro_f1": self.macro_f1}
 
 
-def wilson_interval(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(right: float, count: float, z: float = 1.959964) -> tuple[float, float]:
     """Return the 95 % confidence interval of a share, from `right` of `count` (Wilson 1927).
 
     Unlike the normal approximation, it is not empty at 0 % or 100 % and never exceeds them.

@@ -9,6 +9,7 @@ import numpy as np
 
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
+from bert_classifier.evaluation.channels import reported_channel
 from bert_classifier.evaluation.guarantee import Guarantee, guarantee
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.evaluation.precisions import Reading
@@ -16,11 +17,6 @@ from bert_classifier.evaluation.several_runs import CrossValidation
 from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
-
-
-def reported_channel(results: Mapping[str, Evaluation]) -> str:
-    """Return the channel that reports are about: test if there is one, else validation, else the first."""
-    return next((name for name in ("test", "validation") if name in results), next(iter(results)))
 
 
 @dataclasses.dataclass(frozen=True)

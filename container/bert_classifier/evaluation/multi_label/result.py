@@ -1,0 +1,173 @@
+"""The result of an evaluation with several labels per text: metrics by channel, temperature and thresholds."""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bert_classifier.evaluation.calibration import Temperature
+from bert_classifier.evaluation.channels import reported_channel
+from bert_classifier.evaluation.multi_label.calibration import (
+    brier_score,
+    class_errors,
+    fit_label_temperature,
+    mean_loss,
+    sigmoid,
+)
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
+from bert_classifier.evaluation.multi_label.promises import PromisedPrecision, promise_precision
+from bert_classifier.evaluation.multi_label.thresholds import (
+    LabelThresholds,
+    Origin,
+    best_thresholds,
+    cross_fitted,
+    fixed_thresholds,
+)
+from bert_classifier.evaluation.several_runs import CrossValidation
+from bert_classifier.job.wording import counted
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiLabelResult:
+    """Evaluations by channel, with temperature and thresholds.
+
+    Attributes:
+        labels: class names in the order of the logits.
+        temperature: divisor of the logits.
+        chosen: the threshold of each label, and how it came about.
+        guarantee: what target_precision comes to on validation; None if it is not set.
+        cross_validation: how `results["validation"]` was made; None: by the exported model on texts held out.
+        seeds: number of models of which the exported one is the best on validation.
+    """
+
+    results: Mapping[str, MultiLabelEvaluation]
+    labels: Sequence[str]
+    temperature: Temperature
+    chosen: LabelThresholds
+    guarantee: PromisedPrecision | None = None
+    cross_validation: CrossValidation | None = None
+    seeds: int = 1
+
+    @property
+    def thresholds(self) -> np.ndarray:
+        """The lowest probability at which each label is answered, float64 (classes,); inf = never."""
+        return self.chosen.values
+
+    @property
+    def thresholds_by_label(self) -> dict[str, float | None]:
+        """The field of training.json; null = never answered."""
+        values = [None if value == np.inf else value for value in self.thresholds.tolist()]
+        return dict(zip(self.labels, values, strict=True))
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences about the thresholds."""
+        return [self.guarantee.warning] if self.guarantee and self.guarantee.warning else []
+
+    @property
+    def channel(self) -> str:
+        """The channel that reports are about: test if there is one, else validation, else the first."""
+        return reported_channel(self.results)
+
+    def probabilities(self, channel: str) -> np.ndarray:
+        """Return the calibrated probabilities of a channel's texts, float64 (n, classes)."""
+        return sigmoid(self.results[channel].logits, self.temperature.value)
+
+    def is_cross_fitted(self, channel: str) -> bool:
+        """Whether the answers to a channel's texts are cross-fitted, since the texts chose the thresholds."""
+        return channel == "validation" and bool({Origin.OWN, Origin.COMMON} & {*self.chosen.origins})
+
+    def predictions(self, channel: str) -> LabelPredictions:
+        """Return the labels answered to a channel's texts: each by thresholds that were chosen without the text."""
+        return self._predictions[channel]
+
+    @functools.cached_property
+    def _predictions(self) -> dict[str, LabelPredictions]:
+        found = {}
+        for channel, result in self.results.items():
+            probabilities = self.probabilities(channel)
+            if self.is_cross_fitted(channel):
+                predicted = cross_fitted(probabilities, result.targets)
+            else:
+                predicted = probabilities >= self.thresholds
+            found[channel] = LabelPredictions(predicted, result.targets)
+        return found
+
+    @functools.cached_property
+    def summaries(self) -> dict[str, dict[str, float | int]]:
+        """The main metrics of each channel, by name, for the log and training.json."""
+        return {channel: self.summary(channel) for channel in self.results}
+
+    def summary(self, channel: str) -> dict[str, float | int]:
+        """Return the main metrics of a channel: of the answers by thresholds, and of the scores."""
+        result, answers = self.results[channel], self.predictions(channel)
+        low, high = answers.micro_f1_interval
+        probabilities, uncalibrated = self.probabilities(channel), sigmoid(result.logits, 1.0)
+        return {
+            "texts": result.count,
+            "micro_f1": answers.micro_f1,
+            "micro_f1_low": low,
+            "micro_f1_high": high,
+            "macro_f1": answers.macro_f1,
+            "weighted_f1": answers.weighted_f1,
+            "micro_precision": answers.micro_precision,
+            "micro_recall": answers.micro_recall,
+            "mean_average_precision": result.mean_average_precision,
+            "subset_accuracy": answers.subset_accuracy,
+            "hamming_loss": answers.hamming_loss,
+            "labels_per_text": float(answers.support.sum() / max(1, result.count)),
+            "answered_labels_per_text": float(answers.answered.sum() / max(1, result.count)),
+            "loss": result.loss,
+            "nll": mean_loss(result.logits, result.targets, self.temperature.value),
+            "brier": brier_score(probabilities, result.targets),
+            "ece": float(class_errors(probabilities, result.targets).mean()),
+            "ece_uncalibrated": float(class_errors(uncalibrated, result.targets).mean()),
+        }
+
+
+def assess_labels(
+    results: Mapping[str, MultiLabelEvaluation],
+    labels: Sequence[str],
+    *,
+    label_threshold: float | None,
+    target_precision: float,
+) -> MultiLabelResult:
+    """Fit temperature and thresholds on the validation channel.
+
+    Args:
+        labels: class names in the order of the logits.
+        label_threshold: one for all labels, or None: each with its best F1.
+        target_precision: of the answers with each label to new texts, which its threshold is to promise; 0 = not set.
+    """
+    results = {name: _finite(name, result) for name, result in results.items()}
+    validation = results["validation"]
+    temperature = fit_label_temperature(validation)
+    if temperature.reason:
+        logger.info("scores are not calibrated: %s", temperature.reason)
+    probabilities = sigmoid(validation.logits, temperature.value)
+    if target_precision:
+        promised = promise_precision(probabilities, validation.targets, labels, target_precision)
+        logger.info("%s", promised.sentence)
+        return MultiLabelResult(results, labels, temperature, promised.thresholds, promised)
+    if label_threshold is not None:
+        chosen = fixed_thresholds(label_threshold, len(labels))
+    else:
+        chosen = best_thresholds(probabilities, validation.targets)
+        logger.info("thresholds: %s", chosen.sentence)
+    return MultiLabelResult(results, labels, temperature, chosen)
+
+
+def _finite(channel: str, result: MultiLabelEvaluation) -> MultiLabelEvaluation:
+    """Replace NaN and infinity in an evaluation, since they would invalidate every mean."""
+    is_finite = np.isfinite(result.logits)
+    if is_finite.all():
+        return result
+    spoilt = int((~is_finite).any(axis=1).sum())
+    logger.warning("the model's logits are not finite for %s of %s", counted(spoilt, "text"), channel)
+    logits = np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4)
+    return dataclasses.replace(result, logits=logits)

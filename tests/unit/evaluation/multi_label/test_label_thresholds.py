@@ -1,0 +1,91 @@
+"""Thresholds per label: the best F1 on validation where there are texts enough, and a guard where there are not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from bert_classifier.evaluation.multi_label.calibration import sigmoid
+from bert_classifier.evaluation.multi_label.thresholds import (
+    LEAST_POSITIVES,
+    Origin,
+    best_thresholds,
+    cross_fitted,
+    fixed_thresholds,
+)
+from support.label_sets import drawn_labels
+
+
+def f1_of(targets, predicted):
+    """Return F1 over all pairs; scikit-learn's takes a millisecond."""
+    return 2 * (predicted & (targets == 1)).sum() / max(1, predicted.sum() + targets.sum())
+
+
+@given(seed=st.integers(0, 199), decimals=st.integers(0, 3))
+def test_no_threshold_has_a_better_f1(seed, decimals):
+    """For each label with texts enough, compared with F1 at every score that occurs."""
+    result = drawn_labels(120, 5, seed, decimals=decimals)
+    scores = sigmoid(result.logits, 1.0)
+    chosen = best_thresholds(scores, result.targets)
+    for index in [index for index, origin in enumerate(chosen.origins) if origin is Origin.OWN]:
+        column, actual = scores[:, index], result.targets[:, index]
+        reached = metrics.f1_score(actual, column >= chosen.values[index])
+        tried = [f1_of(actual, column >= score) for score in np.unique(column)]
+        is_common = 2 * actual.sum() >= len(actual)
+        assert reached == pytest.approx(max(tried if is_common else tried[1:]))
+
+
+def test_labels_of_few_texts_share_the_threshold_that_is_best_for_all():
+    """With one text less than enough, with or without the label; the shared one is best over all pairs."""
+    rng = np.random.default_rng(0)
+    targets = np.zeros((200, 4), dtype=np.uint8)
+    for index, count in enumerate((LEAST_POSITIVES, LEAST_POSITIVES - 1, 200 - LEAST_POSITIVES + 1, 0)):
+        targets[:count, index] = 1
+    scores = sigmoid(rng.standard_normal(targets.shape) + 2 * targets, 1.0)
+    chosen = best_thresholds(scores, targets)
+    assert chosen.origins == (Origin.OWN, Origin.COMMON, Origin.COMMON, Origin.COMMON)
+    assert chosen.values[1] == chosen.values[2] == chosen.values[3]
+    pooled = [f1_of(targets, scores >= score) for score in np.unique(scores)]
+    assert metrics.f1_score(targets.ravel(), scores.ravel() >= chosen.values[1]) == pytest.approx(max(pooled))
+
+
+def test_scores_that_say_nothing_answer_no_rare_label_everywhere():
+    """Though that has the best F1; a label that most texts have may be answered for all."""
+    targets = np.zeros((200, 2), dtype=np.uint8)
+    targets[:40, 0], targets[:180, 1] = 1, 1
+    chosen = best_thresholds(np.full((200, 2), 0.3), targets)
+    assert chosen.values.tolist() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 3), (40, 3)])
+def test_without_a_label_anywhere_it_is_one_half(shape):
+    """Nothing was seen that could choose."""
+    chosen = best_thresholds(np.full(shape, 0.2), np.zeros(shape, dtype=np.uint8))
+    assert chosen.values.tolist() == [0.5] * 3
+
+
+def test_cross_fitted_answers_do_not_flatter():
+    """Where scores say nothing, thresholds give the texts that chose them a better F1 than new ones, or than crosswise."""
+    rng = np.random.default_rng(1)
+    own: list[float] = []
+    crossed: list[float] = []
+    new: list[float] = []
+    for _ in range(40):
+        scores = rng.random((150, 6))
+        targets, fresh = ((rng.random((150, 6)) < 0.2).astype(np.uint8) for _ in range(2))
+        values = best_thresholds(scores, targets).values
+        for found, predicted, of in (
+            (own, scores >= values, targets),
+            (crossed, cross_fitted(scores, targets), targets),
+            (new, scores >= values, fresh),
+        ):
+            found.append(f1_of(of, predicted))
+    assert np.mean(own) > np.mean(new) + 0.01
+    assert abs(np.mean(crossed) - np.mean(new)) < 0.01
+
+
+def test_a_fixed_threshold_is_that_of_every_label():
+    """Whatever the texts."""
+    assert fixed_thresholds(0.3, 3).values.tolist() == [0.3, 0.3, 0.3]
+    assert set(fixed_thresholds(0.3, 3).origins) == {Origin.FIXED}
