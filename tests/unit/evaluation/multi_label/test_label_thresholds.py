@@ -66,7 +66,7 @@ def test_without_a_label_anywhere_it_is_one_half(shape):
 
 
 def test_cross_fitted_answers_do_not_flatter():
-    """Where scores say nothing, thresholds give the texts that chose them a better F1 than new ones, or than crosswise."""
+    """Where scores say nothing, thresholds give the texts that chose them a better F1 than new ones."""
     rng = np.random.default_rng(1)
     own: list[float] = []
     crossed: list[float] = []
