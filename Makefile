@@ -70,6 +70,7 @@ ENDPOINT :=
 ARTIFACT :=
 BASELINE :=
 SINCE :=
+DRY_RUN :=
 ARGS :=
 
 COMMA := ,
@@ -152,7 +153,8 @@ drift: $(VENV)/.made ## compare what ENDPOINT captured, or FILE, with ARTIFACT's
 	$(RUNTIME_UNLESS_DOCKER)
 	$(if $(ENDPOINT),@$(MAKE) -s $(VENV)/.host)
 	$(if $(ENDPOINT),@$(LAUNCH))
-	@exec local_test/drift.sh $(call quoted,$(if $(ENDPOINT),$(OUTPUT)/captured/$(ENDPOINT),$(FILE))) \
+	@$(if $(and $(ENDPOINT),$(filter 1 true True TRUE,$(DRY_RUN))),exit 0;) \
+	  exec local_test/drift.sh $(call quoted,$(if $(ENDPOINT),$(OUTPUT)/captured/$(ENDPOINT),$(FILE))) \
 	  $(call quoted,$(or $(ARTIFACT),$(if $(ENDPOINT),$(OUTPUT)/model.tar.gz))) $(call quoted,$(OUTPUT)) \
 	  $(call quoted,$(BASELINE)) $(call quoted,$(or $(SINCE),$(if $(ENDPOINT),24h)))
 

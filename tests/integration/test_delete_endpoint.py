@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.aws import ROLE
+from support.aws_stand_in import Answer
 from support.hosting import HOST, TAG, left, only
 
 
@@ -57,4 +58,27 @@ def test_what_others_have_made_for_an_endpoint_stays(aws):
     ended = aws.launch("delete-endpoint")
     assert ended.code == 0
     assert "model shared stays: it was not created by deploy" in ended.err
+    assert left(aws) == (0, 1, 1)
+
+
+def test_what_another_endpoint_uses_stays(aws, deploy):
+    """A second endpoint with the same configuration, which this one's deletion must not break: both parts stay."""
+    assert deploy().code == 0
+    name = only(aws.requests("CreateModel"))["ModelName"]
+    aws.client("sagemaker").create_endpoint(EndpointName="canary", EndpointConfigName=name)
+    ended = aws.launch("delete-endpoint")
+    assert ended.code == 0, ended.err
+    assert f"endpoint config {name} stays: the endpoint canary uses it" in ended.err
+    assert f"model {name} stays: the endpoint canary uses it" in ended.err
+    assert left(aws) == (1, 1, 1)
+
+
+def test_parts_stay_where_others_cannot_be_seen(aws, deploy):
+    """Without permission to list endpoints the endpoint goes, and its parts stay, with the reason."""
+    assert deploy().code == 0
+    name = only(aws.requests("CreateModel"))["ModelName"]
+    with aws.answering(ListEndpoints=Answer.refusal("AccessDeniedException", "not allowed")) as here:
+        ended = here.launch("delete-endpoint")
+    assert ended.code == 0, ended.err
+    assert f"model {name} stays: whether another endpoint uses it cannot be seen" in ended.err
     assert left(aws) == (0, 1, 1)

@@ -80,6 +80,8 @@ def test_what_was_captured_lately_is_downloaded_with_the_model(aws, tmp_path):
         assert fetched == []
         shown = here.launch("drift", f"--output={tmp_path / 'dry'}", "--dry-run", "--since=3d")
         assert (shown.code, "would download 4 files" in shown.err) == (0, True)
+        requests = [one["GetObject"]["Key"] for one in json.loads(shown.out)]
+        assert set(requests) == {*wanted, key_of(40), MODEL}
         assert not (tmp_path / "dry").exists()
     assert not [name for name in aws.operations() if not name.startswith("Describe")]
 
@@ -183,6 +185,17 @@ def test_make_drift_compares_what_an_endpoint_captured(aws, tmp_path, share):
     with aws.answering(DescribeEndpoint=describing()) as here:
         settings = ("ENDPOINT=bert-classifier", f"ARTIFACT={baseline}", f"OUTPUT={tmp_path}/out")
         command = ["make", "drift", "ENGINE=process", *settings]
+        shown = subprocess.run(
+            [*command, "DRY_RUN=true"],
+            cwd=REPOSITORY,
+            env=here.environ,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert (shown.returncode, "GetObject" in shown.stdout) == (0, True), shown.stderr
+        assert not (tmp_path / "out" / "drift.html").exists()
         ended = subprocess.run(
             command,
             cwd=REPOSITORY,

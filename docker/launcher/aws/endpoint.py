@@ -1,7 +1,8 @@
 """An endpoint of SageMaker: its configuration, its start, its removal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -172,17 +173,24 @@ def last_lines(account: Account, name: str) -> list[str]:
     return [event["message"].rstrip() for event in events]
 
 
-def parts_of(account: Account, endpoint: str, config: str) -> Callable[[], None]:
+def parts_of(
+    account: Account, endpoint: str, config: str, kept: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[], None]:
     """Look up a configuration and its models; return a function that removes them later.
 
     It removes only what has a name that `deploy` gives to parts of this endpoint.
+
+    Args:
+        kept: why a configuration or a model stays all the same, by its name.
     """
     described = account.client("sagemaker").describe_endpoint_config(EndpointConfigName=config)
     models = [variant["ModelName"] for variant in described["ProductionVariants"] if "ModelName" in variant]
 
     def remove() -> None:
         for kind, name in (("endpoint_config", config), *(("model", name) for name in models)):
-            if is_stamped(name, endpoint):
+            if name in kept:
+                say(f"{kind.replace('_', ' ')} {name} stays: {kept[name]}")
+            elif is_stamped(name, endpoint):
                 model.delete(account, kind, name)
             else:
                 say(f"{kind.replace('_', ' ')} {name} stays: it was not created by deploy")

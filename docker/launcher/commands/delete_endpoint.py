@@ -1,10 +1,13 @@
-"""`delete-endpoint`: delete an endpoint, its configuration, model, autoscaling and alarms; the artifact stays."""
+"""`delete-endpoint`: delete an endpoint, its configuration, model, autoscaling and alarms; the artifact stays.
+
+So does what another endpoint uses.
+"""
 
 import dataclasses
 from typing import Any
 
 from bert_classifier.errors import UserError
-from launcher.aws import endpoint, scaling
+from launcher.aws import endpoint, in_use, scaling
 from launcher.aws.account import Account
 from launcher.aws.dry_run import HeldRequests
 from launcher.aws.errors import AWS_ERRORS, explain
@@ -33,7 +36,7 @@ def run(settings: DeleteSettings, account: Account) -> int:
     if found is None:
         raise UserError(f"There is no endpoint {name} in {account.region}.", "Correct ENDPOINT or REGION.")
     config = found["EndpointConfigName"]
-    remove_parts = endpoint.parts_of(account, name, config)
+    remove_parts = endpoint.parts_of(account, name, config, _in_use(account, found))
     account.client("sagemaker").delete_endpoint(EndpointName=name)
     _end_scaling(account, found)
     if held is None:
@@ -48,6 +51,17 @@ def run(settings: DeleteSettings, account: Account) -> int:
     if held is not None:
         print(held)
     return 0
+
+
+def _in_use(account: Account, found: dict[str, Any]) -> dict[str, str]:
+    """Return which parts of an endpoint stay and why: another endpoint has them, or that cannot be seen."""
+    own = in_use.of_endpoint(account, found)
+    try:
+        others = list(in_use.endpoints(account, {found["EndpointName"]}))
+    except AWS_ERRORS as error:
+        why = f"whether another endpoint uses it cannot be seen ({explain(error) or error})"
+        return dict.fromkeys(own, why)
+    return {part: f"the endpoint {name} uses it" for name, parts in others for part in parts if part in own}
 
 
 def _end_scaling(account: Account, found: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`drift`: download what an endpoint captured, and its model; `make drift` then compares the two."""
 
+import json
 from pathlib import Path
 
 from bert_classifier.errors import PlatformError, UserError
@@ -41,9 +42,17 @@ def run(settings: DriftSettings, account: Account) -> int:
     data = None if settings.artifact else captured.model_data(account, found)
     if settings.dry_run:
         say(f"would download {len(choice.files)} files of {folder.uri}{f' and {data.uri}' if data else ''}")
+        print(_requests(folder, choice.files, data))
         return 0
     _download(account, folder, choice.files, data, Path(settings.output).expanduser())
     return 0
+
+
+def _requests(folder: Location, files: list[CapturedFile], data: Location | None) -> str:
+    """Return the requests of the downloads as JSON, as a dry run of any command prints them."""
+    locations = [Location(folder.bucket, file.key) for file in files] + ([data] if data else [])
+    requests = [{"GetObject": {"Bucket": one.bucket, "Key": one.key}} for one in locations]
+    return json.dumps(requests, indent=2, ensure_ascii=False)
 
 
 def _download(
