@@ -76,6 +76,7 @@ BASE = sorted(
         "artifact.manifest",
         "serving.http.accept_parameters",
         "serving.http.parameters",
+        "serving.model.facts",
     }
 )
 # What a base module may import inside a function, for the file that needs it.

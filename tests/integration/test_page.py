@@ -236,3 +236,31 @@ def test_a_thousand_hostile_classes(tmp_path):
         root = "document.documentElement"
         assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), "nobody scrolls sideways"
         assert page.evaluate("document.getElementById('labels').offsetHeight < 300")
+
+
+SEVERAL = {"Alpha": 0.0, "Beta": 1.0, "Gamma": None}
+
+
+@needs_browser
+def test_a_model_with_several_labels(tmp_path):
+    """Labels over their thresholds are chips with scores; each class tells its threshold, or that it has none."""
+    make_artifact(tmp_path / "model", task="multi", thresholds=SEVERAL, page_examples=EXAMPLES)
+    with ServingProcess(tmp_path, tmp_path / "log") as several, Browser(width=320) as page:
+        several.wait_until_ready()
+        show(page, several)
+        assert texts_of(page, "h1") == ["Which labels fit this text?"]
+        assert texts_of(page, "#labels li") == [
+            "Alpha from 0.00 %", "Beta from 100.0 %", "Gamma never answered",
+        ]  # fmt: skip
+        page.evaluate("document.querySelector('#examples button').click()")
+        page.wait_for("document.querySelector('#classes li')")
+        assert texts_of(page, "#chips bdi") == ["Alpha"]
+        (chip,) = texts_of(page, "#chips li")
+        rows = {label: score for label, score, _ in page.evaluate(ROWS)}
+        assert float(chip.removeprefix("Alpha ").removesuffix(" %")) == rows["Alpha"]
+        assert any("never answered" in row for row in texts_of(page, "#classes li"))
+        assert page.evaluate("document.querySelectorAll('#classes .limit').length") == 2
+        assert page.evaluate("document.getElementById('second').hidden")
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), "nobody scrolls sideways"
+        page.screenshot(tmp_path / "page.png")

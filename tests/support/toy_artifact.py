@@ -23,11 +23,12 @@ def make_artifact(
     Args:
         hidden: size of the encoder's hidden vectors.
         architecture: of the encoder, one of fakes.ARCHITECTURES.
-        more: fields of training.json.
+        more: fields of training.json; with task="multi" a text may have several labels.
     """
     import torch
 
     from bert_classifier.artifact.artifact import save_artifact
+    from bert_classifier.job.task import Task
     from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
     from bert_classifier.modeling.tokenizer import load_tokenizer
 
@@ -37,6 +38,8 @@ def make_artifact(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = load_pretrained(str(source), names[:classes], tokenizer, MAX_LENGTH)
+    if "task" in more:
+        model.config.problem_type = Task(more["task"]).problem_type
     info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature, **more}
     save_artifact(folder, model, tokenizer, names[:classes], info)
     return folder

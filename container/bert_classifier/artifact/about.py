@@ -1,9 +1,12 @@
 """What a trained model tells people of itself, from its training.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bert_classifier.job.task import Task
+
 _SCORES = ("texts", "accuracy", "accuracy_low", "accuracy_high")
+_OF_SEVERAL = ("texts", "micro_f1")  # labels per text
 
 
 def about(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -14,7 +17,8 @@ def about(info: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         encoder: its name, or where it came from; job_name: of SageMaker; trained: when its last attempt began, in ISO
         8601; is_complete: whether training reached its end; accuracy: per channel, with the number of texts and the
-        95 % interval; examples: texts that may be shown.
+        95 % interval; f1: per channel, with the number of texts, where a text may have several labels; examples: texts
+        that may be shown.
     """
     attempt = _objects(info.get("lives"))[-1:] or [{}]
     return {
@@ -22,7 +26,8 @@ def about(info: Mapping[str, Any]) -> dict[str, Any]:
         "job_name": _text(attempt[0].get("job_name")),
         "trained": _text(attempt[0].get("began")),
         "is_complete": info.get("is_complete") is not False,
-        "accuracy": _accuracy(info.get("metrics")),
+        "accuracy": _scores(info.get("metrics"), _SCORES),
+        **({"f1": _scores(info.get("metrics"), _OF_SEVERAL)} if info.get("task") == Task.MULTI else {}),
         "examples": list(filter(None, map(_text, _items(info.get("page_examples"))))),
     }
 
@@ -38,14 +43,14 @@ def _encoder(encoder: object) -> str | None:
     )
 
 
-def _accuracy(metrics: object) -> dict[str, dict[str, float]]:
-    """Return the accuracy of validation and test, as far as they were measured."""
+def _scores(metrics: object, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return scores of validation and test, as far as they were measured."""
     channels = metrics if isinstance(metrics, dict) else {}
     found = {name: channels.get(name) for name in ("validation", "test")}
     return {
-        name: {key: scores[key] for key in _SCORES}
+        name: {key: scores[key] for key in names}
         for name, scores in found.items()
-        if isinstance(scores, dict) and all(isinstance(scores.get(key), int | float) for key in _SCORES)
+        if isinstance(scores, dict) and all(isinstance(scores.get(key), int | float) for key in names)
     }
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Self
 
+from bert_classifier.job.task import Task
 from bert_classifier.job.wording import counted
 
 PRECISIONS = "precisions"  # the field of training.json
@@ -33,11 +34,14 @@ _HELD_OUT = ("validation", "test")  # the model was not trained on them
 class Agreement:
     """The labels that texts get in a precision, beside those that they get in float32.
 
+    Where a text may have several labels, they count as one: the set of those over the model's thresholds.
+
     Attributes:
         texts: how many.
         channel: which: validation, test or train.
         same: those with float32's label.
-        near_ties: those with another one where float32's lead over it is within the rounding errors of the precision.
+        near_ties: those with another one where float32's lead over it is within the rounding errors of the precision;
+            with several labels, where each that comes or goes is within them of its threshold.
         right: labels that are right in the precision.
         gained: those that are right only there.
         lost: those that are right only in float32.
@@ -46,6 +50,10 @@ class Agreement:
         threshold: what guarantees it in the precision; None if these texts prove none.
         answered: texts that reach this threshold.
         answered_in_fp32: texts that reach the artifact's in float32.
+        target_precision: what the artifact's thresholds guarantee for each of several labels; 0 = nothing.
+        thresholds: what guarantees it in the precision, by label, None for one that is never answered; None if it was
+            not measured.
+        is_multi_label: whether a text may have several labels.
     """
 
     texts: int
@@ -60,6 +68,9 @@ class Agreement:
     threshold: float | None = None
     answered: int = 0
     answered_in_fp32: int = 0
+    target_precision: float = 0.0
+    thresholds: Mapping[str, float | None] | None = None
+    is_multi_label: bool = False
 
     @classmethod
     def of(cls, info: Mapping[str, Any], name: str) -> Self | None:
@@ -74,8 +85,13 @@ class Agreement:
         known = {**measured, **measured[name]}
         fields = dataclasses.fields(cls)
         values: dict[str, Any] = {field.name: known.get(field.name, field.default) for field in fields}
+        values["is_multi_label"] = info.get("task") == Task.MULTI
+        if not is_threshold_by_label(values["thresholds"]):
+            values["thresholds"] = None
         counts = [
-            value for name, value in values.items() if name != "channel" and (name, value) != _NO_THRESHOLD
+            value
+            for name, value in values.items()
+            if name not in ("channel", "thresholds") and (name, value) != _NO_THRESHOLD
         ]
         are_counts = all(isinstance(value, int | float) and value >= 0 for value in counts)
         if not are_counts or not isinstance(values["channel"], str):
@@ -129,12 +145,16 @@ class Agreement:
 
     @property
     def _change(self) -> str:
+        what = "texts get other labels" if self.is_multi_label else "labels change"
         if self.share_of_kept < LEAST_AGREEMENT:
-            return f"more than {1 - LEAST_AGREEMENT:.0%} of the labels change that were no near-ties"
+            return f"more than {1 - LEAST_AGREEMENT:.0%} of the {what} that were no near-ties"
         if self.share_of_same < LEAST_SAME:
-            return f"more than {1 - LEAST_SAME:.0%} of the labels change"
+            return f"more than {1 - LEAST_SAME:.0%} of the {what}"
         if self.accuracy_in_fp32 - self.accuracy > MOST_LOST + self.standard_error:
-            return f"accuracy falls by more than {100 * MOST_LOST:g} points and its standard error"
+            score = "subset accuracy" if self.is_multi_label else "accuracy"
+            return f"{score} falls by more than {100 * MOST_LOST:g} points and its standard error"
+        if self.target_precision and self.thresholds is None:
+            return f"these texts do not prove target_precision={self.target_precision:g} for it"
         return self._broken_promise if self.target_accuracy else ""
 
     @property
@@ -151,6 +171,12 @@ class Agreement:
     @property
     def sentence(self) -> str:
         """What was measured, in a few words."""
+        if self.is_multi_label:
+            return (
+                f"{self.same:,} of {self.texts:,} {self.channel} texts keep all of float32's labels"
+                f" ({self.share_of_same:.1%}), and {self.accuracy:.1%} have exactly the right ones instead of"
+                f" {self.accuracy_in_fp32:.1%}"
+            )
         return (
             f"{self.same:,} of {self.texts:,} {self.channel} texts keep float32's label ({self.share_of_same:.1%}), and"
             f" {self.accuracy:.1%} are right instead of {self.accuracy_in_fp32:.1%}"
@@ -159,13 +185,21 @@ class Agreement:
     @property
     def facts(self) -> dict[str, Any]:
         """The figures that GET /model gives."""
+        score = "subset_accuracy" if self.is_multi_label else "accuracy"
         return {
             "texts": self.texts,
             "channel": self.channel,
             "agreement": self.share_of_same,
-            "accuracy": self.accuracy,
-            "accuracy_in_fp32": self.accuracy_in_fp32,
+            score: self.accuracy,
+            f"{score}_in_fp32": self.accuracy_in_fp32,
         }
+
+
+def is_threshold_by_label(value: object) -> bool:
+    """Return whether a value gives each label a probability, or None."""
+    return isinstance(value, Mapping) and all(
+        each is None or (isinstance(each, int | float) and 0 <= each <= 1) for each in value.values()
+    )
 
 
 def int8_sentence(info: Mapping[str, Any]) -> str:

@@ -64,6 +64,8 @@ class TextFields:
         label: name of the label column, by which a header is known; empty if it had none.
         numbers: settings that gave columns by number, which hold for tables without names.
         delimiter: that the training was told; empty if it was found from the rows.
+        is_paired: whether the model reads two texts together.
+        text_pair: name of the column of the second text; empty if it had none.
     """
 
     text: str = ""
@@ -71,6 +73,8 @@ class TextFields:
     label: str = ""
     numbers: tuple[tuple[str, str], ...] = ()
     delimiter: str = ""
+    is_paired: bool = False
+    text_pair: str = ""
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:

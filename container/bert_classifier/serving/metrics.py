@@ -4,7 +4,7 @@ One process serves, so that one answer of /metrics holds all counts. They begin 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
@@ -14,6 +14,7 @@ from bert_classifier import __version__
 from bert_classifier.serving import refusals
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_LABELS = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CUTS = (
     "slow_head",
@@ -72,6 +73,7 @@ class Metrics:
         )
         self._ready = Gauge("ready", "1 while requests are answered, else 0.", **own)
         self._began = Gauge("start_time_seconds", "Unix time at which this worker began to count.", **own)
+        self._labels: Histogram | None = None
         self._model = Info("model", "The model that is served.", **own)
         self._initialise()
 
@@ -103,6 +105,19 @@ class Metrics:
         """Say what is served: the family of the encoder, the number of classes, the arithmetic."""
         about = {"encoder": encoder, "classes": str(classes), "precision": precision, "version": __version__}
         self._model.info(about)
+
+    def count_labels(self) -> None:
+        """Begin to count the labels of each text, which only some models give."""
+        self._labels = self._labels or Histogram(
+            "labels", "Labels that a text got by the model's thresholds.",
+            buckets=_LABELS, registry=self._registry, namespace="bert",
+        )  # fmt: skip
+
+    def observe_labels(self, counts: Sequence[int]) -> None:
+        """Record how many labels each text got."""
+        self.count_labels()
+        for count in counts:
+            self._labels.observe(count)
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         """Record the duration of one of STAGES."""

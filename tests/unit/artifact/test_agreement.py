@@ -110,3 +110,49 @@ def test_figures_are_read_as_training_writes_them():
 def test_what_says_nothing_usable_is_none(info):
     """Another version may have written it."""
     assert Agreement.of(info, "int8") is None
+
+
+SETS = {
+    "texts": 500,
+    "channel": "test",
+    "int8": {"same": 497, "near_ties": 3, "right": 300, "gained": 1, "lost": 2, "probe_distance": 0.01},
+}
+
+
+def of_sets(**changes: Any) -> Agreement:
+    """Return what a training.json of a model with several labels says of int8."""
+    measured = {**SETS, "int8": {**SETS["int8"], **changes}}
+    found = Agreement.of({"task": "multi", "precisions": measured}, "int8")
+    assert found is not None
+    return found
+
+
+def test_a_set_of_labels_counts_as_one_label():
+    """Where a text may have several: a text agrees if all of them stay, and is right if exactly these are right."""
+    figures = of_sets()
+    assert figures.problem == ""
+    assert figures.sentence == (
+        "497 of 500 test texts keep all of float32's labels (99.4%), and 60.0% have exactly the right ones instead of"
+        " 60.2%"
+    )
+    assert figures.facts == {
+        "texts": 500,
+        "channel": "test",
+        "agreement": 0.994,
+        "subset_accuracy": 0.6,
+        "subset_accuracy_in_fp32": 0.602,
+    }
+    assert of_sets(near_ties=0, same=490).problem == (
+        "more than 1% of the texts get other labels that were no near-ties"
+    )
+    assert "subset accuracy falls" in of_sets(lost=9, gained=0).problem
+
+
+def test_promised_thresholds_hold_for_the_precision_that_proved_them():
+    """Thresholds of float32 promise nothing in int8: it needs its own, else it is not chosen automatically."""
+    assert of_sets(target_precision=0.9).problem == "these texts do not prove target_precision=0.9 for it"
+    own = {"Film": 0.61, "Plant": None}
+    assert of_sets(target_precision=0.9, thresholds=own).thresholds == own
+    assert of_sets(target_precision=0.9, thresholds=own).problem == ""
+    for damaged in ({"Film": 2}, {"Film": "high"}, [0.5], 7):
+        assert of_sets(target_precision=0.9, thresholds=damaged).problem

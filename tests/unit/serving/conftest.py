@@ -29,6 +29,22 @@ def predictor(artifact_dir: Path) -> Predictor:
     return loaded
 
 
+@pytest.fixture(scope="session")
+def multi_label_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny model whose texts may have several labels, shared; Gamma is never answered."""
+    folder = tmp_path_factory.mktemp("multi-label") / "model"
+    thresholds = {"Alpha": 0.5, "Beta": 0.45, "Gamma": None, "Delta": 0.55, "Epsilon": 0.5}
+    return make_artifact(folder, classes=5, temperature=1.0, task="multi", thresholds=thresholds)
+
+
+@pytest.fixture(scope="session")
+def multi_label_predictor(multi_label_dir: Path) -> Predictor:
+    """Return a predictor of that model."""
+    plan = make_plan(cores=1, gpus=0, models=None, threads=None, requests=1)
+    (loaded,) = load_predictors(multi_label_dir, plan, max_batch_tokens=128, precision="", metrics=Metrics())
+    return loaded
+
+
 @pytest.fixture
 def make_service() -> Iterator[Callable[..., ModelService]]:
     """Return a function that starts a service around a predictor and waits until it is ready."""

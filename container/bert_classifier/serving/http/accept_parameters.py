@@ -3,6 +3,7 @@
 Shared by the server and the launcher's checks. Standard library only.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from bert_classifier.job.answer_form import ABSENT, CSV, NPY, PRESENT
 from bert_classifier.job.settings import nearest, shown
 from bert_classifier.serving.http.parameters import Wanted, wanted_of
 
-_PARAMETERS = ("top_k", "output", "return_all_scores", "header")
+_PARAMETERS = ("top_k", "output", "return_all_scores", "threshold", "header")
+_NUMBER = re.compile(r"\d{0,9}\.?\d{1,99}")
 
 
 def wanted_by(parameters: Mapping[str, str], media_type: str) -> Wanted | None:
@@ -23,7 +25,7 @@ def wanted_by(parameters: Mapping[str, str], media_type: str) -> Wanted | None:
     for name in parameters.keys() - {*_PARAMETERS, "charset"}:
         if close := nearest(name, _PARAMETERS):
             raise wrong_accept(f"the parameter {shown(name)} is unknown", f"Did you mean {close}?")
-    given = {name: _value_of(name, parameters[name]) for name in _PARAMETERS[:3] if name in parameters}
+    given = {name: _value_of(name, parameters[name]) for name in _PARAMETERS[:-1] if name in parameters}
     try:
         wanted = wanted_of(given)
     except RequestError as error:
@@ -41,6 +43,8 @@ def _value_of(name: str, text: str) -> Any:
     text = text.strip()
     if name == "top_k":
         return int(text) if text.isdecimal() and len(text) < 7 else None if text == "null" else text.lower()
+    if name == "threshold":
+        return float(text) if _NUMBER.fullmatch(text) else text
     return {"true": True, "false": False}.get(text.lower(), text) if name == "return_all_scores" else text
 
 

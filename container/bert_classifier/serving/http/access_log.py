@@ -34,7 +34,7 @@ _PAUSE_S = 0.05  # between batches
 _MOST_AT_ONCE = select.PIPE_BUF
 _MOST_WAITING = 10_000
 _LAST_WAIT_S = 2.0  # at the end of the process
-_WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure")
+_WHERE_KNOWN = ("code", "type_in", "csv", "records", "errors", "truncated", "unsure", "labels", "unlabelled")
 
 
 class _Writer:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.errors import RequestError
-from bert_classifier.job.answer_form import CSV, ERROR, JSON, NPY, answer_columns
+from bert_classifier.job.answer_form import CSV, ERROR, JSON, NPY, answer_columns, joined
 from bert_classifier.serving.http import npy
 from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.parameters import Wanted
@@ -32,17 +32,46 @@ class ResponseFormat:
         wanted: what answers hold where neither request nor record says.
         abstain_below: score of the best class below which a record is unsure.
         has_header: whether CSV begins with a row of names.
+        thresholds: the score of each class from which a text has its label, infinite where it never has; None where
+            each text has one label.
     """
 
     labels: Sequence[str]
     wanted: Wanted = _BEST
     abstain_below: float = 0.0
     has_header: bool = False
+    thresholds: Sequence[float] | None = None
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a text has any number of labels."""
+        return self.thresholds is not None
+
+    def answered(self, prediction: "Prediction", wanted: Wanted) -> list[int]:
+        """Return the classes to answer, as indices in the order of the answer."""
+        number = wanted.number_of(len(self.labels))
+        if wanted.in_model_order:
+            return list(range(number))
+        if self.thresholds is None or wanted.is_list:
+            return prediction.order[:number]
+        own = wanted.threshold
+        return labels_over(prediction, self.thresholds if own is None else [own] * len(self.labels))
 
 
 def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
     """Return whether the best score is below the abstention threshold."""
     return prediction.scores[prediction.order[0]] < abstain_below
+
+
+def labels_over(prediction: "Prediction", thresholds: Sequence[float]) -> list[int]:
+    """Return the classes whose score reaches their threshold, most likely first, as indices."""
+    least, chosen, scores = min(thresholds), list[int](), prediction.scores
+    for index in prediction.order:
+        if scores[index] < least:
+            break
+        if scores[index] >= thresholds[index]:
+            chosen.append(index)
+    return chosen
 
 
 def encode(
@@ -59,6 +88,10 @@ def encode(
     an answer per line. CSV: `label,score,error` per line, with top_k as many pairs, the error last, and with `output`
     just its fields; all rows have as many cells. NumPy: a float64 array of probabilities (records, classes).
 
+    Where a text may have several labels, its answer is `{"labels": [{"label", "score"}, …]}` with those over the
+    thresholds, most likely first, none if there are none; in CSV `labels,scores,error` with each joined in one cell.
+    With top_k it is a list of classes whatever their scores.
+
     The label of an unsure record is null, in CSV empty; in a list all classes keep their names, and `"unsure": true`
     marks them. Lines are in order, one per record, and the last has no line end: SageMaker's batch transform relies on
     it (AssembleWith=Line).
@@ -73,7 +106,7 @@ def encode(
     if not all(map(math.isfinite, itertools.chain.from_iterable(getattr(a, "scores", ()) for a in answers))):
         raise ValueError("a score is not finite")
     default = query.wanted or response_format.wanted
-    _limit(answers, query, default, len(response_format.labels))
+    _limit(answers, query, default, response_format)
     if media_type == NPY:
         _check_npy(query)
         return npy.probabilities_of(answers, len(response_format.labels))
@@ -89,11 +122,22 @@ def encode(
 
 
 def _limit(
-    answers: "Sequence[Prediction | RecordError]", query: Query, default: Wanted, classes: int
+    answers: "Sequence[Prediction | RecordError]",
+    query: Query,
+    default: Wanted,
+    response_format: ResponseFormat,
 ) -> None:
     """Refuse answers of more numbers than fit into memory beside those of other requests."""
+    classes = len(response_format.labels)
     own = sum(wanted.most_numbers(classes) for wanted in query.own.values())
-    if own + (len(answers) - len(query.own)) * default.most_numbers(classes) > _MOST_NUMBERS:
+    number = own + (len(answers) - len(query.own)) * default.most_numbers(classes)
+    if response_format.is_multi_label:
+        number += sum(
+            len(response_format.answered(answer, query.own.get(place, default)))
+            for place, answer in enumerate(answers)
+            if not isinstance(answer, RecordError)
+        )
+    if number > _MOST_NUMBERS:
         raise RequestError(
             413,
             "too_many_records",
@@ -156,8 +200,7 @@ class _Named:
 
 def _named(prediction: "Prediction", response_format: ResponseFormat, wanted: Wanted) -> _Named:
     labels = response_format.labels
-    number = wanted.number_of(len(labels))
-    order = range(number) if wanted.in_model_order else prediction.order[:number]
+    order = response_format.answered(prediction, wanted)
     unsure = is_unsure(prediction, response_format.abstain_below)
     is_silent = unsure and not wanted.is_list
     pairs = [(None if is_silent else labels[i], _rounded(prediction.scores[i])) for i in order]
@@ -176,25 +219,26 @@ def _json_value(
         return dataclasses.asdict(answer)
     named = _named(answer, response_format, wanted)
     if wanted.fields:
-        return {**_fields(answer, named, response_format.labels, wanted), **named.marks}
+        return {**_fields(answer, named, response_format, wanted), **named.marks}
+    if response_format.is_multi_label and not wanted.is_list:
+        return {"labels": [{"label": label, "score": score} for label, score in named.pairs], **named.marks}
     entries = [{"label": label, "score": score, **named.marks} for label, score in named.pairs]
     return entries if wanted.is_list else entries[0]
 
 
-def _fields(prediction: "Prediction", named: _Named, labels: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+def _fields(
+    prediction: "Prediction", named: _Named, response_format: ResponseFormat, wanted: Wanted
+) -> dict[str, Any]:
     """Return the fields that SageMaker's own containers name, in the order asked for."""
-    ((label, score),) = named.pairs
-    return {name: _field(name, label, score, prediction, labels) for name in wanted.fields}
+    return {name: _field(name, named, prediction, response_format) for name in wanted.fields}
 
 
-def _field(
-    name: str, label: str | None, score: float, prediction: "Prediction", labels: Sequence[str]
-) -> Any:
+def _field(name: str, named: _Named, prediction: "Prediction", response_format: ResponseFormat) -> Any:
+    labels = response_format.labels
     match name:
-        case "predicted_label":
-            return label
-        case "probability":
-            return score
+        case "predicted_label" | "probability":
+            found = [pair[name == "probability"] for pair in named.pairs]
+            return found if response_format.is_multi_label else found[0]
         case "probabilities":
             return list(map(_rounded, prediction.scores))
         case "labels":
@@ -214,7 +258,7 @@ def _csv_of(
     writer = csv.writer(out, lineterminator="\n")
     labels = response_format.labels
     listed = wanted.number_of(len(labels)) if wanted.is_list else None
-    names = answer_columns(labels, wanted.fields, listed)
+    names = answer_columns(labels, wanted.fields, listed, is_multi_label=response_format.is_multi_label)
     if response_format.has_header:
         writer.writerow(names)
     for answer in answers:
@@ -229,8 +273,12 @@ def _cells(
     answer: "Prediction", response_format: ResponseFormat, wanted: Wanted
 ) -> Iterator[str | float | None]:
     named = _named(answer, response_format, wanted)
-    if not wanted.fields:
+    if wanted.fields:
+        for name, value in _fields(answer, named, response_format, wanted).items():
+            is_joined = isinstance(value, list) and name in ("predicted_label", "probability")
+            yield from [joined(value)] if is_joined else value if isinstance(value, list) else [value]
+    elif response_format.is_multi_label and not wanted.is_list:
+        yield from (joined([pair[place] for pair in named.pairs]) for place in (0, 1))
+        yield None
+    else:
         yield from itertools.chain(*named.pairs, [None])
-        return
-    for value in _fields(answer, named, response_format.labels, wanted).values():
-        yield from value if isinstance(value, list) else [value]

@@ -18,6 +18,7 @@ from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
 from bert_classifier.serving.http.json_parts import has_more_parts
 from bert_classifier.serving.http.parameters import Wanted, of_parameters
+from bert_classifier.serving.model.facts import ANY_MODEL, ModelFacts
 
 _PLAIN_NAMES = ("text", "inputs")
 _FEATURES = "features"  # SageMaker's own form of a record
@@ -228,16 +229,14 @@ class Line(NamedTuple):
     wanted: Wanted | None = None
 
 
-def of_json_lines(body: bytes, fields: TextFields = NO_FIELDS, max_length: int = 0) -> Iterator[Line]:
-    """Yield one record per line.
-
-    Args:
-        max_length: see of_parameters.
-    """
-    return (_json_line(line, fields, max_length) for line in Lines(body))
+def of_json_lines(
+    body: bytes, fields: TextFields = NO_FIELDS, model: ModelFacts = ANY_MODEL
+) -> Iterator[Line]:
+    """Yield one record per line."""
+    return (_json_line(line, fields, model) for line in Lines(body))
 
 
-def _json_line(line: str, fields: TextFields, max_length: int) -> Line:
+def _json_line(line: str, fields: TextFields, model: ModelFacts) -> Line:
     if not line.strip():
         return Line(RecordError("the line is empty"))
     if _ESCAPED_BYTE.search(line):
@@ -248,7 +247,7 @@ def _json_line(line: str, fields: TextFields, max_length: int) -> Line:
         value = parse_json(line)
         wanted = None
         if isinstance(value, dict) and "parameters" in value:
-            wanted = of_parameters(value.pop("parameters"), max_length)
+            wanted = of_parameters(value.pop("parameters"), model)
         return Line(of_json_value(value, fields), wanted)
     except ValueError as error:
         return Line(RecordError(f"the line is not valid JSON ({error})"))

@@ -36,6 +36,7 @@ from bert_classifier.serving.http.parameters import (
 )
 from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.text_lines import read_plain_text
+from bert_classifier.serving.model.facts import ANY_MODEL, ModelFacts
 
 _ANY_CSV = CsvForm()
 _TEXTS = ("inputs", "instances")
@@ -46,7 +47,11 @@ _PARTS_PER_RECORD = 16  # a text, or an object with some ignored fields
 
 
 def decode(
-    media_type: str, body: bytes, max_records: int, csv_form: CsvForm = _ANY_CSV, max_length: int = 0
+    media_type: str,
+    body: bytes,
+    max_records: int,
+    csv_form: CsvForm = _ANY_CSV,
+    model: ModelFacts = ANY_MODEL,
 ) -> Query:
     """Return the records of a body.
 
@@ -59,13 +64,13 @@ def decode(
     Args:
         media_type: one of answer_form.READ.
         csv_form: context for a CSV body, and the names of the training's columns.
-        max_length: tokens that the model reads of a text; 0 = unknown.
+        model: what parameters must agree with.
     Raises:
         RequestError: 400 when the body as a whole cannot be read, 413 when it holds more than `max_records`, 415 for a
             file of another kind.
     """
     if media_type == JSON:
-        return _JsonBody(body, max_records, csv_form.fields, max_length).query()
+        return _JsonBody(body, max_records, csv_form.fields, model).query()
     if media_type == NPY:
         return Query(list(map(_record_of_npy, npy.texts_of(body, max_records))))
     refuse_foreign(body)
@@ -77,7 +82,7 @@ def decode(
         )
         return Query(_at_most(max_records, rows.records), understood=rows.understood)
     _refuse_array(body)
-    lines: list[Line] = _at_most(max_records, of_json_lines(body, csv_form.fields, max_length))
+    lines: list[Line] = _at_most(max_records, of_json_lines(body, csv_form.fields, model))
     own = {place: line.wanted for place, line in enumerate(lines) if line.wanted is not None}
     return Query([line.record for line in lines], own=own)
 
@@ -115,10 +120,10 @@ class _JsonBody:
         fields: names of the model's training data.
     """
 
-    def __init__(self, body: bytes, max_records: int, fields: TextFields, max_length: int) -> None:
+    def __init__(self, body: bytes, max_records: int, fields: TextFields, model: ModelFacts) -> None:
         self._max_records = max_records
         self._fields = fields
-        self._max_length = max_length
+        self._model = model
         self._value = self._parse(body)
 
     def _parse(self, body: bytes) -> Any:
@@ -142,7 +147,7 @@ class _JsonBody:
         """Return the records, and what is asked for."""
         value, wanted = self._value, None
         if isinstance(value, dict):
-            wanted = of_parameters(value.pop("parameters", None), self._max_length)
+            wanted = of_parameters(value.pop("parameters", None), self._model)
             if value.keys() & {*_TEXTS} or isinstance(value.get("options"), dict):  # else a field of a record
                 check_options(value.pop("options", None))
             value = self._inner(value)

@@ -16,15 +16,16 @@ from bert_classifier.serving import memory
 from bert_classifier.serving.http import answers, codec, media_types
 from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.admission import Admission, Budget
-from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure
+from bert_classifier.serving.http.answer_bodies import ResponseFormat, encode, is_unsure, labels_over
 from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.lean_flask import Answer
 from bert_classifier.serving.http.observation import OBSERVATION, Observation
-from bert_classifier.serving.http.parameters import Wanted
+from bert_classifier.serving.http.parameters import Wanted, check_threshold
 from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.request_body import read_body, refuse_encoded_body
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.pending import Pending, timeout_error
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Service(Protocol):
     fields: TextFields
     about: Mapping[str, Any]
     csv_columns: FixedColumns | None
-    max_length: int
+    facts: ModelFacts
+    thresholds: Sequence[float] | None
 
     @property
     def is_ready(self) -> bool:
@@ -94,6 +96,7 @@ class Invocations:
         wanted = answer_type.wanted or self._wanted
         _refuse_query(environ)
         self.refuse_if_not_ready()
+        check_threshold(answer_type.wanted, self._service.facts)
         admission = Admission(self._requests, self._body_bytes).enter()
         self._metrics.note_in_flight(1)
         try:
@@ -107,8 +110,7 @@ class Invocations:
                 _refuse_lone_error(results[0], query.nesting)
             began = time.monotonic()
             observed.enter("encode", began)
-            labels, abstain_below = self._service.labels, self._service.abstain_below
-            response_format = ResponseFormat(labels, wanted, abstain_below, answer_type.has_header)
+            response_format = self._format(wanted, has_header=answer_type.has_header)
             text = encode(results, query, response_format, answer_type.name)
             self._metrics.observe_stage("encode", time.monotonic() - began)
             # Without parameters, since SDKs compare the whole value.
@@ -118,6 +120,10 @@ class Invocations:
             raise
         response.call_on_close(lambda: self._leave(admission))
         return response
+
+    def _format(self, wanted: Wanted, *, has_header: bool) -> ResponseFormat:
+        service = self._service
+        return ResponseFormat(service.labels, wanted, service.abstain_below, has_header, service.thresholds)
 
     def _decode(self, request_type: media_types.RequestType, body: bytes) -> Query:
         service = self._service
@@ -129,9 +135,7 @@ class Invocations:
             columns=service.csv_columns,
         )
         decoded = request_type.decoded(body)
-        return codec.decode(
-            request_type.name, decoded, self._config.serving_max_records, form, service.max_length
-        )
+        return codec.decode(request_type.name, decoded, self._config.serving_max_records, form, service.facts)
 
     def _leave(self, admission: Admission) -> None:
         admission.release()
@@ -160,6 +164,7 @@ class Invocations:
         unsure = sum(self._is_unsure(result) for result in results)
         truncated = sum(not isinstance(result, Exception) and result.truncated for result in results)
         observed.note_results(len(failures) + empty, truncated, unsure)
+        self._note_labels(results, observed)
         self._metrics.note_records("failed", len(failures))
         self._metrics.note_records("refused", empty)
         self._metrics.note_records("abstained", unsure)
@@ -171,6 +176,19 @@ class Invocations:
             failed = RecordError(cause, "internal_error")
             results = [failed if isinstance(result, Exception) else result for result in results]
         return [_NO_TOKEN if _is_empty(result) else result for result in results]
+
+    def _note_labels(self, results: "Sequence[Prediction | Exception]", observed: Observation) -> None:
+        """Count the labels that each text gets by the model's own thresholds, if it may get several."""
+        limits = self._service.thresholds
+        if limits is None:
+            return
+        counts = [
+            len(labels_over(result, limits))
+            for result in results
+            if not isinstance(result, Exception) and not result.is_empty
+        ]
+        observed.note_labels(sum(counts), unlabelled=counts.count(0))
+        self._metrics.observe_labels(counts)
 
     def _results(self, texts: Sequence[str], deadline: float, observed: Observation) -> list[Any]:
         observed.enter("queue")

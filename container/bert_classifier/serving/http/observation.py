@@ -21,6 +21,7 @@ class Observation:
         csv: what was understood of a body of CSV or plain text.
         records: how many there are; of them, errors have no prediction, truncated were cut, unsure lie below the
             abstention threshold.
+        labels: how many labels texts got together, where each may get several; unlabelled: texts that got none.
         seconds: spent in each stage that has ended.
     """
 
@@ -32,6 +33,8 @@ class Observation:
     errors: int | None = None
     truncated: int | None = None
     unsure: int | None = None
+    labels: int | None = None
+    unlabelled: int | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     _stage: str = "head"
     _since: float = 0.0
@@ -57,6 +60,10 @@ class Observation:
         """Note what became of the texts; `errors` join those of records without a text."""
         self.errors = (self.errors or 0) + errors
         self.truncated, self.unsure = truncated, unsure
+
+    def note_labels(self, count: int, unlabelled: int) -> None:
+        """Note how many labels the texts got together, and how many texts got none."""
+        self.labels, self.unlabelled = count, unlabelled
 
     def end(self) -> None:
         """End the last stage."""

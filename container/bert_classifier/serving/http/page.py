@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Response
@@ -39,11 +41,23 @@ class Page:
         """
         service = self._service
         refuse_if_not_ready(service)
-        known = {**service.about, "labels": list(service.labels), "abstain_below": service.abstain_below}
+        known = {
+            **service.about,
+            "labels": list(service.labels),
+            "abstain_below": service.abstain_below,
+            "task": service.facts.task,
+            "thresholds": _finite(service.thresholds),
+            "is_paired": service.fields.is_paired,
+        }
         response = json_response(200, known)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def _finite(thresholds: Sequence[float] | None) -> list[float | None] | None:
+    """Return thresholds in JSON values: None for a label that is never answered."""
+    return thresholds and [value if math.isfinite(value) else None for value in thresholds]
 
 
 def _policy(html: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bert_classifier.artifact.agreement import Agreement
-from bert_classifier.artifact.contents import Artifact
+from bert_classifier.artifact.contents import THRESHOLDS, Artifact
 from bert_classifier.engine.linear import steps_of_int8
 from bert_classifier.engine.model import EngineModel
 from bert_classifier.errors import UserError
@@ -24,11 +24,11 @@ from bert_classifier.modeling.int8_rounding import STEPS
 from bert_classifier.modeling.low_precision import to_bfloat16
 from bert_classifier.modeling.probes import probe_logits
 from bert_classifier.modeling.proof import mean_distance_of
+from bert_classifier.serving.model.probe_labels import other_labels
 
 logger = logging.getLogger(__name__)
 
 _PROBES_PER_TIE = 6  # one text in six may be a near-tie that changes its label
-_CLEAR_LEAD = math.log(1.25)  # in logits: odds of 5 to 4 are no tie in any format
 # Rounding error of a layer's output, as a fraction of its standard deviation. bf16 has 8 significant bits. torch's int8
 # has 127 steps on x86 (reduce_range) over the activations' range of about 8 standard deviations; the error is uniform
 # within a step, so its standard deviation is step / sqrt(12). For MiniLM (38 layers), this predicts 1.2 % and 11 % of a
@@ -140,6 +140,8 @@ def with_own_threshold(artifact: Artifact) -> Artifact:
     Float32's proves nothing for int8.
     """
     measured = measured_of(artifact)
+    if measured is not None and measured.is_multi_label:
+        return _with_own_thresholds(artifact, measured)
     if measured is None or measured.threshold is None or measured.threshold == artifact.abstain_below:
         return artifact
     logger.info(
@@ -147,6 +149,15 @@ def with_own_threshold(artifact: Artifact) -> Artifact:
         measured.threshold, measured.target_accuracy, artifact.abstain_below,
     )  # fmt: skip
     return dataclasses.replace(artifact, abstain_below=measured.threshold)
+
+
+def _with_own_thresholds(artifact: Artifact, measured: Agreement) -> Artifact:
+    if measured.thresholds is None or set(measured.thresholds) != set(artifact.labels):
+        return artifact
+    logger.info(
+        "in int8 the labels have thresholds of their own, for target_precision=%g", measured.target_precision
+    )
+    return dataclasses.replace(artifact, info={**artifact.info, THRESHOLDS: dict(measured.thresholds)})
 
 
 def require_labels(converted: Artifact, precision: str, linear_layers: int) -> None:
@@ -230,24 +241,12 @@ def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> st
     infinite = int((~(wanted.isfinite() & found.isfinite()).all(dim=1)).sum())
     if infinite:
         return f"{infinite} of {len(found)} probe texts get scores that are not finite"
-    differ = wanted.argmax(dim=1) != found.argmax(dim=1)
-    lead = wanted.amax(dim=1) - wanted.gather(1, found.argmax(dim=1, keepdim=True))[:, 0]
-    ties = differ & (lead <= _most_lead_of_a_tie(linear_layers, wanted, precision))
+    # The layers' rounding errors are independent, so they grow with the square root of the number of layers.
+    rounding = _ROUNDING[precision] * math.sqrt(linear_layers)
+    differ, ties = other_labels(converted, wanted, found, rounding)
     if differ.sum() > ties.sum() or ties.sum() > len(differ) // _PROBES_PER_TIE:
         return f"{int(differ.sum())} of {len(differ)} probe texts get another label"
     if ties.any():
         logger.info("%d probe text(s) with nearly tied labels in float32 change theirs", int(ties.sum()))
     logger.info("%s: %d of %d probe texts keep their label", precision, int((~differ).sum()), len(differ))
     return None
-
-
-def _most_lead_of_a_tie(linear_layers: int, wanted: torch.Tensor, precision: str) -> float:
-    """Return the largest lead of one float32 logit over another that rounding alone may reverse.
-
-    It depends only on the float32 logits (n, classes) and the format, so that a completely wrong result cannot excuse
-    itself. The layers' rounding errors are independent, so they grow with the square root of the number of layers; the
-    median lead sets the scale.
-    """
-    best, second = wanted.topk(2, dim=1).values.T
-    plausible = _ROUNDING[precision] * math.sqrt(linear_layers) * float((best - second).median())
-    return min(plausible, _CLEAR_LEAD)

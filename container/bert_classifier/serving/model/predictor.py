@@ -23,6 +23,7 @@ from bert_classifier.modeling.probes import PROBE_TEXTS
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.engine_artifact import in_engine
+from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.plan import Plan
 from bert_classifier.serving.model.precision import described, is_quantised, on_device, precision_of
 from bert_classifier.serving.model.thread_budget import ThreadBudget
@@ -41,7 +42,7 @@ class Prediction:
     """The prediction for one text.
 
     Attributes:
-        scores: calibrated probability of each class.
+        scores: calibrated probability of each class; they sum to 1 unless a text may have several labels.
         order: class indices, most likely first.
         truncated: whether part of the text was dropped.
         is_empty: whether the text has no tokens, so that its scores are meaningless; they are alike where the tokenizer
@@ -87,6 +88,8 @@ def load_predictors(
         predictor.predict([PROBE])  # so that no request meets a cold model
     artifact = placed[plan.devices[0]]
     metrics.note_model(artifact.model.config.model_type, len(artifact.labels), precision_of(artifact.model))
+    if predictors[0].thresholds is not None:
+        metrics.count_labels()
     logger.info("model ready: classes=%d", len(artifact.labels))
     return predictors
 
@@ -127,8 +130,9 @@ class Predictor:
         self.labels = artifact.labels
         self.fields = TextFields.of(artifact.info)
         self.about = {**about(artifact.info), "served": described(artifact)}
-        self.max_length = artifact.encoder.max_length
-        self.abstain_below = artifact.abstain_below
+        self.facts = ModelFacts.of(artifact.info)
+        self.thresholds = artifact.thresholds.tolist() if self.facts.is_multi_label else None
+        self.abstain_below = 0.0 if self.facts.is_multi_label else artifact.abstain_below
         self._artifact = artifact
         self._metrics = metrics or Metrics()
         most = max_batch_tokens or _most_tokens(artifact.model)
@@ -181,7 +185,10 @@ class Predictor:
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities for logits, both float64 (n, classes)."""
-        return torch.softmax(torch.from_numpy(logits) / self._artifact.temperature, dim=1).numpy()
+        calibrated = torch.from_numpy(logits) / self._artifact.temperature
+        if self.facts.is_multi_label:
+            return torch.sigmoid(calibrated).numpy()
+        return torch.softmax(calibrated, dim=1).numpy()
 
 
 def _most_tokens(model: Any) -> int:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
-from bert_classifier.errors import RequestError
+from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
+from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.pending import Pending
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class ModelService:
         self.fields = TextFields()
         self.about: Mapping[str, Any] = {}
         self.csv_columns: FixedColumns | None = None
-        self.max_length = 0
+        self.facts = ModelFacts()
+        self.thresholds: Sequence[float] | None = None
 
     def start(self) -> None:
         """Start to load the model; return at once."""
@@ -91,6 +93,7 @@ class ModelService:
     def _start_model(self) -> None:
         try:
             predictors = self._load()
+            _refuse_abstention(self._config.serving_abstain_below, predictors[0].thresholds)
             self.csv_columns = FixedColumns.of(self._config.serving_csv_columns, predictors[0].fields)
         except Exception as error:  # noqa: BLE001 - a server without a model must not stay up
             self._on_failure(error)
@@ -100,7 +103,7 @@ class ModelService:
         gc.freeze()
         self.labels, self.fields = predictors[0].labels, predictors[0].fields
         self.about = predictors[0].about
-        self.max_length = predictors[0].max_length
+        self.facts, self.thresholds = predictors[0].facts, predictors[0].thresholds
         own = self._config.serving_abstain_below
         self.abstain_below = predictors[0].abstain_below if own is None else own
         if self.abstain_below:
@@ -114,4 +117,14 @@ class ModelService:
             max_waiting_cost=self._config.serving_max_waiting_tokens,
             metrics=self._metrics,
             lanes=[predictor.lane for predictor in predictors],
+        )
+
+
+def _refuse_abstention(setting: float | None, thresholds: Sequence[float] | None) -> None:
+    """Refuse a threshold for the best class where each class has one of its own."""
+    if setting and thresholds is not None:
+        raise UserError(
+            f"SERVING_ABSTAIN_BELOW={setting:g} is for models that give one label; this one gives each text the labels"
+            " over their thresholds.",
+            'Remove the setting; a request may give its own "threshold".',
         )

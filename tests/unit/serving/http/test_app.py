@@ -14,6 +14,7 @@ from bert_classifier.data.as_trained import TextFields
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.predictor import Prediction, Predictor
 from bert_classifier.serving.model.service import ModelService
 
@@ -33,7 +34,8 @@ class ToyPredictor:
     abstain_below = 0.0
     fields = TextFields()
     about: Mapping[str, Any] = {}
-    max_length = 64
+    facts = ModelFacts(64)
+    thresholds = None
     max_cost = 512
     lane = "toy"
 

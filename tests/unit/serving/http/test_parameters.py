@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from bert_classifier.errors import RequestError
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.parameters import Wanted, check_options, of_parameters
+from bert_classifier.serving.model.facts import ModelFacts
 
+MODEL = ModelFacts(64)
 ALL_SCORES = Wanted(in_model_order=True)
 BOTH = Wanted(fields=("predicted_label", "probabilities"))
 ANYTHING = st.recursive(
@@ -42,7 +44,7 @@ NAMES = st.sampled_from(
 )
 def test_what_is_asked_for(parameters, wanted):
     """top_k decides as in transformers; what holds anyway asks for nothing."""
-    assert of_parameters(parameters, max_length=64) == wanted
+    assert of_parameters(parameters, MODEL) == wanted
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_what_is_asked_for(parameters, wanted):
 def test_what_cannot_be_honoured_is_refused_by_name(parameters, named):
     """Ignoring it would give an answer to another question."""
     with pytest.raises(RequestError, match=named) as caught:
-        of_parameters(parameters, max_length=64)
+        of_parameters(parameters, MODEL)
     assert (caught.value.status, caught.value.code) == (400, "bad_parameters")
 
 
@@ -86,7 +88,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(parameters, named):
 def test_any_parameters_are_read_or_refused(parameters):
     """No value of any type is a bug of ours."""
     with contextlib.suppress(RequestError):
-        wanted = of_parameters(parameters, 64)
+        wanted = of_parameters(parameters, MODEL)
         assert wanted is None or 1 <= wanted.number_of(7) <= 7
 
 
