@@ -20,7 +20,7 @@ from bert_classifier.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-_ROLES = ("label", "text", "title")
+_ROLES = ("label", "text", "title", "text_pair")
 
 
 def named_columns(understood: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -85,12 +85,15 @@ class TextFields:
         title = names["title"] if told.get("title_column") else ""
         if any(name == "title_column" for name, _ in numbers) and not columns:
             title = TITLE_NAMES[0][0]  # joined in the training too, whose data had no names
-        return cls(names["text"], title, names["label"], numbers, told.get("delimiter", ""))
+        return cls(
+            names["text"], title, names["label"], numbers, told.get("delimiter", ""),
+            info.get("is_paired") is True, names["text_pair"],
+        )  # fmt: skip
 
     @property
     def names(self) -> frozenset[str]:
         """The names without case and separators; numbers are none, since a text may be one."""
-        names = map(bare, (self.text, self.title, self.label))
+        names = map(bare, (self.text, self.title, self.label, self.text_pair))
         return frozenset(name for name in names if any(map(str.isalpha, name)))
 
 

@@ -20,6 +20,7 @@ from bert_classifier.data.columns import (
     roles_of,
 )
 from bert_classifier.data.dialect import find_dialect
+from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.reader_settings import DEFAULTS, ReaderSettings
 from bert_classifier.data.second_texts import is_second_text
 from bert_classifier.errors import UserError
@@ -37,10 +38,15 @@ _NAMES_IN_USE = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TextColumns:
-    """The columns of a table: how many, and which of them have a role."""
+    """The columns of a table: how many, and which of them have a role.
+
+    Attributes:
+        second: the column of the second text, where the model reads pairs.
+    """
 
     width: int
     roles: Roles
+    second: int | None = None
 
     def text_of(self, cells: Sequence[str]) -> str:
         """Return the text of a row of this width, title included, as at training."""
@@ -50,7 +56,8 @@ class TextColumns:
     def __str__(self) -> str:
         """Describe them by place, such as "text in column 2 of 3"; no name occurs in it."""
         title = "" if self.roles.title is None else f", title in column {self.roles.title + 1}"
-        return f"text in column {self.roles.text + 1} of {self.width}{title}"
+        second = "" if self.second is None else f", its pair in column {self.second + 1}"
+        return f"text in column {self.roles.text + 1} of {self.width}{second}{title}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ def header_settings(fields: TextFields, delimiter: str = "") -> ReaderSettings:
 
 
 def columns_named(names: Sequence[str], fields: TextFields, what: str = "The header") -> TextColumns:
-    """Return which of the named columns are text and title.
+    """Return which of the named columns are text and title, or the two texts of a pair.
 
     Args:
         fields: names in the training data; they come before names in use.
@@ -106,6 +113,9 @@ def columns_named(names: Sequence[str], fields: TextFields, what: str = "The hea
     Raises:
         ColumnsError: when the text, or the title that the training put before it, cannot be told.
     """
+    if fields.is_paired:
+        first, second = _pair_positions(names, fields, what)
+        return TextColumns(len(names), Roles(None, first), second)
     text = _text_position(names, fields, what)
     if fields.title:
         return TextColumns(len(names), Roles(None, text, _title_position(names, fields.title, what), True))
@@ -151,6 +161,26 @@ def _text_position(names: Sequence[str], fields: TextFields, what: str) -> int:
     if len(known) == 1 and len(several) == 1:
         return known[0]
     raise _unclear_text(names, several if known else [], fields, what)
+
+
+def _pair_positions(names: Sequence[str], fields: TextFields, what: str) -> tuple[int, int]:
+    """Return the positions of the two texts: as the training calls them, or else of the only pair with names in use."""
+    first, second = (_positions(names, name) if name else [] for name in (fields.text, fields.text_pair))
+    if len(first) == len(second) == 1:
+        return first[0], second[0]
+    found = pairs_in([*map(bare, names)])
+    own = f"{shown(fields.text or 'text')} and {shown(fields.text_pair or 'text_pair')}"
+    if not found:
+        raise ColumnsError(
+            f"{what} names {counted(len(names), 'column')}, but not the two texts of a pair, which the model reads.",
+            f"Call them {own}.",
+        )
+    if len(found) > 1:
+        listed = " or ".join(f"{shown(names[one])} and {shown(names[other])}" for one, other in found)
+        raise ColumnsError(
+            f"{what} names several pairs of texts: {listed}.", f"Give one of them, called {own}."
+        )
+    return found[0]
 
 
 def _unclear_text(

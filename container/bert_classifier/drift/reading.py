@@ -17,9 +17,10 @@ from bert_classifier.drift.observed import Observed
 from bert_classifier.errors import ContainerError, RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, PLAIN
 from bert_classifier.serving.http import media_types
-from bert_classifier.serving.http.body_records import Record, RecordError, of_json_value
+from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.codec import decode
 from bert_classifier.serving.http.csv_form import CsvForm
+from bert_classifier.serving.http.json_records import of_json_value
 
 _MOST_RECORDS = 10_000_000
 _FORMS = {".csv": CSV, ".tsv": CSV, ".txt": PLAIN, ".npy": NPY, ".json": JSON}

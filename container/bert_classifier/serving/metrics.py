@@ -32,7 +32,7 @@ STATUSES = ("2xx", "4xx", "429", "5xx")
 CODES = (
     "bad_csv", "bad_encoding", "bad_json", "bad_npy", "bad_parameters", "bad_record", "bad_request", "body_too_large",
     "body_too_slow", "broken_body", "caller_left", "internal_error", "method_not_allowed",
-    "multi_model_unsupported", "not_acceptable", "not_found", "not_ready", "overloaded", "second_text",
+    "multi_model_unsupported", "not_acceptable", "not_found", "not_ready", "one_text", "overloaded", "second_text",
     "timeout", "too_many_records", "unsupported_charset", "unsupported_encoding", "unsupported_media_type",
     OTHER,
 )  # fmt: skip

@@ -15,19 +15,13 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import CSV, JSON, NPY, PLAIN
 from bert_classifier.job.settings import shown
 from bert_classifier.serving.http import npy
-from bert_classifier.serving.http.body_records import (
-    Line,
-    Record,
-    has_text,
-    of_json_lines,
-    of_json_value,
-    text_record,
-    too_many_records,
-)
+from bert_classifier.serving.http.body_records import Record, text_record, too_many_records
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.csv_tables import read_csv
 from bert_classifier.serving.http.foreign_bodies import refuse_foreign
 from bert_classifier.serving.http.json_parts import has_more_parts
+from bert_classifier.serving.http.json_records import Line, has_text, of_json_lines, of_json_value
+from bert_classifier.serving.http.pair_records import one_text_error, pair_of_cells, refuse_single_texts
 from bert_classifier.serving.http.parameters import (
     check_options,
     of_parameters,
@@ -42,6 +36,7 @@ _ANY_CSV = CsvForm()
 _TEXTS = ("inputs", "instances")
 _ENVELOPE = (*_TEXTS, "parameters", "options")
 _SEND_INPUTS = 'Send {"inputs": ["first text", "second text"]}.'
+_SEND_PAIRS = 'Send {"inputs": [{"text": "first text", "text_pair": "second text"}]}.'
 _ALIKE = 0.8  # similarity of two names, of which one may be meant
 _PARTS_PER_RECORD = 16  # a text, or an object with some ignored fields
 
@@ -72,8 +67,10 @@ def decode(
     if media_type == JSON:
         return _JsonBody(body, max_records, csv_form.fields, model).query()
     if media_type == NPY:
-        return Query(list(map(_record_of_npy, npy.texts_of(body, max_records))))
+        return Query(_records_of_npy(body, max_records, is_paired=csv_form.fields.is_paired))
     refuse_foreign(body)
+    if media_type == PLAIN and csv_form.fields.is_paired:
+        raise one_text_error("A line of plain text is one text.")
     if media_type in (CSV, PLAIN):
         rows = (
             read_csv(body, csv_form, max_records)
@@ -109,8 +106,14 @@ def _at_most(max_records: int, records: Iterable[Any]) -> list[Any]:
     return kept
 
 
-def _record_of_npy(value: str | bytes) -> Record:
-    return text_record(value if isinstance(value, str) else value.decode("utf-8", "surrogateescape"))
+def _records_of_npy(body: bytes, max_records: int, *, is_paired: bool) -> list[Record]:
+    values = npy.texts_of(body, max_records, is_paired=is_paired)
+    texts = [
+        value if isinstance(value, str) else value.decode("utf-8", "surrogateescape") for value in values
+    ]
+    if is_paired:
+        return list(map(pair_of_cells, texts[::2], texts[1::2]))
+    return list(map(text_record, texts))
 
 
 class _JsonBody:
@@ -124,6 +127,7 @@ class _JsonBody:
         self._max_records = max_records
         self._fields = fields
         self._model = model
+        self._send = _SEND_PAIRS if fields.is_paired else _SEND_INPUTS
         self._value = self._parse(body)
 
     def _parse(self, body: bytes) -> Any:
@@ -155,7 +159,9 @@ class _JsonBody:
         if isinstance(value, str | dict):
             nesting, value = "string" if isinstance(value, str) else "object", [value]
         if not isinstance(value, list):
-            raise RequestError(400, "bad_request", "The body holds no texts.", _SEND_INPUTS)
+            raise RequestError(400, "bad_request", "The body holds no texts.", self._send)
+        if self._fields.is_paired and nesting == "list":
+            refuse_single_texts(value)
         return Query(_at_most(self._max_records, self._records(value)), wanted, nesting=nesting)
 
     def _inner(self, envelope: dict[str, Any]) -> Any:
@@ -166,7 +172,7 @@ class _JsonBody:
         names = [name for name in _TEXTS if name in envelope]
         if not names:
             raise _no_text_error(envelope)
-        refuse_unknown(envelope, _ENVELOPE, "field", _SEND_INPUTS, "bad_request")
+        refuse_unknown(envelope, _ENVELOPE, "field", self._send, "bad_request")
         if len(names) > 1:
             raise RequestError(400, "bad_request", "The object has both inputs and instances.", _SEND_INPUTS)
         value = envelope[names[0]]

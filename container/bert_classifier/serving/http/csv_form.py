@@ -10,6 +10,7 @@ from bert_classifier.data.columns import bare, is_known, names_both
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, split_names
 from bert_classifier.data.dialect import Dialect
 from bert_classifier.data.first_row import is_no_text, may_be_header
+from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import ABSENT, PRESENT
@@ -20,6 +21,7 @@ _OF_PARTS = (
     "For batch transform, set SERVING_CSV_COLUMNS to the columns' names (make batch-transform COLUMNS=label,text),"
     " or give JSON Lines"
 )
+_MOST_OF_PAIRS = 1000  # columns of a header
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class CsvForm:
 
     def is_likely_header(self, cells: Sequence[str]) -> bool:
         """Return whether a first row that is not announced looks like a header; endless ones do not."""
+        if self.fields.is_paired and len(cells) <= _MOST_OF_PAIRS and pairs_in([*map(bare, cells)]):
+            return True
         return may_be_header(cells, _known_names(self.fields))
 
     def has_class(self, cells: Sequence[str]) -> bool:
@@ -125,6 +129,16 @@ def texts_of_part(lines: Lines, form: CsvForm) -> Iterator[Record]:
     Raises:
         RequestError: 400 for a header, announced or not; 400 as texts_of.
     """
+    refuse_header_of_part(lines, form)
+    return _without_labels(of_csv(lines), form)
+
+
+def refuse_header_of_part(lines: Lines, form: CsvForm) -> None:
+    """Refuse what may be the header of a file, of which other parts have none; put lines back to their begin.
+
+    Raises:
+        RequestError: 400.
+    """
     if form.header == PRESENT:
         raise bad_csv(
             "In batch transform, header=present would drop the first row of every later part of a file.",
@@ -132,13 +146,12 @@ def texts_of_part(lines: Lines, form: CsvForm) -> Iterator[Record]:
         )
     if form.header != ABSENT:
         first = first_cells(lines)
-        if is_no_text(first, _known_names(form.fields)):
+        if is_no_text(first, _known_names(form.fields)) or form.is_likely_header(first):
             raise bad_csv(
                 "The first row looks like a header, which names columns.",
                 f"{_OF_PARTS}; if it is a text, send the Content-Type text/csv; header=absent.",
             )
         lines.position = 0
-    return _without_labels(of_csv(lines), form)
 
 
 def _without_labels(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record]:
@@ -146,6 +159,11 @@ def _without_labels(rows: Iterable[CsvRecord], form: CsvForm) -> Iterator[Record
     for row in rows:
         labels.add(row.cells, is_quoted=row.is_quoted)
         yield row.record
+    refuse_labels(labels, form)
+
+
+def refuse_labels(labels: LabelColumns, form: CsvForm) -> None:
+    """Raise 400 if most rows had a label in the same place."""
     if labels.place:
         others = _OF_PARTS if form.is_part else "Send a header row that names the columns, or the texts alone"
         raise bad_csv(

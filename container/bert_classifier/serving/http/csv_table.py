@@ -13,6 +13,7 @@ from bert_classifier.job.wording import counted
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError, text_record
 from bert_classifier.serving.http.csv_form import is_filled
 from bert_classifier.serving.http.csv_rows import CsvLine, rows_of
+from bert_classifier.serving.http.pair_records import pair_of_cells
 
 _SAMPLE_LINES = 200
 _LONGEST_NAME = 100  # characters, of a column that a row may repeat
@@ -35,13 +36,13 @@ class CsvTable:
 
     def records(self, lines: Lines) -> Iterator[Record]:
         """Yield the record of each row from where the lines are."""
-        return (self._record(cells) for _, cells in self.rows(lines))
+        return (self.record_of(cells) for _, cells in self.rows(lines))
 
     def rows(self, lines: Lines) -> Iterator[CsvLine]:
         """Yield each row from where the lines are."""
         return rows_of(lines, self.dialect, may_swallow=self.may_swallow)
 
-    def _record(self, cells: list[str] | RecordError) -> Record:
+    def record_of(self, cells: list[str] | RecordError) -> Record:
         """Return the record of a row, or what is wrong with it."""
         columns = self.columns
         if isinstance(cells, RecordError):
@@ -54,7 +55,8 @@ class CsvTable:
                 return RecordError(self._wrong_width(len(cells)))
         if self._repeats_header(cells):
             return RecordError("the row repeats the header: files seem to have been joined")
-        return text_record(columns.text_of(cells))
+        text = columns.text_of(cells)
+        return text_record(text) if columns.second is None else pair_of_cells(text, cells[columns.second])
 
     def _wrong_width(self, width: int) -> str:
         delimiters = _PLURALS.get(self.dialect.delimiter, "delimiters")

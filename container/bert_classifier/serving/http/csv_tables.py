@@ -28,6 +28,7 @@ from bert_classifier.serving.http.csv_header import (
     refuse_doubtful,
     refuse_numbers,
 )
+from bert_classifier.serving.http.csv_pairs import read_part_of_pairs, read_unnamed_pairs
 from bert_classifier.serving.http.csv_rows import RFC_4180, BodyRows, lines_of, row_error, rows_of
 from bert_classifier.serving.http.csv_table import CsvTable, has_swallowed, sampled
 from bert_classifier.serving.http.csv_unnamed import doubt_of, read_unnamed
@@ -57,16 +58,24 @@ def _read(body: bytes, form: CsvForm, max_records: int) -> BodyRows:
     if form.columns is not None:
         return _with_columns(body, form, form.columns)
     if form.is_part:
+        if form.fields.is_paired:
+            return read_part_of_pairs(Lines(body), form)
         return BodyRows(texts_of_part(Lines(body), form), ONE_TEXT)
     lines = lines_of(body)
     first = first_row(lines, form.fields.delimiter)
     if not form.header:
         refuse_numbers(first, lines)
     try:
-        table = _headed(lines, first, form) or read_unnamed(lines, first, form, max_records)
+        table = _headed(lines, first, form) or _unnamed(lines, first, form, max_records)
     except ColumnsError as error:
         raise bad_csv(error.cause, error.remedy) from None
     return table or _read_texts(lines, first, form)
+
+
+def _unnamed(lines: Lines, first: FirstRow, form: CsvForm, max_records: int) -> BodyRows | None:
+    if form.fields.is_paired:
+        return read_unnamed_pairs(lines, first, form)
+    return read_unnamed(lines, first, form, max_records)
 
 
 def _read_texts(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows:
@@ -146,11 +155,11 @@ def _headed(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows | None:
     if isinstance(header, RecordError):
         raise bad_csv(f"The header row cannot be read ({header.error}).", "Correct the row.")
     names = [name.strip().removeprefix("\ufeff") for name in header]
-    if len(names) == 1:
+    if len(names) == 1 and not form.fields.is_paired:
         check_only_name(names, form)
     if form.header != PRESENT:
         refuse_doubtful(sample, form)
-    if len(names) < 2:
+    if len(names) < 2 and not form.fields.is_paired:
         return BodyRows(texts_of(lines, form), "header, one text per row")
     columns = columns_named(names, form.fields)
     table = CsvTable(dialect, columns, tuple(map(bare, names)), has_swallowed(dialect, sample))

@@ -21,6 +21,7 @@ from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.lean_flask import Answer
 from bert_classifier.serving.http.observation import OBSERVATION, Observation
+from bert_classifier.serving.http.pair_records import SEND_PAIRS
 from bert_classifier.serving.http.parameters import Wanted, check_threshold
 from bert_classifier.serving.http.query import Nesting, Query
 from bert_classifier.serving.http.request_body import read_body, refuse_encoded_body
@@ -107,7 +108,7 @@ class Invocations:
             del body
             results = self._classify(query.records, deadline, observed)
             if len(results) == 1 and not self._config.sagemaker_batch:  # a file fails for none of its records
-                _refuse_lone_error(results[0], query.nesting)
+                _refuse_lone_error(results[0], query.nesting, is_paired=self._service.fields.is_paired)
             began = time.monotonic()
             observed.enter("encode", began)
             response_format = self._format(wanted, has_header=answer_type.has_header)
@@ -205,7 +206,7 @@ class Invocations:
         return is_unsure(result, self._service.abstain_below)
 
 
-def _refuse_lone_error(result: "Prediction | RecordError", nesting: Nesting) -> None:
+def _refuse_lone_error(result: "Prediction | RecordError", nesting: Nesting, *, is_paired: bool) -> None:
     """Refuse a request for one text that cannot be classified: in a list, the error would stand in its place.
 
     Raises:
@@ -213,7 +214,8 @@ def _refuse_lone_error(result: "Prediction | RecordError", nesting: Nesting) -> 
     """
     if nesting != "list" and isinstance(result, RecordError):
         cause = f"{result.error[:1].upper()}{result.error[1:]}."
-        raise RequestError(400, result.code, cause, "Send a text.")
+        remedy = f"The model reads pairs of texts: {SEND_PAIRS}." if is_paired else "Send a text."
+        raise RequestError(400, result.code, cause, remedy)
 
 
 def _is_empty(result: "Prediction | RecordError | Exception") -> bool:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _SEND_STRINGS = 'Send numpy.array(["first text", "second text"]), one dimension of strings.'
 
 
-def texts_of(body: bytes, max_records: int) -> list[str | bytes]:
-    """Return the strings of an array of one dimension, or of one column.
+def texts_of(body: bytes, max_records: int, *, is_paired: bool = False) -> list[str | bytes]:
+    """Return the strings of an array of one dimension, or of one column; of pairs row by row, of two columns.
 
     Nothing is unpickled, and no memory is taken for more than the body holds.
 
@@ -30,7 +30,7 @@ def texts_of(body: bytes, max_records: int) -> list[str | bytes]:
         read = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
-        shape, _, dtype = read(file)
+        shape, is_by_column, dtype = read(file)
     except Exception as error:
         raise _error("The body is not a file of numpy.save.", _SEND_STRINGS) from error
     if dtype.hasobject:
@@ -38,17 +38,19 @@ def texts_of(body: bytes, max_records: int) -> list[str | bytes]:
             "The array holds Python objects, which are not unpickled.",
             'Send numpy.array(texts, dtype="U") without None and NaN, which would become texts.',
         )
-    if dtype.kind not in "US" or not dtype.itemsize or _length_of(shape) is None:
-        raise _error(
-            f"The array holds no texts in one dimension ({dtype.kind}, {len(shape)}-d).", _SEND_STRINGS
-        )
-    length = _length_of(shape) or 0
-    if length > max_records:
+    records = _pairs_in(shape) if is_paired else _length_of(shape)
+    if dtype.kind not in "US" or not dtype.itemsize or records is None:
+        raise _wrong_array(f"{dtype.kind}, {len(shape)}-d", is_paired=is_paired)
+    if records > max_records:
         raise too_many_records(f"The request holds more than {max_records} records.")
+    length = 2 * records if is_paired else records
     data = body[file.tell() :]
     if len(data) != length * dtype.itemsize:
         raise _error("The array's shape is not that of its data.", "Send it whole.")
-    return _texts(data, dtype)
+    texts = _texts(data, dtype)
+    if is_paired and is_by_column:  # as pandas' tables are
+        return [text for pair in zip(texts[:records], texts[records:], strict=True) for text in pair]
+    return texts
 
 
 def _texts(data: bytes, dtype: Any) -> list[str | bytes]:
@@ -67,6 +69,20 @@ def _texts(data: bytes, dtype: Any) -> list[str | bytes]:
 def _length_of(shape: Sequence[int]) -> int | None:
     """Return the number of texts of an array; None for a table."""
     return math.prod(shape) if sum(size != 1 for size in shape) <= 1 else None
+
+
+def _pairs_in(shape: Sequence[int]) -> int | None:
+    """Return the number of pairs of an array; None if it does not have two columns."""
+    return shape[0] if len(shape) == 2 and shape[1] == 2 else None
+
+
+def _wrong_array(found: str, *, is_paired: bool) -> RequestError:
+    if is_paired:
+        return _error(
+            f"The array holds no pairs of texts in two columns ({found}).",
+            'Send numpy.array([["first text", "second text"]]), two columns of strings.',
+        )
+    return _error(f"The array holds no texts in one dimension ({found}).", _SEND_STRINGS)
 
 
 def probabilities_of(answers: "Sequence[Prediction | Any]", classes: int) -> bytes:

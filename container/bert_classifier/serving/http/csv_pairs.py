@@ -1,0 +1,97 @@
+"""CSV bodies without a header for models that read pairs: two cells a row, or a class of the model before them."""
+
+from collections.abc import Iterator, Sequence
+
+from bert_classifier.data.columns import Roles
+from bert_classifier.data.csv_looks import LabelColumns
+from bert_classifier.data.csv_table import fitted, used_width
+from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.text_columns import TextColumns
+from bert_classifier.serving.http.body_records import Lines, Record, RecordError
+from bert_classifier.serving.http.csv_form import (
+    CsvForm,
+    as_label,
+    bad_csv,
+    is_filled,
+    refuse_header_of_part,
+    refuse_labels,
+    without_skipped,
+)
+from bert_classifier.serving.http.csv_header import FirstRow
+from bert_classifier.serving.http.csv_rows import RFC_4180, BodyRows
+from bert_classifier.serving.http.csv_table import CsvTable, has_swallowed, sampled
+
+ONE_PAIR = "two texts per row"
+_SEND_COLUMNS = (
+    "Send a header row that names the columns, such as text,text_pair, and quote a text that has a delimiter."
+)
+_ALONE = TextColumns(2, Roles(None, 0), 1)
+_BEHIND_LABEL = TextColumns(3, Roles(0, 1), 2)
+
+
+def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows:
+    """Return the rows of a table without a header.
+
+    Raises:
+        RequestError: 400 when most rows do not have two cells, or may be one text with a comma; from the iterator at
+            the end if most rows have a label in the same place.
+    """
+    for delimiter, cells in sorted(first.readings, key=lambda reading: reading[0] != ","):
+        if len(cells) < 2:
+            continue
+        dialect, sample = sampled(lines, ReaderSettings(header="false", delimiter=delimiter))
+        columns = _columns_of(sample.rows, form)
+        if columns is None:
+            continue
+        if not first.is_quoted(delimiter) and columns is _ALONE and _are_prose(sample.rows):
+            raise bad_csv(
+                "Blanks stand behind the delimiter in each row, which so may be one text, and the model reads pairs.",
+                _SEND_COLUMNS,
+            )
+        table = CsvTable(without_skipped(lines, dialect), columns, (), has_swallowed(dialect, sample))
+        label = "" if columns.roles.label is None else "label in column 1, "
+        return BodyRows(_records(table, lines, form), f"no header, {label}{columns}")
+    raise bad_csv("Most rows do not have two cells, and the model reads pairs of texts.", _SEND_COLUMNS)
+
+
+def read_part_of_pairs(lines: Lines, form: CsvForm) -> BodyRows:
+    """Return the rows of what may be a later part of a file: two cells between commas.
+
+    Raises:
+        RequestError: 400 for a header, announced or not; from the iterator as read_unnamed_pairs.
+    """
+    refuse_header_of_part(lines, form)
+    return BodyRows(_records(CsvTable(RFC_4180, _ALONE, ()), lines, form), ONE_PAIR)
+
+
+def _columns_of(rows: Sequence[Sequence[str]], form: CsvForm) -> TextColumns | None:
+    """Return which columns the texts of most rows are; None if they do not have as many."""
+    width = used_width(rows) if rows else 0
+    columns = {2: _ALONE, 3: _BEHIND_LABEL}.get(width)
+    cut = [fitted(row, width) for row in rows]
+    if columns is None or 2 * sum(len(row) == width for row in cut) <= len(rows):
+        return None
+    if columns is _BEHIND_LABEL and not all(
+        as_label(row[0]) in form.labels for row in cut if len(row) == width
+    ):
+        return None
+    return columns
+
+
+def _are_prose(rows: Sequence[Sequence[str]]) -> bool:
+    return all(row[1][:1].isspace() for row in rows if len(row) == 2)
+
+
+def _records(table: CsvTable, lines: Lines, form: CsvForm) -> Iterator[Record]:
+    """Yield the record of each row.
+
+    Raises:
+        RequestError: 400 at the end if most rows have a label where a text should be.
+    """
+    labels = LabelColumns(form.labels)
+    for _, cells in table.rows(lines):
+        if not isinstance(cells, RecordError) and is_filled(cells):
+            labels.add_cells(table.dialect.delimiter, cells)
+        yield table.record_of(cells)
+    if table.columns.roles.label is None:
+        refuse_labels(labels, form)
