@@ -105,6 +105,20 @@ def test_hostile_requests_under_settings(tmp_path, settings):
         _survives(process, 4_000)
 
 
+SEVERAL = {"task": "multi", "thresholds": {"Alpha": 0.0, "Beta": 0.5, "Gamma": None}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"sagemaker_inference_output": "predicted_label,probability"}])
+def test_hostile_requests_to_a_model_with_several_labels(tmp_path, settings):
+    """Answers with any number of labels are read by strict readers too."""
+    make_artifact(tmp_path / "model", **SEVERAL)
+    limits = {"sagemaker_max_payload_in_mb": 1, "serving_max_records": 8}
+    with ServingProcess(tmp_path, tmp_path / "log", **limits, **settings) as process:
+        process.wait_until_ready()
+        _survives(process, 4_000)
+
+
 def _survives(server: ServingProcess, requests: int) -> None:
     worker = server.worker
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:

@@ -19,7 +19,7 @@ _WORDS = (
     "\u2028",
 )  # fmt: skip
 _VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 2.5, 1e308, -0.0, 10**30, "", "1", "all", "ALL", "true", "none", CANARY,
+    None, True, False, 0, -1, 1, 2, 0.5, 2.5, 1e308, -0.0, 10**30, "", "1", "all", "ALL", "true", "none", CANARY,
     [], [1], {},
     {"a": {}}, "predicted_label,probabilities", "predicted_label;probability", ",", ["labels", "probability"],
     "probability," * 500, "softmax", "sigmoid", "longest_first", "do_not_truncate", float("nan"),
@@ -27,13 +27,13 @@ _VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 _PARAMETERS = (
     "top_k", "return_all_scores", "output", "function_to_apply", "truncation", "padding", "batch_size",
-    "max_length",
+    "max_length", "threshold",
     CANARY, "", "parameters", "TOP_K",
 )  # fmt: skip
 _TEXT_NAMES = (
     "text", "inputs", "abstract", "review", "sentence", "title", "features", "instances", "data", "source",
     "content", "",
-    "text_pair", "context", "label", "parameters", "options", CANARY,
+    "text_pair", "text_pair", "context", "premise", "hypothesis", "label", "parameters", "options", CANARY,
 )  # fmt: skip
 _RAW_JSON = (
     '{"inputs": [', "[" * 3000, "[" * 100_000 + "]" * 100_000, '{"inputs": NaN}', "{" * 50,
@@ -124,6 +124,8 @@ def npy(random_: random.Random) -> bytes:
             words,
             words.reshape(-1, 1),
             words.reshape(1, -1),
+            np.array([words, words]).T,
+            np.stack([words, words], axis=1),
             words.astype(words.dtype.newbyteorder()),
             np.char.encode(words, "utf-8", "surrogatepass"),
             words.astype(object),
@@ -214,6 +216,11 @@ def _inputs(random_: random.Random) -> Any:
         return _record(random_)
     if kind < 0.45:
         return [["a", "b"], [random_.choice(_VALUES)]]
+    if kind < 0.5:
+        return [
+            random_.choices(_WORDS, k=2),
+            random_.choices((*_WORDS, *_VALUES), k=random_.choice((2, 2, 3))),
+        ]
     return [_record(random_) for _ in range(random_.randrange(10))]
 
 

@@ -21,6 +21,7 @@ from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.codec import decode
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.json_records import of_json_value
+from bert_classifier.serving.model.facts import ModelFacts
 
 _MOST_RECORDS = 10_000_000
 _FORMS = {".csv": CSV, ".tsv": CSV, ".txt": PLAIN, ".npy": NPY, ".json": JSON}
@@ -68,7 +69,7 @@ class FileReader:
         self._observed, self._tally = observed, observed.tally
         self._answers = AnswerReader(labels, abstain_below)
         self._labels, self._fields = labels, TextFields.of(info)
-        self._max_length = int(info.get("max_seq_length", 0))
+        self._facts = ModelFacts.of(info)
         self._since = since
         self._request = 0
 
@@ -119,7 +120,7 @@ class FileReader:
             request_type = media_types.of_content_type(body.content_type)
             form = self._form(request_type.header)
             query = decode(
-                request_type.name, request_type.decoded(body.data), _MOST_RECORDS, form, self._max_length
+                request_type.name, request_type.decoded(body.data), _MOST_RECORDS, form, self._facts
             )
         except RequestError as error:
             self._tally.unreadable[f"the server refuses such a request: {error.cause.rstrip('.')}"] += 1
@@ -193,7 +194,7 @@ class FileReader:
         if kind == JSON and self._read_answer_array(body):
             return
         try:
-            query = decode(kind, body, _MOST_RECORDS, self._form(), self._max_length)
+            query = decode(kind, body, _MOST_RECORDS, self._form(), self._facts)
         except RequestError as error:
             raise UserError(
                 f"{name} is neither a file of captured requests nor of answers, and no texts can be read from it:"

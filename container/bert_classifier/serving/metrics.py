@@ -106,18 +106,19 @@ class Metrics:
         about = {"encoder": encoder, "classes": str(classes), "precision": precision, "version": __version__}
         self._model.info(about)
 
-    def count_labels(self) -> None:
+    def count_labels(self) -> Histogram:
         """Begin to count the labels of each text, which only some models give."""
         self._labels = self._labels or Histogram(
             "labels", "Labels that a text got by the model's thresholds.",
             buckets=_LABELS, registry=self._registry, namespace="bert",
         )  # fmt: skip
+        return self._labels
 
     def observe_labels(self, counts: Sequence[int]) -> None:
         """Record how many labels each text got."""
-        self.count_labels()
+        histogram = self.count_labels()
         for count in counts:
-            self._labels.observe(count)
+            histogram.observe(count)
 
     def observe_stage(self, stage: str, seconds: float) -> None:
         """Record the duration of one of STAGES."""

@@ -278,7 +278,7 @@ def _cells(
             is_joined = isinstance(value, list) and name in ("predicted_label", "probability")
             yield from [joined(value)] if is_joined else value if isinstance(value, list) else [value]
     elif response_format.is_multi_label and not wanted.is_list:
-        yield from (joined([pair[place] for pair in named.pairs]) for place in (0, 1))
+        yield from (joined([str(pair[place]) for pair in named.pairs]) for place in (0, 1))
         yield None
     else:
         yield from itertools.chain(*named.pairs, [None])

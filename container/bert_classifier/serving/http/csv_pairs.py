@@ -36,6 +36,9 @@ def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows
         RequestError: 400 when most rows do not have two cells, or may be one text with a comma; from the iterator at
             the end if most rows have a label in the same place.
     """
+    if not first.line:
+        lines.position = 0
+        return BodyRows(_records(CsvTable(RFC_4180, _ALONE, ()), lines, form), ONE_PAIR)
     for delimiter, cells in sorted(first.readings, key=lambda reading: reading[0] != ","):
         if len(cells) < 2:
             continue
@@ -64,7 +67,7 @@ def read_part_of_pairs(lines: Lines, form: CsvForm) -> BodyRows:
     return BodyRows(_records(CsvTable(RFC_4180, _ALONE, ()), lines, form), ONE_PAIR)
 
 
-def _columns_of(rows: Sequence[Sequence[str]], form: CsvForm) -> TextColumns | None:
+def _columns_of(rows: Sequence[list[str]], form: CsvForm) -> TextColumns | None:
     """Return which columns the texts of most rows are; None if they do not have as many."""
     width = used_width(rows) if rows else 0
     columns = {2: _ALONE, 3: _BEHIND_LABEL}.get(width)

@@ -57,7 +57,7 @@ class Page:
 
 def _finite(thresholds: Sequence[float] | None) -> list[float | None] | None:
     """Return thresholds in JSON values: None for a label that is never answered."""
-    return thresholds and [value if math.isfinite(value) else None for value in thresholds]
+    return None if thresholds is None else [value if math.isfinite(value) else None for value in thresholds]
 
 
 def _policy(html: str) -> str:

@@ -26,9 +26,9 @@ class ModelFacts:
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
         """Return those of a trained model, by its training.json."""
-        cut = info.get("pair_truncation", "longest_first")
+        cut = info.get("pair_truncation") or "longest_first"
         truncations = (cut,) if info.get("is_paired") else _OF_ONE_TEXT
-        return cls(info["max_seq_length"], Task(info.get("task", Task.SINGLE)), truncations)
+        return cls(int(info.get("max_seq_length", 0)), Task(info.get("task", Task.SINGLE)), truncations)
 
     @property
     def is_multi_label(self) -> bool:

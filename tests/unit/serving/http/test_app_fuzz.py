@@ -1,5 +1,6 @@
 """Hostile requests to the app around a real tiny model: never a crash, never HTML, never an echo."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -9,10 +10,15 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.records import text_problem
+from bert_classifier.data.text_pair import TextPair
+from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import JSON, NPY, READ, WRITTEN
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.predictor import Predictor
@@ -21,7 +27,9 @@ from support.fakes import CLASS_NAMES
 
 CONTENT_TYPES = st.sampled_from([*READ, "text/csv; charset=UTF-8", "text/html"]) | st.text(max_size=30)
 ACCEPTS = st.sampled_from(["*/*", *WRITTEN]) | st.text(max_size=30)
-NAMES = st.sampled_from(["inputs", "instances", "text", "parameters", "top_k", "x"])
+NAMES = st.sampled_from(
+    ["inputs", "instances", "text", "text_pair", "premise", "parameters", "top_k", "threshold", "x"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
@@ -38,6 +46,16 @@ BODIES = (
 @pytest.fixture(scope="module")
 def client(predictor: Predictor) -> Iterator[FlaskClient]:
     """Return a client whose app lives as long as the module: hypothesis calls a test many times."""
+    yield from _client(predictor)
+
+
+@pytest.fixture(scope="module")
+def multi_label_client(multi_label_predictor: Predictor) -> Iterator[FlaskClient]:
+    """Return a client of a model whose texts may have several labels."""
+    yield from _client(multi_label_predictor)
+
+
+def _client(predictor: Predictor) -> Iterator[FlaskClient]:
     failures: list[Exception] = []
     config = ServeConfig(serving_max_batch_tokens=128)
     service = ModelService(lambda: [predictor], failures.append, config, Metrics())
@@ -56,6 +74,30 @@ def _header(value: str) -> str:
 @given(body=BODIES, content_type=CONTENT_TYPES, accept=ACCEPTS)
 def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
     """Whatever comes in, the status is 200 or names the caller's mistake, and the body is of a known form."""
+    _check_answer(client, body, content_type, accept)
+
+
+@settings(max_examples=200)
+@given(body=BODIES, content_type=CONTENT_TYPES, accept=ACCEPTS)
+def test_any_request_to_a_model_with_several_labels(multi_label_client, body, content_type, accept):
+    """As to any other; no 500, no worker that fails."""
+    _check_answer(multi_label_client, body, content_type, accept)
+
+
+@settings(max_examples=400)
+@given(body=BODIES, content_type=st.sampled_from(READ))
+def test_any_body_for_a_model_of_pairs(body, content_type):
+    """It is refused, or each record is a pair of texts that may be classified, or names what is wrong with it."""
+    form = CsvForm.of("", CLASS_NAMES[:3], is_part=False, fields=TextFields(is_paired=True))
+    with contextlib.suppress(RequestError):
+        for record in codec.decode(content_type, body, 20, form).records:
+            assert isinstance(record, TextPair | RecordError)
+            if isinstance(record, TextPair):
+                assert text_problem(record.first) is None
+                assert text_problem(record.second) is None
+
+
+def _check_answer(client, body, content_type, accept):
     headers = {"Accept": _header(accept), "Content-Type": _header(content_type)}
     response = client.post("/invocations", data=body, headers=headers, buffered=True)
     assert response.status_code in (200, 400, 406, 413, 415)

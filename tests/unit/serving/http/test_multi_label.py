@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, joined, parted
-from bert_classifier.job.config import ServeConfig
+from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.job.task import Task
 from bert_classifier.serving.http import answer_bodies
 from bert_classifier.serving.http.accept import of_accept

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from bert_classifier.data.text_pair import TextPair
 
 from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, PLAIN
 from bert_classifier.serving.http import codec
