@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
+from bert_classifier.data.label_reader import Label
 from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
 from bert_classifier.data.labels import MISSING_REMEDY, MISSING_REMEDY_OF_CLASSES
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.table import Table, open_table
 from bert_classifier.data.table_base import WITHOUT_TEXT
+from bert_classifier.data.targets import alike_labels
 from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.job.settings import shown
@@ -31,8 +33,8 @@ logger = logging.getLogger(__name__)
 _MOST_SHOWN = 10
 
 
-class DbpediaDataset(Dataset[tuple[str, str]]):
-    """Labelled texts: item i is (text, raw label), in the order of the files.
+class DbpediaDataset(Dataset[tuple[str, Label]]):
+    """Labelled texts: item i is (text, raw label), or (text, all raw labels), in the order of the files.
 
     The text is the abstract or, where that is empty, the title. Rows with neither are left out and counted.
 
@@ -40,7 +42,8 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         files: files of any form that open_table reads; a DataFiles says how to read them.
     Attributes:
         texts: all texts; they stay on the disk and are mapped into memory.
-        label_names: the different labels, in the order of their first occurrence.
+        label_names: the different labels, in the order of their first occurrence; with several labels per text the
+            different sets of labels, each a sorted tuple.
         label_codes: int32 (n,); the label of item i is label_names[label_codes[i]].
         understood: what was understood of each file, as data_report.json has it.
         num_empty: rows left out for want of a text.
@@ -49,7 +52,7 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
     """
 
     texts: Texts
-    label_names: Sequence[str]
+    label_names: Sequence[Label]
     label_codes: np.ndarray
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -58,12 +61,16 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         self._tables = [
             open_table(path, files.settings, files.classes, name=files.name_of(path)) for path in files
         ]
+        is_multi = any(table.is_multi for table in self._tables)
         self._writer = TextWriter()
-        self._codes: dict[str, int] = {}
+        self._codes: dict[Label, int] = {}
         codes, self._lines = array("i"), array("I")
         self._ends: list[int] = []  # of each file's items
         wrong = WrongRows()
         for table in self._tables:
+            table.is_multi = is_multi
+            for name in table.wide_labels:  # a class even if no text has it
+                self._codes.setdefault((name,), len(self._codes))
             self._read(table, codes, wrong)
             self._ends.append(len(codes))
         is_missing = any(
@@ -72,15 +79,15 @@ class DbpediaDataset(Dataset[tuple[str, str]]):
         remedy = MISSING_REMEDY_OF_CLASSES if files.classes else MISSING_REMEDY
         wrong.refuse(remedy if is_missing else "")
         self.texts = self._writer.finish()
-        self.label_names = list(self._codes)
-        self.label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
+        label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
+        self.label_names, self.label_codes = alike_labels(list(self._codes), label_codes)
         self.understood = [table.understood for table in self._tables]
         self.num_empty = sum(table.left_out[WITHOUT_TEXT] for table in self._tables)
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def __getitem__(self, index: int) -> tuple[str, str]:
+    def __getitem__(self, index: int) -> tuple[str, Label]:
         return self.texts[index], self.label_names[self.label_codes[index]]
 
     def place_of(self, index: int) -> str:

@@ -7,7 +7,7 @@ import collections
 import dataclasses
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -291,7 +291,12 @@ def _begins_with_class(table: Table) -> bool:
     row = next(table.rows(), None)
     if not isinstance(row, Row):
         return False
-    return row.label in table.classes or (row.label.isdecimal() and 0 < int(row.label) <= len(table.classes))
+    labels = [row.label] if isinstance(row.label, str) else row.label
+    return bool(labels) and all(_is_class(label, table.classes) for label in labels)
+
+
+def _is_class(label: str, classes: Collection[str]) -> bool:
+    return label in classes or (label.isdecimal() and 0 < int(label) <= len(classes))
 
 
 def _is_utf8(path: Path) -> bool:

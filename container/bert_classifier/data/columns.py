@@ -1,4 +1,4 @@
-"""Which column holds the label, the text and the title: by the settings, or by names in use.
+"""Names in use for the columns of labels, texts and titles, and which columns have these roles.
 
 Standard library only.
 """
@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections.abc import Collection, Sequence
 
-from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.shapes import quoted_value, spoken_name
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import nearest, shown
@@ -34,15 +34,16 @@ TITLE_NAMES = (("title",),)
 LAST_TEXT_NAMES = ("source", "title")
 _SEPARATORS = re.compile(r"[\s_-]+")
 _UNNAMED = re.compile(r"unnamed:[0-9]+(level[0-9]+)?")  # pandas' name for an index
-_HEADERLESS = {2: ("label", "text"), 3: ("label", "title", "text")}
 _MOST_NAMED = 12
 
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """Positions of the columns among their names; title is None without one.
+    """Positions of the columns among their names; label and title are None without one.
 
     Attributes:
+        pair: of the second text of each row; None where a row has one text.
+        labels: of the columns that are a label each, with 0 and 1; empty without such.
         is_title_joined: whether the title is put before the text; otherwise it replaces an empty one.
     """
 
@@ -50,11 +51,13 @@ class Roles:
     text: int
     title: int | None = None
     is_title_joined: bool = False
+    pair: int | None = None
+    labels: tuple[int, ...] = ()
 
     @property
     def used(self) -> set[int | None]:
         """The positions that have a role."""
-        return {self.label, self.text, self.title}
+        return {self.label, self.text, self.title, self.pair, *self.labels}
 
     def whole_text(self, title: str, text: str) -> str:
         """Return the text of a row as the model reads it; `title` is empty without such a column."""
@@ -93,8 +96,10 @@ def is_known(name: str) -> bool:
 
 
 def names_both(cells: Sequence[str]) -> bool:
-    """Return whether a row has names in use for a label and for a text."""
-    return bool(matches(cells, LABEL_NAMES) and matches(cells, TEXT_NAMES))
+    """Return whether a row has names in use for a label and for a text, or for the two texts of a pair."""
+    if not matches(cells, LABEL_NAMES):
+        return False
+    return bool(matches(cells, TEXT_NAMES) or pairs_in([*map(bare, cells)]))
 
 
 def is_header(cells: Sequence[str]) -> bool:
@@ -157,84 +162,3 @@ class ColumnsError(UserError):
 
 class Unclear(Exception):  # noqa: N818 - not an error by itself: the caller words it with the columns' shapes
     """Which column has a role is unclear; str() says why."""
-
-
-def roles_of(
-    names: Sequence[str], settings: ReaderSettings, *, is_named: bool = True, needs_label: bool = True
-) -> Roles:
-    """Return which columns are label, text and title.
-
-    Args:
-        names: of the columns; anything for unnamed ones.
-        is_named: whether the file itself names them.
-        needs_label: False for files that may hold texts only.
-    Raises:
-        UserError: when a setting names a column that is not there.
-        Unclear: when names and settings leave it open.
-    """
-    told = {
-        role: told_position(names, f"{role}_column", value, is_named=is_named)
-        for role in ("label", "text", "title")
-        if (value := getattr(settings, f"{role}_column"))
-    }
-    if len(set(told.values())) < len(told):
-        raise UserError(
-            f"the settings give two roles to one column: {', '.join(f'{k}_column' for k in told)}.",
-            "Give each role a column of its own.",
-        )
-    open_roles = _by_name if is_named else _by_position
-    found = open_roles(names, told, needs_label=needs_label)
-    return Roles(found["label"], found["text"] or 0, found.get("title"), "title" in told)
-
-
-def _by_position(names: Sequence[str], told: dict[str, int], *, needs_label: bool) -> dict[str, int | None]:
-    free = [position for position in range(len(names)) if position not in told.values()]
-    roles: dict[str, int | None] = {"label": None, **told}
-    wanted = [role for role in ("label", "text") if role not in told]
-    if not needs_label and not told and len(names) == 1:
-        return {"label": None, "text": 0}
-    if not needs_label and "text" in told:
-        return roles
-    if not told and len(names) in _HEADERLESS:
-        return dict(zip(_HEADERLESS[len(names)], range(len(names)), strict=True))
-    if len(wanted) > 1 or (wanted and len(free) != 1):
-        raise Unclear(f"{len(names)} column{'s' if len(names) > 1 else ''} and no header that is known")
-    return {**roles, **dict(zip(wanted, free, strict=False))}
-
-
-def _by_name(names: Sequence[str], told: dict[str, int], *, needs_label: bool) -> dict[str, int | None]:
-    taken = set(told.values())
-    roles: dict[str, int | None] = {**told}
-    for role, known in (("label", LABEL_NAMES), ("text", TEXT_NAMES), ("title", TITLE_NAMES)):
-        if role in told:
-            continue
-        found = [position for position in matches(names, known) if position not in taken]
-        if len(found) > 1 and role != "title" and (role == "text" or needs_label):
-            columns = " and ".join(dict.fromkeys(shown(names[position].strip()) for position in found))
-            raise Unclear(f"{len(found)} columns could be the {role}: {columns}")
-        roles[role] = found[0] if found else None
-    if roles["text"] is None:
-        roles["text"] = _last_text(names, roles)
-        if roles["text"] == roles["title"] and "title" not in told:
-            roles["title"] = None
-    missing = [role for role in ("label", "text") if roles[role] is None and (role == "text" or needs_label)]
-    if "title" in told and (missing or roles["text"] == roles["title"]):
-        raise UserError(
-            f"title_column takes {shown(names[told['title']].strip())}, and no other column is known as the"
-            f" {missing[0] if missing else 'text'}.",
-            "Set label_column and text_column too, or give title_column another column.",
-        )
-    if missing:
-        raise Unclear(f"no column is known as the {' or the '.join(missing)}")
-    return roles
-
-
-def _last_text(names: Sequence[str], roles: dict[str, int | None]) -> int | None:
-    """Return the column `source`, or a title where label and title are all there is; None without one."""
-    others = [
-        p for p, name in enumerate(names) if name.strip() and p not in (roles.get("label"), roles["title"])
-    ]
-    sources = [p for p in others if bare(names[p]) == LAST_TEXT_NAMES[0]]
-    if sources:
-        return sources[0]
-    return roles["title"] if not others else None

@@ -9,10 +9,11 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bert_classifier.data.columns import Unclear, names_both, roles_of
+from bert_classifier.data.columns import Unclear, names_both
 from bert_classifier.data.header import DELIMITERS, has_header, names_told
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import CsvRow, RowError, read_csv_rows
+from bert_classifier.data.roles import roles_of
 from bert_classifier.data.shapes import SAMPLE_ROWS
 from bert_classifier.errors import UserError
 
@@ -217,5 +218,6 @@ def _labels_recur(sample: Sample, settings: ReaderSettings) -> bool:
         roles = roles_of(header, settings, is_named=has_header(sample.rows, settings) is not False)
     except (Unclear, UserError):  # said later, in words
         return False
-    column = [row[roles.label or 0] for row in sample.rows if len(row) > (roles.label or 0)]
+    at = roles.labels[0] if roles.labels else roles.label or 0
+    column = [row[at] for row in sample.rows if len(row) > at]
     return len(set(column)) <= len(column) / 2

@@ -10,6 +10,9 @@ import numpy as np
 
 from bert_classifier.data.records import text_problem
 from bert_classifier.data.shapes import spoken_label
+from bert_classifier.data.stratified import held_out_sets
+from bert_classifier.data.targets import TargetReader, single_labels
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.data.text_store import Texts, TextWriter
 from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError
@@ -18,6 +21,7 @@ from bert_classifier.job.task import Task
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 
 _MOST_CLASSES = 10
+_MIXED = "it has one text, or two, where the first item has not"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +64,10 @@ class Examples:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over all texts and targets, in order."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.targets).data)
+        targets = np.ascontiguousarray(self.targets)
+        digest = hashlib.sha256(targets.data if targets.ndim == 1 else repr(targets.shape).encode())
+        if targets.ndim > 1:
+            digest.update(targets.reshape(-1).data)
         raw_texts = self.texts.encoded() if isinstance(self.texts, Texts) else map(str.encode, self.texts)
         for raw in raw_texts:
             digest.update(len(raw).to_bytes(8, "little") + raw)
@@ -122,9 +129,10 @@ def _places_file(path: Path) -> Path:
 def distinct_labels(dataset: Any) -> Iterable[str]:
     """Return the raw labels of a dataset: its `label_names` if it has columns, or else those of all items."""
     if has_columns(dataset):
-        names: Iterable[str] = dataset.label_names
-        return names
-    return {dataset[index][1] for index in range(len(dataset))}
+        names: Iterable[Any] = dataset.label_names
+    else:
+        names = (dataset[index][1] for index in range(len(dataset)))
+    return dict.fromkeys(single_labels(names))
 
 
 def has_columns(dataset: Any) -> bool:
@@ -147,76 +155,53 @@ def require_rows(dataset: Any, channel: str) -> None:
         )
 
 
-def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str) -> Examples:
-    """Read every item (text, raw label) of a dataset; the texts go into a temporary file.
+def read_examples(dataset: Any, mapper: LabelMapperBase, channel: str, task: Task | None = None) -> Examples:
+    """Read every item (text, raw label), or (text, raw labels), of a dataset; the texts go into a temporary file.
 
     Args:
         dataset: has __len__ and __getitem__ and, optionally, `place_of(index)`, the location of an item for messages.
             Columns are used in place of the items where has_columns finds them.
+        task: whether texts have one label or any number; None: any number if an item has a list, tuple or set.
     Raises:
         UserError: when there is no item, a text is invalid, or the mapper does not know a label.
         PlatformError: when the texts cannot be written.
     """
     require_rows(dataset, channel)
-    columns = _columns_of(dataset, mapper) if has_columns(dataset) else None
-    texts, targets = columns or _read_items(dataset, mapper)
+    columns = _columns_of(dataset, mapper, task) if has_columns(dataset) else None
+    texts, targets = columns or _read_items(dataset, mapper, task)
     place_of = getattr(dataset, "place_of", Examples.place_of)
     understood = getattr(dataset, "understood", ())
     return Examples(texts, targets, place_of, getattr(dataset, "num_empty", 0), understood)
 
 
-def _columns_of(dataset: Any, mapper: LabelMapperBase) -> tuple[Texts, np.ndarray] | None:
+def _columns_of(dataset: Any, mapper: LabelMapperBase, task: Task | None) -> tuple[Texts, np.ndarray] | None:
     """Return texts and targets of a dataset with columns; None if one is wrong, which its items tell the place of."""
-    found = [_target_or_problem(mapper, name) for name in dataset.label_names]
-    if any(isinstance(target, str) for target in found) or any(map(text_problem, dataset.texts)):
+    targets = TargetReader(mapper, task)
+    wrong = [targets.add(label) for label in dataset.label_names]
+    if any(wrong) or any(map(text_problem, dataset.texts)):
         return None
-    return dataset.texts, np.array(found, dtype=np.int64)[dataset.label_codes]
+    return dataset.texts, targets.targets_of(dataset.label_codes)
 
 
-def _read_items(dataset: Any, mapper: LabelMapperBase) -> tuple[Texts, np.ndarray]:
+def _read_items(dataset: Any, mapper: LabelMapperBase, task: Task | None) -> tuple[Texts, np.ndarray]:
     """Return texts and targets of a dataset, item by item; raises as read_examples says."""
-    writer, wrong = TextWriter(), WrongRows()
-    targets = np.zeros(len(dataset), dtype=np.int64)
+    writer, wrong, targets = TextWriter(), WrongRows(), TargetReader(mapper, task)
     place_of = getattr(dataset, "place_of", Examples.place_of)
-    known: dict[str, int | str] = {}  # what the mapper says to each label
-    has_unknown = False
+    is_paired: bool | None = None
     for index in range(len(dataset)):
         text, label = dataset[index]
-        target = known.get(label) if type(label) is str else None
-        if target is None:
-            target = _target_or_problem(mapper, label)
-            if type(label) is str:
-                known[label] = target
-        if isinstance(target, str):
-            has_unknown = True
-            wrong.add(place_of(index), target)
-        else:
-            targets[index] = target
-        problem = text_problem(text)
+        unknown = targets.add(label)
+        if unknown:
+            wrong.add(place_of(index), unknown)
+        is_pair = isinstance(text, TextPair)
+        is_paired = is_pair if is_paired is None else is_paired
+        problem = text_problem(text) or (_MIXED if is_pair is not is_paired else None)
         if problem:
             wrong.add(place_of(index), problem)
         else:
             writer.append(text)
-    wrong.refuse(_known_classes(mapper) if has_unknown else "")
-    return writer.finish(), targets
-
-
-def _target_or_problem(mapper: LabelMapperBase, label: str) -> int | str:
-    """Return the index of a raw label, or why there is none."""
-    try:
-        return _checked_target(mapper, label)
-    except KeyError:
-        return f"{type(mapper).__name__} does not know the label {spoken_label(label)}"
-    except ValueError as error:
-        return str(error)
-
-
-def _checked_target(mapper: LabelMapperBase, label: str) -> int:
-    target = mapper.map(label)
-    if not isinstance(target, int | np.integer) or not 0 <= target < mapper.num_classes:
-        owner = type(mapper).__name__
-        raise ValueError(f"{owner}.map gives {target!r}, not an index below {mapper.num_classes}")
-    return int(target)
+    wrong.refuse(_known_classes(mapper) if targets.has_unknown else "")
+    return writer.finish(), targets.finish()
 
 
 def _known_classes(mapper: LabelMapperBase) -> str:
@@ -228,17 +213,18 @@ def _known_classes(mapper: LabelMapperBase) -> str:
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
     """Split off a random fraction `share` of each class; a class with one text stays in the first part.
 
+    With several labels per text the fractions are as near to that as texts with their sets of labels allow.
+
     Returns:
         the larger part and the part split off, both in the original order.
     Raises:
         UserError: when every class has only one text.
     """
     draw = np.random.Generator(np.random.Philox(seed))
-    held_out = np.zeros(len(examples), dtype=bool)
-    for target in np.unique(examples.targets):
-        indices = draw.permutation(np.flatnonzero(examples.targets == target))
-        if len(indices) > 1:
-            held_out[indices[: min(len(indices) - 1, max(1, round(share * len(indices))))]] = True
+    if examples.targets.ndim == 2:
+        held_out = held_out_sets(examples.targets, share, draw)
+    else:
+        held_out = _held_out(examples.targets, share, draw)
     if not held_out.any():
         raise UserError(
             "Every label of train occurs only once, so nothing can be held out for validation.",
@@ -246,3 +232,13 @@ def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examp
         )
     rest, part = (examples.subset(np.flatnonzero(chosen)) for chosen in (~held_out, held_out))
     return dataclasses.replace(rest, num_empty=examples.num_empty, understood=examples.understood), part
+
+
+def _held_out(targets: np.ndarray, share: float, draw: np.random.Generator) -> np.ndarray:
+    """Return which texts are split off, bool (n,)."""
+    held_out = np.zeros(len(targets), dtype=bool)
+    for target in np.unique(targets):
+        indices = draw.permutation(np.flatnonzero(targets == target))
+        if len(indices) > 1:
+            held_out[indices[: min(len(indices) - 1, max(1, round(share * len(indices))))]] = True
+    return held_out

@@ -63,15 +63,9 @@ class FieldTable(Table):
             and isinstance(metadata, dict)
             and name.removesuffix(_METADATA) in record
         }
-        several = [job for job, metadata in jobs.items() if "class-map" in metadata]
-        named = [job for job, metadata in jobs.items() if "class-name" in metadata]
+        self._maps = {job for job, metadata in jobs.items() if "class-map" in metadata}
+        named = [job for job, metadata in jobs.items() if "class-name" in metadata or job in self._maps]
         told = self.settings.label_column
-        if several and told not in named and needs_label:
-            raise UserError(
-                f"{self.name}: the labelling job {shown(several[0])} gives several labels per text (multi-label),"
-                " which are not supported.",
-                "Label with a single-label task, or write one label per text.",
-            )
         if len(named) > 1 and told not in named and needs_label:
             raise UserError(
                 f"{self.name} has the labels of {len(named)} labelling jobs: {', '.join(map(shown, named))}.",
@@ -84,10 +78,10 @@ class FieldTable(Table):
             )
         job = told if told in named else (named or [""])[0]
         if job:
-            self.notes.append(
-                f"it is a manifest of Ground Truth: labels are the class-name of job {shown(job)}"
-            )
+            what = "class-map" if job in self._maps else "class-name"
+            self.notes.append(f"it is a manifest of Ground Truth: labels are the {what} of job {shown(job)}")
             self.settings = dataclasses.replace(self.settings, label_column=job)
+            self.is_multi |= job in self._maps and self.settings.task == "auto"
         return job
 
     def _labelled(self, record: Record) -> Record:
@@ -95,9 +89,11 @@ class FieldTable(Table):
         if not self._job:
             return record
         metadata = record.get(self._job + _METADATA)
-        name = metadata.get("class-name") if isinstance(metadata, Mapping) else None
+        about = metadata if isinstance(metadata, Mapping) else {}
         kept = {field: value for field, value in record.items() if not field.endswith(_METADATA)}
-        return {**kept, self._job: name}
+        if self._job in self._maps:
+            return {**kept, self._job: _named(record.get(self._job), about.get("class-map"))}
+        return {**kept, self._job: about.get("class-name")}
 
     def _in_order(self, record: Record) -> list[Any]:
         return [record.get(name) for name in self.names]
@@ -118,3 +114,10 @@ class FieldTable(Table):
                 yield place, RowError(place, f"it has no field {shown(text)}; its fields are {fields}")
             else:
                 yield place, self._in_order(self._labelled(record))
+
+
+def _named(numbers: Any, names: Any) -> Any:
+    """Return the names of a list of classes' numbers; anything else as it is."""
+    if not isinstance(numbers, list) or not isinstance(names, Mapping):
+        return numbers
+    return [names.get(str(number)) for number in numbers]

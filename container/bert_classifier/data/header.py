@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bert_classifier.data import columns
 from bert_classifier.data.columns import LABEL_NAMES, TEXT_NAMES, names_both
+from bert_classifier.data.label_columns import entries_of
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.shapes import Shape, num_words, shapes_of
 
@@ -19,8 +20,9 @@ _TITLE_ROWS = 6
 
 def _told_names(settings: ReaderSettings) -> set[str]:
     """Return the columns that the settings name rather than number, without case and separators."""
-    told = (settings.label_column, settings.text_column, settings.title_column)
-    return {columns.bare(name) for name in told if name and not name.isdecimal()}
+    told = (settings.label_column, settings.text_column, settings.text_pair_column, settings.title_column)
+    wide = entries_of(settings.label_columns)
+    return {columns.bare(name) for name in (*told, *wide) if name and not name.isdecimal()}
 
 
 def names_told(cells: Sequence[str], settings: ReaderSettings) -> bool:

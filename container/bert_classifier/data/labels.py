@@ -28,19 +28,22 @@ def is_missing(label: str) -> bool:
     return label.casefold() in _MISSING or label in _MISSING_AS_WRITTEN
 
 
+def is_list_text(value: str) -> bool:
+    """Return whether a text is a list or an object that a program wrote."""
+    return _LIST.match(value) is not None
+
+
 def label_of(value: Any) -> str:
     """Return the label that a value stands for, "" for none.
 
-    Strings, booleans and whole numbers are labels; a list with one of them is that one.
+    Strings, booleans and whole numbers are labels.
 
     Raises:
         ValueError: for anything else; the message says what it is.
     """
     if isinstance(value, str):
-        if _LIST.match(value):
-            raise ValueError(
-                "the label is a list or an object written as text, as for several labels (multi-label)"
-            )
+        if is_list_text(value):
+            raise ValueError("the label is a list or an object written as text, in no form that is known")
         return normal_label(value)
     if value is None or value != value:  # NaN differs from itself
         return ""
@@ -48,17 +51,5 @@ def label_of(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
-    if isinstance(value, list):
-        return _only_label(value)
     kind = "a number with a fraction" if isinstance(value, float) else "an object, not a string"
     raise ValueError(f"the label is {kind}")
-
-
-def _only_label(values: list[Any]) -> str:
-    if len(values) > 1:
-        raise ValueError(
-            f"it has {len(values)} labels: several labels per text (multi-label) are not supported"
-        )
-    if values and isinstance(values[0], list | dict):
-        raise ValueError("the label is a list of spans or objects, not one string for the whole text")
-    return label_of(values[0]) if values else ""

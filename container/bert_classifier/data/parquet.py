@@ -34,8 +34,8 @@ class ParquetFile:
     Attributes:
         columns: names of the columns as in the file, which may name one twice.
         num_rows: number of rows.
-        class_names: for columns that Hugging Face's `datasets` wrote as ClassLabel, the class names by number; there,
-            the number -1 is a missing label.
+        class_names: for columns that Hugging Face's `datasets` wrote as ClassLabel, or as lists of them, the class
+            names by number; there, the number -1 is a missing label.
     """
 
     columns: list[str]
@@ -169,15 +169,19 @@ def _class_names(metadata: bytes) -> dict[str, list[str]]:
     """Return the names of each ClassLabel column from the metadata of Hugging Face's `datasets`."""
     try:
         features = json.loads(metadata)["info"]["features"].items()
-        return {
-            name: [str(one) for one in feature["names"]] for name, feature in features if _is_label(feature)
-        }
+        labels = {name: _label_feature(feature) for name, feature in features}
+        return {name: [str(one) for one in feature["names"]] for name, feature in labels.items() if feature}
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}  # a hint only: the labels are then numbers
 
 
-def _is_label(feature: object) -> bool:
-    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+def _label_feature(feature: object) -> dict[str, Any] | None:
+    """Return the description of a column's classes, also where it holds lists of them; None for any other column."""
+    if isinstance(feature, list) and len(feature) == 1:  # as older versions write a list
+        feature = feature[0]
+    elif isinstance(feature, dict) and feature.get("_type") in ("Sequence", "List", "LargeList"):
+        feature = feature.get("feature")
+    return feature if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
 
 
 def _with_json_values(row: tuple[Any, ...], places: Sequence[int]) -> tuple[Any, ...]:

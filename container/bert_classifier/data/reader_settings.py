@@ -19,12 +19,21 @@ class ReaderSettings:
     """
 
     text_column: str = ""
+    text_pair_column: str = ""
     label_column: str = ""
+    label_columns: str = ""
+    label_separator: str = ""
     title_column: str = ""
     header: str = "auto"
     delimiter: str = ""
     encoding: str = ""
     missing_labels: str = "refuse"
+    task: str = "auto"
+
+    @property
+    def is_multi(self) -> bool:
+        """Whether they say that each text has any number of labels; False where the data decide, too."""
+        return self.task == "multi" or bool(self.label_separator or self.label_columns)
 
     @classmethod
     def of(cls, config: TrainConfig) -> Self:

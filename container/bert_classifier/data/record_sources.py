@@ -102,14 +102,14 @@ class JsonArray:
 
 
 class FastText:
-    """Lines of `__label__NAME text`."""
+    """Lines of `__label__NAME text`, or of several labels before a text."""
 
     def __init__(self, path: Path, name: str, form: Form) -> None:
         self._path, self._name, self._form = path, name, form
         self.notes: Sequence[str] = ()
 
     def records(self) -> Iterator[tuple[int, Record | RowError]]:
-        """Yield the line of each record with its label and text; raises as read_form_lines."""
+        """Yield the line of each record with its labels and text; raises as read_form_lines."""
         for number, line in enumerate(read_form_lines(self._path, self._name, self._form), start=1):
             if line.strip():
                 yield number, _fasttext(number, line)
@@ -151,7 +151,9 @@ class Parquet:
 
 
 def _class_name(names: Sequence[str], value: Any) -> Any:
-    """Return the class of a number, None for the missing one; anything else as it is."""
+    """Return the class of a number, None for the missing one, of a list those of its numbers; others as they are."""
+    if isinstance(value, list):
+        return [_class_name(names, one) for one in value]
     if not isinstance(value, int):
         return value
     return names[value] if 0 <= value < len(names) else None if value == -1 else value
@@ -176,12 +178,11 @@ def _object(place: int, value: Any) -> Record | RowError:
 
 def _fasttext(number: int, line: str) -> Record | RowError:
     labels, text = split_labels(line)
-    if len(labels) != 1:
-        problem = f"it has {len(labels)} labels; exactly one __label__ is read (no multi-label)"
-        return RowError(number, problem if labels else _NO_LABEL)
-    if "," in labels[0]:
+    if not labels:
+        return RowError(number, _NO_LABEL)
+    if any("," in label for label in labels):
         return RowError(number, "a comma follows its label: fastText puts a blank there")
-    return {"label": labels[0], "text": text}
+    return {"label": labels[0] if len(labels) == 1 else labels, "text": text}
 
 
 def _first_behind(buffer: str, position: int) -> int:

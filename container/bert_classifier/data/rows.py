@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One labelled text: where it stands (from 1), its label and the text."""
+    """One labelled text: where it stands (from 1), its label, or all of them, sorted, and the text."""
 
     line: int
-    label: str
+    label: str | tuple[str, ...]
     text: str
 
 

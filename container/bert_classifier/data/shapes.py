@@ -22,6 +22,7 @@ LABEL_WORDS = 4  # on average; more is a text
 _MOST_NAME_WORDS = 3
 _MOST_LABEL_WORDS = 6
 _MOST_COLUMNS = 12  # in one message
+_MOST_RUN = 4  # columns in a row that are named one by one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Shape:
         filled: rows with a value.
         distinct: different values.
         words: mean number of words of a value.
-        kind: "number", "0 or 1", "list", "object" or "text".
+        kind: "number", "0 or 1", "true or false", "list", "object" or "text".
     """
 
     name: str
@@ -84,6 +85,8 @@ def _kind(filled: Sequence[Any], texts: Sequence[str]) -> str:
         return "object" if isinstance(filled[0], dict) else "list"
     if texts and {*texts} <= {"0", "1", "0.0", "1.0"}:
         return "0 or 1"
+    if texts and {text.lower() for text in texts} <= {"true", "false"}:
+        return "true or false"
     return "number" if texts and all(map(_NUMBER.fullmatch, texts)) else "text"
 
 
@@ -124,7 +127,9 @@ def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings, label: st
     text = (
         settings.text_column or max(texts, key=lambda shape: shape.words, default=Shape("", 0, 0, 0, "")).name
     )
-    labels = [shape for shape in shapes if shape.name != text and shape.recurs]
+    others = [shape for shape in shapes if shape.name != text]
+    labels = [shape for shape in others if shape.recurs]
+    labels = labels or [shape for shape in others if shape.kind == "list"]
     label = settings.label_column or min(labels, key=_label_rank, default=Shape(label, 0, 0, 0, "")).name
     return {name: value for name, value in (("label_column", label), ("text_column", text)) if value}
 
@@ -134,8 +139,8 @@ def _label_rank(shape: Shape) -> tuple[bool, bool, int]:
 
 
 def multi_label_columns(shapes: Sequence[Shape]) -> list[str]:
-    """Return the columns that hold 0 and 1 only, if there are several."""
-    found = [shape.name for shape in shapes if shape.kind == "0 or 1"]
+    """Return the columns that hold 0 and 1 only, or true and false, if there are several."""
+    found = [shape.name for shape in shapes if shape.kind in ("0 or 1", "true or false")]
     return found if len(found) > 1 else []
 
 
@@ -159,17 +164,30 @@ def unclear_roles(
     columns = ", ".join(map(str, shapes[:_MOST_COLUMNS])) + (", …" if len(shapes) > _MOST_COLUMNS else "")
     cause = f"{why}. It was read as {form}, with the columns {columns}."
     wide = multi_label_columns(shapes)
-    if wide and not settings.label_column:
-        listed = ", ".join(wide[:_MOST_COLUMNS])
-        return (
-            f"{cause} {listed} hold only 0 and 1, as multi-label data do: several labels per text are not supported.",
-            "Set label_column to one of them, or write one label per text.",
-        )
+    if wide and not settings.label_column and not settings.label_columns:
+        return f"{cause} {_wide_cause(wide)}", _wide_remedy(wide, shapes, settings)
     suggested = suggested_roles(shapes, settings, label)
     names = {"label_column": "…", "text_column": "…", **suggested}
     given = " ".join(f"{name}={quoted_value(value)}" for name, value in names.items())
     condition = " if that is right" if len(suggested) == 2 else ""
     return cause, f"Set {given}{condition}{header}."
+
+
+def _wide_cause(wide: Sequence[str]) -> str:
+    named = ", ".join(wide[:_MOST_COLUMNS]) + (", …" if len(wide) > _MOST_COLUMNS else "")
+    return f"{named} hold only 0 and 1, as data with several labels per text (multi-label) do."
+
+
+def _wide_remedy(wide: Sequence[str], shapes: Sequence[Shape], settings: ReaderSettings) -> str:
+    """Return how to read columns of 0 and 1 as labels, or one of them as the label."""
+    names = [shape.name for shape in shapes]
+    places = [names.index(name) for name in wide]
+    is_run = len(wide) > _MOST_RUN and places == [*range(places[0], places[0] + len(wide))]
+    parts = [name if "," not in name and ".." not in name else str(names.index(name) + 1) for name in wide]
+    value = f"{parts[0]}..{parts[-1]}" if is_run else ",".join(parts)
+    text = "" if settings.text_column else suggested_roles(shapes, settings).get("text_column", "")
+    given = f" text_column={quoted_value(text)}" if text else ""
+    return f"Set label_columns={quoted_value(value)}{given} to learn all of them, or label_column to one of them."
 
 
 def quoted_value(value: str) -> str:

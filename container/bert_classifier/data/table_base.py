@@ -8,30 +8,27 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.data.columns import (
-    ColumnsError,
-    Roles,
-    Unclear,
-    bare,
-    other_candidates,
-    roles_of,
-)
+from bert_classifier.data.columns import ColumnsError, Roles, Unclear, bare, other_candidates
 from bert_classifier.data.forms import Form
-from bert_classifier.data.labels import is_missing, label_of
+from bert_classifier.data.label_columns import is_blank, labels_of
+from bert_classifier.data.label_lists import is_several
+from bert_classifier.data.label_reader import Label, LabelReader
+from bert_classifier.data.labels import normal_label
+from bert_classifier.data.plausible_roles import doubt_of_label, is_shifted
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
+from bert_classifier.data.roles import pair_doubts, roles_of
 from bert_classifier.data.rows import Row, TextRow
 from bert_classifier.data.shapes import (
     ALL_DIFFERENT,
     FEW_ROWS,
-    LABEL_WORDS,
-    SAMPLE_ROWS,
     Shape,
     quoted_value,
     shapes_of,
     spoken_name,
     unclear_roles,
 )
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import UserError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
@@ -50,6 +47,7 @@ class Table:
         has_header: None where the form has no header row.
         notes: what is unusual about the file.
         doubts: what could have been understood otherwise.
+        is_multi: whether each text has any number of labels, as far as settings and the first rows tell.
     """
 
     unit = "line"
@@ -66,7 +64,8 @@ class Table:
         self.doubts: list[str] = []
         self.num_rows = 0
         self.left_out: collections.Counter[str] = collections.Counter()
-        self._labels: dict[Any, str | ValueError | None] = {}
+        self.is_multi = settings.is_multi
+        self._labels = self._reader()
 
     @property
     def delimiter(self) -> str:
@@ -86,8 +85,9 @@ class Table:
     @property
     def understood(self) -> dict[str, Any]:
         """What was understood, as data_report.json has it; the numbers of rows are complete after reading."""
-        columns = {"label": self.roles.label, "text": self.roles.text, "title": self.roles.title}
-        used = self.roles.used
+        roles = self.roles
+        columns = {"label": roles.label, "text": roles.text, "title": roles.title}
+        columns |= {} if roles.pair is None else {"text_pair": roles.pair}
         return {
             "file": self.name,
             "form": self.form.kind,
@@ -95,18 +95,37 @@ class Table:
             "encoding": self.form.encoding_name,
             "delimiter": self.delimiter,
             "header": self.has_header,
-            "columns": {
-                role: "" if at is None or not self.names else spoken_name(self.names[at], at)
-                for role, at in columns.items()
-            },
-            "title_joined": self.roles.is_title_joined,
+            "columns": {role: "" if at is None else self._spoken(at) for role, at in columns.items()},
+            **self._labels_understood(),
+            "title_joined": roles.is_title_joined,
             "ignored": [
-                spoken_name(name, at) for at, name in enumerate(self.names) if at not in used and name.strip()
+                spoken_name(name, at)
+                for at, name in enumerate(self.names)
+                if at not in roles.used and name.strip()
             ],
             "notes": [*self.notes, *self.doubts],
             "rows": self.num_rows,
             "left_out": dict(self.left_out),
         }
+
+    def _spoken(self, at: int) -> str:
+        return spoken_name(self.names[at], at) if self.names else ""
+
+    def _labels_understood(self) -> dict[str, Any]:
+        """Return how the labels of a row are written, where they may be several."""
+        if not self.is_multi:
+            return {}
+        separator = "" if self.roles.labels else self.settings.label_separator
+        return {
+            "task": "multi",
+            "label_separator": separator,
+            "label_columns": self.wide_labels,
+        }
+
+    @property
+    def wide_labels(self) -> Sequence[str]:
+        """The labels that have a column each, by the names of these columns; empty where the data are not so."""
+        return [normal_label(self.names[at]) for at in self.roles.labels]
 
     def rows(self) -> Iterator[Row | RowError]:
         """Yield each row with a text, or what is wrong with it; other rows are counted in `left_out`.
@@ -115,13 +134,13 @@ class Table:
             UserError: where reading cannot go on, or at the end if nearly all labels differ.
         """
         self.num_rows, self.left_out = 0, collections.Counter()
-        self._labels = {}
+        self._labels = self._reader()
         for line, values in self._values():
             row = values if isinstance(values, RowError) else self._row(line, values)
             if row is not None:
                 self.num_rows += isinstance(row, Row)
                 yield row
-        self._refuse_too_many_labels(len(self._labels), self.num_rows)
+        self._refuse_too_many_labels()
 
     def texts(self) -> Iterator[TextRow | RowError]:
         """Yield the text of every row, whatever its label, or what is wrong with it; raises as rows()."""
@@ -144,59 +163,52 @@ class Table:
         text = self._text(values)
         if isinstance(text, RowError):
             return RowError(line, text.cause, text.remedy)
-        label = ""
-        if self.roles.label is not None:
-            found = self._label(values[self.roles.label])
-            if isinstance(found, ValueError):
-                return RowError(line, str(found))
-            if found is None:
-                self.left_out[WITHOUT_LABEL] += 1
-                return None
-            label = found
+        label = self._label_of(values)
+        if isinstance(label, ValueError):
+            return RowError(line, str(label))
+        if label is None:
+            self.left_out[WITHOUT_LABEL] += 1
+            return None
         if not text.strip():
             self.left_out[WITHOUT_TEXT] += 1
             return None
         return Row(line, label, text)
 
     def _text(self, values: Sequence[Any]) -> str | RowError:
-        text = values[self.roles.text]
-        title = None if self.roles.title is None else values[self.roles.title]
-        parts = [text, title] if title is not None else [text]
-        wrong = next((part for part in parts if part is not None and not isinstance(part, str)), None)
-        if wrong is not None:
-            role = "text" if wrong is text else "title"
-            return RowError(0, f"the {role} must be a string, not {json_kind(wrong)}")
-        return self.roles.whole_text(title or "", text or "")
+        roles = self.roles
+        found = {"text": values[roles.text]}
+        found |= {} if roles.title is None else {"title": values[roles.title]}
+        found |= {} if roles.pair is None else {"second text": values[roles.pair]}
+        for role, part in found.items():
+            if part is not None and not isinstance(part, str):
+                return RowError(0, f"the {role} must be a string, not {json_kind(part)}")
+        text = roles.whole_text(found.get("title") or "", found["text"] or "")
+        return text if roles.pair is None else TextPair(text, found["second text"] or "")
 
-    def _label(self, value: Any) -> str | ValueError | None:
-        """Return the label, None to leave the row out, or what is wrong; each value is judged once."""
-        key = value if isinstance(value, str) else (type(value), repr(value))
-        if key not in self._labels:
-            self._labels[key] = self._judged(value)
-        return self._labels[key]
-
-    def _judged(self, value: Any) -> str | ValueError | None:
-        try:
-            label = label_of(value)
-        except ValueError as error:
-            return error
-        policy = self.settings.missing_labels
-        if label and (label in self.classes or policy == "keep" or not is_missing(label)):
-            return label
-        if policy == "drop":
+    def _label_of(self, values: Sequence[Any]) -> Label | ValueError | None:
+        """Return the label or labels of a row, None to leave it out, or what is wrong."""
+        roles = self.roles
+        if not roles.labels:
+            return "" if roles.label is None else self._labels.of(values[roles.label])
+        if self.settings.missing_labels == "drop" and any(is_blank(values[at]) for at in roles.labels):
             return None
-        return ValueError(
-            f"the label {shown(label)} stands for a missing value" if label else "the label is empty"
-        )
+        return labels_of(self._wide_labels, [values[at] for at in roles.labels])
 
-    def _refuse_too_many_labels(self, distinct: int, rows: int) -> None:
+    def _reader(self) -> LabelReader:
+        return LabelReader(self.settings, self.classes, is_multi=self.is_multi)
+
+    def _refuse_too_many_labels(self) -> None:
         is_told = bool(self.settings.label_column) or bool(self.classes) or self.roles.label is None
-        if not is_told and rows >= FEW_ROWS and distinct >= ALL_DIFFERENT * rows:
-            raise UserError(
-                f"{self.name}: nearly all labels differ, {distinct} in {rows} rows, so column"
-                f" {shown(self.names[self.roles.label or 0])} seems not to be the label.",
-                "Set label_column (and text_column, if the two are swapped), or remove what is no label.",
-            )
+        labels, rows = self._labels, self.num_rows
+        hardly_recurs = labels.hardly_recurs if self.is_multi else labels.distinct >= ALL_DIFFERENT * rows
+        if is_told or rows < FEW_ROWS or not hardly_recurs:
+            return
+        counts = f"{labels.distinct} in {rows} rows"
+        raise UserError(
+            f"{self.name}: nearly all labels differ, {counts}, so column"
+            f" {shown(self.names[self.roles.label or 0])} seems not to be the label.",
+            "Set label_column (and text_column, if the two are swapped), or remove what is no label.",
+        )
 
     def _set_roles(self, rows: Sequence[Sequence[Any]], *, needs_label: bool) -> None:
         """Decide which column is what from names, settings and the first rows.
@@ -211,29 +223,43 @@ class Table:
             raise self._unclear(str(unclear), rows) from None
         except UserError as error:
             raise ColumnsError(f"{self.name}: {error.cause}", error.remedy) from None
+        self.is_multi = self.is_multi or self._holds_lists(rows)
+        self._wide_labels = self.wide_labels
         shapes = shapes_of(self.names, rows)
         if is_named:
-            self._note_doubts(shapes, rows)
+            self._note_doubts(shapes, rows, needs_label=needs_label)
         label = self.roles.label
         if label is None or self.settings.label_column or (is_named and not needs_label):
             return
         if not is_named and self.roles.title is not None and is_shifted(shapes, self.roles):
             why = "it has no header, and its three columns do not look like label, title and text"
             raise self._unclear(why, rows)
-        if self._is_implausible(shapes, rows):
-            swapped = (
-                f" and {shown(shapes[self.roles.text].name)} few"
-                if shapes[self.roles.text].may_be_label
-                else ""
-            )
-            why = (
-                f"column {shown(shapes[label].name)} has nearly as many values as rows{swapped}, so it seems not to be "
-                f"the label{'; label and text may be swapped' if swapped else ''}"
-            )
+        if self.is_multi:
+            why = self._doubt_of_labels(rows)
+        else:
+            why = doubt_of_label(shapes, rows, self.roles, self.classes, is_named=is_named)
+        if why:
             raise self._unclear(why, rows, shapes[label].name if is_named else "")
 
-    def _note_doubts(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> None:
-        """Note further columns that could have a role by name and content; refuse a text that is mostly empty."""
+    def _holds_lists(self, rows: Sequence[Sequence[Any]]) -> bool:
+        """Return whether the first rows have lists of several labels, where the settings leave that open."""
+        at = self.roles.label
+        return at is not None and self.settings.task == "auto" and any(is_several(row[at]) for row in rows)
+
+    def _doubt_of_labels(self, rows: Sequence[Sequence[Any]]) -> str:
+        """Return why the column of labels seems not to hold any, where a row may have several; "" if it may."""
+        label, reader = self.roles.label or 0, self._reader()
+        for row in rows:
+            reader.of(row[label])
+        if self.classes or not reader.hardly_recurs:
+            return ""
+        return f"nearly all labels in column {shown(self._spoken(label))} differ, so it seems not to hold any"
+
+    def _note_doubts(
+        self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]], *, needs_label: bool
+    ) -> None:
+        """Note what could have a role by name and content, too; refuse a text that is mostly empty."""
+        self.doubts += pair_doubts(self.names, self.roles, self.settings) if needs_label else []
         for role, chosen in (("label", self.roles.label), ("text", self.roles.text)):
             is_plain = role == "label" and bare(self.names[chosen or 0]) == "label"
             if chosen is None or is_plain or getattr(self.settings, f"{role}_column"):
@@ -250,17 +276,6 @@ class Table:
                 setting = f"{role}_column={quoted_value(other.name)}"
                 self.doubts.append(f"column {shown(other.name)} could be the {role} too; {setting} takes it")
 
-    def _is_implausible(self, shapes: Sequence[Shape], rows: Sequence[Sequence[Any]]) -> bool:
-        label = self.roles.label or 0
-        if {str(row[label]).strip() for row in rows} <= {*self.classes}:
-            return False
-        if self.has_header is False and _are_swapped(shapes[label], shapes[self.roles.text]):
-            return True
-        if not shapes[label].varies_like_texts:
-            return False
-        others = [shape for at, shape in enumerate(shapes) if at != label]
-        return len(rows) < SAMPLE_ROWS - 1 or any(s.may_be_label for s in others) or shapes[label].words >= 4
-
     def _unclear(self, why: str, rows: Sequence[Sequence[Any]], label: str = "") -> UserError:
         shapes = shapes_of(self.names, rows)
         form = f"{'gzipped ' if self.form.is_gzip else ''}{self.form_name}"
@@ -274,20 +289,3 @@ class Table:
         return UserError(
             f"{self.name} {self.unit} {error.line}: {error.cause}.", error.remedy or "Correct this row."
         )
-
-
-def is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
-    """Return whether columns do not look like label, title and text, as a file of three without a header has them."""
-    text, title = shapes[roles.text], shapes[roles.title or 0]
-    is_constant = text.distinct == 1 and text.filled >= FEW_ROWS
-    if (text.may_be_label or is_constant) and not title.may_be_label:
-        return True
-    if text.filled < FEW_ROWS:
-        return False
-    is_split = title.may_be_label and text.varies_like_texts
-    return is_split or text.kind == "number" or text.words < title.words / 2
-
-
-def _are_swapped(label: Shape, text: Shape) -> bool:
-    """Return whether what should be labels are texts, and the texts shorter: plain however few rows there are."""
-    return label.distinct == label.filled > 1 and text.words <= LABEL_WORDS < label.words

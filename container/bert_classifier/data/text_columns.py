@@ -17,11 +17,11 @@ from bert_classifier.data.columns import (
     Unclear,
     bare,
     matches,
-    roles_of,
 )
 from bert_classifier.data.dialect import find_dialect
 from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.reader_settings import DEFAULTS, ReaderSettings
+from bert_classifier.data.roles import roles_of
 from bert_classifier.data.second_texts import is_second_text
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown

@@ -7,9 +7,9 @@ from bert_classifier.data.csv_looks import LabelColumns, are_columns, cells_of
 from bert_classifier.data.csv_table import fitted, used_width
 from bert_classifier.data.first_row import MOST_COLUMNS
 from bert_classifier.data.header import DELIMITERS
+from bert_classifier.data.plausible_roles import is_shifted
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.shapes import shapes_of
-from bert_classifier.data.table_base import is_shifted
 from bert_classifier.data.text_columns import TextColumns, columns_by_place
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import ABSENT
