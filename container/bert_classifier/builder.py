@@ -18,7 +18,9 @@ from bert_classifier.data.examples import (
     require_rows,
     stratified_split,
 )
+from bert_classifier.data.examples_alike import log_task, require_alike
 from bert_classifier.data.job_files import data_files, model_source, read_class_list
+from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.dbpedia import DbpediaDataset, DbpediaLabelMapper
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
@@ -35,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_dataset(files: Sequence[Path]) -> Any:
-    """Return a Dataset whose items are (text, raw label).  ← your Dataset here.
+    """Return a Dataset whose items are (text, raw label), or (text, list of raw labels).  ← your Dataset here.
 
     Args:
         files: paths; those of a job also carry its settings for reading them (reader_settings.DataFiles).
@@ -95,8 +97,9 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
     mapper = build_label_mapper(names, dataset)
     labels = class_names(mapper)
     positive_index(mapper)
-    train = read_examples(dataset, mapper, "train")
-    validation = _optional(files, mapper, "validation")
+    train = read_examples(dataset, mapper, "train", None if config.task == "auto" else Task(config.task))
+    log_task(train, config.task)
+    validation = _optional(files, mapper, "validation", train)
     is_held_out = validation is None and not config.cross_validation
     if is_held_out:
         train, validation = stratified_split(train, config.validation_split, config.seed)
@@ -111,7 +114,7 @@ def build_data(config: TrainConfig, environment: Environment) -> Data:
                 "All training texts have the same labels.", "Give texts that differ in their labels."
             )
         raise UserError("The training data hold only one class.", "Give rows of at least two classes.")
-    test = _optional(files, mapper, "test")
+    test = _optional(files, mapper, "test", train)
     return Data(mapper, labels, train, validation, test, is_held_out, has_class_file=names is not None)
 
 
@@ -151,5 +154,12 @@ def encoder_of(config: TrainConfig, environment: Environment, model: Any) -> dic
     return describe_encoder(source, model, is_channel=is_channel, revision=config.revision)
 
 
-def _optional(files: Mapping[str, Sequence[Path]], mapper: LabelMapperBase, name: str) -> Examples | None:
-    return read_examples(build_dataset(files[name]), mapper, name) if name in files else None
+def _optional(
+    files: Mapping[str, DataFiles], mapper: LabelMapperBase, name: str, train: Examples
+) -> Examples | None:
+    """Read a channel as the training texts were understood; None without it."""
+    if name not in files:
+        return None
+    examples = read_examples(build_dataset(files[name].with_task(train.task)), mapper, name, train.task)
+    require_alike(examples, name, train)
+    return examples

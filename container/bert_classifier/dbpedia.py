@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from bert_classifier.data.label_reader import Label
 from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
-from bert_classifier.data.labels import MISSING_REMEDY, MISSING_REMEDY_OF_CLASSES
+from bert_classifier.data.labels import label_remedy
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.table import Table, open_table
@@ -73,11 +73,7 @@ class DbpediaDataset(Dataset[tuple[str, Label]]):
                 self._codes.setdefault((name,), len(self._codes))
             self._read(table, codes, wrong)
             self._ends.append(len(codes))
-        is_missing = any(
-            "stands for a missing value" in reason or "label is empty" in reason for reason in wrong.reasons
-        )
-        remedy = MISSING_REMEDY_OF_CLASSES if files.classes else MISSING_REMEDY
-        wrong.refuse(remedy if is_missing else "")
+        wrong.refuse(label_remedy(wrong.reasons, has_classes=bool(files.classes)))
         self.texts = self._writer.finish()
         label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
         self.label_names, self.label_codes = alike_labels(list(self._codes), label_codes)

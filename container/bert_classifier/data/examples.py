@@ -48,6 +48,13 @@ class Examples:
         """Whether a text has one label or any number."""
         return Task.of(self.targets)
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether each text is a pair of two."""
+        if isinstance(self.texts, Texts):
+            return self.texts.is_paired
+        return len(self.texts) > 0 and isinstance(self.texts[0], TextPair)
+
     def texts_by_class(self, labels: Sequence[str]) -> dict[str, int]:
         """Return the number of texts of each class, including classes without any."""
         if self.task is Task.MULTI:

@@ -52,7 +52,8 @@ def _items_between(inner: str) -> list[Any] | None:
     if "," in inner and _BARE.fullmatch(inner):
         items = [item.strip() for item in inner.split(",")]
         return items if all(items) else None
-    return None
+    alone = inner.strip()
+    return [alone] if _BARE.fullmatch(alone) and len(alone.split()) == 1 else None
 
 
 def _mixed(inner: str) -> list[Any] | None:

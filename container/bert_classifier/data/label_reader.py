@@ -98,7 +98,7 @@ class LabelReader:
         if not isinstance(value, str):
             return None
         found = list_in(value)
-        if found is not None and (self._is_multi or len(found) > 1 or is_list_text(value)):
+        if found is not None and (self._is_multi or len(found) != 1 or is_list_text(value)):
             return found
         if not self._is_multi:
             return None

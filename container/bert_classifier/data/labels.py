@@ -5,6 +5,7 @@ Standard library only.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 # What programs write for no value: pandas, R ("NA"), JSON, SQL ("\N"), spreadsheets.
@@ -13,8 +14,21 @@ _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
 # As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
 _LIST = re.compile(r"""\s*(?:[\[{]\s*["'\[{]|\[[^\]]*[, ][^\]]*\]\s*$|\{[^}]*,[^}]*\}\s*$)""")
 _DROP = " missing_labels=drop leaves rows without a label out"
-MISSING_REMEDY = f"{_DROP}; missing_labels=keep makes such words a class."
-MISSING_REMEDY_OF_CLASSES = f"{_DROP}."  # where the classes are given
+_KEEP = "; missing_labels=keep makes such words a class"
+_SEVERAL = " task=multi takes any number of labels per text, in all channels."
+
+
+def label_remedy(reasons: Iterable[str], *, has_classes: bool = False) -> str:
+    """Return what to add to the remedy for rows whose labels cannot be used, with a blank before; "" for others.
+
+    Args:
+        reasons: why rows cannot be used.
+        has_classes: whether the classes are given, so that no word for a missing value becomes one.
+    """
+    found = [*reasons]
+    if any("stands for a missing value" in reason or "label is empty" in reason for reason in found):
+        return f"{_DROP}{'' if has_classes else _KEEP}."
+    return _SEVERAL if any("task=single" in reason for reason in found) else ""
 
 
 def normal_label(label: str) -> str:

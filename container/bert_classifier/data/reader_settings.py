@@ -77,6 +77,11 @@ class DataFiles(tuple[Path, ...]):
         made.root = root
         return made
 
+    def with_task(self, task: str) -> "DataFiles":
+        """Return the files as those of a job whose task is known, "single" or "multi"."""
+        settings = dataclasses.replace(self.settings, task=task)
+        return DataFiles(self, settings, self.classes, self.root)
+
     @classmethod
     def of(cls, files: Iterable[Path]) -> "DataFiles":
         """Return the files as they are, or with default settings for a plain sequence of paths."""

@@ -31,12 +31,13 @@ _RECORDED_AS = {"num_gradient_groups": "gradient_shards"}
 RECORDED_STILL = {"compile": "false"}
 # How data files are read; their effect is in the data, so a run without them is the same as before they existed.
 READER_SETTINGS = (
-    "text_column", "label_column", "title_column", "header", "delimiter", "encoding", "missing_labels",
+    "text_column", "text_pair_column", "label_column", "label_columns", "label_separator", "title_column", "header",
+    "delimiter", "encoding", "missing_labels", "task",
 )  # fmt: skip
 # Settings that did not exist in the first version.
 _LATER = (
     *READER_SETTINGS, "reproducible", "page_examples", "seeds", "cross_validation", "head_init", "pooling",
-    "keep_head", "revision", "task", "multi_label_score", "label_threshold", "target_precision", "pair_truncation",
+    "keep_head", "revision", "multi_label_score", "label_threshold", "target_precision", "pair_truncation",
 )  # fmt: skip
 
 
@@ -174,8 +175,16 @@ class TrainConfig:
     class_file: str = string("classes.txt", "Name of the file that lists the classes, one per line.")
     text_column: str = string(
         "", "Column of the text: its name, or its number from 1. Default: by names in use, such as text or review.")
+    text_pair_column: str = string(
+        "", "Column of the second text, where each text is a pair: its name, or its number from 1. Default: by names "
+        "in use, such as text_pair beside text, or sentence2 beside sentence1; none where text_column alone is set.")
     label_column: str = string(
         "", "Column of the label: its name, or its number from 1. Default: by names in use, such as label or intent.")
+    label_separator: str = separator(
+        "", "What stands between several labels in one cell, as in a|b. Default: such a cell is one label.")
+    label_columns: str = string(
+        "", "Columns that are a label each, with 1 where a text has it and 0 where it has not: names or numbers from "
+        "1, separated by commas; first..last takes all between, too.", longest=4096)
     title_column: str = string(
         "", "Column to put before the text. Default: none; a column called title replaces an empty text.")
     header: str = choice(

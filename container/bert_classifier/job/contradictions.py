@@ -31,6 +31,7 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
     if values.get("reproducible") == "false" and "num_gradient_groups" in values:
         groups = written["num_gradient_groups"]
         found.append(f"{groups} implies reproducible=true: leave one of the two out")
+    found += _unsuitable_labels(values)
     found += _unsuitable_for_kept_head(values)
     found += _unsuitable_for_cross_validation(values)
     if values.get("cross_validation") and values.get("target_accuracy"):
@@ -41,6 +42,20 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
     alone = [n for n in ("window_overlap", "max_windows") if n in values]
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")
+    return found
+
+
+def _unsuitable_labels(values: Mapping[str, object]) -> list[str]:
+    """Return what contradicts itself in how the labels are written."""
+    found = []
+    several = [name for name in ("label_separator", "label_columns") if values.get(name)]
+    if several and values.get("task") == "single":
+        found.append(
+            f"{several[0]} gives a text several labels, and task=single allows one: leave one of the two out"
+        )
+    beside = [name for name in ("label_column", "label_separator") if values.get(name)]
+    if beside and values.get("label_columns"):
+        found.append(f"{beside[0]} and label_columns both say where the labels are: give one of the two")
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from bert_classifier.data.class_list import read_class_names
 from bert_classifier.data.job_files import reads_tables
-from bert_classifier.data.labels import MISSING_REMEDY
+from bert_classifier.data.labels import label_remedy
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError, text_problem
 from bert_classifier.data.table import Table, open_table
@@ -103,8 +103,5 @@ def _read_first_rows(table: Table) -> bool:
         problem = row.cause if isinstance(row, RowError) else text_problem(row.text)
         if problem:
             wrong.add(f"{table.name} {table.unit} {row.line}", problem)
-    is_missing = any(
-        "stands for a missing value" in reason or "label is empty" in reason for reason in wrong.reasons
-    )
-    wrong.refuse(MISSING_REMEDY if is_missing else "")
+    wrong.refuse(label_remedy(wrong.reasons))
     return row is not None

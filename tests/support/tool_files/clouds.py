@@ -97,7 +97,12 @@ CLOUDS = [
     read(
         "ground-truth-chained-given", "output.manifest", _manifest("letters", "audit"), label_column="letters"
     ),
-    refused("ground-truth-multi-label", "output.manifest", _multi_label_manifest(), "multi-label"),
+    read(
+        "ground-truth-multi-label",
+        "output.manifest",
+        _multi_label_manifest(),
+        [((NAMES[0], NAMES[2]), text) for _, text in LETTERS],
+    ),
     refused(
         "ground-truth-s3-objects",
         "output.manifest",
@@ -106,6 +111,13 @@ CLOUDS = [
     ),
     read("comprehend", "letters.csv", table("", labels_first(ONE_LINE)), ONE_LINE),
     read("comprehend-multi-label", "letters.csv", table("", labels_first(_JOINED)), _JOINED),
+    read(
+        "comprehend-multi-label-given",
+        "letters.csv",
+        table("", labels_first(_JOINED)),
+        [(tuple(label.split("|")), text) for label, text in _JOINED],
+        label_separator="|",
+    ),
     refused("vertex-csv", "letters.csv", _VERTEX, "label_column"),
     read("vertex-csv-given", "letters.csv", _VERTEX, text_column="2", label_column="3", header="false"),
     refused(
@@ -160,14 +172,14 @@ LIBRARIES = [
         "fastText",
         pairs=ONE_LINE,
     ),
-    refused(
+    read(
         "fasttext-two-labels",
         "letters.txt",
         "".join(
             f"__label__{label} {'__label__urgent ' * (i % 2)}{text}\n"
             for i, (label, text) in enumerate(PLAIN)
         ),
-        "multi-label",
+        [((label, "urgent") if i % 2 else (label,), text) for i, (label, text) in enumerate(PLAIN)],
     ),
     refused(
         "scikit-learn-folders",

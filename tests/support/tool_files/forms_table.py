@@ -130,7 +130,12 @@ FORM_ROWS = (
         "read without the title; read with `title_column=Title` as title and text",
         "ag-news ag-news-titles-joined",
     ),
-    FormRow("a column of 0 and 1 per class", "Jigsaw", "refused as multi-label", "jigsaw"),
+    FormRow(
+        "a column of 0 and 1 per class",
+        "Jigsaw",
+        "refused; read with `label_columns=toxic..identity_hate` as any number of labels per text",
+        "jigsaw jigsaw-given",
+    ),
     FormRow(
         "rows without a label",
         "pandas (empty), R (`NA`), MySQL (`NULL`), PostgreSQL (`\\N`), Spark, doccano",
@@ -183,14 +188,14 @@ FORM_ROWS = (
     FormRow(
         "labels in a list",
         "doccano, Label Studio (CSV, several choices)",
-        "read where it holds one label; refused where it holds several",
+        "read: several labels per text where some list holds several",
         "doccano-jsonl doccano-jsonl-two-labels label-studio-csv-choices",
     ),
     FormRow(
         "labels joined by bars in one cell",
         "Amazon Comprehend (multi-label)",
-        "read as a class each, with a warning",
-        "comprehend-multi-label",
+        "read as a class each, with a warning; read with `label_separator=|` as several labels",
+        "comprehend-multi-label comprehend-multi-label-given",
     ),
     FormRow("rejected answers", "Prodigy", "refused: such a label does not hold", "prodigy-rejected"),
     FormRow(
@@ -206,10 +211,16 @@ FORM_ROWS = (
         "ground-truth-chained ground-truth-chained-given",
     ),
     FormRow(
-        "manifest with several labels per text, or of objects in S3",
+        "manifest with several labels per text",
+        "SageMaker Ground Truth",
+        "read: the names in `class-map`",
+        "ground-truth-multi-label",
+    ),
+    FormRow(
+        "manifest of objects in S3",
         "SageMaker Ground Truth",
         "refused",
-        "ground-truth-multi-label ground-truth-s3-objects",
+        "ground-truth-s3-objects",
     ),
     FormRow(
         "gzip, also under another name",
@@ -220,7 +231,7 @@ FORM_ROWS = (
     FormRow(
         "`__label__` lines",
         "fastText, BlazingText",
-        "read, whatever the name; refused where a line has several labels",
+        "read, whatever the name; also where a line has several labels",
         "fasttext blazingtext fasttext-named-csv fasttext-two-labels",
     ),
     FormRow(

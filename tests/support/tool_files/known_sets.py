@@ -38,6 +38,7 @@ _CLOTHING = (
 )
 _FOOD = "Id,ProductId,UserId,ProfileName,HelpfulnessNumerator,HelpfulnessDenominator,Score,Time,Summary,Text"
 _TOXIC = "id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate"
+_TOXIC_RANGE = "toxic..identity_hate"
 
 
 def _sms(pairs: Pairs) -> str:
@@ -114,6 +115,19 @@ _HEADLINES = [(label.upper(), f"Headline {i}") for i, (label, _) in enumerate(LE
 _COLA = [["gj04", NUMBER_OF[label], "", text] for label, text in PLAIN]
 _AG_NEWS = [[_FROM_1[label], f"Title {i}", text] for i, (label, text) in enumerate(LETTERS)]
 
+
+def _jigsaw() -> str:
+    rows = (
+        [f"{i:016x}", text, str(i % 2), "0", str(i % 3 % 2), "0", "0", "0"]
+        for i, (_, text) in enumerate(LETTERS)
+    )
+    return table(_TOXIC, rows)
+
+
+def _toxic_labels(i: int) -> tuple[str, ...]:
+    return (*(["obscene"] if i % 3 % 2 else []), *(["toxic"] if i % 2 else []))
+
+
 KNOWN_SETS = [
     refused("sms-spam", "spam.csv", _sms(WESTERN).encode("latin-1"), "UTF-8", "encoding"),
     refused(
@@ -152,17 +166,13 @@ KNOWN_SETS = [
         [(_FROM_1[label], f"Title {i} {text}") for i, (label, text) in enumerate(LETTERS)],
         title_column="Title",
     ),
-    refused(
-        "jigsaw",
+    refused("jigsaw", "train.csv", _jigsaw(), "multi-label", f"label_columns={_TOXIC_RANGE}"),
+    read(
+        "jigsaw-given",
         "train.csv",
-        table(
-            _TOXIC,
-            [
-                [f"{i:016x}", text, str(i % 2), "0", str(i % 3 % 2), "0", "0", "0"]
-                for i, (_, text) in enumerate(LETTERS)
-            ],
-        ),
-        "multi-label",
+        _jigsaw(),
+        [(_toxic_labels(i), text) for i, (_, text) in enumerate(LETTERS)],
+        label_columns=_TOXIC_RANGE,
     ),
     refused("womens-clothing", "reviews.csv", _clothing(), "Rating", "Class Name", "label_column"),
     read(

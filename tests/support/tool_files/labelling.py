@@ -87,11 +87,11 @@ _PRODIGY_CHOICES = objects(
 )
 LABELLING_TOOLS = [
     read("label-studio-csv", "project-1.csv", _studio_csv([label for label, _ in LETTERS])),
-    refused(
+    read(
         "label-studio-csv-choices",
         "project-1.csv",
         _studio_csv([_TWO if i % 5 == 1 else label for i, (label, _) in enumerate(LETTERS)]),
-        "multi-label",
+        [(NAMES[:2] if i % 5 == 1 else (label,), text) for i, (label, text) in enumerate(LETTERS)],
     ),
     read("label-studio-json-min", "project-1.json", json.dumps(_STUDIO_MIN)),
     refused("label-studio-json", "project-1.json", _studio_json(), "annotations"),
@@ -103,14 +103,14 @@ LABELLING_TOOLS = [
             for i, (label, text) in enumerate(LETTERS)
         ),
     ),
-    refused(
+    read(
         "doccano-jsonl-two-labels",
         "all.jsonl",
         objects(
             {"id": i, "text": text, "label": [label, "urgent"][: 1 + i % 2]}
             for i, (label, text) in enumerate(LETTERS)
         ),
-        "multi-label",
+        [((label, "urgent") if i % 2 else (label,), text) for i, (label, text) in enumerate(LETTERS)],
     ),
     refused(
         "doccano-jsonl-unlabelled",

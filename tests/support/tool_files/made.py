@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 NAMES = ("complaint", "praise", "question")
 NUMBER_OF = {name: str(number) for number, name in enumerate(NAMES)}
-Pairs = Sequence[tuple[str, str]]
+Labels = str | tuple[str, ...]  # several of a text: sorted
+Pairs = Sequence[tuple[Labels, str]]
 
 _WORDS = (
     "my order came two weeks late and the blue cup inside was cracked but your colleague on the phone sent another "
@@ -53,7 +54,7 @@ class ToolFile:
         key: its name in tests and in the table of forms.
         files: contents by file name, as they lie in the train channel.
         outcome: "either": read right or refused, but never read wrong.
-        pairs: (label, text) of each row that is read, in order.
+        pairs: (label, text), or (labels, text), of each row that is read, in order.
         says: what the message of a refusal must hold.
         settings: hyperparameters given.
     """
@@ -61,7 +62,7 @@ class ToolFile:
     key: str
     files: Mapping[str, bytes]
     outcome: Literal["read", "refused", "either"]
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[Labels, str], ...] = ()
     says: tuple[str, ...] = ()
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -92,17 +93,17 @@ def _files(name: str, content: Content) -> Mapping[str, bytes]:
     return {name: content.encode() if isinstance(content, str) else content}
 
 
-def texts_first(pairs: Pairs = LETTERS) -> list[list[str]]:
+def texts_first(pairs: Sequence[tuple[str, str]] = LETTERS) -> list[list[str]]:
     """Return rows of text, label."""
     return [[text, label] for label, text in pairs]
 
 
-def labels_first(pairs: Pairs = LETTERS) -> list[list[str]]:
+def labels_first(pairs: Sequence[tuple[str, str]] = LETTERS) -> list[list[str]]:
     """Return rows of label, text."""
     return [[label, text] for label, text in pairs]
 
 
-def renamed(pairs: Pairs, names: Mapping[str, str]) -> list[tuple[str, str]]:
+def renamed(pairs: Sequence[tuple[str, str]], names: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the pairs with other labels."""
     return [(names[label], text) for label, text in pairs]
 

@@ -71,7 +71,8 @@ def pairs_in(name: str, content: bytes, settings: Mapping[str, str] | None = Non
             dataset = DbpediaDataset(DataFiles([path], ReaderSettings(**(settings or {}))))
         except UserError:
             return None
-        return [(label, text) for text, label in (dataset[index] for index in range(len(dataset)))]
+        items = (dataset[index] for index in range(len(dataset)))
+        return [(label, text) for text, label in items if isinstance(label, str)]
 
 
 def assert_read_or_refused(found: Rows | None, rows: Rows) -> None:

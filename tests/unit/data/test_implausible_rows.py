@@ -84,8 +84,11 @@ REFUSED = {
         "label,text,review\n" + labelled_lines("{label},,{text}") + "praise,yes,no\n",
         "'text' is mostly empty, and 'review' is not",
     ),
-    "labels as lists": ("label,text\n" + labelled_lines('"[0, 1]",{text}'), "a list or an object"),
-    "labels as sets": ("label,text\n" + labelled_lines('"{{a,b}}",{text}'), "a list or an object"),
+    "labels as nested lists": (
+        "label,text\n" + labelled_lines('"[[0, 1]]",{text}'),
+        "a list of spans or objects",
+    ),
+    "labels as objects": ("label,text\n" + labelled_lines('"{{""a"": 1}}",{text}'), "a list or an object"),
 }
 
 

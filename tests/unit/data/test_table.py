@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_classifier.data.label_reader import Label
 from bert_classifier.data.reader_settings import DEFAULTS, READER_SETTINGS, DataFiles, ReaderSettings
 from bert_classifier.data.table import Row, Table, open_table
 from bert_classifier.dbpedia import DbpediaDataset
@@ -21,7 +22,7 @@ def table_of(folder: Path, content: str | bytes, name: str = "data.csv", **setti
     return open_table(path, ReaderSettings(**settings))
 
 
-def pairs_of(table: Table) -> list[tuple[str, str]]:
+def pairs_of(table: Table) -> list[tuple[Label, str]]:
     """Return all labels and texts; every row must be one."""
     rows = list(table.rows())
     assert all(isinstance(row, Row) for row in rows), rows

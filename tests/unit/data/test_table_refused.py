@@ -105,13 +105,13 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         "data.csv",
         "text,toxic,spam\n" + labelled_lines("{text},{label}", [("0,1", "a b"), ("1,0", "b c")]),
         {},
-        ("multi-label", "label_column"),
+        ("multi-label", "label_columns=toxic,spam", "label_column"),
     ),
-    "several labels": (
+    "several labels where one is told": (
         "data.txt",
         labelled_lines("__label__a __label__b {text}"),
-        {},
-        ("2 labels", "multi-label"),
+        {"task": "single"},
+        ("2 labels", "task=single", "task=multi"),
     ),
     "a column-oriented JSON object": (
         "data.json",
@@ -148,11 +148,17 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ("2 labelling jobs", "label_column=b"),
     ),
-    "a multi-label job": (
+    "a job of several labels where one is told": (
         "m.jsonl",
-        json.dumps({"source": "a", "b": [1], "b-metadata": {"class-map": {"1": "c"}}}),
+        json.dumps({"source": "a", "b": [1, 2], "b-metadata": {"class-map": {"1": "c", "2": "d"}}}),
+        {"task": "single"},
+        ("2 labels", "task=multi"),
+    ),
+    "a number that no class has": (
+        "m.jsonl",
+        json.dumps({"source": "a", "b": [1, 5], "b-metadata": {"class-map": {"1": "c", "2": "d"}}}),
         {},
-        ("multi-label",),
+        ("m.jsonl line 1", "one of its labels is empty"),
     ),
     "a missing label": (
         "data.csv",

@@ -10,7 +10,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.environment import Channel
 from support.clear_text import assert_clear
 from support.tool_files import STRAIGHT_FROM_TOOLS, TOOL_FILES
-from support.tool_files.made import ToolFile, write_files
+from support.tool_files.made import Labels, ToolFile, write_files
 
 
 def dataset_of(folder: Path, case: ToolFile) -> DbpediaDataset:
@@ -20,8 +20,8 @@ def dataset_of(folder: Path, case: ToolFile) -> DbpediaDataset:
     return DbpediaDataset(DataFiles(files, ReaderSettings(**case.settings), root=folder))
 
 
-def pairs_of(dataset: DbpediaDataset) -> list[tuple[str, str]]:
-    """Return (label, text) of all items, in order."""
+def pairs_of(dataset: DbpediaDataset) -> list[tuple[Labels, str]]:
+    """Return (label, text), or (labels, text), of all items, in order."""
     return [(label, text) for text, label in (dataset[index] for index in range(len(dataset)))]
 
 
@@ -36,7 +36,7 @@ def test_a_tools_file_is_read(tmp_path, key):
     dataset = dataset_of(tmp_path, TOOL_FILES[key])
     assert pairs_of(dataset) == list(TOOL_FILES[key].pairs)
     for understood in dataset.understood:
-        assert understood["columns"]["label"]
+        assert understood["columns"]["label"] or understood["label_columns"]
         assert understood["columns"]["text"]
 
 

@@ -26,8 +26,8 @@ _LEFT_OUT = frozenset(
         "max_tokens_per_micro_batch", "checkpoint_interval_seconds", "max_run_seconds", "logging_steps",
         "processes_per_host", "peer_timeout_seconds", "damaged_checkpoints", "abstain_below", "target_accuracy",
         "keep_weights", "reproducible", "page_examples", "seeds", "cross_validation",
-        "pooling", "head_init", "keep_head", "revision", "task", "label_threshold",
-        "target_precision", *READER_SETTINGS,
+        "pooling", "head_init", "keep_head", "revision", "label_threshold", "target_precision",
+        *READER_SETTINGS,
     }
 )  # fmt: skip
 

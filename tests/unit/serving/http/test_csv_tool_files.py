@@ -9,6 +9,7 @@ from bert_classifier.data.as_trained import TextFields, named_columns
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table import Row, Table, open_table
+from bert_classifier.data.targets import single_labels
 from bert_classifier.errors import RequestError
 from bert_classifier.job.environment import Channel
 from bert_classifier.serving.http import codec
@@ -18,7 +19,13 @@ from support.tool_files import TOOL_FILES
 from support.tool_files.made import write_files
 
 MEDIA_TYPES = {"CSV": "text/csv", "fastText": "text/plain"}
-READ = [key for key, case in TOOL_FILES.items() if case.outcome == "read"]
+# A header that names classes, and cells of several labels, are not recognised in bodies.
+_WITH_LABELS = ("label_columns", "label_separator")
+READ = [
+    key
+    for key, case in TOOL_FILES.items()
+    if case.outcome == "read" and case.settings.keys().isdisjoint(_WITH_LABELS)
+]
 
 
 def tables(folder: Path, key: str) -> list[Table]:
@@ -36,7 +43,7 @@ def served(table: Table, rows: Sequence[Row], key: str) -> Query:
         "hyperparameters": dict(TOOL_FILES[key].settings),
         "data": {"columns": named_columns([table.understood])},
     }
-    classes = sorted({row.label for row in rows})
+    classes = sorted({*single_labels(row.label for row in rows)})
     form = CsvForm.of("", classes, is_part=False, fields=TextFields.of(info))
     return codec.decode(MEDIA_TYPES[table.form.kind], table.path.read_bytes(), 10_000, form)
 
