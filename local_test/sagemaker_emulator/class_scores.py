@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sagemaker_emulator.client_judgements import Pair, Seen, judge_answered
+from sagemaker_emulator.label_sets import has_label_sets
 from sagemaker_emulator.splitting import are_alike
 
 _ROUNDING = 0.02  # of a sum of scores that were rounded
+_SEEN = {"from 0 to 1": "each from 0 to 1", "that sum to 1": "which sum to 1"}
 
 
 def without_parameters(body: bytes) -> bytes:
@@ -30,16 +32,18 @@ def judge_classes(pairs: Sequence[Pair]) -> Seen:
         return holds, seen
     if all(are_alike(answer.body, usual.body) for _, answer, usual in pairs):
         return None, "the answers are the usual ones: there are no classes, or the variable is not honoured"
-    counts = [(name, class_counts(numbers_of_records(answer.body)), answer) for name, answer, _ in pairs]
-    bad = [
-        f"{name}: no scores that sum to 1: {answer.summary()}" for name, found, answer in counts if not found
-    ]
+    are_sets = any(
+        has_label_sets(usual.body) for _, _, usual in pairs
+    )  # of which each class has a score of its own
+    count, what = (row_counts, "from 0 to 1") if are_sets else (class_counts, "that sum to 1")
+    counts = [(name, count(numbers_of_records(answer.body)), answer) for name, answer, _ in pairs]
+    bad = [f"{name}: no scores {what}: {answer.summary()}" for name, found, answer in counts if not found]
     if bad:
         return False, "; ".join(bad)
     shared = set.intersection(*(found for _, found, _ in counts))
     if not shared:
         return False, ", ".join(f"{name}: {max(found)} per record" for name, found, _ in counts)
-    return True, f"{max(shared)} scores per record in {len(pairs)} answers, which sum to 1"
+    return True, f"{max(shared)} scores per record in {len(pairs)} answers, {_SEEN[what]}"
 
 
 def class_counts(records: Sequence[Sequence[float]]) -> set[int]:
@@ -57,6 +61,13 @@ def class_counts(records: Sequence[Sequence[float]]) -> set[int]:
             if count > 1 and all(abs(total - 1) <= _ROUNDING for total in sums):
                 counts.add(count)
     return counts
+
+
+def row_counts(records: Sequence[Sequence[float]]) -> set[int]:
+    """Return how many numbers each record has, if all have as many and these may be scores."""
+    lengths = {len(record) for record in records}
+    are_scores = all(0 <= score <= 1 for record in records for score in record)
+    return lengths - {0, 1} if len(lengths) == 1 and are_scores else set()
 
 
 def numbers_of_records(body: bytes) -> list[list[float]]:

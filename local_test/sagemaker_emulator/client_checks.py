@@ -6,6 +6,7 @@ skipped.
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.class_scores import judge_classes, without_parameters
@@ -22,7 +23,7 @@ from sagemaker_emulator.client_judgements import (
     judge_lists,
 )
 from sagemaker_emulator.hosting import serving
-from sagemaker_emulator.hugging_face import bodies_of, first_input, judge_hugging_face
+from sagemaker_emulator.hugging_face import bodies_of, first_input, function_of, judge_hugging_face
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Rehearsal
@@ -129,10 +130,13 @@ class Sender:
     def of_hugging_face(self) -> dict[str, Answer]:
         """Send what Hugging Face's clients send; nothing where no request with `inputs` is known."""
         text = next(filter(None, (first_input(p.body) for p, _ in self._of_types((_JSON,)))), None)
-        bodies = {} if text is None else bodies_of(text)
-        return {
-            name: self.server.invoke(Payload(_JSON, json.dumps(b).encode())) for name, b in bodies.items()
-        }
+        if text is None:
+            return {}
+        function = function_of(self._ask({"inputs": text}))
+        return {name: self._ask(body) for name, body in bodies_of(text, function).items()}
+
+    def _ask(self, body: dict[str, Any]) -> Answer:
+        return self.server.invoke(Payload(_JSON, json.dumps(body).encode()))
 
     def expecting(self, payload: Payload) -> tuple[Answer, int | None]:
         """Wait for 100 Continue before the body, in up to three requests until it comes."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from sagemaker_emulator.client import Answer
 from sagemaker_emulator.client_judgements import Seen, json_of
+from sagemaker_emulator.label_sets import label_sets
 from sagemaker_emulator.splitting import are_alike
 
 PLAIN, NULL, OPTIONS = "no parameters", "parameters null", "options"
@@ -23,15 +24,24 @@ def first_input(body: bytes) -> str | None:
     return first if isinstance(first, str) else None
 
 
-def bodies_of(text: str) -> dict[str, dict[str, Any]]:
-    """Return the bodies of the requests about a text, by their names."""
+def bodies_of(text: str, function: str = "softmax") -> dict[str, dict[str, Any]]:
+    """Return the bodies of the requests about a text, by their names.
+
+    Args:
+        function: what makes scores of logits, as transformers calls it.
+    """
     return {
         PLAIN: {"inputs": text},
         NULL: {"inputs": text, "parameters": None},
         OPTIONS: {"inputs": text, "options": {"wait_for_model": True, "use_cache": False}},
         ALL: {"inputs": text, "parameters": {"top_k": None, "truncation": True, "padding": True}},
-        LIST: {"inputs": [text, text], "parameters": {"top_k": 1, "function_to_apply": "softmax"}},
+        LIST: {"inputs": [text, text], "parameters": {"top_k": 1, "function_to_apply": function}},
     }
+
+
+def function_of(answer: Answer) -> str:
+    """Return what makes scores of logits, by the answer to a request without parameters."""
+    return "softmax" if label_sets(json_of(answer)) is None else "sigmoid"
 
 
 def judge_hugging_face(answers: Mapping[str, Answer]) -> Seen:
@@ -48,8 +58,9 @@ def judge_hugging_face(answers: Mapping[str, Answer]) -> Seen:
 
 
 def _faults(answers: Mapping[str, Answer]) -> Iterator[str]:
+    several = label_sets(json_of(answers[PLAIN]))
     label = _label_of(json_of(answers[PLAIN]))
-    if label is None:
+    if label is None and several is None:
         yield f"{PLAIN}: no label in {answers[PLAIN].summary()}"
         return
     for name in (NULL, OPTIONS):
@@ -60,12 +71,20 @@ def _faults(answers: Mapping[str, Answer]) -> Iterator[str]:
         yield f"{depth_of(flat)} lists around a class of one string, {depth_of(nested)} for a list of strings"
         return
     classes = _labels_of(flat)
-    if len({str(name) for name in classes if name is not None}) < 2:
-        yield f"{ALL}: fewer than two classes"
-    elif classes[0] != label:
-        yield f"{ALL}: its first class is {classes[0]!r}, not {label!r}"
+    yield from _wrong_classes(classes, label, several)
+    label = label if several is None else classes[0] if classes else None
     if list(map(_labels_of, nested)) != [[label], [label]]:
         yield f"{LIST}: not {label!r} alone for each text"
+
+
+def _wrong_classes(classes: list[Any], label: Any, several: list[list[str]] | None) -> Iterator[str]:
+    """Yield what is wrong with the list of all classes of a text, of which one or several are its labels."""
+    if len({str(name) for name in classes if name is not None}) < 2:
+        yield f"{ALL}: fewer than two classes"
+    elif several is None and classes[0] != label:
+        yield f"{ALL}: its first class is {classes[0]!r}, not {label!r}"
+    elif several is not None and [name for name in classes if name in several[0]] != several[0]:
+        yield f"{ALL}: its classes do not have the labels {several[0]} in this order"
 
 
 def depth_of(value: Any) -> int:

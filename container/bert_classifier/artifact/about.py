@@ -6,7 +6,7 @@ from typing import Any
 from bert_classifier.job.task import Task
 
 _SCORES = ("texts", "accuracy", "accuracy_low", "accuracy_high")
-_OF_SEVERAL = ("texts", "micro_f1")  # labels per text
+_OF_SEVERAL = ("texts", "micro_f1", "micro_f1_low", "micro_f1_high")  # labels per text
 
 
 def about(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,3 +76,21 @@ def test_a_request_that_names_some_classes_is_sent_without_them():
     assert without_parameters(b'{"inputs": "a", "parameters": {"top_k": 3}}') == b'{"inputs": "a"}'
     for body in (b'{"inputs":"a"}', b'["parameters"]', b"a,b", b"\xff"):
         assert without_parameters(body) == body
+
+
+SETS = b'[{"labels": [{"label": "Film", "score": 0.9}]}, {"labels": []}]'
+
+
+@pytest.mark.parametrize("usual", [SETS, SETS[1:-1].replace(b"}, {", b"}\n{"), b"Film|Song,0.9|0.8,\n,,"])
+def test_scores_of_several_labels_need_not_sum_to_1(usual):
+    """Each class has a probability of its own; as many in each record and each form."""
+    rows = b"Film|Song,0.9,0.8\n,0.1,0.2"
+    fields = b'[{"predicted_label": ["Film"], "probabilities": [0.9, 0.8]}]'
+    assert judge_classes(
+        [("csv", answer(200, rows), answer(200, usual)), ("json", answer(200, fields), answer(200))]
+    ) == (
+        True,
+        "2 scores per record in 2 answers, each from 0 to 1",
+    )
+    for wrong in (b"Film,0.9,0.8\n,0.1", b"Film,0.9,1.8", b"Film,0.9", b"Film,Song"):
+        assert judge_classes([("csv", answer(200, wrong), answer(200, usual))])[0] is False

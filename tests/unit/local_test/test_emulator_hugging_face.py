@@ -15,6 +15,7 @@ from sagemaker_emulator.hugging_face import (
     bodies_of,
     depth_of,
     first_input,
+    function_of,
     judge_hugging_face,
 )
 
@@ -88,3 +89,51 @@ def test_lists_are_counted_around_the_first_object():
     """An empty list has no object, and counts as one list."""
     values: list[Any] = [{}, [{}], [[{}]], [], None]
     assert list(map(depth_of, values)) == [0, 1, 2, 1, 0]
+
+
+SET: dict[str, Any] = {"labels": [SONG]}
+SEVERAL: dict[str, Any] = {
+    PLAIN: [SET],
+    NULL: [SET],
+    OPTIONS: [SET],
+    ALL: [FILM, SONG],
+    LIST: [[FILM], [FILM]],
+}
+
+
+def of_no_parameters(answer: Any) -> dict[str, Any]:
+    """Return an answer to each of the requests without parameters."""
+    return {PLAIN: [answer], NULL: [answer], OPTIONS: [answer]}
+
+
+def test_a_model_with_several_labels_passes():
+    """Its labels over the thresholds, or none, are among all classes; the first of these is the best."""
+    assert judge_hugging_face(answers(SEVERAL))[0] is True
+    both = {"labels": [FILM, SONG]}
+    for each in (both, {"labels": []}):
+        changed = {**SEVERAL, **of_no_parameters(each)}
+        assert judge_hugging_face(answers(changed))[0] is True
+    assert function_of(answers(SEVERAL)[PLAIN]) == "sigmoid"
+    assert function_of(answers({})[PLAIN]) == "softmax"
+    assert bodies_of("a text", "sigmoid")[LIST]["parameters"]["function_to_apply"] == "sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({NULL: [{"labels": [FILM]}]}, "parameters null: 200"),
+        (
+            of_no_parameters({"labels": [SONG, FILM]}),
+            "do not have the labels ['Song', 'Film']",
+        ),
+        (
+            of_no_parameters({"labels": [{"label": "Play"}]}),
+            "do not have the labels ['Play']",
+        ),
+        ({LIST: [[SONG], [FILM]]}, "not 'Film' alone for each text"),
+    ],
+)
+def test_faults_of_a_model_with_several_labels(changes, seen):
+    """Labels in another order than all classes, or that are none of them."""
+    holds, found = judge_hugging_face(answers({**SEVERAL, **changes}))
+    assert (holds, seen in found) == (False, True), found
