@@ -13,7 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from bert_classifier.data.strata import strata_of
 from bert_classifier.data.words import words_of
+from bert_classifier.job.task import Task
 
 _MOST_TEXTS = 20_000
 _MOST_CHARS = 10_000_000  # of all texts looked at
@@ -101,21 +103,28 @@ def class_words(texts: Sequence[str], targets: np.ndarray, num_classes: int) -> 
 
     Args:
         texts: n texts; at most _MOST_TEXTS are looked at, at most _MOST_CHARS characters of them.
-        targets: int64 (n,).
+        targets: int64 (n,); or uint8 (n, classes), where a text speaks for each of its labels.
     """
-    chosen = _chosen(targets, num_classes)
+    chosen = _chosen(strata_of(targets))
     counts = _Counts.of(texts, targets, chosen)
-    sizes = np.bincount(targets[chosen], minlength=num_classes)
+    sizes = _sizes(targets[chosen], num_classes)
     most = min(_MOST_WORDS, max(_FEWEST_WORDS, _MOST_OF_ALL // max(1, num_classes)))
     by_class = [counts.words_for(target, sizes, most) for target in range(num_classes)]
     return ClassWords(len(targets), len(chosen), by_class)
 
 
-def _chosen(targets: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return the indices of the texts to look at, int64, ascending: as many of each class, evenly spread."""
-    sizes = np.bincount(targets, minlength=num_classes)
+def _sizes(targets: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the number of texts of each class, int64 (classes,)."""
+    if Task.of(targets) is Task.MULTI:
+        return targets.sum(axis=0, dtype=np.int64)
+    return np.bincount(targets, minlength=num_classes)
+
+
+def _chosen(classes: np.ndarray) -> np.ndarray:
+    """Return the indices of the texts to look at, int64, ascending: as many of each class (n,), evenly spread."""
+    sizes = np.bincount(classes)
     most = _room_per_class(sizes)
-    order = np.argsort(targets, kind="stable")
+    order = np.argsort(classes, kind="stable")
     parts = np.split(order, np.cumsum(sizes)[:-1])
     kept = [
         part[np.arange(min(len(part), most)) * len(part) // max(1, min(len(part), most))] for part in parts
@@ -142,6 +151,7 @@ class _Counts:
         classes: int64 (k,), its class, ascending.
         texts: int64 (k,), texts of the class with the word.
         totals: int64 (w,), texts with each word.
+        looked_at: number of texts.
     """
 
     spelling: Sequence[str]
@@ -149,6 +159,7 @@ class _Counts:
     classes: np.ndarray
     texts: np.ndarray
     totals: np.ndarray
+    looked_at: int
 
     @classmethod
     def of(cls, texts: Sequence[str], targets: np.ndarray, chosen: np.ndarray) -> Self:
@@ -166,12 +177,12 @@ class _Counts:
             # Sorted, since the order of a set differs from process to process.
             numbers.extend(number_of.setdefault(word, len(number_of)) for word in sorted(folded))
             lengths.append(len(folded))
-        classes = np.repeat(targets[chosen], np.frombuffer(lengths, dtype=np.int64))
         flat = np.frombuffer(numbers, dtype=np.int64)
         width = max(1, len(number_of))
-        pairs, counts = np.unique(classes * width + flat, return_counts=True)
+        classes, places = _by_class(targets[chosen], np.frombuffer(lengths, dtype=np.int64))
+        pairs, counts = np.unique(classes * width + flat[places], return_counts=True)
         totals = np.bincount(flat, minlength=len(number_of))
-        return cls(_spelt(number_of, spellings), pairs % width, pairs // width, counts, totals)
+        return cls(_spelt(number_of, spellings), pairs % width, pairs // width, counts, totals, len(chosen))
 
     def words_for(self, target: int, sizes: np.ndarray, most: int) -> list[Word]:
         """Return the words that speak for a class, at most `most`, by descending z.
@@ -189,12 +200,28 @@ class _Counts:
         prior = strength * self.totals[words] / max(1, all_words)
         z = log_odds_z(here, there, own, all_words - own, prior, strength)
         order = [place for place in np.lexsort((words, -z)).tolist() if z[place] >= _LEAST_Z][:most]
-        size, others = int(sizes[target]), max(1, int(sizes.sum() - sizes[target]))
+        size, others = int(sizes[target]), max(1, self.looked_at - int(sizes[target]))
         columns = (words[order], z[order].round(3), here[order], there[order])
         return [
             Word(self.spelling[word], score, own, own / size, other, other / others)
             for word, score, own, other in zip(*(column.tolist() for column in columns), strict=True)
         ]
+
+
+def _by_class(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
+    """Return the class of each word of texts, and its place among all: once for each label of its text.
+
+    Args:
+        targets: of the texts.
+        lengths: their numbers of words, int64 (n,).
+    """
+    if Task.of(targets) is Task.SINGLE:
+        return np.repeat(targets, lengths), slice(None)
+    texts, labels = np.nonzero(targets)
+    own = lengths[texts]
+    ends = np.cumsum(own)
+    first = (np.cumsum(lengths) - lengths)[texts]  # of a text's words, among all
+    return np.repeat(labels, own), np.arange(own.sum()) + np.repeat(first - (ends - own), own)
 
 
 def log_odds_z(

@@ -1,6 +1,7 @@
 """Multinomial logistic regression with an L2 penalty, in float64, with scikit-learn's objective and its C."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -63,24 +64,33 @@ def _minimise(
         1 if num_classes == 2 else num_classes, features.shape[1] + 1, dtype=torch.float64, requires_grad=True
     )
     total = row_weights.sum()
+
+    def objective() -> torch.Tensor:
+        matrix = _matrix(free)
+        losses = functional.cross_entropy(
+            features @ matrix[:, :-1].T + matrix[:, -1], targets, reduction="none"
+        )
+        return ((row_weights * losses).sum() + free[:, :-1].square().sum() / (2 * c)) / total
+
+    minimise(free, objective)
+    return _matrix(free.detach())
+
+
+def minimise(free: torch.Tensor, objective: Callable[[], torch.Tensor]) -> None:
+    """Change a float64 tensor to where the objective, a convex function of it, is lowest."""
     optimizer = torch.optim.LBFGS(
         [free], max_iter=_MOST_EVALUATIONS, max_eval=_MOST_EVALUATIONS, tolerance_grad=_TOLERANCE,
         tolerance_change=1e-14, history_size=20, line_search_fn="strong_wolfe",
     )  # fmt: skip
 
-    def objective() -> torch.Tensor:
+    def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        matrix = _matrix(free)
-        losses = functional.cross_entropy(
-            features @ matrix[:, :-1].T + matrix[:, -1], targets, reduction="none"
-        )
-        value = ((row_weights * losses).sum() + free[:, :-1].square().sum() / (2 * c)) / total
+        value = objective()
         value.backward()
         return value
 
     with torch.enable_grad():
-        optimizer.step(objective)
-    return _matrix(free.detach())
+        optimizer.step(closure)
 
 
 def _matrix(free: torch.Tensor) -> torch.Tensor:

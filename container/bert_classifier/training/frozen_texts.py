@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.job.task import Task
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
@@ -61,3 +62,17 @@ def vectors_of(
     distributed = trainer.distributed
     own = own_micro_batches(forward, encoded, trainer.state.token_budget, distributed, trainer.stop)
     return compute_logits(compute, encoded, own, width, combine=distributed.all_reduce_sum)
+
+
+def weights_of(trainer: Trainer, targets: np.ndarray) -> np.ndarray:
+    """Return the weights in the loss of texts with these targets, by class_weights.
+
+    Args:
+        targets: class indices (n,), or for each class 1 or 0 (n, classes).
+    Returns:
+        float32 (n,), or of each label (n, classes).
+    """
+    weights: np.ndarray = trainer.class_weights.cpu().numpy()
+    if Task.of(targets) is Task.MULTI:
+        return np.where(targets == 1, weights[1], weights[0])
+    return weights[targets]

@@ -10,9 +10,16 @@ import numpy as np
 import torch
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.task import Task
 from bert_classifier.modeling.frozen_features import HeadInputs, evaluation_mode
+from bert_classifier.modeling.label_regressions import LabelRegressions
 from bert_classifier.modeling.logistic_regression import LogisticRegression
-from bert_classifier.training.frozen_texts import affordable_tokens, vectors_of, width_on_all_ranks
+from bert_classifier.training.frozen_texts import (
+    affordable_tokens,
+    vectors_of,
+    weights_of,
+    width_on_all_ranks,
+)
 from bert_classifier.training.text_sample import sample_texts
 from bert_classifier.training.trainer import Trainer
 
@@ -61,9 +68,14 @@ def _inputs_of_head(trainer: Trainer, texts: np.ndarray) -> tuple[str, np.ndarra
 
 
 def _fitted(trainer: Trainer, vectors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight and bias of all classes; on the mean text, those without a text are as likely as the rarest."""
-    weights = trainer.class_weights.cpu().numpy()[targets]
-    found = LogisticRegression.fit(vectors, targets, c=_C, weights=weights)
+    """Return weight and bias of all classes; on the mean text, those without a text are as likely as the rarest.
+
+    With several labels per text, each has a regression of its own.
+    """
+    if Task.of(targets) is Task.MULTI:
+        labels = LabelRegressions.fit(vectors, targets, c=_C, weights=weights_of(trainer, targets))
+        return labels.weight, labels.bias
+    found = LogisticRegression.fit(vectors, targets, c=_C, weights=weights_of(trainer, targets))
     at_mean = found.weight @ vectors.mean(axis=0, dtype=np.float64) + found.bias
     weight = np.zeros((trainer.num_classes, vectors.shape[1]))
     bias = np.full(trainer.num_classes, at_mean.min())

@@ -1,8 +1,9 @@
-"""Samples of a channel's texts: stratified by class, drawn by a seed, bounded in texts and tokens."""
+"""Samples of a channel's texts: stratified by class (of several labels the rarest), seeded, bounded in size."""
 
 import numpy as np
 import torch
 
+from bert_classifier.data.strata import strata_of
 from bert_classifier.training.batching import Split, derive_seed
 
 _MOST_TEXTS = 1000
@@ -18,18 +19,19 @@ def sample_texts(split: Split, seed: int, max_tokens: int, *, every_class: bool)
     """
     order = _stratified_order(split.targets, seed, every_class=every_class)[:_MOST_TEXTS]
     fitting = int((np.cumsum(split.encoded.text_lengths[order]) <= max_tokens).sum())
-    least = max(_LEAST_TEXTS, len(np.unique(split.targets)) if every_class else 0)
+    least = max(_LEAST_TEXTS, len(np.unique(strata_of(split.targets))) if every_class else 0)
     return np.sort(order[: max(fitting, least)])
 
 
 def _stratified_order(targets: np.ndarray, seed: int, *, every_class: bool) -> np.ndarray:
     """Return all indices in an order of which each beginning has about each class' share of texts."""
+    classes = strata_of(targets)
     draw = torch.Generator().manual_seed(derive_seed(seed, "sample"))
-    shuffled = torch.randperm(len(targets), generator=draw).numpy()
-    by_class = shuffled[np.argsort(targets[shuffled], kind="stable")]
-    counts = np.bincount(targets)
+    shuffled = torch.randperm(len(classes), generator=draw).numpy()
+    by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    counts = np.bincount(classes)
     counts = counts[counts > 0]
-    number = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text in its class
+    number = np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text in its class
     due = (number + (0.0 if every_class else 0.5)) / np.repeat(counts, counts)
     order: np.ndarray = by_class[np.argsort(due, kind="stable")]
     return order

@@ -179,3 +179,31 @@ def test_every_process_finds_the_same():
     }
     assert len(outputs) == 1
     assert '"ONE"' in outputs.pop()
+
+
+def test_a_text_speaks_for_each_of_its_labels():
+    """Label by label, the counts are those of two classes, with the label and without; a text may have no label."""
+    rows = toy_rows(300)
+    texts = [text for _, text in rows]
+    targets = np.random.default_rng(0).integers(0, 2, (300, 3)).astype(np.uint8)
+    found = class_words([*texts[:150], *["piston river apple"] * 150], targets, 3)
+    for label in range(3):
+        alone = of([*texts[:150], *["piston river apple"] * 150], targets[:, label].tolist())
+        wanted = {word.word: (word.texts, word.elsewhere, word.elsewhere_share) for word in alone.by_class[1]}
+        for word in found.by_class[label]:
+            if word.word in wanted:
+                assert (word.texts, word.elsewhere, word.elsewhere_share) == wanted[word.word]
+
+
+def test_the_words_of_label_sets_are_found():
+    """Each label has its own word; that of a pair of labels speaks for both, and no word for a label of no text."""
+    parts = {0: "violin", 1: "castle", 2: "falcon"}
+    draw = np.random.default_rng(1)
+    targets = np.pad(draw.integers(0, 2, (200, 3)), ((0, 0), (0, 1))).astype(np.uint8)
+    texts = ["the " + " ".join(word for label, word in parts.items() if row[label]) for row in targets]
+    found = class_words(texts, targets, 4)
+    assert [words[0].word for words in found.by_class[:3]] == [*parts.values()]
+    assert found.by_class[3] == []
+    assert found.looked_at == 200
+    assert [words[0].share for words in found.by_class[:3]] == [1.0] * 3
+    assert [words[0].elsewhere for words in found.by_class[:3]] == [0] * 3

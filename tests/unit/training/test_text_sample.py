@@ -53,3 +53,17 @@ def test_the_seed_draws_the_texts():
     split = split_of([2000, 2000])
     drawn = [sample_texts(split, seed, 10**9, every_class=True).tolist() for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_of_several_labels_the_rarest_decides():
+    """Each label keeps its share, and so do texts without any; a label of few texts is in the smallest sample."""
+    draw = np.random.default_rng(0)
+    targets = (draw.random((3000, 4)) < [0.5, 0.3, 0.1, 0.002]).astype(np.uint8)
+    split = Split(split_of([3000]).encoded, targets)
+    shares = targets.mean(axis=0)
+    indices = sample_texts(split, 1, 10**9, every_class=False)
+    np.testing.assert_allclose(targets[indices].mean(axis=0), shares, atol=0.02)
+    assert (~targets[indices].any(axis=1)).mean() == pytest.approx((~targets.any(axis=1)).mean(), abs=0.01)
+    few = targets[sample_texts(split, 1, 1, every_class=True)]
+    assert len(few) == 16
+    assert few.any(axis=0).all()
