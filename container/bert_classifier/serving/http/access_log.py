@@ -15,7 +15,8 @@ import time
 from collections import deque
 from typing import Any, TextIO
 
-from flask import Response, request
+from flask import Response, current_app, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from bert_classifier.serving.http.observation import Observation
 from bert_classifier.serving.http.request_body import declared_length
@@ -138,11 +139,10 @@ class Entry:
     @classmethod
     def of_current_request(cls, response: Response, observation: Observation) -> "Entry":
         """Return the entry for Flask's current request and its answer."""
-        rule, environ = request.url_rule, request.environ
+        environ = request.environ
         method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in _METHODS else "-"
-        path = "-" if rule is None else rule.rule
         status, bytes_in, bytes_out = response.status_code, declared_length(environ), response.content_length
-        fields = _fields(method, path, status, bytes_in, bytes_out, response.mimetype)
+        fields = _fields(method, _served_path(), status, bytes_in, bytes_out, response.mimetype)
         inference_id = environ.get("HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID", "")
         if _INFERENCE_ID.fullmatch(inference_id):
             fields["inference_id"] = inference_id
@@ -172,6 +172,16 @@ class Entry:
                 stage: _milliseconds(seconds) for stage, seconds in observation.seconds.items()
             }
         return f"{json.dumps(fields)}\n"
+
+
+def _served_path() -> str:
+    """Return the path of Flask's current request, "-" where there is no such path; with any method, it is there."""
+    rule = request.url_rule
+    if rule is not None:
+        return rule.rule
+    is_served = isinstance(request.routing_exception, MethodNotAllowed)
+    rules = (each.rule for each in current_app.url_map.iter_rules()) if is_served else ()
+    return next((known for known in rules if known == request.path), "-")
 
 
 def _fields(

@@ -68,6 +68,13 @@ def test_the_access_log_is_json_without_a_word_of_the_callers(observed, log_text
     assert CANARY not in observed.get("/metrics").text
 
 
+def test_the_access_log_has_the_path_of_a_method_that_it_does_not_take(observed, log_lines):
+    """405 on a path that is served names it; 404 on any other does not."""
+    observed.get("/invocations", buffered=True)
+    observed.get(f"/{CANARY}", buffered=True)
+    assert [(entry["path"], entry["status"]) for entry in log_lines()] == [("/invocations", 405), ("-", 404)]
+
+
 def test_the_access_log_can_be_turned_off(make_service, predictor, log_text):
     """SERVING_ACCESS_LOG=false leaves it empty."""
     client = create_app(make_service(predictor), ServeConfig(serving_access_log=False)).test_client()
