@@ -155,6 +155,14 @@ def test_the_other_settings_reach_the_request(tune, aws):
             ["--strategy=Grid", "--hp=pooling=cls|mean truncation=head|head_tail", "--trials=3"],
             "TRIALS would do nothing: Grid tries all 4 combinations of the options",
         ),
+        (
+            ["--objective=accuracy", "--hp=task=multi learning_rate=1e-5..1e-4"],
+            "OBJECTIVE=accuracy is for texts with one label each",
+        ),
+        (
+            ["--objective=micro_f1", "--hp=task=single learning_rate=1e-5..1e-4"],
+            "OBJECTIVE=micro_f1 is for texts with several labels, and task is single",
+        ),
         (["--parallel=5", "--trials=4"], "PARALLEL=5 is above the 4 trials"),
         (
             ["--early-stopping", "--hp=seeds=3 learning_rate=1e-5..1e-4"],

@@ -23,9 +23,15 @@ NAMES = (
     "test_accuracy",
     "test_macro_f1",
 )
+# Beside them where texts have several labels, instead of the accuracy.
+OF_SEVERAL_LABELS = tuple(
+    f"{of}_{name}"
+    for of in ("eval", "validation", "test")
+    for name in ("micro_f1", "subset_accuracy", "mean_average_precision")
+)
 _NUMBER = r"([+-]?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?)"
 
 
 def metric_definitions() -> list[dict[str, str]]:
     """Return Name and Regex of each metric; the blank before a name keeps `loss` out of `eval_loss`."""
-    return [{"Name": name, "Regex": f" {name}={_NUMBER}"} for name in NAMES]
+    return [{"Name": name, "Regex": f" {name}={_NUMBER}"} for name in (*NAMES, *OF_SEVERAL_LABELS)]

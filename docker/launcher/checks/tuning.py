@@ -9,6 +9,7 @@ from botocore.model import ServiceModel
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.task import Task
 from launcher.aws.account import Account
 from launcher.aws.job_instances import alternatives, hourly
 from launcher.aws.job_instances import in_words as in_words_of
@@ -20,7 +21,7 @@ from launcher.checks.request import SOME_ROLE
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told
 from launcher.settings.ranges import in_words, trials_to_check
-from launcher.settings.tuning import GRID, TuneSettings
+from launcher.settings.tuning import GRID, OF_SEVERAL_LABELS, TuneSettings
 
 _EXAMPLE = 'Such as HP="learning_rate=1e-5..4e-4:log num_train_epochs=2..6 pooling=cls|mean".'
 _SEVERAL_MODELS = ("seeds", "cross_validation")
@@ -46,13 +47,14 @@ def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
         *of_trials,
         *check_seed(settings, has_validation="validation" in channels),
         *check_limits(settings),
+        *check_objective(settings),
     ]
 
 
 def check_without_aws(settings: TuneSettings, account: Account) -> list[Finding]:
     """Check what needs no AWS."""
     found = training.check_without_aws(first_trial(settings), account, spot=settings.spot)
-    return [*found, *check_trials(settings), *check_limits(settings)]
+    return [*found, *check_trials(settings), *check_limits(settings), *check_objective(settings)]
 
 
 def first_trial(settings: TuneSettings) -> TuneSettings:
@@ -120,6 +122,18 @@ def check_limits(settings: TuneSettings) -> Iterator[Finding]:
             f"with {repeated[0]} each trial trains several models, whose evaluations follow one another in its log",
             f"Leave out EARLY_STOPPING or {repeated[0]}.",
         )
+
+
+def check_objective(settings: TuneSettings) -> Iterator[Finding]:
+    """Refuse a score that no trial logs, as far as the hyperparameters tell how many labels a text has."""
+    told = {name: value for name, value in settings.fixed.items() if value}
+    has_sets = told.get("task") == Task.MULTI or bool(told.keys() & {"label_separator", "label_columns"})
+    if has_sets and settings.objective == "accuracy":
+        message = "OBJECTIVE=accuracy is for texts with one label each"
+        yield fail("objective", message, "Give OBJECTIVE=macro_f1, micro_f1 or subset_accuracy.")
+    if told.get("task") == Task.SINGLE and settings.objective in OF_SEVERAL_LABELS:
+        message = f"OBJECTIVE={settings.objective} is for texts with several labels, and task is single"
+        yield fail("objective", message, "Give OBJECTIVE=macro_f1, accuracy or loss.")
 
 
 def _check_grid(settings: TuneSettings) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ _FIXED = {
     **dict.fromkeys(
         ("revision", "checkpoint_interval_seconds", "damaged_checkpoints", "max_run_seconds", "logging_steps",
          "processes_per_host", "reproducible", "num_gradient_groups", "peer_timeout_seconds", "page_examples",
-         "abstain_below", "target_accuracy", "max_tokens_per_micro_batch"),
+         "abstain_below", "target_accuracy", "label_threshold", "target_precision", "max_tokens_per_micro_batch"),
         "it is not what the model learns by",
     ),
 }  # fmt: skip

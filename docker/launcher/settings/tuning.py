@@ -12,6 +12,7 @@ from launcher.settings.training import TrainSettings
 
 MOST_NAME = 32  # of a tuning job; its trials add a number and 8 characters
 GRID = "Grid"
+OF_SEVERAL_LABELS = ("micro_f1", "subset_accuracy", "mean_average_precision")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,10 @@ class TuneSettings(TrainSettings):
         "Bayesian", ("Bayesian", "Random", GRID), "How the next trial is chosen; Grid takes options only."
     )
     objective: str = choice(
-        "macro_f1", ("macro_f1", "accuracy", "loss"), "Score on validation of the model that a trial keeps."
-    )
+        "macro_f1", ("macro_f1", "accuracy", "loss", *OF_SEVERAL_LABELS),
+        "Score on validation of the model that a trial keeps; the last three where texts have several labels, accuracy"
+        " where they have one.",
+    )  # fmt: skip
     early_stopping: bool = boolean(
         False, "Stop trials whose evaluations are worse than the median of the earlier ones."
     )
