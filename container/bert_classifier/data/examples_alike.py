@@ -1,6 +1,7 @@
 """What the texts of a job have in common: one label each or several, one text or two; said, and required."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,6 +27,15 @@ def log_task(train: Examples, setting: str) -> None:
         )  # fmt: skip
     if train.is_paired:
         logger.info("each text is a pair: the model reads both together")
+
+
+def labels_per_text(parts: Sequence[Examples]) -> list[int] | None:
+    """Return how many texts of all parts together have 0, 1, 2, … labels; None where each text has one."""
+    if parts[0].task is Task.SINGLE:
+        return None
+    of_texts = np.concatenate([part.targets.sum(axis=1, dtype=np.int64) for part in parts])
+    counts: list[int] = np.bincount(of_texts).tolist()
+    return counts
 
 
 def require_alike(examples: Examples, channel: str, train: Examples) -> None:

@@ -107,6 +107,13 @@ def joined(labels: Sequence[str]) -> list[str]:
     ]
 
 
+def joining_mark(labels: Sequence[str]) -> str:
+    """Return the sign that stands between the parts of most of these joined labels; "" where they are lists."""
+    counts = {mark: sum(bool(_parts(label, mark)) for label in labels) for mark in f"{_BARS},{_OTHERS}"}
+    mark = max(counts, key=lambda each: counts[each])
+    return mark if counts[mark] and not any(len(items_of(label)) > 1 for label in labels) else ""
+
+
 def _are_all_in(names: Collection[str], parts: Sequence[str]) -> bool:
     return bool(parts) and all(part in names for part in parts)
 

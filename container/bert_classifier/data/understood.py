@@ -21,7 +21,11 @@ _OF_ALL = ("form", "compression", "encoding", "delimiter", "header", "columns", 
 
 
 def channel_understood(
-    understood: Sequence[Mapping[str, Any]], names: Sequence[str], num_empty: int, classes: Mapping[str, int]
+    understood: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    num_empty: int,
+    classes: Mapping[str, int],
+    labels_per_text: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Return what was understood of a channel, in JSON values.
 
@@ -30,11 +34,13 @@ def channel_understood(
         names: of the channel's files.
         num_empty: rows without a text, which are left out.
         classes: texts per class.
+        labels_per_text: how many texts have 0, 1, 2, … labels; None where each has one.
     Returns:
         groups: of files that were understood alike, with the first of their files; classes: texts of the largest
-        classes; num_classes; texts: all of them.
+        classes; num_classes; texts: all of them; with several labels per text also task, labels and unlabelled: all
+        labels given, and texts without any.
     """
-    texts = sum(classes.values())
+    texts = sum(classes.values() if labels_per_text is None else labels_per_text)
     by_size = sorted(classes, key=lambda name: -classes[name])
     named = list(classes) if len(classes) <= _MOST_CLASSES else by_size[:_MOST_CLASSES]
     return {
@@ -42,7 +48,13 @@ def channel_understood(
         "classes": {name: classes[name] for name in named},
         "num_classes": len(classes),
         "texts": texts,
+        **({} if labels_per_text is None else _several(labels_per_text)),
     }
+
+
+def _several(labels_per_text: Sequence[int]) -> dict[str, Any]:
+    labels = sum(number * texts for number, texts in enumerate(labels_per_text))
+    return {"task": "multi", "labels": labels, "unlabelled": labels_per_text[0]}
 
 
 def _grouped(understood: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -132,19 +144,34 @@ def description_of(group: Mapping[str, Any]) -> str:
 def _roles(group: Mapping[str, Any]) -> str:
     columns = group["columns"]
     is_named = group["header"] is not False
-    label, text, title = (
-        (shown(columns[role]) if is_named else f"column {columns[role]}") if columns[role] else ""
-        for role in ("label", "text", "title")
+    label, text, title, second = (
+        (shown(columns[role]) if is_named else f"column {columns[role]}") if columns.get(role) else ""
+        for role in ("label", "text", "title", "text_pair")
     )
     if title:
         text += (
             f" after the title {title}" if group.get("title_joined") else f" or, where it is empty, {title}"
         )
-    named = [
-        f"the label is {label}" if label else "",
-        f"the text {'' if label else 'is '}{text}" if text else "",
-    ]
+    labels = _labels_phrase(group, label)
+    verb = "" if labels else "is "
+    named = [labels, f"the text {verb}{text}" if text else ""]
+    if second:
+        named[1] = f"the two texts {'' if labels else 'are '}{text} and {second}"
     return ", ".join(filter(None, named))
+
+
+def _labels_phrase(group: Mapping[str, Any], label: str) -> str:
+    """Return where the label or the labels of a row are."""
+    if group.get("task") != "multi":
+        return f"the label is {label}" if label else ""
+    if group["label_columns"]:
+        columns = group["label_columns"]
+        more = f" and {len(columns) - _MOST_COLUMNS} more" if len(columns) > _MOST_COLUMNS else ""
+        return (
+            f"the labels are the columns {', '.join(map(shown, columns[:_MOST_COLUMNS]))}{more} that hold 1"
+        )
+    separated = f" between {delimiter_name(group['label_separator'])}" if group["label_separator"] else ""
+    return f"the labels are {label}{separated}, any number per row" if label else ""
 
 
 def _not_used(names: Sequence[str]) -> str:
@@ -175,4 +202,9 @@ def classes_line(channel: Mapping[str, Any]) -> str:
     more = channel["num_classes"] - len(channel["classes"])
     named = ", ".join(f"{shown(name)} {count:,}" for name, count in channel["classes"].items())
     head = f"{counted(channel['texts'], 'text')} of {counted(channel['num_classes'], 'class', 'classes')}"
+    if channel.get("task") == "multi":
+        head = (
+            f"{counted(channel['texts'], 'text')} with any number of {channel['num_classes']:,} labels"
+            f" ({channel['labels'] / max(1, channel['texts']):.2f} on average, {channel['unlabelled']:,} without any)"
+        )
     return f"{head}{', the largest' if more else ''}: {named}{f' and {more:,} more' if more else ''}"

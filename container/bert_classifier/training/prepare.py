@@ -21,6 +21,7 @@ from bert_classifier.data.doctor.report import DataReport
 from bert_classifier.data.doctor.scan import TextFacts, TextScan
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
+from bert_classifier.data.examples_alike import labels_per_text
 from bert_classifier.data.job_files import data_files, model_source
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.encoding.length import log_tokens, require_tokens
@@ -219,11 +220,16 @@ class _Preparation:
         found = {}
         for name, files in data_files(self._config, self._environment).items():
             examples = data.channels[name]
-            classes = Counter(examples.texts_by_class(data.labels))
+            parts = [examples]
             if data.is_held_out and data.validation is not None and name == "train":
-                classes.update(data.validation.texts_by_class(data.labels))
+                parts.append(data.validation)
+            classes: Counter[str] = Counter()
+            for part in parts:
+                classes.update(part.texts_by_class(data.labels))
             names = [files.name_of(path) for path in files]
-            found[name] = channel_understood(examples.understood, names, examples.num_empty, classes)
+            found[name] = channel_understood(
+                examples.understood, names, examples.num_empty, classes, labels_per_text(parts)
+            )
             for line in lines_of(found[name]):
                 logger.info("%s: %s", name, line)
         return found

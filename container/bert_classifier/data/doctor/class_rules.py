@@ -29,7 +29,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
     for part in context.judged:
         asked = untaught & (counts[part.name] > 0)
         if asked.any():
-            indices = np.flatnonzero(asked[part.examples.targets])
+            indices = part.of_classes(asked)
             is_most = part.name == "validation" and 2 * len(indices) >= len(part.examples)
             yield Finding(
                 "untaught_classes",
@@ -52,7 +52,7 @@ def missing_classes(context: DataContext) -> Iterator[Finding]:
         )
     judged = counts.get("validation", counts["train"]) > 0
     unseen = (counts["train"] > 0) & ~judged
-    if unseen.any() and judged.sum() == 1:
+    if unseen.any() and judged.sum() == 1 and not context.is_multi:
         yield Finding(
             "unjudged_classes",
             Severity.WARNING,
@@ -97,12 +97,13 @@ def sizes(context: DataContext) -> Iterator[Finding]:
     """Find a validation channel, or a training channel to cross-validate, too small to compare settings."""
     count = len(context.stats.get("validation", context.train).examples)
     if count < SMALL_VALIDATION:
+        what, scores = ("a fraction", "scores") if context.is_multi else ("an accuracy", "accuracy")
         margin = 196 * (0.9 * 0.1 / count) ** 0.5  # 95 % interval of a share of 0.9, normal approximation
         yield Finding(
             "small_validation",
             Severity.INFO,
-            f"With {count} validation texts, an accuracy of 90 % is known to ±{margin:.0f} points only.",
-            "Add validation texts before you compare settings by their accuracy.",
+            f"With {count} validation texts, {what} of 90 % is known to ±{margin:.0f} points only.",
+            f"Add validation texts before you compare settings by their {scores}.",
         )
 
 

@@ -40,6 +40,11 @@ class DataContext:
         """The channels that the model is evaluated on."""
         return [stats for name, stats in self.stats.items() if name != "train"]
 
+    @property
+    def is_multi(self) -> bool:
+        """Whether each text has any number of labels."""
+        return self.train.labels is not None
+
     @functools.cached_property
     def texts_per_class(self) -> np.ndarray:
         """The texts of each class in all channels together, int64 (num_classes,)."""

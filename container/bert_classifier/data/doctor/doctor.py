@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from bert_classifier.data.doctor import class_rules, label_rules, text_rules
+from bert_classifier.data.doctor import class_rules, label_rules, pair_rules, set_rules, text_rules
 from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.report import DataReport, Finding
 from bert_classifier.data.doctor.stats import ChannelStats
@@ -22,8 +22,10 @@ logger = logging.getLogger(__name__)
 _RULES = (
     text_rules.empty, text_rules.contents, text_rules.language, label_rules.header_rows, label_rules.several_in_one,
     label_rules.spellings, label_rules.written_forms, class_rules.missing_classes, class_rules.class_sizes,
-    text_rules.leakage, text_rules.conflicts, text_rules.duplicates, text_rules.encoding, text_rules.truncation,
-    class_rules.sizes,
+    set_rules.labels_per_text, set_rules.single_sets, set_rules.joined_sets, set_rules.constant_labels,
+    set_rules.co_occurrence, text_rules.leakage, pair_rules.swapped_leakage, text_rules.conflicts,
+    text_rules.duplicates, pair_rules.swapped_pairs, pair_rules.empty_sides, pair_rules.equal_sides,
+    text_rules.encoding, text_rules.truncation, class_rules.sizes,
 )  # fmt: skip
 REPORT_FILE = "data_report.json"
 _LONGEST = 8192  # maximum of max_seq_length

@@ -9,7 +9,7 @@ from bert_classifier.data.doctor.class_rules import RARE
 from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.report import MOST_PLACES, Finding
 from bert_classifier.data.doctor.stats import ChannelStats
-from bert_classifier.data.label_spelling import alike, items_of, joined, without_fraction
+from bert_classifier.data.label_spelling import alike, items_of, joined, joining_mark, without_fraction
 from bert_classifier.job.findings import Severity
 from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
@@ -38,16 +38,22 @@ def spellings(context: DataContext) -> Iterator[Finding]:
 
 def several_in_one(context: DataContext) -> Iterator[Finding]:
     """Find labels that join several classes."""
-    found = joined(context.labels)
+    found = [] if context.is_multi else joined(context.labels)
     if found:
         yield Finding(
             "joined_labels",
             Severity.WARNING,
             f"{counted(len(found), 'class looks', 'classes look')} like several labels in one:"
             f" {_named(context, found, _MOST_NAMED)}.",
-            "Each combination is trained as a class of its own: a text gets exactly one class (no multi-label)."
-            " Give each text one label, unless that is what these names mean.",
+            f"Each combination is trained as a class of its own{_separately(joining_mark(found))}."
+            " Leave it if that is what these names mean.",
         )
+
+
+def _separately(mark: str) -> str:
+    """Return how to learn the labels on their own, after a semicolon; "" where no setting does it."""
+    value = f'"{mark}"' if mark in "|;&#" else mark
+    return f"; label_separator={value} gives each text all of its labels (multi-label)" if mark else ""
 
 
 def written_forms(context: DataContext) -> Iterator[Finding]:
@@ -74,7 +80,8 @@ def written_forms(context: DataContext) -> Iterator[Finding]:
 def header_rows(context: DataContext) -> Iterator[Finding]:
     """Find rare classes that are called like a column, and whose texts are too short to be any."""
     for index in _column_names(context):
-        rows = [(stats, np.flatnonzero(stats.examples.targets == index)) for stats in context.stats.values()]
+        chosen = np.arange(len(context.labels)) == index
+        rows = [(stats, stats.of_classes(chosen)) for stats in context.stats.values()]
         if all(_is_short(stats, indices) for stats, indices in rows):
             places = [place for stats, indices in rows for place in stats.places(indices)]
             yield Finding(

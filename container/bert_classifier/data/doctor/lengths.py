@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 
 _MOST_CHARS = 4_000_000  # to tokenise again in total: about a second
@@ -24,7 +25,7 @@ def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTe
         return lengths
     chars = np.array([len(texts[index]) for index in cut])
     step = -(-int(np.minimum(chars, _MOST_CHARS_OF_ONE).sum()) // _MOST_CHARS)
-    parts = [texts[index][:_MOST_CHARS_OF_ONE] for index in cut[::step]]
+    parts = [_begin(texts[index]) for index in cut[::step]]
     counted = np.concatenate(
         [encoder.count_tokens(parts[at : at + _AT_ONCE]) for at in range(0, len(parts), _AT_ONCE)]
     )
@@ -35,3 +36,10 @@ def whole_lengths(encoder: TextEncoder, texts: Sequence[str], encoded: EncodedTe
     estimated[::step][is_whole] = counted[is_whole]
     lengths[cut] = estimated
     return lengths
+
+
+def _begin(text: str) -> str:
+    """Return the first characters of a text, of a pair those of both."""
+    if isinstance(text, TextPair):
+        return TextPair(text.first[: _MOST_CHARS_OF_ONE // 2], text.second[: _MOST_CHARS_OF_ONE // 2])
+    return text[:_MOST_CHARS_OF_ONE]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_classifier.data.doctor.label_sets import LabelCounts
 from bert_classifier.job.findings import Severity
 
 MOST_PLACES = 10
@@ -94,6 +95,7 @@ class ChannelReport:
     Attributes:
         texts: rows with a label and a text; `empty` ones are counted nowhere else.
         classes: texts per class name, including classes without any.
+        labels: labels per text; None where each text has one.
         duplicates: texts that repeat an earlier one under the same label, apart from case, blanks or Unicode form.
         conflicting: distinct texts that occur under more than one label.
         encoding: texts with encoding damage.
@@ -106,6 +108,7 @@ class ChannelReport:
     conflicting: int
     encoding: int
     tokens: TokenCounts
+    labels: LabelCounts | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,4 +134,8 @@ class DataReport:
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        for channel in fields["channels"].values():
+            if channel["labels"] is None:
+                del channel["labels"]
+        return fields

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from bert_classifier.data.doctor.label_sets import LabelCounts, set_numbers
 from bert_classifier.data.doctor.lengths import whole_lengths
 from bert_classifier.data.doctor.report import MOST_PLACES, ChannelReport, TokenCounts
 from bert_classifier.data.doctor.scan import TextFacts
@@ -13,6 +14,7 @@ from bert_classifier.data.doctor.texts import KINDS
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.encoding.token_file import share_of_id
+from bert_classifier.job.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,9 @@ class ChannelStats:
             facts: what was found in each text; None: look at the texts now.
         """
         facts = facts or TextFacts.of(examples.texts)
-        repeats, repeated, conflicts = _groups(facts.keys, examples.targets)
+        is_multi = examples.task is Task.MULTI
+        labels = set_numbers(examples.targets) if is_multi else examples.targets
+        repeats, repeated, conflicts = _groups(facts.keys, labels)
         return cls(
             name=name,
             examples=examples,
@@ -85,9 +89,26 @@ class ChannelStats:
         """Texts with each kind of encoding damage, int64, ascending."""
         return {kind: self.facts.damaged(kind) for kind in KINDS}
 
+    @functools.cached_property
+    def labels(self) -> LabelCounts | None:
+        """Labels per text; None where each has one."""
+        is_multi = self.examples.task is Task.MULTI
+        return LabelCounts.of(self.examples.targets) if is_multi else None
+
     def counts(self, num_classes: int) -> np.ndarray:
         """Return the texts of each class, int64 (num_classes,)."""
-        return np.bincount(self.examples.targets, minlength=num_classes)
+        targets = self.examples.targets
+        if self.examples.task is Task.MULTI:
+            counts: np.ndarray = targets.sum(axis=0, dtype=np.int64)
+            return counts
+        return np.bincount(targets, minlength=num_classes)
+
+    def of_classes(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the texts of any chosen class, int64, ascending; `chosen` is bool (num_classes,)."""
+        targets = self.examples.targets
+        if self.examples.task is Task.MULTI:
+            return np.flatnonzero(targets[:, chosen].any(axis=1))
+        return np.flatnonzero(chosen[targets])
 
     def report(self, labels: Iterable[str], limit: int) -> ChannelReport:
         """Return the channel in numbers; `limit` is max_seq_length."""
@@ -96,6 +117,7 @@ class ChannelStats:
             texts=len(self.examples),
             empty=self.examples.num_empty,
             classes=dict(zip(names, self.counts(len(names)).tolist(), strict=True)),
+            labels=self.labels,
             duplicates=len(self.repeats),
             conflicting=len(self.conflicts),
             encoding=self.damaged,
@@ -131,7 +153,12 @@ def _groups(keys: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def leaked_from(part: ChannelStats, train: ChannelStats) -> tuple[np.ndarray, np.ndarray]:
     """Return the texts of a channel that also occur in train, and their first occurrences there; both int64."""
-    known, first = np.unique(train.keys, return_index=True)
-    position = np.minimum(np.searchsorted(known, part.keys), len(known) - 1)
-    indices = np.flatnonzero(known[position] == part.keys)
+    return occurring_in(part.keys, train.keys)
+
+
+def occurring_in(keys: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the keys that occur among others, and their first occurrences there; both int64."""
+    known, first = np.unique(among, return_index=True)
+    position = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    indices = np.flatnonzero(known[position] == keys)
     return indices, first[position[indices]]

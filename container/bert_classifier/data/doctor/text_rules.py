@@ -45,12 +45,13 @@ def duplicates(context: DataContext) -> Iterator[Finding]:
         indices = stats.repeats
         if len(indices) == 0:
             continue
+        label = "labels" if context.is_multi else "label"
         texts = stats.examples.texts
         same = sum(texts[index] == texts[first] for index, first in zip(indices, stats.repeated, strict=True))
         yield Finding(
             "duplicate_texts",
             severity_of(len(indices), stats),
-            f"{share_of(len(indices), stats)} repeat an earlier one with the same label: {same} exactly,"
+            f"{share_of(len(indices), stats)} repeat an earlier one with the same {label}: {same} exactly,"
             " the others apart from case, blanks or Unicode form.",
             "Keep one of each, unless such texts really are that frequent.",
             pairs(stats, indices, "repeats", stats, stats.repeated),
@@ -58,15 +59,18 @@ def duplicates(context: DataContext) -> Iterator[Finding]:
 
 
 def conflicts(context: DataContext) -> Iterator[Finding]:
-    """Find texts with several labels."""
+    """Find texts that occur with different labels."""
+    label, other_label = ("label", "under another label")
+    if context.is_multi:
+        label, other_label = ("set of labels", "with other labels")
     for stats in context.stats.values():
         if len(stats.conflicts):
             one, other = stats.conflicts.T
             yield Finding(
                 "conflicting_labels",
                 severity_of(len(one), stats),
-                f"{share_of(len(one), stats)} occur again under another label.",
-                "Decide on one label each: no model can be right on both.",
+                f"{share_of(len(one), stats)} occur again {other_label}.",
+                f"Decide on one {label} each: no model can be right on both.",
                 pairs(stats, other, "contradicts", stats, one),
             )
 

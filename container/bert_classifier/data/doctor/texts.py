@@ -3,10 +3,12 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html.entities import html5
 
 import numpy as np
+
+from bert_classifier.data.text_pair import SEPARATOR, TextPair
 
 # UTF-8 read as Latin-1 or Windows-1252 turns lead bytes into letters and continuation bytes into these characters.
 _SIGN = "[\u0080-\u00bfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]"
@@ -50,7 +52,17 @@ def keys_of(texts: Sequence[str]) -> np.ndarray:
 
     Among a million distinct texts, the probability that two share a key is 3 in 100 million.
     """
-    digests = (hashlib.blake2b(normalised_utf8(text), digest_size=8).digest() for text in texts)
+    return _digests(map(normalised_utf8, texts))
+
+
+def pair_keys_of(pairs: Iterable[TextPair]) -> np.ndarray:
+    """Return a digest of each pair of normalised texts, uint64 (n,), as keys_of does."""
+    sides = ((normalised_utf8(pair.first), normalised_utf8(pair.second)) for pair in pairs)
+    return _digests(map(SEPARATOR.encode().join, sides))
+
+
+def _digests(raw: Iterable[bytes]) -> np.ndarray:
+    digests = (hashlib.blake2b(text, digest_size=8).digest() for text in raw)
     return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
