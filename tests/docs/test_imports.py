@@ -68,6 +68,7 @@ BASE = sorted(
         "data.table",
         "data.table_base",
         "data.text_columns",
+        "data.text_fields",
         "data.text_pair",
         "data.understood",
         "data.wrong_rows",

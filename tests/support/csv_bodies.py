@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.query import Query

@@ -1,4 +1,4 @@
-"""How the training data were read: recorded in training.json, and applied to the files that the model meets later.
+"""The settings that the training data were read with, applied to the files that the model meets later.
 
 Standard library only.
 """
@@ -11,90 +11,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bert_classifier.data.columns import TITLE_NAMES, bare
 from bert_classifier.data.forms import form_of, read_form_lines
-from bert_classifier.data.reader_settings import DEFAULTS, READER_SETTINGS, DataFiles, ReaderSettings
+from bert_classifier.data.reader_settings import DEFAULTS, DataFiles, ReaderSettings
 from bert_classifier.data.shapes import quoted_value
 from bert_classifier.data.table import Row, Table, open_table
+from bert_classifier.data.text_fields import is_number_of, trained_columns, trained_settings
 from bert_classifier.errors import UserError
 
 logger = logging.getLogger(__name__)
-
-_ROLES = ("label", "text", "title", "text_pair")
-
-
-def named_columns(understood: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the names of the columns of the first file, by role; empty where the columns have no names.
-
-    Args:
-        understood: of each file, from the Dataset.
-    """
-    if not understood or understood[0]["header"] is False:
-        return {}
-    return {role: name for role in _ROLES if (name := understood[0]["columns"].get(role))}
-
-
-def trained_columns(info: Mapping[str, Any]) -> dict[str, str]:
-    """Return what named_columns returned at training.
-
-    Args:
-        info: training.json, which any version may have written.
-    """
-    data = info.get("data")
-    columns = data.get("columns") if isinstance(data, dict) else None
-    if not isinstance(columns, dict):
-        return {}
-    return {role: name for role in _ROLES if isinstance(name := columns.get(role), str) and name}
-
-
-def trained_settings(info: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings for reading data that the training was given, by name."""
-    recorded = info.get("hyperparameters")
-    given = recorded if isinstance(recorded, dict) else {}
-    return {name: value for name in READER_SETTINGS if isinstance(value := given.get(name), str)}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TextFields:
-    """What the training data called the parts of a text, and its label.
-
-    Attributes:
-        text: name of the text column; empty if it had none.
-        title: name of the column that stands before the text; empty without one.
-        label: name of the label column, by which a header is known; empty if it had none.
-        numbers: settings that gave columns by number, which hold for tables without names.
-        delimiter: that the training was told; empty if it was found from the rows.
-        is_paired: whether the model reads two texts together.
-        text_pair: name of the column of the second text; empty if it had none.
-    """
-
-    text: str = ""
-    title: str = ""
-    label: str = ""
-    numbers: tuple[tuple[str, str], ...] = ()
-    delimiter: str = ""
-    is_paired: bool = False
-    text_pair: str = ""
-
-    @classmethod
-    def of(cls, info: Mapping[str, Any]) -> Self:
-        """Return those of a trained model, by its training.json."""
-        columns, told = trained_columns(info), trained_settings(info)
-        names = {role: _name_of(columns.get(role, ""), told.get(f"{role}_column", "")) for role in _ROLES}
-        numbers = tuple((name, value) for name, value in told.items() if _is_number_of(name, value))
-        title = names["title"] if told.get("title_column") else ""
-        if any(name == "title_column" for name, _ in numbers) and not columns:
-            title = TITLE_NAMES[0][0]  # joined in the training too, whose data had no names
-        return cls(
-            names["text"], title, names["label"], numbers, told.get("delimiter", ""),
-            info.get("is_paired") is True, names["text_pair"],
-        )  # fmt: skip
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names without case and separators; numbers are none, since a text may be one."""
-        names = map(bare, (self.text, self.title, self.label, self.text_pair))
-        return frozenset(name for name in names if any(map(str.isalpha, name)))
 
 
 def settings_of(info: Mapping[str, Any], given: Mapping[str, str], path: Path) -> ReaderSettings:
@@ -214,7 +138,7 @@ class _Trained:
     def _with_numbers(self) -> dict[str, str]:
         """Return names and, for the columns that were told by number, numbers: two columns may have one name."""
         numbers = {
-            name: self.told[name] for name in self.names if _is_number_of(name, self.told.get(name, ""))
+            name: self.told[name] for name in self.names if is_number_of(name, self.told.get(name, ""))
         }
         return {**self.names, **numbers} if numbers else {}
 
@@ -223,12 +147,12 @@ class _Trained:
         if table.has_header is False:
             return True
         columns = table.understood["columns"]
-        numbered = [name for name, value in way.items() if _is_number_of(name, value)]
+        numbered = [name for name, value in way.items() if is_number_of(name, value)]
         return all(columns[name.removesuffix("_column")] == self.names.get(name) for name in numbered)
 
     def _without_names(self) -> dict[str, str]:
         """Return what holds for a file without names; empty if the training's settings say nothing about such."""
-        numbers = {name: value for name, value in self.told.items() if _is_number_of(name, value)}
+        numbers = {name: value for name, value in self.told.items() if is_number_of(name, value)}
         return {**numbers, "header": "false"} if numbers or self.told.get("header") == "false" else {}
 
     def _some_names(self) -> Iterator[dict[str, str]]:
@@ -250,15 +174,6 @@ class _Trained:
             and name not in ("encoding", "missing_labels")
             and (name, value) != ("header", "true")
         ]
-
-
-def _name_of(recorded: str, told: str) -> str:
-    """Return a column's name: as it was told where many words, which may be a text, were recorded as a number."""
-    return told if recorded.isdecimal() and told and not told.isdecimal() else recorded
-
-
-def _is_number_of(setting: str, value: str) -> bool:
-    return setting.endswith("_column") and value.isdecimal()
 
 
 def _is_name(setting: str, value: str) -> bool:

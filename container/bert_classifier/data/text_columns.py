@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from typing import Self
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import (
     LAST_TEXT_NAMES,
     TEXT_NAMES,
@@ -23,6 +22,7 @@ from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.reader_settings import DEFAULTS, ReaderSettings
 from bert_classifier.data.roles import roles_of
 from bert_classifier.data.second_texts import is_second_text
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
@@ -38,15 +38,10 @@ _NAMES_IN_USE = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TextColumns:
-    """The columns of a table: how many, and which of them have a role.
-
-    Attributes:
-        second: the column of the second text, where the model reads pairs.
-    """
+    """The columns of a table: how many, and which of them have a role."""
 
     width: int
     roles: Roles
-    second: int | None = None
 
     def text_of(self, cells: Sequence[str]) -> str:
         """Return the text of a row of this width, title included, as at training."""
@@ -56,7 +51,7 @@ class TextColumns:
     def __str__(self) -> str:
         """Describe them by place, such as "text in column 2 of 3"; no name occurs in it."""
         title = "" if self.roles.title is None else f", title in column {self.roles.title + 1}"
-        second = "" if self.second is None else f", its pair in column {self.second + 1}"
+        second = "" if self.roles.pair is None else f", its pair in column {self.roles.pair + 1}"
         return f"text in column {self.roles.text + 1} of {self.width}{second}{title}"
 
 
@@ -115,7 +110,7 @@ def columns_named(names: Sequence[str], fields: TextFields, what: str = "The hea
     """
     if fields.is_paired:
         first, second = _pair_positions(names, fields, what)
-        return TextColumns(len(names), Roles(None, first), second)
+        return TextColumns(len(names), Roles(None, first, pair=second))
     text = _text_position(names, fields, what)
     if fields.title:
         return TextColumns(len(names), Roles(None, text, _title_position(names, fields.title, what), True))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.drift.answer_rows import is_no_score
 from bert_classifier.drift.answers import JOINED, AnswerReader
 from bert_classifier.drift.capture import Body, Exchange, UnreadableError, exchange_of

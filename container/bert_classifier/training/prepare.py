@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 
 from bert_classifier.builder import Data, build_data, build_model
-from bert_classifier.data.as_trained import named_columns
 from bert_classifier.data.class_words import class_words
 from bert_classifier.data.doctor.doctor import examine, log_findings, write_report
 from bert_classifier.data.doctor.report import DataReport
@@ -23,6 +22,7 @@ from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.examples_alike import labels_per_text
 from bert_classifier.data.job_files import data_files, model_source
+from bert_classifier.data.text_fields import named_columns
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.encoding.length import log_tokens, require_tokens
 from bert_classifier.encoding.text_encoder import EncodedTexts

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import ColumnsError
 from bert_classifier.data.dialect import find_dialect
 from bert_classifier.data.text_columns import FixedColumns, header_settings
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import UserError
 from launcher.checks.accept import asked_of, check_forms, predicted_columns
 from launcher.checks.unused import check_unused

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import ColumnsError, bare
 from bert_classifier.data.dialect import Dialect, Sample, find_dialect, first_lines
 from bert_classifier.data.forms import Form, read_form_lines
@@ -17,6 +16,7 @@ from bert_classifier.data.records import RowError, read_csv_rows
 from bert_classifier.data.shapes import Shape, quoted_value
 from bert_classifier.data.table import Table, open_table
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from launcher.inputs.csv_columns import has_index, only_label, refuse_implausible

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bert_classifier.data.as_trained import TextFields, named_columns
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.table import open_table
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields, named_columns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.findings import Severity
 from bert_classifier.serving.http import codec

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.records import text_problem
 from bert_classifier.data.second_texts import without_separators
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.settings import shown
 

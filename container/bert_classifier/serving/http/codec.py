@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.records import parse_json
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import CSV, JSON, NPY, PLAIN
 from bert_classifier.job.settings import shown

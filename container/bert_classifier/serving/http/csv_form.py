@@ -5,13 +5,13 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import bare, is_known, names_both
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, split_names
 from bert_classifier.data.dialect import Dialect
 from bert_classifier.data.first_row import is_no_text, may_be_header
 from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import ABSENT, PRESENT
 from bert_classifier.serving.http.body_records import NO_FIELDS, Lines, Record, RecordError

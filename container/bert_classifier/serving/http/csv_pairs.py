@@ -6,7 +6,8 @@ from bert_classifier.data.columns import Roles
 from bert_classifier.data.csv_looks import LabelColumns
 from bert_classifier.data.csv_table import fitted, used_width
 from bert_classifier.data.reader_settings import ReaderSettings
-from bert_classifier.data.text_columns import TextColumns
+from bert_classifier.data.text_columns import TextColumns, columns_by_place
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError
 from bert_classifier.serving.http.csv_form import (
     CsvForm,
@@ -25,8 +26,8 @@ ONE_PAIR = "two texts per row"
 _SEND_COLUMNS = (
     "Send a header row that names the columns, such as text,text_pair, and quote a text that has a delimiter."
 )
-_ALONE = TextColumns(2, Roles(None, 0), 1)
-_BEHIND_LABEL = TextColumns(3, Roles(0, 1), 2)
+_ALONE = TextColumns(2, Roles(None, 0, pair=1))
+_BEHIND_LABEL = TextColumns(3, Roles(0, 1, pair=2))
 
 
 def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows:
@@ -52,7 +53,8 @@ def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows
                 _SEND_COLUMNS,
             )
         table = CsvTable(without_skipped(lines, dialect), columns, (), has_swallowed(dialect, sample))
-        label = "" if columns.roles.label is None else "label in column 1, "
+        at = columns.roles.label
+        label = "" if at is None else f"label in column {at + 1}, "
         return BodyRows(_records(table, lines, form), f"no header, {label}{columns}")
     raise bad_csv("Most rows do not have two cells, and the model reads pairs of texts.", _SEND_COLUMNS)
 
@@ -70,7 +72,7 @@ def read_part_of_pairs(lines: Lines, form: CsvForm) -> BodyRows:
 def _columns_of(rows: Sequence[list[str]], form: CsvForm) -> TextColumns | None:
     """Return which columns the texts of most rows are; None if they do not have as many."""
     width = used_width(rows) if rows else 0
-    columns = {2: _ALONE, 3: _BEHIND_LABEL}.get(width)
+    columns = _told(width, form.fields) or {2: _ALONE, 3: _BEHIND_LABEL}.get(width)
     cut = [fitted(row, width) for row in rows]
     if columns is None or 2 * sum(len(row) == width for row in cut) <= len(rows):
         return None
@@ -79,6 +81,12 @@ def _columns_of(rows: Sequence[list[str]], form: CsvForm) -> TextColumns | None:
     ):
         return None
     return columns
+
+
+def _told(width: int, fields: TextFields) -> TextColumns | None:
+    """Return the columns whose numbers the training was told, if the rows are as wide as they need."""
+    told = columns_by_place(width, fields) if fields.numbers else ()
+    return next((columns for columns in told if columns.roles.pair is not None), None)
 
 
 def _are_prose(rows: Sequence[Sequence[str]]) -> bool:
@@ -96,5 +104,5 @@ def _records(table: CsvTable, lines: Lines, form: CsvForm) -> Iterator[Record]:
         if not isinstance(cells, RecordError) and is_filled(cells):
             labels.add_cells(table.dialect.delimiter, cells)
         yield table.record_of(cells)
-    if table.columns.roles.label is None:
+    if table.columns is _ALONE:
         refuse_labels(labels, form)

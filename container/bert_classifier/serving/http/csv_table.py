@@ -56,7 +56,11 @@ class CsvTable:
         if self._repeats_header(cells):
             return RecordError("the row repeats the header: files seem to have been joined")
         text = columns.text_of(cells)
-        return text_record(text) if columns.second is None else pair_of_cells(text, cells[columns.second])
+        return (
+            text_record(text)
+            if columns.roles.pair is None
+            else pair_of_cells(text, cells[columns.roles.pair])
+        )
 
     def _wrong_width(self, width: int) -> str:
         delimiters = _PLURALS.get(self.dialect.delimiter, "delimiters")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Response, request
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving import memory

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import LAST_TEXT_NAMES, TEXT_NAMES, TITLE_NAMES, bare, with_title
 from bert_classifier.data.records import parse_json
 from bert_classifier.data.second_texts import is_second_text
 from bert_classifier.data.text_columns import CLIENTS_NAMES
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown

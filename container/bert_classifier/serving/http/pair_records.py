@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.columns import TEXT_NAMES, bare, matches
 from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.records import text_problem
 from bert_classifier.data.second_texts import is_second_text
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import RequestError
 from bert_classifier.job.json_files import json_kind

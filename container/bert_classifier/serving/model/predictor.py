@@ -14,7 +14,7 @@ import torch
 
 from bert_classifier.artifact.about import about
 from bert_classifier.artifact.contents import Artifact, Contents, read_contents
-from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward

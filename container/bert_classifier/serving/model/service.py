@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.metrics import Metrics

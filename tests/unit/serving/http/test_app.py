@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.records import text_problem
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import JSON, NPY, READ, WRITTEN

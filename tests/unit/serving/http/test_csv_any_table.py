@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table import Row, open_table
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import UserError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm

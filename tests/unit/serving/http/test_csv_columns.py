@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm

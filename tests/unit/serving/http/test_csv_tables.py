@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm

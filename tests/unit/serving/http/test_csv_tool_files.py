@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bert_classifier.data.as_trained import TextFields, named_columns
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
 from bert_classifier.data.table import Row, Table, open_table
 from bert_classifier.data.targets import single_labels
+from bert_classifier.data.text_fields import TextFields, named_columns
 from bert_classifier.errors import RequestError
 from bert_classifier.job.environment import Channel
 from bert_classifier.serving.http import codec

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from bert_classifier.data.as_trained import TextFields
 from bert_classifier.data.text_columns import FixedColumns
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, PLAIN
@@ -178,6 +178,15 @@ def test_csv_with_the_trainings_names():
     body = "verdict,claim,Abstract text\nentailment,a,b\ncontradiction,c,d"
     for header in ("", "present"):
         assert pairs_of(decoded(CSV, body, OWN, header=header).records) == [AB, CD]
+
+
+def test_csv_with_the_trainings_numbers():
+    """Of a file without names, which the training was told."""
+    numbers = (("text_column", "4"), ("text_pair_column", "1"), ("label_column", "2"))
+    told = TextFields(numbers=numbers, is_paired=True)
+    query = decoded(CSV, "b,entailment,7,a\nd,contradiction,8,c", told)
+    assert pairs_of(query.records) == [AB, CD]
+    assert query.understood == "no header, label in column 2, text in column 4 of 4, its pair in column 1"
 
 
 def test_commas_in_quoted_cells():

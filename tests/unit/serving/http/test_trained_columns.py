@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bert_classifier.data.as_trained import TextFields
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http import codec
