@@ -1,6 +1,11 @@
-"""The forward pass over a row of texts without padding; see modeling.packed for the same by transformers' code."""
+"""The forward pass over a row of texts without padding; see modeling.packed for the same by transformers' code.
 
-from collections.abc import Callable, Sequence
+A pass over one text is some 250 operators of a few microseconds each. Called from Python they took a third of its time,
+and left the interpreter's lock to other threads and waited for it as often: so torch.jit compiles the pass.
+"""
+
+import warnings
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional
@@ -12,7 +17,7 @@ _TOKENS_OF_A_CORE = 160  # whose values between two products stay in its cache
 MakeLinear = Callable[[torch.Tensor, torch.Tensor], Linear]
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": functional.gelu,
-    "relu": functional.relu,
+    "relu": torch.relu,
     "tanh": torch.tanh,
 }
 
@@ -32,19 +37,10 @@ class RowClassifier:
     """
 
     def __init__(self, tensors: Classifier, make_linear: MakeLinear) -> None:
-        # Not the layers' tensors: what is joined or rounded would be held twice.
-        self._words, self._positions = tensors.words, tensors.positions
         self.vocabulary, self.length = len(tensors.words), len(tensors.positions)
-        self._embedding_norm, self._projection = tensors.embedding_norm, tensors.projection
-        self._head, self._epsilon = tensors.head, tensors.epsilon
-        last = len(tensors.layers) - 1
-        self._layers = [
-            _Layer(layer, tensors, make_linear, only_first=number == last)
-            for number, layer in enumerate(tensors.layers)
-        ]
-        self._activation = _ACTIVATIONS[tensors.head[1]]
+        self._pass = _compiled(_Pass(tensors, make_linear))
 
-    def __call__(self, ids: torch.Tensor, positions: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    def __call__(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Return logits, float32 (b, classes).
 
         Args:
@@ -52,19 +48,55 @@ class RowClassifier:
             positions: as the model counts them, int64 (tokens,).
             lengths: tokens of each of the b texts.
         """
-        hidden = self._embed(ids, positions)
+        most = _TOKENS_OF_A_CORE * torch.get_num_threads()
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined] # half a second to find nothing
+            logits: torch.Tensor = self._pass(ids, positions, lengths, most)
+        return logits
+
+
+def _compiled(module: torch.nn.Module) -> torch.nn.Module:
+    """Return the module as torch.jit's interpreter runs it: the same operators in the same order."""
+    with warnings.catch_warnings():
+        # torch.compile, which is to follow it, needs a C++ compiler in the image.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted: torch.nn.Module = torch.jit.script(module.eval())
+    return scripted
+
+
+class _Pass(torch.nn.Module):
+    def __init__(self, tensors: Classifier, make_linear: MakeLinear) -> None:
+        super().__init__()
+        # Not the layers' tensors: what is joined or rounded would be held twice.
+        self._words, self._positions = tensors.words, tensors.positions
+        self._embedding_norm, self._projection = tensors.embedding_norm, tensors.projection
+        self._epsilon = tensors.epsilon
+        last = len(tensors.layers) - 1
+        self._layers = torch.nn.ModuleList(
+            _Layer(layer, tensors, make_linear, only_first=number == last)
+            for number, layer in enumerate(tensors.layers)
+        )
+        self._dense, activation, self._last = tensors.head
+        self._activation = _ACTIVATIONS[activation]
+
+    def forward(
+        self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int], most: int
+    ) -> torch.Tensor:
+        """Return logits, float32 (b, classes); see RowClassifier.
+
+        Args:
+            most: tokens that are computed at once, where attention does not need all of a text.
+        """
+        summed = torch.embedding(self._words, ids) + torch.embedding(self._positions, positions)
+        hidden = _norm(summed, self._embedding_norm, self._epsilon)
+        if self._projection is not None:
+            hidden = functional.linear(hidden, self._projection[0], self._projection[1])
         for layer in self._layers:
-            hidden = layer(hidden, lengths)
-        dense, _, last = self._head
-        return functional.linear(self._activation(functional.linear(hidden.float(), *dense)), *last)
-
-    def _embed(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        summed = functional.embedding(ids, self._words) + functional.embedding(positions, self._positions)
-        embedded = _norm(summed, self._embedding_norm, self._epsilon)
-        return embedded if self._projection is None else functional.linear(embedded, *self._projection)
+            hidden = layer(hidden, lengths, most)
+        dense = self._activation(functional.linear(hidden.float(), self._dense[0], self._dense[1]))
+        return functional.linear(dense, self._last[0], self._last[1])
 
 
-class _Layer:
+class _Layer(torch.nn.Module):
     """A layer of the encoder.
 
     Args:
@@ -74,9 +106,9 @@ class _Layer:
     def __init__(
         self, layer: Layer, tensors: Classifier, make_linear: MakeLinear, *, only_first: bool
     ) -> None:
-        self._heads, self._epsilon = tensors.heads, tensors.epsilon
-        self._size = len(layer.query[1]) // tensors.heads
-        self._attention_norm, self._norm = layer.attention_norm, layer.norm
+        super().__init__()
+        self._heads, self._size = tensors.heads, len(layer.query[1]) // tensors.heads
+        self._attention_norm, self._norm, self._epsilon = layer.attention_norm, layer.norm, tensors.epsilon
         joined = (layer.key, layer.value) if only_first else (layer.query, layer.key, layer.value)
         self._vectors = make_linear(*(torch.cat(parts) for parts in zip(*joined, strict=True)))
         self._query = make_linear(*layer.query) if only_first else None
@@ -84,43 +116,43 @@ class _Layer:
             make_linear(*weights) for weights in (layer.attended, layer.up, layer.down)
         )
 
-    def __call__(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, lengths: list[int], most: int) -> torch.Tensor:
         """Return hidden states of all tokens, or of each text's first, from those of all tokens (tokens, width)."""
-        vectors = self._vectors(hidden).float()
+        vectors = self._vectors(hidden).float().split(lengths)
+        attended: list[torch.Tensor] = []
         if self._query is None:
-            attended = [self._attend(text) for text in vectors.split(lengths)]
+            for text in vectors:
+                queries, keys, values = self._by_head(text)
+                attended.append(self._attend(queries, keys, values))
         else:
-            hidden = hidden.index_select(0, torch.tensor([0, *lengths[:-1]]).cumsum(0))
-            asking = self._query(hidden).float().split(1)
-            attended = [self._attend(*text) for text in zip(vectors.split(lengths), asking, strict=True)]
-        together = attended[0] if len(attended) == 1 else torch.cat(attended)
-        groups = -(-len(hidden) // (_TOKENS_OF_A_CORE * torch.get_num_threads()))
-        parts = zip(together.tensor_split(groups), hidden.tensor_split(groups), strict=True)
-        done = [self._feed_forward(*part) for part in parts]
-        return done[0] if groups == 1 else torch.cat(done)
+            hidden = hidden.index_select(0, torch.tensor([0] + lengths[:-1]).cumsum(0))  # noqa: RUF005 - of torch.jit
+            for text, first in zip(vectors, self._query(hidden).float().split(1), strict=False):
+                keys, values = self._by_head(text)
+                attended.append(self._attend(self._by_head(first)[0], keys, values))
+        return self._in_groups(attended[0] if len(attended) == 1 else torch.cat(attended), hidden, most)
+
+    def _in_groups(self, attended: torch.Tensor, hidden: torch.Tensor, most: int) -> torch.Tensor:
+        """Return what follows attention, which is computed token by token, for some tokens at a time."""
+        if len(hidden) <= most:
+            return self._feed_forward(attended, hidden)
+        groups = (len(hidden) + most - 1) // most
+        parts = zip(attended.tensor_split(groups), hidden.tensor_split(groups), strict=True)
+        return torch.cat([self._feed_forward(*part) for part in parts])
 
     def _feed_forward(self, attended: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Return what follows attention, which is computed token by token."""
         middle = _norm(self._attended.plus(attended, hidden), self._attention_norm, self._epsilon)
         return _norm(self._down.plus(self._up.then_gelu(middle), middle), self._norm, self._epsilon)
 
-    def _attend(self, vectors: torch.Tensor, asking: torch.Tensor | None = None) -> torch.Tensor:
-        """Attend within a text; return (queries, width).
-
-        Args:
-            vectors: queries, keys and values of all tokens, or keys and values, side by side (tokens, 2 or 3 × width).
-            asking: queries, where they are not among the vectors.
-        """
-        asked = () if asking is None else self._by_head(asking)
-        queries, keys, values = (*asked, *self._by_head(vectors))
+    def _attend(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Return what queries attend to within a text (queries, width), all by head (1, heads, tokens, size)."""
         attended = functional.scaled_dot_product_attention(queries, keys, values)
         return attended[0].transpose(0, 1).flatten(1)
 
-    def _by_head(self, vectors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return each kind of vector that lies side by side as (1, heads, tokens, size)."""
+    def _by_head(self, vectors: torch.Tensor) -> list[torch.Tensor]:
+        """Return each kind of vector that lies side by side as (1, heads, tokens, size); a list for torch.jit."""
         parts = vectors.view(1, len(vectors), -1, self._heads, self._size)
-        return parts.permute(2, 0, 3, 1, 4).unbind()
+        return parts.permute(2, 0, 3, 1, 4).unbind()  # type: ignore[return-value]
 
 
 def _norm(x: torch.Tensor, weights: Weights, epsilon: float) -> torch.Tensor:
-    return functional.layer_norm(x, x.shape[-1:], *weights, epsilon)
+    return torch.layer_norm(x, weights[0].shape, weights[0], weights[1], epsilon)

@@ -2,8 +2,6 @@
 
 import platform
 import warnings
-from collections.abc import Callable
-from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
@@ -15,85 +13,89 @@ _TOKENS = 64  # of a product, for which oneDNN chooses the order of the weights;
 _SIZES = (8, 16, *range(32, 257, 32))
 
 
-class Linear(Protocol):
-    """Computes x · Wᵀ + b for x (tokens, inputs), and what follows it in one go where the precision allows."""
+class Linear(torch.nn.Module):
+    """Computes x · Wᵀ + b for x (tokens, inputs), and what follows it in one go where the precision allows.
 
-    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
-        """Return (tokens, outputs)."""
+    torch.jit.script compiles its methods.
+    """
 
-    def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
-        """Return GELU of the product."""
-
-    def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
-        """Return the product plus other (tokens, outputs)."""
-
-
-class _InSteps:
-    """What follows a product is computed in place, one after the other."""
-
-    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (tokens, outputs)."""
         raise NotImplementedError
 
-    def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
+    def then_gelu(self, x: torch.Tensor) -> torch.Tensor:
         """Return GELU of the product."""
-        return torch.ops.aten.gelu_(self(x))  # type: ignore[no-any-return]
+        return torch.ops.aten.gelu_(self.forward(x))  # type: ignore[no-any-return]
 
-    def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
+    def plus(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """Return the product plus other (tokens, outputs)."""
-        return self(x).add_(other)
+        return self.forward(x).add_(other)
 
 
-class PlainLinear(_InSteps):
+class PlainLinear(Linear):
     """A layer in float32 by torch's own product: weight (outputs, inputs), bias (outputs,)."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        super().__init__()
         self._weight, self._bias = weight, bias
 
-    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (tokens, outputs)."""
         return functional.linear(x, self._weight, self._bias)
 
 
-class PackedLinear:
+class PackedLinear(Linear):
     """A layer by oneDNN, whose weights lie as its products read them, in float32 or bf16.
 
     torch's own product in float32 is MKL's. It uses half the width of an AMD CPU with AVX-512, and orders the weights
     anew each time.
     """
 
+    _no_scalars: list[complex | float | int | None]  # the type of oneDNN's operator, as torch.jit spells it
+
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, dtype: torch.dtype = torch.float32) -> None:
-        ops: Any = torch.ops.mkldnn
+        super().__init__()
         self._dtype, self._bias = dtype, bias.to(dtype)
-        self._weight = ops._reorder_linear_weight(weight.to(dtype), _TOKENS)
-        self._compute: Callable[..., torch.Tensor] = ops._linear_pointwise.default
-        self._compute_plus: Callable[..., torch.Tensor] = ops._linear_pointwise.binary
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype), _TOKENS)
+        self._most, self._no_scalars = _SIZES[-1], []
+        self._missing = [
+            min(size for size in _SIZES if size >= rows) - rows for rows in range(_SIZES[-1] + 1)
+        ]
 
-    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (tokens, outputs)."""
-        return self._in_sizes(lambda x: self._compute(x, self._weight, self._bias, "none", [], ""), x)
+        return self._in_sizes(x, None, "none")
 
-    def then_gelu(self, x: torch.Tensor, /) -> torch.Tensor:
+    def then_gelu(self, x: torch.Tensor) -> torch.Tensor:
         """Return GELU of the product."""
-        return self._in_sizes(lambda x: self._compute(x, self._weight, self._bias, "gelu", [], "none"), x)
+        return self._in_sizes(x, None, "gelu")
 
-    def plus(self, x: torch.Tensor, other: torch.Tensor, /) -> torch.Tensor:
+    def plus(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """Return the product plus other (tokens, outputs)."""
-        return self._in_sizes(
-            lambda x, other: self._compute_plus(x, other, self._weight, self._bias, "add"), x, other
-        )
+        return self._in_sizes(x, other, "add")
 
-    def _in_sizes(self, compute: Callable[..., torch.Tensor], *rows: torch.Tensor) -> torch.Tensor:
-        """Return what `compute` makes of tensors with a row for each token, computed in the fixed sizes."""
-        parts = zip(*(tensor.to(self._dtype).split(_SIZES[-1]) for tensor in rows), strict=True)
-        done = [compute(*map(_filled, part))[: len(part[0])] for part in parts]
+    def _in_sizes(self, x: torch.Tensor, other: torch.Tensor | None, then: str) -> torch.Tensor:
+        """Return the product of tensors with a row for each token, and what follows, computed in the fixed sizes."""
+        done: list[torch.Tensor] = []
+        for begin in range(0, len(x), self._most):
+            end = min(begin + self._most, len(x))
+            beside = None if other is None else self._filled(other[begin:end])
+            done.append(self._compute(self._filled(x[begin:end]), beside, then)[: end - begin])
         return done[0] if len(done) == 1 else torch.cat(done)
 
+    def _compute(self, x: torch.Tensor, other: torch.Tensor | None, then: str) -> torch.Tensor:
+        if other is None:
+            product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+                x, self._weight, self._bias, then, self._no_scalars, "none"
+            )
+        else:
+            product = torch.ops.mkldnn._linear_pointwise(x, other, self._weight, self._bias, then)
+        return product
 
-def _filled(rows: torch.Tensor) -> torch.Tensor:
-    """Return rows (n, width), at most the largest size, with rows of zeros up to the next size."""
-    missing = next(size for size in _SIZES if size >= len(rows)) - len(rows)
-    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
+    def _filled(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return rows (n, width), at most the largest size, with rows of zeros up to the next size."""
+        missing, rows = self._missing[len(rows)], rows.to(self._dtype)
+        return torch.constant_pad_nd(rows, [0, 0, 0, missing]) if missing > 0 else rows
 
 
 def float_linear(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
@@ -107,7 +109,7 @@ def bf16_linear(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
     return PackedLinear(weight, bias, torch.bfloat16)
 
 
-class Int8Linear(_InSteps):
+class Int8Linear(Linear):
     """A layer in int8: a scale for each output's weights, and one for each token's values.
 
     Each token is divided by its largest value before it is rounded, and multiplied by it afterwards. So no token
@@ -115,24 +117,26 @@ class Int8Linear(_InSteps):
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        ops: Any = torch.ops.quantized
+        super().__init__()
         scales = weight.abs().amax(dim=1).clamp(min=_SMALLEST).double() / 127
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # quantised tensors will move to another package
             rounded = torch.quantize_per_channel(
                 weight.contiguous(), scales, torch.zeros_like(scales).long(), axis=0, dtype=torch.qint8
             )
-        self._packed = ops.linear_prepack(rounded, None)
-        self._compute = ops.linear_with_input_q_dq_qweight_dq_output_fp32
-        self._bias = bias
-        self._steps = steps_of_int8()
+        self._packed = torch.ops.quantized.linear_prepack(rounded, None)
+        self._bias, self._smallest = bias, _SMALLEST
+        steps = steps_of_int8()
+        self._step, self._zero = 2 / steps, (steps + 1) // 2
 
-    def __call__(self, x: torch.Tensor, /) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return float32 (tokens, outputs)."""
         sizes = x.abs()
-        largest = sizes.amax(dim=-1, keepdim=True).clamp_(min=_SMALLEST)
+        largest = sizes.amax(dim=-1, keepdim=True).clamp_(min=self._smallest)
         divided = torch.div(x, largest, out=sizes)
-        scaled = self._compute(divided, 2 / self._steps, (self._steps + 1) // 2, self._packed)
+        scaled = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            divided, self._step, self._zero, self._packed
+        )
         return torch.addcmul(self._bias, scaled, largest, out=scaled)
 
 
