@@ -1,4 +1,4 @@
-"""The settings that the training data were read with, applied to the files that the model meets later.
+"""Read a labelled file as the data that a model was trained with were read.
 
 Standard library only.
 """
@@ -19,6 +19,8 @@ from bert_classifier.data.text_fields import is_number_of, trained_columns, trai
 from bert_classifier.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+_FITTING = ("missing_labels", "encoding", "task", "label_separator")  # settings that fit any file
 
 
 def settings_of(info: Mapping[str, Any], given: Mapping[str, str], path: Path) -> ReaderSettings:
@@ -55,9 +57,24 @@ def file_as_trained(
             continue
         if not trained.is_numbered_alike(way, table):
             continue
+        if trained.is_paired is not None and (table.roles.pair is not None) is not trained.is_paired:
+            raise _other_texts(path, is_paired=trained.is_paired)
         _tell(path, way, trained.without(way))
         return files
     raise _refusal(path, classes, trained, given, errors[0])
+
+
+def _other_texts(path: Path, *, is_paired: bool) -> UserError:
+    """Return the error for single texts where a model reads pairs, or the reverse."""
+    if is_paired:
+        return UserError(
+            f"{path.name} has one text per row, and the model reads pairs of texts.",
+            "Set text_column and text_pair_column to the columns of the two.",
+        )
+    return UserError(
+        f"{path.name} has pairs of texts, and the model reads single texts.",
+        "Set text_column to one of them.",
+    )
 
 
 def _refusal(
@@ -79,7 +96,7 @@ def _refusal(
 def _tell(path: Path, way: Mapping[str, str], dropped: Sequence[str]) -> None:
     """Log the settings of the training that are not visible in the file itself, and those that do not fit it."""
     if way.get("header") == "false":
-        kept = [_assignment(*setting) for setting in way.items()]
+        kept = [_assignment(name, value) for name, value in way.items() if name != "task"]
         logger.info("%s has no header and is read by the training's %s", path.name, " ".join(kept))
     if dropped:
         logger.warning("%s does not fit the training's %s: it is read without", path.name, " ".join(dropped))
@@ -97,11 +114,13 @@ class _Trained:
         told: the settings that it was given.
         names: of the columns that it used, by setting; empty where its data had no names.
         always: settings that fit any file.
+        is_paired: whether its texts were pairs; None if that is unknown.
     """
 
     told: Mapping[str, str]
     names: Mapping[str, str]
     always: Mapping[str, str]
+    is_paired: bool | None = None
 
     @classmethod
     def of(cls, info: Mapping[str, Any], given: Mapping[str, str], path: Path) -> Self:
@@ -118,13 +137,20 @@ class _Trained:
             if name not in given and (name != "title_column" or name in told)
         }
         said = {name: value for name, value in told.items() if _is_name(name, value)}
-        always = {name: value for name, value in told.items() if name in ("missing_labels", "encoding")}
+        always = {name: value for name, value in told.items() if name in _FITTING}
         if "encoding" in always and _is_utf8(path):
             del always["encoding"]
-        return cls(told, {**said, **wanted}, always)
+        return cls(told, {**said, **wanted}, always, info.get("is_paired") is True if info else None)
 
     def ways(self) -> Iterator[dict[str, str]]:
         """Yield settings to read a file with, from all that may fit to none."""
+        wide = {"label_columns": self.told["label_columns"]} if "label_columns" in self.told else {}
+        for way in self._narrow_ways() if wide else ():
+            yield {**way, **wide}
+        yield from self._narrow_ways()
+
+    def _narrow_ways(self) -> Iterator[dict[str, str]]:
+        """Yield settings for a file whose labels stand in one column."""
         delimiters = [{"delimiter": self.told["delimiter"]}] if "delimiter" in self.told else []
         columns = [self.names, self._with_numbers(), self._without_names(), *self._some_names()]
         for chosen in filter(None, columns):
@@ -148,7 +174,7 @@ class _Trained:
             return True
         columns = table.understood["columns"]
         numbered = [name for name, value in way.items() if is_number_of(name, value)]
-        return all(columns[name.removesuffix("_column")] == self.names.get(name) for name in numbered)
+        return all(columns.get(name.removesuffix("_column"), "") == self.names.get(name) for name in numbered)
 
     def _without_names(self) -> dict[str, str]:
         """Return what holds for a file without names; empty if the training's settings say nothing about such."""
@@ -170,9 +196,7 @@ class _Trained:
         return [
             _assignment(name, value)
             for name, value in self.told.items()
-            if name not in way
-            and name not in ("encoding", "missing_labels")
-            and (name, value) != ("header", "true")
+            if name not in way and name not in _FITTING and (name, value) != ("header", "true")
         ]
 
 

@@ -38,10 +38,11 @@ def trained_columns(info: Mapping[str, Any]) -> dict[str, str]:
 
 
 def trained_settings(info: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings for reading data that the training was given, by name."""
+    """Return the settings for reading data that the training was given, by name; of a trained model also its task."""
     recorded = info.get("hyperparameters")
     given = recorded if isinstance(recorded, dict) else {}
-    return {name: value for name in READER_SETTINGS if isinstance(value := given.get(name), str)}
+    task = {"task": info.get("task", "single")} if info else {}
+    return {name: value for name in READER_SETTINGS if isinstance(value := given.get(name), str)} | task
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

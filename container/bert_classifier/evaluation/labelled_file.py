@@ -12,6 +12,7 @@ from bert_classifier.data.reader_settings import READER_SETTINGS, DataFiles
 from bert_classifier.errors import UserError
 from bert_classifier.job.assignments import parse_assignments
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.task import Task
 from bert_classifier.label_mapper import ClassNames, class_names, positive_index
 
 
@@ -56,7 +57,9 @@ def read_files(files: DataFiles, labels: ClassNames) -> tuple[Examples, int | No
             f"The classes of builder.py are not those of the model: {', '.join(labels[:10])}.",
             "Use the builder.py that the model was trained with.",
         )
-    return read_examples(dataset, mapper, files[0].name), positive_index(mapper)
+    task = None if files.settings.task == "auto" else Task(files.settings.task)
+    positive = None if task is Task.MULTI else positive_index(mapper)
+    return read_examples(dataset, mapper, files[0].name, task), positive
 
 
 def _given(hyperparameters: str) -> dict[str, str]:

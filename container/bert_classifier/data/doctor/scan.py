@@ -71,7 +71,7 @@ class TextScan:
         self._is_paired = len(texts) > 0 and isinstance(texts[0], TextPair)
         pairs = len(texts) if self._is_paired else 0
         of_texts = [np.zeros(len(texts), dtype) for dtype in (np.uint64, np.uint8, bool, bool)]
-        self.facts = TextFacts(*of_texts, np.zeros(pairs, np.uint64), np.zeros(pairs, bool))
+        self.facts = TextFacts(*[*of_texts, np.zeros(pairs, np.uint64), np.zeros(pairs, bool)])
 
     def look_until(self, end: int) -> None:
         """Look at the texts from the last one looked at to `end`, exclusive."""
