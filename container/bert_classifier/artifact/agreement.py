@@ -54,6 +54,7 @@ class Agreement:
         thresholds: what guarantees it in the precision, by label, None for one that is never answered; None if it was
             not measured.
         is_multi_label: whether a text may have several labels.
+        silenced: labels that are answered in float32, and never by `thresholds`.
     """
 
     texts: int
@@ -71,6 +72,7 @@ class Agreement:
     target_precision: float = 0.0
     thresholds: Mapping[str, float | None] | None = None
     is_multi_label: bool = False
+    silenced: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, info: Mapping[str, Any], name: str) -> Self | None:
@@ -88,10 +90,11 @@ class Agreement:
         values["is_multi_label"] = info.get("task") == Task.MULTI
         if not is_threshold_by_label(values["thresholds"]):
             values["thresholds"] = None
+        values["silenced"] = _silenced(info.get("thresholds"), values["thresholds"])
         counts = [
             value
             for name, value in values.items()
-            if name not in ("channel", "thresholds") and (name, value) != _NO_THRESHOLD
+            if name not in ("channel", "thresholds", "silenced") and (name, value) != _NO_THRESHOLD
         ]
         are_counts = all(isinstance(value, int | float) and value >= 0 for value in counts)
         if not are_counts or not isinstance(values["channel"], str):
@@ -153,9 +156,17 @@ class Agreement:
         if self.accuracy_in_fp32 - self.accuracy > MOST_LOST + self.standard_error:
             score = "subset accuracy" if self.is_multi_label else "accuracy"
             return f"{score} falls by more than {100 * MOST_LOST:g} points and its standard error"
+        return self._broken_promise_of_labels or (self._broken_promise if self.target_accuracy else "")
+
+    @property
+    def _broken_promise_of_labels(self) -> str:
+        target = f"target_precision={self.target_precision:g}"
         if self.target_precision and self.thresholds is None:
-            return f"these texts do not prove target_precision={self.target_precision:g} for it"
-        return self._broken_promise if self.target_accuracy else ""
+            return f"these texts do not prove {target} for it"
+        if self.silenced:
+            never = counted(len(self.silenced), "label")
+            return f"with {target} {never} would never be answered that float32 answers"
+        return ""
 
     @property
     def _broken_promise(self) -> str:
@@ -193,6 +204,12 @@ class Agreement:
             score: self.accuracy,
             f"{score}_in_fp32": self.accuracy_in_fp32,
         }
+
+
+def _silenced(in_fp32: object, own: Mapping[str, float | None] | None) -> tuple[str, ...]:
+    if own is None or not isinstance(in_fp32, Mapping):
+        return ()
+    return tuple(label for label, value in own.items() if value is None and in_fp32.get(label) is not None)
 
 
 def is_threshold_by_label(value: object) -> bool:

@@ -154,5 +154,10 @@ def test_promised_thresholds_hold_for_the_precision_that_proved_them():
     own = {"Film": 0.61, "Plant": None}
     assert of_sets(target_precision=0.9, thresholds=own).thresholds == own
     assert of_sets(target_precision=0.9, thresholds=own).problem == ""
+    measured = {**SETS, "int8": {**SETS["int8"], "target_precision": 0.9, "thresholds": own}}
+    info = {"task": "multi", "thresholds": {"Film": 0.5, "Plant": 0.8}, "precisions": measured}
+    found = Agreement.of(info, "int8")
+    assert found is not None
+    assert found.problem == "with target_precision=0.9 1 label would never be answered that float32 answers"
     for damaged in ({"Film": 2}, {"Film": "high"}, [0.5], 7):
         assert of_sets(target_precision=0.9, thresholds=damaged).problem
