@@ -51,6 +51,18 @@ def test_a_text_is_sent_and_its_answer_shown(aws, endpoint):
         ]
 
 
+def test_a_pair_is_sent_as_one_record(aws, endpoint):
+    """An object with both texts; a line with its labels and their scores, or that it has none."""
+    path = f"/endpoints/{endpoint}/invocations"
+    several = {"labels": [{"label": "A", "score": 0.9}, {"label": "B", "score": 0.6}]}
+    for answer, line in ((several, "0.9000 A   0.6000 B\n"), ({"labels": []}, "–      no label\n")):
+        with aws.answering(**{path: Answer.json(answer)}) as here:
+            ended = here.launch("invoke", "Is it?", "--text-pair=It is.")
+        assert (ended.code, ended.out) == (0, line), ended.err
+    _, (_, body) = aws.answered
+    assert json.loads(body) == {"inputs": {"text": "Is it?", "text_pair": "It is."}}
+
+
 def test_a_file_is_sent_as_it_is(aws, endpoint, tmp_path):
     """Its bytes, its form by its suffix, the form of the answer; exactly this reaches the endpoint."""
     file = tmp_path / "texts.csv"
@@ -75,6 +87,11 @@ def test_a_file_is_sent_as_it_is(aws, endpoint, tmp_path):
             "a.csv", "label,text\n7,ünder\n".encode("cp1252"), ("--encoding=cp1252",), "application/jsonlines",
             '{"text": "ünder"}\n'.encode(),
         ),
+        (
+            "a.csv", b"a,b,c\n7,one,two\n", ("--text-column=b", "--text-pair-column=c"), "application/jsonlines",
+            b'{"text": "one", "text_pair": "two"}\n',
+        ),
+        ("a.csv", b"text,text_pair\none,two\n", (), "text/csv", b"text,text_pair\none,two\n"),
         ("a.csv", b"a,b\n7,one\n", ("--text-column=b",), "application/jsonlines", b'{"text": "one"}\n'),
         ("a.csv", b"a,b\n7,one\n", ("--content-type=text/plain",), "text/plain", b"a,b\n7,one\n"),
     ],
@@ -167,6 +184,8 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
             "ACCEPT says which classes",
         ),
         (("a text", "--encoding=cp1252"), "ENCODING would do nothing: it is for FILE"),
+        (("--text-pair=two",), "TEXT_PAIR is given without the first text."),
+        (("--file=README.md", "--text-pair=two"), "TEXT_PAIR"),
         (("--file=none.csv",), "Cannot read none.csv: No such file or directory. Correct FILE."),
     ],
 )

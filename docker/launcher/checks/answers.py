@@ -97,6 +97,9 @@ def _check_names(columns: str) -> Iterator[Finding]:
     try:
         FixedColumns.of(columns, TextFields())
     except ColumnsError as error:
+        if _names_pair(columns):
+            yield ok("input", "COLUMNS names the two texts of a pair, for a model that reads pairs")
+            return
         label = only_label(columns.split(","))
         if label:
             yield fail("input", f"COLUMNS names only the label {label}", "Name the column of the texts, too.")
@@ -109,6 +112,14 @@ def _check_names(columns: str) -> Iterator[Finding]:
         )
     except UserError as error:
         yield fail("input", error.cause.removesuffix("."), "Write COLUMNS=label,text.")
+
+
+def _names_pair(columns: str) -> bool:
+    """Return whether columns are called like the two texts of a pair."""
+    try:
+        return FixedColumns.of(columns, TextFields(is_paired=True)) is not None
+    except UserError:
+        return False
 
 
 def _check_join(settings: TransformSettings, texts: TransformInput) -> Iterator[Finding]:
@@ -138,7 +149,8 @@ def _joined_csv(settings: TransformSettings, texts: TransformInput) -> Iterator[
         return
     variables = {**answer_variables(settings, texts.columns), **dict(settings.environment)}
     columns = [texts.columns or "text", *predicted_columns(settings.accept, variables)]
-    yield told(ok("join", f"columns of the output: {','.join(columns)}"))
+    several = "; labels,scores where the model gives a text several labels" if "label" in columns[-3:] else ""
+    yield told(ok("join", f"columns of the output: {','.join(columns)}{several}"))
     if not texts.local:
         yield warn(
             "join",

@@ -32,11 +32,19 @@ def _shown(answer: Any) -> str:
         return json.dumps(answer, ensure_ascii=False)
     if answer.get("error"):
         return f"–      {answer['error']} ({answer.get('code', '')})"
+    if _has_labels(answer):
+        return "   ".join(map(_shown, answer["labels"])) or "–      no label"
     if "label" not in answer:
         return _fields(answer)
     label = answer["label"]
     unsure = " (unsure)" if answer.get("unsure") or label is None else ""
     return f"{answer.get('score', 0):.4f} {label if label is not None else '–'}{unsure}"
+
+
+def _has_labels(answer: dict[str, Any]) -> bool:
+    """Return whether this is the answer of a model that gives a text several labels, each with its score."""
+    labels = answer.get("labels")
+    return isinstance(labels, list) and all(isinstance(label, dict) for label in labels)
 
 
 def _fields(answer: dict[str, Any]) -> str:

@@ -93,7 +93,7 @@ def _unused(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
     if settings.text:
         unused = dict.fromkeys(for_files, "it is for FILE")
     else:
-        unused = (
+        unused = {"text_pair": "it is for TEXT"} | (
             dict.fromkeys(READING, "CONTENT_TYPE tells how to read the file") if settings.content_type else {}
         )
     if any(name in settings.accept.lower() for name in ("top_k", "output", "return_all_scores")):

@@ -14,13 +14,14 @@ from bert_classifier.data.header import DELIMITERS, has_header
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError, read_csv_rows
 from bert_classifier.data.shapes import Shape, quoted_value
-from bert_classifier.data.table import Table, open_table
+from bert_classifier.data.table import Table
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
 from launcher.inputs.csv_columns import has_index, only_label, refuse_implausible
 from launcher.inputs.text_file import CSV, NO_DELIMITER, TextFile, has_columns, is_plain
+from launcher.inputs.text_tables import open_texts
 
 _LONGEST_COLUMNS = 1024  # characters that SageMaker takes in a variable
 _QUOTED_CELL = re.compile(r'(^|[,;\t|])"([^"]|"")*"[,;\t|]|[,;\t|]"([^"]|"")*"[\r\n]*$')
@@ -95,7 +96,7 @@ class _Csv:
     def table(self, **settings: str) -> Table:
         """Return the file as the reader understands it with these settings, whether or not it has labels."""
         reading = dataclasses.replace(self.reading, **settings)
-        return open_table(self.path, reading, name=self.name, needs_label=False)
+        return open_texts(self.path, reading, self.name)
 
     def header_row(self) -> str:
         """Return the first row as it stands in the file; "" if it cannot be the value of a variable."""
@@ -165,7 +166,8 @@ def _beside_columns(file: _Csv, table: Table | None, unclear: ColumnsError | Non
     columns = file.header_row() if header else _BY_POSITION.get(file.width, "")
     if not columns:
         return None
-    doubt = unclear or _unclear_to_server(file.name, columns)
+    is_paired = table is not None and table.roles.pair is not None
+    doubt = unclear or _unclear_to_server(file.name, columns, is_paired=is_paired)
     size = file.size_of_header()
     return TextFile(file.name, file.path, file.form, table, CSV, columns, size, _request_type(file), doubt)
 
@@ -191,10 +193,10 @@ def _request_type(file: _Csv) -> str:
     return CSV if is_read else ""
 
 
-def _unclear_to_server(name: str, columns: str) -> ColumnsError | None:
+def _unclear_to_server(name: str, columns: str, *, is_paired: bool) -> ColumnsError | None:
     """Return why a server whose model was trained on other names would not find the text in these columns."""
     try:
-        FixedColumns.of(columns, TextFields())
+        FixedColumns.of(columns, TextFields(is_paired=is_paired))
     except ColumnsError as error:
         remedy = "Or give TEXT_COLUMN=, by which JSON Lines are written."
         return ColumnsError(f"{name}: {error.cause}", remedy)

@@ -10,7 +10,7 @@ from bert_classifier.errors import ContainerError, PlatformError, UserError
 from bert_classifier.job.data_names import listed, suffix_of
 from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.row_errors import RowErrors
-from launcher.inputs.text_file import JSON_LINES, TextFile, line_of
+from launcher.inputs.text_file import JSON_LINES, TextFile
 from launcher.settings.reading import in_capitals
 
 _IF_ALONE = 'If its rows are texts alone, commas included: CONTENT_TYPE="text/csv; header=absent".'
@@ -97,6 +97,7 @@ def _as_json_lines(found: Sequence[TextFile], folder: Path) -> Prepared:
         name = _name_of(file.name, files)
         files[name] = folder / str(number)
         findings += _convert(file, files[name])
+        findings += _doubted(file)
     sent = [
         (file, f"sent {'as they are' if file.media_type == JSON_LINES else 'as JSON Lines'}")
         for file in found
@@ -121,13 +122,20 @@ def _convert(file: TextFile, target: Path) -> Iterator[Finding]:
         with target.open("w", encoding="utf-8", newline="\n") as out:
             for line, record in file.records():
                 errors.add(line, record)
-                out.write(f"{line_of(record)}\n")
+                out.write(f"{file.line_of(record)}\n")
     except ContainerError as error:
         yield failure(error)
         return
     if not errors.rows:
         yield fail("input", f"{file.name} has no row", "Leave it out, or give it texts.")
     yield from errors.findings()
+
+
+def _doubted(file: TextFile) -> Iterator[Finding]:
+    """Yield what a model that reads pairs would need, while a model of single texts is well served."""
+    for doubt in file.doubts:
+        sentence = in_capitals(UserError(doubt, "")).cause
+        yield warn("input", sentence, "For a model that reads single texts all is well.")
 
 
 def failure(error: ContainerError) -> Finding:

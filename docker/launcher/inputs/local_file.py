@@ -7,11 +7,12 @@ from bert_classifier.data.forms import Form, form_of
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import parse_json
 from bert_classifier.data.second_texts import is_second_text
-from bert_classifier.data.table import Table, open_table
+from bert_classifier.data.table import Table
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import ALL_FORMS, is_table, suffix_of
 from launcher.inputs.csv_file import look_at_csv
 from launcher.inputs.text_file import JSON, JSON_LINES, PLAIN, TextFile, has_columns, is_plain
+from launcher.inputs.text_tables import open_texts
 
 _HEAD = 65_536  # bytes
 _REQUEST = ("inputs", "instances")
@@ -58,7 +59,7 @@ def _look_at_fields(path: Path, name: str, form: Form, reading: ReaderSettings, 
     is_told = has_columns(reading) or suffix.startswith(".manifest")
     is_lines, is_array = (form.kind == kind and not is_told for kind in ("JSON Lines", "JSON array"))
     try:
-        table = open_table(path, reading, name=name, needs_label=False)
+        table = open_texts(path, reading, name)
     except UserError as error:
         if is_lines and suffix != ".json":
             return _as_lines(path, name, form, JSON_LINES)
@@ -75,8 +76,9 @@ def _look_at_fields(path: Path, name: str, form: Form, reading: ReaderSettings, 
 
 
 def _has_second_text(table: Table) -> bool:
-    """Return whether records have a field that the server may take for a second text, which it refuses."""
-    return any(is_second_text(name) for at, name in enumerate(table.names) if at != table.roles.text)
+    """Return whether records have a field that the server may take for one more text, which it refuses."""
+    read = (table.roles.text, table.roles.pair)
+    return any(is_second_text(name) for at, name in enumerate(table.names) if at not in read)
 
 
 def _as_lines(path: Path, name: str, form: Form, media_type: str) -> TextFile:

@@ -10,7 +10,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.settings import ALL
 from launcher.command import say
 from launcher.inputs.local_file import is_packed, look_at
-from launcher.inputs.text_file import CSV, JSON_LINES, TextFile, line_of
+from launcher.inputs.text_file import CSV, JSON_LINES, TextFile
 from launcher.settings.inference import MEDIA_TYPES
 from launcher.settings.invocation import InvokeSettings
 from launcher.settings.media import are_several
@@ -45,11 +45,15 @@ def request_of(settings: InvokeSettings) -> Request:
     Raises:
         UserError: when neither or both of text and file are given, or the file cannot be sent.
     """
+    if settings.text_pair and not settings.text:
+        problem = "TEXT_PAIR is given without the first text."
+        raise UserError(problem, 'Give both: TEXT="…" TEXT_PAIR="…"; a file has a column for each.')
     if bool(settings.text) == bool(settings.file):
         problem = "TEXT and FILE are both given." if settings.text else "There is nothing to classify."
         raise UserError(problem, 'Give TEXT="…" or FILE=texts.csv.')
     if settings.text:
-        body: dict[str, Any] = {"inputs": settings.text}
+        pair = {"text": settings.text, "text_pair": settings.text_pair}
+        body: dict[str, Any] = {"inputs": pair if settings.text_pair else settings.text}
         if settings.top_k:
             body["parameters"] = {"top_k": None if settings.top_k == ALL else settings.top_k}
         return Request(json.dumps(body, ensure_ascii=False).encode(), MEDIA_TYPES[".json"])
@@ -92,8 +96,10 @@ def _is_utf8(path: Path) -> bool:
 def _converted(file: TextFile) -> Request:
     """Return a request of a line per row; one without a text is answered with an error."""
     say(f"{file.name}: {file.description}; sent as JSON Lines")
+    for doubt in file.doubts:
+        say(in_capitals(UserError(doubt, "")).cause)
     try:
-        lines = [line_of(record) for _, record in file.records()]
+        lines = [file.line_of(record) for _, record in file.records()]
     except UserError as error:
         raise in_capitals(error) from error
     return Request("".join(f"{line}\n" for line in lines).encode(), JSON_LINES)

@@ -10,8 +10,10 @@ from bert_classifier.data.dialect import delimiter_name
 from bert_classifier.data.forms import Form, read_form_lines
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError, text_problem
+from bert_classifier.data.roles import pair_doubts
 from bert_classifier.data.shapes import spoken_name
 from bert_classifier.data.table import Table, TextRow
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import UserError
 from launcher.settings.inference import MEDIA_TYPES
 
@@ -20,7 +22,7 @@ NO_DELIMITER = "\x1f"  # ASCII's separator of units, which no text has: a row is
 _ALONE = Roles(None, 0)  # of a text per line
 # Rows without a text and rows that cannot be read are answered with an error of their own, so that answers and rows
 # stay side by side: "the text is empty", and "the text must be a string, not null".
-_WITHOUT_TEXT, _UNREAD = '{"text": ""}', "null"
+_WITHOUT_TEXT, _WITHOUT_PAIR, _UNREAD = '{"text": ""}', '{"text": "", "text_pair": ""}', "null"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,21 @@ class TextFile:
             yield line, plain if self.form.kind == "JSON Lines" else _record(TextRow(line, plain, ""), _ALONE)
 
     @property
+    def doubts(self) -> list[str]:
+        """What to say of a second column that a model of pairs would need, and that the file's records lack."""
+        table = self.table
+        found = pair_doubts(table.names, table.roles, table.settings) if table else []
+        return [f"{self.name}: {doubt}" for doubt in found if "text_pair_column" in doubt]
+
+    def line_of(self, record: str | RowError) -> str:
+        """Return the line of JSON Lines that stands for a record, also for one without a text."""
+        if not isinstance(record, RowError):
+            return record
+        is_paired = self.table is not None and self.table.roles.pair is not None
+        without = _WITHOUT_PAIR if is_paired else _WITHOUT_TEXT
+        return without if is_empty(record) else _UNREAD
+
+    @property
     def is_alone(self) -> bool:
         """Whether each row is a text, whatever it holds."""
         table = self.table
@@ -86,15 +103,9 @@ class TextFile:
 
 def error_of(row: TextRow) -> RowError | None:
     """Return why the text of a row cannot be classified; None if it can."""
-    problem = text_problem(row.text)
+    parts = (row.text.first, row.text.second) if isinstance(row.text, TextPair) else (row.text,)
+    problem = next(filter(None, map(text_problem, parts)), None)
     return RowError(row.line, problem) if problem else None
-
-
-def line_of(record: str | RowError) -> str:
-    """Return the line of JSON Lines that stands for a record, also for one without a text."""
-    if isinstance(record, RowError):
-        return _WITHOUT_TEXT if is_empty(record) else _UNREAD
-    return record
 
 
 def is_empty(error: RowError) -> bool:
@@ -110,6 +121,8 @@ def _record(row: TextRow, roles: Roles) -> str | RowError:
     error = error_of(row)
     if error:
         return error
+    if isinstance(row.text, TextPair):
+        return json.dumps({"text": row.text.first, "text_pair": row.text.second}, ensure_ascii=False)
     if roles.is_title_joined:
         return json.dumps(row.text, ensure_ascii=False)
     title = {} if roles.title is None else {"title": row.title}
@@ -140,6 +153,8 @@ def _roles(table: Table) -> Iterator[str]:
         names = [f"column {name}" for name in names]
     if len(names) > 1 or table.has_header:
         yield f"text: {names[roles.text]}"
+    if roles.pair is not None:
+        yield f"second text: {names[roles.pair]}"
     if roles.title is not None:
         place = "before the text" if roles.is_title_joined else "where the text is empty"
         yield f"title: {names[roles.title]}, {place}"
@@ -154,4 +169,4 @@ def is_plain(form: Form) -> bool:
 
 def has_columns(reading: ReaderSettings) -> bool:
     """Return whether the settings tell which columns hold text and title."""
-    return bool(reading.text_column or reading.title_column)
+    return bool(reading.text_column or reading.text_pair_column or reading.title_column)

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bert_classifier.data.reader_settings import DEFAULTS
 from bert_classifier.data.records import RowError, parse_json
-from bert_classifier.data.table import open_table
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.answer_form import NPY
 from bert_classifier.job.config import TrainConfig
@@ -20,6 +20,7 @@ from launcher.inputs.json_lines import Prepared, failure, prepare
 from launcher.inputs.local_file import is_packed, look_at
 from launcher.inputs.row_errors import RowErrors
 from launcher.inputs.text_file import CSV, JSON, JSON_LINES, PLAIN, error_of
+from launcher.inputs.text_tables import open_texts
 from launcher.inputs.texts_alone import check_texts_alone
 from launcher.settings.inference import MEDIA_TYPES, MOST_PAYLOADS_MB, TransformSettings
 from launcher.settings.media import MediaType
@@ -242,7 +243,7 @@ def _check_json_lines(name: str, path: Path) -> Iterator[Finding]:
     try:
         if are_objects and not _has_features(path):
             errors = RowErrors(name)
-            for row in open_table(path, name=name, needs_label=False).texts():
+            for row in open_texts(path, DEFAULTS, name).texts():
                 errors.add(row.line, row if isinstance(row, RowError) else error_of(row))
             yield from errors.findings()
     except UserError as error:

@@ -119,6 +119,7 @@ class TransformSettings(ModelSettings):
     accept: str = text("", "a media type", "Media type of the predictions; default: that of the texts.")
     columns: str = text("", "a row of CSV", "Columns of CSV in S3, such as label,text; default: texts alone.")
     text_column: str = of_reader("text_column")
+    text_pair_column: str = of_reader("text_pair_column")
     title_column: str = of_reader("title_column")
     header: str = of_reader("header")
     delimiter: str = of_reader("delimiter")

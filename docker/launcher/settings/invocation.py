@@ -15,6 +15,9 @@ class InvokeSettings(AccountSettings):
 
     endpoint: str = endpoint_name("Name of the endpoint.")
     text: str = text_field("", "a text", "Text to classify.", longest=100_000)
+    text_pair: str = text_field(
+        "", "a text", "Second text, for a model that reads pairs; TEXT is the first.", longest=100_000
+    )
     file: str = text_field(
         "", "a file", "Instead of TEXT: a file of several texts, in any form that training reads."
     )
@@ -23,6 +26,7 @@ class InvokeSettings(AccountSettings):
     )
     accept: str = text_field("application/json", "a media type", "Media type of the response.")
     text_column: str = of_reader("text_column")
+    text_pair_column: str = of_reader("text_pair_column")
     title_column: str = of_reader("title_column")
     header: str = of_reader("header")
     delimiter: str = of_reader("delimiter")

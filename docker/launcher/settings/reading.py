@@ -10,11 +10,12 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.settings import specs
 from launcher.settings.account import AccountSettings
 
-READING = ("text_column", "title_column", "header", "delimiter", "encoding")
+READING = ("text_column", "text_pair_column", "title_column", "header", "delimiter", "encoding")
 _SPECS = specs(TrainConfig)
 _LABEL = re.compile(r"\blabel_column=(\"[^\"]*\"|[^\s.,]+) ?")
 _NAMED = re.compile(
-    rf"\b(?<!; )({'|'.join(READING)})(?==)|(?<=\bset )(delimiter|encoding)\b|(?<!['\w])(text|title)_column(?!['\w])",
+    rf"\b(?<!; )({'|'.join(READING)})(?==)|(?<=\bset )(delimiter|encoding)\b"
+    r"|(?<!['\w])(text|text_pair|title)_column(?!['\w])",
     re.IGNORECASE,
 )
 
