@@ -7,7 +7,7 @@ import numpy as np
 
 from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.label_issues import LabelIssue
-from bert_classifier.evaluation.tables import shortened
+from bert_classifier.evaluation.quoted_texts import in_one
 
 MOST_PAIRS = 15
 MOST_TEXTS = 8  # of a pair
@@ -87,5 +87,5 @@ def confusions(matrix: np.ndarray, mistakes: Sequence[LabelIssue], records: Reco
 
 
 def _confused(issue: LabelIssue, records: Records) -> ConfusedText:
-    text = shortened(records.texts[issue.index], _LONGEST_TEXT)
+    text = in_one(records.texts[issue.index], _LONGEST_TEXT)
     return ConfusedText(issue.index, records.places[issue.index], text, issue.answer_score, issue.label_score)

@@ -10,6 +10,7 @@ from bert_classifier.artifact.contents import Artifact
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.evaluate import device_for_inference, logits_for
 from bert_classifier.evaluation.occlusion import Occlusion, occlude
+from bert_classifier.evaluation.quoted_texts import are_pairs
 from bert_classifier.evaluation.report.context import ReportContext
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ def with_occlusions(context: ReportContext, load: Callable[[], Artifact]) -> Rep
     Args:
         load: returns the model that made the predictions, in a copy that nothing else uses.
     """
-    if not context.mistakes:
-        return context
+    if not context.mistakes or are_pairs(context.records.texts):
+        return context  # the words of a pair are not tried
     try:
         return dataclasses.replace(context, occlusions=_occlusions(context, load()))
     except Exception as error:  # noqa: BLE001 - the report must not be lost for a part of it

@@ -37,7 +37,7 @@ def model_quality(
         "dataset": {"item_count": result.count, "channel": channel},
         "multiclass_classification_metrics": {
             "confusion_matrix": _confusion(labels, result),
-            **_as_metrics(metrics),
+            **as_metrics(metrics),
         },
     }
     if len(labels) == 2:
@@ -47,7 +47,8 @@ def model_quality(
     return quality
 
 
-def _as_metrics(values: Mapping[str, float]) -> dict[str, Any]:
+def as_metrics(values: Mapping[str, float]) -> dict[str, Any]:
+    """Return values as the format has metrics."""
     return {name: {"value": value, "standard_deviation": "NaN"} for name, value in values.items()}
 
 
@@ -82,7 +83,7 @@ def _binary_section(result: Evaluation, positive: int) -> dict[str, Any]:
     curves = _curves(softmax(result.logits, 1.0)[:, positive], result.targets == positive)
     return {
         "confusion_matrix": {str(t): {str(p): int(confusion[t, p]) for p in (0, 1)} for t in (0, 1)},
-        **_as_metrics(_binary(result, positive)),
+        **as_metrics(_binary(result, positive)),
         **curves,
     }
 

@@ -1,12 +1,15 @@
 """The outputs of an evaluation: evaluation.json, tables, report.html."""
 
+import functools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bert_classifier.evaluation import tables
 from bert_classifier.evaluation.model_quality import model_quality
 from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.report.multi_label.context import MultiLabelContext
+from bert_classifier.evaluation.report.multi_label.outputs import LABEL_OUTPUTS, LABEL_WRITERS
 from bert_classifier.job.atomic_io import copy_durably
 from bert_classifier.job.json_files import write_json
 
@@ -22,7 +25,7 @@ OUTPUTS = (
 )
 
 
-def write_outputs(folder: Path, context: ReportContext) -> None:
+def write_outputs(folder: Path, context: ReportContext | MultiLabelContext) -> None:
     """Write all outputs for the reported channel, each file atomically.
 
     Raises:
@@ -30,20 +33,30 @@ def write_outputs(folder: Path, context: ReportContext) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reports-") as scratch:
-        for name in OUTPUTS:
+        for name, write in _writers(context):
             staged = Path(scratch) / name
-            _WRITERS[name](staged, context)
+            write(staged)
             copy_durably(staged, folder / name)
 
 
 def remove_outputs(folder: Path) -> None:
-    """Remove the outputs of an earlier evaluation.
+    """Remove the outputs of an earlier evaluation, whatever its task.
 
     Raises:
         OSError: when a file cannot be removed.
     """
-    for name in OUTPUTS:
+    for name in {*OUTPUTS, *LABEL_OUTPUTS}:
         (folder / name).unlink(missing_ok=True)
+
+
+def _writers(context: ReportContext | MultiLabelContext) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """Yield the name of each output, and what writes it."""
+    if isinstance(context, MultiLabelContext):
+        for name in LABEL_OUTPUTS:
+            yield name, functools.partial(LABEL_WRITERS[name], context=context)
+        return
+    for name in OUTPUTS:
+        yield name, functools.partial(_WRITERS[name], context=context)
 
 
 def _write_evaluation(path: Path, context: ReportContext) -> None:
@@ -71,10 +84,12 @@ def _write_report(path: Path, context: ReportContext) -> None:
     path.write_text(render_training_report(context), encoding="utf-8")
 
 
-_WRITERS: dict[str, Callable[[Path, ReportContext], None]] = {
+_WRITERS: dict[str, Callable[..., None]] = {
     "evaluation.json": _write_evaluation,
-    "confusion_matrix.csv": lambda path, s: tables.write_confusion(path, s.labels, s.result),
-    "per_class.csv": lambda path, s: tables.write_per_class(path, s.labels, s.result),
+    "confusion_matrix.csv": lambda path, context: tables.write_confusion(
+        path, context.labels, context.result
+    ),
+    "per_class.csv": lambda path, context: tables.write_per_class(path, context.labels, context.result),
     "errors.csv": _write_errors,
     "label_errors.csv": _write_label_errors,
     REPORT: _write_report,

@@ -10,9 +10,10 @@ from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.quoted_texts import text_cells, text_columns
 
 MOST_ROWS = 10_000  # of mistakes and label errors; the worst ones are kept
-_LONGEST_TEXT = 1000  # characters
+LONGEST_TEXT = 1000  # characters
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -60,14 +61,14 @@ def write_label_issues(
     Args:
         words: names of the columns of label and answer.
     """
-    header = ["place", *words, f"{words[0]}_score", f"{words[1]}_score", "text"]
+    header = ["place", *words, f"{words[0]}_score", f"{words[1]}_score", *text_columns(records.texts)]
     write_csv(
         path,
         header,
         (
             [
                 records.places[s.index], labels[s.label], labels[s.answer], s.label_score, s.answer_score,
-                shortened(records.texts[s.index], _LONGEST_TEXT),
+                *text_cells(records.texts[s.index], LONGEST_TEXT),
             ]
             for s in label_issues[:MOST_ROWS]
         ),
@@ -82,8 +83,3 @@ def write_predictions(
     answers = zip(places, result.targets.tolist(), result.predicted.tolist(), scores.tolist(), strict=True)
     rows = ([place, labels[target], labels[answer], score] for place, target, answer, score in answers)
     write_csv(path, ["place", "true", "predicted", "score"], rows)
-
-
-def shortened(text: str, limit: int) -> str:
-    """Return a text of at most `limit` characters, with … where it was cut."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"

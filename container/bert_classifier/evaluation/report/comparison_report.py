@@ -11,15 +11,16 @@ from bert_classifier.data.examples import Records
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.quoted_texts import text_cells, text_columns
 from bert_classifier.evaluation.report.render import render, unbroken
 from bert_classifier.evaluation.report.section import Section
 from bert_classifier.evaluation.report.texts import quoted
 from bert_classifier.evaluation.result import EvaluationResult
-from bert_classifier.evaluation.tables import shortened, write_csv
+from bert_classifier.evaluation.tables import write_csv
 from bert_classifier.job.json_files import write_json
 
 CHANCE = 0.05  # significance level
-_COLUMNS = ("place", "true", "first", "second", "first_score", "second_score", "text")
+_COLUMNS = ("place", "true", "first", "second", "first_score", "second_score")
 _MAX_SHOWN = 25  # of each kind of change
 _MAX_CLASSES = 200
 _MAX_CELL = 1000
@@ -79,7 +80,10 @@ def write_comparison(folder: Path, pair: Pair) -> None:
         "second": {"model": pair.names[1], **scores[1]},
     }
     write_json(folder / "comparison.json", values)
-    write_csv(folder / "changed.csv", _COLUMNS, _changed(pair, _MAX_CELL))
+    texts = pair.records.texts
+    header = [*_COLUMNS, *text_columns(texts)]
+    rows = ([*row, *text_cells(texts[index], _MAX_CELL)] for index, row in _changed(pair))
+    write_csv(folder / "changed.csv", header, rows)
     (folder / "comparison.html").write_text(render_comparison_report(pair), encoding="utf-8")
 
 
@@ -143,29 +147,34 @@ def _classes(pair: Pair) -> list[tuple[Any, ...]]:
 def _changes(pair: Pair) -> dict[str, Any]:
     """Return the numbers of texts of each kind of change, and the first texts of each."""
     compared = pair.comparison
-    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in _changed(pair, _MAX_CELL)]
-    ends = [*np.cumsum([0, compared.only_first, compared.only_second]).tolist(), len(rows)]
+    changed = [(index, dict(zip(_COLUMNS, row, strict=True))) for index, row in _changed(pair)]
+    ends = [*np.cumsum([0, compared.only_first, compared.only_second]).tolist(), len(changed)]
     groups = [
         {
             "title": title,
             "count": end - start,
-            "texts": [{**row, "text": quoted(row["text"])} for row in rows[start:end][:_MAX_SHOWN]],
+            "texts": [
+                {**row, "text": quoted(pair.records.texts[index])}
+                for index, row in changed[start:end][:_MAX_SHOWN]
+            ],
         }
         for title, start, end in zip(_KINDS, ends, ends[1:], strict=False)
     ]
-    return {"groups": groups, "changed": len(rows), "count": compared.count}
+    return {"groups": groups, "changed": len(changed), "count": compared.count}
 
 
-def _changed(pair: Pair, longest: int) -> Iterator[list[Any]]:
+def _changed(pair: Pair) -> Iterator[tuple[int, list[Any]]]:
     first, second = pair.results
     scores = [
         softmax(result.logits, evaluation.temperature.value).max(axis=1, initial=0.0)
         for result, evaluation in zip((first, second), pair.evaluations, strict=True)
     ]
     for index in changed_texts(first, second).tolist():
-        yield [
-            pair.records.places[index],
-            *(pair.labels[of[index]] for of in (first.targets, first.predicted, second.predicted)),
-            *(float(score[index]) for score in scores),
-            shortened(pair.records.texts[index], longest),
-        ]
+        yield (
+            index,
+            [
+                pair.records.places[index],
+                *(pair.labels[of[index]] for of in (first.targets, first.predicted, second.predicted)),
+                *(float(score[index]) for score in scores),
+            ],
+        )

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation.confusions import Confusion
+from bert_classifier.evaluation.quoted_texts import shortened
 from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.context import ReportContext
 from bert_classifier.evaluation.report.section import Section
-from bert_classifier.evaluation.tables import shortened
 
 _MAX_MATRIX_CLASSES = 20  # with more, the matrix is a plot
 _MAX_HEAD = 24  # characters of a column's name

@@ -9,6 +9,7 @@ import numpy as np
 
 from bert_classifier.data.class_words import ClassWords
 from bert_classifier.data.examples import Records
+from bert_classifier.evaluation.assessment import AnyResult
 from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.confusions import Confusion, confusions
 from bert_classifier.evaluation.floor import Floor
@@ -30,11 +31,12 @@ class LearningCurve:
 
     Attributes:
         training: (step, mean loss of the steps around it).
-        evaluations: (step, loss, accuracy, macro F1) on validation.
+        evaluations: (step, loss, score, macro F1) on validation.
         kept_step: step whose weights were kept; 0 = none.
         learning_rates: (step, mean learning rate of the steps around it); empty if not recorded, as in runs that
             earlier versions began. Before layer_decay.
         gradient_norms: (step, mean norm of the gradient before clipping); empty if not recorded.
+        score_name: which score the evaluations hold.
     """
 
     training: Sequence[tuple[float, float]]
@@ -42,20 +44,19 @@ class LearningCurve:
     kept_step: int
     learning_rates: Sequence[tuple[float, float]] = ()
     gradient_norms: Sequence[tuple[float, float]] = ()
+    score_name: str = "accuracy"
 
 
-@dataclasses.dataclass(frozen=True)
-class ReportContext:
-    """Everything in a report.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PageContext:
+    """What a report says of a model, whatever the task.
 
     Attributes:
         labels: class names in the order of the logits.
-        positive: index of the positive class, or None.
         records: texts of the reported channel and their locations.
         curve: None without training.
         data: the data doctor's report; may be empty.
         warnings: sentences about the model.
-        floor: what a logistic regression on the frozen encoder gets right; None if it was not computed.
         understood: what was understood of the files, by channel, as channel_understood returns it.
         facts: groups of names and values about the run, ABOUT among them. Reports of two identical runs differ only
             here and in throughput.
@@ -63,15 +64,13 @@ class ReportContext:
             recorded. It belongs into the section of the run's facts, which alone may differ between identical runs.
         seeds: scores of the job's seeds; None if it has one.
         words: the words that speak for each class in the training texts; None without training.
-        occlusions: the words that the worst mistakes hang on, by the index of the text; may be empty.
         is_held_out: whether validation was split off the training texts.
         notes: sentences that belong to the first one; empty ones are not shown.
     """
 
     title: str
     labels: Sequence[str]
-    positive: int | None
-    evaluation: EvaluationResult
+    evaluation: AnyResult
     records: Records
     curve: LearningCurve | None = None
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -80,9 +79,7 @@ class ReportContext:
     warnings: Sequence[str] = ()
     throughput: Sequence[tuple[float, float]] = ()
     seeds: SeedScores | None = None
-    floor: Floor | None = None
     words: ClassWords | None = None
-    occlusions: Mapping[int, Occlusion] = dataclasses.field(default_factory=dict)
     is_held_out: bool = False
     notes: Sequence[str] = ()
 
@@ -96,6 +93,27 @@ class ReportContext:
         """Number of the models of a cross-validation that predicted its texts; 0 = the reported model did."""
         validated = self.evaluation.cross_validation
         return validated.folds if validated and self.channel == "validation" else 0
+
+    @property
+    def scores(self) -> Mapping[str, float | int]:
+        """Its headline numbers."""
+        return self.evaluation.summaries[self.channel]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportContext(PageContext):
+    """Everything in a report of a model that gives each text one label.
+
+    Attributes:
+        positive: index of the positive class, or None.
+        floor: what a logistic regression on the frozen encoder gets right; None if it was not computed.
+        occlusions: the words that the worst mistakes hang on, by the index of the text; may be empty.
+    """
+
+    positive: int | None
+    evaluation: EvaluationResult
+    floor: Floor | None = None
+    occlusions: Mapping[int, Occlusion] = dataclasses.field(default_factory=dict)
 
     @property
     def headline(self) -> Headline:
@@ -114,11 +132,6 @@ class ReportContext:
     def result(self) -> Evaluation:
         """Its evaluation."""
         return self.evaluation.results[self.channel]
-
-    @property
-    def scores(self) -> Mapping[str, float | int]:
-        """Its headline numbers."""
-        return self.evaluation.summaries[self.channel]
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:

@@ -5,14 +5,14 @@ from typing import Any
 
 from bert_classifier.data.understood import classes_line, entries_of
 from bert_classifier.evaluation.report import plots
-from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.report.context import PageContext
 from bert_classifier.evaluation.report.section import Section
 
 _MAX_ROWS = 20  # without a click
 _MAX_CLASSES = 200
 
 
-def data_section(context: ReportContext) -> Section | None:
+def data_section(context: PageContext) -> Section | None:
     """Return the section; None if nothing is known of the data."""
     if not (context.data or context.understood):
         return None

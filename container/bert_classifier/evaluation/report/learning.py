@@ -1,11 +1,11 @@
 """The course of the training: losses and scores by optimizer step."""
 
 from bert_classifier.evaluation.report import plots
-from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.report.context import PageContext
 from bert_classifier.evaluation.report.section import Section
 
 
-def learning_section(context: ReportContext) -> Section | None:
+def learning_section(context: PageContext) -> Section | None:
     """Return the section; None without a training."""
     curve = context.curve
     if not curve or not curve.evaluations:
@@ -15,6 +15,7 @@ def learning_section(context: ReportContext) -> Section | None:
         "plots": plots.learning_curve(curve),
         "has_norms": bool(curve.gradient_norms),
         "kept_step": curve.kept_step,
-        "kept_accuracy": next(kept, None),
+        "kept_score": next(kept, None),
+        "score_name": curve.score_name,
     }
     return Section("learning", "Learning curve", values)

@@ -1,15 +1,15 @@
 """Texts as a page quotes them."""
 
 from bert_classifier.evaluation.occlusion import Occlusion, Part
-from bert_classifier.evaluation.tables import shortened
+from bert_classifier.evaluation.quoted_texts import in_one, shortened
 
 _MAX_TEXT = 280  # characters
 _MAX_MARKED_TEXT = 2000  # the words that matter may stand anywhere
 
 
 def quoted(text: str) -> str:
-    """Return the beginning of a text."""
-    return shortened(text, _MAX_TEXT)
+    """Return the beginning of a text, or of both parts of a pair."""
+    return in_one(text, _MAX_TEXT)
 
 
 def marked(occlusion: Occlusion, text: str) -> list[Part]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bert_classifier.evaluation.report import plots
 from bert_classifier.evaluation.report.confusions import confusions_section
 from bert_classifier.evaluation.report.context import ABOUT, ReportContext
 from bert_classifier.evaluation.report.data_section import data_section
@@ -11,6 +10,7 @@ from bert_classifier.evaluation.report.issues import labels_section, mistakes_se
 from bert_classifier.evaluation.report.learning import learning_section
 from bert_classifier.evaluation.report.render import render, unbroken
 from bert_classifier.evaluation.report.repeats import repeats_section
+from bert_classifier.evaluation.report.run import run_section
 from bert_classifier.evaluation.report.scores import abstention_section, calibration_section, classes_section
 from bert_classifier.evaluation.report.section import Section
 from bert_classifier.evaluation.report.words import words_section
@@ -40,17 +40,7 @@ def _sections(context: ReportContext) -> Iterator[Section | None]:
     yield calibration_section(context)
     yield abstention_section(context)
     yield data_section(context)
-    yield _run_section(context)
-
-
-def _run_section(context: ReportContext) -> Section | None:
-    """Return the section in which alone reports of identical runs may differ, but for the head."""
-    groups = {name: values for name, values in context.facts.items() if name != ABOUT and values}
-    if not groups:
-        return None
-    title = "Tokens per second by optimizer step"
-    throughput = plots.by_step(title, context.throughput) if context.throughput else ""
-    return Section("run", "Run and settings", {"groups": groups, "throughput": throughput})
+    yield run_section(context)
 
 
 def _summary(context: ReportContext) -> dict[str, Any]:

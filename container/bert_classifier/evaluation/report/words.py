@@ -1,13 +1,13 @@
 """The words that speak for each class."""
 
-from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.report.context import PageContext
 from bert_classifier.evaluation.report.section import Section
 
 _MAX_ROWS = 30  # without a click
 _MAX_CLASSES = 200
 
 
-def words_section(context: ReportContext) -> Section | None:
+def words_section(context: PageContext) -> Section | None:
     """Return the section; None without words, as without a training."""
     words = context.words
     if not words or not any(words.by_class):
