@@ -1,5 +1,6 @@
 """The reports in a real browser: nothing scrolls sideways, rows are cards on a phone, everything can be read."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.report.comparison_report import Pair, render_comparison_report
+from bert_classifier.evaluation.report.multi_label.comparison import LabelPair, render_label_comparison
+from bert_classifier.evaluation.report.multi_label.page import render_label_report
 from bert_classifier.evaluation.report.training_report import render_training_report
 from bert_classifier.evaluation.result import EvaluationResult
 from support import browser
 from support.browser import Browser
 from support.evaluations import evaluation_of
+from support.label_reports import full_label_context, label_context
 from support.reports import full_report_context, report_context
 
 pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="no headless Chromium is installed here")
@@ -64,7 +68,27 @@ def comparison_page() -> str:
     )
 
 
-PAGES = {"training": training_page, "comparison": comparison_page}
+def label_page() -> str:
+    """Return a report of 14 labels with long names, several of which a text may have."""
+    labels = [f"A label with a long name, number {number}" for number in range(14)]
+    return render_label_report(dataclasses.replace(full_label_context(14, 300), labels=labels))
+
+
+def label_comparison_page() -> str:
+    """Return a comparison of two models with several labels per text that disagree on most texts."""
+    first, second = (label_context(14, 60, label_threshold=threshold) for threshold in (0.3, 0.7))
+    names = ("a/long/folder/" * 5, "second")
+    return render_label_comparison(
+        LabelPair(names, first.labels, (first.evaluation, second.evaluation), first.records)
+    )
+
+
+PAGES = {
+    "training": training_page,
+    "comparison": comparison_page,
+    "labels": label_page,
+    "comparison of labels": label_comparison_page,
+}
 
 
 @pytest.fixture(params=[(name, width) for name in PAGES for width in WIDTHS], ids=lambda p: f"{p[0]} {p[1]}")

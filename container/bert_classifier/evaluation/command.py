@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,28 @@ from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
+from bert_classifier.evaluation.any_headline import any_headline, commonest_mistake
 from bert_classifier.evaluation.artifact_facts import about_both, artifact_facts
+from bert_classifier.evaluation.assessment import AnyResult
 from bert_classifier.evaluation.evaluate import evaluate_artifact
-from bert_classifier.evaluation.explain import with_occlusions
-from bert_classifier.evaluation.headline import headline, most_frequent_mistake, percent
+from bert_classifier.evaluation.explain import explained
+from bert_classifier.evaluation.headline import percent
 from bert_classifier.evaluation.labelled_file import read_labelled
+from bert_classifier.evaluation.multi_label.promises import precision_kept
+from bert_classifier.evaluation.multi_label.result import MultiLabelResult
+from bert_classifier.evaluation.multi_label.tables import write_label_predictions
 from bert_classifier.evaluation.outputs import write_outputs
 from bert_classifier.evaluation.paired_reading import read_for_both
 from bert_classifier.evaluation.promise import promise_kept
+from bert_classifier.evaluation.report.any_context import AnyContext, context_for
 from bert_classifier.evaluation.report.comparison_report import Pair, verdict, write_comparison
-from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.report.context import PageContext
+from bert_classifier.evaluation.report.multi_label.comparison import (
+    LabelPair,
+    label_verdict,
+    write_label_comparison,
+)
+from bert_classifier.evaluation.report.multi_label.context import MultiLabelContext
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.evaluation.tables import write_predictions
 from bert_classifier.job.atomic_io import require_writable
@@ -103,28 +115,29 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluation = evaluate_artifact(artifact, examples, options.data.name, artifact.labels)
     records = Records.of(examples)
     (name,) = _names(options, options.model)
-    context = ReportContext(
+    page = PageContext(
         title=f"{name} on {options.data.name}",
         labels=artifact.labels,
-        positive=positive,
         evaluation=evaluation,
         records=records,
         understood={options.data.name: understood},
         facts=artifact_facts(artifact, name, _texts(options.data.name, examples)),
         notes=[_promise(artifact, evaluation), _floor(artifact)],
     )
-    write_outputs(options.output, with_occlusions(context, lambda: artifact))
-    write_predictions(
-        options.output / "predictions.csv",
-        artifact.labels,
-        context.result,
-        artifact.temperature,
-        records.places,
-    )
-    result = context.result
-    told = headline(evaluation, labels=artifact.labels, positive=positive)
-    mistake = most_frequent_mistake(result, artifact.labels)
+    context = explained(context_for(page, positive), lambda: artifact)
+    write_outputs(options.output, context)
+    _write_predictions(options.output / "predictions.csv", context)
+    told = any_headline(evaluation, labels=artifact.labels, positive=positive)
+    mistake = commonest_mistake(evaluation, artifact.labels)
     _close(told.sentence, told.comparison, mistake, *context.notes)
+
+
+def _write_predictions(path: Path, context: AnyContext) -> None:
+    labels, places = context.labels, context.records.places
+    if isinstance(context, MultiLabelContext):
+        write_label_predictions(path, labels, context.answers, context.probabilities, places)
+    else:
+        write_predictions(path, labels, context.result, context.evaluation.temperature.value, places)
 
 
 def _texts(name: str, examples: Examples) -> str:
@@ -137,9 +150,14 @@ def _close(*sentences: str) -> None:
         logger.info("%s", sentence, extra=log.CLOSING)
 
 
-def _promise(artifact: Artifact, evaluation: EvaluationResult) -> str:
-    """Return whether the accuracy that the model promises holds on the evaluated texts; "" if it promises none."""
+def _promise(artifact: Artifact, evaluation: AnyResult) -> str:
+    """Return whether what the model promises holds on the evaluated texts; "" if it promises nothing."""
     facts = artifact.info.get("guarantee", {})
+    if isinstance(evaluation, MultiLabelResult):
+        if "target_precision" not in facts:
+            return ""
+        answers = evaluation.predictions(evaluation.channel)
+        return precision_kept(facts["target_precision"], answers, evaluation.labels)
     if facts.get("threshold") is None:
         return ""
     answered, right = evaluation.curve(evaluation.channel).at(artifact.abstain_below)
@@ -154,7 +172,14 @@ def _floor(artifact: Artifact) -> str:
     channel = next((name for name in ("test", "validation") if name in scores), "")
     if not channel:
         return ""
-    count, accuracy = scores[channel]["texts"], scores[channel]["accuracy"]
+    count = scores[channel]["texts"]
+    if "micro_f1" in scores[channel]:
+        score = scores[channel]["micro_f1"]
+        return (
+            f"In training, logistic regression on the frozen encoder had a micro-F1 of {score:.2f} on"
+            f" {counted(count, f'{channel} text')}."
+        )
+    accuracy = scores[channel]["accuracy"]
     return (
         f"In training, logistic regression on the frozen encoder was right on {percent(round(accuracy * count), count)}"
         f" of {counted(count, f'{channel} text')}."
@@ -178,6 +203,11 @@ def _compare(options: argparse.Namespace) -> None:
             f"The two models do not have the same classes: {', '.join(differing[:10])}.",
             "Compare models of the same classes.",
         )
+    if first.task is not second.task:
+        raise UserError(
+            "One of the two models gives a text one label, the other any number of labels.",
+            "Compare models of the same task.",
+        )
     readings = read_for_both(options.data, first, second, options.hp)
     for examples in readings[:1] if readings[0] is readings[1] else readings:
         _understood(options.data.name, examples, first.labels)
@@ -186,21 +216,35 @@ def _compare(options: argparse.Namespace) -> None:
         for artifact, examples in zip((first, second), readings, strict=True)
     )
     names = _names(options, options.model, options.other)
+    about = about_both(names, (first, second), _texts(options.data.name, readings[0]))
+    told = _write_comparison(
+        options.output, names, first.labels, [first_result, second_result], Records.of(readings[0]), about
+    )
+    tellings = [any_headline(result).sentence for result in (first_result, second_result)]
+    _close(told, f"First model, {names[0]}: {tellings[0]}", f"Second model, {names[1]}: {tellings[1]}")
+
+
+def _write_comparison(
+    folder: Path,
+    names: Sequence[str],
+    labels: Sequence[str],
+    results: Sequence[AnyResult],
+    records: Records,
+    about: Mapping[str, str],
+) -> str:
+    """Write the comparison of two results of the same task, and return the verdict."""
     first_name, second_name = names
-    pair = Pair(
-        (first_name, second_name),
-        first.labels,
-        (first_result, second_result),
-        Records.of(readings[0]),
-        about_both(names, (first, second), _texts(options.data.name, readings[0])),
-    )
-    write_comparison(options.output, pair)
-    tellings = [headline(result).sentence for result in (first_result, second_result)]
-    _close(
-        verdict(pair),
-        f"First model, {first_name}: {tellings[0]}",
-        f"Second model, {second_name}: {tellings[1]}",
-    )
+    of_labels = [result for result in results if isinstance(result, MultiLabelResult)]
+    if of_labels:
+        label_pair = LabelPair(
+            (first_name, second_name), labels, (of_labels[0], of_labels[1]), records, about
+        )
+        write_label_comparison(folder, label_pair)
+        return label_verdict(label_pair)
+    first, second = (result for result in results if isinstance(result, EvaluationResult))
+    pair = Pair((first_name, second_name), labels, (first, second), records, about)
+    write_comparison(folder, pair)
+    return verdict(pair)
 
 
 def _names(options: argparse.Namespace, *folders: Path) -> list[str]:

@@ -10,9 +10,14 @@ import torch
 from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples
 from bert_classifier.encoding.token_file import encode_to_file
+from bert_classifier.evaluation.assessment import AnyResult
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.result import MultiLabelResult
+from bert_classifier.evaluation.multi_label.thresholds import trained_thresholds
 from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.job.task import Task
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.gpus import count_gpus, require_kernels
 from bert_classifier.modeling.inference import compute_logits, plan_inference
@@ -50,9 +55,7 @@ def logits_for(artifact: Artifact, texts: Sequence[str], *, are_alike: bool = Fa
     return compute_logits(forward, encoded, micro_batches, len(artifact.labels))
 
 
-def evaluate_artifact(
-    artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]
-) -> EvaluationResult:
+def evaluate_artifact(artifact: Artifact, examples: Examples, name: str, labels: Sequence[str]) -> AnyResult:
     """Evaluate an artifact on labelled texts as it would be served.
 
     Args:
@@ -61,5 +64,10 @@ def evaluate_artifact(
     """
     index_of = {label: index for index, label in enumerate(artifact.labels)}
     order = [index_of[label] for label in labels]
-    result = Evaluation(logits_for(artifact, examples.texts)[:, order], examples.targets)
-    return EvaluationResult({name: result}, Temperature(artifact.temperature), artifact.abstain_below)
+    logits, temperature = logits_for(artifact, examples.texts)[:, order], Temperature(artifact.temperature)
+    if artifact.task is Task.MULTI:
+        of_labels = MultiLabelEvaluation(logits, examples.targets)
+        chosen = trained_thresholds(artifact.thresholds[order])
+        return MultiLabelResult({name: of_labels}, labels, temperature, chosen)
+    result = Evaluation(logits, examples.targets)
+    return EvaluationResult({name: result}, temperature, artifact.abstain_below)

@@ -11,6 +11,7 @@ from bert_classifier.evaluation.calibration import softmax
 from bert_classifier.evaluation.evaluate import device_for_inference, logits_for
 from bert_classifier.evaluation.occlusion import Occlusion, occlude
 from bert_classifier.evaluation.quoted_texts import are_pairs
+from bert_classifier.evaluation.report.any_context import AnyContext
 from bert_classifier.evaluation.report.context import ReportContext
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,11 @@ logger = logging.getLogger(__name__)
 # A few seconds on two cores or on a GPU; counted rather than timed, so that the same run gives the same report.
 _MOST_TOKENS = 40_000
 _MOST_OPERATIONS = {"cpu": 6e11, "cuda": 3e13}
+
+
+def explained(context: AnyContext, load: Callable[[], Artifact]) -> AnyContext:
+    """Return a context with_occlusions, or as it is where words speak for some labels and against others."""
+    return with_occlusions(context, load) if isinstance(context, ReportContext) else context
 
 
 def with_occlusions(context: ReportContext, load: Callable[[], Artifact]) -> ReportContext:

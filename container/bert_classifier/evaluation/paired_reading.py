@@ -13,6 +13,7 @@ from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.labelled_file import labelled_file, read_files
 from bert_classifier.job.settings import shown
+from bert_classifier.job.task import Task
 from bert_classifier.label_mapper import ClassNames
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ def _reordered(examples: Examples, labels: Sequence[str], wanted: Sequence[str])
     """Return examples with targets by another order of the labels."""
     index_of = {label: index for index, label in enumerate(wanted)}
     order = np.array([index_of[label] for label in labels], dtype=np.int64)
+    if examples.task is Task.MULTI:
+        return dataclasses.replace(examples, targets=examples.targets[:, np.argsort(order)])
     return dataclasses.replace(examples, targets=order[examples.targets])
 
 
@@ -81,15 +84,23 @@ def _require_same_rows(name: str, labels: Sequence[str], first: Examples, second
             f"The two models read different rows of {name}, each as it was trained: {len(first)} and {len(second)}.",
             _ALIKE,
         )
-    differing = np.flatnonzero(first.targets != second.targets)
+    is_other = first.targets != second.targets
+    differing = np.flatnonzero(is_other.any(axis=1) if first.task is Task.MULTI else is_other)
     if len(differing):
         at = int(differing[0])
-        ours, theirs = (shown(labels[int(examples.targets[at])]) for examples in (first, second))
+        ours, theirs = (_shown_label(examples, at, labels) for examples in (first, second))
         raise UserError(
             f"{places[0][at]}: its label is {ours} as the first model was trained, and {theirs} as the second was"
             f" ({len(differing)} of {len(first)} rows differ).",
             f"{_NUMBERS} Otherwise give label_column in HP.",
         )
+
+
+def _shown_label(examples: Examples, at: int, labels: Sequence[str]) -> str:
+    target = examples.targets[at]
+    if examples.task is Task.MULTI:
+        return shown("|".join(labels[index] for index in np.flatnonzero(target).tolist()))
+    return shown(labels[int(target)])
 
 
 def _tell_of_texts(name: str, first: Examples, second: Examples) -> None:

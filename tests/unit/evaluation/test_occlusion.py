@@ -17,6 +17,7 @@ from bert_classifier.evaluation.explain import with_occlusions
 from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.occlusion import MOST_TEXTS, Occlusion, occlude
 from bert_classifier.evaluation.report.context import ReportContext
+from bert_classifier.evaluation.result import EvaluationResult
 from support.fakes import toy_rows
 from support.toy_artifact import MAX_LENGTH, make_artifact
 
@@ -185,7 +186,10 @@ def reported(artifact: Artifact) -> ReportContext:
     names = list(artifact.labels)
     examples = Examples([text for _, text in rows], np.array([names.index(label) for label, _ in rows]))
     evaluation = evaluate_artifact(artifact, examples, "mine", names)
-    return ReportContext("title", names, None, evaluation, Records.of(examples))
+    assert isinstance(evaluation, EvaluationResult)
+    return ReportContext(
+        title="title", labels=names, positive=None, evaluation=evaluation, records=Records.of(examples)
+    )
 
 
 def digest_of(artifact: Artifact) -> str:

@@ -29,6 +29,7 @@ class Origin(enum.StrEnum):
     FIXED = "set"
     PROMISED = "promised precision"
     NEVER = "never answered"
+    TRAINED = "chosen in training"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,6 +65,12 @@ class LabelThresholds:
 def fixed_thresholds(value: float, num_classes: int) -> LabelThresholds:
     """Return one threshold for all classes."""
     return LabelThresholds(np.full(num_classes, value), (Origin.FIXED,) * num_classes)
+
+
+def trained_thresholds(values: np.ndarray) -> LabelThresholds:
+    """Return the thresholds of a trained model, float64 (classes,); inf for a label that is never answered."""
+    origins = tuple(Origin.TRAINED if known else Origin.NEVER for known in np.isfinite(values).tolist())
+    return LabelThresholds(values, origins)
 
 
 def best_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> LabelThresholds:
