@@ -7,21 +7,24 @@ tokenised, which ends where no token can span the cut and grows until it suffice
 import dataclasses
 import functools
 import itertools
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from bert_classifier.data.text_pair import TextPair
+from bert_classifier.encoding.frames import LONGEST_FIRST, PairFrame, longest_first, only_second, special_ids
+from bert_classifier.encoding.text_parts import Part, prefix_of, suffix_of
 from bert_classifier.errors import UserError
 
 # The hyperparameters for truncation; training.json has them under the same names.
 CUT_SETTINGS = ("max_seq_length", "truncation", "max_windows", "window_overlap")
+# Beside them of a model of text pairs: the hyperparameter, and whether token types tell its texts apart.
+PAIR_SETTINGS = ("pair_truncation", "has_token_types")
+_LEAST_OF_PAIR = 2  # tokens: one of each text
 _CHARS_PER_TOKEN = 8  # first guess; English takes 4 to 5
 _MAX_CHARS_PER_TOKEN = 250  # a text with more is treated as if it ended there
-_BLANKS = " \n\t\r"  # separators for every tokenizer, unlike rarer ones, which some delete
-_SEARCH = 2000  # characters around a limit within which to look for a safe cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +36,14 @@ class EncodedTexts:
         offsets: int64 (m + 1,); window i is ids[offsets[i]:offsets[i + 1]].
         truncated: bool (n,); whether tokens of the text were dropped.
         bounds: int64 (n + 1,); text i is windows bounds[i] to bounds[i + 1], in order. None = one window per text.
+        seconds: int32 (m,); where in each window the tokens of type 1 begin. None = all tokens are of type 0.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     truncated: np.ndarray
     bounds: np.ndarray | None = None
+    seconds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.truncated)
@@ -69,7 +74,8 @@ class EncodedTexts:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.arange(offsets[-1]) + np.repeat(self.offsets[windows] - offsets[:-1], lengths)
         bounds = None if self.bounds is None else np.concatenate([[0], np.cumsum(counts)])
-        return EncodedTexts(self.ids[positions], offsets, self.truncated[texts], bounds)
+        seconds = None if self.seconds is None else self.seconds[windows]
+        return EncodedTexts(self.ids[positions], offsets, self.truncated[texts], bounds, seconds)
 
     def mean_by_text(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of the values of each text's windows: float (m, …) → (n, …)."""
@@ -94,8 +100,12 @@ class TextEncoder:
             which the last ends with the text.
         max_windows: maximum windows per text; the rest is dropped.
         window_overlap: fraction of a window that overlaps the next one.
+        pair_truncation: how text pairs are cut, "longest_first" or "only_second"; None: the encoder is for single
+            texts. `truncation` says nothing about pairs.
+        has_token_types: whether the tokenizer's token types tell the texts of a pair apart.
 
     Attributes:
+        is_paired: whether it encodes text pairs, or else single texts.
         most_tokens: maximum tokens kept of a text; special ones count once, overlaps not at all.
         chars_looked_at: characters of a text that are tokenised at first.
         num_special: special tokens per window; a text with no other tokens is empty.
@@ -109,16 +119,24 @@ class TextEncoder:
         truncation: str = "head",
         max_windows: int = 1,
         window_overlap: float = 0.0,
+        pair_truncation: str | None = None,
+        has_token_types: bool | None = False,
     ) -> None:
         self.pad_id = pad_id
         self.max_length = max_length
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._prefix, self._suffix = _special_ids(self._tokenizer)
+        self._prefix, self._suffix = special_ids(self._tokenizer)
+        self.is_paired = pair_truncation is not None
+        self._pair = PairFrame.of(self._tokenizer) if self.is_paired else None
+        self._pair_truncation, self._has_token_types = pair_truncation, has_token_types
         self._ignores_blanks = self._tokenize([" \t\xa0\u3000a\u3000\xa0\n "]) == self._tokenize(["a"])
-        self.num_special = len(self._prefix) + len(self._suffix)
+        self.num_special = self._pair.size if self._pair else len(self._prefix) + len(self._suffix)
         self._window = max_length - self.num_special
+        if self._pair:
+            _require_room(self._window, max_length)
+            truncation = "head"
         self._tail = self._window - max_length // 4 if truncation == "head_tail" else 0
         self._max_windows = max_windows if truncation == "windows" else 1
         self._step = max(1, round(self._window * (1 - window_overlap)))
@@ -128,22 +146,68 @@ class TextEncoder:
 
     @classmethod
     def from_settings(cls, tokenizer: Tokenizer, pad_id: int, settings: Mapping[str, Any]) -> Self:
-        """Return the encoder with these CUT_SETTINGS."""
-        return cls(tokenizer, pad_id, *(settings[name] for name in CUT_SETTINGS))
+        """Return the encoder with these CUT_SETTINGS, and PAIR_SETTINGS if it is for pairs."""
+        of_pairs = (settings.get(name) for name in PAIR_SETTINGS)
+        return cls(tokenizer, pad_id, *(settings[name] for name in CUT_SETTINGS), *of_pairs)
 
     def encode_batch(self, texts: Sequence[str]) -> EncodedTexts:
-        """Encode n texts, each a string without lone surrogates."""
-        heads = [_prefix_of(text, self.chars_looked_at) for text in texts]
+        """Encode n texts, each a string without lone surrogates: TextPairs if the encoder is for pairs, else others.
+
+        Raises:
+            ValueError: when one is a single text and should be a pair, or the other way round.
+        """
+        _require_kind(texts, is_paired=self.is_paired)
+        if self._pair:
+            return self._encode_pairs(texts, self._pair)
+        encoded, truncated = self._heads(texts)
+        if self._tail:
+            self._keep_tails(texts, encoded, truncated)
+        return self._framed(encoded, truncated)
+
+    def _heads(self, texts: Sequence[str]) -> tuple[list[list[int]], np.ndarray]:
+        """Return each text's first tokens, more than _room or all, and whether some must be dropped, bool (n,)."""
+        heads = [prefix_of(text, self.chars_looked_at) for text in texts]
         encoded = self._tokenize([head for head, _ in heads])
         truncated = np.zeros(len(texts), dtype=bool)
         for index, (_, is_whole) in enumerate(heads):
             if len(encoded[index]) <= self._room and not is_whole:
-                encoded[index], truncated[index] = self._grow(texts[index], _prefix_of)
+                encoded[index], truncated[index] = self._grow(texts[index], prefix_of)
             else:
                 truncated[index] = len(encoded[index]) > self._room
-        if self._tail:
-            self._keep_tails(texts, encoded, truncated)
-        return self._framed(encoded, truncated)
+        return encoded, truncated
+
+    def _encode_pairs(self, pairs: Sequence[str], frame: PairFrame) -> EncodedTexts:
+        texts = _texts_of(pairs)
+        encoded, is_cut = self._heads(texts)
+        kept = [self._kept(texts[at : at + 2], encoded[at : at + 2]) for at in range(0, len(texts), 2)]
+        truncated = np.array(is_cut).reshape(-1, 2).max(axis=1, initial=False)
+        parts = []
+        for index, (first, second) in enumerate(kept):
+            of_first, of_second = encoded[2 * index : 2 * index + 2]
+            truncated[index] |= first < len(of_first) or second < len(of_second)
+            parts.append(frame.around(of_first[:first], of_second[:second]))
+        lengths = np.array(kept, dtype=np.int64).reshape(-1, 2)
+        offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=1) + frame.size)])
+        flat = np.fromiter(itertools.chain.from_iterable(parts), dtype=np.int32, count=int(offsets[-1]))
+        has_types = self._has_token_types and frame.types_from is not None
+        seconds = lengths[:, 0] + len(frame.prefix) + (frame.types_from or 0)
+        return EncodedTexts(flat, offsets, truncated, seconds=seconds.astype(np.int32) if has_types else None)
+
+    def _kept(self, texts: Sequence[str], encoded: Sequence[list[int]]) -> tuple[int, int]:
+        """Return how many tokens are kept of the two texts of a pair, given more than _room tokens of each, or all."""
+        first, second = map(len, encoded)
+        if self._pair_truncation != LONGEST_FIRST:
+            return only_second(first, second, self._room)
+        is_unclear = self._room % 2 and min(first, second) > self._room
+        is_first_longer = bool(is_unclear) and self._is_first_longer(*texts)
+        return longest_first(first, second, self._room, is_first_longer=is_first_longer)
+
+    def _is_first_longer(self, first: str, second: str) -> bool:
+        """Return whether the first text has more tokens; of giant ones, more characters."""
+        if max(len(first), len(second)) > _MAX_CHARS_PER_TOKEN * self.most_tokens:
+            return len(first) > len(second)
+        tokens, others = self._tokenize([first, second])
+        return len(tokens) > len(others)
 
     def frame(self, texts: Sequence[list[int]]) -> EncodedTexts:
         """Return texts given as token ids without special ones, whole or in windows, with special tokens."""
@@ -179,23 +243,27 @@ class TextEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
         """Return the tokens of n whole texts, special ones included, int64 (n,); slow for long texts."""
+        if self._pair:
+            counts = np.array(list(map(len, self._tokenize(_texts_of(texts)))), dtype=np.int64)
+            totals: np.ndarray = counts.reshape(-1, 2).sum(axis=1) + self.num_special
+            return totals
         return np.array([len(ids) + self.num_special for ids in self._tokenize(texts)], dtype=np.int64)
 
     def _keep_tails(self, texts: Sequence[str], encoded: list[list[int]], truncated: np.ndarray) -> None:
         """Replace the later part of each truncated text with the end of the text."""
         head = self._room - self._tail
         for index in np.flatnonzero(truncated).tolist():
-            ids, _ = self._grow(texts[index], _suffix_of)
+            ids, _ = self._grow(texts[index], suffix_of)
             encoded[index] = [*encoded[index][:head], *ids[-self._tail :]]
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def _grow(self, text: str, part_of: "_Part") -> tuple[list[int], bool]:
+    def _grow(self, text: str, part_of: Part) -> tuple[list[int], bool]:
         """Return more than _room tokens from one end of a text, or all of them, and whether some must be dropped."""
         text = text.strip() if self._ignores_blanks else text
         most = _MAX_CHARS_PER_TOKEN * self.most_tokens
-        within = text if len(text) <= most else (text[:most] if part_of is _prefix_of else text[-most:])
+        within = text if len(text) <= most else (text[:most] if part_of is prefix_of else text[-most:])
         factor = 2
         while True:
             part, is_whole = part_of(within, factor * self.chars_looked_at)
@@ -205,53 +273,20 @@ class TextEncoder:
             factor *= 2
 
 
-# (text, limit) → (about `limit` characters of one end of the text, whether that is the whole text)
-_Part = Callable[[str, int], tuple[str, bool]]
+def _require_kind(texts: Sequence[str], *, is_paired: bool) -> None:
+    if any(isinstance(text, TextPair) is not is_paired for text in texts):
+        wanted, other = ("text pairs", "a single text") if is_paired else ("single texts", "a text pair")
+        raise ValueError(f"the encoder is for {wanted}, and not for {other}")
 
 
-def _prefix_of(text: str, limit: int) -> tuple[str, bool]:
-    """Return the text up to the last separator before `limit` characters, or "" without one."""
-    if len(text) <= limit:
-        return text, True
-    for cut in range(limit, max(0, limit - _SEARCH), -1):
-        if _is_safe_cut(text, cut):
-            return text[:cut], False
-    return "", False
+def _require_room(room: int, max_length: int) -> None:
+    if room < _LEAST_OF_PAIR:
+        raise UserError(
+            f"max_seq_length={max_length} leaves no room for two texts beside the tokenizer's special tokens.",
+            f"Set max_seq_length to {max_length - room + _LEAST_OF_PAIR} or more.",
+        )
 
 
-def _suffix_of(text: str, limit: int) -> tuple[str, bool]:
-    """Return the text from the first separator within its last `limit` characters on, or "" without one."""
-    if len(text) <= limit:
-        return text, True
-    start = len(text) - limit
-    for cut in range(start, min(len(text) - 1, start + _SEARCH)):
-        if _is_safe_cut(text, cut):
-            return text[cut:], False
-    return "", False
-
-
-def _is_safe_cut(text: str, cut: int) -> bool:
-    """Return whether `cut` is at a single separator, so that no token spans it."""
-    return (
-        text[cut] in _BLANKS
-        and not text[cut - 1].isspace()
-        and not text[cut + 1 : cut + 2].isspace()
-        and not unicodedata.combining(text[cut + 1 : cut + 2] or " ")
-    )
-
-
-def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Return the ids that the model expects before and after a text, such as [CLS] and [SEP].
-
-    Raises:
-        UserError: when the tokenizer finds a token in no word of its vocabulary.
-    """
-    for text in itertools.chain(["a"], tokenizer.get_vocab()):  # some know no Latin letter, and drop it
-        encoded = tokenizer.encode(text, add_special_tokens=True)
-        inner = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
-        if inner:
-            return encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]
-    raise UserError(
-        "The tokenizer finds no token in any word of its own vocabulary.",
-        "Give the tokenizer that the model was trained with.",
-    )
+def _texts_of(pairs: Sequence[Any]) -> list[str]:
+    """Return both texts of each TextPair, one after the other."""
+    return [text for pair in pairs for text in (pair.first, pair.second)]

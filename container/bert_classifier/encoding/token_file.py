@@ -45,16 +45,24 @@ def encode_to_file(
 
 
 class _Part(NamedTuple):
-    """What is kept in memory of a chunk: tokens per window, whether texts are truncated, windows per text or None."""
+    """What is kept in memory of a chunk.
+
+    Attributes:
+        lengths: tokens per window, int32.
+        truncated: whether texts are truncated.
+        counts: windows per text, or None.
+        seconds: see EncodedTexts.
+    """
 
     lengths: np.ndarray
     truncated: np.ndarray
     counts: np.ndarray | None
+    seconds: np.ndarray | None
 
     @classmethod
     def of(cls, encoded: EncodedTexts) -> Self:
         counts = None if encoded.bounds is None else np.diff(encoded.bounds).astype(np.int32)
-        return cls(encoded.lengths.astype(np.int32), encoded.truncated, counts)
+        return cls(encoded.lengths.astype(np.int32), encoded.truncated, counts, encoded.seconds)
 
 
 def _encoded_ahead(encoder: TextEncoder, chunks: Iterable[Sequence[str]]) -> Iterator[EncodedTexts]:
@@ -127,7 +135,10 @@ def _joined(parts: Sequence[_Part], path: Path) -> EncodedTexts:
         bounds = _sums(
             [one if part.counts is None else part.counts for part, one in zip(parts, ones, strict=True)]
         )
-    return EncodedTexts(map_ids(path), offsets, truncated, bounds)
+    seconds = [part.seconds for part in parts if part.seconds is not None]  # of all chunks or of none
+    return EncodedTexts(
+        map_ids(path), offsets, truncated, bounds, np.concatenate(seconds) if seconds else None
+    )
 
 
 def _sums(parts: Sequence[np.ndarray]) -> np.ndarray:
