@@ -107,6 +107,20 @@ FAMILIES = {
     "yoso": Family("albert", 0, {"type_vocab_size": 1}),
 }  # fmt: skip
 
+# Families whose toy encoders tell the texts of a pair apart by token types, by what transformers makes of their tokenizers; and others.
+TYPED = ("bert", "convbert", "electra", "ernie", "megatron-bert", "mobilebert", "nomic_bert", "squeezebert")
+UNTYPED = (
+    "albert",
+    "camembert",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "modernbert",
+    "mpnet",
+    "roberta",
+    "xlm-roberta",
+)
+
 
 def make_encoder(
     folder: Path,

@@ -28,7 +28,7 @@ def about(info: Mapping[str, Any]) -> dict[str, Any]:
         "is_complete": info.get("is_complete") is not False,
         "accuracy": _scores(info.get("metrics"), _SCORES),
         **({"f1": _scores(info.get("metrics"), _OF_SEVERAL)} if info.get("task") == Task.MULTI else {}),
-        "examples": list(filter(None, map(_text, _items(info.get("page_examples"))))),
+        "examples": list(filter(None, map(_example, _items(info.get("page_examples"))))),
     }
 
 
@@ -56,6 +56,13 @@ def _scores(metrics: object, names: Sequence[str]) -> dict[str, dict[str, float]
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _example(value: object) -> str | dict[str, str] | None:
+    if not isinstance(value, dict):
+        return _text(value)
+    text, pair = value.get("text"), value.get("text_pair")
+    return {"text": text, "text_pair": pair} if isinstance(text, str) and isinstance(pair, str) else None
 
 
 def _items(value: object) -> list[Any]:

@@ -27,7 +27,7 @@ from bert_classifier.job.json_files import write_json
 from bert_classifier.modeling.model_folder import check_config
 from bert_classifier.modeling.positions import positions_of_model
 from bert_classifier.modeling.pretrained import incomplete_keys, load_config, load_model
-from bert_classifier.modeling.probes import PROBE_TEXTS, probe_logits
+from bert_classifier.modeling.probes import probe_facts
 
 
 def save_artifact(
@@ -52,9 +52,10 @@ def save_artifact(
             model.save_pretrained(staged, safe_serialization=True)
             pad_id = tokenizer.pad_token_id
             fields = {**WITHOUT_WINDOWS, **info, "labels": list(labels), "pad_token_id": pad_id}
-            save_tokenizer(staged, tokenizer, model, fields["max_seq_length"])
+            has_types = fields.get("has_token_types")
+            save_tokenizer(staged, tokenizer, model, fields["max_seq_length"], has_token_types=has_types)
             encoder = TextEncoder.from_settings(tokenizer.backend_tokenizer, pad_id, fields)
-            fields["probes"] = {"texts": PROBE_TEXTS, "logits": probe_logits(model, encoder, PROBE_TEXTS)}
+            fields["probes"] = probe_facts(model, encoder)
             write_json(staged / TRAINING_INFO, fields)
             if baseline is not None:
                 write_profile(staged / BASELINE, baseline)

@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bert_classifier.artifact.manifest import find_artifact, verify
+from bert_classifier.encoding.frames import LONGEST_FIRST, ONLY_SECOND
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_weights import COPY_AGAIN
@@ -37,6 +38,8 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "pad_token_id": lambda value: isinstance(value, int),
     "temperature": lambda value: isinstance(value, int | float) and value > 0,
     "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+    "is_paired": lambda value: isinstance(value, bool),
+    "pair_truncation": lambda value: value in (None, LONGEST_FIRST, ONLY_SECOND),
     TASK: lambda value: value in list(Task),
     THRESHOLDS: lambda value: isinstance(value, dict) and all(map(_is_threshold, value.values())),
 }
@@ -68,6 +71,11 @@ class Artifact:
     temperature: float
     abstain_below: float
     info: dict[str, Any]
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether it classifies text pairs, or else single texts."""
+        return self.encoder.is_paired
 
     @property
     def task(self) -> Task:
@@ -142,6 +150,7 @@ def _read_info(folder: Path) -> dict[str, Any]:
     defaults = {
         "temperature": 1.0,
         "abstain_below": 0.0,
+        "is_paired": False,
         TASK: Task.SINGLE,
         THRESHOLDS: {},
         **WITHOUT_WINDOWS,

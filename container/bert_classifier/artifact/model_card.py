@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.artifact.agreement import int8_sentence
+from bert_classifier.encoding.frames import LONGEST_FIRST
 
 MODEL_CARD = "README.md"
 
@@ -33,13 +34,13 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 folder = "."  # this one
-texts = ["the first text", "the second"]
+{texts}
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForSequenceClassification.from_pretrained(folder)
 with open(f"{{folder}}/training.json", encoding="utf-8") as file:
     training = json.load(file)
-inputs = tokenizer(texts, truncation=True, max_length=training["max_seq_length"], padding=True, return_tensors="pt")
+inputs = tokenizer({arguments}, max_length=training["max_seq_length"], padding=True, return_tensors="pt")
 with torch.inference_mode():
     probabilities = torch.softmax(model(**inputs).logits / training["temperature"], dim=-1)
 ```
@@ -47,7 +48,10 @@ with torch.inference_mode():
 `probabilities[i][j]` is that of text `i` and class `model.config.id2label[j]`. {threshold}{cut}
 """
 
-
+_SINGLE_TEXTS = {
+    "texts": 'texts = ["the first text", "the second"]',
+    "arguments": "texts, truncation=True",
+}
 _QUALITY = """
 ## How good it is
 
@@ -70,8 +74,22 @@ def model_card(info: Mapping[str, Any]) -> str:
         f" their head: `truncation` is `{truncation}`."
     )
     return _CARD.format(
-        temperature=info.get("temperature", 1.0), threshold=threshold, cut=cut, quality=_quality(info)
+        temperature=info.get("temperature", 1.0),
+        threshold=threshold,
+        cut=cut,
+        quality=_quality(info),
+        **(_pairs(info) if info.get("is_paired") else _SINGLE_TEXTS),
     )
+
+
+def _pairs(info: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the lines of code call pairs of texts, and how they are cut."""
+    how = "True" if info["pair_truncation"] == LONGEST_FIRST else '"only_second"'
+    return {
+        "texts": 'texts = ["the first text of a pair", "of another one"]\n'
+        'pairs = ["the second text of the pair", "of the other one"]',
+        "arguments": f"texts, pairs, truncation={how}",
+    }
 
 
 def _quality(info: Mapping[str, Any]) -> str:

@@ -9,8 +9,10 @@ import transformers
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+from bert_classifier.encoding.frames import PairFrame
 from bert_classifier.job.encoder_folder import TOKENIZER_FILE
 from bert_classifier.job.json_files import read_object, write_json
+from bert_classifier.modeling.token_types import TYPE_IDS
 from bert_classifier.modeling.tokenizer_files import TOKENIZER_CONFIG
 from bert_classifier.modeling.tokenizer_probes import difference
 
@@ -23,20 +25,28 @@ _REWRITING = ("add_bos_token", "add_eos_token", "split_special_tokens", "add_pre
 
 
 def save_tokenizer(
-    folder: Path, tokenizer: transformers.PreTrainedTokenizerFast, model: Any, max_length: int
+    folder: Path,
+    tokenizer: transformers.PreTrainedTokenizerFast,
+    model: Any,
+    max_length: int,
+    *,
+    has_token_types: bool | None = None,
 ) -> None:
     """Save a tokenizer beside its model's config.json.
 
     Args:
         model: which the tokenizer's inputs must fit.
         max_length: maximum tokens of a text or window, at which plain transformers cuts too.
+        has_token_types: whether a model of text pairs reads token types; None for a model of single texts.
     Raises:
         OSError: when a file cannot be written.
     """
     tokenizer.save_pretrained(folder)
     if type(tokenizer) is transformers.PreTrainedTokenizerFast:  # which transformers 5 calls otherwise
         _change(folder, tokenizer_class=_AS_IN_FILE)
-    known = inspect.signature(type(model).forward).parameters
+    known = {*inspect.signature(type(model).forward).parameters}
+    if has_token_types is False:
+        known -= {TYPE_IDS}
     _change(
         folder,
         model_max_length=max_length,
@@ -44,9 +54,10 @@ def save_tokenizer(
         padding_side="right",
         model_input_names=[name for name in tokenizer.model_input_names if name in known],
     )
-    if not _is_kept(folder):
+    is_paired = has_token_types is not None
+    if not _is_kept(folder, is_paired=is_paired):
         _change(folder, tokenizer_class=_AS_IN_FILE, **dict.fromkeys(_REWRITING))
-        if not _is_kept(folder):
+        if not _is_kept(folder, is_paired=is_paired):
             logger.warning("plain transformers reads some texts otherwise than this model's tokenizer.json")
 
 
@@ -59,11 +70,13 @@ def _change(folder: Path, **fields: Any) -> None:
     )
 
 
-def _is_kept(folder: Path) -> bool:
-    """Return whether plain transformers encodes texts as the folder's tokenizer.json says."""
+def _is_kept(folder: Path, *, is_paired: bool) -> bool:
+    """Return whether plain transformers encodes texts, or pairs, as the folder's tokenizer.json says."""
     try:
         plain: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception:  # noqa: BLE001 - the library raises anything for a class that does not fit the file
         return False
     own = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    if is_paired and PairFrame.of(own) != PairFrame.of(plain.backend_tokenizer):
+        return False
     return difference(own, plain.backend_tokenizer) is None

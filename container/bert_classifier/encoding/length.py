@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert_classifier.encoding.frames import PairFrame
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
@@ -58,11 +59,26 @@ def require_tokens(encoded: EncodedTexts) -> None:
         )
 
 
+def count_lost(frame: PairFrame, encoded: EncodedTexts) -> int:
+    """Return of how many encoded pairs no token of the second text is left, since the first fills the window."""
+    cut = np.flatnonzero(encoded.truncated)
+    if not frame.middle or not len(cut):
+        return 0
+    end = len(frame.suffix)
+    places = encoded.offsets[cut + 1, None] + np.arange(-len(frame.middle) - end, -end)
+    return int((encoded.ids[places] == frame.middle).all(axis=1).sum())
+
+
 def log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:
     """Log how many tokens the texts of a channel have, and how many texts are cut."""
     logger.info(
         "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
         channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
     )  # fmt: skip
+    if encoder.pair and (lost := count_lost(encoder.pair, encoded)):
+        logger.warning(
+            "%s: the first text of %s fills the window by itself, so nothing of the second is read: raise"
+            " max_seq_length, or set pair_truncation=longest_first", channel, counted(lost, "pair"),
+        )  # fmt: skip
     if encoded.bounds is not None:
         logger.info("%s: %d windows of at most %d tokens", channel, len(encoded.lengths), encoder.max_length)

@@ -106,6 +106,7 @@ class TextEncoder:
 
     Attributes:
         is_paired: whether it encodes text pairs, or else single texts.
+        pair: what stands around text pairs; None for single texts.
         most_tokens: maximum tokens kept of a text; special ones count once, overlaps not at all.
         chars_looked_at: characters of a text that are tokenised at first.
         num_special: special tokens per window; a text with no other tokens is empty.
@@ -129,12 +130,12 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._prefix, self._suffix = special_ids(self._tokenizer)
         self.is_paired = pair_truncation is not None
-        self._pair = PairFrame.of(self._tokenizer) if self.is_paired else None
+        self.pair = PairFrame.of(self._tokenizer) if self.is_paired else None
         self._pair_truncation, self._has_token_types = pair_truncation, has_token_types
         self._ignores_blanks = self._tokenize([" \t\xa0\u3000a\u3000\xa0\n "]) == self._tokenize(["a"])
-        self.num_special = self._pair.size if self._pair else len(self._prefix) + len(self._suffix)
+        self.num_special = self.pair.size if self.pair else len(self._prefix) + len(self._suffix)
         self._window = max_length - self.num_special
-        if self._pair:
+        if self.pair:
             _require_room(self._window, max_length)
             truncation = "head"
         self._tail = self._window - max_length // 4 if truncation == "head_tail" else 0
@@ -157,8 +158,8 @@ class TextEncoder:
             ValueError: when one is a single text and should be a pair, or the other way round.
         """
         _require_kind(texts, is_paired=self.is_paired)
-        if self._pair:
-            return self._encode_pairs(texts, self._pair)
+        if self.pair:
+            return self._encode_pairs(texts, self.pair)
         encoded, truncated = self._heads(texts)
         if self._tail:
             self._keep_tails(texts, encoded, truncated)
@@ -243,7 +244,7 @@ class TextEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
         """Return the tokens of n whole texts, special ones included, int64 (n,); slow for long texts."""
-        if self._pair:
+        if self.pair:
             counts = np.array(list(map(len, self._tokenize(_texts_of(texts)))), dtype=np.int64)
             totals: np.ndarray = counts.reshape(-1, 2).sum(axis=1) + self.num_special
             return totals

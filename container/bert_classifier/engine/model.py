@@ -13,6 +13,7 @@ from bert_classifier.engine.linear import Int8Linear, bf16_linear, float_linear
 from bert_classifier.engine.tensors import Classifier, read_classifier
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.token_row import pack, positions_of_model
+from bert_classifier.modeling.token_types import types_in_row
 
 _LINEAR: dict[str, MakeLinear] = {"fp32": float_linear, "bf16": bf16_linear, "int8": Int8Linear}
 _RELATIVE_WORK = {
@@ -31,42 +32,61 @@ class EngineModel(torch.nn.Module):
         work_per_token: multiplications of float32 that take as long as the products of a token.
         linear_layers: how many there are, one after the other or side by side.
         padding: the position of padding, behind which positions begin; None: they begin at 0.
+        second_type: what the positions of tokens of type 1 are counted from; 0 without token types.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], precision: str
+        self,
+        config: Mapping[str, Any],
+        tensors: Mapping[str, torch.Tensor],
+        precision: str,
+        *,
+        has_token_types: bool = False,
     ) -> None:
         """Take the fields of a config.json that can_compute allows, and float32 tensors as in model.safetensors.
 
         Raises:
             KeyError: when a field or a tensor is missing.
+            IndexError: when there is no second token type, and texts have it.
         """
         super().__init__()
-        classifier = read_classifier(config, tensors)
+        classifier = read_classifier(config, tensors, has_token_types=has_token_types)
         self.config = SimpleNamespace(**{**config, "num_labels": len(classifier.head[2][1])})
         self.precision, self.padding = precision, classifier.padding
         self.device = torch.device("cpu")
         self.work_per_token = _RELATIVE_WORK[precision] * _products_of(classifier)
         self.linear_layers = 6 * len(classifier.layers) + 2
         self._row = RowClassifier(classifier, _LINEAR[precision])
+        self.second_type = len(classifier.positions) // 2 if has_token_types else 0
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
 
     def check_room(self, highest_id: int, max_length: int) -> None:
         """Raise a ValueError if a token or a position would have no embedding."""
         last = max_length - 1 + (0 if self.padding is None else self.padding + 1)
-        if highest_id >= self._row.vocabulary or last >= self._row.length:
+        if highest_id >= self._row.vocabulary or last >= (self.second_type or self._row.length):
             raise ValueError("the tokenizer or max_seq_length does not fit the model")
 
     def row(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Return logits, float32 (b, classes); see RowClassifier."""
         return self._row(ids, positions, lengths)
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> SimpleNamespace:
-        """Return an object with logits (b, classes), as transformers does, for ids (b, length) with padding."""
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> SimpleNamespace:
+        """Return an object with logits (b, classes), as transformers does, for ids (b, length) with padding.
+
+        Args:
+            token_type_ids: 0 up to some token of each text, and 1 from there on.
+        """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         lengths = mask.sum(dim=1).numpy()
         ends = np.concatenate([[0], np.cumsum(lengths)])
-        encoded = EncodedTexts(input_ids[mask.bool()].numpy(), ends, np.zeros(len(lengths), dtype=bool))
+        seconds = None if token_type_ids is None else lengths - (token_type_ids * mask).sum(dim=1).numpy()
+        ids = input_ids[mask.bool()].numpy()
+        encoded = EncodedTexts(ids, ends, np.zeros(len(lengths), dtype=bool), seconds=seconds)
         return SimpleNamespace(logits=EngineForward(self)(encoded, np.arange(len(lengths))))
 
 
@@ -80,8 +100,11 @@ class EngineForward(Forward):
 
     def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
         """Return the model's inputs for b windows."""
-        ids, positions, ends = pack(encoded, windows)
-        positions = positions_of_model(ids, positions, self.model.padding)  # type: ignore[arg-type]
+        ids, places, ends = pack(encoded, windows)
+        positions = positions_of_model(ids, places, self.model.padding)  # type: ignore[arg-type]
+        types = types_in_row(encoded, windows, places)
+        if types is not None:
+            positions = positions + types * self.model.second_type
         return {"ids": ids[0], "positions": positions[0], "lengths": np.diff(ends).tolist()}
 
     def tokens_of(self, lengths: np.ndarray) -> int:

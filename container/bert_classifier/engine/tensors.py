@@ -32,7 +32,8 @@ class Classifier:
 
     Attributes:
         words: embeddings (vocabulary, width).
-        positions: embeddings of positions, with that of the first token type (positions, width).
+        positions: embeddings of positions, each with that of the first token type (positions, width); for token types,
+            behind them those with the second (2 · positions, width).
         padding: the padding token, at whose id RoBERTa has its position, and behind it those of texts; else None.
         projection: from the embeddings' width to the layers', where they differ.
         head: the first layer, the name of its activation, and the last layer.
@@ -83,12 +84,15 @@ def _setting(config: Mapping[str, Any], name: str) -> Any:
     return config.get(name, config.get(_IN_DISTILBERT.get(name, name)))
 
 
-def read_classifier(config: Mapping[str, Any], tensors: Tensors) -> Classifier:
+def read_classifier(
+    config: Mapping[str, Any], tensors: Tensors, *, has_token_types: bool = False
+) -> Classifier:
     """Return a classifier that can_compute allows.
 
     Args:
         config: the fields of its config.json.
         tensors: as in its model.safetensors.
+        has_token_types: whether texts have tokens of the second type.
     Raises:
         KeyError: when a tensor is missing.
     """
@@ -103,7 +107,7 @@ def read_classifier(config: Mapping[str, Any], tensors: Tensors) -> Classifier:
     head, activation, last = names.head
     return Classifier(
         words=tensors[f"{embeddings}.word_embeddings.weight"],
-        positions=_positions(tensors, embeddings),
+        positions=_positions(tensors, embeddings, 2 if has_token_types else 1),
         padding=int(config["pad_token_id"]) if names is _ROBERTA else None,
         embedding_norm=weights(f"{embeddings}.LayerNorm"),
         projection=weights(projection) if f"{projection}.weight" in tensors else None,
@@ -117,7 +121,9 @@ def read_classifier(config: Mapping[str, Any], tensors: Tensors) -> Classifier:
     )
 
 
-def _positions(tensors: Tensors, embeddings: str) -> torch.Tensor:
+def _positions(tensors: Tensors, embeddings: str, count: int) -> torch.Tensor:
     positions = tensors[f"{embeddings}.position_embeddings.weight"]
-    types = tensors.get(f"{embeddings}.token_type_embeddings.weight")
-    return positions if types is None else positions + types[0]
+    name = f"{embeddings}.token_type_embeddings.weight"
+    if count == 1:
+        return positions + tensors[name][0] if name in tensors else positions
+    return torch.cat([positions + tensors[name][kind] for kind in range(count)])

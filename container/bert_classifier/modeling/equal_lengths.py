@@ -13,6 +13,8 @@ import torch
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward, Inputs, logits_of
 from bert_classifier.modeling.proof import proof_texts, relative_difference
+from bert_classifier.modeling.token_row import pack
+from bert_classifier.modeling.token_types import TYPE_IDS, types_in_row
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +32,12 @@ class EqualLengths(Forward):
         """Return the tokens of b windows, by length, and how to put the logits into the order of the windows."""
         lengths = encoded.lengths[windows]
         order = np.argsort(lengths, kind="stable")
-        ids = [encoded.ids[encoded.offsets[w] : encoded.offsets[w + 1]] for w in windows[order]]
+        ids, positions, _ = pack(encoded, windows[order])
+        types = types_in_row(encoded, windows[order], positions)
         values, counts = np.unique(lengths, return_counts=True)
         return {
-            "input_ids": np.concatenate(ids).astype(np.int64),
+            "input_ids": ids[0],
+            **({} if types is None else {TYPE_IDS: types[0]}),
             "places": np.argsort(order, kind="stable"),
             "shapes": list(zip(counts.tolist(), values.tolist(), strict=True)),
         }
@@ -45,11 +49,17 @@ class EqualLengths(Forward):
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
         shapes = inputs["shapes"]
-        groups = inputs["input_ids"].split([count * length for count, length in shapes])
+        sizes = [count * length for count, length in shapes]
+        names = [name for name in ("input_ids", TYPE_IDS) if name in inputs]
+        groups = zip(*(inputs[name].split(sizes) for name in names), strict=True)
         with self._autocast():
             logits = [
-                logits_of(self.model, ids.view(shape), None)
-                for ids, shape in zip(groups, shapes, strict=True)
+                logits_of(
+                    self.model,
+                    attention_mask=None,
+                    **{name: part.view(shape) for name, part in zip(names, parts, strict=True)},
+                )
+                for parts, shape in zip(groups, shapes, strict=True)
             ]
         return torch.cat(logits).index_select(0, inputs["places"])
 

@@ -9,6 +9,7 @@ import torch
 
 from bert_classifier.encoding.micro_batches import pad
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.token_types import padded_types
 from bert_classifier.modeling.transfer import stage
 
 Inputs = dict[str, Any]  # by name of the model's argument
@@ -20,7 +21,8 @@ class Forward:
     """Computes the logits of windows of encoded texts.
 
     Attributes:
-        model: any module whose forward takes input_ids and attention_mask and returns `.logits` (b, classes).
+        model: any module whose forward takes input_ids and attention_mask, and token_type_ids where texts have them,
+            and returns `.logits` (b, classes).
         pad_id: the padding token.
         precision: fp32 (that of the weights), bf16 or fp16.
         is_padded: whether each window costs as much as the longest in its micro-batch.
@@ -44,7 +46,8 @@ class Forward:
     def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
         """Return the model's inputs for b windows, as arrays."""
         input_ids, mask = pad(encoded, windows, self.pad_id)
-        return {"input_ids": input_ids.numpy(), "attention_mask": None if mask is None else mask.numpy()}
+        ids = {"input_ids": input_ids.numpy(), "attention_mask": None if mask is None else mask.numpy()}
+        return {**ids, **padded_types(encoded, windows)}
 
     def tokens_of(self, lengths: np.ndarray) -> int:
         """Return the tokens that one pass over windows of these lengths computes, padding included."""
@@ -64,8 +67,11 @@ class Forward:
 
 
 def logits_of(
-    model: torch.nn.Module, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
+    model: torch.nn.Module,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **types: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the logits, float32 (b, classes), of token ids (b, length)."""
-    logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
+    """Return the logits, float32 (b, classes), of token ids (b, length) and, where texts have them, token_type_ids."""
+    logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
     return logits.float()

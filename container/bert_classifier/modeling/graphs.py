@@ -18,6 +18,7 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.packed import TOLERANCE, PackedForward
 from bert_classifier.modeling.proof import distance_of
+from bert_classifier.modeling.token_types import TYPE_IDS
 from bert_classifier.modeling.transfer import stage
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ def slots_of(size: int) -> int:
 
 
 def fill_up(arrays: Mapping[str, Any], size: int, longest: int, pad_id: int) -> np.ndarray:
-    """Return the inputs of a graph, int64 (2 · size + slots + 1,): ids, positions, begins of texts and the last's end.
+    """Return the inputs of a graph, int64: ids, positions, token types if there are any, begins and the last's end.
+
+    That is (2 · size + slots + 1,), or with token types (3 · size + slots + 1,).
 
     Args:
         arrays: of texts that smallest_fit has found room for, from PackedForward.arrays.
@@ -70,6 +73,7 @@ def fill_up(arrays: Mapping[str, Any], size: int, longest: int, pad_id: int) -> 
         [
             *(ids, np.full(len(rest), pad_id)),
             *(positions, positions[0] + rest % longest),
+            *((arrays[TYPE_IDS][0], np.zeros(len(rest), dtype=np.int64)) if TYPE_IDS in arrays else ()),
             *(ends, np.minimum(len(ids) + padding, size)),
         ]
     )
@@ -82,9 +86,11 @@ class _Graph:
         self, forward: PackedForward, size: int, longest: int, inputs: torch.Tensor, capture: Capture
     ) -> None:
         def compute() -> torch.Tensor:
-            ids, positions, ends = inputs.split([size, size, slots_of(size) + 1])
-            values = {"input_ids": ids[None], "position_ids": positions[None], "begins": ends.int()}
-            return forward.compute({**values, "longest": longest})
+            slots = slots_of(size) + 1
+            rows = inputs[:-slots].view(-1, 1, size)  # ids, positions and, for pairs, token types
+            names = ("input_ids", "position_ids", TYPE_IDS)
+            values = dict(zip(names, rows.unbind(), strict=False))
+            return forward.compute({**values, "begins": inputs[-slots:].int(), "longest": longest})
 
         self._inputs = inputs
         self._replay, self._logits = capture(compute)

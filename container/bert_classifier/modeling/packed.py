@@ -33,11 +33,15 @@ from bert_classifier.modeling.packed_families import (
 )
 from bert_classifier.modeling.proof import proof_texts, relative_difference
 from bert_classifier.modeling.token_row import pack, positions_of_model
+from bert_classifier.modeling.token_types import TYPE_IDS, types_in_row
 
 logger = logging.getLogger(__name__)
 
 # Relative: the two passes sum in different orders, and bf16 has 8 significant bits.
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
+
+
+_ARGUMENTS = ("input_ids", "position_ids", TYPE_IDS)  # of the model
 
 
 class PackedForward(Forward):
@@ -74,9 +78,11 @@ class PackedForward(Forward):
     def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
         """Return the model's inputs for b windows, as arrays."""
         ids, positions, ends = pack(encoded, windows)
+        types = types_in_row(encoded, windows, positions)
         return {
             "input_ids": ids,
             "position_ids": positions_of_model(ids, positions, self._padding_position),
+            **({} if types is None else {TYPE_IDS: types}),
             "begins": ends,
             "longest": int(np.diff(ends).max()),
         }
@@ -88,10 +94,9 @@ class PackedForward(Forward):
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
         texts = TextLayout(inputs["begins"], inputs["longest"])
+        of_model = {name: inputs[name] for name in _ARGUMENTS if name in inputs}
         with self._packed(), side_by_side(texts), self._autocast():
-            logits: torch.Tensor = self.model(
-                input_ids=inputs["input_ids"], position_ids=inputs["position_ids"]
-            ).logits.float()
+            logits: torch.Tensor = self.model(**of_model).logits.float()
             return logits
 
     @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """A few fixed texts whose logits show that a model still predicts as it did in training."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
@@ -25,6 +27,26 @@ PROBE_TEXTS = (
     "yes",
     "12 May, 3 p.m., room 4: budget, staff, any other business.",
 )
+
+# For models of text pairs: each text with the next one.
+PROBE_PAIRS = tuple(itertools.starmap(TextPair, itertools.pairwise((*PROBE_TEXTS, PROBE_TEXTS[0]))))
+
+
+def probes_for(encoder: TextEncoder) -> Sequence[str]:
+    """Return the texts or TextPairs for a model with this encoder."""
+    return PROBE_PAIRS if encoder.is_paired else PROBE_TEXTS
+
+
+def probe_facts(model: Any, encoder: TextEncoder) -> dict[str, Any]:
+    """Return the field of training.json: the texts, a pair as a list of both, and their logits."""
+    probes = probes_for(encoder)
+    texts = [[pair.first, pair.second] for pair in PROBE_PAIRS] if encoder.is_paired else PROBE_TEXTS
+    return {"texts": texts, "logits": probe_logits(model, encoder, probes)}
+
+
+def texts_of(facts: Mapping[str, Any]) -> list[str]:
+    """Return the texts or TextPairs of what probe_facts returned."""
+    return [text if isinstance(text, str) else TextPair(*text) for text in facts["texts"]]
 
 
 def probe_logits(model: Any, encoder: TextEncoder, texts: Sequence[str]) -> list[list[float]]:

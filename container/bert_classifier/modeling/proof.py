@@ -19,12 +19,29 @@ def proof_texts(sample: EncodedTexts, longest: int = 0) -> EncodedTexts:
     """
     texts = [sample.ids[sample.offsets[row] : sample.offsets[row + 1]] for row in range(len(sample.lengths))]
     texts = texts[:_TEXTS]
-    whole = max(texts, key=len)
-    texts.append(whole[: (len(whole) + 1) // 2])
+    at = max(range(len(texts)), key=lambda row: len(texts[row]))
+    texts.append(texts[at][: (len(texts[at]) + 1) // 2])
     if longest:
         texts.append(np.resize(np.concatenate(texts), longest))
-    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])])
-    return EncodedTexts(np.concatenate(texts), offsets, np.zeros(len(texts), dtype=bool))
+    lengths = [len(text) for text in texts]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    seconds = None if sample.seconds is None else _seconds_of(sample.seconds[:_TEXTS], at, lengths)
+    return EncodedTexts(np.concatenate(texts), offsets, np.zeros(len(texts), dtype=bool), seconds=seconds)
+
+
+def _seconds_of(seconds: np.ndarray, cut: int, lengths: list[int]) -> np.ndarray:
+    """Return where type 1 begins in texts of a sample, in the one that is cut, and in the middle of the longest.
+
+    Args:
+        seconds: of the sample's texts.
+        cut: which text is cut to half.
+        lengths: of all texts.
+    """
+    begins = [
+        *seconds.tolist(),
+        *([seconds[cut] // 2] + [length // 2 for length in lengths[len(seconds) + 1 :]]),
+    ]
+    return np.array(begins, dtype=np.int32)
 
 
 def relative_difference(one: Forward, other: Forward, texts: EncodedTexts) -> float:

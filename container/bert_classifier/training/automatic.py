@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_classifier.encoding.length import automatic_length
@@ -11,6 +11,7 @@ from bert_classifier.job.automatic_lengths import LARGEST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.pooling import lacks_mean_layer, suits_mean_layer
+from bert_classifier.training.pairs import NOT_PAIRED, cut_settings
 from bert_classifier.training.recipe import FEW_TEXTS
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ def settings_by_data(
     *,
     positions: int | None,
     is_head_kept: bool = False,
+    pairs: Mapping[str, Any] = NOT_PAIRED,
 ) -> dict[str, Any]:
     """Return the settings that `config` leaves to the data, with their values; log what was chosen and why.
 
@@ -36,10 +38,11 @@ def settings_by_data(
         texts: of training, after the hold-out.
         positions: the most tokens that the encoder takes; None = any.
         is_head_kept: whether the encoder is a classifier that keeps its head; see heads.LoadedHead.keeps.
+        pairs: from pair_settings.
     """
     chosen: dict[str, Any] = {}
     if config.max_seq_length is None:
-        chosen["max_seq_length"] = _length(config, positions, tokenizer, texts)
+        chosen["max_seq_length"] = _length(config, positions, tokenizer, texts, pairs)
     # Of more texts, [CLS] learns what they are about, and an encoder without one more layer is cheaper.
     # A head that is kept reads what it has read, and starts where it is.
     if len(texts) < FEW_TEXTS and not is_head_kept:
@@ -68,13 +71,23 @@ def _start(config: TrainConfig, source: str, model_config: Any, num_texts: int) 
     return chosen
 
 
-def text_encoder(config: TrainConfig, tokenizer: Any) -> TextEncoder:
-    """Return the encoder of texts for settings that have a max_seq_length."""
-    settings = dataclasses.asdict(config)
+def text_encoder(config: TrainConfig, tokenizer: Any, pairs: Mapping[str, Any] = NOT_PAIRED) -> TextEncoder:
+    """Return the encoder of texts for settings that have a max_seq_length.
+
+    Args:
+        pairs: from pair_settings.
+    """
+    settings = cut_settings(config, pairs)
     return TextEncoder.from_settings(tokenizer.backend_tokenizer, tokenizer.pad_token_id, settings)
 
 
-def _length(config: TrainConfig, positions: int | None, tokenizer: Any, texts: Sequence[str]) -> int:
+def _length(
+    config: TrainConfig,
+    positions: int | None,
+    tokenizer: Any,
+    texts: Sequence[str],
+    pairs: Mapping[str, Any],
+) -> int:
     longest = min(positions or LARGEST_AUTOMATIC_LENGTH, config.largest_seq_length)
     whole = dataclasses.replace(config, max_seq_length=longest, truncation="head")
-    return automatic_length(text_encoder(whole, tokenizer), texts)
+    return automatic_length(text_encoder(whole, tokenizer, pairs), texts)

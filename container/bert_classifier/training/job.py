@@ -15,20 +15,20 @@ from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.artifact.contents import CLASS_FILE, TRAINING_LABELS
 from bert_classifier.artifact.profile import Profile
 from bert_classifier.artifact.provenance import true_settings
-from bert_classifier.encoding.micro_batches import pad
-from bert_classifier.encoding.text_encoder import CUT_SETTINGS, TextEncoder
 from bert_classifier.errors import PlatformError
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.result import EvaluationResult, assess
 from bert_classifier.evaluation.several_runs import CrossValidation, SeedScores
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
-from bert_classifier.modeling.forward import logits_of
+from bert_classifier.modeling.forward import Forward
+from bert_classifier.training.automatic import text_encoder
 from bert_classifier.training.baseline import baseline_of
 from bert_classifier.training.closing import log_so_far, quality_facts
 from bert_classifier.training.existing_model import keep_existing_model
 from bert_classifier.training.exported_weights import ExportedWeights
-from bert_classifier.training.page_examples import choose_examples, log_examples
+from bert_classifier.training.page_examples import as_json, choose_examples, log_examples
+from bert_classifier.training.pairs import cut_settings
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.report import log_scores, remove_reports, write_reports
 from bert_classifier.training.sanity_checks import DataHints, sanity_warnings
@@ -112,10 +112,7 @@ class Job:
             name for name in ("validation", "test") if name in splits and splits[name] is not splits["train"]
         ]
         channel = next((name for name in held_out if len(splits[name].targets)), "train")
-        cut = {name: getattr(self.config, name) for name in CUT_SETTINGS}
-        encoder = TextEncoder.from_settings(
-            self.tokenizer.backend_tokenizer, self.tokenizer.pad_token_id, cut
-        )
+        encoder = text_encoder(self.config, self.tokenizer, self.prepared.pairs)
         measured = measure_precisions(self.trainer, splits[channel], channel, encoder, evaluation.reading)
         self.precisions.update(measured)
 
@@ -162,7 +159,7 @@ class Job:
         """Return what the server and a batch job need beside the weights."""
         config = self.config
         return {
-            **{name: getattr(config, name) for name in CUT_SETTINGS},
+            **cut_settings(config, self.prepared.pairs),
             "temperature": evaluation.temperature.value if evaluation else 1.0,
             "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
             **({"guarantee": evaluation.guarantee.facts} if evaluation and evaluation.guarantee else {}),
@@ -207,7 +204,7 @@ class Job:
         is_evaluated = set(self.results) == set(self.evaluated_channels)
         return self.is_whole and self.trainer.is_finished and is_evaluated
 
-    def _page_examples(self) -> dict[str, list[str]]:
+    def _page_examples(self) -> dict[str, list[Any]]:
         """Return the field for the texts that the server's page may show, and log them; none unless the job asks."""
         most = self.config.page_examples
         if not most:
@@ -215,7 +212,7 @@ class Job:
         texts = self.prepared.records["validation"]().texts
         chosen = choose_examples(texts, self.prepared.splits["validation"].targets, most)
         log_examples(chosen, most)
-        return {"page_examples": chosen}
+        return {"page_examples": list(map(as_json, chosen))}
 
     def _warnings(self, evaluation: EvaluationResult) -> list[str]:
         found = self.prepared.data_report.get("findings", ())
@@ -250,10 +247,12 @@ class Job:
         """
         split, folder = self.prepared.splits["validation"], self.environment.model_dir
         windows = np.arange(min(_PROBES, len(split.targets)))  # there are at least as many windows as texts
-        input_ids, mask = pad(split.encoded, windows, self.trainer.forward.pad_id)
-        saved = load_artifact(folder).model
+        saved, cpu = load_artifact(folder).model, torch.device("cpu")
         with torch.inference_mode():
-            ours, theirs = (logits_of(model.eval(), input_ids, mask) for model in (self.model, saved))
+            ours, theirs = (
+                Forward(model.eval(), self.trainer.forward.pad_id, cpu, "fp32")(split.encoded, windows)
+                for model in (self.model, saved)
+            )
         if not torch.equal(ours, theirs):
             raise PlatformError(
                 f"The model read back from {folder} gives other logits than the one in memory.",

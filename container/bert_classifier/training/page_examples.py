@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,11 @@ def choose_examples(texts: Sequence[str], targets: np.ndarray, most: int) -> lis
     ]
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*by_class))
     return list(dict.fromkeys(text for text in in_turn if text is not None))[:most]
+
+
+def as_json(text: str) -> str | dict[str, str]:
+    """Return a text as training.json has it: a pair with both texts, as a request has it."""
+    return {"text": text.first, "text_pair": text.second} if isinstance(text, TextPair) else text
 
 
 def log_examples(chosen: Sequence[str], wanted: int) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from bert_classifier.builder import Data, build_data, build_model
 from bert_classifier.data.class_words import class_words
 from bert_classifier.data.doctor.doctor import examine, log_findings, write_report
@@ -25,8 +23,7 @@ from bert_classifier.data.job_files import data_files, model_source
 from bert_classifier.data.text_fields import named_columns
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.encoding.length import log_tokens, require_tokens
-from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.encoding.token_file import encode_to_file, map_ids, write_ids
+from bert_classifier.encoding.token_file import encode_to_file
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
@@ -36,12 +33,15 @@ from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.heads import loaded_head
 from bert_classifier.modeling.hub import pinned
 from bert_classifier.modeling.pretrained import quiet_transformers
+from bert_classifier.modeling.token_types import has_token_types
 from bert_classifier.training.automatic import settings_by_data, text_encoder
 from bert_classifier.training.batching import Split
 from bert_classifier.training.encoder_check import check_encoder_for
+from bert_classifier.training.pairs import pair_settings
 from bert_classifier.training.progress import TextProgress
 from bert_classifier.training.reading_progress import reading_progress
 from bert_classifier.training.signals import StopSignal
+from bert_classifier.training.split_files import ids_file, map_split, records_file, save_split
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class PreparedData:
         records: loaders of the texts of an evaluated channel and their positions in the files, by channel.
         words: the words that speak for each class, as ClassWords.as_json returns them.
         commit: of the model hub, from which the encoder is; None without a revision.
+        pairs: how text pairs are encoded, from pair_settings; empty where the texts are single ones.
     """
 
     labels: Sequence[str]
@@ -78,6 +79,7 @@ class PreparedData:
     records: Mapping[str, Callable[[], Records]] = dataclasses.field(default_factory=dict)
     words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     commit: str | None = None
+    pairs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -91,11 +93,9 @@ class PreparedData:
     def save(self, folder: Path) -> None:
         """Write everything into a folder, for other processes of this host; raise an OSError if that fails."""
         for name, split in self.splits.items():
-            write_ids(split.encoded.ids, _ids_file(folder, name))
-            for field, array in _small_arrays(split).items():
-                np.save(folder / f"{name}-{field}.npy", array, allow_pickle=False)
+            save_split(folder, name, split)
         for name, records_of in self.records.items():
-            records_of().save(_records_file(folder, name))
+            records_of().save(records_file(folder, name))
         description = {
             "labels": list(self.labels),
             "positive": self.positive,
@@ -107,6 +107,7 @@ class PreparedData:
             "words": dict(self.words),
             "automatic": dict(self.automatic),
             "commit": self.commit,
+            "pairs": dict(self.pairs),
         }
         write_json(folder / _DESCRIPTION, description)  # last, and at once: others wait for it
 
@@ -121,8 +122,8 @@ class PreparedData:
     def load(cls, folder: Path) -> Self:
         """Load what another process saved; the arrays are memory-mapped, so all processes share one copy."""
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        splits = {name: _mapped(folder, name) for name in description.pop("splits")}
-        files = {name: _records_file(folder, name) for name in ("validation", *splits)}
+        splits = {name: map_split(folder, name) for name in description.pop("splits")}
+        files = {name: records_file(folder, name) for name in ("validation", *splits)}
         records = {
             name: functools.partial(Records.load, path) for name, path in files.items() if path.exists()
         }
@@ -153,7 +154,7 @@ def prepare(
     with stop.immediately():
         logger.info("reading the data")
         data = preparation.read()
-        preparation.choose(data.train.texts)
+        preparation.choose(data)
         understood = preparation.understood(data)
         splits, facts = preparation.encode(data)
         report = preparation.examine(data, splits, facts, understood)
@@ -177,6 +178,7 @@ def prepare(
         records,
         words.as_json(),
         pinned(config.model_name, config.revision),
+        preparation.pairs,
     )
 
 
@@ -191,10 +193,11 @@ class _Preparation:
         model, self._tokenizer = build_model(config, environment, None)
         self._positions = check_encoder_for(config, model, self._tokenizer, model_source(config, environment))
         self._draws_bar = has_bar()
-        self._model_config = model.config
+        self._model_config, self._has_types = model.config, has_token_types(model, self._tokenizer)
         self._head = loaded_head(model)
         self._is_head_kept = False  # not known before the data are read
         self.automatic: dict[str, Any] = {}
+        self.pairs: dict[str, Any] = {}
 
     def read(self) -> Data:
         """Return the checked examples of the channels."""
@@ -205,15 +208,17 @@ class _Preparation:
         self._is_head_kept = self._head.keeps(data.labels, data.train.task)
         return data
 
-    def choose(self, texts: Sequence[str]) -> None:
+    def choose(self, data: Data) -> None:
         """Choose the settings that are left to the training texts, and make the encoder of texts."""
+        texts = {name: examples.texts for name, examples in data.channels.items()}
+        self.pairs = pair_settings(self._config, self._tokenizer, texts, has_token_types=self._has_types)
         source = model_source(self._config, self._environment)
         self.automatic = settings_by_data(
-            self._config, source, self._model_config, self._tokenizer, texts,
-            positions=self._positions, is_head_kept=self._is_head_kept,
+            self._config, source, self._model_config, self._tokenizer, data.train.texts,
+            positions=self._positions, is_head_kept=self._is_head_kept, pairs=self.pairs,
         )  # fmt: skip
         self._config = dataclasses.replace(self._config, **self.automatic)
-        self._encoder = text_encoder(self._config, self._tokenizer)
+        self._encoder = text_encoder(self._config, self._tokenizer, self.pairs)
 
     def understood(self, data: Data) -> dict[str, dict[str, Any]]:
         """Return what was understood of each channel's files, and log it."""
@@ -270,35 +275,10 @@ class _Preparation:
             scan.look_until(done)  # while other threads tokenise
             progress.update(done)
 
-        path = _ids_file(self._folder, channel)
+        path = ids_file(self._folder, channel)
         with contextlib.closing(TextProgress(channel, len(examples), bar=self._draws_bar)) as progress:
             encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
         if channel == "train":
             require_tokens(encoded)
         log_tokens(self._encoder, encoded, channel)
         return Split(encoded, examples.targets)
-
-
-def _records_file(folder: Path, channel: str) -> Path:
-    return folder / f"{channel}-records.json"
-
-
-def _ids_file(folder: Path, channel: str) -> Path:
-    return folder / f"{channel}.ids"
-
-
-def _small_arrays(split: Split) -> dict[str, np.ndarray]:
-    encoded = split.encoded
-    arrays = {"offsets": encoded.offsets, "truncated": encoded.truncated}
-    bounds = {} if encoded.bounds is None else {"bounds": encoded.bounds}
-    return {**arrays, **bounds, "targets": split.targets}
-
-
-def _mapped(folder: Path, name: str) -> Split:
-    def array(field: str) -> np.ndarray:
-        mapped: np.ndarray = np.load(folder / f"{name}-{field}.npy", mmap_mode="r", allow_pickle=False)
-        return mapped
-
-    bounds = array("bounds") if (folder / f"{name}-bounds.npy").exists() else None
-    ids = map_ids(_ids_file(folder, name))
-    return Split(EncodedTexts(ids, array("offsets"), array("truncated"), bounds), array("targets"))

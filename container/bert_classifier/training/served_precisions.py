@@ -23,7 +23,7 @@ from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, plan_inference
 from bert_classifier.modeling.int8_rounding import rounded_to_int8
 from bert_classifier.modeling.low_precision import to_bfloat16
-from bert_classifier.modeling.probes import PROBE_TEXTS
+from bert_classifier.modeling.probes import probes_for
 from bert_classifier.modeling.proof import mean_distance_of
 from bert_classifier.training.batching import Split
 from bert_classifier.training.signals import Stopped
@@ -84,7 +84,7 @@ class _Measurement:
         self._forward = _float32_pass(trainer)
         rows = choose_texts(len(split.targets), _most_texts(trainer, split.encoded, most))
         self._texts, self._targets = split.encoded.take(rows), np.array(split.targets)[rows]
-        self._probes = encoder.encode_batch(PROBE_TEXTS)
+        self._probes = encoder.encode_batch(probes_for(encoder))
 
     def facts(self) -> dict[str, Any]:
         """Return the content of the field."""

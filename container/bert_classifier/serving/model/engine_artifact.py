@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from bert_classifier.artifact.contents import Artifact, Contents
 from bert_classifier.engine.model import EngineModel
 from bert_classifier.engine.tensors import can_compute
-from bert_classifier.modeling.probes import probe_logits
+from bert_classifier.modeling.probes import probe_logits, texts_of
 from bert_classifier.serving.model.precision import (
     doubt_of,
     measured_int8,
@@ -110,7 +110,8 @@ def _model(contents: Contents, precision: str) -> EngineModel:
     tensors = _tensors(contents.folder / "model.safetensors")
     if {tensor.dtype for tensor in tensors.values()} != {torch.float32}:
         raise ValueError("the weights are not float32")
-    model = EngineModel(contents.config, tensors, precision)
+    has_types = bool(contents.info.get("has_token_types"))
+    model = EngineModel(contents.config, tensors, precision, has_token_types=has_types)
     model.check_room(max(contents.tokenizer.get_vocab().values()), contents.info["max_seq_length"])
     return model.eval()
 
@@ -132,7 +133,7 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
 def _computes_the_same(artifact: Artifact) -> bool:
     probes = artifact.info["probes"]
     wanted = torch.tensor(probes["logits"])
-    found = torch.tensor(probe_logits(artifact.model, artifact.encoder, probes["texts"]))
+    found = torch.tensor(probe_logits(artifact.model, artifact.encoder, texts_of(probes)))
     difference = float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1))
     if not difference <= _TOLERANCE:
         logger.warning("transformers computes the model: the engine's logits are off by %.2g", difference)

@@ -22,7 +22,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.modeling.inference import is_bf16
 from bert_classifier.modeling.int8_rounding import STEPS
 from bert_classifier.modeling.low_precision import to_bfloat16
-from bert_classifier.modeling.probes import probe_logits
+from bert_classifier.modeling.probes import probe_logits, texts_of
 from bert_classifier.modeling.proof import mean_distance_of
 from bert_classifier.serving.model.probe_labels import other_labels
 
@@ -217,7 +217,7 @@ def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor] | st
     if not probes:
         return "the artifact has no probe texts to check this with: an older version wrote it"
     try:
-        found = probe_logits(converted.model, converted.encoder, probes["texts"])
+        found = probe_logits(converted.model, converted.encoder, texts_of(probes))
     except torch.OutOfMemoryError:
         raise
     except (

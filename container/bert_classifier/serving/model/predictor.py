@@ -19,7 +19,7 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
-from bert_classifier.modeling.probes import PROBE_TEXTS
+from bert_classifier.modeling.probes import probes_for
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.engine_artifact import in_engine
@@ -151,12 +151,15 @@ class Predictor:
         """Return a prediction for each text, in order; other texts affect it by rounding at most, even in int8.
 
         Args:
-            texts: texts without a records.text_problem.
+            texts: texts without a records.text_problem; TextPairs if the model is one of pairs.
         Raises:
             ArithmeticError: when a logit is not finite.
         """
         began = time.monotonic()
-        encoded = self._artifact.encoder.encode_batch(texts)
+        encoder = self._artifact.encoder
+        if texts == [PROBE]:  # which a caller of this class gives any model
+            texts = probes_for(encoder)[:1]
+        encoded = encoder.encode_batch(texts)
         tokenised = time.monotonic()
         micro_batches = plan_inference(self._forward, encoded, self._max_batch_tokens)
         with self._share(encoded):
@@ -169,7 +172,7 @@ class Predictor:
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
         predictions = predictions_of(scores, encoded.truncated)
-        for index in np.flatnonzero(encoded.text_lengths <= self._artifact.encoder.num_special).tolist():
+        for index in np.flatnonzero(encoded.text_lengths <= encoder.num_special).tolist():
             predictions[index] = dataclasses.replace(predictions[index], is_empty=True)
         return predictions
 
@@ -205,7 +208,7 @@ def _forward_of(artifact: Artifact, most_tokens: int) -> Forward:
     from bert_classifier.modeling.graphs import with_graphs
     from bert_classifier.modeling.packed import PackedForward, packed_or_padded
 
-    sample = encoder.encode_batch(PROBE_TEXTS)
+    sample = encoder.encode_batch(probes_for(encoder))
     forward = packed_or_padded(model, encoder.pad_id, model.device, "fp32", sample)
     if not isinstance(forward, PackedForward):
         return forward

@@ -44,6 +44,7 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
         **_arithmetic(trainer),
         **_start(trainer),
         **_commit(trainer.config),
+        **_pairs(prepared),
         "num_train_epochs": trainer.recipe.num_train_epochs,
         "learning_rate": trainer.recipe.learning_rate,
         "warmup_ratio": trainer.recipe.warmup_ratio,
@@ -124,6 +125,11 @@ def _head(trainer: Trainer) -> dict[str, Any]:
 def _commit(config: TrainConfig) -> dict[str, Any]:
     """Return a field for an encoder of a fixed revision: a branch that has moved is another one."""
     return {"commit": pinned(config.model_name, config.revision)} if config.revision else {}
+
+
+def _pairs(prepared: PreparedData) -> dict[str, Any]:
+    """Return a field for text pairs, whose tokens are of one type or of two."""
+    return {"has_token_types": prepared.pairs["has_token_types"]} if prepared.pairs else {}
 
 
 def _arithmetic(trainer: Trainer) -> dict[str, Any]:
