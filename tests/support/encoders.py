@@ -107,7 +107,7 @@ FAMILIES = {
     "yoso": Family("albert", 0, {"type_vocab_size": 1}),
 }  # fmt: skip
 
-# Families whose toy encoders tell the texts of a pair apart by token types, by what transformers makes of their tokenizers; and others.
+# Families of which transformers' tokenizer gives the model token types for the texts of a pair, and others.
 TYPED = ("bert", "convbert", "electra", "ernie", "megatron-bert", "mobilebert", "nomic_bert", "squeezebert")
 UNTYPED = (
     "albert",
