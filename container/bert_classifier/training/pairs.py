@@ -1,17 +1,14 @@
 """How the text pairs of a job are encoded, decided once the data are read."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bert_classifier.data.text_pair import TextPair
-from bert_classifier.data.text_store import Texts
 from bert_classifier.encoding.frames import PairFrame
 from bert_classifier.encoding.text_encoder import CUT_SETTINGS
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
-from bert_classifier.job.data_names import listed
 
 logger = logging.getLogger(__name__)
 
@@ -19,24 +16,18 @@ NOT_PAIRED: Mapping[str, Any] = MappingProxyType({})
 
 
 def pair_settings(
-    config: TrainConfig, tokenizer: Any, texts: Mapping[str, Sequence[str]], *, has_token_types: bool
+    config: TrainConfig, tokenizer: Any, *, is_paired: bool, has_token_types: bool
 ) -> dict[str, Any]:
     """Return the fields of training.json on text pairs, PAIR_SETTINGS among them; none where the texts are single ones.
 
     Args:
-        texts: by channel.
+        is_paired: whether the texts of the job are pairs.
         has_token_types: whether the model reads token types; see modeling.token_types.
     Raises:
-        UserError: when some channels have pairs and others do not, or the settings or the encoder do not suit pairs.
+        UserError: when the settings or the encoder do not suit pairs.
     """
-    paired = [name for name, of_channel in texts.items() if are_pairs(of_channel)]
-    if not paired:
+    if not is_paired:
         return {}
-    if single := [name for name in texts if name not in paired]:
-        raise UserError(
-            f"The texts of {listed(paired)} are pairs, and those of {listed(single)} are single texts.",
-            "Give every channel both columns, or none the second (text_pair_column names it).",
-        )
     if config.truncation != "head":
         raise UserError(
             f"truncation={config.truncation} is for single texts, and these are pairs: pair_truncation says how both"
@@ -50,13 +41,6 @@ def pair_settings(
         )
     types = has_token_types and frame.types_from is not None
     return {"is_paired": True, "pair_truncation": config.pair_truncation, "has_token_types": types}
-
-
-def are_pairs(texts: Sequence[str]) -> bool:
-    """Return whether texts are TextPairs: all of them are, or none is."""
-    return (
-        texts.is_paired if isinstance(texts, Texts) else bool(len(texts)) and isinstance(texts[0], TextPair)
-    )
 
 
 def cut_settings(config: TrainConfig, pairs: Mapping[str, Any]) -> dict[str, Any]:

@@ -210,8 +210,9 @@ class _Preparation:
 
     def choose(self, data: Data) -> None:
         """Choose the settings that are left to the training texts, and make the encoder of texts."""
-        texts = {name: examples.texts for name, examples in data.channels.items()}
-        self.pairs = pair_settings(self._config, self._tokenizer, texts, has_token_types=self._has_types)
+        self.pairs = pair_settings(
+            self._config, self._tokenizer, is_paired=data.train.is_paired, has_token_types=self._has_types
+        )
         source = model_source(self._config, self._environment)
         self.automatic = settings_by_data(
             self._config, source, self._model_config, self._tokenizer, data.train.texts,
