@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bert_classifier.artifact.manifest import find_artifact, verify
-from bert_classifier.encoding.frames import LONGEST_FIRST, ONLY_SECOND
+from bert_classifier.data.text_pair import LONGEST_FIRST, ONLY_SECOND
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_weights import COPY_AGAIN

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_classifier.artifact.agreement import int8_sentence
-from bert_classifier.encoding.frames import LONGEST_FIRST
+from bert_classifier.data.text_pair import LONGEST_FIRST
 
 MODEL_CARD = "README.md"
 

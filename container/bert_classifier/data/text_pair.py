@@ -6,6 +6,7 @@ Standard library only.
 from typing import Self
 
 SEPARATOR = "\x1f"  # U+001F, the unit separator
+LONGEST_FIRST, ONLY_SECOND = "longest_first", "only_second"  # ways to cut pairs
 
 
 class TextPair(str):

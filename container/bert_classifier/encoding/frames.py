@@ -9,7 +9,6 @@ from tokenizers import Encoding, Tokenizer
 
 from bert_classifier.errors import UserError
 
-LONGEST_FIRST, ONLY_SECOND = "longest_first", "only_second"
 _OTHER = "Use an encoder whose tokenizer was made for pairs, or join the two texts into one."
 
 

@@ -13,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 from tokenizers import Tokenizer
 
-from bert_classifier.data.text_pair import TextPair
-from bert_classifier.encoding.frames import LONGEST_FIRST, PairFrame, longest_first, only_second, special_ids
+from bert_classifier.data.text_pair import LONGEST_FIRST, TextPair
+from bert_classifier.encoding.frames import PairFrame, longest_first, only_second, special_ids
 from bert_classifier.encoding.text_parts import Part, prefix_of, suffix_of
 from bert_classifier.errors import UserError
 
