@@ -16,11 +16,11 @@ from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.trainer import Trainer
 from support.encoders import make_encoder
 from support.pair_rows import pair_rows
-from support.toy_trainer import gradient_of, make_trainer
+from support.toy_trainer import CLASSES, gradient_of, make_trainer
 
 
 def _with_pairs(trainer: Trainer, folder: Path) -> Trainer:
-    """Give a trainer pairs in place of its texts."""
+    """Return a trainer of the same model on pairs in place of texts."""
     tokenizer = load_tokenizer(str(folder))
     encoder = TextEncoder(
         tokenizer.backend_tokenizer, trainer.forward.pad_id, 32,
@@ -28,8 +28,11 @@ def _with_pairs(trainer: Trainer, folder: Path) -> Trainer:
     )  # fmt: skip
     rows = pair_rows(len(trainer.train.targets))
     encoded = encoder.encode_batch([TextPair(first, second) for _, first, second in rows])
-    trainer.train = dataclasses.replace(trainer.train, encoded=encoded)
-    return trainer
+    train = dataclasses.replace(trainer.train, encoded=encoded)
+    pad_id, device = trainer.forward.pad_id, torch.device("cpu")
+    return Trainer(
+        trainer.model, trainer.config, train, train, num_classes=CLASSES, pad_id=pad_id, device=device
+    )
 
 
 def _reference(trainer: Trainer, encoded: EncodedTexts, rows: np.ndarray) -> np.ndarray:
