@@ -12,7 +12,7 @@ from support import browser
 from support.browser import Browser
 from support.fakes import CLASS_NAMES
 from support.serving_process import ServingProcess
-from support.toy_artifact import make_artifact
+from support.toy_artifact import OF_PAIRS, make_artifact
 
 EXAMPLES = [
     "The river and the ocean, word, word, word, word, word, word, word, word",
@@ -264,3 +264,24 @@ def test_a_model_with_several_labels(tmp_path):
         root = "document.documentElement"
         assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), "nobody scrolls sideways"
         page.screenshot(tmp_path / "page.png")
+
+
+@needs_browser
+def test_a_model_of_pairs(tmp_path):
+    """There is a second box, examples fill both, and the curl sends both."""
+    example = {"text": "apple", "text_pair": "river"}
+    make_artifact(tmp_path / "model", page_examples=[example], **OF_PAIRS)
+    with ServingProcess(tmp_path, tmp_path / "log") as paired, Browser(width=320) as page:
+        paired.wait_until_ready()
+        show(page, paired)
+        assert texts_of(page, "h1") == ["Which class are these two texts?"]
+        assert texts_of(page, "#examples button") == ["apple · river"]
+        page.evaluate("document.querySelector('#examples button').click()")
+        page.wait_for("document.querySelector('#classes li')")
+        boxes = [page.evaluate(f"document.getElementById('{name}').value") for name in ("text", "pair")]
+        assert boxes == ["apple", "river"]
+        assert page.evaluate("document.getElementById('problem').textContent") == ""
+        command = page.evaluate("document.getElementById('curl').textContent")
+        sent = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+        assert json.loads(sent.stdout).keys() == {"label", "score"}
+        assert page.evaluate("document.querySelector('#second textarea').labels.length") == 1

@@ -17,7 +17,7 @@ from support.hostile_bodies import CANARY
 from support.hostile_requests import hostile_request
 from support.raw_http import exchange, json_of
 from support.serving_process import ServingProcess
-from support.toy_artifact import make_artifact
+from support.toy_artifact import OF_PAIRS, make_artifact
 
 CLIENTS = 8
 SEED = 20261128
@@ -119,7 +119,18 @@ def test_hostile_requests_to_a_model_with_several_labels(tmp_path, settings):
         _survives(process, 4_000)
 
 
-def _survives(server: ServingProcess, requests: int) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"sagemaker_batch": "true"}])
+def test_hostile_requests_to_a_model_of_pairs(tmp_path, settings):
+    """Most of them are single texts to it, which are refused, and none of which is dropped in silence."""
+    make_artifact(tmp_path / "model", **OF_PAIRS)
+    limits = {"sagemaker_max_payload_in_mb": 1, "serving_max_records": 8}
+    with ServingProcess(tmp_path, tmp_path / "log", **limits, **settings) as process:
+        process.wait_until_ready()
+        _survives(process, 4_000, '[["apple", "river"]]')
+
+
+def _survives(server: ServingProcess, requests: int, good: str = '["apple"]') -> None:
     worker = server.worker
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
         attacks = pool.map(lambda number: _attack(server, requests, number), range(CLIENTS))
@@ -127,7 +138,7 @@ def _survives(server: ServingProcess, requests: int) -> None:
     assert {200, 400, 404, 405, 406, 413, 415, 417, 501} <= set(statuses), "the grammar must reach everything"
     assert server.worker == worker
     assert server.ping() == 200
-    assert server.invoke('["apple"]')[0] == 200
+    assert server.invoke(good)[0] == 200
     assert CANARY not in server.ask("GET", "/metrics")[1].decode().lower()
     log = server.log
     assert CANARY not in log.lower()

@@ -6,6 +6,7 @@ from pathlib import Path
 from support.fakes import CLASS_NAMES, make_pretrained
 
 MAX_LENGTH = 32
+OF_PAIRS = {"is_paired": True, "pair_truncation": "longest_first", "has_token_types": True}
 
 
 def make_artifact(

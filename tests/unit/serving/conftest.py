@@ -12,7 +12,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.service import ModelService
-from support.toy_artifact import make_artifact
+from support.toy_artifact import OF_PAIRS, make_artifact
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +42,20 @@ def multi_label_predictor(multi_label_dir: Path) -> Predictor:
     """Return a predictor of that model."""
     plan = make_plan(cores=1, gpus=0, models=None, threads=None, requests=1)
     (loaded,) = load_predictors(multi_label_dir, plan, max_batch_tokens=128, precision="", metrics=Metrics())
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def pair_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny model of text pairs, shared."""
+    return make_artifact(tmp_path_factory.mktemp("pairs") / "model", temperature=1.0, **OF_PAIRS)
+
+
+@pytest.fixture(scope="session")
+def pair_predictor(pair_dir: Path) -> Predictor:
+    """Return a predictor of that model."""
+    plan = make_plan(cores=1, gpus=0, models=None, threads=None, requests=1)
+    (loaded,) = load_predictors(pair_dir, plan, max_batch_tokens=128, precision="", metrics=Metrics())
     return loaded
 
 

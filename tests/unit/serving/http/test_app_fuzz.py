@@ -55,6 +55,12 @@ def multi_label_client(multi_label_predictor: Predictor) -> Iterator[FlaskClient
     yield from _client(multi_label_predictor)
 
 
+@pytest.fixture(scope="module")
+def pair_client(pair_predictor: Predictor) -> Iterator[FlaskClient]:
+    """Return a client of a model of text pairs."""
+    yield from _client(pair_predictor)
+
+
 def _client(predictor: Predictor) -> Iterator[FlaskClient]:
     failures: list[Exception] = []
     config = ServeConfig(serving_max_batch_tokens=128)
@@ -82,6 +88,13 @@ def test_any_request_gets_a_proper_answer(client, body, content_type, accept):
 def test_any_request_to_a_model_with_several_labels(multi_label_client, body, content_type, accept):
     """As to any other; no 500, no worker that fails."""
     _check_answer(multi_label_client, body, content_type, accept)
+
+
+@settings(max_examples=200)
+@given(body=BODIES, content_type=CONTENT_TYPES, accept=ACCEPTS)
+def test_any_request_to_a_model_of_pairs(pair_client, body, content_type, accept):
+    """As to any other; no 500, no worker that fails."""
+    _check_answer(pair_client, body, content_type, accept)
 
 
 @settings(max_examples=400)
