@@ -20,6 +20,7 @@ from selectors import DefaultSelector
 from typing import NamedTuple
 
 from benchmarks.serving_peers.load import Client, requests_of
+from benchmarks.serving_peers.servers import end_with_parent
 from support.free_port import free_port
 from support.serving_process import CONTAINER
 from support.toy_artifact import make_artifact
@@ -97,7 +98,7 @@ def _flask() -> Iterator[tuple[int, int]]:
 def _running(command: Sequence[str], environ: dict[str, str], port: int) -> Iterator[int]:
     """Start a server, wait for its first answer, and yield its worker's process id."""
     with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+        server = subprocess.Popen(command, env=environ, stdout=log, stderr=log, preexec_fn=end_with_parent)
         try:
             until = time.monotonic() + 120
             while not _is_ready(port):

@@ -10,7 +10,7 @@ _SMALLEST = 1e-12  # a token of zeros must not divide by 0
 _TOKENS = 64  # of a product, for which oneDNN chooses the order of the weights; any other number computes too
 # oneDNN keeps a program of some hundred kilobytes for each number of tokens that it has met, and for each shape of
 # weights: products are computed in these sizes, filled up with zeros, and in parts of the largest one.
-_SIZES = (8, 16, *range(32, 257, 32))
+_SIZES = (8, *range(16, 128, 16), *range(128, 257, 32))
 
 
 class Linear(torch.nn.Module):

@@ -1,6 +1,7 @@
 """This project's server and those it is compared with: started, and ended with all their processes."""
 
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -22,6 +23,7 @@ PRECISIONS = ("fp32", "int8")  # of this project
 BATCH = 16  # of peers that have such a setting
 START_S = 180
 ASK_AGAIN_S = 0.1
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Server(NamedTuple):
@@ -107,7 +109,7 @@ def copy_for_peers(root: Path) -> None:
 
 @contextlib.contextmanager
 def started(server: Server, root: Path) -> Iterator[Running]:
-    """Run a server with its own log until the first answer.
+    """Run a server with its own log until the first answer; it ends with this process, however that ends.
 
     Raises:
         RuntimeError: with the end of the log, when there is none.
@@ -125,6 +127,7 @@ def started(server: Server, root: Path) -> Iterator[Running]:
             stderr=log,
             start_new_session=True,
             cwd=root,
+            preexec_fn=end_with_parent,
         )
     try:
         url = f"http://127.0.0.1:{port}{server.path}"
@@ -159,6 +162,11 @@ def _environ(server: Server, root: Path, port: int) -> dict[str, str]:
     }
     own = {name: value.format(port=port) for name, value in server.environ.items()}
     return {**os.environ, **others, "HF_HUB_OFFLINE": "1", "PYTHONPATH": "", **own}
+
+
+def end_with_parent() -> None:
+    """Let SIGTERM end this process when the benchmark has died, of SIGTERM or SIGKILL: `timeout` sends them."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
