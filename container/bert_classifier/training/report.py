@@ -8,10 +8,12 @@ from typing import Any
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.contents import TRAINING_INFO
 from bert_classifier.data.class_words import ClassWords
-from bert_classifier.evaluation.explain import with_occlusions
+from bert_classifier.evaluation.assessment import AnyResult
+from bert_classifier.evaluation.explain import explained
+from bert_classifier.evaluation.multi_label.result import MultiLabelResult
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
-from bert_classifier.evaluation.report.context import LearningCurve, ReportContext
-from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.evaluation.report.any_context import context_for
+from bert_classifier.evaluation.report.context import LearningCurve, PageContext
 from bert_classifier.evaluation.several_runs import SeedScores
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
@@ -25,7 +27,7 @@ from bert_classifier.training.trainer import Trainer
 logger = logging.getLogger(__name__)
 
 
-def log_scores(evaluation: EvaluationResult) -> None:
+def log_scores(evaluation: AnyResult) -> None:
     """Log one metric line per channel."""
     for name, scores in evaluation.summaries.items():
         log_metrics({f"{name}_{key}": value for key, value in scores.items()})
@@ -35,7 +37,7 @@ def write_reports(
     environment: Environment,
     prepared: PreparedData,
     trainer: Trainer,
-    evaluation: EvaluationResult,
+    evaluation: AnyResult,
     info: Mapping[str, Any],
     config: TrainConfig,
     seeds: SeedScores | None = None,
@@ -51,10 +53,9 @@ def write_reports(
     """
     history = trainer.history
     try:
-        context = ReportContext(
+        page = PageContext(
             title=environment.job_name or "Training report",
             labels=prepared.labels,
-            positive=prepared.positive,
             evaluation=evaluation,
             records=prepared.records[evaluation.channel](),
             curve=LearningCurve(
@@ -63,20 +64,21 @@ def write_reports(
                 info["kept_step"],
                 history.learning_rate_curve(),
                 history.gradient_norm_curve(),
+                "micro-F1" if isinstance(evaluation, MultiLabelResult) else "accuracy",
             ),
             data=prepared.data_report,
             understood=prepared.data_report.get("understood", {}),
             facts=facts_of(config, environment, prepared, trainer, info),
             warnings=info["warnings"],
-            floor=floor_of(trainer),
             seeds=seeds,
             throughput=history.throughput(),
             words=ClassWords.from_json(prepared.words) if prepared.words else None,
             is_held_out="validation" not in environment.channels and not config.cross_validation,
         )
+        context = context_for(page, prepared.positive, floor_of(trainer))
         if evaluation.channel != "validation" or evaluation.cross_validation is None:
             # The mistakes of a cross-validation are not the exported model's.
-            context = with_occlusions(context, functools.partial(load_artifact, environment.model_dir))
+            context = explained(context, functools.partial(load_artifact, environment.model_dir))
         write_outputs(environment.output_dir, context)
         write_json(
             environment.output_dir / TRAINING_INFO, info

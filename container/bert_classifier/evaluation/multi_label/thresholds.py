@@ -83,9 +83,9 @@ def best_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> LabelThre
     are_actual = targets == 1
     support = are_actual.sum(axis=0)
     have_enough = np.minimum(support, len(targets) - support) >= LEAST_POSITIVES
-    common = _best_threshold(probabilities.ravel(), are_actual.ravel())
+    common = best_f1_threshold(probabilities.ravel(), are_actual.ravel())
     values = [
-        _best_threshold(probabilities[:, index], are_actual[:, index]) if has_enough else common
+        best_f1_threshold(probabilities[:, index], are_actual[:, index]) if has_enough else common
         for index, has_enough in enumerate(have_enough.tolist())
     ]
     origins = tuple(Origin.OWN if has_enough else Origin.COMMON for has_enough in have_enough.tolist())
@@ -106,7 +106,7 @@ def cross_fitted(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return predicted
 
 
-def _best_threshold(scores: np.ndarray, are_actual: np.ndarray) -> float:
+def best_f1_threshold(scores: np.ndarray, are_actual: np.ndarray) -> float:
     """Return the threshold with the best F1, the highest of several: scores, float (n,), and labels, bool (n,)."""
     positives = int(are_actual.sum())
     curve = coverage_curve(scores, are_actual)
