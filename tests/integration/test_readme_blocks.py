@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -19,6 +21,8 @@ from support.free_port import free_port
 from support.source_tree import ROOT, project_files
 
 OWN_CSV = section(Path("README.md"), "Your own CSV")
+LABEL_SETS = section(Path("README.md"), "Several labels per text")
+PAIRS = section(Path("README.md"), "Pairs of texts")
 OWN_DATASET = section(Path("README.md"), "Your own Dataset in three steps")
 CARRIED = ("container", "local_test", "Makefile")
 # What a tiny random encoder needs to learn anything; the README's commands keep what is set already.
@@ -130,6 +134,44 @@ def test_own_csv_is_trained_reported_and_served(project: Path) -> None:
     assert [record.keys() for record in ranked] == [record.keys() for record in form]
     assert list(load_artifact(project / "tickets" / "model").labels) == classes
     assert (project / "tickets" / "output" / "data" / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_several_labels_per_text_are_trained_and_served(project: Path) -> None:
+    """Cells with bars become sets of labels, answered in the form shown; a text may have none."""
+    both = re.findall(r"`(\w+\|\w+)`", LABEL_SETS)[0]
+    first, second = both.split("|")
+    of = {"Alpha": first, "Beta": second}
+    rows = [(text, of[label]) for label, text in toy_rows(96, 2)]
+    rows += [(f"{a} {b}", both) for (a, one), (b, two) in itertools.pairwise(rows) if one != two]
+    rows += [(f"nothing of interest {number}", "") for number in range(30)]
+    with (project / "topics.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "labels"), *rows])
+    lay_out(project / "topics")
+    with followed(project, LABEL_SETS) as (answer,):
+        (found,) = json.loads(answer)
+    shown_answer = re.search(r"for (\[\{.*\}\]):", LABEL_SETS)
+    assert shown_answer
+    (form,) = json.loads(shown_answer[1])
+    assert found.keys() == form.keys()
+    assert all(entry.keys() == form["labels"][0].keys() for entry in found["labels"])
+    artifact = load_artifact(project / "topics" / "model")
+    assert (artifact.task, list(artifact.labels)) == ("multi", sorted([first, second]))
+
+
+@pytest.mark.slow
+def test_pairs_of_texts_are_trained_and_served(project: Path) -> None:
+    """Two columns with names in use are read together, and so is a request with both."""
+    rows = [text for _, text in toy_rows(96, 2)]
+    with (project / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
+        pairs = [("same", text, text) for text in rows] + [
+            ("other", a, b) for a, b in itertools.pairwise(rows)
+        ]
+        csv.writer(file).writerows([("label", "premise", "hypothesis"), *pairs])
+    lay_out(project / "pairs")
+    with followed(project, PAIRS) as (answer,):
+        assert json.loads(answer)["label"] in {"same", "other"}
+    assert load_artifact(project / "pairs" / "model").info["is_paired"] is True
 
 
 @pytest.mark.slow

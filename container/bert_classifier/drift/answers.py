@@ -9,9 +9,10 @@ import functools
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bert_classifier.drift import label_sets
 from bert_classifier.drift.answer_rows import Columns, RowForms, by_header, cell, is_no_score, score_of
 from bert_classifier.drift.capture import UnreadableError
 from bert_classifier.job.answer_form import CSV, ERROR, JSON, JSON_LINES, NPY
@@ -28,7 +29,8 @@ class Answer:
 
     Attributes:
         label: its class; None where the answer names none.
-        score: of that class, from 0 to 1; None where the answer has none.
+        labels: all its labels, of a model that gives a text any number of them; None of any other model.
+        score: of that class, from 0 to 1; None where the answer has none, or has those of some labels only.
         is_unsure: whether the model abstained; None where the answer does not tell.
         is_refused: whether the record was not classified.
         is_truncated: whether the answer says that the text was cut.
@@ -39,6 +41,7 @@ class Answer:
     is_unsure: bool | None = False
     is_refused: bool = False
     is_truncated: bool = False
+    labels: tuple[str, ...] | None = None
 
 
 REFUSED = Answer(is_refused=True)
@@ -50,13 +53,20 @@ class AnswerReader:
     Args:
         labels: its classes, in the order of its probabilities.
         abstain_below: score below which it abstains, since some forms of answers do not say so; None: unknown.
+        thresholds: of each class, where a text may have any number of them; infinite where it never has.
     """
 
-    def __init__(self, labels: Sequence[str], abstain_below: float | None = 0.0) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        abstain_below: float | None = 0.0,
+        thresholds: Sequence[float] | None = None,
+    ) -> None:
         self.labels = list(labels)
         self._known = set(labels)
         self._abstain_below = abstain_below
         self._row_forms = RowForms(labels)
+        self._thresholds = None if thresholds is None else dict(zip(labels, thresholds, strict=True))
 
     def read(self, media_type: str, body: bytes, records: int | None) -> list[Answer]:
         """Return the answer to each record.
@@ -96,7 +106,8 @@ class AnswerReader:
         scores = [score_of(entry.get("score")) or 0.0 for entry in value if isinstance(entry, dict)]
         if len(value) != len(self.labels) or not all(isinstance(name, str) for name in named):
             return False
-        return set(named) == self._known and abs(sum(scores) - 1) < 1e-3 * len(value)
+        is_whole = self._thresholds is not None or abs(sum(scores) - 1) < 1e-3 * len(value)
+        return set(named) == self._known and is_whole
 
     def of_value(self, value: Any) -> Answer:
         """Return the answer that a JSON value stands for: an object, or a list of objects with classes of one text.
@@ -108,13 +119,22 @@ class AnswerReader:
             answers = [self.of_value(entry) for entry in value if isinstance(entry, dict)]
             if not answers or len(answers) < len(value):
                 raise UnreadableError(_NO_ANSWER)
+            if self._thresholds is not None:
+                return self._over({str(a.label): a.score or 0.0 for a in answers}, self._thresholds)
             best = max(answers, key=lambda answer: answer.score or 0.0)
             return dataclasses.replace(best, label=None) if best.is_unsure else best
         if not isinstance(value, dict):
             raise UnreadableError(_NO_ANSWER)
         if value.get(ERROR):
             return REFUSED
+        if label_sets.is_label_set(value):
+            return self._of_labels([entry["label"] for entry in value["labels"]], value)
         return self._of_object(value)
+
+    def _of_labels(self, labels: Sequence[Any], value: dict[str, Any]) -> Answer:
+        """Return the answer with any number of labels; scores of those alone say nothing of texts without one."""
+        found = tuple(label for label in map(self._label, labels) if label is not None)
+        return Answer(is_unsure=not found, labels=found, is_truncated=value.get("truncated") is True)
 
     def _of_object(self, value: dict[str, Any]) -> Answer:
         name = next((name for name in ("label", "predicted_label") if name in value), "")
@@ -127,6 +147,8 @@ class AnswerReader:
             answer = self._derived(None, score_of(given))
             if not name and answer.score is None:
                 raise UnreadableError(_NO_ANSWER)
+        if name == "predicted_label" and isinstance(value[name], list):
+            return self._of_labels(value[name], value)
         if name:
             answer = Answer(self._label(value[name]), answer.score, is_unsure=value[name] is None)
         is_unsure = value.get("unsure") is True or answer.is_unsure
@@ -143,7 +165,14 @@ class AnswerReader:
         found = [-1.0 if score is None else score for score in scores]
         if max(found) < 0:
             return REFUSED
+        if self._thresholds is not None:
+            return self._over(dict(zip(self.labels, found, strict=True)), self._thresholds)
         return self._derived(self.labels[found.index(max(found))], max(found))
+
+    def _over(self, scores: Mapping[str, float], thresholds: Mapping[str, float]) -> Answer:
+        """Return the answer with the labels whose score reaches the model's threshold."""
+        found = tuple(label for label, score in scores.items() if score >= thresholds.get(label, math.inf))
+        return Answer(None, max(scores.values()), is_unsure=not found, labels=found)
 
     def of_rows(self, rows: Sequence[Sequence[str]]) -> list[Answer]:
         """Return the answers in rows of CSV, with or without a header.
@@ -159,7 +188,18 @@ class AnswerReader:
 
     def has_header(self, rows: Sequence[Sequence[str]]) -> bool:
         """Return whether the first row names columns of answers."""
-        return bool(rows) and by_header(rows[0], self.labels) is not None
+        return bool(rows) and (label_sets.has_names(rows[0]) or by_header(rows[0], self.labels) is not None)
+
+    def _are_label_sets(self, rows: Sequence[Sequence[str]]) -> bool:
+        """Return whether rows end with joined labels, their scores and an error, as of a model of several labels."""
+        if self._thresholds is None or not rows:
+            return False
+        first = rows[:_ROWS_LOOKED_AT]
+        return label_sets.has_names(rows[0]) or all(label_sets.is_joined(row, self._known) for row in first)
+
+    def _of_joined(self, row: Sequence[str]) -> Answer:
+        labels = label_sets.labels_in(row)
+        return REFUSED if labels is None else self._of_labels(labels, {})
 
     def reader_of(self, rows: Sequence[Sequence[str]]) -> Callable[[Sequence[str]], Answer] | None:
         """Return what reads a row, by the first rows; None if they are no answers, as where a score is beyond 1.
@@ -167,6 +207,8 @@ class AnswerReader:
         Raises:
             UnreadableError: when the rows can be read in two ways.
         """
+        if self._are_label_sets(rows):
+            return self._of_joined
         named = by_header(rows[0], self.labels) if rows else None
         first = rows[:_ROWS_LOOKED_AT]
         forms = [named] if named else self._row_forms.fitting(first) if rows else []

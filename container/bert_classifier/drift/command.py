@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bert_classifier import log
-from bert_classifier.artifact.profile import PREDICTIONS, Profile, read_profile
+from bert_classifier.artifact.profile import ABSTAINED, PREDICTIONS, SCORES, Profile, read_profile
 from bert_classifier.artifact.profile_values import answer_values
 from bert_classifier.drift.model import NO_BASELINE, Model, open_model
 from bert_classifier.drift.notes import notes_on
@@ -136,7 +136,7 @@ def span_start(span: str) -> datetime.datetime | None:
 def observe(path: Path, model: Model, since: datetime.datetime | None = None) -> Observed:
     """Read what was captured, answered or is to be classified; run the model on texts without answers."""
     observed = Observed(model.labels, model.encoder, model.unknown_id, abstains=model.abstains)
-    reader = FileReader(observed, model.labels, model.info, since, model.abstain_below)
+    reader = FileReader(observed, model.labels, model.info, since, model.abstain_below, model.thresholds)
     files = files_of(path)
     logger.info("reading %s", counted(len(files), "file"))
     for file in files:
@@ -164,9 +164,26 @@ def _classify(observed: Observed, model: Model) -> None:
     logger.info("there are no answers: classifying %s", counted(len(texts), "text"))
     quiet_transformers()
     artifact = load_artifact(model.folder)
-    probabilities = softmax(logits_for(artifact, texts), artifact.temperature)
+    logits = logits_for(artifact, texts)
+    if model.thresholds is not None:
+        _add_label_sets(observed, logits / artifact.temperature, np.array(model.thresholds))
+        return
+    probabilities = softmax(logits, artifact.temperature)
     values = answer_values(probabilities, artifact.abstain_below)
     observed.add_values(values, np.arange(len(texts)))
+
+
+def _add_label_sets(observed: Observed, logits: np.ndarray, thresholds: np.ndarray) -> None:
+    """Count the answers with any number of labels to n texts.
+
+    Args:
+        logits: calibrated, float (n, classes).
+    """
+    probabilities = np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))
+    texts, labels = np.nonzero(probabilities >= thresholds)
+    has_none = ~np.isin(np.arange(len(logits)), texts)
+    observed.add_values({PREDICTIONS: labels}, texts)
+    observed.add_values({SCORES: probabilities.max(axis=1), ABSTAINED: has_none}, np.arange(len(logits)))
 
 
 def _baseline(given: Path | None, model: Model) -> Profile:

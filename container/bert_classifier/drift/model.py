@@ -1,6 +1,7 @@
 """The model whose traffic is compared: its classes, its tokenizer, its baseline."""
 
 import dataclasses
+import math
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from bert_classifier.artifact.contents import read_contents
 from bert_classifier.artifact.profile import ABSTAINED, BASELINE, PREDICTIONS, Profile, read_profile
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.errors import UserError, cannot_read
+from bert_classifier.job.task import Task
 
 _NAME_ONE = "Name the model's folder or its model.tar.gz: ARTIFACT=my_run/model."
 NO_BASELINE = (
@@ -39,9 +41,17 @@ class Model:
 
     @property
     def abstains(self) -> bool:
-        """Whether texts with a low score get no label."""
+        """Whether texts may get no label."""
         kept = self.baseline.measures if self.baseline else {}
-        return bool(self.info.get("abstain_below")) or ABSTAINED in kept
+        return bool(self.info.get("abstain_below")) or ABSTAINED in kept or self.thresholds is not None
+
+    @property
+    def thresholds(self) -> list[float] | None:
+        """The score of each class from which a text has its label, infinite where it never has; None: it has one."""
+        if self.info.get("task") != Task.MULTI:
+            return None
+        found = self.info["thresholds"]
+        return [math.inf if found.get(label) is None else float(found[label]) for label in self.labels]
 
     @property
     def abstain_below(self) -> float | None:

@@ -58,6 +58,13 @@ class Tally:
         self.last = moment if self.last is None else max(self.last, moment)
 
 
+def _labels_of(answer: Answer) -> Sequence[str]:
+    """Return the labels that a text got: none where the model abstains, or where no label reaches its threshold."""
+    if answer.labels is not None:
+        return answer.labels
+    return [] if answer.label is None or answer.is_unsure else [answer.label]
+
+
 class Observed:
     """Collects texts and answers.
 
@@ -127,7 +134,7 @@ class Observed:
         self.tally.refused += len(answers) - len(given)
         self.tally.answers += len(given)
         found: dict[str, list[Any]] = {
-            PREDICTIONS: [self._labels[a.label] for a in given if a.label is not None and not a.is_unsure],
+            PREDICTIONS: [self._labels[label] for a in given for label in _labels_of(a)],
             SCORES: [a.score for a in given if a.score is not None],
             ABSTAINED: [a.is_unsure for a in given if a.is_unsure is not None] if self._abstains else [],
         }

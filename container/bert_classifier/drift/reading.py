@@ -55,7 +55,7 @@ class FileReader:
         labels: the model's classes.
         info: its training.json, which tells what its data called the text; may be empty.
         since: what was captured before is left out; None: nothing.
-        abstain_below: as of AnswerReader.
+        abstain_below: as of AnswerReader; so are thresholds.
     """
 
     def __init__(
@@ -65,9 +65,10 @@ class FileReader:
         info: Mapping[str, Any],
         since: datetime.datetime | None = None,
         abstain_below: float | None = 0.0,
+        thresholds: Sequence[float] | None = None,
     ) -> None:
         self._observed, self._tally = observed, observed.tally
-        self._answers = AnswerReader(labels, abstain_below)
+        self._answers = AnswerReader(labels, abstain_below, thresholds)
         self._labels, self._fields = labels, TextFields.of(info)
         self._facts = ModelFacts.of(info)
         self._since = since
@@ -155,7 +156,13 @@ class FileReader:
         """Return whether a line of JSON Lines holds an answer."""
         if isinstance(value, dict) and JOINED in value:
             return True
-        if isinstance(value, dict) and not value.keys() & {"score", "probability", "probabilities", "error"}:
+        if isinstance(value, dict) and not value.keys() & {
+            "score",
+            "probability",
+            "probabilities",
+            "error",
+            "labels",
+        }:
             return False  # a text, perhaps with its label
         try:
             self._answers.of_value(value)

@@ -81,3 +81,36 @@ def test_what_is_no_answer_is_said(media_type, body, reason):
     """With a reason that holds nothing of the answer."""
     with pytest.raises(UnreadableError, match=reason):
         READER.read(media_type, body, None)
+
+
+SEVERAL = AnswerReader(["a", "b|c", "d"], thresholds=[0.5, 0.3, float("inf")])
+BOTH, NONE = Answer(labels=("b|c", "a")), Answer(is_unsure=True, labels=())
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "records", "expected"),
+    [
+        ("application/json", '[{"labels": [{"label": "b|c", "score": 0.8}, {"label": "a", "score": 0.6}]}, '
+         '{"labels": []}, {"error": "no", "code": "x"}]', 3, [BOTH, NONE, REFUSED]),
+        ("application/json", '{"labels": []}', 1, [NONE]),
+        (LINES, '{"labels": [], "truncated": true}', 1, [Answer(is_unsure=True, is_truncated=True, labels=())]),
+        ("text/csv", '"""b|c""|a",0.8|0.6,\n,,\n,,no', 3, [BOTH, NONE, REFUSED]),
+        ("text/csv", 'labels,scores,error\n"""b|c""|a",0.8|0.6,\n,,', 2, [BOTH, NONE]),
+        ("application/json", '[[{"label": "d", "score": 0.9}, {"label": "b|c", "score": 0.4}]]', 1,
+         [Answer(None, 0.9, labels=("b|c",))]),
+        ("application/json", '[{"probabilities": [0.1, 0.2, 0.9]}]', 1,
+         [Answer(None, 0.9, is_unsure=True, labels=())]),
+        ("application/json", '[{"predicted_label": ["b|c", "a"], "probability": [0.8, 0.6]}]', 1, [BOTH]),
+        ("application/x-npy", npy([[0.7, 0.1, 0.99]]), 1, [Answer(None, 0.99, labels=("a",))]),
+    ],
+)  # fmt: skip
+def test_answers_with_several_labels_are_read(media_type, body, records, expected):
+    """Sets of labels in each form; where all scores are there, those over the model's own thresholds."""
+    raw = body if isinstance(body, bytes) else body.encode()
+    assert SEVERAL.read(media_type, raw, records) == expected
+
+
+def test_a_label_that_the_model_does_not_have_is_no_answer_of_its():
+    """As for a single label."""
+    with pytest.raises(UnreadableError, match="a class that the model does not have"):
+        SEVERAL.read("application/json", b'{"labels": [{"label": "z", "score": 0.9}]}', 1)
