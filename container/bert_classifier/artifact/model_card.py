@@ -5,6 +5,8 @@ from typing import Any
 
 from bert_classifier.artifact.agreement import int8_sentence
 from bert_classifier.data.text_pair import LONGEST_FIRST
+from bert_classifier.job.task import Task
+from bert_classifier.job.wording import counted
 
 MODEL_CARD = "README.md"
 
@@ -24,7 +26,7 @@ yours to edit.
 ## With plain transformers
 
 The scores of `serve` are calibrated: the logits are divided by `temperature` of `training.json` (here {temperature:g})
-before softmax. transformers does not know that number: its `pipeline` gives the same labels with other scores. These
+before {pipeline}. These
 lines give the probabilities that `serve` gives:
 
 ```python
@@ -42,7 +44,7 @@ with open(f"{{folder}}/training.json", encoding="utf-8") as file:
     training = json.load(file)
 inputs = tokenizer({arguments}, max_length=training["max_seq_length"], padding=True, return_tensors="pt")
 with torch.inference_mode():
-    probabilities = torch.softmax(model(**inputs).logits / training["temperature"], dim=-1)
+    probabilities = {function}
 ```
 
 `probabilities[i][j]` is that of text `i` and class `model.config.id2label[j]`. {threshold}{cut}
@@ -52,6 +54,21 @@ _SINGLE_TEXTS = {
     "texts": 'texts = ["the first text", "the second"]',
     "arguments": "texts, truncation=True",
 }
+
+_PIPELINE = (
+    "softmax. transformers does not know that number: its `pipeline` gives the same labels with other scores"
+)
+_SOFTMAX = 'torch.softmax(model(**inputs).logits / training["temperature"], dim=-1)'
+# Where a text may have several labels.
+_LABEL_PIPELINE = """\
+the sigmoid. transformers does not know that number, nor the thresholds: its `pipeline` with `top_k=None`
+gives all labels with other scores"""
+_SIGMOID = 'torch.sigmoid(model(**inputs).logits / training["temperature"])'
+_LABEL_THRESHOLDS = (
+    "A text may have any number of labels: `serve` gives each one whose probability is at least its own in `thresholds`"
+    " of `training.json` (`null`: never)."
+)
+
 _QUALITY = """
 ## How good it is
 
@@ -73,11 +90,14 @@ def model_card(info: Mapping[str, Any]) -> str:
         else f"\n\nThis holds for texts of up to {info['max_seq_length']} tokens. `serve` does not cut longer ones at"
         f" their head: `truncation` is `{truncation}`."
     )
+    is_multi = info.get("task") == Task.MULTI
     return _CARD.format(
         temperature=info.get("temperature", 1.0),
-        threshold=threshold,
+        threshold=_LABEL_THRESHOLDS if is_multi else threshold,
         cut=cut,
         quality=_quality(info),
+        pipeline=_LABEL_PIPELINE if is_multi else _PIPELINE,
+        function=_SIGMOID if is_multi else _SOFTMAX,
         **(_pairs(info) if info.get("is_paired") else _SINGLE_TEXTS),
     )
 
@@ -108,6 +128,8 @@ def _quality(info: Mapping[str, Any]) -> str:
 def _promise(guarantee: Mapping[str, Any]) -> str:
     if not guarantee:
         return ""
+    if "target_precision" in guarantee:
+        return _promise_of_labels(guarantee)
     target, threshold = guarantee["target_accuracy"], guarantee["threshold"]
     if threshold is None:
         return f"\n\n`target_accuracy={target:g}` cannot be guaranteed: every text gets a label."
@@ -116,4 +138,16 @@ def _promise(guarantee: Mapping[str, Any]) -> str:
         f"\n\nOn texts like those of validation, at least {100 * target:g} % of the labels{which} are right, with"
         f" {100 * guarantee['confidence']:g} % confidence. On validation, {guarantee['right']:,} of the"
         f" {guarantee['answered']:,} labels that {guarantee['validation_texts']:,} texts got were right."
+    )
+
+
+def _promise_of_labels(guarantee: Mapping[str, Any]) -> str:
+    target, labels = guarantee["target_precision"], guarantee["labels"]
+    never = [label for label, facts in labels.items() if facts["threshold"] is None]
+    rest = f" The other {counted(len(never), 'label')} cannot be promised that: `serve` never gives them."
+    promised = f"{len(labels) - len(never)} of {counted(len(labels), 'label')}"
+    return (
+        f"\n\nFor {promised}, on texts like those of validation, at least {100 * target:g} % of the answers with the"
+        f" label are right, with {100 * guarantee['confidence']:g} % confidence in each label by itself."
+        f"{rest if never else ''}"
     )

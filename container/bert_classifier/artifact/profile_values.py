@@ -19,6 +19,21 @@ def answer_values(probabilities: np.ndarray, abstain_below: float) -> dict[str, 
     return {**values, ABSTAINED: is_unsure} if abstain_below else values
 
 
+def label_values(probabilities: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the values of n answers with any number of labels by measure; each label answered counts.
+
+    Args:
+        probabilities: calibrated, float64 (n, classes).
+        thresholds: the lowest probability at which each label is answered, float64 (classes,).
+    """
+    is_answered = probabilities >= thresholds
+    return {
+        PREDICTIONS: np.nonzero(is_answered)[1],
+        SCORES: probabilities.max(axis=1, initial=0.0),
+        ABSTAINED: ~is_answered.any(axis=1),
+    }
+
+
 def text_values(encoded: EncodedTexts, unknown_id: int | None) -> dict[str, np.ndarray]:
     """Return the values of n texts by measure; without an unknown token, as in byte-level tokenizers, none for it."""
     values = {TOKENS: encoded.text_lengths, TRUNCATED: encoded.truncated}

@@ -29,6 +29,16 @@ class Reading:
     abstain_below: float = 0.0
     target_accuracy: float = 0.0
 
+    @property
+    def has_promise(self) -> bool:
+        """Whether the threshold guarantees something, which more texts are needed to prove."""
+        return self.target_accuracy > 0
+
+    @property
+    def without_promise(self) -> "Reading":
+        """The same answers without the guarantee."""
+        return dataclasses.replace(self, target_accuracy=0.0)
+
     def scores(self, result: Evaluation) -> dict[str, float]:
         """Return ece, nll and brier of the calibrated scores; with a threshold, coverage and accuracy_of_answered."""
         scores = calibration_scores(result, self.temperature)
@@ -40,6 +50,33 @@ class Reading:
             "accuracy_of_answered": right / max(1, answered),
         }
         return {**scores, **shares}
+
+    def facts(self, exact: Evaluation) -> dict[str, Any]:
+        """Return the fields of training.json on float32; see `compared`."""
+        return {"accuracy": exact.accuracy, **self.scores(exact)}
+
+    def compared(self, exact: Evaluation, found: Evaluation) -> dict[str, Any]:
+        """Return the fields of training.json on a precision, beside its probe_distance.
+
+        Args:
+            exact: in float32.
+            found: the same texts in the precision.
+        Returns:
+            agreement: the share of texts with float32's label; accuracy; same, near_ties, right, gained, lost and, with
+            a target accuracy, threshold and answered: see artifact.agreement; and the scores.
+        """
+        same = exact.predicted == found.predicted
+        return {
+            "agreement": float(same.mean()),
+            "same": int(same.sum()),
+            "near_ties": int((~same & are_near_ties(exact.logits, found.logits)).sum()),
+            "right": int(found.are_right.sum()),
+            "gained": int((found.are_right & ~exact.are_right).sum()),
+            "lost": int((exact.are_right & ~found.are_right).sum()),
+            "accuracy": found.accuracy,
+            **self.scores(found),
+            **self.promise(exact, found),
+        }
 
     def curve(self, result: Evaluation) -> CoverageCurve:
         """Return coverage and accuracy by threshold."""
@@ -60,35 +97,6 @@ class Reading:
             "answered": own.answered,
             "answered_in_fp32": self.curve(exact).at(self.abstain_below)[0],
         }
-
-
-def facts_of_float32(exact: Evaluation, reading: Reading) -> dict[str, Any]:
-    """Return the fields of training.json on float32; see compared_with_float32."""
-    return {"accuracy": exact.accuracy, **reading.scores(exact)}
-
-
-def compared_with_float32(exact: Evaluation, found: Evaluation, reading: Reading) -> dict[str, Any]:
-    """Return the fields of training.json on a precision, beside its probe_distance.
-
-    Args:
-        exact: in float32.
-        found: the same texts in the precision.
-    Returns:
-        agreement: the share of texts with float32's label; accuracy; same, near_ties, right, gained, lost and, with a
-        target accuracy, threshold and answered: see artifact.agreement; and the scores of Reading.
-    """
-    same = exact.predicted == found.predicted
-    return {
-        "agreement": float(same.mean()),
-        "same": int(same.sum()),
-        "near_ties": int((~same & are_near_ties(exact.logits, found.logits)).sum()),
-        "right": int(found.are_right.sum()),
-        "gained": int((found.are_right & ~exact.are_right).sum()),
-        "lost": int((exact.are_right & ~found.are_right).sum()),
-        "accuracy": found.accuracy,
-        **reading.scores(found),
-        **reading.promise(exact, found),
-    }
 
 
 def are_near_ties(exact: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from bert_classifier.job.wording import counted
 
 @dataclasses.dataclass(frozen=True)
 class SeedScore:
-    """The score of one seed's model on validation, accuracy or F1 of the positive class, and its loss there.
+    """The score of one seed's model on validation, by what selects the best, and its loss there.
 
     Attributes:
         is_collapsed: whether it has learned nothing: one class for every text, or a training loss that hardly moved.
@@ -29,7 +29,7 @@ class SeedScores:
     """The scores of a job's seeds, in the order in which they were trained.
 
     Attributes:
-        metric: "accuracy" or "F1".
+        metric: "accuracy" or "F1"; with several labels per text "micro-F1" or "mean average precision".
         wanted: number of seeds of the job; more than there are scores if it was stopped.
     """
 
@@ -79,12 +79,14 @@ class CrossValidation:
     Attributes:
         folds: number of models.
         texts: number of texts judged, all of train unless the job was stopped.
-        scores: of each fold on its own texts: accuracy, or F1 of the positive class.
+        scores: of each fold on its own texts: accuracy, F1 of the positive class, or `metric`.
+        metric: the name of the folds' scores where it is none of these two.
     """
 
     folds: int
     texts: int
     scores: Sequence[float] = ()
+    metric: str = ""
 
     @property
     def description(self) -> str:
@@ -94,7 +96,8 @@ class CrossValidation:
     @property
     def sentence(self) -> str:
         """The same with the spread of the folds, for the log."""
-        spread = f"; folds: {min(self.scores):.3f} to {max(self.scores):.3f}" if self.scores else ""
+        metric = f"{self.metric} " if self.metric else ""
+        spread = f"; folds: {metric}{min(self.scores):.3f} to {max(self.scores):.3f}" if self.scores else ""
         return f"validation scores are {self.description}{spread}"
 
     @property

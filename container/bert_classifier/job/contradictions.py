@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
+from bert_classifier.job.task_settings import contradictions_of_labels
 
 
 def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> list[str]:
@@ -39,6 +40,7 @@ def contradictions(values: Mapping[str, object], written: Mapping[str, str]) -> 
             "target_accuracy cannot be promised with cross_validation, whose scores are those of other models than the"
             " exported one: leave one of the two out (abstain_below sets a threshold by hand)"
         )
+    found += contradictions_of_labels(values)
     alone = [n for n in ("window_overlap", "max_windows") if n in values]
     if alone and values.get("truncation") != "windows":
         found.append(f"{alone[0]} needs truncation=windows")

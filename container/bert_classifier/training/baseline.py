@@ -3,16 +3,19 @@
 It comes from what the last evaluation computed; nothing is predicted for it.
 """
 
+import numpy as np
+
 from bert_classifier.artifact.profile import LABELS, Profile
-from bert_classifier.artifact.profile_values import answer_values, text_values
+from bert_classifier.artifact.profile_values import answer_values, label_values, text_values
+from bert_classifier.evaluation.assessment import AnyResult
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.evaluation.multi_label.result import MultiLabelResult
 from bert_classifier.job.wording import counted
 from bert_classifier.training.prepare import PreparedData
 
 
 def baseline_of(
-    prepared: PreparedData, evaluation: EvaluationResult, *, is_held_out: bool, unknown_id: int | None
+    prepared: PreparedData, evaluation: AnyResult, *, is_held_out: bool, unknown_id: int | None
 ) -> Profile:
     """Return the profile of the validation texts and of the model's answers to them.
 
@@ -22,16 +25,25 @@ def baseline_of(
         unknown_id: of the tokenizer's unknown token; None without one.
     """
     result = evaluation.results["validation"]
-    answers = answer_values(softmax(result.logits, evaluation.temperature.value), evaluation.abstain_below)
     split = prepared.splits["validation"]
     is_whole = len(split.targets) == result.count  # else a cross-validation was stopped before its end
     texts = text_values(split.encoded, unknown_id) if is_whole else {}
-    values = {LABELS: result.targets, **answers, **texts}
+    values = {**_labels_and_answers(evaluation), **texts}
     source = _source(evaluation, is_held_out=is_held_out)
     return Profile.of(source, result.count, prepared.labels, values, unknown_id)
 
 
-def _source(evaluation: EvaluationResult, *, is_held_out: bool) -> str:
+def _labels_and_answers(evaluation: AnyResult) -> dict[str, np.ndarray]:
+    """Return the values of the validation texts' labels and of the answers to them; several labels count each."""
+    if isinstance(evaluation, MultiLabelResult):
+        answers = label_values(evaluation.probabilities("validation"), evaluation.thresholds)
+        return {LABELS: np.nonzero(evaluation.results["validation"].targets)[1], **answers}
+    result = evaluation.results["validation"]
+    probabilities = softmax(result.logits, evaluation.temperature.value)
+    return {LABELS: result.targets, **answer_values(probabilities, evaluation.abstain_below)}
+
+
+def _source(evaluation: AnyResult, *, is_held_out: bool) -> str:
     """Return which texts the baseline describes, in words."""
     count, validated = evaluation.results["validation"].count, evaluation.cross_validation
     if validated:

@@ -4,10 +4,12 @@ import logging
 import time
 from typing import Any
 
-from bert_classifier.evaluation.headline import Headline, headline, most_frequent_mistake
+from bert_classifier.evaluation.any_headline import AnyHeadline, any_headline, commonest_mistake
+from bert_classifier.evaluation.assessment import AnyResult
+from bert_classifier.evaluation.multi_label.promises import precision_kept
+from bert_classifier.evaluation.multi_label.result import MultiLabelResult
 from bert_classifier.evaluation.outputs import REPORT
 from bert_classifier.evaluation.promise import promise_kept
-from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.environment import Environment
 from bert_classifier.log import CLOSING
 from bert_classifier.training.floor import floor_of
@@ -20,7 +22,7 @@ logger = logging.getLogger(__name__)
 def log_closing(
     environment: Environment,
     prepared: PreparedData,
-    evaluation: EvaluationResult,
+    evaluation: AnyResult,
     trainer: Trainer,
     started: float,
 ) -> None:
@@ -31,14 +33,14 @@ def log_closing(
     """
     logger.info("done in %.0f s: %s", time.monotonic() - started, environment.shown(environment.model_dir))
     told = _headline(environment, prepared, evaluation, trainer)
-    mistake = most_frequent_mistake(evaluation.results[evaluation.channel], prepared.labels)
+    mistake = commonest_mistake(evaluation, prepared.labels)
     lines = (told.sentence, told.comparison, _promise(evaluation), mistake, *_where_next(environment))
     for line in filter(None, lines):
         logger.info("%s", line, extra=CLOSING)
 
 
 def log_so_far(
-    environment: Environment, prepared: PreparedData, evaluation: EvaluationResult | None, trainer: Trainer
+    environment: Environment, prepared: PreparedData, evaluation: AnyResult | None, trainer: Trainer
 ) -> None:
     """Log where the model of a stopped run is, and how good it is so far, if that is known."""
     logger.info("%s is in %s", _what_so_far(trainer), environment.shown(environment.model_dir))
@@ -55,7 +57,7 @@ def _what_so_far(trainer: Trainer) -> str:
 
 
 def quality_facts(
-    environment: Environment, prepared: PreparedData, evaluation: EvaluationResult | None, trainer: Trainer
+    environment: Environment, prepared: PreparedData, evaluation: AnyResult | None, trainer: Trainer
 ) -> dict[str, Any]:
     """Return the fields of training.json on the floor and on how good the model is, as far as both are known."""
     floor = floor_of(trainer)
@@ -64,10 +66,10 @@ def quality_facts(
 
 
 def _headline(
-    environment: Environment, prepared: PreparedData, evaluation: EvaluationResult, trainer: Trainer
-) -> Headline:
+    environment: Environment, prepared: PreparedData, evaluation: AnyResult, trainer: Trainer
+) -> AnyHeadline:
     validated = evaluation.cross_validation if evaluation.channel == "validation" else None
-    return headline(
+    return any_headline(
         evaluation,
         labels=prepared.labels,
         positive=prepared.positive,
@@ -78,10 +80,14 @@ def _headline(
     )
 
 
-def _promise(evaluation: EvaluationResult) -> str:
-    """Return whether the promised accuracy holds on test; "" without a promise or a test channel."""
+def _promise(evaluation: AnyResult) -> str:
+    """Return whether what was promised holds on test; "" without a promise or a test channel."""
+    if evaluation.guarantee is None or evaluation.channel != "test":
+        return ""
+    if isinstance(evaluation, MultiLabelResult):
+        return precision_kept(evaluation.guarantee.target, evaluation.predictions("test"), evaluation.labels)
     promised = evaluation.guarantee
-    if promised is None or promised.threshold is None or evaluation.channel != "test":
+    if promised.threshold is None:
         return ""
     answered, right = evaluation.curve("test").at(promised.threshold)
     return promise_kept(promised.target, right, answered, evaluation.results["test"].count)

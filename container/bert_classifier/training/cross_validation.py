@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from bert_classifier.evaluation.floor import Floor, FloorScore
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.any_headline import AnyFloor
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation, evaluation_of
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
 from bert_classifier.evaluation.several_runs import CrossValidation
+from bert_classifier.job.task import Task
 from bert_classifier.training.floor import note_floor
+from bert_classifier.training.floor_scores import floor_from, pooled_floor
 from bert_classifier.training.folds import (
     assign_folds,
     fold_of,
@@ -115,42 +118,45 @@ class CrossValidationSeries(FurtherTrainings):
         pooled = self._pooled_floor()
         if main is None or pooled is None:
             return main if pooled is None else pooled.as_json()
-        floor = Floor.from_json(main)
+        floor = floor_from(main, self._targets)
         channels = {**pooled.channels, **floor.channels}
-        return Floor(floor.trained_on, floor.seconds + pooled.seconds, channels).as_json()
+        seconds = floor.seconds + pooled.seconds
+        return dataclasses.replace(floor, seconds=seconds, channels=channels).as_json()
 
-    def _pooled_floor(self) -> Floor | None:
+    def _pooled_floor(self) -> AnyFloor | None:
         """Return the floor on the folds' texts together, each predicted by one that has not seen it.
 
         Its number of training texts is that of the fold with the fewest.
         """
-        floors = [Floor.from_json(floor) for floor in self._floors if floor is not None]
+        floors = [floor_from(floor, self._targets) for floor in self._floors if floor is not None]
         if len(floors) < self._folds:
             return None
-        scores = [floor.channels["validation"] for floor in floors]
-        indices = [np.flatnonzero(self._fold == fold)[score.indices] for fold, score in enumerate(scores)]
-        predicted = np.concatenate([score.predicted for score in scores]).astype(np.int64)
-        texts = np.concatenate(indices)
-        order = np.argsort(texts)
-        texts, classes = texts[order], self._logits.shape[1]
-        score = FloorScore.of(texts, predicted[order], self._targets[texts], classes)
-        seconds = sum(floor.seconds for floor in floors)
-        fewest = min(floor.trained_on for floor in floors)
-        return Floor(fewest, seconds, {"validation": score})
+        indices = [np.flatnonzero(self._fold == fold) for fold in range(self._folds)]
+        return pooled_floor(floors, indices, self._targets, self._logits.shape[1])
 
     def _judged(self, job: Job) -> Job:
         """Return the job with the evaluation of all texts that were judged; as it is if none was."""
         if not self._is_judged.any():
             return job
         done = [fold for fold in range(self._folds) if self._is_judged[self._fold == fold].all()]
-        positive = self._prepared.positive
-        scores = [self._evaluation(self._fold == fold).score(positive) for fold in done]
+        scores = [self._score(self._evaluation(self._fold == fold)) for fold in done]
         texts = int(self._is_judged.sum())
         return dataclasses.replace(
             job,
             validation=self._evaluation(self._is_judged),
-            cross_validation=CrossValidation(self._folds, texts, scores),
+            cross_validation=CrossValidation(self._folds, texts, scores, self._metric),
         )
 
-    def _evaluation(self, chosen: np.ndarray) -> Evaluation:
-        return Evaluation(self._logits[chosen], self._targets[chosen])
+    def _score(self, evaluation: AnyEvaluation) -> float:
+        """Return a fold's score; of several labels one that needs no thresholds, since a fold chooses none."""
+        if isinstance(evaluation, MultiLabelEvaluation):
+            return evaluation.mean_average_precision
+        return evaluation.score(self._prepared.positive)
+
+    @property
+    def _metric(self) -> str:
+        return "mean average precision" if self._prepared.task is Task.MULTI else ""
+
+    def _evaluation(self, chosen: np.ndarray) -> AnyEvaluation:
+        selects_by = self._opener.config.multi_label_score
+        return evaluation_of(self._logits[chosen], self._targets[chosen], selects_by)

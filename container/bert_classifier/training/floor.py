@@ -11,11 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.evaluation.floor import Floor, FloorScore
+from bert_classifier.evaluation.any_headline import AnyFloor
+from bert_classifier.evaluation.floor import Floor
+from bert_classifier.evaluation.multi_label.floor import LabelFloor
+from bert_classifier.job.task import Task
 from bert_classifier.modeling.frozen_features import MeanPooled, evaluation_mode
+from bert_classifier.modeling.label_regressions import LabelRegressions
 from bert_classifier.modeling.logistic_regression import LogisticRegression
 from bert_classifier.training.batching import Split
-from bert_classifier.training.frozen_texts import affordable_tokens, vectors_of, width_on_all_ranks
+from bert_classifier.training.floor_scores import floor_from, score_of
+from bert_classifier.training.frozen_texts import (
+    affordable_tokens,
+    vectors_of,
+    weights_of,
+    width_on_all_ranks,
+)
 from bert_classifier.training.text_sample import sample_texts
 from bert_classifier.training.trainer import Trainer
 
@@ -49,10 +59,10 @@ def note_floor(trainer: Trainer, splits: Mapping[str, Split]) -> None:
         logger.info("floor: %s, fitted on %s in %.1f s", floor.sentence(channel), texts, floor.seconds)
 
 
-def floor_of(trainer: Trainer) -> Floor | None:
+def floor_of(trainer: Trainer) -> AnyFloor | None:
     """Return the floor of a run; None if there is none."""
     recorded = trainer.history.floor
-    return None if recorded is None else Floor.from_json(recorded)
+    return None if recorded is None else floor_from(recorded, trainer.train.targets)
 
 
 def _compute(trainer: Trainer, splits: Mapping[str, Split]) -> dict[str, Any]:
@@ -94,13 +104,13 @@ def _scored(
     started: float,
 ) -> dict[str, Any]:
     targets = {name: splits[name].targets[indices] for name, indices in texts.items()}
-    weights = trainer.class_weights.cpu().numpy()[targets["train"]]
-    regression = LogisticRegression.fit(vectors["train"], targets["train"], weights=weights)
+    is_multi = Task.of(targets["train"]) is Task.MULTI
+    fit = LabelRegressions.fit if is_multi else LogisticRegression.fit
+    regression = fit(vectors["train"], targets["train"], weights=weights_of(trainer, targets["train"]))
     channels = {
-        name: FloorScore.of(
-            texts[name], regression.predict(vectors[name]), targets[name], trainer.num_classes
-        )
+        name: score_of(texts[name], regression.predict(vectors[name]), targets[name], trainer.num_classes)
         for name in splits
         if name != "train"
     }
-    return Floor(len(texts["train"]), time.monotonic() - started, channels).as_json()
+    kind = LabelFloor if is_multi else Floor
+    return kind(len(texts["train"]), time.monotonic() - started, channels).as_json()

@@ -8,7 +8,9 @@ import hashlib
 
 import numpy as np
 
+from bert_classifier.data.stratified import folds_of_sets
 from bert_classifier.job.config import TrainConfig
+from bert_classifier.job.task import Task
 from bert_classifier.training.batching import Split, derive_seed
 from bert_classifier.training.prepare import PreparedData
 from bert_classifier.training.recipe import Recipe
@@ -23,9 +25,12 @@ def assign_folds(targets: np.ndarray, folds: int, seed: int) -> np.ndarray:
     one text. A class with fewer texts than folds is in as many folds as it has texts.
 
     Args:
-        targets: class of each text, int64 (n,), n ≥ folds.
+        targets: class of each text, int64 (n,), n ≥ folds; or uint8 (n, classes), where each fold gets its share of
+            every label as far as texts with several allow it.
     """
     draw = np.random.Generator(np.random.Philox(derive_seed(seed, "folds", folds)))
+    if Task.of(targets) is Task.MULTI:
+        return folds_of_sets(targets, folds, draw)
     order = [draw.permutation(np.flatnonzero(targets == target)) for target in np.unique(targets)]
     assigned = np.empty(len(targets), dtype=np.int64)
     # The classes in turn without a gap, so that the remainders do not all fall into the first folds.

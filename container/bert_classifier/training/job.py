@@ -16,8 +16,8 @@ from bert_classifier.artifact.contents import CLASS_FILE, TRAINING_LABELS
 from bert_classifier.artifact.profile import Profile
 from bert_classifier.artifact.provenance import true_settings
 from bert_classifier.errors import PlatformError
-from bert_classifier.evaluation.metrics import Evaluation
-from bert_classifier.evaluation.result import EvaluationResult, assess
+from bert_classifier.evaluation.assessment import AnyResult, assess
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation
 from bert_classifier.evaluation.several_runs import CrossValidation, SeedScores
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
@@ -34,6 +34,7 @@ from bert_classifier.training.report import log_scores, remove_reports, write_re
 from bert_classifier.training.sanity_checks import DataHints, sanity_warnings
 from bert_classifier.training.served_precisions import measure_precisions
 from bert_classifier.training.state.manager import CheckpointManager
+from bert_classifier.training.threshold_fields import threshold_fields
 from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -66,11 +67,11 @@ class Job:
     manager: CheckpointManager
     encoder: Mapping[str, Any]
     run: str
-    validation: Evaluation | None = None
+    validation: AnyEvaluation | None = None
     seeds: SeedScores | None = None
     cross_validation: CrossValidation | None = None
     is_whole: bool = True
-    results: dict[str, Evaluation] = dataclasses.field(default_factory=dict)
+    results: dict[str, AnyEvaluation] = dataclasses.field(default_factory=dict)
     precisions: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -93,19 +94,21 @@ class Job:
         for name in self.evaluated_channels:
             self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
 
-    def assess(self) -> EvaluationResult | None:
+    def assess(self) -> AnyResult | None:
         """Return the result for the weights to export, calibrated on validation; None if validation is not done."""
         validation = self.results.get("validation") or self.validation or self.exported.result
         if validation is None:
             return None
         config, results = self.config, {**self.results, "validation": validation}
         evaluation = assess(
-            results, abstain_below=config.abstain_below, target_accuracy=config.target_accuracy
-        )
+            results, self.prepared.labels,
+            abstain_below=config.abstain_below, target_accuracy=config.target_accuracy,
+            label_threshold=config.label_threshold, target_precision=config.target_precision,
+        )  # fmt: skip
         seeds = len(self.seeds.scores) if self.seeds else 1
         return dataclasses.replace(evaluation, cross_validation=self.cross_validation, seeds=seeds)
 
-    def measure_precisions(self, evaluation: EvaluationResult) -> None:
+    def measure_precisions(self, evaluation: AnyResult) -> None:
         """Measure what serving in other precisions changes, on texts that the model was not trained on if it can be."""
         splits = self.prepared.splits
         held_out = [
@@ -116,7 +119,7 @@ class Job:
         measured = measure_precisions(self.trainer, splits[channel], channel, encoder, evaluation.reading)
         self.precisions.update(measured)
 
-    def export(self, evaluation: EvaluationResult | None) -> None:
+    def export(self, evaluation: AnyResult | None) -> None:
         """Save the current model as the artifact."""
         info = {**self.describe(evaluation), **self._page_examples()}
         self.trainer.model.to("cpu")
@@ -126,7 +129,7 @@ class Job:
             self.environment.model_dir, self.model, self.tokenizer, self.prepared.labels, info, baseline
         )
 
-    def _baseline(self, evaluation: EvaluationResult | None) -> Profile | None:
+    def _baseline(self, evaluation: AnyResult | None) -> Profile | None:
         """Return what `make drift` compares with; None without evaluation, or where counting fails."""
         if evaluation is None:
             return None
@@ -137,7 +140,7 @@ class Job:
             logger.warning("the model gets no drift baseline (%s: %s)", type(error).__name__, error)
             return None
 
-    def describe(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
+    def describe(self, evaluation: AnyResult | None) -> dict[str, Any]:
         """Return the content of training.json, without the texts for the server's page."""
         return {
             **self._settings_of_use(evaluation),
@@ -155,13 +158,14 @@ class Job:
             "versions": _versions(),
         }
 
-    def _settings_of_use(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
+    def _settings_of_use(self, evaluation: AnyResult | None) -> dict[str, Any]:
         """Return what the server and a batch job need beside the weights."""
         config = self.config
         return {
             **cut_settings(config, self.prepared.pairs),
             "temperature": evaluation.temperature.value if evaluation else 1.0,
-            "abstain_below": evaluation.abstain_below if evaluation else config.abstain_below,
+            "abstain_below": getattr(evaluation, "abstain_below", config.abstain_below),
+            **threshold_fields(config, self.prepared, evaluation),
             **({"guarantee": evaluation.guarantee.facts} if evaluation and evaluation.guarantee else {}),
         }
 
@@ -175,7 +179,7 @@ class Job:
             "kept_step": self.exported.step,
         }
 
-    def _quality(self, evaluation: EvaluationResult | None) -> dict[str, Any]:
+    def _quality(self, evaluation: AnyResult | None) -> dict[str, Any]:
         return {
             "metrics": evaluation.summaries if evaluation else {},
             **quality_facts(self.environment, self.prepared, evaluation, self.trainer),
@@ -214,13 +218,13 @@ class Job:
         log_examples(chosen, most)
         return {"page_examples": list(map(as_json, chosen))}
 
-    def _warnings(self, evaluation: EvaluationResult) -> list[str]:
+    def _warnings(self, evaluation: AnyResult) -> list[str]:
         found = self.prepared.data_report.get("findings", ())
         hints = DataHints(
             is_held_out="validation" not in self.environment.channels,
             has_unknown_tokens=any(finding["code"] == "unknown_tokens" for finding in found),
         )
-        return [*sanity_warnings(self.trainer, evaluation.results, hints), *evaluation.warnings]
+        return [*sanity_warnings(self.trainer, evaluation, hints), *evaluation.warnings]
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -259,7 +263,7 @@ class Job:
                 "Start the job again; if it happens again, use another instance.",
             )
 
-    def report(self, evaluation: EvaluationResult) -> None:
+    def report(self, evaluation: AnyResult) -> None:
         """Log scores and warnings, and write the reports."""
         several = self.seeds or self.cross_validation
         if several is not None:

@@ -138,7 +138,8 @@ class Opener:
         _log_plan(trainer, manager.threads)
         if not self._has_opened:
             texts = len(self.prepared.splits["validation"].targets)
-            warn(_doubts_about_target(self.config.target_accuracy, texts))
+            for name in ("target_accuracy", "target_precision"):
+                warn(_doubts_about_target(name, getattr(self.config, name), texts))
         self._has_opened = True
         return Job(
             self.config, self.environment, self.prepared, built.model, built.tokenizer, trainer, manager, encoder,
@@ -146,10 +147,10 @@ class Opener:
         )  # fmt: skip
 
 
-def _doubts_about_target(target: float, texts: int) -> list[str]:
-    """Return why a target accuracy cannot be guaranteed however well the training goes; empty if it can."""
+def _doubts_about_target(name: str, target: float, texts: int) -> list[str]:
+    """Return why a target cannot be guaranteed however well the training goes; empty if it can."""
     shortage = shortage_of_texts(target, texts) if target else ""
-    return [f"target_accuracy={target:g} will give no threshold: {shortage}."] if shortage else []
+    return [f"{name}={target:g} will give no threshold: {shortage}."] if shortage else []
 
 
 def _log_plan(trainer: Trainer, threads: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert_classifier.data.strata import strata_of
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.job.wording import counted
 
@@ -21,14 +22,15 @@ def choose_examples(texts: Sequence[str], targets: np.ndarray, most: int) -> lis
 
     Args:
         texts: n texts.
-        targets: the index of each one's class, int64 (n,).
+        targets: the index of each one's class, int64 (n,); or uint8 (n, classes), where the rarest label counts.
     """
+    classes = strata_of(targets)
     usable = np.fromiter((len(text) <= _LONGEST for text in texts), dtype=bool, count=len(texts))
     by_class = [
         heapq.nsmallest(
-            most, (texts[i] for i in np.flatnonzero(usable & (targets == target)).tolist()), _preference
+            most, (texts[i] for i in np.flatnonzero(usable & (classes == target)).tolist()), _preference
         )
-        for target in np.unique(targets[usable])[:most].tolist()
+        for target in np.unique(classes[usable])[:most].tolist()
     ]
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*by_class))
     return list(dict.fromkeys(text for text in in_turn if text is not None))[:most]

@@ -28,6 +28,7 @@ from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.json_files import write_json
 from bert_classifier.job.task import Task
+from bert_classifier.job.task_settings import require_suitable
 from bert_classifier.job.terminal import has_bar
 from bert_classifier.label_mapper import positive_index
 from bert_classifier.modeling.heads import loaded_head
@@ -165,10 +166,9 @@ def prepare(
     log_findings(report)
     judged = {"validation": data.train, **data.channels} if config.cross_validation else data.channels
     records = {name: functools.partial(Records.of, judged[name]) for name in judged if name != "train"}
-    positive = positive_index(data.mapper) if data.train.task is Task.SINGLE else None
     return PreparedData(
         data.labels,
-        positive,
+        positive_index(data.mapper) if data.train.task is Task.SINGLE else None,
         splits,
         fingerprints,
         report.as_json(),
@@ -201,10 +201,10 @@ class _Preparation:
 
     def read(self) -> Data:
         """Return the checked examples of the channels."""
-        channels = data_files(self._config, self._environment)
-        files = [path for paths in channels.values() for path in paths]
+        files = [path for paths in data_files(self._config, self._environment).values() for path in paths]
         with reading_progress(files, bar=self._draws_bar):
             data = build_data(self._config, self._environment)
+        require_suitable(self._config, data.train.task)
         self._is_head_kept = self._head.keeps(data.labels, data.train.task)
         return data
 
@@ -263,13 +263,9 @@ class _Preparation:
             for name, examples in data.channels.items()
         }
         return examine(
-            self._config,
-            stats,
-            data.labels,
-            longest=self._positions,
-            is_held_out=data.is_held_out,
-            understood=understood,
-        )
+            self._config, stats, data.labels,
+            longest=self._positions, is_held_out=data.is_held_out, understood=understood,
+        )  # fmt: skip
 
     def _encode(self, examples: Examples, channel: str, scan: TextScan) -> Split:
         def on_chunk(done: int) -> None:

@@ -5,13 +5,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bert_classifier.evaluation.floor import FloorComparison
+from bert_classifier.evaluation.assessment import AnyResult
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation
+from bert_classifier.evaluation.floor import Floor, FloorComparison
 from bert_classifier.evaluation.metrics import Evaluation
-from bert_classifier.evaluation.result import reported_channel
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.result import MultiLabelResult
+from bert_classifier.job.task import Task
 from bert_classifier.training.floor import floor_of
 from bert_classifier.training.history import History
+from bert_classifier.training.label_signs import entropy_of_labels, ranks_hardly, signs_of_labels
 from bert_classifier.training.recipe import LEAST_STEPS, choose_recipe
 from bert_classifier.training.score_warnings import FEW_TEXTS, few_texts_warnings, score_warnings
+from bert_classifier.training.signs import Beside, Signs
 from bert_classifier.training.trainer import Trainer
 
 # Fractions of the loss of guessing: above the first, hardly anything was learned; below the second, the model
@@ -37,29 +43,57 @@ class DataHints:
     has_unknown_tokens: bool = False
 
 
-def sanity_warnings(
-    trainer: Trainer, results: Mapping[str, Evaluation], hints: DataHints | None = None
-) -> list[str]:
+def sanity_warnings(trainer: Trainer, evaluation: AnyResult, hints: DataHints | None = None) -> list[str]:
     """Return one sentence, with its remedy, for what shows that the model has learned nothing or too little.
 
     Args:
-        results: by channel: validation and, if there is one, test.
+        evaluation: of validation and, if there is one, test.
     """
     hints = hints or DataHints()
-    channel = reported_channel(results)  # as in the headline, which must not contradict the warning
-    compared = FloorComparison.of(floor_of(trainer), channel, results[channel])
-    failure = _failure(trainer, results, compared, hints)
+    signs = _signs(trainer, evaluation)
+    failure = _failure(trainer, signs, hints)
     if failure:
         return [failure]
-    if compared and compared.is_model_below:
-        return [_below_floor(trainer, compared)]
-    return few_texts_warnings(results, trainer.positive)
+    if signs.floor and signs.floor.is_model_below:
+        return [_below_floor(trainer, signs.floor)]
+    return list(signs.few_texts)
 
 
-def is_collapsed(trainer: Trainer, result: Evaluation) -> bool:
-    """Return whether a model has learned nothing: one class for all texts, or a training loss that hardly moved."""
+def _signs(trainer: Trainer, evaluation: AnyResult) -> Signs:
+    """Return what the channels say; the floor as in the headline, which must not contradict the warning."""
+    if isinstance(evaluation, MultiLabelResult):
+        return signs_of_labels(evaluation, floor_of(trainer))
+    results, channel, floor = evaluation.results, evaluation.channel, floor_of(trainer)
+    known = floor if isinstance(floor, Floor) else None
+    compared = FloorComparison.of(known, channel, results[channel])
+    return Signs(
+        one_answer=_one_class(trainer, results),
+        at_chance=score_warnings(results, trainer.positive),
+        few_texts=few_texts_warnings(results, trainer.positive),
+        floor=None if compared is None else _beside(compared),
+        constant="always predicting the commonest class",
+    )
+
+
+def _beside(compared: FloorComparison) -> Beside:
+    return Beside(
+        sentence=compared.sentence,
+        is_model_below=compared.is_model_below,
+        p_value=compared.paired.mid_p,
+        says_nothing=not compared.floor_beats_constant and compared.paired.count >= FEW_TEXTS,
+    )
+
+
+def is_collapsed(trainer: Trainer, result: AnyEvaluation) -> bool:
+    """Return whether a model has learned nothing: one class for all texts, or a training loss that hardly moved.
+
+    With several labels per text, the loss moves little while most labels are rare, so the scores must tell nothing too.
+    """
+    is_unmoved = bool(_unmoved(last_loss(trainer.history), loss_of_guessing(trainer)))
+    if isinstance(result, MultiLabelEvaluation):
+        return is_unmoved and ranks_hardly(result)
     is_constant = len(np.unique(result.predicted)) < min(2, len(np.unique(result.targets)))
-    return is_constant or bool(_unmoved(last_loss(trainer.history), loss_of_guessing(trainer)))
+    return is_constant or is_unmoved
 
 
 def last_loss(history: History) -> float | None:
@@ -71,44 +105,39 @@ def last_loss(history: History) -> float | None:
 
 def loss_of_guessing(trainer: Trainer) -> float:
     """Return the loss of predicting the class frequencies for every text: their entropy, with the class weights."""
+    if Task.of(trainer.train.targets) is Task.MULTI:
+        return entropy_of_labels(trainer.train.targets, trainer.class_weights.cpu().numpy())
     counts = np.bincount(trainer.train.targets, minlength=trainer.num_classes)
     shares = counts * trainer.class_weights.cpu().numpy().astype(np.float64)
     shares = shares[shares > 0] / shares.sum()
     return float(-(shares * np.log(shares)).sum())
 
 
-def _failure(
-    trainer: Trainer, results: Mapping[str, Evaluation], compared: FloorComparison | None, hints: DataHints
-) -> str:
+def _failure(trainer: Trainer, signs: Signs, hints: DataHints) -> str:
     """Return what shows that nothing was learned, what the floor gets right, and the remedy; "" if something was."""
     loss, guessing = last_loss(trainer.history), loss_of_guessing(trainer)
-    unmoved, same = _unmoved(loss, guessing), _one_class(trainer, results)
+    unmoved = "" if signs.is_clearly_better else _unmoved(loss, guessing)
+    same = signs.one_answer
     memorized = _memorization_note(loss, guessing)
     if memorized:
         memorized += _remedy_of_memorization(len(trainer.train.targets), hints)
     has_collapsed = bool(unmoved or same) and not memorized and _has_had_its_chance(trainer)
-    at_chance = score_warnings(results, trainer.positive)
     if has_collapsed:
         loss_part = f"its training loss is {unmoved}" if unmoved else ""
         sentence = f"The run has collapsed: {', and '.join(filter(None, (loss_part, same)))}."
         remedy = _remedy_of_collapse(trainer)
     elif unmoved:
         sentence, remedy = f"The training loss has hardly moved: it is {unmoved}.", _remedy(trainer)
-    elif at_chance:
-        sentence, remedy = " ".join(at_chance), memorized or _remedy(trainer)
+    elif signs.at_chance:
+        sentence, remedy = " ".join(signs.at_chance), memorized or _remedy(trainer)
     else:
         return ""
-    if (
-        compared
-        and not compared.floor_beats_constant
-        and compared.paired.count >= FEW_TEXTS
-        and not memorized
-    ):
-        remedy = (
-            "Neither is better than always predicting the commonest class: check first whether the labels belong to the"
-            f" texts. {remedy}"
+    if signs.floor and signs.floor.says_nothing and not memorized:
+        doubt = (
+            f"Neither is better than {signs.constant}: check first whether the labels belong to the texts."
         )
-    return " ".join(filter(None, (sentence, compared.sentence if compared else "", remedy)))
+        remedy = f"{doubt} {remedy}"
+    return " ".join(filter(None, (sentence, signs.floor.sentence if signs.floor else "", remedy)))
 
 
 def _unmoved(loss: float | None, guessing: float) -> str:
@@ -178,8 +207,8 @@ def _remedy_of_memorization(num_texts: int, hints: DataHints) -> str:
     return f"{encoder} C{labels.format(first)} Then add training texts."
 
 
-def _below_floor(trainer: Trainer, compared: FloorComparison) -> str:
-    p = compared.paired.mid_p
+def _below_floor(trainer: Trainer, compared: Beside) -> str:
+    p = compared.p_value
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
     return f"Fine-tuning stays below the floor ({chance}). {compared.sentence} {_remedy_below_floor(trainer)}"
 

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from bert_classifier.evaluation.several_runs import SeedScore, SeedScores
+from bert_classifier.job.task import Task
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.exported_weights import resolve_keep_weights
 from bert_classifier.training.floor import note_floor
@@ -15,6 +16,8 @@ from bert_classifier.training.series import FurtherTrainings, unfinished
 from bert_classifier.training.state.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
+
+_SPOKEN = {"micro_f1": "micro-F1", "mean_average_precision": "mean average precision"}
 
 
 def seed_trainings(opener: Opener) -> list[Training]:
@@ -115,7 +118,10 @@ class SeedSeries(FurtherTrainings):
 
     @property
     def _metric(self) -> str:
-        return "accuracy" if self._opener.prepared.positive is None else "F1"
+        prepared = self._opener.prepared
+        if prepared.task is Task.MULTI:
+            return _SPOKEN[self._opener.config.multi_label_score]
+        return "accuracy" if prepared.positive is None else "F1"
 
     def _scores(self) -> SeedScores:
         scores = [

@@ -4,7 +4,6 @@ Nothing else of the artifact depends on it: a stop signal or a failure costs the
 """
 
 import copy
-import dataclasses
 import logging
 import time
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ import torch
 from bert_classifier.artifact.agreement import PRECISIONS, Agreement
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.engine.tensors import can_compute
-from bert_classifier.evaluation.metrics import Evaluation
-from bert_classifier.evaluation.precisions import Reading, compared_with_float32, facts_of_float32
+from bert_classifier.evaluation.evaluation_of import AnyEvaluation, evaluation_of
+from bert_classifier.evaluation.multi_label.precisions import LabelReading
+from bert_classifier.evaluation.precisions import Reading
 from bert_classifier.job.wording import counted
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, plan_inference
@@ -31,7 +31,7 @@ from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
-MOST_TEXTS, MOST_TO_PROVE = 500, 2000  # the latter where a target accuracy is guaranteed
+MOST_TEXTS, MOST_TO_PROVE = 500, 2000  # the latter where something is guaranteed
 # On CPUs the texts cost at most 5 % of what training has cost: a step computes each text about three times as long as a
 # pass, and there are three passes.
 _TRAINED_PER_TEXT = 20
@@ -45,7 +45,7 @@ def measure_precisions(
     split: Split,
     channel: str,
     encoder: TextEncoder,
-    reading: Reading,
+    reading: Reading | LabelReading,
 ) -> dict[str, Any]:
     """Return the field of training.json on the precisions that can be measured here; none after a stop signal.
 
@@ -76,10 +76,10 @@ def measure_precisions(
 
 class _Measurement:
     def __init__(
-        self, trainer: Trainer, split: Split, channel: str, encoder: TextEncoder, reading: Reading
+        self, trainer: Trainer, split: Split, channel: str, encoder: TextEncoder, reading: Any
     ) -> None:
         self._trainer, self._channel, self._reading = trainer, channel, reading
-        most = MOST_TO_PROVE if reading.target_accuracy else MOST_TEXTS
+        most = MOST_TO_PROVE if reading.has_promise else MOST_TEXTS
         self._model: Any = trainer.model
         self._forward = _float32_pass(trainer)
         rows = choose_texts(len(split.targets), _most_texts(trainer, split.encoded, most))
@@ -95,19 +95,18 @@ class _Measurement:
         found: dict[str, Any] = {
             "texts": len(self._targets),
             "channel": self._channel,
-            "fp32": facts_of_float32(exact, self._reading),
+            "fp32": self._reading.facts(exact),
         }
         # bf16 moves scores no farther than training itself, which may have computed them in bf16.
-        without_promise = dataclasses.replace(self._reading, target_accuracy=0.0)
         for name, (result, probes) in self._in_lower_precisions():
-            reading = self._reading if name in _BITS else without_promise
+            reading = self._reading if name in _BITS else self._reading.without_promise
             found[name] = {
-                **compared_with_float32(exact, result, reading),
+                **reading.compared(exact, result),
                 "probe_distance": mean_distance_of(probes, exact_probes),
             }
         return found
 
-    def _in_lower_precisions(self) -> Iterator[tuple[str, tuple[Evaluation, torch.Tensor]]]:
+    def _in_lower_precisions(self) -> Iterator[tuple[str, tuple[AnyEvaluation, torch.Tensor]]]:
         if can_compute(self._model.config.to_dict()):
             for name, bits in _BITS.items():
                 with rounded_to_int8(self._model, bits):
@@ -116,10 +115,10 @@ class _Measurement:
             rounded = to_bfloat16(copy.deepcopy(self._model))
             yield "bf16", self._compute(Forward(rounded, self._forward.pad_id, self._trainer.device, "fp32"))
 
-    def _compute(self, forward: Forward) -> tuple[Evaluation, torch.Tensor]:
+    def _compute(self, forward: Forward) -> tuple[AnyEvaluation, torch.Tensor]:
         """Return the predictions for the texts, and the logits of the probe texts."""
         logits = self._logits(forward, self._texts)
-        return Evaluation(logits, self._targets), torch.from_numpy(self._logits(forward, self._probes))
+        return evaluation_of(logits, self._targets), torch.from_numpy(self._logits(forward, self._probes))
 
     def _logits(self, forward: Forward, texts: EncodedTexts) -> np.ndarray:
         planned = plan_inference(forward, texts, self._trainer.state.token_budget)

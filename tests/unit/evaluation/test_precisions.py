@@ -7,8 +7,6 @@ from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.precisions import (
     Reading,
     are_near_ties,
-    compared_with_float32,
-    facts_of_float32,
 )
 
 
@@ -18,7 +16,7 @@ def test_labels_are_counted_by_what_becomes_of_them():
     found = exact.copy()
     found[5:] = [[0.0, 4.0, -4.0], [0.0, 4.0, -4.0], [0.0, 4.0, -4.0]]
     targets = np.array([0, 0, 0, 0, 2, 0, 1, 2])
-    facts = compared_with_float32(Evaluation(exact, targets), Evaluation(found, targets), Reading())
+    facts = Reading().compared(Evaluation(exact, targets), Evaluation(found, targets))
     counts = {name: facts[name] for name in ("same", "near_ties", "right", "gained", "lost")}
     assert counts == {"same": 5, "near_ties": 0, "right": 5, "gained": 1, "lost": 1}
     assert facts["agreement"] == facts["accuracy"] == 5 / 8
@@ -28,10 +26,10 @@ def test_labels_are_counted_by_what_becomes_of_them():
 def test_with_a_threshold_the_answers_above_it_count():
     """Of three texts two reach 0.9, one of these is right."""
     result = Evaluation(np.array([[4.0, 0.0], [4.0, 0.0], [0.5, 0.0]]), np.array([0, 1, 0]))
-    facts = facts_of_float32(result, Reading(abstain_below=0.9))
+    facts = Reading(abstain_below=0.9).facts(result)
     assert facts["coverage"] == pytest.approx(2 / 3)
     assert facts["accuracy_of_answered"] == 0.5
-    assert "coverage" not in facts_of_float32(result, Reading())
+    assert "coverage" not in Reading().facts(result)
 
 
 def test_a_promise_is_proved_anew_with_the_precisions_own_scores():
@@ -42,13 +40,13 @@ def test_a_promise_is_proved_anew_with_the_precisions_own_scores():
     exact = Evaluation(np.stack([lead, np.zeros(400)], axis=1), targets)
     mixed = Evaluation(np.stack([rng.permutation(lead), np.zeros(400)], axis=1), targets)
     reading = Reading(1.0, 0.9, 0.97)
-    promised, broken = (compared_with_float32(exact, found, reading) for found in (exact, mixed))
+    promised, broken = (reading.compared(exact, found) for found in (exact, mixed))
     answered = int((1 / (1 + np.exp(-lead)) >= 0.9).sum())
     assert promised["answered_in_fp32"] == broken["answered_in_fp32"] == answered
     assert 0.5 < promised["threshold"] < 1
     assert promised["answered"] > 200
     assert broken["threshold"] is None
-    assert "threshold" not in compared_with_float32(exact, mixed, Reading(1.0, 0.9))
+    assert "threshold" not in Reading(1.0, 0.9).compared(exact, mixed)
 
 
 def noisy(leads: list[float], noise: float) -> tuple[np.ndarray, np.ndarray]:

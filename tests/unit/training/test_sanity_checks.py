@@ -1,18 +1,29 @@
 """A run that has learned nothing gets a warning; a run that has learned gets none."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.floor import Floor, FloorScore
 from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.result import EvaluationResult
+from bert_classifier.training import sanity_checks
 from bert_classifier.training.history import History
 from bert_classifier.training.optimizer import class_weights
-from bert_classifier.training.sanity_checks import DataHints, last_loss, loss_of_guessing, sanity_warnings
+from bert_classifier.training.sanity_checks import DataHints, last_loss, loss_of_guessing
 from bert_classifier.training.trainer import Trainer
 from support.toy_trainer import make_trainer
+
+
+def sanity_warnings(
+    trainer: Trainer, results: Mapping[str, Evaluation], hints: DataHints | None = None
+) -> list[str]:
+    """Return what is said of a trainer with these evaluations."""
+    return sanity_checks.sanity_warnings(trainer, EvaluationResult(results, Temperature(1.0), 0.0), hints)
 
 
 def trained(folder: Path, **settings: Any) -> tuple[Trainer, list[str]]:

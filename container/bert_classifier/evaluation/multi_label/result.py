@@ -17,6 +17,7 @@ from bert_classifier.evaluation.multi_label.calibration import (
     sigmoid,
 )
 from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.precisions import LabelReading
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.promises import PromisedPrecision, promise_precision
 from bert_classifier.evaluation.multi_label.thresholds import (
@@ -73,6 +74,12 @@ class MultiLabelResult:
     def channel(self) -> str:
         """The channel that reports are about: test if there is one, else validation, else the first."""
         return reported_channel(self.results)
+
+    @property
+    def reading(self) -> LabelReading:
+        """How the artifact's answers follow from logits."""
+        promised = self.guarantee.target if self.guarantee else 0.0
+        return LabelReading(self.labels, self.temperature.value, self.thresholds, promised)
 
     def probabilities(self, channel: str) -> np.ndarray:
         """Return the calibrated probabilities of a channel's texts, float64 (n, classes)."""
