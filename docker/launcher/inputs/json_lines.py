@@ -11,7 +11,7 @@ from bert_classifier.job.data_names import listed, suffix_of
 from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.row_errors import RowErrors
 from launcher.inputs.text_file import JSON_LINES, TextFile
-from launcher.settings.reading import in_capitals
+from launcher.settings.reading import in_capitals, said_in_capitals
 
 _IF_ALONE = 'If its rows are texts alone, commas included: CONTENT_TYPE="text/csv; header=absent".'
 
@@ -134,8 +134,7 @@ def _convert(file: TextFile, target: Path) -> Iterator[Finding]:
 def _doubted(file: TextFile) -> Iterator[Finding]:
     """Yield what a model that reads pairs would need, while a model of single texts is well served."""
     for doubt in file.doubts:
-        sentence = in_capitals(UserError(doubt, "")).cause
-        yield warn("input", sentence, "For a model that reads single texts all is well.")
+        yield warn("input", said_in_capitals(doubt), "For a model that reads single texts all is well.")
 
 
 def failure(error: ContainerError) -> Finding:

@@ -14,7 +14,7 @@ from launcher.inputs.text_file import CSV, JSON_LINES, TextFile
 from launcher.settings.inference import MEDIA_TYPES
 from launcher.settings.invocation import InvokeSettings
 from launcher.settings.media import are_several
-from launcher.settings.reading import in_capitals, reader_settings
+from launcher.settings.reading import in_capitals, reader_settings, said_in_capitals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _converted(file: TextFile) -> Request:
     """Return a request of a line per row; one without a text is answered with an error."""
     say(f"{file.name}: {file.description}; sent as JSON Lines")
     for doubt in file.doubts:
-        say(in_capitals(UserError(doubt, "")).cause)
+        say(said_in_capitals(doubt))
     try:
         lines = [file.line_of(record) for _, record in file.records()]
     except UserError as error:

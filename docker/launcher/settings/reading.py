@@ -32,7 +32,9 @@ def reader_settings(settings: AccountSettings) -> ReaderSettings:
 
 def in_capitals(error: UserError) -> UserError:
     """Return an error of the reader that names settings as commands take them; labels do not matter here."""
-    cause, remedy = (
-        _NAMED.sub(lambda name: name[0].upper(), text) for text in (error.cause, _LABEL.sub("", error.remedy))
-    )
-    return UserError(cause, remedy)
+    return UserError(said_in_capitals(error.cause), said_in_capitals(_LABEL.sub("", error.remedy)))
+
+
+def said_in_capitals(text: str) -> str:
+    """Return a sentence of the reader with its settings named as commands take them."""
+    return _NAMED.sub(lambda name: name[0].upper(), text)

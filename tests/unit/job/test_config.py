@@ -250,11 +250,6 @@ def test_both_ways_to_abstain_are_refused():
     assert cause.startswith("abstain_below and target_accuracy both say when to abstain")
 
 
-def test_no_accuracy_is_promised_by_the_scores_of_other_models():
-    """A cross-validation's are not the exported model's."""
-    assert "cannot be promised with" in cause_of({"target_accuracy": "0.9", "cross_validation": "5"})
-
-
 def test_accumulation_alone_is_refused():
     """Accumulation steps without the batch they multiply say nothing."""
     assert "needs per_device_batch_size" in cause_of({"gradient_accumulation_steps": "2"})

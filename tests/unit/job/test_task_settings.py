@@ -24,6 +24,7 @@ from support.clear_text import assert_clear
         ),
         ({"target_precision": "0.9", "label_threshold": "0.3"}, "give one of the two"),
         ({"target_precision": "0.9", "cross_validation": "5"}, "cannot be promised with cross_validation"),
+        ({"target_accuracy": "0.9", "cross_validation": "5"}, "cannot be promised with"),
     ],
 )
 def test_what_contradicts_itself_is_refused_before_the_data_are_read(settings, said):

@@ -6,21 +6,7 @@ from bert_classifier.errors import RequestError
 from bert_classifier.job.findings import Severity
 from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.csv_form import CsvForm
-from launcher.aws.account import Account
-from launcher.aws.s3 import Location
-from launcher.findings import Finding
-from launcher.inputs.transform import TransformInput, check_input, input_of
-from launcher.settings.account import AccountSettings
-from launcher.settings.inference import TransformSettings
-
-
-def look(path, scratch, **settings) -> tuple[TransformInput, list[Finding]]:
-    """Return the texts of a file as they would be uploaded, and all findings."""
-    scratch.mkdir()
-    chosen = TransformSettings(input=str(path), **settings)
-    found = input_of(chosen, Location("a-bucket", "mine/"), Account(AccountSettings()), scratch)
-    return found, list(check_input(chosen, found))
-
+from support.transform_texts import look
 
 ROWS = {
     "a date behind the text": '{label},"text {i}, x",2026-01-{day}',

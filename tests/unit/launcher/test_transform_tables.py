@@ -3,85 +3,14 @@
 import csv
 import gzip
 import io
-import json
-from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from bert_classifier.job.findings import Severity
-from launcher.aws.account import Account
-from launcher.aws.s3 import Location
-from launcher.findings import Finding
-from launcher.inputs.transform import TransformInput, check_input, input_of
-from launcher.settings.account import AccountSettings
-from launcher.settings.inference import TransformSettings
+from support.transform_texts import look, texts_in, uploaded, write, wrong_in
 
 ROWS = [("LOC" if i % 2 else "PER", f"a text about place {i}, and more of it") for i in range(12)]
-
-
-def look(given: Path, scratch: Path, **settings: Any) -> tuple[TransformInput, list[Finding]]:
-    """Return the texts at a path as they would be uploaded, and all findings."""
-    scratch.mkdir()
-    chosen = TransformSettings(input=str(given), **settings)
-    found = input_of(chosen, Location("a-bucket", "mine/"), Account(AccountSettings()), scratch)
-    return found, list(check_input(chosen, found))
-
-
-def uploaded(found: TransformInput) -> dict[str, bytes]:
-    """Return the contents of what would be uploaded, by name."""
-    assert found.local
-    return {name: path.read_bytes() for name, path in found.local.files.items()}
-
-
-def texts_in(found: TransformInput) -> list[str | None]:
-    """Return the texts of JSON Lines that would be uploaded; None for a row that cannot be read."""
-    assert found.content_type == "application/jsonlines"
-    lines = [json.loads(line) for body in uploaded(found).values() for line in body.decode().splitlines()]
-    return [line["text"] if isinstance(line, dict) else line for line in lines]
-
-
-def wrong_in(findings: list[Finding]) -> list[Finding]:
-    """Return what is no good news."""
-    return [one for one in findings if one.severity is not Severity.OK]
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    """Write a file."""
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
-def test_pairs_are_sent_with_both_texts(tmp_path):
-    """As they are beside their columns, or as JSON Lines; a row without one of the texts keeps its place."""
-    content = "premise,hypothesis,label\none,two,yes\n,four,no\n"
-    found, findings = look(write(tmp_path / "a.csv", content), tmp_path / "a")
-    assert (found.content_type, found.columns) == ("text/csv", "premise,hypothesis,label")
-    assert [one.message for one in wrong_in(findings)] == [
-        "a.csv has 1 row of 2 without a text, each answered with an error: line 3: the text is empty"
-    ]
-    found, findings = look(write(tmp_path / "b.csv", content.replace(",", ";")), tmp_path / "b")
-    (body,) = uploaded(found).values()
-    assert [json.loads(line) for line in body.decode().splitlines()] == [
-        {"text": "one", "text_pair": "two"},
-        {"text": "", "text_pair": ""},
-    ]
-    found, findings = look(write(tmp_path / "c.csv", content), tmp_path / "c", text_column="hypothesis")
-    assert [json.loads(line) for line in uploaded(found)["c.jsonl"].decode().splitlines()] == [
-        {"text": "two"},
-        {"text": "four"},
-    ]
-    content = "question;answer\none;two\n"
-    found, findings = look(write(tmp_path / "e.csv", content), tmp_path / "e")
-    assert texts_in(found) == ["one"]
-    assert [one.message for one in wrong_in(findings)] == [
-        "e.csv: 'question' and 'answer' could be a pair of texts; TEXT_PAIR_COLUMN=answer reads both"
-    ]
-    content = '{"premise": "one", "hypothesis": "two"}\n'
-    found, findings = look(write(tmp_path / "d.jsonl", content), tmp_path / "d")
-    assert uploaded(found) == {"d.jsonl": content.encode()}
-    assert not wrong_in(findings)
 
 
 @pytest.mark.parametrize(
