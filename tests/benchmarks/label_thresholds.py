@@ -30,7 +30,10 @@ def promises(runs: int) -> None:
     print("| target | validation texts | held, by label | given | held by best F1 |\n|---|---|---|---|---|")
     for target in (0.8, 0.9, 0.95):
         for texts in (100, 1000):
-            rng, held, given, before = np.random.default_rng(texts), [], [], []
+            rng = np.random.default_rng(texts)
+            held: list[bool] = []
+            given: list[float] = []
+            before: list[bool] = []
             for _ in range(runs):
                 validation = drawn(texts, rng)
                 ours = promise_precision(*validation, LABELS, target).thresholds.values

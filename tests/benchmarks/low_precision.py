@@ -22,6 +22,7 @@ from torch.nn import functional
 from bert_classifier.builder import build_dataset, build_label_mapper
 from bert_classifier.data.examples import Examples, read_examples
 from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.label_mapper import class_names
 from bert_classifier.modeling.packed import packed_or_padded
@@ -190,6 +191,7 @@ def compare_accuracy(case: Case) -> None:
             for step in range(trainer.total_steps):
                 report = trainer.train_step(step)
             result = trainer.evaluate(case.test)
+            assert isinstance(result, Evaluation)
             accuracies.append(100 * result.accuracy)
             scores = f"test accuracy {accuracies[-1]:.2f} %, test loss {result.loss:.4f}"
             print(f"{name} seed {seed}: step {step + 1}, loss {report.loss:.4f}, {scores}", flush=True)

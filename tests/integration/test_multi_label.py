@@ -5,6 +5,7 @@ import json
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from support.label_set_job import label_set_rows, make_label_set_root
 from support.train_cluster import make_root, started
 from support.train_process import train_in_process
 
-SETTINGS = {"num_train_epochs": "8", "global_batch_size": "8"}
+SETTINGS: dict[str, Any] = {"num_train_epochs": "8", "global_batch_size": "8"}
 
 
 def digest(root: Path) -> str:
@@ -58,7 +59,7 @@ def test_plain_transformers_gives_the_same_scores(trained):
     """TextClassificationPipeline with the sigmoid, all labels, at the artifact's temperature: to 1e-5."""
     artifact = load_artifact(trained / "model")
     texts = [text for text, _ in label_set_rows(20, 5)]
-    classify = pipeline("text-classification", model=str(trained / "model"), device="cpu")
+    classify: Any = pipeline("text-classification", model=str(trained / "model"), device="cpu")
     cut = {"truncation": True, "max_length": artifact.info["max_seq_length"]}
     answers = classify(texts, function_to_apply="none", top_k=None, **cut)
     scores = classify(texts, function_to_apply="sigmoid", top_k=None, **cut)

@@ -9,6 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_hostile_requests_under_settings(tmp_path, settings):
         _survives(process, 4_000)
 
 
-SEVERAL = {"task": "multi", "thresholds": {"Alpha": 0.0, "Beta": 0.5, "Gamma": None}}
+SEVERAL: dict[str, Any] = {"task": "multi", "thresholds": {"Alpha": 0.0, "Beta": 0.5, "Gamma": None}}
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def pair_rows(rows: int, seed: int = 0) -> list[tuple[str, str, str]]:
         texts = [
             " ".join(draw.choices(_TOPICS[topic], k=draw.choice([2, 4, 9, 25]))) for topic in (first, second)
         ]
-        found.append(("same" if number % 2 else "other", *texts))
+        found.append(("same" if number % 2 else "other", texts[0], texts[1]))
     return found
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from support.fakes import CLASS_NAMES, make_pretrained
 
 MAX_LENGTH = 32
-OF_PAIRS = {"is_paired": True, "pair_truncation": "longest_first", "has_token_types": True}
+OF_PAIRS: dict[str, Any] = {"is_paired": True, "pair_truncation": "longest_first", "has_token_types": True}
 
 
 def make_artifact(
@@ -17,7 +18,7 @@ def make_artifact(
     temperature: float = 1.5,
     hidden: int = 32,
     architecture: str = "bert",
-    **more: object,
+    **more: Any,
 ) -> Path:
     """Save a random classifier over the first names that reads MAX_LENGTH tokens; return the folder.
 
@@ -38,9 +39,8 @@ def make_artifact(
     tokenizer = load_tokenizer(str(source))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = load_pretrained(str(source), names[:classes], tokenizer, MAX_LENGTH)
-    if "task" in more:
-        model.config.problem_type = Task(more["task"]).problem_type
+        task = Task(more.get("task", Task.SINGLE))
+        model = load_pretrained(str(source), names[:classes], tokenizer, MAX_LENGTH, task=task)
     info = {"max_seq_length": MAX_LENGTH, "truncation": "head", "temperature": temperature, **more}
     save_artifact(folder, model, tokenizer, names[:classes], info)
     return folder

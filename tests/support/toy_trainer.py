@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.task import Task
 from bert_classifier.modeling.pretrained import freeze_encoder, load_pretrained
@@ -80,6 +81,13 @@ def make_trainer(
         device=device,
         distributed=distributed,
     )
+
+
+def evaluated(trainer: Trainer, split: Split) -> Evaluation:
+    """Return the evaluation of texts with one label each."""
+    result = trainer.evaluate(split)
+    assert isinstance(result, Evaluation)
+    return result
 
 
 def gradient_of(trainer: Trainer) -> np.ndarray:

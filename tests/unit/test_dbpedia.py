@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +26,7 @@ def dataset_of(folder: Path, *contents: str, suffix: str = ".csv") -> DbpediaDat
     return DbpediaDataset(files)
 
 
-def items_of(dataset: DbpediaDataset) -> list[tuple[str, str]]:
+def items_of(dataset: DbpediaDataset) -> list[Any]:
     """Return all items, in order."""
     return [dataset[index] for index in range(len(dataset))]
 

@@ -116,7 +116,8 @@ def class_words(texts: Sequence[str], targets: np.ndarray, num_classes: int) -> 
 def _sizes(targets: np.ndarray, num_classes: int) -> np.ndarray:
     """Return the number of texts of each class, int64 (classes,)."""
     if Task.of(targets) is Task.MULTI:
-        return targets.sum(axis=0, dtype=np.int64)
+        sums: np.ndarray = targets.sum(axis=0, dtype=np.int64)
+        return sums
     return np.bincount(targets, minlength=num_classes)
 
 

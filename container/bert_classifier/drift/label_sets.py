@@ -13,8 +13,9 @@ _WIDTH = len(COLUMNS)
 def is_label_set(value: dict[str, Any]) -> bool:
     """Return whether an object is such an answer."""
     labels = value.get("labels")
-    is_set = isinstance(labels, list) and "predicted_label" not in value
-    return is_set and all(isinstance(entry, dict) and "label" in entry for entry in labels)
+    if not isinstance(labels, list) or "predicted_label" in value:
+        return False
+    return all(isinstance(entry, dict) and "label" in entry for entry in labels)
 
 
 def has_names(row: Sequence[str]) -> bool:

@@ -72,7 +72,8 @@ def _fit(
     def objective() -> torch.Tensor:
         logits = inputs @ free[:, :-1].T + unit * free[:, -1]
         losses = functional.binary_cross_entropy_with_logits(logits, wanted, row_weights, reduction="sum")
-        return losses + (free[:, :-1] @ back).square().sum() / (2 * c)
+        penalty: torch.Tensor = (free[:, :-1] @ back).square().sum() / (2 * c)
+        return losses + penalty
 
     minimise(free, objective)
     found = free.detach()

@@ -119,9 +119,8 @@ class CrossValidationSeries(FurtherTrainings):
         if main is None or pooled is None:
             return main if pooled is None else pooled.as_json()
         floor = floor_from(main, self._targets)
-        channels = {**pooled.channels, **floor.channels}
-        seconds = floor.seconds + pooled.seconds
-        return dataclasses.replace(floor, seconds=seconds, channels=channels).as_json()
+        channels: dict[str, Any] = {**pooled.channels, **floor.channels}
+        return type(floor)(floor.trained_on, floor.seconds + pooled.seconds, channels).as_json()
 
     def _pooled_floor(self) -> AnyFloor | None:
         """Return the floor on the folds' texts together, each predicted by one that has not seen it.

@@ -107,7 +107,7 @@ def _scored(
     is_multi = Task.of(targets["train"]) is Task.MULTI
     fit = LabelRegressions.fit if is_multi else LogisticRegression.fit
     regression = fit(vectors["train"], targets["train"], weights=weights_of(trainer, targets["train"]))
-    channels = {
+    channels: dict[str, Any] = {
         name: score_of(texts[name], regression.predict(vectors[name]), targets[name], trainer.num_classes)
         for name in splits
         if name != "train"

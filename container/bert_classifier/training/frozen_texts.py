@@ -73,6 +73,6 @@ def weights_of(trainer: Trainer, targets: np.ndarray) -> np.ndarray:
         float32 (n,), or of each label (n, classes).
     """
     weights: np.ndarray = trainer.class_weights.cpu().numpy()
-    if Task.of(targets) is Task.MULTI:
-        return np.where(targets == 1, weights[1], weights[0])
-    return weights[targets]
+    is_multi = Task.of(targets) is Task.MULTI
+    own: np.ndarray = np.where(targets == 1, weights[1], weights[0]) if is_multi else weights[targets]
+    return own

@@ -112,7 +112,7 @@ def test_what_says_nothing_usable_is_none(info):
     assert Agreement.of(info, "int8") is None
 
 
-SETS = {
+SETS: dict[str, Any] = {
     "texts": 500,
     "channel": "test",
     "int8": {"same": 497, "near_ties": 3, "right": 300, "gained": 1, "lost": 2, "probe_distance": 0.01},

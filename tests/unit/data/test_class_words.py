@@ -98,7 +98,7 @@ def test_however_many_texts_the_sample_is_bounded_and_even(monkeypatch):
     assert (found.texts, found.looked_at) == (540, 100)
     assert {word.word: word.texts for word in found.by_class[0]} == {"aword": 60}
     assert {word.word: word.texts for word in found.by_class[2]} == {"cword": 10}
-    chosen = module._chosen(targets, 3)[:60]
+    chosen = module._chosen(targets)[:60]
     assert chosen[0] == 0
     assert set(np.diff(chosen).tolist()) <= {8, 9}
 

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ SAMPLE = [
 ]
 
 
-def written(texts: list[str], folder: Path | None = None) -> Texts:
+def written(texts: Sequence[str], folder: Path | None = None) -> Texts:
     """Return the texts, written one by one."""
     writer = TextWriter(folder)
     for text in texts:
@@ -81,6 +82,12 @@ def test_a_copy_and_a_file_hold_the_same(tmp_path):
     assert list(Texts.load(tmp_path / "none")) == []
 
 
+def parts_of(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the parts of pairs."""
+    pairs = [text for text in texts if isinstance(text, TextPair)]
+    return [(pair.first, pair.second) for pair in pairs]
+
+
 def test_pairs_stay_pairs(tmp_path):
     """Items, iteration, slices, `take`, copies and files give TextPairs back; single texts saved later stay single."""
     pairs = [TextPair(first, second) for first, second in zip(SAMPLE, reversed(SAMPLE), strict=True)]
@@ -91,10 +98,8 @@ def test_pairs_stay_pairs(tmp_path):
     for found, expected in [(texts, pairs), (some, [pairs[8], pairs[1], pairs[3]]), (loaded, list(some))]:
         assert found.is_paired
         assert list(found) == expected
-        assert [(pair.first, pair.second) for pair in found] == [
-            (pair.first, pair.second) for pair in expected
-        ]
-    assert (loaded[-1].first, loaded[-1].second) == (SAMPLE[3], SAMPLE[5])
+        assert parts_of(found) == parts_of(expected)
+    assert parts_of(loaded)[-1] == (SAMPLE[3], SAMPLE[5])
     written(SAMPLE).save(tmp_path / "texts")
     assert not Texts.load(tmp_path / "texts").is_paired
 

@@ -110,7 +110,8 @@ def test_a_model_with_several_labels_passes():
     """Its labels over the thresholds, or none, are among all classes; the first of these is the best."""
     assert judge_hugging_face(answers(SEVERAL))[0] is True
     both = {"labels": [FILM, SONG]}
-    for each in (both, {"labels": []}):
+    none: dict[str, Any] = {"labels": []}
+    for each in (both, none):
         changed = {**SEVERAL, **of_no_parameters(each)}
         assert judge_hugging_face(answers(changed))[0] is True
     assert function_of(answers(SEVERAL)[PLAIN]) == "sigmoid"

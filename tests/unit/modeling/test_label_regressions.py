@@ -23,7 +23,7 @@ def test_each_label_has_the_optimum_of_scikit_learn(c, is_balanced):
     vectors, targets = texts_of(6)
     wide = vectors.astype(np.float64)
     counts = np.stack([200 - targets.sum(axis=0), targets.sum(axis=0)])
-    weights = np.where(targets == 1, *(200 / (2 * counts[::-1]))) if is_balanced else None
+    weights = np.where(targets == 1, 100 / counts[1], 100 / counts[0]) if is_balanced else None
     found = LabelRegressions.fit(vectors, targets, c=c, weights=weights)
     logits = wide @ found.weight.T + found.bias
     for label in range(6):

@@ -49,7 +49,7 @@ def make_pairs() -> list[TextPair]:
 
 def make_model(folder: Path, family: str) -> tuple[Any, Any, Any]:
     """Return a classifier, its tokenizer as training loads it, and as plain transformers does."""
-    more = {"type_vocab_size": 2} if family in TYPED else {}
+    more: dict[str, Any] = {"type_vocab_size": 2} if family in TYPED else {}
     make_encoder(folder, family, head="classifier", num_labels=3, **more)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     return model, load_tokenizer(str(folder)), AutoTokenizer.from_pretrained(folder)

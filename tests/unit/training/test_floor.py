@@ -11,6 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from bert_classifier.encoding.micro_batches import pad
+from bert_classifier.evaluation.floor import FloorScore
 from bert_classifier.training.batching import Split
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.floor import floor_of, note_floor
@@ -68,6 +69,7 @@ def test_it_predicts_as_scikit_learn_on_the_frozen_encoder(encoder, settings):
     assert floor.trained_on == 48
     assert [*floor.channels] == ["validation", "test"]
     for name, score in floor.channels.items():
+        assert isinstance(score, FloorScore)
         wanted = oracle.predict(mean_states(trainer, splits[name]))
         assert score.predicted == wanted.tolist()
         assert score.accuracy == pytest.approx((wanted == splits[name].targets).mean())

@@ -18,7 +18,7 @@ from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.train_state import copies
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES, make_ml_root
-from support.toy_trainer import CLASSES, make_trainer
+from support.toy_trainer import CLASSES, evaluated, make_trainer
 from support.train_process import train_in_process
 
 SETTINGS: dict[str, Any] = {
@@ -100,7 +100,7 @@ def test_restored_weights_are_those_that_compute(encoder):
     kinds = {tensor.dtype for name, tensor in taken.tensors.items() if not name.startswith("validation.")}
     assert kinds == {torch.float32}
     restore(second, taken)
-    ours, theirs = (logits_of(trainer.evaluate(trainer.validation)) for trainer in (second, first))
+    ours, theirs = (logits_of(evaluated(trainer, trainer.validation)) for trainer in (second, first))
     assert np.array_equal(ours, theirs)
     for trainer in (first, second):
         trainer.fit()
@@ -113,11 +113,11 @@ def test_weights_from_elsewhere_are_evaluated(encoder):
     trained, fresh = trainer_of(encoder), trainer_of(encoder)
     for step in range(4):
         trained.train_step(step)
-    before = logits_of(fresh.evaluate(fresh.validation))
+    before = logits_of(evaluated(fresh, fresh.validation))
     fresh.best_weights = copies(trained.model.state_dict())
     fresh.use_best_weights()
-    after = logits_of(fresh.evaluate(fresh.validation))
-    assert np.array_equal(after, logits_of(trained.evaluate(trained.validation)))
+    after = logits_of(evaluated(fresh, fresh.validation))
+    assert np.array_equal(after, logits_of(evaluated(trained, trained.validation)))
     assert not np.array_equal(after, before)
 
 
@@ -249,7 +249,7 @@ def test_encoders_that_cannot_compute_with_bf16_weights(
         trainer = trainer_with(trainer_of(encoder, precision=precision), make())
         gradients[precision] = gradient_of(trainer)
         trainer.train_step(0)
-        trainer.evaluate(trainer.validation)
+        evaluated(trainer, trainer.validation)
     assert (computing(trainer) is trainer.model) is is_told
     assert ("computing by autocast" in caplog.text) is is_told
     assert 0 < distance(gradients["bf16"], gradients["fp32"]) < 0.03

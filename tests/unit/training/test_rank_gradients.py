@@ -16,7 +16,7 @@ from bert_classifier.training.state.snapshot import broadcast_checkpoint, take_s
 from bert_classifier.training.trainer import Trainer
 from support.fakes import ARCHITECTURES
 from support.gloo_ranks import Raised, on_ranks
-from support.toy_trainer import gradient_of, make_trainer
+from support.toy_trainer import evaluated, gradient_of, make_trainer
 
 # Batches of 12, the last one of 8.
 SETTINGS: dict[str, Any] = {
@@ -83,7 +83,7 @@ def trained(folder: Path, **settings: Any) -> Callable[[DistributedContext], Any
             folder, distributed=distributed, **{**SETTINGS, "num_gradient_groups": 4, **settings}
         )
         state = trainer.fit()
-        result = trainer.evaluate(trainer.validation)
+        result = evaluated(trainer, trainer.validation)
         order = [trainer.order.batch(step).tolist() for step in range(trainer.total_steps)]
         return digest_of(trainer), order, result.confusion.tolist(), result.loss, state.best_score
 

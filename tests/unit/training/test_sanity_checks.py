@@ -30,7 +30,7 @@ def trained(folder: Path, **settings: Any) -> tuple[Trainer, list[str]]:
     """Train on toy texts; return the trainer and what is said of it."""
     trainer = make_trainer(folder, rows=48, **settings)
     trainer.fit()
-    assert trainer.last_result is not None
+    assert isinstance(trainer.last_result, Evaluation)
     return trainer, sanity_warnings(trainer, {"validation": trainer.last_result})
 
 
@@ -43,7 +43,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_that_has_learnt_is_not_doubted(encoder):
     """The toy task, learnt well above chance."""
     trainer, warnings = trained(encoder, global_batch_size=8, num_train_epochs=20, learning_rate=2e-3)
-    assert trainer.last_result is not None
+    assert isinstance(trainer.last_result, Evaluation)
     assert trainer.last_result.accuracy > 0.8
     assert warnings == []
 

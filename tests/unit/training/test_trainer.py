@@ -15,7 +15,7 @@ from bert_classifier.training.optimizer import build_optimizer, learning_rate_fa
 from bert_classifier.training.train_state import copies
 from bert_classifier.training.trainer import Trainer
 from support.clear_text import assert_clear
-from support.toy_trainer import make_trainer
+from support.toy_trainer import evaluated, make_trainer
 
 # Three steps an epoch: 8, 8 and 4 texts.
 SETTINGS: dict[str, Any] = {"rows": 20, "global_batch_size": 8, "num_train_epochs": 2, "learning_rate": 2e-3}
@@ -122,9 +122,9 @@ def test_best_weights_are_given_back(encoder):
     trainer.fit()
     state = trainer.state
     assert 0 < state.best_step < state.step == trainer.total_steps
-    assert trainer.evaluate(trainer.validation).loss != state.best_loss
+    assert evaluated(trainer, trainer.validation).loss != state.best_loss
     trainer.use_best_weights()
-    result = trainer.evaluate(trainer.validation)
+    result = evaluated(trainer, trainer.validation)
     assert (result.score(None), result.loss) == (state.best_score, state.best_loss)
 
 
@@ -144,7 +144,7 @@ def test_positive_class_decides_which_weights_are_best(encoder):
     trainer = trainer_of(encoder, num_train_epochs=1)
     trainer.positive = 2
     trainer.fit()
-    assert trainer.state.best_score == trainer.evaluate(trainer.validation).f_score(1.0)[2]
+    assert trainer.state.best_score == evaluated(trainer, trainer.validation).f_score(1.0)[2]
 
 
 # So small a rate changes no weight, hence no evaluation after the first is better.
@@ -179,9 +179,9 @@ def test_patience_0_never_stops(encoder, caplog):
 def test_evaluation_does_not_depend_on_the_token_budget(encoder, budget):
     """Cut into any micro-batches, the predictions are the same and the loss is within 1e-6."""
     trainer = trainer_of(encoder)
-    reference = trainer.evaluate(trainer.validation)
+    reference = evaluated(trainer, trainer.validation)
     trainer.state.token_budget = budget
-    result = trainer.evaluate(trainer.validation)
+    result = evaluated(trainer, trainer.validation)
     assert result.confusion.tolist() == reference.confusion.tolist()
     assert result.loss == pytest.approx(reference.loss, abs=1e-6)
     assert result.count == len(trainer.validation.targets)
@@ -190,7 +190,7 @@ def test_evaluation_does_not_depend_on_the_token_budget(encoder, budget):
 def test_evaluation_turns_dropout_off(encoder):
     """The same weights give the same evaluation, and training goes on with dropout afterwards."""
     trainer = trainer_of(encoder)
-    losses = {trainer.evaluate(trainer.validation).loss for _ in range(3)}
+    losses = {evaluated(trainer, trainer.validation).loss for _ in range(3)}
     assert len(losses) == 1
     trainer.accumulate_gradients(trainer.order.batch(0), 0)
     assert trainer.model.training

@@ -24,7 +24,7 @@ def test_scores_are_the_sigmoid_of_calibrated_logits(multi_label_dir):
     encoded = artifact.encoder.encode_batch(TEXTS)
     found = np.array([prediction.scores for prediction in Predictor(artifact).predict(TEXTS)])
     for row, score in enumerate(found):
-        ids = torch.tensor([encoded.take([row]).ids.tolist()])
+        ids = torch.tensor([encoded.take(np.array([row])).ids.tolist()])
         with torch.no_grad():
             wanted = torch.sigmoid(artifact.model(input_ids=ids).logits[0].double() / 1.7)
         assert score == pytest.approx(wanted.numpy(), abs=1e-6)
@@ -81,7 +81,9 @@ def test_int8_is_served_with_thresholds_of_its_own(multi_label_dir):
         )
         assert served is not None
         assert (precision_of(served.model), served.thresholds[0]) == ("int8", first)
-        assert Predictor(served).thresholds[1] == (math.inf if first == 0.7 else 0.45)
+        limits = Predictor(served).thresholds
+        assert limits is not None
+        assert limits[1] == (math.inf if first == 0.7 else 0.45)
 
 
 def test_the_engine_computes_it(multi_label_dir, multi_label_predictor):
