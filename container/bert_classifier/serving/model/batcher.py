@@ -17,8 +17,6 @@ from bert_classifier.serving.model.pending import Pending, ended_error, timeout_
 
 logger = logging.getLogger(__name__)
 
-PROBE = "A plain text that a sound model can always predict."
-
 T = TypeVar("T")
 Predict = Callable[[Sequence[str]], Sequence[T]]
 
@@ -98,6 +96,7 @@ class MicroBatcher(Generic[T]):
         max_cost: maximum cost of a pass; a single text may exceed it.
         max_waiting_cost: maximum cost of the queue; a request beyond it is refused, unless the queue is empty.
         lanes: what each model thread computes with; threads with the same lane compute in turn. Default: each its own.
+        probe: a text that a sound model can always predict.
     """
 
     def __init__(
@@ -109,12 +108,13 @@ class MicroBatcher(Generic[T]):
         max_waiting_cost: int,
         metrics: Metrics,
         lanes: Sequence[str] = (),
+        probe: str = "A plain text that a sound model can always predict.",
     ) -> None:
         self._lanes = lanes or tuple(map(str, range(len(predicts))))
         self._cost_of = cost_of
         self._max_cost = max_cost
         self._max_waiting_cost = max_waiting_cost
-        self._metrics = metrics
+        self._metrics, self._probe = metrics, probe
         self._waiting: list[_Job[T]] = []  # with texts left to take
         self._unfinished: dict[_Job[T], None] = {}
         self._waiting_cost = 0
@@ -294,6 +294,6 @@ class MicroBatcher(Generic[T]):
         if self._problem is not None:
             return
         try:
-            predict([PROBE])
+            predict([self._probe])
         except Exception as error:  # noqa: BLE001 - as above
             self._problem = f"the model fails on a plain text as well ({type(error).__name__})"

@@ -21,7 +21,6 @@ from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
 from bert_classifier.modeling.probes import probes_for
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.model.batcher import PROBE
 from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.plan import Plan
@@ -85,7 +84,7 @@ def load_predictors(
         Predictor(placed[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
     ]
     for predictor in predictors:
-        predictor.predict([PROBE])  # so that no request meets a cold model
+        predictor.predict([predictor.probe])  # so that no request meets a cold model
     artifact = placed[plan.devices[0]]
     metrics.note_model(artifact.model.config.model_type, len(artifact.labels), precision_of(artifact.model))
     if predictors[0].thresholds is not None:
@@ -117,6 +116,7 @@ class Predictor:
     Attributes:
         max_cost: maximum cost of texts to predict at once.
         lane: what it computes with; the passes of predictors with the same lane are computed in turn.
+        probe: a text, or a pair, that a sound model can always predict.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class Predictor:
         self.facts = ModelFacts.of(artifact.info)
         self.thresholds = artifact.thresholds.tolist() if self.facts.is_multi_label else None
         self.abstain_below = 0.0 if self.facts.is_multi_label else artifact.abstain_below
+        self.probe = probes_for(artifact.encoder)[0]
         self._artifact = artifact
         self._metrics = metrics or Metrics()
         most = max_batch_tokens or _most_tokens(artifact.model)
@@ -157,8 +158,6 @@ class Predictor:
         """
         began = time.monotonic()
         encoder = self._artifact.encoder
-        if texts == [PROBE]:  # which a caller of this class gives any model
-            texts = probes_for(encoder)[:1]
         encoded = encoder.encode_batch(texts)
         tokenised = time.monotonic()
         micro_batches = plan_inference(self._forward, encoded, self._max_batch_tokens)

@@ -117,6 +117,7 @@ class ModelService:
             max_waiting_cost=self._config.serving_max_waiting_tokens,
             metrics=self._metrics,
             lanes=[predictor.lane for predictor in predictors],
+            probe=predictors[0].probe,
         )
 
 

@@ -38,6 +38,7 @@ class ToyPredictor:
     thresholds = None
     max_cost = 512
     lane = "toy"
+    probe = "any"
 
     def __init__(self) -> None:
         self.may_go = threading.Event()

@@ -44,6 +44,19 @@ def test_a_text_scores_the_same_alone_and_in_any_company(predictor):
     np.testing.assert_allclose(_scores(predictor, TEXTS[::-1]), alone[::-1], atol=1e-6)
 
 
+@pytest.mark.parametrize("text", ["A plain text that a sound model can always predict.", TEXTS[0]])
+def test_no_text_is_answered_as_another(predictor, text):
+    """A request that holds the health check's own sentence gets that sentence's scores, alone or beside others."""
+    assert _scores(predictor, [text])[0] == pytest.approx(_scores(predictor, [text, TEXTS[1]])[0], abs=1e-6)
+
+
+def test_a_failing_text_is_followed_by_one_that_suits_the_model(make_service, pair_predictor):
+    """A model of pairs is sound when it predicts a pair: it is not given up for a single text."""
+    service = make_service(pair_predictor)
+    service._batcher._check_model(pair_predictor.predict)
+    assert service.problem() is None
+
+
 def test_a_forward_pass_stays_within_the_token_budget(artifact_dir):
     """No forward pass sees more tokens, padding counted, than it may."""
     predictor = Predictor(load_artifact(artifact_dir), max_batch_tokens=96)
