@@ -84,18 +84,27 @@ class TargetReader:
 
         Nothing may be wrong with any label.
         """
-        codes = np.frombuffer(self._codes, dtype=np.int32) if self._codes else np.zeros(0, dtype=np.int32)
-        return self.targets_of(codes)
+        return self._targets_of(self._slots())
 
     def targets_of(self, codes: np.ndarray) -> np.ndarray:
-        """Return the targets of items whose labels have these numbers in the order of addition, int (n,)."""
+        """Return the targets of items whose labels have these numbers in the order of addition, int (n,).
+
+        Equal labels may have been added more than once: each addition has a number of its own.
+        """
+        return self._targets_of(self._slots()[codes])
+
+    def _slots(self) -> np.ndarray:
+        """Return where the targets of each label added are, int32 (labels added,)."""
+        return np.frombuffer(self._codes, dtype=np.int32) if self._codes else np.zeros(0, dtype=np.int32)
+
+    def _targets_of(self, slots: np.ndarray) -> np.ndarray:
         if self._task is not Task.MULTI and not self._has_sets:
             targets = np.array([target[0] for target in self._targets], dtype=np.int64)
         else:
             targets = np.zeros((len(self._targets), self._mapper.num_classes), dtype=np.uint8)
             for row, classes in zip(targets, self._targets, strict=True):
                 row[classes] = 1
-        chosen: np.ndarray = targets[codes]
+        chosen: np.ndarray = targets[slots]
         return chosen
 
     def _judge(self, label: Any) -> list[int] | str:
