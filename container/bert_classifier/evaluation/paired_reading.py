@@ -12,6 +12,7 @@ from bert_classifier.data.examples import Examples, Records
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.labelled_file import labelled_file, read_files
+from bert_classifier.evaluation.multi_label.tables import in_one_cell
 from bert_classifier.job.settings import shown
 from bert_classifier.job.task import Task
 from bert_classifier.label_mapper import ClassNames
@@ -99,7 +100,7 @@ def _require_same_rows(name: str, labels: Sequence[str], first: Examples, second
 def _shown_label(examples: Examples, at: int, labels: Sequence[str]) -> str:
     target = examples.targets[at]
     if examples.task is Task.MULTI:
-        return shown("|".join(labels[index] for index in np.flatnonzero(target).tolist()))
+        return shown(in_one_cell(labels, target))
     return shown(labels[int(target)])
 
 

@@ -11,8 +11,7 @@ from bert_classifier.evaluation.multi_label.mistakes import LabelDoubt, LabelSet
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.quoted_texts import text_cells, text_columns
 from bert_classifier.evaluation.tables import LONGEST_TEXT, MOST_ROWS, write_csv
-
-JOINED_BY = "|"
+from bert_classifier.job.answer_form import joined
 
 
 def write_label_confusions(path: Path, labels: Sequence[str], answers: LabelPredictions) -> None:
@@ -73,9 +72,9 @@ def write_label_set_mistakes(
         header,
         (
             [
-                records.places[each.index], joined(labels, answers.are_actual[each.index]),
-                joined(labels, answers.predicted[each.index]), JOINED_BY.join(labels[i] for i in each.missed),
-                JOINED_BY.join(labels[i] for i in each.false), each.error,
+                records.places[each.index], in_one_cell(labels, answers.are_actual[each.index]),
+                in_one_cell(labels, answers.predicted[each.index]), joined([labels[i] for i in each.missed]),
+                joined([labels[i] for i in each.false]), each.error,
                 *text_cells(records.texts[each.index], LONGEST_TEXT),
             ]
             for each in mistakes[:MOST_ROWS]
@@ -112,8 +111,8 @@ def write_label_predictions(
     """Write the place, true and predicted labels of each text, and the scores of these."""
     rows = (
         [
-            place, joined(labels, actual), joined(labels, predicted),
-            JOINED_BY.join(f"{score:.6g}" for score in scores[predicted].tolist()),
+            place, in_one_cell(labels, actual), in_one_cell(labels, predicted),
+            joined([f"{score:.6g}" for score in scores[predicted].tolist()]),
         ]
         for place, actual, predicted, scores in zip(
             places, answers.are_actual, answers.predicted, probabilities, strict=True
@@ -122,6 +121,6 @@ def write_label_predictions(
     write_csv(path, ["place", "true", "predicted", "scores"], rows)
 
 
-def joined(labels: Sequence[str], are_there: np.ndarray) -> str:
-    """Return labels in one cell, those of a row, bool (classes,)."""
-    return JOINED_BY.join(labels[index] for index in np.flatnonzero(are_there).tolist())
+def in_one_cell(labels: Sequence[str], are_there: np.ndarray) -> str:
+    """Return the labels of a row, bool (classes,), in one cell, as the server joins them; `parted` undoes it."""
+    return joined([labels[index] for index in np.flatnonzero(are_there).tolist()])

@@ -12,8 +12,12 @@ import pytest
 from bert_classifier.data.examples import Records
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.mistakes import label_set_mistakes
+from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
+from bert_classifier.evaluation.multi_label.tables import write_label_predictions, write_label_set_mistakes
 from bert_classifier.evaluation.outputs import remove_outputs, write_outputs
 from bert_classifier.evaluation.report.multi_label.page import render_label_report
+from bert_classifier.job.answer_form import parted
 from support.label_reports import full_label_context, label_context
 
 CONTEXT = label_context()
@@ -102,6 +106,24 @@ def test_mistakes_are_listed_by_place_with_their_labels(folder):
         assert row[0] == f"'=cmd.csv line {mistake.index}"
         assert len(mistake.missed) + len(mistake.false) > 0
         assert row[6] == CONTEXT.records.texts[mistake.index]
+
+
+def test_names_with_bars_can_be_told_from_two_labels(tmp_path):
+    """As the server writes them: a name that has a bar is quoted within its cell."""
+    labels = ["a|b", "a", "b"]
+    answers = LabelPredictions(
+        np.array([[1, 0, 1], [0, 1, 1]], dtype=bool), np.array([[1, 1, 0], [1, 0, 0]], dtype=np.uint8)
+    )
+    scores = np.array([[0.9, 0.1, 0.8], [0.2, 0.6, 0.7]])
+    write_label_predictions(tmp_path / "predictions.csv", labels, answers, scores, ["1", "2"])
+    first = rows_of(tmp_path / "predictions.csv")[1]
+    assert first == ["1", '"a|b"|a', '"a|b"|b', "0.9|0.8"]
+    assert [parted(cell) for cell in first[1:]] == [["a|b", "a"], ["a|b", "b"], ["0.9", "0.8"]]
+    mistakes = label_set_mistakes(scores, answers)
+    records = Records(["1", "2"], ["some", "text"])
+    write_label_set_mistakes(tmp_path / "errors.csv", labels, answers, mistakes, records)
+    cells = {row[0]: row[1:5] for row in rows_of(tmp_path / "errors.csv")[1:]}
+    assert cells == {"1": ['"a|b"|a', '"a|b"|b', "a", "b"], "2": ['"a|b"', "a|b", '"a|b"', "a|b"]}
 
 
 def test_a_flipped_label_is_found():

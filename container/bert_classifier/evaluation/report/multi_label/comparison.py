@@ -13,7 +13,7 @@ from bert_classifier.evaluation.compare import Comparison
 from bert_classifier.evaluation.multi_label.intervals import f1_difference
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.result import MultiLabelResult
-from bert_classifier.evaluation.multi_label.tables import joined
+from bert_classifier.evaluation.multi_label.tables import in_one_cell
 from bert_classifier.evaluation.quoted_texts import text_cells, text_columns
 from bert_classifier.evaluation.report.comparison_report import CHANCE
 from bert_classifier.evaluation.report.render import render, unbroken
@@ -187,7 +187,7 @@ def _changed(pair: LabelPair) -> Iterator[tuple[int, list[Any]]]:
             index,
             [
                 pair.records.places[index],
-                *(joined(pair.labels, each) for each in sets),
+                *(in_one_cell(pair.labels, each) for each in sets),
                 *(int(of[index]) for of in wrong),
             ],
         )
