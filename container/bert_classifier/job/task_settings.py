@@ -11,7 +11,11 @@ _INSTEAD = {
     "abstain_below": "label_threshold is the score from which a label is answered",
 }
 _OF_SEVERAL = ("target_precision", "label_threshold", "multi_label_score")
-_DEFAULTS = (None, 0.0, "micro_f1")  # of those above, as settings that are left out have them
+# Those of TrainConfig, which imports this module. A threshold of 0 is none of them: it answers every label.
+DEFAULTS = {
+    "target_accuracy": 0.0, "abstain_below": 0.0, "target_precision": 0.0, "label_threshold": None,
+    "multi_label_score": "micro_f1",
+}  # fmt: skip
 
 
 def unsuitable_for(task: Task, values: Mapping[str, object]) -> list[str]:
@@ -20,7 +24,7 @@ def unsuitable_for(task: Task, values: Mapping[str, object]) -> list[str]:
     Args:
         values: by name; those at their defaults count as left out.
     """
-    given = [name for name in (*_INSTEAD, *_OF_SEVERAL) if values.get(name) not in _DEFAULTS]
+    given = [name for name in (*_INSTEAD, *_OF_SEVERAL) if values.get(name, DEFAULTS[name]) != DEFAULTS[name]]
     if task is Task.MULTI:
         return [
             f"{name} is for texts with one label, and here a text may have several: leave it out ({_INSTEAD[name]})"

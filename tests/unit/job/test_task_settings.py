@@ -1,11 +1,13 @@
 """Settings of one label per text and of several: each is refused where it does nothing, with what to do."""
 
+import dataclasses
+
 import pytest
 
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.task import Task
-from bert_classifier.job.task_settings import require_suitable
+from bert_classifier.job.task_settings import DEFAULTS, require_suitable
 from support.clear_text import assert_clear
 
 
@@ -18,6 +20,7 @@ from support.clear_text import assert_clear
         ({"label_columns": "a,b", "target_accuracy": "0.5"}, "target_accuracy is for texts with one label"),
         ({"task": "single", "target_precision": "0.9"}, "target_precision is for texts with several labels"),
         ({"task": "single", "label_threshold": "0.3"}, "label_threshold is for texts with several labels"),
+        ({"task": "single", "label_threshold": "0"}, "label_threshold is for texts with several labels"),
         (
             {"task": "single", "multi_label_score": "mean_average_precision"},
             "multi_label_score is for texts with several labels",
@@ -43,6 +46,7 @@ def test_what_contradicts_itself_is_refused_before_the_data_are_read(settings, s
         (Task.MULTI, {"multi_label_score": "mean_average_precision"}, False),
         (Task.SINGLE, {"target_precision": 0.9}, True),
         (Task.SINGLE, {"label_threshold": 0.2}, True),
+        (Task.SINGLE, {"label_threshold": 0.0}, True),
         (Task.SINGLE, {"target_accuracy": 0.9, "abstain_below": 0.0}, False),
         (Task.SINGLE, {}, False),
         (Task.MULTI, {}, False),
@@ -57,3 +61,9 @@ def test_with_task_auto_the_data_decide(task, settings, is_refused):
     with pytest.raises(UserError, match=next(iter(settings))) as raised:
         require_suitable(config, task)
     assert_clear(raised.value)
+
+
+def test_the_defaults_are_those_of_the_settings():
+    """Each of its own field; they are repeated, since TrainConfig imports the module."""
+    fields = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+    assert {name: fields[name] for name in DEFAULTS} == DEFAULTS
