@@ -77,8 +77,8 @@ class ExportedWeights:
         is_multi = Task.of(self.trainer.train.targets) is Task.MULTI
         names = ("eval_loss", "eval_micro_f1" if is_multi else "eval_accuracy", "eval_macro_f1")
         evaluations = self.trainer.history.evaluations
-        scores = next((scores for step, *scores in evaluations if step == self.step), [])
-        return dict(zip(names, scores, strict=bool(scores)))
+        scores = next((scores for step, *scores in evaluations if step == self.step), None)
+        return {} if scores is None else dict(zip(names, scores, strict=True))
 
 
 def resolve_keep_weights(config: TrainConfig, num_validation_texts: int) -> str:

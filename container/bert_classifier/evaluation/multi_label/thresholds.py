@@ -53,8 +53,9 @@ class LabelThresholds:
             range_of_own = f"{min(own):.3g} to {max(own):.3g}"
             parts.append(f"{counted(len(own), 'label')} with a threshold of the best F1, {range_of_own}")
         if common:
-            few = f"{counted(len(common), 'label')} with fewer than {LEAST_POSITIVES} validation texts"
-            parts.append(f"{few} at {common[0]:.3g}, the best for all labels together")
+            few = f"fewer than {LEAST_POSITIVES} validation texts with or without them"
+            labels = counted(len(common), "label")
+            parts.append(f"{labels} with {few} at {common[0]:.3g}, the best for all labels together")
         return "; ".join(parts)
 
     def _of(self, wanted: Origin) -> list[float]:

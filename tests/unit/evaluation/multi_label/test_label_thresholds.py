@@ -46,6 +46,7 @@ def test_labels_of_few_texts_share_the_threshold_that_is_best_for_all():
     chosen = best_thresholds(scores, targets)
     assert chosen.origins == (Origin.OWN, Origin.COMMON, Origin.COMMON, Origin.COMMON)
     assert chosen.values[1] == chosen.values[2] == chosen.values[3]
+    assert "3 labels with fewer than 20 validation texts with or without them at" in chosen.sentence
     pooled = [f1_of(targets, scores >= score) for score in np.unique(scores)]
     assert metrics.f1_score(targets.ravel(), scores.ravel() >= chosen.values[1]) == pytest.approx(max(pooled))
 
