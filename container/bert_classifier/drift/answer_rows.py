@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bert_classifier.job.answer_form import ERROR, answer_columns
+from bert_classifier.job.answer_form import ERROR, answer_columns, parted
 from bert_classifier.job.serve_config import ANSWER_FIELDS
 
 _LABEL_NAMES = ("predicted_label", "predicted", "label")
 _SCORE_NAMES = ("probability", "score")
 _AS_ONE_CLASS = ("predicted_label", "probability", ERROR)  # fields with the cells of a class and its score
-_TELLING = {"predicted_label", "probability", "probabilities"}
+_TELLING = {"predicted_label", "probabilities"}  # and "probability" where it is that of the one label
 _ROUNDED = 1e-4  # what rounding changes at most in a sum of scores, for each class
 
 
@@ -69,6 +69,11 @@ class Columns:
             *([] if self.score is None else [self.score]),
         ]
 
+    @property
+    def tells_set(self) -> bool:
+        """Whether these cells tell which labels a text has, of a model that gives it any number of them."""
+        return bool(self.label is not None or self.probabilities or self.pairs)
+
     def behind_others(self, width: int) -> "Columns":
         """Return the same as the last cells of longer rows, whose own width is given."""
         pairs = tuple((label - width, score - width) for label, score in self.pairs)
@@ -116,10 +121,12 @@ class RowForms:
 
     Args:
         labels: the model's classes, in its order.
+        has_sets: whether a text has any number of them: one cell joins several, and scores have no sum.
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels, self._known = list(labels), frozenset(labels)
+    def __init__(self, labels: Sequence[str], *, has_sets: bool = False) -> None:
+        self._labels, self._known, self._has_sets = list(labels), frozenset(labels), has_sets
+        self._telling = _TELLING if has_sets else _TELLING | {"probability"}
         self._of_width = functools.cache(lambda width: list(self._forms(width)))
 
     def fitting(self, rows: Sequence[Sequence[str]]) -> list[Columns]:
@@ -139,7 +146,8 @@ class RowForms:
     def _may_lack_answers(self, form: Columns) -> bool:
         """Return whether rows without any answer are still of this form: all refused, or all without a label."""
         is_default = bool(form.pairs) and form.error is not None
-        return is_default or (form.label is not None and not form.scores and form.error is None)
+        may_be_empty = self._has_sets or (not form.scores and form.error is None)
+        return is_default or (form.label is not None and may_be_empty)
 
     def _forms(self, width: int) -> Iterator[Columns]:
         count = len(self._labels)
@@ -147,7 +155,7 @@ class RowForms:
         for number in range(1, len(ANSWER_FIELDS) + 1):
             for fields in itertools.permutations(ANSWER_FIELDS, number):
                 cells = sum(count if name in ("labels", "probabilities") else 1 for name in fields)
-                if cells == width and _TELLING & set(fields) and fields != _AS_ONE_CLASS:
+                if cells == width and self._telling & set(fields) and fields != _AS_ONE_CLASS:
                     yield self._of_fields(fields, width)
 
     def _of_fields(self, fields: Sequence[str], width: int) -> Columns:
@@ -192,13 +200,26 @@ class RowForms:
         return (
             set(listed) <= self._known | may_be_empty
             and len(set(listed)) == len(listed)
-            and (form.label is None or cell(row, form.label) in self._known | {""})
+            and set(self._parts(row, form.label)) <= self._known | {""}
             and [cell(row, place) for place in form.labels] in ([], self._labels)
         )
 
+    def _fits_set(self, form: Columns, row: Sequence[str]) -> bool:
+        """Return whether there are as many labels as scores of them, each among the scores of all classes."""
+        labels, scores = self._parts(row, form.label), self._parts(row, form.score)
+        all_of = {cell(row, place) for place in form.probabilities}
+        are_alike = None in (form.label, form.score) or len(labels) == len(scores)
+        return are_alike and (not all_of or {*scores} <= all_of)
+
+    def _parts(self, row: Sequence[str], place: int | None) -> list[str]:
+        found = cell(row, place)
+        return parted(found) if self._has_sets else [found]
+
     def _fits_scores(self, form: Columns, row: Sequence[str]) -> bool:
-        if any(score_of(cell(row, place)) is None for place in form.scores):
+        if any(score_of(part) is None for place in form.scores for part in self._parts(row, place)):
             return False
+        if self._has_sets:
+            return self._fits_set(form, row)
         sums = [sum(float(cell(row, place)) for _, place in form.pairs)]
         if form.probabilities:
             all_of = [float(cell(row, place)) for place in form.probabilities]

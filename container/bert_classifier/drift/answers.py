@@ -15,7 +15,7 @@ from typing import Any
 from bert_classifier.drift import label_sets
 from bert_classifier.drift.answer_rows import Columns, RowForms, by_header, cell, is_no_score, score_of
 from bert_classifier.drift.capture import UnreadableError
-from bert_classifier.job.answer_form import CSV, ERROR, JSON, JSON_LINES, NPY
+from bert_classifier.job.answer_form import CSV, ERROR, JSON, JSON_LINES, NPY, parted
 
 JOINED = "SageMakerOutput"  # the field in which batch transform joins an answer to its record
 _ROWS_LOOKED_AT = 20
@@ -65,7 +65,7 @@ class AnswerReader:
         self.labels = list(labels)
         self._known = set(labels)
         self._abstain_below = abstain_below
-        self._row_forms = RowForms(labels)
+        self._row_forms = RowForms(labels, has_sets=thresholds is not None)
         self._thresholds = None if thresholds is None else dict(zip(labels, thresholds, strict=True))
 
     def read(self, media_type: str, body: bytes, records: int | None) -> list[Answer]:
@@ -194,8 +194,9 @@ class AnswerReader:
         """Return whether rows end with joined labels, their scores and an error, as of a model of several labels."""
         if self._thresholds is None or not rows:
             return False
-        first = rows[:_ROWS_LOOKED_AT]
-        return label_sets.has_names(rows[0]) or all(label_sets.is_joined(row, self._known) for row in first)
+        return label_sets.has_names(rows[0]) or label_sets.are_joined(
+            rows[:_ROWS_LOOKED_AT], self._thresholds
+        )
 
     def _of_joined(self, row: Sequence[str]) -> Answer:
         labels = label_sets.labels_in(row)
@@ -214,12 +215,28 @@ class AnswerReader:
         forms = [named] if named else self._row_forms.fitting(first) if rows else []
         if not forms or any(is_no_score(cell(row, at)) for row in rows[1:] for at in forms[0].scores):
             return None
+        if self._thresholds is not None and not any(form.tells_set for form in forms):
+            return None
         read, *others = (functools.partial(self._of_cells, form) for form in forms)
         if others and any(list(map(other, first)) != list(map(read, first)) for other in others):
             raise UnreadableError("the rows have no header and can be read in two ways")
         return read
 
+    def _of_set(self, form: Columns, row: Sequence[str], thresholds: Mapping[str, float]) -> Answer:
+        """Return any number of labels: as the answer names them, or by the scores of all classes or of a list."""
+        is_blank = not any(cell(row, at) for at in form.probabilities)
+        if cell(row, form.error) or (form.probabilities and is_blank):
+            return REFUSED
+        if form.label is not None:  # an empty cell is a text without any label
+            return self._of_labels(parted(cell(row, form.label)), {})
+        if form.pairs:
+            found = {cell(row, name): score_of(cell(row, at)) or 0.0 for name, at in form.pairs}
+            return REFUSED if form.is_refused(row) else self._over(found, thresholds)
+        return self._of_probabilities([score_of(cell(row, at)) for at in form.probabilities])
+
     def _of_cells(self, form: Columns, row: Sequence[str]) -> Answer:
+        if self._thresholds is not None:
+            return self._of_set(form, row, self._thresholds)
         if form.is_refused(row):
             return REFUSED
         label, score = cell(row, form.label), score_of(cell(row, form.score))

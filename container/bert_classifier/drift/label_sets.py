@@ -1,6 +1,6 @@
 """How a model answers that gives a text any number of labels: an object with a list, or cells with joined values."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bert_classifier.drift.answer_rows import score_of
@@ -8,6 +8,7 @@ from bert_classifier.job.answer_form import parted
 
 COLUMNS = ["labels", "scores", "error"]  # the last ones of a row
 _WIDTH = len(COLUMNS)
+_ROUNDED = 1e-5  # what rounding changes at most in a score
 
 
 def is_label_set(value: dict[str, Any]) -> bool:
@@ -23,13 +24,25 @@ def has_names(row: Sequence[str]) -> bool:
     return list(row[-_WIDTH:]) == COLUMNS
 
 
-def is_joined(row: Sequence[str], known: Collection[str]) -> bool:
-    """Return whether a row ends with labels of the model, as many scores, and an error where it has neither."""
+def are_joined(rows: Sequence[Sequence[str]], thresholds: Mapping[str, float]) -> bool:
+    """Return whether rows end with labels of the model, as many scores, and an error where they have neither.
+
+    Rows of one label each, of which some are below their threshold, are lists of the most likely class.
+    """
+    found = [_joined_in(row, thresholds) for row in rows]
+    labels = [pair for pairs in found for pair in pairs or ()]
+    are_one_each = any(found) and all(pairs is not None and len(pairs) < 2 for pairs in found)
+    is_list = are_one_each and any(score < thresholds[label] - _ROUNDED for label, score in labels)
+    return None not in found and not is_list
+
+
+def _joined_in(row: Sequence[str], known: Collection[str]) -> list[tuple[str, float]] | None:
     if len(row) < _WIDTH:
-        return False
-    labels, scores, error = (parted(cell) for cell in row[-_WIDTH:])
-    are_scores = all(score_of(score) is not None for score in scores)
-    return set(labels) <= {*known} and len(labels) == len(scores) and are_scores and not (labels and error)
+        return None
+    labels, given, error = (parted(cell) for cell in row[-_WIDTH:])
+    scores = [score for score in map(score_of, given) if score is not None]
+    is_whole = len(labels) == len(given) == len(scores) and not (labels and error)
+    return [*zip(labels, scores, strict=True)] if is_whole and {*labels} <= {*known} else None
 
 
 def labels_in(row: Sequence[str]) -> list[str] | None:

@@ -97,11 +97,12 @@ def asked_of(given: str) -> Wanted | None:
         return None
 
 
-def predicted_columns(accept: str, variables: dict[str, str]) -> list[str]:
+def predicted_columns(accept: str, variables: dict[str, str], *, is_multi_label: bool = False) -> list[str]:
     """Return the columns of predictions in CSV; "…" stands for those of further classes.
 
     Args:
         variables: of the container.
+        is_multi_label: whether a text has any number of labels.
     """
     wanted = asked_of(accept)
     if wanted is None:
@@ -109,7 +110,9 @@ def predicted_columns(accept: str, variables: dict[str, str]) -> list[str]:
             wanted = Wanted.by_settings(ServeConfig.from_environ(variables))
         except UserError:  # the check of the environment reports it
             wanted = Wanted()
-    columns = answer_columns([_UNKNOWN], wanted.fields, 1 if wanted.is_list else None)
+    columns = answer_columns(
+        [_UNKNOWN], wanted.fields, 1 if wanted.is_list else None, is_multi_label=is_multi_label
+    )
     last_known = "label_1" if wanted.fields else "score_1"
     has_more = bool(wanted.fields) or wanted.top_k != 1
     shown = ([name, _UNKNOWN] if has_more and name == last_known else [name] for name in columns)

@@ -148,9 +148,14 @@ def _joined_csv(settings: TransformSettings, texts: TransformInput) -> Iterator[
         yield fail("join", message, "Leave JOIN out, or give CSV with commas.")
         return
     variables = {**answer_variables(settings, texts.columns), **dict(settings.environment)}
-    columns = [texts.columns or "text", *predicted_columns(settings.accept, variables)]
-    several = "; labels,scores where the model gives a text several labels" if "label" in columns[-3:] else ""
-    yield told(ok("join", f"columns of the output: {','.join(columns)}{several}"))
+    one, several = (
+        ",".join(
+            [texts.columns or "text", *predicted_columns(settings.accept, variables, is_multi_label=each)]
+        )
+        for each in (False, True)
+    )
+    other = f"; {several} where the model gives a text several labels" if several != one else ""
+    yield told(ok("join", f"columns of the output: {one}{other}"))
     if not texts.local:
         yield warn(
             "join",

@@ -119,6 +119,7 @@ def test_a_header_that_is_announced_gets_its_remedy():
     assert "HEADER=true" in local
 
 
+@pytest.mark.parametrize("is_multi_label", [False, True])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -127,15 +128,18 @@ def test_a_header_that_is_announced_gets_its_remedy():
         {"accept": 'text/csv; output="probabilities, labels"'}, {"environment": (("SERVING_TOP_K", "1"),)},
     ],
 )  # fmt: skip
-def test_columns_of_predictions_are_the_servers(settings):
+def test_columns_of_predictions_are_the_servers(settings, is_multi_label):
     """Which answers with a header where it is asked for one."""
     chosen = TransformSettings(**settings)
     environment = environment_of(chosen, "")
     config = ServeConfig.from_environ(environment)
     asked = of_accept(chosen.accept, CSV, config).wanted
-    form = ResponseFormat(["Film"], asked or Wanted.by_settings(config), has_header=True)
+    thresholds = [0.5] if is_multi_label else None
+    form = ResponseFormat(
+        ["Film"], asked or Wanted.by_settings(config), has_header=True, thresholds=thresholds
+    )
     header = encode([], Query([]), form, CSV)
-    columns = ",".join(predicted_columns(chosen.accept, environment))
+    columns = ",".join(predicted_columns(chosen.accept, environment, is_multi_label=is_multi_label))
     assert header == columns.replace("probability_…", "probability_Film").replace(",…", "")
 
 
