@@ -61,7 +61,7 @@ class PairFrame:
         Raises:
             UserError: when the second text comes first, or types are not 0 up to some token and 1 from there on.
         """
-        encoded = _encoded_pair(tokenizer)
+        encoded = _encoded_pair(_uncut(tokenizer))
         first, second = ([i for i, n in enumerate(encoded.sequence_ids) if n == text] for text in (0, 1))
         if first[-1] > second[0]:
             raise UserError("The tokenizer puts the second text of a pair before the first.", _OTHER)
@@ -78,6 +78,16 @@ class PairFrame:
     def around(self, first: list[int], second: list[int]) -> itertools.chain[int]:
         """Return the tokens of a pair."""
         return itertools.chain(self.prefix, first, self.middle, second, self.suffix)
+
+
+def _uncut(tokenizer: Tokenizer) -> Tokenizer:
+    """Return the tokenizer without padding and truncation of its own, such as sentence encoders' to 128 tokens."""
+    if tokenizer.padding is None and tokenizer.truncation is None:
+        return tokenizer
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.no_padding()
+    copy.no_truncation()
+    return copy
 
 
 def _encoded_pair(tokenizer: Tokenizer) -> Encoding:

@@ -221,3 +221,15 @@ def test_each_kind_has_its_own_separators(tokenizer_of):
         kind: len(PairFrame.of(tokenizer_of(kind).backend_tokenizer).middle) for kind in ("bert", "roberta")
     }
     assert sizes == {"bert": 1, "roberta": 2}
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_padding_and_truncation_of_the_tokenizer_are_not_part_of_the_frame(tokenizer_of, kind):
+    """Sentence encoders' tokenizer.json pads every text to 128 tokens; the file stays as it is."""
+    tokenizer = tokenizer_of(kind).backend_tokenizer
+    plain = PairFrame.of(tokenizer)
+    padded = Tokenizer.from_str(tokenizer.to_str())
+    padded.enable_padding(length=128)
+    padded.enable_truncation(4)
+    assert PairFrame.of(padded) == plain
+    assert padded.padding["length"] == 128
