@@ -29,7 +29,8 @@ class Answer:
 
     Attributes:
         label: its class; None where the answer names none.
-        labels: all its labels, of a model that gives a text any number of them; None of any other model.
+        labels: all its labels, of a model that gives a text any number of them; None of any other model, and where the
+            answer does not tell them all.
         score: of that class, from 0 to 1; None where the answer has none, or has those of some labels only.
         is_unsure: whether the model abstained; None where the answer does not tell.
         is_refused: whether the record was not classified.
@@ -127,7 +128,7 @@ class AnswerReader:
             raise UnreadableError(_NO_ANSWER)
         if value.get(ERROR):
             return REFUSED
-        if label_sets.is_label_set(value):
+        if self._may_have_sets and label_sets.is_label_set(value):
             return self._of_labels([entry["label"] for entry in value["labels"]], value)
         return self._of_object(value)
 
@@ -170,7 +171,14 @@ class AnswerReader:
         return self._derived(self.labels[found.index(max(found))], max(found))
 
     def _over(self, scores: Mapping[str, float], thresholds: Mapping[str, float]) -> Answer:
-        """Return the answer with the labels whose score reaches the model's threshold."""
+        """Return the answer with the labels whose score reaches the model's threshold.
+
+        A list of the likeliest classes names all of them only if no other class, whose score is the last one's at most,
+        reaches its threshold; else only the best score is known.
+        """
+        least = min(scores.values())
+        if any(least >= threshold for label, threshold in thresholds.items() if label not in scores):
+            return Answer(None, max(scores.values()), is_unsure=None)
         found = tuple(label for label, score in scores.items() if score >= thresholds.get(label, math.inf))
         return Answer(None, max(scores.values()), is_unsure=not found, labels=found)
 
@@ -266,6 +274,11 @@ class AnswerReader:
             return Answer(None, score, is_unsure=None)
         is_unsure = score < self._abstain_below
         return Answer(None if is_unsure else self._label(label), score, is_unsure=is_unsure)
+
+    @property
+    def _may_have_sets(self) -> bool:
+        """Whether a text may have several labels, as far as is known: of a baseline alone, not even the bound is."""
+        return self._thresholds is not None or self._abstain_below is None
 
     @property
     def _abstains(self) -> bool:

@@ -25,6 +25,7 @@ from bert_classifier.serving.model.facts import ModelFacts
 
 _MOST_RECORDS = 10_000_000
 _FORMS = {".csv": CSV, ".tsv": CSV, ".txt": PLAIN, ".npy": NPY, ".json": JSON}
+_TELLING = {"score", "probability", "probabilities", "error", "labels"}  # fields of an answer
 _NO_FILE = "Name a folder of captured files, a file of answers, or a file of texts: FILE=captured/."
 
 
@@ -156,19 +157,19 @@ class FileReader:
         """Return whether a line of JSON Lines holds an answer."""
         if isinstance(value, dict) and JOINED in value:
             return True
-        if isinstance(value, dict) and not value.keys() & {
-            "score",
-            "probability",
-            "probabilities",
-            "error",
-            "labels",
-        }:
+        if isinstance(value, dict) and (not value.keys() & _TELLING or self._has_no_label(value)):
             return False  # a text, perhaps with its label
         try:
             self._answers.of_value(value)
         except UnreadableError:
             return False
         return True
+
+    def _has_no_label(self, value: Any) -> bool:
+        """Return whether a value is a text with an empty list of labels, as in data with several labels per text."""
+        return (
+            isinstance(value, dict) and value.get("labels") == [] and bool(_text_beside(value, self._fields))
+        )
 
     def _read_answer_lines(self, body: bytes) -> None:
         """Read JSON Lines of answers, joined to their texts or not."""
@@ -253,10 +254,16 @@ class FileReader:
             answers = self._answers.read(JSON, body, None)
         except UnreadableError:
             return False
+        if all(map(self._has_no_label, _entries(json.loads(body)))):
+            return False
         for answer in answers:
             self._request += 1
             self._observed.add_answers([answer], self._request)
         return True
+
+
+def _entries(value: Any) -> list[Any]:
+    return value if isinstance(value, list) and value else [value]
 
 
 def _text_beside(value: Any, fields: TextFields) -> list[Record]:

@@ -1,6 +1,7 @@
 """Answers are read back from every form, and what is no answer of the model is said."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -114,3 +115,30 @@ def test_a_label_that_the_model_does_not_have_is_no_answer_of_its():
     """As for a single label."""
     with pytest.raises(UnreadableError, match="a class that the model does not have"):
         SEVERAL.read("application/json", b'{"labels": [{"label": "z", "score": 0.9}]}', 1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ([("a", 0.9)], Answer(None, 0.9, is_unsure=None)),
+        ([("b|c", 0.7)], Answer(None, 0.7, is_unsure=None)),
+        ([("b|c", 0.45)], Answer(None, 0.45, labels=("b|c",))),
+        ([("a", 0.2)], Answer(None, 0.2, is_unsure=True, labels=())),
+        ([("a", 0.9), ("d", 0.3)], Answer(None, 0.9, is_unsure=None)),
+        ([("a", 0.9), ("d", 0.29)], Answer(None, 0.9, labels=("a",))),
+        ([("a", 0.9), ("b|c", 0.8)], Answer(None, 0.9, labels=("a", "b|c"))),
+    ],
+)
+def test_a_list_that_may_lack_labels_tells_only_the_best_score(listed, expected):
+    """With top_k, classes beyond the last one may reach their thresholds unless its score is below all of these."""
+    body = json.dumps([[{"label": label, "score": score} for label, score in listed]])
+    assert SEVERAL.read("application/json", body.encode(), 1) == [expected]
+
+
+def test_labels_in_a_list_are_no_answer_of_a_model_with_one_label():
+    """Such a model never answers with a list of labels."""
+    with pytest.raises(UnreadableError, match="neither a class nor a score"):
+        READER.read("application/json", b'{"labels": []}', 1)
+    assert AnswerReader(["a"], None).read("application/json", b'{"labels": []}', 1) == [NONE], (
+        "it may have several"
+    )

@@ -75,6 +75,27 @@ def test_ratings_are_no_answers(tmp_path, name, content):
     assert (tally.texts, tally.answers) == (2, 0)
 
 
+@pytest.mark.parametrize("info", [{}, {"task": "multi", "thresholds": {"ham": 0.5, "spam": 0.5}}])
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_texts_without_a_label_are_no_answers(tmp_path, info, form):
+    """Data may have an empty list of labels beside a text; an answer has no text."""
+    rows = [{"text": f"text {number}", "labels": []} for number in range(3)]
+    lines = "\n".join(map(json.dumps, rows))
+    content, name = (lines, "a.jsonl") if form == "lines" else (json.dumps(rows), "a.json")
+    (tmp_path / name).write_text(content)
+    tally = observe(tmp_path / name, Model(None, LABELS, info, None, None, None)).tally
+    assert (tally.texts, tally.answers) == (3, 0)
+
+
+def test_answers_beside_their_texts_stay_answers(tmp_path):
+    """Where one of the first has labels with scores; a text without a label is one of them."""
+    info = {"task": "multi", "thresholds": {"ham": 0.5, "spam": 0.5}}
+    answers = ['{"text": "one", "labels": []}', '{"text": "two", "labels": [{"label": "ham", "score": 0.9}]}']
+    (tmp_path / "a.jsonl").write_text("\n".join(answers))
+    tally = observe(tmp_path / "a.jsonl", Model(None, LABELS, info, None, None, None)).tally
+    assert (tally.texts, tally.answers) == (2, 2)
+
+
 def report(tmp_path: Path, data: Path, *more: str) -> int:
     """Run the command with a baseline alone; return its exit code."""
     baseline = tmp_path / "baseline.json"
