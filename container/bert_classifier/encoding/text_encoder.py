@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from bert_classifier.data.text_pair import LONGEST_FIRST, TextPair
 from bert_classifier.encoding.frames import PairFrame, longest_first, only_second, special_ids
+from bert_classifier.encoding.longer_texts import are_first_longer
 from bert_classifier.encoding.text_parts import Part, prefix_of, suffix_of
 from bert_classifier.errors import UserError
 
@@ -180,7 +181,10 @@ class TextEncoder:
     def _encode_pairs(self, pairs: Sequence[str], frame: PairFrame) -> EncodedTexts:
         texts = _texts_of(pairs)
         encoded, is_cut = self._heads(texts)
-        kept = [self._kept(texts[at : at + 2], encoded[at : at + 2]) for at in range(0, len(texts), 2)]
+        longer = self._longer_firsts(texts, encoded)
+        kept = [
+            self._kept(encoded[at : at + 2], is_first_longer=at in longer) for at in range(0, len(texts), 2)
+        ]
         truncated = np.array(is_cut).reshape(-1, 2).max(axis=1, initial=False)
         parts = []
         for index, (first, second) in enumerate(kept):
@@ -194,21 +198,22 @@ class TextEncoder:
         seconds = lengths[:, 0] + len(frame.prefix) + (frame.types_from or 0)
         return EncodedTexts(flat, offsets, truncated, seconds=seconds.astype(np.int32) if has_types else None)
 
-    def _kept(self, texts: Sequence[str], encoded: Sequence[list[int]]) -> tuple[int, int]:
+    def _kept(self, encoded: Sequence[list[int]], *, is_first_longer: bool) -> tuple[int, int]:
         """Return how many tokens are kept of the two texts of a pair, given more than _room tokens of each, or all."""
         first, second = map(len, encoded)
         if self._pair_truncation != LONGEST_FIRST:
             return only_second(first, second, self._room)
-        is_unclear = self._room % 2 and min(first, second) > self._room
-        is_first_longer = bool(is_unclear) and self._is_first_longer(*texts)
         return longest_first(first, second, self._room, is_first_longer=is_first_longer)
 
-    def _is_first_longer(self, first: str, second: str) -> bool:
-        """Return whether the first text has more tokens; of giant ones, more characters."""
-        if max(len(first), len(second)) > _MAX_CHARS_PER_TOKEN * self.most_tokens:
-            return len(first) > len(second)
-        tokens, others = self._tokenize([first, second])
-        return len(tokens) > len(others)
+    def _longer_firsts(self, texts: Sequence[str], encoded: Sequence[list[int]]) -> set[int]:
+        """Return the indices of first texts that get the odd token of the window; see are_first_longer."""
+        if self._pair_truncation != LONGEST_FIRST or self._room % 2 == 0:
+            return set()
+        unclear = [at for at in range(0, len(texts), 2) if min(map(len, encoded[at : at + 2])) > self._room]
+        pairs, heads = ([of[at : at + 2] for at in unclear] for of in (texts, encoded))
+        sizes = [list(map(len, both)) for both in heads]
+        longer = are_first_longer(self._tokenize, pairs, sizes, self.chars_looked_at)
+        return {at for at, is_longer in zip(unclear, longer, strict=True) if is_longer}
 
     def frame(self, texts: Sequence[list[int]]) -> EncodedTexts:
         """Return texts given as token ids without special ones, whole or in windows, with special tokens."""
