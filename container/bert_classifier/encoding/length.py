@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bert_classifier.encoding.frames import PairFrame
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
@@ -59,23 +59,38 @@ def require_tokens(encoded: EncodedTexts) -> None:
         )
 
 
-def count_lost(frame: PairFrame, encoded: EncodedTexts) -> int:
-    """Return of how many encoded pairs no token of the second text is left, since the first fills the window."""
+def count_lost(encoder: TextEncoder, encoded: EncodedTexts, pairs: Sequence[str]) -> int:
+    """Return of how many TextPairs no token of the second text is left, since the first fills the window.
+
+    Pairs whose second text has no token do not count. With longest_first, none ever does.
+
+    Args:
+        encoder: of pairs.
+        encoded: the pairs as it encoded them.
+    """
+    frame = encoder.pair
     cut = np.flatnonzero(encoded.truncated)
-    if not frame.middle or not len(cut):
+    if frame is None or not frame.middle or not len(cut):
         return 0
     end = len(frame.suffix)
-    places = encoded.offsets[cut + 1, None] + np.arange(-len(frame.middle) - end, -end)
-    return int((encoded.ids[places] == frame.middle).all(axis=1).sum())
+    positions = encoded.offsets[cut + 1, None] + np.arange(-len(frame.middle) - end, -end)
+    without = cut[(encoded.ids[positions] == frame.middle).all(axis=1)].tolist()
+    return sum(_has_second(encoder, pairs[index]) for index in without)
 
 
-def log_tokens(encoder: TextEncoder, encoded: EncodedTexts, channel: str) -> None:
+def _has_second(encoder: TextEncoder, pair: str) -> bool:
+    """Return whether the second text of a TextPair has a token."""
+    alone = encoder.encode_batch([TextPair("", TextPair.parse(pair).second)])
+    return int(alone.lengths[0]) > encoder.num_special
+
+
+def log_tokens(encoder: TextEncoder, encoded: EncodedTexts, texts: Sequence[str], channel: str) -> None:
     """Log how many tokens the texts of a channel have, and how many texts are cut."""
     logger.info(
         "%s: %d texts, %.0f tokens on average, %.1f %% cut at %d tokens",
         channel, len(encoded), encoded.text_lengths.mean(), 100 * encoded.truncated.mean(), encoder.most_tokens,
     )  # fmt: skip
-    if encoder.pair and (lost := count_lost(encoder.pair, encoded)):
+    if lost := count_lost(encoder, encoded, texts):
         logger.warning(
             "%s: the first text of %s fills the window by itself, so nothing of the second is read: raise"
             " max_seq_length, or set pair_truncation=longest_first", channel, counted(lost, "pair"),

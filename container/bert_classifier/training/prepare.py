@@ -277,5 +277,5 @@ class _Preparation:
             encoded = encode_to_file(self._encoder, examples.texts, path, on_chunk)
         if channel == "train":
             require_tokens(encoded)
-        log_tokens(self._encoder, encoded, channel)
+        log_tokens(self._encoder, encoded, examples.texts, channel)
         return Split(encoded, examples.targets)

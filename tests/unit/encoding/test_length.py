@@ -5,7 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from bert_classifier.encoding.length import automatic_length, length_for
+from bert_classifier.data.text_pair import TextPair
+from bert_classifier.encoding.length import automatic_length, count_lost, length_for, log_tokens
 from bert_classifier.encoding.text_encoder import TextEncoder
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.fakes import make_pretrained
@@ -72,3 +73,28 @@ def test_99_percent_are_no_longer() -> None:
     lengths = np.arange(1, 1001)
     assert length_for(lengths) == 992
     assert (lengths <= 992).mean() >= 0.99
+
+
+def of_pairs(tokenizer: object, cut: str) -> TextEncoder:
+    """Return an encoder of text pairs in windows of 16 tokens."""
+    return TextEncoder(tokenizer, 0, 16, pair_truncation=cut, has_token_types=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cut", "lost"), [("only_second", 1), ("longest_first", 0)])
+def test_only_second_texts_that_were_there_are_lost(
+    tokenizer: object, caplog: pytest.LogCaptureFixture, cut: str, lost: int
+) -> None:
+    """A second text that is empty, or has no token, is no loss; longest_first is advised where it would help."""
+    long, short = texts(40, 3)
+    pairs = [TextPair(long, second) for second in ("", " ", "\u200b")] + [
+        TextPair(long, short),
+        TextPair(short, long),
+    ]
+    encoder_of_pairs = of_pairs(tokenizer, cut)
+    encoded = encoder_of_pairs.encode_batch(pairs)
+    assert encoded.truncated.all()
+    assert count_lost(encoder_of_pairs, encoded, pairs) == lost
+    caplog.set_level(logging.INFO)
+    log_tokens(encoder_of_pairs, encoded, pairs, "train")
+    assert ("the first text of 1 pair fills" in caplog.text) is bool(lost)
+    assert ("pair_truncation=longest_first" in caplog.text) is bool(lost)
