@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from bert_classifier.encoding.frames import PairFrame
+from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import TOKENIZER_FILE
 from bert_classifier.job.json_files import read_object, write_json
 from bert_classifier.modeling.token_types import TYPE_IDS
@@ -77,6 +78,14 @@ def _is_kept(folder: Path, *, is_paired: bool) -> bool:
     except Exception:  # noqa: BLE001 - the library raises anything for a class that does not fit the file
         return False
     own = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    if is_paired and PairFrame.of(own) != PairFrame.of(plain.backend_tokenizer):
+    if is_paired and not _has_frame(plain.backend_tokenizer, PairFrame.of(own)):
         return False
     return difference(own, plain.backend_tokenizer) is None
+
+
+def _has_frame(tokenizer: Tokenizer, frame: PairFrame) -> bool:
+    """Return whether a tokenizer, which transformers may have rebuilt in any way, puts this frame around pairs."""
+    try:
+        return PairFrame.of(tokenizer) == frame
+    except UserError:
+        return False

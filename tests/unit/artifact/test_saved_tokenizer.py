@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, pipeline
+from transformers import AutoTokenizer, FunnelTokenizer, pipeline
 
 from bert_classifier.artifact.artifact import load_artifact, save_artifact
 from bert_classifier.artifact.contents import Artifact
+from bert_classifier.artifact.saved_tokenizer import save_tokenizer
+from bert_classifier.encoding.frames import PairFrame
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
@@ -131,3 +133,17 @@ def test_lengths_in_the_file_do_not_cut(tmp_path):
     plain = AutoTokenizer.from_pretrained(tmp_path / "model")
     assert [plain(text, truncation=True)["input_ids"] for text in TEXTS] == ids_of(artifact)
     assert max(map(len, ids_of(artifact))) == LENGTH
+
+
+def test_a_frame_unfit_for_pairs_does_not_end_the_export(tmp_path):
+    """A class may bring a frame of its own, as Funnel's with a third token type: the file is used as it stands."""
+    folder = make_encoder(tmp_path / "encoder", "bert")
+    kept = load_tokenizer(str(folder))
+    tokenizer = FunnelTokenizer.from_pretrained(folder)
+    tokenizer._tokenizer = kept.backend_tokenizer
+    model = load_pretrained(str(folder), LABELS, kept, LENGTH)
+    saved = tmp_path / "saved"
+    save_tokenizer(saved, tokenizer, model, LENGTH, has_token_types=True)
+    plain = AutoTokenizer.from_pretrained(saved)
+    assert PairFrame.of(plain.backend_tokenizer) == PairFrame.of(kept.backend_tokenizer)
+    assert plain("a", "b")["input_ids"] == kept("a", "b")["input_ids"]
