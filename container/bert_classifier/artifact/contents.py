@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from bert_classifier.artifact.manifest import find_artifact, verify
 from bert_classifier.data.text_pair import LONGEST_FIRST, ONLY_SECOND
-from bert_classifier.encoding.text_encoder import TextEncoder
+from bert_classifier.encoding.text_encoder import PAIR_SETTINGS, TextEncoder
 from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_weights import COPY_AGAIN
 from bert_classifier.job.json_files import read_object
@@ -40,6 +40,7 @@ _NEEDED_INFO: dict[str, Callable[[Any], bool]] = {
     "abstain_below": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
     "is_paired": lambda value: isinstance(value, bool),
     "pair_truncation": lambda value: value in (None, LONGEST_FIRST, ONLY_SECOND),
+    "has_token_types": lambda value: value is None or isinstance(value, bool),
     TASK: lambda value: value in list(Task),
     THRESHOLDS: lambda value: isinstance(value, dict) and all(map(_is_threshold, value.values())),
 }
@@ -159,7 +160,19 @@ def _read_info(folder: Path) -> dict[str, Any]:
     for name, is_usable in _NEEDED_INFO.items():
         if not is_usable(info.get(name)):
             raise UserError(f"{folder / TRAINING_INFO} has no usable {name}.", RETRAIN)
+    _require_pair_fields(folder, info)
     return info
+
+
+def _require_pair_fields(folder: Path, info: Mapping[str, Any]) -> None:
+    """Refuse a model of text pairs without what cuts and marks them, and one of single texts with it."""
+    is_paired = info["is_paired"]
+    wrong = [name for name in PAIR_SETTINGS if (info.get(name) is not None) is not is_paired]
+    if wrong:
+        has = "has no" if is_paired else "has a"
+        raise UserError(
+            f"{folder / TRAINING_INFO} says is_paired={str(is_paired).lower()} and {has} {wrong[0]}.", RETRAIN
+        )
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer:

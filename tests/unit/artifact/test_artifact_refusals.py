@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.errors import UserError
 from support.clear_text import assert_clear
-from support.toy_artifact import make_artifact
+from support.toy_artifact import OF_PAIRS, make_artifact
 
 Damage = Callable[[Path], Any]
 
@@ -154,6 +154,22 @@ BAD_ARTIFACTS: dict[str, tuple[Damage, str]] = {
     "length a text": (edit("training.json", max_seq_length="64"), "has no usable max_seq_length"),
     "temperature 0": (edit("training.json", temperature=0), "has no usable temperature"),
     "unknown cut": (edit("training.json", truncation="middle"), "has no usable truncation"),
+    "pairs without a cut": (
+        edit("training.json", is_paired=True, has_token_types=True),
+        "no pair_truncation",
+    ),
+    "pairs without types": (
+        edit("training.json", **{**OF_PAIRS, "has_token_types": None}),
+        "no has_token_types",
+    ),
+    "types a text": (
+        edit("training.json", **{**OF_PAIRS, "has_token_types": "1"}),
+        "no usable has_token_types",
+    ),
+    "a cut without pairs": (
+        edit("training.json", pair_truncation="only_second"),
+        "and has a pair_truncation",
+    ),
     "too long": (edit("training.json", max_seq_length=513), "max_seq_length=513 is more than the 512"),
     "vocabulary too large": (
         edit("config.json", vocab_size=20),
