@@ -113,6 +113,12 @@ class Profile:
     measures: Mapping[str, Counts]
     unknown_id: int | None = None
 
+    @property
+    def answered(self) -> int:
+        """How many texts were answered, with whether they got a label; all of them where that was not counted."""
+        abstained = self.measures.get(ABSTAINED)
+        return abstained.total if abstained else self.texts
+
     @classmethod
     def of(
         cls,

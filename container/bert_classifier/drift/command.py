@@ -108,12 +108,14 @@ def compare(options: argparse.Namespace) -> DriftReport:
     _require_something(observed, options.file)
     now = observed.binned(then.measures)
     effects = observed.design_effects(then.measures)
-    found = compare_all({name: then.measures[name] for name in NAMES if name in then.measures}, now, effects)
-    texts = max((counts.total for counts in now.values()), default=0)
+    texts = observed.texts_in(now)
     name, data = options.names or (str(options.artifact), str(options.file))
     profile = Profile(f"{counted(texts, 'text')} of {data}", texts, now, then.unknown_id)
+    answered = {PREDICTIONS: (then.answered, profile.answered)} if model.thresholds is not None else {}
+    compared = {name: then.measures[name] for name in NAMES if name in then.measures}
+    found = compare_all(compared, now, effects, answered)
     notes = notes_on(observed, model, is_since=since is not None)
-    return DriftReport(name, data, then, profile, found, observed.tally, notes)
+    return DriftReport(name, data, then, profile, found, observed.tally, notes, has_label_sets=bool(answered))
 
 
 def span_start(span: str) -> datetime.datetime | None:

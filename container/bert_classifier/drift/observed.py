@@ -157,8 +157,15 @@ class Observed:
     def profile(self, source: str) -> Profile:
         """Return what was counted."""
         measures = self.measures()
-        texts = max((counts.total for counts in measures.values()), default=0)
-        return Profile(source, texts, measures, self._unknown_id)
+        return Profile(source, self.texts_in(measures), measures, self._unknown_id)
+
+    def texts_in(self, measures: Mapping[str, Counts]) -> int:
+        """Return how many texts were counted in some of its measures; each once, however many labels it got."""
+        answered = self.tally.answers or len(self.sample)
+        totals = {name: counts.total for name, counts in measures.items()}
+        if PREDICTIONS in totals:
+            totals[PREDICTIONS] = min(totals[PREDICTIONS], answered)
+        return max(totals.values(), default=0)
 
     def design_effects(self, bins: Mapping[str, Counts]) -> dict[str, float]:
         """Return by how much texts of one request are alike, by measure, in these bins."""

@@ -76,19 +76,25 @@ def _sections(report: DriftReport) -> Iterator[Section]:
 def _classes(report: DriftReport) -> dict[str, Any]:
     """Return the classes whose shares differ most."""
     then, now = report.then.measures[PREDICTIONS], report.now.measures[PREDICTIONS]
-    labels = report.then.measures.get(LABELS)
-    order = np.argsort(-np.abs(now.shares - then.shares), kind="stable")[:_MOST_CLASSES].tolist()
+    before, after = (report.shares_in(profile, PREDICTIONS) for profile in (report.then, report.now))
+    labels = report.shares_in(report.then, LABELS) if LABELS in report.then.measures else None
+    order = np.argsort(-np.abs(after - before), kind="stable")[:_MOST_CLASSES].tolist()
     rows = [
         {
             "name": then.names[at],
-            "label": None if labels is None else float(labels.shares[at]),
-            "before": float(then.shares[at]),
-            "after": float(now.shares[at]),
+            "label": None if labels is None else float(labels[at]),
+            "before": float(before[at]),
+            "after": float(after[at]),
             "texts": int(now.counts[at]),
         }
         for at in order
     ]
-    return {"rows": rows, "count": len(then.names), "has_labels": labels is not None}
+    return {
+        "rows": rows,
+        "count": len(then.names),
+        "has_labels": labels is not None,
+        "has_label_sets": report.has_label_sets,
+    }
 
 
 def _plot(report: DriftReport, name: str) -> Any:

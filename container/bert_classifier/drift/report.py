@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_classifier.artifact.profile import (
     ABSTAINED,
+    LABELS,
     PREDICTIONS,
     SCORES,
     TOKENS,
@@ -41,6 +42,8 @@ class DriftReport:
         now: what was observed, in the baseline's bins.
         findings: by measure, in the order of NAMES.
         notes: sentences about what was not or not wholly compared.
+        has_label_sets: whether the model gives a text any number of labels; the shares of labels are then those of
+            the texts that have them, and add up to anything.
     """
 
     model: str
@@ -50,6 +53,7 @@ class DriftReport:
     findings: Mapping[str, Finding]
     tally: Tally
     notes: Sequence[str] = ()
+    has_label_sets: bool = False
 
     def of(self, *verdicts: Verdict) -> list[str]:
         """Return the measures with one of these verdicts."""
@@ -90,10 +94,18 @@ class DriftReport:
             for name in self.of(Verdict.DRIFT)
         ]
 
+    def shares_in(self, profile: Profile, name: str) -> np.ndarray:
+        """Return the share of a profile's texts in each bin of a measure, float64 (k,)."""
+        counts = profile.measures[name]
+        if not self.has_label_sets or name not in (LABELS, PREDICTIONS):
+            return counts.shares
+        shares: np.ndarray = counts.counts / max(1, profile.answered)
+        return shares
+
     def change(self, name: str) -> str:
         """Return where the shares of a measure differ most, such as "Company 7 % → 31 %"."""
-        then, now = self.then.measures[name], self.now.measures[name]
-        before, after = then.shares, now.shares
+        then = self.then.measures[name]
+        before, after = (self.shares_in(profile, name) for profile in (self.then, self.now))
         if tuple(then.names) == ("no", "yes"):
             return f"{_percent(before[1])} → {_percent(after[1])}"
         most = np.argsort(-np.abs(after - before), kind="stable")[:2].tolist()

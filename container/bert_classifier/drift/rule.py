@@ -66,16 +66,23 @@ class Finding:
 
 
 def compare_all(
-    then: Mapping[str, Counts], now: Mapping[str, Counts], design_effects: Mapping[str, float] | None = None
+    then: Mapping[str, Counts],
+    now: Mapping[str, Counts],
+    design_effects: Mapping[str, float] | None = None,
+    texts: Mapping[str, tuple[int, int]] | None = None,
 ) -> dict[str, Finding]:
     """Compare each measure that both samples have, bin by bin.
 
     Args:
         design_effects: of the sample now, by measure; 1 = independent texts.
+        texts: of both samples, by measures that count a text several times, once for each of its labels: such counts
+            are no independent ones, and weigh as so many texts at most.
     """
-    effects = design_effects or {}
+    effects, texts = design_effects or {}, texts or {}
     shared = [name for name in then if name in now and then[name].total and now[name].total]
-    tests = {name: _Test.of(then[name], now[name], effects.get(name, 1.0)) for name in shared}
+    tests = {
+        name: _Test.of(then[name], now[name], effects.get(name, 1.0), texts.get(name)) for name in shared
+    }
     adjusted = holm([test.p for test in tests.values()])
     level = CHANCE / max(1, len(tests))
     return {name: test.finding(p, level) for (name, test), p in zip(tests.items(), adjusted, strict=True)}
@@ -120,14 +127,18 @@ class _Test:
     effective: int
 
     @classmethod
-    def of(cls, then: Counts, now: Counts, design_effect: float) -> "_Test":
-        effective = max(1, round(now.total / max(1.0, design_effect)))
+    def of(
+        cls, then: Counts, now: Counts, design_effect: float, most: tuple[int, int] | None = None
+    ) -> "_Test":
+        texts = (then.total, now.total)
+        if most is not None:
+            texts = min(texts[0], most[0]), min(texts[1], most[1])
+        effective = max(1, min(texts[1], round(now.total / max(1.0, design_effect))))
         before, after = joined(then.counts, now.counts, is_ordered=bool(then.edges))
-        fewer = after if effective == now.total else _scaled(after, effective)
         moved = float(np.abs(then.shares - now.shares).sum() / 2)
         observed = float(psi(before, after))
-        divided = _divisions(before + fewer, effective)
-        return cls(observed, divided, moved, (then.total, now.total), effective)
+        divided = _divisions(_scaled(before, texts[0]) + _scaled(after, effective), effective)
+        return cls(observed, divided, moved, texts, effective)
 
     @property
     def p(self) -> float:
@@ -185,6 +196,8 @@ def _rare_together(pooled: np.ndarray) -> np.ndarray:
 
 def _scaled(counts: np.ndarray, total: int) -> np.ndarray:
     """Return counts with nearly the same shares and this total, by the largest remainders."""
+    if counts.sum() == total:
+        return counts
     exact = counts * (total / counts.sum())
     scaled: np.ndarray = np.floor(exact).astype(np.int64)
     scaled[np.argsort(scaled - exact, kind="stable")[: total - int(scaled.sum())]] += 1
