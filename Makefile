@@ -186,7 +186,7 @@ serve-local: ## serve TEST_DIR/model on 127.0.0.1:PORT, in the foreground
 	$(RUNTIME_UNLESS_DOCKER)
 	@exec local_test/serve_local.sh $(call quoted,$(TEST_DIR))
 
-predict-local: ## send every local_test/payload.* to the server on PORT
+predict-local: ## send every local_test/payload.* (a model of pairs: pairs.*) to the server on PORT
 	@local_test/predict.sh
 
 spot-drill: .engine lay-out ## train undisturbed and through KILLS interruptions, and compare the models

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Send every payload of this folder to a running server and print the answers, of one also as a table.
+# A model of text pairs gets the files pairs.*, any other one payload.*.
 # Usage: [PORT=8080] [PATIENCE=60] predict.sh [URL]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -17,15 +18,21 @@ until curl --silent --fail --output /dev/null --noproxy '*' --max-time 5 "$url/p
 done
 
 declare -A types=([json]=application/json [jsonl]=application/jsonlines [csv]=text/csv [txt]=text/plain)
+payload=payload suffixes=(json jsonl csv txt)
+# An image of another kind has no such route.
+if curl --silent --fail --noproxy '*' --max-time 5 "$url/model" | grep -q '"is_paired": *true'; then
+    payload=pairs suffixes=(json jsonl csv)
+fi
+
 failed=0
 send() { # SUFFIX ACCEPT WORDS
-    echo "== payload.$1 (${types[$1]})$3"
+    echo "== $payload.$1 (${types[$1]})$3"
     curl --silent --show-error --fail-with-body --noproxy '*' --max-time 90 --header "Accept: $2" \
-        --header "Content-Type: ${types[$1]}" --data-binary "@$here/payload.$1" "$url/invocations" || failed=1
+        --header "Content-Type: ${types[$1]}" --data-binary "@$here/$payload.$1" "$url/invocations" || failed=1
     echo
 }
 
-for suffix in json jsonl csv txt; do
+for suffix in "${suffixes[@]}"; do
     send "$suffix" '*/*' ''
 done
 table='text/csv; header=present; output="predicted_label,probabilities"'

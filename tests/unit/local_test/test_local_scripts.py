@@ -122,14 +122,18 @@ def test_an_empty_url_or_patience_is_refused() -> None:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Notes what it is sent; answers 503 to the first two pings and 400 to `refused` types."""
+    """Notes what it is sent; answers 503 to the first two pings, 400 to `refused` types, `model` to GET /model."""
 
     received: dict[str, bytes]
     accepted: list[str]
     refused: str
     pings: int
+    model: bytes
 
     def do_GET(self) -> None:
+        if self.path == "/model":
+            self._answer(200 if self.model else 404, self.model)
+            return
         type(self).pings += 1
         self._answer(200 if self.pings > 2 else 503, b"")
 
@@ -152,7 +156,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[tuple[type[_Handler], int]]:
     """Return a running server's handler and port."""
-    handler = type("Handler", (_Handler,), {"received": {}, "accepted": [], "refused": "", "pings": 0})
+    fields = {"received": {}, "accepted": [], "refused": "", "pings": 0, "model": b""}
+    handler = type("Handler", (_Handler,), fields)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         thread = threading.Thread(target=httpd.serve_forever, args=(0.02,))
         thread.start()
@@ -173,6 +178,19 @@ def test_every_payload_is_sent_as_it_is(server: tuple[type[_Handler], int]) -> N
     assert handler.accepted[:-1] == ["*/*"] * len(kinds)
     assert handler.accepted[-1].startswith("text/csv; header=present; output=")
     assert all(f"answer to {kind}" in result.stdout for kind in kinds.values())
+
+
+def test_a_model_of_pairs_gets_pairs(server: tuple[type[_Handler], int]) -> None:
+    """GET /model says that it reads pairs: it gets the files of pairs, which plain text cannot hold, and no others."""
+    handler, port = server
+    handler.model = b'{"labels": ["no", "yes"], "is_paired": true}'
+    result = run(SCRIPTS / "predict.sh", PORT=str(port))
+    assert result.returncode == 0, result.stderr
+    kinds = {"csv": "text/csv", "json": "application/json", "jsonl": "application/jsonlines"}
+    assert handler.received == {
+        kind: (SCRIPTS / f"pairs.{suffix}").read_bytes() for suffix, kind in kinds.items()
+    }
+    assert "== pairs.json (application/json)" in result.stdout
 
 
 def test_one_refused_payload_fails_the_command(server: tuple[type[_Handler], int]) -> None:

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bert_classifier.data.text_fields import TextFields
+from bert_classifier.data.text_pair import TextPair
+from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
+from bert_classifier.serving.http.codec import decode
+from bert_classifier.serving.http.csv_form import CsvForm
 
 SAMPLE = Path(__file__).parents[3] / "local_test" / "test_dir"
 SPLITS = {"train": 20, "validation": 5, "test": 5}  # fewest rows of a class
@@ -95,3 +100,13 @@ def test_payloads_are_what_their_names_say() -> None:
     assert len(json.loads((folder / "payload.json").read_text(encoding="utf-8"))["inputs"]) >= 2
     assert len(list(csv.reader(io.StringIO((folder / "payload.csv").read_text(encoding="utf-8"))))) >= 2
     assert len(re.findall(r"(?m)^\S.*$", (folder / "payload.txt").read_text(encoding="utf-8"))) >= 2
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("json", JSON), ("jsonl", JSON_LINES[0]), ("csv", CSV)])
+def test_payloads_of_pairs_are_read_as_pairs(suffix: str, kind: str) -> None:
+    """By the server's own reader for a model of pairs: each record is two texts."""
+    fields = TextFields(is_paired=True)
+    form = CsvForm.of("", ("no", "yes"), is_part=False, fields=fields)
+    records = decode(kind, (SAMPLE.parent / f"pairs.{suffix}").read_bytes(), 100, form).records
+    assert len(records) == 2
+    assert all(isinstance(record, TextPair) for record in records)
