@@ -16,7 +16,10 @@ from bert_classifier.job.json_files import read_object
 logger = logging.getLogger(__name__)
 
 # They change the artifact but not the run.
-_SETTINGS = ("abstain_below", "target_accuracy", "page_examples", "seeds", "cross_validation")
+_SETTINGS = (
+    "abstain_below", "target_accuracy", "label_threshold", "target_precision", "page_examples", "seeds",
+    "cross_validation",
+)  # fmt: skip
 
 
 def keep_existing_model(folder: Path, info: Mapping[str, Any]) -> bool:

@@ -59,6 +59,10 @@ def test_this_runs_complete_model_stays(artifact, tmp_path, caplog):
             {"hyperparameters": {"abstain_below": 0.5, "target_accuracy": 0.9}},
             "of this run with other settings.",
         ),
+        (
+            {"hyperparameters": {**INFO["hyperparameters"], "label_threshold": 0.3}},
+            "of this run with other settings.",
+        ),
         ({"run_fingerprint": None}, "of an unknown run."),
     ],
 )

@@ -21,6 +21,9 @@ from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+# They decide how scores are answered, so a finished run takes others without training.
+_OF_ANSWERS = ("abstain_below", "target_accuracy", "label_threshold", "target_precision")
+
 
 class CheckpointManager:
     """Restores a run from its newest intact checkpoint and saves new ones. Only the first rank uses the folder.
@@ -142,6 +145,22 @@ class CheckpointManager:
             logger.info("already finished at step %d", checkpoint.step)
         else:
             logger.info("run already finished at step %d; re-exporting the model", checkpoint.step)
+        if self._trainer.is_finished and not self._is_later:
+            self._name_changes(checkpoint.state.get("answers", {}))
+
+    def _name_changes(self, before: Mapping[str, float | None]) -> None:
+        """Log which settings of the answers differ from those in training; checkpoints of early versions have none."""
+        now = self._settings_of_answers()
+        changed = [
+            f"{name} was {_shown(value)} in training, now {_shown(now[name])}"
+            for name, value in before.items()
+            if name in now and now[name] != value
+        ]
+        if changed:
+            logger.info("%s: the weights are unchanged", "; ".join(changed))
+
+    def _settings_of_answers(self) -> dict[str, float | None]:
+        return {name: getattr(self._trainer.config, name) for name in _OF_ANSWERS}
 
     def _start_as(self, first_attempt: Mapping[str, Any]) -> None:
         """Begin as this training would have begun in the job's first attempt, so that it gets the same bits."""
@@ -202,4 +221,9 @@ class CheckpointManager:
     def _snapshot(self) -> Checkpoint:
         self._trainer.settle()
         snapshot = take_snapshot(self._trainer)
-        return Checkpoint(snapshot.step, {**snapshot.state, "lives": self.attempts}, snapshot.tensors)
+        more = {"lives": self.attempts, "answers": self._settings_of_answers()}
+        return Checkpoint(snapshot.step, {**snapshot.state, **more}, snapshot.tensors)
+
+
+def _shown(setting: float | None) -> str:
+    return "auto" if setting is None else f"{setting:g}"
