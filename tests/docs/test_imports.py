@@ -71,6 +71,7 @@ BASE = sorted(
         "data.rows",
         "data.second_texts",
         "data.shapes",
+        "data.suggested_roles",
         "data.table",
         "data.table_base",
         "data.text_columns",

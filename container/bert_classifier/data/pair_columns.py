@@ -11,7 +11,7 @@ PAIRS = (
     ("sentencea", "sentenceb"), ("sentence", "sentencepair"), ("question1", "question2"), ("query1", "query2"),
     ("premise", "hypothesis"), ("question", "answer"), ("question", "context"), ("question", "passage"),
     ("question", "sentence"), ("query", "passage"), ("query", "document"), ("query", "answer"),
-    ("claim", "evidence"),
+    ("claim", "evidence"), ("#1string", "#2string"),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the columns of a file look like, without quoting any of their values, and which roles they could have.
+"""What the columns of a file look like, without quoting any of their values.
 
 Standard library only.
 """
@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.job.settings import shown
 
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+_FRACTION = re.compile("[.,][0-9]*[1-9]")
 # Thai, Lao, Burmese and Khmer; Chinese and Japanese.
 _WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")
 SAMPLE_ROWS = 1000  # the first rows of a file, by which its columns are judged
@@ -21,8 +21,6 @@ LABEL_WORDS = 4  # on average; more is a text
 # Words in the name of a column, and of a class; what has more may be a text, which no message quotes.
 _MOST_NAME_WORDS = 3
 _MOST_LABEL_WORDS = 6
-_MOST_COLUMNS = 12  # in one message
-_MOST_RUN = 4  # columns in a row that are named one by one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +33,7 @@ class Shape:
         distinct: different values.
         words: mean number of words of a value.
         kind: "number", "0 or 1", "true or false", "list", "object" or "text".
+        is_fractional: whether it has numbers only, some of them with a fraction.
     """
 
     name: str
@@ -42,6 +41,7 @@ class Shape:
     distinct: int
     words: float
     kind: str
+    is_fractional: bool = False
 
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> "Shape":
@@ -49,7 +49,9 @@ class Shape:
         filled = [value for value in values if value not in (None, "") and str(value).strip()]
         texts = [str(value) for value in filled]
         words = sum(map(num_words, texts)) / len(texts) if texts else 0
-        return cls(name, len(filled), len(set(texts)), words, _kind(filled, texts))
+        kind = _kind(filled, texts)
+        is_fractional = kind == "number" and any(map(_FRACTION.search, texts))
+        return cls(name, len(filled), len(set(texts)), words, kind, is_fractional)
 
     def __str__(self) -> str:
         """Describe the column, such as "'kind' (1 word, 3 different values)"."""
@@ -115,79 +117,6 @@ def spoken_label(label: str) -> str:
     """Return a label for messages: in quotes, or the number of its words where it may be a text."""
     words = num_words(label)
     return shown(label) if words <= _MOST_LABEL_WORDS else f"of {words} words"
-
-
-def suggested_roles(shapes: Sequence[Shape], settings: ReaderSettings, label: str = "") -> dict[str, str]:
-    """Return the settings that name the likeliest text and label; empty for those that nothing suggests.
-
-    Args:
-        label: the column to suggest for the label if no other looks like one.
-    """
-    texts = [shape for shape in shapes if shape.kind == "text" and shape.filled]
-    text = (
-        settings.text_column or max(texts, key=lambda shape: shape.words, default=Shape("", 0, 0, 0, "")).name
-    )
-    others = [shape for shape in shapes if shape.name != text]
-    labels = [shape for shape in others if shape.recurs]
-    labels = labels or [shape for shape in others if shape.kind == "list"]
-    label = settings.label_column or min(labels, key=_label_rank, default=Shape(label, 0, 0, 0, "")).name
-    return {name: value for name, value in (("label_column", label), ("text_column", text)) if value}
-
-
-def _label_rank(shape: Shape) -> tuple[bool, bool, int]:
-    return not shape.may_be_label, shape.kind == "0 or 1", shape.distinct
-
-
-def multi_label_columns(shapes: Sequence[Shape]) -> list[str]:
-    """Return the columns that hold 0 and 1 only, or true and false, if there are several."""
-    found = [shape.name for shape in shapes if shape.kind in ("0 or 1", "true or false")]
-    return found if len(found) > 1 else []
-
-
-def unclear_roles(
-    why: str,
-    shapes: Sequence[Shape],
-    settings: ReaderSettings,
-    *,
-    form: str,
-    header: str = "",
-    label: str = "",
-) -> tuple[str, str]:
-    """Return cause and remedy for columns whose roles are unclear.
-
-    Args:
-        why: begins the message: file, and the reason in words.
-        form: how the file was read, such as "CSV with ','".
-        header: what to add to the remedy about the first row.
-        label: the column to suggest for the label if no other looks like one.
-    """
-    columns = ", ".join(map(str, shapes[:_MOST_COLUMNS])) + (", …" if len(shapes) > _MOST_COLUMNS else "")
-    cause = f"{why}. It was read as {form}, with the columns {columns}."
-    wide = multi_label_columns(shapes)
-    if wide and not settings.label_column and not settings.label_columns:
-        return f"{cause} {_wide_cause(wide)}", _wide_remedy(wide, shapes, settings)
-    suggested = suggested_roles(shapes, settings, label)
-    names = {"label_column": "…", "text_column": "…", **suggested}
-    given = " ".join(f"{name}={quoted_value(value)}" for name, value in names.items())
-    condition = " if that is right" if len(suggested) == 2 else ""
-    return cause, f"Set {given}{condition}{header}."
-
-
-def _wide_cause(wide: Sequence[str]) -> str:
-    named = ", ".join(wide[:_MOST_COLUMNS]) + (", …" if len(wide) > _MOST_COLUMNS else "")
-    return f"{named} hold only 0 and 1, as data with several labels per text (multi-label) do."
-
-
-def _wide_remedy(wide: Sequence[str], shapes: Sequence[Shape], settings: ReaderSettings) -> str:
-    """Return how to read columns of 0 and 1 as labels, or one of them as the label."""
-    names = [shape.name for shape in shapes]
-    places = [names.index(name) for name in wide]
-    is_run = len(wide) > _MOST_RUN and places == [*range(places[0], places[0] + len(wide))]
-    parts = [name if "," not in name and ".." not in name else str(names.index(name) + 1) for name in wide]
-    value = f"{parts[0]}..{parts[-1]}" if is_run else ",".join(parts)
-    text = "" if settings.text_column else suggested_roles(shapes, settings).get("text_column", "")
-    given = f" text_column={quoted_value(text)}" if text else ""
-    return f"Set label_columns={quoted_value(value)}{given} to learn all of them, or label_column to one of them."
 
 
 def quoted_value(value: str) -> str:

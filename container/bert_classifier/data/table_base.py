@@ -26,8 +26,8 @@ from bert_classifier.data.shapes import (
     quoted_value,
     shapes_of,
     spoken_name,
-    unclear_roles,
 )
+from bert_classifier.data.suggested_roles import unclear_roles
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import UserError
 from bert_classifier.job.json_files import json_kind
