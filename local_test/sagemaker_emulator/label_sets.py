@@ -1,6 +1,9 @@
 """Answers of models that give a text any number of labels: `{"labels": [{"label", "score"}, …]}`."""
 
+import csv
+import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -21,8 +24,24 @@ def has_label_sets(body: bytes) -> bool:
     lines = [line for line in text.splitlines() if line.strip()]
     try:
         return bool(lines) and all(label_sets(json.loads(line)) is not None for line in lines)
-    except ValueError:  # labels and scores of a row are joined by bars
-        return any("|" in line for line in lines)
+    except ValueError:
+        return any(map(_has_joined_scores, csv.reader(lines)))
+
+
+def _has_joined_scores(row: Sequence[str]) -> bool:
+    """Return whether a row has several labels, joined by bars, and as many scores; a label alone may have a bar."""
+    parts = [next(csv.reader([cell], delimiter="|"), []) for cell in row]
+    return any(
+        len(labels) == len(scores) > 1 and all(map(_is_score, scores))
+        for labels, scores in itertools.pairwise(parts)
+    )
+
+
+def _is_score(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 def _labels_of(record: Any) -> list[str] | None:

@@ -14,6 +14,8 @@ from bert_classifier.engine.linear import Linear
 from bert_classifier.engine.tensors import Classifier, Layer, Weights
 
 _TOKENS_OF_A_CORE = 160  # whose values between two products stay in its cache
+_CAUSE = "\nRuntimeError: "  # before the operator's own message, whatever its type was
+_NO_ROW = "index out of range"
 MakeLinear = Callable[[torch.Tensor, torch.Tensor], Linear]
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": functional.gelu,
@@ -47,11 +49,25 @@ class RowClassifier:
             ids: int64 (tokens,).
             positions: as the model counts them, int64 (tokens,).
             lengths: tokens of each of the b texts.
+        Raises:
+            IndexError: for a token or a position without an embedding.
+            RuntimeError: as by torch's operators, also where memory has run out.
         """
         most = _TOKENS_OF_A_CORE * torch.get_num_threads()
-        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined] # half a second to find nothing
-            logits: torch.Tensor = self._pass(ids, positions, lengths, most)
+        try:
+            with torch.jit.optimized_execution(False):  # type: ignore[attr-defined] # half a second to find nothing
+                logits: torch.Tensor = self._pass(ids, positions, lengths, most)
+        except RuntimeError as error:
+            raise _as_by_operator(error) from None
         return logits
+
+
+def _as_by_operator(error: RuntimeError) -> Exception:
+    """Return the error of the operator alone, without the source code that torch.jit puts before it."""
+    cause = str(error).rpartition(_CAUSE)[2].strip()
+    if type(error) is not RuntimeError:  # such as OutOfMemoryError, whose type says more
+        return error
+    return IndexError(cause) if cause.startswith(_NO_ROW) else RuntimeError(cause)
 
 
 def _compiled(module: torch.nn.Module) -> torch.nn.Module:

@@ -159,3 +159,22 @@ def test_what_the_engine_does_not_know_is_left_to_transformers(settings):
     config = make_model("bert").config.to_dict()
     assert can_compute(config)
     assert not can_compute({**config, **settings})
+
+
+def greedy(ids: torch.Tensor, positions: torch.Tensor, lengths: list[int], most: int) -> torch.Tensor:
+    """Ask for more memory than any machine has, in place of a pass."""
+    return torch.zeros(100_000_000, 10_000_000) + ids.sum() + positions.sum() + len(lengths) + most
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_errors_are_those_of_the_operators():
+    """A token that the model does not have is an IndexError, memory that has run out says so, each in one line."""
+    engine = engine_of(make_model("bert"), "fp32")
+    row = torch.arange(3)
+    with torch.inference_mode(), pytest.raises(IndexError, match=r"^index out of range in self$"):
+        engine.row(row + 100, row, [3])
+    with torch.inference_mode(), pytest.raises(RuntimeError, match=r"^Expected tensor"):
+        engine.row(row.float(), row, [3])
+    engine._row._pass = torch.jit.script(greedy)
+    with pytest.raises(RuntimeError, match=r"^\[enforce fail.*can't allocate memory"):
+        engine.row(row, row, [3])

@@ -94,3 +94,9 @@ def test_scores_of_several_labels_need_not_sum_to_1(usual):
     )
     for wrong in (b"Film,0.9,0.8\n,0.1", b"Film,0.9,1.8", b"Film,0.9", b"Film,Song"):
         assert judge_classes([("csv", answer(200, wrong), answer(200, usual))])[0] is False
+
+
+@pytest.mark.parametrize("usual", [b"a|b,0.5,\nc,0.7,", b'"a|b",0.5,', b"a|b,c|d,0.5"])
+def test_a_bar_in_a_label_does_not_make_several(usual):
+    """Such rows are those of one label each, whose scores must sum to 1."""
+    assert judge_classes([("csv", answer(200, b"a|b,0.7,0.9,"), answer(200, usual))])[0] is False

@@ -1,9 +1,10 @@
 """A record of two texts, for models that read pairs."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bert_classifier.data.columns import TEXT_NAMES, bare, matches
+from bert_classifier.data.columns import TEXT_NAMES, bare
 from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.records import text_problem
 from bert_classifier.data.second_texts import is_second_text
@@ -21,6 +22,7 @@ from bert_classifier.serving.http.body_records import (
 )
 
 SEND_PAIRS = 'send {"text": "…", "text_pair": "…"} for each record'
+_TEXT_NAMES = frozenset(itertools.chain(*TEXT_NAMES))
 _FEATURES, _INPUTS = "features", "inputs"
 _NO_PAIR = 'the object has no pair of texts: name them "text" and "text_pair"'
 
@@ -51,7 +53,7 @@ def pair_of_cells(first: str, second: str) -> Record:
 
 def has_any_text(record: dict[str, Any], fields: TextFields) -> bool:
     """Return whether an object is a record, though perhaps one of a single text."""
-    return _FEATURES in record or bool(_texts_in(record, fields))
+    return _FEATURES in record or bool(_texts_in(_bare_names(record), fields))
 
 
 def one_text_error(cause: str) -> RequestError:
@@ -100,8 +102,9 @@ def _of_object(record: dict[str, Any], fields: TextFields) -> Record:
         return RecordError(
             '"parameters" apply to a whole request: put them beside "inputs" in application/json'
         )
-    names = _names_of(record, fields)
-    texts = _texts_in(record, fields)
+    bare_names = _bare_names(record)
+    names = _names_of(bare_names, fields)
+    texts = _texts_in(bare_names, fields)
     for name in record:
         refuse_setting(name)
     if names is None:
@@ -135,18 +138,23 @@ def _of_other_object(record: dict[str, Any], texts: Sequence[str]) -> Record:
     return RecordError(_NO_PAIR)
 
 
-def _names_of(record: dict[str, Any], fields: TextFields) -> tuple[str, str] | None:
+def _bare_names(record: dict[str, Any]) -> dict[str, str]:
+    """Return the fields, each with its name without case and separators: once, since there may be very many."""
+    return {name: bare(name) for name in record}
+
+
+def _names_of(bare_names: Mapping[str, str], fields: TextFields) -> tuple[str, str] | None:
     """Return the fields of the two texts: as at training, or else by names in use for pairs; None without them.
 
     Raises:
         RequestError: 400 when several may be meant.
     """
-    own = [_field(record, name) for name in (fields.text, fields.text_pair)]
+    own = [_field(bare_names, name) for name in (fields.text, fields.text_pair)]
     if own[0] and own[1]:
         return own[0], own[1]
-    names = list(record)
-    found = pairs_in([bare(name) for name in names])
-    if len(found) > 1 and bare(names[found[0][1]]) != "textpair":
+    names = list(bare_names)
+    found = pairs_in([*bare_names.values()])
+    if len(found) > 1 and bare_names[names[found[0][1]]] != "textpair":
         listed = " or ".join(
             f"{shown(names[first])} and {shown(names[second])}" for first, second in found[:2]
         )
@@ -154,19 +162,18 @@ def _names_of(record: dict[str, Any], fields: TextFields) -> tuple[str, str] | N
     return (names[found[0][0]], names[found[0][1]]) if found else None
 
 
-def _field(record: dict[str, Any], name: str) -> str:
+def _field(bare_names: Mapping[str, str], name: str) -> str:
     """Return the field with a name, exactly or but for case and separators; "" without one."""
-    if not name or name in record:
+    if not name or name in bare_names:
         return name
-    return next((field for field in record if bare(field) == bare(name)), "")
+    wanted = bare(name)
+    return next((field for field, found in bare_names.items() if found == wanted), "")
 
 
-def _texts_in(record: dict[str, Any], fields: TextFields) -> list[str]:
+def _texts_in(bare_names: Mapping[str, str], fields: TextFields) -> list[str]:
     """Return the fields that are called as texts are."""
-    own = {bare(name) for name in (fields.text, fields.text_pair)} - {""}
-    return [
-        name for name in record if bare(name) in own or is_second_text(name) or matches([name], TEXT_NAMES)
-    ]
+    known = _TEXT_NAMES | {bare(name) for name in (fields.text, fields.text_pair) if name}
+    return [name for name, found in bare_names.items() if found in known or is_second_text(name)]
 
 
 def _other_texts_error(cause: str) -> RequestError:
