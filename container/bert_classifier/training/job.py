@@ -94,7 +94,7 @@ class Job:
         for name in self.evaluated_channels:
             self.results[name] = known.get(name) or self.trainer.evaluate(self.prepared.splits[name])
 
-    def assess(self) -> AnyResult | None:
+    def assess(self, *, is_hurried: bool = False) -> AnyResult | None:
         """Return the result for the weights to export, calibrated on validation; None if validation is not done."""
         validation = self.results.get("validation") or self.validation or self.exported.result
         if validation is None:
@@ -104,6 +104,7 @@ class Job:
             results, self.prepared.labels,
             abstain_below=config.abstain_below, target_accuracy=config.target_accuracy,
             label_threshold=config.label_threshold, target_precision=config.target_precision,
+            is_hurried=is_hurried,
         )  # fmt: skip
         seeds = len(self.seeds.scores) if self.seeds else 1
         return dataclasses.replace(evaluation, cross_validation=self.cross_validation, seeds=seeds)
@@ -237,7 +238,7 @@ class Job:
         """Export the model so far, unless the folder already holds a complete model."""
         if not keep_existing_model(self.environment.model_dir, self.describe(None)):
             self.exported.load()
-            evaluation = self.assess()
+            evaluation = self.assess(is_hurried=True)
             self.export(evaluation)
             self.exported.log(self.validation)
             log_so_far(self.environment, self.prepared, evaluation, self.trainer)

@@ -6,18 +6,15 @@ equal width as for one label per text.
 """
 
 import functools
-from collections.abc import Iterator
 
 import numpy as np
 
 from bert_classifier.evaluation.calibration import Temperature, fitted_temperature, reliability
-from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, binary_cross_entropies
-
-_VALUES = 1_000_000  # logits converted to float64 at a time
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, in_parts
 
 
 def sigmoid(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the probabilities for logits (n, classes), float64 (n, classes), as in serving."""
+    """Return the probabilities for logits of any shape, float64 of this shape, as in serving."""
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(-np.abs(scaled))
     probabilities: np.ndarray = np.where(scaled >= 0, 1.0, powers) / (1 + powers)
@@ -33,26 +30,22 @@ def fit_label_temperature(result: MultiLabelEvaluation) -> Temperature:
     return fitted_temperature(functools.partial(_slope, result), result.count, are_all_right=are_all_right)
 
 
-def class_errors(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return the expected calibration error of each class, float64 (classes,).
+def class_errors(logits: np.ndarray, targets: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the expected calibration error of each class at a temperature, float64 (classes,).
 
     Args:
-        probabilities: float64 (n, classes).
+        logits: float32 (n, classes).
         targets: uint8 (n, classes).
     """
-    columns = zip(probabilities.T, targets.T == 1, strict=True)
-    return np.array([reliability(scores, are_actual).error for scores, are_actual in columns])
+    columns = zip(logits.T, targets.T == 1, strict=True)
+    return np.array([reliability(sigmoid(column, temperature), actual).error for column, actual in columns])
 
 
-def mean_loss(logits: np.ndarray, targets: np.ndarray, temperature: float) -> float:
-    """Return the mean binary cross-entropy per text and class at a temperature; 0 without texts."""
-    losses = binary_cross_entropies(logits.astype(np.float64) / temperature, targets)
-    return float(losses.mean()) if losses.size else 0.0
-
-
-def brier_score(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Return the mean squared error of probabilities, float64 (n, classes), over texts and classes, from 0 to 1."""
-    return float(((probabilities - targets) ** 2).mean()) if targets.size else 0.0
+def brier_score(logits: np.ndarray, targets: np.ndarray, temperature: float) -> float:
+    """Return the mean squared error of the probabilities at a temperature, over texts and classes, from 0 to 1."""
+    parts = in_parts(logits, targets)
+    total = sum(float(((sigmoid(wide, temperature) - actual) ** 2).sum()) for wide, actual in parts)
+    return total / targets.size if targets.size else 0.0
 
 
 def _slope(result: MultiLabelEvaluation, inverse: float) -> tuple[float, float]:
@@ -61,15 +54,8 @@ def _slope(result: MultiLabelEvaluation, inverse: float) -> tuple[float, float]:
     They are the means over texts of Σ (p - y)·z and of Σ p·(1 - p)·z², with p the sigmoid of z/T.
     """
     first = second = 0.0
-    for logits, targets in _in_parts(result):
+    for logits, targets in in_parts(result.logits, result.targets):
         shares = sigmoid(logits, 1 / inverse)
         first += float(((shares - targets) * logits).sum())
         second += float((shares * (1 - shares) * logits**2).sum())
     return first / result.count, second / result.count
-
-
-def _in_parts(result: MultiLabelEvaluation) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    rows = max(1, _VALUES // max(1, result.targets.shape[1]))
-    for start in range(0, result.count, rows):
-        part = slice(start, start + rows)
-        yield result.logits[part].astype(np.float64), result.targets[part]

@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
 MEAN_AVERAGE_PRECISION = "mean_average_precision"  # of multi_label_score; else micro_f1
+_VALUES = 1_000_000  # logits converted to float64 at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ class MultiLabelEvaluation:
     @functools.cached_property
     def loss(self) -> float:
         """Mean binary cross-entropy per text and class."""
-        return float(binary_cross_entropies(self.logits, self.targets).mean()) if self.count else 0.0
+        return mean_loss(self.logits, self.targets)
 
     @property
     def main_score(self) -> float:
@@ -122,9 +124,23 @@ def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
     return float((gained / positives * right / (ends + 1)).sum())
 
 
-def binary_cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def mean_loss(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0) -> float:
+    """Return the mean binary cross-entropy per text and class at a temperature; 0 without texts."""
+    parts = in_parts(logits, targets)
+    total = sum(float(_cross_entropies(wide / temperature, actual).sum()) for wide, actual in parts)
+    return total / targets.size if targets.size else 0.0
+
+
+def in_parts(logits: np.ndarray, targets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield logits, in float64, and targets (m, classes) of some texts at a time: all at once would be held twice."""
+    rows = max(1, _VALUES // max(1, targets.shape[1]))
+    for start in range(0, len(targets), rows):
+        part = slice(start, start + rows)
+        yield logits[part].astype(np.float64), targets[part]
+
+
+def _cross_entropies(wide: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return -log of the probability of each answer, float64 (n, classes): log(1 + exp(±logit)) without overflow."""
-    wide = logits.astype(np.float64)
     losses: np.ndarray = np.logaddexp(0.0, np.where(targets == 1, -wide, wide))
     return losses
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.evaluation.multi_label.calibration import brier_score, class_errors, mean_loss, sigmoid
-from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.calibration import brier_score, class_errors, sigmoid
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, mean_loss
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.promises import promise_precision
 
@@ -48,13 +48,13 @@ class LabelReading:
 
     def facts(self, result: MultiLabelEvaluation) -> dict[str, float]:
         """Return the fields of training.json on one precision: accuracy (all labels of a text right) and scores."""
-        answers, probabilities = self.answers(result), sigmoid(result.logits, self.temperature)
+        answers, scored = self.answers(result), (result.logits, result.targets, self.temperature)
         return {
             "accuracy": answers.subset_accuracy,
             "micro_f1": answers.micro_f1,
-            "nll": mean_loss(result.logits, result.targets, self.temperature),
-            "brier": brier_score(probabilities, result.targets),
-            "ece": float(class_errors(probabilities, result.targets).mean()),
+            "nll": mean_loss(*scored),
+            "brier": brier_score(*scored),
+            "ece": float(class_errors(*scored).mean()),
         }
 
     def compared(self, exact: MultiLabelEvaluation, found: MultiLabelEvaluation) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from bert_classifier.evaluation.multi_label.calibration import (
     brier_score,
     class_errors,
     fit_label_temperature,
-    mean_loss,
     sigmoid,
 )
-from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, mean_loss
 from bert_classifier.evaluation.multi_label.precisions import LabelReading
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.promises import PromisedPrecision, promise_precision
@@ -32,6 +31,10 @@ from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
 
+_MOST_HURRIED = (
+    10_000_000  # pairs of a text and a label: cross-fitting sorts each some eight times, in ten seconds
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class MultiLabelResult:
@@ -44,6 +47,7 @@ class MultiLabelResult:
         guarantee: what target_precision comes to on validation; None if it is not set.
         cross_validation: how `results["validation"]` was made; None: by the exported model on texts held out.
         seeds: number of models of which the exported one is the best on validation.
+        can_cross_fit: whether there is time to choose thresholds for each fifth of the validation texts.
     """
 
     results: Mapping[str, MultiLabelEvaluation]
@@ -53,6 +57,7 @@ class MultiLabelResult:
     guarantee: PromisedPrecision | None = None
     cross_validation: CrossValidation | None = None
     seeds: int = 1
+    can_cross_fit: bool = True
 
     @property
     def thresholds(self) -> np.ndarray:
@@ -87,7 +92,8 @@ class MultiLabelResult:
 
     def is_cross_fitted(self, channel: str) -> bool:
         """Whether the answers to a channel's texts are cross-fitted, since the texts chose the thresholds."""
-        return channel == "validation" and bool({Origin.OWN, Origin.COMMON} & {*self.chosen.origins})
+        chose = bool({Origin.OWN, Origin.COMMON} & {*self.chosen.origins})
+        return channel == "validation" and chose and self.can_cross_fit
 
     def predictions(self, channel: str) -> LabelPredictions:
         """Return the labels answered to a channel's texts: each by thresholds that were chosen without the text."""
@@ -114,7 +120,7 @@ class MultiLabelResult:
         """Return the main metrics of a channel: of the answers by thresholds, and of the scores."""
         result, answers = self.results[channel], self.predictions(channel)
         low, high = answers.micro_f1_interval
-        probabilities, uncalibrated = self.probabilities(channel), sigmoid(result.logits, 1.0)
+        scored, temperature = (result.logits, result.targets), self.temperature.value
         return {
             "texts": result.count,
             "micro_f1": answers.micro_f1,
@@ -130,10 +136,10 @@ class MultiLabelResult:
             "labels_per_text": float(answers.support.sum() / max(1, result.count)),
             "answered_labels_per_text": float(answers.answered.sum() / max(1, result.count)),
             "loss": result.loss,
-            "nll": mean_loss(result.logits, result.targets, self.temperature.value),
-            "brier": brier_score(probabilities, result.targets),
-            "ece": float(class_errors(probabilities, result.targets).mean()),
-            "ece_uncalibrated": float(class_errors(uncalibrated, result.targets).mean()),
+            "nll": mean_loss(*scored, temperature),
+            "brier": brier_score(*scored, temperature),
+            "ece": float(class_errors(*scored, temperature).mean()),
+            "ece_uncalibrated": float(class_errors(*scored, 1.0).mean()),
         }
 
 
@@ -143,6 +149,7 @@ def assess_labels(
     *,
     label_threshold: float | None,
     target_precision: float,
+    is_hurried: bool = False,
 ) -> MultiLabelResult:
     """Fit temperature and thresholds on the validation channel.
 
@@ -150,6 +157,7 @@ def assess_labels(
         labels: class names in the order of the logits.
         label_threshold: one for all labels, or None: each with its best F1.
         target_precision: of the answers with each label to new texts, which its threshold is to promise; 0 = not set.
+        is_hurried: whether the run ends early, and answers to many validation texts may not be cross-fitted.
     """
     results = {name: _finite(name, result) for name, result in results.items()}
     validation = results["validation"]
@@ -166,7 +174,11 @@ def assess_labels(
     else:
         chosen = best_thresholds(probabilities, validation.targets)
         logger.info("thresholds: %s", chosen.sentence)
-    return MultiLabelResult(results, labels, temperature, chosen)
+    can_cross_fit = not is_hurried or validation.targets.size <= _MOST_HURRIED
+    result = MultiLabelResult(results, labels, temperature, chosen, can_cross_fit=can_cross_fit)
+    if not can_cross_fit and label_threshold is None:
+        logger.warning("scores on validation flatter: its texts chose the thresholds, and the run ends early")
+    return result
 
 
 def _finite(channel: str, result: MultiLabelEvaluation) -> MultiLabelEvaluation:

@@ -84,7 +84,9 @@ def best_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> LabelThre
     are_actual = targets == 1
     support = are_actual.sum(axis=0)
     have_enough = np.minimum(support, len(targets) - support) >= LEAST_POSITIVES
-    common = best_f1_threshold(probabilities.ravel(), are_actual.ravel())
+    common = _UNDECIDED
+    if not have_enough.all():  # all scores are sorted for it
+        common = best_f1_threshold(probabilities.ravel(), are_actual.ravel())
     values = [
         best_f1_threshold(probabilities[:, index], are_actual[:, index]) if has_enough else common
         for index, has_enough in enumerate(have_enough.tolist())

@@ -1,19 +1,20 @@
 """The temperature of several labels per text: found where it is known, with a prior where texts say too little."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from sklearn import metrics
 
-from bert_classifier.evaluation.calibration import COLDEST, HOTTEST
+from bert_classifier.evaluation.calibration import COLDEST, HOTTEST, reliability
 from bert_classifier.evaluation.multi_label.calibration import (
     brier_score,
     class_errors,
     fit_label_temperature,
-    mean_loss,
     sigmoid,
 )
-from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, mean_loss
 
 
 def calibrated(count: int, factor: float, seed: int = 0) -> MultiLabelEvaluation:
@@ -35,7 +36,7 @@ def test_the_temperature_undoes_a_factor(factor):
         options={"xatol": 1e-9},
     )  # fmt: skip
     assert found.value == pytest.approx(best.x, rel=1e-4)
-    assert class_errors(sigmoid(result.logits, found.value), result.targets).max() < 0.03
+    assert class_errors(result.logits, result.targets, found.value).max() < 0.03
 
 
 def test_few_texts_and_texts_all_right_have_a_prior():
@@ -56,9 +57,34 @@ def test_the_brier_score_is_scikit_learns():
     result = calibrated(200, 2.0)
     chances = sigmoid(result.logits, 1.0)
     expected = metrics.brier_score_loss(result.targets.ravel(), chances.ravel())
-    assert brier_score(chances, result.targets) == pytest.approx(expected)
+    assert brier_score(result.logits, result.targets, 1.0) == pytest.approx(expected)
 
 
 def test_huge_logits_do_not_overflow():
     """The sigmoid of any number is a probability."""
     assert sigmoid(np.array([[-1e30, -800.0, 0.0, 800.0, 1e30]]), 0.1).tolist() == [[0.0, 0.0, 0.5, 1.0, 1.0]]
+
+
+def test_what_is_computed_in_parts_is_what_is_computed_at_once():
+    """Loss and Brier score of more texts than are converted at a time, and errors class by class."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (1500, 1000)).astype(np.float32)
+    targets = (rng.random(logits.shape) < 0.3).astype(np.uint8)
+    chances = sigmoid(logits, 2.0)
+    likelihoods = np.where(targets == 1, chances, 1 - chances)
+    assert mean_loss(logits, targets, 2.0) == pytest.approx(-np.log(likelihoods).mean())
+    assert brier_score(logits, targets, 2.0) == pytest.approx(((chances - targets) ** 2).mean())
+    first = reliability(chances[:, 0], targets[:, 0] == 1)
+    assert class_errors(logits[:, :2], targets[:, :2], 2.0)[0] == first.error
+
+
+def test_scores_of_many_texts_take_hardly_more_memory_than_their_logits():
+    """One array of float64 for all of them would be twice as large as these, and several were held."""
+    logits = np.zeros((20_000, 500), dtype=np.float32)
+    targets = np.zeros(logits.shape, dtype=np.uint8)
+    tracemalloc.start()
+    for score in (mean_loss, brier_score, class_errors):
+        score(logits, targets, 2.0)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.5 * logits.nbytes

@@ -6,6 +6,7 @@ import pytest
 from bert_classifier.evaluation.any_headline import any_headline, commonest_mistake
 from bert_classifier.evaluation.assessment import assess
 from bert_classifier.evaluation.evaluation_of import evaluation_of
+from bert_classifier.evaluation.multi_label import result as result_module
 from bert_classifier.evaluation.multi_label.calibration import sigmoid
 from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation
 from bert_classifier.evaluation.multi_label.floor import LabelFloor, LabelFloorScore
@@ -47,6 +48,20 @@ def test_test_is_answered_by_validations_thresholds_and_validation_crosswise():
     crossed = cross_fitted(of_validation, VALIDATION.targets)
     assert (result.predictions("validation").predicted == crossed).all()
     assert result.channel == "test"
+
+
+@pytest.mark.parametrize(("most", "is_crossed"), [(VALIDATION.targets.size, True), (10, False)])
+def test_a_run_that_ends_early_cross_fits_few_texts_only(monkeypatch, caplog, most, is_crossed):
+    """The stop leaves minutes; of many texts the answers are those by the thresholds, and the log says so."""
+    monkeypatch.setattr(result_module, "_MOST_HURRIED", most)
+    with caplog.at_level("WARNING", "bert_classifier"):
+        hurried = assess({"validation": VALIDATION}, LABELS, is_hurried=True)
+    assert isinstance(hurried, MultiLabelResult)
+    assert hurried.is_cross_fitted("validation") is is_crossed
+    assert ("scores on validation flatter" in caplog.text) is not is_crossed
+    by_thresholds = hurried.probabilities("validation") >= hurried.thresholds
+    assert (hurried.predictions("validation").predicted == by_thresholds).all() == (not is_crossed)
+    assert assessed().is_cross_fitted("validation")
 
 
 def test_a_fixed_threshold_is_taken_as_it_is():

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from bert_classifier.evaluation.abstention import coverage_curve
+from bert_classifier.evaluation.multi_label import thresholds
 from bert_classifier.evaluation.multi_label.calibration import sigmoid
 from bert_classifier.evaluation.multi_label.thresholds import (
     LEAST_POSITIVES,
@@ -90,3 +92,17 @@ def test_a_fixed_threshold_is_that_of_every_label():
     """Whatever the texts."""
     assert fixed_thresholds(0.3, 3).values.tolist() == [0.3, 0.3, 0.3]
     assert set(fixed_thresholds(0.3, 3).origins) == {Origin.FIXED}
+
+
+def test_the_shared_threshold_is_sought_only_where_a_label_needs_it(monkeypatch):
+    """It sorts the scores of all labels together."""
+    sorted_at_once: list[int] = []
+
+    def counted(scores, are_right):
+        sorted_at_once.append(len(scores))
+        return coverage_curve(scores, are_right)
+
+    monkeypatch.setattr(thresholds, "coverage_curve", counted)
+    scores = np.random.default_rng(0).random((100, 3))
+    best_thresholds(scores, np.tile([[1], [0]], (50, 3)).astype(np.uint8))
+    assert sorted_at_once == [100] * 3

@@ -60,7 +60,8 @@ class MultiLabelContext(PageContext):
     @functools.cached_property
     def calibration_errors(self) -> np.ndarray:
         """The expected calibration error of each class, float64 (classes,)."""
-        return class_errors(self.probabilities, self.result.targets)
+        result = self.result
+        return class_errors(result.logits, result.targets, self.evaluation.temperature.value)
 
     @functools.cached_property
     def mistakes(self) -> list[LabelSetMistake]:
