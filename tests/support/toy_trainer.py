@@ -94,3 +94,10 @@ def gradient_of(trainer: Trainer) -> np.ndarray:
     """Return a copy of the gradient of all weights as one vector."""
     parts = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
     return torch.cat(parts).numpy().copy()
+
+
+def spoil(trainer: Trainer) -> None:
+    """Make the encoder's values NaN for texts with a word that the first training text lacks."""
+    encoded = trainer.train.encoded
+    word = int(np.setdiff1d(encoded.ids, encoded.ids[: encoded.offsets[1]])[0])
+    trainer.model.get_parameter("bert.embeddings.word_embeddings.weight").data[word] = float("nan")

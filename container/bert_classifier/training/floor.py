@@ -22,6 +22,7 @@ from bert_classifier.training.batching import Split
 from bert_classifier.training.floor_scores import floor_from, score_of
 from bert_classifier.training.frozen_texts import (
     affordable_tokens,
+    unusable,
     vectors_of,
     weights_of,
     width_on_all_ranks,
@@ -69,7 +70,8 @@ def _compute(trainer: Trainer, splits: Mapping[str, Split]) -> dict[str, Any]:
     """Return the floor as JSON, the same on all ranks; the first one fits it.
 
     Raises:
-        ValueError: on all ranks, when the model has no encoder that gives a hidden state per token.
+        ValueError: on all ranks, when the model has no encoder that gives a hidden state per token, or one that gives
+            no finite values.
     """
     started = time.monotonic()
     texts = _samples(trainer, splits)
@@ -81,6 +83,10 @@ def _compute(trainer: Trainer, splits: Mapping[str, Split]) -> dict[str, Any]:
             name: vectors_of(trainer, pooled, pooled, splits[name].encoded.take(indices), width)
             for name, indices in texts.items()
         }
+    # Before the first rank fits alone: an error there would leave the others waiting.
+    reason = next(filter(None, map(unusable, vectors.values())), "")
+    if reason:
+        raise ValueError(reason)
     floor = _scored(trainer, splits, texts, vectors, started) if trainer.distributed.is_first else None
     recorded: dict[str, Any] = trainer.distributed.all_gather_json(floor)[0]
     return recorded

@@ -64,6 +64,12 @@ def vectors_of(
     return compute_logits(compute, encoded, own, width, combine=distributed.all_reduce_sum)
 
 
+def unusable(vectors: np.ndarray) -> str:
+    """Return why no regression can be fitted on vectors (n, width), the same on all ranks; "" if one can."""
+    spoilt = int((~np.isfinite(vectors)).any(axis=1).sum())
+    return f"the encoder's values are not finite for {spoilt:,} of {len(vectors):,} texts" if spoilt else ""
+
+
 def weights_of(trainer: Trainer, targets: np.ndarray) -> np.ndarray:
     """Return the weights in the loss of texts with these targets, by class_weights.
 

@@ -16,6 +16,7 @@ from bert_classifier.modeling.label_regressions import LabelRegressions
 from bert_classifier.modeling.logistic_regression import LogisticRegression
 from bert_classifier.training.frozen_texts import (
     affordable_tokens,
+    unusable,
     vectors_of,
     weights_of,
     width_on_all_ranks,
@@ -33,7 +34,7 @@ def start_head(trainer: Trainer) -> None:
     """Set the last layer if head_init asks for it and the run has not begun; the same on all ranks.
 
     Raises:
-        UserError: when the model's logits do not come from a linear layer.
+        UserError: when the model's logits do not come from a linear layer, or what it reads is not finite.
         Stopped: after a stop signal.
     """
     if trainer.config.head_init != "logistic_regression" or trainer.state.step:
@@ -61,10 +62,18 @@ def _inputs_of_head(trainer: Trainer, texts: np.ndarray) -> tuple[str, np.ndarra
             inputs = HeadInputs(forward, trainer.num_classes)
             width = width_on_all_ranks(trainer, lambda: inputs.check(encoded, _FIRST_WINDOW))
         except ValueError as error:
-            raise UserError(
-                f"head_init=logistic_regression does not suit this model: {error}.", "Leave head_init out."
-            ) from error
-        return inputs.name, vectors_of(trainer, inputs, forward, encoded.take(texts), width)
+            raise _does_not_suit(str(error)) from error
+        vectors = vectors_of(trainer, inputs, forward, encoded.take(texts), width)
+    reason = unusable(vectors)
+    if reason:  # on all ranks, before the first one fits alone
+        raise _does_not_suit(reason)
+    return inputs.name, vectors
+
+
+def _does_not_suit(reason: str) -> UserError:
+    return UserError(
+        f"head_init=logistic_regression does not suit this model: {reason}.", "Leave head_init out."
+    )
 
 
 def _fitted(trainer: Trainer, vectors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

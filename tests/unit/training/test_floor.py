@@ -1,6 +1,7 @@
 """The floor: right by scikit-learn, the same on all ranks, computed once, and without a trace in the training."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bert_classifier.training.signals import Stopped
 from bert_classifier.training.state.snapshot import restore, take_snapshot
 from bert_classifier.training.trainer import Trainer
 from support.gloo_ranks import on_ranks
-from support.toy_trainer import make_split, make_trainer
+from support.toy_trainer import make_split, make_trainer, spoil
 
 SETTINGS: dict[str, Any] = {"rows": 48, "global_batch_size": 12, "num_train_epochs": 1, "learning_rate": 2e-3}
 WINDOWS = {"max_seq_length": 16, "truncation": "windows", "window_overlap": 0.25, "max_windows": 6}
@@ -163,3 +164,26 @@ def test_a_model_without_an_encoder_of_its_own_has_none(encoder, caplog, monkeyp
     assert (
         "no floor by a logistic regression on the frozen encoder: the model has no base_model" in caplog.text
     )
+
+
+def floor_of_spoilt_weights(folder: Path, task: str) -> Callable[[DistributedContext], Any]:
+    """Return a rank's work: no floor, where the encoder has NaN for some texts."""
+
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(folder, distributed=distributed, task=task, **SETTINGS)
+        spoil(trainer)
+        note_floor(trainer, splits_of(trainer, folder))
+        return trainer.history.floor
+
+    return work
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_an_encoder_without_finite_values_has_none_on_all_ranks(encoder, tmp_path, caplog, task):
+    """The first rank would fail alone in its fit, and the others wait for it."""
+    caplog.set_level("INFO")
+    work = floor_of_spoilt_weights(encoder, task)
+    assert work(DistributedContext()) is None
+    assert "no floor" in caplog.text
+    assert re.search(r"the encoder's values are not finite for \d+ of 48 texts", caplog.text)
+    assert on_ranks(2, work, tmp_path) == [None, None]

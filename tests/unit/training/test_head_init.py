@@ -19,7 +19,7 @@ from bert_classifier.training.trainer import Trainer
 from support.clear_text import assert_clear
 from support.fakes import ARCHITECTURES
 from support.gloo_ranks import on_ranks
-from support.toy_trainer import evaluated, make_trainer
+from support.toy_trainer import evaluated, make_trainer, spoil
 
 SETTINGS: dict[str, Any] = {"rows": 48, "head_init": "logistic_regression", "global_batch_size": 12}
 WINDOWS = {"max_seq_length": 16, "truncation": "windows", "window_overlap": 0.25, "max_windows": 6}
@@ -140,6 +140,27 @@ def test_a_model_whose_logits_come_from_elsewhere_is_refused(encoder):
     assert_clear(raised.value)
     assert "head_init" in raised.value.remedy
     assert "classifier" in raised.value.cause
+
+
+def head_of_spoilt_weights(folder: Path, task: str) -> Callable[[DistributedContext], Any]:
+    """Return a rank's work: a head where the encoder has NaN for some texts."""
+
+    def work(distributed: DistributedContext) -> Any:
+        trainer = make_trainer(folder, distributed=distributed, task=task, **SETTINGS)
+        spoil(trainer)
+        start_head(trainer)
+
+    return work
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_an_encoder_without_finite_values_is_refused_on_all_ranks(encoder, tmp_path, task):
+    """The first rank would fail alone in its fit, and the others wait for it."""
+    work = head_of_spoilt_weights(encoder, task)
+    with pytest.raises(UserError, match=r"not finite for \d+ of 48 texts") as raised:
+        work(DistributedContext())
+    assert_clear(raised.value)
+    assert [found.kind for found in on_ranks(2, work, tmp_path)] == [UserError] * 2
 
 
 def test_the_setting_is_recorded_only_where_it_is_set():
