@@ -152,6 +152,8 @@ def _with_prior(slope_at: Slope, count: int) -> Temperature:
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
         low, high = (middle, high) if _posterior_slope(slope_at, count, middle) < 0 else (low, middle)
+        if _rounded(math.exp(low)) == _rounded(math.exp(high)):  # and so is all between
+            break
     return _rounded(math.exp((low + high) / 2))
 
 

@@ -8,6 +8,7 @@ from scipy import optimize
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+from bert_classifier.evaluation import calibration
 from bert_classifier.evaluation.calibration import (
     BINS,
     COLDEST,
@@ -18,6 +19,7 @@ from bert_classifier.evaluation.calibration import (
     Temperature,
     calibration_scores,
     fit_temperature,
+    fitted_temperature,
     reliability,
     softmax,
 )
@@ -168,6 +170,23 @@ def test_few_wrong_texts_lower_the_scores():
     """Of six, four wrong ones with high scores are reason enough, more than the prior alone."""
     result = evaluation_of([(0, 1), (1, 0)] * 2 + [(0, 0), (1, 1)], classes=2, margin=6.0)
     assert fit_temperature(result).value > 2 * np.exp(PRIOR_MEAN)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bisection_ends_where_all_that_is_left_rounds_alike(seed, monkeypatch):
+    """Each round reads all logits; the temperature is that of bisection down to the last bit."""
+    inverse, curvature = np.random.default_rng(seed).uniform([0.2, 0.01], [4.0, 1.0]).tolist()
+    asked: list[float] = []
+
+    def slope_at(at: float) -> tuple[float, float]:
+        asked.append(at)
+        return curvature * (at - inverse), curvature
+
+    found = fitted_temperature(slope_at, 10, are_all_right=False)
+    assert len(asked) < 50
+    monkeypatch.setattr(calibration, "_DIGITS", 17)  # no two numbers round alike, so that it never ends early
+    last = fitted_temperature(slope_at, 10, are_all_right=False).value
+    assert found.value == float(f"{last:.6g}")
 
 
 def test_softmax_takes_any_finite_logits():
