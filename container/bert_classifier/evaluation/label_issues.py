@@ -50,8 +50,15 @@ def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[
         probabilities: float64 (n, classes).
         targets: int64 (n,), the labels as given.
     """
+    found, answers = doubted_labels(probabilities, targets)
+    pairs = zip(found.tolist(), answers.tolist(), strict=True)
+    return [_label_issue(probabilities, targets, index, answer) for index, answer in pairs]
+
+
+def doubted_labels(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the texts of `likely_label_errors`, and the class suggested for each, int64 (k,) each."""
     if not len(targets):
-        return []
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     num_classes = probabilities.shape[1]
     at_label = probabilities[np.arange(len(targets)), targets]
     counts = np.bincount(targets, minlength=num_classes)
@@ -62,7 +69,7 @@ def likely_label_errors(probabilities: np.ndarray, targets: np.ndarray) -> list[
     found = np.flatnonzero((confident.max(axis=1) >= 0) & (answers != targets))
     margins = probabilities[found, answers[found]] - at_label[found]
     order = found[np.argsort(-margins, kind="stable")]
-    return [_label_issue(probabilities, targets, index, int(answers[index])) for index in order.tolist()]
+    return order, answers[order]
 
 
 def _label_issue(probabilities: np.ndarray, targets: np.ndarray, index: int, answer: int) -> LabelIssue:

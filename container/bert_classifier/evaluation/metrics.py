@@ -37,17 +37,17 @@ class Metrics(abc.ABC):
     @property
     def precision(self) -> np.ndarray:
         """Precision of each class, float64 (classes,); 0 where it was never predicted."""
-        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+        return ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     @property
     def recall(self) -> np.ndarray:
         """Recall of each class, float64 (classes,); 0 where it does not occur."""
-        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
+        return ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     def f_score(self, beta: float) -> np.ndarray:
         """Return F-beta of each class, float64 (classes,) (van Rijsbergen 1979): beta > 1 favours recall."""
         precision, recall = self.precision, self.recall
-        return _ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
+        return ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)
 
     @property
     def main_score(self) -> float:
@@ -166,9 +166,12 @@ def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return losses
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0)
-    return ratio
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return the quotients of two arrays (k,), float64 (k,); 0 where there is nothing to divide by."""
+    quotients: np.ndarray = np.divide(
+        part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0
+    )
+    return quotients
 
 
 def count_confusion(targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:

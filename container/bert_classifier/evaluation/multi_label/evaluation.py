@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
+
 MEAN_AVERAGE_PRECISION = "mean_average_precision"  # of multi_label_score; else micro_f1
 _VALUES = 1_000_000  # logits converted to float64 at a time
 
@@ -30,44 +32,29 @@ class MultiLabelEvaluation:
         return len(self.targets)
 
     @functools.cached_property
+    def answers(self) -> LabelPredictions:
+        """The labels predicted, beside those that the texts have."""
+        return LabelPredictions(self.logits >= 0, self.targets)
+
+    @property
     def predicted(self) -> np.ndarray:
         """The labels predicted, bool (n, classes)."""
-        predicted: np.ndarray = self.logits >= 0
-        return predicted
+        return self.answers.predicted
 
-    @functools.cached_property
-    def counts(self) -> np.ndarray:
-        """Of each class, texts with the label that are predicted, predicted in all, and with the label in all.
-
-        Returns:
-            int64 (3, classes).
-        """
-        right = (self.predicted & (self.targets == 1)).sum(axis=0)
-        return np.stack([right, self.predicted.sum(axis=0), self.targets.sum(axis=0, dtype=np.int64)])
-
-    @functools.cached_property
-    def f1(self) -> np.ndarray:
-        """F1 of each class, float64 (classes,); 0 where it neither occurs nor is predicted."""
-        right, predicted, actual = self.counts
-        return _ratio(2 * right, predicted + actual)
-
-    @functools.cached_property
+    @property
     def micro_f1(self) -> float:
         """F1 over all pairs of a text and a label."""
-        right, predicted, actual = self.counts.sum(axis=1)
-        return float(2 * right / max(1, predicted + actual))
+        return self.answers.micro_f1
 
     @property
     def macro_f1(self) -> float:
         """Mean F1 of the classes that occur, as true or predicted label."""
-        _, predicted, actual = self.counts
-        occurring = predicted + actual > 0
-        return float(self.f1[occurring].mean()) if occurring.any() else 0.0
+        return self.answers.macro_f1
 
     @property
     def subset_accuracy(self) -> float:
         """Share of texts whose labels are predicted exactly."""
-        return float((self.predicted == (self.targets == 1)).all(axis=1).mean()) if self.count else 0.0
+        return self.answers.subset_accuracy
 
     @functools.cached_property
     def average_precisions(self) -> np.ndarray:
@@ -143,8 +130,3 @@ def _cross_entropies(wide: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return -log of the probability of each answer, float64 (n, classes): log(1 + exp(±logit)) without overflow."""
     losses: np.ndarray = np.logaddexp(0.0, np.where(targets == 1, -wide, wide))
     return losses
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0)
-    return ratio

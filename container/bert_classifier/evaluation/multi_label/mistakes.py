@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 
-from bert_classifier.evaluation.label_issues import likely_label_errors
+from bert_classifier.evaluation.label_issues import doubted_labels
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 
 
@@ -42,10 +43,38 @@ class LabelDoubt:
     is_given: bool
     score: float
 
-    @property
-    def margin(self) -> float:
-        """How much more the score speaks for the other answer, from -1 to 1."""
-        return 1 - 2 * self.score if self.is_given else 2 * self.score - 1
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelDoubts(Sequence[LabelDoubt]):
+    """Labels that are likely wrong, the likeliest first; of many, an object is made only where it is looked at.
+
+    Attributes:
+        indices: int64 (k,), of the text of each.
+        labels: int64 (k,).
+        are_given: bool (k,).
+        scores: float64 (k,).
+    """
+
+    indices: np.ndarray
+    labels: np.ndarray
+    are_given: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, which: int) -> LabelDoubt: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> list[LabelDoubt]: ...
+
+    def __getitem__(self, which: int | slice) -> LabelDoubt | list[LabelDoubt]:
+        """Return one of them, or some."""
+        if isinstance(which, slice):
+            return [self[each] for each in range(*which.indices(len(self)))]
+        index, label = int(self.indices[which]), int(self.labels[which])
+        return LabelDoubt(index, label, bool(self.are_given[which]), float(self.scores[which]))
 
 
 def label_set_mistakes(probabilities: np.ndarray, answers: LabelPredictions) -> list[LabelSetMistake]:
@@ -68,20 +97,22 @@ def label_set_mistakes(probabilities: np.ndarray, answers: LabelPredictions) -> 
     ]
 
 
-def label_doubts(probabilities: np.ndarray, targets: np.ndarray) -> list[LabelDoubt]:
+def label_doubts(probabilities: np.ndarray, targets: np.ndarray) -> LabelDoubts:
     """Return the labels that confident learning finds wrong, the likeliest first.
 
-    Each label by itself is a choice of two: a text has it, or has it not. See `likely_label_errors`.
+    Each label by itself is a choice of two: a text has it, or has it not. See `likely_label_errors`. They are ranked by
+    how much more the score speaks for the other answer.
 
     Args:
         probabilities: float64 (n, classes), of a model that was not trained on these texts.
         targets: uint8 (n, classes), the labels as given.
     """
-    found = []
-    for label, (scores, actual) in enumerate(zip(probabilities.T, targets.T, strict=True)):
-        both = np.stack([1 - scores, scores], axis=1)
-        found += [
-            LabelDoubt(issue.index, label, bool(issue.label), float(scores[issue.index]))
-            for issue in likely_label_errors(both, actual.astype(np.int64))
-        ]
-    return sorted(found, key=lambda doubt: -doubt.margin)
+    doubted = [
+        doubted_labels(np.stack([1 - scores, scores], axis=1), actual.astype(np.int64))[0]
+        for scores, actual in zip(probabilities.T, targets.T, strict=True)
+    ]
+    labels = np.repeat(np.arange(len(doubted)), [len(each) for each in doubted])
+    indices = np.concatenate([np.zeros(0, dtype=np.int64), *doubted])
+    scores, are_given = probabilities[indices, labels], targets[indices, labels] == 1
+    order = np.argsort(np.where(are_given, 2 * scores - 1, 1 - 2 * scores), kind="stable")
+    return LabelDoubts(indices[order], labels[order], are_given[order], scores[order])

@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 
+from bert_classifier.evaluation.metrics import ratio
 from bert_classifier.evaluation.multi_label.intervals import f1_interval
 
 
@@ -139,11 +140,3 @@ class LabelPredictions:
         """
         together: np.ndarray = (self.missed.T.astype(np.float64) @ self.false.astype(np.float64)).round()
         return together.astype(np.int64)
-
-
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return the quotients of two arrays (k,), float64 (k,); 0 where there is nothing to divide by."""
-    quotients: np.ndarray = np.divide(
-        part, whole, out=np.zeros(len(part), dtype=np.float64), where=whole != 0
-    )
-    return quotients

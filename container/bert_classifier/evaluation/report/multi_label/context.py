@@ -10,7 +10,7 @@ from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluati
 from bert_classifier.evaluation.multi_label.floor import LabelFloor
 from bert_classifier.evaluation.multi_label.headline import MultiLabelHeadline, multi_label_headline
 from bert_classifier.evaluation.multi_label.mistakes import (
-    LabelDoubt,
+    LabelDoubts,
     LabelSetMistake,
     label_doubts,
     label_set_mistakes,
@@ -69,6 +69,6 @@ class MultiLabelContext(PageContext):
         return label_set_mistakes(self.probabilities, self.answers)
 
     @functools.cached_property
-    def doubts(self) -> list[LabelDoubt]:
+    def doubts(self) -> LabelDoubts:
         """Its labels that are likely wrong, the likeliest first."""
         return label_doubts(self.probabilities, self.result.targets)
