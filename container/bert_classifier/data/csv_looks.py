@@ -22,6 +22,9 @@ _SPLIT = (
 )
 _INNER_CELLS = 3  # looked at in a row, behind the first
 _ID = re.compile(r"\s*(?=\S*[0-9])[\w:./#-]+\s*")  # one word with a digit
+_MOMENT = re.compile(
+    r"\s*[0-9]{1,4}([-./])[0-9]{1,2}\1[0-9]{1,4}[ T][0-9:.]+ *(?:Z|[AaPp][Mm]|[+-][0-9:]+)?\s*"
+)
 _LABELS = frozenset().union(*LABEL_NAMES)
 _OF_PAIRS = ("answer", "premise", "hypothesis")  # texts that come with another one
 _TEXTS = frozenset(_OF_PAIRS).union(*TEXT_NAMES, *TITLE_NAMES)
@@ -225,3 +228,26 @@ def _has_cells(cells: Sequence[str], delimiter: str) -> bool:
 
 def _are_values(column: Sequence[str]) -> bool:
     return any(column) and all(not cell or _ID.fullmatch(cell) for cell in column)
+
+
+class ValueColumns:
+    """Detects a column in which each row has a number, a date or a code, so that it holds no texts.
+
+    Attributes:
+        rows: that were counted.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._places: set[int] = set()
+
+    def add(self, cells: Sequence[str]) -> None:
+        """Count a row."""
+        found = {at for at, cell in enumerate(cells) if _ID.fullmatch(cell) or _MOMENT.fullmatch(cell)}
+        self._places = found if self.rows == 0 else self._places & found
+        self.rows += 1
+
+    @property
+    def position(self) -> int | None:
+        """Where the only such column stands; None without one, or if there are several."""
+        return next(iter(self._places)) if len(self._places) == 1 else None

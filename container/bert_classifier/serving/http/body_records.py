@@ -39,6 +39,13 @@ def too_many_records(cause: str) -> RequestError:
     return RequestError(413, "too_many_records", cause, "Split it into several.")
 
 
+def second_text_error(cause: str) -> RequestError:
+    """Return the error of a request that has several texts in a record for a model of single texts."""
+    return RequestError(
+        400, "second_text", cause, 'The model reads one text: send {"text": "…"} for each record.'
+    )
+
+
 def checked(value: Any) -> Record:
     """Return a value as a record: a text, or why it is none."""
     problem = text_problem(value)

@@ -134,7 +134,7 @@ class _JsonBody:
         try:
             text = body.decode("utf-8-sig")
             if not text.strip():
-                raise RequestError(400, "bad_json", "The body is empty.", _SEND_INPUTS)
+                raise RequestError(400, "bad_json", "The body is empty.", self._send)
             if has_more_parts(text, _PARTS_PER_RECORD * (self._max_records + 1)):
                 raise too_many_records("The body has too many parts.")
             return parse_json(text)
@@ -171,13 +171,13 @@ class _JsonBody:
         refuse_misplaced(envelope)
         names = [name for name in _TEXTS if name in envelope]
         if not names:
-            raise _no_text_error(envelope)
+            raise _no_text_error(envelope, self._send)
         refuse_unknown(envelope, _ENVELOPE, "field", self._send, "bad_request")
         if len(names) > 1:
-            raise RequestError(400, "bad_request", "The object has both inputs and instances.", _SEND_INPUTS)
+            raise RequestError(400, "bad_request", "The object has both inputs and instances.", self._send)
         value = envelope[names[0]]
         if names == ["instances"] and not isinstance(value, list):
-            remedy = _SEND_INPUTS.replace("inputs", "instances")
+            remedy = self._send.replace("inputs", "instances")
             raise RequestError(400, "bad_request", '"instances" is not a list.', remedy)
         return value
 
@@ -185,10 +185,10 @@ class _JsonBody:
         return map(of_json_value, values, itertools.repeat(self._fields))
 
 
-def _no_text_error(envelope: dict[str, Any]) -> RequestError:
+def _no_text_error(envelope: dict[str, Any], send: str) -> RequestError:
     """Return why an object is neither an envelope nor a record."""
     given = list(itertools.islice(envelope, 3))
     listed = f"has {' and '.join(map(shown, given))}, but no" if given else "has no"
     alike = [name for name in _TEXTS if difflib.get_close_matches(name, given, 1, _ALIKE)]
-    remedy = f"Did you mean {alike[0]}?" if alike else _SEND_INPUTS
+    remedy = f"Did you mean {alike[0]}?" if alike else send
     return RequestError(400, "bad_request", f"The object {listed} text under a name in use.", remedy)

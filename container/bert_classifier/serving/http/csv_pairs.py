@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from bert_classifier.data.columns import Roles
-from bert_classifier.data.csv_looks import LabelColumns
+from bert_classifier.data.csv_looks import LabelColumns, ValueColumns
 from bert_classifier.data.csv_table import fitted, used_width
 from bert_classifier.data.reader_settings import ReaderSettings
+from bert_classifier.data.shapes import num_words
 from bert_classifier.data.text_columns import TextColumns, columns_by_place
 from bert_classifier.data.text_fields import TextFields
+from bert_classifier.job.answer_form import ABSENT
 from bert_classifier.serving.http.body_records import Lines, Record, RecordError
 from bert_classifier.serving.http.csv_form import (
     CsvForm,
@@ -26,6 +28,8 @@ ONE_PAIR = "two texts per row"
 _SEND_COLUMNS = (
     "Send a header row that names the columns, such as text,text_pair, and quote a text that has a delimiter."
 )
+_LONGEST_NAME = 30  # characters of a first cell that may name a column
+_ENOUGH_ROWS = 5  # of a part of a file, to tell that a column holds no texts
 _ALONE = TextColumns(2, Roles(None, 0, pair=1))
 _BEHIND_LABEL = TextColumns(3, Roles(0, 1, pair=2))
 
@@ -34,8 +38,9 @@ def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows
     """Return the rows of a table without a header.
 
     Raises:
-        RequestError: 400 when most rows do not have two cells, or may be one text with a comma; from the iterator at
-            the end if most rows have a label in the same place.
+        RequestError: 400 when most rows do not have two cells, or may be one text with a comma, or when the first one
+            may be a header; from the iterator at the end if most rows have a label in the same place, or all have a
+            number, date or code there.
     """
     if not first.line:
         lines.position = 0
@@ -52,6 +57,8 @@ def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows
                 "Blanks stand behind the delimiter in each row, which so may be one text, and the model reads pairs.",
                 _SEND_COLUMNS,
             )
+        if form.header != ABSENT:
+            _refuse_names(sample.rows, columns, form)
         table = CsvTable(without_skipped(lines, dialect), columns, (), has_swallowed(dialect, sample))
         at = columns.roles.label
         label = "" if at is None else f"label in column {at + 1}, "
@@ -93,16 +100,53 @@ def _are_prose(rows: Sequence[Sequence[str]]) -> bool:
     return all(row[1][:1].isspace() for row in rows if len(row) == 2)
 
 
+def _refuse_names(rows: Sequence[Sequence[str]], columns: TextColumns, form: CsvForm) -> None:
+    """Refuse a first row of single words above longer texts: it may be a header whose names are not in use.
+
+    Raises:
+        RequestError: 400.
+    """
+    first, below, label = rows[0], rows[1:], columns.roles.label
+    has_class = label is not None and label < len(first) and as_label(first[label]) in form.labels
+    num_longer = sum(sum(map(num_words, row)) > len(row) for row in below)
+    if all(map(_may_be_name, first)) and not has_class and 2 * num_longer > len(below):
+        raise bad_csv(
+            "The first row has single words above longer texts: it may be a header, but its names are not in use for"
+            " the two texts of a pair.",
+            "Name the columns text and text_pair; if it is a pair of texts, send text/csv; header=absent.",
+        )
+
+
+def _may_be_name(cell: str) -> bool:
+    name = cell.strip().replace("-", "_")
+    return len(name) <= _LONGEST_NAME and name.isidentifier()
+
+
 def _records(table: CsvTable, lines: Lines, form: CsvForm) -> Iterator[Record]:
     """Yield the record of each row.
 
     Raises:
-        RequestError: 400 at the end if most rows have a label where a text should be.
+        RequestError: 400 at the end if most rows have a label where a text should be, or all have a number, date or
+            code there.
     """
-    labels = LabelColumns(form.labels)
+    labels, values = LabelColumns(form.labels), ValueColumns()
     for _, cells in table.rows(lines):
         if not isinstance(cells, RecordError) and is_filled(cells):
             labels.add_cells(table.dialect.delimiter, cells)
+            values.add(fitted(cells, table.columns.width))
         yield table.record_of(cells)
     if table.columns is _ALONE:
         refuse_labels(labels, form)
+        _refuse_values(values, form)
+
+
+def _refuse_values(values: ValueColumns, form: CsvForm) -> None:
+    """Raise 400 if a column of two holds no texts; a part of a file may have a few such rows by chance."""
+    if values.position is None or (form.is_part and values.rows < _ENOUGH_ROWS):
+        return
+    raise bad_csv(
+        f"Column {values.position + 1} of 2 holds only numbers, dates or codes, and the model reads pairs of texts.",
+        "For batch transform, set SERVING_CSV_COLUMNS to the columns' names, such as text,text_pair."
+        if form.is_part
+        else _SEND_COLUMNS,
+    )

@@ -20,6 +20,7 @@ from bert_classifier.serving.http.body_records import (
     checked,
     is_no_text,
     refuse_setting,
+    second_text_error,
 )
 from bert_classifier.serving.http.json_parts import has_more_parts
 from bert_classifier.serving.http.pair_records import has_any_text, of_pair_value
@@ -48,7 +49,7 @@ def of_json_value(value: Any, fields: TextFields = NO_FIELDS) -> Record:
         if isinstance(value, RecordError):
             return value
     if isinstance(value, list) and sum(isinstance(part, str) for part in value) > 1:
-        raise _second_text_error("A record is a list of several texts.")
+        raise second_text_error("A record is a list of several texts.")
     return checked(value)
 
 
@@ -119,7 +120,7 @@ def _is_one(value: Any) -> bool:
     if not isinstance(value, list):
         return False
     if sum(isinstance(part, str) for part in value) > 1:
-        raise _second_text_error('A record has several texts in "features".')
+        raise second_text_error('A record has several texts in "features".')
     return len(value) == 1
 
 
@@ -152,7 +153,7 @@ def _text_name(record: dict[str, Any], own: str) -> str | None:
         if not found:
             return None
         if len(found) > 1:
-            raise _second_text_error(f"A record has {shown(found[1])} beside {shown(found[0])}.")
+            raise second_text_error(f"A record has {shown(found[1])} beside {shown(found[0])}.")
         name = found[0]
     _refuse_second_text(record, name)
     return name if len(plain) < 2 else None
@@ -192,10 +193,4 @@ def _refuse_second_text(record: dict[str, Any], own: str) -> None:
             continue
         refuse_setting(name)
         if is_second_text(name) and not is_no_text(value):
-            raise _second_text_error(f"A record has {shown(name)} beside {shown(own)}.")
-
-
-def _second_text_error(cause: str) -> RequestError:
-    return RequestError(
-        400, "second_text", cause, 'The model reads one text: send {"text": "…"} for each record.'
-    )
+            raise second_text_error(f"A record has {shown(name)} beside {shown(own)}.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.http.body_records import too_many_records
+from bert_classifier.serving.http.body_records import second_text_error, too_many_records
 
 if TYPE_CHECKING:
     from bert_classifier.serving.model.predictor import Prediction  # it loads torch
@@ -20,7 +20,8 @@ def texts_of(body: bytes, max_records: int, *, is_paired: bool = False) -> list[
     Nothing is unpickled, and no memory is taken for more than the body holds.
 
     Raises:
-        RequestError: 400 for any other array, 413 for more than `max_records`.
+        RequestError: 400 for any other array, such as one with several texts in a row where the model reads one; 413
+            for more than `max_records`.
     """
     import numpy as np
 
@@ -39,6 +40,8 @@ def texts_of(body: bytes, max_records: int, *, is_paired: bool = False) -> list[
             'Send numpy.array(texts, dtype="U") without None and NaN, which would become texts.',
         )
     records = _pairs_in(shape) if is_paired else _length_of(shape)
+    if dtype.kind in "US" and not is_paired and len(shape) == 2 and shape[1] > 1:
+        raise second_text_error("A record is a row of several texts.")
     if dtype.kind not in "US" or not dtype.itemsize or records is None:
         raise _wrong_array(f"{dtype.kind}, {len(shape)}-d", is_paired=is_paired)
     if records > max_records:

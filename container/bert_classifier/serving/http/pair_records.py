@@ -80,8 +80,12 @@ def refuse_single_texts(values: Sequence[Any]) -> None:
 
 
 def _pair(first: Any, second: Any) -> Record:
-    for which, part in (("first", first), ("second", second)):
-        if problem := text_problem(part):
+    """Return the pair; one empty text stays a text of its pair, as at training."""
+    blank = [isinstance(part, str) and not part.strip() for part in (first, second)]
+    if all(blank):
+        return RecordError("both texts of the pair are empty")
+    for which, part, is_blank in zip(("first", "second"), (first, second), blank, strict=True):
+        if not is_blank and (problem := text_problem(part)):
             return RecordError(problem.replace("the text", f"the {which} text", 1))
     return TextPair(first, second)
 

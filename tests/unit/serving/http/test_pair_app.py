@@ -11,6 +11,7 @@ from bert_classifier.serving.http.app import create_app
 from support.toy_artifact import MAX_LENGTH
 
 PAIRS = [["apple cherry", "river ocean"], ["river ocean", "apple cherry"], ["a wheel, a piston", "violin"]]
+HALF_EMPTY = [["apple cherry", ""], ["", "river ocean"]]
 LONG = ["apple " * 40, "river " * 30]
 
 
@@ -29,10 +30,11 @@ def test_scores_are_those_of_transformers(client, pair_dir):
     """Tokenised, cut and typed as by its own tokenizer; the order of the two texts matters."""
     model = AutoModelForSequenceClassification.from_pretrained(pair_dir).eval()
     tokenizer = AutoTokenizer.from_pretrained(pair_dir)
-    body = {"inputs": [*PAIRS, LONG], "parameters": {"top_k": None}}
+    texts = [*PAIRS, LONG, *HALF_EMPTY]
+    body = {"inputs": texts, "parameters": {"top_k": None}}
     found = client.post("/invocations", json=body, buffered=True).json
-    for (first, second), entries in zip([*PAIRS, LONG], found, strict=True):
-        encoded = tokenizer(first, second, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+    for (first, second), entries in zip(texts, found, strict=True):
+        encoded = tokenizer([first], [second], truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
         with torch.no_grad():
             scores = torch.softmax(model(**encoded).logits[0].double(), dim=0)
         wanted = {model.config.id2label[index]: score for index, score in enumerate(scores.tolist())}
@@ -58,9 +60,9 @@ def test_a_single_text_is_refused(client):
     """400 with one sentence; on a line, only that line."""
     answer = client.post("/invocations", json={"inputs": "apple"}, buffered=True)
     assert (answer.status_code, answer.json["code"]) == (400, "one_text")
-    empty = client.post("/invocations", json={"text": "apple", "text_pair": ""}, buffered=True)
+    empty = client.post("/invocations", json={"text": " ", "text_pair": ""}, buffered=True)
     assert empty.status_code == 400
-    assert empty.json["error"].startswith("The second text is empty. The model reads pairs of texts: send")
+    assert empty.json["error"].startswith("Both texts of the pair are empty. The model reads pairs of texts:")
     lines = client.post(
         "/invocations", data='"apple"\n["a", "b"]', content_type="application/jsonlines", buffered=True
     ).text.split("\n")

@@ -134,7 +134,7 @@ def test_a_list_of_two_texts_is_no_pair(body):
 
 def test_a_single_text_on_a_line_fails_alone():
     """In JSON Lines each line is answered by itself; so is a pair sent to a model of single texts."""
-    body = "\n".join(map(json.dumps, ["a", ["a", "b"], {"text": "a"}, {"text": "a", "text_pair": " "}, 7]))
+    body = "\n".join(map(json.dumps, ["a", ["a", "b"], {"text": "a"}, {"text": " ", "text_pair": ""}, 7]))
     first, pair, third, empty, number = decoded(LINES, body).records
     assert pair == AB
     assert (first.code, third.code) == ("one_text", "one_text")
@@ -142,7 +142,7 @@ def test_a_single_text_on_a_line_fails_alone():
         "A record has one text, 'text'. The model reads pairs of texts: send"
         ' {"text": "…", "text_pair": "…"} for each record.'
     )
-    assert empty == RecordError("the second text is empty")
+    assert empty == RecordError("both texts of the pair are empty")
     assert number.error == "the record must be a pair of texts, not a number"
     pair, single = decoded(LINES, '["a", "b"]\n"c"', TextFields()).records
     assert (pair.code, single) == ("second_text", "c")
@@ -197,7 +197,7 @@ def test_commas_in_quoted_cells():
     assert records[0] == TextPair("Well, yes.", 'No, "never".')
     assert records[1] == AB
     assert records[2] == RecordError("the row has 3 cells instead of 2: quote a text that has commas")
-    assert [record.error for record in records[3:]] == ["the text is empty", "the first text is empty"]
+    assert records[3:] == [RecordError("the text is empty"), TextPair("", "d")]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,64 @@ def test_csv_that_may_hold_something_else(body, message):
         decoded(CSV, body)
     assert message in str(caught.value)
     assert caught.value.code == "bad_csv"
+
+
+@pytest.mark.parametrize(
+    "names", ["q1,q2", "left,right", "sent_a,sent_b", "ticket,prose", "first-text\tother"]
+)
+def test_names_that_are_not_in_use_are_no_pair(names):
+    """Single words above longer texts are a header in doubt, unless the client says that there is none."""
+    tab = "\t" if "\t" in names else ","
+    body = f"{names}\nThe printer is on fire{tab}It burns\nyes{tab}It does not"
+    with pytest.raises(
+        RequestError, match=r"its names are not in use .* Name the columns text and text_pair"
+    ):
+        decoded(CSV, body)
+    assert decoded(CSV, body, header="absent").records[0] == TextPair(*names.split(tab))
+    assert len(decoded(CSV, "yes,no\nmaybe,never\nA text,and another").records) == 3
+    assert len(decoded(CSV, "It burns,It does\nA longer text,and another").records) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "column"),
+    [
+        ("17,The printer burns\n18,It does not", 1),
+        ("A-17,The printer burns\nA-18,It does not", 1),
+        ("The printer burns,2026-11-29\nIt does not,2026-11-30", 2),
+        ("The printer burns,2026-11-29 13:30:00\nIt does not,2026-11-30T13:30:00Z", 2),
+    ],
+)
+@pytest.mark.parametrize("header", ["", "absent"])
+def test_numbers_and_dates_are_no_second_texts(body, column, header):
+    """Ids and dates beside one text make no pair; one text of all that is a number or the like does not matter."""
+    with pytest.raises(
+        RequestError, match=f"^Column {column} of 2 holds only numbers, dates or codes"
+    ) as caught:
+        decoded(CSV, body, header=header)
+    assert caught.value.code == "bad_csv"
+    assert len(decoded(CSV, f"{body}\nWho says so?,The boss").records) == 3
+    with pytest.raises(RequestError, match="set SERVING_CSV_COLUMNS"):
+        decoded(CSV, "\n".join([body] * 3), is_part=True)
+    assert len(decoded(CSV, body, is_part=True).records) == 2
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"foo": 1}', b'{"inputs": "a", "instances": "b"}'])
+def test_a_body_without_pairs_is_told_the_form_of_pairs(body):
+    """The remedy is a body that the model takes."""
+    with pytest.raises(RequestError) as caught:
+        decoded(JSON, body)
+    form = str(caught.value).partition("Send ")[2].removesuffix(".")
+    assert pairs_of(decoded(JSON, form).records) == [TextPair("first text", "second text")]
+
+
+@pytest.mark.parametrize("record", [["a", ""], ["", "a"], {"text": "a", "text_pair": " "}])
+def test_an_empty_side_stays_a_text_of_its_pair(record):
+    """As at training; only a pair without any text is an error."""
+    query = decoded(JSON, [record])
+    assert len(pairs_of(query.records)) == 1
+    assert None not in pairs_of(query.records)
+    for empty in (["", ""], ["", " "]):
+        assert decoded(JSON, [empty]).records == [RecordError("both texts of the pair are empty")]
 
 
 def test_parts_of_a_file_in_batch_transform():
