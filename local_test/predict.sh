@@ -20,7 +20,8 @@ done
 declare -A types=([json]=application/json [jsonl]=application/jsonlines [csv]=text/csv [txt]=text/plain)
 payload=payload suffixes=(json jsonl csv txt)
 # An image of another kind has no such route.
-if curl --silent --fail --noproxy '*' --max-time 5 "$url/model" | grep -q '"is_paired": *true'; then
+model="$(curl --silent --fail --noproxy '*' --max-time 5 "$url/model")" || model=""
+if [[ "$model" =~ '"is_paired":'\ *true ]]; then
     payload=pairs suffixes=(json jsonl csv)
 fi
 
