@@ -190,49 +190,6 @@ def test_the_first_attempts_threads_are_kept_only_where_bits_are(
     assert ("gives the same bits" in caplog.text) == (reproducible == "true")
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ""),
-        ({"learning_rate": 1e-3}, ""),
-        (
-            {"label_threshold": 0.3},
-            "label_threshold was auto in training, now 0.3: the weights are unchanged",
-        ),
-        (
-            {"abstain_below": 0.0, "target_accuracy": 0.95, "target_precision": 0.9},
-            "abstain_below was 0.75 in training, now 0; target_accuracy was 0 in training, now 0.95;"
-            " target_precision was 0 in training, now 0.9: the weights are unchanged",
-        ),
-    ],
-)
-def test_a_finished_run_names_the_settings_that_changed(
-    undisturbed: tuple[Path, Trainer],
-    ml_root: Path,
-    caplog: pytest.LogCaptureFixture,
-    changes: dict[str, float],
-    said: str,
-) -> None:
-    """Those that only decide how scores are answered; the run is exported again, and nothing else is said."""
-    environment = Environment.read(ml_root, {})
-    environment.prepare_outputs()
-    (ml_root / "checkpoints").mkdir(exist_ok=True)
-    first = make_trainer(undisturbed[0], **SETTINGS, abstain_below=0.75)
-    manager = CheckpointManager(environment, first, {"run": 1}, 1)
-    restore(first, take_snapshot(undisturbed[1]))
-    manager._saver.save_now(first.state.step)
-    caplog.set_level("INFO")
-    CheckpointManager(
-        environment,
-        make_trainer(undisturbed[0], **{**SETTINGS, "abstain_below": 0.75, **changes}),
-        {"run": 1},
-        1,
-    )
-    _, _, after = caplog.text.partition("re-exporting the model")
-    assert after
-    assert (said in after) if said else ("unchanged" not in after)
-
-
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:
     """The copy that the background thread writes is a copy."""
     trainer = make_trainer(undisturbed[0], **SETTINGS)
