@@ -15,7 +15,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from bert_classifier.data.label_reader import Label
-from bert_classifier.data.label_spelling import NearestClass, is_number, without_fraction
+from bert_classifier.data.label_spelling import (
+    NearestClass,
+    is_number,
+    joined,
+    joining_mark,
+    without_fraction,
+)
 from bert_classifier.data.labels import label_remedy
 from bert_classifier.data.reader_settings import DataFiles
 from bert_classifier.data.shapes import spoken_label
@@ -73,7 +79,9 @@ class DbpediaDataset(Dataset[tuple[str, Label]]):
                 self._codes.setdefault((name,), len(self._codes))
             self._read(table, codes, wrong)
             self._ends.append(len(codes))
-        wrong.refuse(label_remedy(wrong.reasons, has_classes=bool(files.classes)))
+        labels = [label for label in self._codes if isinstance(label, str)] if wrong.count else []
+        mark = "" if is_multi else joining_mark(joined(labels))
+        wrong.refuse(label_remedy(wrong.reasons, has_classes=bool(files.classes), mark=mark))
         self.texts = self._writer.finish()
         label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
         self.label_names, self.label_codes = alike_labels(list(self._codes), label_codes)
@@ -103,6 +111,8 @@ class DbpediaDataset(Dataset[tuple[str, Label]]):
             self._writer.append(row.text)
             self._lines.append(row.line)
             codes.append(self._codes.setdefault(row.label, len(self._codes)))
+        for note in table.row_notes:
+            logger.warning("%s: %s", table.name, note)
 
 
 class DbpediaLabelMapper(LabelMapperBase):

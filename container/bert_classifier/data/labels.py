@@ -14,20 +14,25 @@ _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
 # As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
 _LIST = re.compile(r"""\s*(?:[\[{]\s*["'\[{]|\[[^\]]*[, ][^\]]*\]\s*$|\{[^}]*,[^}]*\}\s*$)""")
 _DROP = " missing_labels=drop leaves rows without a label out"
+_SEPARATED = (
+    ' label_separator="{}" gives each text the labels between these signs, and none where the cell is empty.'
+)
 _KEEP = "; missing_labels=keep makes such words a class"
 _SEVERAL = " task=multi takes any number of labels per text, in all channels."
 
 
-def label_remedy(reasons: Iterable[str], *, has_classes: bool = False) -> str:
+def label_remedy(reasons: Iterable[str], *, has_classes: bool = False, mark: str = "") -> str:
     """Return what to add to the remedy for rows whose labels cannot be used, with a blank before; "" for others.
 
     Args:
         reasons: why rows cannot be used.
         has_classes: whether the classes are given, so that no word for a missing value becomes one.
+        mark: what stands between several labels in other rows; "" where nothing does.
     """
     found = [*reasons]
     if any("stands for a missing value" in reason or "label is empty" in reason for reason in found):
-        return f"{_DROP}{'' if has_classes else _KEEP}."
+        several = f"{_SEPARATED.format(mark)} Else" if mark else ""
+        return f"{several}{_DROP}{'' if has_classes else _KEEP}."
     return _SEVERAL if any("task=single" in reason for reason in found) else ""
 
 

@@ -130,7 +130,7 @@ def _pair_by_name(
     if not found or any(at not in found[0] for at in texts):
         return {}
     if len(found) > 1:
-        if texts:  # one of them is the text where there are no pairs
+        if texts and len({first for first, _ in found}) > 1:  # one is the text where there are no pairs
             return {}
         columns = " or ".join(" and ".join(shown(names[at].strip()) for at in pair) for pair in found)
         raise Unclear(f"{len(found)} pairs of columns could be the texts: {columns}")

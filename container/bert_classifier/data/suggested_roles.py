@@ -94,7 +94,24 @@ def unclear_roles(
     suggested = suggested_roles(shapes, settings, label)
     given = " ".join(_written({"label_column": "…", "text_column": "…", **suggested}))
     condition = " if that is right" if {"label_column", "text_column"} <= {*suggested} else ""
-    return cause, f"Set {given}{condition}{header}."
+    others = _or_other_texts(shapes, settings, suggested)
+    return cause, f"Set {given}{condition}{header}{others}."
+
+
+def _or_other_texts(shapes: Sequence[Shape], settings: ReaderSettings, suggested: dict[str, str]) -> str:
+    """Return what else a suggested pair could be, where its first text stands in further pairs; "" if nothing."""
+    if settings.text_column or settings.text_pair_column or "text_pair_column" not in suggested:
+        return ""
+    names = [shape.name for shape in shapes]
+    pairs = [(names[first], names[second]) for first, second in pairs_in([*map(bare, names)])]
+    told = (suggested["text_column"], suggested["text_pair_column"])
+    seconds = [pair[1] for pair in pairs if pair[0] == told[0] and pair != told]
+    other = " or ".join(f"text_pair_column={quoted_value(second)}" for second in seconds)
+    return (
+        f"; {other} reads that text instead, and text_column without text_pair_column one text"
+        if other
+        else ""
+    )
 
 
 def _written(settings: dict[str, str]) -> list[str]:

@@ -28,7 +28,7 @@ from bert_classifier.data.shapes import (
     spoken_name,
 )
 from bert_classifier.data.suggested_roles import unclear_roles
-from bert_classifier.data.text_pair import TextPair
+from bert_classifier.data.text_pair import TextPair, is_half
 from bert_classifier.errors import UserError
 from bert_classifier.job.json_files import json_kind
 from bert_classifier.job.settings import shown
@@ -62,7 +62,7 @@ class Table:
         self.has_header: bool | None = None
         self.notes = list(form.notes)
         self.doubts: list[str] = []
-        self.num_rows = 0
+        self.num_rows = self.num_half = 0
         self.left_out: collections.Counter[str] = collections.Counter()
         self.is_multi = settings.is_multi
         self._labels = self._reader()
@@ -103,10 +103,16 @@ class Table:
                 for at, name in enumerate(self.names)
                 if at not in roles.used and name.strip()
             ],
-            "notes": [*self.notes, *self.doubts],
+            "notes": [*self.notes, *self.doubts, *self.row_notes],
             "rows": self.num_rows,
             "left_out": dict(self.left_out),
         }
+
+    @property
+    def row_notes(self) -> list[str]:
+        """What is unusual about the rows, known after reading."""
+        half = f"{self.num_half:,} of {self.num_rows:,} rows have one of their two texts only, the other is empty"
+        return [half] if self.num_half else []
 
     def _spoken(self, at: int) -> str:
         return spoken_name(self.names[at], at) if self.names else ""
@@ -133,7 +139,8 @@ class Table:
         Raises:
             UserError: where reading cannot go on, or at the end if nearly all labels differ.
         """
-        self.num_rows, self.left_out = 0, collections.Counter()
+        self.num_rows = self.num_half = 0
+        self.left_out = collections.Counter()
         self._labels = self._reader()
         for line, values in self._values():
             row = values if isinstance(values, RowError) else self._row(line, values)
@@ -172,6 +179,7 @@ class Table:
         if not text.strip():
             self.left_out[WITHOUT_TEXT] += 1
             return None
+        self.num_half += is_half(text)
         return Row(line, label, text)
 
     def _text(self, values: Sequence[Any]) -> str | RowError:

@@ -9,6 +9,11 @@ SEPARATOR = "\x1f"  # U+001F, the unit separator
 LONGEST_FIRST, ONLY_SECOND = "longest_first", "only_second"  # ways to cut pairs
 
 
+def is_half(text: str) -> bool:
+    """Return whether a text is a pair of which one text is empty."""
+    return isinstance(text, TextPair) and not all(map(str.strip, text.split(SEPARATOR)))
+
+
 class TextPair(str):
     """Two texts as one string, with SEPARATOR between them; equal, sorted and stored as that string.
 

@@ -14,6 +14,7 @@ from bert_classifier import log
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.contents import Artifact
 from bert_classifier.data.examples import Examples, Records
+from bert_classifier.data.examples_alike import labels_per_text
 from bert_classifier.data.understood import channel_understood, lines_of
 from bert_classifier.errors import ContainerError, PlatformError, UserError, exit_code_of, failure_text
 from bert_classifier.evaluation.any_headline import any_headline, commonest_mistake
@@ -189,7 +190,9 @@ def _floor(artifact: Artifact) -> str:
 def _understood(name: str, examples: Examples, labels: Sequence[str]) -> dict[str, Any]:
     """Return what was understood of a labelled file, and log it."""
     classes = examples.texts_by_class(labels)
-    understood = channel_understood(examples.understood, [name], examples.num_empty, classes)
+    understood = channel_understood(
+        examples.understood, [name], examples.num_empty, classes, labels_per_text([examples])
+    )
     for line in lines_of(understood):
         logger.info("%s", line)
     return understood

@@ -27,6 +27,11 @@ TABLES = {
         f"1,{{0}}1,{_FIRST},{_SECOND},{{1}}",
         'label_column=Quality text_column="#1 String" text_pair_column="#2 String"',
     ),
+    "two seconds": (
+        "question,context,answer,label",
+        f"{_FIRST},{_SECOND},{_SECOND},{{1}}",
+        "text_column=question text_pair_column=answer if that is right; text_pair_column=context reads",
+    ),
     "sts": (
         "split,genre,sid,score,sentence1,sentence2",
         f"train,main,{{0}},{{2}},{_FIRST},{_SECOND}",
@@ -48,6 +53,6 @@ def test_collection_gets_a_remedy_that_works(tmp_path, name):
         DbpediaDataset(DataFiles([path], ReaderSettings()))
     assert_clear(caught.value)
     assert expected in str(caught.value)
-    assert ("label_column=" in str(caught.value)) is ("label_column=" in expected)
+    assert ("label_column=" in str(caught.value)) is ("text_column=" in expected)
     if "regression" in expected:
         assert "text_pair_column=" in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import UserError
+from bert_classifier.evaluation.command import _understood
 from bert_classifier.evaluation.labelled_file import read_labelled
 from bert_classifier.label_mapper import ClassNames
 from support.clear_text import assert_clear
@@ -109,3 +110,12 @@ def test_other_texts_than_the_models_are_refused(tmp_path):
     path = pairs(tmp_path / "a.csv")
     examples, _ = read_labelled(path, LABELS, {"max_seq_length": 64}, "text_column=premise")
     assert list(examples.texts) == [f"first {n}" for n in range(3)]
+
+
+def test_labels_of_texts_are_not_counted_as_texts(tmp_path, caplog):
+    """The log of an evaluation counts texts, however many labels they have, as that of the training does."""
+    path = lists(tmp_path / "a.jsonl")
+    with caplog.at_level("INFO"):
+        found = _understood(path.name, read_labelled(path, LABELS, MULTI)[0], LABELS)
+    assert found["texts"] == len(SETS)
+    assert "3 texts with any number of 3 labels (1.00 on average, 1 without any)" in caplog.text

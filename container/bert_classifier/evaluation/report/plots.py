@@ -86,6 +86,7 @@ def learning_curve(curve: LearningCurve) -> list[Markup]:
         axes.plot(steps, score, color=FIRST, lw=1.5, marker="o", ms=3, label=curve.score_name)
         axes.plot(steps, macro_f1, color=SECOND, lw=1.5, marker="s", ms=3, label="macro F1")
         axes.yaxis.set_major_formatter(PERCENT)
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))  # no tick above 100 %, and room for a marker there
         _finish_steps(axes, curve.kept_step)
         axes.legend()
 
