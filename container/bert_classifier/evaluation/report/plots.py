@@ -86,7 +86,8 @@ def learning_curve(curve: LearningCurve) -> list[Markup]:
         axes.plot(steps, score, color=FIRST, lw=1.5, marker="o", ms=3, label=curve.score_name)
         axes.plot(steps, macro_f1, color=SECOND, lw=1.5, marker="s", ms=3, label="macro F1")
         axes.yaxis.set_major_formatter(PERCENT)
-        axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))  # no tick above 100 %, and room for a marker there
+        low, high = axes.get_ylim()  # with a margin for markers, where no score can be
+        axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= min(high, 1 + 1e-9)])
         _finish_steps(axes, curve.kept_step)
         axes.legend()
 
