@@ -2,6 +2,8 @@
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import nbclient
 import nbformat
@@ -54,6 +56,8 @@ def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
         )
         client.execute()
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+    assert _told(tmp_path / "run-labels", "task") == "multi"
+    assert _told(tmp_path / "run-pairs", "is_paired") is True
     assert _operations(aws) == [
         *["CreateTrainingJob"] * 3, "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateModel",
         "CreateTransformJob", "DeleteModel", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel",
@@ -61,6 +65,11 @@ def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
     assert len(aws.invocations()) == 1
     _check_jobs(*aws.requests("CreateTrainingJob"))
     assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+def _told(run: Path, name: str) -> Any:
+    """Return what the model of a rehearsal says of its task."""
+    return json.loads((run / "model" / "training.json").read_text(encoding="utf-8")).get(name)
 
 
 def _check_jobs(by_make, by_estimator, by_trainer) -> None:
