@@ -26,7 +26,7 @@ def small(notebook: nbformat.NotebookNode, settings: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
     """Rehearsal, training, endpoint, question, whole files, clean-up: no cell fails, and nothing is left that costs."""
     if not (HOST_PYTHON.exists() and SDK3_PYTHON.exists()):
