@@ -13,7 +13,7 @@ from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, WRITTEN
 from bert_classifier.job.serve_config import ANSWER_FIELDS, ServeConfig
 from bert_classifier.job.settings import shown
-from bert_classifier.serving.http.accept_parameters import has_header, wanted_by, wrong_accept
+from bert_classifier.serving.http.accept_parameters import has_header, refuse_empty, wanted_by, wrong_accept
 from bert_classifier.serving.http.parameters import Wanted
 
 _NAMED = f"{JSON}, {JSON_LINES[0]}, {CSV} or {NPY}"
@@ -103,6 +103,7 @@ def check_default_accept(config: ServeConfig) -> None:
 
 def _ranges_of(accept: str) -> list[_Range]:
     header = _BARE_WEIGHT.sub(r"\g<1>0\2", _LONE_STAR.sub(r"\1*/*", accept))
+    refuse_empty(header)
     if _UNQUOTED_FIELDS.search(header):
         example = f'Accept {CSV}; output="{",".join(ANSWER_FIELDS[:2])}".'
         raise wrong_accept("output lists several fields without quotes", example)

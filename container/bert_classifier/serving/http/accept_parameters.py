@@ -13,6 +13,9 @@ from bert_classifier.job.settings import nearest, shown
 from bert_classifier.serving.http.parameters import Wanted, wanted_of
 
 _PARAMETERS = ("top_k", "output", "return_all_scores", "threshold", "header")
+_OF_TOP_K = "Accept, for example, application/json; top_k=3, or top_k=all."
+_REMEDIES = {"threshold": "Accept, for example, application/json; threshold=0.5, or leave it out."}
+_EMPTY = re.compile(rf';\s*({"|".join(_PARAMETERS)})\s*=\s*(?:"\s*"\s*)?(?=[;,]|\Z)', re.IGNORECASE)
 _NUMBER = re.compile(r"\d{0,9}\.?\d{1,99}")
 
 
@@ -29,13 +32,19 @@ def wanted_by(parameters: Mapping[str, str], media_type: str) -> Wanted | None:
     try:
         wanted = wanted_of(given)
     except RequestError as error:
-        remedy = "Accept, for example, application/json; top_k=3, or top_k=all."
+        remedy = _REMEDIES.get(error.cause.split('"')[1], _OF_TOP_K)
         raise wrong_accept(error.cause.removesuffix("."), remedy) from error
     if wanted is not None and wanted.is_selection and media_type == NPY:
         raise wrong_accept(
             f"{NPY} has parameters that choose, but an array holds all probabilities", "Leave them out."
         )
     return wanted
+
+
+def refuse_empty(accept: str) -> None:
+    """Raise 406 for a parameter without a value, which the header's parser leaves out."""
+    if found := _EMPTY.search(accept):
+        raise wrong_accept(f"the parameter {found[1].lower()} has no value", "Give it one, or leave it out.")
 
 
 def _value_of(name: str, text: str) -> Any:

@@ -59,8 +59,12 @@ def refuse_setting(name: str) -> None:
             400,
             "bad_parameters",
             f"A record has {shown(name)}, which is a setting of a whole request.",
-            'Put it into "parameters" beside the text: {"inputs": "a text", "parameters": {"top_k": 3}}.',
+            f'Put it into "parameters" beside the text: {{"inputs": "a text", "parameters": {{{_example_of(name)}}}}}.',
         )
+
+
+def _example_of(name: str) -> str:
+    return '"threshold": 0.5' if without_separators(name) == "threshold" else '"top_k": 3'
 
 
 def is_no_text(value: Any) -> bool:

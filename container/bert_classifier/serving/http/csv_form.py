@@ -8,7 +8,7 @@ from typing import Self
 from bert_classifier.data.columns import bare, is_known, names_both
 from bert_classifier.data.csv_looks import LabelColumns, classes_of, split_names
 from bert_classifier.data.dialect import Dialect
-from bert_classifier.data.first_row import is_no_text, may_be_header
+from bert_classifier.data.first_row import MOST_COLUMNS, is_no_text, may_be_header
 from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.text_columns import CLIENTS_NAMES, FixedColumns
 from bert_classifier.data.text_fields import TextFields
@@ -62,7 +62,14 @@ class CsvForm:
         """Return whether a first row that is not announced looks like a header; endless ones do not."""
         if self.fields.is_paired and len(cells) <= _MOST_OF_PAIRS and pairs_in([*map(bare, cells)]):
             return True
-        return may_be_header(cells, _known_names(self.fields))
+        return self._is_wide(cells) or may_be_header(cells, _known_names(self.fields))
+
+    def _is_wide(self, cells: Sequence[str]) -> bool:
+        """Return whether a row names the training's text and several classes, each a column of 0 and 1."""
+        if not self.fields.text or not 2 < len(cells) <= MOST_COLUMNS:
+            return False
+        has_text = bare(self.fields.text) in map(bare, cells)
+        return has_text and len(self.names & {*map(as_label, cells)}) > 1
 
     def has_class(self, cells: Sequence[str]) -> bool:
         """Return whether a row that looks like a header has a class of the model too, so that it may be data.
@@ -70,6 +77,8 @@ class CsvForm:
         A class may be called as columns are: in a row that names label and text, it is such a name.
         """
         cells = split_names(cells)
+        if self._is_wide(cells):
+            return False
         own = self.fields.names
         classes = [cell for cell in cells if as_label(cell) in self.labels]
         is_header = names_both(cells) or len(own & {*map(bare, cells)}) >= min(len(cells), 2)

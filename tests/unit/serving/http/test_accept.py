@@ -82,6 +82,10 @@ def test_the_range_that_accepts_the_answer_has_its_parameters(accept, found):
     [
         ("text/csv; top_k=0", "top_k"),
         ("text/csv; top_k=many", "top_k"),
+        ("text/csv; top_k=", "the parameter top_k has no value. Give it one, or leave it out."),
+        ("text/csv; top_k=3; threshold=", "the parameter threshold has no value"),
+        ('text/csv; output=""', "the parameter output has no value"),
+        ("text/csv; threshold=2", "from 0 to 1. Accept, for example, application/json; threshold=0.5"),
         ("text/csv; topk=3", "Did you mean top_k"),
         ("text/csv; output=label", "output"),
         ('text/csv; output="labels,labels"', "output"),

@@ -132,3 +132,11 @@ def test_a_setting_inside_a_record_is_refused(name):
     with pytest.raises(RequestError, match=f"A record has '{name}', which is a setting") as caught:
         _records(JSON, body)
     assert (caught.value.status, caught.value.code) == (400, "bad_parameters")
+
+
+@pytest.mark.parametrize(("name", "example"), [("threshold", '"threshold": 0.5'), ("top_k", '"top_k": 3')])
+def test_a_setting_in_a_record_is_told_its_place(name, example):
+    """The remedy shows that very setting."""
+    with pytest.raises(RequestError, match=f"A record has '{name}'") as caught:
+        _records(JSON, json.dumps([{"text": "a", name: 1}]))
+    assert str(caught.value).endswith(f'{{"inputs": "a text", "parameters": {{{example}}}}}.')

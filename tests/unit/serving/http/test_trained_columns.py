@@ -227,3 +227,13 @@ def test_the_served_model_knows_its_columns(make_service, predictor):
     (answer,) = json.loads(plain)
     assert json.loads(titled) == answer
     assert csv == f"{answer['label']},{answer['score']},"
+
+
+@pytest.mark.parametrize("labels", ["good,bad", "Good,BAD", '"good","bad"'])
+def test_a_training_file_with_a_column_for_each_label(labels):
+    """Its header names classes of the model, so it is no data; columns of labels are left out, announced or not."""
+    body = f"review,{labels}\nA fine text of words,1,0\nAnother text,0,1"
+    for header in ("", "present"):
+        assert read(CSV, body, header=header) == ["A fine text of words", "Another text"]
+    with pytest.raises(RequestError, match="Most rows end with a class"):
+        read(CSV, "review,good\nA text,1\nAnother text,0", header="")
