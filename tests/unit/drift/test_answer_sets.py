@@ -32,7 +32,7 @@ def predictions() -> list[Prediction]:
     """Return predictions with no label, one and two."""
     scores = np.random.default_rng(5).uniform(0.02, 0.98, (12, 3))
     found = predictions_of(scores, [False] * len(scores))
-    assert {len(labels_over(each, THRESHOLDS)) for each in found} == {0, 1, 2}
+    assert {len(labels_over(each, THRESHOLDS, min(THRESHOLDS))) for each in found} == {0, 1, 2}
     return found
 
 
@@ -50,7 +50,7 @@ def read_back(
 @pytest.mark.parametrize("media_type", [JSON, JSON_LINES[0], CSV, "text/csv with header"])
 def test_the_labels_of_every_answer_are_read_back(media_type):
     """A refused record too, where its row tells it from a text without any label."""
-    expected = [{LABELS[i] for i in labels_over(each, THRESHOLDS)} for each in predictions()]
+    expected = [{LABELS[i] for i in labels_over(each, THRESHOLDS, min(THRESHOLDS))} for each in predictions()]
     for wanted in WANTED:
         fields = set(wanted.fields)
         tells_refusal = media_type[: len(CSV)] != CSV or not fields or fields & {"probabilities", "error"}
@@ -65,19 +65,21 @@ def test_the_labels_of_every_answer_are_read_back(media_type):
 
 @pytest.mark.parametrize("has_header", [False, True])
 def test_the_most_likely_class_is_a_label_where_its_score_reaches_its_threshold(has_header):
-    """Lists of one class, whose rows have as many cells as those of joined labels."""
+    """Lists of one class, whose rows have as many cells as those of joined labels; others may be labels too."""
     found = read_back(CSV, Wanted(1), has_header=has_header, refused=False)
-    best = [each.order[0] for each in predictions()]
-    expected = [
-        {LABELS[i]} if each.scores[i] >= THRESHOLDS[i] else set()
-        for each, i in zip(predictions(), best, strict=True)
-    ]
-    assert [set(answer.labels or ()) for answer in found] == expected
+    expected: list[tuple[str, ...] | None] = []
+    for each in predictions():
+        best, *others = each.order
+        may_lack = any(each.scores[best] >= THRESHOLDS[other] for other in others)
+        is_label = each.scores[best] >= THRESHOLDS[best]
+        expected.append(None if may_lack else (LABELS[best],) if is_label else ())
+    assert None in expected
+    assert [answer.labels for answer in found] == expected
 
 
 def test_arrays_are_read_back():
     """NumPy's arrays have all scores."""
-    expected = [{LABELS[i] for i in labels_over(each, THRESHOLDS)} for each in predictions()]
+    expected = [{LABELS[i] for i in labels_over(each, THRESHOLDS, min(THRESHOLDS))} for each in predictions()]
     assert [set(a.labels or ()) for a in read_back(NPY, Wanted(), refused=False)] == expected
 
 

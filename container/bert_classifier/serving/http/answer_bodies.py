@@ -34,6 +34,7 @@ class ResponseFormat:
         has_header: whether CSV begins with a row of names.
         thresholds: the score of each class from which a text has its label, infinite where it never has; None where
             each text has one label.
+        least: the lowest of them.
     """
 
     labels: Sequence[str]
@@ -41,6 +42,11 @@ class ResponseFormat:
     abstain_below: float = 0.0
     has_header: bool = False
     thresholds: Sequence[float] | None = None
+    least: float = dataclasses.field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        """Find the lowest threshold, once for all records."""
+        object.__setattr__(self, "least", min(self.thresholds or (0.0,)))
 
     @property
     def is_multi_label(self) -> bool:
@@ -55,7 +61,9 @@ class ResponseFormat:
         if self.thresholds is None or wanted.is_list:
             return prediction.order[:number]
         own = wanted.threshold
-        return labels_over(prediction, self.thresholds if own is None else [own] * len(self.labels))
+        if own is None:
+            return labels_over(prediction, self.thresholds, self.least)
+        return labels_over(prediction, [own] * len(self.labels), own)
 
 
 def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
@@ -63,9 +71,13 @@ def is_unsure(prediction: "Prediction", abstain_below: float) -> bool:
     return prediction.scores[prediction.order[0]] < abstain_below
 
 
-def labels_over(prediction: "Prediction", thresholds: Sequence[float]) -> list[int]:
-    """Return the classes whose score reaches their threshold, most likely first, as indices."""
-    least, chosen, scores = min(thresholds), list[int](), prediction.scores
+def labels_over(prediction: "Prediction", thresholds: Sequence[float], least: float) -> list[int]:
+    """Return the classes whose score reaches their threshold, most likely first, as indices.
+
+    Args:
+        least: the lowest threshold, below which no score is looked at.
+    """
+    chosen, scores = list[int](), prediction.scores
     for index in prediction.order:
         if scores[index] < least:
             break
@@ -106,54 +118,54 @@ def encode(
     if not all(map(math.isfinite, itertools.chain.from_iterable(getattr(a, "scores", ()) for a in answers))):
         raise ValueError("a score is not finite")
     default = query.wanted or response_format.wanted
-    _limit(answers, query, default, response_format)
+    orders = _orders(answers, query, default, response_format)
     if media_type == NPY:
-        _check_npy(query)
+        query.refuse_selection()
         return npy.probabilities_of(answers, len(response_format.labels))
     if media_type == CSV:
-        return _csv_of(answers, response_format, _common(answers, query, default))
+        return _csv_of(answers, orders, response_format, _common(answers, query, default))
     bodies = [
-        _dump(_json_value(answer, response_format, query.own.get(place, default)))
-        for place, answer in enumerate(answers)
+        _dump(_json_value(answer, order, response_format, query.own.get(position, default)))
+        for position, (answer, order) in enumerate(zip(answers, orders, strict=True))
     ]
     if media_type != JSON:
         return "\n".join(bodies)
-    return bodies[0] if _is_bare(query, default) else f"[{', '.join(bodies)}]"
+    return bodies[0] if query.is_bare(default) else f"[{', '.join(bodies)}]"
 
 
-def _limit(
+def _orders(
     answers: "Sequence[Prediction | RecordError]",
     query: Query,
     default: Wanted,
     response_format: ResponseFormat,
-) -> None:
-    """Refuse answers of more numbers than fit into memory beside those of other requests."""
+) -> list[list[int]]:
+    """Return the classes to answer for each record as indices, none for a wrong one.
+
+    Raises:
+        RequestError: 413 for more numbers than fit into memory beside those of other requests.
+    """
     classes = len(response_format.labels)
     own = sum(wanted.most_numbers(classes) for wanted in query.own.values())
     number = own + (len(answers) - len(query.own)) * default.most_numbers(classes)
+    _refuse_beyond(number)
+    found = [
+        []
+        if isinstance(answer, RecordError)
+        else response_format.answered(answer, query.own.get(position, default))
+        for position, answer in enumerate(answers)
+    ]
     if response_format.is_multi_label:
-        number += sum(
-            len(response_format.answered(answer, query.own.get(place, default)))
-            for place, answer in enumerate(answers)
-            if not isinstance(answer, RecordError)
-        )
+        _refuse_beyond(number + sum(map(len, found)))
+    return found
+
+
+def _refuse_beyond(number: int) -> None:
     if number > _MOST_NUMBERS:
         raise RequestError(
             413,
             "too_many_records",
             f"The answer would hold more than {_MOST_NUMBERS:,} scores.",
             "Send fewer records at once, or ask for fewer classes.",
-        )
-
-
-def _check_npy(query: Query) -> None:
-    given = [wanted for wanted in (query.wanted, *query.own.values()) if wanted is not None]
-    if any(wanted.is_selection for wanted in given):
-        raise RequestError(
-            400,
-            "bad_parameters",
-            "An answer in application/x-npy holds the probabilities of all classes, and no selection of them.",
-            "Leave the parameters out, or accept application/json.",
         )
 
 
@@ -183,13 +195,6 @@ def _mixed() -> RequestError:
     )
 
 
-def _is_bare(query: Query, wanted: Wanted) -> bool:
-    """Return whether a JSON answer is not put into a list, as transformers' pipeline leaves it."""
-    if query.nesting == "string":
-        return wanted.is_list and not wanted.in_model_order  # return_all_scores was always nested
-    return query.nesting == "object"
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Named:
     """A prediction with labels: (label, score) pairs in the order of the answer, and its flags."""
@@ -198,9 +203,10 @@ class _Named:
     marks: dict[str, bool]
 
 
-def _named(prediction: "Prediction", response_format: ResponseFormat, wanted: Wanted) -> _Named:
+def _named(
+    prediction: "Prediction", order: Sequence[int], response_format: ResponseFormat, wanted: Wanted
+) -> _Named:
     labels = response_format.labels
-    order = response_format.answered(prediction, wanted)
     unsure = is_unsure(prediction, response_format.abstain_below)
     is_silent = unsure and not wanted.is_list
     pairs = [(None if is_silent else labels[i], _rounded(prediction.scores[i])) for i in order]
@@ -213,11 +219,11 @@ def _rounded(score: float) -> float:
 
 
 def _json_value(
-    answer: "Prediction | RecordError", response_format: ResponseFormat, wanted: Wanted
+    answer: "Prediction | RecordError", order: Sequence[int], response_format: ResponseFormat, wanted: Wanted
 ) -> dict[str, Any] | list[dict[str, Any]]:
     if isinstance(answer, RecordError):
         return dataclasses.asdict(answer)
-    named = _named(answer, response_format, wanted)
+    named = _named(answer, order, response_format, wanted)
     if wanted.fields:
         return {**_fields(answer, named, response_format, wanted), **named.marks}
     if response_format.is_multi_label and not wanted.is_list:
@@ -252,7 +258,10 @@ def _dump(value: Any) -> str:
 
 
 def _csv_of(
-    answers: "Sequence[Prediction | RecordError]", response_format: ResponseFormat, wanted: Wanted
+    answers: "Sequence[Prediction | RecordError]",
+    orders: Sequence[Sequence[int]],
+    response_format: ResponseFormat,
+    wanted: Wanted,
 ) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -261,18 +270,18 @@ def _csv_of(
     names = answer_columns(labels, wanted.fields, listed, is_multi_label=response_format.is_multi_label)
     if response_format.has_header:
         writer.writerow(names)
-    for answer in answers:
+    for answer, order in zip(answers, orders, strict=True):
         if isinstance(answer, RecordError):
             writer.writerow([answer.error if name == ERROR else "" for name in names])
         else:
-            writer.writerow(_cells(answer, response_format, wanted))
+            writer.writerow(_cells(answer, order, response_format, wanted))
     return out.getvalue().removesuffix("\n")
 
 
 def _cells(
-    answer: "Prediction", response_format: ResponseFormat, wanted: Wanted
+    answer: "Prediction", order: Sequence[int], response_format: ResponseFormat, wanted: Wanted
 ) -> Iterator[str | float | None]:
-    named = _named(answer, response_format, wanted)
+    named = _named(answer, order, response_format, wanted)
     if wanted.fields:
         for name, value in _fields(answer, named, response_format, wanted).items():
             is_joined = isinstance(value, list) and name in ("predicted_label", "probability")

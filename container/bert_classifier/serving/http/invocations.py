@@ -183,8 +183,9 @@ class Invocations:
         limits = self._service.thresholds
         if limits is None:
             return
+        least = min(limits)
         counts = [
-            len(labels_over(result, limits))
+            len(labels_over(result, limits, least))
             for result in results
             if not isinstance(result, Exception) and not result.is_empty
         ]

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from bert_classifier.data import columns
+from bert_classifier.data.text_fields import TextFields
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.http import codec
+from bert_classifier.serving.http import codec, pair_records
 
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
 
@@ -36,3 +39,15 @@ def test_a_row_of_very_many_cells_is_not_cut():
     for cell in ("ab,", "ab;", "a;b|c\td,"):
         assert _records(CSV, f"first\n{cell * 200_000}\nlast") == ["first", cell * 200_000, "last"]
     assert _records(CSV, f"""first\n{'"ab",' * 200_000}\nlast""") == ["first", None, "last"]
+
+
+def test_each_field_of_a_huge_object_is_looked_at_once(monkeypatch):
+    """An object of very many fields costs little more than to parse it."""
+    seen: list[str] = []
+    own = TextFields("claim", is_paired=True, text_pair="Abstract text")
+    monkeypatch.setattr(pair_records, "bare", lambda name: seen.append(name) or columns.bare(name))
+    others = {f"field {number}": 1 for number in range(1000)}
+    assert pair_records.of_pair_value({**others, "CLAIM": "a", "abstract_text": "b"}, own) == TextPair(
+        "a", "b"
+    )
+    assert len(seen) < 1010

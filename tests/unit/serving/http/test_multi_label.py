@@ -137,6 +137,18 @@ def test_labels_over_the_thresholds_count_towards_the_limit(monkeypatch):
         encoded(JSON)
 
 
+@pytest.mark.parametrize("media_type", [JSON, CSV])
+def test_labels_are_found_once_per_record(monkeypatch, media_type):
+    """Whatever looks at them: the limit, and the body."""
+    seen = []
+    found = ResponseFormat.answered
+    monkeypatch.setattr(
+        ResponseFormat, "answered", lambda self, *given: seen.append(given) or found(self, *given)
+    )
+    encoded(media_type)
+    assert len(seen) == len({id(prediction) for prediction, _ in seen}) == 2
+
+
 @pytest.mark.parametrize(
     ("parameters", "wanted"),
     [

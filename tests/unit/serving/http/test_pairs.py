@@ -6,13 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from bert_classifier.data import columns
 from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.data.text_fields import TextFields
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY, PLAIN
-from bert_classifier.serving.http import codec, pair_records
+from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.body_records import RecordError
 from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.parameters import Wanted, of_parameters
@@ -343,12 +342,3 @@ def test_truncation_is_that_of_training():
         with pytest.raises(RequestError, match="pairs longer than the model reads are always cut by"):
             of_parameters({"truncation": value}, model)
     assert of_parameters({"truncation": True, "top_k": 1}, longest) == Wanted(1)
-
-
-def test_each_field_of_a_huge_object_is_looked_at_once(monkeypatch):
-    """An object of very many fields costs little more than to parse it."""
-    seen = []
-    monkeypatch.setattr(pair_records, "bare", lambda name: seen.append(name) or columns.bare(name))
-    others = {f"field {number}": 1 for number in range(1000)}
-    assert pair_records.of_pair_value({**others, "CLAIM": "a", "abstract_text": "b"}, OWN) == AB
-    assert len(seen) < 1010
