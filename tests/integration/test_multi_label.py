@@ -12,6 +12,7 @@ import pytest
 from transformers import pipeline
 
 from bert_classifier.artifact.artifact import load_artifact
+from support.fakes import remove_channel
 from support.label_set_job import label_set_rows, make_label_set_root
 from support.train_cluster import make_root, started
 from support.train_process import train_in_process
@@ -82,16 +83,18 @@ def logits_of(artifact, texts: list[str]) -> np.ndarray:
     return logits_for(artifact, texts).astype(np.float64)
 
 
+@pytest.mark.timeout(300)  # four starts of the program
 @pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_killed_or_told_to_stop_the_job_resumes_to_the_same_bits(tmp_path, processes):
     """SIGKILL and SIGTERM at several moments of a job, on one and on two ranks; every start resumes."""
-    settings = {**SETTINGS, "processes_per_host": processes, "multi_label_score": "mean_average_precision"}
-    job = make_label_set_root(tmp_path / "job", rows=80)
+    settings = {**SETTINGS, "num_train_epochs": "4", "processes_per_host": processes}
+    settings["multi_label_score"] = "mean_average_precision"
+    job = make_label_set_root(tmp_path / "job", rows=64)
     quiet = make_root(job, tmp_path / "quiet", **settings)
     with started([quiet]) as (host,):
         assert host.process.wait(240) == 0, host.log.read_text()
     stopped = make_root(job, tmp_path / "stopped", **settings)
-    for moment, number in ((" step=5 ", signal.SIGKILL), (" step=25 ", signal.SIGTERM), (" step=45 ", 9)):
+    for moment, number in ((" step=5 ", signal.SIGKILL), (" step=17 ", signal.SIGTERM)):
         with started([stopped]) as (host,):
             host.wait_for(moment)
             host.process.send_signal(number)
@@ -115,9 +118,7 @@ def test_jobs_of_several_trainings_end_well(tmp_path, capsys, settings):
     """Seeds and folds, promises and fixed thresholds: everything is in training.json."""
     root = make_label_set_root(tmp_path / "ml", rows=60, num_train_epochs="2", **settings)
     if "cross_validation" in settings:
-        channels = root / "input" / "config" / "inputdataconfig.json"
-        left = {name: of for name, of in json.loads(channels.read_text()).items() if name != "validation"}
-        channels.write_text(json.dumps(left))
+        remove_channel(root, "validation")
     outcome = train_in_process(root, capsys)
     assert outcome.code == 0, outcome.log
     info = load_artifact(root / "model").info
