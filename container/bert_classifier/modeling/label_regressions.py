@@ -10,6 +10,21 @@ from torch.nn import functional
 
 from bert_classifier.modeling.logistic_regression import minimise
 
+_TOLERANCE = 1e-4  # of the gradient of the sum of losses; probabilities then differ by about as much
+_MOST_NUMBERS = 5e8  # texts × features × labels; a fit of so many takes about 20 s of one core
+
+
+def check_affordable(texts: int, features: int, labels: int) -> None:
+    """Refuse a fit that would take longer than some tens of seconds.
+
+    Raises:
+        ValueError: with the sizes.
+    """
+    if texts * features * labels > _MOST_NUMBERS:
+        raise ValueError(
+            f"{labels:,} regressions on {texts:,} texts with {features:,} features each would take too long"
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelRegressions:
@@ -75,7 +90,7 @@ def _fit(
         penalty: torch.Tensor = (free[:, :-1] @ back).square().sum() / (2 * c)
         return losses + penalty
 
-    minimise(free, objective)
+    minimise(free, objective, _TOLERANCE)
     found = free.detach()
     weight = found[:, :-1] @ back
     return weight.numpy(), (unit * found[:, -1] - weight @ center).numpy()

@@ -76,10 +76,16 @@ def _minimise(
     return _matrix(free.detach())
 
 
-def minimise(free: torch.Tensor, objective: Callable[[], torch.Tensor]) -> None:
-    """Change a float64 tensor to where the objective, a convex function of it, is lowest."""
+def minimise(
+    free: torch.Tensor, objective: Callable[[], torch.Tensor], tolerance: float = _TOLERANCE
+) -> None:
+    """Change a float64 tensor to where the objective, a convex function of it, is lowest.
+
+    Args:
+        tolerance: it ends where no element of the gradient is larger.
+    """
     optimizer = torch.optim.LBFGS(
-        [free], max_iter=_MOST_EVALUATIONS, max_eval=_MOST_EVALUATIONS, tolerance_grad=_TOLERANCE,
+        [free], max_iter=_MOST_EVALUATIONS, max_eval=_MOST_EVALUATIONS, tolerance_grad=tolerance,
         tolerance_change=1e-14, history_size=20, line_search_fn="strong_wolfe",
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from bert_classifier.training.batching import Split
 from bert_classifier.training.floor_scores import floor_from, score_of
 from bert_classifier.training.frozen_texts import (
     affordable_tokens,
+    check_work,
     unusable,
     vectors_of,
     weights_of,
@@ -71,10 +72,11 @@ def _compute(trainer: Trainer, splits: Mapping[str, Split]) -> dict[str, Any]:
 
     Raises:
         ValueError: on all ranks, when the model has no encoder that gives a hidden state per token, or one that gives
-            no finite values.
+            no finite values, or there are too many labels.
     """
     started = time.monotonic()
     texts = _samples(trainer, splits)
+    check_work(trainer, len(texts["train"]))
     trainer.engine.publish_all()
     pooled = MeanPooled.of(trainer.forward)
     with evaluation_mode(pooled.model):

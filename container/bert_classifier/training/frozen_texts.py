@@ -10,6 +10,7 @@ from bert_classifier.job.task import Task
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits
+from bert_classifier.modeling.label_regressions import check_affordable
 from bert_classifier.training.recipe import encoder_width
 from bert_classifier.training.shared_inference import own_micro_batches
 from bert_classifier.training.trainer import Trainer
@@ -29,6 +30,16 @@ def affordable_tokens(trainer: Trainer) -> int:
     """
     layers = getattr(trainer.model.config, "num_hidden_layers", None) or _USUAL_LAYERS
     return int(_FLOPS[trainer.device.type] / (24 * layers * encoder_width(trainer.model) ** 2))
+
+
+def check_work(trainer: Trainer, texts: int) -> None:
+    """Check that regressions on so many training texts, one a label where a text may have several, take not too long.
+
+    Raises:
+        ValueError: on all ranks, with the sizes.
+    """
+    if Task.of(trainer.train.targets) is Task.MULTI:
+        check_affordable(texts, encoder_width(trainer.model), trainer.num_classes)
 
 
 def width_on_all_ranks(trainer: Trainer, width_of: Callable[[], int]) -> int:

@@ -16,6 +16,7 @@ from bert_classifier.modeling.label_regressions import LabelRegressions
 from bert_classifier.modeling.logistic_regression import LogisticRegression
 from bert_classifier.training.frozen_texts import (
     affordable_tokens,
+    check_work,
     unusable,
     vectors_of,
     weights_of,
@@ -41,6 +42,11 @@ def start_head(trainer: Trainer) -> None:
         return
     started = time.monotonic()
     texts = sample_texts(trainer.train, trainer.config.seed, affordable_tokens(trainer), every_class=True)
+    try:
+        check_work(trainer, len(texts))
+    except ValueError as error:
+        logger.warning("head: it starts at random, in spite of head_init=logistic_regression: %s", error)
+        return
     name, vectors = _inputs_of_head(trainer, texts)
     head = trainer.model.get_submodule(name)
     assert isinstance(head, torch.nn.Linear)

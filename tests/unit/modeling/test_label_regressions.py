@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression as Oracle
 
-from bert_classifier.modeling.label_regressions import LabelRegressions
+from bert_classifier.modeling.label_regressions import LabelRegressions, check_affordable
 
 
 def texts_of(labels: int, rows: int = 200, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -53,3 +53,10 @@ def test_labels_that_never_vary_need_no_fit():
     vectors, targets = texts_of(2)
     found = LabelRegressions.fit(vectors, np.zeros_like(targets))
     assert not found.predict(vectors).any()
+
+
+def test_fits_of_very_many_labels_are_refused_before_they_begin():
+    """200 labels of 1,000 texts take seconds; 10,000 would take minutes."""
+    check_affordable(1000, 768, 200)
+    with pytest.raises(ValueError, match=r"^10,000 regressions on 1,000 texts with 768 features each would"):
+        check_affordable(1000, 768, 10_000)
