@@ -81,6 +81,6 @@ def test_labels_that_come_together_raise_no_false_alarm(monkeypatch: pytest.Monk
             samples.append(Profile.of("simulated", 60, labels, values).measures)
         for knows_texts in found:
             texts_of = {PREDICTIONS: (60, 60)} if knows_texts else {}
-            verdict = compare_all(*samples, None, texts_of)[PREDICTIONS].verdict
+            verdict = compare_all(samples[0], samples[1], None, texts_of)[PREDICTIONS].verdict
             found[knows_texts] += verdict in (Verdict.DRIFT, Verdict.SMALL)
     assert found[True] <= 2 < found[False]
