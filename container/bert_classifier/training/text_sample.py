@@ -17,15 +17,15 @@ def sample_texts(split: Split, seed: int, max_tokens: int, *, every_class: bool)
         max_tokens: of the texts together; but at least 16 texts are drawn and, with `every_class`, one per class.
         every_class: whether each class gets its first text before any gets its second; else each has its share.
     """
-    order = _stratified_order(split.targets, seed, every_class=every_class)[:_MOST_TEXTS]
+    classes = strata_of(split.targets)
+    order = _stratified_order(classes, seed, every_class=every_class)[:_MOST_TEXTS]
     fitting = int((np.cumsum(split.encoded.text_lengths[order]) <= max_tokens).sum())
-    least = max(_LEAST_TEXTS, len(np.unique(strata_of(split.targets))) if every_class else 0)
+    least = max(_LEAST_TEXTS, len(np.unique(classes)) if every_class else 0)
     return np.sort(order[: max(fitting, least)])
 
 
-def _stratified_order(targets: np.ndarray, seed: int, *, every_class: bool) -> np.ndarray:
+def _stratified_order(classes: np.ndarray, seed: int, *, every_class: bool) -> np.ndarray:
     """Return all indices in an order of which each beginning has about each class' share of texts."""
-    classes = strata_of(targets)
     draw = torch.Generator().manual_seed(derive_seed(seed, "sample"))
     shuffled = torch.randperm(len(classes), generator=draw).numpy()
     by_class = shuffled[np.argsort(classes[shuffled], kind="stable")]
