@@ -14,6 +14,7 @@ from bert_classifier.job.settings import shown
 
 LabelSet = tuple[str, ...]
 Label = str | LabelSet
+_MOST_KEPT = 10_000  # values of several labels, by which most rows of usual files are known
 EMPTY = "the label is empty"
 _EMPTY_LIST = f"{EMPTY}, a list without entries (task=multi takes such a row as a text without labels)"
 _SPANS = "the label is a list of spans or objects, not one string for the whole text"
@@ -63,16 +64,19 @@ class LabelReader:
         A list of several labels is several, even where one label per row is expected, unless that is told: the rows
         before it may have happened to have one each.
         """
-        if self._is_multi or isinstance(value, list):  # of which too many may differ
-            found = self._read(value)
-        else:
-            key = _key(value)
-            if key not in self._whole:
-                self._whole[key] = self._read(value)
-            found = self._whole[key]
+        found = self._read(value) if isinstance(value, list) else self._read_once(value)
         if not isinstance(found, ValueError):
             self.assigned += 1 if isinstance(found, str) else len(found or ())
         return found
+
+    def _read_once(self, value: Any) -> Label | ValueError | None:
+        """Return what _read returns, for values seen before without reading them again."""
+        key = _key(value)
+        if key not in self._whole:
+            if self._is_multi and len(self._whole) >= _MOST_KEPT:  # sets of labels may nearly all differ
+                return self._read(value)
+            self._whole[key] = self._read(value)
+        return self._whole[key]
 
     def _read(self, value: Any) -> Label | ValueError | None:
         items = self._items(value)

@@ -4,6 +4,7 @@ Standard library only.
 """
 
 import collections
+import functools
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class Table:
             "label_columns": self.wide_labels,
         }
 
-    @property
+    @functools.cached_property
     def wide_labels(self) -> Sequence[str]:
         """The labels that have a column each, by the names of these columns; empty where the data are not so."""
         return [normal_label(self.names[at]) for at in self.roles.labels]
@@ -200,7 +201,7 @@ class Table:
             return "" if roles.label is None else self._labels.of(values[roles.label])
         if self.settings.missing_labels == "drop" and any(is_blank(values[at]) for at in roles.labels):
             return None
-        return labels_of(self._wide_labels, [values[at] for at in roles.labels])
+        return labels_of(self.wide_labels, [values[at] for at in roles.labels])
 
     def _reader(self) -> LabelReader:
         return LabelReader(self.settings, self.classes, is_multi=self.is_multi)
@@ -232,7 +233,6 @@ class Table:
         except UserError as error:
             raise ColumnsError(f"{self.name}: {error.cause}", error.remedy) from None
         self.is_multi = self.is_multi or self._holds_lists(rows)
-        self._wide_labels = self.wide_labels
         shapes = shapes_of(self.names, rows)
         if is_named:
             self._note_doubts(shapes, rows, needs_label=needs_label)
