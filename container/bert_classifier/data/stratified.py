@@ -4,7 +4,13 @@ Source: Sechidis, Tsoumakas and Vlahavas 2011, On the Stratification of Multi-la
 the fewest texts left is distributed first, each of its texts to the part that lacks most of it.
 """
 
+import logging
+
 import numpy as np
+
+logger = logging.getLogger(__name__)
+
+_MANY = 1.5  # times the texts asked for, from which the log says so
 
 
 def assign_parts(
@@ -49,6 +55,7 @@ def held_out_sets(targets: np.ndarray, share: float, draw: np.random.Generator) 
     """Return which texts to hold out, bool (n,): about a fraction `share` of the texts of each label.
 
     A label with a single text stays with the others; of any other at least one text should be held out, and one not.
+    With many rare labels that may be far more texts than `share` of all, which the log says.
 
     Args:
         targets: uint8 (n, labels).
@@ -59,6 +66,12 @@ def held_out_sets(targets: np.ndarray, share: float, draw: np.random.Generator) 
     size = min(max(1, round(share * len(targets))), len(targets) - 1)
     sizes = np.array([len(targets) - size, size])
     held_out: np.ndarray = assign_parts(targets, np.stack([counts - out, out]), sizes, draw) == 1
+    if held_out.sum() > _MANY * size:
+        logger.warning(
+            "%d texts are held out for validation, where about %d were asked for: each label of two texts or more"
+            " should have one there, and many labels are rare; give a validation channel to decide it yourself",
+            held_out.sum(), size,
+        )  # fmt: skip
     return held_out
 
 

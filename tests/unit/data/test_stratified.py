@@ -78,3 +78,17 @@ def test_a_hundred_thousand_texts_are_divided_in_seconds():
     held_out = held_out_sets(targets, 0.1, drawn())
     assert time.process_time() - started < 15
     assert np.abs(targets[held_out].sum(axis=0) / targets.sum(axis=0) - 0.1).max() < 0.02
+
+
+def test_many_rare_labels_hold_out_more_and_the_log_says_so(caplog):
+    """Of 300 labels with four texts each, one text should be held out: more than a tenth of 400 texts."""
+    targets = np.zeros((400, 300), dtype=np.uint8)
+    draw = drawn(3)
+    for label in range(300):
+        targets[draw.choice(400, 4, replace=False), label] = 1
+    held_out = held_out_sets(targets, 0.1, drawn())
+    assert held_out.sum() > 60
+    assert f"{held_out.sum()} texts are held out for validation, where about 40 were asked for" in caplog.text
+    caplog.clear()
+    held_out_sets(some_targets(400, [0.3, 0.2]), 0.1, drawn())
+    assert not caplog.text
