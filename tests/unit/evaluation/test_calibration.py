@@ -1,5 +1,7 @@
 """Calibration, against scikit-learn and by what defines the temperature."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -148,6 +150,25 @@ def test_of_few_texts_a_prior_decides():
 
         best = optimize.minimize_scalar(cost, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
         assert np.log(fit_temperature(result).value) == pytest.approx(best.x, abs=1e-3)
+
+
+def test_a_prior_needs_no_more_steps_than_digits():
+    """Bisection ends where rounding hides the rest; the result is that of a hundred steps."""
+    result = drawn(25, 4, 3.0)
+    slopes: list[float] = []
+
+    def slope_at(inverse: float) -> tuple[float, float]:
+        slopes.append(inverse)
+        return calibration._slope(result, inverse)
+
+    found = fitted_temperature(slope_at, result.count, are_all_right=False)
+    assert len(slopes) < 40
+    low, high = math.log(calibration.COLDEST), math.log(calibration.HOTTEST)
+    for _ in range(100):
+        middle = (low + high) / 2
+        is_below = calibration._posterior_slope(slope_at, result.count, middle) < 0
+        low, high = (middle, high) if is_below else (low, middle)
+    assert found.value == float(f"{math.exp(low):.6g}")
 
 
 def test_a_few_texts_that_are_all_right_do_not_make_scores_certain():
