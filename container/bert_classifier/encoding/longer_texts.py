@@ -26,7 +26,8 @@ def are_first_longer(
     """
     most = max(_MOST * limit, _AT_LEAST)
     found = [len(first) > len(second) for first, second in pairs]
-    left, counts = range(len(pairs)), heads
+    left: Sequence[int] = range(len(pairs))
+    counts = heads
     while True:
         unclear = []
         for index, tokens in zip(left, counts, strict=True):

@@ -210,8 +210,8 @@ class TextEncoder:
         if self._pair_truncation != LONGEST_FIRST or self._room % 2 == 0:
             return set()
         unclear = [at for at in range(0, len(texts), 2) if min(map(len, encoded[at : at + 2])) > self._room]
-        pairs, heads = ([of[at : at + 2] for at in unclear] for of in (texts, encoded))
-        sizes = [list(map(len, both)) for both in heads]
+        pairs = [texts[at : at + 2] for at in unclear]
+        sizes = [list(map(len, encoded[at : at + 2])) for at in unclear]
         longer = are_first_longer(self._tokenize, pairs, sizes, self.chars_looked_at)
         return {at for at, is_longer in zip(unclear, longer, strict=True) if is_longer}
 
