@@ -1,6 +1,7 @@
 """A context of a report on several labels per text, with everything in it, hostile where it quotes."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from support.label_sets import drawn_labels
 from support.reports import DATA, HOSTILE, UNDERSTOOD
 
 
-def label_context(classes: int = 4, count: int = 80, **settings: float) -> MultiLabelContext:
+def label_context(classes: int = 4, count: int = 80, **settings: Any) -> MultiLabelContext:
     """Return what is reported of a model of so many labels on validation texts.
 
     Args:
@@ -33,7 +34,7 @@ def label_context(classes: int = 4, count: int = 80, **settings: float) -> Multi
     return MultiLabelContext(title="<i>Report</i>", labels=labels, evaluation=evaluation, records=records)
 
 
-def full_label_context(classes: int = 4, count: int = 80, **settings: float) -> MultiLabelContext:
+def full_label_context(classes: int = 4, count: int = 80, **settings: Any) -> MultiLabelContext:
     """Return label_context with all that a report may hold besides."""
     context = label_context(classes, count, **settings)
     targets = context.result.targets

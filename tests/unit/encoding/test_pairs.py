@@ -232,4 +232,4 @@ def test_padding_and_truncation_of_the_tokenizer_are_not_part_of_the_frame(token
     padded.enable_padding(length=128)
     padded.enable_truncation(4)
     assert PairFrame.of(padded) == plain
-    assert padded.padding["length"] == 128
+    assert (padded.padding or {})["length"] == 128

@@ -1,5 +1,7 @@
 """The result with several labels per text: temperature and thresholds are validation's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ LABELS = ("never", "a", "b", "c", "most")
 VALIDATION, TEST = drawn_labels(300, 5, 1), drawn_labels(200, 5, 2)
 
 
-def assessed(**settings: float) -> MultiLabelResult:
+def assessed(**settings: Any) -> MultiLabelResult:
     """Return the result for validation and test."""
     found = assess({"validation": VALIDATION, "test": TEST}, LABELS, **settings)
     assert isinstance(found, MultiLabelResult)
