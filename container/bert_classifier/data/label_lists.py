@@ -27,6 +27,8 @@ def list_in(cell: str) -> list[Any] | None:
     Plain are JSON's ["a", "b"], Python's ['a', 'b'] and [1, 2], NumPy's ['a' 'b'] and [1 2], PostgreSQL's {a,"b c"},
     and Label Studio's {"choices": ["a", "b"]}.
     """
+    if cell.strip() == "set()":  # as Python writes the set without items
+        return []
     match = _BRACKETED.fullmatch(cell)
     if match is None:
         return None

@@ -3,12 +3,17 @@
 Standard library only.
 """
 
+import itertools
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from bert_classifier.data.columns import Roles
+from bert_classifier.data.label_lists import list_in
 from bert_classifier.data.shapes import FEW_ROWS, LABEL_WORDS, SAMPLE_ROWS, Shape
+from bert_classifier.errors import UserError
 from bert_classifier.job.settings import shown
+
+_FLAGS = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 
 
 def doubt_of_label(
@@ -57,6 +62,25 @@ def is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
         return False
     is_split = title.may_be_label and text.varies_like_texts
     return is_split or text.kind == "number" or text.words < title.words / 2
+
+
+def refuse_flags(name: str, rows: Sequence[Sequence[Any]], roles: Roles) -> None:
+    """Raise a UserError where lists of labels are vectors with 0 or 1 for each label: some hold one value twice.
+
+    Args:
+        name: of the file.
+        rows: the first ones.
+    """
+    values = [] if roles.label is None else [row[roles.label] for row in rows]
+    found = [list_in(value) if isinstance(value, str) else value for value in values]
+    lists = [[str(item).lower() for item in items] for items in found if isinstance(items, list) and items]
+    if len({*map(len, lists)}) != 1 or not {*itertools.chain(*lists)} <= _FLAGS:
+        return
+    if any(len({*items}) < len(items) for items in lists):
+        raise UserError(
+            f"{name}: its lists of labels hold only 0 and 1, one place for each of {len(lists[0])} labels.",
+            "Write the names of each text's labels, or give each label a column of its own and set label_columns.",
+        )
 
 
 def _are_swapped(label: Shape, text: Shape) -> bool:

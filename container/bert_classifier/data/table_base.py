@@ -15,7 +15,7 @@ from bert_classifier.data.label_columns import is_blank, labels_of
 from bert_classifier.data.label_lists import is_several
 from bert_classifier.data.label_reader import Label, LabelReader
 from bert_classifier.data.labels import normal_label
-from bert_classifier.data.plausible_roles import doubt_of_label, is_shifted
+from bert_classifier.data.plausible_roles import doubt_of_label, is_shifted, refuse_flags
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.records import RowError
 from bert_classifier.data.roles import pair_doubts, roles_of
@@ -233,6 +233,7 @@ class Table:
         except UserError as error:
             raise ColumnsError(f"{self.name}: {error.cause}", error.remedy) from None
         self.is_multi = self.is_multi or self._holds_lists(rows)
+        refuse_flags(self.name, rows, self.roles)
         shapes = shapes_of(self.names, rows)
         if is_named:
             self._note_doubts(shapes, rows, needs_label=needs_label)

@@ -44,3 +44,23 @@ def test_separator_is_named_where_other_labels_are_joined(tmp_path, mark, is_nam
         DbpediaDataset(DataFiles([path], ReaderSettings()))
     assert (f'label_separator="{mark}"' in caught.value.remedy) is is_named
     assert "missing_labels=drop" in caught.value.remedy.split("label_separator")[-1]
+
+
+@pytest.mark.parametrize(
+    "flags", [([1, 0, 0], [0, 1, 1]), ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]), ("[1 0 0]", "[0 1 1]")]
+)
+def test_vectors_of_flags_are_no_labels(tmp_path, flags):
+    """A list with 0 or 1 for each label is refused: 0 and 1 would be taken for the labels."""
+    lines = [json.dumps({"labels": flags[at % 2], "text": f"the text {at}"}) for at in range(10)]
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(lines))
+    with pytest.raises(UserError, match="one place for each of 3 labels"):
+        DbpediaDataset(DataFiles([path], ReaderSettings()))
+
+
+def test_a_set_without_items_is_a_text_without_labels(tmp_path):
+    """As pandas writes sets of Python into CSV."""
+    path = tmp_path / "data.csv"
+    path.write_text("text,labels\nthe first,\"{'a', 'b'}\"\nthe second,set()\nthe third,{'a'}\n")
+    data = DbpediaDataset(DataFiles([path], ReaderSettings()))
+    assert [data[at][1] for at in range(3)] == [("a", "b"), (), ("a",)]
