@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bert_classifier.drift import label_sets
+from bert_classifier.drift.answer import REFUSED, Answer
 from bert_classifier.drift.answer_rows import Columns, RowForms, by_header, cell, is_no_score, score_of
 from bert_classifier.drift.capture import UnreadableError
 from bert_classifier.job.answer_form import CSV, ERROR, JSON, JSON_LINES, NPY, parted
@@ -21,31 +22,6 @@ JOINED = "SageMakerOutput"  # the field in which batch transform joins an answer
 _ROWS_LOOKED_AT = 20
 _NO_ANSWER = "the answer has neither a class nor a score"
 _NO_SCORE = "a score is beyond 0 to 1"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to one record.
-
-    Attributes:
-        label: its class; None where the answer names none.
-        labels: all its labels, of a model that gives a text any number of them; None of any other model, and where the
-            answer does not tell them all.
-        score: of that class, from 0 to 1; None where the answer has none, or has those of some labels only.
-        is_unsure: whether the model abstained; None where the answer does not tell.
-        is_refused: whether the record was not classified.
-        is_truncated: whether the answer says that the text was cut.
-    """
-
-    label: str | None = None
-    score: float | None = None
-    is_unsure: bool | None = False
-    is_refused: bool = False
-    is_truncated: bool = False
-    labels: tuple[str, ...] | None = None
-
-
-REFUSED = Answer(is_refused=True)
 
 
 class AnswerReader:

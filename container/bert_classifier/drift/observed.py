@@ -18,7 +18,7 @@ from bert_classifier.artifact.profile import (
     empty_measures,
 )
 from bert_classifier.artifact.profile_values import text_values
-from bert_classifier.drift.answers import Answer
+from bert_classifier.drift.answer import Answer
 from bert_classifier.drift.rule import design_effect
 from bert_classifier.encoding.text_encoder import TextEncoder
 

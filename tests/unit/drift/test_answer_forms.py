@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from bert_classifier.drift.answers import REFUSED, Answer, AnswerReader
+from bert_classifier.drift.answer import REFUSED, Answer
+from bert_classifier.drift.answers import AnswerReader
 from bert_classifier.drift.capture import UnreadableError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES, NPY
 from bert_classifier.job.serve_config import ANSWER_FIELDS

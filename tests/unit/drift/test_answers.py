@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from bert_classifier.drift.answers import REFUSED, Answer, AnswerReader
+from bert_classifier.drift.answer import REFUSED, Answer
+from bert_classifier.drift.answers import AnswerReader
 from bert_classifier.drift.capture import UnreadableError
 
 READER = AnswerReader(["ham", "spam", "eggs"])
