@@ -66,5 +66,7 @@ def test_a_run_that_padded_them_is_another_run(tmp_path, family, field):
     folder = make_encoder(tmp_path, family)
     trainer = make_trainer(folder)
     assert isinstance(trainer.forward, EqualLengths) == (field == "by length")
-    prepared: Any = types.SimpleNamespace(labels=["a", "b"], fingerprints={"train": "a", "validation": "b"})
+    prepared: Any = types.SimpleNamespace(
+        labels=["a", "b"], pairs={}, fingerprints={"train": "a", "validation": "b"}
+    )
     assert run_fingerprint(trainer, prepared, load_tokenizer(str(folder))).get("micro_batches") == field

@@ -144,7 +144,7 @@ def test_only_a_run_that_learns_otherwise_has_another_identity(tmp_path, make, l
     folder = make(tmp_path / "encoder")
     trainer = make_trainer(folder, layer_decay=layer_decay)
     data = {"train": "a", "validation": "b"}
-    prepared: Any = types.SimpleNamespace(labels=["a", "b", "c"], fingerprints=data)
+    prepared: Any = types.SimpleNamespace(labels=["a", "b", "c"], pairs={}, fingerprints=data)
     assert run_fingerprint(trainer, prepared, load_tokenizer(str(folder))).get("layer_depths") == field
 
 

@@ -51,6 +51,8 @@ def test_a_run_whose_tables_of_biases_decayed_is_another_run(tmp_path, family, w
     """What an earlier version began with other groups is not gone on with."""
     folder = make_encoder(tmp_path, family)
     trainer = make_trainer(folder, weight_decay=weight_decay)
-    prepared: Any = types.SimpleNamespace(labels=["a", "b"], fingerprints={"train": "a", "validation": "b"})
+    prepared: Any = types.SimpleNamespace(
+        labels=["a", "b"], pairs={}, fingerprints={"train": "a", "validation": "b"}
+    )
     found = run_fingerprint(trainer, prepared, load_tokenizer(str(folder)))
     assert found.get("weight_decay_groups") == field

@@ -77,7 +77,7 @@ def test_int8_is_served_with_thresholds_of_its_own(multi_label_dir):
         int8 = {**counts, "target_precision": 0.9, "thresholds": thresholds}
         measured = {"texts": 500, "channel": "test", "int8": int8, "int8_7_bits": int8}
         served = in_engine(
-            dataclasses.replace(contents, info={**contents.info, "precisions": measured}), "auto"
+            dataclasses.replace(contents, info={**contents.info, "precisions": measured}), "int8"
         )
         assert served is not None
         assert (precision_of(served.model), served.thresholds[0]) == ("int8", first)
