@@ -57,6 +57,16 @@ def told_to_stop() -> StopSignal:
     return stop
 
 
+def children_of(pid: int) -> list[str]:
+    """Return the ids of a process's children, once it has some."""
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            return children
+        time.sleep(0.05)
+    return []
+
+
 def test_a_stop_signal_reaches_ranks_that_do_not_handle_it_yet(start: Start) -> None:
     """Sent while they load, it is kept for them: all end by themselves."""
     ranks, pids = start(OBEDIENT, OBEDIENT)
@@ -70,8 +80,7 @@ def test_when_one_fails_the_others_are_ended(start: Start, monkeypatch: pytest.M
     """Soon, though one ignores SIGTERM, and with the processes that it has started."""
     monkeypatch.setattr(module, "_END_SECONDS", 0.5)
     ranks, pids = start(STUBBORN, FAILING)
-    time.sleep(0.3)
-    children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()
+    children = children_of(pids[0])
     began = time.monotonic()
     ranks.wait(StopSignal())
     ranks.kill()
