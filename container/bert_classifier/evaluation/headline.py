@@ -58,7 +58,7 @@ class Headline:
         if not self.count:
             return f"There are {self.texts} to say how good the model is."
         f1 = f"; F1 of class {self.positive} is {cautious(self.positive_f1)}" if self.positive else ""
-        right = f"right{self._chosen_by}"
+        right = f"right{chosen_by(self.folds, self.seeds)}"
         interval = f"(95 % interval {interval_text(self.right, self.count)})"
         if self.count < FEW_TEXTS:
             verb = "is" if self.count == 1 else "are"
@@ -94,12 +94,6 @@ class Headline:
     def text(self) -> str:
         """The sentence and the comparison."""
         return " ".join(filter(None, (self.sentence, self.comparison)))
-
-    @property
-    def _chosen_by(self) -> str:
-        if self.folds:
-            return f" by {self.folds}-fold cross-validation"
-        return f" by the best of {self.seeds} seeds" if self.seeds > 1 else ""
 
     def _floor_right(self, floor: FloorComparison) -> str:
         """Return the floor's share, and the model's own where they are compared on a sample of the texts."""
@@ -227,6 +221,13 @@ def texts_of(channel: str, count: int, *, is_held_out: bool, folds: int) -> str:
     else:
         return f"{counted(count, 'text') if count else 'no texts'} of {channel}"
     return counted(count, kind) if count else f"no {kind}s"
+
+
+def chosen_by(folds: int, seeds: int) -> str:
+    """Return how the model was judged or chosen, for a sentence; "" for one training on a hold-out."""
+    if folds:
+        return f" by {folds}-fold cross-validation"
+    return f" by the best of {seeds} seeds" if seeds > 1 else ""
 
 
 def short_label(label: str) -> str:

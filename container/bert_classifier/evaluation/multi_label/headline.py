@@ -5,7 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bert_classifier.evaluation.headline import FEW_TEXTS, cautious, percent, short_label, texts_of, undecided
+from bert_classifier.evaluation.headline import (
+    FEW_TEXTS,
+    cautious,
+    chosen_by,
+    percent,
+    short_label,
+    texts_of,
+    undecided,
+)
 from bert_classifier.evaluation.multi_label.floor import LabelFloor, LabelFloorComparison
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.result import MultiLabelResult
@@ -47,7 +55,7 @@ class MultiLabelHeadline:
             return f"There are {self.texts} to say how good the model is."
         low, high = self.interval
         f1 = (
-            f"Micro-F1 is {cautious(self.micro_f1)} on {self.texts}{self._chosen_by}"
+            f"Micro-F1 is {cautious(self.micro_f1)} on {self.texts}{chosen_by(self.folds, self.seeds)}"
             f" (95 % interval {low:.2f}–{cautious(high)})"
         )
         if self.count < FEW_TEXTS:
@@ -73,12 +81,6 @@ class MultiLabelHeadline:
     def text(self) -> str:
         """The sentence and the comparison."""
         return " ".join(filter(None, (self.sentence, self.comparison)))
-
-    @property
-    def _chosen_by(self) -> str:
-        if self.folds:
-            return f" by {self.folds}-fold cross-validation"
-        return f" by the best of {self.seeds} seeds" if self.seeds > 1 else ""
 
     @property
     def _verdict(self) -> str:
