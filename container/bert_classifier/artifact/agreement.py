@@ -55,6 +55,7 @@ class Agreement:
             not measured.
         is_multi_label: whether a text may have several labels.
         silenced: labels that are answered in float32, and never by `thresholds`.
+        channel_texts: texts of the channel, of which those measured are a part; 0 = unknown.
     """
 
     texts: int
@@ -73,6 +74,7 @@ class Agreement:
     thresholds: Mapping[str, float | None] | None = None
     is_multi_label: bool = False
     silenced: tuple[str, ...] = ()
+    channel_texts: int = 0
 
     @classmethod
     def of(cls, info: Mapping[str, Any], name: str) -> Self | None:
@@ -91,6 +93,7 @@ class Agreement:
         if not is_threshold_by_label(values["thresholds"]):
             values["thresholds"] = None
         values["silenced"] = _silenced(info.get("thresholds"), values["thresholds"])
+        values["channel_texts"] = _texts_of_channel(info, values["channel"])
         counts = [
             value
             for name, value in values.items()
@@ -133,8 +136,24 @@ class Agreement:
         if self.channel not in _HELD_OUT:
             return "it was measured on texts that the model was trained on"
         if self.texts < LEAST_TEXTS:
-            return f"it was measured on {counted(self.texts, 'text')} only, and {LEAST_TEXTS} are needed"
+            measured = counted(self.texts, f"{self.channel} text")
+            return f"it was measured on {measured} only, and {LEAST_TEXTS} are needed"
         return ""
+
+    @property
+    def remedy(self) -> str:
+        """What to train with, so that the figures suffice to judge by; "" where they do."""
+        if not self.shortage:
+            return ""
+        if self.channel in _HELD_OUT and self.channel_texts >= LEAST_TEXTS:
+            return (
+                f"training on a CPU measures a twentieth of what it trains on, here {self.texts:,} of"
+                f" {self.channel_texts:,} {self.channel} texts: train on a GPU, or on more texts"
+            )
+        return (
+            f"give training {LEAST_TEXTS} validation texts or more (the channel validation, or a larger"
+            " validation_split)"
+        )
 
     @property
     def problem(self) -> str:
@@ -210,6 +229,14 @@ def _silenced(in_fp32: object, own: Mapping[str, float | None] | None) -> tuple[
     if own is None or not isinstance(in_fp32, Mapping):
         return ()
     return tuple(label for label, value in own.items() if value is None and in_fp32.get(label) is not None)
+
+
+def _texts_of_channel(info: Mapping[str, Any], channel: object) -> int:
+    """Return how many texts the evaluation of a channel counted; 0 where training.json does not say."""
+    metrics = info.get("metrics")
+    of_channel = metrics.get(channel) if isinstance(metrics, Mapping) and isinstance(channel, str) else None
+    texts = of_channel.get("texts") if isinstance(of_channel, Mapping) else None
+    return texts if isinstance(texts, int) and texts >= 0 else 0
 
 
 def is_threshold_by_label(value: object) -> bool:

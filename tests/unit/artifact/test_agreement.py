@@ -47,7 +47,7 @@ def test_figures_that_pass(figures):
         ({"same": 494}, "more than 1% of the labels change that were no near-ties"),
         ({"same": 484, "near_ties": 16}, "more than 3% of the labels change"),
         ({"same": 495, "gained": 0, "lost": 5}, "accuracy falls by more than 0.3 points"),
-        ({"texts": 99, "same": 99}, "on 99 texts only, and 100 are needed"),
+        ({"texts": 99, "same": 99}, "on 99 validation texts only, and 100 are needed"),
         ({"channel": "train"}, "texts that the model was trained on"),
         ({"target_accuracy": 0.95}, "these texts do not prove target_accuracy=0.95"),
         (
@@ -59,6 +59,37 @@ def test_figures_that_pass(figures):
 def test_figures_that_do_not(figures, problem):
     """The reason says which part of the rule."""
     assert problem in with_changes(**figures).problem
+
+
+@pytest.mark.parametrize(
+    ("figures", "remedy"),
+    [
+        ({}, ""),
+        ({"channel": "train"}, "give training 100 validation texts or more"),
+        ({"texts": 60, "same": 60, "channel_texts": 60}, "give training 100 validation texts or more"),
+        (
+            {"texts": 60, "same": 60, "channel_texts": 800},
+            "here 60 of 800 validation texts: train on a GPU, or on more",
+        ),
+    ],
+)
+def test_too_few_texts_have_a_remedy(figures, remedy):
+    """More validation texts; where there are enough, a training that measures more of them."""
+    found = with_changes(**figures).remedy
+    assert remedy in found
+    assert bool(found) == bool(remedy)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "texts"), [({"validation": {"texts": 800}}, 800), ({}, 0), ({"validation": 3}, 0), (None, 0)]
+)
+def test_how_many_texts_there_were_is_read_too(metrics, texts):
+    """From the metrics beside the counts, as far as they are there."""
+    each = {"same": 60, "near_ties": 0, "right": 50, "gained": 0, "lost": 0, "probe_distance": 0.01}
+    info = {"precisions": {"texts": 60, "channel": "validation", "int8": each}, "metrics": metrics}
+    found = Agreement.of(info, "int8")
+    assert found is not None
+    assert found.channel_texts == texts
 
 
 def test_accuracies_follow_from_the_counts():

@@ -57,6 +57,8 @@ def _doubt_of_int8(contents: Contents) -> str:
     measured = measured_int8(contents.info)
     if measured is None:
         return "training has not measured what int8 changes"
+    if measured.shortage:
+        return f"{measured.shortage}; for int8, {measured.remedy}, or set SERVING_PRECISION=int8"
     if measured.problem:
         return f"{measured.problem} ({measured.sentence})"
     return "" if _gains_by_int8() else "this CPU has no AVX2"

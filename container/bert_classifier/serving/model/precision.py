@@ -176,7 +176,16 @@ def require_labels(converted: Artifact, precision: str, linear_layers: int) -> N
         problem = measured.harm or _unlike_measured(converted, measured)
     if problem:
         raise UserError(f"{precision} may change predicted labels: {problem}.", _USE_FP32)
-    if measured and measured.problem:
+    _say_what_was_measured(measured or measured_of(converted), precision)
+
+
+def _say_what_was_measured(measured: Agreement | None, precision: str) -> None:
+    """Log the figures for a precision that was set by hand: a warning where they miss the rule for `auto`."""
+    if measured and measured.shortage:
+        logger.warning(
+            "whether %s keeps the labels is not known: %s; %s", precision, measured.shortage, measured.remedy
+        )
+    elif measured and measured.problem:
         logger.warning("%s is not advisable here: %s; %s", precision, measured.problem, measured.sentence)
     elif measured:
         logger.info("%s: %s", precision, measured.sentence)

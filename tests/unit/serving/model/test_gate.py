@@ -70,7 +70,12 @@ def test_auto_takes_int8_where_training_measured_that_it_is_good_enough(with_fig
     ("figures", "texts", "reason"),
     [
         (WORSE, 500, "more than 1% of the labels change that were no near-ties (480 of 500 validation texts"),
-        (GOOD | {"same": 60}, 60, "measured on 60 texts only"),
+        (
+            GOOD | {"same": 60},
+            60,
+            "measured on 60 validation texts only, and 100 are needed; for int8, give training 100 validation texts or"
+            " more (the channel validation, or a larger validation_split), or set SERVING_PRECISION=int8",
+        ),
         (None, 500, "training has not measured what int8 changes"),
     ],
 )
@@ -113,6 +118,16 @@ def test_int8_by_hand_is_served_with_a_warning_where_auto_would_not(with_figures
     (warning,) = [record.getMessage() for record in log.records if record.levelname == "WARNING"]
     assert warning.startswith("int8 is not advisable here: more than 1% of the labels change")
     assert "480 of 500 validation texts" in warning
+
+
+def test_int8_by_hand_is_served_with_a_warning_where_too_few_texts_were_measured(with_figures, log):
+    """The dozen fixed texts decide, which say little of this model's own; the warning says what would tell more."""
+    assert served(with_figures(GOOD | {"same": 60}, texts=60), "int8") == "int8"
+    (warning,) = [record.getMessage() for record in log.records if record.levelname == "WARNING"]
+    assert warning == (
+        "whether int8 keeps the labels is not known: it was measured on 60 validation texts only, and 100 are needed;"
+        " give training 100 validation texts or more (the channel validation, or a larger validation_split)"
+    )
 
 
 @pytest.mark.parametrize("figures", [HARMFUL, GOOD | {"probe_distance": 1e-5}])
