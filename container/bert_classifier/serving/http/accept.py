@@ -32,11 +32,13 @@ class AnswerType:
         name: one of WRITTEN.
         wanted: what the header asks for; None if it leaves that open.
         has_header: whether CSV begins with a row of names.
+        is_setting: whether SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT asks for it, and not the header.
     """
 
     name: str
     wanted: Wanted | None = None
     has_header: bool = False
+    is_setting: bool = False
 
 
 class _Range(NamedTuple):
@@ -62,10 +64,11 @@ def of_accept(accept: str | None, request_type: str, config: ServeConfig) -> Ans
     Raises:
         RequestError: 406 when the header allows none of WRITTEN, or has a parameter that is wrong or has no effect.
     """
-    ranges, asked = _ranges_of(accept or "*/*"), {}
+    ranges, asked, is_setting = _ranges_of(accept or "*/*"), {}, False
     default = config.sagemaker_default_invocations_accept
     if default and len(ranges) == 1 and ranges[0].name == "*/*" and ranges[0].quality:
         asked, ranges = ranges[0].parameters, _ranges_of(default)
+        is_setting = not asked
     accepted = MIMEAccept([(each.name, each.quality) for each in ranges])
     offers = _offers(request_type, {each.name for each in ranges})
     best = max(offers, key=accepted.quality)  # the first of several
@@ -81,6 +84,7 @@ def of_accept(accept: str | None, request_type: str, config: ServeConfig) -> Ans
         best,
         wanted_by(parameters, best),
         has_header(parameters, best, is_batch=config.sagemaker_batch),
+        is_setting,
     )
 
 

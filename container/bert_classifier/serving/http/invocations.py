@@ -94,7 +94,7 @@ class Invocations:
         request_type = media_types.of_content_type(environ.get("CONTENT_TYPE"))
         observed.type_in = request_type.name
         answer_type = of_accept(environ.get("HTTP_ACCEPT"), request_type.name, self._config)
-        wanted = answer_type.wanted or self._wanted
+        wanted = answer_type.wanted and answer_type.wanted.beside(self._wanted, is_setting=True)
         _refuse_query(environ)
         self.refuse_if_not_ready()
         check_threshold(answer_type.wanted, self._service.facts)
@@ -103,7 +103,9 @@ class Invocations:
         try:
             body = read_body(environ, self._config.max_body_bytes, deadline, admission)
             observed.enter("decode")
-            query = self._decode(request_type, body)
+            is_setting = wanted is None or answer_type.is_setting
+            wanted = wanted or self._wanted
+            query = self._decode(request_type, body).beside(wanted, is_setting=is_setting)
             observed.csv = query.understood or None
             del body
             results = self._classify(query.records, deadline, observed)

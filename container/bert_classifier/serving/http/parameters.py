@@ -40,6 +40,30 @@ class Wanted:
         fields = config.sagemaker_inference_output
         return cls(fields=fields) if fields else cls(config.serving_top_k)
 
+    def beside(self, other: "Wanted", *, is_setting: bool) -> "Wanted":
+        """Return what is wanted where `other` is asked for elsewhere: fields and a threshold add up, else self decides.
+
+        Args:
+            other: of the Accept header, or of a setting.
+            is_setting: whether it is a setting, which any request may replace.
+        Raises:
+            RequestError: 400 when one lists classes and the other has a threshold, which would be lost.
+        """
+        lists_and_threshold = (
+            (self.is_list and other.threshold is not None)
+            or (self.threshold is not None and not self.fields and other.is_list)
+        )  # fmt: skip
+        if lists_and_threshold and not is_setting:
+            raise _error(
+                'One of "parameters" and the Accept header has "threshold", which chooses labels, and the other'
+                ' "top_k" or "return_all_scores", which list classes whatever their scores.',
+                "Send one of them.",
+            )
+        if self.is_list:
+            return self
+        threshold = other.threshold if self.threshold is None else self.threshold
+        return dataclasses.replace(self, fields=self.fields or other.fields, threshold=threshold)
+
     @property
     def is_list(self) -> bool:
         """Whether a record is answered with a list of classes."""

@@ -1,10 +1,10 @@
 """A decoded request: its records, and what it wants of their answers."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, Self
 
 from bert_classifier.errors import RequestError
-from bert_classifier.serving.http.body_records import Record
+from bert_classifier.serving.http.body_records import Record, RecordError
 from bert_classifier.serving.http.parameters import Wanted
 
 # What a JSON body holds: several texts, or one in one of two ways.
@@ -34,6 +34,25 @@ class Query:
         if self.nesting == "string":
             return wanted.is_list and not wanted.in_model_order  # return_all_scores was always nested
         return self.nesting == "object"
+
+    def beside(self, wanted: Wanted, *, is_setting: bool) -> Self:
+        """Return the query with what is asked for outside it; a record that contradicts that is wrong.
+
+        Args:
+            wanted: by the Accept header, or else by a setting.
+        Raises:
+            RequestError: 400 as Wanted.beside, where the request as a whole contradicts it.
+        """
+        if not self.own and self.wanted is None:
+            return self
+        records, own = list(self.records), dict[int, Wanted]()
+        for place, each in self.own.items():
+            try:
+                own[place] = each.beside(wanted, is_setting=is_setting)
+            except RequestError as error:
+                records[place] = RecordError(str(error), error.code)
+        asked = self.wanted and self.wanted.beside(wanted, is_setting=is_setting)
+        return dataclasses.replace(self, records=records, own=own, wanted=asked)
 
     def refuse_selection(self) -> None:
         """Refuse to answer less than the scores of all classes.
