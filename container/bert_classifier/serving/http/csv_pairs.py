@@ -28,6 +28,7 @@ ONE_PAIR = "two texts per row"
 _SEND_COLUMNS = (
     "Send a header row that names the columns, such as text,text_pair, and quote a text that has a delimiter."
 )
+_SET_COLUMNS = "For batch transform, set SERVING_CSV_COLUMNS to the columns' names, such as text,text_pair."
 _LONGEST_NAME = 30  # characters of a first cell that may name a column
 _ENOUGH_ROWS = 5  # of a part of a file, to tell that a column holds no texts
 _ALONE = TextColumns(2, Roles(None, 0, pair=1))
@@ -38,8 +39,8 @@ def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows
     """Return the rows of a table without a header.
 
     Raises:
-        RequestError: 400 when most rows do not have two cells, or may be one text with a comma, or when the first one
-            may be a header; from the iterator at the end if most rows have a label in the same place, or all have a
+        RequestError: 400 when most rows do not have two cells, or when the first one may be a header; from the iterator
+            at the end if most rows may be one text with a comma, or have a label in the same place, or all have a
             number, date or code there.
     """
     if not first.line:
@@ -52,11 +53,6 @@ def read_unnamed_pairs(lines: Lines, first: FirstRow, form: CsvForm) -> BodyRows
         columns = _columns_of(sample.rows, form)
         if columns is None:
             continue
-        if not first.is_quoted(delimiter) and columns is _ALONE and _are_prose(sample.rows):
-            raise bad_csv(
-                "Blanks stand behind the delimiter in each row, which so may be one text, and the model reads pairs.",
-                _SEND_COLUMNS,
-            )
         if form.header != ABSENT:
             _refuse_names(sample.rows, columns, form)
         table = CsvTable(without_skipped(lines, dialect), columns, (), has_swallowed(dialect, sample))
@@ -96,8 +92,10 @@ def _told(width: int, fields: TextFields) -> TextColumns | None:
     return next((columns for columns in told if columns.roles.pair is not None), None)
 
 
-def _are_prose(rows: Sequence[Sequence[str]]) -> bool:
-    return all(row[1][:1].isspace() for row in rows if len(row) == 2)
+def _is_prose(line: str, cells: Sequence[str], delimiter: str) -> bool:
+    """Return whether a row may be one text with a comma: a blank stands behind it, and no quote beside it."""
+    is_quoted = f'"{delimiter}' in line or f'{delimiter}"' in line
+    return len(cells) == 2 and cells[1][:1].isspace() and not is_quoted
 
 
 def _refuse_names(rows: Sequence[Sequence[str]], columns: TextColumns, form: CsvForm) -> None:
@@ -126,18 +124,32 @@ def _records(table: CsvTable, lines: Lines, form: CsvForm) -> Iterator[Record]:
     """Yield the record of each row.
 
     Raises:
-        RequestError: 400 at the end if most rows have a label where a text should be, or all have a number, date or
-            code there.
+        RequestError: 400 at the end if most rows may be one text with a comma or have a label where a text should be,
+            or all have a number, date or code there.
     """
-    labels, values = LabelColumns(form.labels), ValueColumns()
-    for _, cells in table.rows(lines):
+    labels, values, delimiter = LabelColumns(form.labels), ValueColumns(), table.dialect.delimiter
+    num_rows = num_prose = 0
+    for line, cells in table.rows(lines):
         if not isinstance(cells, RecordError) and is_filled(cells):
-            labels.add_cells(table.dialect.delimiter, cells)
+            labels.add_cells(delimiter, cells)
             values.add(fitted(cells, table.columns.width))
+            num_rows += 1
+            num_prose += _is_prose(line, cells, delimiter)
         yield table.record_of(cells)
     if table.columns is _ALONE:
+        _refuse_prose(num_prose, num_rows, form)
         refuse_labels(labels, form)
         _refuse_values(values, form)
+
+
+def _refuse_prose(num_prose: int, num_rows: int, form: CsvForm) -> None:
+    """Raise 400 if most rows may be one text each; among pairs beyond doubt, such a row is one too, as at training."""
+    if 2 * num_prose > num_rows:
+        raise bad_csv(
+            "In most rows a blank stands behind the only delimiter, so that each may be one text, and the model reads"
+            " pairs.",
+            _SET_COLUMNS if form.is_part else _SEND_COLUMNS,
+        )
 
 
 def _refuse_values(values: ValueColumns, form: CsvForm) -> None:
@@ -146,7 +158,5 @@ def _refuse_values(values: ValueColumns, form: CsvForm) -> None:
         return
     raise bad_csv(
         f"Column {values.position + 1} of 2 holds only numbers, dates or codes, and the model reads pairs of texts.",
-        "For batch transform, set SERVING_CSV_COLUMNS to the columns' names, such as text,text_pair."
-        if form.is_part
-        else _SEND_COLUMNS,
+        _SET_COLUMNS if form.is_part else _SEND_COLUMNS,
     )

@@ -71,7 +71,7 @@ def test_commas_in_quoted_cells():
         ("a,b,c\nd,e,f", "Most rows do not have two cells"),
         (
             "Yes, of course\nNo, thanks",
-            "Blanks stand behind the delimiter in each row, which so may be one text",
+            "In most rows a blank stands behind the only delimiter, so that each may be one text",
         ),
         ("entailment,a\ncontradiction,b", "Most rows begin with a class beside a comma, like training data"),
         (
@@ -133,6 +133,35 @@ def test_numbers_and_dates_are_no_second_texts(body, column, header):
     with pytest.raises(RequestError, match="set SERVING_CSV_COLUMNS"):
         decoded(CSV, "\n".join([body] * 3), is_part=True)
     assert len(decoded(CSV, body, is_part=True).records) == 2
+
+
+PROSE = "Yes, of course\nNo, thanks\n"
+
+
+def test_rows_that_may_be_one_text_are_pairs_among_pairs_only():
+    """Training reads each row with one comma as two cells; so does the server, unless most rows look like prose."""
+    assert len(decoded(CSV, f"{PROSE}a,b\nc,d").records) == 4
+    for body in (f"{PROSE}a,b", f"{PROSE}one,two,three\n"):
+        for header in ("", "absent"):
+            with pytest.raises(
+                RequestError, match=r"In most rows a blank .* Send a header row that names the columns"
+            ):
+                decoded(CSV, body, header=header)
+    assert pairs_of(decoded(CSV, f"text,text_pair\n{PROSE}").records)[0] == TextPair("Yes", " of course")
+    assert pairs_of(decoded(CSV, '"Yes"," of course"').records) == [TextPair("Yes", " of course")]
+
+
+def test_parts_that_may_be_one_text_are_refused_as_a_whole_body_is():
+    """A part of one row is an error in its place; the columns of a setting leave no doubt."""
+    with pytest.raises(RequestError, match="For batch transform, set SERVING_CSV_COLUMNS"):
+        decoded(CSV, PROSE, is_part=True)
+    (row,) = decoded(CSV, "Yes, of course", is_part=True).records
+    assert isinstance(row, RecordError)
+    assert "SERVING_CSV_COLUMNS" in row.error
+    columns = FixedColumns.of("text,text_pair", PAIRED)
+    assert pairs_of(decoded(CSV, PROSE, is_part=True, columns=columns).records)[1] == TextPair(
+        "No", " thanks"
+    )
 
 
 def test_parts_of_a_file_in_batch_transform():
