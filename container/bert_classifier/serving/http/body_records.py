@@ -4,6 +4,8 @@ Lines end at \\n or \\r\\n only. An invalid line, such as one that is not UTF-8,
 """
 
 import dataclasses
+import difflib
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +20,8 @@ ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a 
 
 # Parameters, here or in similar servers.
 _SETTINGS = frozenset({"topk", "returnallscores", "functiontoapply", "threshold"})
+_OF_PARAMETERS = _SETTINGS | {"output", "truncation", "padding", "maxlength", "batchsize"}
+_PARAMETERS_ALIKE = 0.7  # similarity of a name that may mean "parameters", as "params" does
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,8 +56,18 @@ def checked(value: Any) -> Record:
     return value if problem is None else RecordError(problem)
 
 
-def refuse_setting(name: str) -> None:
-    """Raise 400 for a setting of a whole request that stands in a record: ignoring it would surprise the caller."""
+def refuse_setting(name: str, value: Any) -> None:
+    """Raise 400 for a setting of a whole request that stands in a record: ignoring it would surprise the caller.
+
+    So it would to ignore an object of settings whose name is "parameters" misspelt.
+    """
+    if isinstance(value, dict) and _may_be_parameters(name, value):
+        raise RequestError(
+            400,
+            "bad_parameters",
+            f"A record has the unknown field {shown(name)}.",
+            "Did you mean parameters?",
+        )
     if without_separators(name) in _SETTINGS:
         raise RequestError(
             400,
@@ -61,6 +75,13 @@ def refuse_setting(name: str) -> None:
             f"A record has {shown(name)}, which is a setting of a whole request.",
             f'Put it into "parameters" beside the text: {{"inputs": "a text", "parameters": {{{_example_of(name)}}}}}.',
         )
+
+
+def _may_be_parameters(name: str, value: dict[str, Any]) -> bool:
+    has_settings = any(without_separators(key) in _OF_PARAMETERS for key in itertools.islice(value, 20))
+    return has_settings and bool(
+        difflib.get_close_matches(name[:20].lower(), ["parameters"], 1, _PARAMETERS_ALIKE)
+    )
 
 
 def _example_of(name: str) -> str:

@@ -191,6 +191,6 @@ def _refuse_second_text(record: dict[str, Any], own: str) -> None:
             continue
         if name in _PLAIN_NAMES and own in _PLAIN_NAMES:
             continue
-        refuse_setting(name)
+        refuse_setting(name, value)
         if is_second_text(name) and not is_no_text(value):
             raise second_text_error(f"A record has {shown(name)} beside {shown(own)}.")

@@ -109,8 +109,8 @@ def _of_object(record: dict[str, Any], fields: TextFields) -> Record:
     bare_names = _bare_names(record)
     names = _names_of(bare_names, fields)
     texts = _texts_in(bare_names, fields)
-    for name in record:
-        refuse_setting(name)
+    for name, value in record.items():
+        refuse_setting(name, value)
     if names is None:
         return _of_other_object(record, texts)
     others = [name for name in texts if name not in names and not is_no_text(record[name])]

@@ -1,14 +1,19 @@
 """What the body's `parameters`, the Accept header and the settings ask for together: nothing of it is lost."""
 
+import json
 from typing import Any
 
 import pytest
 
+from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError
 from bert_classifier.job.answer_form import CSV, JSON, JSON_LINES
 from bert_classifier.job.serve_config import ServeConfig
+from bert_classifier.serving.http import codec
 from bert_classifier.serving.http.accept import of_accept
 from bert_classifier.serving.http.app import create_app
+from bert_classifier.serving.http.body_records import RecordError
+from bert_classifier.serving.http.csv_form import CsvForm
 from bert_classifier.serving.http.parameters import Wanted
 
 TEXTS = ["apple cherry", "river ocean, harbour", "a wheel", "violin"]
@@ -102,3 +107,20 @@ def test_a_default_accept_is_a_setting():
     assert of_accept(None, JSON, config).is_setting
     assert not of_accept("*/*; threshold=0.3", JSON, config).is_setting
     assert not of_accept(JSON, JSON, config).is_setting
+
+
+@pytest.mark.parametrize("fields", [TextFields(), TextFields(is_paired=True)])
+@pytest.mark.parametrize("name", ["parametrs", "Parameters", "parameter", "params"])
+def test_misspelt_parameters_of_a_record_are_an_error_in_its_place(fields, name):
+    """As in an envelope of JSON, where they fail the request; another field is a column of data, and ignored."""
+    text = {"text": "a", "text_pair": "b"} if fields.is_paired else {"text": "a"}
+    records = [{**text, name: {"top_k": 3}}, {**text, name: {"x": 1}, "options": {"top_k": 3}, "n": 1}]
+    wrong, right = (
+        codec.decode(JSON_LINES[0], json.dumps(record).encode(), 9, CsvForm(fields=fields)).records[0]
+        for record in records
+    )
+    message = f"A record has the unknown field '{name}'. Did you mean parameters?"
+    assert wrong == RecordError(message, "bad_parameters")
+    assert not isinstance(right, RecordError)
+    with pytest.raises(RequestError, match=message.replace("?", "")):
+        codec.decode(JSON, json.dumps([records[0]]).encode(), 9, CsvForm(fields=fields))
