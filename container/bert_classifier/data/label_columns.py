@@ -57,9 +57,11 @@ def flag_of(value: Any) -> bool | None:
     return _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def is_blank(value: Any) -> bool:
-    """Return whether a cell holds no value."""
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
+def unknown_in(value: Any) -> str:
+    """Return what leaves open whether a text has a label: an "empty" cell, or "-1" as in Jigsaw's; "" for others."""
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+        return "empty"
+    return "-1" if str(value).strip() in ("-1", "-1.0") else ""
 
 
 def labels_of(names: Sequence[str], values: Sequence[Any]) -> tuple[str, ...] | ValueError:
@@ -72,6 +74,7 @@ def labels_of(names: Sequence[str], values: Sequence[Any]) -> tuple[str, ...] | 
     flags = [flag_of(value) for value in values]
     if None in flags:
         at = flags.index(None)
-        what = "is empty, neither 0 nor 1" if is_blank(values[at]) else "holds neither 0 nor 1"
+        unknown = unknown_in(values[at])
+        what = f"is {unknown}, neither 0 nor 1" if unknown else "holds neither 0 nor 1"
         return ValueError(f"its column {shown(names[at])} {what}")
     return tuple(sorted(name for name, flag in zip(names, flags, strict=True) if flag))

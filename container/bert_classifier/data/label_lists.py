@@ -8,6 +8,12 @@ from typing import Any
 
 from bert_classifier.data.records import parse_json
 
+_WITHOUT_ITEMS = frozenset({"set()", "frozenset()", "()"})  # as Python writes them
+_FROZEN = re.compile(r"frozenset\((\{.*\})\)", re.DOTALL)
+_TUPLE = re.compile(r"\((.*?)(,?)\)", re.DOTALL)
+_NUMBERS_OF_TUPLE = re.compile(r"[0-9]++(?:,\s*+[0-9]++)*+")
+_TAG = re.compile(r"<([^<>/\s][^<>\s]*+)>")
+_TAGS = re.compile(rf"(?:{_TAG.pattern})++")
 # A list in brackets, Postgres' array in braces, Label Studio's {"choices": […]}.
 _BRACKETED = re.compile(r"\s*[\[{](.*)[\]}]\s*", re.DOTALL)
 _QUOTED = r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')"""
@@ -24,11 +30,18 @@ _BARE = re.compile(r"""[^"'\[\]{}]*+""")
 def list_in(cell: str) -> list[Any] | None:
     """Return the items of a list that a cell holds as text, None if it holds none that is plain.
 
-    Plain are JSON's ["a", "b"], Python's ['a', 'b'] and [1, 2], NumPy's ['a' 'b'] and [1 2], PostgreSQL's {a,"b c"},
-    and Label Studio's {"choices": ["a", "b"]}.
+    Plain are JSON's ["a", "b"], Python's ['a', 'b'] and [1, 2], its sets and tuples, NumPy's ['a' 'b'] and [1 2],
+    PostgreSQL's {a,"b c"}, Label Studio's {"choices": ["a", "b"]}, and Stack Overflow's <a><b>.
     """
-    if cell.strip() == "set()":  # as Python writes the set without items
+    cell = cell.strip()
+    if cell in _WITHOUT_ITEMS:
         return []
+    if cell.startswith("<"):
+        return _TAG.findall(cell) if _TAGS.fullmatch(cell) else None
+    if cell.startswith("("):
+        return _items_of_tuple(cell)
+    if frozen := _FROZEN.fullmatch(cell):
+        cell = frozen[1]
     match = _BRACKETED.fullmatch(cell)
     if match is None:
         return None
@@ -39,6 +52,17 @@ def list_in(cell: str) -> list[Any] | None:
     if isinstance(value, dict):
         value = value.get("choices") if {*value} == {"choices"} else None if value else []
     return value if isinstance(value, list) else None
+
+
+def _items_of_tuple(cell: str) -> list[Any] | None:
+    """Return the strings, each quoted, or the numbers of a tuple; what only stands in parentheses is none."""
+    match = _TUPLE.fullmatch(cell)
+    if match is None:
+        return None
+    items = _items_between(match[1]) if _ALL_QUOTED.fullmatch(match[1]) else None
+    if _NUMBERS_OF_TUPLE.fullmatch(match[1]):
+        items = re.findall("[0-9]+", match[1])
+    return items if items and (match[2] or len(items) > 1) else None
 
 
 def _items_between(inner: str) -> list[Any] | None:

@@ -5,13 +5,12 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bert_classifier.data.doctor.texts import normalised
+from bert_classifier.data.label_lists import list_in
 from bert_classifier.job.settings import nearest
 
 _SEPARATORS = re.compile(r"[\s_-]+")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 _WHOLE_FLOAT = re.compile(r"([+-]?[0-9]{1,18})\.0{1,18}")
-_IN_BRACKETS = re.compile(r"\[(.*)\]|\{(.*)\}", re.DOTALL)
-_QUOTES = " \t'\""
 _BARS, _OTHERS = "|;", "/+&#"
 _DECIMAL = re.compile(r"[+-]?[0-9]+,[0-9]")
 _MOST_HINTS = 20  # labels; comparing one with every class takes long
@@ -82,10 +81,8 @@ class NearestClass:
 
 
 def items_of(label: str) -> list[str]:
-    """Return the items of a label that is a list in brackets, such as ['joy', 'fear']; none for any other label."""
-    match = _IN_BRACKETS.fullmatch(label)
-    items = (match[1] or match[2] or "").split(",") if match else ()
-    return [item.strip(_QUOTES) for item in items if item.strip(_QUOTES)]
+    """Return the items of a label that is a list, such as ['joy', 'fear']; none for any other label."""
+    return [*map(str, list_in(label) or ())]
 
 
 def joined(labels: Sequence[str]) -> list[str]:

@@ -5,13 +5,21 @@ Standard library only.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 # What programs write for no value: pandas, R ("NA"), JSON, SQL ("\N"), spreadsheets.
 _MISSING = frozenset({"nan", "null", "none", "n/a", "<na>", "#n/a", "nat", "\\n"})
 _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
 # As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
+# What people and programs write where they gave no label; a class may be called so, too.
+_PLACEHOLDERS = frozenset({
+    "n.a.", "na", "undefined", "unlabeled", "unlabelled", "unannotated", "no label", "no_label", "not labeled",
+    "not labelled", "not annotated", "unset", "tbd", "todo", "#value!", "#ref!", "#name?", "#div/0!",
+})  # fmt: skip
+_SIGN = re.compile(r"[-–—_]+|\?+|\.+|…|/")  # SNLI's - stands for annotators who disagree
+_NO_NUMBER = re.compile(r"-1(?:00)?(?:\.0+)?")  # in Hugging Face's columns of classes, and of torch's losses
+_NEGATIVE = re.compile(r"-[0-9.]+")
 _LIST = re.compile(r"""\s*(?:[\[{]\s*["'\[{]|\[[^\]]*[, ][^\]]*\]\s*$|\{[^}]*,[^}]*\}\s*$)""")
 _DROP = " missing_labels=drop leaves rows without a label out"
 _SEPARATED = (
@@ -33,6 +41,8 @@ def label_remedy(reasons: Iterable[str], *, has_classes: bool = False, mark: str
     if any("stands for a missing value" in reason or "label is empty" in reason for reason in found):
         several = f"{_SEPARATED.format(mark)} Else" if mark else ""
         return f"{several}{_DROP}{'' if has_classes else _KEEP}."
+    if any(", neither 0 nor 1" in reason for reason in found):
+        return f"{_DROP}."
     return _SEVERAL if any("task=single" in reason for reason in found) else ""
 
 
@@ -45,6 +55,23 @@ def normal_label(label: str) -> str:
 def is_missing(label: str) -> bool:
     """Return whether a label is a word for a missing value."""
     return label.casefold() in _MISSING or label in _MISSING_AS_WRITTEN
+
+
+def may_stand_for_none(labels: Collection[str]) -> list[str]:
+    """Return the labels that may stand for "no label": words and signs for it, and -1 beside other labels.
+
+    A sign beside other signs is a class, such as - and +, and so is what is one of two labels. Numbers below zero are
+    classes where there are several of them.
+    """
+    signs = [label for label in labels if not any(map(str.isalnum, label))]
+    negative = [label for label in labels if _NEGATIVE.fullmatch(label)]
+    alone = {group[0] for group in (signs, negative) if len(group) == 1 < len(labels) - 1}
+    return [
+        label
+        for label in labels
+        if label.casefold() in _PLACEHOLDERS
+        or (label in alone and (_SIGN.fullmatch(label) or _NO_NUMBER.fullmatch(label)))
+    ]
 
 
 def is_list_text(value: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bert_classifier.data.columns import ColumnsError, Roles, Unclear, bare, other_candidates
 from bert_classifier.data.forms import Form
-from bert_classifier.data.label_columns import is_blank, labels_of
+from bert_classifier.data.label_columns import labels_of, unknown_in
 from bert_classifier.data.label_lists import is_several
 from bert_classifier.data.label_reader import Label, LabelReader
 from bert_classifier.data.labels import normal_label
@@ -199,7 +199,7 @@ class Table:
         roles = self.roles
         if not roles.labels:
             return "" if roles.label is None else self._labels.of(values[roles.label])
-        if self.settings.missing_labels == "drop" and any(is_blank(values[at]) for at in roles.labels):
+        if self.settings.missing_labels == "drop" and any(unknown_in(values[at]) for at in roles.labels):
             return None
         return labels_of(self.wide_labels, [values[at] for at in roles.labels])
 

@@ -90,6 +90,12 @@ FORMS = {
     "JSON in cells": ("a.csv", cells(lambda labels: quoted(json.dumps(labels))), {}),
     "NumPy's lists": ("a.csv", cells(lambda labels: quoted("[" + " ".join(map(repr, labels)) + "]")), {}),
     "PostgreSQL's arrays": ("a.csv", cells(lambda labels: quoted("{" + ",".join(labels) + "}")), {}),
+    "Python's tuples": ("a.csv", cells(lambda labels: quoted(tuple(labels))), {}),
+    "Python's sets": ("a.csv", cells(lambda labels: quoted({*labels} if labels else "set()")), {}),
+    "Python's frozen sets": ("a.csv", cells(lambda labels: quoted(frozenset(labels))), {}),
+    "Stack Overflow's tags": (
+        "a.csv", cells(lambda labels: "".join(f"<{label}>" for label in labels) or "[]"), {},
+    ),
     "lists without quotes": ("a.csv", cells(lambda labels: quoted("[" + ", ".join(labels) + "]")), {}),
     "Label Studio": ("a.csv", cells(lambda labels: quoted(json.dumps({"choices": labels}))), {}),
 }  # fmt: skip
@@ -144,6 +150,11 @@ WRONG = {
         wide().replace("1,0,0,0\n", "1,0,,0\n", 1),
         {"label_columns": "rude..threat"},
         ("line 6", "'praise' is empty, neither 0 nor 1"),
+    ),
+    "a text that nobody has labelled": (
+        wide().replace("1,0,0,0\n", "-1,-1,-1,-1\n", 1),
+        {"label_columns": "rude..threat"},
+        ("line 6", "'rude' is -1, neither 0 nor 1", "missing_labels=drop leaves rows without a label out"),
     ),
     "a column that is not there": (wide(), {"label_columns": "rude,lat"}, ("'lat'", "label_columns", "late")),
     "a range that runs backwards": (wide(), {"label_columns": "threat..rude"}, ("'threat..rude'", "Turn it round")),

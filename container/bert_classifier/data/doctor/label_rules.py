@@ -10,6 +10,7 @@ from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.report import MOST_PLACES, Finding
 from bert_classifier.data.doctor.stats import ChannelStats
 from bert_classifier.data.label_spelling import alike, items_of, joined, joining_mark, without_fraction
+from bert_classifier.data.labels import may_stand_for_none
 from bert_classifier.job.findings import Severity
 from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
@@ -33,6 +34,25 @@ def spellings(context: DataContext) -> Iterator[Finding]:
             f"{'One class seems' if is_one else f'{len(groups)} classes seem'} to be spelt in several ways:"
             f" {named}{more}.",
             "Each spelling is a class of its own: use one of them in the files, or map all to one in the label mapper.",
+        )
+
+
+def placeholders(context: DataContext) -> Iterator[Finding]:
+    """Find labels that stand for no label where annotators disagreed or nobody looked, such as SNLI's -."""
+    for label in may_stand_for_none(context.labels):
+        chosen = np.array([name == label for name in context.labels])
+        places = [
+            place for stats in context.stats.values() for place in stats.places(stats.of_classes(chosen))
+        ]
+        is_scale = {without_fraction(name) or name for name in context.labels} == {"-1", "0", "1"}
+        none = " Where no label holds, leave the cell empty." if context.is_multi else ""
+        yield Finding(
+            "placeholder_labels",
+            Severity.INFO if is_scale else Severity.WARNING,
+            f"{_named(context, [label], 1)} is trained and answered like any other label, but may stand for texts that"
+            " have none: nobody labelled them, or annotators disagreed.",
+            f"Remove these rows if it does.{none} Leave them if it is a class.",
+            places[:MOST_PLACES],
         )
 
 

@@ -12,7 +12,14 @@ from support.clear_text import assert_clear_text
 from support.fakes import make_tokenizer
 
 WORDS = ("river", "apple", "parcel", "window", "letter", "garden")
-RULES = {"label_spellings", "joined_labels", "listed_labels", "float_labels", "column_name_as_class"}
+RULES = {
+    "label_spellings",
+    "placeholder_labels",
+    "joined_labels",
+    "listed_labels",
+    "float_labels",
+    "column_name_as_class",
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +102,58 @@ def test_joined_labels_are_named(findings_of):
     assert "Each combination is trained as a class of its own" in finding.remedy
     assert "multi-label" in finding.remedy
     assert_clear_text(f"{finding.message} {finding.remedy}")
+
+
+@pytest.mark.parametrize(
+    ("labels", "sign"),
+    [
+        (["entailment", "neutral", "contradiction", "-"], "-"),
+        (["spam", "ham", "?"], "?"),
+        (["spam", "ham", "–"], "–"),
+        (["0", "1", "2", "-1"], "-1"),
+        (["0.0", "1.0", "2.0", "-1.0"], "-1.0"),
+        (["0", "1", "2", "-100"], "-100"),
+        (["spam", "ham", "-1"], "-1"),
+        (["spam", "undefined"], "undefined"),
+        (["spam", "Unlabeled"], "Unlabeled"),
+        (["spam", "N.A."], "N.A."),
+        (["spam", "#REF!"], "#REF!"),
+    ],
+)
+def test_signs_for_no_label_are_named_with_their_rows(findings_of, labels, sign):
+    """What data sets write where annotators disagreed or nobody looked is a class like any other: that is said."""
+    finding = findings_of(rows_of(labels))["placeholder_labels"]
+    assert finding.severity == "warning"
+    assert finding.message.startswith(
+        f"'{sign}' (24 texts) is trained and answered like any other label, but"
+    )
+    assert finding.remedy.startswith("Remove these rows if it does.")
+    places = [at + 1 for at, (label, _) in enumerate(rows_of(labels)) if label == sign]
+    assert [*finding.places] == [f"train.csv line {place - 1}" for place in places[:10]]
+    assert_clear_text(f"{finding.message} {finding.remedy}")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["1", "-1"],
+        ["-2", "-1", "0", "1", "2"],
+        ["+", "-", "neutral"],
+        [".", "?", ",", "O"],
+        ["yes", "-"],
+        ["*", "**", "***"],
+        ["unknown", "other", "spam"],
+        ["-1", "-100", "0"],
+    ],
+)
+def test_scales_and_signs_among_signs_are_classes(findings_of, labels):
+    """Polarity, scales, marks of punctuation: a sign beside others like it means itself."""
+    assert "placeholder_labels" not in findings_of(rows_of(labels))
+
+
+def test_three_steps_of_a_scale_are_no_warning(findings_of):
+    """Minus one, zero and one are a scale more often than two classes and texts without a label."""
+    assert findings_of(rows_of(["-1", "0", "1"]))["placeholder_labels"].severity == "info"
 
 
 def test_lists_of_one_and_floats_are_named(findings_of):
