@@ -37,7 +37,7 @@ _GIB_PER_WORKER = 3
 # These share the engine's images. The emulator's are its own, and its tests hold that no container stays behind.
 _ON_ONE_WORKER = re.compile(r"tests/(container)/(?:test_(emulator))?")
 # Of tests that need more than .pytest.ini gives: the first of the image builds it.
-_LONGEST_SECONDS = {"container": 1200, "slow": 300}
+_LONGEST_SECONDS = {"container": 2400, "slow": 1200}
 
 # The same examples each time, and no deadline: on busy cores it would measure the other tests.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -11,6 +11,7 @@ import pytest
 
 from support.containers import REPOSITORY, Container, container, docker, engine_problem
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 
 _IMAGE = "bert-classifier:under-test"
 _HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"
@@ -45,7 +46,7 @@ def _build() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1100,
+        timeout=2200,
         check=False,
     )
     assert built.returncode == 0, built.stdout[-3000:]
@@ -91,7 +92,9 @@ def tagged(image: str) -> Iterator[str]:
     key = uuid.uuid4().hex[:12]
     name, label = f"bert-classifier:sdk-{key}", f"bert-classifier.sdk-test={key}"
     made = ["docker", "build", "--quiet", "--label", label, "--tag", name, "-"]
-    subprocess.run(made, input=f"FROM {image}\n", text=True, check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        made, input=f"FROM {image}\n", text=True, check=True, capture_output=True, timeout=PATIENCE_S
+    )
     yield name
     left = docker("ps", "--all", "--quiet", "--filter", f"label={label}").stdout.split()
     if left:
@@ -110,7 +113,9 @@ def run_host_script(tmp_path: Path) -> Callable[..., None]:
     def run(script: str, *arguments: object) -> None:
         command = [str(_HOST_PYTHON), str(Path(__file__).with_name(script)), *map(str, arguments)]
         environ = {**os.environ, **_ENVIRON, "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings)}
-        ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+        ended = subprocess.run(
+            command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
 
     return run

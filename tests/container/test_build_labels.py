@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.containers import REPOSITORY, docker, engine_problem
+from support.patience import PATIENCE_S
 
 _DOCKERFILE = """
 FROM python:3.11-slim-bookworm
@@ -60,7 +61,7 @@ def build(
         env={**os.environ, "IMAGE": image, "FLAVOUR": "gpu", "TAG": "gpu"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
         check=False,
     )
 

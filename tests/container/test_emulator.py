@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.containers import REPOSITORY, docker, engine_problem
+from support.patience import PATIENCE_S
 from support.rehearsals import EMULATOR, LONGEST, passed, rehearsal, with_outcome
 
 pytestmark = pytest.mark.timeout(LONGEST + 60)
@@ -66,7 +67,7 @@ def build(name: str, dockerfile: str) -> str:
         pytest.skip(problem)
     folder = Path(__file__).parent / "images"
     command = ["docker", "build", "--quiet", "--tag", name, "--file", "-", str(folder)]
-    subprocess.run(command, input=dockerfile, text=True, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, input=dockerfile, text=True, check=True, capture_output=True, timeout=PATIENCE_S)
     return name
 
 
@@ -127,7 +128,7 @@ def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
     """Every check passes, the optional ones too: an interrupted job has the same bits, and none is skipped."""
     job = tmp_path / "job"
     made = [sys.executable, str(REPOSITORY / "local_test" / "tiny_job.py"), str(job)]
-    subprocess.run(made, check=True, capture_output=True, timeout=120)
+    subprocess.run(made, check=True, capture_output=True, timeout=PATIENCE_S)
     profile = REPOSITORY / "local_test" / "conformance.json"
     result = rehearse(image, "--job", job, "--profile", profile, "--strict")
     others = {row["check"]: row for row in result["checks"] if row["outcome"] != "PASS"}
@@ -229,7 +230,7 @@ def test_ended_by_a_signal_it_leaves_nothing(good, line_job, tmp_path):
                 break
         running.send_signal(2)
         rest = running.stderr.read()
-        assert running.wait(60) == 130
+        assert running.wait(PATIENCE_S) == 130
     assert "everything that was started is removed" in rest
     assert "Traceback" not in rest
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
@@ -241,7 +242,7 @@ def test_what_cannot_be_rehearsed_is_reported(line_job):
     if problem:
         pytest.skip(problem)
     command = [sys.executable, str(EMULATOR), "no-such-image:0", "--job", str(line_job)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.returncode == 2
     assert "This machine has no image no-such-image:0" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

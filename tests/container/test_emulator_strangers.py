@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.containers import engine_problem
+from support.patience import PATIENCE_S
 from support.rehearsals import LONGEST, rehearsal, with_outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(LONGEST + 360)]
@@ -35,7 +36,9 @@ def built(kind: str) -> str:
     name = f"sagemaker-emulator-test:{kind}"
     command = ["docker", "build", "--quiet", "--build-arg", f"BASE={_BASE}", "--tag", name]
     folder = Path(__file__).parent / "images" / kind
-    ended = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False, timeout=300)
+    ended = subprocess.run(
+        [*command, str(folder)], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert ended.returncode == 0, ended.stderr[-2000:]
     return name
 

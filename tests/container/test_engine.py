@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.containers import REPOSITORY, docker, engine_problem
+from support.patience import PATIENCE_S
 
 _NAME = "bert-classifier-test-engine"
 
@@ -23,7 +24,9 @@ def make_image() -> Iterator[Callable[[str, str], None]]:
     def make(tag: str, digest: str) -> None:
         labels = ["--label", f"bert-classifier.program-digest={digest}"] if digest else []
         command = ["docker", "build", "--quiet", *labels, "--tag", f"{_NAME}:{tag}", "-"]
-        subprocess.run(command, input=b"FROM scratch\nENV A=1\n", capture_output=True, check=True, timeout=60)
+        subprocess.run(
+            command, input=b"FROM scratch\nENV A=1\n", capture_output=True, check=True, timeout=PATIENCE_S
+        )
         tags.append(tag)
 
     yield make
@@ -45,7 +48,9 @@ def tree(tmp_path: Path) -> Path:
 def script(path: Path, *arguments: str, engine: str, tag: str) -> "subprocess.CompletedProcess[str]":
     """Run a script as make does."""
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "ENGINE": engine, "IMAGE": _NAME, "TAG": tag}
-    return subprocess.run([str(path), *arguments], env=environ, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [str(path), *arguments], env=environ, capture_output=True, text=True, timeout=PATIENCE_S
+    )
 
 
 def digest_of(tree: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from support.containers import REPOSITORY
 from support.fakes import toy_rows, write_csv
+from support.patience import PATIENCE_S
 from support.toy_artifact import make_artifact
 
 
@@ -23,7 +24,7 @@ def test_models_are_scored_and_compared_in_the_image(image, tmp_path: Path) -> N
     ):
         command = [str(REPOSITORY / "local_test" / "evaluate.sh"), *map(str, arguments)]
         result = subprocess.run(
-            command, env=environ, capture_output=True, text=True, timeout=180, check=False
+            command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
         assert result.returncode == 0, result.stdout + result.stderr
         page = tmp_path / "one" / written

@@ -7,9 +7,10 @@ import urllib.request
 from typing import Any
 
 from support.containers import CONFINED, container, docker
+from support.patience import PATIENCE_S
 
 
-def wait_until_ready(address: str, timeout: float = 60) -> None:
+def wait_until_ready(address: str, timeout: float = PATIENCE_S) -> None:
     """Wait for the first 200 of /ping."""
     deadline = time.monotonic() + timeout
     while True:
@@ -30,7 +31,7 @@ def classify(address: str, texts: list[str]) -> Any:
         data=json.dumps({"inputs": texts}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
@@ -47,7 +48,7 @@ def test_a_stopped_server_ends_well(server):
     serving, address = server
     wait_until_ready(address)
     serving.signal("TERM")
-    assert serving.wait(timeout=30) == 0
+    assert serving.wait(PATIENCE_S) == 0
 
 
 def test_confined_and_as_an_unknown_user_it_serves(image, trained):
@@ -56,10 +57,10 @@ def test_confined_and_as_an_unknown_user_it_serves(image, trained):
     probe = (
         "import urllib.request as u;"
         "print(u.urlopen(u.Request('http://127.0.0.1:8080/invocations', b'a text',"
-        " {'Content-Type': 'text/plain'}), timeout=30).status)"
+        " {'Content-Type': 'text/plain'}), timeout=120).status)"
     )
     with container(image, "serve", *CONFINED, *mounts) as serving:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         ping = "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/ping', timeout=2)"
         while docker("exec", serving.name, "python", "-c", ping, check=False).returncode:
             assert time.monotonic() < deadline, serving.log()
@@ -70,6 +71,6 @@ def test_confined_and_as_an_unknown_user_it_serves(image, trained):
 def test_a_folder_without_a_model_ends_it_at_once(image, tmp_path):
     """One sentence, and an end that the platform sees, instead of a container that never gets healthy."""
     with container(image, "serve", f"--volume={tmp_path}:/opt/ml/model:ro") as serving:
-        assert serving.wait(timeout=30) == 2
+        assert serving.wait(PATIENCE_S) == 2
         assert "UserError" in serving.log()
         assert "Traceback" not in serving.log()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.containers import CONFINED, container, name_hosts, network, open_to_all
+from support.patience import PATIENCE_S
 
 OWNER = f"--user={os.getuid()}:{os.getgid()}"
 
@@ -81,6 +82,6 @@ def test_a_lost_host_ends_the_other_with_the_reason(image, make_job):
         ):
             first.wait_for(" step=3 ")
             second.signal("KILL")
-            assert first.wait(timeout=30) == 3, first.log()
+            assert first.wait(PATIENCE_S) == 3, first.log()
     failure = (roots[0] / "output" / "failure").read_text()
     assert failure.startswith("PlatformError: Rank 0 on algo-1: Contact with the other processes")

@@ -11,6 +11,7 @@ from docs import tables
 from launcher.main import all_commands, all_settings, make_parser
 from launcher.settings.sources import Sources, flags_of
 from support.documents import anchors, commands, documents, links, prose, quoted, section
+from support.patience import PATIENCE_S
 from support.source_tree import PACKAGE, ROOT, functions_of, project_files, text_of
 
 README = Path("README.md")
@@ -100,7 +101,7 @@ def test_every_command_is_one_that_make_takes() -> None:
     refused = []
     for command, document in all_make_commands().items():
         words = ["make", "--dry-run", "--no-print-directory", *shlex.split(command)[1:]]
-        made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
         problem = made.stderr if made.returncode else launcher_refuses(made.stdout)
         if problem:
             refused.append(f"{document}: {command}: {problem}")

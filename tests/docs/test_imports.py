@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.source_tree import CONTAINER, PACKAGE, ROOT, module_name, package_files, tree_of
 
 # A room may import rooms of its own level or below; cycles are excluded by a test of their own. Modules in no room
@@ -176,7 +177,7 @@ def test_the_base_runs_without_any_package() -> None:
     names = ", ".join(f"bert_classifier.{module}" for module in [*BASE, "training.launch"])
     code = f"import sys; sys.path.insert(0, sys.argv[1]); import {names}"
     command = [sys.executable, "-I", "-S", "-c", code, str(CONTAINER)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert result.returncode == 0, result.stderr
 
 

@@ -13,6 +13,7 @@ import pytest
 from bert_classifier.job.settings import specs
 from check_settings import TAKES
 from launcher.settings.drift import DriftSettings
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -33,7 +34,7 @@ SETTINGS = _NAMES - {"OF_OTHERS", "REFUSAL"}
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run make at the top of the repository, with more in its environment."""
     command, environ = ["make", *arguments], {**os.environ, **variables}
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def test_the_promised_commands_are_there() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -99,6 +100,6 @@ def test_a_setting_that_cannot_be_honoured_stops_the_start(tmp_path: Path, name:
     """With the sentence of a mistake of one's own, not with answers that nobody expects."""
     make_artifact(tmp_path / "model", classes=CLASSES)
     with ServingProcess(tmp_path, tmp_path / "log", None, **{name: value}) as process:
-        assert process.exit_code(60) != 0
+        assert process.exit_code(PATIENCE_S) != 0
     assert word in process.log
     assert "Traceback" not in process.log

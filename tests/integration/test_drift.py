@@ -15,6 +15,7 @@ from bert_classifier.drift.command import run
 from bert_classifier.serving.model.predictor import Predictor
 from support.captured import Recorder, line
 from support.fakes import CLASS_NAMES, make_ml_root, toy_rows, write_csv
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 from support.train_process import train_as_process
 
@@ -241,6 +242,6 @@ def test_the_command_prints_where_the_report_is_and_ends_with_its_verdict(job, t
     others.write_text("text\n" + "river ocean harbour\n" * 200)
     for data, expected in ((texts, 0), (others, 1), (tmp_path / "none.csv", 2)):
         command = [str(SCRIPT), str(data), str(job / "model"), str(tmp_path / "report")]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert ended.returncode == expected, ended.stderr
         assert (f"Report: {tmp_path}/report/drift.html" in ended.stdout) == (expected < 2)

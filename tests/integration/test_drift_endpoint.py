@@ -14,6 +14,7 @@ from support.aws import BUCKET, REPOSITORY, ROLE, Aws
 from support.aws_stand_in import Answer, s3_error
 from support.captured import line
 from support.hosting import HOST, TAG
+from support.patience import PATIENCE_S
 
 NOW = datetime.datetime.now(datetime.UTC)
 FOLDER = "mine/capture/bert-classifier"
@@ -191,7 +192,7 @@ def test_make_drift_compares_what_an_endpoint_captured(aws, tmp_path, share):
             env=here.environ,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert (shown.returncode, "GetObject" in shown.stdout) == (0, True), shown.stderr
@@ -202,7 +203,7 @@ def test_make_drift_compares_what_an_endpoint_captured(aws, tmp_path, share):
             env=here.environ,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert f"Report: {tmp_path}/out/drift.html" in ended.stdout, ended.stderr

@@ -19,6 +19,7 @@ from bert_classifier.evaluation.command import run
 from bert_classifier.evaluation.headline import percent
 from bert_classifier.serving.model.predictor import Predictor
 from support.fakes import CLASS_NAMES, toy_rows, write_csv
+from support.patience import PATIENCE_S
 from support.toy_artifact import make_artifact
 
 SCRIPT = Path(__file__).parents[2] / "local_test" / "evaluate.sh"
@@ -178,7 +179,7 @@ def script(*arguments: object) -> "subprocess.CompletedProcess[str]":
     """Run the script as `make evaluate` and `make compare` do, as a process."""
     environ = {**os.environ, "ENGINE": "process", "OMP_NUM_THREADS": "1"}
     command = [str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 @pytest.mark.slow
@@ -237,7 +238,7 @@ def test_ctrl_c_ends_it_with_a_sentence(model, data, tmp_path, command, library,
         encoding="utf-8",
     )
     with start(command, model, data, tmp_path / "results", tmp_path) as process:
-        log, _ = process.communicate(timeout=120)
+        log, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, log
     assert log.splitlines()[-1].endswith(words.format(tmp_path / "results"))
     assert "Traceback" not in log
@@ -252,7 +253,7 @@ def test_ctrl_c_once_everything_is_written_does_not_kill(model, data, tmp_path):
             lines.append(line)
             if "texts of mine.csv are right" in line:
                 process.send_signal(signal.SIGINT)
-        assert process.wait(60) in {0, 130}
+        assert process.wait(PATIENCE_S) in {0, 130}
     assert "Traceback" not in "".join(lines)
 
 
@@ -260,6 +261,6 @@ def test_an_engine_that_is_none_leaves_no_folder(model, data, tmp_path):
     """What cannot be run is refused before anything is made."""
     environ = {"PATH": os.environ["PATH"], "ENGINE": "proces"}
     command = ["bash", str(SCRIPT), str(model), str(data), str(tmp_path / "out")]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (ended.returncode, "ENGINE=proces is not one of" in ended.stderr) == (2, True)
     assert not (tmp_path / "out").exists()

@@ -27,7 +27,6 @@ UNPROVED = {"esm", "esmc", "perceiver", "reformer", "roc_bert", "tapas"}
 CHOSEN = [name if name in COMMON else pytest.param(name, marks=pytest.mark.slow) for name in sorted(FAMILIES)]
 
 
-@pytest.mark.timeout(300)  # seconds; five jobs
 @pytest.mark.parametrize("family", CHOSEN)
 def test_a_family_does_what_the_reference_says(family: str, tmp_path: Path) -> None:
     """Trained, resumed after SIGKILL to the same bits, served with transformers' scores; or else what fails."""

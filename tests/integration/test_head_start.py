@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 
 SETTINGS = {
@@ -25,14 +26,14 @@ def test_a_killed_job_keeps_its_floor_and_its_head(tmp_path):
     """The resumed run ends with the bits of the undisturbed one; it says the floor again and sets no head."""
     whole, killed = job(tmp_path / "whole"), job(tmp_path / "killed")
     with started([whole]) as (host,):
-        assert host.process.wait(120) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         first = host.log.read_text()
     with started([killed]) as (host,):
         host.wait_for("checkpoint at step")
         host.process.send_signal(signal.SIGKILL)
-        host.process.wait(60)
+        host.process.wait(PATIENCE_S)
     with started([killed]) as (host,):
-        assert host.process.wait(120) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         second = host.log.read_text()
     assert "head: classifier starts as a logistic regression (C = 0.01)" in first
     assert re.search(r"resuming from step [1-9]", second)

@@ -20,6 +20,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from spot_drill.drill import Drill
 from spot_drill.engines import Process, launch_program
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 
 REPOSITORY = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def test_a_signal_ends_the_job_with_checkpoint_and_model(root: Path, number: sig
     with started([root]) as (host,):
         host.wait_for(" step=3 ")
         host.process.send_signal(number)
-        assert host.process.wait(60) == 143, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 143, host.log.read_text()
     assert not (root / "output" / "failure").exists()
     assert load_artifact(root / "model").info["is_complete"] is False
     assert len(list((root / "checkpoints").glob("checkpoint-*.safetensors"))) >= 1
@@ -62,7 +63,7 @@ def test_a_signal_while_importing_ends_the_job_at_once(root: Path) -> None:
         while not (root / "model").is_dir():  # made just before torch is imported
             time.sleep(0.005)
         host.process.send_signal(signal.SIGTERM)
-        assert host.process.wait(60) == 143
+        assert host.process.wait(PATIENCE_S) == 143
     assert not (root / "model" / "manifest.json").exists()
     assert "step=" not in host.log.read_text()
 
@@ -72,7 +73,7 @@ def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(root:
     """A job without checkpoint configuration is trained, and nothing appears in /opt/ml/checkpoints."""
     (root / "checkpoints").rmdir()
     with started([root]) as (host,):
-        assert host.process.wait(90) == 0
+        assert host.process.wait(PATIENCE_S) == 0
     assert "an interruption loses the run" in host.log.read_text()
     assert not (root / "checkpoints").exists()
 
@@ -82,7 +83,7 @@ def test_a_finished_job_started_again_only_exports(root: Path) -> None:
     folders = []
     for _ in range(2):
         with started([root]) as (host,):
-            assert host.process.wait(90) == 0, host.log.read_text()
+            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         folders.append({path.name: path.read_bytes() for path in (root / "model").iterdir()})
         for path in (root / "model").iterdir():
             path.unlink()
@@ -103,7 +104,7 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.timeout(900)  # seconds; on a busy machine it may take further runs
+@pytest.mark.timeout(1200)  # seconds; on a busy machine it may take further runs
 @pytest.mark.parametrize("ranks", ["1", pytest.param("1,3,2", marks=pytest.mark.slow)])
 def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str) -> None:
     """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""
@@ -135,7 +136,7 @@ def test_a_drill_that_is_interrupted_leaves_nothing(ml_root: Path, tmp_path: Pat
             time.sleep(0.02)
         programs = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130
     assert errors == "The drill was interrupted; its attempts are removed.\n"
     assert list(work_dir.iterdir()) == []

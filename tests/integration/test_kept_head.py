@@ -5,11 +5,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bert_classifier.artifact.artifact import load_artifact
 from support.encoders import make_encoder
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 
 SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -36,13 +35,12 @@ def run(root: Path, *, until: str = "") -> str:
         if until:
             host.wait_for(until)
             host.process.send_signal(signal.SIGKILL)
-            host.process.wait(60)
+            host.process.wait(PATIENCE_S)
         else:
-            assert host.process.wait(120) == 0, host.log.read_text()
+            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         return host.log.read_text()
 
 
-@pytest.mark.timeout(300)
 def test_a_killed_job_goes_on_with_the_kept_head(tmp_path: Path) -> None:
     """To the bits of the undisturbed one; its model goes on with its own head without being told to."""
     whole, killed = (job(tmp_path / name, keep_head="true") for name in ("whole", "killed"))
@@ -71,7 +69,6 @@ def going_on(folder: Path, former: Path, **settings: str) -> Path:
     return root
 
 
-@pytest.mark.timeout(300)
 def test_a_head_is_kept_or_replaced_as_the_log_says(tmp_path: Path) -> None:
     """What is set by hand replaces it; the same settings once more go on with head and layer, from where they are."""
     one_epoch = {"num_train_epochs": "1", "pooling": "mean"}

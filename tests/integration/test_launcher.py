@@ -6,6 +6,7 @@ import pytest
 
 from support.aws import HOST_PYTHON, REPOSITORY
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 
 
 def test_it_lists_its_commands(aws):
@@ -89,7 +90,7 @@ def test_what_make_is_given_for_another_command_is_refused(aws, arguments, expec
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert ended.returncode == 2
     assert expected in ended.stderr

@@ -12,6 +12,7 @@ import pytest
 from support.aws import BUCKET, ROLE, Aws, Ended
 from support.fakes import toy_rows
 from support.hosting import GPU_TAG, TAG, WITH_MODEL, left, prepare
+from support.patience import PATIENCE_S
 from support.registry import put_job, put_outputs
 
 # Sends the launcher the signal when it begins to make a request, before anything of it has left the process.
@@ -74,7 +75,7 @@ def run(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Ended]]:
             process = here.start(command, *arguments[command], *more)
             running.append(process)
             typist.pids.append(process.pid)
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=PATIENCE_S)
         assert typist.count == 1, err
         return Ended(process.returncode, out, err)
 

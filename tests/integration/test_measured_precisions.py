@@ -14,6 +14,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
 from support.fakes import make_ml_root, toy_rows
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 from support.train_process import CONTAINER
 
@@ -32,7 +33,7 @@ def train(root: Path, moment: str = "") -> str:
     path = os.pathsep.join((str(CONTAINER), str(MOMENTS)))
     environ = {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(signal.SIGTERM))}
     with started([root], environ=environ) as (host,):
-        assert host.process.wait(110) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     return host.log.read_text()
 
 

@@ -14,6 +14,7 @@ from transformers import pipeline
 from bert_classifier.artifact.artifact import load_artifact
 from support.fakes import remove_channel
 from support.label_set_job import label_set_rows, make_label_set_root
+from support.patience import PATIENCE_S
 from support.train_cluster import make_root, started
 from support.train_process import train_in_process
 
@@ -30,7 +31,7 @@ def trained(request, tmp_path_factory) -> Path:
     """Return a finished job; each way to write label sets once."""
     root = make_label_set_root(tmp_path_factory.mktemp(request.param) / "ml", request.param, **SETTINGS)
     with started([root]) as (host,):
-        assert host.process.wait(240) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     (root / "log").write_text(host.log.read_text(), encoding="utf-8")
     return root
 
@@ -83,7 +84,6 @@ def logits_of(artifact, texts: list[str]) -> np.ndarray:
     return logits_for(artifact, texts).astype(np.float64)
 
 
-@pytest.mark.timeout(300)  # four starts of the program
 @pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_killed_or_told_to_stop_the_job_resumes_to_the_same_bits(tmp_path, processes):
     """SIGKILL and SIGTERM at several moments of a job, on one and on two ranks; every start resumes."""
@@ -92,15 +92,15 @@ def test_killed_or_told_to_stop_the_job_resumes_to_the_same_bits(tmp_path, proce
     job = make_label_set_root(tmp_path / "job", rows=64)
     quiet = make_root(job, tmp_path / "quiet", **settings)
     with started([quiet]) as (host,):
-        assert host.process.wait(240) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     stopped = make_root(job, tmp_path / "stopped", **settings)
     for moment, number in ((" step=5 ", signal.SIGKILL), (" step=17 ", signal.SIGTERM)):
         with started([stopped]) as (host,):
             host.wait_for(moment)
             host.process.send_signal(number)
-            assert host.process.wait(60) in (-9, 137, 143)
+            assert host.process.wait(PATIENCE_S) in (-9, 137, 143)
     with started([stopped]) as (host,):
-        assert host.process.wait(240) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         assert "resum" in host.log.read_text()
     assert digest(stopped) == digest(quiet)
 

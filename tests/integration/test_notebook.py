@@ -13,6 +13,7 @@ from launcher.revision import tree_tag
 from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, SDK3_PYTHON, TRUST
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
+from support.patience import PATIENCE_S
 
 QUOTAS = {"ml.m5.2xlarge for spot training job usage": 1.0, "ml.m5.2xlarge for training job usage": 1.0}
 
@@ -26,7 +27,7 @@ def small(notebook: nbformat.NotebookNode, settings: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
     """Rehearsal, training, endpoint, question, whole files, clean-up: no cell fails, and nothing is left that costs."""
     if not (HOST_PYTHON.exists() and SDK3_PYTHON.exists()):
@@ -52,7 +53,7 @@ def test_every_cell_runs(aws, pretrained, tmp_path, monkeypatch):
         for name, value in {**here.environ, "ENGINE": "process"}.items():
             monkeypatch.setenv(name, value)
         client = nbclient.NotebookClient(
-            notebook, timeout=300, resources={"metadata": {"path": str(REPOSITORY)}}
+            notebook, timeout=PATIENCE_S, resources={"metadata": {"path": str(REPOSITORY)}}
         )
         client.execute()
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()

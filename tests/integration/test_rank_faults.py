@@ -10,6 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_cluster import HOSTS, await_end, make_root, started
 from support.train_process import CONTAINER, failure_of
 
@@ -49,7 +50,7 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
     settings = {"processes_per_host": "2", "num_train_epochs": "1000", "eval_steps": "2"}
     root = make_root(job, tmp_path / "ml", **settings)
     with started([root], environ=faulty(fault)) as (host,):
-        assert host.process.wait(240) == code, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == code, host.log.read_text()
         assert not list((root / "model").glob("*"))
     assert re.match(words, failure_of(root)), host.log.read_text()
     assert "Traceback" not in host.log.read_text()
@@ -67,10 +68,10 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
 def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
     """It computes for ever and holds the interpreter's lock: the log has its stack, down to the line that hangs."""
     root = make_root(
-        job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000", peer_timeout_seconds="4"
+        job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000", peer_timeout_seconds="8"
     )
     with started([root], environ=faulty("hangs")) as (host,):
-        assert host.process.wait(90) == 3
+        assert host.process.wait(PATIENCE_S) == 3
     assert failure_of(root).startswith("PlatformError: Rank 1 on localhost did not respond and was killed")
     line = next(
         n
@@ -83,14 +84,14 @@ def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
 @pytest.mark.slow
 def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
     """All of a host's processes answer no more, and no connection is closed: the other waits its time and says so."""
-    settings = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "4"}
+    settings = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "8"}
     roots = [make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]
     with started(roots) as (first, second):
         first.wait_for(" step=3 ")
         ranks = second.ranks()
         for pid in (second.process.pid, *ranks):
             os.kill(pid, signal.SIGSTOP)
-        assert first.process.wait(90) == 3
+        assert first.process.wait(PATIENCE_S) == 3
         assert "did not respond in time" in failure_of(first.root)
     assert not await_end(ranks)  # they end with their launcher
 
@@ -100,7 +101,7 @@ def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
     """Instances of one job do not start at the same moment; both hosts end well."""
     roots = [make_root(job, tmp_path / host, host, HOSTS, num_train_epochs="1") for host in HOSTS]
     with started(roots, apart=10) as hosts:
-        assert [host.process.wait(240) for host in hosts] == [0, 0], hosts[0].log.read_text()
+        assert [host.process.wait(PATIENCE_S) for host in hosts] == [0, 0], hosts[0].log.read_text()
     assert json.loads((roots[0] / "model" / "training.json").read_text())["is_complete"]
 
 
@@ -110,5 +111,5 @@ def test_a_stop_ends_the_wait_for_a_host(job, tmp_path):
     with started([root]) as (host,):
         host.wait_for("waiting for host algo-2.invalid: its name does not resolve yet")
         host.process.send_signal(signal.SIGTERM)
-        assert host.process.wait(30) == 143
+        assert host.process.wait(PATIENCE_S) == 143
     assert failure_of(root) == ""

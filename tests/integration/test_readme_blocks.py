@@ -18,6 +18,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from support.documents import apply_diff, blocks, commands, section
 from support.fakes import make_pretrained, toy_rows
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT, project_files
 
 OWN_CSV = section(Path("README.md"), "Your own CSV")
@@ -76,7 +77,12 @@ def write_messages(project: Path, spam: str) -> None:
 def run(project: Path, command: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the README in the project."""
     return subprocess.run(
-        ["bash", "-c", command], cwd=project, env=environment(), capture_output=True, text=True, timeout=240
+        ["bash", "-c", command],
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
 
 
@@ -104,7 +110,7 @@ def followed(project: Path, text: str) -> Iterator[list[str]]:
         yield [answered(project, command, process) for command in asked]
     finally:
         os.killpg(process.pid, 15)
-        process.wait(60)
+        process.wait(PATIENCE_S)
 
 
 def answered(project: Path, ask: str, server: "subprocess.Popen[bytes]") -> str:

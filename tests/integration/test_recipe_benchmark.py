@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tiny_job
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT
 from support.train_process import one_core
 
@@ -39,7 +40,12 @@ def benchmark(*options: str) -> "subprocess.CompletedProcess[str]":
     program = [sys.executable, str(ROOT / "tests" / "benchmarks" / "recipe.py")]
     with one_core():
         return subprocess.run(
-            [*program, *options], env=variables, capture_output=True, text=True, timeout=240, check=False
+            [*program, *options],
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 from support.train_process import CONTAINER, train_as_process
 
@@ -38,7 +39,7 @@ def kill_at_first_checkpoint(root: Path) -> None:
         "SIGNAL_NUMBER": str(int(signal.SIGKILL)),
     }
     with started([root], environ=environ) as (host,):
-        assert host.process.wait(90) == -signal.SIGKILL, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == -signal.SIGKILL, host.log.read_text()
 
 
 def without_the_run(page: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -171,7 +172,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]
 
 def sent(server: ServingProcess, ask: Ask) -> tuple[int, str, bytes]:
     """Send a request with no header but its own; return status, media type and body of the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     headers = {"Content-Type": ask.type} if ask.type else {}
     headers |= {"Accept": ask.accept} if ask.accept is not None else {}
     body = ask.body.encode() if isinstance(ask.body, str) else ask.body

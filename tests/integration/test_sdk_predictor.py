@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.fakes import CLASS_NAMES
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -47,7 +48,7 @@ def ask_as_the_sdk(port: int, folder: Path) -> dict[str, Any]:
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sdk.yaml"),
     }
     command = [str(SDK_PYTHON), str(TESTS / "support" / "sdk_predictor.py"), str(port)]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.returncode == 0, ended.stderr
     answers: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return answers

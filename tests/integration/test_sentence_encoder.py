@@ -5,13 +5,13 @@ import signal
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.evaluation.evaluate import logits_for
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 
 SETTINGS = {"num_train_epochs": "6", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -28,19 +28,18 @@ def job(folder: Path) -> Path:
     return root
 
 
-@pytest.mark.timeout(400)  # seconds; three trainings
 def test_a_job_with_the_mean_is_killed_resumed_and_opened_elsewhere(tmp_path: Path) -> None:
     """Same bits as undisturbed; plain transformers gives the logits of this project, with one layer more."""
     whole, killed = job(tmp_path / "whole"), job(tmp_path / "killed")
     with started([whole]) as (host,):
-        assert host.process.wait(200) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         assert "pooling=mean" in host.log.read_text()
     with started([killed]) as (host,):
         host.wait_for("checkpoint at step")
         host.process.send_signal(signal.SIGKILL)
-        host.process.wait(60)
+        host.process.wait(PATIENCE_S)
     with started([killed]) as (host,):
-        assert host.process.wait(200) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         assert "resuming from step" in host.log.read_text()
     weights = [(root / "model" / "model.safetensors").read_bytes() for root in (whole, killed)]
     assert weights[0] == weights[1]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -56,7 +57,7 @@ def _can_run_as(user: int) -> bool:
 
 def _raw(server: ServingProcess, request: bytes, *, ends: bool = True) -> bytes:
     """Send bytes, close the sending side if it `ends` there, and return all that comes back."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
         connection.sendall(request)
         if ends:
             connection.shutdown(socket.SHUT_WR)
@@ -119,7 +120,7 @@ def test_what_follows_a_request_belongs_to_the_next(server, cut):
     """Two requests in one packet are both answered, and so are they when the second one's end comes later."""
     first = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\na"
     second = b"GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
         connection.sendall(first + second[: len(second) - cut])
         answer = connection.recv(65536)
         connection.sendall(second[len(second) - cut :])
@@ -140,7 +141,7 @@ def test_many_callers_at_once(server):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     for index, (status, body) in enumerate(alone):
         assert together[index][0] == status == 200
         (expected,), (got,) = json.loads(body), json.loads(together[index][1])
@@ -171,8 +172,8 @@ def test_it_recovers_and_stops(ml_root, tmp_path):
         thread.start()
         _wait_for_work(process.worker)
         process.signal(signal.SIGTERM)
-        assert process.exit_code(25) == 0
-        thread.join(30)
+        assert process.exit_code(PATIENCE_S) == 0
+        thread.join(PATIENCE_S)
         ((status, body),) = answers
         assert (status, body.count(b"\n")) == (200, 2999)
         assert "Traceback" not in process.log
@@ -196,7 +197,7 @@ def test_sigterm_while_the_model_is_loaded(ml_root, tmp_path):
     with ServingProcess(ml_root, tmp_path / "log") as process:
         process.wait_until_it_listens()
         process.signal(signal.SIGTERM)
-        assert process.exit_code(25) == 0
+        assert process.exit_code(PATIENCE_S) == 0
         assert process.log == ""
 
 
@@ -205,7 +206,7 @@ def test_a_worker_that_dies_while_loading(ml_root, tmp_path):
     with ServingProcess(ml_root, tmp_path / "log") as process:
         process.wait_until_it_listens()
         os.kill(process.worker, signal.SIGKILL)
-        assert process.exit_code(25) == 3
+        assert process.exit_code(PATIENCE_S) == 3
         assert "PlatformError: The worker died while it loaded the model." in process.log
 
 
@@ -215,7 +216,7 @@ def test_a_folder_without_a_model(tmp_path):
     with ServingProcess(tmp_path, tmp_path / "log") as process:
         with pytest.raises(TimeoutError):
             process.wait_until_ready()
-        assert process.exit_code(25) == 2
+        assert process.exit_code(PATIENCE_S) == 2
         _assert_one_sentence(process.log, "UserError", "no trained model")
 
 
@@ -227,7 +228,7 @@ def test_wrong_settings(tmp_path):
         "serving_precison": "fp32",
     }
     with ServingProcess(tmp_path, tmp_path / "log", **settings) as process:
-        assert process.exit_code(60) == 2
+        assert process.exit_code(PATIENCE_S) == 2
         _assert_one_sentence(
             process.log, "UserError", "SERVING_THREADS='many'", "SAGEMAKER_MAX_PAYLOAD_IN_MB",
             "unknown environment variable 'SERVING_PRECISON', did you mean SERVING_PRECISION?",
@@ -239,7 +240,7 @@ def test_a_port_that_is_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with ServingProcess(tmp_path, tmp_path / "log", sagemaker_bind_to_port=port) as process:
-            assert process.exit_code(60) == 3
+            assert process.exit_code(PATIENCE_S) == 3
             _assert_one_sentence(
                 process.log, "PlatformError", f"{port}: Address already in use. ", "SAGEMAKER_BIND_TO_PORT"
             )
@@ -256,7 +257,9 @@ def test_no_folder_for_temporary_files(tmp_path):
         "SERVING_HOST": "127.0.0.1",
         "SAGEMAKER_BIND_TO_PORT": str(free_port()),
     }
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert result.returncode == 3
     _assert_one_sentence(result.stdout + result.stderr, "PlatformError", "TMPDIR")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -54,7 +55,9 @@ def test_without_network_disk_and_shared_memory(ml_root, tmp_path):
         "PYTHONPATH": f"{CONTAINER}:{TESTS}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout.endswith("served\n")
 
@@ -79,7 +82,9 @@ def test_where_threads_cannot_start_the_server_ends(ml_root, tmp_path, stack, re
     environ = {"PATH": os.defpath, "PYTHONPATH": str(CONTAINER), "ML_ROOT": str(ml_root)}
     environ |= {"SERVING_HOST": "127.0.0.1", "SAGEMAKER_BIND_TO_PORT": str(free_port())}
     command = [sys.executable, "-c", code, str(CONTAINER / "serve")]
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert result.returncode == 3
     assert f"the worker could not start: PlatformError: {reason} could not start. Raise" in result.stdout
     assert "request failed" not in result.stdout
@@ -92,7 +97,7 @@ def test_a_worker_without_memory_is_replaced(ml_root, tmp_path):
         worker = process.worker
         pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
         resource.prlimit(worker, resource.RLIMIT_AS, (pages * resource.getpagesize(),) * 2)
-        statuses, until = list[int](), time.monotonic() + 90
+        statuses, until = list[int](), time.monotonic() + PATIENCE_S
         while (process.worker == worker or statuses[-1:] != [200]) and time.monotonic() < until:
             statuses.append(_status_of(process))
         assert process.worker != worker

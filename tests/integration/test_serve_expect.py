@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.raw_http import exchange, json_of, read_answer
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
@@ -37,7 +38,7 @@ def server(model: Path) -> Iterator[ServingProcess]:
 
 @pytest.fixture
 def client(server: ServingProcess) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
         yield connection
 
 
@@ -111,7 +112,7 @@ def test_at_the_limit_nobody_is_asked(server, client):
     """429 and 503 come before the body, as the client then has to send it again."""
     client.sendall(TEXT + FIVE)
     assert read_answer(client) == CONTINUE  # and now it holds the only place
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as other:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as other:
         other.sendall(TEXT + FIVE)
         assert read_answer(other).startswith(b"HTTP/1.1 429 ")
     client.sendall(b"apple")
@@ -122,7 +123,7 @@ def test_without_a_model_nobody_is_asked(model, tmp_path):
     """As the first seconds of every start show."""
     with ServingProcess(model, tmp_path / "log") as process:
         process.wait_until_it_listens()
-        with socket.create_connection(("127.0.0.1", process.port), timeout=30) as early:
+        with socket.create_connection(("127.0.0.1", process.port), timeout=PATIENCE_S) as early:
             early.sendall(TEXT + FIVE)
             assert read_answer(early).startswith(b"HTTP/1.1 503 ")
 
@@ -152,7 +153,7 @@ def test_curl_sends_not_one_byte_of_a_body_that_is_too_large(server, tmp_path):
 
 def test_pythons_client_passes_over_the_interim_answer(server):
     """It sends the body without waiting, as many do."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     for _ in range(2):
         headers = {"Expect": "100-continue", "Content-Type": "text/plain"}
         connection.request("POST", "/invocations", b"apple " * 20_000, headers)

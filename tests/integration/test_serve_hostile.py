@@ -16,6 +16,7 @@ import pytest
 from support.answers import check_answer, check_error
 from support.hostile_bodies import CANARY
 from support.hostile_requests import hostile_request
+from support.patience import PATIENCE_S
 from support.raw_http import exchange, json_of
 from support.serving_process import ServingProcess
 from support.toy_artifact import OF_PAIRS, make_artifact
@@ -186,7 +187,7 @@ def test_what_the_parser_refuses_is_counted_and_logged(own_server, request_, sta
 
 def test_a_head_that_comes_too_slowly_is_answered_and_counted(server):
     """It gets 408, and a line in the access log like every answer."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as slow:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as slow:
         slow.sendall(b"POST /invoc")
         answer = b"".join(iter(lambda: slow.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 408 ")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
 
@@ -26,7 +27,7 @@ def ml_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _answered(port: int, caller: int, most: int) -> list[str]:
     """Ask on one kept connection, at most so often, until it is closed; return the ids that were answered with 200."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     answered = []
     for number in range(most):
         own = f"{caller} {number}"
@@ -57,7 +58,7 @@ def test_a_stop_loses_no_line(ml_root, tmp_path):
             time.sleep(0.01)
         process.signal(signal.SIGTERM)
         answered = [future.result() for future in futures]
-        assert process.exit_code(60) == 0
+        assert process.exit_code(PATIENCE_S) == 0
         assert [_logged(process.log, caller) for caller in range(CALLERS)] == answered
         assert min(map(len, answered)) > 1
 
@@ -82,5 +83,5 @@ def test_a_stop_does_not_wait_for_a_log_that_nobody_reads(ml_root, tmp_path):
         process.wait_until_ready()
         assert _answered(process.port, 1, 400), "more lines than a pipe takes"
         process.signal(signal.SIGTERM)
-        assert process.exit_code(15) == 0
+        assert process.exit_code(PATIENCE_S) == 0
     os.close(reader)

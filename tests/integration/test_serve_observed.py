@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.patience import PATIENCE_S
 from support.raw_http import exchange, read_answer, status_of
 from support.serving_process import ServingProcess
 from support.toy_artifact import make_artifact
@@ -56,7 +57,7 @@ def _lines(server: ServingProcess) -> list[str]:
 
 def _send_in_two_parts(port: int) -> int:
     """Send a request whose head comes in two parts, and return the status of the answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         connection.sendall(HEAD)
         time.sleep(0.3)
         connection.sendall(b"\r\napple")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from bert_classifier.serving.worker import STOP_S
+from support.patience import PATIENCE_S
 from support.serving_callers import outcomes_of, start_callers
 from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
@@ -51,13 +53,13 @@ def test_no_request_is_lost_at_a_stop(server, _round):
 
 def test_a_quiet_server_stops_at_once(server):
     """Without requests a stop does not wait for the end of the time that it may take."""
-    idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     idle.request("GET", "/ping")
     idle.getresponse().read()
     began = time.monotonic()
     server.signal(signal.SIGTERM)
     assert server.exit_code(STOPS_WITHIN_S) == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < STOP_S
     idle.close()
 
 
@@ -77,7 +79,7 @@ def test_slow_clients_do_not_hold_up_a_stop(server):
 
 def test_a_worker_without_its_parent_gives_up_the_port(server):
     """When the parent is killed, the worker answers until it has closed the port, and does not outlive a request."""
-    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     kept.request("GET", "/ping")
     kept.getresponse().read()
     server.signal(signal.SIGKILL)
@@ -112,7 +114,7 @@ def test_a_stop_of_the_worker_alone_loses_nothing(server):
 def test_an_impatient_stop(server, number):
     """SIGINT, as from a terminal, ends the server at once and without an error."""
     server.signal(number)
-    assert server.exit_code(10) == 0
+    assert server.exit_code(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_stops_that_are_repeated_to_the_end(server, numbers):
             break
         server.signal(number)
         time.sleep(0.002)
-    assert server.exit_code(1) == 0
+    assert server.exit_code(PATIENCE_S) == 0
     assert "Traceback" not in server.log
 
 
@@ -142,7 +144,7 @@ def test_a_stop_while_it_starts(ml_root, tmp_path, number, delay):
             time.sleep(0.001)
         time.sleep(delay)  # another place of the start
         process.signal(number)
-        assert process.exit_code(10) == 0
+        assert process.exit_code(PATIENCE_S) == 0
         assert "Traceback" not in process.log
 
 
@@ -189,7 +191,7 @@ def test_a_worker_that_gets_no_more_memory_is_replaced(ml_root, tmp_path):
         used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
         resource.prlimit(worker, resource.RLIMIT_AS, (used, used))
         assert process.invoke(json.dumps(["apple river " * 100] * 9000))[0] in {500, 503}
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while process.ping() != 200 or process.invoke('["apple"]')[0] != 200:
             assert time.monotonic() < until, process.log
             time.sleep(0.1)
@@ -215,7 +217,7 @@ def test_an_answer_that_fails_behind_its_head_costs_its_connection_only(ml_root,
         process.wait_until_ready()
         worker = process.worker
         for place in ("iterator", "close"):
-            connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=PATIENCE_S)
             connection.request("GET", "/ping", headers={"X-Fail": place})
             response = connection.getresponse()
             assert response.status == 200
@@ -258,7 +260,7 @@ def test_a_replacement_that_cannot_load_ends_the_server(tmp_path):
         process.wait_until_ready()
         (tmp_path / "model" / "model.safetensors").write_bytes(b"")
         os.kill(process.worker, signal.SIGKILL)
-        assert process.exit_code(60) == 2
+        assert process.exit_code(PATIENCE_S) == 2
         assert "UserError: 'model.safetensors' of the model" in process.log
 
 
@@ -283,6 +285,6 @@ def test_the_signal_that_ended_a_start_is_named(ml_root, tmp_path):
     with ServingProcess(ml_root, tmp_path / "log") as process:
         process.wait_until_it_listens()
         os.kill(process.worker, signal.SIGSEGV)
-        assert process.exit_code(10) == 3
+        assert process.exit_code(PATIENCE_S) == 3
         assert "was sent SIGSEGV" in process.log
         assert "PlatformError: The worker died while it loaded the model." in process.log

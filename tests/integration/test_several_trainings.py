@@ -12,6 +12,7 @@ import pytest
 
 from bert_classifier.training.batching import derive_seed
 from support.fakes import make_ml_root, remove_channel
+from support.patience import PATIENCE_S
 from support.train_cluster import make_root, started
 from support.train_process import train_in_process
 
@@ -44,7 +45,7 @@ def undisturbed(jobs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     for name, settings in VARIANTS.items():
         roots[name] = make_root(jobs[name], tmp_path_factory.mktemp(name) / "ml", **settings)
         with started([roots[name]]) as (host,):
-            assert host.process.wait(240) == 0, host.log.read_text()
+            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     return roots
 
 
@@ -58,7 +59,7 @@ def test_an_interrupted_job_ends_as_the_undisturbed_one(
     with started([root]) as (host,):
         host.wait_for(f"{SECOND[variant]}: step=5 ")
         host.process.send_signal(number)
-        assert host.process.wait(60) in (-signal.SIGKILL, 143)
+        assert host.process.wait(PATIENCE_S) in (-signal.SIGKILL, 143)
     if number == signal.SIGTERM:
         _, info = outputs(root)
         assert info["is_complete"] is False
@@ -68,7 +69,7 @@ def test_an_interrupted_job_ends_as_the_undisturbed_one(
         assert len(finished) == 1
         assert info["metrics"]["validation"]["texts"] == (ROWS // 2 if variant == "seeds" else ROWS // 3)
     with started([root]) as (host,):
-        assert host.process.wait(120) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         log = host.log.read_text()
     assert outputs(root) == outputs(undisturbed[variant])
     steps = [line for line in log.splitlines() if " train_loss=" in line]
@@ -90,7 +91,7 @@ def test_the_best_seed_is_the_job_with_that_seed(
     assert best["loss"] == pytest.approx(info["metrics"]["validation"]["loss"])
     alone = make_root(jobs["seeds"], tmp_path / "ml", seed=str(best["seed"]))
     with started([alone]) as (host,):
-        assert host.process.wait(120) == 0, host.log.read_text()
+        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     assert outputs(alone)[0] == weights
     assert outputs(alone)[1]["metrics"] == info["metrics"]
 
@@ -105,7 +106,7 @@ def test_further_seeds_are_added_to_a_finished_run(
         path = root / "input" / "config" / "hyperparameters.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
         with started([root]) as (host,):
-            assert host.process.wait(120) == 0, host.log.read_text()
+            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     log = host.log.read_text()
     assert "already finished at step 24" in log
     assert "seed 1 of 2: step=1 total" not in log
@@ -201,7 +202,7 @@ def test_several_processes_give_the_same_bits(jobs: dict[str, Path], tmp_path: P
         settings = {**VARIANTS[variant], "processes_per_host": number, "num_gradient_groups": "2"}
         root = make_root(jobs[variant], tmp_path / number, **settings)
         with started([root]) as (host,):
-            assert host.process.wait(240) == 0, host.log.read_text()
+            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         weights, info = outputs(root)
         found.append((weights, info["metrics"], info.get("seeds"), info.get("cross_validation")))
     assert found[0] == found[1]

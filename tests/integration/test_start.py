@@ -18,6 +18,7 @@ from transformers import AlbertConfig, AlbertModel
 
 from bert_classifier.evaluation.command import run as evaluate
 from support.fakes import make_ml_root, toy_rows, write_csv
+from support.patience import PATIENCE_S
 from support.train_cluster import started
 from support.train_process import CONTAINER, train_as_process, train_in_process
 
@@ -165,7 +166,7 @@ def test_the_doctor_is_not_killed_at_its_end(good_root):
             if line.startswith("details:"):
                 time.sleep(0.02)
                 process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_an_evaluation_proves_its_output_first(tmp_path, caplog):
@@ -201,7 +202,7 @@ def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path, phase):
     with started([root], environ={"TMPDIR": str(scratch)}) as (host,):
         host.wait_for(now)
         host.process.send_signal(signal.SIGTERM)
-        assert host.process.wait(60) == 143
+        assert host.process.wait(PATIENCE_S) == 143
     log = host.log.read_text()
     assert "stopped by SIGTERM" in log
     assert later not in log

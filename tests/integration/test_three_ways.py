@@ -13,6 +13,7 @@ from launcher.aws.metrics import metric_definitions
 from support.aws import BUCKET, HOST_PYTHON, REPOSITORY, ROLE, SDK3_PYTHON, Aws, Ended
 from support.aws_stand_in import Answer
 from support.fakes import toy_rows
+from support.patience import PATIENCE_S
 
 TAG = "gpu-0123456789ab"
 PYTHONS = {"estimator": HOST_PYTHON, "modeltrainer": SDK3_PYTHON, "boto3": Path(sys.executable)}
@@ -135,5 +136,7 @@ def test_a_way_whose_sdk_is_not_installed_is_refused(
 def test_make_takes_the_environment_of_the_way_in_any_case(via: str, environment: str) -> None:
     """As the launcher reads VIA; -n prints the command."""
     command = ["make", "-n", "train-spot", f"VIA={via}"]
-    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True)
+    shown = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
     assert f".venv/{environment}/bin/python docker/launcher" in shown.stdout

@@ -16,6 +16,7 @@ from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.outputs import OUTPUTS
 from support.fakes import make_ml_root
+from support.patience import PATIENCE_S
 from support.train_process import CONTAINER, Outcome, train_as_process, train_in_process
 from support.weights import digest_of_weights
 
@@ -224,7 +225,7 @@ def test_a_second_start_on_a_volume_for_five_checkpoints_goes_on(job: Path, tmp_
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=PATIENCE_S,
     )
     assert "first 143" in ended.stdout, ended.stdout + ended.stderr
     assert ended.stdout.count(".safetensors\n") == 3, ended.stdout

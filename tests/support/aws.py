@@ -24,6 +24,7 @@ import pytest
 
 from support.aws_stand_in import Answer, Reply, handler, permitted
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[2]
 HOST_PYTHON = REPOSITORY / ".venv" / "host" / "bin" / "python"  # with the SageMaker SDK, version 2
@@ -81,7 +82,7 @@ class Aws:
     def launch(
         self,
         *arguments: str,
-        timeout: float = 120,
+        timeout: float = PATIENCE_S,
         program: str = str(LAUNCHER),
         python: Path = HOST_PYTHON,
         **environ: str,
@@ -226,7 +227,7 @@ def raw_body(sent: dict[str, Any]) -> bytes:
 
 
 def _ask(url: str, method: str = "GET") -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=PATIENCE_S) as answer:
         content: bytes = answer.read()
     return content
 
@@ -248,11 +249,11 @@ def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(PATIENCE_S)
 
 
 def _wait_until_up(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             _ask(f"{url}/moto-api/data.json")

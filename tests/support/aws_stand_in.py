@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler
 from types import MappingProxyType
 from typing import Any
 
+from support.patience import PATIENCE_S
+
 _HOP = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
 
 
@@ -140,7 +142,7 @@ class _StandIn(BaseHTTPRequestHandler):
         headers.setdefault("Content-Type", "application/octet-stream")  # else urllib calls it a form
         request = urllib.request.Request(self.behind + self.path, body or None, headers, method=self.command)
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
                 return _as_answer(response.status, response)
         except urllib.error.HTTPError as error:
             return _as_answer(error.code, error)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 
 # What an endpoint's CaptureContentTypeHeader names, as the SDK sets it; all else is captured in base64.
@@ -44,7 +45,7 @@ class Recorder:
     def send(self, content_type: str, body: bytes | str, moment: str = MOMENT, **headers: str) -> bytes:
         """Send a request; return its answer."""
         sent = body.encode() if isinstance(body, str) else body
-        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=PATIENCE_S)
         try:
             connection.request("POST", "/invocations", sent, {"Content-Type": content_type, **headers})
             response = connection.getresponse()

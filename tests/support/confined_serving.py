@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
 
 _SIOCSIFFLAGS = 0x8914  # linux/sockios.h
@@ -29,7 +30,7 @@ def main() -> None:
         status, body = process.invoke('["apple", "river"]')
         assert status == 200, body
         process.signal(signal.SIGTERM)
-        assert process.exit_code(25) == 0
+        assert process.exit_code(PATIENCE_S) == 0
         left = {path.name for path in scratch.rglob("*") if path.is_file()}
         assert left == {"log"}, f"left behind: {left}"
     sys.stdout.write("served\n")

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from support.patience import PATIENCE_S
+
 REPOSITORY = Path(__file__).parents[2]
 # What SageMaker does not promise: a writable root, a network, rights, a user that the image knows.
 CONFINED = ("--read-only", "--cap-drop=ALL", "--network=none", "--user=12345:12345", "--tmpfs=/tmp")
@@ -27,7 +29,9 @@ def engine_problem() -> str:
     return "" if answer.returncode == 0 else "no Docker engine answers"
 
 
-def docker(*arguments: str, check: bool = True, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+def docker(
+    *arguments: str, check: bool = True, timeout: float = PATIENCE_S
+) -> "subprocess.CompletedProcess[str]":
     """Run one docker command."""
     return subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, check=check, timeout=timeout
@@ -40,7 +44,7 @@ class Container:
 
     name: str
 
-    def wait(self, timeout: float = 240) -> int:
+    def wait(self, timeout: float = PATIENCE_S) -> int:
         """Return the exit code of its first process."""
         return int(docker("wait", self.name, timeout=timeout).stdout)
 
@@ -49,7 +53,7 @@ class Container:
         log = docker("logs", self.name)
         return log.stdout + log.stderr
 
-    def wait_for(self, text: str, timeout: float = 120) -> None:
+    def wait_for(self, text: str, timeout: float = PATIENCE_S) -> None:
         """Wait until it has written `text`."""
         deadline = time.monotonic() + timeout
         while text not in self.log():

@@ -22,6 +22,7 @@ import pytest
 from support.aws import ACCOUNT, REGION, Aws
 from support.aws_stand_in import Answer, Reply
 from support.containers import docker, engine_problem
+from support.patience import PATIENCE_S
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 _PASSWORD = f"{ACCOUNT}-auth-token"  # what moto's GetAuthorizationToken hands out
@@ -85,7 +86,7 @@ class EcrRegistry:
         )
         headers = {**headers, "Authorization": f"Basic {login}"}
         request = urllib.request.Request(f"https://{HOST}/v2/{path}", body, headers, method=method)
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=PATIENCE_S) as answer:
             return answer.headers, answer.read()
 
 
@@ -107,7 +108,7 @@ def ecr_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EcrRegist
             yield EcrRegistry(folder / "cert.pem")
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            server.wait(PATIENCE_S)
 
 
 def _problem() -> str:
@@ -146,7 +147,7 @@ def _named(host: str) -> Iterator[None]:
 def _wait_for_engine(server: "subprocess.Popen[bytes]", folder: Path) -> None:
     """Wait until the engine, too, has noticed the name: some seconds."""
     config = folder / "docker"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         if server.poll() is not None:
             pytest.skip(f"no registry can be run: {(folder / 'log').read_text()[-300:]}")

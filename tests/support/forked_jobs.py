@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.train_process import failure_of, one_core
 
 _KILLER = Path(__file__).parent / "faulty_moment" / "sitecustomize.py"
 _PRELOADED = ["bert_classifier.training.launch", "support.forked_imports"]
 
 
-def run_job(root: Path, *, kill_at: str = "", timeout: float = 120) -> int:
+def run_job(root: Path, *, kill_at: str = "", timeout: float = PATIENCE_S) -> int:
     """Run the job of a picture of /opt/ml to its end; return its exit code, -9 if it was killed.
 
     Args:

@@ -14,6 +14,7 @@ import torch
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.signals import Stopped
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Raised:
     is_timeout: bool
 
 
-_ANSWER_SECONDS = 20.0  # without an answer from another rank, unless a test says otherwise
+_ANSWER_SECONDS = 200.0  # without an answer from another rank, unless a test says otherwise
 
 
 def on_ranks(
@@ -45,7 +46,7 @@ def on_ranks(
     port = free_port()
     ranks = [_fork(rank, size, port, work, folder, answer_seconds) for rank in range(size)]
     try:
-        _wait(ranks, deadline=time.monotonic() + 60 + answer_seconds)
+        _wait(ranks, deadline=time.monotonic() + PATIENCE_S)
     finally:
         for pid in ranks:
             _kill(pid)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.patience import PATIENCE_S
+
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "local_test"
 DOCKER = """#!/usr/bin/env bash
@@ -24,7 +26,7 @@ def run(
     search = os.pathsep.join([*([str(path)] if path else []), "/usr/bin", "/bin"])
     command = ["bash", str(script), *map(str, arguments)]
     environ = {"PATH": search, **variables}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def digest_of(repository: Path = REPOSITORY) -> str:

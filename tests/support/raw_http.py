@@ -5,10 +5,12 @@ import re
 import socket
 from typing import Any
 
+from support.patience import PATIENCE_S
+
 
 def exchange(port: int, request: bytes) -> bytes:
     """Send bytes and no more, and return all that comes back; nothing if cut off while still sending."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)

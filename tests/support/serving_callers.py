@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from support.patience import PATIENCE_S
+
 CALLERS = 16
 REFUSED_PAUSE_S = 0.1
-START_S = 120  # until each client has had answers
 SMALL = json.dumps("apple river")
 
 
@@ -28,7 +29,7 @@ class Caller(threading.Thread):
         connection: http.client.HTTPConnection | None = None
         while self._goes_on is None or self._goes_on():
             if connection is None:
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
                 try:
                     connection.connect()
                 except OSError:
@@ -63,7 +64,7 @@ def start_callers(port: int, goes_on: Callable[[], bool] | None = None) -> list[
     callers = [Caller(port, keeps_connections=bool(i % 2), goes_on=goes_on) for i in range(CALLERS)]
     for caller in callers:
         caller.start()
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + PATIENCE_S
     while min(caller.outcomes["200"] for caller in callers) < 3:
         assert time.monotonic() < deadline, f"not every client is answered: {[c.outcomes for c in callers]}"
         time.sleep(0.01)
@@ -73,6 +74,6 @@ def start_callers(port: int, goes_on: Callable[[], bool] | None = None) -> list[
 def outcomes_of(callers: Sequence[Caller]) -> Counter[str]:
     """Wait for the callers' end and return what became of all their requests."""
     for caller in callers:
-        caller.join(90)
+        caller.join(PATIENCE_S)
         assert not caller.is_alive(), "a client still waits: what becomes of its request is not known"
     return sum((caller.outcomes for caller in callers), Counter())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 
 CONTAINER = Path(__file__).parents[2] / "container"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -65,10 +66,10 @@ class ServingProcess:
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(30)
+                self._process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(30)
+                self._process.wait(PATIENCE_S)
 
     @property
     def log(self) -> str:
@@ -94,7 +95,7 @@ class ServingProcess:
         self, method: str, path: str, body: bytes | str | None = None, **headers: str
     ) -> tuple[int, bytes]:
         """Send one request on a connection of its own; return status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, path, body.encode() if isinstance(body, str) else body, names)
@@ -116,7 +117,7 @@ class ServingProcess:
         except OSError:
             return 0
 
-    def wait_until_ready(self, seconds: float = 120) -> set[int]:
+    def wait_until_ready(self, seconds: float = PATIENCE_S) -> set[int]:
         """Ping until the answer is 200; return all the answers there were before.
 
         Raises:

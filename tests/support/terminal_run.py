@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from support.patience import PATIENCE_S
+
 CONTAINER = Path(__file__).parents[2] / "container"
-_SECONDS = 240
 
 
 def train_at_terminal(
@@ -45,7 +46,7 @@ def train_at_terminal(
 
 def _read(terminal: int, stop_at: bytes) -> bytes:
     """Return what is written until the program ends."""
-    written, deadline = b"", time.monotonic() + _SECONDS
+    written, deadline = b"", time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             written += os.read(terminal, 65536)

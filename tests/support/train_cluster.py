@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 from support.train_process import CONTAINER
 
 SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -83,7 +84,7 @@ def started(
             host.process.wait()
 
 
-def await_end(pids: Sequence[int], seconds: float = 10.0) -> list[int]:
+def await_end(pids: Sequence[int], seconds: float = PATIENCE_S) -> list[int]:
     """Return those of the processes that have not ended after so many seconds: a killed one takes a moment."""
     deadline = time.monotonic() + seconds
     while (running := [pid for pid in pids if _is_running(pid)]) and time.monotonic() < deadline:

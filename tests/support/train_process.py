@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
+
 CONTAINER = Path(__file__).parents[2] / "container"
 
 
@@ -36,7 +38,11 @@ def train_in_process(root: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
 
 
 def train_as_process(
-    root: Path, *, container: Path = CONTAINER, environ: Mapping[str, str] | None = None, timeout: float = 240
+    root: Path,
+    *,
+    container: Path = CONTAINER,
+    environ: Mapping[str, str] | None = None,
+    timeout: float = PATIENCE_S,
 ) -> Outcome:
     """Run the `train` executable of a container folder, without network and on one core."""
     variables = {**os.environ, "ML_ROOT": str(root), "PYTHONPATH": str(container), "HF_HUB_OFFLINE": "1"}

@@ -16,6 +16,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.manifest import find_artifact, put_files, verify
 from bert_classifier.errors import UserError
 from support.doomed import die_at, in_child
+from support.patience import PATIENCE_S
 from support.toy_artifact import make_artifact
 
 CONTAINER = Path(__file__).parents[3] / "container"
@@ -33,7 +34,9 @@ def run_python(code: str, *arguments: object, **options: object) -> subprocess.C
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CONTAINER), str(TESTS)])}
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment, **options
+    )  # type: ignore[call-overload, no-any-return]
 
 
 LOAD_UNDER_WATCH = """

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.gpu import document, goals, parts, prices, train_log
 from benchmarks.gpu.training_job import choose_rows, remarks
 from bert_classifier.errors import UserError
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT
 
 SCRIPT = ROOT / "tests" / "benchmarks" / "gpu_record.py"
@@ -42,7 +43,9 @@ def test_a_machine_without_a_gpu_is_refused_in_one_sentence_and_nothing_is_writt
     """Before data are read; the sentence says what to do."""
     command = [sys.executable, str(SCRIPT), "--train", "missing.csv", "--output", str(tmp_path / "record")]
     environ = {**os.environ, "PYTHONPATH": PATHS, "CUDA_VISIBLE_DEVICES": ""}
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    ended = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert ended.returncode == 2
     assert ended.stderr.startswith("gpu-record measures an NVIDIA GPU, and none can be used: ")
     assert "Run it on a machine that has one" in ended.stderr
@@ -54,7 +57,7 @@ def test_a_python_without_the_requirements_is_refused() -> None:
     """The package that is missing is named."""
     command = [sys.executable, "-S", str(SCRIPT), "--check"]
     ended = subprocess.run(
-        command, env={"PYTHONPATH": PATHS}, capture_output=True, text=True, timeout=60, check=False
+        command, env={"PYTHONPATH": PATHS}, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert ended.returncode == 2
     assert "cannot measure a GPU: No module named 'accelerate'" in ended.stderr

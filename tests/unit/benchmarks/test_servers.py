@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
+
 TESTS = Path(__file__).parents[2]
 SERVER = """
 import http.server, sys
@@ -42,7 +44,7 @@ def test_servers_end_with_a_benchmark_that_is_ended(tmp_path, number):
         server = Path("/proc") / benchmark.stdout.readline().strip()
         assert server.is_dir()
         benchmark.send_signal(number)
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_S
     while _runs(server) and time.monotonic() < until:
         time.sleep(0.05)
     assert not _runs(server)

@@ -13,6 +13,7 @@ import pytest
 from bert_classifier.data import class_words as module
 from bert_classifier.data.class_words import ClassWords, class_words, log_odds_z
 from support.fakes import toy_rows
+from support.patience import PATIENCE_S
 from support.source_tree import CONTAINER
 
 
@@ -172,7 +173,7 @@ def test_every_process_finds_the_same():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             env={**os.environ, "PYTHONPATH": str(CONTAINER), "PYTHONHASHSEED": str(seed)},
         ).stdout
         for seed in range(3)

@@ -10,6 +10,7 @@ import pytest
 
 from bert_classifier.data.parquet import open_parquet
 from bert_classifier.errors import PlatformError, UserError
+from support.patience import PATIENCE_S
 from support.peak_memory import peak_growth
 from support.source_tree import CONTAINER
 
@@ -113,7 +114,9 @@ def run(code: str, *arguments: object, without: str = "") -> str:
     hidden = f"import sys; sys.modules[{without!r}] = None\n" if without else ""
     command = [sys.executable, "-c", hidden + PROGRAM + code, *map(str, arguments)]
     environment = {"PYTHONPATH": str(CONTAINER), "HOME": "/nonexistent", "TMPDIR": "/nonexistent"}
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd="/")
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment, cwd="/"
+    )
     assert result.returncode == 0, (result.returncode, result.stderr)
     return result.stdout
 

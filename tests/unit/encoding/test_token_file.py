@@ -17,6 +17,7 @@ from bert_classifier.errors import PlatformError
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
 from support.fakes import make_pretrained, toy_rows
+from support.patience import PATIENCE_S
 
 LENGTH = 16
 TEXTS = [
@@ -104,7 +105,7 @@ def test_a_signal_does_not_wait_for_the_tokenizer(tokenizer, tmp_path):
 
         def encode_batch(self, texts):
             os.kill(os.getpid(), signal.SIGALRM)  # to the process, as from outside
-            if not release.wait(60):
+            if not release.wait(PATIENCE_S):
                 waited_in_vain.append(texts)
             return super().encode_batch(texts)
 

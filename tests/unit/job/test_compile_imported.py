@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT
 
 PACKAGES = [f"transformers/{folder}__init__.py" for folder in ("", "models/", "models/bert/")]
@@ -34,7 +35,9 @@ def compile_in(tmp_path: Path, *, required: tuple[str, ...] = REQUIRED) -> subpr
         str(packages),
     ]
     environment = {**os.environ, "PYTHONPATH": str(packages)}
-    return subprocess.run(command, env=environment, check=False, timeout=60, capture_output=True, text=True)
+    return subprocess.run(
+        command, env=environment, check=False, timeout=PATIENCE_S, capture_output=True, text=True
+    )
 
 
 def compiled(tmp_path: Path) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bert_classifier.job.cuda_compat import needs_libraries
+from support.patience import PATIENCE_S
 from support.source_tree import CONTAINER
 
 CLOSED = (
@@ -65,5 +66,7 @@ def test_the_program_starts_anew_once_with_the_libraries_first(host):
     )
     environ = {**os.environ, "PYTHONPATH": str(CONTAINER), "LD_LIBRARY_PATH": "/somewhere"}
     command = [sys.executable, "-c", program, "train", "more"]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(
+        command, env=environ, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     assert ended.stdout.splitlines() == ["start", "start", f"{folder}:/somewhere ['train', 'more']"]

@@ -19,6 +19,7 @@ from launcher.inputs import table
 from launcher.inputs.channels import LocalChannel
 from launcher.inputs.table import ROWS, check_tables
 from launcher.settings.training import TrainSettings
+from support.patience import PATIENCE_S
 from support.source_tree import PACKAGE, ROOT
 
 OK, WARN, FAIL = Severity.OK, Severity.WARNING, Severity.ERROR
@@ -171,5 +172,5 @@ channel = LocalChannel("train", {{"a.csv": Path({str(tmp_path / "a.csv")!r})}})
 print(*(finding.label for finding in check_tables([channel], TrainSettings())))
 print(*({{"numpy", "torch", "transformers", "duckdb", "sagemaker"}} & sys.modules.keys()))
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.stdout == "OK\n\n", ended.stderr

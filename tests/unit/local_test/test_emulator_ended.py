@@ -11,6 +11,7 @@ from sagemaker_emulator import schedule
 from sagemaker_emulator.engine import Container, EngineError, GoneError
 from sagemaker_emulator.report import Report
 from sagemaker_emulator.schedule import Part, run_parts
+from support.patience import PATIENCE_S
 
 NAME = "sagemaker-emulator-1a2b3c4d-35"
 
@@ -68,7 +69,7 @@ def test_what_loses_its_container_at_the_end_is_not_called_a_fault(
         raise KeyboardInterrupt
 
     def outlive(running: Any) -> None:
-        assert running.engine.closed.wait(60)
+        assert running.engine.closed.wait(PATIENCE_S)
         running.report.judge("image.size", False, "it ended")
 
     parts = (Part(lambda _: None, ("image.programs",)), Part(outlive, ("image.size",)))

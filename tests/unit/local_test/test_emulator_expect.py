@@ -10,6 +10,7 @@ from sagemaker_emulator.client import Server
 from sagemaker_emulator.client_judgements import judge_expect
 from sagemaker_emulator.engine import Container
 from sagemaker_emulator.job import Payload
+from support.patience import PATIENCE_S
 
 BODY = b"a text"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -41,17 +42,17 @@ def answering() -> Iterator[Callable[..., Server]]:
 
     yield serve
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     for listener in listeners:
         listener.close()
 
 
 def talk(listener: socket.socket, parts: tuple[bytes, ...]) -> None:
     """Answer one request."""
-    listener.settimeout(20)
+    listener.settimeout(PATIENCE_S)
     connection, _ = listener.accept()
     with connection:
-        connection.settimeout(20)
+        connection.settimeout(PATIENCE_S)
         received = b""
         while b"\r\n\r\n" not in received:
             received += connection.recv(4096)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
+
 SCRIPT = Path(__file__).parents[3] / "local_test" / "evaluate.sh"
 
 
@@ -29,7 +31,9 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path, data: str, output: 
     before = sorted(tmp_path.rglob("*"))
     command = ["bash", str(SCRIPT), "model", data, output]
     environ = {"PATH": "/usr/bin:/bin", "ENGINE": "process"}
-    ended = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert ended.returncode == 2
     assert message in ended.stderr
     assert ended.stderr.count("\n") == 1

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from support.free_port import free_port
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT
 
 
@@ -14,7 +15,7 @@ def serve_local(folder: Path, port: int, **variables: str) -> subprocess.Complet
     """Run the script on a folder until it ends."""
     environment = {**os.environ, **variables, "ENGINE": "process", "PORT": str(port)}
     command = [str(ROOT / "local_test" / "serve_local.sh"), str(folder)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def test_a_port_that_is_taken_is_told_with_the_setting_that_mends_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.local_scripts import copy_repository, run, write_train
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -88,5 +89,5 @@ def test_an_interruption_reaches_the_training_and_is_waited_for(repository: Path
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 7
+        assert process.wait(PATIENCE_S) == 7
     assert (folder / "saved").exists()

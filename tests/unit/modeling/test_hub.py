@@ -28,6 +28,7 @@ from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.state.fingerprint import require_same_run
 from support.clear_text import assert_clear
 from support.encoders import make_encoder
+from support.patience import PATIENCE_S
 from support.source_tree import CONTAINER, ROOT
 
 OLD, NEW = "0" * 39 + "a", "0" * 39 + "b"
@@ -96,7 +97,9 @@ def ask(cache: Path, name: str, *revisions: str) -> dict[str, dict[str, Any]]:
     places = {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1", "PYTHONPATH": f"{CONTAINER}:{ROOT / 'tests'}"}
     command = [sys.executable, "-c", textwrap.dedent(ASK), name, *revisions]
     environ = {name: value for name, value in os.environ.items() if name != "HF_HUB_CACHE"}
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**environ, **places})
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env={**environ, **places}
+    )
     assert result.returncode == 0, result.stderr
     found: dict[str, dict[str, Any]] = json.loads(result.stdout.strip().splitlines()[-1])
     return found
@@ -183,7 +186,7 @@ def test_a_look_that_fails(tmp_path, hub, answers, commit, error):
         "PYTHONPATH": str(CONTAINER),
     }
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, env=environ)
     assert result.returncode == 0, result.stderr
     first, second = result.stdout.splitlines()
     assert re.match(error or commit, first)

@@ -12,6 +12,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.service import ModelService
+from support.patience import PATIENCE_S
 from support.toy_artifact import OF_PAIRS, make_artifact
 
 
@@ -75,7 +76,7 @@ def make_service() -> Iterator[Callable[..., ModelService]]:
 
     yield make
     for service in services:
-        assert service.close(timeout=10)
+        assert service.close(timeout=PATIENCE_S)
 
 
 def _raise(error: Exception) -> None:

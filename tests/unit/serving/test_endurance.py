@@ -11,6 +11,7 @@ from bert_classifier.job.serve_config import ServeConfig
 from bert_classifier.serving.http.app import create_app
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
+from support.patience import PATIENCE_S
 
 LATER = 1e12  # a deadline that does not come
 
@@ -28,9 +29,9 @@ def test_a_pass_that_memory_does_not_suffice_for_is_tried_in_parts():
         return [text.upper() for text in texts]
 
     batcher = _batcher(predict)
-    assert batcher.submit(list("abcdefg"), LATER).result(30) == list("ABCDEFG")
+    assert batcher.submit(list("abcdefg"), LATER).result(PATIENCE_S) == list("ABCDEFG")
     assert batcher.problem(60) is None
-    assert batcher.close(30)
+    assert batcher.close(PATIENCE_S)
 
 
 def test_the_wall_clock_does_not_matter(monkeypatch):
@@ -38,7 +39,7 @@ def test_the_wall_clock_does_not_matter(monkeypatch):
     went = threading.Event()
 
     def predict(texts: Sequence[str]) -> list[str]:
-        assert went.wait(30)
+        assert went.wait(PATIENCE_S)
         return list(texts)
 
     batcher = _batcher(predict)
@@ -46,11 +47,11 @@ def test_the_wall_clock_does_not_matter(monkeypatch):
     results = []
     for jump in (86_400, -86_400):
         monkeypatch.setattr(time, "time", lambda jump=jump: now + jump)
-        results.append(batcher.submit([str(jump)], time.monotonic() + 30))
+        results.append(batcher.submit([str(jump)], time.monotonic() + PATIENCE_S))
     assert batcher.problem(60) is None
     went.set()
-    assert [result.result(30) for result in results] == [["86400"], ["-86400"]]
-    assert batcher.close(30)
+    assert [result.result(PATIENCE_S) for result in results] == [["86400"], ["-86400"]]
+    assert batcher.close(PATIENCE_S)
 
 
 def test_memory_does_not_grow_with_the_requests_answered(make_service, predictor):

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from bert_classifier.serving.loop_calls import LoopCalls
-
-WAIT_S = 60
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_no_call_is_left_behind(calls):
     for thread in threads:
         thread.start()
     while len(made) < 20_000:
-        assert _is_awake(calls, WAIT_S)
+        assert _is_awake(calls, PATIENCE_S)
         calls.run_callbacks(None)
     for name in range(4):
         assert [number for own, number in made if own == name] == list(range(5000))

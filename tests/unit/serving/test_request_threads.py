@@ -11,8 +11,7 @@ import pytest
 from bert_classifier.errors import PlatformError
 from bert_classifier.serving import request_threads
 from bert_classifier.serving.request_threads import FIRST, RequestThreads, as_platform_error
-
-WAIT_S = 60
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -36,26 +35,26 @@ def test_all_run_at_once_and_no_more():
     meet, end = threading.Barrier(count + 1), threading.Event()
 
     def work() -> str:
-        meet.wait(WAIT_S)
-        end.wait(WAIT_S)
+        meet.wait(PATIENCE_S)
+        end.wait(PATIENCE_S)
         return threading.current_thread().name
 
     busy = [threads.submit(work) for _ in range(count)]
-    meet.wait(WAIT_S)
+    meet.wait(PATIENCE_S)
     waiting = threads.submit(lambda: threading.current_thread().name)
     end.set()
-    names = {future.result(WAIT_S) for future in busy}
+    names = {future.result(PATIENCE_S) for future in busy}
     assert len(names) == count
-    assert waiting.result(WAIT_S) in names
+    assert waiting.result(PATIENCE_S) in names
 
 
 def test_the_thread_that_was_busy_last_works_again():
     """One caller after another costs a thread or two, with their stacks and caches, however many there are."""
     threads, meet = RequestThreads(20), threading.Barrier(20)
-    assert not wait([threads.submit(meet.wait, WAIT_S) for _ in range(20)], WAIT_S).not_done
+    assert not wait([threads.submit(meet.wait, PATIENCE_S) for _ in range(20)], PATIENCE_S).not_done
     names = set()
     for _ in range(50):
-        names.add(threads.submit(lambda: threading.current_thread().name).result(WAIT_S))
+        names.add(threads.submit(lambda: threading.current_thread().name).result(PATIENCE_S))
     assert len(names) < 10, "not one alone: a caller may ask before the thread that answered it waits again"
 
 
@@ -63,8 +62,8 @@ def test_an_error_is_the_futures():
     """The thread goes on."""
     threads = RequestThreads(1)
     with pytest.raises(ZeroDivisionError):
-        threads.submit(lambda: 1 / 0).result(WAIT_S)
-    assert threads.submit(lambda number: number + 1, 1).result(WAIT_S) == 2
+        threads.submit(lambda: 1 / 0).result(PATIENCE_S)
+    assert threads.submit(lambda number: number + 1, 1).result(PATIENCE_S) == 2
 
 
 @pytest.mark.parametrize("may_start", [1, 2, FIRST, FIRST + 1, FIRST + 2])
@@ -73,7 +72,7 @@ def test_threads_that_cannot_start_leave_the_work_to_others(few_threads, caplog,
     few_threads[0] = may_start
     threads = RequestThreads(50)
     futures = [threads.submit(pow, 2, n) for n in range(200)]
-    assert not wait(futures, WAIT_S).not_done
+    assert not wait(futures, PATIENCE_S).not_done
     assert [future.result() for future in futures] == [2**n for n in range(200)]
     warnings = [record.message for record in caplog.records]
     assert len(warnings) <= 1
@@ -92,7 +91,7 @@ def test_a_thread_that_dies_as_it_begins_stops_no_other(monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", start_every_second)
     threads = RequestThreads(FIRST)
     futures = [threads.submit(pow, 2, n) for n in range(50)]
-    assert not wait(futures, WAIT_S).not_done
+    assert not wait(futures, PATIENCE_S).not_done
     assert begun[0] > 1
 
 

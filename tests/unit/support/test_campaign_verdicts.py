@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from support import campaign_verdicts as verdicts
+from support.patience import PATIENCE_S
 from support.source_tree import ROOT, tree_of
 
 FINE = {200: 64}
@@ -155,7 +156,7 @@ def load(port: int) -> "subprocess.CompletedProcess[str]":
         input='["a text"]',
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
     )

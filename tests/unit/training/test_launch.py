@@ -15,6 +15,7 @@ from bert_classifier.errors import ContainerError, PlatformError, RequestError, 
 from bert_classifier.training import prepare, worker
 from bert_classifier.training.signals import Stopped
 from support.clear_text import assert_clear_text
+from support.patience import PATIENCE_S
 from support.train_process import CONTAINER, Outcome, train_in_process
 
 
@@ -152,7 +153,7 @@ def test_what_can_be_checked_early_is_reported_without_torch(root, name):
     )
     environ = {**os.environ, "PYTHONPATH": str(CONTAINER)}
     ended = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert ended.returncode == (3 if spoilt == "model" else 2), ended.stderr
     failure = (root / "output" / "failure").read_text()

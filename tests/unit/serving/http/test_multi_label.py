@@ -26,6 +26,7 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.predictor import predictions_of
 from bert_classifier.serving.model.service import ModelService
+from support.patience import PATIENCE_S
 
 LINES = JSON_LINES[0]
 LABELS = ("World", "Sports", "a|b", "Never")
@@ -263,7 +264,7 @@ def test_abstention_has_no_meaning(multi_label_predictor):
     config = ServeConfig(serving_abstain_below=0.9)
     service = ModelService(lambda: [multi_label_predictor], failures.append, config, Metrics())
     service.start()
-    service._loader.join(30)
+    service._loader.join(PATIENCE_S)
     assert str(failures[0]) == (
         "SERVING_ABSTAIN_BELOW=0.9 is for models that give one label; this one gives each text the labels over their"
         ' thresholds. Remove the setting; a request may give its own "threshold".'

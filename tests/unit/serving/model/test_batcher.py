@@ -12,6 +12,7 @@ from bert_classifier.errors import RequestError
 from bert_classifier.serving import memory
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
+from support.patience import PATIENCE_S
 
 LATER = 1e12  # a deadline that does not come
 
@@ -30,7 +31,7 @@ class Gate:
     def predict(self, texts: Sequence[str]) -> list[str]:
         self.passes.append(list(texts))
         self.is_busy.set()
-        assert self.may_go.wait(30)
+        assert self.may_go.wait(PATIENCE_S)
         if self.is_broken:
             raise OSError("the device is gone")
         if len(texts) > self.most:
@@ -52,7 +53,7 @@ def batcher(gate: Gate) -> Iterator[MicroBatcher[str]]:
     made = _make(gate)
     yield made
     gate.may_go.set()
-    made.close(30)
+    made.close(PATIENCE_S)
 
 
 def _make(gate: Gate, **settings: Any) -> MicroBatcher[str]:
@@ -65,13 +66,13 @@ def _while_busy(batcher: MicroBatcher[str], gate: Gate) -> "Future[list[str | Ex
     gate.may_go.clear()
     gate.is_busy.clear()
     first = batcher.submit(["first"], LATER)
-    assert gate.is_busy.wait(30)
+    assert gate.is_busy.wait(PATIENCE_S)
     return first
 
 
 def test_results_come_in_the_order_of_the_texts(batcher):
     """A request gets one result a text, in order."""
-    assert batcher.submit(["a", "b", "c"], LATER).result(30) == ["A", "B", "C"]
+    assert batcher.submit(["a", "b", "c"], LATER).result(PATIENCE_S) == ["A", "B", "C"]
 
 
 def test_what_has_queued_shares_the_next_pass(batcher, gate):
@@ -79,8 +80,8 @@ def test_what_has_queued_shares_the_next_pass(batcher, gate):
     first = _while_busy(batcher, gate)
     others = [batcher.submit([f"x{i}", f"y{i}"], LATER) for i in range(3)]
     gate.may_go.set()
-    assert first.result(30) == ["FIRST"]
-    assert [other.result(30) for other in others] == [[f"X{i}", f"Y{i}"] for i in range(3)]
+    assert first.result(PATIENCE_S) == ["FIRST"]
+    assert [other.result(PATIENCE_S) for other in others] == [[f"X{i}", f"Y{i}"] for i in range(3)]
     assert gate.passes == [["first"], ["x0", "y0", "x1", "y1", "x2", "y2"]]
 
 
@@ -89,21 +90,21 @@ def test_a_large_request_leaves_room_for_a_small_one(gate):
     batcher = _make(gate, max_cost=10)
     gate.may_go.clear()
     large = batcher.submit(["aaaaa"] * 10, LATER)
-    assert gate.is_busy.wait(30)
+    assert gate.is_busy.wait(PATIENCE_S)
     small = batcher.submit(["b"], LATER)
     gate.may_go.set()
-    assert small.result(30) == ["B"]
-    assert large.result(30) == ["AAAAA"] * 10
+    assert small.result(PATIENCE_S) == ["B"]
+    assert large.result(PATIENCE_S) == ["AAAAA"] * 10
     assert gate.passes[:2] == [["aaaaa", "aaaaa"], ["aaaaa", "b"]]
-    assert batcher.close(30)
+    assert batcher.close(PATIENCE_S)
 
 
 def test_a_text_dearer_than_a_pass_is_predicted_all_the_same(gate):
     """A text that costs more than a pass may is taken alone."""
     batcher = _make(gate, max_cost=2)
-    assert batcher.submit(["a", "long text", "b"], LATER).result(30) == ["A", "LONG TEXT", "B"]
+    assert batcher.submit(["a", "long text", "b"], LATER).result(PATIENCE_S) == ["A", "LONG TEXT", "B"]
     assert gate.passes == [["a"], ["long text"], ["b"]]
-    assert batcher.close(30)
+    assert batcher.close(PATIENCE_S)
 
 
 def test_only_the_culprit_fails(batcher, gate):
@@ -112,15 +113,15 @@ def test_only_the_culprit_fails(batcher, gate):
     good, bad = batcher.submit(["good"], LATER), batcher.submit(["poison"], LATER)
     mixed = batcher.submit(["a", "b", "poison", "c"], LATER)
     gate.may_go.set()
-    assert first.result(30) == ["FIRST"]
-    assert good.result(30) == ["GOOD"]
+    assert first.result(PATIENCE_S) == ["FIRST"]
+    assert good.result(PATIENCE_S) == ["GOOD"]
     with pytest.raises(ValueError, match="poison"):
-        bad.result(30)
-    *others, failure, last = mixed.result(30)
+        bad.result(PATIENCE_S)
+    *others, failure, last = mixed.result(PATIENCE_S)
     assert [*others, last] == ["A", "B", "C"]
     assert isinstance(failure, ValueError)
     assert batcher.is_alive
-    assert batcher.submit(["next"], LATER).result(30) == ["NEXT"]
+    assert batcher.submit(["next"], LATER).result(PATIENCE_S) == ["NEXT"]
 
 
 def test_a_result_too_few_is_a_failure_and_not_a_shift(batcher, gate):
@@ -128,9 +129,9 @@ def test_a_result_too_few_is_a_failure_and_not_a_shift(batcher, gate):
     first = _while_busy(batcher, gate)
     short, whole = batcher.submit(["lost", "b"], LATER), batcher.submit(["c", "d"], LATER)
     gate.may_go.set()
-    first.result(30)
-    assert whole.result(30) == ["C", "D"]
-    lost, found = short.result(30)
+    first.result(PATIENCE_S)
+    assert whole.result(PATIENCE_S) == ["C", "D"]
+    lost, found = short.result(PATIENCE_S)
     assert found == "B"
     assert str(lost) == "0 results for 1 texts"
 
@@ -140,7 +141,7 @@ def test_a_model_that_fails_on_a_plain_text_is_given_up(batcher, gate):
     assert batcher.problem(60) is None
     gate.is_broken = True
     with pytest.raises(OSError, match="device"):
-        batcher.submit(["a"], LATER).result(30)
+        batcher.submit(["a"], LATER).result(PATIENCE_S)
     assert "OSError" in batcher.problem(60)
     assert not batcher.is_alive
     with pytest.raises(RequestError) as caught:
@@ -156,14 +157,14 @@ def test_halves_are_not_tried_where_memory_has_run_out(batcher, gate, monkeypatc
     first = _while_busy(batcher, gate)
     futures = [batcher.submit(["a"] * 8, LATER), batcher.submit(["b"], LATER)]
     gate.may_go.set()
-    assert first.result(30) == ["FIRST"]
+    assert first.result(PATIENCE_S) == ["FIRST"]
     if is_left:
-        assert [future.result(30) for future in futures] == [["A"] * 8, ["B"]]
+        assert [future.result(PATIENCE_S) for future in futures] == [["A"] * 8, ["B"]]
         assert batcher.is_alive
         return
     for future in futures:
         with pytest.raises(RequestError) as caught:
-            future.result(30)
+            future.result(PATIENCE_S)
         assert caught.value.status == 503
     assert batcher.problem(60) == memory.NO_MEMORY
     assert gate.passes == [["first"], ["a"] * 4 + ["b"]]
@@ -177,7 +178,7 @@ def test_a_pass_that_does_not_end_is_seen(batcher, gate):
         time.sleep(0.001)
     assert "0.01 s" in batcher.problem(0.01)
     gate.may_go.set()
-    first.result(30)
+    first.result(PATIENCE_S)
     while batcher.problem(0.0) is not None:
         time.sleep(0.001)
 
@@ -195,7 +196,7 @@ def test_abandoned_requests_fail_at_once(batcher, gate):
 
 def test_two_models_share_the_work():
     """With two model threads two passes run at once, and a request's results are in order all the same."""
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=PATIENCE_S)
 
     def predict(texts: Sequence[str]) -> list[str]:
         both.wait()
@@ -204,8 +205,8 @@ def test_two_models_share_the_work():
     chosen: dict[str, Any] = {"cost_of": len, "max_cost": 2, "max_waiting_cost": 1000}
     batcher = MicroBatcher([predict, predict], metrics=Metrics(), **chosen)
     texts = [chr(97 + i) for i in range(16)]
-    assert batcher.submit(texts, LATER).result(30) == [text.upper() for text in texts]
-    assert batcher.close(30)
+    assert batcher.submit(texts, LATER).result(PATIENCE_S) == [text.upper() for text in texts]
+    assert batcher.close(PATIENCE_S)
 
 
 def test_nobody_is_predicted_for_who_has_left(batcher, gate):
@@ -214,10 +215,10 @@ def test_nobody_is_predicted_for_who_has_left(batcher, gate):
     left, stays = batcher.submit(["left"], LATER), batcher.submit(["stays"], LATER)
     assert left.cancel()
     gate.may_go.set()
-    assert (first.result(30), stays.result(30)) == (["FIRST"], ["STAYS"])
+    assert (first.result(PATIENCE_S), stays.result(30)) == (["FIRST"], ["STAYS"])
     assert gate.passes == [["first"], ["stays"]]
     with pytest.raises(CancelledError):
-        left.result(30)
+        left.result(PATIENCE_S)
 
 
 def test_nothing_is_begun_after_the_deadline(batcher, gate):
@@ -225,9 +226,9 @@ def test_nothing_is_begun_after_the_deadline(batcher, gate):
     first = _while_busy(batcher, gate)
     late = batcher.submit(["late"], time.monotonic())
     gate.may_go.set()
-    first.result(30)
+    first.result(PATIENCE_S)
     with pytest.raises(RequestError) as caught:
-        late.result(30)
+        late.result(PATIENCE_S)
     assert caught.value.status == 504
     assert gate.passes == [["first"]]
 
@@ -242,15 +243,15 @@ def test_a_request_too_many_is_refused_at_once(gate):
     assert caught.value.status == 429
     assert second.cancel()
     gate.may_go.set()
-    assert first.result(30) == ["FIRST"]
+    assert first.result(PATIENCE_S) == ["FIRST"]
     while True:
         try:
-            assert batcher.submit(["third"], LATER).result(30) == ["THIRD"]
+            assert batcher.submit(["third"], LATER).result(PATIENCE_S) == ["THIRD"]
             break
         except RequestError:  # the model has not looked at the cancelled one yet
             time.sleep(0.001)
     assert gate.passes == [["first"], ["third"]]
-    assert batcher.close(30)
+    assert batcher.close(PATIENCE_S)
 
 
 def test_closing_answers_what_waits(gate):
@@ -264,7 +265,7 @@ def test_closing_answers_what_waits(gate):
         batcher.submit(["third"], LATER)
     assert caught.value.status == 503
     gate.may_go.set()
-    assert batcher.close(timeout=30)
+    assert batcher.close(timeout=PATIENCE_S)
     assert (first.result(0), second.result(0)) == (["FIRST"], ["SECOND"])
 
 
@@ -274,10 +275,10 @@ def test_a_dead_thread_is_seen_and_nobody_waits_for_it(batcher, gate):
     first = _while_busy(batcher, gate)
     fatal, other = batcher.submit(["exit"], LATER), batcher.submit(["other"], LATER)
     gate.may_go.set()
-    assert first.result(30) == ["FIRST"]
+    assert first.result(PATIENCE_S) == ["FIRST"]
     for future in (fatal, other):
         with pytest.raises(RequestError) as caught:
-            future.result(30)
+            future.result(PATIENCE_S)
         assert caught.value.status == 503
     assert not batcher.is_alive
 
@@ -286,5 +287,5 @@ def test_many_threads_get_their_own_results(batcher):
     """Under concurrent use every request gets the results of its own texts."""
     texts = [[f"t{i}-{j}" for j in range(i % 5 + 1)] for i in range(200)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda own: batcher.submit(own, LATER).result(30), texts))
+        answers = list(pool.map(lambda own: batcher.submit(own, LATER).result(PATIENCE_S), texts))
     assert answers == [[text.upper() for text in own] for own in texts]

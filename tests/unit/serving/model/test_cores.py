@@ -16,6 +16,7 @@ from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
 from bert_classifier.serving.model.thread_budget import WORK_OF_A_THREAD, ThreadBudget
 from support.fakes import toy_rows
+from support.patience import PATIENCE_S
 
 TEXTS = [text for _, text in toy_rows(24)]
 
@@ -29,7 +30,7 @@ def _threads_of_passes(cores: ThreadBudget, passes: int) -> list[int]:
         with contextlib.ExitStack() as stack:
             with one_at_a_time:
                 stack.enter_context(cores.for_a_pass())
-            have_begun.wait(30)
+            have_begun.wait(PATIENCE_S)
             return torch.get_num_threads()
 
     with ThreadPoolExecutor(passes) as pool:

@@ -8,6 +8,7 @@ import pytest
 
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
+from support.patience import PATIENCE_S
 
 LATER = 1e12  # a deadline that does not come
 
@@ -37,12 +38,12 @@ class Threads:
     def _predict(self, lane: str, texts: Sequence[str]) -> list[str]:
         self.passes.append((lane, list(texts)))
         self._begun.release()
-        assert self.may_go.wait(30)
+        assert self.may_go.wait(PATIENCE_S)
         return [text.upper() for text in texts]
 
     def has_begun(self, passes: int = 1) -> bool:
         """Wait until so many more passes have begun."""
-        return all(self._begun.acquire(timeout=30) for _ in range(passes))
+        return all(self._begun.acquire(timeout=PATIENCE_S) for _ in range(passes))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def one_gpu() -> Iterator[Threads]:
     threads = Threads(["cuda:0", "cuda:0"])
     yield threads
     threads.may_go.set()
-    assert threads.batcher.close(30)
+    assert threads.batcher.close(PATIENCE_S)
 
 
 def test_threads_of_one_gpu_do_not_divide_a_request(one_gpu):
@@ -58,7 +59,7 @@ def test_threads_of_one_gpu_do_not_divide_a_request(one_gpu):
     texts = [f"text {number}" for number in range(10)]
     answer = one_gpu.batcher.submit(texts, LATER)
     one_gpu.may_go.set()
-    assert answer.result(30) == [text.upper() for text in texts]
+    assert answer.result(PATIENCE_S) == [text.upper() for text in texts]
     assert one_gpu.passes == [("cuda:0", texts)]
 
 
@@ -70,7 +71,7 @@ def test_the_next_request_is_tokenised_during_the_pass(one_gpu):
     assert one_gpu.has_begun()
     assert [texts for _, texts in one_gpu.passes] == [["first"], ["a", "b", "c", "d"]]
     one_gpu.may_go.set()
-    assert (first.result(30), second.result(30)) == (["FIRST"], ["A", "B", "C", "D"])
+    assert (first.result(PATIENCE_S), second.result(30)) == (["FIRST"], ["A", "B", "C", "D"])
 
 
 @pytest.mark.parametrize("lanes", [["cuda:0", "cuda:1"] * 2, ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]])
@@ -83,7 +84,7 @@ def test_an_idle_gpu_is_woken_before_a_busy_one(lanes):
     used = [lane for lane, _ in threads.passes]
     assert set(used[:2]) == set(used[2:]) == {"cuda:0", "cuda:1"}
     threads.may_go.set()
-    assert threads.batcher.close(30)
+    assert threads.batcher.close(PATIENCE_S)
 
 
 def test_gpus_share_a_request():
@@ -94,5 +95,5 @@ def test_gpus_share_a_request():
     assert dict(threads.passes) == {threads.passes[0][0]: list("abcd"), threads.passes[1][0]: list("efgh")}
     assert {lane for lane, _ in threads.passes} == {"cuda:0", "cuda:1"}
     threads.may_go.set()
-    assert answer.result(30) == list("ABCDEFGH")
-    assert threads.batcher.close(30)
+    assert answer.result(PATIENCE_S) == list("ABCDEFGH")
+    assert threads.batcher.close(PATIENCE_S)

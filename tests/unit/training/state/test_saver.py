@@ -14,6 +14,7 @@ from bert_classifier.training.state.disk_space import require_checkpoint_space, 
 from bert_classifier.training.state.saver import CheckpointSaver
 from bert_classifier.training.state.store import CheckpointStore
 from support.clear_text import assert_clear
+from support.patience import PATIENCE_S
 
 
 class FailingStore(CheckpointStore):
@@ -26,7 +27,7 @@ class FailingStore(CheckpointStore):
         self.gate.set()
 
     def save(self, checkpoint: Checkpoint) -> Path:
-        self.gate.wait(10)
+        self.gate.wait(PATIENCE_S)
         if self.is_full:
             raise OSError(28, "No space left on device")
         return super().save(checkpoint)
