@@ -25,17 +25,21 @@ def without_parameters(body: bytes) -> bytes:
     return json.dumps({name: part for name, part in value.items() if name != "parameters"}).encode()
 
 
-def judge_classes(pairs: Sequence[Pair]) -> Seen:
-    """Judge whether all answers list as many scores for each record; None where they are the usual ones."""
+def judge_classes(pairs: Sequence[Pair], several_labels: bool | None = None) -> Seen:
+    """Judge whether all answers list as many scores for each record; None where they are the usual ones.
+
+    Args:
+        several_labels: whether a text may have any number, so that each class has a score of its own; None = not known:
+            the usual answers show it. In CSV they do not where each text has one label.
+    """
     holds, seen = judge_answered(pairs)
     if not holds:
         return holds, seen
     if all(are_alike(answer.body, usual.body) for _, answer, usual in pairs):
         return None, "the answers are the usual ones: there are no classes, or the variable is not honoured"
-    are_sets = any(
-        has_label_sets(usual.body) for _, _, usual in pairs
-    )  # of which each class has a score of its own
-    count, what = (row_counts, "from 0 to 1") if are_sets else (class_counts, "that sum to 1")
+    if several_labels is None:
+        several_labels = any(has_label_sets(usual.body) for _, _, usual in pairs)
+    count, what = (row_counts, "from 0 to 1") if several_labels else (class_counts, "that sum to 1")
     counts = [(name, count(numbers_of_records(answer.body)), answer) for name, answer, _ in pairs]
     bad = [f"{name}: no scores {what}: {answer.summary()}" for name, found, answer in counts if not found]
     if bad:
@@ -43,7 +47,10 @@ def judge_classes(pairs: Sequence[Pair]) -> Seen:
     shared = set.intersection(*(found for _, found, _ in counts))
     if not shared:
         return False, ", ".join(f"{name}: {max(found)} per record" for name, found, _ in counts)
-    return True, f"{max(shared)} scores per record in {len(pairs)} answers, {_SEEN[what]}"
+    return (
+        True,
+        f"{max(shared)} scores per record in {len(pairs)} answer{'s' * (len(pairs) > 1)}, {_SEEN[what]}",
+    )
 
 
 def class_counts(records: Sequence[Sequence[float]]) -> set[int]:

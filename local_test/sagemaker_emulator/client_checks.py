@@ -15,17 +15,18 @@ from sagemaker_emulator.client_judgements import (
     BYTES,
     Pair,
     Seen,
-    header_for,
     judge_alike,
     judge_bytes,
     judge_error,
     judge_expect,
     judge_lists,
+    with_and_without_header,
 )
 from sagemaker_emulator.hosting import serving
 from sagemaker_emulator.hugging_face import bodies_of, first_input, function_of, judge_hugging_face
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.level import Level
+from sagemaker_emulator.model_task import gives_several_labels
 from sagemaker_emulator.rehearsal import Rehearsal
 
 CLIENT_CHECKS = names_of("clients")
@@ -114,11 +115,13 @@ class Sender:
         ]
 
     def with_csv_header(self) -> list[Pair]:
-        """Say of CSV that it has no header, and that it has one that was put before it."""
+        """Say of CSV that it has no header, and that it has one: its own, or one that was put before it."""
         pairs = []
         for payload, answer in self._of_types((_CSV,)):
-            headed = Payload(_CSV, header_for(payload.body) + payload.body)
-            pairs.append(self._as(f"{_CSV}; header=absent", payload, answer))
+            headed, bare = (
+                Payload(_CSV, body) for body in with_and_without_header(payload.body, answer.body)
+            )
+            pairs.append(self._as(f"{_CSV}; header=absent", bare, answer))
             pairs.append(self._as(f"{_CSV}; header=present", headed, answer))
         return pairs
 
@@ -173,7 +176,8 @@ def _check_all_classes(rehearsal: Rehearsal, sender: Sender) -> None:
             return
         server.invoke(rehearsal.job.payloads[0])
         pairs = sender.to_another(server)
-    rehearsal.report.judge("clients.all-classes", *judge_classes(pairs))
+    several = gives_several_labels(sender.server, model)
+    rehearsal.report.judge("clients.all-classes", *judge_classes(pairs, several))
 
 
 def judge_requests(sender: Sender) -> dict[str, Seen]:

@@ -14,11 +14,37 @@ Seen = tuple[bool | None, str]  # whether it holds, or None where nothing could 
 Pair = tuple[str, Answer, Answer]  # how a request differed, its answer, and the usual answer
 
 
-def header_for(body: bytes) -> bytes:
-    """Return a header row for a body of CSV: `text`, or a name for each cell of its first row."""
-    cells = next(csv.reader(io.StringIO(body.decode("utf-8", "replace"))), [])
-    names = ["text"] if len(cells) < 2 else [f"column_{number}" for number in range(1, len(cells) + 1)]
-    return f"{','.join(names)}\n".encode()
+_NAMES = {
+    0: ["text"],
+    1: ["text"],
+    2: ["text", "text_pair"],
+}  # two texts are a pair, as transformers calls them
+
+
+def with_and_without_header(body: bytes, answer: bytes) -> tuple[bytes, bytes]:
+    """Return a body of CSV with a header and without one; it has one itself if its answer has a record less than it.
+
+    Args:
+        answer: to the body as it is.
+    """
+    text = io.StringIO(body.decode("utf-8", "replace"), newline="")
+    rows = csv.reader(text)
+    first = next(rows, [])
+    end = text.tell()
+    number = bool(first) + sum(map(bool, rows))
+    if 0 < records_in(answer) == number - 1:
+        return body, body[len(body.decode("utf-8", "replace")[:end].encode()) :]
+    names = _NAMES.get(len(first)) or [f"column_{number}" for number in range(1, len(first) + 1)]
+    return f"{','.join(names)}\n".encode() + body, body
+
+
+def records_in(answer: bytes) -> int:
+    """Return how many records an answer of JSON, JSON Lines or CSV has."""
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        return sum(bool(line.strip()) for line in answer.splitlines())
+    return len(value) if isinstance(value, list) else 1
 
 
 def judge_answered(pairs: Sequence[Pair], none: str = "nothing was sent") -> Seen:

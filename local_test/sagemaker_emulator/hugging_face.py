@@ -13,18 +13,22 @@ PLAIN, NULL, OPTIONS = "no parameters", "parameters null", "options"
 ALL, LIST = "top_k null of a string", "top_k 1 of a list"
 
 
-def first_input(body: bytes) -> str | None:
-    """Return the first text of a JSON body with `inputs`, or None for another body."""
+Text = str | dict[str, str]  # or a pair: {"text", "text_pair"}
+
+
+def first_input(body: bytes) -> Text | None:
+    """Return the first text or pair of a JSON body with `inputs`, or None for another body."""
     try:
         value = json.loads(body)
     except ValueError:
         return None
     inputs = value.get("inputs") if isinstance(value, dict) else None
     first = inputs[0] if isinstance(inputs, list) and inputs else inputs
-    return first if isinstance(first, str) else None
+    is_pair = isinstance(first, dict) and len(first) == 2 and all(isinstance(v, str) for v in first.values())
+    return first if isinstance(first, str) or is_pair else None
 
 
-def bodies_of(text: str, function: str = "softmax") -> dict[str, dict[str, Any]]:
+def bodies_of(text: Text, function: str = "softmax") -> dict[str, dict[str, Any]]:
     """Return the bodies of the requests about a text, by their names.
 
     Args:

@@ -12,9 +12,10 @@ from sagemaker_emulator.client import Answer, Server
 from sagemaker_emulator.client_checks import OUTPUT, Sender, judge_requests
 from sagemaker_emulator.engine import Container
 from sagemaker_emulator.job import Payload
+from sagemaker_emulator.model_task import gives_several_labels
 from support.serving_process import ServingProcess
 from support.source_tree import ROOT
-from support.toy_artifact import make_artifact
+from support.toy_artifact import OF_PAIRS, make_artifact
 
 SAMPLES = ROOT / "local_test"
 
@@ -100,3 +101,41 @@ def test_all_classes_are_found_in_every_form(sender, model):
     assert len(pairs) == len(sender.usual)
     assert judge_classes(pairs) == (True, f"3 scores per record in {len(pairs)} answers, which sum to 1")
     assert judge_classes(sender.to_another(sender.server))[0] is None
+
+
+def test_a_model_of_pairs_fails_nothing(tmp_path):
+    """Its CSV has a header of its own, and Hugging Face's clients send its pairs as objects."""
+    make_artifact(tmp_path / "model", **OF_PAIRS)
+    kinds = {"json": "application/json", "jsonl": "application/jsonlines", "csv": "text/csv"}
+    payloads = [Payload(kind, (SAMPLES / f"pairs.{end}").read_bytes()) for end, kind in kinds.items()]
+    with ServingProcess(tmp_path, tmp_path / "log") as process:
+        process.wait_until_ready()
+        server = Server(Process("process"), process.port)
+        usual = {payload: server.invoke(payload) for payload in payloads}
+        assert {answer.status for answer in usual.values()} == {200}
+        found = judge_requests(Sender(server, usual))
+        assert gives_several_labels(server, None) is False
+    assert {name: seen for name, (holds, seen) in found.items() if not holds} == {}
+
+
+def test_the_server_says_that_texts_may_have_several_labels(tmp_path):
+    """So CSV is judged by that, also where each text happens to have one."""
+    limits = {"Alpha": 0.52, "Beta": 0.47, "Gamma": 0.56}
+    make_artifact(tmp_path / "model", task="multi", thresholds=limits)
+    payload = Payload("text/csv", (SAMPLES / "payload.csv").read_bytes())
+    (output,) = OUTPUT.values()
+    with (
+        ServingProcess(tmp_path, tmp_path / "log") as process,
+        ServingProcess(tmp_path, tmp_path / "output.log", sagemaker_inference_output=output) as other,
+    ):
+        process.wait_until_ready()
+        other.wait_until_ready()
+        server = Server(Process("process"), process.port)
+        usual = server.invoke(payload)
+        assert b"|" not in usual.body
+        pairs = Sender(server, {payload: usual}).to_another(Server(Process("process"), other.port))
+        assert gives_several_labels(server, None) is True
+    assert judge_classes(pairs, several_labels=True) == (
+        True,
+        "3 scores per record in 1 answer, each from 0 to 1",
+    )

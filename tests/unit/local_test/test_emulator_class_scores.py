@@ -100,3 +100,14 @@ def test_scores_of_several_labels_need_not_sum_to_1(usual):
 def test_a_bar_in_a_label_does_not_make_several(usual):
     """Such rows are those of one label each, whose scores must sum to 1."""
     assert judge_classes([("csv", answer(200, b"a|b,0.7,0.9,"), answer(200, usual))])[0] is False
+
+
+def test_a_known_task_decides_where_the_form_of_csv_does_not():
+    """Rows with one label each look alike, whether a text may have several or not."""
+    pairs = [("csv", answer(200, b"Film,0.9,0.8\nSong,0.1,0.7"), answer(200, b"Film,0.9,\nSong,0.7,"))]
+    assert judge_classes(pairs, several_labels=True) == (
+        True,
+        "2 scores per record in 1 answer, each from 0 to 1",
+    )
+    assert judge_classes(pairs, several_labels=False)[0] is False
+    assert judge_classes(pairs)[0] is False

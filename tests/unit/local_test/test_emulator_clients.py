@@ -1,23 +1,35 @@
 """What the emulator calls a fault in the eyes of clients, and what it leaves undecided."""
 
+import json
+
 import pytest
 
 from sagemaker_emulator.checks import CHECKS
-from sagemaker_emulator.client import Answer
+from sagemaker_emulator.client import Answer, Server
 from sagemaker_emulator.client_judgements import (
-    header_for,
     judge_alike,
     judge_answered,
     judge_bytes,
     judge_error,
     judge_expect,
     judge_lists,
+    with_and_without_header,
 )
+from sagemaker_emulator.engine import Container
 from sagemaker_emulator.level import Level
+from sagemaker_emulator.model_task import gives_several_labels
 
 ONE = b'[{"label": "Film", "score": 0.5}]'
 FLAT = b'[{"label": "Film", "score": 0.5}, {"label": "Song", "score": 0.25}]'
 PAGE = b"<html>Film</html>"
+
+
+class Nobody(Container):
+    """A container in which nothing listens."""
+
+    def address(self, port: int) -> tuple[str, int]:
+        """Return a port of this machine at which nobody listens."""
+        return "127.0.0.1", port
 
 
 def answer(status: int, body: bytes = ONE) -> Answer:
@@ -102,8 +114,40 @@ def test_a_body_that_waits_is_asked_for():
     assert judge_expect(answer(500), 100)[0] is False
 
 
-def test_a_header_has_as_many_names_as_the_rows_have_cells():
-    """And is called text where there is one."""
-    assert header_for(b'"a, b"\nc\n') == b"text\n"
-    assert header_for(b"1,2,3\n") == b"column_1,column_2,column_3\n"
-    assert header_for(b"") == b"text\n"
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        (b'"a, b"\nc\n', b"text\n"),
+        (b'a,"b, d"\nc,d\n', b"text,text_pair\n"),
+        (b"1,2,3\n4,5,6", b"column_1,column_2,column_3\n"),
+    ],
+)
+def test_a_header_has_as_many_names_as_the_rows_have_cells(body, header):
+    """Two texts are called as transformers calls those of a pair."""
+    assert with_and_without_header(body, b"Film,0.5\nFilm,0.5") == (header + body, body)
+
+
+@pytest.mark.parametrize("answered", [b'[{"label": "Film"}, {"label": "Song"}]', b"Film,0.5\nSong,0.5\n"])
+def test_a_header_of_its_own_is_what_is_not_answered(answered):
+    """Then the body without it is what has none, whatever stands within quotes."""
+    header, rows = '"näme,\none",text_pair\r\n'.encode(), b"a,b\r\n\r\nc,d"
+    assert with_and_without_header(header + rows, answered) == (header + rows, rows)
+    assert with_and_without_header(rows, answered)[1] == rows
+
+
+@pytest.mark.parametrize(
+    ("config", "several"),
+    [
+        ({"problem_type": "multi_label_classification"}, True),
+        ({"problem_type": "single_label_classification"}, False),
+        ({"problem_type": None}, None),
+        ([], None),
+    ],
+)
+def test_what_a_model_answers_is_taken_from_its_files(tmp_path, config, several):
+    """Where the server, here none at all, does not say; without files, the answers must show it."""
+    nobody = Server(Nobody("nobody"), 1)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert gives_several_labels(nobody, tmp_path) is several
+    assert gives_several_labels(nobody, tmp_path / "none") is None
+    assert gives_several_labels(nobody, None) is None

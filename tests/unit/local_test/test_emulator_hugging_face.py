@@ -43,6 +43,14 @@ def test_a_pipeline_in_a_container_passes():
     assert GOOD.keys() == bodies_of("a text").keys()
 
 
+def test_pairs_are_sent_as_the_pipeline_takes_them():
+    """An object of two strings is an input too; one of another kind is not."""
+    pair = {"text": "a", "text_pair": "b"}
+    assert first_input(json.dumps({"inputs": [pair, pair]}).encode()) == pair
+    assert first_input(b'{"inputs": {"text": "a", "n": 1}}') is None
+    assert bodies_of(pair)[LIST]["inputs"] == [pair, pair]
+
+
 @pytest.mark.parametrize(
     ("changes", "seen"),
     [
