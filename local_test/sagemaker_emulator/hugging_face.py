@@ -24,8 +24,9 @@ def first_input(body: bytes) -> Text | None:
         return None
     inputs = value.get("inputs") if isinstance(value, dict) else None
     first = inputs[0] if isinstance(inputs, list) and inputs else inputs
-    is_pair = isinstance(first, dict) and len(first) == 2 and all(isinstance(v, str) for v in first.values())
-    return first if isinstance(first, str) or is_pair else None
+    if isinstance(first, dict):
+        return first if len(first) == 2 and all(isinstance(part, str) for part in first.values()) else None
+    return first if isinstance(first, str) else None
 
 
 def bodies_of(text: Text, function: str = "softmax") -> dict[str, dict[str, Any]]:
