@@ -23,7 +23,7 @@ from sagemaker_emulator.client_judgements import (
     with_and_without_header,
 )
 from sagemaker_emulator.hosting import serving
-from sagemaker_emulator.hugging_face import bodies_of, first_input, function_of, judge_hugging_face
+from sagemaker_emulator.hugging_face import Text, bodies_of, first_input, function_of, judge_hugging_face
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.level import Level
 from sagemaker_emulator.model_task import gives_several_labels
@@ -132,7 +132,8 @@ class Sender:
 
     def of_hugging_face(self) -> dict[str, Answer]:
         """Send what Hugging Face's clients send; nothing where no request with `inputs` is known."""
-        text = next(filter(None, (first_input(p.body) for p, _ in self._of_types((_JSON,)))), None)
+        found = (first_input(p.body) for p, _ in self._of_types((_JSON,)))
+        text: Text | None = next((one for one in found if one), None)
         if text is None:
             return {}
         function = function_of(self._ask({"inputs": text}))

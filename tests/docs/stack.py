@@ -51,6 +51,15 @@ def _role(use: str) -> dict[str, Any]:
     }
 
 
+def _managed(who: str, description: str) -> dict[str, Any]:
+    properties = {
+        "ManagedPolicyName": {"Fn::Sub": f"${{Name}}-{who}"},
+        "Description": description,
+        "PolicyDocument": policy(who),
+    }
+    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}
+
+
 def _bucket() -> dict[str, Any]:
     """Return the bucket, which stays when the stack goes: private, encrypted, without halves of uploads."""
     rule = {"Id": "EndUploadsThatBrokeOff", "Status": "Enabled",
@@ -107,7 +116,7 @@ def _output(value: Any, description: str) -> dict[str, Any]:
 
 
 def template() -> dict[str, Any]:
-    """Return the template: bucket, repository, the two roles, and the policy for whoever runs the launcher."""
+    """Return the template: bucket, repository, the two roles, and the policies for people."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Bucket, repository, roles and policy for the BERT classifier; from docker/iam.",
@@ -132,19 +141,14 @@ def template() -> dict[str, Any]:
             "ImageRepository": _repository(),
             "TrainingRole": _role("training"),
             "ServingRole": _role("serving"),
-            "DeveloperPolicy": {
-                "Type": "AWS::IAM::ManagedPolicy",
-                "Properties": {
-                    "ManagedPolicyName": {"Fn::Sub": "${Name}-developer"},
-                    "Description": "For whoever runs the launcher.",
-                    "PolicyDocument": policy("developer"),
-                },
-            },
+            "DeveloperPolicy": _managed("developer", "For whoever runs the launcher."),
+            "ApproverPolicy": _managed("approver", "For whoever approves or rejects registered models."),
         },
         "Outputs": {
             "TrainingRole": _output({"Fn::GetAtt": ["TrainingRole", "Arn"]}, "ROLE of train and train-spot."),
             "ServingRole": _output({"Fn::GetAtt": ["ServingRole", "Arn"]}, "ROLE of deploy and batch-transform."),
             "DeveloperPolicy": _output({"Ref": "DeveloperPolicy"}, "Attach it to whoever runs the launcher."),
+            "ApproverPolicy": _output({"Ref": "ApproverPolicy"}, "Attach it to whoever approves or rejects models."),
             "S3Prefix": _output({"Fn::Sub": "s3://${Bucket}/${Prefix}"}, "S3_PREFIX of all commands."),
             "RepositoryUri": _output({"Fn::GetAtt": ["ImageRepository", "RepositoryUri"]}, "Where push puts images."),
         },

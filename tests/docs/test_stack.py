@@ -21,7 +21,8 @@ def test_no_placeholder_is_left_and_iam_takes_the_sizes():
     for name, most in (("developer", MOST_OF_A_MANAGED_POLICY), ("training-role", MOST_OF_A_ROLES_POLICIES)):
         assert len(json.dumps(policy(name), separators=(",", ":"))) < most
     resources = template["Resources"]
-    assert resources["DeveloperPolicy"]["Properties"]["PolicyDocument"] == policy("developer")
+    for who in ("developer", "approver"):
+        assert resources[f"{who.title()}Policy"]["Properties"]["PolicyDocument"] == policy(who)
     for use in ("training", "serving"):
         properties = resources[f"{use.title()}Role"]["Properties"]
         assert properties["AssumeRolePolicyDocument"] == policy("trust")

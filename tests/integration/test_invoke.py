@@ -63,6 +63,16 @@ def test_a_pair_is_sent_as_one_record(aws, endpoint):
     assert json.loads(body) == {"inputs": {"text": "Is it?", "text_pair": "It is."}}
 
 
+def test_an_inference_component_is_asked_by_its_name(aws, endpoint):
+    """In the header that SageMaker takes it from; without the setting there is none."""
+    header, path = "X-Amzn-SageMaker-Inference-Component", f"/endpoints/{endpoint}/invocations"
+    with aws.answering(**{path: Answer.json([ANSWERS])}) as here:
+        for arguments in (("--component=my-model",), ()):
+            assert here.launch("invoke", "a text", *arguments).code == 0
+            dry = json.loads(aws.launch("invoke", "a text", "--dry-run", *arguments).out)[0]["InvokeEndpoint"]
+            assert dry["headers"].get(header) == ("my-model" if arguments else None)
+
+
 def test_a_file_is_sent_as_it_is(aws, endpoint, tmp_path):
     """Its bytes, its form by its suffix, the form of the answer; exactly this reaches the endpoint."""
     file = tmp_path / "texts.csv"
@@ -165,6 +175,10 @@ def test_an_asynchronous_endpoint_is_asked_through_s3(aws):
     accepted = Answer(202, "application/json", b"{}", {"X-Amzn-SageMaker-OutputLocation": place})
     aws.put("mine/async/bert-classifier/output/answer.out", json.dumps(ANSWERS[:1]))
     with aws.answering(DescribeEndpoint=Answer.json(described), **{path: accepted}) as here:
+        refused = here.launch("invoke", "a text", "--component=my-model")
+        assert (
+            "COMPONENT would do nothing: SageMaker asks no inference component asynchronously" in refused.err
+        )
         ended = here.launch("invoke", "a text", "--invocation-timeout=60")
     assert ended.code == 0, ended.err
     assert ended.out.startswith("0.9800 Film\n")

@@ -134,17 +134,48 @@ def _push(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_the_developer_may_do_all_that_the_launcher_does_and_nothing_else(aws, tmp_path, monkeypatch):
     """Every recorded request has its statement; every action is used, or has a reason."""
-    developer = policies(aws, tmp_path / "policies")["developer"]
+    filled = policies(aws, tmp_path / "policies")
+    developer, approver = filled["developer"], filled["approver"]
     calls = {call for call in everything(aws, tmp_path, monkeypatch) if call[0] not in FREE}
-    assert sorted({call for call in calls if not allows(developer, *call)}) == []
+    denied = {call for call in calls if not allows(developer, *call)}
+    assert {action for action, _ in denied} == {"sagemaker:UpdateModelPackage"}
+    assert sorted({call for call in denied if not allows(approver, *call)}) == []
     unused = actions_of(developer) - {action for action, _ in calls}
     assert sorted(unused) == sorted(EXCEPTIONS)
+
+
+def test_the_approver_may_do_what_approve_reject_and_status_do(aws, tmp_path):
+    """And nothing that registers, deploys or trains."""
+    approver = policies(aws, tmp_path / "policies")["approver"]
+    prepare(aws)
+    put_outputs(aws)
+    with aws.answering(DescribeTrainingJob=Answer.json(JOB)) as here:
+        assert here.launch("register", "--job=a-job", f"--image-tag={TAG}", f"--s3-prefix={PREFIX}").code == 0
+    aws.start_recording()
+    for command in ("approve", "reject"):
+        assert aws.launch(command, "bert-classifier:1", "--note=why").code == 0
+    assert aws.launch("status", "--model-package=bert-classifier").code == 0
+    assert aws.launch("approve", "bert-classifier-other:1").code == 2
+    calls = {asked(sent) for sent in aws.recorded() if "/moto-api" not in sent["url"]}
+    assert sorted({call for call in calls if call[0] not in FREE and not allows(approver, *call)}) == []
+    assert actions_of(approver) == {action for action, _ in calls} - FREE
+
+
+def test_the_developer_registers_and_another_approves(aws, tmp_path):
+    """So that nobody deploys what only they have looked at; nor may a version be registered as approved already."""
+    filled = policies(aws, tmp_path / "policies")
+    assert "sagemaker:UpdateModelPackage" not in actions_of(filled["developer"])
+    (register,) = [
+        s for s in filled["developer"]["Statement"] if "sagemaker:CreateModelPackage" in s["Action"]
+    ]
+    assert register["Action"] == "sagemaker:CreateModelPackage"
+    assert register["Condition"] == {"StringNotEqualsIfExists": {"sagemaker:ModelApprovalStatus": "Approved"}}
 
 
 def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_them(aws, tmp_path):
     """No placeholder is left; VPC and key only with them; a role is lent to SageMaker alone."""
     plain = policies(aws, tmp_path / "plain")
-    assert plain.keys() == {"trust", "training-role", "serving-role", "developer"}
+    assert plain.keys() == {"trust", "training-role", "serving-role", "developer", "approver"}
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
     vpc = ("--subnets=subnet-1", "--security-group-ids=sg-1", f"--output-kms-key={key}")
     assert policies(aws, tmp_path / "all", *vpc).keys() == {*plain, "vpc", "kms"}
@@ -158,7 +189,7 @@ def test_the_policies_are_filled_in_and_hold_no_wildcards_but_where_aws_wants_th
         "sagemaker:ListEndpoints", "sagemaker:ListHyperParameterTuningJobs", "sagemaker:ListModels",
         "sagemaker:ListTrainingJobs", "sagemaker:ListTransformJobs",
     }  # fmt: skip
-    for name in ("training-role", "serving-role", "developer"):
+    for name in ("training-role", "serving-role", "developer", "approver"):
         for statement in plain[name]["Statement"]:
             if statement["Resource"] == "*" and statement["Sid"] != "ScaleEndpoints":
                 assert actions_of({"Statement": [statement]}) <= everywhere
@@ -217,10 +248,12 @@ def test_no_file_is_replaced_unseen(aws, tmp_path):
 
 
 def test_it_tells_the_commands_that_make_the_roles(aws, tmp_path):
-    """Two roles with trust and policy each, and the developer's policy; printed, not run."""
+    """Two roles with trust and policy each, and the policies for people; printed, not run."""
     ended = aws.launch("policies", f"--output={tmp_path}", f"--s3-prefix={PREFIX}", "--name=mine")
     lines = ended.out.splitlines()
-    assert [line.split()[2] for line in lines] == ["create-role", "put-role-policy"] * 2 + ["create-policy"]
+    assert [line.split()[2] for line in lines] == ["create-role", "put-role-policy"] * 2 + [
+        "create-policy"
+    ] * 2
     assert (
         f"--role-name mine-serving --policy-name serving-role --policy-document file://{tmp_path}" in lines[3]
     )

@@ -18,7 +18,10 @@ _TRANSFER_ERRORS = (
 AWS_ERRORS = (aws.ClientError, aws.BotoCoreError, Boto3Error, ResponseParserError, *_TRANSFER_ERRORS)
 _LOG_IN = "Log in: `aws configure`, `aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 _LOG_IN_AGAIN = "Log in again, such as with `aws sso login`."
-_ASK_FOR_POLICY = "Ask for the policy docker/iam/developer.json, or use another profile: PROFILE=name."
+_ASK_FOR_POLICY = (
+    "Ask for the policy docker/iam/developer.json (to approve or reject: approver.json), or use another profile:"
+    " PROFILE=name."
+)
 _AGAIN = "Try again in a minute."
 # Errors of the libraries: the first match counts.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[ContainerError], str, str], ...] = (

@@ -98,7 +98,9 @@ def _unused(settings: InvokeSettings, asynchronous: bool) -> dict[str, str]:
         )
     if any(name in settings.accept.lower() for name in ("top_k", "output", "return_all_scores")):
         unused["top_k"] = "ACCEPT says which classes"
-    return unused | ({} if asynchronous else {"invocation_timeout": "the endpoint is not asynchronous"})
+    if asynchronous:
+        return unused | {"component": "SageMaker asks no inference component asynchronously"}
+    return unused | {"invocation_timeout": "the endpoint is not asynchronous"}
 
 
 def _send(settings: InvokeSettings, request: Request, account: Account) -> bytes:
@@ -107,11 +109,13 @@ def _send(settings: InvokeSettings, request: Request, account: Account) -> bytes
             f"{len(request.body) / 1e6:.0f} MB exceed the 25 MB that SageMaker takes in one request.",
             "Use make batch-transform, or an endpoint with MODE=async.",
         )
+    component = {"InferenceComponentName": settings.component} if settings.component else {}
     response = account.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=settings.endpoint,
         ContentType=request.content_type,
         Accept=accept_of(settings),
         Body=request.body,
+        **component,
     )
     return bytes(response["Body"].read())
 

@@ -19,7 +19,7 @@ from launcher.settings.fields import resource_name, s3_uri, text
 from launcher.settings.workload import WorkloadSettings
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "iam"
-ALWAYS = ("trust", "training-role", "serving-role", "developer")
+ALWAYS = ("trust", "training-role", "serving-role", "developer", "approver")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ def fill(name: str, values: Mapping[str, str]) -> str:
 
 
 def commands_of(settings: PolicySettings, folder: Path) -> list[str]:
-    """Return the commands that create the two roles and the policy for whoever runs the launcher."""
+    """Return the commands that create the two roles and the policies for who runs the launcher and who approves."""
     extra = [name for name in names_of(settings) if name not in ALWAYS]
     commands = []
     for use in ("training", "serving"):
@@ -132,8 +132,10 @@ def commands_of(settings: PolicySettings, folder: Path) -> list[str]:
             f"--policy-document file://{folder}/{policy}.json"
             for policy in (f"{use}-role", *extra)
         ]
-    developer = f"--policy-name {settings.name}-developer --policy-document file://{folder}/developer.json"
-    return [*commands, f"aws iam create-policy {developer}"]
+    return commands + [
+        f"aws iam create-policy --policy-name {settings.name}-{who} --policy-document file://{folder}/{who}.json"
+        for who in ("developer", "approver")
+    ]
 
 
 COMMANDS = (Command("policies", "write the IAM policies for your account", PolicySettings, run),)

@@ -4,6 +4,7 @@ import dataclasses
 
 from bert_classifier.job.settings import boolean, count_or_all, integer
 from launcher.settings.account import AccountSettings
+from launcher.settings.fields import resource_name
 from launcher.settings.fields import text as text_field
 from launcher.settings.inference import LONGEST_ANSWER, endpoint_name
 from launcher.settings.reading import of_reader
@@ -14,6 +15,9 @@ class InvokeSettings(AccountSettings):
     """The settings of `invoke`."""
 
     endpoint: str = endpoint_name("Name of the endpoint.")
+    component: str = resource_name(
+        "", 63, "Inference component to ask, where the endpoint hosts several models so."
+    )
     text: str = text_field("", "a text", "Text to classify.", longest=100_000)
     text_pair: str = text_field(
         "", "a text", "Second text, for a model that reads pairs; TEXT is the first.", longest=100_000
