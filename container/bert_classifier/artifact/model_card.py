@@ -144,6 +144,11 @@ def _promise(guarantee: Mapping[str, Any]) -> str:
 def _promise_of_labels(guarantee: Mapping[str, Any]) -> str:
     target, labels = guarantee["target_precision"], guarantee["labels"]
     never = [label for label, facts in labels.items() if facts["threshold"] is None]
+    if len(never) == len(labels):
+        return (
+            f"\n\n`target_precision={target:g}` cannot be promised for any of {counted(len(labels), 'label')}, with"
+            f" {guarantee['validation_texts']:,} validation texts: `serve` never gives one."
+        )
     rest = f" The other {counted(len(never), 'label')} cannot be promised that: `serve` never gives them."
     promised = f"{len(labels) - len(never)} of {counted(len(labels), 'label')}"
     return (

@@ -11,6 +11,7 @@ from bert_classifier.data.pair_columns import pairs_in
 from bert_classifier.data.shapes import quoted_value, spoken_name
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import nearest, shown
+from bert_classifier.job.wording import listed
 
 # Names without case, blanks, "_" and "-". A later group counts only where no column of an earlier one exists.
 LABEL_NAMES = (
@@ -144,9 +145,8 @@ def told_position(names: Sequence[str], setting: str, value: str, *, is_named: b
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    spoken = (spoken_name(name, position) for position, name in enumerate(names[:_MOST_NAMED]))
-    return ", ".join(map(shown, spoken)) + (f" and {more} more" if more > 0 else "")
+    spoken = [spoken_name(name, position) for position, name in enumerate(names)]
+    return listed(spoken, _MOST_NAMED)
 
 
 def other_candidates(names: Sequence[str], role: str, taken: Collection[int | None]) -> list[int]:

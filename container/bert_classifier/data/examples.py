@@ -18,6 +18,7 @@ from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.task import Task
+from bert_classifier.job.wording import enumerated
 from bert_classifier.label_mapper import LabelMapperBase, class_names
 
 _MOST_CLASSES = 10
@@ -213,8 +214,8 @@ def _read_items(dataset: Any, mapper: LabelMapperBase, task: Task | None) -> tup
 
 def _known_classes(mapper: LabelMapperBase) -> str:
     names = class_names(mapper)
-    rest = f", … ({len(names)} in all)" if len(names) > _MOST_CLASSES else ""
-    return f" The classes are {', '.join(map(spoken_label, names[:_MOST_CLASSES]))}{rest}."
+    named = enumerated([*map(spoken_label, names[:_MOST_CLASSES])], _MOST_CLASSES, len(names))
+    return f" The classes are {named}."
 
 
 def stratified_split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:

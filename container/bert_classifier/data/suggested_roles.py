@@ -151,9 +151,6 @@ def _wide_remedy(wide: Sequence[str], shapes: Sequence[Shape], settings: ReaderS
     value = f"{parts[0]}..{parts[-1]}" if is_run else ",".join(parts)
     texts = {} if settings.text_column else _suggested_texts(shapes, settings)
     given = "".join(f" {text}" for text in _written({"label_columns": value, **texts}))
-    names = (
-        ""
-        if shapes[0].name != "1"
-        else " A header row names the labels; without one they are called by number."
-    )
-    return f"Set{given} to learn all of them, or label_column to one of them.{names}"
+    unnamed = names[0] == "1"
+    called = " A header row names the labels; without one they are called by number." if unnamed else ""
+    return f"Set{given} to learn all of them, or label_column to one of them.{called}"

@@ -9,12 +9,11 @@ from typing import Any
 
 from bert_classifier.data.dialect import delimiter_name
 from bert_classifier.job.settings import shown
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, enumerated, listed
 
 _MOST_FILES = 10  # in the log, of those that were understood alike
 _MOST_IN_REPORT = 3
 _MOST_GROUPS = 10
-_MOST_COLUMNS = 10
 _MOST_CLASSES = 10
 _OF_ONE_FILE = ("file", "rows", "left_out")
 _OF_ALL = ("form", "compression", "encoding", "delimiter", "header", "columns", "ignored", "notes")
@@ -97,11 +96,10 @@ def entries_of(channel: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the names of files that were understood alike, and a sentence about them; the last may be a summary."""
     for group in channel["groups"][:_MOST_GROUPS]:
         names = [of_file["file"] for of_file in group["files"][:_MOST_IN_REPORT]]
-        more = group["num_files"] - len(names)
         description = description_of(group)
         sentence = f"{description[0].upper()}{description[1:]}. " if description else ""
         yield (
-            ", ".join(names) + (f" and {more:,} more" if more > 0 else ""),
+            enumerated(names, _MOST_IN_REPORT, group["num_files"]),
             f"{sentence}{rows_phrase(group)}{notes_of(group)}.",
         )
     if others := _other_groups(channel):
@@ -165,19 +163,13 @@ def _labels_phrase(group: Mapping[str, Any], label: str) -> str:
     if group.get("task") != "multi":
         return f"the label is {label}" if label else ""
     if group["label_columns"]:
-        columns = group["label_columns"]
-        more = f" and {len(columns) - _MOST_COLUMNS} more" if len(columns) > _MOST_COLUMNS else ""
-        return (
-            f"the labels are the columns {', '.join(map(shown, columns[:_MOST_COLUMNS]))}{more} that hold 1"
-        )
+        return f"the labels are the columns {listed(group['label_columns'])} that hold 1"
     separated = f" between {delimiter_name(group['label_separator'])}" if group["label_separator"] else ""
     return f"the labels are {label}{separated}, any number per row" if label else ""
 
 
 def _not_used(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_COLUMNS
-    named = ", ".join(map(shown, names[:_MOST_COLUMNS])) + (f" and {more} more" if more > 0 else "")
-    return f"not used: {named}" if names else ""
+    return f"not used: {listed(names)}" if names else ""
 
 
 def notes_of(group: Mapping[str, Any]) -> str:
@@ -199,12 +191,13 @@ def rows_phrase(counts: Mapping[str, Any]) -> str:
 
 def classes_line(channel: Mapping[str, Any]) -> str:
     """Return the numbers of texts and classes, and those of the largest classes."""
-    more = channel["num_classes"] - len(channel["classes"])
-    named = ", ".join(f"{shown(name)} {count:,}" for name, count in channel["classes"].items())
+    classes = [f"{shown(name)} {count:,}" for name, count in channel["classes"].items()]
+    is_part = len(classes) < channel["num_classes"]
     head = f"{counted(channel['texts'], 'text')} of {counted(channel['num_classes'], 'class', 'classes')}"
     if channel.get("task") == "multi":
         head = (
             f"{counted(channel['texts'], 'text')} with any number of {channel['num_classes']:,} labels"
             f" ({channel['labels'] / max(1, channel['texts']):.2f} on average, {channel['unlabelled']:,} without any)"
         )
-    return f"{head}{', the largest' if more else ''}: {named}{f' and {more:,} more' if more else ''}"
+    named = enumerated(classes, _MOST_CLASSES, channel["num_classes"])
+    return f"{head}{', the largest' if is_part else ''}: {named}"

@@ -45,7 +45,7 @@ from bert_classifier.job.atomic_io import require_writable
 from bert_classifier.job.cpu_quota import available_cores
 from bert_classifier.job.interrupts import INTERRUPTED, CtrlCRaises
 from bert_classifier.job.terminal import is_watched, use_terminal
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, listed
 from bert_classifier.modeling.pretrained import quiet_transformers
 
 logger = logging.getLogger("bert_classifier.evaluation")
@@ -203,7 +203,7 @@ def _compare(options: argparse.Namespace) -> None:
     if sorted(first.labels) != sorted(second.labels):
         differing = sorted(set(first.labels) ^ set(second.labels))
         raise UserError(
-            f"The two models do not have the same classes: {', '.join(differing[:10])}.",
+            f"The two models do not have the same classes: {listed(differing)}.",
             "Compare models of the same classes.",
         )
     if first.task is not second.task:

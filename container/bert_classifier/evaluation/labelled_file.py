@@ -13,6 +13,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.assignments import parse_assignments
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.task import Task
+from bert_classifier.job.wording import listed
 from bert_classifier.label_mapper import ClassNames, class_names, positive_index
 
 
@@ -54,7 +55,7 @@ def read_files(files: DataFiles, labels: ClassNames) -> tuple[Examples, int | No
     mapper = build_label_mapper(labels, dataset)
     if list(class_names(mapper)) != list(labels):
         raise UserError(
-            f"The classes of builder.py are not those of the model: {', '.join(labels[:10])}.",
+            f"The classes of builder.py are not those of the model: {listed(labels)}.",
             "Use the builder.py that the model was trained with.",
         )
     task = None if files.settings.task == "auto" else Task(files.settings.task)

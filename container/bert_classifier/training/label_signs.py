@@ -8,7 +8,7 @@ from bert_classifier.evaluation.multi_label.floor import LabelFloor, LabelFloorC
 from bert_classifier.evaluation.multi_label.headline import constant_f1
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.result import MultiLabelResult
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, listed
 from bert_classifier.training.score_warnings import FEW_TEXTS
 from bert_classifier.training.signs import Beside, Signs
 
@@ -62,7 +62,7 @@ def _one_answer(evaluation: MultiLabelResult, answers: dict[str, LabelPrediction
         return ""
     (row, share, _), name = found[-1], [*counted_answers][-1]
     names = [label for label, is_answered in zip(evaluation.labels, row, strict=True) if is_answered]
-    what = f"the labels {', '.join(map(repr, names))}" if names else "no label"
+    what = f"the labels {listed(names)}" if names else "no label"
     count = counted_answers[name].count
     texts = f"all {count:,}" if share == 1 else f"{round(share * count):,} of {count:,}"
     return f"the model answers {what} for {texts} {name} texts"

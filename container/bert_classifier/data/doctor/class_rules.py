@@ -7,6 +7,7 @@ import numpy as np
 from bert_classifier.data.doctor.context import DataContext, share_of
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted
 
 RARE = 10  # training texts; a class with fewer is hardly learned
@@ -86,8 +87,8 @@ def class_sizes(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "class_imbalance",
             Severity.WARNING,
-            f"Class {context.labels[most]} has {counts[most]} training texts,"
-            f" {context.labels[least]} only {counts[least]}.",
+            f"Class {shown(context.labels[most])} has {counts[most]} training texts,"
+            f" {shown(context.labels[least])} only {counts[least]}.",
             "Set class_weights=balanced if all classes matter equally, and judge by macro_f1; leave it if only the"
             " accuracy counts.",
         )

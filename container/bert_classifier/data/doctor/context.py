@@ -10,6 +10,7 @@ from bert_classifier.data.doctor.report import MOST_PLACES
 from bert_classifier.data.doctor.stats import ChannelStats, leaked_from
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.wording import listed
 
 WORTH_A_WARNING = 0.01  # share of a channel's texts; less is INFO
 
@@ -65,8 +66,7 @@ class DataContext:
 
     def named(self, chosen: np.ndarray) -> str:
         """Return the names of the first ten chosen classes; `chosen` is bool (num_classes,)."""
-        names = [label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen]
-        return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+        return listed([label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen])
 
 
 def severity_of(count: int, stats: ChannelStats) -> Severity:

@@ -13,11 +13,12 @@ from bert_classifier.data.label_spelling import alike, items_of, joined, joining
 from bert_classifier.data.labels import may_stand_for_none
 from bert_classifier.job.findings import Severity
 from bert_classifier.job.settings import shown
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, enumerated, listed
 
 _MOST_GROUPS = 5
 _MOST_SPELLINGS = 10  # of one class
 _MOST_NAMED = 10
+_MOST_ALIKE = 3
 _MOST_WORDS = 4  # in the text cell of a header or template row
 
 
@@ -83,15 +84,15 @@ def written_forms(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "listed_labels",
             Severity.WARNING,
-            f"Every label is a list with one name: {_first(labels)}.",
+            f"Every label is a list with one name: {listed(labels, _MOST_ALIKE)}.",
             "Write the names without brackets and quotes: the answers of the model hold the labels as they are.",
         )
     elif all(map(without_fraction, labels)):
         yield Finding(
             "float_labels",
             Severity.WARNING,
-            f"All labels are whole numbers with a fraction: {_first(labels)}. pandas writes them so where a row has"
-            " no label.",
+            f"All labels are whole numbers with a fraction: {listed(labels, _MOST_ALIKE)}. pandas writes them so where"
+            " a row has no label.",
             'Write them without it, in pandas with astype("Int64"): the answers of the model hold the labels as they'
             " are.",
         )
@@ -128,8 +129,4 @@ def _named(context: DataContext, labels: Sequence[str], most: int) -> str:
     """Return classes with their numbers of texts."""
     counts = context.texts_by_label
     named = [f"{shown(label)} ({counted(counts[label], 'text')})" for label in labels[:most]]
-    return ", ".join(named) + (" …" if len(labels) > most else "")
-
-
-def _first(labels: Sequence[str]) -> str:
-    return ", ".join(map(shown, labels[:3])) + (" …" if len(labels) > 3 else "")
+    return enumerated(named, most, len(labels))

@@ -11,7 +11,7 @@ from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.label_spelling import joined, joining_mark
 from bert_classifier.job.findings import Severity
 from bert_classifier.job.settings import shown
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, listed
 
 _MOST_PAIRS = 5  # of labels, named in a message
 _MOST_CLASSES = 2000  # among which pairs are counted
@@ -76,8 +76,7 @@ def joined_sets(context: DataContext) -> Iterator[Finding]:
         yield Finding(
             "joined_labels",
             Severity.WARNING,
-            f"{counted(len(found), 'label looks', 'labels look')} like several in one:"
-            f" {', '.join(map(shown, found[:_MOST_PAIRS]))}{' …' if len(found) > _MOST_PAIRS else ''}.",
+            f"{counted(len(found), 'label looks', 'labels look')} like several in one: {listed(found)}.",
             f"Write them with the sign that label_separator names{theirs}, unless that is what these names mean.",
         )
 

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation.abstention import coverage_curve
-from bert_classifier.evaluation.guarantee import CONFIDENCE, Guarantee, guarantee
+from bert_classifier.evaluation.guarantee import CONFIDENCE, Guarantee, guarantee, shortage_of_texts
 from bert_classifier.evaluation.metrics import chance_of_at_least
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.thresholds import LabelThresholds, Origin
-from bert_classifier.job.wording import counted
+from bert_classifier.job.wording import counted, listed
 
 _CHANCE = 0.025  # that a kept promise looks broken, over all labels together
-_MOST_NAMES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +73,12 @@ class PromisedPrecision:
     def sentence(self) -> str:
         """What is promised, and for how many labels."""
         promised = len(self.classes) - len(self.never)
+        if not promised:
+            labels = counted(len(self.classes), "label")
+            return (
+                f"target_precision={self.target:g} cannot be promised for any of {labels}: none is ever answered."
+                f" {self._shortage}"
+            )
         return (
             f"target_precision={self.target:g} is promised for {promised} of {counted(len(self.classes), 'label')}:"
             f" of the answers with each, at least {100 * self.target:g} % are right on new texts of the same kind, with"
@@ -87,10 +92,34 @@ class PromisedPrecision:
         if not never:
             return ""
         which = "it is" if len(never) == 1 else "they are"
-        return (
-            f"target_precision={self.target:g} cannot be promised for {named(never)}: {which} never answered. Add"
-            " validation texts that have such labels, lower target_precision, or train a better model."
+        found = (
+            f"target_precision={self.target:g} cannot be promised for {named(never)}: {which} never answered."
+            f" {self._shortage}"
         )
+        return (
+            f"{found if len(never) < len(self.classes) else self.sentence} Add validation texts that have such labels,"
+            " lower target_precision, or train a better model."
+        )
+
+    @property
+    def _shortage(self) -> str:
+        """What the labels without a promise lack."""
+        without = [each for each in self.classes if each.threshold is None]
+        texts = self.classes[0].texts
+        if shortage := shortage_of_texts(self.target, texts):
+            return f"{shortage[0].upper()}{shortage[1:]}."
+        needed = sorted(each.needed for each in without if each.needed is not None)
+        hopeless = len(without) - len(needed)
+        parts = []
+        if needed:
+            span = " to ".join(f"{count:,}" for count in dict.fromkeys([needed[0], needed[-1]]))
+            labels = counted(len(needed), "label")
+            parts.append(
+                f"{labels} would need about {span} validation texts at this precision, and there are {texts:,}"
+            )
+        if hopeless:
+            parts.append(f"{counted(hopeless, 'label is', 'labels are')} right that often at no threshold")
+        return f"{'; '.join(parts)}."
 
 
 def promise_precision(
@@ -133,8 +162,7 @@ def precision_kept(target: float, predictions: LabelPredictions, labels: Sequenc
 
 def named(labels: Sequence[str]) -> str:
     """Return how many labels they are, with the names of the first."""
-    rest = f" and {len(labels) - _MOST_NAMES:,} more" if len(labels) > _MOST_NAMES else ""
-    return f"{counted(len(labels), 'label')} ({', '.join(labels[:_MOST_NAMES])}{rest})"
+    return f"{counted(len(labels), 'label')} ({listed(labels)})"
 
 
 def _facts(each: Guarantee) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def test_lists_of_one_and_floats_are_named(findings_of):
     assert listed["listed_labels"].message == "Every label is a list with one name: '['fear']', '['joy']'."
     floats = findings_of(rows_of(["0.0", "1.0", "2.0", "3.0"]))
     assert floats["float_labels"].message.startswith(
-        "All labels are whole numbers with a fraction: '0.0', '1.0', '2.0' …."
+        "All labels are whole numbers with a fraction: '0.0', '1.0', '2.0' and 1 more."
     )
     for finding in (*listed.values(), *floats.values()):
         assert_clear_text(f"{finding.message} {finding.remedy}")

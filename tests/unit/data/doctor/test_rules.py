@@ -123,7 +123,7 @@ def test_classes_that_are_nowhere_are_named(examined):
     """A class of classes.txt without any text is a warning."""
     report = examined(train=rows(120, classes=2), validation=rows(120, classes=2, word="two"))
     assert found(report) == {"absent_classes": "warning"}
-    assert report.findings[0].message == "1 class has no text anywhere: Gamma."
+    assert report.findings[0].message == "1 class has no text anywhere: 'Gamma'."
     assert report.channels["train"].classes == {"Alpha": 60, "Beta": 60, "Gamma": 0}
 
 
@@ -147,7 +147,7 @@ def test_class_that_is_not_judged_is_reported(examined):
     assert found(report) == {"unjudged_classes": "info"}
     report = examined(train=rows(120), validation=rows(120, classes=1, word="two"))
     assert found(report) == {"unjudged_classes": "warning"}
-    assert report.findings[0].message.startswith("Validation has texts of one class only, Alpha: ")
+    assert report.findings[0].message.startswith("Validation has texts of one class only, 'Alpha': ")
 
 
 def test_rare_classes_and_imbalance(examined):
@@ -157,11 +157,11 @@ def test_rare_classes_and_imbalance(examined):
     report = examined(train=train, validation=validation)
     assert found(report) == {"rare_classes": "warning", "class_imbalance": "warning"}
     findings = {finding.code: finding for finding in report.findings}
-    assert findings["rare_classes"].message == "1 class has fewer than 10 training texts: Gamma."
+    assert findings["rare_classes"].message == "1 class has fewer than 10 training texts: 'Gamma'."
     held_out = examined(train=train, validation=validation, is_held_out=True)
     (rare,) = [finding for finding in held_out.findings if finding.code == "rare_classes"]
-    assert "fewer than 10 training texts after validation was held out: Gamma." in rare.message
-    assert findings["class_imbalance"].message == "Class Alpha has 90 training texts, Gamma only 9."
+    assert "fewer than 10 training texts after validation was held out: 'Gamma'." in rare.message
+    assert findings["class_imbalance"].message == "Class 'Alpha' has 90 training texts, 'Gamma' only 9."
     assert "class_weights=balanced" in findings["class_imbalance"].remedy
     balanced = TrainConfig(max_seq_length=32, class_weights="balanced")
     assert found(examined(balanced, train=train, validation=validation)) == {"rare_classes": "warning"}

@@ -84,7 +84,7 @@ def test_texts_without_labels_are_counted(examined):
 def test_a_label_of_every_text_is_a_warning(examined):
     """It teaches nothing."""
     assert found(examined(train=rows([[1, 0, 1], [1, 1, 0], [1, 0, 0]])))["constant_labels"] == (
-        "Every training text has 1 label: late."
+        "Every training text has 1 label: 'late'."
     )
 
 
@@ -126,7 +126,7 @@ def test_one_text_with_other_labels_is_a_conflict(examined):
 def test_labels_that_training_lacks_are_named(examined):
     """With the texts of the other channel that have them."""
     messages = found(examined(train=rows([[1, 0, 0], [0, 1, 0], [1, 1, 0]]), validation=rows(word="two")))
-    assert "1 class of validation has no training text: rude" in messages["untaught_classes"]
+    assert "1 class of validation has no training text: 'rude'" in messages["untaught_classes"]
     assert "80 of 140 validation texts" in messages["untaught_classes"]
 
 

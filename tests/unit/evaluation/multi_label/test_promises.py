@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from bert_classifier.evaluation.guarantee import Guarantee
 from bert_classifier.evaluation.multi_label.calibration import sigmoid
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
-from bert_classifier.evaluation.multi_label.promises import precision_kept, promise_precision
+from bert_classifier.evaluation.multi_label.promises import (
+    PromisedPrecision,
+    precision_kept,
+    promise_precision,
+)
 from bert_classifier.evaluation.multi_label.thresholds import Origin, best_thresholds
 
 RUNS = 200
@@ -66,11 +71,28 @@ def test_a_label_without_a_promise_is_never_answered_and_named():
     assert found.facts["labels"]["rare"]["threshold"] is None
     assert found.facts["labels"]["some"]["precision_bound"] >= 0.6
     assert found.warning == (
-        "target_precision=0.6 cannot be promised for 1 label (rare): it is never answered. Add validation texts that"
-        " have such labels, lower target_precision, or train a better model."
+        "target_precision=0.6 cannot be promised for 1 label ('rare'): it is never answered. 1 label is right that"
+        " often at no threshold. Add validation texts that have such labels, lower"
+        " target_precision, or train a better model."
     )
     assert found.sentence.startswith("target_precision=0.6 is promised for 3 of 4 labels: ")
     assert promise_precision(scores[:, 1:], targets[:, 1:], LABELS[1:], 0.6).warning == ""
+
+
+def test_no_promise_at_all_is_said_plainly():
+    """Not as a promise for 0 of 4 labels: with the reason, and what would be needed."""
+    few = promise_precision(*drawn(20, np.random.default_rng(3)), LABELS, 0.95)
+    assert few.sentence == (
+        "target_precision=0.95 cannot be promised for any of 4 labels: none is ever answered. With 95% confidence it"
+        " needs at least 59 validation texts even if all answers were right, and there are 20."
+    )
+    assert few.warning.startswith(f"{few.sentence} Add validation texts")
+    needed = [500, 2100, 500, None]
+    hard = PromisedPrecision(0.9, LABELS, [Guarantee(0.9, None, 400, needed=count) for count in needed])
+    assert hard.sentence.endswith(
+        "any of 4 labels: none is ever answered. 3 labels would need about 500 to 2,100 validation texts at this"
+        " precision, and there are 400; 1 label is right that often at no threshold."
+    )
 
 
 def test_a_promise_broken_elsewhere_is_named():
@@ -80,7 +102,7 @@ def test_a_promise_broken_elsewhere_is_named():
     targets[:60, 1] = 0
     targets[:20, 0] = 0
     told = precision_kept(0.9, LabelPredictions(predicted, targets), ("kept", "broken"))
-    assert "it does not hold here for 1 label (broken)" in told
+    assert "it does not hold here for 1 label ('broken')" in told
     kept = precision_kept(0.9, LabelPredictions(predicted[:, :1], targets[:, :1]), ("kept",))
     assert kept.endswith("no label stays below it here by more than chance explains.")
     assert precision_kept(0.9, LabelPredictions(predicted & False, targets), LABELS[:2]).endswith("none is.")
