@@ -18,7 +18,8 @@ from bert_classifier.job.data_names import listed
 from bert_classifier.job.json_files import read_object
 from bert_classifier.job.task import Task
 from bert_classifier.job.wording import counted
-from bert_classifier.modeling.pooling import needs_mean_layer
+from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER
+from bert_classifier.modeling.pooling import former_pooling, needs_mean_layer
 
 _ATTRIBUTE = "loaded_head"  # of a model
 _SETTINGS = ("auto", "true", "false")  # of keep_head
@@ -112,6 +113,27 @@ def loaded_head(model: Any) -> LoadedHead:
     """Return what became of the head of the checkpoint that a model was loaded from."""
     head = getattr(model, _ATTRIBUTE, None)
     return head if isinstance(head, LoadedHead) else LoadedHead()
+
+
+def doubts_about_pooling(model: Any, pooling: str) -> list[str]:
+    """Return what a run should say of a `pooling` that a checkpoint was not trained with; empty if nothing.
+
+    Args:
+        model: from the checkpoint, after use_pooling.
+    """
+    if pooling == "cls" and getattr(model.config, HAS_MEAN_LAYER, False):
+        return [
+            "pooling=cls changes nothing: the encoder has the layer of pooling=mean since an earlier training. Leave it"
+            " out, or give the encoder of that training's beginning."
+        ]
+    head, former = loaded_head(model), former_pooling(model)
+    if not former or not head.is_kept:
+        return []
+    read = "the mean of the tokens" if former == "mean" else "the first token"
+    return [
+        f"The head of {head.source} is kept, but it was trained to read {read}, and pooling={pooling} gives it"
+        " something else. Leave pooling out, or begin the head anew with keep_head=false."
+    ]
 
 
 def keep_head_of(config: TrainConfig, model_config: Any, source: str) -> str:

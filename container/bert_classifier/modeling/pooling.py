@@ -16,6 +16,7 @@ CLASSIFIER_POOLING = (
     "classifier_pooling"  # in the config.json of ModernBERT and EuroBERT, whose heads read either
 )
 _IS_MEAN = "pooling_mode_mean_tokens"
+_FORMER = "former_pooling"  # of a model: what its checkpoint's head has read, where a run has it read something else
 
 
 def is_mean_pooled(source: str, revision: str | None = None) -> bool:
@@ -41,7 +42,14 @@ def use_pooling(model: Any, pooling: str, source: str) -> None:
         add_mean_layer(model, source)
 
 
+def former_pooling(model: Any) -> str:
+    """Return what a classifier's head has read in its checkpoint, where use_pooling has changed it; else ""."""
+    return str(getattr(model, _FORMER, ""))
+
+
 def _set_pooling(model: Any, pooling: str) -> None:
+    former = getattr(model.config, CLASSIFIER_POOLING)
+    setattr(model, _FORMER, "" if former == pooling else former)
     setattr(model.config, CLASSIFIER_POOLING, pooling)
     if hasattr(model, CLASSIFIER_POOLING):  # EuroBERT has read its config already
         setattr(model, CLASSIFIER_POOLING, pooling)

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,11 +12,12 @@ import transformers
 
 from bert_classifier.artifact.provenance import encoder_line
 from bert_classifier.builder import build_model, encoder_of
+from bert_classifier.data.job_files import model_source
 from bert_classifier.evaluation.guarantee import shortage_of_texts
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.environment import Environment
 from bert_classifier.job.terminal import has_bar
-from bert_classifier.modeling.heads import loaded_head
+from bert_classifier.modeling.heads import doubts_about_pooling, loaded_head
 from bert_classifier.training.batch_advice import advise
 from bert_classifier.training.batching import derive_seed
 from bert_classifier.training.device import choose_device, pin_threads, use_deterministic_kernels
@@ -115,7 +117,9 @@ class Opener:
             distributed=self.distributed,
         )
         fingerprint = run_fingerprint(trainer, data, tokenizer)
-        require_same_run(self.distributed, fingerprint, environment.current_host)
+        source = model_source(config, environment)
+        hub_name = "" if Path(source).is_dir() else source
+        require_same_run(self.distributed, fingerprint, environment.current_host, hub_name)
         return Built(training, model, tokenizer, trainer, fingerprint)
 
     def open(self, built: Built, *, run: str = "", first_attempt: Mapping[str, Any] | None = None) -> Job:
@@ -135,6 +139,7 @@ class Opener:
             logger.info("%s", encoder_line(encoder))
             if sentence := loaded_head(built.model).sentence:
                 logger.info("%s", sentence)
+            warn(doubts_about_pooling(built.model, self.config.pooling))
         _log_plan(trainer, manager.threads)
         if not self._has_opened:
             texts = len(self.prepared.splits["validation"].targets)

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.task import Task
-from bert_classifier.modeling.heads import keep_head_of, loaded_head
+from bert_classifier.modeling.heads import doubts_about_pooling, keep_head_of, loaded_head
+from bert_classifier.modeling.pooling import use_pooling
 from bert_classifier.modeling.pretrained import load_config, load_pretrained, quiet_transformers
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
@@ -188,6 +189,40 @@ def test_one_answer_before_the_model_is_built_and_after(
     assert not before.keeps(("a", "b", "c"), Task.SINGLE)
     assert not before.keeps(OLD, Task.MULTI)
     assert (f"is not kept: {decides} replaces it" in after.sentence) is ("=" in decides)
+
+
+@pytest.mark.parametrize("family", ["modernbert", "eurobert"])
+@pytest.mark.parametrize(
+    ("trained_with", "pooling", "is_doubtful"),
+    [("mean", "cls", True), ("mean", "mean", False), ("mean", "auto", False), ("cls", "mean", True)],
+)
+def test_a_kept_head_that_reads_something_else_is_a_doubt(
+    tmp_path: Path, family: str, trained_with: str, pooling: str, is_doubtful: bool
+) -> None:
+    """Families whose heads read either: the weights fit both, so nothing else would show it."""
+    folder = classifier(tmp_path / "own", family)
+    first = "bos" if family == "eurobert" else "cls"
+    config = json.loads((folder / "config.json").read_text())
+    config["classifier_pooling"] = first if trained_with == "cls" else trained_with
+    (folder / "config.json").write_text(json.dumps(config))
+    for keep in ("true", "false"):
+        model = load(folder, OLD, keep)
+        use_pooling(model, pooling, str(folder))
+        found = doubts_about_pooling(model, pooling)
+        assert bool(found) is (is_doubtful and keep == "true")
+        assert all(
+            f"pooling={pooling} gives it something else. Leave pooling out" in doubt for doubt in found
+        )
+
+
+def test_a_layer_that_stays_is_a_doubt(classes: Path) -> None:
+    """An encoder that an earlier training gave the layer of pooling=mean has it, whatever is set now."""
+    model = load(classes, OLD, "true")
+    use_pooling(model, "mean", str(classes))
+    assert doubts_about_pooling(model, "mean") == []
+    use_pooling(model, "cls", str(classes))
+    (doubt,) = doubts_about_pooling(model, "cls")
+    assert doubt.startswith("pooling=cls changes nothing: the encoder has the layer of pooling=mean")
 
 
 def test_a_layer_below_a_head_that_must_be_kept_is_refused(classes: Path) -> None:

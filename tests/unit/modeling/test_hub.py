@@ -221,6 +221,37 @@ def test_ranks_with_other_commits_are_told_to_name_one() -> None:
     assert "`revision`" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("differs", "hub_name", "message"),
+    [
+        (
+            ("pretrained_weights",),
+            "org/encoder",
+            "Host algo-2 has other files of org/encoder than host algo-1",
+        ),
+        (("pretrained_weights", "tokenizer"), "org/encoder", "its main branch on the model hub has moved"),
+        (("pretrained_weights",), "", "differs from host algo-1 in: pretrained_weights"),
+        (("pretrained_weights", "train_data"), "org/encoder", "in: pretrained_weights, train_data"),
+    ],
+)
+def test_without_a_revision_a_branch_that_moved_is_no_matter_of_the_data_either(
+    differs: tuple[str, ...], hub_name: str, message: str
+) -> None:
+    """Other files of an encoder from the hub, and nothing else; channels of a folder may well differ."""
+    ours = dict.fromkeys(("seed", "pretrained_weights", "tokenizer", "train_data"), "x")
+
+    class TwoHosts(DistributedContext):
+        """A world whose second rank found other files."""
+
+        def all_gather_json(self, value: Any) -> list[Any]:
+            return [value, {"host": "algo-2", "fingerprint": {**ours, **dict.fromkeys(differs, "y")}}]
+
+    with pytest.raises(UserError, match=message) as caught:
+        require_same_run(TwoHosts(), ours, "algo-1", hub_name)
+    assert_clear(caught.value)
+    assert ("`revision`" in caught.value.remedy) is ("other files" in caught.value.cause)
+
+
 def test_pickled_weights_on_the_hub_are_told_apart_from_no_model(cache: Path) -> None:
     """With the way to use them."""
     error = ask(cache, "some/pickle", "main")["main"]["error"]

@@ -35,6 +35,9 @@ _LEFT_OUT = frozenset(
 _ALWAYS_PACKED = ("bert", "distilbert", "electra", "roberta")
 
 
+_OF_ENCODER = frozenset({"pretrained_weights", "tokenizer", "layer_depths", "loaded_head", "has_token_types"})
+
+
 def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) -> dict[str, Any]:
     """Return the fingerprint of a run, by field, before its first step; JSON values."""
     return {
@@ -60,9 +63,13 @@ def run_fingerprint(trainer: Trainer, prepared: PreparedData, tokenizer: Any) ->
     }
 
 
-def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, Any], host: str) -> None:
+def require_same_run(
+    distributed: DistributedContext, fingerprint: Mapping[str, Any], host: str, hub_name: str = ""
+) -> None:
     """Refuse to train if the ranks differ in data, model or settings.
 
+    Args:
+        hub_name: of the encoder on the model hub; "" for a folder.
     Raises:
         UserError: on all ranks, with the first host that differs and the fields.
     """
@@ -75,6 +82,12 @@ def require_same_run(distributed: DistributedContext, fingerprint: Mapping[str, 
                 f"Host {other['host']} has commit {theirs.get('commit')} of the encoder, and host {first['host']} has"
                 f" {ours['commit']}: the branch or tag that `revision` names has moved between them.",
                 "Start again, with `revision` set to one of the two commits.",
+            )
+        if hub_name and fields and {*fields} <= _OF_ENCODER:
+            raise UserError(
+                f"Host {other['host']} has other files of {hub_name} than host {first['host']} ({', '.join(fields)}):"
+                " its main branch on the model hub has moved between them.",
+                "Start again, with `revision` set to a commit, so that all hosts take the same files.",
             )
         if fields:
             raise UserError(
