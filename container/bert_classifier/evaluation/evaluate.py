@@ -18,6 +18,7 @@ from bert_classifier.evaluation.multi_label.result import MultiLabelResult
 from bert_classifier.evaluation.multi_label.thresholds import trained_thresholds
 from bert_classifier.evaluation.result import EvaluationResult
 from bert_classifier.job.task import Task
+from bert_classifier.modeling.equal_lengths import padded_or_by_length
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.gpus import count_gpus, require_kernels
 from bert_classifier.modeling.inference import compute_logits, plan_inference
@@ -38,7 +39,8 @@ def logits_for(artifact: Artifact, texts: Sequence[str], *, are_alike: bool = Fa
     """Return the logits of n texts, float32 (n, classes), computed on a GPU if there is one.
 
     Args:
-        are_alike: whether they are about as long, so that padding costs less than to look for a way without.
+        are_alike: whether they are about as long, so that padding costs less than to look for a way without, unless it
+            changes the scores.
     """
     device = device_for_inference()
     model = artifact.model.to(device)
@@ -47,7 +49,7 @@ def logits_for(artifact: Artifact, texts: Sequence[str], *, are_alike: bool = Fa
         encoded = encode_to_file(artifact.encoder, texts, Path(folder) / "ids", lambda _: None)
     pad_id = artifact.encoder.pad_id
     forward = (
-        Forward(model, pad_id, device, "fp32")
+        padded_or_by_length(Forward(model, pad_id, device, "fp32"), encoded)
         if are_alike
         else packed_or_padded(model, pad_id, device, "fp32", encoded)
     )

@@ -53,15 +53,15 @@ class EqualLengths(Forward):
         names = [name for name in ("input_ids", TYPE_IDS) if name in inputs]
         groups = zip(*(inputs[name].split(sizes) for name in names), strict=True)
         with self._autocast():
-            logits = [
-                logits_of(
-                    self.model,
-                    attention_mask=None,
-                    **{name: part.view(shape) for name, part in zip(names, parts, strict=True)},
-                )
+            outputs = [
+                self.of_one_length({name: part.view(shape) for name, part in zip(names, parts, strict=True)})
                 for parts, shape in zip(groups, shapes, strict=True)
             ]
-        return torch.cat(logits).index_select(0, inputs["places"])
+        return torch.cat(outputs).index_select(0, inputs["places"])
+
+    def of_one_length(self, inputs: Inputs) -> torch.Tensor:
+        """Return the logits of windows without padding, of which the inputs have (b, length)."""
+        return logits_of(self.model, attention_mask=None, **inputs)
 
 
 def padded_or_by_length(padded: Forward, sample: EncodedTexts) -> Forward:

@@ -8,16 +8,12 @@ import numpy as np
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.forward import Forward, Inputs
 
 
 class MeanPooled(Forward):
     """Computes the mean last hidden state of each window, without its padding: float32 (b, width)."""
-
-    @classmethod
-    def of(cls, forward: Forward) -> "MeanPooled":
-        """Return the pass with the model, device and precision of another one."""
-        return cls(forward.model, forward.pad_id, forward.device, forward.precision)
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return the vectors of b windows.
@@ -25,18 +21,36 @@ class MeanPooled(Forward):
         Raises:
             ValueError: when the model has no encoder of its own, or none with a hidden state per token.
         """
-        encoder = getattr(self.model, "base_model", self.model)
-        if encoder is self.model:
-            raise ValueError("the model has no base_model, an encoder without head")
-        with _ordinary_tensors(), self._autocast():
-            hidden = getattr(encoder(**inputs), "last_hidden_state", None)
-        ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        if hidden is None or hidden.shape[:-1] != ids.shape:
-            raise ValueError("its encoder has no last hidden state for each token")
-        shares = torch.ones_like(ids) if mask is None else mask
-        weights = (shares / shares.sum(dim=1, keepdim=True)).unsqueeze(1)
-        means: torch.Tensor = (weights.float() @ hidden.float()).squeeze(1)
-        return means
+        return _means(self, inputs)
+
+
+class MeanPooledByLength(EqualLengths):
+    """The same of encoders whose hidden states depend on padding."""
+
+    def of_one_length(self, inputs: Inputs) -> torch.Tensor:
+        """Return the vectors of windows without padding; otherwise as MeanPooled."""
+        return _means(self, {**inputs, "attention_mask": None})
+
+
+def mean_pooled(forward: Forward) -> MeanPooled | MeanPooledByLength:
+    """Return the pass with the model, device and precision of another one."""
+    kind = MeanPooledByLength if isinstance(forward, EqualLengths) else MeanPooled
+    return kind(forward.model, forward.pad_id, forward.device, forward.precision)
+
+
+def _means(forward: Forward, inputs: Inputs) -> torch.Tensor:
+    encoder = getattr(forward.model, "base_model", forward.model)
+    if encoder is forward.model:
+        raise ValueError("the model has no base_model, an encoder without head")
+    with _ordinary_tensors(), forward._autocast():
+        hidden = getattr(encoder(**inputs), "last_hidden_state", None)
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    if hidden is None or hidden.shape[:-1] != ids.shape:
+        raise ValueError("its encoder has no last hidden state for each token")
+    shares = torch.ones_like(ids) if mask is None else mask
+    weights = (shares / shares.sum(dim=1, keepdim=True)).unsqueeze(1)
+    means: torch.Tensor = (weights.float() @ hidden.float()).squeeze(1)
+    return means
 
 
 class HeadInputs:

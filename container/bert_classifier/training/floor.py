@@ -15,7 +15,7 @@ from bert_classifier.evaluation.any_headline import AnyFloor
 from bert_classifier.evaluation.floor import Floor
 from bert_classifier.evaluation.multi_label.floor import LabelFloor
 from bert_classifier.job.task import Task
-from bert_classifier.modeling.frozen_features import MeanPooled, evaluation_mode
+from bert_classifier.modeling.frozen_features import evaluation_mode, mean_pooled
 from bert_classifier.modeling.label_regressions import LabelRegressions
 from bert_classifier.modeling.logistic_regression import LogisticRegression
 from bert_classifier.training.batching import Split
@@ -78,7 +78,7 @@ def _compute(trainer: Trainer, splits: Mapping[str, Split]) -> dict[str, Any]:
     texts = _samples(trainer, splits)
     check_work(trainer, len(texts["train"]))
     trainer.engine.publish_all()
-    pooled = MeanPooled.of(trainer.forward)
+    pooled = mean_pooled(trainer.forward)
     with evaluation_mode(pooled.model):
         width = width_on_all_ranks(trainer, lambda: pooled(trainer.train.encoded, _FIRST_WINDOW).shape[1])
         vectors = {

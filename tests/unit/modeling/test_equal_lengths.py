@@ -10,6 +10,7 @@ import torch
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.forward import Forward
+from bert_classifier.modeling.frozen_features import MeanPooled, evaluation_mode, mean_pooled
 from bert_classifier.modeling.packed import packed_or_padded
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.state.fingerprint import run_fingerprint
@@ -70,3 +71,16 @@ def test_a_run_that_padded_them_is_another_run(tmp_path, family, field):
         labels=["a", "b"], pairs={}, fingerprints={"train": "a", "validation": "b"}
     )
     assert run_fingerprint(trainer, prepared, load_tokenizer(str(folder))).get("micro_batches") == field
+
+
+@pytest.mark.parametrize("family", SEE_PADDING)
+def test_the_floor_sees_no_padding_either(tmp_path, family):
+    """The vectors of a text are the same alone and among others, for encoders whose passes are by length."""
+    trainer = make_trainer(make_encoder(tmp_path, family))
+    encoded, rows, pooled = trainer.train.encoded, np.arange(8), mean_pooled(trainer.forward)
+    with evaluation_mode(pooled.model):
+        alone = torch.cat([pooled(encoded, rows[row : row + 1]) for row in rows])
+        together = pooled(encoded, rows)
+        padded = MeanPooled(pooled.model, pooled.pad_id, pooled.device, "fp32")(encoded, rows)
+    torch.testing.assert_close(together, alone)
+    assert float((padded - alone).abs().max()) > 1e-3

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling.forward import Forward
-from bert_classifier.modeling.frozen_features import HeadInputs, MeanPooled, evaluation_mode
+from bert_classifier.modeling.frozen_features import HeadInputs, evaluation_mode, mean_pooled
 from support.toy_trainer import make_trainer
 
 FAMILIES = (
@@ -48,7 +48,7 @@ def classifier(family: str) -> Any:
 def test_a_texts_vector_is_the_mean_of_its_tokens_states(family):
     """Computed among longer texts as alone, for every family."""
     model, encoded = classifier(family), texts()
-    pooled = MeanPooled(model, 1, torch.device("cpu"), "fp32")
+    pooled = mean_pooled(Forward(model, 1, torch.device("cpu"), "fp32"))
     with torch.inference_mode():
         together = pooled(encoded, np.arange(5))
         for number, (begin, end) in enumerate(zip(encoded.offsets[:-1], encoded.offsets[1:], strict=True)):
@@ -76,7 +76,7 @@ def test_a_packed_pass_leaves_the_states_of_all_tokens(tmp_path):
     assert not trainer.forward.is_padded
     encoded, model = trainer.train.encoded, cast(Any, trainer.model)
     with evaluation_mode(trainer.model), torch.inference_mode():
-        vectors = MeanPooled.of(trainer.forward)(encoded, np.arange(1))
+        vectors = mean_pooled(trainer.forward)(encoded, np.arange(1))
         ids = torch.from_numpy(encoded.ids[: encoded.offsets[1]].astype(np.int64))[None]
         states = model.base_model(ids).last_hidden_state[0]
     np.testing.assert_allclose(vectors[0], states.mean(dim=0), atol=1e-5)
@@ -99,7 +99,7 @@ def test_other_models_are_refused_with_the_reason():
     """No base_model, or logits that come from elsewhere."""
     forward = Forward(Own(), 1, torch.device("cpu"), "fp32")
     with pytest.raises(ValueError, match="no base_model"):
-        MeanPooled.of(forward)(texts(), np.arange(2))
+        mean_pooled(forward)(texts(), np.arange(2))
     with pytest.raises(ValueError, match="not what the layer scores gives"):
         HeadInputs(forward, 3).check(texts(), np.arange(2))
     with pytest.raises(ValueError, match="no linear layer with 7 outputs"):
