@@ -15,7 +15,15 @@ if __name__ == "__main__":
 
 DOCUMENT = ROOT / "container" / "README.md"
 _TABLE = re.compile(r"(?s)(<!-- families: written by tests/docs/families\.py -->\n).*?(<!-- end -->)")
-_HEAD = ("`model_type`", "trains", "without padding", "longest input", "equal to", "int8")
+_HEAD = (
+    "`model_type`",
+    "trains",
+    "without padding",
+    "longest input",
+    "equal to",
+    "int8",
+    "served without transformers",
+)
 
 Rows = Mapping[str, tuple[str, ...]]
 

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from bert_classifier.artifact.contents import read_contents
 from bert_classifier.errors import UserError
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from support.encoders import make_encoder
@@ -46,6 +48,7 @@ class Facts:
     longest: str = "–"
     exactness: str = "–"
     int8: str = "–"
+    without_transformers: str = "–"
 
     def cells(self) -> tuple[str, ...]:
         """Return the row but for its name."""
@@ -66,7 +69,8 @@ def prove(family: str, folder: Path) -> Facts:
     _check_resumption(family_job(folder / "killed", family), whole)
     (way,) = (word for said, word in _WAYS.items() if said in log_of(whole))
     exactness = ", ".join([_scores_are_exact(whole), *_gradients_are_exact(folder / "gradient", family)])
-    return Facts("yes", way, _longest(folder / "longer", family), exactness, _in_int8(whole / "model"))
+    longest, model = _longest(folder / "longer", family), whole / "model"
+    return Facts("yes", way, longest, exactness, _in_int8(model), _by_engine(model))
 
 
 def family_job(root: Path, family: str, **settings: str) -> Path:
@@ -162,3 +166,8 @@ def _in_int8(model: Path) -> str:
     except RuntimeError:
         return "no"
     return "yes"
+
+
+def _by_engine(model: Path) -> str:
+    """Return whether a server on CPUs computes the model without transformers."""
+    return "no" if in_engine(read_contents(model), "fp32") is None else "yes"

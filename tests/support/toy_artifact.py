@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from support.fakes import CLASS_NAMES, make_pretrained
+from support.encoders import make_encoder
+from support.fakes import ARCHITECTURES, CLASS_NAMES, make_pretrained
 
 MAX_LENGTH = 32
 OF_PAIRS: dict[str, Any] = {"is_paired": True, "pair_truncation": "longest_first", "has_token_types": True}
@@ -24,7 +25,7 @@ def make_artifact(
 
     Args:
         hidden: size of the encoder's hidden vectors.
-        architecture: of the encoder, one of fakes.ARCHITECTURES.
+        architecture: of the encoder, one of fakes.ARCHITECTURES, or of encoders.FAMILIES in its own size.
         more: fields of training.json; with task="multi" a text may have several labels.
     """
     import torch
@@ -35,7 +36,11 @@ def make_artifact(
     from bert_classifier.modeling.tokenizer import load_tokenizer
 
     quiet_transformers()
-    source = make_pretrained(folder.with_name(f"{folder.name}-pretrained"), architecture, hidden=hidden)
+    source = folder.with_name(f"{folder.name}-pretrained")
+    if architecture in ARCHITECTURES:
+        make_pretrained(source, architecture, hidden=hidden)
+    else:
+        make_encoder(source, architecture)
     tokenizer = load_tokenizer(str(source))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -1,9 +1,19 @@
-"""A digest of an artifact's weights that does not depend on how their file is written."""
+"""Weights as an artifact has them, and a digest that does not depend on how their file is written."""
 
 import hashlib
+import tempfile
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors.torch import load_file
+
+
+def saved_tensors(model: Any) -> dict[str, torch.Tensor]:
+    """Return a model's tensors as in its model.safetensors, whose names may differ from the modules'."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return load_file(Path(folder) / "model.safetensors")
 
 
 def digest_of_weights(model_dir: Path) -> str:

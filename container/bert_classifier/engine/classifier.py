@@ -5,18 +5,19 @@ and left the interpreter's lock to other threads and waited for it as often: so 
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch.nn import functional
 
+from bert_classifier.engine.layer import EncoderLayer, MakeLinear, norm_of
 from bert_classifier.engine.linear import Linear
-from bert_classifier.engine.tensors import Classifier, Layer, Weights
+from bert_classifier.engine.places import PlacesInRow
+from bert_classifier.engine.tensors import Classifier
 
 _TOKENS_OF_A_CORE = 160  # whose values between two products stay in its cache
 _CAUSE = "\nRuntimeError: "  # before the operator's own message, whatever its type was
 _NO_ROW = "index out of range"
-MakeLinear = Callable[[torch.Tensor, torch.Tensor], Linear]
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": functional.gelu,
     "relu": torch.relu,
@@ -27,8 +28,8 @@ _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 class RowClassifier:
     """Computes logits of texts that lie side by side in one row of tokens.
 
-    The last layer computes keys and values of all tokens, and the rest only for the first token of each text: heads
-    read nothing else.
+    Where the head reads nothing but the first token of each text, the last layer computes keys and values of all
+    tokens, and the rest only for these.
 
     Args:
         make_linear: makes the encoder's linear layers; embeddings, norms and the head stay as they are.
@@ -39,7 +40,7 @@ class RowClassifier:
     """
 
     def __init__(self, tensors: Classifier, make_linear: MakeLinear) -> None:
-        self.vocabulary, self.length = len(tensors.words), len(tensors.positions)
+        self.vocabulary, self.length = len(tensors.words), tensors.length
         self._pass = _compiled(_Pass(tensors, make_linear))
 
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
@@ -84,15 +85,16 @@ class _Pass(torch.nn.Module):
         super().__init__()
         # Not the layers' tensors: what is joined or rounded would be held twice.
         self._words, self._positions = tensors.words, tensors.positions
-        self._embedding_norm, self._projection = tensors.embedding_norm, tensors.projection
-        self._epsilon = tensors.epsilon
-        last = len(tensors.layers) - 1
-        self._layers = torch.nn.ModuleList(
-            _Layer(layer, tensors, make_linear, only_first=number == last)
-            for number, layer in enumerate(tensors.layers)
+        self._projection, self._pooling, self._length = tensors.projection, tensors.pooling, tensors.length
+        self._is_rotary = tensors.is_rotary
+        self._embedding_norm, self._final_norm, self._head_norm = (
+            norm_of(weights, tensors.epsilon)
+            for weights in (tensors.embedding_norm, tensors.final_norm, tensors.head.norm)
         )
-        self._dense, activation, self._last = tensors.head
-        self._activation = _ACTIVATIONS[activation]
+        self._places = torch.nn.ModuleList(PlacesInRow(places) for places in tensors.places)
+        self._layers = torch.nn.ModuleList(_layers(tensors, make_linear))
+        self._dense, self._last = tensors.head.first, tensors.head.last
+        self._activation = _ACTIVATIONS[tensors.head.activation]
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int], most: int
@@ -102,73 +104,55 @@ class _Pass(torch.nn.Module):
         Args:
             most: tokens that are computed at once, where attention does not need all of a text.
         """
-        summed = torch.embedding(self._words, ids) + torch.embedding(self._positions, positions)
-        hidden = _norm(summed, self._embedding_norm, self._epsilon)
+        hidden = self._embedding_norm(self._embedded(ids, positions))
         if self._projection is not None:
             hidden = functional.linear(hidden, self._projection[0], self._projection[1])
+        masks: list[torch.Tensor | None] = []
+        rotations: list[torch.Tensor | None] = []
+        places_of_tokens = positions % self._length if self._is_rotary else positions
+        for places in self._places:
+            mask, rotation = places(places_of_tokens, max(lengths))
+            masks.append(mask)
+            rotations.append(rotation)
         for layer in self._layers:
-            hidden = layer(hidden, lengths, most)
-        dense = self._activation(functional.linear(hidden.float(), self._dense[0], self._dense[1]))
-        return functional.linear(dense, self._last[0], self._last[1])
+            mask, rotation = masks[layer.places], rotations[layer.places]  # type: ignore[index]
+            hidden = layer(hidden, lengths, most, mask, rotation)
+        return self._logits(self._final_norm(hidden).float(), lengths)
 
-
-class _Layer(torch.nn.Module):
-    """A layer of the encoder.
-
-    Args:
-        only_first: compute only the first token of each text, from keys and values of all tokens.
-    """
-
-    def __init__(
-        self, layer: Layer, tensors: Classifier, make_linear: MakeLinear, *, only_first: bool
-    ) -> None:
-        super().__init__()
-        self._heads, self._size = tensors.heads, len(layer.query[1]) // tensors.heads
-        self._attention_norm, self._norm, self._epsilon = layer.attention_norm, layer.norm, tensors.epsilon
-        joined = (layer.key, layer.value) if only_first else (layer.query, layer.key, layer.value)
-        self._vectors = make_linear(*(torch.cat(parts) for parts in zip(*joined, strict=True)))
-        self._query = make_linear(*layer.query) if only_first else None
-        self._attended, self._up, self._down = (
-            make_linear(*weights) for weights in (layer.attended, layer.up, layer.down)
+    def _embedded(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of words and of what stands beside them: positions, or only their token types."""
+        words = torch.embedding(self._words, ids)
+        if self._positions is None:
+            return words
+        return words + torch.embedding(
+            self._positions, positions // self._length if self._is_rotary else positions
         )
 
-    def forward(self, hidden: torch.Tensor, lengths: list[int], most: int) -> torch.Tensor:
-        """Return hidden states of all tokens, or of each text's first, from those of all tokens (tokens, width)."""
-        vectors = self._vectors(hidden).float().split(lengths)
-        attended: list[torch.Tensor] = []
-        if self._query is None:
-            for text in vectors:
-                queries, keys, values = self._by_head(text)
-                attended.append(self._attend(queries, keys, values))
-        else:
-            hidden = hidden.index_select(0, torch.tensor([0] + lengths[:-1]).cumsum(0))  # noqa: RUF005 - of torch.jit
-            for text, first in zip(vectors, self._query(hidden).float().split(1), strict=False):
-                keys, values = self._by_head(text)
-                attended.append(self._attend(self._by_head(first)[0], keys, values))
-        return self._in_groups(attended[0] if len(attended) == 1 else torch.cat(attended), hidden, most)
-
-    def _in_groups(self, attended: torch.Tensor, hidden: torch.Tensor, most: int) -> torch.Tensor:
-        """Return what follows attention, which is computed token by token, for some tokens at a time."""
-        if len(hidden) <= most:
-            return self._feed_forward(attended, hidden)
-        groups = (len(hidden) + most - 1) // most
-        parts = zip(attended.tensor_split(groups), hidden.tensor_split(groups), strict=True)
-        return torch.cat([self._feed_forward(*part) for part in parts])
-
-    def _feed_forward(self, attended: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        middle = _norm(self._attended.plus(attended, hidden), self._attention_norm, self._epsilon)
-        return _norm(self._down.plus(self._up.then_gelu(middle), middle), self._norm, self._epsilon)
-
-    def _attend(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """Return what queries attend to within a text (queries, width), all by head (1, heads, tokens, size)."""
-        attended = functional.scaled_dot_product_attention(queries, keys, values)
-        return attended[0].transpose(0, 1).flatten(1)
-
-    def _by_head(self, vectors: torch.Tensor) -> list[torch.Tensor]:
-        """Return each kind of vector that lies side by side as (1, heads, tokens, size); a list for torch.jit."""
-        parts = vectors.view(1, len(vectors), -1, self._heads, self._size)
-        return parts.permute(2, 0, 3, 1, 4).unbind()  # type: ignore[return-value]
+    def _logits(self, hidden: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        if self._pooling == "mean":
+            hidden = _means(hidden, lengths)
+        dense = self._activation(functional.linear(hidden, self._dense[0], self._dense[1]))
+        logits = functional.linear(self._head_norm(dense), self._last[0], self._last[1])
+        return _means(logits, lengths) if self._pooling == "late" else logits
 
 
-def _norm(x: torch.Tensor, weights: Weights, epsilon: float) -> torch.Tensor:
-    return torch.layer_norm(x, weights[0].shape, weights[0], weights[1], epsilon)
+def _layers(tensors: Classifier, make_linear: MakeLinear) -> Iterator[EncoderLayer]:
+    """Yield the encoder's layers; those that are the same share their weights."""
+    made: dict[int, EncoderLayer] = {}
+    behind: dict[int, list[Linear]] = {}
+    last = len(tensors.layers) - 1 if tensors.pooling == "first" else None
+    for number, layer in enumerate(tensors.layers):
+        if id(layer) not in behind:
+            behind[id(layer)] = [make_linear(*weights) for weights in (layer.attended, layer.up, layer.down)]
+        arguments = (layer, tensors, make_linear, behind[id(layer)])
+        if number == last:
+            yield EncoderLayer(*arguments, only_first=True)
+            return
+        if id(layer) not in made:
+            made[id(layer)] = EncoderLayer(*arguments)
+        yield made[id(layer)]
+
+
+def _means(values: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+    """Return the mean of each text's tokens (b, width)."""
+    return torch.stack([text.mean(0) for text in values.split(lengths)])

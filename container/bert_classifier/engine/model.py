@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.engine.classifier import MakeLinear, RowClassifier
+from bert_classifier.engine.classifier import RowClassifier
+from bert_classifier.engine.layer import MakeLinear
 from bert_classifier.engine.linear import Int8Linear, bf16_linear, float_linear
 from bert_classifier.engine.tensors import Classifier, read_classifier
 from bert_classifier.modeling.forward import Forward, Inputs
@@ -47,19 +48,21 @@ class EngineModel(torch.nn.Module):
         """
         super().__init__()
         classifier = read_classifier(config, tensors, has_token_types=has_token_types)
-        self.config = SimpleNamespace(**{**config, "num_labels": len(classifier.head[2][1])})
+        self.config = SimpleNamespace(**{**config, "num_labels": len(classifier.head.last[1])})
         self.precision, self.padding = precision, classifier.padding
         self.device = torch.device("cpu")
         self.work_per_token = _RELATIVE_WORK[precision] * _products_of(classifier)
-        self.linear_layers = 6 * len(classifier.layers) + 2
+        self.linear_layers = (
+            6 * len(classifier.layers) + 2
+        )  # products that are joined as those that they join
         self._row = RowClassifier(classifier, _LINEAR[precision])
-        self.second_type = len(classifier.positions) // 2 if has_token_types else 0
+        self.second_type = classifier.length if has_token_types else 0
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
 
     def check_room(self, highest_id: int, max_length: int) -> None:
         """Raise a ValueError if a token or a position would have no embedding."""
         last = max_length - 1 + (0 if self.padding is None else self.padding + 1)
-        if highest_id >= self._row.vocabulary or last >= (self.second_type or self._row.length):
+        if highest_id >= self._row.vocabulary or last >= self._row.length:
             raise ValueError("the tokenizer or max_seq_length does not fit the model")
 
     def row(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:

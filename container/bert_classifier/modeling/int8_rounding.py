@@ -41,9 +41,9 @@ def rounded_to_int8(model: Any, bits: int) -> Iterator[None]:
 def encoder_linears(model: Any) -> Iterator[torch.nn.Linear]:
     """Yield the linear layers that int8 rounds: those of the encoder's layers, not the embeddings' or the head's."""
     names = LAYER_NAMES[model.config.model_type]
-    for layer in model.base_model.get_submodule(names.layers):
-        for name in (names.query, names.key, names.value, names.attended, names.up, names.down):
-            yield layer.get_submodule(name)
+    for path in dict.fromkeys(names.paths(model.config.to_dict())):  # layers may be the same
+        for name in names.products:
+            yield model.base_model.get_submodule(f"{path}.{name}")
 
 
 def _compute(layer: torch.nn.Linear, steps: int, x: torch.Tensor) -> torch.Tensor:

@@ -1,17 +1,22 @@
-"""Names of the parts of a layer of the BERT kind, by family."""
+"""Names of the parts of an encoder's layers, by family."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerNames:
-    """Attention and a feed-forward network, each followed by a norm.
+    """Attention and a feed-forward network, each followed or preceded by a norm.
 
     Attributes:
         layers: the list of layers in the encoder; the others are parts of a layer.
+        query, key, value: one name for all three is that of a product that computes them side by side.
         attended: after attention, what adds to the residual.
         up: the feed-forward network's first part.
         down: its second part, which adds to the residual.
+        gate: what the first part is multiplied with, where that is a product of its own.
+        group: the list of layers in each item of `layers`, where these are groups whose layers compute several times.
     """
 
     layers: str
@@ -23,6 +28,27 @@ class LayerNames:
     up: str
     down: str
     norm: str
+    gate: str = ""
+    group: str = ""
+
+    @property
+    def products(self) -> list[str]:
+        """Names of a layer's linear layers, each once."""
+        names = (self.query, self.key, self.value, self.attended, self.gate, self.up, self.down)
+        return [name for name in dict.fromkeys(names) if name]
+
+    def paths(self, config: Mapping[str, Any]) -> list[str]:
+        """Return where the layers lie in the encoder, in the order in which they compute.
+
+        Args:
+            config: the fields of config.json.
+        """
+        count = int(config.get("num_hidden_layers", config.get("n_layers", 0)))
+        if not self.group:
+            return [f"{self.layers}.{number}" for number in range(count)]
+        groups, inner = int(config["num_hidden_groups"]), range(int(config["inner_group_num"]))
+        order = [int(number / (count / groups)) for number in range(count)]  # as transformers computes it
+        return [f"{self.layers}.{group}.{self.group}.{number}" for group in order for number in inner]
 
 
 _BERT = LayerNames(
@@ -36,6 +62,18 @@ _BERT = LayerNames(
     "output.dense",
     "output.LayerNorm",
 )
+_ROTARY = LayerNames(
+    "layers",
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "post_attention_layernorm",
+    "mlp.up_proj",
+    "mlp.down_proj",
+    "post_mlp_layernorm",
+    gate="mlp.gate_proj",
+)
 LAYER_NAMES = {
     **dict.fromkeys(("bert", "camembert", "electra", "roberta", "xlm-roberta"), _BERT),
     "distilbert": LayerNames(
@@ -48,5 +86,56 @@ LAYER_NAMES = {
         "ffn.lin1",
         "ffn.lin2",
         "output_layer_norm",
+    ),
+    "mpnet": dataclasses.replace(
+        _BERT,
+        query="attention.attn.q",
+        key="attention.attn.k",
+        value="attention.attn.v",
+        attended="attention.attn.o",
+        attention_norm="attention.LayerNorm",
+    ),
+    "modernbert": LayerNames(
+        "layers",
+        "attn.Wqkv",
+        "attn.Wqkv",
+        "attn.Wqkv",
+        "attn.Wo",
+        "attn_norm",
+        "mlp.Wi",
+        "mlp.Wo",
+        "mlp_norm",
+    ),
+    "albert": LayerNames(
+        "encoder.albert_layer_groups",
+        "attention.query",
+        "attention.key",
+        "attention.value",
+        "attention.dense",
+        "attention.LayerNorm",
+        "ffn",
+        "ffn_output",
+        "full_layer_layer_norm",
+        group="albert_layers",
+    ),
+    "nomic_bert": _ROTARY,
+    "eurobert": dataclasses.replace(
+        _ROTARY, attention_norm="input_layernorm", norm="post_attention_layernorm"
+    ),
+}
+# As model.safetensors has them, where transformers renames tensors when it reads and writes.
+NAMES_IN_FILES = {
+    **LAYER_NAMES,
+    "nomic_bert": LayerNames(
+        "encoder.layers",
+        "attn.Wqkv",
+        "attn.Wqkv",
+        "attn.Wqkv",
+        "attn.out_proj",
+        "norm1",
+        "mlp.fc11",
+        "mlp.fc2",
+        "norm2",
+        gate="mlp.fc12",
     ),
 }

@@ -34,7 +34,7 @@ _HEADS = {
 
 def can_add_mean_layer(model_type: str) -> bool:
     """Return whether encoders of this family can get such a layer."""
-    return model_type in LAYER_NAMES
+    return model_type in _HEADS
 
 
 def add_mean_layer(model: Any, source: str) -> None:
@@ -53,7 +53,7 @@ def add_mean_layer(model: Any, source: str) -> None:
     if getattr(model.config, HAS_MEAN_LAYER, False):
         return  # a model of ours that is trained further, with its head
     if not can_add_mean_layer(family):
-        known = ", ".join(sorted(LAYER_NAMES))
+        known = ", ".join(sorted(_HEADS))
         raise UserError(
             f"pooling=mean needs an encoder of the families {known}; {source} is of type {family}.",
             "Leave pooling out.",

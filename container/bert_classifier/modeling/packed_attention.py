@@ -13,11 +13,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import torch
-from torch.nn import functional
 from transformers import AttentionInterface
 
-# From so many windows of text on, blocks cost less than a mask over all pairs of tokens.
-BLOCKS_FROM = 4
+from bert_classifier.modeling.local_attention import BLOCKS_FROM, attend_within, band
 
 # (query, key, value, texts, scale=, window=) → output
 Kernel = Callable[..., Any]
@@ -99,70 +97,10 @@ def attend_text_by_text(
         bias: added to the scores, (1, heads, longest, longest).
     """
     lengths = texts.lengths()
-    mask = bias if window is None else _band(min(max(lengths), BLOCKS_FROM * window), window, query.device)
+    mask = bias if window is None else band(min(max(lengths), BLOCKS_FROM * window), window, query.device)
     split = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
-    attended = [_attend_within(q, k, v, scale, window, mask) for q, k, v in zip(*split, strict=True)]
+    attended = [attend_within(q, k, v, scale, window, mask) for q, k, v in zip(*split, strict=True)]
     return torch.cat(attended, dim=2)[0].transpose(0, 1)
-
-
-def _band(length: int, window: int, device: torch.device) -> torch.Tensor:
-    """Return whether a token sees another one, (1, 1, length, length)."""
-    positions = torch.arange(length, device=device)
-    return ((positions[:, None] - positions).abs() < window)[None, None]
-
-
-def _attend_within(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    scale: float | None,
-    window: int | None,
-    mask: torch.Tensor | None,
-) -> torch.Tensor:
-    """Attend within one text, (1, heads, tokens, size)."""
-    length, has_groups = query.shape[2], query.shape[1] != key.shape[1]
-    if window is not None and length > BLOCKS_FROM * window:
-        return _attend_in_blocks(query, key, value, window, scale, has_groups)
-    if mask is not None:
-        mask = None if window is not None and length <= window else mask[:, :, :length, :length]
-    return functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, scale=scale, enable_gqa=has_groups
-    )
-
-
-def _attend_in_blocks(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    window: int,
-    scale: float | None,
-    has_groups: bool,
-) -> torch.Tensor:
-    """Attend within a window, block by block: linear in a text's length, where a mask would be quadratic.
-
-    Each block of 2 · window queries sees its own tokens and window - 1 on either side. Vectors are
-    (1, heads, tokens, size).
-    """
-    length, block, beside = query.shape[2], 2 * window, window - 1
-    blocks = -(-length // block)
-    rest = blocks * block - length
-    padded = functional.pad(query, (0, 0, 0, rest))
-    queries = padded.unflatten(2, (blocks, block))[0].transpose(0, 1)
-    keys, values = (
-        functional.pad(vectors, (0, 0, beside, beside + rest))
-        .unfold(2, block + 2 * beside, block)[0]
-        .permute(1, 0, 3, 2)
-        for vectors in (key, value)
-    )  # (blocks, heads, block + 2 · beside, size)
-    begins = torch.arange(blocks, device=query.device)[:, None, None] * block
-    asking = begins + torch.arange(block, device=query.device)[:, None]
-    seen = begins + torch.arange(-beside, block + beside, device=query.device)
-    mask = ((asking - seen).abs() < window) & (seen >= 0) & (seen < length)
-    mask |= asking >= length  # padding must see something: a softmax over nothing is not a number
-    attended = functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask[:, None], scale=scale, enable_gqa=has_groups
-    )
-    return attended.transpose(0, 1).flatten(1, 2)[None, :, :length]
 
 
 def attend_in_one_kernel(

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from bert_classifier.modeling.packed_attention import BLOCKS_FROM, texts_in_row
+from bert_classifier.modeling.local_attention import BLOCKS_FROM
+from bert_classifier.modeling.packed_attention import texts_in_row
 
 # model → (module after which the row is reduced, how)
 _Reading = Callable[[Any], tuple[torch.nn.Module, str]]

@@ -14,7 +14,7 @@ import torch
 
 from bert_classifier.artifact.agreement import PRECISIONS, Agreement
 from bert_classifier.encoding.text_encoder import EncodedTexts, TextEncoder
-from bert_classifier.engine.tensors import can_compute
+from bert_classifier.engine.families import can_compute
 from bert_classifier.evaluation.evaluation_of import AnyEvaluation, evaluation_of
 from bert_classifier.evaluation.multi_label.precisions import LabelReading
 from bert_classifier.evaluation.precisions import Reading

@@ -9,27 +9,50 @@ import torch
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.engine.linear import Int8Linear, float_linear, steps_of_int8
-from bert_classifier.engine.model import EngineForward, EngineModel
-from bert_classifier.engine.tensors import can_compute
+from bert_classifier.engine.families import can_compute, why_not
+from bert_classifier.engine.linear import Int8Linear, PlainLinear, float_linear, steps_of_int8
+from bert_classifier.engine.model import _LINEAR, EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.int8_rounding import STEPS
 from bert_classifier.modeling.mean_layer import add_mean_layer
+from support.weights import saved_tensors
 
-FAMILIES = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
+_ODD_BIASES = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
+KINDS: dict[str, dict[str, Any]] = {  # settings beside the usual ones
+    **{
+        kind: {} for kind in ("bert", "camembert", "electra", "mpnet", "nomic_bert", "roberta", "xlm-roberta")
+    },
+    "albert": {"embedding_size": 16},
+    "albert in groups": {
+        "embedding_size": 16,
+        "num_hidden_groups": 2,
+        "inner_group_num": 2,
+        "hidden_act": "gelu",
+    },
+    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
+    "electra with a projection": {"embedding_size": 16},
+    "eurobert": {},
+    "eurobert by its first token": {"classifier_pooling": "bos", "num_key_value_heads": 2},
+    "eurobert by its mean": {"classifier_pooling": "mean", "attention_bias": True},
+    "modernbert": {"local_attention": 16, "global_attn_every_n_layers": 2},
+    "modernbert that ends locally": {"local_attention": 16},
+    "modernbert by its mean": {"local_attention": 16, "classifier_pooling": "mean", **_ODD_BIASES},
+}
+FAMILIES = tuple(kind for kind in KINDS if " " not in kind)
 PAD = 1
 LENGTHS = np.array([3, 40, 1, 7, 90, 2])
+_LONGEST = 100  # positions; RoBERTa's begin behind the padding
 
 
-def make_model(family: str, **settings: Any) -> Any:
-    """Return a random classifier of a family, large enough in its weights that texts differ."""
+def make_model(kind: str, **settings: Any) -> Any:
+    """Return a random classifier of a kind, large enough in its weights that texts differ."""
     size = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
-    if family == "distilbert":
-        size = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
-    config_class: Any = CONFIG_MAPPING[family]
+    ids = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), PAD)
+    config_class: Any = CONFIG_MAPPING[kind.split()[0]]
+    usual = {} if kind == "distilbert" else size
     config = config_class(
-        vocab_size=100, max_position_embeddings=200, initializer_range=0.3, num_labels=3, pad_token_id=PAD,
-        **size, **settings,
+        vocab_size=100, max_position_embeddings=_LONGEST, initializer_range=0.3, num_labels=3,
+        **ids, **usual, **KINDS[kind], **settings,
     )  # fmt: skip
     torch.manual_seed(0)
     model: Any = AutoModelForSequenceClassification.from_config(config)
@@ -62,7 +85,7 @@ def engine_of(model: Any, precision: str) -> EngineModel:
     if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this CPU has no AVX-512, by which the engine computes bf16")
     assert can_compute(model.config.to_dict())
-    return EngineModel(model.config.to_dict(), model.state_dict(), precision).eval()
+    return EngineModel(model.config.to_dict(), saved_tensors(model), precision).eval()
 
 
 def of_engine(engine: EngineModel, rows: Any = slice(None)) -> torch.Tensor:
@@ -71,16 +94,54 @@ def of_engine(engine: EngineModel, rows: Any = slice(None)) -> torch.Tensor:
         return EngineForward(engine)(make_texts(), np.arange(len(LENGTHS))[rows])
 
 
-@pytest.mark.parametrize("kind", [*FAMILIES, "electra with a projection", "bert with a mean layer"])
+@pytest.mark.parametrize("kind", [*KINDS, "bert with a mean layer"])
 def test_the_engine_computes_what_transformers_does(kind):
-    """All texts in one pass of the engine, each alone in transformers."""
-    settings = {"embedding_size": 16} if "projection" in kind else {}
-    model = make_model(kind.split()[0], **settings)
-    if "mean" in kind:
+    """All texts in one pass of the engine, and some alone, each alone in transformers."""
+    model = make_model("bert" if "layer" in kind else kind)
+    if "layer" in kind:
         add_mean_layer(model, "encoder")
-    expected = alone(model, make_texts())
+    expected, engine = alone(model, make_texts()), engine_of(model, "fp32")
     assert expected.std(dim=0).min() > 0.01, "texts that all look alike would prove nothing"
-    torch.testing.assert_close(of_engine(engine_of(model, "fp32")), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(of_engine(engine), expected, rtol=1e-5, atol=1e-5)
+    for row in (1, 2, 4):
+        torch.testing.assert_close(of_engine(engine, [row]), expected[[row]], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["albert", "eurobert", "modernbert", "mpnet", "nomic_bert", "roberta"])
+def test_a_text_may_have_all_positions(kind):
+    """The longest one that the model takes is computed as by transformers; one token more is refused."""
+    model = make_model(kind)
+    engine = engine_of(model, "fp32")
+    length = _LONGEST - (0 if engine.padding is None else engine.padding + 1)
+    ids = torch.from_numpy(np.random.default_rng(0).integers(5, 90, (1, length)))
+    engine.check_room(99, length)
+    with torch.inference_mode():
+        torch.testing.assert_close(engine(ids).logits, model(ids).logits, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="max_seq_length"):
+        engine.check_room(99, length + 1)
+
+
+@pytest.mark.parametrize("kind", ["albert", "bert", "nomic_bert"])
+def test_token_types_are_those_of_transformers(kind):
+    """Tokens of a pair's second text have the embedding of the second type, wherever it begins."""
+    model = make_model(kind)
+    config, tensors = model.config.to_dict(), saved_tensors(model)
+    engine = EngineModel(config, tensors, "fp32", has_token_types=True).eval()
+    ids = torch.from_numpy(np.random.default_rng(0).integers(5, 90, (3, 20)))
+    types = (torch.arange(20) >= torch.tensor([[5], [12], [20]])).long()
+    with torch.inference_mode():
+        expected = model(ids, token_type_ids=types).logits
+        found = engine(ids, token_type_ids=types).logits
+        assert not torch.allclose(expected, model(ids).logits, atol=1e-3)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_layers_that_are_the_same_are_held_once(monkeypatch):
+    """ALBERT's twelve layers are one: only the last one's queries, keys and values are there a second time."""
+    monkeypatch.setitem(_LINEAR, "fp32", PlainLinear)
+    layers: Any = engine_of(make_model("albert"), "fp32")._row._pass._layers
+    for part in ("_attended", "_up", "_down"):
+        assert len({getattr(layer, part)._weight.data_ptr() for layer in layers}) == 1
 
 
 def test_as_a_model_it_takes_padding_as_transformers_does():
@@ -108,10 +169,21 @@ def test_rounding_is_near_and_texts_do_not_change_each_other(family, precision, 
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-@pytest.mark.parametrize("family", ["distilbert", "electra with a projection", "roberta"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "albert",
+        "distilbert",
+        "electra with a projection",
+        "eurobert by its first token",
+        "modernbert",
+        "mpnet",
+        "roberta",
+    ],
+)
 def test_compiled_it_computes_the_same_bits(monkeypatch, family, precision):
     """torch.jit runs the pass as Python does: for texts together and alone, in one group of tokens and in several."""
-    model = make_model(family.split()[0], **({"embedding_size": 16} if "projection" in family else {}))
+    model = make_model(family)
     compiled = engine_of(model, precision)
     monkeypatch.setattr("bert_classifier.engine.classifier._compiled", lambda module: module)
     by_python = engine_of(model, precision)
@@ -150,15 +222,44 @@ def test_a_layer_in_int8_is_off_by_its_rounding_alone(monkeypatch, steps):
     torch.testing.assert_close(rounded[3], bias)
 
 
+_SCALED = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
+
+
 @pytest.mark.parametrize(
-    "settings",
-    [{"model_type": "modernbert"}, {"hidden_act": "gelu_new"}, {"position_embedding_type": "relative_key"}],
+    ("family", "settings", "said"),
+    [
+        ("bert", {"model_type": "big_bird"}, "it is of type big_bird"),
+        ("bert", {"model_type": None}, "it is of type None"),
+        ("bert", {"hidden_act": "quick_gelu"}, "its config.json has hidden_act=quick_gelu"),
+        (
+            "bert",
+            {"position_embedding_type": "relative_key"},
+            "its config.json has position_embedding_type=relative",
+        ),
+        ("bert", {"is_decoder": True}, "its config.json has is_decoder=True"),
+        ("distilbert", {"activation": "relu"}, "its config.json has activation=relu"),
+        ("modernbert", {"hidden_activation": "relu"}, "its config.json has hidden_activation=relu"),
+        ("modernbert", {"classifier_activation": "relu"}, "its config.json has classifier_activation=relu"),
+        ("modernbert", {"classifier_pooling": "max"}, "its config.json has classifier_pooling=max"),
+        ("modernbert", {"rope_parameters": None}, "its config.json has rope_parameters=None"),
+        (
+            "modernbert",
+            {"rope_parameters": {"full_attention": _SCALED, "sliding_attention": _SCALED}},
+            "linear",
+        ),
+        (
+            "nomic_bert",
+            {"rope_parameters": _SCALED},
+            "its config.json has rope_parameters={'rope_type': 'linear'",
+        ),
+    ],
 )
-def test_what_the_engine_does_not_know_is_left_to_transformers(settings):
-    """Another family, activation or kind of positions."""
-    config = make_model("bert").config.to_dict()
+def test_what_the_engine_does_not_know_is_left_to_transformers(family, settings, said):
+    """Another family, activation, pooling or kind of positions, by its name."""
+    config = make_model(family).config.to_dict()
     assert can_compute(config)
     assert not can_compute({**config, **settings})
+    assert said in why_not({**config, **settings})
 
 
 def greedy(ids: torch.Tensor, positions: torch.Tensor, lengths: list[int], most: int) -> torch.Tensor:

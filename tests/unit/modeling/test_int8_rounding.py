@@ -18,6 +18,7 @@ from bert_classifier.modeling.int8_rounding import (
 )
 from bert_classifier.modeling.layer_names import LAYER_NAMES
 from bert_classifier.modeling.proof import mean_distance_of
+from support.weights import saved_tensors
 
 IDS = torch.arange(5, 95).reshape(6, 15)
 
@@ -81,7 +82,7 @@ def test_a_model_is_as_far_off_as_the_engines(monkeypatch, family, bits):
     with rounded_to_int8(model, bits):
         ours = logits_of(model)
     with torch.inference_mode():
-        theirs = EngineModel(model.config.to_dict(), model.state_dict(), "int8")(IDS).logits
+        theirs = EngineModel(model.config.to_dict(), saved_tensors(model), "int8")(IDS).logits
     off, theirs_off = mean_distance_of(ours, exact), mean_distance_of(theirs, exact)
     assert 1e-4 < off < 0.2
     assert off / 1.5 < theirs_off < 1.5 * off

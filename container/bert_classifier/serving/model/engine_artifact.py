@@ -1,14 +1,16 @@
 """Serve on CPUs without transformers, whose import alone takes longer than all the rest of a start."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
 from bert_classifier.artifact.contents import Artifact, Contents
+from bert_classifier.engine.families import is_of_layers, name_of_words, why_not
 from bert_classifier.engine.model import EngineModel
-from bert_classifier.engine.tensors import can_compute
 from bert_classifier.modeling.probes import probe_logits, texts_of
 from bert_classifier.serving.model.precision import (
     doubt_of,
@@ -35,7 +37,8 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     Raises:
         UserError: when int8 or bf16 is asked for and changes labels.
     """
-    if not can_compute(contents.config) or "probes" not in contents.info:
+    if reason := _why_not(contents):
+        logger.info("transformers computes the model: %s", reason)
         return None
     if setting == "bf16":
         return _as_asked(contents, "bf16") if torch.cpu._is_avx512_bf16_supported() else None
@@ -50,6 +53,13 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     elif artifact and not setting and not doubt:
         logger.info("%s (SERVING_PRECISION=auto): %s", _GAIN, _measured(contents))
     return artifact
+
+
+def _why_not(contents: Contents) -> str:
+    if "probes" not in contents.info:
+        return "training has recorded no logits that could prove the engine"
+    reason = why_not(contents.config)
+    return f"the engine cannot, since {reason}" if reason else ""
 
 
 def _doubt_of_int8(contents: Contents) -> str:
@@ -109,7 +119,7 @@ def _computed(contents: Contents, precision: str) -> Artifact | None:
 
 
 def _model(contents: Contents, precision: str) -> EngineModel:
-    tensors = _tensors(contents.folder / "model.safetensors")
+    tensors = _tensors(contents.folder / "model.safetensors", contents.config)
     if {tensor.dtype for tensor in tensors.values()} != {torch.float32}:
         raise ValueError("the weights are not float32")
     has_types = bool(contents.info.get("has_token_types"))
@@ -118,16 +128,16 @@ def _model(contents: Contents, precision: str) -> EngineModel:
     return model.eval()
 
 
-def _tensors(file: Path) -> dict[str, torch.Tensor]:
+def _tensors(file: Path, config: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Return the tensors such that the file's pages leave memory with the layers' weights, which the engine packs anew.
 
     The file is mapped twice: for the embeddings of words, of which few pages are read, and for what the engine drops.
     """
     tensors, words = load_file(file), load_file(file)
     for name, tensor in tensors.items():
-        if name.endswith("word_embeddings.weight"):
+        if name == name_of_words(config):
             tensors[name] = words[name]
-        elif tensor.dim() == 1 or ".layer." not in name:
+        elif tensor.dim() == 1 or not is_of_layers(name, config):
             tensors[name] = tensor.clone()
     return tensors
 

@@ -1,6 +1,7 @@
 """Serving without transformers: the same answers, its precondition, and what is left to transformers."""
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -26,11 +27,14 @@ from support.fakes import ARCHITECTURES, toy_rows
 from support.source_tree import CONTAINER
 from support.toy_artifact import make_artifact
 
+OTHERS = ("albert", "eurobert", "modernbert", "mpnet", "nomic_bert")  # than the families of the BERT kind
 TEXTS = [text for _, text in toy_rows(12)] + ["", "[PAD] <pad> [MASK] </s>", "word " * 100]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("setting", ["auto", "fp32"])
+@pytest.mark.parametrize(
+    ("architecture", "setting"),
+    [*itertools.product(ARCHITECTURES, ("auto", "fp32")), *((family, "fp32") for family in OTHERS)],
+)
 def test_the_engine_serves_what_training_exported(tmp_path, caplog, architecture, setting):
     """Every family that it has: scores, alone and among others, are those of transformers' model."""
     caplog.set_level("INFO", logger="bert_classifier")
@@ -113,7 +117,7 @@ def test_an_engine_that_computes_something_else_is_not_used(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("config", "info", "setting"),
     [
-        ({"model_type": "mpnet"}, {}, "auto"),
+        ({"model_type": "big_bird"}, {}, "auto"),
         ({"hidden_act": "relu"}, {}, "auto"),
         ({"num_hidden_layers": 3}, {}, "fp32"),
         ({}, {"max_seq_length": 10_000}, "fp32"),
@@ -133,6 +137,17 @@ def test_what_the_engine_does_not_compute_is_left_to_transformers(
     assert in_engine(other, setting) is None
 
 
+def test_a_start_says_why_transformers_computes_the_model(tmp_path, caplog):
+    """With the field of config.json that the engine does not know."""
+    caplog.set_level("INFO", logger="bert_classifier")
+    contents = read_contents(make_artifact(tmp_path / "model"))
+    assert (
+        in_engine(dataclasses.replace(contents, config={**contents.config, "hidden_act": "relu"}), "") is None
+    )
+    why = "the engine cannot, since its config.json has hidden_act=relu"
+    assert f"transformers computes the model: {why}" in caplog.messages
+
+
 def test_an_artifact_without_probes_is_left_to_transformers(tmp_path):
     """What an older version wrote cannot prove the engine."""
     contents = read_contents(make_artifact(tmp_path / "model"))
@@ -140,10 +155,7 @@ def test_an_artifact_without_probes_is_left_to_transformers(tmp_path):
     assert in_engine(dataclasses.replace(contents, info=info), "auto") is None
 
 
-def test_transformers_is_not_imported(tmp_path):
-    """That is what makes a start quick; in a process of its own, since tests import it."""
-    folder = make_artifact(tmp_path / "model")
-    program = """
+_SERVES = """
 import json, sys
 from pathlib import Path
 from bert_classifier.serving.metrics import Metrics
@@ -153,18 +165,21 @@ plan = make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)
 (predictor,) = load_predictors(Path(sys.argv[1]), plan, max_batch_tokens=None, precision=sys.argv[2], metrics=Metrics())
 print(json.dumps([predictor.predict(["a text"])[0].scores, "transformers" in sys.modules]))
 """
-    for setting, is_imported in (
-        ("auto", False),
-        ("int8", False),
-        ("bf16", not torch.cpu._is_avx512_bf16_supported()),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", program, folder, setting],
-            env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        scores, found = json.loads(done.stdout.splitlines()[-1])
-        assert found == is_imported
-        assert sum(scores) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "setting"),
+    [*itertools.product(["bert"], ("auto", "int8", "bf16")), *((family, "fp32") for family in OTHERS)],
+)
+def test_transformers_is_not_imported(tmp_path, architecture, setting):
+    """That is what makes a start quick; in a process of its own, since tests import it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVES, make_artifact(tmp_path / "model", architecture=architecture), setting],
+        env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    scores, is_imported = json.loads(done.stdout.splitlines()[-1])
+    assert is_imported == (setting == "bf16" and not torch.cpu._is_avx512_bf16_supported())
+    assert sum(scores) == pytest.approx(1)
 
 
 def test_the_engine_holds_no_weight_twice(tmp_path, monkeypatch):

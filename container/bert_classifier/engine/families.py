@@ -1,0 +1,199 @@
+"""How families of encoders differ from BERT, as far as the engine knows them: names, norms, positions and heads."""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from bert_classifier.modeling.layer_names import NAMES_IN_FILES, LayerNames
+
+Config = Mapping[str, Any]
+
+# The names that config.json has for the activations of a feed-forward network, and the engine's.
+ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "silu": "silu"}
+# Fields of config.json.
+POOLING, ROTARY, KINDS = "classifier_pooling", "rope_parameters", "layer_types"
+
+
+class Positions(enum.Enum):
+    """How a model knows where a token stands."""
+
+    LEARNED = enum.auto()  # an embedding for each position
+    DISTANCES = enum.auto()  # that, and a bias for distances (Raffel et al. 2020, as MPNet has it)
+    ROTARY = enum.auto()  # queries and keys are rotated (Su et al. 2021)
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """Names of a classification head's parts, and its activation; with a norm behind that, where it has one."""
+
+    first: str
+    activation: str
+    last: str
+    norm: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """A family of encoders.
+
+    Attributes:
+        encoder: what the names of its tensors begin with; the next four follow it.
+        words: embeddings of words.
+        embedding_norm: "" where there is none.
+        projection: from the embeddings' width to the layers', where the checkpoint has one.
+        final_norm: behind the last layer.
+        padding: the position of padding, behind which positions begin: a number, the field of config.json that has it,
+            or None, where positions begin at 0.
+        settings: names of fields of config.json that differ from BERT's.
+        poolings: values of classifier_pooling: "mean" of the tokens, "late" for that of their logits; the others mean
+            the first token, which all other families read.
+        needs: fields of config.json with the only value that the engine knows.
+        has_all_biases: where not, those that a checkpoint lacks are 0, and the first layer may lack its first norm.
+        is_gated: the feed-forward network's first part is multiplied with another one (Shazeer 2020).
+        norm_first: norms precede attention and feed-forward network, and the residual has none.
+        is_centred: norms subtract the mean; else they are RMSNorm, and add nothing.
+    """
+
+    encoder: str
+    head: Head
+    words: str = "embeddings.word_embeddings"
+    embedding_norm: str = "embeddings.LayerNorm"
+    projection: str = "embeddings_project"
+    final_norm: str = ""
+    positions: Positions = Positions.LEARNED
+    padding: int | str | None = None
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    poolings: tuple[str, ...] = ()
+    needs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    has_all_biases: bool = True
+    is_gated: bool = False
+    norm_first: bool = False
+    is_centred: bool = True
+
+    def setting(self, config: Config, name: str) -> Any:
+        """Return a field of config.json by BERT's name for it; None where it is missing."""
+        return config.get(self.settings.get(name, name), config.get(name))
+
+
+_ROBERTA = Family("roberta", Head("classifier.dense", "tanh", "classifier.out_proj"), padding="pad_token_id")
+_MODERNBERT = Family(
+    "model",
+    Head("head.dense", "gelu", "classifier", norm="head.norm"),
+    words="embeddings.tok_embeddings",
+    embedding_norm="embeddings.norm",
+    final_norm="final_norm",
+    positions=Positions.ROTARY,
+    settings={"hidden_act": "hidden_activation", "layer_norm_eps": "norm_eps"},
+    poolings=("cls", "mean"),
+    needs={"classifier_activation": "gelu"},
+    has_all_biases=False,
+    is_gated=True,
+    norm_first=True,
+)
+FAMILIES = {
+    "bert": Family("bert", Head("bert.pooler.dense", "tanh", "classifier")),
+    "distilbert": Family(
+        "distilbert",
+        Head("pre_classifier", "relu", "classifier"),
+        settings={"num_attention_heads": "n_heads", "hidden_act": "activation"},
+    ),
+    "electra": Family("electra", Head("classifier.dense", "gelu", "classifier.out_proj")),
+    **dict.fromkeys(("camembert", "roberta", "xlm-roberta"), _ROBERTA),
+    "mpnet": dataclasses.replace(
+        _ROBERTA,
+        encoder="mpnet",
+        positions=Positions.DISTANCES,
+        padding=1,  # whatever the tokenizer's is
+    ),
+    "modernbert": _MODERNBERT,
+    "albert": Family(
+        "albert",
+        Head("albert.pooler", "tanh", "classifier"),
+        projection="encoder.embedding_hidden_mapping_in",
+    ),
+    "nomic_bert": Family(
+        "nomic_bert",
+        Head("nomic_bert.pooler.dense", "tanh", "classifier"),
+        embedding_norm="emb_ln",
+        positions=Positions.ROTARY,
+        has_all_biases=False,
+        is_gated=True,
+    ),
+    "eurobert": dataclasses.replace(
+        _MODERNBERT,
+        head=Head("dense", "gelu", "classifier"),
+        words="embed_tokens",
+        embedding_norm="",
+        final_norm="norm",
+        settings={"layer_norm_eps": "rms_norm_eps"},
+        poolings=("bos", "mean", "late"),
+        needs={},
+        is_centred=False,
+    ),
+}
+
+
+def family_of(config: Config) -> tuple[Family, LayerNames]:
+    """Return the family of a model that can be computed, by the fields of its config.json, and its layers' names."""
+    return FAMILIES[config["model_type"]], NAMES_IN_FILES[config["model_type"]]
+
+
+def why_not(config: Config) -> str:
+    """Return why the engine does not compute a model, by the fields of its config.json; "" if it does."""
+    model_type = config.get("model_type")
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None:
+        return f"it is of type {model_type}"
+    known: dict[str, tuple[Any, ...]] = {
+        family.settings.get("hidden_act", "hidden_act"): tuple(ACTIVATIONS),
+        "position_embedding_type": (None, "absolute"),
+        "is_decoder": (None, False),
+        **{name: (value,) for name, value in family.needs.items()},
+        **({POOLING: family.poolings} if family.poolings else {}),
+    }
+    unknown = [
+        f"{name}={config.get(name)}" for name, values in known.items() if config.get(name) not in values
+    ]
+    if family.positions is Positions.ROTARY and not _rotates_as_usual(config):
+        unknown.append(f"{ROTARY}={config.get(ROTARY)}")
+    return f"its config.json has {', '.join(unknown)}" if unknown else ""
+
+
+def _rotates_as_usual(config: Config) -> bool:
+    """Return whether the rotations of each kind of layer follow from their base alone, at any length."""
+    parameters = config.get(ROTARY)
+    if not isinstance(parameters, dict):
+        return False
+    kinds = [parameters[kind] for kind in set(config[KINDS])] if KINDS in config else [parameters]
+    return all({**kind, "rope_theta": 0} == {"rope_type": "default", "rope_theta": 0} for kind in kinds)
+
+
+def kinds_of_layers(config: Config) -> dict[str, tuple[float, int | None]]:
+    """Return the base of rotations and the window of each kind of layer, by its name; see Places.window.
+
+    Args:
+        config: of a model with rotary positions that can be computed.
+    """
+    if KINDS not in config:
+        return {"": (float(config[ROTARY]["rope_theta"]), None)}
+    windows = {"full_attention": None, "sliding_attention": int(config["local_attention"]) // 2 + 1}
+    kinds = dict.fromkeys(config[KINDS])
+    return {kind: (float(config[ROTARY][kind]["rope_theta"]), windows[kind]) for kind in kinds}
+
+
+def can_compute(config: Config) -> bool:
+    """Return whether the engine computes a model, by the fields of its config.json."""
+    return not why_not(config)
+
+
+def is_of_layers(name: str, config: Config) -> bool:
+    """Return whether a tensor of the checkpoint belongs to the encoder's layers."""
+    family, names = family_of(config)
+    return name.startswith(f"{family.encoder}.{names.layers}.")
+
+
+def name_of_words(config: Config) -> str:
+    """Return the name of the embeddings of words in the checkpoint."""
+    family, _ = family_of(config)
+    return f"{family.encoder}.{family.words}.weight"
