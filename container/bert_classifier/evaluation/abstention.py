@@ -45,9 +45,13 @@ class CoverageCurve:
         """
         if last == len(self.thresholds) - 1:
             return 0.0
-        upper, lower = float(self.thresholds[last]), float(self.thresholds[last + 1])
-        short = float(f"{(upper + lower) / 2:.{_DIGITS}g}")
-        return short if lower < short <= upper else upper
+        return between(float(self.thresholds[last]), float(self.thresholds[last + 1]))
+
+
+def between(upper: float, lower: float) -> float:
+    """Return a short number half-way between two scores, above the lower one and at most the upper one."""
+    short = float(f"{(upper + lower) / 2:.{_DIGITS}g}")
+    return short if lower < short <= upper else upper
 
 
 def coverage_curve(scores: np.ndarray, are_right: np.ndarray) -> CoverageCurve:

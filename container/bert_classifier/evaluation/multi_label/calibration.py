@@ -6,19 +6,49 @@ equal width as for one label per text.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 
 from bert_classifier.evaluation.calibration import Temperature, fitted_temperature, reliability
-from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, in_parts
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, in_parts, slices_of
 
 
 def sigmoid(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the probabilities for logits of any shape, float64 of this shape, as in serving."""
-    scaled = logits.astype(np.float64) / temperature
-    powers = np.exp(-np.abs(scaled))
-    probabilities: np.ndarray = np.where(scaled >= 0, 1.0, powers) / (1 + powers)
+    """Return the probabilities for logits of one dimension or more, float64 of their shape, as in serving."""
+    probabilities = np.empty(logits.shape)
+    for part in slices_of(logits):  # at once, it would take four times the memory
+        scaled = logits[part].astype(np.float64) / temperature
+        powers = np.exp(-np.abs(scaled))
+        probabilities[part] = np.where(scaled >= 0, 1.0, powers) / (1 + powers)
     return probabilities
+
+
+class LabelScores:
+    """The probabilities of n texts for each label, computed where they are asked for: all would take 8 bytes each.
+
+    Args:
+        logits: float32 (n, classes).
+        temperature: their divisor.
+
+    Attributes:
+        shape: (n, classes).
+    """
+
+    def __init__(self, logits: np.ndarray, temperature: float) -> None:
+        self._logits, self._temperature = logits, temperature
+        self.shape = logits.shape
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Return those at an index of NumPy, float64."""
+        return sigmoid(self._logits[key], self._temperature)
+
+    def reach(self, thresholds: np.ndarray) -> np.ndarray:
+        """Return whether each is at least its label's threshold, bool (n, classes)."""
+        reached = np.empty(self.shape, dtype=bool)
+        for part in slices_of(self._logits):
+            reached[part] = self[part] >= thresholds
+        return reached
 
 
 def fit_label_temperature(result: MultiLabelEvaluation) -> Temperature:

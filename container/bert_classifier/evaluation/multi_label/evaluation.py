@@ -120,10 +120,15 @@ def mean_loss(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0)
 
 def in_parts(logits: np.ndarray, targets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield logits, in float64, and targets (m, classes) of some texts at a time: all at once would be held twice."""
-    rows = max(1, _VALUES // max(1, targets.shape[1]))
-    for start in range(0, len(targets), rows):
-        part = slice(start, start + rows)
+    for part in slices_of(targets):
         yield logits[part].astype(np.float64), targets[part]
+
+
+def slices_of(values: np.ndarray) -> Iterator[slice]:
+    """Yield slices that cut an array into parts of about a million values each."""
+    rows = max(1, _VALUES // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        yield slice(start, start + rows)
 
 
 def _cross_entropies(wide: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_classifier.evaluation.multi_label.calibration import brier_score, class_errors, sigmoid
+from bert_classifier.evaluation.multi_label.calibration import LabelScores, brier_score, class_errors
 from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, mean_loss
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 from bert_classifier.evaluation.multi_label.promises import promise_precision
@@ -43,8 +43,8 @@ class LabelReading:
 
     def answers(self, result: MultiLabelEvaluation) -> LabelPredictions:
         """Return the labels answered."""
-        probabilities = sigmoid(result.logits, self.temperature)
-        return LabelPredictions(probabilities >= self.thresholds, result.targets)
+        scores = LabelScores(result.logits, self.temperature)
+        return LabelPredictions(scores.reach(self.thresholds), result.targets)
 
     def facts(self, result: MultiLabelEvaluation) -> dict[str, float]:
         """Return the fields of training.json on one precision: accuracy (all labels of a text right) and scores."""
@@ -98,8 +98,8 @@ class LabelReading:
         """Return the precision's own thresholds for the target; those of float32 prove nothing for it."""
         if not self.has_promise:
             return {}
-        probabilities = sigmoid(found.logits, self.temperature)
-        own = promise_precision(probabilities, found.targets, self.labels, self.target_precision)
+        scores = LabelScores(found.logits, self.temperature)
+        own = promise_precision(scores, found.targets, self.labels, self.target_precision)
         values = [None if value == np.inf else value for value in own.thresholds.values.tolist()]
         return {
             "target_precision": self.target_precision,

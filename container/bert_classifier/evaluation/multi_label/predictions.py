@@ -45,10 +45,15 @@ class LabelPredictions:
         return false
 
     @functools.cached_property
+    def _right(self) -> tuple[np.ndarray, np.ndarray]:
+        """Labels rightly answered, of each class and of each text, int64 (classes,) and (n,)."""
+        right = self.predicted & self.are_actual
+        return right.sum(axis=0), right.sum(axis=1)
+
+    @property
     def right(self) -> np.ndarray:
         """Of each class, texts rightly answered with it, int64 (classes,)."""
-        right: np.ndarray = (self.predicted & self.are_actual).sum(axis=0)
-        return right
+        return self._right[0]
 
     @functools.cached_property
     def answered(self) -> np.ndarray:
@@ -97,11 +102,10 @@ class LabelPredictions:
         """Its 95 % interval, for new texts like these."""
         return f1_interval(*self.by_text)
 
-    @property
+    @functools.cached_property
     def by_text(self) -> tuple[np.ndarray, np.ndarray]:
         """Of each text, twice its right labels, and its answered and actual ones together, int64 (n,) each."""
-        right = (self.predicted & self.are_actual).sum(axis=1)
-        return 2 * right, self.predicted.sum(axis=1) + self.are_actual.sum(axis=1)
+        return 2 * self._right[1], self.predicted.sum(axis=1) + self.are_actual.sum(axis=1)
 
     @property
     def macro_f1(self) -> float:
@@ -117,7 +121,8 @@ class LabelPredictions:
     @functools.cached_property
     def are_exact(self) -> np.ndarray:
         """Whether a text is answered with all of its labels and no other, bool (n,)."""
-        exact: np.ndarray = (self.predicted == self.are_actual).all(axis=1)
+        doubled, total = self.by_text
+        exact: np.ndarray = doubled == total
         return exact
 
     @property
@@ -128,7 +133,8 @@ class LabelPredictions:
     @property
     def hamming_loss(self) -> float:
         """Share of all pairs of a text and a label that are answered wrongly."""
-        return float((self.predicted != self.are_actual).mean()) if self.predicted.size else 0.0
+        wrong = self.answered.sum() + self.support.sum() - 2 * self.right.sum()
+        return float(wrong / max(1, self.predicted.size))
 
     @functools.cached_property
     def confusions(self) -> np.ndarray:

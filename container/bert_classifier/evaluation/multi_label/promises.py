@@ -15,7 +15,7 @@ from bert_classifier.evaluation.abstention import coverage_curve
 from bert_classifier.evaluation.guarantee import CONFIDENCE, Guarantee, guarantee, shortage_of_texts
 from bert_classifier.evaluation.metrics import chance_of_at_least
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
-from bert_classifier.evaluation.multi_label.thresholds import LabelThresholds, Origin
+from bert_classifier.evaluation.multi_label.thresholds import AnyScores, LabelThresholds, Origin
 from bert_classifier.job.wording import counted, listed
 
 _CHANCE = 0.025  # that a kept promise looks broken, over all labels together
@@ -123,16 +123,18 @@ class PromisedPrecision:
 
 
 def promise_precision(
-    probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str], target: float
+    probabilities: AnyScores, targets: np.ndarray, labels: Sequence[str], target: float
 ) -> PromisedPrecision:
     """Return for each label the lowest threshold at which the target precision holds on new texts.
 
     Args:
-        probabilities: float64 (n, classes), of validation texts.
+        probabilities: (n, classes), of validation texts.
         targets: uint8 (n, classes).
     """
-    columns = zip(probabilities.T, targets.T == 1, strict=True)
-    found = [guarantee(coverage_curve(scores, are_actual), target) for scores, are_actual in columns]
+    found = [
+        guarantee(coverage_curve(probabilities[:, index], targets[:, index] == 1), target)
+        for index in range(targets.shape[1])
+    ]
     return PromisedPrecision(target, labels, found)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from bert_classifier.evaluation.calibration import Temperature
 from bert_classifier.evaluation.channels import reported_channel
 from bert_classifier.evaluation.multi_label.calibration import (
+    LabelScores,
     brier_score,
     class_errors,
     fit_label_temperature,
-    sigmoid,
 )
 from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, mean_loss
 from bert_classifier.evaluation.multi_label.precisions import LabelReading
@@ -88,7 +88,11 @@ class MultiLabelResult:
 
     def probabilities(self, channel: str) -> np.ndarray:
         """Return the calibrated probabilities of a channel's texts, float64 (n, classes)."""
-        return sigmoid(self.results[channel].logits, self.temperature.value)
+        return self.scores(channel)[:]
+
+    def scores(self, channel: str) -> LabelScores:
+        """Return the same, of which each is computed where it is needed."""
+        return LabelScores(self.results[channel].logits, self.temperature.value)
 
     def is_cross_fitted(self, channel: str) -> bool:
         """Whether the answers to a channel's texts are cross-fitted, since the texts chose the thresholds."""
@@ -103,11 +107,11 @@ class MultiLabelResult:
     def _predictions(self) -> dict[str, LabelPredictions]:
         found = {}
         for channel, result in self.results.items():
-            probabilities = self.probabilities(channel)
+            scores = self.scores(channel)
             if self.is_cross_fitted(channel):
-                predicted = cross_fitted(probabilities, result.targets)
+                predicted = cross_fitted(scores, result.targets)
             else:
-                predicted = probabilities >= self.thresholds
+                predicted = scores.reach(self.thresholds)
             found[channel] = LabelPredictions(predicted, result.targets)
         return found
 
@@ -164,15 +168,15 @@ def assess_labels(
     temperature = fit_label_temperature(validation)
     if temperature.reason:
         logger.info("scores are not calibrated: %s", temperature.reason)
-    probabilities = sigmoid(validation.logits, temperature.value)
+    scores = LabelScores(validation.logits, temperature.value)
     if target_precision:
-        promised = promise_precision(probabilities, validation.targets, labels, target_precision)
+        promised = promise_precision(scores, validation.targets, labels, target_precision)
         logger.info("%s", promised.sentence)
         return MultiLabelResult(results, labels, temperature, promised.thresholds, promised)
     if label_threshold is not None:
         chosen = fixed_thresholds(label_threshold, len(labels))
     else:
-        chosen = best_thresholds(probabilities, validation.targets)
+        chosen = best_thresholds(scores, validation.targets)
         logger.info("thresholds: %s", chosen.sentence)
     can_cross_fit = not is_hurried or validation.targets.size <= _MOST_HURRIED
     result = MultiLabelResult(results, labels, temperature, chosen, can_cross_fit=can_cross_fit)

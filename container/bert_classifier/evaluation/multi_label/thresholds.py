@@ -13,9 +13,12 @@ import enum
 
 import numpy as np
 
-from bert_classifier.evaluation.abstention import coverage_curve
+from bert_classifier.evaluation.abstention import between, coverage_curve
+from bert_classifier.evaluation.multi_label.calibration import LabelScores
+from bert_classifier.evaluation.multi_label.evaluation import slices_of
 from bert_classifier.job.wording import counted
 
+AnyScores = np.ndarray | LabelScores  # float64 (n, classes)
 LEAST_POSITIVES = 20  # simulated: with fewer, own thresholds lose to a shared one on new texts
 _UNDECIDED = 0.5  # where no validation text has a label, or all scores are equal
 _FOLDS = 5
@@ -74,28 +77,29 @@ def trained_thresholds(values: np.ndarray) -> LabelThresholds:
     return LabelThresholds(values, origins)
 
 
-def best_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> LabelThresholds:
+def best_thresholds(
+    probabilities: AnyScores, targets: np.ndarray, chosen: np.ndarray | None = None
+) -> LabelThresholds:
     """Return the thresholds with the best F1.
 
     Args:
-        probabilities: float64 (n, classes), of validation texts.
+        probabilities: (n, classes), of validation texts.
         targets: uint8 (n, classes).
+        chosen: the texts that choose them, int (k,); None: all.
     """
-    are_actual = targets == 1
-    support = are_actual.sum(axis=0)
-    have_enough = np.minimum(support, len(targets) - support) >= LEAST_POSITIVES
-    common = _UNDECIDED
-    if not have_enough.all():  # all scores are sorted for it
-        common = best_f1_threshold(probabilities.ravel(), are_actual.ravel())
+    chosen = np.arange(len(targets)) if chosen is None else chosen
+    support = targets[chosen].sum(axis=0, dtype=np.int64)
+    have_enough = np.minimum(support, len(chosen) - support) >= LEAST_POSITIVES
+    common = _UNDECIDED if have_enough.all() else _best_in_common(probabilities, targets, chosen)
     values = [
-        best_f1_threshold(probabilities[:, index], are_actual[:, index]) if has_enough else common
+        best_f1_threshold(probabilities[chosen, index], targets[chosen, index] == 1) if has_enough else common
         for index, has_enough in enumerate(have_enough.tolist())
     ]
     origins = tuple(Origin.OWN if has_enough else Origin.COMMON for has_enough in have_enough.tolist())
     return LabelThresholds(np.array(values, dtype=np.float64), origins)
 
 
-def cross_fitted(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def cross_fitted(probabilities: AnyScores, targets: np.ndarray) -> np.ndarray:
     """Return the labels answered where each text's thresholds are chosen without it, bool (n, classes).
 
     Texts that chose the thresholds make them look better than they are on new ones. Here each fifth of the texts, drawn
@@ -104,9 +108,42 @@ def cross_fitted(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     folds = np.random.Generator(np.random.Philox(0)).permutation(len(targets)) % _FOLDS
     predicted = np.zeros(targets.shape, dtype=bool)
     for fold in range(_FOLDS):
-        own = folds == fold
-        predicted[own] = probabilities[own] >= best_thresholds(probabilities[~own], targets[~own]).values
+        values = best_thresholds(probabilities, targets, np.flatnonzero(folds != fold)).values
+        own = np.flatnonzero(folds == fold)
+        for part in slices_of(targets):
+            texts = own[part]
+            predicted[texts] = probabilities[texts] >= values
     return predicted
+
+
+def _best_in_common(probabilities: AnyScores, targets: np.ndarray, chosen: np.ndarray) -> float:
+    """Return what best_f1_threshold does for the scores of all labels together, without sorting them.
+
+    The best F1 is at a score of a text with the label: further down, every other one lowers it. So it is enough to
+    count the scores from each of these on.
+    """
+    parts = [chosen[part] for part in slices_of(targets) if len(chosen[part])]
+    found = [probabilities[texts][targets[texts] == 1] for texts in parts]
+    tried, right = np.unique(np.concatenate([*found, np.zeros(0)]), return_counts=True)
+    if not len(tried):
+        return _UNDECIDED
+    reached = np.zeros(len(tried) + 1, dtype=np.int64)
+    for texts in parts:
+        at = np.searchsorted(tried, probabilities[texts].ravel(), side="right")
+        reached += np.bincount(at, minlength=len(reached))
+    accepted, rights = (np.cumsum(counts[::-1]) for counts in (reached[1:], right))
+    is_common = 2 * int(rights[-1]) >= len(chosen) * targets.shape[1]
+    f1 = 2 * rights / (accepted + int(rights[-1]))
+    if not is_common:
+        f1 = f1[accepted < len(chosen) * targets.shape[1]]
+    if len(f1):
+        upper = float(tried[::-1][int(f1.argmax())])
+    else:  # all texts with the label have the lowest score
+        upper = max(float(probabilities[texts].max()) for texts in parts)
+    lower = max(scores[scores < upper].max(initial=-1.0) for scores in map(probabilities.__getitem__, parts))
+    if lower >= 0:
+        return between(upper, lower)
+    return 0.0 if len(f1) else _UNDECIDED
 
 
 def best_f1_threshold(scores: np.ndarray, are_actual: np.ndarray) -> float:

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
 from bert_classifier.evaluation.abstention import coverage_curve
 from bert_classifier.evaluation.multi_label import thresholds
-from bert_classifier.evaluation.multi_label.calibration import sigmoid
+from bert_classifier.evaluation.multi_label.calibration import LabelScores, sigmoid
 from bert_classifier.evaluation.multi_label.thresholds import (
     LEAST_POSITIVES,
     Origin,
+    best_f1_threshold,
     best_thresholds,
     cross_fitted,
     fixed_thresholds,
@@ -106,3 +108,33 @@ def test_the_shared_threshold_is_sought_only_where_a_label_needs_it(monkeypatch)
     scores = np.random.default_rng(0).random((100, 3))
     best_thresholds(scores, np.tile([[1], [0]], (50, 3)).astype(np.uint8))
     assert sorted_at_once == [100] * 3
+
+
+@given(
+    hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=st.integers(0, 1)),
+    st.integers(1, 6),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_shared_threshold_is_that_of_all_scores_sorted(targets, distinct, seed):
+    """Counting from the scores of texts with a label gives the same bits, with ties, without labels, or all."""
+    logits = np.random.default_rng(seed).integers(-distinct, distinct, targets.shape).astype(np.float32)
+    scores = sigmoid(logits, 1.3)
+    expected = best_f1_threshold(scores.ravel(), targets.ravel() == 1)
+    chosen = best_thresholds(LabelScores(logits, 1.3), targets)
+    assert {*chosen.origins} == {Origin.COMMON}
+    assert {*chosen.values.tolist()} == {expected}
+
+
+def test_scores_computed_where_needed_are_those_of_all_at_once():
+    """By column, by text and beside thresholds: the same bits, and so the same thresholds and answers."""
+    rng = np.random.default_rng(4)
+    targets = (rng.random((3000, 700)) < rng.choice([0.003, 0.1], 700)).astype(np.uint8)
+    logits = (rng.standard_normal(targets.shape) + 2 * targets).astype(np.float32)
+    lazy, dense = LabelScores(logits, 1.7), sigmoid(logits, 1.7)
+    assert (lazy[:, 3] == dense[:, 3]).all()
+    assert (lazy[5:9] == dense[5:9]).all()
+    chosen = best_thresholds(lazy, targets)
+    assert {*chosen.origins} == {Origin.OWN, Origin.COMMON}
+    assert chosen.values.tolist() == best_thresholds(dense, targets).values.tolist()
+    assert (lazy.reach(chosen.values) == (dense >= chosen.values)).all()
+    assert (cross_fitted(lazy, targets) == cross_fitted(dense, targets)).all()
