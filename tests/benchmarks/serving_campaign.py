@@ -51,11 +51,13 @@ def main() -> int:
     parser.add_argument("--soak", type=int, default=100_000, help="requests that memory must not grow by")
     parser.add_argument("--side-by-side", type=int, default=2, help="servers that are stopped at a time")
     parser.add_argument("--model", default=str(MODEL), help="pretrained encoder folder, for the overload")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--task", default="single", help="of the tiny model: single, or multi for several labels"
+    )
+    arguments, faults = parser.parse_args(), []
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        make_artifact(root / "model")
-        faults = []
+        make_artifact(root / "model", task=arguments.task)
         if arguments.stops:
             faults += _shown(stops(root, arguments.stops, arguments.side_by_side))
         if arguments.kills:

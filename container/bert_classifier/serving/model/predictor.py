@@ -89,7 +89,9 @@ def load_predictors(
     metrics.note_model(artifact.model.config.model_type, len(artifact.labels), precision_of(artifact.model))
     if predictors[0].thresholds is not None:
         metrics.count_labels()
-    logger.info("model ready: classes=%d", len(artifact.labels))
+    several = ", any number of them per text" if predictors[0].thresholds is not None else ""
+    pairs = ", of pairs of texts" if artifact.encoder.is_paired else ""
+    logger.info("model ready: classes=%d%s%s", len(artifact.labels), several, pairs)
     return predictors
 
 

@@ -11,9 +11,12 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.contents import read_contents
 from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.precision import precision_of
-from bert_classifier.serving.model.predictor import Predictor
+from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.probe_labels import logit_thresholds, other_labels
 from support.fakes import toy_rows
+from support.toy_artifact import OF_PAIRS, make_artifact
 
 TEXTS = [text for _, text in toy_rows(12, 5)]
 
@@ -35,6 +38,26 @@ def test_thresholds_are_those_of_training(multi_label_predictor, predictor):
     """Infinite for a label that is never answered; none for a model with one label."""
     assert multi_label_predictor.thresholds == [0.5, 0.45, math.inf, 0.55, 0.5]
     assert predictor.thresholds is None
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (
+            {"task": "multi", "thresholds": {"Alpha": 0.5}},
+            "model ready: classes=3, any number of them per text",
+        ),
+        (OF_PAIRS, "model ready: classes=3, of pairs of texts"),
+        ({}, "model ready: classes=3"),
+    ],
+)
+def test_the_start_says_what_the_model_reads_and_answers(tmp_path, caplog, more, line):
+    """In the line that says that it is ready."""
+    caplog.set_level("INFO", logger="bert_classifier")
+    plan = make_plan(cores=1, gpus=0, models=1, threads=1, requests=1)
+    folder = make_artifact(tmp_path / "model", **more)
+    load_predictors(folder, plan, max_batch_tokens=None, precision="", metrics=Metrics())
+    assert caplog.messages[-1] == line
 
 
 def test_thresholds_as_logits(multi_label_dir):
