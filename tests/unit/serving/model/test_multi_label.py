@@ -9,10 +9,10 @@ import torch
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.contents import read_contents
-from bert_classifier.serving.model.engine_artifact import in_engine
-from bert_classifier.serving.model.precision import precision_of
 from bert_classifier.serving.metrics import Metrics
+from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.plan import make_plan
+from bert_classifier.serving.model.precision import precision_of
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.probe_labels import logit_thresholds, other_labels
 from support.fakes import toy_rows
