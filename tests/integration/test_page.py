@@ -274,7 +274,11 @@ def test_a_model_of_pairs(tmp_path):
     with ServingProcess(tmp_path, tmp_path / "log") as paired, Browser(width=320) as page:
         paired.wait_until_ready()
         show(page, paired)
-        assert texts_of(page, "h1") == ["Which class are these two texts?"]
+        assert texts_of(page, "h1, #hint, #curl-title") == [
+            "Which class are these two texts?",
+            "The texts are sent to this server only, and are not stored.",
+            "These texts from a shell",
+        ]
         assert texts_of(page, "#examples button") == ["apple · river"]
         page.evaluate("document.querySelector('#examples button').click()")
         page.wait_for("document.querySelector('#classes li')")
