@@ -51,9 +51,7 @@ def main() -> int:
     parser.add_argument("--soak", type=int, default=100_000, help="requests that memory must not grow by")
     parser.add_argument("--side-by-side", type=int, default=2, help="servers that are stopped at a time")
     parser.add_argument("--model", default=str(MODEL), help="pretrained encoder folder, for the overload")
-    parser.add_argument(
-        "--task", default="single", help="of the tiny model: single, or multi for several labels"
-    )
+    parser.add_argument("--task", default="single", help="of the tiny model: single or multi")
     arguments, faults = parser.parse_args(), []
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
