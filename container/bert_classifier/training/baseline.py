@@ -9,6 +9,7 @@ from bert_classifier.artifact.profile import LABELS, Profile
 from bert_classifier.artifact.profile_values import answer_values, label_values, text_values
 from bert_classifier.evaluation.assessment import AnyResult
 from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.multi_label.evaluation import slices_of
 from bert_classifier.evaluation.multi_label.result import MultiLabelResult
 from bert_classifier.job.wording import counted
 from bert_classifier.training.prepare import PreparedData
@@ -36,8 +37,12 @@ def baseline_of(
 def _labels_and_answers(evaluation: AnyResult) -> dict[str, np.ndarray]:
     """Return the values of the validation texts' labels and of the answers to them; several labels count each."""
     if isinstance(evaluation, MultiLabelResult):
-        answers = label_values(evaluation.probabilities("validation"), evaluation.thresholds)
-        return {LABELS: np.nonzero(evaluation.results["validation"].targets)[1], **answers}
+        scores, targets = evaluation.scores("validation"), evaluation.results["validation"].targets
+        parts = [
+            label_values(scores[part], evaluation.thresholds) for part in [*slices_of(targets)] or [slice(0)]
+        ]
+        answers = {name: np.concatenate([values[name] for values in parts]) for name in parts[0]}
+        return {LABELS: np.nonzero(targets)[1], **answers}
     result = evaluation.results["validation"]
     probabilities = softmax(result.logits, evaluation.temperature.value)
     return {LABELS: result.targets, **answer_values(probabilities, evaluation.abstain_below)}

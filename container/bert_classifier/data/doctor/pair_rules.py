@@ -1,44 +1,48 @@
 """Rules about pairs of texts: one per function, each finding with its remedy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from bert_classifier.data.doctor.context import DataContext, pairs, severity_of, share_of
 from bert_classifier.data.doctor.report import Finding
+from bert_classifier.data.doctor.scan import TextFacts
 from bert_classifier.data.doctor.stats import occurring_in
 from bert_classifier.job.findings import Severity
 
 
 def empty_sides(context: DataContext) -> Iterator[Finding]:
     """Find pairs of which one text is empty."""
-    for stats in context.stats.values():
-        indices = np.flatnonzero(stats.facts.are_half)
-        if len(indices):
-            yield Finding(
-                "half_pairs",
-                severity_of(len(indices), stats),
-                f"{share_of(len(indices), stats)} are pairs with one empty text.",
-                "Fill in the other text, or remove these rows.",
-                stats.places(indices),
-            )
+    return _alike(
+        context,
+        "half_pairs",
+        lambda facts: facts.are_half,
+        "are pairs with one empty text",
+        "Fill in the other text, or remove these rows.",
+    )
 
 
 def equal_sides(context: DataContext) -> Iterator[Finding]:
     """Find pairs of a text with itself."""
+    return _alike(
+        context,
+        "equal_pairs",
+        lambda facts: (facts.keys == facts.swapped) & ~facts.are_half,
+        "are pairs of a text with itself, apart from case and blanks",
+        "Check that text_column and text_pair_column are the right columns.",
+    )
+
+
+def _alike(
+    context: DataContext, code: str, find: Callable[[TextFacts], np.ndarray], what: str, remedy: str
+) -> Iterator[Finding]:
+    """Find pairs of each channel by what is true of each, bool (n,)."""
     for stats in context.stats.values():
-        facts = stats.facts
-        if not facts.is_paired:
-            continue
-        indices = np.flatnonzero((facts.keys == facts.swapped) & ~facts.are_half)
+        indices = np.flatnonzero(find(stats.facts)) if stats.facts.is_paired else np.zeros(0, dtype=np.int64)
         if len(indices):
-            yield Finding(
-                "equal_pairs",
-                severity_of(len(indices), stats),
-                f"{share_of(len(indices), stats)} are pairs of a text with itself, apart from case and blanks.",
-                "Check that text_column and text_pair_column are the right columns.",
-                stats.places(indices),
-            )
+            share = share_of(len(indices), stats)
+            severity = severity_of(len(indices), stats)
+            yield Finding(code, severity, f"{share} {what}.", remedy, stats.places(indices))
 
 
 def swapped_leakage(context: DataContext) -> Iterator[Finding]:
