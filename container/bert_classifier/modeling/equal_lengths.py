@@ -42,6 +42,11 @@ class EqualLengths(Forward):
             "shapes": list(zip(counts.tolist(), values.tolist(), strict=True)),
         }
 
+    def places(self, encoded: EncodedTexts, windows: np.ndarray) -> torch.Tensor:
+        """Return where the outputs of the passes by length, one behind the other, have each window's: (b,)."""
+        order = np.argsort(encoded.lengths[windows], kind="stable")
+        return torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)
+
     def tokens_of(self, lengths: np.ndarray) -> int:
         """Return the tokens that one pass over windows of these lengths computes."""
         return int(lengths.sum())

@@ -97,6 +97,10 @@ class HeadInputs:
                 logits = self._forward(encoded, windows)
         finally:
             hook.remove()
+        if len(seen) != 1 and isinstance(self._forward, EqualLengths):
+            places = self._forward.places(encoded, windows)
+            vectors, outputs = (torch.cat(parts).index_select(0, places) for parts in zip(*seen, strict=True))
+            return vectors, outputs, logits
         if len(seen) != 1:
             raise ValueError(f"its layer {self.name} is not computed once per pass")
         return (*seen[0], logits)

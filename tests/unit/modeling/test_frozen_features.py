@@ -10,6 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
+from bert_classifier.modeling.equal_lengths import EqualLengths
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.frozen_features import HeadInputs, evaluation_mode, mean_pooled
 from support.toy_trainer import make_trainer
@@ -68,6 +69,18 @@ def test_the_last_layer_maps_its_inputs_to_the_logits(family):
         assert vectors.shape == (5, inputs.check(encoded, windows))
         np.testing.assert_allclose(model.get_submodule(inputs.name)(vectors), logits, atol=1e-6)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_the_last_layers_inputs_are_in_the_order_of_the_windows_where_passes_go_by_length():
+    """As a start of the head reads them from encoders whose scores depend on padding."""
+    encoded, windows = texts(), np.array([3, 0, 4, 1])
+    forward = EqualLengths(classifier("bert"), 1, torch.device("cpu"), "fp32")
+    inputs = HeadInputs(forward, 3)
+    assert len(set(encoded.lengths[windows].tolist())) > 1
+    with torch.inference_mode():
+        vectors, logits = inputs(encoded, windows), forward(encoded, windows)
+        assert inputs.check(encoded, windows) == vectors.shape[1]
+        np.testing.assert_allclose(forward.model.get_submodule(inputs.name)(vectors), logits, atol=1e-6)
 
 
 def test_a_packed_pass_leaves_the_states_of_all_tokens(tmp_path):
