@@ -15,9 +15,9 @@ from bert_classifier.drift.command import run
 from bert_classifier.serving.model.predictor import Predictor
 from support.captured import Recorder, line
 from support.fakes import CLASS_NAMES, make_ml_root, toy_rows, write_csv
+from support.forked_jobs import train_forked
 from support.patience import PATIENCE_S
 from support.serving_process import ServingProcess
-from support.train_process import train_as_process
 
 SCRIPT = Path(__file__).parents[2] / "local_test" / "drift.sh"
 VALIDATION = toy_rows(400, 3, 11)
@@ -29,7 +29,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return /opt/ml of a finished job with enough validation texts."""
     root = make_ml_root(tmp_path_factory.mktemp("job") / "ml", hyperparameters=SETTINGS, rows=96)
     write_csv(root / "input" / "data" / "validation" / "validation.csv", VALIDATION)
-    outcome = train_as_process(root)
+    outcome = train_forked(root)
     assert outcome.code == 0, outcome.log
     return root
 

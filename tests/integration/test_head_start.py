@@ -25,14 +25,14 @@ def job(folder: Path) -> Path:
 def test_a_killed_job_keeps_its_floor_and_its_head(tmp_path):
     """The resumed run ends with the bits of the undisturbed one; it says the floor again and sets no head."""
     whole, killed = job(tmp_path / "whole"), job(tmp_path / "killed")
-    with started([whole]) as (host,):
+    with started([whole], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         first = host.log.read_text()
-    with started([killed]) as (host,):
+    with started([killed], is_forked=True) as (host,):
         host.wait_for("checkpoint at step")
         host.process.send_signal(signal.SIGKILL)
         host.process.wait(PATIENCE_S)
-    with started([killed]) as (host,):
+    with started([killed], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         second = host.log.read_text()
     assert "head: classifier starts as a logistic regression (C = 0.01)" in first

@@ -72,7 +72,7 @@ def test_a_signal_while_importing_ends_the_job_at_once(root: Path) -> None:
 def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(root: Path) -> None:
     """A job without checkpoint configuration is trained, and nothing appears in /opt/ml/checkpoints."""
     (root / "checkpoints").rmdir()
-    with started([root]) as (host,):
+    with started([root], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0
     assert "an interruption loses the run" in host.log.read_text()
     assert not (root / "checkpoints").exists()
@@ -82,7 +82,7 @@ def test_a_finished_job_started_again_only_exports(root: Path) -> None:
     """The second start trains nothing and leaves the same model folder, byte for byte."""
     folders = []
     for _ in range(2):
-        with started([root]) as (host,):
+        with started([root], is_forked=True) as (host,):
             assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         folders.append({path.name: path.read_bytes() for path in (root / "model").iterdir()})
         for path in (root / "model").iterdir():

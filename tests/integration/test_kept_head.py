@@ -31,7 +31,7 @@ def job(folder: Path, **settings: str) -> Path:
 
 def run(root: Path, *, until: str = "") -> str:
     """Run the job, to its end or until SIGKILL after a line of its log; return its log."""
-    with started([root]) as (host,):
+    with started([root], is_forked=True) as (host,):
         if until:
             host.wait_for(until)
             host.process.send_signal(signal.SIGKILL)

@@ -30,7 +30,7 @@ def digest(root: Path) -> str:
 def trained(request, tmp_path_factory) -> Path:
     """Return a finished job; each way to write label sets once."""
     root = make_label_set_root(tmp_path_factory.mktemp(request.param) / "ml", request.param, **SETTINGS)
-    with started([root]) as (host,):
+    with started([root], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     (root / "log").write_text(host.log.read_text(), encoding="utf-8")
     return root
@@ -91,15 +91,15 @@ def test_killed_or_told_to_stop_the_job_resumes_to_the_same_bits(tmp_path, proce
     settings["multi_label_score"] = "mean_average_precision"
     job = make_label_set_root(tmp_path / "job", rows=64)
     quiet = make_root(job, tmp_path / "quiet", **settings)
-    with started([quiet]) as (host,):
+    with started([quiet], is_forked=processes == "1") as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     stopped = make_root(job, tmp_path / "stopped", **settings)
     for moment, number in ((" step=5 ", signal.SIGKILL), (" step=17 ", signal.SIGTERM)):
-        with started([stopped]) as (host,):
+        with started([stopped], is_forked=processes == "1") as (host,):
             host.wait_for(moment)
             host.process.send_signal(number)
             assert host.process.wait(PATIENCE_S) in (-9, 137, 143)
-    with started([stopped]) as (host,):
+    with started([stopped], is_forked=processes == "1") as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         assert "resum" in host.log.read_text()
     assert digest(stopped) == digest(quiet)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from support.fakes import make_ml_root
+from support.forked_jobs import train_forked
 from support.patience import PATIENCE_S
 from support.train_cluster import started
-from support.train_process import CONTAINER, train_as_process
+from support.train_process import CONTAINER
 
 SETTINGS = {
     "num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1", "eval_steps": "10",
@@ -24,7 +25,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a job that ran through."""
     root = make_ml_root(tmp_path_factory.mktemp("job") / "ml", hyperparameters=SETTINGS, rows=120)
     (root / "checkpoints").mkdir()
-    outcome = train_as_process(root)
+    outcome = train_forked(root)
     assert outcome.code == 0, outcome.log
     assert "WARNING the reports" not in outcome.log
     return root
@@ -57,7 +58,7 @@ def test_an_interruption_leaves_no_trace_in_the_reports(undisturbed, tmp_path):
     (root / "checkpoints").mkdir(parents=True)
     (root / "input").symlink_to(undisturbed / "input")
     kill_at_first_checkpoint(root)
-    outcome = train_as_process(root)
+    outcome = train_forked(root)
     assert outcome.code == 0, outcome.log
     assert "resuming from step" in outcome.log
     ours, theirs = (folder / "output" / "data" for folder in (root, undisturbed))
@@ -108,7 +109,7 @@ def test_a_report_that_cannot_be_written_costs_no_model(undisturbed, tmp_path):
     (root / "output" / "data" / "report.html").mkdir(parents=True)
     for name in ("input", "checkpoints"):
         (root / name).symlink_to(undisturbed / name)
-    outcome = train_as_process(root)
+    outcome = train_forked(root)
     assert (outcome.code, outcome.failure) == (0, "")
     assert "WARNING the reports in" in outcome.log
     assert "are incomplete" in outcome.log
@@ -126,7 +127,7 @@ def exported_again(undisturbed: Path, root: Path, changes: dict[str, str]) -> st
     for path in (undisturbed / "input" / "config").iterdir():
         (root / "input" / "config" / path.name).write_bytes(path.read_bytes())
     (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(settings | changes))
-    outcome = train_as_process(root)
+    outcome = train_forked(root)
     assert outcome.code == 0, outcome.log
     assert "run already finished" in outcome.log
     return outcome.log

@@ -31,14 +31,14 @@ def job(folder: Path) -> Path:
 def test_a_job_with_the_mean_is_killed_resumed_and_opened_elsewhere(tmp_path: Path) -> None:
     """Same bits as undisturbed; plain transformers gives the logits of this project, with one layer more."""
     whole, killed = job(tmp_path / "whole"), job(tmp_path / "killed")
-    with started([whole]) as (host,):
+    with started([whole], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         assert "pooling=mean" in host.log.read_text()
-    with started([killed]) as (host,):
+    with started([killed], is_forked=True) as (host,):
         host.wait_for("checkpoint at step")
         host.process.send_signal(signal.SIGKILL)
         host.process.wait(PATIENCE_S)
-    with started([killed]) as (host,):
+    with started([killed], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         assert "resuming from step" in host.log.read_text()
     weights = [(root / "model" / "model.safetensors").read_bytes() for root in (whole, killed)]

@@ -44,7 +44,7 @@ def undisturbed(jobs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     roots = {}
     for name, settings in VARIANTS.items():
         roots[name] = make_root(jobs[name], tmp_path_factory.mktemp(name) / "ml", **settings)
-        with started([roots[name]]) as (host,):
+        with started([roots[name]], is_forked=True) as (host,):
             assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     return roots
 
@@ -56,7 +56,7 @@ def test_an_interrupted_job_ends_as_the_undisturbed_one(
 ) -> None:
     """Interrupted in its second part: weights, scores and thresholds are the same; what was done is not repeated."""
     root = make_root(jobs[variant], tmp_path / "ml", **VARIANTS[variant])
-    with started([root]) as (host,):
+    with started([root], is_forked=True) as (host,):
         host.wait_for(f"{SECOND[variant]}: step=5 ")
         host.process.send_signal(number)
         assert host.process.wait(PATIENCE_S) in (-signal.SIGKILL, 143)
@@ -68,7 +68,7 @@ def test_an_interrupted_job_ends_as_the_undisturbed_one(
         finished = info["seeds"] if variant == "seeds" else info["cross_validation"]["fold_scores"]
         assert len(finished) == 1
         assert info["metrics"]["validation"]["texts"] == (ROWS // 2 if variant == "seeds" else ROWS // 3)
-    with started([root]) as (host,):
+    with started([root], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         log = host.log.read_text()
     assert outputs(root) == outputs(undisturbed[variant])
@@ -90,7 +90,7 @@ def test_the_best_seed_is_the_job_with_that_seed(
     assert best["score"] == info["metrics"]["validation"]["accuracy"]
     assert best["loss"] == pytest.approx(info["metrics"]["validation"]["loss"])
     alone = make_root(jobs["seeds"], tmp_path / "ml", seed=str(best["seed"]))
-    with started([alone]) as (host,):
+    with started([alone], is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     assert outputs(alone)[0] == weights
     assert outputs(alone)[1]["metrics"] == info["metrics"]
@@ -105,7 +105,7 @@ def test_further_seeds_are_added_to_a_finished_run(
     for settings in ({}, {"seeds": "2"}):
         path = root / "input" / "config" / "hyperparameters.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
-        with started([root]) as (host,):
+        with started([root], is_forked=True) as (host,):
             assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
     log = host.log.read_text()
     assert "already finished at step 24" in log
@@ -201,7 +201,7 @@ def test_several_processes_give_the_same_bits(jobs: dict[str, Path], tmp_path: P
     for number in ("1", "2"):
         settings = {**VARIANTS[variant], "processes_per_host": number, "num_gradient_groups": "2"}
         root = make_root(jobs[variant], tmp_path / number, **settings)
-        with started([root]) as (host,):
+        with started([root], is_forked=True) as (host,):
             assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
         weights, info = outputs(root)
         found.append((weights, info["metrics"], info.get("seeds"), info.get("cross_validation")))

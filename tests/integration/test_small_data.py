@@ -8,7 +8,8 @@ import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.fakes import make_ml_root
-from support.train_process import Outcome, train_as_process
+from support.forked_jobs import train_forked
+from support.train_process import Outcome
 
 LEFT_TO_THE_PROGRAM = ("num_train_epochs", "learning_rate", "global_batch_size")
 
@@ -20,7 +21,7 @@ def trained(folder: Path, **settings: str) -> tuple[Path, Outcome]:
     values = json.loads(description.read_text(encoding="utf-8"))
     values = {name: value for name, value in values.items() if name not in LEFT_TO_THE_PROGRAM}
     description.write_text(json.dumps({**values, **settings}), encoding="utf-8")
-    return root, train_as_process(root)
+    return root, train_forked(root)
 
 
 def report_of(root: Path) -> str:

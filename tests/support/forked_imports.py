@@ -4,6 +4,7 @@ import torch
 import transformers
 
 import bert_classifier.artifact.artifact
+import bert_classifier.evaluation.report.plots
 import bert_classifier.training.prepare
 import bert_classifier.training.report
 import bert_classifier.training.worker

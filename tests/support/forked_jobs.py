@@ -5,16 +5,61 @@ import multiprocessing
 import os
 import runpy
 import signal
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from support.patience import PATIENCE_S
-from support.train_process import failure_of, one_core
+from support.train_process import Outcome, failure_of, one_core
 
 _KILLER = Path(__file__).parent / "faulty_moment" / "sitecustomize.py"
 _PRELOADED = ["bert_classifier.training.launch", "support.forked_imports"]
+
+
+class ForkedJob:
+    """A job that runs from its first line on, with what subprocess.Popen offers of its process."""
+
+    def __init__(self, root: Path, *, environ: Mapping[str, str] | None = None, kill_at: str = "") -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(_PRELOADED)
+        self._process = context.Process(target=_job, args=(str(root), dict(environ or {}), kill_at))
+        with pytest.MonkeyPatch.context() as patch:
+            # Else nothing is preloaded.
+            patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+            self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        assert self._process.pid
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, minus the signal's number if one ended it; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once there is one.
+
+        Raises:
+            TimeoutExpired: when there is none after so many seconds.
+        """
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("train", timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
 
 def run_job(root: Path, *, kill_at: str = "", timeout: float = PATIENCE_S) -> int:
@@ -23,20 +68,19 @@ def run_job(root: Path, *, kill_at: str = "", timeout: float = PATIENCE_S) -> in
     Args:
         kill_at: the job gets SIGKILL once it logs a message that contains this.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    process = context.Process(target=_job, args=(str(root), kill_at))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "PYTHONPATH", os.pathsep.join(path for path in sys.path if path)
-        )  # else nothing is preloaded
-        process.start()
-    process.join(timeout)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        raise TimeoutError(f"the job in {root} did not end: {log_of(root)}")
-    return process.exitcode
+    job = ForkedJob(root, kill_at=kill_at)
+    try:
+        return job.wait(timeout)
+    except subprocess.TimeoutExpired as error:
+        job.kill()
+        job.wait()
+        raise TimeoutError(f"the job in {root} did not end: {log_of(root)}") from error
+
+
+def train_forked(root: Path) -> Outcome:
+    """Run the job as train_as_process does, for tests that do not look at its first second."""
+    code = run_job(root)
+    return Outcome(code, failure_of(root), (root / "log").read_text(encoding="utf-8"))
 
 
 def log_of(root: Path) -> str:
@@ -44,10 +88,11 @@ def log_of(root: Path) -> str:
     return (root / "log").read_text(encoding="utf-8") + failure_of(root)
 
 
-def _job(root: str, kill_at: str) -> None:
+def _job(root: str, environ: dict[str, str], kill_at: str) -> None:
     with (Path(root) / "log").open("wb") as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
+    os.environ |= environ
     if kill_at:
         os.environ |= {"SIGNAL_AT": kill_at, "SIGNAL_NUMBER": str(int(signal.SIGKILL))}
         kept = runpy.run_path(str(_KILLER))
