@@ -54,8 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name, seconds in _LONGEST_SECONDS.items():
             if item.get_closest_marker(name) and not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(seconds))
-    # Otherwise a worker that meets a long test last would keep all others waiting.
-    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in _LONGEST_SECONDS])
+    # Otherwise a worker that meets a long file last would keep all others waiting.
+    longest = (*_LONGEST_SECONDS, "integration")
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in longest])
 
 
 @pytest.hookimpl(optionalhook=True)

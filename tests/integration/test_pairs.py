@@ -112,7 +112,7 @@ def test_a_killed_job_goes_on_to_the_same_bits(trained, tmp_path):
     """After its first checkpoint, as with single texts."""
     family = json.loads((trained / "model" / "config.json").read_text())["model_type"]
     killed = pair_job(tmp_path / "killed", family, page_examples="2")
-    assert run_job(killed, kill_at="checkpoint at step") == -9, log_of(killed)
+    assert run_job(killed, signal_at="checkpoint at step") == -9, log_of(killed)
     assert run_job(killed) == 0, log_of(killed)
     assert "resuming from step" in log_of(killed)
     assert weights_of(killed) == weights_of(trained)

@@ -16,8 +16,9 @@ from bert_classifier.artifact.manifest import put_files
 from bert_classifier.errors import UserError
 from bert_classifier.evaluation.outputs import OUTPUTS
 from support.fakes import make_ml_root
+from support.forked_jobs import train_forked
 from support.patience import PATIENCE_S
-from support.train_process import CONTAINER, Outcome, train_as_process, train_in_process
+from support.train_process import CONTAINER, train_as_process, train_in_process
 from support.weights import digest_of_weights
 
 MOMENTS = Path(__file__).parents[1] / "support" / "faulty_moment"
@@ -51,13 +52,6 @@ def root_of(job: Path, folder: Path) -> Path:
     (root / "checkpoints").mkdir(parents=True)
     (root / "input").symlink_to(job / "input")
     return root
-
-
-def train_until(root: Path, moment: str, number: signal.Signals) -> Outcome:
-    """Train, and send the program a signal at a moment."""
-    path = os.pathsep.join((str(CONTAINER), str(MOMENTS)))
-    environ = {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(number))}
-    return train_as_process(root, environ=environ)
 
 
 def info_of(root: Path) -> dict[str, Any] | None:
@@ -96,7 +90,7 @@ def test_whenever_it_ends_the_next_start_completes_it(
 ) -> None:
     """On the way, in the final evaluation, in the export, in the reports; by a stop or by a kill."""
     root = root_of(job, tmp_path)
-    first = train_until(root, moment, number)
+    first = train_forked(root, signal_at=moment, number=number)
     assert first.code == code, first.log
     assert first.failure == ""
     info = info_of(root)
@@ -140,7 +134,7 @@ def test_reports_of_an_earlier_model_do_not_stand_beside_a_stopped_one(
     info = json.loads((staged / "training.json").read_text())
     (staged / "training.json").write_text(json.dumps({**info, "is_complete": False}))
     put_files(staged, root / "model")
-    assert train_until(root, ON_THE_WAY, signal.SIGTERM).code == 143
+    assert train_forked(root, signal_at=ON_THE_WAY, number=signal.SIGTERM).code == 143
     assert {path.name for path in (root / "output" / "data").iterdir()} == {"data_report.json"}
     assert not (root / "model" / "vocab.txt").exists()
     assert json.loads((root / "model" / "training.json").read_text())["is_complete"] is False
@@ -151,7 +145,7 @@ def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_p
     """Neither a second stop of an unfinished run, nor one while a finished one is judged again on a used volume."""
     root = root_of(job, tmp_path)
     first, second, third = (
-        (train_until(root, moment, signal.SIGTERM), info_of(root))
+        (train_forked(root, signal_at=moment, number=signal.SIGTERM), info_of(root))
         for moment in (ON_THE_WAY, "step=101 total_steps", EVALUATED)
     )
     for outcome, info in (first, second, third):
@@ -162,10 +156,10 @@ def test_a_stop_takes_nothing_that_was_known(job: Path, undisturbed: Path, tmp_p
     assert [info and info["steps"] for _, info in (first, second, third)] == [100, 101, STEPS]
     for field in ("kept_step", "temperature", "abstain_below", "metrics"):
         assert (first[1] or {})[field] == (second[1] or {})[field], field
-    assert train_as_process(root).code == 0
+    assert train_forked(root).code == 0
     assert_complete(root, undisturbed)
     before = contents_of(root)
-    again = train_until(root, "re-exporting the model", signal.SIGTERM)
+    again = train_forked(root, signal_at="re-exporting the model", number=signal.SIGTERM)
     assert again.code == 143, again.log
     assert "it is complete, and of this run" in again.log
     assert contents_of(root) == before
@@ -183,7 +177,7 @@ def test_a_stop_does_not_replace_another_runs_complete_model(
     described = root / "input" / "config" / "hyperparameters.json"
     described.write_text(json.dumps({**json.loads(described.read_text()), "seed": "8"}))
     before = contents_of(root)
-    outcome = train_until(root, "step=1 total_steps", signal.SIGTERM)
+    outcome = train_forked(root, signal_at="step=1 total_steps", number=signal.SIGTERM)
     assert outcome.code == 143, outcome.log
     assert "it is complete, of another run. This run's model so far" in outcome.log
     assert contents_of(root) == before

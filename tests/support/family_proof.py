@@ -90,7 +90,7 @@ def _failure(root: Path) -> str:
 
 def _check_resumption(killed: Path, whole: Path) -> None:
     """Kill the job after its first checkpoint, start it again, and compare the model with the undisturbed run's."""
-    assert run_job(killed, kill_at="checkpoint at step") == -9, log_of(killed)
+    assert run_job(killed, signal_at="checkpoint at step") == -9, log_of(killed)
     assert not (killed / "model" / "manifest.json").exists()
     assert run_job(killed) == 0, log_of(killed)
     assert "resuming from step" in log_of(killed)

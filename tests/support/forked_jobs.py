@@ -22,10 +22,10 @@ _PRELOADED = ["bert_classifier.training.launch", "support.forked_imports"]
 class ForkedJob:
     """A job that runs from its first line on, with what subprocess.Popen offers of its process."""
 
-    def __init__(self, root: Path, *, environ: Mapping[str, str] | None = None, kill_at: str = "") -> None:
+    def __init__(self, root: Path, environ: Mapping[str, str] | None = None) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(_PRELOADED)
-        self._process = context.Process(target=_job, args=(str(root), dict(environ or {}), kill_at))
+        self._process = context.Process(target=_job, args=(str(root), dict(environ or {})))
         with pytest.MonkeyPatch.context() as patch:
             # Else nothing is preloaded.
             patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
@@ -62,24 +62,28 @@ class ForkedJob:
         self.send_signal(signal.SIGKILL)
 
 
-def run_job(root: Path, *, kill_at: str = "", timeout: float = PATIENCE_S) -> int:
+def run_job(root: Path, *, signal_at: str = "", number: int = signal.SIGKILL) -> int:
     """Run the job of a picture of /opt/ml to its end; return its exit code, -9 if it was killed.
 
     Args:
-        kill_at: the job gets SIGKILL once it logs a message that contains this.
+        signal_at: the job gets signal `number` once what it logs or opens contains this; "" = never.
     """
-    job = ForkedJob(root, kill_at=kill_at)
+    job = ForkedJob(root, {"SIGNAL_AT": signal_at, "SIGNAL_NUMBER": str(int(number))} if signal_at else None)
     try:
-        return job.wait(timeout)
+        return job.wait(PATIENCE_S)
     except subprocess.TimeoutExpired as error:
         job.kill()
         job.wait()
         raise TimeoutError(f"the job in {root} did not end: {log_of(root)}") from error
 
 
-def train_forked(root: Path) -> Outcome:
-    """Run the job as train_as_process does, for tests that do not look at its first second."""
-    code = run_job(root)
+def train_forked(root: Path, *, signal_at: str = "", number: int = signal.SIGKILL) -> Outcome:
+    """Run the job as train_as_process does, for tests that do not look at its first second.
+
+    Args:
+        signal_at: the job gets signal `number` once what it logs or opens contains this; "" = never.
+    """
+    code = run_job(root, signal_at=signal_at, number=number)
     return Outcome(code, failure_of(root), (root / "log").read_text(encoding="utf-8"))
 
 
@@ -88,13 +92,12 @@ def log_of(root: Path) -> str:
     return (root / "log").read_text(encoding="utf-8") + failure_of(root)
 
 
-def _job(root: str, environ: dict[str, str], kill_at: str) -> None:
+def _job(root: str, environ: dict[str, str]) -> None:
     with (Path(root) / "log").open("wb") as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
     os.environ |= environ
-    if kill_at:
-        os.environ |= {"SIGNAL_AT": kill_at, "SIGNAL_NUMBER": str(int(signal.SIGKILL))}
+    if "SIGNAL_AT" in environ:
         kept = runpy.run_path(str(_KILLER))
         assert kept
     from bert_classifier.training.launch import main
