@@ -99,7 +99,9 @@ FAMILIES = {
         settings={"num_attention_heads": "n_heads", "hidden_act": "activation"},
     ),
     "electra": Family("electra", Head("classifier.dense", "gelu", "classifier.out_proj")),
+    "ernie": Family("ernie", Head("ernie.pooler.dense", "tanh", "classifier")),
     **dict.fromkeys(("camembert", "roberta", "xlm-roberta"), _ROBERTA),
+    "data2vec-text": dataclasses.replace(_ROBERTA, encoder="data2vec_text"),
     "mpnet": dataclasses.replace(
         _ROBERTA,
         encoder="mpnet",

@@ -166,6 +166,9 @@ class _Reader:
         if self._family.positions is Positions.ROTARY:
             return kinds
         positions = self._tensors[f"{embeddings}.position_embeddings.weight"]
+        task = f"{embeddings}.task_type_embeddings.weight"
+        if task in self._tensors:  # ERNIE's, for which texts that name no task have the first one
+            positions = positions + self._tensors[task][0]
         if kinds is None and types == 1:
             return positions
         return torch.cat([positions + kind for kind in self._tensors[name][:types]])

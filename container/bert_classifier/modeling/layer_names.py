@@ -75,7 +75,9 @@ _ROTARY = LayerNames(
     gate="mlp.gate_proj",
 )
 LAYER_NAMES = {
-    **dict.fromkeys(("bert", "camembert", "electra", "roberta", "xlm-roberta"), _BERT),
+    **dict.fromkeys(
+        ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta"), _BERT
+    ),
     "distilbert": LayerNames(
         "transformer.layer",
         "attention.q_lin",

@@ -20,8 +20,11 @@ from support.weights import saved_tensors
 _ODD_BIASES = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
 KINDS: dict[str, dict[str, Any]] = {  # settings beside the usual ones
     **{
-        kind: {} for kind in ("bert", "camembert", "electra", "mpnet", "nomic_bert", "roberta", "xlm-roberta")
+        kind: {}
+        for kind in ("bert", "camembert", "data2vec-text", "electra", "mpnet", "nomic_bert", "roberta")
     },
+    "ernie": {"use_task_id": True},
+    "xlm-roberta": {},
     "albert": {"embedding_size": 16},
     "albert in groups": {
         "embedding_size": 16,
@@ -121,7 +124,7 @@ def test_a_text_may_have_all_positions(kind):
         engine.check_room(99, length + 1)
 
 
-@pytest.mark.parametrize("kind", ["albert", "bert", "nomic_bert"])
+@pytest.mark.parametrize("kind", ["albert", "bert", "ernie", "nomic_bert"])
 def test_token_types_are_those_of_transformers(kind):
     """Tokens of a pair's second text have the embedding of the second type, wherever it begins."""
     model = make_model(kind)

@@ -27,7 +27,15 @@ from support.fakes import ARCHITECTURES, toy_rows
 from support.source_tree import CONTAINER
 from support.toy_artifact import make_artifact
 
-OTHERS = ("albert", "eurobert", "modernbert", "mpnet", "nomic_bert")  # than the families of the BERT kind
+OTHERS = (
+    "albert",
+    "data2vec-text",
+    "ernie",
+    "eurobert",
+    "modernbert",
+    "mpnet",
+    "nomic_bert",
+)  # than the families of the BERT kind
 TEXTS = [text for _, text in toy_rows(12)] + ["", "[PAD] <pad> [MASK] </s>", "word " * 100]
 
 
