@@ -142,7 +142,7 @@ class _LayerNorm(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x (tokens, width), each token normalised."""
         if self._bias is None:
-            return torch.rms_norm(x, self._weight.shape, self._weight, self._epsilon)
+            return torch.rms_norm(x.float(), self._weight.shape, self._weight, self._epsilon)
         return torch.layer_norm(x, self._weight.shape, self._weight, self._bias, self._epsilon)
 
 
