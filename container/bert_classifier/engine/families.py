@@ -50,6 +50,7 @@ class Family:
             the first token, which all other families read.
         needs: fields of config.json with the only value that the engine knows.
         has_all_biases: where not, those that a checkpoint lacks are 0, and the first layer may lack its first norm.
+        has_kinds: layers are of kinds, by layer_types, which transformers does not read for the other families.
         is_gated: the feed-forward network's first part is multiplied with another one (Shazeer 2020).
         norm_first: norms precede attention and feed-forward network, and the residual has none.
         is_centred: norms subtract the mean; else they are RMSNorm, and add nothing.
@@ -67,6 +68,7 @@ class Family:
     poolings: tuple[str, ...] = ()
     needs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     has_all_biases: bool = True
+    has_kinds: bool = False
     is_gated: bool = False
     norm_first: bool = False
     is_centred: bool = True
@@ -88,6 +90,7 @@ _MODERNBERT = Family(
     poolings=("cls", "mean"),
     needs={"classifier_activation": "gelu"},
     has_all_biases=False,
+    has_kinds=True,
     is_gated=True,
     norm_first=True,
 )
@@ -131,6 +134,7 @@ FAMILIES = {
         settings={"layer_norm_eps": "rms_norm_eps"},
         poolings=("bos", "mean", "late"),
         needs={},
+        has_kinds=False,
         is_centred=False,
     ),
 }
@@ -149,26 +153,36 @@ def why_not(config: Config) -> str:
         return f"it is of type {model_type}"
     known: dict[str, tuple[Any, ...]] = {
         family.settings.get("hidden_act", "hidden_act"): tuple(ACTIVATIONS),
-        "position_embedding_type": (None, "absolute"),
         "is_decoder": (None, False),
         **{name: (value,) for name, value in family.needs.items()},
         **({POOLING: family.poolings} if family.poolings else {}),
     }
+    is_rotary = family.positions is Positions.ROTARY
+    if not is_rotary:  # else transformers does not read it: mmBERT's is sans_pos
+        known["position_embedding_type"] = (None, "absolute")
     unknown = [
         f"{name}={config.get(name)}" for name, values in known.items() if config.get(name) not in values
     ]
-    if family.positions is Positions.ROTARY and not _rotates_as_usual(config):
+    if is_rotary and not _rotates_as_usual(config):
         unknown.append(f"{ROTARY}={config.get(ROTARY)}")
     return f"its config.json has {', '.join(unknown)}" if unknown else ""
 
 
 def _rotates_as_usual(config: Config) -> bool:
     """Return whether the rotations of each kind of layer follow from their base alone, at any length."""
-    parameters = config.get(ROTARY)
-    if not isinstance(parameters, dict):
-        return False
-    kinds = [parameters[kind] for kind in set(config[KINDS])] if KINDS in config else [parameters]
-    return all({**kind, "rope_theta": 0} == {"rope_type": "default", "rope_theta": 0} for kind in kinds)
+    usual = {"rope_type": "default", "rope_theta": 0}
+    rotations = _rotations(config)
+    return all(isinstance(found, dict) and {**found, "rope_theta": 0} == usual for found in rotations)
+
+
+def _rotations(config: Config) -> list[Any]:
+    """Return what config.json says of the rotations in each layer, or in all; None where it says nothing."""
+    parameters, kinds = config.get(ROTARY), config.get(KINDS)
+    if not family_of(config)[0].has_kinds:
+        return [parameters]
+    if not (isinstance(parameters, dict) and isinstance(kinds, list)):
+        return [None]
+    return [parameters.get(str(kind)) for kind in kinds]
 
 
 def kinds_of_layers(config: Config) -> dict[str, tuple[float, int | None]]:
@@ -177,7 +191,7 @@ def kinds_of_layers(config: Config) -> dict[str, tuple[float, int | None]]:
     Args:
         config: of a model with rotary positions that can be computed.
     """
-    if KINDS not in config:
+    if not family_of(config)[0].has_kinds:
         return {"": (float(config[ROTARY]["rope_theta"]), None)}
     windows = {"full_attention": None, "sliding_attention": int(config["local_attention"]) // 2 + 1}
     kinds = dict.fromkeys(config[KINDS])

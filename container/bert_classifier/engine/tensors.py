@@ -197,7 +197,7 @@ class _Reader:
             up=_joined(self._weights(f"{path}.{name}") for name in (names.gate, names.up) if name),
             down=self._weights(f"{path}.{names.down}"),
             norm=norm,
-            places=[*self._kinds].index(self._config[KINDS][number] if KINDS in self._config else ""),
+            places=[*self._kinds].index(self._config[KINDS][number] if self._family.has_kinds else ""),
         )
 
     def _attention(self, path: str) -> Iterator[Weights]:

@@ -36,9 +36,11 @@ KINDS: dict[str, dict[str, Any]] = {  # settings beside the usual ones
     "electra with a projection": {"embedding_size": 16},
     "eurobert": {},
     "eurobert by its first token": {"classifier_pooling": "bos", "num_key_value_heads": 2},
+    "eurobert with a field that it does not read": {"layer_types": ["full_attention"] * 3},
     "eurobert by its mean": {"classifier_pooling": "mean", "attention_bias": True},
     "modernbert": {"local_attention": 16, "global_attn_every_n_layers": 2},
     "modernbert that ends locally": {"local_attention": 16},
+    "modernbert as mmBERT has it": {"local_attention": 16, "position_embedding_type": "sans_pos"},
     "modernbert by its mean": {"local_attention": 16, "classifier_pooling": "mean", **_ODD_BIASES},
 }
 FAMILIES = tuple(kind for kind in KINDS if " " not in kind)
@@ -245,6 +247,9 @@ _SCALED = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
         ("modernbert", {"classifier_activation": "relu"}, "its config.json has classifier_activation=relu"),
         ("modernbert", {"classifier_pooling": "max"}, "its config.json has classifier_pooling=max"),
         ("modernbert", {"rope_parameters": None}, "its config.json has rope_parameters=None"),
+        ("modernbert", {"rope_parameters": {"full_attention": 1.0}}, "its config.json has rope_parameters="),
+        ("modernbert", {"layer_types": None}, "its config.json has rope_parameters="),
+        ("modernbert", {"layer_types": [["full_attention"]] * 3}, "its config.json has rope_parameters="),
         (
             "modernbert",
             {"rope_parameters": {"full_attention": _SCALED, "sliding_attention": _SCALED}},
