@@ -18,7 +18,7 @@ LABEL_NAMES = (
     ("label", "classindex", "class", "category", "target"),
     (
         "intent", "sentiment", "topic", "rating", "stars", "polarity", "labels", "classname", "classlabel", "classid",
-        "labelname", "categoryname", "emotion", "star", "stance",
+        "labelname", "categoryname", "emotion", "star", "stance", "goldlabel",
     ),
 )  # fmt: skip
 TEXT_NAMES = (

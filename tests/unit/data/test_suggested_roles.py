@@ -10,18 +10,7 @@ from support.clear_text import assert_clear
 _ROWS = 30
 _FIRST, _SECOND = "a man sleeps {0} times", "he rests {0} hours"
 # The values of a row {0}; {1} is its class, {2} a score.
-_PAIR = "label_column={} text_column=sentence1 text_pair_column=sentence2"
 TABLES = {
-    "snli": (
-        "gold_label,sentence1_binary_parse,sentence1,sentence2,captionID,label1",
-        f"{{1}},( ( a man ) sleeps {{0}} times ),{_FIRST},{_SECOND},c,{{1}}",
-        _PAIR.format("gold_label"),
-    ),
-    "mnli": (
-        "index,genre,sentence1_parse,sentence1,sentence2,label1,gold_label",
-        f"{{0}},fiction,(ROOT a man sleeps {{0}} times),{_FIRST},{_SECOND},{{1}},{{1}}",
-        _PAIR.format("gold_label"),
-    ),
     "mrpc": (
         "#1 ID,#2 ID,#1 String,#2 String,Quality",
         f"1,{{0}}1,{_FIRST},{_SECOND},{{1}}",
@@ -40,17 +29,42 @@ TABLES = {
     "scores as labels": ("text,text_pair,label", f"{_FIRST},{_SECOND},{{2}}", "regression"),
     "triplets": ("anchor,positive,negative", f"{_FIRST},{_SECOND},no {{1}}", "have no label"),
 }
+# With the annotators' own labels beside the one that they agreed on.
+UNDERSTOOD = {
+    "snli": (
+        "gold_label,sentence1_binary_parse,sentence1,sentence2,captionID,label1",
+        f"{{1}},( ( a man ) sleeps {{0}} times ),{_FIRST},{_SECOND},c,opposed",
+    ),
+    "mnli": (
+        "index,genre,sentence1_parse,sentence1,sentence2,label1,gold_label",
+        f"{{0}},fiction,(ROOT a man sleeps {{0}} times),{_FIRST},{_SECOND},opposed,{{1}}",
+    ),
+}
+
+
+def collection(path, header: str, row: str) -> DataFiles:
+    """Return a file of 30 rows of a collection: {0} is a row's number, {1} its class, {2} a score."""
+    rows = [row.format(at, ("neutral", "opposed")[at % 2], f"0.{at:03d}5") for at in range(_ROWS)]
+    path.write_text("\n".join([header, *rows, ""]))
+    return DataFiles([path], ReaderSettings())
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD)
+def test_collection_is_read_by_its_usual_names(tmp_path, name):
+    """Both texts, and the label that annotators agreed on."""
+    dataset = DbpediaDataset(collection(tmp_path / "data.csv", *UNDERSTOOD[name]))
+    example = next(iter(dataset))
+    assert (example[0].first, example[0].second) == (_FIRST.format(0), _SECOND.format(0))
+    assert example[1] == "neutral"
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_collection_gets_a_remedy_that_works(tmp_path, name):
     """A table of pairs names both texts and the label; data without classes are called so, and never given a label."""
     header, row, expected = TABLES[name]
-    path = tmp_path / "data.csv"
-    rows = [row.format(at, ("neutral", "opposed")[at % 2], f"0.{at:03d}5") for at in range(_ROWS)]
-    path.write_text("\n".join([header, *rows, ""]))
+    files = collection(tmp_path / "data.csv", header, row)
     with pytest.raises(UserError) as caught:
-        DbpediaDataset(DataFiles([path], ReaderSettings()))
+        DbpediaDataset(files)
     assert_clear(caught.value)
     assert expected in str(caught.value)
     assert ("label_column=" in str(caught.value)) is ("text_column=" in expected)
