@@ -52,7 +52,10 @@ class EncodedTexts:
     @functools.cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each window, int64 (m,)."""
-        return np.diff(self.offsets)
+        lengths: np.ndarray = (
+            self.offsets[1:] - self.offsets[:-1]
+        )  # np.diff takes four times as long for one text
+        return lengths
 
     @functools.cached_property
     def text_lengths(self) -> np.ndarray:
@@ -235,10 +238,11 @@ class TextEncoder:
             is_short = len(ids) <= self._window  # most are, and need no copy
             windows += [ids] if is_short else [ids[at : at + self._window] for at in self._starts(ids)]
             bounds.append(len(windows))
-        lengths = np.fromiter(map(len, windows), dtype=np.int64, count=len(windows)) + self.num_special
+        offsets = np.zeros(len(windows) + 1, dtype=np.int64)
+        offsets[1:] = [len(window) + self.num_special for window in windows]
+        np.cumsum(offsets, out=offsets)
         parts = itertools.chain.from_iterable((self._prefix, window, self._suffix) for window in windows)
-        flat = np.fromiter(itertools.chain.from_iterable(parts), dtype=np.int32, count=int(lengths.sum()))
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        flat = np.fromiter(itertools.chain.from_iterable(parts), dtype=np.int32, count=int(offsets[-1]))
         is_plain = len(windows) == len(encoded)
         return EncodedTexts(flat, offsets, truncated, None if is_plain else np.array(bounds, dtype=np.int64))
 

@@ -6,7 +6,7 @@ import warnings
 import torch
 from torch.nn import functional
 
-_SMALLEST = 1e-12  # a token of zeros must not divide by 0
+_SMALLEST = 1e-12  # weights of zeros must not give a scale of 0
 _TOKENS = 64  # of a product, for which oneDNN chooses the order of the weights; any other number computes too
 # oneDNN keeps a program of some hundred kilobytes for each number of tokens that it has met, and for each shape of
 # weights: products are computed in these sizes, filled up with zeros, and in parts of the largest one.
@@ -125,14 +125,16 @@ class Int8Linear(Linear):
                 weight.contiguous(), scales, torch.zeros_like(scales).long(), axis=0, dtype=torch.qint8
             )
         self._packed = torch.ops.quantized.linear_prepack(rounded, None)
-        self._bias, self._smallest = bias, _SMALLEST
+        self._bias = bias
         steps = steps_of_int8()
         self._step, self._zero = 2 / steps, (steps + 1) // 2
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return float32 (tokens, outputs)."""
         sizes = x.abs()
-        largest = sizes.amax(dim=-1, keepdim=True).clamp_(min=self._smallest)
+        largest = sizes.amax(
+            dim=-1, keepdim=True
+        )  # 0 for zeros: 0 / 0 is rounded to some step, which times 0 is 0
         divided = torch.div(x, largest, out=sizes)
         scaled = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             divided, self._step, self._zero, self._packed

@@ -97,6 +97,15 @@ class EngineForward(Forward):
     def __init__(self, model: EngineModel) -> None:
         super().__init__(model, 0, model.device, "fp32")
 
+    def inputs(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
+        """Return the model's inputs for b windows."""
+        inputs = self.arrays(encoded, windows)
+        return {
+            "ids": torch.from_numpy(inputs["ids"]),
+            "positions": torch.from_numpy(inputs["positions"]),
+            "lengths": inputs["lengths"],
+        }
+
     def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
         """Return the model's inputs for b windows."""
         ids, places, ends = pack(encoded, windows)
@@ -104,7 +113,7 @@ class EngineForward(Forward):
         types = types_in_row(encoded, windows, places)
         if types is not None:
             positions = positions + types * self.model.second_type
-        return {"ids": ids[0], "positions": positions[0], "lengths": np.diff(ends).tolist()}
+        return {"ids": ids[0], "positions": positions[0], "lengths": (ends[1:] - ends[:-1]).tolist()}
 
     def tokens_of(self, lengths: np.ndarray) -> int:
         """Return the tokens that one pass over windows of these lengths computes."""

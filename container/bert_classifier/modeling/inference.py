@@ -24,6 +24,8 @@ def plan_inference(forward: Forward, encoded: EncodedTexts, max_tokens: int) -> 
 
     Windows without any token are left out, so that their logits stay 0: nothing speaks for any class.
     """
+    if len(encoded.lengths) == 1:  # most requests have one text
+        return [np.arange(1)] if encoded.lengths[0] else []
     windows = np.flatnonzero(encoded.lengths)
     if len(windows) == len(encoded.lengths):
         return _plan(forward, encoded.lengths, max_tokens)
@@ -31,7 +33,7 @@ def plan_inference(forward: Forward, encoded: EncodedTexts, max_tokens: int) -> 
 
 
 def _plan(forward: Forward, lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
-    if len(lengths) <= 1:  # most requests have one text: 0.1 ms less
+    if len(lengths) <= 1:
         return [np.arange(1)] if len(lengths) else []
     if forward.device.type == "cuda" and not forward.is_padded:
         return plan_even_micro_batches(lengths, max_tokens)
@@ -89,6 +91,9 @@ def compute_logits(
 
 def _move(kept: list[tuple[np.ndarray, torch.Tensor]], logits: np.ndarray) -> None:
     """Move the kept logits from the device to their windows' places, (m, num_classes)."""
+    if len(kept) == 1:
+        logits[kept[0][0]] = LateValues(kept[0][1]).read()
+        kept.clear()
     if kept:
         windows, parts = zip(*kept, strict=True)
         logits[np.concatenate(windows)] = LateValues(torch.cat(parts)).read()

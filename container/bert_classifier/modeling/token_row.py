@@ -12,6 +12,10 @@ def pack(encoded: EncodedTexts, windows: np.ndarray) -> tuple[np.ndarray, np.nda
         ids int64 (1, tokens), positions within each window int64 (1, tokens), and the begin of each window followed
         by the end of the last, int32 (b + 1,).
     """
+    if len(windows) == 1:  # most requests have one text: no copies of what is one piece already
+        begin, end = encoded.offsets[windows[0] : windows[0] + 2].tolist()
+        ids, places = encoded.ids[begin:end], np.arange(end - begin)
+        return ids.astype(np.int64)[None], places[None], np.array([0, end - begin], dtype=np.int32)
     lengths = encoded.lengths[windows]
     ends = np.concatenate([[0], np.cumsum(lengths)])
     positions = np.arange(ends[-1]) - np.repeat(ends[:-1], lengths)

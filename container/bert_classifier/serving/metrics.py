@@ -82,13 +82,13 @@ class Metrics:
             (self._cut, CUTS),
             (self._refusals, CODES),
             (self._parser_refusals, refusals.CODES),
-            (self._tokens, ("text", "padding")),
         ):
             for label in labels:
                 counter.labels(label)
         # labels() takes longer than all else here.
         self._requests_of: dict[int, Counter] = {}
         self._stage_of = {stage: self._seconds.labels(stage) for stage in STAGES}
+        self._tokens_of = {kind: self._tokens.labels(kind) for kind in ("text", "padding")}
         self._outcome_of = {outcome: self._records.labels(outcome) for outcome in OUTCOMES}
         self._seconds_of = {
             (route, status): self._request_seconds.labels(route, status)
@@ -134,8 +134,9 @@ class Metrics:
     def note_pass(self, texts: int, tokens: int, padded_tokens: int) -> None:
         """Record a pass; `padded_tokens` includes padding."""
         self._texts.observe(texts)
-        self._tokens.labels("text").inc(tokens)
-        self._tokens.labels("padding").inc(padded_tokens - tokens)
+        self._tokens_of["text"].inc(tokens)
+        if padded_tokens > tokens:
+            self._tokens_of["padding"].inc(padded_tokens - tokens)
 
     def note_request(self, status: int) -> None:
         """Count an answer."""

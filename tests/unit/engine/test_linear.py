@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bert_classifier.engine.linear import PackedLinear, PlainLinear
+from bert_classifier.engine.linear import Int8Linear, PackedLinear, PlainLinear
 from support.peak_memory import peak_growth
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
@@ -36,3 +36,15 @@ def test_memory_does_not_grow_with_the_numbers_of_tokens_met():
             packed(torch.zeros(tokens, 384))
 
     assert peak_growth(meet) < 40 * 2**20
+
+
+@pytest.mark.parametrize("inputs", [5, 32, 33, 384])
+def test_in_int8_a_token_of_zeros_gives_the_bias_and_a_broken_one_is_seen(inputs):
+    """0 / 0 must not reach the answer of zeros, nor hide what is no number; for widths with and without a remainder."""
+    layer = Int8Linear(torch.randn(16, inputs), torch.randn(16))
+    x = torch.randn(4, inputs)
+    x[1], x[2, 0] = 0, float("nan")
+    found = layer(x)
+    assert torch.equal(found[1], layer._bias)
+    assert not found[2].isfinite().any()
+    assert torch.equal(found[[0, 3]], layer(x[[0, 3]]))

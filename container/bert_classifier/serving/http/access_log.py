@@ -30,7 +30,7 @@ _INFERENCE_ID = re.compile(r"[!-~][ -~]{0,63}")  # as the API of SageMaker defin
 _REQUEST_IDS = ("HTTP_X_AMZN_SAGEMAKER_REQUEST_ID", "HTTP_X_AMZN_REQUESTID", "HTTP_X_AMZN_TRACE_ID")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z=;:._-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-_PAUSE_S = 0.05  # between batches
+_PAUSE_S = 0.25  # between batches: each wakes a thread whose memory the cores' caches have forgotten
 # Bytes that the kernel writes to a pipe undivided, whoever else writes to it.
 _MOST_AT_ONCE = select.PIPE_BUF
 _MOST_WAITING = 10_000

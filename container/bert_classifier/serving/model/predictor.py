@@ -169,7 +169,7 @@ class Predictor:
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
         padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
-        self._metrics.note_pass(len(texts), int(encoded.lengths.sum()), padded)
+        self._metrics.note_pass(len(texts), int(encoded.offsets[-1]), padded)
         if not np.isfinite(scores).all():
             raise ArithmeticError("the model gave a number that is not finite")
         predictions = predictions_of(scores, encoded.truncated)
@@ -184,12 +184,12 @@ class Predictor:
         model = self._artifact.model
         is_known = isinstance(model, EngineModel)
         return self._cores.for_a_pass(
-            model.work_per_token * int(encoded.lengths.sum()) if is_known else math.inf
+            model.work_per_token * int(encoded.offsets[-1]) if is_known else math.inf
         )
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities for logits, both float64 (n, classes)."""
-        calibrated = torch.from_numpy(logits) / self._artifact.temperature
+        calibrated = torch.from_numpy(logits / self._artifact.temperature)
         if self.facts.is_multi_label:
             return torch.sigmoid(calibrated).numpy()
         return torch.softmax(calibrated, dim=1).numpy()
