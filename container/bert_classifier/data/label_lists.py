@@ -4,6 +4,7 @@ Standard library only.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from bert_classifier.data.records import parse_json
@@ -92,9 +93,11 @@ def _mixed(inner: str) -> list[Any] | None:
     return found if all(found) and len(found) == rest.count(",") + 1 else None
 
 
-def is_several(value: Any) -> bool:
-    """Return whether a value is a list of several labels, or holds one as text."""
-    items = list_in(value) if isinstance(value, str) else value
+def is_several(value: Any, classes: Collection[str] = ()) -> bool:
+    """Return whether a value is a list of several labels, or holds one as text and is none of the known classes."""
+    items = value
+    if isinstance(value, str):
+        items = None if value in classes else list_in(value)
     return (
         isinstance(items, list)
         and len(items) > 1

@@ -101,7 +101,7 @@ class LabelReader:
             return value
         if not isinstance(value, str):
             return None
-        found = list_in(value)
+        found = None if value in self._classes else list_in(value)
         if found is not None and (self._is_multi or len(found) != 1 or is_list_text(value)):
             return found
         if not self._is_multi:

@@ -12,7 +12,7 @@ _SEPARATORS = re.compile(r"[\s_-]+")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 _WHOLE_FLOAT = re.compile(r"([+-]?[0-9]{1,18})\.0{1,18}")
 _BARS, _OTHERS = "|;", "/+&#"
-_DECIMAL = re.compile(r"[+-]?[0-9]+,[0-9]")
+_DECIMAL = re.compile(r"[+-]?[0-9]+,([0-9])")
 _MOST_HINTS = 20  # labels; comparing one with every class takes long
 _MOST_COMPARED = 5000  # classes
 
@@ -89,16 +89,19 @@ def joined(labels: Sequence[str]) -> list[str]:
     """Return the labels that look like several classes in one.
 
     These are lists of several items, parts between , / + & or # that are all labels themselves, and parts between |
-    or ; of which one is a label itself or stands at different positions.
+    or ; of which one is a label itself or stands at different positions. So are at least two labels of words that are
+    all labels themselves.
     """
     names = {*labels}
     parts_of_bars = {label.strip(f"{_BARS} ") for label in labels} | _parts_at_several_positions(labels)
-    # In "1,5" among the labels 1 and 5, the comma is a decimal one.
-    marks = _OTHERS if all(_DECIMAL.fullmatch(label) for label in labels if "," in label) else f",{_OTHERS}"
+    words = [label for label in labels if _are_all_in(names, _parts(label, " "))]
+    by_blanks = {*words} if len(words) > 1 else set()
+    marks = _OTHERS if _has_decimal_comma(labels) else f",{_OTHERS}"
     return [
         label
         for label in labels
-        if len(items_of(label)) > 1
+        if label in by_blanks
+        or len(items_of(label)) > 1
         or any(not parts_of_bars.isdisjoint(_parts(label, mark)) for mark in _BARS)
         or any(_are_all_in(names, _parts(label, mark)) for mark in marks)
     ]
@@ -108,7 +111,16 @@ def joining_mark(labels: Sequence[str]) -> str:
     """Return the sign that stands between the parts of most of these joined labels; "" where they are lists."""
     counts = {mark: sum(bool(_parts(label, mark)) for label in labels) for mark in f"{_BARS},{_OTHERS}"}
     mark = max(counts, key=lambda each: counts[each])
+    if not counts[mark]:  # words, since a blank may stand beside any other sign
+        mark, counts[" "] = " ", sum(bool(_parts(label, " ")) for label in labels)
     return mark if counts[mark] and not any(len(items_of(label)) > 1 for label in labels) else ""
+
+
+def _has_decimal_comma(labels: Sequence[str]) -> bool:
+    """Return whether commas begin a fraction, of one digit as in 1,5 and 2,0: numbers of classes would vary."""
+    found = [_DECIMAL.fullmatch(label) for label in labels if "," in label]
+    fractions = {match[1] for match in found if match}
+    return all(found) and (len(fractions) == 1 or fractions <= {"0", "5"})
 
 
 def _are_all_in(names: Collection[str], parts: Sequence[str]) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 # What programs write for no value: pandas, R ("NA"), JSON, SQL ("\N"), spreadsheets.
 _MISSING = frozenset({"nan", "null", "none", "n/a", "<na>", "#n/a", "nat", "\\n"})
 _MISSING_AS_WRITTEN = frozenset({"NA"})  # "na" may be a word
-# As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
 # What people and programs write where they gave no label; a class may be called so, too.
 _PLACEHOLDERS = frozenset({
     "n.a.", "na", "undefined", "unlabeled", "unlabelled", "unannotated", "no label", "no_label", "not labeled",
@@ -20,6 +19,7 @@ _PLACEHOLDERS = frozenset({
 _SIGN = re.compile(r"[-–—_]+|\?+|\.+|…|/")  # SNLI's - stands for annotators who disagree
 _NO_NUMBER = re.compile(r"-1(?:00)?(?:\.0+)?")  # in Hugging Face's columns of classes, and of torch's losses
 _NEGATIVE = re.compile(r"-[0-9.]+")
+# As Label Studio writes choices into CSV, and pandas lists: {"choices": [… or ['a', 'b'] or [0 1]; Postgres: {a,b}.
 _LIST = re.compile(r"""\s*(?:[\[{]\s*["'\[{]|\[[^\]]*[, ][^\]]*\]\s*$|\{[^}]*,[^}]*\}\s*$)""")
 _DROP = " missing_labels=drop leaves rows without a label out"
 _SEPARATED = (
@@ -60,18 +60,19 @@ def is_missing(label: str) -> bool:
 def may_stand_for_none(labels: Collection[str]) -> list[str]:
     """Return the labels that may stand for "no label": words and signs for it, and -1 beside other labels.
 
-    A sign beside other signs is a class, such as - and +, and so is what is one of two labels. Numbers below zero are
-    classes where there are several of them.
+    Signs are classes where others stand beside them that never mean "none", such as + beside -, and so is what leaves
+    only one other label. Numbers below zero are classes where there are several of them.
     """
     signs = [label for label in labels if not any(map(str.isalnum, label))]
+    if any(sign.isascii() and not _SIGN.fullmatch(sign) for sign in signs):
+        signs = []
     negative = [label for label in labels if _NEGATIVE.fullmatch(label)]
-    alone = {group[0] for group in (signs, negative) if len(group) == 1 < len(labels) - 1}
-    return [
-        label
-        for label in labels
-        if label.casefold() in _PLACEHOLDERS
-        or (label in alone and (_SIGN.fullmatch(label) or _NO_NUMBER.fullmatch(label)))
-    ]
+    found = {sign for sign in signs if _SIGN.fullmatch(sign)}
+    if len(negative) == 1:
+        found |= {label for label in negative if _NO_NUMBER.fullmatch(label)}
+    if len(found) >= len(labels) - 1:
+        found = set()
+    return [label for label in labels if label.casefold() in _PLACEHOLDERS or label in found]
 
 
 def is_list_text(value: str) -> bool:

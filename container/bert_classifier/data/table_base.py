@@ -252,8 +252,8 @@ class Table:
 
     def _holds_lists(self, rows: Sequence[Sequence[Any]]) -> bool:
         """Return whether the first rows have lists of several labels, where the settings leave that open."""
-        at = self.roles.label
-        return at is not None and self.settings.task == "auto" and any(is_several(row[at]) for row in rows)
+        at, is_open = self.roles.label, self.settings.task == "auto"
+        return is_open and at is not None and any(is_several(row[at], self.classes) for row in rows)
 
     def _doubt_of_labels(self, rows: Sequence[Sequence[Any]]) -> str:
         """Return why the column of labels seems not to hold any, where a row may have several; "" if it may."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bert_classifier.data.columns import Roles
 from bert_classifier.data.forms import Form
+from bert_classifier.data.label_lists import is_several
 from bert_classifier.data.label_reader import LabelReader
 from bert_classifier.data.reader_settings import ReaderSettings
 from bert_classifier.data.table_base import Table
@@ -38,3 +39,12 @@ def test_a_table_with_roles_of_its_own_reads_wide_labels():
     row = table._row(1, ["1", "0", "a text"])
     assert row is not None
     assert getattr(row, "label", None) == ("good",)
+
+
+def test_a_known_class_is_no_list():
+    """A model of an earlier version, or a class file, has classes that look like lists: files are read alike."""
+    for name in ("(0, 18)", "<a><b>"):
+        assert LabelReader(ReaderSettings(), (name,), is_multi=False).of(name) == name
+        assert LabelReader(ReaderSettings(), (name,), is_multi=True).of(name) == (name,)
+        assert is_several(name)
+        assert not is_several(name, (name,))

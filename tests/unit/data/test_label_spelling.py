@@ -36,6 +36,8 @@ REAL = {
     "grades": ["A", "A-", "A+", "B", "B-", "B+", "AB", "0", "0-1", "0 1 2", "01"],
     "polarity": ["-1", "0", "1", "+1", "-2", "2"],
     "scores": ["1-0", "0-1", "10", "01", "1/2-1/2"],
+    "decimals of halves": ["0", "1,0", "1,5", "2,0", "1", "5", "2"],
+    "words": ["red", "wine", "red wine", "New York", "York"],
     "decimals": ["1", "1,5", "2", "2,5", "3", "5"],
     "news": ["World", "Sports", "Business", "Sci/Tech", "Society & Culture", "Computers & Internet", "Tech"],
     "groups": [
@@ -95,6 +97,8 @@ def test_spellings_of_one_class_are_alike(labels):
         (["Action|Comedy", "Comedy|Drama"], ["Action|Comedy", "Comedy|Drama"]),
         (["joy, fear", "joy", "fear", "joy, grief"], ["joy, fear"]),
         (["27", "2", "14", "2,14", "2,14,27"], ["2,14", "2,14,27"]),
+        (["0", "1", "2", "4", "0,1", "1,4", "1,2"], ["0,1", "1,4", "1,2"]),
+        (["cs.AI", "cs.LG", "cs.AI cs.LG", "cs.LG cs.AI"], ["cs.AI cs.LG", "cs.LG cs.AI"]),
         (["flight+airfare", "flight", "airfare"], ["flight+airfare"]),
         (["atis_flight#atis_airfare", "atis_flight", "atis_airfare"], ["atis_flight#atis_airfare"]),
         (["yes/no", "yes", "no"], ["yes/no"]),

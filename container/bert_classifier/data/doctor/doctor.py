@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 _RULES = (
     text_rules.empty, text_rules.contents, text_rules.language, label_rules.header_rows, label_rules.placeholders,
     label_rules.several_in_one, label_rules.spellings, label_rules.written_forms, class_rules.missing_classes,
-    class_rules.class_sizes, set_rules.labels_per_text, set_rules.single_sets, set_rules.joined_sets,
-    set_rules.constant_labels, set_rules.co_occurrence, text_rules.leakage, pair_rules.swapped_leakage,
-    text_rules.conflicts, text_rules.duplicates, pair_rules.swapped_pairs, pair_rules.empty_sides,
-    pair_rules.equal_sides, text_rules.encoding, text_rules.truncation, class_rules.sizes,
+    class_rules.class_sizes, set_rules.labels_per_text, set_rules.single_sets, set_rules.told_by_lists,
+    set_rules.joined_sets, set_rules.constant_labels, set_rules.co_occurrence, text_rules.leakage,
+    pair_rules.swapped_leakage, text_rules.conflicts, text_rules.duplicates, pair_rules.swapped_pairs,
+    pair_rules.empty_sides, pair_rules.equal_sides, text_rules.encoding, text_rules.truncation, class_rules.sizes,
 )  # fmt: skip
 REPORT_FILE = "data_report.json"
 _LONGEST = 8192  # maximum of max_seq_length

@@ -73,7 +73,7 @@ def several_in_one(context: DataContext) -> Iterator[Finding]:
 
 def _separately(mark: str) -> str:
     """Return how to learn the labels on their own, after a semicolon; "" where no setting does it."""
-    value = f'"{mark}"' if mark in "|;&#" else mark
+    value = "space" if mark == " " else f'"{mark}"' if mark in "|;&#" else mark
     return f"; label_separator={value} gives each text all of its labels (multi-label)" if mark else ""
 
 

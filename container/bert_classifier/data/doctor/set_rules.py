@@ -1,11 +1,12 @@
 """Rules about texts with several labels each: one per function, each finding with its remedy."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bert_classifier.data.doctor.class_rules import RARE
-from bert_classifier.data.doctor.context import DataContext, share_of
+from bert_classifier.data.doctor.context import WORTH_A_WARNING, DataContext, share_of
 from bert_classifier.data.doctor.label_sets import together
 from bert_classifier.data.doctor.report import Finding
 from bert_classifier.data.label_spelling import joined, joining_mark
@@ -13,6 +14,7 @@ from bert_classifier.job.findings import Severity
 from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import counted, listed
 
+_NUMBER = re.compile("[0-9]+")
 _MOST_PAIRS = 5  # of labels, named in a message
 _MOST_CLASSES = 2000  # among which pairs are counted
 
@@ -37,8 +39,8 @@ def labels_per_text(context: DataContext) -> Iterator[Finding]:
                 "unlabelled_texts",
                 Severity.WARNING if is_most else Severity.INFO,
                 f"{share_of(counts.unlabelled, stats)} have no label.",
-                "Keep them if no label holds for them: they teach that. If they were never looked at, label them or set"
-                " missing_labels=drop.",
+                "Keep them if no label holds for them: they teach that. If they were never looked at, label them or"
+                f" {'remove these rows' if context.config.label_columns else 'set missing_labels=drop'}.",
                 stats.places(np.flatnonzero(~stats.examples.targets.any(axis=1))),
             )
 
@@ -65,6 +67,31 @@ def single_sets(context: DataContext) -> Iterator[Finding]:
         "No training text has several labels.",
         "If each text has exactly one label, set task=single: its scores then add up to 1.",
     )
+
+
+def told_by_lists(context: DataContext) -> Iterator[Finding]:
+    """Find lists that may be no labels: those of a few texts among many with one label, and ranges of numbers."""
+    counts, config = context.train.labels, context.config
+    if counts is None or config.task != "auto" or config.label_separator or config.label_columns:
+        return
+    per_text = context.train.examples.targets.sum(axis=1, dtype=np.int64)
+    several = np.flatnonzero(per_text > 1)
+    if 0 < len(several) < WORTH_A_WARNING * len(per_text):
+        yield Finding(
+            "few_lists",
+            Severity.WARNING,
+            f"Only {share_of(len(several), context.train)} have several labels, and because of them each label is"
+            " answered on its own.",
+            "If these rows are slips, correct them; task=single then takes one label per text, and refuses others.",
+            context.train.places(several),
+        )
+    if (per_text == 2).all() and all(map(_NUMBER.fullmatch, context.labels)):
+        yield Finding(
+            "two_numbers_each",
+            Severity.WARNING,
+            f"Each train text has two labels, and all are numbers: {listed(context.labels)}.",
+            "If both together are one class, such as a range from 0 to 18, write it in another way: 0-18.",
+        )
 
 
 def joined_sets(context: DataContext) -> Iterator[Finding]:

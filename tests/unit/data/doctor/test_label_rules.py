@@ -115,6 +115,7 @@ def test_joined_labels_are_named(findings_of):
         (["0", "1", "2", "-100"], "-100"),
         (["spam", "ham", "-1"], "-1"),
         (["spam", "undefined"], "undefined"),
+        (["😀", "😡", "-"], "-"),
         (["spam", "Unlabeled"], "Unlabeled"),
         (["spam", "N.A."], "N.A."),
         (["spam", "#REF!"], "#REF!"),
@@ -149,6 +150,18 @@ def test_signs_for_no_label_are_named_with_their_rows(findings_of, labels, sign)
 def test_scales_and_signs_among_signs_are_classes(findings_of, labels):
     """Polarity, scales, marks of punctuation: a sign beside others like it means itself."""
     assert "placeholder_labels" not in findings_of(rows_of(labels))
+
+
+def test_several_signs_for_none_are_all_named(findings_of):
+    """They are no classes for being several."""
+    codes = findings_of(rows_of(["yes", "no", "-", "--", "?"]))
+    assert "placeholder_labels" in codes
+
+
+def test_labels_between_blanks_have_a_setting(findings_of):
+    """arXiv's categories: the remedy calls the blank by its name."""
+    finding = findings_of(rows_of(["cs.AI", "cs.LG", "cs.AI cs.LG", "cs.LG cs.AI"]))["joined_labels"]
+    assert "label_separator=space gives each text all of its labels" in finding.remedy
 
 
 def test_three_steps_of_a_scale_are_no_warning(findings_of):

@@ -109,6 +109,36 @@ def test_one_label_each_is_asked_about(examined):
     assert "joined by ';'" in finding.remedy
 
 
+def test_a_few_lists_among_single_labels_are_named(examined):
+    """A slip in one cell turns all data into texts of several labels: that is said, unless it was set."""
+    train = rows([[1, 0, 0], [0, 1, 0], [0, 0, 1]], 138)
+    train = [*train, ([1, 0, 1], "the only odd one")]
+    report = examined(train=train)
+    (finding,) = (finding for finding in report.findings if finding.code == "few_lists")
+    assert finding.message.startswith("Only 1 of 139 train texts (0.7 %) have several labels")
+    assert (finding.severity.name, [*finding.places]) == ("WARNING", ["train 138"])
+    told = dataclasses.replace(CONFIG, task="multi")
+    assert "few_lists" not in found(examined(config=told, train=train))
+
+
+def test_two_numbers_for_each_text_may_be_a_range(examined):
+    """(0, 18) reads as two labels; a third number somewhere, or a word, makes it a list."""
+    ranges = rows([[1, 1, 0], [0, 1, 1]])
+    assert found(examined(("0", "18", "25"), train=ranges))["two_numbers_each"] == (
+        "Each train text has two labels, and all are numbers: '0', '18', '25'."
+    )
+    assert "two_numbers_each" not in found(examined(("0", "18", "25"), train=rows()))
+    assert "two_numbers_each" not in found(examined(("a", "18", "25"), train=ranges))
+
+
+def test_texts_without_labels_of_columns_are_not_left_out_by_a_setting(examined):
+    """missing_labels=drop takes a row of zeros for a text without labels."""
+    config = dataclasses.replace(CONFIG, label_columns="1..3")
+    report = examined(config=config, train=rows([*SETS, [0, 0, 0]]))
+    (finding,) = (finding for finding in report.findings if finding.code == "unlabelled_texts")
+    assert finding.remedy.endswith("label them or remove these rows.")
+
+
 def test_one_text_with_other_labels_is_a_conflict(examined):
     """However it is written; the same set in another row repeats it."""
     train = [
