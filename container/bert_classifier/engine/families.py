@@ -45,6 +45,7 @@ class Family:
         final_norm: behind the last layer.
         padding: the position of padding, behind which positions begin: a number, the field of config.json that has it,
             or None, where positions begin at 0.
+        epsilon: of norms, where config.json has none that transformers reads.
         settings: names of fields of config.json that differ from BERT's.
         poolings: values of classifier_pooling: "mean" of the tokens, "late" for that of their logits; the others mean
             the first token, which all other families read.
@@ -64,6 +65,7 @@ class Family:
     final_norm: str = ""
     positions: Positions = Positions.LEARNED
     padding: int | str | None = None
+    epsilon: float | None = None
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     poolings: tuple[str, ...] = ()
     needs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -75,7 +77,7 @@ class Family:
 
     def setting(self, config: Config, name: str) -> Any:
         """Return a field of config.json by BERT's name for it; None where it is missing."""
-        return config.get(self.settings.get(name, name), config.get(name))
+        return config.get(self.settings.get(name, name))
 
 
 _ROBERTA = Family("roberta", Head("classifier.dense", "tanh", "classifier.out_proj"), padding="pad_token_id")
@@ -99,6 +101,7 @@ FAMILIES = {
     "distilbert": Family(
         "distilbert",
         Head("pre_classifier", "relu", "classifier"),
+        epsilon=1e-12,
         settings={"num_attention_heads": "n_heads", "hidden_act": "activation"},
     ),
     "electra": Family("electra", Head("classifier.dense", "gelu", "classifier.out_proj")),

@@ -44,6 +44,7 @@ class EngineModel(torch.nn.Module):
 
         Raises:
             KeyError: when a field or a tensor is missing.
+            TypeError: when a field is missing that is a number.
             IndexError: when there is no second token type, and texts have it.
         """
         super().__init__()

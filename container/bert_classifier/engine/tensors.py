@@ -98,7 +98,8 @@ def read_classifier(config: Config, tensors: Tensors, *, has_token_types: bool =
         tensors: as in its model.safetensors.
         has_token_types: whether texts have tokens of the second type.
     Raises:
-        KeyError: when a tensor is missing.
+        KeyError: when a field or a tensor is missing.
+        TypeError: when a field is missing that is a number.
     """
     return _Reader(config, tensors).classifier(2 if has_token_types else 1)
 
@@ -132,7 +133,7 @@ class _Reader:
             final_norm=self._norm(self._of_encoder(family.final_norm)),
             head=self._head(),
             heads=self._heads,
-            epsilon=float(self._setting("layer_norm_eps") or 1e-12),
+            epsilon=float(family.epsilon or self._setting("layer_norm_eps")),
             activation=ACTIVATIONS[self._setting("hidden_act")],
             is_gated=family.is_gated,
             norm_first=family.norm_first,

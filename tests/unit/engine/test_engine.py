@@ -33,6 +33,13 @@ KINDS: dict[str, dict[str, Any]] = {  # settings beside the usual ones
         "hidden_act": "gelu",
     },
     "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
+    "distilbert with a field that it does not read": {
+        "dim": 32,
+        "n_layers": 3,
+        "n_heads": 4,
+        "hidden_dim": 48,
+        "layer_norm_eps": 0.1,
+    },
     "electra with a projection": {"embedding_size": 16},
     "eurobert": {},
     "eurobert by its first token": {"classifier_pooling": "bos", "num_key_value_heads": 2},
@@ -54,7 +61,7 @@ def make_model(kind: str, **settings: Any) -> Any:
     size = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
     ids = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), PAD)
     config_class: Any = CONFIG_MAPPING[kind.split()[0]]
-    usual = {} if kind == "distilbert" else size
+    usual = {} if kind.startswith("distilbert") else size
     config = config_class(
         vocab_size=100, max_position_embeddings=_LONGEST, initializer_range=0.3, num_labels=3,
         **ids, **usual, **KINDS[kind], **settings,
