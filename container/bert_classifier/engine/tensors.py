@@ -100,6 +100,7 @@ def read_classifier(config: Config, tensors: Tensors, *, has_token_types: bool =
     Raises:
         KeyError: when a field or a tensor is missing.
         TypeError: when a field is missing that is a number.
+        ValueError: when there are no layers.
     """
     return _Reader(config, tensors).classifier(2 if has_token_types else 1)
 
@@ -177,6 +178,8 @@ class _Reader:
     def _layers(self) -> list[Layer]:
         read: dict[str, Layer] = {}
         paths = self._names.paths(self._config)
+        if not paths:  # then no layer would reduce texts to their first token
+            raise ValueError("there are no layers")
         for number, path in enumerate(paths):
             if path not in read:
                 read[path] = self._layer(self._of_encoder(path), number)

@@ -128,10 +128,24 @@ def test_an_engine_that_computes_something_else_is_not_used(tmp_path, monkeypatc
         ({"model_type": "big_bird"}, {}, "auto"),
         ({"hidden_act": "relu"}, {}, "auto"),
         ({"num_hidden_layers": 3}, {}, "fp32"),
+        ({"num_hidden_layers": 0}, {}, "fp32"),
+        ({"num_hidden_layers": 0}, {}, "int8"),
+        ({"num_attention_heads": 0}, {}, "fp32"),
+        ({"num_attention_heads": 3}, {}, "fp32"),
         ({}, {"max_seq_length": 10_000}, "fp32"),
         ({}, {}, "bf16"),
     ],
-    ids=["family", "activation", "missing layer", "too long", "bf16"],
+    ids=[
+        "family",
+        "activation",
+        "missing layer",
+        "no layer",
+        "no layer in int8",
+        "no heads",
+        "heads that do not divide",
+        "too long",
+        "bf16",
+    ],
 )
 def test_what_the_engine_does_not_compute_is_left_to_transformers(
     tmp_path, monkeypatch, config, info, setting
