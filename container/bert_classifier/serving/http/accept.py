@@ -23,6 +23,8 @@ _BARE_WEIGHT = re.compile(r"(;\s*q\s*=\s*)(\.\d)", re.IGNORECASE)
 # A comma outside quotes begins the next media type, so that all fields but the first would be lost.
 _UNQUOTED_FIELDS = re.compile(rf";\s*output\s*=\s*\w+[\s,]+({'|'.join(ANSWER_FIELDS)})\b", re.IGNORECASE)
 
+_DECIMAL_COMMA = re.compile(r";\s*threshold\s*=\s*\d+,\d", re.IGNORECASE)  # 0,9 would be a threshold of 0
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AnswerType:
@@ -111,6 +113,8 @@ def _ranges_of(accept: str) -> list[_Range]:
     if _UNQUOTED_FIELDS.search(header):
         example = f'Accept {CSV}; output="{",".join(ANSWER_FIELDS[:2])}".'
         raise wrong_accept("output lists several fields without quotes", example)
+    if _DECIMAL_COMMA.search(header):
+        raise wrong_accept("threshold has a decimal comma", f"Accept {JSON}; threshold=0.5.")
     found = [(*parse_options_header(item), quality) for item, quality in parse_accept_header(header)]
     return [
         _Range(

@@ -59,9 +59,9 @@ def checked(value: Any) -> Record:
 def refuse_setting(name: str, value: Any) -> None:
     """Raise 400 for a setting of a whole request that stands in a record: ignoring it would surprise the caller.
 
-    So it would to ignore an object of settings whose name is "parameters" misspelt.
+    So it would to ignore an object of settings whose name is "parameters" misspelt. The right name has its own message.
     """
-    if isinstance(value, dict) and _may_be_parameters(name, value):
+    if name != "parameters" and isinstance(value, dict) and _may_be_parameters(name, value):
         raise RequestError(
             400,
             "bad_parameters",

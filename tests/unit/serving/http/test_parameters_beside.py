@@ -124,3 +124,24 @@ def test_misspelt_parameters_of_a_record_are_an_error_in_its_place(fields, name)
     assert not isinstance(right, RecordError)
     with pytest.raises(RequestError, match=message.replace("?", "")):
         codec.decode(JSON, json.dumps([records[0]]).encode(), 9, CsvForm(fields=fields))
+
+
+@pytest.mark.parametrize("fields", [TextFields(), TextFields(is_paired=True)])
+def test_parameters_of_a_record_in_a_list_are_not_called_misspelt(fields):
+    """The record's error says where they belong; the others are answered."""
+    text = {"text": "a", "text_pair": "b"} if fields.is_paired else {"text": "a"}
+    body = json.dumps([{**text, "parameters": {"top_k": 3}}, text]).encode()
+    wrong, right = codec.decode(JSON, body, 9, CsvForm(fields=fields)).records
+    assert isinstance(wrong, RecordError)
+    assert (
+        wrong.error == '"parameters" apply to a whole request: put them beside "inputs" in application/json'
+    )
+    assert not isinstance(right, RecordError)
+
+
+def test_a_threshold_with_a_decimal_comma_is_refused():
+    """The comma would begin another media type, and the threshold be 0."""
+    for accept in (f"{JSON}; threshold=0,9", f"{JSON};THRESHOLD = 1,5, */*"):
+        with pytest.raises(RequestError, match="threshold has a decimal comma"):
+            of_accept(accept, JSON, ServeConfig())
+    assert of_accept(f"{JSON};threshold=0.5,{CSV}", JSON, ServeConfig()).wanted is not None
