@@ -163,7 +163,7 @@ def test_models_of_other_classes_are_not_compared(model, data, tmp_path, caplog)
     wider = make_artifact(tmp_path / "wider", classes=4)
     arguments = ["--model", str(model), "--other", str(wider), "--data", str(data), "--output", str(tmp_path)]
     assert run(["compare", *arguments]) == 2
-    assert f"do not have the same classes: {CLASS_NAMES[3]}" in caplog.text
+    assert f"do not have the same classes: {CLASS_NAMES[3]!r}" in caplog.text
 
 
 def test_a_folder_that_is_no_model_or_takes_no_file(model, data, tmp_path, caplog):

@@ -3,6 +3,7 @@
 import pytest
 
 from bert_classifier.data.reader_settings import DataFiles, ReaderSettings
+from bert_classifier.data.text_pair import TextPair
 from bert_classifier.dbpedia import DbpediaDataset
 from bert_classifier.errors import UserError
 from support.clear_text import assert_clear
@@ -54,7 +55,7 @@ def test_collection_is_read_by_its_usual_names(tmp_path, name):
     """Both texts, and the label that annotators agreed on."""
     dataset = DbpediaDataset(collection(tmp_path / "data.csv", *UNDERSTOOD[name]))
     example = next(iter(dataset))
-    assert (example[0].first, example[0].second) == (_FIRST.format(0), _SECOND.format(0))
+    assert example[0] == TextPair(_FIRST.format(0), _SECOND.format(0))
     assert example[1] == "neutral"
 
 
