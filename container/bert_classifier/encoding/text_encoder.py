@@ -52,10 +52,7 @@ class EncodedTexts:
     @functools.cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each window, int64 (m,)."""
-        lengths: np.ndarray = (
-            self.offsets[1:] - self.offsets[:-1]
-        )  # np.diff takes four times as long for one text
-        return lengths
+        return self.offsets[1:] - self.offsets[:-1]  # np.diff takes four times as long for one text
 
     @functools.cached_property
     def text_lengths(self) -> np.ndarray:
