@@ -14,11 +14,8 @@ Seen = tuple[bool | None, str]  # whether it holds, or None where nothing could 
 Pair = tuple[str, Answer, Answer]  # how a request differed, its answer, and the usual answer
 
 
-_NAMES = {
-    0: ["text"],
-    1: ["text"],
-    2: ["text", "text_pair"],
-}  # two texts are a pair, as transformers calls them
+# By a row's number of cells: two texts are a pair, as transformers calls them.
+_NAMES = {0: ["text"], 1: ["text"], 2: ["text", "text_pair"]}
 
 
 def with_and_without_header(body: bytes, answer: bytes) -> tuple[bytes, bytes]:

@@ -132,9 +132,8 @@ class Int8Linear(Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return float32 (tokens, outputs)."""
         sizes = x.abs()
-        largest = sizes.amax(
-            dim=-1, keepdim=True
-        )  # 0 for zeros: 0 / 0 is rounded to some step, which times 0 is 0
+        # 0 for zeros: 0 / 0 is rounded to some step, which times 0 is 0.
+        largest = sizes.amax(dim=-1, keepdim=True)
         divided = torch.div(x, largest, out=sizes)
         scaled = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             divided, self._step, self._zero, self._packed

@@ -53,9 +53,8 @@ class EngineModel(torch.nn.Module):
         self.precision, self.padding = precision, classifier.padding
         self.device = torch.device("cpu")
         self.work_per_token = _RELATIVE_WORK[precision] * _products_of(classifier)
-        self.linear_layers = (
-            6 * len(classifier.layers) + 2
-        )  # products that are joined as those that they join
+        # Products that are joined count as those that they join.
+        self.linear_layers = 6 * len(classifier.layers) + 2
         self._row = RowClassifier(classifier, _LINEAR[precision])
         self.second_type = classifier.length if has_token_types else 0
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
