@@ -39,6 +39,9 @@ _ON_ONE_WORKER = re.compile(r"tests/(container)/(?:test_(emulator))?")
 # Of tests that need more than .pytest.ini gives: the first of the image builds it.
 _LONGEST_SECONDS = {"container": 2400, "slow": 1200}
 
+# As `train` and `serve` set it, here before torch is loaded: its threads would spin on cores that others need.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 # The same examples each time, and no deadline: on busy cores it would measure the other tests.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")

@@ -1,14 +1,19 @@
 """Stop signals: the handler only records them; the program checks where it can stop safely."""
 
 import contextlib
+import functools
 import signal
-from collections.abc import Collection, Iterator
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
 from types import FrameType
+from typing import Any
 
 # Not 0: an interrupted job must never be recorded as completed with a half-trained model.
 STOPPED_EXIT_CODE = 143
 DUMP_STACKS = signal.SIGUSR1  # makes a rank log its stack
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_AGAIN_SECONDS = 0.01
 
 
 class Stopped(BaseException):
@@ -44,12 +49,15 @@ class StopSignal:
             Stopped: when a signal has come, before or inside.
         """
         self._stops_immediately = True
+        other_hook = sys.unraisablehook
+        sys.unraisablehook = functools.partial(self._again, other_hook)
         try:
             self._abandon()
             yield
             self._abandon()  # in case the user's code swallowed the exception
         finally:
             self._stops_immediately = False
+            sys.unraisablehook = other_hook
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.number and number == signal.SIGINT:
@@ -58,6 +66,16 @@ class StopSignal:
         if self._stops_immediately:
             self._stops_immediately = False  # once: a second signal must not disturb the cleanup
             self._abandon()
+
+    def _again(self, other_hook: Callable[[Any], object], dropped: Any) -> None:
+        """Stop again if Python dropped the exception: it does so in finalisers, and in callbacks of each import."""
+        if not isinstance(dropped.exc_value, Stopped):
+            other_hook(dropped)
+            return
+        self._stops_immediately = True
+        # Later, and not in here, where it would be dropped once more.
+        main = threading.main_thread().ident
+        threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, [main, signal.SIGTERM]).start()
 
     def _abandon(self) -> None:
         if self.number:

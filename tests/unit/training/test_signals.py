@@ -2,11 +2,14 @@
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from bert_classifier.training.signals import Stopped, StopSignal
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -52,6 +55,35 @@ def test_immediately_leaves_in_the_middle_even_of_code_that_survives_any_error(s
     with pytest.raises(Stopped, match="SIGHUP before training began: nothing is lost"), stop.immediately():
         read()
     assert turns == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_that_python_drops_comes_again(stop, number):
+    """It drops what is raised while an object is finalised, which happens at each import."""
+
+    class Finalised:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    with pytest.raises(Stopped, match=signal.Signals(number).name), stop.immediately():
+        Finalised()
+        time.sleep(PATIENCE_S)
+        pytest.fail("it worked on")
+
+
+def test_what_else_python_drops_is_shown(stop, monkeypatch):
+    """By the hook that was there, which is there again behind it."""
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", before := lambda dropped: shown.append(dropped.exc_value))
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError
+
+    with stop.immediately():
+        Broken()
+    assert [type(error) for error in shown] == [ValueError]
+    assert sys.unraisablehook is before
 
 
 def test_a_signal_that_came_before_counts(stop):
