@@ -8,10 +8,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bert_classifier.data import columns
-from bert_classifier.data.dialect import Sample, delimiter_name, find_dialect, first_lines
+from bert_classifier.data.dialect import (
+    Reading,
+    Sample,
+    delimiter_name,
+    first_labels,
+    first_lines,
+    ranked_readings,
+)
 from bert_classifier.data.forms import read_form_lines
 from bert_classifier.data.header import has_header, header_below
 from bert_classifier.data.records import RowError
+from bert_classifier.data.shapes import spoken_label
 from bert_classifier.data.table_base import BLANK, Table
 from bert_classifier.errors import UserError
 from bert_classifier.job.wording import counted
@@ -28,7 +36,10 @@ class CsvTable(Table):
         super().__init__(*args)
         lines, is_whole = first_lines(self._lines())
         tabs = ".tsv" in self.path.suffixes or ".tab" in self.path.suffixes
-        self._dialect, sample = find_dialect(lines, self.settings, is_whole=is_whole, prefers_tabs=tabs)
+        readings = ranked_readings(lines, self.settings, is_whole=is_whole, prefers_tabs=tabs)
+        self._dialect, sample = readings[0].dialect, readings[0].sample
+        if needs_label and not (tabs and self.delimiter == "\t"):
+            self._refuse_two_readings(readings)
         self.notes += self._dialect.notes
         self._may_swallow = any(
             map(self._dialect.swallows, sample.rows)
@@ -90,6 +101,22 @@ class CsvTable(Table):
         self._refuse_split_texts(data)
         outer = (0, self._width - 1)  # only there can lines of a cell be told from rows
         self._label_at = self.roles.label if self.roles.label in outer else None
+
+    def _refuse_two_readings(self, readings: Sequence[Reading]) -> None:
+        """Refuse a file without a header that two delimiters explain alike; the first reading is the best."""
+        best, *others = readings
+        separator = self.settings.label_separator  # stands within labels, so it is no rival
+        other = next((r for r in others if r.ties_with(best) and r.dialect.delimiter != separator), None)
+        if other is not None:
+            ways = [
+                f"{delimiter_name(reading.dialect.delimiter)} between cells, the first label is"
+                f" {spoken_label(first_labels(reading.sample, self.settings)[0])}"
+                for reading in (best, other)
+            ]
+            raise UserError(
+                f"{self.name} can be read in two ways: with {ways[0]}; with {ways[1]}.",
+                "Set delimiter to the character between label and text, or name the columns in a header row.",
+            )
 
     def _refuse_split_texts(self, rows: Sequence[Sequence[str]]) -> None:
         """Refuse a file without a header whose third cell is what follows a comma within the text."""

@@ -20,6 +20,7 @@ from bert_classifier.errors import UserError
 _SAMPLE_CHARS = 1_000_000
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's own
 _ESCAPED = re.compile(r'(?<!\\)(\\+)"')  # looks at each backslash once
+_ALL_AS_WIDE = 2  # in a score
 _NAMES = {"\t": "tabs", ",": "','", ";": "';'", "|": "'|'"}
 
 
@@ -143,6 +144,24 @@ def sample_of(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Samp
     return Sample(places, rows, is_whole, error)
 
 
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What the first lines of a file are by one dialect.
+
+    Attributes:
+        score: how well it explains them; greater is better.
+    """
+
+    dialect: Dialect
+    sample: Sample
+    score: tuple[bool, int, float]
+
+    def ties_with(self, best: "Reading") -> bool:
+        """Return whether another delimiter than that of the best cuts all rows alike, and labels recur no less."""
+        is_other = self.dialect.delimiter != best.dialect.delimiter
+        return is_other and self.score == best.score and self.score[1] == _ALL_AS_WIDE
+
+
 def find_dialect(
     lines: Sequence[str], settings: ReaderSettings, *, is_whole: bool, prefers_tabs: bool = False
 ) -> tuple[Dialect, Sample]:
@@ -150,6 +169,14 @@ def find_dialect(
 
     Commas win wherever they explain the file; other delimiters are tried where they do not.
     """
+    best = ranked_readings(lines, settings, is_whole=is_whole, prefers_tabs=prefers_tabs)[0]
+    return best.dialect, best.sample
+
+
+def ranked_readings(
+    lines: Sequence[str], settings: ReaderSettings, *, is_whole: bool, prefers_tabs: bool = False
+) -> list[Reading]:
+    """Return what the first lines are by each dialect that is possible, the best first; as find_dialect."""
     sep = told_in(lines[0]) if lines else ""
     skipped = 1 if sep else 0
     told = settings.delimiter or sep
@@ -157,11 +184,11 @@ def find_dialect(
     if prefers_tabs and not told:
         candidates.sort(key=lambda delimiter: delimiter != "\t")
     readings = [
-        (dialect, sample)
+        Reading(dialect, sample, _score(sample, settings))
         for delimiter in candidates
         for dialect, sample in _readings(Dialect(delimiter, skipped), lines, is_whole=is_whole)
     ]
-    return max(readings, key=lambda reading: _score(reading[1], settings))  # the first among equals
+    return sorted(readings, key=lambda reading: reading.score, reverse=True)  # equals stay in their order
 
 
 def _readings(dialect: Dialect, lines: Sequence[str], *, is_whole: bool) -> Iterator[tuple[Dialect, Sample]]:
@@ -207,17 +234,22 @@ def _score(sample: Sample, settings: ReaderSettings) -> tuple[bool, int, float]:
     header = sample.rows[0]
     is_header = names_both(header) or (len(header) > 1 and names_told(header, settings))
     share = 0 if sample.error else sample.width_share()
-    evenness = 2 if share == 1 else 1 if share >= 0.9 else 0
+    evenness = _ALL_AS_WIDE if share == 1 else 1 if share >= 0.9 else 0
     return is_header, evenness, float(_labels_recur(sample, settings))
 
 
 def _labels_recur(sample: Sample, settings: ReaderSettings) -> bool:
     """Return whether the label column, if its place is clear, has recurring values."""
+    column = first_labels(sample, settings)
+    return len(set(column)) <= len(column) / 2
+
+
+def first_labels(sample: Sample, settings: ReaderSettings) -> list[str]:
+    """Return the cells of the first rows that are labels, where their column is clear."""
     header = sample.rows[0]
     try:
         roles = roles_of(header, settings, is_named=has_header(sample.rows, settings) is not False)
     except (Unclear, UserError):  # said later, in words
-        return False
+        return [""]
     at = roles.labels[0] if roles.labels else roles.label or 0
-    column = [row[at] for row in sample.rows if len(row) > at]
-    return len(set(column)) <= len(column) / 2
+    return [row[at] for row in sample.rows if len(row) > at]

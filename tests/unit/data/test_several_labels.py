@@ -114,6 +114,15 @@ def test_each_text_has_its_labels(tmp_path, name):
     assert dataset.understood[0]["task"] == "multi"
 
 
+def test_the_separator_of_labels_is_no_delimiter(tmp_path):
+    """Rows of two labels each and no header: without a setting they could be cut at the bar, too."""
+    content = "".join(f"{SETS[i % 2 * 4][0]}|praise,{text}\n" for i, text in enumerate(TEXTS))
+    dataset = dataset_of(tmp_path, "a.csv", content, label_separator="|")
+    assert dataset[0] == (TEXTS[0], ("late", "praise"))
+    with pytest.raises(UserError, match=r"two ways.*Set delimiter"):
+        dataset_of(tmp_path, "a.csv", content)
+
+
 @pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("true", "false")])
 @pytest.mark.parametrize("columns", ["rude,late,praise,threat", "rude..threat", "3..6", "rude, late..threat"])
 def test_columns_of_0_and_1(tmp_path, columns, yes, no):

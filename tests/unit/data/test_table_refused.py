@@ -59,6 +59,27 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, str], tuple[str, ...]]] = {
         {},
         ("swapped", "label_column=text"),
     ),
+    "two delimiters in every row": (
+        "data.csv",
+        labelled_lines("{label}|\t{text}"),
+        {},
+        (
+            "two ways",
+            "tabs between cells, the first label is 'billing|'",
+            "'|' between cells",
+            "Set delimiter",
+        ),
+    ),
+    "two labels in every row": (
+        "data.csv",
+        labelled_lines("{label}|other,{text}"),
+        {},
+        (
+            "',' between cells, the first label is 'billing|other'",
+            "the first label is 'billing'",
+            "Set delimiter",
+        ),
+    ),
     "four columns": (
         "data.csv",
         labelled_lines("7,{label},{text},x"),
