@@ -134,6 +134,6 @@ def test_hundred_thousand_classes_take_a_second_or_two():
     """Nothing is compared with everything."""
     labels = [f"class number {n}|part {n % 100}" for n in range(50_000)]
     labels += [f"Klasse_{n}, Teil/{n}" for n in range(50_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert (alike(labels), joined(labels)) == ([], [])
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 60  # of this process alone; pairs would take hours

@@ -65,10 +65,13 @@ def test_a_stop_that_python_drops_comes_again(stop, number):
         def __del__(self) -> None:
             signal.raise_signal(number)
 
-    with pytest.raises(Stopped, match=signal.Signals(number).name), stop.immediately():
+    def work() -> None:
         Finalised()
         time.sleep(PATIENCE_S)
         pytest.fail("it worked on")
+
+    with pytest.raises(Stopped, match=signal.Signals(number).name), stop.immediately():
+        work()
 
 
 def test_what_else_python_drops_is_shown(stop, monkeypatch):
