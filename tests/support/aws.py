@@ -235,6 +235,8 @@ def _ask(url: str, method: str = "GET") -> bytes:
 @pytest.fixture(scope="session")
 def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start moto's server with its recorder; return its address."""
+    from support.service_descriptions import read_once
+
     folder, port = tmp_path_factory.mktemp("moto"), free_port()
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
@@ -246,7 +248,8 @@ def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_up(url, server, folder / "log")
-        yield url
+        with read_once():
+            yield url
     finally:
         server.terminate()
         server.wait(PATIENCE_S)
