@@ -36,6 +36,8 @@ _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localh
 _GIB_PER_WORKER = 3
 # These share the engine's images. The emulator's are its own, and its tests hold that no container stays behind.
 _ON_ONE_WORKER = re.compile(r"tests/(container)/(?:test_(emulator))?")
+# These share nothing, and one worker would need longer than all others for the rest.
+_ON_ANY_WORKER = "tests/integration/test_families.py"
 # Of tests that need more than .pytest.ini gives: the first of the image builds it.
 _LONGEST_SECONDS = {"container": 2400, "slow": 1200}
 
@@ -81,8 +83,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _shared_by(node_id: str) -> str:
-    """Return what a test shares a worker by: its file, whose fixtures are made once, or the engine's images."""
+    """Return what a test shares a worker by: its file, whose fixtures are made once, the engine's images, or nothing."""
     file = node_id.split("::")[0]
+    if file == _ON_ANY_WORKER:
+        return node_id
     shared = _ON_ONE_WORKER.match(file)
     return (shared[2] or shared[1]) if shared else file
 

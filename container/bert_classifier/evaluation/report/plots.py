@@ -49,9 +49,10 @@ def drawn(
         size: width and height in inches; the page stretches it.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         draw(figure.subplots())
+        figure.tight_layout(pad=0.3)  # once; a layout engine would lay out and draw twice
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     svg = _for_page(out.getvalue()).replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
