@@ -83,7 +83,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _shared_by(node_id: str) -> str:
-    """Return what a test shares a worker by: its file, whose fixtures are made once, the engine's images, or nothing."""
+    """Return what a test shares a worker by: its file, whose fixtures are made once, or the engine's images."""
     file = node_id.split("::")[0]
     if file == _ON_ANY_WORKER:
         return node_id
