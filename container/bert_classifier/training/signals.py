@@ -5,6 +5,7 @@ import functools
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from types import FrameType
 from typing import Any
@@ -26,6 +27,8 @@ class StopSignal:
     def __init__(self) -> None:
         self.number = 0
         self._stops_immediately = False
+        self._is_leaving = False
+        self._is_dropping = False
 
     def listen(self, signals: Collection[signal.Signals] = _SIGNALS) -> None:
         """Handle these signals. Process 1 of a container would otherwise ignore SIGTERM."""
@@ -48,7 +51,7 @@ class StopSignal:
         Raises:
             Stopped: when a signal has come, before or inside.
         """
-        self._stops_immediately = True
+        self._stops_immediately, self._is_leaving = True, False
         other_hook = sys.unraisablehook
         sys.unraisablehook = functools.partial(self._again, other_hook)
         try:
@@ -63,8 +66,8 @@ class StopSignal:
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt  # a second Ctrl-C: stop now
         self.number = self.number or number  # of make train-local, Ctrl-C sends SIGINT and then SIGTERM
-        if self._stops_immediately:
-            self._stops_immediately = False  # once: a second signal must not disturb the cleanup
+        if self._stops_immediately and not self._is_leaving:
+            self._is_leaving = True  # a second signal must not disturb the cleanup
             self._abandon()
 
     def _again(self, other_hook: Callable[[Any], object], dropped: Any) -> None:
@@ -72,10 +75,17 @@ class StopSignal:
         if not isinstance(dropped.exc_value, Stopped):
             other_hook(dropped)
             return
-        self._stops_immediately = True
-        # Later, and not in here, where it would be dropped once more.
+        self._is_dropping = True
+        threading.Thread(target=self._signal_again, daemon=True).start()
+        self._is_dropping = False  # the last statement: what a handler raises in here would be dropped once more
+
+    def _signal_again(self) -> None:
+        while self._is_dropping:
+            time.sleep(_AGAIN_SECONDS)
+        self._is_leaving = False
         main = threading.main_thread().ident
-        threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, [main, signal.SIGTERM]).start()
+        assert main
+        signal.pthread_kill(main, signal.SIGTERM)
 
     def _abandon(self) -> None:
         if self.number:
