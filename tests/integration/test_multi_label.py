@@ -13,9 +13,9 @@ from transformers import pipeline
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.fakes import remove_channel
+from support.forked_jobs import log_of, run_job
 from support.label_set_job import label_set_rows, make_label_set_root
-from support.patience import PATIENCE_S
-from support.train_cluster import make_root, started
+from support.train_cluster import make_root
 from support.train_process import train_in_process
 
 SETTINGS: dict[str, Any] = {"num_train_epochs": "8", "global_batch_size": "8"}
@@ -30,9 +30,7 @@ def digest(root: Path) -> str:
 def trained(request, tmp_path_factory) -> Path:
     """Return a finished job; each way to write label sets once."""
     root = make_label_set_root(tmp_path_factory.mktemp(request.param) / "ml", request.param, **SETTINGS)
-    with started([root], is_forked=True) as (host,):
-        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-    (root / "log").write_text(host.log.read_text(), encoding="utf-8")
+    assert run_job(root) == 0, log_of(root)
     return root
 
 
@@ -84,26 +82,43 @@ def logits_of(artifact, texts: list[str]) -> np.ndarray:
     return logits_for(artifact, texts).astype(np.float64)
 
 
-@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_killed_or_told_to_stop_the_job_resumes_to_the_same_bits(tmp_path, processes):
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a job that its tests interrupt; its input is shared by their roots."""
+    return make_label_set_root(tmp_path_factory.mktemp("job") / "ml", rows=64)
+
+
+@pytest.fixture(scope="module")
+def quiet(job: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the digest of the model that one rank trains undisturbed."""
+    root = root_for(job, tmp_path_factory.mktemp("quiet") / "ml", "1")
+    assert run_job(root) == 0, log_of(root)
+    return digest(root)
+
+
+def root_for(job: Path, root: Path, processes: str) -> Path:
+    """Return a root of its own for the job, on so many ranks."""
+    settings = {**SETTINGS, "num_train_epochs": "4", "num_gradient_groups": "2"}
+    score = "mean_average_precision"
+    return make_root(job, root, **settings, processes_per_host=processes, multi_label_score=score)
+
+
+KILL = ("checkpoint at step", signal.SIGKILL, -9)
+STOP = ("step=17 ", signal.SIGTERM, 143)
+
+
+@pytest.mark.parametrize(
+    ("processes", "ends"), [("1", [KILL, STOP]), pytest.param("2", [STOP], marks=pytest.mark.slow)]
+)
+def test_killed_or_told_to_stop_the_job_resumes_to_the_same_bits(job, quiet, tmp_path, processes, ends):
     """SIGKILL and SIGTERM at two moments of a job on one rank, SIGTERM on two; every start resumes."""
-    settings = {**SETTINGS, "num_train_epochs": "4", "processes_per_host": processes}
-    settings["multi_label_score"] = "mean_average_precision"
-    job = make_label_set_root(tmp_path / "job", rows=64)
-    quiet = make_root(job, tmp_path / "quiet", **settings)
-    with started([quiet], is_forked=processes == "1") as (host,):
-        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-    stopped = make_root(job, tmp_path / "stopped", **settings)
-    signals = ((" step=5 ", signal.SIGKILL), (" step=17 ", signal.SIGTERM))
-    for moment, number in signals if processes == "1" else signals[1:]:
-        with started([stopped], is_forked=processes == "1") as (host,):
-            host.wait_for(moment)
-            host.process.send_signal(number)
-            assert host.process.wait(PATIENCE_S) in (-9, 137, 143)
-    with started([stopped], is_forked=processes == "1") as (host,):
-        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-        assert "resum" in host.log.read_text()
-    assert digest(stopped) == digest(quiet)
+    root = root_for(job, tmp_path / "ml", processes)
+    for number, (moment, signal_number, code) in enumerate(ends):
+        assert run_job(root, signal_at=moment, number=signal_number) == code, log_of(root)
+        assert ("resuming from step" in log_of(root)) == (number > 0)
+    assert run_job(root) == 0, log_of(root)
+    assert "resuming from step" in log_of(root)
+    assert digest(root) == quiet
 
 
 @pytest.mark.slow

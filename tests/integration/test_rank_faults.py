@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from support.fakes import make_ml_root
 from support.patience import PATIENCE_S
 from support.train_cluster import HOSTS, await_end, make_root, started
-from support.train_process import CONTAINER, failure_of
+from support.train_process import failure_of
 
 FAULTS = Path(__file__).parents[1] / "support" / "faulty_rank"
 
@@ -25,8 +25,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def faulty(fault: str) -> dict[str, str]:
     """Return the variables that make rank 1 do wrong."""
-    path = os.pathsep.join((str(CONTAINER), str(FAULTS)))
-    return {"FAULT": fault, "FAULTY_RANK": "1", "PYTHONPATH": path}
+    return {"FAULT": fault, "FAULTY_RANK": "1"}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def test_a_rank_that_fails_ends_the_job_with_its_reason(job, tmp_path, fault, co
     # Each evaluation saves a checkpoint: of step 2.
     settings = {"processes_per_host": "2", "num_train_epochs": "1000", "eval_steps": "2"}
     root = make_root(job, tmp_path / "ml", **settings)
-    with started([root], environ=faulty(fault)) as (host,):
+    with started([root], environ=faulty(fault), is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == code, host.log.read_text()
         assert not list((root / "model").glob("*"))
     assert re.match(words, failure_of(root)), host.log.read_text()
@@ -70,7 +69,7 @@ def test_a_rank_that_hangs_is_named_and_tells_where(job, tmp_path):
     root = make_root(
         job, tmp_path / "ml", processes_per_host="2", num_train_epochs="1000", peer_timeout_seconds="8"
     )
-    with started([root], environ=faulty("hangs")) as (host,):
+    with started([root], environ=faulty("hangs"), is_forked=True) as (host,):
         assert host.process.wait(PATIENCE_S) == 3
     assert failure_of(root).startswith("PlatformError: Rank 1 on localhost did not respond and was killed")
     line = next(
@@ -86,7 +85,7 @@ def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
     """All of a host's processes answer no more, and no connection is closed: the other waits its time and says so."""
     settings = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": "8"}
     roots = [make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]
-    with started(roots) as (first, second):
+    with started(roots, is_forked=True) as (first, second):
         first.wait_for(" step=3 ")
         ranks = second.ranks()
         for pid in (second.process.pid, *ranks):
@@ -100,7 +99,7 @@ def test_a_host_that_vanishes_ends_the_other(job, tmp_path):
 def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
     """Instances of one job do not start at the same moment; both hosts end well."""
     roots = [make_root(job, tmp_path / host, host, HOSTS, num_train_epochs="1") for host in HOSTS]
-    with started(roots, apart=10) as hosts:
+    with started(roots, apart=5, is_forked=True) as hosts:
         assert [host.process.wait(PATIENCE_S) for host in hosts] == [0, 0], hosts[0].log.read_text()
     assert json.loads((roots[0] / "model" / "training.json").read_text())["is_complete"]
 
@@ -108,7 +107,7 @@ def test_a_host_that_starts_late_is_waited_for(job, tmp_path):
 def test_a_stop_ends_the_wait_for_a_host(job, tmp_path):
     """The log says that a name does not resolve yet, and a signal ends the wait at once."""
     root = make_root(job, tmp_path / "ml", "127.0.0.1", ("127.0.0.1", "algo-2.invalid"))
-    with started([root]) as (host,):
+    with started([root], is_forked=True) as (host,):
         host.wait_for("waiting for host algo-2.invalid: its name does not resolve yet")
         host.process.send_signal(signal.SIGTERM)
         assert host.process.wait(PATIENCE_S) == 143

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from support.fakes import make_ml_root
+from support.fakes import make_ml_root, toy_rows, write_csv
 from support.screen import screen_of
-from support.terminal_run import train_at_terminal
+from support.terminal_run import fork_at_terminal, train_at_terminal
 
 SETTINGS = {"num_train_epochs": "3", "seed": "3"}
 TERMINAL = {"TERM": "xterm"}
@@ -26,7 +26,7 @@ def logged(screen: list[str]) -> list[str]:
 def test_no_line_is_torn(tmp_path, columns, ranks):
     """The bar is drawn, and is gone at the end; evaluations are told in words, and the model's quality last."""
     root = make_ml_root(tmp_path / "ml", hyperparameters={**SETTINGS, "processes_per_host": str(ranks)})
-    code, written = train_at_terminal(root, columns, environ=TERMINAL)
+    code, written = fork_at_terminal(root, columns, environ=TERMINAL)
     screen = screen_of(written, columns)
     assert code == 0, "\n".join(screen)
     assert re.search(r"training: +\d+%", written)
@@ -52,7 +52,8 @@ def test_ctrl_c_tells_where_the_run_stands(tmp_path, ranks, is_saved):
     root = make_ml_root(tmp_path / "ml", hyperparameters=settings)
     if is_saved:
         (root / "checkpoints").mkdir()
-    code, written = train_at_terminal(root, 300, stop_at="best so far)", environ=TERMINAL)
+    run = train_at_terminal if ranks == 2 else fork_at_terminal
+    code, written = run(root, 300, stop_at="best so far)", environ=TERMINAL)
     screen = screen_of(written, 300)
     assert code == 143, "\n".join(screen)
     lines = logged([line for line in screen if line != "^C"])
@@ -67,8 +68,9 @@ def test_ctrl_c_tells_where_the_run_stands(tmp_path, ranks, is_saved):
 
 
 def test_ctrl_c_before_training_loses_nothing(tmp_path):
-    """While the data are read, there is nothing to save."""
+    """While the data are read, which takes seconds, there is nothing to save."""
     root = make_ml_root(tmp_path / "ml", hyperparameters=SETTINGS)
+    write_csv(root / "input" / "data" / "train" / "train.csv", toy_rows(500) * 300)
     code, written = train_at_terminal(root, 300, stop_at="reading the data", environ=TERMINAL)
     assert code == 143, written
     assert logged(screen_of(written, 300))[-1] == "stopped by SIGINT before training began: nothing is lost"
@@ -82,7 +84,7 @@ def test_ctrl_c_before_training_loses_nothing(tmp_path):
 def test_metric_lines_are_kept(tmp_path, environ, settings):
     """A terminal that can show no bar gets the log of a file; logging_steps asks for its numbers."""
     root = make_ml_root(tmp_path / "ml", hyperparameters={**SETTINGS, **settings})
-    code, written = train_at_terminal(root, 1000, environ=environ)
+    code, written = fork_at_terminal(root, 1000, environ=environ)
     assert code == 0, written
     assert " train_loss=" in written
     assert " eval_accuracy=" in written

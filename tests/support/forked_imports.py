@@ -8,5 +8,6 @@ import bert_classifier.evaluation.report.plots
 import bert_classifier.training.prepare
 import bert_classifier.training.report
 import bert_classifier.training.worker
+import support.forked_ranks
 
-__all__ = ["bert_classifier", "torch", "transformers"]
+__all__ = ["bert_classifier", "support", "torch", "transformers"]

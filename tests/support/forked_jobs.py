@@ -7,6 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from support.patience import PATIENCE_S
 from support.train_process import Outcome, failure_of, one_core
 
+TERMINAL = "JOB_TERMINAL"  # a variable: the device that the job writes to, instead of its log
 _KILLER = Path(__file__).parent / "faulty_moment" / "sitecustomize.py"
 _PRELOADED = ["bert_classifier.training.launch", "support.forked_imports"]
 
@@ -93,15 +95,21 @@ def log_of(root: Path) -> str:
 
 
 def _job(root: str, environ: dict[str, str]) -> None:
-    with (Path(root) / "log").open("wb") as log:
+    terminal = environ.pop(TERMINAL, "")
+    if terminal:
+        os.setsid()  # so that it becomes the terminal of this session
+    with Path(terminal or f"{root}/log").open("r+b" if terminal else "wb", buffering=0) as output:
         for number in (1, 2):
-            os.dup2(log.fileno(), number)
+            os.dup2(output.fileno(), number)
     os.environ |= environ
+    tempfile.tempdir = None  # TMPDIR may be another one now
     if "SIGNAL_AT" in environ:
         kept = runpy.run_path(str(_KILLER))
         assert kept
     from bert_classifier.training.launch import main
+    from support.forked_ranks import fork_ranks
 
+    fork_ranks()
     with (
         one_core(),
         contextlib.redirect_stdout(os.fdopen(1, "w")),

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from support.forked_jobs import TERMINAL, ForkedJob
 from support.patience import PATIENCE_S
 
 CONTAINER = Path(__file__).parents[2] / "container"
@@ -19,7 +21,7 @@ CONTAINER = Path(__file__).parents[2] / "container"
 def train_at_terminal(
     root: Path, columns: int, *, stop_at: str = "", environ: Mapping[str, str]
 ) -> tuple[int, str]:
-    """Run the job at a terminal of so many columns; return its exit code and all that it wrote.
+    """Run the program at a terminal of so many columns; return its exit code and all that it wrote.
 
     Args:
         stop_at: words after which Ctrl-C is typed; "" = never.
@@ -36,12 +38,32 @@ def train_at_terminal(
     if not process:
         os.execve(sys.executable, [sys.executable, str(CONTAINER / "train")], variables)
     try:
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        _set_columns(terminal, columns)
         written = _read(terminal, stop_at.encode())
     finally:
         os.close(terminal)  # hangs up, which stops the program
     _, status = os.waitpid(process, 0)
     return os.waitstatus_to_exitcode(status), written.decode("utf-8", "replace")
+
+
+def fork_at_terminal(
+    root: Path, columns: int, *, stop_at: str = "", environ: Mapping[str, str]
+) -> tuple[int, str]:
+    """Do the same with a job that is forked where torch is loaded."""
+    terminal, of_job = pty.openpty()
+    try:
+        _set_columns(terminal, columns)
+        job = ForkedJob(root, {**environ, TERMINAL: os.ttyname(of_job)})
+        select.select([terminal], [], [], PATIENCE_S)  # now the job has opened it
+        os.close(of_job)
+        written = _read(terminal, stop_at.encode())
+    finally:
+        os.close(terminal)
+    return job.wait(PATIENCE_S), written.decode("utf-8", "replace")
+
+
+def _set_columns(terminal: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
 
 
 def _read(terminal: int, stop_at: bytes) -> bytes:

@@ -16,6 +16,7 @@ from support.patience import PATIENCE_S
 from support.train_process import CONTAINER
 
 SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
+MOMENTS = Path(__file__).parent / "faulty_moment"
 HOSTS = ("127.0.0.1", "127.0.0.2")  # two names of one machine
 
 
@@ -53,6 +54,15 @@ def make_root(job: Path, root: Path, host: str = "", hosts: Sequence[str] = (), 
     return root
 
 
+def signal_at(moment: str, number: int) -> dict[str, str]:
+    """Return variables by which `started` has the job send itself a signal once it logs or opens `moment`.
+
+    From outside, a busy machine would be too slow to hit a step.
+    """
+    path = os.pathsep.join((str(CONTAINER), str(MOMENTS)))
+    return {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(number))}
+
+
 @contextlib.contextmanager
 def started(
     roots: Sequence[Path],
@@ -66,8 +76,8 @@ def started(
     Args:
         apart: seconds between the starts of two hosts.
         environ: variables that the programs get besides.
-        is_forked: fork the program where torch is loaded already, which saves two thirds of a toy job's CPU time; for
-            one process per host, and tests that do not look at its first second.
+        is_forked: fork the program and its ranks where torch is loaded already, which saves two thirds of a toy job's
+            CPU time; for tests that do not look at its first second.
     """
     port = str(free_port())
     variables = {**os.environ, "PYTHONPATH": str(CONTAINER), "OMP_NUM_THREADS": "1", "MASTER_PORT": port}
