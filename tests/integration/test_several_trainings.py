@@ -12,12 +12,16 @@ import pytest
 
 from bert_classifier.training.batching import derive_seed
 from support.fakes import make_ml_root, remove_channel
-from support.patience import PATIENCE_S
-from support.train_cluster import make_root, started
+from support.forked_jobs import log_of, run_job
+from support.train_cluster import make_root
 from support.train_process import train_in_process
 
 ROWS = 48
-VARIANTS: dict[str, Mapping[str, str]] = {"seeds": {"seeds": "2"}, "folds": {"cross_validation": "3"}}
+GROUPS = {"num_gradient_groups": "2"}  # so that one rank and two train the same model
+VARIANTS: dict[str, dict[str, str]] = {
+    "seeds": {**GROUPS, "seeds": "2"},
+    "folds": {**GROUPS, "cross_validation": "3"},
+}
 SECOND = {"seeds": "seed 2 of 2", "folds": "fold 2 of 3"}
 
 
@@ -44,42 +48,42 @@ def undisturbed(jobs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     roots = {}
     for name, settings in VARIANTS.items():
         roots[name] = make_root(jobs[name], tmp_path_factory.mktemp(name) / "ml", **settings)
-        with started([roots[name]], is_forked=True) as (host,):
-            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
+        assert run_job(roots[name]) == 0, log_of(roots[name])
     return roots
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_job_ends_as_the_undisturbed_one(
-    jobs: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path, variant: str, number: signal.Signals
+    jobs: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path, variant: str
 ) -> None:
-    """Interrupted in its second part: weights, scores and thresholds are the same; what was done is not repeated."""
+    """Killed and then stopped in its second part: weights, scores, thresholds are the same; nothing is repeated."""
     root = make_root(jobs[variant], tmp_path / "ml", **VARIANTS[variant])
-    with started([root], is_forked=True) as (host,):
-        host.wait_for(f"{SECOND[variant]}: step=5 ")
-        host.process.send_signal(number)
-        assert host.process.wait(PATIENCE_S) in (-signal.SIGKILL, 143)
-    if number == signal.SIGTERM:
-        _, info = outputs(root)
-        assert info["is_complete"] is False
-        # Of the training that is finished, not the one in progress.
-        assert info["steps"] == info["kept_step"] == 24
-        finished = info["seeds"] if variant == "seeds" else info["cross_validation"]["fold_scores"]
-        assert len(finished) == 1
-        assert info["metrics"]["validation"]["texts"] == (ROWS // 2 if variant == "seeds" else ROWS // 3)
-    with started([root], is_forked=True) as (host,):
-        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-        log = host.log.read_text()
+    assert run_job(root, signal_at=f"{SECOND[variant]}: step=5 ") == -9, log_of(root)
+    stop = f"{SECOND[variant]}: step=9 "
+    assert run_job(root, signal_at=stop, number=signal.SIGTERM) == 143, log_of(root)
+    assert_goes_on(root, variant)
+    _, info = outputs(root)
+    assert info["is_complete"] is False
+    # Of the training that is finished, not the one in progress.
+    assert info["steps"] == info["kept_step"] == 24
+    finished = info["seeds"] if variant == "seeds" else info["cross_validation"]["fold_scores"]
+    assert len(finished) == 1
+    assert info["metrics"]["validation"]["texts"] == (ROWS // 2 if variant == "seeds" else ROWS // 3)
+    assert run_job(root) == 0, log_of(root)
+    assert_goes_on(root, variant)
     assert outputs(root) == outputs(undisturbed[variant])
-    steps = [line for line in log.splitlines() if " train_loss=" in line]
+
+
+def assert_goes_on(root: Path, variant: str) -> None:
+    """The last attempt trained, but not what the first part had done."""
+    steps = [line for line in log_of(root).splitlines() if " train_loss=" in line]
     first_part = "seed 1 of 2: step=" if variant == "seeds" else " INFO step="
     assert steps
     assert not any(first_part in line or "fold 1 of 3: step=" in line for line in steps)
 
 
 def test_the_best_seed_is_the_job_with_that_seed(
-    jobs: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    jobs: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path
 ) -> None:
     """The exported model is, bit for bit, that of a job with its seed alone, and has the best score."""
     weights, info = outputs(undisturbed["seeds"])
@@ -89,9 +93,8 @@ def test_the_best_seed_is_the_job_with_that_seed(
     assert best == ranked
     assert best["score"] == info["metrics"]["validation"]["accuracy"]
     assert best["loss"] == pytest.approx(info["metrics"]["validation"]["loss"])
-    alone = make_root(jobs["seeds"], tmp_path / "ml", seed=str(best["seed"]))
-    with started([alone], is_forked=True) as (host,):
-        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
+    alone = make_root(jobs["seeds"], tmp_path / "ml", **GROUPS, seed=str(best["seed"]))
+    assert run_job(alone) == 0, log_of(alone)
     assert outputs(alone)[0] == weights
     assert outputs(alone)[1]["metrics"] == info["metrics"]
 
@@ -101,13 +104,12 @@ def test_further_seeds_are_added_to_a_finished_run(
     jobs: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path
 ) -> None:
     """A job without seeds, started again with two in the same checkpoint folder, trains only the second."""
-    root = make_root(jobs["seeds"], tmp_path / "ml")
+    root = make_root(jobs["seeds"], tmp_path / "ml", **GROUPS)
     for settings in ({}, {"seeds": "2"}):
         path = root / "input" / "config" / "hyperparameters.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
-        with started([root], is_forked=True) as (host,):
-            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-    log = host.log.read_text()
+        assert run_job(root) == 0, log_of(root)
+    log = log_of(root)
     assert "already finished at step 24" in log
     assert "seed 1 of 2: step=1 total" not in log
     assert outputs(root) == outputs(undisturbed["seeds"])
@@ -195,17 +197,16 @@ def test_mistakes_of_a_cross_validation_name_the_training_file(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_several_processes_give_the_same_bits(jobs: dict[str, Path], tmp_path: Path, variant: str) -> None:
+def test_several_processes_give_the_same_bits(
+    jobs: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path, variant: str
+) -> None:
     """Two ranks that share each batch decide alike, and end with the model of one."""
-    found = []
-    for number in ("1", "2"):
-        settings = {**VARIANTS[variant], "processes_per_host": number, "num_gradient_groups": "2"}
-        root = make_root(jobs[variant], tmp_path / number, **settings)
-        with started([root], is_forked=True) as (host,):
-            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-        weights, info = outputs(root)
-        found.append((weights, info["metrics"], info.get("seeds"), info.get("cross_validation")))
-    assert found[0] == found[1]
+    root = make_root(jobs[variant], tmp_path / "ml", **VARIANTS[variant], processes_per_host="2")
+    assert run_job(root) == 0, log_of(root)
+    ours, theirs = outputs(root), outputs(undisturbed[variant])
+    assert ours[0] == theirs[0]
+    for name in ("metrics", "seeds", "cross_validation"):
+        assert ours[1].get(name) == theirs[1].get(name)
 
 
 @pytest.mark.parametrize(
