@@ -13,9 +13,10 @@ import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.fakes import make_ml_root, toy_rows, write_csv
+from support.forked_jobs import log_of, run_job
 from support.patience import PATIENCE_S
 from support.train_cluster import HOSTS, Host, await_end, make_root, started
-from support.train_process import CONTAINER, failure_of
+from support.train_process import failure_of
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the digest of the model that one process trains with 4 gradient groups."""
     root = make_root(job, tmp_path_factory.mktemp("alone") / "ml", num_gradient_groups="4")
-    with started([root]) as (host,):
-        assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
+    assert run_job(root) == 0, log_of(root)
     return digest_of(root)
 
 
@@ -67,17 +67,14 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
     """Stopped on 2, stopped on 4, finished on 1: the model of the run that nobody disturbed."""
     checkpoints = tmp_path / "checkpoints"
     checkpoints.mkdir()
-    path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
     for number, ranks in enumerate(("2", "4", "1")):
         settings = {"processes_per_host": ranks, "gradient_shards": "4"}
         root = make_root(job, tmp_path / str(number), **settings)
         shutil.copytree(checkpoints, root / "checkpoints", dirs_exist_ok=True)
-        # From inside, right after a line of the log: from outside, a busy machine is too slow to hit a step.
         moment = "" if ranks == "1" else f"step={4 + 8 * number} "
-        environ = {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(signal.SIGTERM))}
-        with started([root], environ=environ) as (host,):
-            assert host.process.wait(PATIENCE_S) == (0 if ranks == "1" else 143), host.log.read_text()
-            assert ("resuming from step" in host.log.read_text()) == (number > 0)
+        code = run_job(root, signal_at=moment, number=signal.SIGTERM)
+        assert code == (0 if ranks == "1" else 143), log_of(root)
+        assert ("resuming from step" in log_of(root)) == (number > 0)
         shutil.copytree(root / "checkpoints", checkpoints, dirs_exist_ok=True)
     assert digest_of(root) == undisturbed
     attempts = load_artifact(root / "model").info["lives"]
@@ -87,7 +84,6 @@ def test_a_run_goes_on_with_other_numbers_of_processes(job, tmp_path, undisturbe
 
 def test_a_run_that_is_not_reproducible_resumes_too(job, tmp_path):
     """Stopped on 2 processes, finished on 3: each has a group of its own, and the log says what differs."""
-    path = os.pathsep.join((str(CONTAINER), str(Path(__file__).parents[1] / "support" / "faulty_moment")))
     root = tmp_path / "ml"
     for ranks, moment in (("2", "step=4 "), ("3", "")):
         settings = {"processes_per_host": ranks, "reproducible": "false"}
@@ -95,17 +91,16 @@ def test_a_run_that_is_not_reproducible_resumes_too(job, tmp_path):
         if root.exists():
             shutil.copytree(root / "checkpoints", again / "checkpoints", dirs_exist_ok=True)
         root = again
-        environ = {"PYTHONPATH": path, "SIGNAL_AT": moment, "SIGNAL_NUMBER": str(int(signal.SIGTERM))}
-        with started([root], environ=environ) as (host,):
-            assert host.process.wait(PATIENCE_S) == (143 if moment else 0), host.log.read_text()
-        assert "not reproducible to the bit" in host.log.read_text()
+        code = run_job(root, signal_at=moment, number=signal.SIGTERM)
+        assert code == (143 if moment else 0), log_of(root)
+        assert "not reproducible to the bit" in log_of(root)
     info = load_artifact(root / "model").info
     assert [(attempt["from_step"], attempt["ranks"], attempt["shards"]) for attempt in info["lives"]] == [
         (0, 2, 2), (4, 3, 3),
     ]  # fmt: skip
     assert info["hyperparameters"]["reproducible"] == "false"
     assert info["reproducible"] is False
-    log = host.log.read_text()
+    log = log_of(root)
     assert "resumed with different gradient groups" in log
     assert "same data and order, but dropout masks and rounding may differ" in log
     assert "gives the same bits" not in log
@@ -119,7 +114,8 @@ def two_hosts(job: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
     """Return two hosts of two ranks that train and would for a long time; a parameter is their peer_timeout_seconds."""
     timeout = getattr(request, "param", str(PATIENCE_S))
     settings = {"processes_per_host": "2", "num_train_epochs": "1000", "peer_timeout_seconds": timeout}
-    with started([make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]) as hosts:
+    roots = [make_root(job, tmp_path / host, host, HOSTS, **settings) for host in HOSTS]
+    with started(roots, is_forked=True) as hosts:
         hosts[0].wait_for(" step=3 ")
         yield hosts
 
@@ -157,8 +153,11 @@ def test_ranks_that_still_start_end_with_a_killed_launcher(job, tmp_path):
 
 
 @pytest.fixture
-def preparing(tmp_path: Path) -> Iterator[tuple[Host, list[int]]]:
-    """Return a host that reads for seconds, of which the last row is broken, and its two ranks, which wait."""
+def preparing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[int]]]:
+    """Return a host that reads for seconds, of which the last row is broken, and its two ranks, which wait.
+
+    The parameter: whether they are forked, so that torch is loaded already, or still load it.
+    """
     root = make_ml_root(tmp_path / "large")
     rows = root / "input" / "data" / "train" / "train.csv"
     write_csv(rows, toy_rows(500) * 300)
@@ -166,11 +165,13 @@ def preparing(tmp_path: Path) -> Iterator[tuple[Host, list[int]]]:
         file.write('"1","t","never closed\n')
     (tmp_path / "tmp").mkdir()
     job = make_root(root, tmp_path / "ml", processes_per_host="2")
-    with started([job], environ={"TMPDIR": str(tmp_path / "tmp")}) as (host,):
+    environ = {"TMPDIR": str(tmp_path / "tmp")}
+    with started([job], environ=environ, is_forked=request.param) as (host,):
         host.wait_for("reading the data")
         yield host, ranks_of(host)
 
 
+@pytest.mark.parametrize("preparing", [True], indirect=True, ids=["forked"])
 def test_data_that_cannot_be_used_end_the_ranks_that_wait_for_them(preparing, tmp_path):
     """They have started beside the reading: the job ends with the sentence of the data, and nothing is left."""
     host, ranks = preparing
@@ -180,6 +181,7 @@ def test_data_that_cannot_be_used_end_the_ranks_that_wait_for_them(preparing, tm
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize("preparing", [False], indirect=True, ids=["program"])
 def test_a_stop_of_the_preparation_ends_the_ranks_that_wait_for_it(preparing, tmp_path):
     """143 and no failure, though the ranks have not heard of it."""
     host, ranks = preparing
@@ -223,7 +225,7 @@ def test_hosts_with_other_data_are_refused(job, tmp_path):
     (file,) = (data / "train").glob("*.csv")
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     file.write_text("".join(lines[:-3]), encoding="utf-8")
-    with started(roots) as hosts:
+    with started(roots, is_forked=True) as hosts:
         assert [host.process.wait(PATIENCE_S) for host in hosts] == [2, 2]
     for host in hosts:
         failure = failure_of(host.root)
