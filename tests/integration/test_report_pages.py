@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -91,15 +90,30 @@ PAGES = {
 }
 
 
-@pytest.fixture(params=[(name, width) for name in PAGES for width in WIDTHS], ids=lambda p: f"{p[0]} {p[1]}")
-def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Browser]:
-    """Return a browser that shows a report."""
+@pytest.fixture(
+    scope="module",
+    params=[(name, width) for name in PAGES for width in WIDTHS],
+    ids=lambda p: f"{p[0]} {p[1]}",
+)
+def shown(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Browser, str]]:
+    """Return a browser of a width, and the address of a report for it."""
     name, width = request.param
-    path = tmp_path / "report.html"
+    path = tmp_path_factory.mktemp("pages") / "report.html"
     path.write_text(PAGES[name](), encoding="utf-8")
     with Browser(width) as opened:
-        opened.open(path.as_uri())
-        yield opened
+        yield opened, path.as_uri()
+
+
+@pytest.fixture
+def page(shown: tuple[Browser, str]) -> Browser:
+    """Return the browser that shows the report, as it is at first."""
+    opened, address = shown
+    opened.open("about:blank")
+    opened.prefer("light")
+    opened.open(address)
+    return opened
 
 
 def test_no_page_scrolls_sideways(page):

@@ -22,6 +22,7 @@ def interrupted(client, operation, parameters):
 botocore.client.BaseClient._make_api_call = interrupted
 runpy.run_path("docker/launcher/__main__.py", run_name="__main__")
 """
+SDKS = ("estimator", "modeltrainer")
 FAULTS = [
     ("ExpiredTokenException", 2, "The AWS credentials have expired."),
     ("ResourceInUse", 2, "There is a job a-job already."),
@@ -29,6 +30,8 @@ FAULTS = [
     ("AccessDeniedException", 2, "You may not call CreateTrainingJob"),
     ("ThrottlingException", 3, "AWS did not answer CreateTrainingJob"),
 ]
+# What is said of a code is the launcher's own; an SDK passes each on alike, but repeats a throttled request itself.
+BY_AN_SDK = FAULTS[-2:]
 
 
 @pytest.fixture(params=list(PYTHONS))
@@ -68,7 +71,10 @@ def errors(ended: Ended) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("code", "exit_code", "expected"), FAULTS)
+@pytest.mark.parametrize(
+    ("way", "code", "exit_code", "expected"),
+    [*(("boto3", *fault) for fault in FAULTS), *((way, *fault) for way in SDKS for fault in BY_AN_SDK)],
+)
 def test_a_refusal_of_the_request_is_one_sentence(
     aws: Aws, tmp_path: Path, way: str, code: str, exit_code: int, expected: str
 ) -> None:
@@ -109,6 +115,9 @@ def test_an_answer_that_is_lost_leaves_a_job_that_may_run(aws: Aws, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "way", ["modeltrainer"]
+)  # the launcher itself uploads; test_launcher_uploads has the estimator
 def test_a_refusal_of_the_upload_starts_nothing(aws: Aws, tmp_path: Path, way: str) -> None:
     """The bucket's owner may have forbidden it."""
     denied = {f"PUT /{BUCKET}/mine/data/": s3_error("AccessDenied", 403, "Access Denied")}

@@ -60,7 +60,7 @@ class Browser:
     def open(self, address: str) -> None:
         """Load a page, and return when it is whole."""
         self._call("Page.navigate", url=address)
-        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.wait_for(f"document.readyState === 'complete' && location.href === {json.dumps(address)}")
 
     def prefer(self, scheme: str) -> None:
         """Show pages as a person sees them who prefers the "light" or the "dark" colour scheme."""
