@@ -118,17 +118,18 @@ class Server:
     def wait_until_ready(self, timeout: float) -> tuple[bool, str]:
         """Wait for the first 200 of /ping; return whether it came, and after how long or what came instead."""
         began = time.monotonic()
-        last = self.ping()
-        while last.status != 200:
-            waited = time.monotonic() - began
-            if not self.container.is_running():
-                return False, f"it ended after {waited:.0f} s: {self.container.last_words()}"
-            if self._listens_elsewhere() and self.ping().status != 200:
-                return False, f"it answers on port {USUAL_PORT} instead of {self._port}"
-            if waited > timeout:
-                return False, f"no 200 within {timeout:.0f} s; the last ping came to {last.summary()}"
-            time.sleep(0.1)
+        with self.container.watched() as has_ended:
             last = self.ping()
+            while last.status != 200:
+                waited = time.monotonic() - began
+                if has_ended():
+                    return False, f"it ended after {waited:.0f} s: {self.container.last_words()}"
+                if self._listens_elsewhere() and self.ping().status != 200:
+                    return False, f"it answers on port {USUAL_PORT} instead of {self._port}"
+                if waited > timeout:
+                    return False, f"no 200 within {timeout:.0f} s; the last ping came to {last.summary()}"
+                time.sleep(0.1)
+                last = self.ping()
         return True, f"200 after {time.monotonic() - began:.1f} s"
 
     def _listens_elsewhere(self) -> bool:

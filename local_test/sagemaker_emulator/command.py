@@ -14,7 +14,8 @@ from types import FrameType
 from typing import Any
 
 from sagemaker_emulator.checks import GROUPS, SERVING_GROUPS, TRAINING_GROUPS
-from sagemaker_emulator.engine import Engine, EngineError
+from sagemaker_emulator.docker_command import EngineError
+from sagemaker_emulator.engine import Engine
 from sagemaker_emulator.job import Job, JobError, Profile
 from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Limits, Rehearsal

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from sagemaker_emulator.checks import names_of
 from sagemaker_emulator.client import PING_TIMEOUT, Answer, Server
 from sagemaker_emulator.engine import KILLED, Stop
-from sagemaker_emulator.hosting import MODEL_CHECKS, START_CHECKS, VARIANT_CHECKS, serving
+from sagemaker_emulator.hosting import MODEL_CHECKS, VARIANT_CHECKS, first_server
 from sagemaker_emulator.job import Payload
 from sagemaker_emulator.rehearsal import Rehearsal
 from sagemaker_emulator.training_checks import strays
 
-ENDPOINT_CHECKS = names_of("serve", without=(*START_CHECKS, *VARIANT_CHECKS, *MODEL_CHECKS))
+ENDPOINT_CHECKS = names_of("serve", without=(*VARIANT_CHECKS, *MODEL_CHECKS))
 _NO_REQUEST = "no request is known: name one with --payload TYPE=FILE"
 _LOAD_SECONDS = 3.0
 _LOAD_THREADS = 8
@@ -28,23 +28,24 @@ _HEADERS = {
 
 
 def check_endpoint(rehearsal: Rehearsal) -> None:
-    """Serve the model and judge everything that one server can show."""
-    report, model, start = rehearsal.report, rehearsal.model_dir(), rehearsal.start.result()
-    if model is None or not start.is_ready:
-        report.skip_rest(ENDPOINT_CHECKS, "the server does not start")
-        return
-    with serving(rehearsal, model) as server:
-        if server.wait_until_ready(rehearsal.limits.start)[0]:
-            has_answered = _check_requests(rehearsal, server)
-            report.judge("serve.read-only-model", *if_answered(has_answered, "served from it"))
-            if not start.is_network_open:
-                _judge_network(rehearsal, has_answered=has_answered)
-            stray = strays(server.container.written(), ("/opt/ml/model",))
-            nothing = if_answered(has_answered, "nothing elsewhere")
-            report.judge("serve.writes", *((False, ", ".join(stray[:4])) if stray else nothing))
-            _check_stop(rehearsal, server)
-            return
-    report.skip_rest(ENDPOINT_CHECKS, "the server did not start a second time")
+    """Serve the model, pass on how the server starts, and judge everything that one server can show."""
+    with first_server(rehearsal) as server:
+        if server is None:
+            rehearsal.report.skip_rest(ENDPOINT_CHECKS, "the server does not start")
+        elif rehearsal.report.wants(ENDPOINT_CHECKS):
+            _check_server(rehearsal, server)
+
+
+def _check_server(rehearsal: Rehearsal, server: Server) -> None:
+    report = rehearsal.report
+    has_answered = _check_requests(rehearsal, server)
+    report.judge("serve.read-only-model", *if_answered(has_answered, "served from it"))
+    if not rehearsal.start.result().is_network_open:
+        _judge_network(rehearsal, has_answered=has_answered)
+    stray = strays(server.container.written(), ("/opt/ml/model",))
+    nothing = if_answered(has_answered, "nothing elsewhere")
+    report.judge("serve.writes", *((False, ", ".join(stray[:4])) if stray else nothing))
+    _check_stop(rehearsal, server)
 
 
 def if_answered(has_answered: bool, seen: str) -> tuple[bool | None, str]:

@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import platform
-import re
 import shutil
 import subprocess
 import tarfile
@@ -16,57 +15,13 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from sagemaker_emulator.docker_command import PATIENCE, EngineError, docker, error_of, inspect
+
 KILLED = 137  # exit code of a first process that SIGKILL has ended
 _WORDS = 160  # characters of a log line in a message
-_GONE = re.compile(r"(?i)no such (?:container|object): sagemaker-emulator-")
 _ABSENT = ("could not find the file", "no such file or directory", "not a directory")  # of docker cp
 _ENDED = "The rehearsal was ended."
 _CLOSING = 50  # attempts to remove everything
-_PATIENCE = 180.0  # seconds for a command of the engine's; a busy machine takes long to make a container
-
-
-class EngineError(Exception):
-    """The engine does not answer, or refused a command."""
-
-
-class GoneError(EngineError):
-    """A container of the rehearsal's was removed while a check used it, which says nothing about the image."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            "Something else on this machine removed a container of the rehearsal, which was ended:"
-            f" it says nothing about the image. Rehearse again. ({reason})"
-        )
-
-
-def docker(*arguments: str, timeout: float = _PATIENCE, given: bytes | None = None) -> bytes:
-    """Run one docker command and return what it prints.
-
-    Raises:
-        EngineError: when it fails, with docker's own reason.
-        subprocess.TimeoutExpired: when it takes longer than `timeout` seconds.
-    """
-    ended = subprocess.run(  # noqa: S603 - the words are this package's own
-        ["docker", *arguments],  # noqa: S607
-        input=given,
-        capture_output=True,
-        check=False,
-        timeout=timeout,
-    )
-    if ended.returncode:
-        reason = ended.stderr.decode("utf-8", "replace").strip() or f"exit code {ended.returncode}"
-        raise _error(f"docker {arguments[0]}: {reason[-400:]}")
-    return ended.stdout
-
-
-def _error(reason: str) -> EngineError:
-    return GoneError(reason) if _GONE.search(reason) else EngineError(reason)
-
-
-def inspect(name: str) -> dict[str, Any]:
-    """Return what the engine knows about an image or a container."""
-    (details,) = json.loads(docker("inspect", name))
-    return dict(details)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +63,10 @@ class Container:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )
         if ended.returncode:
-            raise _error(f"docker logs: {ended.stdout[-400:].decode('utf-8', 'replace').strip()}")
+            raise error_of(f"docker logs: {ended.stdout[-400:].decode('utf-8', 'replace').strip()}")
         return ended.stdout
 
     def last_words(self) -> str:
@@ -121,13 +76,24 @@ class Container:
             return "nothing in the log"
         return lines[-1] if len(lines[-1]) <= _WORDS else f"…{lines[-1][-_WORDS:]}"
 
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Callable[[], bool]]:
+        """Yield what says whether the first process has ended, without a command of docker's for each answer."""
+        command = ["docker", "wait", self.name]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as waiting:  # noqa: S603
+            try:
+                yield lambda: waiting.poll() is not None and not self.is_running()
+            finally:
+                waiting.terminate()
+
     def wait_until(self, holds: Callable[[], bool], timeout: float) -> bool:
         """Wait for a condition while the container runs; return whether it came."""
         deadline = time.monotonic() + timeout
-        while not holds():
-            if not self.is_running() or time.monotonic() > deadline:
-                return holds()
-            time.sleep(0.15)
+        with self.watched() as has_ended:
+            while not holds():
+                if has_ended() or time.monotonic() > deadline:
+                    return holds()
+                time.sleep(0.3)
         return True
 
     def kill(self, signal_name: str = "KILL") -> None:

@@ -12,7 +12,6 @@ from sagemaker_emulator.instance import files_of
 from sagemaker_emulator.level import Level
 from sagemaker_emulator.rehearsal import Rehearsal, Start
 
-START_CHECKS = ("serve.starts",)
 MODEL_CHECKS = ("serve.empty-model", "serve.broken-model", "serve.multi-models")
 _OTHER_PORT = 9123
 _LABELS = "com.amazonaws.sagemaker.capabilities."
@@ -61,46 +60,61 @@ def _published(ports: Collection[int]) -> list[str]:
     return [f"--publish=127.0.0.1::{port}" for port in ports]
 
 
-def start_first(rehearsal: Rehearsal) -> None:
-    """Start a server, without what SageMaker withholds, and pass on how it starts to other parts."""
-    try:
-        start = _first_start(rehearsal)
-    except BaseException as error:
-        rehearsal.start.set_exception(error)
-        raise
-    rehearsal.start.set_result(start)
+@contextlib.contextmanager
+def first_server(rehearsal: Rehearsal) -> Iterator[Server | None]:
+    """Start a server, without what SageMaker withholds, and pass on to other parts how it starts.
+
+    Yield it for whoever asks it more, since a start is most of what it costs; None where it does not start.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            start, server = _first_start(rehearsal, stack)
+        except BaseException as error:
+            rehearsal.start.set_exception(error)
+            raise
+        rehearsal.start.set_result(start)
+        yield server if start.is_ready else None
 
 
-def _first_start(rehearsal: Rehearsal) -> Start:
+_Started = tuple[Start, Server | None]
+
+
+def _first_start(rehearsal: Rehearsal, stack: contextlib.ExitStack) -> _Started:
     report, model = rehearsal.report, rehearsal.model_dir()
     if model is None:
         start = Start(False, "there is no model: the training failed")
         report.judge("serve.starts", False, start.seen)
-        return start
-    start = _start(rehearsal, model)
-    if not start.is_ready:
-        helped = (
-            _start(rehearsal, model, is_network_open=True) if rehearsal.engine.reaches_containers else start
-        )
+        return start, None
+    start, server = _start(rehearsal, model, stack)
+    if not start.is_ready and rehearsal.engine.reaches_containers:
+        helped, another = _start(rehearsal, model, stack, is_network_open=True)
         if helped.is_ready:
             report.judge("serve.no-network", False, "it starts only with a network")
-            start = helped
-        elif _start(rehearsal, model, is_model_writable=True).is_ready:
-            report.judge("serve.read-only-model", False, "it starts only with a writable model folder")
+            start, server = helped, another
+    if not start.is_ready and _start(rehearsal, model, stack, is_model_writable=True)[0].is_ready:
+        report.judge("serve.read-only-model", False, "it starts only with a writable model folder")
     report.judge("serve.starts", start.is_ready, start.seen)
-    return start
+    return start, server
 
 
 def _start(
-    rehearsal: Rehearsal, model: Path, *, is_model_writable: bool = False, is_network_open: bool = False
-) -> Start:
-    with serving(
-        rehearsal, model, is_model_writable=is_model_writable, is_network_open=is_network_open
-    ) as server:
-        began = time.monotonic()
-        is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
-        seen = f"{seen}, with a network" if is_network_open else seen
-        return Start(is_ready, seen, time.monotonic() - began, is_network_open)
+    rehearsal: Rehearsal,
+    model: Path,
+    stack: contextlib.ExitStack,
+    *,
+    is_model_writable: bool = False,
+    is_network_open: bool = False,
+) -> _Started:
+    """Start a server that ends with the stack, or at once where it is never healthy."""
+    server = stack.enter_context(
+        serving(rehearsal, model, is_model_writable=is_model_writable, is_network_open=is_network_open)
+    )
+    began = time.monotonic()
+    is_ready, seen = server.wait_until_ready(rehearsal.limits.start)
+    if not is_ready:
+        stack.close()
+    seen = f"{seen}, with a network" if is_network_open else seen
+    return Start(is_ready, seen, time.monotonic() - began, is_network_open), server
 
 
 def check_variants(rehearsal: Rehearsal) -> None:
@@ -210,8 +224,8 @@ def _judge_refusal(rehearsal: Rehearsal, model: Path) -> tuple[bool | None, str,
     began = time.monotonic()
     # One that is merely slow to be healthy has refused nothing.
     patience = max(rehearsal.limits.refusal, 3 * rehearsal.start.result().seconds)
-    with serving(rehearsal, model) as server:
-        while server.container.is_running():
+    with serving(rehearsal, model) as server, server.container.watched() as has_ended:
+        while not has_ended():
             if server.ping().status == 200:
                 return _judge_healthy(rehearsal, server)
             if time.monotonic() - began > patience:

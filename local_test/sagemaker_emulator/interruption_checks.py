@@ -29,8 +29,8 @@ def wait_until_training(rehearsal: Rehearsal, container: Container, instance: In
     job, began = rehearsal.job, time.monotonic()
 
     def trains() -> bool:
-        if job.progress_in(container.log()) or any(
-            path.stat().st_size for path in _present(instance.checkpoint_dir)
+        if any(path.stat().st_size for path in _present(instance.checkpoint_dir)) or job.progress_in(
+            container.log()
         ):
             return True
         return time.monotonic() - began > _silent_seconds(rehearsal)

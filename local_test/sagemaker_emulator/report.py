@@ -55,6 +55,10 @@ class Report:
         self._lock = threading.Lock()
         self._is_talkative = is_talkative
 
+    def wants(self, names: Iterable[str]) -> bool:
+        """Return whether one of these checks is in the wanted groups."""
+        return not {check.name for check in self._wanted}.isdisjoint(names)
+
     def judge(self, name: str, holds: bool | None, seen: str, level: Level | None = None) -> None:
         """Record whether a check holds, and what was seen; None = what it is about did not happen.
 

@@ -15,7 +15,7 @@ from sagemaker_emulator import (
     training_checks,
 )
 from sagemaker_emulator.checks import CHECKS, TRAINING_GROUPS
-from sagemaker_emulator.engine import GoneError
+from sagemaker_emulator.docker_command import GoneError
 from sagemaker_emulator.rehearsal import Rehearsal
 
 
@@ -41,7 +41,7 @@ class Part:
 
 
 BASE = Part(training_checks.run_base, training_checks.BASE_CHECKS)
-START = Part(hosting.start_first, hosting.START_CHECKS)
+START = Part(endpoint_checks.check_endpoint, endpoint_checks.ENDPOINT_CHECKS)
 # The longest first, so that none runs alone at the end; those that need the training last.
 PARTS = (
     Part(image_checks.check_image, image_checks.IMAGE_CHECKS, uses_training=False),
@@ -50,7 +50,6 @@ PARTS = (
     Part(training_checks.check_encodings, training_checks.ENCODING_CHECKS),
     Part(interruption_checks.check_stop, interruption_checks.STOP_CHECKS),
     Part(interruption_checks.check_spot, interruption_checks.SPOT_CHECKS),
-    Part(endpoint_checks.check_endpoint, endpoint_checks.ENDPOINT_CHECKS, uses_start=True),
     Part(client_checks.check_clients, client_checks.CLIENT_CHECKS, uses_start=True),
     Part(hosting.check_variants, hosting.VARIANT_CHECKS, uses_start=True),
     Part(batch_checks.check_batch, batch_checks.BATCH_CHECKS, uses_start=True),
@@ -66,7 +65,7 @@ def run_parts(rehearsal: Rehearsal, groups: Collection[str], workers: int) -> No
     """
     wanted = [part for part in PARTS if part.is_wanted(groups)]
     # First what others wait for, since they would occupy all workers.
-    if any(part.uses_start for part in wanted):
+    if START.is_wanted(groups) or any(part.uses_start for part in wanted):
         wanted.insert(0, START)
     if any(part.uses_training for part in wanted) and not (
         rehearsal.given_model and not TRAINING_GROUPS & set(groups)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.containers import REPOSITORY, Container, container, docker, engine_problem
+from support.containers import CONFINED, REPOSITORY, container, docker, engine_problem, open_to_all
 from support.fakes import make_ml_root
 from support.patience import PATIENCE_S
 
@@ -21,6 +21,7 @@ _ENVIRON = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
 }
+_LONGEST_SCRIPT = 3 * PATIENCE_S  # it waits for several containers
 _NO_TELEMETRY = 'SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n'
 
 
@@ -52,40 +53,30 @@ def _build() -> None:
     assert built.returncode == 0, built.stdout[-3000:]
 
 
-@pytest.fixture
-def make_job(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that lays a toy job out, with a checkpoint folder."""
+@pytest.fixture(scope="session")
+def make_job() -> Callable[..., Path]:
+    """Return a function that lays a toy job out and returns its folder; all of them train the same model."""
 
-    def make(name: str = "ml", **hyperparameters: str) -> Path:
-        settings = {"num_train_epochs": "2", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
-        root = make_ml_root(tmp_path / name, hyperparameters={**settings, **hyperparameters}, rows=60)
-        (root / "checkpoints").mkdir()
-        return root
+    def make(folder: Path, **hyperparameters: str) -> Path:
+        settings = {"num_train_epochs": "2", "logging_steps": "1"}
+        return make_ml_root(folder, hyperparameters={**settings, **hyperparameters}, rows=60)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def trained(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return /opt/ml of a job that has run in the image; do not write to it."""
-    root = make_ml_root(tmp_path_factory.mktemp("trained") / "ml", rows=60)
-    with container(image, "train", f"--user={os.getuid()}:{os.getgid()}", root=root) as training:
+def trained(image: str, make_job: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return /opt/ml of a job of two processes that has run confined in the image; do not write to it."""
+    root = open_to_all(make_job(tmp_path_factory.mktemp("trained") / "ml", processes_per_host="2"))
+    with container(image, "train", *CONFINED, root=root) as training:
         assert training.wait() == 0, training.log()
+        assert "1 host(s) × 2 process(es) = 2 ranks" in training.log()
     return root
 
 
-@pytest.fixture
-def server(image: str, trained: Path) -> Iterator[tuple[Container, str]]:
-    """Return a serving container as SageMaker runs it, and its address on this machine."""
-    options = ("--publish=127.0.0.1::8080", f"--volume={trained / 'model'}:/opt/ml/model:ro")
-    with container(image, "serve", *options) as serving:
-        port = docker("port", serving.name, "8080").stdout.strip().rsplit(":", 1)[1]
-        yield serving, f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tagged(image: str) -> Iterator[str]:
-    """Return an image of this test's own, and remove its containers in the end.
+    """Return an image of these tests' own, and remove its containers in the end.
 
     They inherit its label. By `ancestor` they are not to be told from those that other tests run of the same layers.
     """
@@ -102,19 +93,19 @@ def tagged(image: str) -> Iterator[str]:
     docker("rmi", name)
 
 
-@pytest.fixture
-def run_host_script(tmp_path: Path) -> Callable[..., None]:
+@pytest.fixture(scope="module")
+def run_host_script(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
     """Return a function that runs a script of this folder in the SDK's environment, until it ends well."""
     if not _HOST_PYTHON.exists():
         pytest.skip("the SDK is not installed: `make test` does that where a Docker engine answers")
-    settings = tmp_path / "sdk.yaml"
+    settings = tmp_path_factory.mktemp("settings") / "sdk.yaml"
     settings.write_text(_NO_TELEMETRY, encoding="utf-8")
 
     def run(script: str, *arguments: object) -> None:
         command = [str(_HOST_PYTHON), str(Path(__file__).with_name(script)), *map(str, arguments)]
         environ = {**os.environ, **_ENVIRON, "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings)}
         ended = subprocess.run(
-            command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            command, env=environ, capture_output=True, text=True, timeout=_LONGEST_SCRIPT, check=False
         )
         assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import tiny_job
 from support.containers import REPOSITORY, docker, engine_problem
 from support.patience import PATIENCE_S
 from support.rehearsals import EMULATOR, LONGEST, passed, rehearsal, with_outcome
@@ -125,15 +127,23 @@ def _nothing_left(tmp_path: Path) -> Iterator[None]:
 
 
 def test_our_image_keeps_all_of_it(image, tmp_path, rehearse):
-    """Every check passes, the optional ones too: an interrupted job has the same bits, and none is skipped."""
+    """Every check passes, the optional ones too: an interrupted job has the same bits, and none is skipped.
+
+    A stop and the loss of a host end it as documented, and on two hosts the first one alone writes the model.
+    """
     job = tmp_path / "job"
-    made = [sys.executable, str(REPOSITORY / "local_test" / "tiny_job.py"), str(job)]
-    subprocess.run(made, check=True, capture_output=True, timeout=PATIENCE_S)
+    assert tiny_job.main([str(job)]) == 0
     profile = REPOSITORY / "local_test" / "conformance.json"
     result = rehearse(image, "--job", job, "--profile", profile, "--strict")
     others = {row["check"]: row for row in result["checks"] if row["outcome"] != "PASS"}
     assert others == {}
     assert (result["conformant"], result["exit code"]) == (True, 0)
+    seen = with_outcome(result, "PASS")
+    assert seen["stop.ends"].startswith("exit code 143 ")
+    assert re.fullmatch(r"[1-9]\d* files in /opt/ml/model", seen["stop.saves"])
+    assert re.fullmatch(r"[1-9]\d* \+ 0 files", seen["hosts.one-artifact"])
+    lost = r"exit code 3 after \d+ s: PlatformError: Rank 0 on algo-1: Contact with the other processes .*"
+    assert re.fullmatch(lost, seen["hosts.lost-peer"], re.DOTALL)
 
 
 def test_a_strangers_image_keeps_it(good, line_job, rehearse):

@@ -1,47 +1,54 @@
 """The image under the SageMaker SDK's generic Estimator, in local mode: nothing of ours between the two."""
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
+from bert_classifier.artifact.contents import Artifact
 from support.free_port import free_port
 
 
-@pytest.fixture
-def run_sdk(
-    tmp_path: Path, tagged: str, run_host_script: Callable[..., None]
-) -> Callable[..., dict[str, Any]]:
-    """Return a function that trains, and with a port deploys, a job through the SDK."""
-
-    def run(job: Path, instances: int, port: int = 0) -> dict[str, Any]:
-        run_host_script("sdk_local_mode.py", tagged, job, tmp_path / "sdk", instances, port)
-        result: dict[str, Any] = json.loads((tmp_path / "sdk" / "result.json").read_text(encoding="utf-8"))
-        return result
-
-    return run
-
-
-def artifact_of(result: dict[str, Any], folder: Path) -> Any:
-    """Unpack the archive that the SDK names and return the artifact in it."""
-    with tarfile.open(str(result["model_data"]).removeprefix("file://")) as archive:
-        archive.extractall(folder, filter="data")
-    return load_artifact(folder)
+@pytest.fixture(scope="module")
+def folder(
+    tagged: str,
+    make_job: Callable[..., Path],
+    run_host_script: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Return the folder of a job on two instances that the SDK has trained and deployed, with its artifact in it."""
+    folder = tmp_path_factory.mktemp("sdk")
+    job = make_job(folder / "ml")
+    run_host_script("sdk_local_mode.py", tagged, job, folder, free_port())
+    archive = str(json.loads((folder / "result.json").read_text(encoding="utf-8"))["model_data"])
+    with tarfile.open(archive.removeprefix("file://")) as packed:
+        packed.extractall(folder / "model", filter="data")
+    return folder
 
 
-def test_two_instances_train_one_model(run_sdk, make_job, tmp_path):
-    """instance_count=2 and nothing else: both take part, and one artifact comes out."""
-    artifact = artifact_of(run_sdk(make_job(), 2), tmp_path / "unpacked")
+@pytest.fixture(scope="module")
+def artifact(folder: Path) -> Artifact:
+    """Return what has been trained."""
+    return load_artifact(folder / "model")
+
+
+def digest_of(root: Path) -> str:
+    """Return a digest of the trained weights."""
+    return hashlib.sha256((root / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_two_instances_train_the_model_that_one_trains(folder, artifact, trained):
+    """instance_count=2 and nothing else: both take part, and the bits are those of two processes in one container."""
     assert artifact.info["is_complete"]
     assert [(attempt["ranks"], attempt["shards"]) for attempt in artifact.info["lives"]] == [(2, 2)]
+    assert digest_of(folder) == digest_of(trained)
 
 
-def test_what_is_trained_is_deployed_and_answers(run_sdk, make_job, tmp_path):
+def test_what_is_trained_is_deployed_and_answers(folder, artifact):
     """fit, deploy, predict, delete_endpoint."""
-    result = run_sdk(make_job(), 1, free_port())
-    artifact = artifact_of(result, tmp_path / "unpacked")
-    assert [answer["label"] in artifact.labels for answer in result["answer"]] == [True, True]
+    answers = json.loads((folder / "result.json").read_text(encoding="utf-8"))["answer"]
+    assert [answer["label"] in artifact.labels for answer in answers] == [True, True]

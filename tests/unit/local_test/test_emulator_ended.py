@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sagemaker_emulator import schedule
-from sagemaker_emulator.engine import Container, EngineError, GoneError
+from sagemaker_emulator.docker_command import EngineError, GoneError
+from sagemaker_emulator.engine import Container
 from sagemaker_emulator.report import Report
 from sagemaker_emulator.schedule import Part, run_parts
 from support.patience import PATIENCE_S

@@ -216,7 +216,8 @@ def test_progress_after_a_stop_is_no_reason_for_a_missing_model():
 
 def test_an_engine_that_does_not_answer_is_no_empty_folder(monkeypatch, tmp_path):
     """Only what docker says is absent counts as absent: /opt/ml of an image must be looked at to be empty."""
-    from sagemaker_emulator.engine import Container, EngineError
+    from sagemaker_emulator.docker_command import EngineError
+    from sagemaker_emulator.engine import Container
 
     program = tmp_path / "docker"
     for message, is_absent in (
