@@ -1,15 +1,15 @@
 """A job that goes on from a classifier: its head is kept, class by class, also after SIGKILL."""
 
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bert_classifier.artifact.artifact import load_artifact
 from support.encoders import make_encoder
 from support.fakes import make_ml_root
-from support.patience import PATIENCE_S
-from support.train_cluster import started
+from support.forked_jobs import log_of, run_job
 
 SETTINGS = {"num_train_epochs": "4", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
 TURNED = ("Gamma", "Alpha", "Beta")  # the data have Alpha, Beta, Gamma
@@ -29,33 +29,41 @@ def job(folder: Path, **settings: str) -> Path:
     return root
 
 
-def run(root: Path, *, until: str = "") -> str:
-    """Run the job, to its end or until SIGKILL after a line of its log; return its log."""
-    with started([root], is_forked=True) as (host,):
-        if until:
-            host.wait_for(until)
-            host.process.send_signal(signal.SIGKILL)
-            host.process.wait(PATIENCE_S)
-        else:
-            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
-        return host.log.read_text()
+def run(root: Path) -> str:
+    """Run the job to its end; return its log."""
+    assert run_job(root) == 0, log_of(root)
+    return log_of(root)
 
 
-def test_a_killed_job_goes_on_with_the_kept_head(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished job that has kept the head."""
+    root = job(tmp_path_factory.mktemp("whole"), keep_head="true")
+    run(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same job, killed after its first checkpoint: to copy."""
+    root = job(tmp_path_factory.mktemp("killed"), keep_head="true")
+    assert run_job(root, signal_at="checkpoint at step") == -9, log_of(root)
+    return root
+
+
+def test_a_killed_job_goes_on_with_the_kept_head(whole: Path, killed: Path, tmp_path: Path) -> None:
     """To the bits of the undisturbed one; its model goes on with its own head without being told to."""
-    whole, killed = (job(tmp_path / name, keep_head="true") for name in ("whole", "killed"))
-    log = run(whole)
     assert (
         "(3 classes: Gamma, Alpha, Beta) is kept, since the data have the same classes, in the order of"
-        in log
+        in log_of(whole)
     )
-    run(killed, until="checkpoint at step")
-    assert "resuming from step" in run(killed)
-    weights = [(root / "model" / "model.safetensors").read_bytes() for root in (whole, killed)]
+    root = Path(shutil.copytree(killed, tmp_path / "ml"))
+    assert "resuming from step" in run(root)
+    weights = [(each / "model" / "model.safetensors").read_bytes() for each in (whole, root)]
     assert weights[0] == weights[1]
     assert load_artifact(whole / "model").info["encoder"]["head"] == "reordered"
 
-    further = going_on(tmp_path / "further", whole)
+    further = going_on(tmp_path / "further", whole, num_train_epochs="1")
     assert "(3 classes: Alpha, Beta, Gamma) is kept, since the data have the same classes (" in run(further)
     assert load_artifact(further / "model").info["encoder"]["head"] == "kept"
 
@@ -69,12 +77,10 @@ def going_on(folder: Path, former: Path, **settings: str) -> Path:
     return root
 
 
-def test_a_head_is_kept_or_replaced_as_the_log_says(tmp_path: Path) -> None:
+def test_a_head_is_kept_or_replaced_as_the_log_says(whole: Path, tmp_path: Path) -> None:
     """What is set by hand replaces it; the same settings once more go on with head and layer, from where they are."""
     one_epoch = {"num_train_epochs": "1", "pooling": "mean"}
-    first = job(tmp_path / "first", keep_head="true", num_train_epochs="1")
-    run(first)
-    second = going_on(tmp_path / "second", first, **one_epoch)
+    second = going_on(tmp_path / "second", whole, **one_epoch)
     log = run(second)
     assert "is not kept: pooling=mean replaces it" in log
     assert "classifier.out_proj starts as a logistic regression" in log
@@ -91,10 +97,9 @@ def test_a_head_is_kept_or_replaced_as_the_log_says(tmp_path: Path) -> None:
     assert "starts as a logistic regression" in log
 
 
-def test_another_start_is_another_run(tmp_path: Path) -> None:
+def test_another_start_is_another_run(killed: Path, tmp_path: Path) -> None:
     """Its checkpoints are not resumed: a head that is kept, and one that begins anew."""
-    root = job(tmp_path, keep_head="true")
-    run(root, until="checkpoint at step")
+    root = Path(shutil.copytree(killed, tmp_path / "ml"))
     path = root / "input" / "config" / "hyperparameters.json"
     path.write_text(path.read_text().replace('"true"', '"false"'))
     log = run(root)

@@ -20,7 +20,7 @@ from bert_classifier.evaluation.command import run as evaluate
 from support.fakes import make_ml_root, toy_rows, write_csv
 from support.patience import PATIENCE_S
 from support.train_cluster import started
-from support.train_process import CONTAINER, train_as_process, train_in_process
+from support.train_process import CONTAINER, train_in_process
 
 REPOSITORY = Path(__file__).parents[2]
 Damage = Callable[[Path], Any]
@@ -185,27 +185,19 @@ def large_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-PHASES = {
-    "reading": ("reading the data", "tokenising the texts"),
-    "tokenising": ("tokenising the texts", "examining the data"),
-}
-
-
-@pytest.mark.parametrize("phase", ["tokenising", pytest.param("reading", marks=pytest.mark.slow)])
-def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path, phase):
-    """143, in the middle of the phase, with nothing left in the folder for temporary files."""
-    now, later = PHASES[phase]
+def test_a_signal_at_the_start_ends_the_job_there(large_root, tmp_path):
+    """143, while the texts are tokenised, with nothing left in the folder for temporary files."""
     root, scratch = tmp_path / "ml", tmp_path / "tmp"
     for folder in (root, scratch):
         folder.mkdir()
     (root / "input").symlink_to(large_root / "input")
-    with started([root], environ={"TMPDIR": str(scratch)}) as (host,):
-        host.wait_for(now)
+    with started([root], environ={"TMPDIR": str(scratch)}, is_forked=True) as (host,):
+        host.wait_for("tokenising the texts")
         host.process.send_signal(signal.SIGTERM)
         assert host.process.wait(PATIENCE_S) == 143
     log = host.log.read_text()
     assert "stopped by SIGTERM" in log
-    assert later not in log
+    assert "examining the data" not in log
     assert list(scratch.iterdir()) == []
     assert not (root / "output" / "failure").exists()
 
@@ -222,6 +214,6 @@ def test_a_job_leaves_nothing_in_the_folder_for_temporary_files(good_root, tmp_p
     write_csv(broken / "input" / "data" / "train" / "train.csv", [("Alpha", "one class only")] * 9)
     for root, code in ((one, 0), (two, 0), (broken, 2)):
         setting(num_train_epochs="1")(root)
-        outcome = train_as_process(root, environ={"TMPDIR": str(scratch)})
-        assert outcome.code == code, outcome.log
+        with started([root], environ={"TMPDIR": str(scratch)}, is_forked=True) as (host,):
+            assert host.process.wait(PATIENCE_S) == code, host.log.read_text()
         assert list(scratch.iterdir()) == []
