@@ -103,7 +103,7 @@ def test_hostile_requests_under_settings(tmp_path, settings):
     limits = {"sagemaker_max_payload_in_mb": 1, "serving_max_records": 8}
     with ServingProcess(tmp_path, tmp_path / "log", **limits, **settings) as process:
         process.wait_until_ready()
-        _survives(process, 4_000)
+        _survives(process, 2_000)
 
 
 SEVERAL: dict[str, Any] = {"task": "multi", "thresholds": {"Alpha": 0.0, "Beta": 0.5, "Gamma": None}}
@@ -117,7 +117,7 @@ def test_hostile_requests_to_a_model_with_several_labels(tmp_path, settings):
     limits = {"sagemaker_max_payload_in_mb": 1, "serving_max_records": 8}
     with ServingProcess(tmp_path, tmp_path / "log", **limits, **settings) as process:
         process.wait_until_ready()
-        _survives(process, 4_000)
+        _survives(process, 2_000)
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_hostile_requests_to_a_model_of_pairs(tmp_path, settings):
     limits = {"sagemaker_max_payload_in_mb": 1, "serving_max_records": 8}
     with ServingProcess(tmp_path, tmp_path / "log", **limits, **settings) as process:
         process.wait_until_ready()
-        _survives(process, 4_000, '[["apple", "river"]]')
+        _survives(process, 2_000, '[["apple", "river"]]')
 
 
 def _survives(server: ServingProcess, requests: int, good: str = '["apple"]') -> None:

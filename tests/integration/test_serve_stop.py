@@ -21,7 +21,7 @@ from support.serving_process import CONTAINER, ServingProcess
 from support.toy_artifact import make_artifact
 
 STOPS_WITHIN_S = 25  # SageMaker kills after 30
-ROUNDS = 3
+ROUNDS = 2
 FAULTY_MODEL = Path(__file__).parents[1] / "support" / "faulty_model"
 FAULTY_ANSWER = Path(__file__).parents[1] / "support" / "faulty_answer"
 
@@ -135,8 +135,16 @@ def test_stops_that_are_repeated_to_the_end(server, numbers):
     assert "Traceback" not in server.log
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-@pytest.mark.parametrize("delay", [0.0, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 0.7))])
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    [
+        *((number, 0.0) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)),
+        pytest.param(signal.SIGTERM, 0.3, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 0.7, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 0.7, marks=pytest.mark.slow),
+        pytest.param(signal.SIGQUIT, 0.3, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stop_while_it_starts(ml_root, tmp_path, number, delay):
     """From its first lines on, in the middle of its imports, a start ends with 0 when it gets a stop signal."""
     with ServingProcess(ml_root, tmp_path / "log") as process:
