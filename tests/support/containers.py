@@ -2,13 +2,11 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
-import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from support.patience import PATIENCE_S
@@ -53,15 +51,6 @@ class Container:
         log = docker("logs", self.name)
         return log.stdout + log.stderr
 
-    def wait_for(self, text: str, timeout: float = PATIENCE_S) -> None:
-        """Wait until it has written `text`."""
-        deadline = time.monotonic() + timeout
-        while text not in self.log():
-            running = docker("inspect", "--format", "{{.State.Running}}", self.name).stdout.strip()
-            assert running == "true", self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.1)
-
     def signal(self, name: str) -> None:
         """Send a signal to its first process."""
         docker("kill", "--signal", name, self.name)
@@ -83,17 +72,6 @@ def container(image: str, command: str, *options: str, root: Path | None = None)
         docker("rm", "--force", "--volumes", name)
 
 
-@contextlib.contextmanager
-def network() -> Iterator[str]:
-    """Make a network of one's own, on which containers know each other by their names in it."""
-    name = f"bert-classifier-test-{uuid.uuid4().hex[:12]}"
-    docker("network", "create", name)
-    try:
-        yield name
-    finally:
-        docker("network", "rm", name)
-
-
 def open_to_all(root: Path) -> Path:
     """Let any user write below a folder, as a container of another user has to; return it."""
     for folder, _, files in os.walk(root):
@@ -101,9 +79,3 @@ def open_to_all(root: Path) -> Path:
         for file in files:
             Path(folder, file).chmod(0o666)
     return root
-
-
-def name_hosts(root: Path, current: str, hosts: Sequence[str]) -> None:
-    """Write resourceconfig.json as SageMaker does."""
-    resources = {"current_host": current, "hosts": list(hosts), "network_interface_name": "eth0"}
-    (root / "input" / "config" / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")
