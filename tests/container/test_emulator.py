@@ -215,16 +215,16 @@ def test_a_model_that_could_not_be_trained_is_a_failure_of_what_serves_it(
 
 
 @pytest.mark.parametrize(
-    ("fault", "found"),
-    [("loopback", {"serve.starts"}), ("writes", {"serve.starts", "serve.read-only-model"})],
+    ("fault", "seconds", "found"),
+    [("loopback", 5, {"serve.starts"}), ("writes", PATIENCE_S, {"serve.starts", "serve.read-only-model"})],
 )
-def test_a_server_that_nobody_reaches_is_distinguished(bad, tmp_path, rehearse, fault, found):
+def test_a_server_that_nobody_reaches_is_distinguished(bad, tmp_path, rehearse, fault, seconds, found):
     """Bound to loopback it is never healthy; a server that needs a writable model folder is named as such."""
     model = tmp_path / "model"
     model.mkdir()
     (model / "weights.json").write_text("{}")
     options = ("--only", "serve", "--model", model, "--env", f"FAULT={fault}")
-    result = rehearse(bad, *options, "--start-seconds", 5, "--refusal-seconds", 5, "--workers", 4)
+    result = rehearse(bad, *options, "--start-seconds", seconds, "--refusal-seconds", 5, "--workers", 4)
     failed = with_outcome(result, "FAIL")
     about_starting = {"serve.starts", "serve.read-only-model", "serve.no-network"}
     assert failed.keys() & about_starting == found
