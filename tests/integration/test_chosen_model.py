@@ -60,9 +60,10 @@ def test_what_is_approved_is_deployed_with_its_image(deploy, aws):
         (["--tuning-job=a-search", "--job=other"], "other is no trial of a-search. Give TUNING_JOB, or JOB."),
     ],
 )
-def test_what_may_not_be_deployed_is_refused(deploy, aws, arguments, expected):
-    """Before anything is created."""
-    ended = deploy(*arguments)
+def test_what_may_not_be_deployed_is_refused(register, launch, aws, arguments, expected):
+    """Before anything is created; in this process, since the first test refuses in one of its own."""
+    assert register().code == 0
+    ended = launch("deploy", f"--role={ROLE}", *arguments, LAUNCHER_IMAGE_TAG="cpu-of-now")
     assert (ended.code, ended.out) == (2, ""), ended.err
     assert expected in ended.err
     assert left(aws) == (0, 0, 0)
