@@ -20,9 +20,9 @@ from bert_classifier.artifact.artifact import load_artifact
 from spot_drill.drill import Drill
 from spot_drill.engines import Process
 from support.fakes import make_ml_root
-from support.forked_jobs import ForkedJob
+from support.forked_jobs import ForkedJob, log_of, run_job
 from support.patience import PATIENCE_S
-from support.train_cluster import started
+from support.train_cluster import make_root, signal_at, started
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"num_train_epochs": "6", "logging_steps": "1", "checkpoint_interval_seconds": "1"}
@@ -49,9 +49,8 @@ STOPS = [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (sig
 @pytest.mark.parametrize("number", STOPS)
 def test_a_signal_ends_the_job_with_checkpoint_and_model(root: Path, number: signal.Signals) -> None:
     """Told to stop, the job exits with 143, without a failure file, and leaves a checkpoint and a loadable model."""
-    with started([root]) as (host,):
-        host.wait_for(" step=3 ")
-        host.process.send_signal(number)
+    is_forked = number != signal.SIGTERM
+    with started([root], environ=signal_at("step=3 ", number), is_forked=is_forked) as (host,):
         assert host.process.wait(PATIENCE_S) == 143, host.log.read_text()
     assert not (root / "output" / "failure").exists()
     assert load_artifact(root / "model").info["is_complete"] is False
@@ -70,27 +69,29 @@ def test_a_signal_while_importing_ends_the_job_at_once(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(root: Path) -> None:
+def test_without_checkpoint_folder_the_job_trains_and_says_what_that_means(
+    ml_root: Path, tmp_path: Path
+) -> None:
     """A job without checkpoint configuration is trained, and nothing appears in /opt/ml/checkpoints."""
+    root = make_root(ml_root, tmp_path / "ml", num_train_epochs="1")
     (root / "checkpoints").rmdir()
-    with started([root], is_forked=True) as (host,):
-        assert host.process.wait(PATIENCE_S) == 0
-    assert "an interruption loses the run" in host.log.read_text()
+    assert run_job(root) == 0, log_of(root)
+    assert "an interruption loses the run" in log_of(root)
     assert not (root / "checkpoints").exists()
 
 
-def test_a_finished_job_started_again_only_exports(root: Path) -> None:
+def test_a_finished_job_started_again_only_exports(ml_root: Path, tmp_path: Path) -> None:
     """The second start trains nothing and leaves the same model folder, byte for byte."""
+    root = make_root(ml_root, tmp_path / "ml", num_train_epochs="2")
     folders = []
     for _ in range(2):
-        with started([root], is_forked=True) as (host,):
-            assert host.process.wait(PATIENCE_S) == 0, host.log.read_text()
+        assert run_job(root) == 0, log_of(root)
         folders.append({path.name: path.read_bytes() for path in (root / "model").iterdir()})
         for path in (root / "model").iterdir():
             path.unlink()
     assert folders[0] == folders[1]
-    assert "re-exporting the model" in host.log.read_text()
-    assert "train_loss" not in host.log.read_text()
+    assert "re-exporting the model" in log_of(root)
+    assert "train_loss" not in log_of(root)
     assert json.loads(folders[0]["training.json"])["is_complete"] is True
 
 
@@ -105,20 +106,50 @@ def drill(ml_root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def fork(root: Path, log: Path) -> Process:
+    """Start the job where torch is loaded already: it is the drill that is looked at here."""
+    assert log == root / "log"
+    log.touch()
+    return ForkedJob(root)
+
+
+@pytest.fixture
+def forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a drill within this process fork its jobs."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(spot_drill.drill, "launch_program", fork)
+
+
 @pytest.mark.timeout(1200)  # seconds; on a busy machine it may take further runs
-@pytest.mark.parametrize(("ranks", "kills"), [("1", 3), pytest.param("1,2", 2, marks=pytest.mark.slow)])
-def test_the_drill_ends_with_the_same_model(ml_root: Path, ranks: str, kills: int) -> None:
+def test_the_drill_ends_with_the_same_model(ml_root: Path) -> None:
     """Each interruption asked for ended a living program between two steps; the model is the undisturbed run's."""
-    ended = drill(ml_root, "--kills", str(kills), "--seed", "3", "--ranks", ranks)
+    ended = drill(ml_root, "--kills", "3", "--seed", "3")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    rows = [line.split() for line in ended.stdout.splitlines() if re.match(r" +\d+  \S", line)]
+    assert_same_model(ended.stdout, kills=3)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forking")
+def test_the_drill_ends_with_the_same_model_on_one_rank_or_two(
+    ml_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same where each attempt draws its number of ranks."""
+    status = spot_drill.drill.main([str(ml_root), "--kills=2", "--seed=3", "--ranks=1,2"])
+    shown = capsys.readouterr().out
+    assert status == 0, shown
+    assert_same_model(shown, kills=2)
+
+
+def assert_same_model(shown: str, kills: int) -> None:
+    """The drill's table has as many hits as were asked for, and below it is the same model."""
+    rows = [line.split() for line in shown.splitlines() if re.match(r" +\d+  \S", line)]
     hits = [row for row in rows if row[4] == "training"]
     assert {(row[1], row[2]) for row in hits} <= {("SIGKILL", "-9"), ("SIGTERM", "143")}
     assert len(hits) >= kills
     assert all(0 < int(row[6]) < 90 for row in hits)
     assert any(0 < int(row[5]) < 90 for row in rows if row[5] != "–")
-    assert f"{kills} of {kills} hit training" in ended.stdout
-    assert ended.stdout.endswith("the same model, bit for bit\n")
+    assert f"{kills} of {kills} hit training" in shown
+    assert shown.endswith("the same model, bit for bit\n")
 
 
 def test_a_drill_that_is_interrupted_leaves_nothing(ml_root: Path, tmp_path: Path) -> None:
@@ -143,13 +174,6 @@ def test_a_drill_that_is_interrupted_leaves_nothing(ml_root: Path, tmp_path: Pat
     assert list(work_dir.iterdir()) == []
     assert programs
     assert not any(Path(f"/proc/{child}").exists() for child in programs)
-
-
-def fork(root: Path, log: Path) -> Process:
-    """Start the job where torch is loaded already: it is the drill that is looked at here."""
-    assert log == root / "log"
-    log.touch()
-    return ForkedJob(root)
 
 
 def run_drill(ml_root: Path, work_dir: Path, launch: Callable[[Path, Path], Process], kills: int) -> int:
@@ -200,10 +224,10 @@ def launch_without_checkpoints(root: Path, log: Path) -> Process:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("launch", "verdict"),
+    ("launch", "kills", "verdict"),
     [
-        (launch_too_late, "Only 0 of 2 interruptions hit training"),
-        (launch_without_checkpoints, "No attempt resumed from a checkpoint"),
+        (launch_too_late, 1, "Only 0 of 1 interruptions hit training"),
+        (launch_without_checkpoints, 2, "No attempt resumed from a checkpoint"),
     ],
 )
 def test_the_drill_claims_nothing_that_it_has_not_shown(
@@ -212,26 +236,30 @@ def test_the_drill_claims_nothing_that_it_has_not_shown(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     launch: Callable[[Path, Path], Process],
+    kills: int,
     verdict: str,
 ) -> None:
     """Signals that met no living program, and attempts that all began anew, are reported; the drill has not passed."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for limit in ("_RUNS", "_RUNS_TO_RESUME"):
         monkeypatch.setattr(spot_drill.drill, limit, 2)
-    assert run_drill(ml_root, tmp_path / "drill", launch, kills=2) == 3
+    assert run_drill(ml_root, tmp_path / "drill", launch, kills) == 3
     shown = capsys.readouterr().out
     assert verdict in shown
     assert "the same model" not in shown
 
 
-def test_a_run_too_short_for_the_interruptions_is_refused(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("forking")
+def test_a_run_too_short_for_the_interruptions_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Three steps cannot be interrupted five times: the drill says so before it interrupts anything."""
     job = make_ml_root(tmp_path / "ml", hyperparameters={"num_train_epochs": "1"}, rows=24)
-    ended = drill(job, "--kills", "5")
-    assert ended.returncode == 2
-    assert "The run has 3 step(s), of which 2 can be interrupted" in ended.stderr
-    assert "num_train_epochs" in ended.stderr
-    assert "attempt" not in ended.stdout
+    assert spot_drill.drill.main([str(job), "--kills", "5"]) == 2
+    shown = capsys.readouterr()
+    assert "The run has 3 step(s), of which 2 can be interrupted" in shown.err
+    assert "num_train_epochs" in shown.err
+    assert "attempt" not in shown.out
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from bert_classifier.evaluation.outputs import OUTPUTS
 from support.fakes import make_ml_root
 from support.forked_jobs import train_forked
 from support.patience import PATIENCE_S
-from support.train_process import CONTAINER, train_as_process, train_in_process
+from support.train_process import CONTAINER, train_in_process
 from support.weights import digest_of_weights
 
 MOMENTS = Path(__file__).parents[1] / "support" / "faulty_moment"
@@ -42,7 +42,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return what the job leaves when nothing happens."""
     root = root_of(job, tmp_path_factory.mktemp("undisturbed"))
-    assert train_as_process(root).code == 0
+    assert train_forked(root).code == 0
     return root
 
 
