@@ -77,9 +77,8 @@ class StopSignal:
             return
         self._is_dropping = True
         threading.Thread(target=self._signal_again, daemon=True).start()
-        self._is_dropping = (
-            False  # the last statement: what a handler raises in here would be dropped once more
-        )
+        # As the last statement: what a handler raises in here would be dropped once more.
+        self._is_dropping = False
 
     def _signal_again(self) -> None:
         while self._is_dropping:
