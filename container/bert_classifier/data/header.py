@@ -73,7 +73,7 @@ def _looks_foreign(first: Sequence[str], others: Sequence[Sequence[str]]) -> boo
         return True
     if not all(_is_short(cell) for cell in first):
         return False
-    if any(shape.kind in ("number", "0 or 1") and cell.strip() for cell, shape in pairs):
+    if any(shape.is_number and cell.strip() for cell, shape in pairs):
         return True
     return _is_above_labels(pairs, same)
 

@@ -61,7 +61,7 @@ def is_shifted(shapes: Sequence[Shape], roles: Roles) -> bool:
     if text.filled < FEW_ROWS:
         return False
     is_split = title.may_be_label and text.varies_like_texts
-    return is_split or text.kind == "number" or text.words < title.words / 2
+    return is_split or text.is_number or text.words < title.words / 2
 
 
 def refuse_flags(name: str, rows: Sequence[Sequence[Any]], roles: Roles) -> None:

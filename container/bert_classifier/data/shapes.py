@@ -32,7 +32,7 @@ class Shape:
         filled: rows with a value.
         distinct: different values.
         words: mean number of words of a value.
-        kind: "number", "0 or 1", "true or false", "list", "object" or "text".
+        kind: "number", "0 or 1", "0, 1 or -1", "true or false", "list", "object" or "text".
         is_fractional: whether it has numbers only, some of them with a fraction.
     """
 
@@ -67,6 +67,11 @@ class Shape:
         return self.filled >= FEW_ROWS and self.distinct >= ALL_DIFFERENT * self.filled
 
     @property
+    def is_number(self) -> bool:
+        """Whether the values are numbers."""
+        return self.kind in ("number", "0 or 1", "0, 1 or -1")
+
+    @property
     def recurs(self) -> bool:
         """Whether the values are few and short, such as the labels of a file, even if the first rows have only one."""
         is_short = self.words <= LABEL_WORDS and self.kind not in ("list", "object")
@@ -87,6 +92,8 @@ def _kind(filled: Sequence[Any], texts: Sequence[str]) -> str:
         return "object" if isinstance(filled[0], dict) else "list"
     if texts and {*texts} <= {"0", "1", "0.0", "1.0"}:
         return "0 or 1"
+    if texts and {*texts} <= {"0", "1", "-1", "0.0", "1.0", "-1.0"}:
+        return "0, 1 or -1"
     if texts and {text.lower() for text in texts} <= {"true", "false"}:
         return "true or false"
     return "number" if texts and all(map(_NUMBER.fullmatch, texts)) else "text"

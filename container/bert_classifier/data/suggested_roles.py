@@ -16,6 +16,7 @@ _MOST_RUN = 4  # columns in a row that are named one by one
 # Labels of well-known collections, which are too particular to be taken unasked, without case and separators.
 _COLLECTION_LABELS = ("goldlabel", "quality", "isduplicate")
 _SCORES = ("score", "similarity", "similarityscore", "relatedness", "relatednessscore", "goldscore")
+_WITH_UNKNOWN = "0, 1 or -1"  # -1 where nobody judged
 _TRIPLET = {"anchor", "positive", "negative"}
 
 
@@ -57,8 +58,8 @@ def _label_rank(shape: Shape) -> tuple[bool, bool, bool, int]:
 
 
 def multi_label_columns(shapes: Sequence[Shape]) -> list[str]:
-    """Return the columns that hold 0 and 1 only, or true and false, if several have both."""
-    found = [shape for shape in shapes if shape.kind in ("0 or 1", "true or false")]
+    """Return the columns that hold 0 and 1 only, perhaps -1 too, or true and false, if several have both."""
+    found = [shape for shape in shapes if shape.kind in ("0 or 1", _WITH_UNKNOWN, "true or false")]
     return [shape.name for shape in found] if sum(shape.distinct > 1 for shape in found) > 1 else []
 
 
@@ -90,7 +91,7 @@ def unclear_roles(
         )
     wide = multi_label_columns(shapes)
     if wide and not settings.label_column and not settings.label_columns:
-        return f"{cause} {_wide_cause(wide)}", _wide_remedy(wide, shapes, settings)
+        return f"{cause} {_wide_cause(wide, shapes)}", _wide_remedy(wide, shapes, settings)
     suggested = suggested_roles(shapes, settings, label)
     given = " ".join(_written({"label_column": "…", "text_column": "…", **suggested}))
     condition = " if that is right" if {"label_column", "text_column"} <= {*suggested} else ""
@@ -137,9 +138,11 @@ def _is_score(shape: Shape) -> bool:
     return shape.is_fractional and (name in _SCORES or (name in LABEL_NAMES[0] and shape.varies_like_texts))
 
 
-def _wide_cause(wide: Sequence[str]) -> str:
+def _wide_cause(wide: Sequence[str], shapes: Sequence[Shape]) -> str:
     named = ", ".join(wide[:_MOST_COLUMNS]) + (", …" if len(wide) > _MOST_COLUMNS else "")
-    return f"{named} hold only 0 and 1, as data with several labels per text (multi-label) do."
+    has_unknown = any(shape.kind == _WITH_UNKNOWN for shape in shapes if shape.name in wide)
+    marks = "0, 1 and -1" if has_unknown else "0 and 1"
+    return f"{named} hold only {marks}, as data with several labels per text (multi-label) do."
 
 
 def _wide_remedy(wide: Sequence[str], shapes: Sequence[Shape], settings: ReaderSettings) -> str:

@@ -171,6 +171,7 @@ WRONG = {
     "a single column": (wide(), {"label_columns": "rude"}, ("one column", "label_column")),
     "the text among them": (wide(), {"label_columns": "rude,text", "text_column": "text"}, ("both take 'text'",)),
     "columns without the setting": (wide(), {}, ("label_columns=rude,late,praise,threat",)),
+    "columns of which some texts were not judged": (wide("1", "-1"), {}, ("0, 1 and -1", "label_columns=rude,late")),
     "a word for a missing value": (
         cells("|".join).replace("praise|rude", "praise|NaN"),
         {"label_separator": "|"},
