@@ -227,6 +227,10 @@ def test_the_roles_reach_what_job_and_endpoint_read_and_write(aws, tmp_path):
         ((), "OUTPUT is not set."),
         (("--output=README.md",), "OUTPUT=README.md is a file."),
         (("--output=x", "--s3-prefix=s3://a-bucket"), "s3://a-bucket/ is a whole bucket."),
+        (
+            ("--output=x", "--s3-prefix=s3://a-bucket/*"),
+            "S3_PREFIX=s3://a-bucket/*/ has *, which a policy takes",
+        ),
         (("--output=x", "--output-kms-key=alias/a"), "alias/a is not the ARN of a KMS key."),
     ],
 )

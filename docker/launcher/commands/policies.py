@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from bert_classifier.errors import UserError
 from bert_classifier.job.settings import specs
 from launcher.aws.account import Account
-from launcher.aws.s3 import prefix_of
+from launcher.aws.s3 import Location, prefix_of
 from launcher.checks.unused import check_unused
 from launcher.command import Command, say
 from launcher.findings import refuse_failures
@@ -85,15 +86,14 @@ def values_of(settings: PolicySettings, account: Account) -> dict[str, str]:
     """Return the value of each placeholder.
 
     Raises:
-        UserError: when the key is not given by its ARN, as policies need it.
+        UserError: when the key is not given by its ARN, as policies need it, or the folder would be more than one.
     """
     prefix, key = prefix_of(settings, account), key_of(settings)
     if key and not re.fullmatch(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+", key):
         raise UserError(
             f"{key} is not the ARN of a KMS key.", "Give arn:aws:kms:…:key/…; policies accept no alias."
         )
-    if not prefix.key:
-        raise UserError(f"{prefix.uri} is a whole bucket.", "Give S3_PREFIX a folder: s3://bucket/folder.")
+    refuse_prefix(prefix)
     return {
         "ACCOUNT": account.number,
         "PARTITION": account.identity["Arn"].split(":")[1],
@@ -107,14 +107,30 @@ def values_of(settings: PolicySettings, account: Account) -> dict[str, str]:
     }
 
 
+def refuse_prefix(prefix: Location) -> None:
+    """Refuse a prefix that a policy would not take for one folder.
+
+    Raises:
+        UserError: for a whole bucket, and for what IAM reads as a pattern or as a variable.
+    """
+    if not prefix.key:
+        raise UserError(f"{prefix.uri} is a whole bucket.", "Give S3_PREFIX a folder: s3://bucket/folder.")
+    pattern = re.search(r"[*?]|\$\{", prefix.key)
+    if pattern:
+        raise UserError(
+            f"S3_PREFIX={prefix.uri} has {pattern[0]}, which a policy takes for more than this folder.",
+            "Give a folder without *, ? and ${.",
+        )
+
+
 def fill(name: str, values: Mapping[str, str]) -> str:
-    """Return a policy with its placeholders filled in.
+    """Return a policy with its placeholders, which stand inside strings of JSON, filled in.
 
     Raises:
         KeyError: when a placeholder has no value.
     """
     template = string.Template((TEMPLATES / f"{name}.json").read_text(encoding="utf-8"))
-    filled = template.substitute(values)
+    filled = template.substitute({key: json.dumps(value)[1:-1] for key, value in values.items()})
     json.loads(filled)
     return filled
 
@@ -122,18 +138,19 @@ def fill(name: str, values: Mapping[str, str]) -> str:
 def commands_of(settings: PolicySettings, folder: Path) -> list[str]:
     """Return the commands that create the two roles and the policies for who runs the launcher and who approves."""
     extra = [name for name in names_of(settings) if name not in ALWAYS]
+    at = {name: shlex.quote(f"file://{folder}/{name}.json") for name in (*ALWAYS, *extra)}
     commands = []
     for use in ("training", "serving"):
         role = f"{settings.name}-{use}"
-        trust = f"--assume-role-policy-document file://{folder}/trust.json"
+        trust = f"--assume-role-policy-document {at['trust']}"
         commands.append(f"aws iam create-role --role-name {role} {trust}")
         commands += [
             f"aws iam put-role-policy --role-name {role} --policy-name {policy} "
-            f"--policy-document file://{folder}/{policy}.json"
+            f"--policy-document {at[policy]}"
             for policy in (f"{use}-role", *extra)
         ]
     return commands + [
-        f"aws iam create-policy --policy-name {settings.name}-{who} --policy-document file://{folder}/{who}.json"
+        f"aws iam create-policy --policy-name {settings.name}-{who} --policy-document {at[who]}"
         for who in ("developer", "approver")
     ]
 
