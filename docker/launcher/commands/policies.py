@@ -21,6 +21,8 @@ from launcher.settings.workload import WorkloadSettings
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "iam"
 ALWAYS = ("trust", "training-role", "serving-role", "developer", "approver")
+# IAM's quotas in characters; it does not count blanks. Those that are put into a role count together.
+_MOST_MANAGED, _MOST_OF_ROLE = 6144, 10_240
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ def run(settings: PolicySettings, account: Account) -> int:
     refuse_failures(list(check_unused(settings, unused)))
     values = values_of(settings, account)
     filled = {name: fill(name, values) for name in names_of(settings)}
+    refuse_long(filled)
     folder = Path(settings.output).expanduser()
     if not settings.dry_run:
         try:
@@ -133,6 +136,27 @@ def fill(name: str, values: Mapping[str, str]) -> str:
     filled = template.substitute({key: json.dumps(value)[1:-1] for key, value in values.items()})
     json.loads(filled)
     return filled
+
+
+def refuse_long(filled: Mapping[str, str]) -> None:
+    """Refuse policies that IAM would not take.
+
+    Raises:
+        UserError: with the length and the settings to shorten.
+    """
+    extra = [name for name in filled if name not in ALWAYS]
+    limits = [((who,), _MOST_MANAGED, "NAME, S3_PREFIX or REPOSITORY") for who in ("developer", "approver")]
+    limits += [
+        ((f"{use}-role", *extra), _MOST_OF_ROLE, "S3_PREFIX or REPOSITORY") for use in ("training", "serving")
+    ]
+    for names, most, settings in limits:
+        length = sum(len("".join(filled[name].split())) for name in names)
+        if length > most:
+            files, verb = " and ".join(f"{name}.json" for name in names), "has" if len(names) == 1 else "have"
+            raise UserError(
+                f"{files} {verb} {length:,} characters without blanks, and IAM takes at most {most:,}.",
+                f"Shorten {settings}.",
+            )
 
 
 def commands_of(settings: PolicySettings, folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from bert_classifier.errors import UserError
 from launcher.aws.s3 import Location
-from launcher.commands.policies import ALWAYS, PolicySettings, commands_of, fill, refuse_prefix
+from launcher.commands.policies import ALWAYS, PolicySettings, commands_of, fill, refuse_long, refuse_prefix
 from support.policy import allows
 
 VALUES = {
@@ -55,3 +55,47 @@ def test_a_shell_reads_the_commands_as_they_are_meant(folder):
     ]
     quoted = [command.split("-document ")[1] for command in commands]
     assert [shlex.quote(word) for word in words] == quoted
+
+
+def filled(*extra: str, **values: str) -> dict[str, str]:
+    """Return the policies that are always written, and others."""
+    return {name: fill(name, {**VALUES, **values}) for name in (*ALWAYS, *extra)}
+
+
+def test_a_policy_that_iam_would_refuse_is_refused_with_its_length():
+    """Each setting may be as long as it likes by itself; together they are too long for a managed policy."""
+    long = {
+        "NAME": "customer-support-ticket-classifier-prod2",
+        "REPOSITORY": "customer-support/bert-classifier",
+        "BUCKET": "acme-machine-learning-prod-eu-central-1",
+        "PREFIX": "teams/customer-support/bert-classifier",
+        "REGION": "eu-central-1",
+    }
+    with pytest.raises(UserError) as caught:
+        refuse_long(filled(**long))
+    length = len("".join(fill("developer", {**VALUES, **long}).split()))
+    assert length > 6144
+    assert str(caught.value) == (
+        f"developer.json has {length:,} characters without blanks, and IAM takes at most 6,144. "
+        "Shorten NAME, S3_PREFIX or REPOSITORY."
+    )
+    refuse_long(filled(**{**long, "NAME": "customer-support"}))
+
+
+def test_the_last_length_that_iam_takes_is_taken():
+    """REPOSITORY is once in the developer's policy, so each of its letters counts once."""
+    room = 6144 - len("".join(filled(REPOSITORY="")["developer"].split()))
+    refuse_long(filled(REPOSITORY="r" * room))
+    with pytest.raises(UserError, match=r"has 6,145 characters"):
+        refuse_long(filled(REPOSITORY="r" * (room + 1)))
+
+
+def test_the_policies_of_a_role_count_together():
+    """IAM's limit is that of all policies that are put into a role."""
+    policies = filled("vpc")
+    policies["training-role"] += "x" * (10_240 - len("".join(policies["training-role"].split())))
+    with pytest.raises(
+        UserError, match=r"training-role\.json and vpc\.json have 10,\d{3} .* at most 10,240\."
+    ):
+        refuse_long(policies)
+    refuse_long({name: policy for name, policy in policies.items() if name != "vpc"})
