@@ -20,6 +20,7 @@ from launcher.checks.job import Job
 from launcher.checks.request import SOME_ROLE
 from launcher.checks.unused import check_unused
 from launcher.findings import Finding, fail, ok, told
+from launcher.inputs.table import task_of
 from launcher.settings.ranges import in_words, trials_to_check
 from launcher.settings.tuning import GRID, OF_SEVERAL_LABELS, TuneSettings
 
@@ -47,7 +48,7 @@ def plan(settings: TuneSettings, account: Account) -> tuple[Job, list[Finding]]:
         *of_trials,
         *check_seed(settings, has_validation="validation" in channels),
         *check_limits(settings),
-        *check_objective(settings),
+        *check_objective(settings, task_of(job.channels, job.settings)),
     ]
 
 
@@ -124,16 +125,29 @@ def check_limits(settings: TuneSettings) -> Iterator[Finding]:
         )
 
 
-def check_objective(settings: TuneSettings) -> Iterator[Finding]:
-    """Refuse a score that no trial logs, as far as the hyperparameters tell how many labels a text has."""
-    told = {name: value for name, value in settings.fixed.items() if value}
-    has_sets = told.get("task") == Task.MULTI or bool(told.keys() & {"label_separator", "label_columns"})
-    if has_sets and settings.objective == "accuracy":
+def check_objective(settings: TuneSettings, read: Task | None = None) -> Iterator[Finding]:
+    """Refuse a score that no trial logs, as far as hyperparameters or data tell how many labels a text has.
+
+    Args:
+        read: the task that the local training files tell.
+    """
+    task, is_told = _task_by_settings(settings) or read, settings.fixed.get("task") == Task.SINGLE
+    if task is Task.MULTI and settings.objective == "accuracy":
         message = "OBJECTIVE=accuracy is for texts with one label each"
         yield fail("objective", message, "Give OBJECTIVE=macro_f1, micro_f1 or subset_accuracy.")
-    if told.get("task") == Task.SINGLE and settings.objective in OF_SEVERAL_LABELS:
-        message = f"OBJECTIVE={settings.objective} is for texts with several labels, and task is single"
-        yield fail("objective", message, "Give OBJECTIVE=macro_f1, accuracy or loss.")
+    if task is Task.SINGLE and settings.objective in OF_SEVERAL_LABELS:
+        why = "task is single" if is_told else "those of TRAIN have one each"
+        message = f"OBJECTIVE={settings.objective} is for texts with several labels, and {why}"
+        several = "" if is_told else '; or HP="task=multi", if texts may have several'
+        yield fail("objective", message, f"Give OBJECTIVE=macro_f1, accuracy or loss{several}.")
+
+
+def _task_by_settings(settings: TuneSettings) -> Task | None:
+    """Return the task that the hyperparameters tell, or None."""
+    told = {name: value for name, value in settings.fixed.items() if value}
+    if told.get("task") == Task.MULTI or told.keys() & {"label_separator", "label_columns"}:
+        return Task.MULTI
+    return Task.SINGLE if told.get("task") == Task.SINGLE else None
 
 
 def _check_grid(settings: TuneSettings) -> Iterator[Finding]:

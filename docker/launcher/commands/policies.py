@@ -145,7 +145,9 @@ def refuse_long(filled: Mapping[str, str]) -> None:
         UserError: with the length and the settings to shorten.
     """
     extra = [name for name in filled if name not in ALWAYS]
-    limits = [((who,), _MOST_MANAGED, "NAME, S3_PREFIX or REPOSITORY") for who in ("developer", "approver")]
+    limits: list[tuple[tuple[str, ...], int, str]] = [
+        ((who,), _MOST_MANAGED, "NAME, S3_PREFIX or REPOSITORY") for who in ("developer", "approver")
+    ]
     limits += [
         ((f"{use}-role", *extra), _MOST_OF_ROLE, "S3_PREFIX or REPOSITORY") for use in ("training", "serving")
     ]

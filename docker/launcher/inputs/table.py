@@ -17,6 +17,7 @@ from bert_classifier.data.wrong_rows import WrongRows
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import choose, listed, splits_warning
+from bert_classifier.job.task import Task
 from launcher.findings import Finding, fail, ok, told, warn
 from launcher.inputs.channels import TABLES, Channel, LocalChannel
 from launcher.settings.training import TrainSettings
@@ -53,8 +54,7 @@ def _check_channel(
         message = f"it has no file {only}: it holds {listed(channel.files)}"
         yield fail(channel.name, message, f"Correct {channel.name}_file.")
         return
-    data = set(choose(channel.files.values()))
-    names = [only] if only else [name for name, path in channel.files.items() if path in data]
+    names = _names_of(channel, only)
     yield from _splits(channel.name, names)
     understood: dict[str, list[str]] = {}
     has_rows = False
@@ -76,6 +76,31 @@ def _check_channel(
             yield told(
                 ok(channel.name, f"{listed(alike)} {'is' if len(alike) == 1 else 'are'} {description}")
             )
+
+
+def _names_of(channel: LocalChannel, only: str) -> list[str]:
+    """Return the files that the job reads."""
+    data = set(choose(channel.files.values()))
+    return [only] if only else [name for name, path in channel.files.items() if path in data]
+
+
+def task_of(channels: Sequence[Channel], settings: TrainSettings) -> Task | None:
+    """Return the task that the first rows of local training files tell, as the job's reader takes them.
+
+    None: where the job reads other files, or `check_tables` has failures.
+    """
+    local = [channel for channel in channels if isinstance(channel, LocalChannel)]
+    train = next((channel for channel in local if channel.name == "train"), None)
+    if train is None or not reads_tables():
+        return None
+    try:
+        config = settings.config
+        reader, classes = ReaderSettings.of(config), _classes(local, config.class_file)
+        paths = [train.files[name] for name in _names_of(train, config.train_file)[:_MOST_FILES]]
+        are_multi = [open_table(path, reader, classes).is_multi for path in paths]
+    except (ContainerError, KeyError):  # KeyError: train_file is none of them
+        return None
+    return Task.MULTI if any(are_multi) else Task.SINGLE
 
 
 def _splits(channel: str, names: Sequence[str]) -> Iterator[Finding]:
