@@ -22,6 +22,10 @@ AUTO, ALL = "auto", "all"
 _LONGEST_ECHO = 60  # characters of a wrong value in a message
 
 
+class UnfitValueError(ValueError):
+    """A value that a setting does not accept; its text says why, as the end of a sentence."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What a setting accepts: `parse` turns a plain string into a value or raises ValueError.
@@ -220,8 +224,9 @@ def parse_values(
             text = plain(value)
             if text is not None and not (text == AUTO and known[name].has_auto):
                 values[name] = known[name].parse(text)
-        except ValueError:
-            mistakes.append(f"{what} {spelling(name)}={shown(value)} is not {known[name].accepts}")
+        except ValueError as error:
+            why = f": {error}" if isinstance(error, UnfitValueError) else ""
+            mistakes.append(f"{what} {spelling(name)}={shown(value)} is not {known[name].accepts}{why}")
     return values, mistakes
 
 

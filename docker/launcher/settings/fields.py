@@ -3,18 +3,22 @@
 import dataclasses
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from bert_classifier.job.settings import Spec, number
+from bert_classifier.job.settings import Spec, UnfitValueError, number, shown
+
+_LONGEST_URI = 1024
 
 
 def text(default: str, accepts: str, help: str, pattern: str = r".+", longest: int = 1024) -> Any:
     """Return a dataclass field for printable text that matches `pattern` as a whole; "" means unset."""
 
     def parse(value: str) -> str:
-        if len(value) > longest or not value.isprintable() or not re.fullmatch(pattern, value):
+        if not value.isprintable() or not re.fullmatch(pattern, value):
             raise ValueError
+        if len(value) > longest:
+            raise UnfitValueError(f"it has {len(value):,} characters, and {longest:,} are the most")
         return value
 
     return _field(default, parse, accepts, help)
@@ -33,7 +37,17 @@ def instance_type(default: str, help: str) -> Any:
 
 def s3_uri(default: str, help: str) -> Any:
     """Return a dataclass field for s3://bucket or s3://bucket/prefix."""
-    return text(default, "s3://bucket/prefix", help, r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?")
+    uri = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[^\s]*)?")
+
+    def parse(value: str) -> str:
+        found = uri.fullmatch(value)
+        if not found or len(value) > _LONGEST_URI or not value.isprintable():
+            raise ValueError
+        if ".." in found[1]:
+            raise UnfitValueError(f"no bucket's name has two dots in a row, as {found[1]} has")
+        return value
+
+    return _field(default, parse, "s3://bucket/prefix", help)
 
 
 def kms_key(help: str) -> Any:
@@ -71,17 +85,47 @@ def listed(accepts: str, help: str, *, most: int, longest: int) -> Any:
     return _field((), parse, accepts, help)
 
 
-def pairs(help: str, *, most: int, name: str = r".+", longest: int = 256) -> Any:
-    """Return a dataclass field for a tuple of (name, value), written like assignments in a shell."""
+def pairs(
+    help: str, *, most: int, name: str = r".+", name_is: str = "one character or more", longest: int = 256
+) -> Any:
+    """Return a dataclass field for a tuple of (name, value), written like assignments in a shell.
+
+    Args:
+        name: pattern of the names.
+        name_is: the pattern in words, as the end of "the name is not …".
+    """
 
     def parse(value: str) -> tuple[tuple[str, str], ...]:
-        words = [word.partition("=") for word in shlex.split(value)]
-        fit = all(equals and re.fullmatch(name, key) and len(val) <= longest for key, equals, val in words)
-        if not fit or len({key for key, *_ in words}) < len(words) or len(words) > most:
-            raise ValueError
+        words = [word.partition("=") for word in _words(value)]
+        for key, equals, val in words:
+            if not equals:
+                raise UnfitValueError(f"{shown(key)} has no =")
+            if not re.fullmatch(name, key):
+                raise UnfitValueError(f"the name {shown(key)} is not {name_is}")
+            if len(val) > longest:
+                raise UnfitValueError(
+                    f"the value of {shown(key)} has {len(val):,} characters, and {longest:,} are the most"
+                )
+        _refuse_number([key for key, *_ in words], most)
         return tuple((key, val) for key, _, val in words)
 
     return _field((), parse, '"name=value name=value", each name once', help)
+
+
+def _words(value: str) -> list[str]:
+    """Return the words as a shell reads them."""
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise UnfitValueError("a quote is not closed, or a backslash stands at the end") from error
+
+
+def _refuse_number(names: Sequence[str], most: int) -> None:
+    twice = next((one for one in names if names.count(one) > 1), None)
+    if twice is not None:
+        raise UnfitValueError(f"{shown(twice)} is there more than once")
+    if len(names) > most:
+        raise UnfitValueError(f"there are {len(names)}, and {most} are the most")
 
 
 def _field(default: object, parse: Callable[[str], Any], accepts: str, help: str) -> Any:

@@ -45,10 +45,18 @@ class WorkloadSettings(ImageSettings):
         longest=255,
     )
     environment: tuple[tuple[str, str], ...] = pairs(
-        "Environment variables of the container.", most=100, name=r"[a-zA-Z_][a-zA-Z0-9_]{0,511}", longest=512
+        "Environment variables of the container.",
+        most=100,
+        name=r"[a-zA-Z_][a-zA-Z0-9_]{0,511}",
+        name_is="1 to 512 letters, digits and _, the first no digit",
+        longest=512,
     )
     tags: tuple[tuple[str, str], ...] = pairs(
-        "Tags of all resources that are created.", most=50, name=r".{1,128}", longest=256
+        "Tags of all resources that are created.",
+        most=50,
+        name=r".{1,128}",
+        name_is="1 to 128 characters",
+        longest=256,
     )
     subnets: tuple[str, ...] = names("subnet-… of a VPC", "Subnets to run in.", r"subnet-\w+", 16)
     security_group_ids: tuple[str, ...] = names("sg-… of a VPC", "Security groups to run in.", r"sg-\w+", 5)

@@ -111,11 +111,45 @@ def test_lists_and_pairs_are_read_as_people_write_them(tmp_path):
     assert got.tags == (("team", "the a team"), ("empty", ""))
 
 
-@pytest.mark.parametrize("tags", ["team", "a=1 a=2", "=1", "a='1"])
-def test_pairs_that_are_none_are_refused(tmp_path, tags):
-    """No `=`, one name twice, no name, an open quote."""
-    with pytest.raises(UserError, match="each name once"):
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        ("team", "'team' has no ="),
+        ("a=1 a=2", "'a' is there more than once"),
+        ("=1", "the name '' is not one character or more"),
+        ("a='1", "a quote is not closed, or a backslash stands at the end"),
+        ("b=1 a=" + "x" * 257, "the value of 'a' has 257 characters, and 256 are the most"),
+        (" ".join(f"k{n}=1" for n in range(51)), "there are 51, and 50 are the most"),
+    ],
+)
+def test_pairs_that_are_none_are_refused_with_the_reason(tmp_path, tags, why):
+    """No `=`, one name twice, no name, an open quote, too long a value, too many."""
+    with pytest.raises(UserError) as caught:
         read(tmp_path, tags=tags)
+    assert f"each name once: {why}. Correct it" in str(caught.value)
+
+
+def test_the_name_of_a_variable_is_refused_with_the_reason(tmp_path):
+    """A shell's variable begins with no digit."""
+    known = {name: [spec] for name, spec in specs(TrainSettings).items()}
+    with pytest.raises(UserError) as caught:
+        Sources({"environment": "1a=b"}, {}, tmp_path / "none.toml").read(TrainSettings, known)
+    expected = "once: the name '1a' is not 1 to 512 letters, digits and _, the first no digit. Correct"
+    assert expected in str(caught.value)
+
+
+def test_a_text_that_is_too_long_is_refused_with_its_length(tmp_path):
+    """What it holds is as it should be."""
+    with pytest.raises(UserError, match="is not a role: it has 1,025 characters, and 1,024 are the most"):
+        read(tmp_path, role="arn:" + "x" * 1021)
+    assert read(tmp_path, role="arn:" + "x" * 1020).role.endswith("x")
+
+
+def test_a_bucket_that_s3_could_not_have_is_refused(tmp_path):
+    """Nobody is sent to create it; the prefix may have such dots."""
+    with pytest.raises(UserError, match=r"is not s3://bucket/prefix: no bucket's name has two dots in a row"):
+        read(tmp_path, data="s3://a..b/x")
+    assert read(tmp_path, data="s3://a.b/c..d").data == "s3://a.b/c..d"
 
 
 @pytest.mark.parametrize("uri", ["s3:/bucket", "s3://B", "s3://bucket/a b", "https://bucket", "s3://a"])
