@@ -12,12 +12,19 @@ LONGEST_S, SHORTEST_S = 28_800, 600  # MaximumExecutionTimeoutInSeconds
 _PROVISIONING_S = 1800  # to start instances, of a fleet or of a batch
 _TYPES = {"all": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR"}
 IN_PARTS = ("canary", "linear", "rolling")
+_LEAST_OF_LINEAR = 10  # percent of the instances; LinearStepSize of TrafficRoutingConfig: 10 to 50
 
 
 def step_of(settings: DeploySettings) -> int:
     """Return the instances of a step: at least one, at most half of them."""
     count = settings.instance_count
     return max(1, min(math.ceil(count * settings.rollout_step / 100), count // 2))
+
+
+def is_too_small(settings: DeploySettings) -> bool:
+    """Return whether SageMaker refuses the step, which it does for linear alone: others may have fewer instances."""
+    is_linear = settings.rollout == "linear"
+    return is_linear and 100 * step_of(settings) < _LEAST_OF_LINEAR * settings.instance_count
 
 
 def waits_of(settings: DeploySettings) -> int:

@@ -54,6 +54,12 @@ def _check_sizes(settings: DeploySettings) -> Iterator[Finding]:
             "rollout", f"one instance cannot be replaced in parts, as ROLLOUT={settings.rollout} does",
             "Give INSTANCE_COUNT=2, or ROLLOUT=all, whose alarms roll back, too.",
         )  # fmt: skip
+    if rollout.is_too_small(settings):
+        yield fail(
+            "rollout", f"ROLLOUT=linear takes steps of 10 % or more, and ROLLOUT_STEP={settings.rollout_step} of "
+            f"{settings.instance_count} instances is {rollout.step_of(settings)}",
+            "Give ROLLOUT_STEP=10 or more, or ROLLOUT=rolling, which takes 5 %.",
+        )  # fmt: skip
     waits, timeout = rollout.waits_of(settings), rollout.timeout_of(settings)
     if waits >= timeout:
         yield fail(

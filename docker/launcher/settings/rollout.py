@@ -41,7 +41,10 @@ class RolloutSettings:
         most=10, longest=255,
     )  # fmt: skip
     rollout_step: int = integer(
-        25, 5, 50, "Percent of the instances: the canary, a step of linear, or a batch of rolling."
+        25,
+        5,
+        50,
+        "Percent of the instances: the canary, a step of linear (10 or more), or a batch of rolling.",
     )
     rollout_wait: int = integer(
         300, 0, 3600, "Seconds after each step during which alarms may roll the update back."

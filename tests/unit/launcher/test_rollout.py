@@ -1,5 +1,6 @@
 """Updates in steps: what reaches SageMaker and CloudWatch, what is refused, what a failure leaves."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -74,6 +75,22 @@ def test_a_step_is_never_more_than_half_nor_less_than_sagemaker_takes(count):
         assert 0.1 <= step / count <= 0.5
 
 
+@pytest.mark.parametrize("kind", ["canary", "linear", "rolling"])
+def test_a_linear_step_below_what_sagemaker_takes_is_told(kind):
+    """5 % is 1 of 10 instances, too; of 11 a linear step is too small, and a batch or a canary is not."""
+    sizes = list(itertools.product((2, 3, 10, 11, 19, 20, 21, 44), (5, 9, 10, 50)))
+    refused = {
+        (count, percent)
+        for count, percent in sizes
+        if rollout.is_too_small(settings(rollout=kind, instance_count=count, rollout_step=percent))
+    }
+    least = {"canary": 0.0, "linear": 0.1, "rolling": 0.05}[kind]
+    for count, percent in sizes:
+        step = rollout.step_of(settings(instance_count=count, rollout_step=percent))
+        assert ((count, percent) in refused) == (step / count < least)
+    assert ((10, 5) in refused, (11, 5) in refused) == (False, kind == "linear")
+
+
 def test_the_alarms_of_a_roll_out_watch_the_new_version_alone(aws, launch, served):
     """They are made before the update; the next one keeps roll-out and thresholds, and turns them to its version."""
     served("--instance-count=2")
@@ -132,6 +149,10 @@ def test_the_alarms_of_a_roll_out_watch_the_new_version_alone(aws, launch, serve
         (("--rollout=all", "--alarm=raised"), "raised is in ALARM now, so SageMaker would roll the update back"),
         (("--rollout=all", "--rollout-wait=600", "--rollout-timeout=600"), "it waits 720 s in all"),
         (("--rollout=all", "--rollout-step=10"), "ROLLOUT_STEP would do nothing: ROLLOUT=all is one step"),
+        (
+            ("--rollout=linear", "--rollout-step=5", "--instance-count=20"),
+            "ROLLOUT=linear takes steps of 10 % or more, and ROLLOUT_STEP=5 of 20 instances is 1. Give ROLLOUT_STEP=10",
+        ),
         (("--alarm=raised",), "ALARM would do nothing: it is for ROLLOUT=all, canary, linear or rolling"),
     ],
 )  # fmt: skip
