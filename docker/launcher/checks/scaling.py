@@ -55,6 +55,7 @@ def wanted_of(
             f"Change these with the tool that made them, or end them: make scale ENDPOINT={now.endpoint} OFF=true.",
         )
     if least == most:
+        _refuse_chance(settings, now, most)
         return Wanted(least, most, "", 0.0, 0, 0)
     if family_of(instance_type) in BURSTABLE:
         raise UserError(
@@ -81,6 +82,24 @@ def wanted_of(
     if former is None:
         return wanted
     return dataclasses.replace(wanted, no_scale_in=former.no_scale_in, suspended=former.suspended)
+
+
+def _refuse_chance(settings: ScaleSettings, now: Scaling, count: int) -> None:
+    """Raise where limits are equal that nobody has typed as equal: autoscaling shall not end by chance."""
+    untyped = [name for name in ("min", "max") if name not in settings.typed]
+    if not untyped:
+        return
+    untold = "registered" if now.target else "the default"
+    known = ", ".join(
+        f"{name.upper()}={count} is {'in file or environment' if name in settings.given else untold}"
+        for name in untyped
+    )
+    effect = "end the autoscaling of" if now.target else "set a number of instances, and no autoscaling, for"
+    command = f"make scale ENDPOINT={now.endpoint} MIN={count} MAX="
+    raise UserError(
+        f"MIN and MAX would both be {count} ({known}), which would {effect} {now.endpoint}.",
+        f"For autoscaling, give a MAX above MIN: {command}…; for a fixed number, give both: {command}{count}.",
+    )
 
 
 def _limits(settings: ScaleSettings, now: Scaling, is_async: bool) -> tuple[int, int]:

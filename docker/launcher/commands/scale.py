@@ -20,6 +20,7 @@ from launcher.findings import refuse_failures
 from launcher.settings.scaling import ScaleSettings
 
 _CHANGES = ("min", "max", "target", "metric", "scale_out_cooldown", "scale_in_cooldown", "off")
+_OF_POLICIES = ("target", "metric", "scale_out_cooldown", "scale_in_cooldown")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,9 @@ def _change(settings: ScaleSettings, account: Account, now: Scaling, fleet: _Fle
         _end(account, now)
         return
     wanted = wanted_of(settings, now, fleet.instance_type, fleet.is_async, _advice(account, now, fleet))
+    if wanted.least == wanted.most:
+        reason = f"MIN and MAX are {wanted.most}, a fixed number without autoscaling"
+        refuse_failures(list(check_unused(settings, dict.fromkeys(_OF_POLICIES, reason))))
     with interrupts.held() as typed:
         typed.stop_here()
         with _former_if_it_fails(account, now, fleet.instance_type):
@@ -121,7 +125,11 @@ def _fix(account: Account, now: Scaling, count: int, fleet: _Fleet) -> None:
             EndpointName=now.endpoint,
             DesiredWeightsAndCapacities=[{"VariantName": fleet.variant, "DesiredInstanceCount": count}],
         )
-        say(f"{now.endpoint} changes from {fleet.now} to {count} instances; make scale shows when it is done")
+        change = f"from {fleet.now} to {count} instances"
+        if account.is_dry_run:
+            say(f"{now.endpoint} would change {change}")
+        else:
+            say(f"{now.endpoint} changes {change}; make scale shows when it is done")
 
 
 def _advice(account: Account, now: Scaling, fleet: _Fleet) -> str:

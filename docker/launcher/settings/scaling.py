@@ -19,7 +19,10 @@ class ScaleSettings(AccountSettings):
         None, 0, 1000, "Fewest instances; 0 only for MODE=async; default: as it is, or 1."
     )
     max: int | None = integer(
-        None, 1, 1000, "Most instances; equal to MIN: that many, without autoscaling; default: as it is."
+        None,
+        1,
+        1000,
+        "Most instances; equal to MIN, if both are given: that many, without autoscaling; default: as it is.",
     )
     target: float | None = number(
         None, 0, 999_999,

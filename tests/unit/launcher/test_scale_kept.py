@@ -55,6 +55,54 @@ def test_a_fixed_number_does_not_end_what_another_tool_scales(aws, launch, serve
     assert (ended.code, "with it go theirs" in ended.err) == (0, True), ended.err
 
 
+@pytest.mark.parametrize("limit", ["--min=4", "--max=1"])
+def test_limits_that_meet_by_chance_do_not_end_autoscaling(aws, launch, served, limit):
+    """One of them is as it was, so nobody has asked for a fixed number; the remedy's command does."""
+    served()
+    assert launch("scale", "--max=4", "--metric=cpu").code == 0
+    ended = launch("scale", limit)
+    count, other = limit[-1], "MAX" if "min" in limit else "MIN"
+    assert (ended.code, f"would both be {count} ({other}={count} is registered), which would end" in ended.err) == (
+        2, True,
+    ), ended.err  # fmt: skip
+    assert f"give both: make scale ENDPOINT=bert-classifier MIN={count} MAX={count}." in " ".join(
+        ended.err.split()
+    )
+    assert not aws.requests("DeregisterScalableTarget")
+    moved = Answer.json({"EndpointArn": "arn"})
+    with aws.answering(UpdateEndpointWeightsAndCapacities=moved) as here:
+        assert launch("scale", f"--min={count}", f"--max={count}", here=here).code == 0
+    assert aws.requests("DeregisterScalableTarget")
+
+
+def test_one_limit_alone_sets_no_fixed_number(aws, launch, served):
+    """MIN is 1 by default, and a file serves all endpoints: both are named, and no instance goes."""
+    served("--instance-count=3")
+    ended = launch("scale", "--max=1")
+    assert (ended.code, "(MIN=1 is the default), which would set a number of instances" in ended.err) == (
+        2,
+        True,
+    )
+    ended = launch("scale", "--min=2", LAUNCHER_MAX="2")
+    assert (ended.code, "(MAX=2 is in file or environment)" in ended.err) == (2, True), ended.err
+    assert not aws.requests("UpdateEndpointWeightsAndCapacities")
+
+
+def test_a_fixed_number_takes_no_settings_of_a_policy(aws, launch, served):
+    """There is none; a dry run says what would change, not that it does."""
+    served()
+    fixed = ("scale", "--min=3", "--max=3", "--dry-run")
+    ended = launch(*fixed, "--target=5", "--metric=gpu", "--scale-in-cooldown=9")
+    for name in ("TARGET", "METRIC", "SCALE_IN_COOLDOWN"):
+        assert f"{name} would do nothing: MIN and MAX are 3, a fixed number without autoscaling" in ended.err
+    assert ended.code == 2
+    ended = launch(*fixed)
+    assert (ended.code, "bert-classifier would change from 1 to 3 instances" in ended.err) == (0, True), (
+        ended.err
+    )
+    assert not aws.requests("UpdateEndpointWeightsAndCapacities")
+
+
 def test_off_takes_no_other_setting(aws, launch, served):
     """One that does nothing is refused, and nothing ends."""
     served()
