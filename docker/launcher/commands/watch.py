@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -49,11 +49,28 @@ def run(settings: WatchSettings, account: Account) -> int:
     return 0
 
 
+def _refuse_other_regions(topics: Iterable[str], region: str) -> None:
+    """Raise for topics that CloudWatch refuses: PutMetricAlarm takes those of the alarm's region alone.
+
+    Args:
+        topics: by their ARNs.
+    """
+    for topic in topics:
+        there = topic.split(":")[3]
+        if there != region:
+            raise UserError(
+                f"NOTIFY has a topic in {there}, and CloudWatch's alarms in {region} tell topics in {region} alone: "
+                f"{topic}.",
+                f"Give NOTIFY a topic in {region}, or correct REGION.",
+            )
+
+
 def _change(settings: WatchSettings, account: Account, found: Mapping[str, Any]) -> None:
     """Make or change the alarms; those that there are stay as they are when nothing is typed."""
     now = alarms.changeable(account, settings.endpoint, alarms.names_of(settings.endpoint).values())
     if now and not settings.typed & set(_CHANGES):
         return
+    _refuse_other_regions(settings.notify, account.region)
     config = account.client("sagemaker").describe_endpoint_config(
         EndpointConfigName=found["EndpointConfigName"]
     )

@@ -61,6 +61,19 @@ def hourly_price() -> Any:
     return number(None, 0, 1000, help, above=True)
 
 
+def share(default: float | None, help: str) -> Any:
+    """Return a dataclass field for a share that may be exceeded, in [0, 1): above 1 is none."""
+    whole: Spec = number(default, 0, 1, help).metadata["spec"]
+
+    def parse(value: str) -> float:
+        found = float(whole.parse(value))
+        if found == 1:
+            raise ValueError
+        return found
+
+    return _field(default, parse, "a number of at least 0 and below 1", help)
+
+
 def names(accepts: str, help: str, pattern: str, most: int) -> Any:
     """Return a dataclass field for a tuple of names, separated by commas or blanks."""
 

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from bert_classifier.job.settings import choice, integer, number
-from launcher.settings.fields import listed
+from bert_classifier.job.settings import choice, integer
+from launcher.settings.fields import listed, share
 
 KINDS = ("keep", "all", "canary", "linear", "rolling")
 METRICS = ("keep", "container", "instances", "off")
@@ -13,7 +13,7 @@ INTERVALS = ("10", "30", "60", "120", "180", "240", "300")  # seconds that Metri
 
 def max_errors() -> Any:
     """Return a dataclass field for the share of failed requests that raises an alarm."""
-    return number(0.05, 0, 1, "Share of requests answered with 5xx above which the alarm is raised.")
+    return share(0.05, "Share of requests answered with 5xx above which the alarm is raised.")
 
 
 def max_p99() -> Any:

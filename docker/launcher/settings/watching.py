@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from bert_classifier.job.settings import boolean, number
+from bert_classifier.job.settings import boolean
 from launcher.settings.account import AccountSettings
-from launcher.settings.fields import names, s3_uri, text
+from launcher.settings.fields import names, s3_uri, share, text
 from launcher.settings.inference import endpoint_name
 from launcher.settings.rollout import max_errors, max_p99
 
@@ -18,8 +18,8 @@ class WatchSettings(AccountSettings):
     endpoint: str = endpoint_name("Name of the endpoint.")
     max_errors: float = max_errors()
     max_p99: int = max_p99()
-    max_abstained: float | None = number(
-        None, 0, 1,
+    max_abstained: float | None = share(
+        None,
         "Share of texts without a label (score below the threshold) above which an alarm is raised; default: none.",
     )  # fmt: skip
     notify: tuple[str, ...] = names(

@@ -114,6 +114,12 @@ def test_the_share_of_abstentions_stays_too():
     ("arguments", "expected"),
     [
         (("--off", "--max-p99=100"), "MAX_P99 would do nothing: OFF=true removes the alarms"),
+        (("--max-errors=1",), "'1' is not a number of at least 0 and below 1"),
+        (("--max-abstained=1.0",), "'1.0' is not a number of at least 0 and below 1"),
+        (
+            (f"--notify={TOPIC},arn:aws:sns:eu-west-1:123456789012:on-call", "--dry-run"),
+            "NOTIFY has a topic in eu-west-1, and CloudWatch's alarms in us-east-1 tell topics in us-east-1 alone",
+        ),
         (("--notify=on-call",), "'on-call' is not ARNs of SNS topics"),
     ],
 )
