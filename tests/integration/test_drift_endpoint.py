@@ -119,7 +119,11 @@ def test_the_oldest_are_left_out_where_a_variant_has_too_many_files(aws, launch,
     ("answer", "code", "expected"),
     [
         (Answer.refusal("ValidationException"), 2, "There is no endpoint bert-classifier in us-east-1."),
-        (describing(DataCaptureConfig={}), 2, "Turn data capture on, make deploy CAPTURE=100"),
+        (
+            describing(DataCaptureConfig={}),
+            2,
+            "make deploy ENDPOINT=bert-classifier MODEL_DATA=… CAPTURE=100 (or JOB",
+        ),
         (describing(), 2, "has captured nothing in the last 24h"),
         (Answer.refusal("ThrottlingException", "Rate exceeded"), 3, "AWS did not answer DescribeEndpoint"),
         (Answer.refusal("ExpiredTokenException"), 2, "credentials have expired"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from bert_classifier.errors import UserError
 from launcher.aws.account import Account
+from launcher.aws.endpoint import update_command
 from launcher.aws.s3 import Location
 
 _HOUR = re.compile(r"(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
@@ -47,7 +48,8 @@ def folder_of(endpoint: Mapping[str, Any]) -> Location:
     if not config.get("DestinationS3Uri"):
         raise UserError(
             f"The endpoint {name} does not capture its requests.",
-            "Turn data capture on, make deploy CAPTURE=100, or compare files that you have: FILE=….",
+            f"Turn data capture on: {update_command(name, 'CAPTURE=100')}; or compare files that you have: "
+            "make drift FILE=….",
         )
     return Location.of(config["DestinationS3Uri"]).below(name)
 

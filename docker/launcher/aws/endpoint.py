@@ -36,6 +36,16 @@ class FailedError(PlatformError):
         self.in_use = in_use
 
 
+def update_command(name: str, change: str) -> str:
+    """Return the command that changes a setting of an endpoint, for a remedy: `deploy` keeps no model and no image.
+
+    Args:
+        change: the setting and its value, such as CAPTURE=100.
+    """
+    model = "or JOB=…: the model is named again, and IMAGE_TAG=… where it is not this folder's"
+    return f"make deploy ENDPOINT={name} MODEL_DATA=… {change} ({model})"
+
+
 def find(account: Account, name: str) -> dict[str, Any] | None:
     """Return SageMaker's description of an endpoint, or None when there is none."""
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_classifier.errors import UserError
 from launcher.aws import scaling
+from launcher.aws.endpoint import update_command
 from launcher.aws.scaling import Scaling, Wanted
 from launcher.settings.instances import family_of, has_gpu
 from launcher.settings.scaling import ScaleSettings
@@ -28,7 +29,7 @@ def refuse_unscalable(name: str, variants: Sequence[Mapping[str, Any]]) -> None:
         most = variants[0]["ServerlessConfig"].get("MaxConcurrency")
         raise UserError(
             f"The serverless endpoint {name} scales by itself, up to {most} requests at a time.",
-            f"To change that: make deploy ENDPOINT={name} MAX_CONCURRENCY=….",
+            f"To change that: {update_command(name, 'MAX_CONCURRENCY=…')}.",
         )
     if "ModelName" not in variants[0]:
         raise UserError(
@@ -60,7 +61,7 @@ def wanted_of(
     if family_of(instance_type) in BURSTABLE:
         raise UserError(
             f"SageMaker does not scale burstable instances ({instance_type}).",
-            f"Change them first: make deploy ENDPOINT={now.endpoint} INSTANCE_TYPE=ml.m5.large.",
+            f"Change them first: {update_command(now.endpoint, 'INSTANCE_TYPE=ml.m5.large')}.",
         )
     metric = _metric(settings.metric, former, instance_type, is_async)
     if least == 0 and metric != "backlog":

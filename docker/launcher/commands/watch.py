@@ -139,7 +139,7 @@ def _anew(settings: WatchSettings, config: dict[str, Any]) -> list[dict[str, Any
         raise UserError(
             f"{cause} does not publish the metrics of its container, which count abstentions.",
             "Leave MAX_ABSTAINED out." if is_serverless else
-            f"Switch them on: make deploy ENDPOINT={settings.endpoint} METRICS=container.",
+            f"Switch them on: {endpoint.update_command(settings.endpoint, 'METRICS=container')}.",
         )  # fmt: skip
     return [
         *requests,

@@ -4,7 +4,7 @@ import pytest
 
 from launcher.aws import scaling
 from support.aws_stand_in import Answer
-from support.hosting import described, only
+from support.hosting import WITH_MODEL, described, only
 
 RESOURCE = {
     "ServiceNamespace": "sagemaker",
@@ -108,6 +108,20 @@ def test_an_asynchronous_endpoint_scales_to_zero_and_starts_when_requests_wait(a
     assert only(aws.requests("DeleteAlarms"))["AlarmNames"] == ["bert-classifier-from-zero"]
 
 
+def test_burstable_instances_are_changed_by_a_whole_command(aws, launch, served):
+    """The one that the remedy names changes this endpoint: model and image are in it, and without them it is none."""
+    served("--instance-type=ml.t2.medium")
+    ended = launch("scale", "--max=2", "--metric=cpu")
+    assert ended.code == 2
+    assert (
+        "make deploy ENDPOINT=bert-classifier MODEL_DATA=… INSTANCE_TYPE=ml.m5.large (or JOB=…" in ended.err
+    )
+    change = ("deploy", "--endpoint=bert-classifier", "--instance-type=ml.m5.large", "--dry-run")
+    model, image = (next(word for word in WITH_MODEL if name in word) for name in ("model-data", "image-tag"))
+    assert launch(*change, image).code == 2
+    assert launch(*change, model, image).code == 0
+
+
 def test_off_and_a_fixed_number_end_it(aws, launch, served):
     """OFF leaves the instances; MIN=MAX has that many."""
     served()
@@ -154,6 +168,9 @@ def test_other_endpoints_are_left_to_what_scales_them(aws, launch, served):
     served("--mode=serverless", "--endpoint=small")
     ended = launch("scale", "--endpoint=small", "--max=2")
     assert (ended.code, "scales by itself, up to 5 requests at a time" in ended.err) == (2, True)
+    assert (
+        "make deploy ENDPOINT=small MODEL_DATA=… MAX_CONCURRENCY=… (or JOB=…: the model is named" in ended.err
+    )
     config = served()
     with aws.answering(DescribeEndpoint=described("Updating", config)) as here:
         ended = launch("scale", "--max=2", "--target=5", here=here)

@@ -70,7 +70,8 @@ def test_errors_latency_and_abstentions_are_watched(aws, launch, served):
                 "MetricsConfig": {"EnableDetailedObservability": False},
                 "ProductionVariants": [{"VariantName": "a"}],
             },
-            "The endpoint e does not publish the metrics of its container, which count abstentions. Switch them on",
+            "The endpoint e does not publish the metrics of its container, which count abstentions. Switch them on: "
+            "make deploy ENDPOINT=e MODEL_DATA=… METRICS=container",
         ),
         (
             {"ProductionVariants": [{"VariantName": "a", "ServerlessConfig": {}}]},
