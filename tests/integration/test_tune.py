@@ -163,6 +163,7 @@ def test_the_other_settings_reach_the_request(tune, aws):
             ["--objective=micro_f1", "--hp=task=single learning_rate=1e-5..1e-4"],
             "OBJECTIVE=micro_f1 is for texts with several labels, and task is single",
         ),
+        (["--objective=micro_f1"], "for texts with several labels, and those of TRAIN have one each"),
         (["--parallel=5", "--trials=4"], "PARALLEL=5 is above the 4 trials"),
         (
             ["--early-stopping", "--hp=seeds=3 learning_rate=1e-5..1e-4"],
