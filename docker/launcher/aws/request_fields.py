@@ -112,14 +112,15 @@ def wrong_fields(
 
 def _clash(fields: Fields, extra: Fields, path: str, setting: str) -> str:
     """Return how a file contradicts what belongs to a setting; "" when it does not."""
-    given = _at(extra, path)
-    if given is None or given == _at(fields, path):
+    given = at(extra, path)
+    if given is None or given == at(fields, path):
         return ""
-    now = _at(fields, path)
+    now = at(fields, path)
     return f"{path} belongs to {setting}" + (f", which gives {shown(now)}" if now is not None else "")
 
 
-def _at(fields: Fields, path: str) -> Any:
+def at(fields: Fields, path: str) -> Any:
+    """Return what is at a path of a request, such as ResourceConfig.InstanceCount; None where it is not."""
     for name in path.split("."):
         fields = fields.get(name) if isinstance(fields, Mapping) else None  # type: ignore[assignment]
     return fields

@@ -8,7 +8,9 @@ from botocore.model import ServiceModel
 
 from bert_classifier.errors import UserError
 from launcher.aws.live_endpoint import SETTING_OF
-from launcher.aws.request_fields import joined, read, refuse_extra, wrong_fields
+from launcher.aws.request_fields import at, joined, read, refuse_extra, wrong_fields
+from launcher.checks.whole_requests import check_requests
+from launcher.findings import refuse_failures
 
 OPERATIONS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint")
 _VARIANTS = "ProductionVariants"
@@ -17,6 +19,7 @@ _OF_NAMES = {"EndpointName": "ENDPOINT", "EndpointConfigName": "ENDPOINT"}
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "CreateModel": {
         "ModelName": "ENDPOINT",
+        "Containers": "the launcher, whose models have one container",
         "PrimaryContainer.Image": "IMAGE_URI",
         "PrimaryContainer.ModelDataUrl": "MODEL_DATA",
         "PrimaryContainer.Environment": "ENVIRONMENT",
@@ -38,21 +41,33 @@ _OF_VARIANT = {
     "VariantName": "ENDPOINT",
     "ModelName": "ENDPOINT",
     "InferenceAmiVersion": "INFERENCE_AMI_VERSION",
+    "ServerlessConfig.MemorySizeInMB": "MEMORY_SIZE",
+    "ServerlessConfig.MaxConcurrency": "MAX_CONCURRENCY",
 }
+_OF_MODE = "ServerlessConfig"  # a variant has it, or instances
 
 
 def with_extra(
     requests: Mapping[str, dict[str, Any]], path: str, model: ServiceModel
 ) -> dict[str, dict[str, Any]]:
-    """Return the requests joined by the fields of a file.
+    """Return the requests joined by the fields of a file, all as the API takes them.
 
     Args:
         requests: by the client's methods.
         path: of the file; "" for none.
         model: botocore's, of SageMaker.
     Raises:
-        UserError: when the file cannot be read, or a field cannot join its request.
+        UserError: when the file cannot be read, a field cannot join its request, or the API would refuse a request.
     """
+    whole = _with_file(requests, path, model)
+    by_operation = {name: whole[xform_name(name)] for name in OPERATIONS if xform_name(name) in whole}
+    refuse_failures(list(check_requests(by_operation, model)))
+    return whole
+
+
+def _with_file(
+    requests: Mapping[str, dict[str, Any]], path: str, model: ServiceModel
+) -> dict[str, dict[str, Any]]:
     whole = dict(requests)
     for operation, extra in read(path, OPERATIONS).items():
         method = xform_name(operation)
@@ -89,10 +104,11 @@ def _variants(now: list[dict[str, Any]], extra: Any) -> list[dict[str, Any]]:
             f"REQUEST: {_VARIANTS} must be a list of one object.", "Deploy makes endpoints of one variant."
         )
     (variant,), (more,) = now, extra
-    for name, setting in _OF_VARIANT.items():
-        if name in more and more[name] != variant.get(name):
+    of_mode = {} if _OF_MODE in variant else {_OF_MODE: "MODE"}
+    for path, setting in {**of_mode, **_OF_VARIANT}.items():
+        if at(more, path) not in (None, at(variant, path)):
             raise UserError(
-                f"REQUEST: {_VARIANTS}[0].{name} belongs to {setting}.",
+                f"REQUEST: {_VARIANTS}[0].{path} belongs to {setting}.",
                 "Give the setting instead, and leave the field out.",
             )
     return [joined(variant, more)]

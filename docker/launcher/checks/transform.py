@@ -14,13 +14,16 @@ from launcher.checks.account import Needs, check_access
 from launcher.checks.answers import answer_variables, check_answers
 from launcher.checks.chosen_model import choose
 from launcher.checks.model import check_common, find_artifact, transform_driver
+from launcher.checks.request import SOME_ROLE
 from launcher.checks.unused import check_unused
+from launcher.checks.whole_requests import check_requests
 from launcher.checks.workload import check_instance
 from launcher.findings import Finding, examine, fail, obtain, warn
 from launcher.inputs.transform import TransformInput, check_input, input_of
 from launcher.settings.inference import LONGEST_ANSWER, TransformSettings
 
 _DEFAULT_BODY_MB = 25  # the server's own
+_CHECKED_BEFORE = ("TransformResources.InstanceType",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +102,15 @@ def plan(settings: TransformSettings, account: Account, folder: Path) -> tuple[T
         *check_settings(transform, model.environment, account),
         *examine("output", partial(check_output, transform, account)),
         *check_access(account, model.image_uri, settings, needs, transform_driver(settings)),
+        *(examine("request", partial(check_whole, transform, account)) if texts and data else ()),
     ]
+
+
+def check_whole(transform: Transform, account: Account) -> Iterator[Finding]:
+    """Check both requests as the API does; a name of the role is none of its own, and checked elsewhere."""
+    requests = {"CreateModel": transform.model.request(SOME_ROLE), "CreateTransformJob": transform.request()}
+    service = account.client("sagemaker").meta.service_model
+    yield from check_requests(requests, service, _CHECKED_BEFORE)
 
 
 def environment_of(settings: TransformSettings, columns: str) -> dict[str, str]:

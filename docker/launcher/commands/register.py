@@ -1,6 +1,7 @@
 """`register`: make a trained model the next version of a group in the Model Registry, with its quality and origin."""
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -25,6 +26,7 @@ from launcher.aws.upload import DigestedFile, upload
 from launcher.checks.chosen_model import job_of
 from launcher.checks.image import check_image
 from launcher.checks.unused import check_image_settings, check_unused
+from launcher.checks.whole_requests import check_requests
 from launcher.command import Command, say
 from launcher.findings import examine, refuse_failures, say_doubts
 from launcher.settings.registry import RegisterSettings
@@ -56,7 +58,7 @@ def run(settings: RegisterSettings, account: Account) -> int:
     say_doubts(findings)
     found = read_outputs(account, artifact)
     folder = prefix_of(settings, account).below("registry", name)
-    stored = _store(found, folder, settings, account)
+    stored = _places(found, folder)
     api = account.client("sagemaker").meta.service_model
     request = package_request(
         settings,
@@ -69,6 +71,10 @@ def run(settings: RegisterSettings, account: Account) -> int:
         types=api.shape_for("ProductionVariantInstanceType").enum,
         transform_types=api.shape_for("TransformInstanceType").enum,
     )
+    requests = {"CreateModelPackage": request, "CreateModelPackageGroup": _group_request(settings)}
+    refuse_failures(list(check_requests(requests, api)))
+    if not settings.dry_run:
+        _store(found, folder, settings, account)
     arn = _create(request, settings, account)
     if held is not None:
         print(held)
@@ -80,11 +86,23 @@ def run(settings: RegisterSettings, account: Account) -> int:
     return 0
 
 
+def _places(found: Mapping[str, bytes], folder: Location) -> dict[str, Stored]:
+    """Return where evaluation and report will be."""
+    digests = {
+        name: hashlib.sha256(found[name]).hexdigest() for name in (EVALUATION, REPORT) if name in found
+    }
+    return {name: Stored(_of_content(folder, digest).uri + name, digest) for name, digest in digests.items()}
+
+
+def _of_content(folder: Location, sha256: str) -> Location:
+    """Return a folder per content: a version keeps what it was registered with."""
+    return folder.below(sha256[:16])
+
+
 def _store(
     found: Mapping[str, bytes], folder: Location, settings: RegisterSettings, account: Account
-) -> dict[str, Stored]:
-    """Upload evaluation and report, and return where they are."""
-    stored: dict[str, Stored] = {}
+) -> None:
+    """Upload evaluation and report."""
     with tempfile.TemporaryDirectory() as scratch:
         for name in (EVALUATION, REPORT):
             if name not in found:
@@ -92,12 +110,13 @@ def _store(
             path = Path(scratch, name)
             path.write_bytes(found[name])
             file = DigestedFile.of(path)
-            # A folder per content: a version keeps what it was registered with.
-            place = folder.below(file.sha256[:16])
-            if not settings.dry_run:
-                upload(account, {name: file}, place, settings.output_kms_key)
-            stored[name] = Stored(place.uri + name, file.sha256)
-    return stored
+            upload(account, {name: file}, _of_content(folder, file.sha256), settings.output_kms_key)
+
+
+def _group_request(settings: RegisterSettings) -> dict[str, Any]:
+    """Return the request of the group, if there is none."""
+    tags = {"Tags": settings.tag_list} if settings.tags else {}
+    return {"ModelPackageGroupName": settings.model_package_group, **tags}
 
 
 def _create(request: Mapping[str, Any], settings: RegisterSettings, account: Account) -> str:
@@ -106,9 +125,7 @@ def _create(request: Mapping[str, Any], settings: RegisterSettings, account: Acc
     with contextlib.ExitStack() as undo, interrupts.held() as typed:
         if find_group(account, group) is None:
             typed.stop_here()
-            client.create_model_package_group(
-                ModelPackageGroupName=group, **({"Tags": settings.tag_list} if settings.tags else {})
-            )
+            client.create_model_package_group(**_group_request(settings))
             undo.callback(_remove_group, account, group)
         typed.stop_here()
         try:

@@ -41,6 +41,14 @@ def test_fields_join_the_request_that_they_name(aws, launch, served, tmp_path):
             {"CreateModel": {"EnableNetworkIsolation": True}},
             "EnableNetworkIsolation belongs to NETWORK_ISOLATION",
         ),
+        (
+            {"CreateModel": {"Containers": [{"Image": "an-image"}]}},
+            "Containers belongs to the launcher, whose models have one container. Leave the field out.",
+        ),
+        (
+            {"CreateEndpointConfig": {"ProductionVariants": [{"ServerlessConfig": {"MaxConcurrency": 5}}]}},
+            "ProductionVariants[0].ServerlessConfig belongs to MODE.",
+        ),
         ({"UpdateEndpoint": {"RetainDeploymentConfig": True}}, "because the endpoint does not exist yet."),
         ({"CreateTrainingJob": {}}, "is not an object whose names are requests."),
     ],
@@ -53,3 +61,19 @@ def test_what_cannot_join_is_refused_before_anything_is_made(aws, launch, tmp_pa
     ended = launch("deploy", *WITH_MODEL, f"--request={file}")
     assert (ended.code, expected in ended.err) == (2, True), ended.err
     assert left(aws) == (0, 0, 0)
+
+
+def test_a_serverless_endpoint_takes_further_fields_of_its_own(aws, launch, tmp_path):
+    """Save those that are settings."""
+    prepare(aws)
+    file = tmp_path / "extra.json"
+    always = (*WITH_MODEL, "--mode=serverless", f"--request={file}", "--dry-run")
+    for field, code in (("ProvisionedConcurrency", 0), ("MaxConcurrency", 2)):
+        variant = {"ServerlessConfig": {field: 2}}
+        file.write_text(
+            json.dumps({"CreateEndpointConfig": {"ProductionVariants": [variant]}}), encoding="utf-8"
+        )
+        ended = launch("deploy", *always)
+        assert (ended.code, "ServerlessConfig.MaxConcurrency belongs to MAX_CONC" in ended.err) == (
+            code, code == 2,
+        ), ended.err  # fmt: skip
