@@ -1,10 +1,11 @@
 """Checks of settings that jobs and endpoints share, without asking AWS: instances, VPC, tags."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bert_classifier.job.settings import shown
 from launcher.checks.image import OLDEST_GPU
 from launcher.findings import Finding, fail, ok, warn
+from launcher.settings import own_tag
 from launcher.settings.instances import AS_OF, host_of, nearest_type
 from launcher.settings.workload import WorkloadSettings
 
@@ -62,3 +63,17 @@ def check_tags(settings: WorkloadSettings) -> Iterator[Finding]:
     reserved = [name for name, _ in settings.tags if name.lower().startswith("aws:")]
     if reserved:
         yield fail("tags", f"{reserved[0]} begins with aws:, which AWS reserves", "Use another name.")
+    if "tags" in settings.given:  # an existing endpoint may have what it likes
+        yield from _check_own_tag(dict(settings.tags))
+
+
+def _check_own_tag(tags: Mapping[str, str]) -> Iterator[Finding]:
+    """Check that the launcher's own tag keeps its value and its room."""
+    if tags.get(own_tag.KEY, own_tag.VALUE) != own_tag.VALUE:
+        message = f"{own_tag.KEY} is the launcher's own tag, by which clean-up knows what it may remove"
+        yield fail("tags", message, "Use another name.")
+    count = len({*tags, own_tag.KEY})
+    if count > own_tag.MOST_TAGS:
+        message = f"with the launcher's own, {own_tag.KEY}, there are {count} tags"
+        remedy = f"A resource has at most {own_tag.MOST_TAGS}: leave out {count - own_tag.MOST_TAGS}."
+        yield fail("tags", message, remedy)

@@ -27,6 +27,7 @@ from launcher.checks.chosen_model import job_of
 from launcher.checks.image import check_image
 from launcher.checks.unused import check_image_settings, check_unused
 from launcher.checks.whole_requests import check_requests
+from launcher.checks.workload import check_tags
 from launcher.command import Command, say
 from launcher.findings import examine, refuse_failures, say_doubts
 from launcher.settings.registry import RegisterSettings
@@ -52,6 +53,7 @@ def run(settings: RegisterSettings, account: Account) -> int:
     artifact, image = artifact_of_job(name, account), image_uri(settings, account)
     findings = [
         *check_image_settings(settings),
+        *check_tags(settings),
         *examine("image", partial(check_image, account, image, settings)),
     ]
     refuse_failures(findings)

@@ -188,6 +188,27 @@ def test_reserved_tags_are_reported():
     assert "aws:x" in worst(workload.check_tags(TrainSettings(tags=(("aws:x", "1"),))))
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"bert-classifier:made-by": "me"}, "bert-classifier:made-by is the launcher's own tag"),
+        ({"bert-classifier:made-by": "launcher"}, ""),
+        (dict.fromkeys(map(str, range(49)), "v"), ""),
+        (
+            dict.fromkeys(map(str, range(50)), "v"),
+            "with the launcher's own, bert-classifier:made-by, there are 51",
+        ),
+        ({**dict.fromkeys(map(str, range(49)), "v"), "bert-classifier:made-by": "launcher"}, ""),
+    ],
+)
+def test_the_launcher_s_own_tag_is_neither_replaced_nor_crowded_out(tags, expected):
+    """What is without it would be left alone by clean-up; tags that an endpoint has already are no mistake."""
+    pairs = tuple(tags.items())
+    found = [one.message for one in workload.check_tags(TrainSettings(tags=pairs, given=frozenset({"tags"})))]
+    assert (len(found), all(expected in message for message in found)) == (bool(expected), True), found
+    assert list(workload.check_tags(TrainSettings(tags=pairs))) == []
+
+
 def test_failures_are_reported_together_and_the_rest_stops_nothing():
     """One error for all that is wrong; doubts alone pass."""
     refuse_failures([ok("a", "fine"), warn("b", "odd")])
