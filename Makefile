@@ -150,6 +150,8 @@ drift: OF_MAKE += FILE BASELINE ENGINE IMAGE TAG FLAVOUR
 drift: OUTPUT := $(if $(ENDPOINT),$(or $(OUTPUT),drift-$(ENDPOINT)),$(OUTPUT))
 drift: FLAGS = --output $(call quoted,$(OUTPUT))
 drift: $(VENV)/.made ## compare what ENDPOINT captured, or FILE, with ARTIFACT's validation texts: SINCE=7d
+	@[ -z $(call quoted,$(and $(ENDPOINT),$(FILE))) ] \
+	  || { echo "FILE would do nothing: ENDPOINT names what to compare. Leave one of them out." >&2; exit 2; }
 	$(RUNTIME_UNLESS_DOCKER)
 	$(if $(ENDPOINT),@$(MAKE) -s $(VENV)/.host)
 	$(if $(ENDPOINT),@$(LAUNCH))

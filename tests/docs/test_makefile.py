@@ -144,11 +144,12 @@ def test_what_a_command_takes_is_what_its_rule_uses() -> None:
     [
         (("train-local", "TRIAN=my.csv"), "make train-local takes no TRIAN (did you mean TRAIN?)"),
         (("TRAIN=my.csv",), "make help takes no TRAIN (it is for doctor-data, gpu-record, lay-out"),
+        (("drift", "ENDPOINT=e", "FILE=f.csv"), "FILE would do nothing: ENDPOINT names what to compare."),
         (("lay-out", "TEST_DIR= ", "TRAIN=x.csv"), "TEST_DIR= is empty: give it a value, or leave it out"),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(arguments: tuple[str, ...], message: str) -> None:
-    """With the reason that check_settings gives; nothing is run."""
+    """With the reason; nothing is run."""
     result = make(*arguments)
     assert result.returncode == 2
     assert message in result.stderr

@@ -79,7 +79,8 @@ def check_deploy_settings(settings: DeploySettings) -> Iterator[Finding]:
         )
         yield from check_serverless(settings)
     else:
-        yield from check_unused(settings, {**_FOR_SERVERLESS, **_own_disk(settings)})
+        no_metrics = {"metrics_interval": "METRICS=off publishes none"} if settings.metrics == "off" else {}
+        yield from check_unused(settings, {**_FOR_SERVERLESS, **_own_disk(settings), **no_metrics})
     if settings.mode == "async":
         yield from check_unused(
             settings, {"capture": "an asynchronous endpoint has all texts and answers in S3"}

@@ -8,7 +8,9 @@ from launcher.aws import model_package as packages
 from launcher.aws import training_job
 from launcher.aws.account import Account
 from launcher.aws.job_instances import hourly
+from launcher.checks.unused import check_unused
 from launcher.command import Command
+from launcher.findings import refuse_failures
 from launcher.settings.account import AccountSettings
 from launcher.settings.fields import hourly_price as price_field
 from launcher.settings.fields import resource_name
@@ -28,9 +30,11 @@ def run(settings: StatusSettings, account: Account) -> int:
     """Print the report of a job or of model packages; return 0 whatever the status.
 
     Raises:
-        UserError: when there is no such job or package.
+        UserError: when there is no such job or package, or a setting of the other is given.
     """
     if settings.model_package:
+        reason = "MODEL_PACKAGE names what to report"
+        refuse_failures(list(check_unused(settings, dict.fromkeys(("job", "hourly_price"), reason))))
         print("\n".join(_of_packages(settings.model_package, account)))
         return 0
     if not settings.job:

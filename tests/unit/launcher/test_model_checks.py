@@ -4,11 +4,16 @@ import dataclasses
 
 import pytest
 
+from bert_classifier.errors import UserError
 from bert_classifier.job.findings import Severity
+from launcher.aws.account import Account
 from launcher.checks.model import check_ami, check_environment
 from launcher.checks.unused import check_deploy_settings, check_serverless, without_unusable
 from launcher.checks.workload import check_instance
+from launcher.commands.status import StatusSettings
+from launcher.commands.status import run as status
 from launcher.findings import examine
+from launcher.settings.account import AccountSettings
 from launcher.settings.inference import DeploySettings
 from launcher.settings.instances import GPU_AMI
 
@@ -122,3 +127,22 @@ def test_what_the_file_says_for_other_endpoints_is_left_out_with_a_word(settings
     refused = [*check_serverless(typed)] if typed.is_serverless else [*check_deploy_settings(typed)]
     assert bool(refused) == bool(left_out)
     assert all(finding.severity is Severity.ERROR for finding in refused)
+
+
+def test_the_interval_of_metrics_that_are_off_does_nothing():
+    """It is refused; without METRICS=off it is not."""
+    typed = frozenset({"metrics", "metrics_interval"})
+    (finding,) = check_deploy_settings(DeploySettings(metrics="off", metrics_interval="30", typed=typed))
+    assert finding.message == "METRICS_INTERVAL would do nothing: METRICS=off publishes none"
+    on = DeploySettings(metrics="container", metrics_interval="30", typed=typed)
+    assert list(check_deploy_settings(on)) == []
+
+
+@pytest.mark.parametrize("setting", [{"job": "a-job"}, {"hourly_price": 1.0}])
+def test_what_is_for_a_job_does_nothing_beside_a_model_package(setting):
+    """Refused before AWS is asked."""
+    settings = StatusSettings(model_package="a-group:1", **setting, typed=frozenset(setting))
+    with pytest.raises(
+        UserError, match=f"{next(iter(setting)).upper()} would do nothing: MODEL_PACKAGE names"
+    ):
+        status(settings, Account(AccountSettings()))
