@@ -56,6 +56,13 @@ def find(account: Account, name: str) -> dict[str, Any] | None:
         raise
 
 
+def spelled_otherwise(account: Account, name: str) -> str:
+    """Return the name of an endpoint that differs from a name by upper and lower case only; "" when there is none."""
+    pages = account.client("sagemaker").get_paginator("list_endpoints").paginate()
+    names = (summary["EndpointName"] for page in pages for summary in page["Endpoints"])
+    return next((one for one in names if one != name and one.lower() == name.lower()), "")
+
+
 def refuse_if_busy(found: dict[str, Any]) -> None:
     """Raise when an endpoint cannot be changed now.
 

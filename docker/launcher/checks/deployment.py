@@ -16,7 +16,7 @@ from launcher.aws.s3 import Location, prefix_of
 from launcher.checks.account import Needs, check_access
 from launcher.checks.chosen_model import choose
 from launcher.checks.deploy_request import with_extra
-from launcher.checks.endpoint import check_mode, check_scaling
+from launcher.checks.endpoint import check_mode, check_name, check_scaling
 from launcher.checks.model import check_ami, check_common, endpoint_driver, find_artifact
 from launcher.checks.rollout import check_rollout
 from launcher.checks.unused import check_deploy_settings, without_unusable
@@ -72,6 +72,7 @@ def plan(
     findings += [
         *of_choice,
         *of_model,
+        *([] if live else examine("endpoint", partial(check_name, account, settings.endpoint))),
         *check_settings(settings, model.environment, account),
         *check_access(
             account,

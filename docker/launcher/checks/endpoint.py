@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launcher.aws import scaling
+from launcher.aws import endpoint, scaling
 from launcher.aws.account import Account
 from launcher.aws.live_endpoint import LiveEndpoint
 from launcher.aws.scaling import Scaling
@@ -27,6 +27,15 @@ def check_mode(live: LiveEndpoint, mode: str) -> Iterator[Finding]:
         yield fail(
             "mode", f"{name} is MODE={live.mode} and cannot be updated to MODE={mode}: {reason}",
             f"Give another ENDPOINT, or delete this one first: make delete-endpoint ENDPOINT={name}.",
+        )  # fmt: skip
+
+
+def check_name(account: Account, name: str) -> Iterator[Finding]:
+    """Refuse a new endpoint's name that another has in other case: API reference, CreateEndpoint, EndpointName."""
+    if there := endpoint.spelled_otherwise(account, name):
+        yield fail(
+            "endpoint", f"there is {there} already, and SageMaker tells names of endpoints not apart by their case",
+            f"Give ENDPOINT={there} to update it, or another name.",
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import boto3
 
 from bert_classifier.errors import ContainerError
 from bert_classifier.job.findings import Severity
+from bert_classifier.job.wording import counted
 from launcher.aws.account import Account
 from launcher.checks.account import check_identity
 from launcher.checks.quotas import check_quotas
@@ -29,9 +30,18 @@ def run(settings: TrainSettings, account: Account) -> int:
     findings = [*check_tools(account), *examine("credentials", lambda: check_identity(account))]
     findings += (_check_without_aws if _has_failed(findings) else _check_job)(settings, account)
     print(table(findings))
-    counts = collections.Counter(finding.severity for finding in findings)
-    say(f"{counts[Severity.OK]} OK, {counts[Severity.WARNING]} warnings, {counts[Severity.ERROR]} failures")
+    say(in_numbers(findings))
     return 2 if _has_failed(findings) else 0
+
+
+def in_numbers(findings: list[Finding]) -> str:
+    """Return how many findings there are of each severity, such as "5 OK, 0 warnings, 1 failure"."""
+    counts = collections.Counter(finding.severity for finding in findings)
+    doubts, failures = (
+        counted(counts[Severity.WARNING], "warning"),
+        counted(counts[Severity.ERROR], "failure"),
+    )
+    return f"{counts[Severity.OK]} OK, {doubts}, {failures}"
 
 
 def check_tools(account: Account) -> Iterator[Finding]:

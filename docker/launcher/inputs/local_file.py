@@ -26,6 +26,8 @@ def look_at(path: Path, name: str, reading: ReaderSettings) -> TextFile:
         UserError: when it cannot be understood, with the settings that mend it.
         PlatformError: when disk or permissions prevent reading it.
     """
+    if not path.stat().st_size:
+        raise UserError(f"{name} is empty.", "Leave the file out, or give it texts.")
     suffix = suffix_of(path.name)
     try:
         form = form_of(path, name, reading.encoding)

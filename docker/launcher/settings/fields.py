@@ -35,7 +35,7 @@ def instance_type(default: str, help: str) -> Any:
     return text(default, "a SageMaker instance type", help, r"ml\.\w[\w-]*\.\w+")
 
 
-def s3_uri(default: str, help: str) -> Any:
+def s3_uri(default: str, help: str, accepts: str = "s3://bucket/prefix") -> Any:
     """Return a dataclass field for s3://bucket or s3://bucket/prefix."""
     uri = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[^\s]*)?")
 
@@ -47,7 +47,7 @@ def s3_uri(default: str, help: str) -> Any:
             raise UnfitValueError(f"no bucket's name has two dots in a row, as {found[1]} has")
         return value
 
-    return _field(default, parse, "s3://bucket/prefix", help)
+    return _field(default, parse, accepts, help)
 
 
 def kms_key(help: str) -> Any:

@@ -32,7 +32,11 @@ class ModelSettings(WorkloadSettings):
     """Settings of the model, wherever it serves."""
 
     instance_type: str = instance_type("ml.m5.xlarge", "Instance type to serve on.")
-    model_data: str = s3_uri("", "The model.tar.gz of a training job; required, unless JOB is given.")
+    model_data: str = s3_uri(
+        "",
+        "The model.tar.gz of a training job; required, unless JOB is given.",
+        "s3://bucket/prefix/model.tar.gz",
+    )
     job: str = resource_name(
         "",
         63,

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from bert_classifier.errors import UserError
 from bert_classifier.job.findings import Severity
 from launcher.checks import training, workload
+from launcher.commands.doctor import in_numbers
 from launcher.findings import examine, fail, ok, refuse_failures, table, warn
 from launcher.settings.training import TrainSettings
 
@@ -285,3 +286,9 @@ def test_several_trainings_are_announced_before_they_are_paid_for(hp, channels, 
     assert [finding.severity is Severity.ERROR for finding in found] == [
         "channel" in part for part in expected
     ]
+
+
+def test_the_doctor_counts_as_one_says_it():
+    """One failure is no failures."""
+    assert in_numbers([ok("a", "fine"), fail("b", "bad", "Mend it.")]) == "1 OK, 0 warnings, 1 failure"
+    assert in_numbers([warn("a", "odd"), *[fail("b", "bad", "")] * 2]) == "0 OK, 1 warning, 2 failures"

@@ -202,3 +202,14 @@ def test_records_without_a_known_text_are_a_doubt(tmp_path):
     assert doubt.severity is Severity.WARNING
     assert doubt.message.startswith("a.jsonl")
     assert "own text column" in doubt.remedy
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.txt", "a.parquet"])
+def test_a_file_without_a_byte_is_called_empty(tmp_path, name):
+    """It has no line 1."""
+    path = tmp_path / name
+    path.touch()
+    settings = TransformSettings(input=str(path))
+    texts = input_of(settings, PREFIX, Account(AccountSettings()), tmp_path)
+    (failure,) = [one for one in check_input(settings, texts) if one.severity is Severity.ERROR]
+    assert failure.message.removesuffix(".") == f"{name} is empty"

@@ -62,3 +62,12 @@ def test_a_version_s_requests_are_checked_before_the_upload(register, aws):
     assert (ended.code, BAD_TAG[1] in ended.err, BAD_TAG[2] in ended.err) == (2, True, True), ended.err
     assert aws.stored() == before
     assert aws.requests("CreateModelPackageGroup") == aws.requests("CreateModelPackage") == []
+
+
+def test_a_name_that_differs_by_its_case_alone_is_no_new_endpoint(aws, launch, served):
+    """CreateEndpoint would refuse it, once model and configuration are there."""
+    served()
+    before = left(aws)
+    ended = launch("deploy", *WITH_MODEL, "--endpoint=Bert-Classifier")
+    assert (ended.code, "Give ENDPOINT=bert-classifier to update it" in ended.err) == (2, True), ended.err
+    assert left(aws) == before
