@@ -255,7 +255,7 @@ format: $(VENV)/.dev ## format the code and apply the safe fixes
 	@$(VENV)/bin/ruff format .
 
 typecheck: $(VENV)/.dev ## check the types
-	@$(RUN) -m mypy --num-workers auto $(PACKAGES)
+	@$(RUN) -m mypy $(PACKAGES)
 
 check: lint typecheck $(VENV)/.host $(VENV)/.sdk3 $(VENV)/.encoder ## run what CI runs: lint, types, all tests (the image's where Docker answers)
 	@$(RUN) -m pytest -n auto $(ARGS)
